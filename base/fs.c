@@ -1,0 +1,117 @@
+/* Files as wholes; see fs.h. */
+#include "base/fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+int fs_read(const char *path, size_t max_bytes, char **data, size_t *len, struct err *err)
+{
+    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return err_sys(err, errno, "cannot open %s", path);
+    size_t cap = 4096, n = 0;
+    auto_free char *text = malloc(cap);
+    for (;;) {
+        if (!text)
+            return err_set(err, ERR_LIMIT, "out of memory reading %s", path);
+        ssize_t got = read(fd, text + n, cap - 1 - n);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return err_sys(err, errno, "cannot read %s", path);
+        if (got == 0)
+            break;
+        n += (size_t)got;
+        if (n > max_bytes)
+            return err_set(err, ERR_LIMIT, "%s is larger than %zu bytes", path, max_bytes);
+        if (n == cap - 1) {
+            char *more = realloc(text, cap *= 2);
+            if (!more)
+                return err_set(err, ERR_LIMIT, "out of memory reading %s", path);
+            text = more;
+        }
+    }
+    text[n] = '\0';
+    *data = take_ptr(&text);
+    if (len)
+        *len = n;
+    return 0;
+}
+
+static int write_all(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        data += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int fs_write_atomic(const char *path, const void *data, size_t len, mode_t mode, struct err *err)
+{
+    char temp[PATH_MAX];
+    if ((size_t)snprintf(temp, sizeof(temp), "%s.XXXXXX", path) >= sizeof(temp))
+        return err_set(err, ERR_INVALID, "path too long: %s", path);
+    auto_fd int fd = mkostemp(temp, O_CLOEXEC);
+    if (fd < 0)
+        return err_sys(err, errno, "cannot create %s", temp);
+    if (write_all(fd, data, len) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0 ||
+        rename(temp, path) < 0) {
+        int cause = errno;
+        unlink(temp);
+        return err_sys(err, cause, "cannot write %s", path);
+    }
+    return 0;
+}
+
+int fs_make_dirs(const char *path, mode_t mode, struct err *err)
+{
+    char part[PATH_MAX];
+    size_t n = strlen(path);
+    if (n == 0 || n >= sizeof(part))
+        return err_set(err, ERR_INVALID, "path empty or too long: %s", path);
+    for (size_t i = 1; i <= n; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, mode) < 0 && errno != EEXIST)
+            return err_sys(err, errno, "cannot create folder %s", part);
+    }
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return err_sys(err, errno, "cannot look at %s", path);
+    if (!S_ISDIR(st.st_mode))
+        return err_set(err, ERR_STATE, "%s is not a folder", path);
+    return 0;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st;
+    (void)kind;
+    (void)at;
+    return remove(path) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+int fs_remove_tree(const char *path, struct err *err)
+{
+    if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0 && errno != ENOENT)
+        return err_sys(err, errno, "cannot remove %s", path);
+    return 0;
+}

@@ -1,0 +1,128 @@
+/* Structured log; see log.h. */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+enum { ENTRY_BYTES = 2048 };
+
+static atomic_int min_level = LOG_LEVEL_INFO;
+static atomic_int log_fd = STDERR_FILENO;
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+struct entry {
+    char text[ENTRY_BYTES];
+    size_t len;
+};
+
+void log_set_level(enum log_level level)
+{
+    atomic_store(&min_level, (int)level);
+}
+
+void log_set_fd(int fd)
+{
+    atomic_store(&log_fd, fd);
+}
+
+/* Leaves room for the final quote and newline. */
+static void put_char(struct entry *en, char c)
+{
+    if (en->len < sizeof(en->text) - 2)
+        en->text[en->len++] = c;
+}
+
+static void put_plain(struct entry *en, const char *s)
+{
+    for (; *s; s++)
+        put_char(en, *s);
+}
+
+static void put_quoted(struct entry *en, const char *s)
+{
+    static const char hex[] = "0123456789abcdef";
+    put_char(en, '"');
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (c == '"' || c == '\\') {
+            put_char(en, '\\');
+            put_char(en, (char)c);
+        } else if (c < 0x20 || c == 0x7f) {
+            put_plain(en, "\\x");
+            put_char(en, hex[c >> 4]);
+            put_char(en, hex[c & 15]);
+        } else {
+            put_char(en, (char)c);
+        }
+    }
+    if (en->len < sizeof(en->text) - 1)
+        en->text[en->len++] = '"';
+}
+
+static void put_head(struct entry *en, enum log_level level, const char *subject)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct tm tm;
+    gmtime_r(&now.tv_sec, &tm);
+    char stamp[96];
+    snprintf(stamp, sizeof(stamp), "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", tm.tm_year + 1900,
+             tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000);
+    put_plain(en, stamp);
+    put_char(en, ' ');
+    put_plain(en, level_names[level]);
+    if (subject) {
+        put_plain(en, " subject=");
+        put_quoted(en, subject);
+    }
+}
+
+static void finish(struct entry *en)
+{
+    en->text[en->len++] = '\n';
+    ssize_t n = write(atomic_load(&log_fd), en->text, en->len);
+    (void)n; /* a log that cannot be written has nowhere to say so */
+}
+
+void log_entry(enum log_level level, const char *subject, const char *fmt, ...)
+{
+    if ((int)level < atomic_load(&min_level))
+        return;
+    char message[ENTRY_BYTES];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(message, sizeof(message), fmt, ap);
+    va_end(ap);
+    struct entry en = {.len = 0};
+    put_head(&en, level, subject);
+    put_plain(&en, " msg=");
+    put_quoted(&en, message);
+    finish(&en);
+}
+
+void log_err(enum log_level level, const char *subject, const struct err *e, const char *fmt, ...)
+{
+    if ((int)level < atomic_load(&min_level))
+        return;
+    char message[ENTRY_BYTES];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(message, sizeof(message), fmt, ap);
+    va_end(ap);
+    struct entry en = {.len = 0};
+    put_head(&en, level, subject);
+    put_plain(&en, " msg=");
+    put_quoted(&en, message);
+    put_plain(&en, " code=");
+    put_plain(&en, err_code_name(e->code));
+    put_plain(&en, " error=");
+    put_quoted(&en, e->message);
+    finish(&en);
+}

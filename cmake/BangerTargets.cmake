@@ -1,0 +1,68 @@
+# How targets are made here: one function for libraries and programs' flags, one for tests.
+
+add_compile_definitions(_GNU_SOURCE)
+set(BANGER_WARNINGS
+    -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror)
+set(BANGER_SANITIZE "")
+if(BANGER_ASAN)
+    list(APPEND BANGER_SANITIZE -fsanitize=address,undefined -fno-sanitize-recover=undefined
+         -fno-omit-frame-pointer)
+endif()
+if(BANGER_TSAN)
+    list(APPEND BANGER_SANITIZE -fsanitize=thread -fno-omit-frame-pointer)
+endif()
+if(BANGER_FUZZ)
+    list(APPEND BANGER_SANITIZE -fsanitize=fuzzer-no-link)
+endif()
+if(BANGER_COVERAGE)
+    list(APPEND BANGER_SANITIZE --coverage)
+endif()
+add_compile_options(${BANGER_SANITIZE})
+add_link_options(${BANGER_SANITIZE})
+
+# banger_flags(TARGET): our warnings and include root; never for generated code.
+function(banger_flags target)
+    target_compile_options(${target} PRIVATE ${BANGER_WARNINGS})
+    target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
+endfunction()
+
+# banger_library(NAME SOURCES … LINK …): a static library.
+function(banger_library name)
+    cmake_parse_arguments(A "" "" "SOURCES;LINK" ${ARGN})
+    add_library(${name} STATIC ${A_SOURCES})
+    banger_flags(${name})
+    set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+    target_link_libraries(${name} PUBLIC ${A_LINK})
+endfunction()
+
+# banger_test(NAME SOURCES … LINK … LABELS … TIMEOUT seconds): one program, one ctest entry.
+# Exit code 77 means skipped (with the reason on its last line).
+function(banger_test name)
+    cmake_parse_arguments(A "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+    if(NOT A_TIMEOUT)
+        set(A_TIMEOUT 60)
+    endif()
+    add_executable(${name} ${A_SOURCES})
+    banger_flags(${name})
+    target_link_libraries(${name} PRIVATE ${A_LINK})
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT} SKIP_RETURN_CODE 77
+                         LABELS "${A_LABELS}")
+endfunction()
+
+# banger_fuzz(NAME SOURCES … LINK … CORPUS folder): a libFuzzer program with -DBANGER_FUZZ=ON, and in
+# every other build a program that runs the corpus once, as a plain test.
+function(banger_fuzz name)
+    cmake_parse_arguments(A "" "CORPUS" "SOURCES;LINK" ${ARGN})
+    if(BANGER_FUZZ)
+        add_executable(${name} ${A_SOURCES})
+        target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    else()
+        add_executable(${name} ${A_SOURCES} ${CMAKE_SOURCE_DIR}/tests/support/corpus_main.c)
+        add_test(NAME ${name} COMMAND ${name} ${A_CORPUS})
+        set_tests_properties(${name} PROPERTIES TIMEOUT 60 LABELS fuzz)
+    endif()
+    banger_flags(${name})
+    target_link_libraries(${name} PRIVATE ${A_LINK})
+endfunction()

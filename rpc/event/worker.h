@@ -1,0 +1,32 @@
+/* Worker threads for what blocks: SQLite, disk and image work.
+ *
+ * A pool runs jobs in order of submission on n threads; with one thread it is a serial queue (the
+ * store's). run() is on a worker and touches nothing but its job; done() is on the loop's thread,
+ * exactly once for every accepted job, never from inside workers_submit. */
+#ifndef BANGER_RPC_EVENT_WORKER_H
+#define BANGER_RPC_EVENT_WORKER_H
+
+#include <stddef.h>
+
+#include "base/list.h"
+
+struct err;
+struct loop;
+struct workers;
+
+struct job {
+    struct list link; /* queue membership while the pool has it */
+    void (*run)(struct job *job);
+    void (*done)(struct job *job); /* may free the job */
+};
+
+/* max_queued bounds the jobs that wait. */
+struct workers *workers_new(struct loop *loop, const char *name, size_t n_threads,
+                            size_t max_queued, struct err *err);
+/* 0: the pool has the job until done(). -1 with ERR_UNAVAILABLE: the queue is full, or closing. */
+int workers_submit(struct workers *w, struct job *job, struct err *err);
+/* Runs what is queued to its end, joins the threads, calls what done() is outstanding (from inside
+ * this call: the only exception), frees. NULL is fine. */
+void workers_close(struct workers *w);
+
+#endif

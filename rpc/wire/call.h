@@ -1,0 +1,82 @@
+/* One RPC, seen from the server or from the client. Services and clients use this and the generated
+ * stubs; neither knows HTTP/2.
+ *
+ * Life of a call: handlers get it on the loop's thread and answer now or later. A call is counted:
+ * whoever keeps it past the callback takes a reference. Once it is over (answered, cancelled,
+ * deadline passed, connection lost) every function still works: sends return -1, the rest do
+ * nothing. closed() comes exactly once, last, whatever happened. */
+#ifndef BANGER_RPC_WIRE_CALL_H
+#define BANGER_RPC_WIRE_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "rpc/wire/method.h"
+
+struct err;
+
+enum rpc_peer_kind { RPC_PEER_UNIX, RPC_PEER_TLS, RPC_PEER_INSECURE };
+
+/* Who is at the other end; filled by the listener and its identify hook. */
+struct rpc_peer {
+    enum rpc_peer_kind kind;
+    uid_t uid; /* RPC_PEER_UNIX */
+    gid_t gid;
+    pid_t pid; /* informative only: never act on it */
+    char address[64];
+    char principal[128]; /* "unix:1000" or the name in the certificate */
+    enum rpc_role role;
+};
+
+struct rpc_call_events {
+    /* A message came. Valid during the callback, unless taken (rpc_call_take_message). The peer's
+     * flow-control window opens again when the callback returns and reading is not paused. */
+    void (*message)(void *arg, struct rpc_call *call, const ProtobufCMessage *message);
+    /* The peer sends no more. */
+    void (*half_closed)(void *arg, struct rpc_call *call);
+    /* Queued output fell below the low watermark after rpc_call_writable was false. */
+    void (*writable)(void *arg, struct rpc_call *call);
+    /* Over. status->code is ERR_NONE for OK. On the server: as answered, or why the peer left. */
+    void (*closed)(void *arg, struct rpc_call *call, const struct err *status);
+};
+
+struct rpc_call *rpc_call_ref(struct rpc_call *call);
+void rpc_call_unref(struct rpc_call *call);
+/* events must outlive the call; arg is passed back. Any callback may be NULL. */
+void rpc_call_set_events(struct rpc_call *call, const struct rpc_call_events *events, void *arg);
+const struct rpc_method *rpc_call_method(const struct rpc_call *call);
+const struct rpc_peer *rpc_call_peer(const struct rpc_call *call);
+bool rpc_call_is_over(const struct rpc_call *call);
+/* Monotonic milliseconds (base/clock.h), INT64_MAX without one. */
+int64_t rpc_call_deadline_ms(const struct rpc_call *call);
+/* First value of a request header (server) or of a response header or trailer (client), lower-case
+ * key; NULL if absent. "-bin" values are decoded; *len may be NULL. Borrowed until the call is over. */
+const char *rpc_call_metadata(const struct rpc_call *call, const char *key, size_t *len);
+
+/* Queues one message. 0, or -1 when the call is over, the message is over the limit, or queued
+ * output would exceed the hard maximum: whoever streams asks rpc_call_writable first. */
+int rpc_call_send(struct rpc_call *call, const ProtobufCMessage *message);
+/* True while queued output is below the high watermark. */
+bool rpc_call_writable(struct rpc_call *call);
+/* Stops and resumes message(); a paused call stops its peer by HTTP/2 flow control. Nests not. */
+void rpc_call_pause_reading(struct rpc_call *call);
+void rpc_call_resume_reading(struct rpc_call *call);
+/* Inside message(): takes ownership of the message and its arena; free with rpc_message_free. */
+ProtobufCMessage *rpc_call_take_message(struct rpc_call *call);
+void rpc_message_free(ProtobufCMessage *message);
+
+/* Server. */
+/* One message and OK: the end of a unary or client-streaming call. */
+void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *response);
+/* Ends the call after what is queued; NULL or ERR_NONE is OK, else the error becomes the status, with
+ * a banger.v1.ErrorInfo in google.rpc.Status details. */
+void rpc_call_finish(struct rpc_call *call, const struct err *status);
+
+/* Client. */
+/* No more messages from us. */
+void rpc_call_half_close(struct rpc_call *call);
+/* RST_STREAM(CANCEL); closed() still comes, with ERR_CANCELLED unless it was over. */
+void rpc_call_cancel(struct rpc_call *call);
+
+#endif

@@ -1,0 +1,70 @@
+/* Names and copies of the model; see model.h. */
+#include "daemon/model/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *name_at(const char *const *names, size_t n, int value)
+{
+    return value >= 0 && (size_t)value < n ? names[value] : "UNSPECIFIED";
+}
+
+const char *vm_state_name(enum vm_state state)
+{
+    static const char *const names[] = {"UNSPECIFIED", "PENDING", "PREPARING", "STARTING",
+                                        "RUNNING",     "PAUSED",  "STOPPING",  "STOPPED",
+                                        "FAILED",      "DELETING", "UNKNOWN"};
+    return name_at(names, sizeof(names) / sizeof(names[0]), (int)state);
+}
+
+const char *session_state_name(enum session_state state)
+{
+    static const char *const names[] = {"UNSPECIFIED", "PENDING", "STARTING", "RUNNING",
+                                        "STOPPING",    "EXITED",  "FAILED",   "LOST"};
+    return name_at(names, sizeof(names) / sizeof(names[0]), (int)state);
+}
+
+const char *op_state_name(enum op_state state)
+{
+    static const char *const names[] = {"UNSPECIFIED", "PENDING", "RUNNING",  "UNDOING",
+                                        "SUCCEEDED",   "FAILED",  "CANCELLED"};
+    return name_at(names, sizeof(names) / sizeof(names[0]), (int)state);
+}
+
+int blob_set(struct blob *b, const void *data, size_t len)
+{
+    uint8_t *copy = NULL;
+    if (len > 0) {
+        copy = malloc(len);
+        if (!copy)
+            return -1;
+        memcpy(copy, data, len);
+    }
+    free(b->data);
+    *b = (struct blob){copy, len};
+    return 0;
+}
+
+int session_copy(struct session *to, const struct session *from)
+{
+    *to = *from;
+    to->argv = to->env = to->tags = to->required_commands = (struct blob){0};
+    if (blob_set(&to->argv, from->argv.data, from->argv.len) < 0 ||
+        blob_set(&to->env, from->env.data, from->env.len) < 0 ||
+        blob_set(&to->tags, from->tags.data, from->tags.len) < 0 ||
+        blob_set(&to->required_commands, from->required_commands.data,
+                 from->required_commands.len) < 0) {
+        session_done(to);
+        return -1;
+    }
+    return 0;
+}
+
+void session_done(struct session *s)
+{
+    free(s->argv.data);
+    free(s->env.data);
+    free(s->tags.data);
+    free(s->required_commands.data);
+    s->argv = s->env = s->tags = s->required_commands = (struct blob){0};
+}

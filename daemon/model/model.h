@@ -1,0 +1,242 @@
+/* What the daemon knows, as plain structs: no pointers into anything, no I/O, no protobuf, no SQL.
+ *
+ * Below store, vmm, guest, host and core, which all speak of the same things. Strings are fixed
+ * arrays, so that a struct is copied by value to a worker and back; every array is a limit that the
+ * services check at the door. Times are Unix nanoseconds, 0 where it has not happened. */
+#ifndef BANGER_DAEMON_MODEL_MODEL_H
+#define BANGER_DAEMON_MODEL_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/id.h"
+
+enum {
+    NAME_BYTES = 64,          /* DNS label and NUL */
+    PATH_BYTES = 512,         /* files under the state folder */
+    SOCKET_PATH_BYTES = 108,  /* sun_path */
+    TEXT_BYTES = 512,         /* error texts, reasons */
+    DIGEST_BYTES = 72,        /* "sha256:" and 64 hex digits */
+    LABELS_MAX = 32,
+    LABEL_KEY_BYTES = 64,
+    LABEL_VALUE_BYTES = 128,
+};
+
+struct label {
+    char key[LABEL_KEY_BYTES], value[LABEL_VALUE_BYTES];
+};
+
+struct labels {
+    uint32_t n;
+    struct label at[LABELS_MAX];
+};
+
+enum vm_state { /* values of banger.v1.VMState */
+    VM_STATE_UNSPECIFIED = 0,
+    VM_PENDING = 1,
+    VM_PREPARING = 2,
+    VM_STARTING = 3,
+    VM_RUNNING = 4,
+    VM_PAUSED = 5,
+    VM_STOPPING = 6,
+    VM_STOPPED = 7,
+    VM_FAILED = 8,
+    VM_DELETING = 9,
+    VM_UNKNOWN = 10, /* evidence is missing; never shown as STOPPED */
+};
+
+enum net_mode { NET_NONE = 1, NET_USER = 2, NET_BRIDGE = 3 };
+
+/* Intent: what the user asked for. */
+struct vm_spec {
+    char image[NAME_BYTES * 2]; /* reference as given */
+    char image_id[ID_BYTES];    /* as resolved at creation */
+    char kernel_id[ID_BYTES];
+    char driver[16];            /* qemu, sim, … */
+    uint32_t cpus;
+    uint64_t memory_bytes;
+    uint64_t disk_bytes;      /* virtual size of the system disk; 0: the image's */
+    uint64_t work_disk_bytes; /* 0: none */
+    enum net_mode net;
+    bool run_init;            /* run the image's init where it has one */
+    bool ephemeral;           /* deleted when it stops (--rm) */
+};
+
+/* Durable identity and deterministic paths. Nothing that a kernel hands out belongs here. */
+struct vm_runtime {
+    enum vm_state state;
+    char failed_stage[32]; /* VM_FAILED: the step that failed */
+    char last_error[TEXT_BYTES];
+    char guest_ip[48];
+    char dns_name[NAME_BYTES + 16];
+    char vm_dir[PATH_BYTES];
+    char api_sock_path[SOCKET_PATH_BYTES];   /* QMP or Firecracker API */
+    char agent_sock_path[SOCKET_PATH_BYTES]; /* guest channel: vsock_path in the contract */
+    uint32_t vsock_cid;
+    char log_path[PATH_BYTES]; /* console */
+    char metrics_path[PATH_BYTES];
+    char system_overlay[PATH_BYTES];
+    char work_disk_path[PATH_BYTES];
+};
+
+struct vm {
+    char id[ID_BYTES];
+    char name[NAME_BYTES];
+    struct vm_spec spec;
+    struct vm_runtime runtime;
+    struct labels labels;
+    uint64_t generation; /* counts changes of spec, name and labels */
+    char boot_id[40];    /* the guest's, of its latest boot */
+    int64_t created_ns, updated_ns, started_ns, stopped_ns;
+};
+
+/* What is true now; in memory and in handles.json, never in SQLite. */
+struct vm_handles {
+    pid_t pid;               /* 0: no process */
+    uint64_t pid_start_time; /* clock ticks since boot, /proc/PID/stat field 22 */
+    char host_boot_id[40];   /* the boot in which the pid means anything */
+    char tap_device[16];
+    char base_loop[32], cow_loop[32];
+    char dm_name[64], dm_dev[32];
+};
+
+enum session_state { /* values of banger.v1.SessionState */
+    SESSION_STATE_UNSPECIFIED = 0,
+    SESSION_PENDING = 1,
+    SESSION_STARTING = 2,
+    SESSION_RUNNING = 3,
+    SESSION_STOPPING = 4,
+    SESSION_EXITED = 5,
+    SESSION_FAILED = 6,
+    SESSION_LOST = 7,
+};
+
+enum session_exit_kind { SESSION_EXIT_NONE = 0, SESSION_EXIT_CODE, SESSION_EXIT_SIGNAL, SESSION_EXIT_OOM };
+
+enum session_stdin { SESSION_STDIN_NONE = 0, SESSION_STDIN_PIPE = 1 };
+
+enum {
+    SESSION_ARGV_BYTES = 65536, /* NUL-terminated strings, one after another */
+    SESSION_ENV_BYTES = 32768,
+    SESSION_TAGS_BYTES = 4096,
+    SESSION_COMMANDS_BYTES = 4096,
+};
+
+/* Byte vector that a struct owns: for the few things too large for an array. */
+struct blob {
+    uint8_t *data;
+    size_t len;
+};
+
+struct session {
+    char id[ID_BYTES];
+    char vm_id[ID_BYTES];
+    char name[NAME_BYTES]; /* unique among the VM's sessions; "" allowed */
+    struct blob argv, env, tags, required_commands;
+    bool clear_env, tty;
+    uint32_t rows, columns;
+    char cwd[1024], user[64], group[64];
+    enum session_stdin stdin_mode;
+    uint64_t spool_bytes; /* per stream; 0: default */
+    uint32_t drain_ms, timeout_ms, umask;
+    enum session_state state;
+    char failed_stage[32];     /* SESSION_FAILED */
+    char lost_reason[32];      /* SESSION_LOST: vm_stopped, vm_lost, agent_lost */
+    char last_error[TEXT_BYTES];
+    int failed_errno;
+    enum session_exit_kind exit_kind;
+    int exit_code, exit_signo;
+    bool timed_out;
+    uint32_t guest_pid;
+    uint64_t stdout_total, stderr_total, stdin_acked;
+    bool stdout_ended, stderr_ended, stdin_closed;
+    uint64_t writer_generation;
+    int64_t created_ns, started_ns, ended_ns, updated_ns;
+};
+
+enum image_format { IMAGE_RAW = 1, IMAGE_QCOW2 = 2 };
+
+struct image {
+    char id[ID_BYTES];
+    char name[NAME_BYTES * 2]; /* "debian-bookworm" */
+    char digest[DIGEST_BYTES]; /* of the file */
+    enum image_format format;
+    char path[PATH_BYTES];
+    uint64_t file_bytes, virtual_bytes;
+    char os[128]; /* PRETTY_NAME of the root filesystem */
+    char kernel_id[ID_BYTES]; /* default kernel for it */
+    int64_t created_ns;
+};
+
+struct kernel {
+    char id[ID_BYTES];
+    char name[NAME_BYTES * 2];   /* "debian-6.1.0-40-cloud-amd64" */
+    char digest[DIGEST_BYTES];   /* of vmlinux */
+    char vmlinux_path[PATH_BYTES];
+    char initramfs_path[PATH_BYTES]; /* agent and modules */
+    char version[128];
+    int64_t created_ns;
+};
+
+enum op_state { /* values of banger.v1.OperationState */
+    OP_STATE_UNSPECIFIED = 0,
+    OP_PENDING = 1,
+    OP_RUNNING = 2,
+    OP_UNDOING = 3,
+    OP_SUCCEEDED = 4,
+    OP_FAILED = 5,
+    OP_CANCELLED = 6,
+};
+
+struct operation {
+    char id[ID_BYTES];
+    char kind[32];          /* vm.create, vm.start, image.build, … */
+    char resource[96];      /* vm/ID */
+    char request_id[64];    /* the client's; "" without */
+    char request_digest[DIGEST_BYTES];
+    char principal[128];
+    enum op_state state;
+    uint32_t step;          /* index into the kind's step table: the one under way or next */
+    char stage[32];         /* its name */
+    uint32_t percent;
+    char message[TEXT_BYTES];
+    bool cancel_asked;
+    int error_code;         /* enum err_code of the failure */
+    char error_reason[40], error_stage[32], error_message[TEXT_BYTES];
+    char result[96];        /* resource that came of it: vm/ID */
+    char params[1024];      /* JSON: what the steps need besides the resource */
+    int64_t created_ns, updated_ns, ended_ns;
+};
+
+struct event {
+    uint64_t seq;
+    int64_t time_ns;
+    char kind[48];      /* vm.state, session.state, operation.state, image.created, … */
+    char resource[96];
+    char detail[TEXT_BYTES]; /* "RUNNING", or a reason */
+    char operation_id[ID_BYTES];
+};
+
+/* Names for logs, handles and tests: "RUNNING". Never NULL. */
+const char *vm_state_name(enum vm_state state);
+const char *session_state_name(enum session_state state);
+const char *op_state_name(enum op_state state);
+
+static inline bool op_is_terminal(enum op_state s)
+{
+    return s == OP_SUCCEEDED || s == OP_FAILED || s == OP_CANCELLED;
+}
+
+static inline bool session_is_terminal(enum session_state s)
+{
+    return s == SESSION_EXITED || s == SESSION_FAILED || s == SESSION_LOST;
+}
+
+/* Owned blobs: deep copy (0 / -1 out of memory) and release. */
+int session_copy(struct session *to, const struct session *from);
+void session_done(struct session *s);
+int blob_set(struct blob *b, const void *data, size_t len);
+
+#endif

@@ -1,0 +1,149 @@
+/* What the core asks of a virtual machine monitor, whichever it is.
+ *
+ * A driver is a const table; a machine is one VM as the driver sees it, on the loop's thread. The
+ * core calls the vmm_* functions below, never the table: they hold the contract (one call under way
+ * per machine, callbacks exactly once and later) in one place. The monitor process outlives the
+ * daemon: closing a machine forgets it, only stop and kill end it.
+ *
+ * Async rule: a function that takes `done` returns nothing and calls done exactly once, later. err is
+ * NULL on success and borrowed for the callback. */
+#ifndef BANGER_DAEMON_VMM_VMM_H
+#define BANGER_DAEMON_VMM_VMM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/model/model.h"
+
+struct err;
+struct loop;
+struct workers;
+
+enum { VMM_DRIVER_VERSION = 1, VMM_DISKS_MAX = 4 };
+
+/* Shared by all machines of a driver; made once by the composition root. */
+struct vmm_host {
+    struct loop *loop;
+    struct workers *workers; /* for blocking file work */
+    const char *agent_path;  /* sim: the agent program for this host */
+    const char *qemu_path;   /* qemu-system-x86_64, found in PATH if NULL */
+    const char *state_dir;   /* probe results are kept here */
+    bool kvm_usable;         /* set by probing: a guest really ran */
+};
+
+/* Everything a machine is made of; deterministic, so that adopting needs nothing else. */
+struct vmm_config {
+    char vm_id[ID_BYTES];
+    char vm_dir[PATH_BYTES];
+    char api_sock_path[SOCKET_PATH_BYTES];
+    char agent_sock_path[SOCKET_PATH_BYTES];
+    char log_path[PATH_BYTES];     /* console output, bounded by the driver */
+    char vmlinux_path[PATH_BYTES];
+    char initramfs_path[PATH_BYTES];
+    char image_path[PATH_BYTES];   /* backing file of the system overlay, never written */
+    enum image_format image_format;
+    char system_overlay[PATH_BYTES];
+    uint64_t disk_bytes; /* virtual size; 0: the image's */
+    char work_disk_path[PATH_BYTES];
+    uint64_t work_disk_bytes; /* 0: none */
+    uint32_t cpus;
+    uint64_t memory_bytes;
+    enum net_mode net;
+    bool run_init;
+};
+
+enum vmm_exit_kind {
+    VMM_EXIT_POWER_OFF, /* the guest shut down */
+    VMM_EXIT_REBOOT,    /* the guest asked for a reset */
+    VMM_EXIT_KILLED,    /* by us: stop or kill */
+    VMM_EXIT_CRASHED,   /* the monitor ended by itself, or by a stranger's signal */
+    VMM_EXIT_UNSEEN,    /* ended while no daemon looked */
+};
+
+struct vmm_exit {
+    enum vmm_exit_kind kind;
+    char detail[TEXT_BYTES]; /* last lines of the monitor's own log, signal name, … */
+};
+
+struct vmm_machine;
+typedef void vmm_done_fn(void *arg, const struct err *err);
+
+/* What happens by itself; arg is the listener's. */
+struct vmm_events {
+    /* The process is gone (also after stop and kill). Once per start or adoption. */
+    void (*exited)(void *arg, const struct vmm_exit *exit);
+};
+
+/* What a probe found. */
+struct vmm_probe_result {
+    bool usable;
+    char version[64];
+    char accelerator[16];     /* kvm, tcg, none */
+    char explanation[TEXT_BYTES]; /* why not, or why not KVM, and what to do */
+};
+
+struct vmm_driver {
+    const char *name;
+    uint32_t version; /* VMM_DRIVER_VERSION */
+    bool can_pause, can_snapshot;
+
+    void (*probe)(struct vmm_host *host,
+                  void (*done)(void *arg, const struct vmm_probe_result *result), void *arg);
+    struct vmm_machine *(*open)(struct vmm_host *host, const struct vmm_config *config,
+                                const struct vmm_events *events, void *arg, struct err *err);
+    void (*close)(struct vmm_machine *m);
+    void (*prepare)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
+    void (*start)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
+    void (*adopt)(struct vmm_machine *m, const struct vm_handles *hint, vmm_done_fn *done,
+                  void *arg);
+    void (*stop)(struct vmm_machine *m, int64_t grace_ms, vmm_done_fn *done, void *arg);
+    void (*kill)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
+    void (*pause)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
+    void (*resume)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
+    void (*discard)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
+    void (*get_handles)(const struct vmm_machine *m, struct vm_handles *handles);
+};
+
+/* A driver's machine starts with this. */
+struct vmm_machine {
+    const struct vmm_driver *driver;
+    struct vmm_host *host;
+    struct vmm_config config;
+    const struct vmm_events *events;
+    void *events_arg;
+    bool busy; /* a call is under way (kill may always be called and ends the other with an error) */
+    struct vmm_call *call; /* vmm.c's */
+};
+
+/* By name; NULL with err. */
+const struct vmm_driver *vmm_find_driver(const char *name, struct err *err);
+
+void vmm_probe(const struct vmm_driver *driver, struct vmm_host *host,
+               void (*done)(void *arg, const struct vmm_probe_result *result), void *arg);
+struct vmm_machine *vmm_open(const struct vmm_driver *driver, struct vmm_host *host,
+                             const struct vmm_config *config, const struct vmm_events *events,
+                             void *arg, struct err *err);
+/* Forgets the machine; its process, files and sockets stay. No callback comes after this. */
+void vmm_close(struct vmm_machine *m);
+/* Makes overlay and work disk. Idempotent: what is there and right stays. */
+void vmm_prepare(struct vmm_machine *m, vmm_done_fn *done, void *arg);
+/* Starts the monitor, detached; done when its control socket answers and the guest runs. On failure
+ * no process and no socket is left. Handles are known from here on. */
+void vmm_start(struct vmm_machine *m, vmm_done_fn *done, void *arg);
+/* Finds a live monitor of this VM by evidence: hint (may be zeros, stale, or point at a stranger),
+ * then a scan of processes for this VM's own sockets and paths. Success: as after start. ERR_NOT_FOUND: there is
+ * certainly none, and stale sockets are gone. Any other error: not known, ask again later. */
+void vmm_adopt(struct vmm_machine *m, const struct vm_handles *hint, vmm_done_fn *done, void *arg);
+/* Waits for the guest to power off by itself (the core has asked the agent) up to grace_ms, then ends
+ * the process. done when it is gone. */
+void vmm_stop(struct vmm_machine *m, int64_t grace_ms, vmm_done_fn *done, void *arg);
+/* Ends the process at once (works on a stopped or hung one). done when it is gone, within 5 s. */
+void vmm_kill(struct vmm_machine *m, vmm_done_fn *done, void *arg);
+void vmm_pause(struct vmm_machine *m, vmm_done_fn *done, void *arg);
+void vmm_resume(struct vmm_machine *m, vmm_done_fn *done, void *arg);
+/* Removes disks, sockets and logs of a machine that does not run. Missing ones are fine. */
+void vmm_discard(struct vmm_machine *m, vmm_done_fn *done, void *arg);
+/* Zeros where there is no process. */
+void vmm_get_handles(const struct vmm_machine *m, struct vm_handles *handles);
+
+#endif

@@ -24,16 +24,16 @@ struct child_exit {
 };
 
 struct child_spec {
-    const char *const *argv;  /* NULL-terminated; argv[0] is searched in PATH */
-    const char *const *env;   /* NULL-terminated; NULL: the daemon's */
-    const char *cwd;          /* NULL: the daemon's */
-    int stdin_fd, log_fd;     /* borrowed; -1: /dev/null. log_fd takes stdout+stderr; capture wins */
-    const int *keep_fds;      /* inherited under the same numbers 3, 4, … in this order */
+    const char *const *argv; /* NULL-terminated; argv[0] is searched in PATH */
+    const char *const *env;  /* NULL-terminated; NULL: the daemon's */
+    const char *cwd;         /* NULL: the daemon's */
+    int stdin_fd, log_fd;    /* borrowed; -1: /dev/null. log_fd takes stdout+stderr; capture wins */
+    const int *keep_fds;     /* inherited under the same numbers 3, 4, … in this order */
     size_t n_keep_fds;
     size_t max_capture_bytes; /* 0: no capture */
     int64_t deadline_ms;      /* SIGKILL to its process group after this; 0: none */
     bool detached;            /* setsid, no deadline, survives us */
-    void (*output)(void *arg, const char *text, size_t len); /* each piece as it comes, or NULL */
+    void (*output)(void *arg, const char *text, size_t len);  /* each piece as it comes, or NULL */
     void (*exited)(void *arg, const struct child_exit *exit); /* exactly once; the child is gone */
     void *arg;
 };
@@ -45,7 +45,8 @@ pid_t child_pid(const struct child *c);
 int child_pidfd(const struct child *c);
 /* To its process group. */
 void child_kill(struct child *c, int signo);
-/* Forget the child without ending it: exited() will not be called. */
+/* Forget the child without ending it, at our own end: exited() will not be called, nobody reaps it
+ * while we live. Allowed inside output() and exited(). */
 void child_abandon(struct child *c);
 
 #endif

@@ -21,12 +21,14 @@ void loop_free(struct loop *loop);
 int loop_run(struct loop *loop, struct err *err);
 void loop_stop(struct loop *loop);
 struct event_base *loop_base(struct loop *loop);
-/* Runs fn(arg) on the loop's thread, later, in order of posting. 0, or -1 when out of memory. */
+/* Runs fn(arg) on the loop's thread, later, in order of posting. 0, or -1 when out of memory. What
+ * is still queued when the loop is freed does not run. */
 int loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
 
 /* One-shot timer. */
 struct timer {
     struct event *event; /* owned */
+    int64_t due_ns;      /* monotonic; never fires before it */
     void (*fired)(void *arg);
     void *arg;
 };

@@ -1,0 +1,196 @@
+/* Worker threads; see worker.h.
+ *
+ * A job is always on exactly one list: queued (waits for a thread), none (runs), or finished (waits
+ * for the loop). Finishing allocates nothing and so cannot fail: the thread links the job and rings
+ * an eventfd that the loop watches. */
+#include "rpc/event/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "rpc/event/loop.h"
+
+enum { WORKERS_MAX_THREADS = 64 };
+
+struct workers {
+    char name[16]; /* of the threads; what the kernel keeps */
+    pthread_t *threads;
+    size_t n_threads;
+    struct watch watch; /* of done_fd */
+    int done_fd;        /* owned; eventfd */
+    bool in_done;       /* loop's thread: a done() is on the stack */
+
+    pthread_mutex_t lock;
+    pthread_cond_t wake; /* queued grew, or closing */
+    struct list queued, finished;
+    size_t n_queued, max_queued;
+    bool closing;
+};
+
+static void workers_finish(struct workers *w, struct job *job)
+{
+    pthread_mutex_lock(&w->lock);
+    bool was_empty = list_empty(&w->finished);
+    list_add_tail(&w->finished, &job->link);
+    pthread_mutex_unlock(&w->lock);
+    if (was_empty) {
+        uint64_t one = 1;
+        ssize_t n = write(w->done_fd, &one, sizeof(one));
+        (void)n; /* EAGAIN: readable anyway */
+    }
+}
+
+static struct job *workers_next(struct workers *w)
+{
+    pthread_mutex_lock(&w->lock);
+    while (list_empty(&w->queued) && !w->closing)
+        pthread_cond_wait(&w->wake, &w->lock);
+    struct list *first = list_first(&w->queued);
+    if (first) {
+        list_remove(first);
+        w->n_queued--;
+    }
+    pthread_mutex_unlock(&w->lock);
+    return first ? container_of(first, struct job, link) : NULL;
+}
+
+static void *workers_thread(void *arg)
+{
+    struct workers *w = arg;
+    pthread_setname_np(pthread_self(), w->name);
+    for (struct job *job; (job = workers_next(w));) {
+        job->run(job);
+        workers_finish(w, job);
+    }
+    return NULL;
+}
+
+static struct job *workers_take_finished(struct workers *w)
+{
+    pthread_mutex_lock(&w->lock);
+    struct list *first = list_first(&w->finished);
+    if (first)
+        list_remove(first);
+    pthread_mutex_unlock(&w->lock);
+    return first ? container_of(first, struct job, link) : NULL;
+}
+
+static void workers_deliver(struct workers *w)
+{
+    w->in_done = true;
+    for (struct job *job; (job = workers_take_finished(w));)
+        job->done(job);
+    w->in_done = false;
+}
+
+static void workers_on_finished(void *arg, int events)
+{
+    (void)events;
+    struct workers *w = arg;
+    uint64_t count;
+    ssize_t n = read(w->done_fd, &count, sizeof(count));
+    (void)n;
+    workers_deliver(w);
+}
+
+/* Threads start with every signal blocked: signals belong to the loop's thread. */
+static int workers_start_threads(struct workers *w, size_t n_threads)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = 0;
+    while (w->n_threads < n_threads && rc == 0) {
+        rc = pthread_create(&w->threads[w->n_threads], NULL, workers_thread, w);
+        if (rc == 0)
+            w->n_threads++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
+struct workers *workers_new(struct loop *loop, const char *name, size_t n_threads,
+                            size_t max_queued, struct err *err)
+{
+    if (n_threads == 0 || n_threads > WORKERS_MAX_THREADS) {
+        err_set(err, ERR_INVALID, "worker pool %s: %zu threads, want 1 to %d", name, n_threads,
+                WORKERS_MAX_THREADS);
+        return NULL;
+    }
+    struct workers *w = calloc(1, sizeof(*w));
+    if (!w) {
+        err_sys(err, ENOMEM, "worker pool %s", name);
+        return NULL;
+    }
+    snprintf(w->name, sizeof(w->name), "%s", name);
+    w->max_queued = max_queued;
+    list_init(&w->queued);
+    list_init(&w->finished);
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->wake, NULL);
+    int rc = ENOMEM;
+    w->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (w->done_fd < 0) {
+        rc = errno;
+        goto fail;
+    }
+    w->threads = calloc(n_threads, sizeof(*w->threads));
+    if (!w->threads || watch_init(&w->watch, loop, w->done_fd, workers_on_finished, w) < 0)
+        goto fail;
+    watch_want(&w->watch, WATCH_READ);
+    rc = workers_start_threads(w, n_threads);
+    if (rc == 0)
+        return w;
+fail:
+    workers_close(w);
+    err_sys(err, rc, "worker pool %s", name);
+    return NULL;
+}
+
+int workers_submit(struct workers *w, struct job *job, struct err *err)
+{
+    pthread_mutex_lock(&w->lock);
+    bool closing = w->closing;
+    bool full = w->n_queued >= w->max_queued;
+    if (!closing && !full) {
+        list_add_tail(&w->queued, &job->link);
+        w->n_queued++;
+        pthread_cond_signal(&w->wake);
+    }
+    pthread_mutex_unlock(&w->lock);
+    if (closing)
+        return err_set(err, ERR_UNAVAILABLE, "worker pool %s is closing", w->name);
+    if (full)
+        return err_set(err, ERR_UNAVAILABLE, "worker pool %s: %zu jobs wait already", w->name,
+                       w->max_queued);
+    return 0;
+}
+
+void workers_close(struct workers *w)
+{
+    if (!w)
+        return;
+    assert(!w->in_done && "workers_close from inside done()");
+    pthread_mutex_lock(&w->lock);
+    w->closing = true;
+    pthread_cond_broadcast(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+    for (size_t i = 0; i < w->n_threads; i++)
+        pthread_join(w->threads[i], NULL);
+    workers_deliver(w);
+    watch_done(&w->watch);
+    if (w->done_fd >= 0)
+        close(w->done_fd);
+    pthread_cond_destroy(&w->wake);
+    pthread_mutex_destroy(&w->lock);
+    free(w->threads);
+    free(w);
+}

@@ -1,0 +1,188 @@
+/* Worker pools: order, where run() and done() happen, bounds, close. */
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#include "base/err.h"
+#include "rpc/event/loop.h"
+#include "rpc/event/worker.h"
+#include "tests/support/check.h"
+
+static struct loop *loop;
+static pthread_t loop_thread;
+
+static void give_up(void *arg)
+{
+    (void)arg;
+    CHECK(!"the test hung");
+    loop_stop(loop);
+}
+
+static void run_loop(void)
+{
+    struct err err = ERR_INIT;
+    struct timer limit = {0};
+    timer_init(&limit, loop, give_up, NULL);
+    timer_start(&limit, 10000);
+    CHECK_INT(loop_run(loop, &err), 0);
+    timer_done(&limit);
+}
+
+enum { JOBS = 200 };
+
+struct numbered_job {
+    struct job job;
+    int number;
+    int ran; /* order in which run() saw it */
+};
+
+static struct numbered_job jobs[JOBS];
+static atomic_int runs;
+static int dones, stop_at;
+static bool in_submit;
+
+static void job_run(struct job *job)
+{
+    struct numbered_job *j = container_of(job, struct numbered_job, job);
+    j->ran = atomic_fetch_add(&runs, 1);
+}
+
+static void job_done(struct job *job)
+{
+    struct numbered_job *j = container_of(job, struct numbered_job, job);
+    CHECK(!in_submit);
+    CHECK(pthread_equal(pthread_self(), loop_thread));
+    CHECK(j->ran >= 0);
+    if (++dones == stop_at)
+        loop_stop(loop);
+}
+
+static void submit_all(struct workers *w)
+{
+    struct err err = ERR_INIT;
+    runs = dones = 0;
+    for (int i = 0; i < JOBS; i++) {
+        jobs[i] = (struct numbered_job){
+            .job = {.run = job_run, .done = job_done}, .number = i, .ran = -1};
+        in_submit = true;
+        CHECK_INT(workers_submit(w, &jobs[i].job, &err), 0);
+        in_submit = false;
+    }
+}
+
+static void test_one_thread_is_a_serial_queue(void)
+{
+    struct err err = ERR_INIT;
+    struct workers *w = workers_new(loop, "serial", 1, JOBS, &err);
+    CHECK(w);
+    stop_at = JOBS;
+    submit_all(w);
+    run_loop();
+    CHECK_INT(dones, JOBS);
+    for (int i = 0; i < JOBS; i++)
+        CHECK_INT(jobs[i].ran, i);
+    workers_close(w);
+}
+
+static void test_several_threads(void)
+{
+    struct err err = ERR_INIT;
+    struct workers *w = workers_new(loop, "several", 4, JOBS, &err);
+    stop_at = JOBS;
+    submit_all(w);
+    run_loop();
+    CHECK_INT(dones, JOBS);
+    CHECK_INT(runs, JOBS);
+    workers_close(w);
+}
+
+static void test_close_runs_what_is_queued(void)
+{
+    struct err err = ERR_INIT;
+    struct workers *w = workers_new(loop, "close", 2, JOBS, &err);
+    stop_at = -1;
+    submit_all(w);
+    workers_close(w);
+    CHECK_INT(runs, JOBS);
+    CHECK_INT(dones, JOBS);
+}
+
+struct blocked_job {
+    struct job job;
+    sem_t started, go;
+};
+
+static void blocked_run(struct job *job)
+{
+    struct blocked_job *b = container_of(job, struct blocked_job, job);
+    sem_post(&b->started);
+    sem_wait(&b->go);
+}
+
+static struct workers *resubmit_to;
+static int resubmit_rc;
+static enum err_code resubmit_code;
+
+/* Runs inside workers_close: the pool takes nothing more. */
+static void blocked_done(struct job *job)
+{
+    struct err err = ERR_INIT;
+    resubmit_rc = workers_submit(resubmit_to, job, &err);
+    resubmit_code = err.code;
+}
+
+static void ignore_done(struct job *job)
+{
+    (void)job;
+}
+
+static void test_queue_is_bounded_and_closing_refuses(void)
+{
+    struct err err = ERR_INIT;
+    struct workers *w = workers_new(loop, "bounded", 1, 2, &err);
+    resubmit_to = w;
+    struct blocked_job first = {.job = {.run = blocked_run, .done = blocked_done}};
+    sem_init(&first.started, 0, 0);
+    sem_init(&first.go, 0, 0);
+    CHECK_INT(workers_submit(w, &first.job, &err), 0);
+    sem_wait(&first.started); /* it runs: no longer counted */
+    struct numbered_job waiting[3];
+    for (int i = 0; i < 3; i++) {
+        waiting[i] = (struct numbered_job){.job = {.run = job_run, .done = ignore_done}};
+        CHECK_INT(workers_submit(w, &waiting[i].job, &err), i < 2 ? 0 : -1);
+    }
+    CHECK_INT(err.code, ERR_UNAVAILABLE);
+    CHECK_CONTAINS(err.message, "bounded");
+    sem_post(&first.go);
+    workers_close(w);
+    CHECK_INT(resubmit_rc, -1);
+    CHECK_INT(resubmit_code, ERR_UNAVAILABLE);
+    sem_destroy(&first.started);
+    sem_destroy(&first.go);
+}
+
+static void test_bad_thread_counts(void)
+{
+    struct err err = ERR_INIT;
+    CHECK(!workers_new(loop, "none", 0, 1, &err));
+    CHECK_INT(err.code, ERR_INVALID);
+    CHECK(!workers_new(loop, "many", 100000, 1, &err));
+    CHECK_INT(err.code, ERR_INVALID);
+    workers_close(NULL);
+}
+
+int main(void)
+{
+    struct err err = ERR_INIT;
+    loop = loop_new(&err);
+    if (!loop)
+        return 1;
+    loop_thread = pthread_self();
+    RUN(test_one_thread_is_a_serial_queue);
+    RUN(test_several_threads);
+    RUN(test_close_runs_what_is_queued);
+    RUN(test_queue_is_bounded_and_closing_refuses);
+    RUN(test_bad_thread_counts);
+    loop_free(loop);
+    return check_end();
+}

@@ -1,0 +1,71 @@
+#!/bin/bash
+# Writes gen/ anew from proto/, and appends what is new to tests/compat/wire_layout.txt.
+#
+#   scripts/gen.sh           write
+#   scripts/gen.sh --check   change nothing; fail, with the difference, when gen/ is not what it would be
+#
+# Needs protoc, protobuf-c's and nanopb's plugins and a C compiler (third_party/packages.txt). Our own
+# plugin is compiled here from rpc/stubgen/, so that gen/ can be made from nothing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+check=false
+case "${1-}" in
+"") ;;
+--check) check=true ;;
+*)
+    echo "usage: scripts/gen.sh [--check]" >&2
+    exit 2
+    ;;
+esac
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+out=$work/gen
+mkdir -p "$out" "$work/bin"
+
+includes=(-Iproto -I/usr/include)
+mapfile -t protos < <(cd proto && find . -name '*.proto' -printf '%P\n' | LC_ALL=C sort)
+# Google's own messages that ours use, and those that plugins are written with.
+mapfile -t known < <({
+    grep -rhoP '^import (public )?"\Kgoogle/protobuf/[a-z_/]+\.proto' proto --include='*.proto'
+    echo google/protobuf/descriptor.proto
+    echo google/protobuf/compiler/plugin.proto
+} | LC_ALL=C sort -u)
+
+protoc "${includes[@]}" \
+    --plugin=protoc-gen-c-optional=rpc/stubgen/protoc-gen-c-optional --c-optional_out="$out" \
+    "${protos[@]}" "${known[@]}"
+
+agent=banger/agent/v1/agent.proto
+protoc "${includes[@]}" --nanopb_out="$out" --nanopb_opt="-T -Iproto" "$agent"
+
+cc=${CC:-cc}
+"$cc" -std=gnu17 -D_GNU_SOURCE -O1 -I. -I"$out" -o "$work/bin/protoc-gen-banger-rpc" \
+    rpc/stubgen/*.c base/buf.c "$out"/google/protobuf/descriptor.pb-c.c \
+    "$out"/google/protobuf/compiler/plugin.pb-c.c -lprotobuf-c
+protoc "${includes[@]}" --plugin="$work/bin/protoc-gen-banger-rpc" --banger-rpc_out="$out" \
+    "${protos[@]}"
+
+protoc "${includes[@]}" --include_imports --descriptor_set_out="$out/banger.binpb" "${protos[@]}"
+
+# CMakeLists.txt is the one file of gen/ that people write.
+if $check; then
+    if ! diff -r --brief -x CMakeLists.txt gen "$out"; then
+        echo "gen/ is not what proto/ makes: run ./dev gen and commit the result" >&2
+        exit 1
+    fi
+    exit 0
+fi
+# Only what changed is touched: builds stay small.
+(cd "$out" && find . -type f -printf '%P\n') | while read -r file; do
+    cmp -s "$out/$file" "gen/$file" && continue
+    mkdir -p "gen/$(dirname "$file")"
+    cp "$out/$file" "gen/$file"
+    echo "wrote gen/$file"
+done
+find gen -type f ! -name CMakeLists.txt -printf '%P\n' | while read -r file; do
+    [ -e "$out/$file" ] && continue
+    rm "gen/$file"
+    echo "removed gen/$file"
+done

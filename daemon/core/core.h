@@ -1,0 +1,57 @@
+/* What the files of the core share: one `struct core`, made by the composition root, on the loop's
+ * thread. Each registry is a module of its own with its own header; this page is the map.
+ *
+ *   vm.h          VMs: registry, references, the one setter of state, what happens when a machine
+ *                 exits or its agent comes and goes
+ *   operation.h   durable operations: step tables with undo, journal, per-resource queues
+ *   vm_ops.h      the step tables of vm.create, vm.start, vm.stop, …
+ *   handles.h     handle cache and handles.json
+ *   session.h     guest sessions: registry and lifecycle
+ *   attach.h      attach: a viewer's or writer's cursor over a session
+ *   image.h       images and kernels: registry, build operations
+ *   event.h       the event log and its watchers
+ *   reconcile.h   start-up: adopt what lives, demote and tear down what does not
+ */
+#ifndef BANGER_DAEMON_CORE_CORE_H
+#define BANGER_DAEMON_CORE_CORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/model/model.h"
+
+struct event_hub;
+struct image_registry;
+struct loop;
+struct operation_engine;
+struct session_registry;
+struct store;
+struct vm_registry;
+struct vmm_host;
+struct workers;
+
+struct core_config {
+    char state_dir[PATH_BYTES];     /* database, vms/, images/, kernels/ */
+    char default_driver[16];        /* "qemu" */
+    char default_image[NAME_BYTES * 2];
+    uint32_t max_vms;
+    uint64_t max_memory_bytes;      /* promised to VMs altogether; 0: no limit */
+    int64_t boot_timeout_ms;        /* from VMM start to agent ready; then one more try */
+    int64_t stop_grace_ms;          /* default grace of a stop */
+};
+
+struct core {
+    struct core_config config;
+    struct loop *loop;
+    struct workers *workers;  /* blocking file work */
+    struct store *store;
+    struct vmm_host *vmm_host;
+    struct event_hub *events;
+    struct operation_engine *operations;
+    struct vm_registry *vms;
+    struct session_registry *sessions;
+    struct image_registry *images;
+    bool draining;
+};
+
+#endif

@@ -1,0 +1,125 @@
+/* The daemon's end of the agent protocol: one client per running VM, on the loop's thread.
+ *
+ * It owns the channel: connects, says hello behind a preamble, checks nonce and sequence, pings, and
+ * after any trouble drops the link and connects again with backoff, for as long as it is open. What
+ * must survive a broken link is the caller's to send again on link_up (session starts, stdin from the
+ * acknowledged offset); subscriptions come back by themselves at the offset they had reached. */
+#ifndef BANGER_DAEMON_GUEST_AGENT_CLIENT_H
+#define BANGER_DAEMON_GUEST_AGENT_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/guest/channel.h"
+#include "daemon/model/model.h"
+
+struct agent_client;
+struct agent_subscription;
+struct err;
+struct loop;
+
+struct agent_hello {
+    char boot_id[40], instance[40], version[40];
+    char boot_error[256];
+    uint32_t stdin_window_bytes, max_sessions;
+    bool configured;
+};
+
+/* What the agent says of a session; see agent.proto. */
+struct agent_session_status {
+    char session_id[ID_BYTES];
+    enum { AGENT_SESSION_RUNNING = 1, AGENT_SESSION_EXITED, AGENT_SESSION_FAILED, AGENT_SESSION_UNKNOWN } state;
+    uint32_t pid;
+    int exit_code, signo;
+    bool oom, timed_out;
+    char failed_stage[32];
+    int failed_errno;
+    char error[256];
+    uint64_t stdout_total, stderr_total;
+    bool stdout_ended, stderr_ended;
+    uint64_t stdin_acked;
+    bool stdin_closed;
+    int64_t started_ns, ended_ns;
+};
+
+/* Any may be NULL. None is called from inside a function of this header. */
+struct agent_events {
+    /* Hello was answered; session statuses follow, then synced. */
+    void (*link_up)(void *arg, const struct agent_hello *hello);
+    /* After the last of the statuses: what was not named is unknown to the agent. */
+    void (*synced)(void *arg);
+    void (*link_down)(void *arg, const struct err *why);
+    void (*configured)(void *arg, const char *error); /* "" on success */
+    void (*session_status)(void *arg, const struct agent_session_status *status);
+    void (*session_deleted)(void *arg, const char *session_id);
+    void (*stdin_ack)(void *arg, const char *session_id, uint64_t offset, bool closed);
+    void (*shutting_down)(void *arg);
+};
+
+struct agent_configure {
+    char vm_id[ID_BYTES], hostname[NAME_BYTES];
+    char address_cidr[24], gateway[16], dns_server[16];
+    char work_mount[256];
+    uint64_t spool_bytes;
+};
+
+/* config is copied. Connects in the background; the first link_up says that the guest is there. */
+struct agent_client *agent_client_open(struct loop *loop, const struct channel_config *channel,
+                                       const struct agent_events *events, void *arg,
+                                       struct err *err);
+/* No callback comes after this, to anyone; subscriptions are gone. NULL is fine. */
+void agent_client_close(struct agent_client *c);
+bool agent_client_is_up(const struct agent_client *c);
+const struct agent_hello *agent_client_hello(const struct agent_client *c);
+/* Round trip of the latest ping in microseconds, 0 before the first. Pings go every few seconds; one
+ * unanswered for 10 s drops the link. */
+uint64_t agent_client_round_trip_us(const struct agent_client *c);
+
+/* Requests: 0 when queued, -1 with ERR_UNAVAILABLE while the link is down or its output is full. The
+ * answers come as events. Clock and entropy of a configure are filled in here. */
+int agent_client_configure(struct agent_client *c, const struct agent_configure *config,
+                           struct err *err);
+int agent_client_start_session(struct agent_client *c, const struct session *session,
+                               struct err *err);
+int agent_client_send_stdin(struct agent_client *c, const char *session_id, uint64_t offset,
+                            const void *data, uint32_t len, struct err *err);
+int agent_client_send_stdin_eof(struct agent_client *c, const char *session_id, uint64_t offset,
+                                struct err *err);
+/* target as banger.v1.SignalTarget: 1 process, 2 group, 3 all. */
+int agent_client_signal(struct agent_client *c, const char *session_id, int signo, int target,
+                        struct err *err);
+int agent_client_resize(struct agent_client *c, const char *session_id, uint32_t rows,
+                        uint32_t columns, struct err *err);
+int agent_client_delete_session(struct agent_client *c, const char *session_id, struct err *err);
+int agent_client_shutdown(struct agent_client *c, bool reboot, uint32_t grace_ms,
+                          struct err *err);
+
+/* A cursor over a session's output. */
+struct agent_start {
+    enum { AGENT_FROM_OFFSET, AGENT_FROM_TAIL, AGENT_FROM_END, AGENT_SKIP } at;
+    uint64_t value; /* offset, or bytes of tail */
+};
+
+struct agent_subscription_events {
+    /* Resolved offsets, once. */
+    void (*opened)(void *arg, uint64_t stdout_offset, uint64_t stderr_offset);
+    /* stream: 1 stdout, 2 stderr. Contiguous per stream, across broken links too. Uses up credit. */
+    void (*data)(void *arg, int stream, uint64_t offset, const uint8_t *data, uint32_t len);
+    void (*gap)(void *arg, int stream, uint64_t from, uint64_t to, const char *reason);
+    void (*stream_end)(void *arg, int stream, uint64_t total);
+    /* Last; err NULL: everything wanted has been given. The subscription is gone after it. */
+    void (*ended)(void *arg, const struct err *err);
+};
+
+/* Works while the link is down, too: it is asked for at the next link_up. */
+struct agent_subscription *agent_subscribe(struct agent_client *c, const char *session_id,
+                                           struct agent_start from_stdout,
+                                           struct agent_start from_stderr, uint32_t credit_bytes,
+                                           bool follow,
+                                           const struct agent_subscription_events *events,
+                                           void *arg, struct err *err);
+void agent_subscription_grant(struct agent_subscription *s, uint32_t bytes);
+/* No callback after this. */
+void agent_unsubscribe(struct agent_subscription *s);
+
+#endif

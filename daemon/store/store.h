@@ -1,0 +1,81 @@
+/* The durable half of the daemon: SQLite, the only place with SQL.
+ *
+ * Memory is what the daemon reads from (the core loads everything at start), the store is what
+ * survives. Changes are collected in a transaction on the loop's thread and committed on the store's
+ * own worker, in order; commits that wait together share one fsync. No kernel handle (pid, tap, loop,
+ * dm) has a column anywhere: see tests/unit/store. */
+#ifndef BANGER_DAEMON_STORE_STORE_H
+#define BANGER_DAEMON_STORE_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/model/model.h"
+
+struct err;
+struct loop;
+struct store;
+struct store_txn;
+
+/* Opens or creates the database file, brings its schema up to date (append-only migrations in
+ * migrations.c), starts the worker. ERR_STATE: the schema is newer than this program. Blocking. */
+struct store *store_open(struct loop *loop, const char *path, struct err *err);
+/* Commits what is queued, calls outstanding done()s, closes. */
+void store_close(struct store *store);
+
+/* Random word made with the database: the epoch of its events. */
+const char *store_epoch(const struct store *store);
+
+/* Start-up only, blocking: every row in order of creation. A callback returns 0, or -1 to stop. The
+ * struct is borrowed for the callback. */
+int store_load_vms(struct store *store, int (*each)(void *arg, const struct vm *vm), void *arg,
+                   struct err *err);
+int store_load_sessions(struct store *store, int (*each)(void *arg, const struct session *s),
+                        void *arg, struct err *err);
+int store_load_images(struct store *store, int (*each)(void *arg, const struct image *image),
+                      void *arg, struct err *err);
+int store_load_kernels(struct store *store, int (*each)(void *arg, const struct kernel *kernel),
+                       void *arg, struct err *err);
+/* All operations that are not over, and the latest max_ended that are. */
+int store_load_operations(struct store *store, size_t max_ended,
+                          int (*each)(void *arg, const struct operation *op), void *arg,
+                          struct err *err);
+/* The latest max events, oldest first. */
+int store_load_events(struct store *store, size_t max,
+                      int (*each)(void *arg, const struct event *event), void *arg,
+                      struct err *err);
+
+/* Idempotent requests that did not become operations (operations carry their own request_id). */
+struct store_request {
+    char request_id[64], method[64], digest[DIGEST_BYTES], resource[96];
+    int64_t created_ns;
+};
+
+int store_load_requests(struct store *store, int64_t newer_than_ns,
+                        int (*each)(void *arg, const struct store_request *r), void *arg,
+                        struct err *err);
+
+/* A transaction copies what it is given. Out of memory is remembered and reported at the commit. */
+struct store_txn *store_txn_new(void);
+void store_txn_free(struct store_txn *txn);
+void store_put_vm(struct store_txn *txn, const struct vm *vm);
+void store_delete_vm(struct store_txn *txn, const char *id);
+void store_put_session(struct store_txn *txn, const struct session *session);
+void store_delete_session(struct store_txn *txn, const char *id);
+void store_put_operation(struct store_txn *txn, const struct operation *op);
+void store_put_image(struct store_txn *txn, const struct image *image);
+void store_delete_image(struct store_txn *txn, const char *id);
+void store_put_kernel(struct store_txn *txn, const struct kernel *kernel);
+void store_delete_kernel(struct store_txn *txn, const char *id);
+void store_add_event(struct store_txn *txn, const struct event *event);
+void store_put_request(struct store_txn *txn, const struct store_request *request);
+/* Forgets ended operations, events and requests beyond what is kept. */
+void store_trim(struct store_txn *txn, uint64_t events_before_seq, int64_t operations_before_ns,
+                int64_t requests_before_ns);
+
+/* Takes txn (NULL txn: out of memory when it was made). done comes exactly once, later, on the loop:
+ * err NULL when it is on disk, else nothing of this transaction is. done may be NULL. */
+void store_commit(struct store *store, struct store_txn *txn,
+                  void (*done)(void *arg, const struct err *err), void *arg);
+
+#endif

@@ -1,0 +1,130 @@
+/* SHA-256 of files; see digest.h. */
+#include "daemon/host/digest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+/* OpenSSL has a type of that name, base/err.h an error code. */
+#define ERR_STATE openssl_err_state
+#include <openssl/evp.h>
+#undef ERR_STATE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "rpc/event/worker.h"
+
+enum { DIGEST_PIECE_BYTES = 1 << 20 };
+
+static int digest_out_of_order(struct err *err)
+{
+    return err_set(err, ERR_INTERNAL, "SHA-256 is not available in libcrypto");
+}
+
+static int digest_finish(EVP_MD_CTX *md, char digest[DIGEST_BYTES], struct err *err)
+{
+    unsigned char raw[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    if (EVP_DigestFinal_ex(md, raw, &len) != 1 || len != 32)
+        return digest_out_of_order(err);
+    strcpy(digest, "sha256:");
+    for (unsigned i = 0; i < len; i++)
+        snprintf(digest + 7 + 2 * i, 3, "%02x", raw[i]);
+    return 0;
+}
+
+static int digest_read_all(EVP_MD_CTX *md, int fd, const char *path, const atomic_bool *cancelled,
+                           struct err *err)
+{
+    auto_free unsigned char *piece = malloc(DIGEST_PIECE_BYTES);
+    if (!piece)
+        return err_set(err, ERR_LIMIT, "out of memory reading %s", path);
+    for (;;) {
+        if (cancelled && atomic_load(cancelled))
+            return err_set(err, ERR_CANCELLED, "cancelled while reading %s", path);
+        ssize_t n = read(fd, piece, DIGEST_PIECE_BYTES);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_sys(err, errno, "cannot read %s", path);
+        if (n == 0)
+            return 0;
+        if (EVP_DigestUpdate(md, piece, (size_t)n) != 1)
+            return digest_out_of_order(err);
+    }
+}
+
+int digest_file(const char *path, const atomic_bool *cancelled, char digest[DIGEST_BYTES],
+                struct err *err)
+{
+    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return err_sys(err, errno, "cannot open %s", path);
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    int rc = -1;
+    if (!md || EVP_DigestInit_ex(md, EVP_sha256(), NULL) != 1)
+        digest_out_of_order(err);
+    else if (digest_read_all(md, fd, path, cancelled, err) == 0)
+        rc = digest_finish(md, digest, err);
+    EVP_MD_CTX_free(md);
+    return rc;
+}
+
+int digest_bytes(const void *data, size_t len, char digest[DIGEST_BYTES], struct err *err)
+{
+    EVP_MD_CTX *md = EVP_MD_CTX_new();
+    int rc = -1;
+    if (!md || EVP_DigestInit_ex(md, EVP_sha256(), NULL) != 1 ||
+        EVP_DigestUpdate(md, data, len) != 1)
+        digest_out_of_order(err);
+    else
+        rc = digest_finish(md, digest, err);
+    EVP_MD_CTX_free(md);
+    return rc;
+}
+
+struct digest_job {
+    struct job job;
+    char *path; /* owned */
+    char digest[DIGEST_BYTES];
+    struct err err;
+    bool failed;
+    void (*done)(void *arg, const char *digest, const struct err *err);
+    void *arg;
+};
+
+static void digest_job_run(struct job *job)
+{
+    struct digest_job *d = container_of(job, struct digest_job, job);
+    d->failed = digest_file(d->path, NULL, d->digest, &d->err) < 0;
+}
+
+static void digest_job_done(struct job *job)
+{
+    struct digest_job *d = container_of(job, struct digest_job, job);
+    d->done(d->arg, d->failed ? NULL : d->digest, d->failed ? &d->err : NULL);
+    free(d->path);
+    free(d);
+}
+
+int digest_start(struct workers *workers, const char *path,
+                 void (*done)(void *arg, const char *digest, const struct err *err), void *arg,
+                 struct err *err)
+{
+    struct digest_job *d = calloc(1, sizeof(*d));
+    if (!d || !(d->path = strdup(path))) {
+        free(d);
+        return err_set(err, ERR_LIMIT, "out of memory");
+    }
+    d->job.run = digest_job_run;
+    d->job.done = digest_job_done;
+    d->done = done;
+    d->arg = arg;
+    if (workers_submit(workers, &d->job, err) == 0)
+        return 0;
+    free(d->path);
+    free(d);
+    return -1;
+}

@@ -1,0 +1,90 @@
+/* Folders published by rename; see publish.h. */
+#include "daemon/host/publish.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "daemon/host/kernel.h"
+
+static const char publish_prefix[] = ".tmp-";
+
+int publish_init(struct publish *p, const char *parent, struct err *err)
+{
+    id_make(p->id);
+    /* Leaves room for the names of the files inside. */
+    if (strlen(parent) + ID_CHARS + 64 > PATH_BYTES)
+        return err_set(err, ERR_INVALID, "path too long: %s", parent);
+    snprintf(p->temp, sizeof(p->temp), "%s/%s%s", parent, publish_prefix, p->id);
+    snprintf(p->folder, sizeof(p->folder), "%s/%s", parent, p->id);
+    return 0;
+}
+
+int publish_begin(struct publish *p, struct err *err)
+{
+    return fs_make_dirs(p->temp, 0755, err);
+}
+
+static int publish_sync(const char *path, struct err *err)
+{
+    auto_fd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) < 0)
+        return err_sys(err, errno, "cannot sync %s", path);
+    return 0;
+}
+
+static int publish_sync_tree(const char *folder, struct err *err)
+{
+    char *roots[] = {(char *)folder, NULL};
+    FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    if (!walk)
+        return err_sys(err, errno, "cannot list %s", folder);
+    int rc = 0;
+    for (FTSENT *file; rc == 0 && (file = fts_read(walk));)
+        if (file->fts_info == FTS_F || file->fts_info == FTS_DP)
+            rc = publish_sync(file->fts_path, err);
+    fts_close(walk);
+    return rc;
+}
+
+int publish_commit(struct publish *p, struct err *err)
+{
+    if (publish_sync_tree(p->temp, err) < 0)
+        return -1;
+    if (rename(p->temp, p->folder) < 0)
+        return err_sys(err, errno, "cannot publish %s", p->folder);
+    char parent[PATH_BYTES];
+    snprintf(parent, sizeof(parent), "%s", p->folder);
+    *strrchr(parent, '/') = '\0';
+    return publish_sync(parent[0] ? parent : "/", err);
+}
+
+int publish_abort(struct publish *p, struct err *err)
+{
+    return fs_remove_tree(p->temp, err);
+}
+
+int host_remove_leftovers(const char *folder, struct err *err)
+{
+    auto_dir DIR *dir = opendir(folder);
+    if (!dir)
+        return errno == ENOENT ? 0 : err_sys(err, errno, "cannot list %s", folder);
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        char path[PATH_MAX];
+        if (strncmp(entry->d_name, publish_prefix, sizeof(publish_prefix) - 1) != 0)
+            continue;
+        if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) >= sizeof(path))
+            return err_set(err, ERR_INVALID, "path too long: %s/%s", folder, entry->d_name);
+        if (fs_remove_tree(path, err) < 0)
+            return -1;
+    }
+    return 0;
+}

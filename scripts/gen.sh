@@ -42,7 +42,7 @@ protoc "${includes[@]}" --nanopb_out="$out" --nanopb_opt="-T -Iproto" "$agent"
 
 cc=${CC:-cc}
 "$cc" -std=gnu17 -D_GNU_SOURCE -O1 -I. -I"$out" -o "$work/bin/protoc-gen-banger-rpc" \
-    rpc/stubgen/*.c base/buf.c "$out"/google/protobuf/descriptor.pb-c.c \
+    rpc/stubgen/*.c base/buf.c base/map.c "$out"/google/protobuf/descriptor.pb-c.c \
     "$out"/google/protobuf/compiler/plugin.pb-c.c -lprotobuf-c
 protoc "${includes[@]}" --plugin="$work/bin/protoc-gen-banger-rpc" --banger-rpc_out="$out" \
     "${protos[@]}"

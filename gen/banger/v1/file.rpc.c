@@ -1,0 +1,253 @@
+/* Written by protoc-gen-banger-rpc from banger/v1/file.proto; do not edit. */
+#include "banger/v1/file.rpc.h"
+#include "banger/v1/file.server.rpc.h"
+
+/* FileService */
+
+static bool
+banger_v1_file_service_stat_file_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_file_service_handlers *h = handlers;
+    if (!h->stat_file)
+        return false;
+    h->stat_file(self, call, (const Banger__V1__StatFileRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_file_service_list_files_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_file_service_handlers *h = handlers;
+    if (!h->list_files)
+        return false;
+    h->list_files(self, call, (const Banger__V1__ListFilesRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_file_service_make_directory_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_file_service_handlers *h = handlers;
+    if (!h->make_directory)
+        return false;
+    h->make_directory(self, call, (const Banger__V1__MakeDirectoryRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_file_service_remove_file_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_file_service_handlers *h = handlers;
+    if (!h->remove_file)
+        return false;
+    h->remove_file(self, call, (const Banger__V1__RemoveFileRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_file_service_move_file_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_file_service_handlers *h = handlers;
+    if (!h->move_file)
+        return false;
+    h->move_file(self, call, (const Banger__V1__MoveFileRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_file_service_read_file_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_file_service_handlers *h = handlers;
+    if (!h->read_file)
+        return false;
+    h->read_file(self, call, (const Banger__V1__ReadFileRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_file_service_write_file_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_file_service_handlers *h = handlers;
+    if (!h->write_file)
+        return false;
+    (void)request;
+    h->write_file(self, call);
+    return true;
+}
+
+static bool
+banger_v1_file_service_pull_tree_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_file_service_handlers *h = handlers;
+    if (!h->pull_tree)
+        return false;
+    h->pull_tree(self, call, (const Banger__V1__PullTreeRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_file_service_push_tree_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_file_service_handlers *h = handlers;
+    if (!h->push_tree)
+        return false;
+    (void)request;
+    h->push_tree(self, call);
+    return true;
+}
+
+static bool
+banger_v1_file_service_prepare_workspace_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_file_service_handlers *h = handlers;
+    if (!h->prepare_workspace)
+        return false;
+    h->prepare_workspace(self, call, (const Banger__V1__PrepareWorkspaceRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_file_service_export_workspace_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_file_service_handlers *h = handlers;
+    if (!h->export_workspace)
+        return false;
+    h->export_workspace(self, call, (const Banger__V1__ExportWorkspaceRequest *)request);
+    return true;
+}
+
+static const struct rpc_method banger_v1_file_service_methods[] = {
+    [BANGER_V1_FILE_SERVICE_STAT_FILE] = {
+        .name = "StatFile",
+        .path = "/banger.v1.FileService/StatFile",
+        .request = &banger__v1__stat_file_request__descriptor,
+        .response = &banger__v1__file_info__descriptor,
+        .dispatch = banger_v1_file_service_stat_file_dispatch,
+        .role = RPC_ROLE_VIEWER,
+        .idempotent = true,
+        .default_deadline_ms = 10000,
+    },
+    [BANGER_V1_FILE_SERVICE_LIST_FILES] = {
+        .name = "ListFiles",
+        .path = "/banger.v1.FileService/ListFiles",
+        .request = &banger__v1__list_files_request__descriptor,
+        .response = &banger__v1__file_info__descriptor,
+        .dispatch = banger_v1_file_service_list_files_dispatch,
+        .streams = RPC_SERVER_STREAMS,
+        .role = RPC_ROLE_VIEWER,
+        .idempotent = true,
+    },
+    [BANGER_V1_FILE_SERVICE_MAKE_DIRECTORY] = {
+        .name = "MakeDirectory",
+        .path = "/banger.v1.FileService/MakeDirectory",
+        .request = &banger__v1__make_directory_request__descriptor,
+        .response = &banger__v1__file_info__descriptor,
+        .dispatch = banger_v1_file_service_make_directory_dispatch,
+        .role = RPC_ROLE_OPERATOR,
+        .default_deadline_ms = 10000,
+    },
+    [BANGER_V1_FILE_SERVICE_REMOVE_FILE] = {
+        .name = "RemoveFile",
+        .path = "/banger.v1.FileService/RemoveFile",
+        .request = &banger__v1__remove_file_request__descriptor,
+        .response = &banger__v1__empty__descriptor,
+        .dispatch = banger_v1_file_service_remove_file_dispatch,
+        .role = RPC_ROLE_OPERATOR,
+        .default_deadline_ms = 60000,
+    },
+    [BANGER_V1_FILE_SERVICE_MOVE_FILE] = {
+        .name = "MoveFile",
+        .path = "/banger.v1.FileService/MoveFile",
+        .request = &banger__v1__move_file_request__descriptor,
+        .response = &banger__v1__file_info__descriptor,
+        .dispatch = banger_v1_file_service_move_file_dispatch,
+        .role = RPC_ROLE_OPERATOR,
+        .default_deadline_ms = 10000,
+    },
+    [BANGER_V1_FILE_SERVICE_READ_FILE] = {
+        .name = "ReadFile",
+        .path = "/banger.v1.FileService/ReadFile",
+        .request = &banger__v1__read_file_request__descriptor,
+        .response = &banger__v1__file_chunk__descriptor,
+        .dispatch = banger_v1_file_service_read_file_dispatch,
+        .streams = RPC_SERVER_STREAMS,
+        .role = RPC_ROLE_VIEWER,
+        .idempotent = true,
+    },
+    [BANGER_V1_FILE_SERVICE_WRITE_FILE] = {
+        .name = "WriteFile",
+        .path = "/banger.v1.FileService/WriteFile",
+        .request = &banger__v1__write_file_request__descriptor,
+        .response = &banger__v1__file_info__descriptor,
+        .dispatch = banger_v1_file_service_write_file_dispatch,
+        .streams = RPC_CLIENT_STREAMS,
+        .role = RPC_ROLE_OPERATOR,
+    },
+    [BANGER_V1_FILE_SERVICE_PULL_TREE] = {
+        .name = "PullTree",
+        .path = "/banger.v1.FileService/PullTree",
+        .request = &banger__v1__pull_tree_request__descriptor,
+        .response = &banger__v1__file_chunk__descriptor,
+        .dispatch = banger_v1_file_service_pull_tree_dispatch,
+        .streams = RPC_SERVER_STREAMS,
+        .role = RPC_ROLE_VIEWER,
+        .idempotent = true,
+    },
+    [BANGER_V1_FILE_SERVICE_PUSH_TREE] = {
+        .name = "PushTree",
+        .path = "/banger.v1.FileService/PushTree",
+        .request = &banger__v1__push_tree_request__descriptor,
+        .response = &banger__v1__push_tree_response__descriptor,
+        .dispatch = banger_v1_file_service_push_tree_dispatch,
+        .streams = RPC_CLIENT_STREAMS,
+        .role = RPC_ROLE_OPERATOR,
+    },
+    [BANGER_V1_FILE_SERVICE_PREPARE_WORKSPACE] = {
+        .name = "PrepareWorkspace",
+        .path = "/banger.v1.FileService/PrepareWorkspace",
+        .request = &banger__v1__prepare_workspace_request__descriptor,
+        .response = &banger__v1__operation__descriptor,
+        .dispatch = banger_v1_file_service_prepare_workspace_dispatch,
+        .role = RPC_ROLE_OPERATOR,
+        .idempotent = true,
+        .default_deadline_ms = 30000,
+    },
+    [BANGER_V1_FILE_SERVICE_EXPORT_WORKSPACE] = {
+        .name = "ExportWorkspace",
+        .path = "/banger.v1.FileService/ExportWorkspace",
+        .request = &banger__v1__export_workspace_request__descriptor,
+        .response = &banger__v1__file_chunk__descriptor,
+        .dispatch = banger_v1_file_service_export_workspace_dispatch,
+        .streams = RPC_SERVER_STREAMS,
+        .role = RPC_ROLE_VIEWER,
+        .idempotent = true,
+    },
+};
+
+const struct rpc_service banger_v1_file_service = {
+    .name = "banger.v1.FileService",
+    .methods = banger_v1_file_service_methods,
+    .n_methods = BANGER_V1_FILE_SERVICE_METHODS,
+};

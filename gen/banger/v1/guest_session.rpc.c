@@ -1,0 +1,253 @@
+/* Written by protoc-gen-banger-rpc from banger/v1/guest_session.proto; do not edit. */
+#include "banger/v1/guest_session.rpc.h"
+#include "banger/v1/guest_session.server.rpc.h"
+
+/* GuestSessionService */
+
+static bool
+banger_v1_guest_session_service_start_session_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_guest_session_service_handlers *h = handlers;
+    if (!h->start_session)
+        return false;
+    h->start_session(self, call, (const Banger__V1__StartSessionRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_guest_session_service_get_session_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_guest_session_service_handlers *h = handlers;
+    if (!h->get_session)
+        return false;
+    h->get_session(self, call, (const Banger__V1__GetSessionRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_guest_session_service_list_sessions_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_guest_session_service_handlers *h = handlers;
+    if (!h->list_sessions)
+        return false;
+    h->list_sessions(self, call, (const Banger__V1__ListSessionsRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_guest_session_service_wait_session_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_guest_session_service_handlers *h = handlers;
+    if (!h->wait_session)
+        return false;
+    h->wait_session(self, call, (const Banger__V1__WaitSessionRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_guest_session_service_read_logs_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_guest_session_service_handlers *h = handlers;
+    if (!h->read_logs)
+        return false;
+    h->read_logs(self, call, (const Banger__V1__ReadLogsRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_guest_session_service_signal_session_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_guest_session_service_handlers *h = handlers;
+    if (!h->signal_session)
+        return false;
+    h->signal_session(self, call, (const Banger__V1__SignalSessionRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_guest_session_service_stop_session_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_guest_session_service_handlers *h = handlers;
+    if (!h->stop_session)
+        return false;
+    h->stop_session(self, call, (const Banger__V1__StopSessionRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_guest_session_service_kill_session_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_guest_session_service_handlers *h = handlers;
+    if (!h->kill_session)
+        return false;
+    h->kill_session(self, call, (const Banger__V1__KillSessionRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_guest_session_service_delete_session_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_guest_session_service_handlers *h = handlers;
+    if (!h->delete_session)
+        return false;
+    h->delete_session(self, call, (const Banger__V1__DeleteSessionRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_guest_session_service_send_stdin_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_guest_session_service_handlers *h = handlers;
+    if (!h->send_stdin)
+        return false;
+    h->send_stdin(self, call, (const Banger__V1__SendStdinRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_guest_session_service_attach_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_guest_session_service_handlers *h = handlers;
+    if (!h->attach)
+        return false;
+    (void)request;
+    h->attach(self, call);
+    return true;
+}
+
+static const struct rpc_method banger_v1_guest_session_service_methods[] = {
+    [BANGER_V1_GUEST_SESSION_SERVICE_START_SESSION] = {
+        .name = "StartSession",
+        .path = "/banger.v1.GuestSessionService/StartSession",
+        .request = &banger__v1__start_session_request__descriptor,
+        .response = &banger__v1__guest_session__descriptor,
+        .dispatch = banger_v1_guest_session_service_start_session_dispatch,
+        .role = RPC_ROLE_OPERATOR,
+        .idempotent = true,
+        .default_deadline_ms = 30000,
+    },
+    [BANGER_V1_GUEST_SESSION_SERVICE_GET_SESSION] = {
+        .name = "GetSession",
+        .path = "/banger.v1.GuestSessionService/GetSession",
+        .request = &banger__v1__get_session_request__descriptor,
+        .response = &banger__v1__guest_session__descriptor,
+        .dispatch = banger_v1_guest_session_service_get_session_dispatch,
+        .role = RPC_ROLE_VIEWER,
+        .idempotent = true,
+        .default_deadline_ms = 10000,
+    },
+    [BANGER_V1_GUEST_SESSION_SERVICE_LIST_SESSIONS] = {
+        .name = "ListSessions",
+        .path = "/banger.v1.GuestSessionService/ListSessions",
+        .request = &banger__v1__list_sessions_request__descriptor,
+        .response = &banger__v1__list_sessions_response__descriptor,
+        .dispatch = banger_v1_guest_session_service_list_sessions_dispatch,
+        .role = RPC_ROLE_VIEWER,
+        .idempotent = true,
+        .default_deadline_ms = 10000,
+    },
+    [BANGER_V1_GUEST_SESSION_SERVICE_WAIT_SESSION] = {
+        .name = "WaitSession",
+        .path = "/banger.v1.GuestSessionService/WaitSession",
+        .request = &banger__v1__wait_session_request__descriptor,
+        .response = &banger__v1__guest_session__descriptor,
+        .dispatch = banger_v1_guest_session_service_wait_session_dispatch,
+        .role = RPC_ROLE_VIEWER,
+        .idempotent = true,
+    },
+    [BANGER_V1_GUEST_SESSION_SERVICE_READ_LOGS] = {
+        .name = "ReadLogs",
+        .path = "/banger.v1.GuestSessionService/ReadLogs",
+        .request = &banger__v1__read_logs_request__descriptor,
+        .response = &banger__v1__log_chunk__descriptor,
+        .dispatch = banger_v1_guest_session_service_read_logs_dispatch,
+        .streams = RPC_SERVER_STREAMS,
+        .role = RPC_ROLE_VIEWER,
+        .idempotent = true,
+    },
+    [BANGER_V1_GUEST_SESSION_SERVICE_SIGNAL_SESSION] = {
+        .name = "SignalSession",
+        .path = "/banger.v1.GuestSessionService/SignalSession",
+        .request = &banger__v1__signal_session_request__descriptor,
+        .response = &banger__v1__guest_session__descriptor,
+        .dispatch = banger_v1_guest_session_service_signal_session_dispatch,
+        .role = RPC_ROLE_OPERATOR,
+        .default_deadline_ms = 10000,
+    },
+    [BANGER_V1_GUEST_SESSION_SERVICE_STOP_SESSION] = {
+        .name = "StopSession",
+        .path = "/banger.v1.GuestSessionService/StopSession",
+        .request = &banger__v1__stop_session_request__descriptor,
+        .response = &banger__v1__guest_session__descriptor,
+        .dispatch = banger_v1_guest_session_service_stop_session_dispatch,
+        .role = RPC_ROLE_OPERATOR,
+        .idempotent = true,
+        .default_deadline_ms = 60000,
+    },
+    [BANGER_V1_GUEST_SESSION_SERVICE_KILL_SESSION] = {
+        .name = "KillSession",
+        .path = "/banger.v1.GuestSessionService/KillSession",
+        .request = &banger__v1__kill_session_request__descriptor,
+        .response = &banger__v1__guest_session__descriptor,
+        .dispatch = banger_v1_guest_session_service_kill_session_dispatch,
+        .role = RPC_ROLE_OPERATOR,
+        .idempotent = true,
+        .default_deadline_ms = 30000,
+    },
+    [BANGER_V1_GUEST_SESSION_SERVICE_DELETE_SESSION] = {
+        .name = "DeleteSession",
+        .path = "/banger.v1.GuestSessionService/DeleteSession",
+        .request = &banger__v1__delete_session_request__descriptor,
+        .response = &banger__v1__empty__descriptor,
+        .dispatch = banger_v1_guest_session_service_delete_session_dispatch,
+        .role = RPC_ROLE_OPERATOR,
+        .idempotent = true,
+        .default_deadline_ms = 30000,
+    },
+    [BANGER_V1_GUEST_SESSION_SERVICE_SEND_STDIN] = {
+        .name = "SendStdin",
+        .path = "/banger.v1.GuestSessionService/SendStdin",
+        .request = &banger__v1__send_stdin_request__descriptor,
+        .response = &banger__v1__send_stdin_response__descriptor,
+        .dispatch = banger_v1_guest_session_service_send_stdin_dispatch,
+        .role = RPC_ROLE_OPERATOR,
+        .default_deadline_ms = 60000,
+    },
+    [BANGER_V1_GUEST_SESSION_SERVICE_ATTACH] = {
+        .name = "Attach",
+        .path = "/banger.v1.GuestSessionService/Attach",
+        .request = &banger__v1__attach_request__descriptor,
+        .response = &banger__v1__attach_response__descriptor,
+        .dispatch = banger_v1_guest_session_service_attach_dispatch,
+        .streams = RPC_CLIENT_STREAMS | RPC_SERVER_STREAMS,
+        .role = RPC_ROLE_OPERATOR,
+    },
+};
+
+const struct rpc_service banger_v1_guest_session_service = {
+    .name = "banger.v1.GuestSessionService",
+    .methods = banger_v1_guest_session_service_methods,
+    .n_methods = BANGER_V1_GUEST_SESSION_SERVICE_METHODS,
+};

@@ -1,0 +1,210 @@
+/* Written by protoc-gen-banger-rpc from banger/v1/host.proto; do not edit. */
+#include "banger/v1/host.rpc.h"
+#include "banger/v1/host.server.rpc.h"
+
+/* HostService */
+
+static bool
+banger_v1_host_service_get_host_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_host_service_handlers *h = handlers;
+    if (!h->get_host)
+        return false;
+    h->get_host(self, call, (const Banger__V1__GetHostRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_host_service_diagnose_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_host_service_handlers *h = handlers;
+    if (!h->diagnose)
+        return false;
+    h->diagnose(self, call, (const Banger__V1__DiagnoseRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_host_service_set_draining_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_host_service_handlers *h = handlers;
+    if (!h->set_draining)
+        return false;
+    h->set_draining(self, call, (const Banger__V1__SetDrainingRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_host_service_set_labels_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_host_service_handlers *h = handlers;
+    if (!h->set_labels)
+        return false;
+    h->set_labels(self, call, (const Banger__V1__SetLabelsRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_host_service_acquire_lease_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_host_service_handlers *h = handlers;
+    if (!h->acquire_lease)
+        return false;
+    h->acquire_lease(self, call, (const Banger__V1__AcquireLeaseRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_host_service_list_connections_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_host_service_handlers *h = handlers;
+    if (!h->list_connections)
+        return false;
+    h->list_connections(self, call, (const Banger__V1__ListConnectionsRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_host_service_kick_connection_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_host_service_handlers *h = handlers;
+    if (!h->kick_connection)
+        return false;
+    h->kick_connection(self, call, (const Banger__V1__KickConnectionRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_host_service_collect_garbage_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_host_service_handlers *h = handlers;
+    if (!h->collect_garbage)
+        return false;
+    h->collect_garbage(self, call, (const Banger__V1__CollectGarbageRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_host_service_shutdown_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_host_service_handlers *h = handlers;
+    if (!h->shutdown)
+        return false;
+    h->shutdown(self, call, (const Banger__V1__ShutdownRequest *)request);
+    return true;
+}
+
+static const struct rpc_method banger_v1_host_service_methods[] = {
+    [BANGER_V1_HOST_SERVICE_GET_HOST] = {
+        .name = "GetHost",
+        .path = "/banger.v1.HostService/GetHost",
+        .request = &banger__v1__get_host_request__descriptor,
+        .response = &banger__v1__host__descriptor,
+        .dispatch = banger_v1_host_service_get_host_dispatch,
+        .role = RPC_ROLE_VIEWER,
+        .idempotent = true,
+        .default_deadline_ms = 10000,
+    },
+    [BANGER_V1_HOST_SERVICE_DIAGNOSE] = {
+        .name = "Diagnose",
+        .path = "/banger.v1.HostService/Diagnose",
+        .request = &banger__v1__diagnose_request__descriptor,
+        .response = &banger__v1__diagnose_response__descriptor,
+        .dispatch = banger_v1_host_service_diagnose_dispatch,
+        .role = RPC_ROLE_VIEWER,
+        .idempotent = true,
+        .default_deadline_ms = 60000,
+    },
+    [BANGER_V1_HOST_SERVICE_SET_DRAINING] = {
+        .name = "SetDraining",
+        .path = "/banger.v1.HostService/SetDraining",
+        .request = &banger__v1__set_draining_request__descriptor,
+        .response = &banger__v1__host__descriptor,
+        .dispatch = banger_v1_host_service_set_draining_dispatch,
+        .role = RPC_ROLE_FLEET,
+        .idempotent = true,
+        .default_deadline_ms = 10000,
+    },
+    [BANGER_V1_HOST_SERVICE_SET_LABELS] = {
+        .name = "SetLabels",
+        .path = "/banger.v1.HostService/SetLabels",
+        .request = &banger__v1__set_labels_request__descriptor,
+        .response = &banger__v1__host__descriptor,
+        .dispatch = banger_v1_host_service_set_labels_dispatch,
+        .role = RPC_ROLE_FLEET,
+        .idempotent = true,
+        .default_deadline_ms = 10000,
+    },
+    [BANGER_V1_HOST_SERVICE_ACQUIRE_LEASE] = {
+        .name = "AcquireLease",
+        .path = "/banger.v1.HostService/AcquireLease",
+        .request = &banger__v1__acquire_lease_request__descriptor,
+        .response = &banger__v1__lease__descriptor,
+        .dispatch = banger_v1_host_service_acquire_lease_dispatch,
+        .role = RPC_ROLE_FLEET,
+        .idempotent = true,
+        .default_deadline_ms = 10000,
+    },
+    [BANGER_V1_HOST_SERVICE_LIST_CONNECTIONS] = {
+        .name = "ListConnections",
+        .path = "/banger.v1.HostService/ListConnections",
+        .request = &banger__v1__list_connections_request__descriptor,
+        .response = &banger__v1__list_connections_response__descriptor,
+        .dispatch = banger_v1_host_service_list_connections_dispatch,
+        .role = RPC_ROLE_ADMIN,
+        .idempotent = true,
+        .default_deadline_ms = 10000,
+    },
+    [BANGER_V1_HOST_SERVICE_KICK_CONNECTION] = {
+        .name = "KickConnection",
+        .path = "/banger.v1.HostService/KickConnection",
+        .request = &banger__v1__kick_connection_request__descriptor,
+        .response = &banger__v1__empty__descriptor,
+        .dispatch = banger_v1_host_service_kick_connection_dispatch,
+        .role = RPC_ROLE_ADMIN,
+        .idempotent = true,
+        .default_deadline_ms = 10000,
+    },
+    [BANGER_V1_HOST_SERVICE_COLLECT_GARBAGE] = {
+        .name = "CollectGarbage",
+        .path = "/banger.v1.HostService/CollectGarbage",
+        .request = &banger__v1__collect_garbage_request__descriptor,
+        .response = &banger__v1__collect_garbage_response__descriptor,
+        .dispatch = banger_v1_host_service_collect_garbage_dispatch,
+        .role = RPC_ROLE_ADMIN,
+        .default_deadline_ms = 60000,
+    },
+    [BANGER_V1_HOST_SERVICE_SHUTDOWN] = {
+        .name = "Shutdown",
+        .path = "/banger.v1.HostService/Shutdown",
+        .request = &banger__v1__shutdown_request__descriptor,
+        .response = &banger__v1__empty__descriptor,
+        .dispatch = banger_v1_host_service_shutdown_dispatch,
+        .role = RPC_ROLE_ADMIN,
+        .default_deadline_ms = 10000,
+    },
+};
+
+const struct rpc_service banger_v1_host_service = {
+    .name = "banger.v1.HostService",
+    .methods = banger_v1_host_service_methods,
+    .n_methods = BANGER_V1_HOST_SERVICE_METHODS,
+};

@@ -1,0 +1,85 @@
+/* Method options; see policy.h. */
+#include "rpc/stubgen/policy.h"
+
+#include <stddef.h>
+
+enum { POLICY_EXTENSION = 50501 }; /* of google.protobuf.MethodOptions */
+
+/* Names of rpc/wire/method.h by value. */
+static const char *const roles[] = {
+    [1] = "RPC_ROLE_ANYONE", [2] = "RPC_ROLE_VIEWER", [3] = "RPC_ROLE_OPERATOR",
+    [4] = "RPC_ROLE_ADMIN",  [5] = "RPC_ROLE_FLEET",
+};
+
+const char *policy_role_name(uint32_t role)
+{
+    return role < sizeof(roles) / sizeof(roles[0]) ? roles[role] : NULL;
+}
+
+struct bytes {
+    const uint8_t *at, *end;
+};
+
+static int policy_varint(struct bytes *in, uint64_t *value)
+{
+    *value = 0;
+    for (int shift = 0; shift < 64; shift += 7) {
+        if (in->at == in->end)
+            return -1;
+        uint8_t byte = *in->at++;
+        *value |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80))
+            return 0;
+    }
+    return -1;
+}
+
+static int policy_message(struct policy *policy, struct bytes in)
+{
+    while (in.at < in.end) {
+        uint64_t tag, value;
+        if (policy_varint(&in, &tag) < 0 || (tag & 7) != 0 || policy_varint(&in, &value) < 0)
+            return -1;
+        uint32_t v = (uint32_t)value;
+        switch (tag >> 3) {
+        case 1:
+            policy->role = v;
+            break;
+        case 2:
+            policy->idempotent = v != 0;
+            break;
+        case 3:
+            policy->default_deadline_ms = v;
+            break;
+        case 4:
+            policy->max_request_bytes = v;
+            break;
+        case 5:
+            policy->max_response_bytes = v;
+            break;
+        default:
+            return -1; /* a newer options.proto: teach struct policy first */
+        }
+    }
+    return 0;
+}
+
+int policy_read(struct policy *policy, const proto_method *method)
+{
+    *policy = (struct policy){.role = 0};
+    if (!method->options)
+        return 0;
+    const ProtobufCMessage *options = &method->options->base;
+    for (size_t i = 0; i < options->n_unknown_fields; i++) {
+        const ProtobufCMessageUnknownField *f = &options->unknown_fields[i];
+        if (f->tag != POLICY_EXTENSION)
+            continue;
+        /* The data of an unknown length-delimited field starts with its length. */
+        struct bytes in = {f->data, f->data + f->len};
+        uint64_t len;
+        if (f->wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED || policy_varint(&in, &len) < 0 ||
+            len != (uint64_t)(in.end - in.at) || policy_message(policy, in) < 0)
+            return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,23 @@
+/* The banger.v1.policy option of a method (proto/banger/v1/options.proto), read from the raw bytes
+ * in which a plugin gets extensions it was not compiled with: so the plugin builds without
+ * gen/banger. */
+#ifndef BANGER_RPC_STUBGEN_POLICY_H
+#define BANGER_RPC_STUBGEN_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "rpc/stubgen/schema.h"
+
+struct policy {
+    uint32_t role; /* 0: not given */
+    bool idempotent;
+    uint32_t default_deadline_ms, max_request_bytes, max_response_bytes;
+};
+
+/* 0, or -1 when the option's bytes are not a MethodPolicy. All zero without the option. */
+int policy_read(struct policy *policy, const proto_method *method);
+/* RPC_ROLE_OPERATOR and so on; NULL for what is no role. */
+const char *policy_role_name(uint32_t role);
+
+#endif

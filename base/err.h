@@ -2,9 +2,9 @@
  *
  * A function that can fail returns 0 or -1 and fills a caller-held `struct err`. The code says what
  * the caller can do about it, the message reads from what failed to why: the layer that noticed
- * writes the cause, each layer above puts in front what only it knows (err_wrap). An error is logged
- * once, by the layer that decides what happens next. Codes have the values of gRPC's status codes
- * (https://grpc.io/docs/guides/status-codes/), but only rpc/wire turns one into a status. */
+ * writes the cause, each layer above puts in front what only it knows (err_wrap). An error is
+ * logged once, by the layer that decides what happens next. Codes have the values of gRPC's status
+ * codes (https://grpc.io/docs/guides/status-codes/), but only rpc/wire turns one into a status. */
 #ifndef BANGER_BASE_ERR_H
 #define BANGER_BASE_ERR_H
 
@@ -33,14 +33,17 @@ enum err_code {
 
 struct err {
     enum err_code code;
-    int sys;            /* errno behind it, or 0 */
-    char reason[40];    /* stable word for programs, such as VM_NAME_TAKEN; "" if the code says all */
-    char resource[96];  /* what it is about, such as vm/box; "" if nothing in particular */
-    char stage[32];     /* step of an operation in which it happened; "" outside of one */
-    char message[512];  /* for people */
+    int sys;         /* errno behind it, or 0 */
+    char reason[40]; /* stable word for programs, such as VM_NAME_TAKEN; "" if the code says all */
+    char resource[96]; /* what it is about, such as vm/box; "" if nothing in particular */
+    char stage[32];    /* step of an operation in which it happened; "" outside of one */
+    char message[512]; /* for people */
 };
 
-#define ERR_INIT {.code = ERR_NONE}
+#define ERR_INIT                                                                                   \
+    {                                                                                              \
+        .code = ERR_NONE                                                                           \
+    }
 
 /* All of these accept e == NULL and return -1, so that `return err_set(...)` reads well. */
 int err_set(struct err *e, enum err_code code, const char *fmt, ...)

@@ -2,12 +2,12 @@
  *
  *   magic u32 | payload length u32 | sequence u32 | payload | trailer u32      (little-endian)
  *
- * A channel such as virtio-serial may lose the tail of what was written before a disconnect, and may
- * deliver older bytes to the next connection; inside one connection it is reliable. So a link starts
- * with a preamble, FRAME_PREAMBLE_BYTES zeros, which completes whatever frame was cut off; its
- * trailer (derived from the sequence number, never zero) then does not match and the reader hunts for
- * the next magic. The first frame behind the preamble is the hello, with sequence number 0; the
- * sequence goes up by one with each frame, and a jump means loss. */
+ * A channel such as virtio-serial may lose the tail of what was written before a disconnect, and
+ * may deliver older bytes to the next connection; inside one connection it is reliable. So a link
+ * starts with a preamble, FRAME_PREAMBLE_BYTES zeros, which completes whatever frame was cut off;
+ * its trailer (derived from the sequence number, never zero) then does not match and the reader
+ * hunts for the next magic. The first frame behind the preamble is the hello, with sequence number
+ * 0; the sequence goes up by one with each frame, and a jump means loss. */
 #ifndef BANGER_BASE_FRAME_H
 #define BANGER_BASE_FRAME_H
 
@@ -29,7 +29,8 @@ void frame_put_trailer(uint8_t out[FRAME_TRAILER_BYTES], uint32_t sequence);
 
 enum frame_found {
     FRAME_MORE,    /* no whole frame yet: *used bytes were garbage and can be dropped */
-    FRAME_WHOLE,   /* payload, length and sequence are set; the frame is *used bytes with what was skipped */
+    FRAME_WHOLE,   /* payload, length and sequence are set; the frame is *used bytes with what was
+                      skipped */
     FRAME_GARBAGE, /* a broken frame: *used bytes to drop, then look again */
 };
 

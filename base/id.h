@@ -13,7 +13,8 @@ void id_make(char id[ID_BYTES]);
 bool id_is_prefix(const char *s);
 bool id_is_valid(const char *s);
 
-/* True for a DNS label (RFC 1123): 1-63 of a-z 0-9 -, starting and ending with a letter or digit. */
+/* True for a DNS label (RFC 1123): 1-63 of a-z 0-9 -, starting and ending with a letter or digit.
+ */
 bool name_is_valid(const char *s);
 
 #endif

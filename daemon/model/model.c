@@ -11,8 +11,8 @@ static const char *name_at(const char *const *names, size_t n, int value)
 
 const char *vm_state_name(enum vm_state state)
 {
-    static const char *const names[] = {"UNSPECIFIED", "PENDING", "PREPARING", "STARTING",
-                                        "RUNNING",     "PAUSED",  "STOPPING",  "STOPPED",
+    static const char *const names[] = {"UNSPECIFIED", "PENDING",  "PREPARING", "STARTING",
+                                        "RUNNING",     "PAUSED",   "STOPPING",  "STOPPED",
                                         "FAILED",      "DELETING", "UNKNOWN"};
     return name_at(names, sizeof(names) / sizeof(names[0]), (int)state);
 }

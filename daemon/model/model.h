@@ -14,11 +14,11 @@
 #include "base/id.h"
 
 enum {
-    NAME_BYTES = 64,          /* DNS label and NUL */
-    PATH_BYTES = 512,         /* files under the state folder */
-    SOCKET_PATH_BYTES = 108,  /* sun_path */
-    TEXT_BYTES = 512,         /* error texts, reasons */
-    DIGEST_BYTES = 72,        /* "sha256:" and 64 hex digits */
+    NAME_BYTES = 64,         /* DNS label and NUL */
+    PATH_BYTES = 512,        /* files under the state folder */
+    SOCKET_PATH_BYTES = 108, /* sun_path */
+    TEXT_BYTES = 512,        /* error texts, reasons */
+    DIGEST_BYTES = 72,       /* "sha256:" and 64 hex digits */
     LABELS_MAX = 32,
     LABEL_KEY_BYTES = 64,
     LABEL_VALUE_BYTES = 128,
@@ -34,17 +34,17 @@ struct labels {
 };
 
 enum vm_state { /* values of banger.v1.VMState */
-    VM_STATE_UNSPECIFIED = 0,
-    VM_PENDING = 1,
-    VM_PREPARING = 2,
-    VM_STARTING = 3,
-    VM_RUNNING = 4,
-    VM_PAUSED = 5,
-    VM_STOPPING = 6,
-    VM_STOPPED = 7,
-    VM_FAILED = 8,
-    VM_DELETING = 9,
-    VM_UNKNOWN = 10, /* evidence is missing; never shown as STOPPED */
+                VM_STATE_UNSPECIFIED = 0,
+                VM_PENDING = 1,
+                VM_PREPARING = 2,
+                VM_STARTING = 3,
+                VM_RUNNING = 4,
+                VM_PAUSED = 5,
+                VM_STOPPING = 6,
+                VM_STOPPED = 7,
+                VM_FAILED = 8,
+                VM_DELETING = 9,
+                VM_UNKNOWN = 10, /* evidence is missing; never shown as STOPPED */
 };
 
 enum net_mode { NET_NONE = 1, NET_USER = 2, NET_BRIDGE = 3 };
@@ -54,14 +54,14 @@ struct vm_spec {
     char image[NAME_BYTES * 2]; /* reference as given */
     char image_id[ID_BYTES];    /* as resolved at creation */
     char kernel_id[ID_BYTES];
-    char driver[16];            /* qemu, sim, … */
+    char driver[16]; /* qemu, sim, … */
     uint32_t cpus;
     uint64_t memory_bytes;
     uint64_t disk_bytes;      /* virtual size of the system disk; 0: the image's */
     uint64_t work_disk_bytes; /* 0: none */
     enum net_mode net;
-    bool run_init;            /* run the image's init where it has one */
-    bool ephemeral;           /* deleted when it stops (--rm) */
+    bool run_init;  /* run the image's init where it has one */
+    bool ephemeral; /* deleted when it stops (--rm) */
 };
 
 /* Durable identity and deterministic paths. Nothing that a kernel hands out belongs here. */
@@ -103,17 +103,22 @@ struct vm_handles {
 };
 
 enum session_state { /* values of banger.v1.SessionState */
-    SESSION_STATE_UNSPECIFIED = 0,
-    SESSION_PENDING = 1,
-    SESSION_STARTING = 2,
-    SESSION_RUNNING = 3,
-    SESSION_STOPPING = 4,
-    SESSION_EXITED = 5,
-    SESSION_FAILED = 6,
-    SESSION_LOST = 7,
+                     SESSION_STATE_UNSPECIFIED = 0,
+                     SESSION_PENDING = 1,
+                     SESSION_STARTING = 2,
+                     SESSION_RUNNING = 3,
+                     SESSION_STOPPING = 4,
+                     SESSION_EXITED = 5,
+                     SESSION_FAILED = 6,
+                     SESSION_LOST = 7,
 };
 
-enum session_exit_kind { SESSION_EXIT_NONE = 0, SESSION_EXIT_CODE, SESSION_EXIT_SIGNAL, SESSION_EXIT_OOM };
+enum session_exit_kind {
+    SESSION_EXIT_NONE = 0,
+    SESSION_EXIT_CODE,
+    SESSION_EXIT_SIGNAL,
+    SESSION_EXIT_OOM
+};
 
 enum session_stdin { SESSION_STDIN_NONE = 0, SESSION_STDIN_PIPE = 1 };
 
@@ -142,8 +147,8 @@ struct session {
     uint64_t spool_bytes; /* per stream; 0: default */
     uint32_t drain_ms, timeout_ms, umask;
     enum session_state state;
-    char failed_stage[32];     /* SESSION_FAILED */
-    char lost_reason[32];      /* SESSION_LOST: vm_stopped, vm_lost, agent_lost */
+    char failed_stage[32]; /* SESSION_FAILED */
+    char lost_reason[32];  /* SESSION_LOST: vm_stopped, vm_lost, agent_lost */
     char last_error[TEXT_BYTES];
     int failed_errno;
     enum session_exit_kind exit_kind;
@@ -165,15 +170,15 @@ struct image {
     enum image_format format;
     char path[PATH_BYTES];
     uint64_t file_bytes, virtual_bytes;
-    char os[128]; /* PRETTY_NAME of the root filesystem */
+    char os[128];             /* PRETTY_NAME of the root filesystem */
     char kernel_id[ID_BYTES]; /* default kernel for it */
     int64_t created_ns;
 };
 
 struct kernel {
     char id[ID_BYTES];
-    char name[NAME_BYTES * 2];   /* "debian-6.1.0-40-cloud-amd64" */
-    char digest[DIGEST_BYTES];   /* of vmlinux */
+    char name[NAME_BYTES * 2]; /* "debian-6.1.0-40-cloud-amd64" */
+    char digest[DIGEST_BYTES]; /* of vmlinux */
     char vmlinux_path[PATH_BYTES];
     char initramfs_path[PATH_BYTES]; /* agent and modules */
     char version[128];
@@ -181,39 +186,39 @@ struct kernel {
 };
 
 enum op_state { /* values of banger.v1.OperationState */
-    OP_STATE_UNSPECIFIED = 0,
-    OP_PENDING = 1,
-    OP_RUNNING = 2,
-    OP_UNDOING = 3,
-    OP_SUCCEEDED = 4,
-    OP_FAILED = 5,
-    OP_CANCELLED = 6,
+                OP_STATE_UNSPECIFIED = 0,
+                OP_PENDING = 1,
+                OP_RUNNING = 2,
+                OP_UNDOING = 3,
+                OP_SUCCEEDED = 4,
+                OP_FAILED = 5,
+                OP_CANCELLED = 6,
 };
 
 struct operation {
     char id[ID_BYTES];
-    char kind[32];          /* vm.create, vm.start, image.build, … */
-    char resource[96];      /* vm/ID */
-    char request_id[64];    /* the client's; "" without */
+    char kind[32];       /* vm.create, vm.start, image.build, … */
+    char resource[96];   /* vm/ID */
+    char request_id[64]; /* the client's; "" without */
     char request_digest[DIGEST_BYTES];
     char principal[128];
     enum op_state state;
-    uint32_t step;          /* index into the kind's step table: the one under way or next */
-    char stage[32];         /* its name */
+    uint32_t step;  /* index into the kind's step table: the one under way or next */
+    char stage[32]; /* its name */
     uint32_t percent;
     char message[TEXT_BYTES];
     bool cancel_asked;
-    int error_code;         /* enum err_code of the failure */
+    int error_code; /* enum err_code of the failure */
     char error_reason[40], error_stage[32], error_message[TEXT_BYTES];
-    char result[96];        /* resource that came of it: vm/ID */
-    char params[1024];      /* JSON: what the steps need besides the resource */
+    char result[96];   /* resource that came of it: vm/ID */
+    char params[1024]; /* JSON: what the steps need besides the resource */
     int64_t created_ns, updated_ns, ended_ns;
 };
 
 struct event {
     uint64_t seq;
     int64_t time_ns;
-    char kind[48];      /* vm.state, session.state, operation.state, image.created, … */
+    char kind[48]; /* vm.state, session.state, operation.state, image.created, … */
     char resource[96];
     char detail[TEXT_BYTES]; /* "RUNNING", or a reason */
     char operation_id[ID_BYTES];

@@ -1,9 +1,9 @@
 /* The durable half of the daemon: SQLite, the only place with SQL.
  *
  * Memory is what the daemon reads from (the core loads everything at start), the store is what
- * survives. Changes are collected in a transaction on the loop's thread and committed on the store's
- * own worker, in order; commits that wait together share one fsync. No kernel handle (pid, tap, loop,
- * dm) has a column anywhere: see tests/unit/store. */
+ * survives. Changes are collected in a transaction on the loop's thread and committed on the
+ * store's own worker, in order; commits that wait together share one fsync. No kernel handle (pid,
+ * tap, loop, dm) has a column anywhere: see tests/unit/store. */
 #ifndef BANGER_DAEMON_STORE_STORE_H
 #define BANGER_DAEMON_STORE_STORE_H
 
@@ -73,8 +73,8 @@ void store_put_request(struct store_txn *txn, const struct store_request *reques
 void store_trim(struct store_txn *txn, uint64_t events_before_seq, int64_t operations_before_ns,
                 int64_t requests_before_ns);
 
-/* Takes txn (NULL txn: out of memory when it was made). done comes exactly once, later, on the loop:
- * err NULL when it is on disk, else nothing of this transaction is. done may be NULL. */
+/* Takes txn (NULL txn: out of memory when it was made). done comes exactly once, later, on the
+ * loop: err NULL when it is on disk, else nothing of this transaction is. done may be NULL. */
 void store_commit(struct store *store, struct store_txn *txn,
                   void (*done)(void *arg, const struct err *err), void *arg);
 

@@ -1,0 +1,119 @@
+/* Schema versions; see migrations.h. */
+#include "daemon/store/migrations.h"
+
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/id.h"
+#include "daemon/store/column.h"
+
+static const char version_1[] =
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;"
+    "CREATE TABLE kernels ("
+    " id TEXT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL, vmlinux_path TEXT NOT NULL,"
+    " initramfs_path TEXT NOT NULL, version TEXT NOT NULL, created_ns INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE images ("
+    " id TEXT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL, format INTEGER NOT NULL,"
+    " path TEXT NOT NULL, file_bytes INTEGER NOT NULL, virtual_bytes INTEGER NOT NULL,"
+    " os TEXT NOT NULL, kernel_id TEXT NOT NULL, created_ns INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE vms ("
+    " id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, image TEXT NOT NULL,"
+    " image_id TEXT NOT NULL, kernel_id TEXT NOT NULL, driver TEXT NOT NULL,"
+    " cpus INTEGER NOT NULL, memory_bytes INTEGER NOT NULL, disk_bytes INTEGER NOT NULL,"
+    " work_disk_bytes INTEGER NOT NULL, net INTEGER NOT NULL, run_init INTEGER NOT NULL,"
+    " ephemeral INTEGER NOT NULL, state INTEGER NOT NULL, failed_stage TEXT NOT NULL,"
+    " last_error TEXT NOT NULL, guest_ip TEXT NOT NULL, dns_name TEXT NOT NULL,"
+    " vm_dir TEXT NOT NULL, api_sock_path TEXT NOT NULL, agent_sock_path TEXT NOT NULL,"
+    " vsock_cid INTEGER NOT NULL, log_path TEXT NOT NULL, metrics_path TEXT NOT NULL,"
+    " system_overlay TEXT NOT NULL, work_disk_path TEXT NOT NULL, labels TEXT NOT NULL,"
+    " generation INTEGER NOT NULL, boot_id TEXT NOT NULL, created_ns INTEGER NOT NULL,"
+    " updated_ns INTEGER NOT NULL, started_ns INTEGER NOT NULL, stopped_ns INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE sessions ("
+    " id TEXT PRIMARY KEY, vm_id TEXT NOT NULL REFERENCES vms (id) ON DELETE CASCADE,"
+    " name TEXT NOT NULL, argv BLOB NOT NULL, env BLOB NOT NULL, tags BLOB NOT NULL,"
+    " required_commands BLOB NOT NULL, clear_env INTEGER NOT NULL, tty INTEGER NOT NULL,"
+    " tty_rows INTEGER NOT NULL, tty_columns INTEGER NOT NULL, cwd TEXT NOT NULL,"
+    " user_name TEXT NOT NULL, group_name TEXT NOT NULL, stdin_mode INTEGER NOT NULL,"
+    " spool_bytes INTEGER NOT NULL, drain_ms INTEGER NOT NULL, timeout_ms INTEGER NOT NULL,"
+    " umask INTEGER NOT NULL, state INTEGER NOT NULL, failed_stage TEXT NOT NULL,"
+    " lost_reason TEXT NOT NULL, last_error TEXT NOT NULL, failed_errno INTEGER NOT NULL,"
+    " exit_kind INTEGER NOT NULL, exit_code INTEGER NOT NULL, exit_signo INTEGER NOT NULL,"
+    " timed_out INTEGER NOT NULL, guest_pid INTEGER NOT NULL, stdout_total INTEGER NOT NULL,"
+    " stderr_total INTEGER NOT NULL, stdin_acked INTEGER NOT NULL,"
+    " stdout_ended INTEGER NOT NULL, stderr_ended INTEGER NOT NULL,"
+    " stdin_closed INTEGER NOT NULL, writer_generation INTEGER NOT NULL,"
+    " created_ns INTEGER NOT NULL, started_ns INTEGER NOT NULL, ended_ns INTEGER NOT NULL,"
+    " updated_ns INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX sessions_by_vm ON sessions (vm_id);"
+    "CREATE TABLE operations ("
+    " id TEXT PRIMARY KEY, kind TEXT NOT NULL, resource TEXT NOT NULL, request_id TEXT NOT NULL,"
+    " request_digest TEXT NOT NULL, principal TEXT NOT NULL, state INTEGER NOT NULL,"
+    " step INTEGER NOT NULL, stage TEXT NOT NULL, percent INTEGER NOT NULL,"
+    " message TEXT NOT NULL, cancel_asked INTEGER NOT NULL, error_code INTEGER NOT NULL,"
+    " error_reason TEXT NOT NULL, error_stage TEXT NOT NULL, error_message TEXT NOT NULL,"
+    " result TEXT NOT NULL, params TEXT NOT NULL, created_ns INTEGER NOT NULL,"
+    " updated_ns INTEGER NOT NULL, ended_ns INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX operations_by_end ON operations (ended_ns);"
+    "CREATE TABLE events ("
+    " seq INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, kind TEXT NOT NULL,"
+    " resource TEXT NOT NULL, detail TEXT NOT NULL, operation_id TEXT NOT NULL) STRICT;"
+    "CREATE TABLE requests ("
+    " request_id TEXT PRIMARY KEY, method TEXT NOT NULL, digest TEXT NOT NULL,"
+    " resource TEXT NOT NULL, created_ns INTEGER NOT NULL) STRICT;";
+
+static const char *const migrations[] = {version_1};
+
+int migrations_newest(void)
+{
+    return (int)(sizeof(migrations) / sizeof(migrations[0]));
+}
+
+static int user_version(sqlite3 *db, struct err *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int version = -1;
+    if (sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        version = sqlite3_column_int(stmt, 0);
+    else
+        store_sqlite_error(db, err, "cannot read the schema version");
+    sqlite3_finalize(stmt);
+    return version;
+}
+
+static int apply_one(sqlite3 *db, int version, struct err *err)
+{
+    char stamp[160];
+    char epoch[ID_BYTES] = "";
+    if (version == 1)
+        id_make(epoch);
+    snprintf(stamp, sizeof(stamp), "%s%s%s PRAGMA user_version = %d; COMMIT;",
+             *epoch ? "INSERT INTO meta VALUES ('epoch', '" : "", epoch, *epoch ? "');" : "",
+             version);
+    if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(db, migrations[version - 1], NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(db, stamp, NULL, NULL, NULL) != SQLITE_OK) {
+        store_sqlite_error(db, err, "migration failed");
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+        return err_wrap(err, "cannot bring the database to schema version %d", version);
+    }
+    return 0;
+}
+
+int migrations_apply(sqlite3 *db, int target, struct err *err)
+{
+    int newest = target ? target : migrations_newest();
+    int version = user_version(db, err);
+    if (version < 0)
+        return -1;
+    if (version > newest)
+        return err_set(err, ERR_STATE,
+                       "the database has schema version %d, this program knows %d: use the newer "
+                       "program, or another state folder",
+                       version, newest);
+    while (version < newest)
+        if (apply_one(db, ++version, err) < 0)
+            return -1;
+    return 0;
+}

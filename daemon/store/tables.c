@@ -1,0 +1,167 @@
+/* The tables, column by column. A new field: a migration, a line here, a field in the model.
+ *
+ * Handles of the kernel (struct vm_handles) have no table: they are found again, never remembered.
+ */
+#include "daemon/store/column.h"
+
+#include "daemon/model/model.h"
+#include "daemon/store/store.h"
+
+#define COLUMN(type, field, kind)                                                                  \
+    {                                                                                              \
+#field, kind, offsetof(struct type, field), sizeof(((struct type *)0)->field)              \
+    }
+/* A field of a nested struct under a name of its own. */
+#define NESTED(type, name, field, kind)                                                            \
+    {                                                                                              \
+        name, kind, offsetof(struct type, field), sizeof(((struct type *)0)->field)                \
+    }
+#define TABLE(name, columns, order)                                                                \
+    {                                                                                              \
+        name, columns, sizeof(columns) / sizeof((columns)[0]), order                               \
+    }
+
+static const struct column vm_columns[] = {
+    COLUMN(vm, id, COLUMN_TEXT),
+    COLUMN(vm, name, COLUMN_TEXT),
+    NESTED(vm, "image", spec.image, COLUMN_TEXT),
+    NESTED(vm, "image_id", spec.image_id, COLUMN_TEXT),
+    NESTED(vm, "kernel_id", spec.kernel_id, COLUMN_TEXT),
+    NESTED(vm, "driver", spec.driver, COLUMN_TEXT),
+    NESTED(vm, "cpus", spec.cpus, COLUMN_INT),
+    NESTED(vm, "memory_bytes", spec.memory_bytes, COLUMN_LONG),
+    NESTED(vm, "disk_bytes", spec.disk_bytes, COLUMN_LONG),
+    NESTED(vm, "work_disk_bytes", spec.work_disk_bytes, COLUMN_LONG),
+    NESTED(vm, "net", spec.net, COLUMN_INT),
+    NESTED(vm, "run_init", spec.run_init, COLUMN_BOOL),
+    NESTED(vm, "ephemeral", spec.ephemeral, COLUMN_BOOL),
+    NESTED(vm, "state", runtime.state, COLUMN_INT),
+    NESTED(vm, "failed_stage", runtime.failed_stage, COLUMN_TEXT),
+    NESTED(vm, "last_error", runtime.last_error, COLUMN_TEXT),
+    NESTED(vm, "guest_ip", runtime.guest_ip, COLUMN_TEXT),
+    NESTED(vm, "dns_name", runtime.dns_name, COLUMN_TEXT),
+    NESTED(vm, "vm_dir", runtime.vm_dir, COLUMN_TEXT),
+    NESTED(vm, "api_sock_path", runtime.api_sock_path, COLUMN_TEXT),
+    NESTED(vm, "agent_sock_path", runtime.agent_sock_path, COLUMN_TEXT),
+    NESTED(vm, "vsock_cid", runtime.vsock_cid, COLUMN_INT),
+    NESTED(vm, "log_path", runtime.log_path, COLUMN_TEXT),
+    NESTED(vm, "metrics_path", runtime.metrics_path, COLUMN_TEXT),
+    NESTED(vm, "system_overlay", runtime.system_overlay, COLUMN_TEXT),
+    NESTED(vm, "work_disk_path", runtime.work_disk_path, COLUMN_TEXT),
+    COLUMN(vm, labels, COLUMN_LABELS),
+    COLUMN(vm, generation, COLUMN_LONG),
+    COLUMN(vm, boot_id, COLUMN_TEXT),
+    COLUMN(vm, created_ns, COLUMN_LONG),
+    COLUMN(vm, updated_ns, COLUMN_LONG),
+    COLUMN(vm, started_ns, COLUMN_LONG),
+    COLUMN(vm, stopped_ns, COLUMN_LONG),
+};
+const struct table vm_table = TABLE("vms", vm_columns, "created_ns, id");
+
+static const struct column session_columns[] = {
+    COLUMN(session, id, COLUMN_TEXT),
+    COLUMN(session, vm_id, COLUMN_TEXT),
+    COLUMN(session, name, COLUMN_TEXT),
+    COLUMN(session, argv, COLUMN_BLOB),
+    COLUMN(session, env, COLUMN_BLOB),
+    COLUMN(session, tags, COLUMN_BLOB),
+    COLUMN(session, required_commands, COLUMN_BLOB),
+    COLUMN(session, clear_env, COLUMN_BOOL),
+    COLUMN(session, tty, COLUMN_BOOL),
+    NESTED(session, "tty_rows", rows, COLUMN_INT),
+    NESTED(session, "tty_columns", columns, COLUMN_INT),
+    COLUMN(session, cwd, COLUMN_TEXT),
+    NESTED(session, "user_name", user, COLUMN_TEXT),
+    NESTED(session, "group_name", group, COLUMN_TEXT),
+    COLUMN(session, stdin_mode, COLUMN_INT),
+    COLUMN(session, spool_bytes, COLUMN_LONG),
+    COLUMN(session, drain_ms, COLUMN_INT),
+    COLUMN(session, timeout_ms, COLUMN_INT),
+    COLUMN(session, umask, COLUMN_INT),
+    COLUMN(session, state, COLUMN_INT),
+    COLUMN(session, failed_stage, COLUMN_TEXT),
+    COLUMN(session, lost_reason, COLUMN_TEXT),
+    COLUMN(session, last_error, COLUMN_TEXT),
+    COLUMN(session, failed_errno, COLUMN_INT),
+    COLUMN(session, exit_kind, COLUMN_INT),
+    COLUMN(session, exit_code, COLUMN_INT),
+    COLUMN(session, exit_signo, COLUMN_INT),
+    COLUMN(session, timed_out, COLUMN_BOOL),
+    COLUMN(session, guest_pid, COLUMN_INT),
+    COLUMN(session, stdout_total, COLUMN_LONG),
+    COLUMN(session, stderr_total, COLUMN_LONG),
+    COLUMN(session, stdin_acked, COLUMN_LONG),
+    COLUMN(session, stdout_ended, COLUMN_BOOL),
+    COLUMN(session, stderr_ended, COLUMN_BOOL),
+    COLUMN(session, stdin_closed, COLUMN_BOOL),
+    COLUMN(session, writer_generation, COLUMN_LONG),
+    COLUMN(session, created_ns, COLUMN_LONG),
+    COLUMN(session, started_ns, COLUMN_LONG),
+    COLUMN(session, ended_ns, COLUMN_LONG),
+    COLUMN(session, updated_ns, COLUMN_LONG),
+};
+const struct table session_table = TABLE("sessions", session_columns, "created_ns, id");
+
+static const struct column operation_columns[] = {
+    COLUMN(operation, id, COLUMN_TEXT),
+    COLUMN(operation, kind, COLUMN_TEXT),
+    COLUMN(operation, resource, COLUMN_TEXT),
+    COLUMN(operation, request_id, COLUMN_TEXT),
+    COLUMN(operation, request_digest, COLUMN_TEXT),
+    COLUMN(operation, principal, COLUMN_TEXT),
+    COLUMN(operation, state, COLUMN_INT),
+    COLUMN(operation, step, COLUMN_INT),
+    COLUMN(operation, stage, COLUMN_TEXT),
+    COLUMN(operation, percent, COLUMN_INT),
+    COLUMN(operation, message, COLUMN_TEXT),
+    COLUMN(operation, cancel_asked, COLUMN_BOOL),
+    COLUMN(operation, error_code, COLUMN_INT),
+    COLUMN(operation, error_reason, COLUMN_TEXT),
+    COLUMN(operation, error_stage, COLUMN_TEXT),
+    COLUMN(operation, error_message, COLUMN_TEXT),
+    COLUMN(operation, result, COLUMN_TEXT),
+    COLUMN(operation, params, COLUMN_TEXT),
+    COLUMN(operation, created_ns, COLUMN_LONG),
+    COLUMN(operation, updated_ns, COLUMN_LONG),
+    COLUMN(operation, ended_ns, COLUMN_LONG),
+};
+const struct table operation_table = TABLE("operations", operation_columns, "created_ns, id");
+
+static const struct column image_columns[] = {
+    COLUMN(image, id, COLUMN_TEXT),
+    COLUMN(image, name, COLUMN_TEXT),
+    COLUMN(image, digest, COLUMN_TEXT),
+    COLUMN(image, format, COLUMN_INT),
+    COLUMN(image, path, COLUMN_TEXT),
+    COLUMN(image, file_bytes, COLUMN_LONG),
+    COLUMN(image, virtual_bytes, COLUMN_LONG),
+    COLUMN(image, os, COLUMN_TEXT),
+    COLUMN(image, kernel_id, COLUMN_TEXT),
+    COLUMN(image, created_ns, COLUMN_LONG),
+};
+const struct table image_table = TABLE("images", image_columns, "created_ns, id");
+
+static const struct column kernel_columns[] = {
+    COLUMN(kernel, id, COLUMN_TEXT),
+    COLUMN(kernel, name, COLUMN_TEXT),
+    COLUMN(kernel, digest, COLUMN_TEXT),
+    COLUMN(kernel, vmlinux_path, COLUMN_TEXT),
+    COLUMN(kernel, initramfs_path, COLUMN_TEXT),
+    COLUMN(kernel, version, COLUMN_TEXT),
+    COLUMN(kernel, created_ns, COLUMN_LONG),
+};
+const struct table kernel_table = TABLE("kernels", kernel_columns, "created_ns, id");
+
+static const struct column event_columns[] = {
+    COLUMN(event, seq, COLUMN_LONG),    COLUMN(event, time_ns, COLUMN_LONG),
+    COLUMN(event, kind, COLUMN_TEXT),   COLUMN(event, resource, COLUMN_TEXT),
+    COLUMN(event, detail, COLUMN_TEXT), COLUMN(event, operation_id, COLUMN_TEXT),
+};
+const struct table event_table = TABLE("events", event_columns, "seq");
+
+static const struct column request_columns[] = {
+    COLUMN(store_request, request_id, COLUMN_TEXT), COLUMN(store_request, method, COLUMN_TEXT),
+    COLUMN(store_request, digest, COLUMN_TEXT),     COLUMN(store_request, resource, COLUMN_TEXT),
+    COLUMN(store_request, created_ns, COLUMN_LONG),
+};
+const struct table request_table = TABLE("requests", request_columns, "created_ns, request_id");

@@ -1,0 +1,202 @@
+/* A transaction as a list of changes; see txn.h. */
+#include "daemon/store/txn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/store/column.h"
+#include "daemon/store/store.h"
+
+struct change {
+    struct list link;
+    enum statement statement;
+    /* The row (PUT_*), the key (DELETE_*: a string), the bound (TRIM_*: an int64_t). */
+    _Alignas(max_align_t) unsigned char data[];
+};
+
+/* How each statement is made: from a table's description, or from SQL with one integer. */
+static const struct {
+    const struct table *table;
+    const char *trim_sql;
+} statement_sources[N_STATEMENTS] = {
+    [PUT_VM] = {&vm_table, NULL},
+    [DELETE_VM] = {&vm_table, NULL},
+    [PUT_SESSION] = {&session_table, NULL},
+    [DELETE_SESSION] = {&session_table, NULL},
+    [PUT_OPERATION] = {&operation_table, NULL},
+    [PUT_IMAGE] = {&image_table, NULL},
+    [DELETE_IMAGE] = {&image_table, NULL},
+    [PUT_KERNEL] = {&kernel_table, NULL},
+    [DELETE_KERNEL] = {&kernel_table, NULL},
+    [PUT_EVENT] = {&event_table, NULL},
+    [PUT_REQUEST] = {&request_table, NULL},
+    [TRIM_EVENTS] = {NULL, "DELETE FROM events WHERE seq < ?"},
+    [TRIM_OPERATIONS] = {NULL, "DELETE FROM operations WHERE ended_ns > 0 AND ended_ns < ?"},
+    [TRIM_REQUESTS] = {NULL, "DELETE FROM requests WHERE created_ns < ?"},
+};
+
+static bool is_delete(enum statement s)
+{
+    return s == DELETE_VM || s == DELETE_SESSION || s == DELETE_IMAGE || s == DELETE_KERNEL;
+}
+
+int statements_prepare(struct statements *s, sqlite3 *db, struct err *err)
+{
+    for (int i = 0; i < N_STATEMENTS; i++) {
+        const struct table *t = statement_sources[i].table;
+        if (!t) {
+            if (sqlite3_prepare_v3(db, statement_sources[i].trim_sql, -1, SQLITE_PREPARE_PERSISTENT,
+                                   &s->at[i], NULL) != SQLITE_OK)
+                return store_sqlite_error(db, err, statement_sources[i].trim_sql);
+        } else if (is_delete((enum statement)i)) {
+            s->at[i] = table_prepare_delete(db, t, err);
+        } else {
+            s->at[i] = table_prepare_upsert(db, t, err);
+        }
+        if (!s->at[i])
+            return -1;
+    }
+    return 0;
+}
+
+void statements_done(struct statements *s)
+{
+    for (int i = 0; i < N_STATEMENTS; i++)
+        sqlite3_finalize(s->at[i]);
+}
+
+struct store_txn *store_txn_new(void)
+{
+    struct store_txn *txn = calloc(1, sizeof(*txn));
+    if (txn) {
+        list_init(&txn->link);
+        list_init(&txn->changes);
+    }
+    return txn;
+}
+
+void store_txn_free(struct store_txn *txn)
+{
+    if (!txn)
+        return;
+    list_foreach(at, &txn->changes)
+    {
+        struct change *c = container_of(at, struct change, link);
+        if (c->statement == PUT_SESSION)
+            session_done((struct session *)(void *)c->data);
+        free(c);
+    }
+    free(txn);
+}
+
+/* Appends a change with room for size bytes; NULL when out of memory, which the commit reports. */
+static void *add(struct store_txn *txn, enum statement statement, const void *data, size_t size)
+{
+    struct change *c = txn ? malloc(sizeof(*c) + size) : NULL;
+    if (!c) {
+        if (txn)
+            txn->out_of_memory = true;
+        return NULL;
+    }
+    c->statement = statement;
+    memcpy(c->data, data, size);
+    list_add_tail(&txn->changes, &c->link);
+    return c->data;
+}
+
+void store_put_vm(struct store_txn *txn, const struct vm *vm)
+{
+    add(txn, PUT_VM, vm, sizeof(*vm));
+}
+
+void store_delete_vm(struct store_txn *txn, const char *id)
+{
+    add(txn, DELETE_VM, id, strlen(id) + 1);
+}
+
+void store_put_session(struct store_txn *txn, const struct session *session)
+{
+    struct session *copy = add(txn, PUT_SESSION, session, sizeof(*session));
+    if (copy && session_copy(copy, session) < 0)
+        txn->out_of_memory = true;
+}
+
+void store_delete_session(struct store_txn *txn, const char *id)
+{
+    add(txn, DELETE_SESSION, id, strlen(id) + 1);
+}
+
+void store_put_operation(struct store_txn *txn, const struct operation *op)
+{
+    add(txn, PUT_OPERATION, op, sizeof(*op));
+}
+
+void store_put_image(struct store_txn *txn, const struct image *image)
+{
+    add(txn, PUT_IMAGE, image, sizeof(*image));
+}
+
+void store_delete_image(struct store_txn *txn, const char *id)
+{
+    add(txn, DELETE_IMAGE, id, strlen(id) + 1);
+}
+
+void store_put_kernel(struct store_txn *txn, const struct kernel *kernel)
+{
+    add(txn, PUT_KERNEL, kernel, sizeof(*kernel));
+}
+
+void store_delete_kernel(struct store_txn *txn, const char *id)
+{
+    add(txn, DELETE_KERNEL, id, strlen(id) + 1);
+}
+
+void store_add_event(struct store_txn *txn, const struct event *event)
+{
+    add(txn, PUT_EVENT, event, sizeof(*event));
+}
+
+void store_put_request(struct store_txn *txn, const struct store_request *request)
+{
+    add(txn, PUT_REQUEST, request, sizeof(*request));
+}
+
+void store_trim(struct store_txn *txn, uint64_t events_before_seq, int64_t operations_before_ns,
+                int64_t requests_before_ns)
+{
+    int64_t seq = (int64_t)events_before_seq;
+    add(txn, TRIM_EVENTS, &seq, sizeof(seq));
+    add(txn, TRIM_OPERATIONS, &operations_before_ns, sizeof(operations_before_ns));
+    add(txn, TRIM_REQUESTS, &requests_before_ns, sizeof(requests_before_ns));
+}
+
+static int apply_trim(sqlite3_stmt *stmt, const void *data, struct err *err)
+{
+    int64_t bound;
+    memcpy(&bound, data, sizeof(bound));
+    int rc = sqlite3_bind_int64(stmt, 1, bound);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(stmt);
+    if (rc != SQLITE_DONE)
+        store_sqlite_error(sqlite3_db_handle(stmt), err, "trim");
+    sqlite3_reset(stmt);
+    return rc == SQLITE_DONE ? 0 : -1;
+}
+
+int txn_apply(struct store_txn *txn, struct statements *s, struct err *err)
+{
+    if (txn->out_of_memory)
+        return err_set(err, ERR_LIMIT, "out of memory collecting a transaction");
+    list_foreach(at, &txn->changes)
+    {
+        const struct change *c = container_of(at, struct change, link);
+        const struct table *t = statement_sources[c->statement].table;
+        sqlite3_stmt *stmt = s->at[c->statement];
+        int rc = !t                        ? apply_trim(stmt, c->data, err)
+                 : is_delete(c->statement) ? table_delete(stmt, (const char *)c->data, err)
+                                           : table_upsert(stmt, t, c->data, err);
+        if (rc < 0)
+            return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,49 @@
+/* A transaction as a list of changes, made on the loop's thread, applied on the store's. */
+#ifndef BANGER_DAEMON_STORE_TXN_H
+#define BANGER_DAEMON_STORE_TXN_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/list.h"
+#include "daemon/model/model.h"
+
+enum statement {
+    PUT_VM,
+    DELETE_VM,
+    PUT_SESSION,
+    DELETE_SESSION,
+    PUT_OPERATION,
+    PUT_IMAGE,
+    DELETE_IMAGE,
+    PUT_KERNEL,
+    DELETE_KERNEL,
+    PUT_EVENT,
+    PUT_REQUEST,
+    TRIM_EVENTS,
+    TRIM_OPERATIONS,
+    TRIM_REQUESTS,
+    N_STATEMENTS,
+};
+
+struct statements {
+    sqlite3_stmt *at[N_STATEMENTS];
+};
+
+int statements_prepare(struct statements *s, sqlite3 *db, struct err *err);
+void statements_done(struct statements *s);
+
+struct store_txn {
+    struct list link;    /* in the store's queue */
+    struct list changes; /* struct change */
+    bool out_of_memory;
+    void (*done)(void *arg, const struct err *err);
+    void *arg;
+    struct err err; /* outcome; ERR_NONE when committed */
+};
+
+/* Runs every change; the caller has opened the savepoint. */
+int txn_apply(struct store_txn *txn, struct statements *s, struct err *err);
+
+#endif

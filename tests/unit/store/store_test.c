@@ -1,0 +1,243 @@
+/* The store: rows come back as they went in, failures stay alone, no kernel handle has a column. */
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fs.h"
+#include "daemon/store/migrations.h"
+#include "daemon/store/store.h"
+#include "rpc/event/loop.h"
+#include "tests/support/check.h"
+
+static char dir[64], path[96];
+static struct loop *loop;
+
+static struct store *open_store(void)
+{
+    struct err err = ERR_INIT;
+    struct store *s = store_open(loop, path, &err);
+    if (!s)
+        fprintf(stderr, "%s\n", err.message);
+    CHECK(s != NULL);
+    return s;
+}
+
+struct waited {
+    int calls;
+    struct err err;
+    int stop_after;
+};
+
+static void committed(void *arg, const struct err *err)
+{
+    struct waited *w = arg;
+    w->calls++;
+    if (err)
+        w->err = *err;
+    if (w->calls == w->stop_after)
+        loop_stop(loop);
+}
+
+static void commit_and_wait(struct store *s, struct store_txn *txn, struct waited *w)
+{
+    *w = (struct waited){.stop_after = 1};
+    store_commit(s, txn, committed, w);
+    CHECK_INT(w->calls, 0);
+    CHECK_INT(loop_run(loop, NULL), 0);
+    CHECK_INT(w->calls, 1);
+}
+
+static struct vm sample_vm(const char *id, const char *name)
+{
+    struct vm vm = {.generation = 7, .created_ns = 100};
+    snprintf(vm.id, sizeof(vm.id), "%s", id);
+    snprintf(vm.name, sizeof(vm.name), "%s", name);
+    vm.spec.cpus = 3;
+    vm.spec.memory_bytes = UINT64_C(5) << 32;
+    vm.spec.ephemeral = true;
+    vm.runtime.state = VM_RUNNING;
+    snprintf(vm.runtime.vm_dir, sizeof(vm.runtime.vm_dir), "/state/vms/%s", id);
+    vm.labels.n = 1;
+    snprintf(vm.labels.at[0].key, LABEL_KEY_BYTES, "team");
+    snprintf(vm.labels.at[0].value, LABEL_VALUE_BYTES, "\"quoted\" é");
+    return vm;
+}
+
+static int keep_vm(void *arg, const struct vm *vm)
+{
+    struct vm *kept = arg;
+    *kept = *vm;
+    return 0;
+}
+
+static int keep_session(void *arg, const struct session *s)
+{
+    return session_copy(arg, s);
+}
+
+static void test_rows_round_trip(void)
+{
+    struct store *s = open_store();
+    struct vm vm = sample_vm("0000000000000001", "box");
+    struct session session = {.vm_id = "0000000000000001", .id = "0000000000000009"};
+    CHECK_INT(blob_set(&session.argv, "sh\0-c\0exit 3", 13), 0);
+    session.exit_kind = SESSION_EXIT_CODE;
+    session.exit_code = -3;
+    session.stdout_total = UINT64_MAX / 4;
+    struct store_txn *txn = store_txn_new();
+    store_put_vm(txn, &vm);
+    store_put_session(txn, &session);
+    struct waited w;
+    commit_and_wait(s, txn, &w);
+    CHECK_INT(w.err.code, ERR_NONE);
+    char epoch[ID_BYTES];
+    snprintf(epoch, sizeof(epoch), "%s", store_epoch(s));
+    store_close(s);
+
+    s = open_store();
+    CHECK_STR(store_epoch(s), epoch);
+    struct vm back = {0};
+    CHECK_INT(store_load_vms(s, keep_vm, &back, NULL), 0);
+    CHECK(memcmp(&back, &vm, sizeof(vm)) == 0);
+    struct session got = {0};
+    CHECK_INT(store_load_sessions(s, keep_session, &got, NULL), 0);
+    CHECK_INT(got.argv.len, 13);
+    CHECK(got.argv.len == 13 && memcmp(got.argv.data, session.argv.data, 13) == 0);
+    CHECK_INT(got.exit_code, -3);
+    CHECK_INT(got.stdout_total, UINT64_MAX / 4);
+    session_done(&got);
+    session_done(&session);
+    store_close(s);
+}
+
+static void test_failed_transaction_stays_alone(void)
+{
+    struct store *s = open_store();
+    struct vm good = sample_vm("0000000000000002", "good");
+    struct vm clash = sample_vm("0000000000000003", "box"); /* the name of VM 1 */
+    struct vm after = sample_vm("0000000000000004", "after");
+    struct waited bad = {.stop_after = -1}, fine = {.stop_after = 2};
+    struct store_txn *txn = store_txn_new();
+    store_put_vm(txn, &good);
+    store_commit(s, txn, committed, &fine);
+    txn = store_txn_new();
+    store_put_vm(txn, &clash);
+    store_commit(s, txn, committed, &bad);
+    txn = store_txn_new();
+    store_put_vm(txn, &after);
+    store_commit(s, txn, committed, &fine);
+    CHECK_INT(loop_run(loop, NULL), 0);
+    CHECK_INT(bad.calls, 1);
+    CHECK_INT(bad.err.code, ERR_EXISTS);
+    CHECK_INT(fine.calls, 2);
+    CHECK_INT(fine.err.code, ERR_NONE);
+    struct vm last = {0};
+    CHECK_INT(store_load_vms(s, keep_vm, &last, NULL), 0);
+    CHECK_STR(last.name, "after");
+    store_close(s);
+}
+
+static void test_close_commits_what_waits(void)
+{
+    struct store *s = open_store();
+    struct waited w = {.stop_after = -1};
+    for (int i = 0; i < 100; i++) {
+        struct event e = {.seq = (uint64_t)i + 1, .kind = "vm.state"};
+        struct store_txn *txn = store_txn_new();
+        store_add_event(txn, &e);
+        store_commit(s, txn, committed, &w);
+    }
+    store_close(s);
+    CHECK_INT(w.calls, 100);
+    CHECK_INT(w.err.code, ERR_NONE);
+}
+
+static int count_event(void *arg, const struct event *e)
+{
+    uint64_t *got = arg;
+    got[0]++;
+    got[1] = e->seq;
+    return 0;
+}
+
+static void test_events_are_bounded(void)
+{
+    struct store *s = open_store();
+    struct store_txn *txn = store_txn_new();
+    store_trim(txn, 41, 0, 0);
+    struct waited w;
+    commit_and_wait(s, txn, &w);
+    uint64_t got[2] = {0};
+    CHECK_INT(store_load_events(s, 1000, count_event, got, NULL), 0);
+    CHECK_INT(got[0], 60);
+    CHECK_INT(got[1], 100);
+    got[0] = 0;
+    CHECK_INT(store_load_events(s, 10, count_event, got, NULL), 0);
+    CHECK_INT(got[0], 10);
+    store_close(s);
+}
+
+static void test_newer_schema_is_refused(void)
+{
+    sqlite3 *db = NULL;
+    CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
+    char sql[64];
+    snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", migrations_newest() + 1);
+    CHECK_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    struct err err = ERR_INIT;
+    CHECK(store_open(loop, path, &err) == NULL);
+    CHECK_INT(err.code, ERR_STATE);
+    CHECK_CONTAINS(err.message, "newer program");
+    snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", migrations_newest());
+    CHECK_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* What a kernel hands out (a process, a tap, a loop or dm device) must be found again, never
+ * stored. */
+static void test_no_handle_has_a_column(void)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+    CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
+    CHECK_INT(sqlite3_prepare_v2(db,
+                                 "SELECT m.name, c.name FROM sqlite_master m, "
+                                 "pragma_table_info(m.name) c WHERE m.type = 'table'",
+                                 -1, &stmt, NULL),
+              SQLITE_OK);
+    static const char *const forbidden[] = {"pid", "start_time", "tap", "loop", "dm_", "handle"};
+    int columns = 0;
+    while (sqlite3_step(stmt) == SQLITE_ROW) {
+        columns++;
+        const char *table = (const char *)sqlite3_column_text(stmt, 0);
+        const char *name = (const char *)sqlite3_column_text(stmt, 1);
+        if (strcmp(name, "guest_pid") == 0)
+            continue; /* a number inside the guest: identity of nothing on this host */
+        for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
+            if (strstr(name, forbidden[i])) {
+                fprintf(stderr, "%s.%s looks like a handle\n", table, name);
+                CHECK(!"a handle has a column");
+            }
+    }
+    CHECK(columns > 100);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+}
+
+int main(void)
+{
+    snprintf(dir, sizeof(dir), "/tmp/banger-store-XXXXXX");
+    if (!mkdtemp(dir))
+        return EXIT_FAILURE;
+    snprintf(path, sizeof(path), "%s/banger.db", dir);
+    loop = loop_new(NULL);
+    RUN(test_rows_round_trip);
+    RUN(test_failed_transaction_stays_alone);
+    RUN(test_close_commits_what_waits);
+    RUN(test_events_are_bounded);
+    RUN(test_newer_schema_is_refused);
+    RUN(test_no_handle_has_a_column);
+    loop_free(loop);
+    fs_remove_tree(dir, NULL);
+    return check_end();
+}

@@ -1,0 +1,277 @@
+/* The event log; see event.h. Tricky: seqs are given out at once, but `visible` follows only when a
+ * barrier commit, queued behind the transactions that carry the events, has come back. */
+#include "daemon/core/event.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "daemon/core/core.h"
+#include "daemon/store/store.h"
+#include "rpc/event/loop.h"
+
+/* Strings one after another behind the numbers: most events need 100 bytes, not sizeof(event). */
+struct event_record {
+    int64_t time_ns;
+    char text[]; /* kind, resource, detail, operation id, each with its NUL */
+};
+
+struct event_hub {
+    struct core *core;
+    struct event_record *ring[EVENTS_KEPT]; /* at seq % EVENTS_KEPT; NULL where memory ran out */
+    uint64_t first;                         /* oldest kept */
+    uint64_t last;                          /* newest given out */
+    uint64_t visible;                       /* newest that watchers may see */
+    uint64_t trimmed_at;
+    bool barrier; /* one is posted or on its way */
+    struct list watches;
+};
+
+enum { TRIM_EVERY = 1000 };
+
+static struct event_record *event_pack(const struct event *e)
+{
+    const char *parts[] = {e->kind, e->resource, e->detail, e->operation_id};
+    size_t n = 0, len[4];
+    for (int i = 0; i < 4; i++)
+        n += len[i] = strlen(parts[i]) + 1;
+    struct event_record *r = malloc(sizeof(*r) + n);
+    if (!r)
+        return NULL;
+    r->time_ns = e->time_ns;
+    char *at = r->text;
+    for (int i = 0; i < 4; i++) {
+        memcpy(at, parts[i], len[i]);
+        at += len[i];
+    }
+    return r;
+}
+
+static void event_unpack(const struct event_record *r, uint64_t seq, struct event *e)
+{
+    memset(e, 0, sizeof(*e));
+    e->seq = seq;
+    e->time_ns = r->time_ns;
+    char *parts[] = {e->kind, e->resource, e->detail, e->operation_id};
+    const char *at = r->text;
+    for (int i = 0; i < 4; i++) {
+        size_t n = strlen(at) + 1;
+        memcpy(parts[i], at, n); /* packed from the same arrays, so it fits */
+        at += n;
+    }
+}
+
+static void event_keep(struct event_hub *hub, const struct event *e)
+{
+    struct event_record **slot = &hub->ring[e->seq % EVENTS_KEPT];
+    free(*slot);
+    *slot = event_pack(e);
+    hub->last = e->seq;
+    if (hub->last - hub->first >= EVENTS_KEPT)
+        hub->first = hub->last - EVENTS_KEPT + 1;
+}
+
+static int event_load_each(void *arg, const struct event *e)
+{
+    struct event_hub *hub = arg;
+    if (hub->last == 0)
+        hub->first = e->seq;
+    event_keep(hub, e);
+    return 0;
+}
+
+struct event_hub *event_hub_new(struct core *core, struct err *err)
+{
+    struct event_hub *hub = calloc(1, sizeof(*hub));
+    if (!hub) {
+        err_set(err, ERR_LIMIT, "out of memory for the event log");
+        return NULL;
+    }
+    hub->core = core;
+    hub->first = 1;
+    list_init(&hub->watches);
+    if (store_load_events(core->store, EVENTS_KEPT, event_load_each, hub, err) < 0) {
+        event_hub_free(hub);
+        return NULL;
+    }
+    hub->visible = hub->trimmed_at = hub->last;
+    return hub;
+}
+
+void event_hub_free(struct event_hub *hub)
+{
+    if (!hub)
+        return;
+    for (size_t i = 0; i < EVENTS_KEPT; i++)
+        free(hub->ring[i]);
+    free(hub);
+}
+
+struct event_barrier {
+    struct core *core;
+    uint64_t seq;
+};
+
+static void event_barrier_post(struct event_hub *hub);
+
+static void event_barrier_done(void *arg, const struct err *err)
+{
+    struct event_barrier *b = arg;
+    struct event_hub *hub = b->core->events;
+    uint64_t seq = b->seq;
+    free(b);
+    if (err)
+        log_err(LOG_LEVEL_ERROR, "events", err, "cannot write the event log");
+    if (!hub)
+        return;
+    hub->barrier = false;
+    if (hub->visible < seq)
+        hub->visible = seq;
+    if (hub->last > hub->visible)
+        event_barrier_post(hub);
+    /* A watch may be closed by its more(), others by it too: walk a list of our own. */
+    struct list turn;
+    list_init(&turn);
+    while (!list_empty(&hub->watches)) {
+        struct list *l = list_first(&hub->watches);
+        list_remove(l);
+        list_add_tail(&turn, l);
+    }
+    while (!list_empty(&turn)) {
+        struct event_watch *w = container_of(list_first(&turn), struct event_watch, link);
+        list_remove(&w->link);
+        list_add_tail(&hub->watches, &w->link);
+        w->more(w->arg);
+    }
+}
+
+/* Runs when the loop has come back, so behind the commit of whoever emitted. */
+static void event_barrier_run(void *arg)
+{
+    struct core *core = arg;
+    struct event_hub *hub = core->events;
+    if (!hub)
+        return;
+    struct event_barrier *b = malloc(sizeof(*b));
+    struct store_txn *txn = b ? store_txn_new() : NULL;
+    if (!txn) {
+        /* Without memory for a barrier the events are shown as they are. */
+        free(b);
+        hub->barrier = false;
+        hub->visible = hub->last;
+        return;
+    }
+    *b = (struct event_barrier){core, hub->last};
+    if (hub->last - hub->trimmed_at >= TRIM_EVERY && hub->first > 1) {
+        hub->trimmed_at = hub->last;
+        store_trim(txn, hub->first, 0, 0);
+    }
+    store_commit(core->store, txn, event_barrier_done, b);
+}
+
+static void event_barrier_post(struct event_hub *hub)
+{
+    if (hub->barrier)
+        return;
+    hub->barrier = loop_post(hub->core->loop, event_barrier_run, hub->core) == 0;
+}
+
+static void event_copy(char *to, size_t room, const char *from)
+{
+    size_t n = from ? strnlen(from, room - 1) : 0;
+    if (n > 0)
+        memcpy(to, from, n);
+    to[n] = '\0';
+}
+
+uint64_t event_emit(struct core *core, struct store_txn *txn, const char *kind,
+                    const char *resource, const char *detail, const char *operation_id)
+{
+    struct event_hub *hub = core->events;
+    struct event e = {.seq = hub->last + 1, .time_ns = clock_real_ns()};
+    event_copy(e.kind, sizeof(e.kind), kind);
+    event_copy(e.resource, sizeof(e.resource), resource);
+    event_copy(e.detail, sizeof(e.detail), detail);
+    event_copy(e.operation_id, sizeof(e.operation_id), operation_id);
+    event_keep(hub, &e);
+    struct store_txn *own = txn ? NULL : store_txn_new();
+    if (txn || own)
+        store_add_event(txn ? txn : own, &e);
+    if (own)
+        store_commit(core->store, own, NULL, NULL);
+    event_barrier_post(hub);
+    return e.seq;
+}
+
+const char *event_epoch(const struct core *core)
+{
+    return store_epoch(core->store);
+}
+
+uint64_t event_last_seq(const struct core *core)
+{
+    return core->events->visible;
+}
+
+uint64_t event_first_seq(const struct core *core)
+{
+    return core->events->first;
+}
+
+bool event_load(const struct core *core, uint64_t seq, struct event *event)
+{
+    const struct event_hub *hub = core->events;
+    if (seq < hub->first || seq > hub->visible || !hub->ring[seq % EVENTS_KEPT])
+        return false;
+    event_unpack(hub->ring[seq % EVENTS_KEPT], seq, event);
+    return true;
+}
+
+void event_watch_open(struct core *core, struct event_watch *w, const char *epoch,
+                      uint64_t after_seq, void (*more)(void *arg), void *arg)
+{
+    struct event_hub *hub = core->events;
+    *w = (struct event_watch){.core = core, .more = more, .arg = arg};
+    w->next = hub->visible + 1;
+    if (epoch && *epoch) {
+        /* A seq from another history, or from the future, says nothing of ours. */
+        bool stranger = strcmp(epoch, event_epoch(core)) != 0 || after_seq > hub->visible;
+        w->gap = stranger;
+        w->gap_from = stranger ? hub->first : after_seq + 1;
+        if (!stranger)
+            w->next = after_seq + 1;
+    }
+    list_init(&w->link);
+    list_add_tail(&hub->watches, &w->link);
+}
+
+enum event_next event_watch_next(struct event_watch *w, struct event *event, uint64_t *from,
+                                 uint64_t *to)
+{
+    struct event_hub *hub = w->core->events;
+    if (!w->gap && w->next < hub->first) {
+        w->gap = true;
+        w->gap_from = w->next;
+        w->next = hub->first;
+    }
+    if (w->gap) {
+        w->gap = false;
+        *from = w->gap_from;
+        *to = w->next;
+        return EVENT_NEXT_GAP;
+    }
+    while (w->next <= hub->visible) {
+        if (event_load(w->core, w->next++, event))
+            return EVENT_NEXT_EVENT;
+    }
+    return EVENT_NEXT_NONE;
+}
+
+void event_watch_close(struct event_watch *w)
+{
+    if (w->core)
+        list_remove(&w->link);
+    w->core = NULL;
+}

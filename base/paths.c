@@ -8,14 +8,14 @@
 
 #include "base/err.h"
 
-__attribute__((format(printf, 4, 5))) static int paths_put(char out[PATH_BYTES], const char *what,
+__attribute__((format(printf, 4, 5))) static int paths_put(char out[PATHS_BYTES], const char *what,
                                                            struct err *err, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    int len = vsnprintf(out, PATH_BYTES, fmt, ap);
+    int len = vsnprintf(out, PATHS_BYTES, fmt, ap);
     va_end(ap);
-    if (len < 0 || len >= PATH_BYTES)
+    if (len < 0 || len >= PATHS_BYTES)
         return err_set(err, ERR_LIMIT, "the path of the %s is too long", what);
     if (out[0] != '/')
         return err_set(err, ERR_INVALID, "the path of the %s must be absolute, not \"%.200s\"",
@@ -30,7 +30,7 @@ static const char *paths_env(const char *name)
     return value && *value ? value : NULL;
 }
 
-static int paths_state_dir(char out[PATH_BYTES], struct err *err)
+static int paths_state_dir(char out[PATHS_BYTES], struct err *err)
 {
     const char *set = paths_env("BANGER_STATE_DIR");
     if (set)
@@ -46,7 +46,7 @@ static int paths_state_dir(char out[PATH_BYTES], struct err *err)
     return paths_put(out, "state folder", err, "%s/.local/state/banger", home);
 }
 
-static int paths_runtime_dir(char out[PATH_BYTES], const char *state_dir, struct err *err)
+static int paths_runtime_dir(char out[PATHS_BYTES], const char *state_dir, struct err *err)
 {
     const char *set = paths_env("BANGER_RUNTIME_DIR");
     if (set)

@@ -29,7 +29,8 @@ struct claim {
 struct claims {
     struct list all;
     struct map by_name;
-    struct text *errors; /* borrowed */
+    struct text *errors;          /* borrowed */
+    struct name last, last_other; /* of the last complaint: two things clash once, not per name */
     bool out_of_memory;
 };
 
@@ -62,6 +63,18 @@ static void claims_done(struct claims *c)
     map_done(&c->by_name);
 }
 
+static void claims_refuse(struct claims *c, const struct claimant *who, const char *c_name,
+                          const struct claim *other)
+{
+    struct name last = name_full(NULL, who->owner), last_other = name_full(NULL, other->owner);
+    if (strcmp(c->last.text, last.text) == 0 && strcmp(c->last_other.text, last_other.text) == 0)
+        return;
+    c->last = last;
+    c->last_other = last_other;
+    check_say(c->errors, who->file, who->path, "%s and %s are both %s in C: rename one", who->owner,
+              other->owner, c_name);
+}
+
 static void claims_add(struct claims *c, const struct claimant *who, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -79,8 +92,7 @@ static void claims_add(struct claims *c, const struct claimant *who, const char 
     }
     const struct claim *other = map_find(&c->by_name, claim->c_name);
     if (other) {
-        check_say(c->errors, who->file, who->path, "%s and %s are both %s in C: rename one",
-                  claim->owner, other->owner, claim->c_name);
+        claims_refuse(c, who, claim->c_name, other);
         claim_free(claim);
         return;
     }

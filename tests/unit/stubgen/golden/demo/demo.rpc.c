@@ -1,0 +1,129 @@
+/* Written by protoc-gen-banger-rpc from demo/demo.proto; do not edit. */
+#include "demo/demo.rpc.h"
+#include "demo/demo.server.rpc.h"
+
+/* VMService */
+
+static bool
+banger_demo_v1_vm_service_get_vm_handles_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_demo_v1_vm_service_handlers *h = handlers;
+    if (!h->get_vm_handles)
+        return false;
+    h->get_vm_handles(self, call, (const Banger__Demo__V1__GetVMHandlesRequest *)request);
+    return true;
+}
+
+static bool
+banger_demo_v1_vm_service_list_vms_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_demo_v1_vm_service_handlers *h = handlers;
+    if (!h->list_vms)
+        return false;
+    h->list_vms(self, call, (const Banger__Demo__V1__GetVMHandlesRequest *)request);
+    return true;
+}
+
+static bool
+banger_demo_v1_vm_service_upload_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_demo_v1_vm_service_handlers *h = handlers;
+    if (!h->upload)
+        return false;
+    (void)request;
+    h->upload(self, call);
+    return true;
+}
+
+static bool
+banger_demo_v1_vm_service_attach_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_demo_v1_vm_service_handlers *h = handlers;
+    if (!h->attach)
+        return false;
+    (void)request;
+    h->attach(self, call);
+    return true;
+}
+
+static bool
+banger_demo_v1_vm_service_delete_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_demo_v1_vm_service_handlers *h = handlers;
+    if (!h->delete_)
+        return false;
+    h->delete_(self, call, (const Banger__Demo__V1__Chunk *)request);
+    return true;
+}
+
+static const struct rpc_method banger_demo_v1_vm_service_methods[] = {
+    [BANGER_DEMO_V1_VM_SERVICE_GET_VM_HANDLES] = {
+        .name = "GetVMHandles",
+        .path = "/banger.demo.v1.VMService/GetVMHandles",
+        .request = &banger__demo__v1__get_vmhandles_request__descriptor,
+        .response = &banger__demo__v1__vmhandles__descriptor,
+        .dispatch = banger_demo_v1_vm_service_get_vm_handles_dispatch,
+        .role = RPC_ROLE_ADMIN,
+        .idempotent = true,
+        .default_deadline_ms = 1500,
+        .max_request_bytes = 4096,
+        .max_response_bytes = 65536,
+    },
+    [BANGER_DEMO_V1_VM_SERVICE_LIST_VMS] = {
+        .name = "ListVMs",
+        .path = "/banger.demo.v1.VMService/ListVMs",
+        .request = &banger__demo__v1__get_vmhandles_request__descriptor,
+        .response = &banger__demo__v1__vmhandles__descriptor,
+        .dispatch = banger_demo_v1_vm_service_list_vms_dispatch,
+        .streams = RPC_SERVER_STREAMS,
+        .role = RPC_ROLE_VIEWER,
+    },
+    [BANGER_DEMO_V1_VM_SERVICE_UPLOAD] = {
+        .name = "Upload",
+        .path = "/banger.demo.v1.VMService/Upload",
+        .request = &banger__demo__v1__chunk__descriptor,
+        .response = &banger__demo__v1__vmhandles__descriptor,
+        .dispatch = banger_demo_v1_vm_service_upload_dispatch,
+        .streams = RPC_CLIENT_STREAMS,
+        .role = RPC_ROLE_OPERATOR,
+    },
+    [BANGER_DEMO_V1_VM_SERVICE_ATTACH] = {
+        .name = "Attach",
+        .path = "/banger.demo.v1.VMService/Attach",
+        .request = &banger__demo__v1__chunk__descriptor,
+        .response = &banger__demo__v1__chunk__descriptor,
+        .dispatch = banger_demo_v1_vm_service_attach_dispatch,
+        .streams = RPC_CLIENT_STREAMS | RPC_SERVER_STREAMS,
+        .role = RPC_ROLE_FLEET,
+    },
+    [BANGER_DEMO_V1_VM_SERVICE_DELETE] = {
+        .name = "Delete",
+        .path = "/banger.demo.v1.VMService/Delete",
+        .request = &banger__demo__v1__chunk__descriptor,
+        .response = &banger__demo__v1__chunk__descriptor,
+        .dispatch = banger_demo_v1_vm_service_delete_dispatch,
+        .role = RPC_ROLE_ANYONE,
+    },
+};
+
+const struct rpc_service banger_demo_v1_vm_service = {
+    .name = "banger.demo.v1.VMService",
+    .methods = banger_demo_v1_vm_service_methods,
+    .n_methods = BANGER_DEMO_V1_VM_SERVICE_METHODS,
+};
+
+/* EmptyService */
+
+const struct rpc_service banger_demo_v1_empty_service = {
+    .name = "banger.demo.v1.EmptyService",
+};

@@ -548,12 +548,12 @@ static const ProtobufCFieldDescriptor banger__v1__session_spec__field_descriptor
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "stdin",
+    "stdin_mode",
     10,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_ENUM,
     0,   /* quantifier_offset */
-    offsetof(Banger__V1__SessionSpec, stdin),
+    offsetof(Banger__V1__SessionSpec, stdin_mode),
     &banger__v1__stdin_mode__descriptor,
     NULL,
     0,             /* flags */
@@ -618,7 +618,7 @@ static const unsigned banger__v1__session_spec__field_indices_by_name[] = {
   12,   /* field[12] = limits */
   11,   /* field[11] = required_commands */
   7,   /* field[7] = rows */
-  9,   /* field[9] = stdin */
+  9,   /* field[9] = stdin_mode */
   10,   /* field[10] = tags */
   6,   /* field[6] = tty */
   13,   /* field[13] = umask */

@@ -181,7 +181,7 @@ struct  Banger__V1__SessionSpec
   protobuf_c_boolean tty;
   uint32_t rows;
   uint32_t columns;
-  Banger__V1__StdinMode stdin;
+  Banger__V1__StdinMode stdin_mode;
   size_t n_tags;
   char **tags;
   /*

@@ -1,7 +1,8 @@
 /* VMs: registry, references, and the one setter of state. On the loop's thread.
  *
  * A vm_entry is what the daemon holds of a VM: the durable record, its machine (VMM) and its agent
- * client while it runs. Only vm.c changes vm.runtime.state; everybody else asks. */
+ * client while it runs. Only vm.c changes vm.runtime.state; everybody else asks. See vm_machine.h for
+ * the process, vm_agent.h for the guest, vm_ops.h for what users ask for. */
 #ifndef BANGER_DAEMON_CORE_VM_H
 #define BANGER_DAEMON_CORE_VM_H
 
@@ -15,22 +16,37 @@
 struct agent_client;
 struct core;
 struct err;
+struct handles_save;
+struct operation_entry;
 struct store_txn;
+struct vm_kill;
 struct vmm_machine;
 
 struct vm_entry {
     struct core *core;
     struct vm vm;
-    struct vmm_machine *machine;   /* NULL while there is no process */
-    struct agent_client *agent;    /* NULL while there is no machine */
+    struct vmm_machine *machine;   /* NULL while there is no process, and no call on one */
+    struct agent_client *agent;    /* NULL while there is no live machine */
     bool agent_ready;              /* link up and configured */
     struct vm_handles handles;     /* cache; see handles.h */
     struct list link;              /* registry, by creation */
     uint32_t refs;                 /* an entry outlives its removal while someone looks at it */
     bool removed;
+
+    bool machine_live;             /* started or adopted, and not seen to end */
+    char ended_detail[TEXT_BYTES]; /* of the latest machine's end */
+    bool link_synced;              /* agent's statuses are in, but it is not configured yet */
+    char agent_error[256];         /* why it is not ready; "" while that is not known */
+    int64_t agent_changed_ns;      /* of agent_ready */
+    bool restart_required;         /* the spec changed under the running machine */
+    int64_t restart_changed_ns;
+    struct vm_kill *kill;          /* under way */
+    struct handles_save *saving;   /* handles.json is being written */
+    struct list watches;
 };
 
 struct vm_registry *vm_registry_new(struct core *core, struct err *err);
+/* Closes machines and agent clients; processes stay. */
 void vm_registry_free(struct vm_registry *r);
 
 /* Exact id, exact name, or unique id prefix (see proto/banger/v1/common.proto). Borrowed; NULL with
@@ -43,5 +59,58 @@ size_t vm_count(const struct core *core);
 
 struct vm_entry *vm_ref(struct vm_entry *e);
 void vm_unref(struct vm_entry *e);
+
+/* "vm/ID": the resource of its operations and events. */
+void vm_resource(const struct vm_entry *e, char resource[96]);
+
+/* Adds a record (copied) to the registry; the row goes into txn. ERR_EXISTS (VM_NAME_TAKEN). */
+struct vm_entry *vm_add(struct core *core, const struct vm *vm, struct store_txn *txn,
+                        struct err *err);
+/* Takes it out of the registry, with its sessions; rows in txn. Its machine must have been closed. */
+void vm_remove(struct vm_entry *e, struct store_txn *txn);
+/* ERR_EXISTS (VM_NAME_TAKEN) when another VM has it. */
+int vm_rename(struct vm_entry *e, const char *name, struct err *err);
+/* The record as it is, into txn or, where NULL, a transaction of its own. */
+void vm_save(struct vm_entry *e, struct store_txn *txn);
+
+/* The one setter of state: checks the move against the table, writes the record (txn as in vm_save),
+ * emits "vm.state", tells watchers later in this turn of the loop. stage: what failed (VM_FAILED
+ * only, else NULL). reason: for people, becomes last_error (NULL: cleared on the way up, kept on the
+ * way down). A move that the table lacks is refused, logged, and -1; to the same state it is 0 and
+ * nothing happens. */
+int vm_set_state(struct vm_entry *e, enum vm_state state, const char *stage, const char *reason,
+                 struct store_txn *txn);
+bool vm_state_may_move(enum vm_state from, enum vm_state to);
+/* It promises memory: everything but STOPPED and FAILED. */
+bool vm_state_is_active(enum vm_state state);
+
+/* Told after changes of state, agent_ready, record, removal; never from inside vm_watch. The entry
+ * is referenced meanwhile. */
+struct vm_watch {
+    struct list link;
+    struct vm_entry *vm;
+    void (*changed)(void *arg, struct vm_entry *vm);
+    void *arg;
+};
+
+void vm_watch(struct vm_entry *e, struct vm_watch *w,
+              void (*changed)(void *arg, struct vm_entry *vm), void *arg);
+/* Harmless on a closed or zeroed watch; allowed inside changed(). */
+void vm_unwatch(struct vm_watch *w);
+void vm_notify(struct vm_entry *e);
+
+/* What is true of a VM besides its state. */
+struct vm_condition {
+    const char *type; /* "AgentReady", "RestartRequired" */
+    bool status;
+    char reason[40];
+    char message[256];
+    int64_t changed_ns;
+};
+
+enum { VM_CONDITIONS_MAX = 4 };
+
+/* Fills out and returns how many. */
+size_t vm_get_conditions(const struct vm_entry *e, struct vm_condition out[VM_CONDITIONS_MAX]);
 
 #endif

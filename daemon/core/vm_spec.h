@@ -1,0 +1,29 @@
+/* What a VM may be: names, sizes, defaults, and the deterministic paths that follow from its id. */
+#ifndef BANGER_DAEMON_CORE_VM_SPEC_H
+#define BANGER_DAEMON_CORE_VM_SPEC_H
+
+#include "daemon/model/model.h"
+
+struct core;
+struct err;
+
+/* Fills what is left out (zeros, "") and checks the rest against the limits in vm.proto; resolves
+ * image and kernel references into image_id and kernel_id. ERR_INVALID (INVALID_SPEC), ERR_NOT_FOUND
+ * (IMAGE_NOT_FOUND, KERNEL_NOT_FOUND). */
+int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_ref, struct err *err);
+int vm_cpus_check(uint32_t cpus, struct err *err);
+int vm_memory_check(uint64_t memory_bytes, struct err *err);
+/* A DNS label. ERR_INVALID (INVALID_NAME) with what is wrong. */
+int vm_name_check(const char *name, struct err *err);
+/* A free name such as "brisk-otter". */
+void vm_name_make(struct core *core, char name[NAME_BYTES]);
+int vm_labels_check(const struct labels *labels, struct err *err);
+bool vm_labels_match(const struct labels *labels, const struct labels *selector);
+/* Room for one more VM of that size? ERR_LIMIT (CAPACITY_EXCEEDED). memory_bytes 0: it is not
+ * started yet; new_vm: it counts towards max_vms. */
+int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, struct err *err);
+
+/* vm_dir, sockets, disks, log, addresses: from the state folder, the id and the spec alone. */
+int vm_paths_make(const struct core *core, struct vm *vm, struct err *err);
+
+#endif

@@ -51,7 +51,8 @@ bool rpc_call_is_over(const struct rpc_call *call);
 /* Monotonic milliseconds (base/clock.h), INT64_MAX without one. */
 int64_t rpc_call_deadline_ms(const struct rpc_call *call);
 /* First value of a request header (server) or of a response header or trailer (client), lower-case
- * key; NULL if absent. "-bin" values are decoded; *len may be NULL. Borrowed until the call is over. */
+ * key; NULL if absent. "-bin" values are decoded; *len may be NULL. Borrowed until the call is
+ * over. */
 const char *rpc_call_metadata(const struct rpc_call *call, const char *key, size_t *len);
 
 /* Queues one message. 0, or -1 when the call is over, the message is over the limit, or queued
@@ -69,8 +70,8 @@ void rpc_message_free(ProtobufCMessage *message);
 /* Server. */
 /* One message and OK: the end of a unary or client-streaming call. */
 void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *response);
-/* Ends the call after what is queued; NULL or ERR_NONE is OK, else the error becomes the status, with
- * a banger.v1.ErrorInfo in google.rpc.Status details. */
+/* Ends the call after what is queued; NULL or ERR_NONE is OK, else the error becomes the status,
+ * with a banger.v1.ErrorInfo in google.rpc.Status details. */
 void rpc_call_finish(struct rpc_call *call, const struct err *status);
 
 /* Client. */

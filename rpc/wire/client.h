@@ -1,6 +1,7 @@
 /* Client side of a gRPC connection, without I/O: whoever owns the socket feeds and drains it.
  *
- * libbanger drives it with poll, tests with buffers. Generated client stubs call rpc_client_start. */
+ * libbanger drives it with poll, tests with buffers. Generated client stubs call rpc_client_start.
+ */
 #ifndef BANGER_RPC_WIRE_CLIENT_H
 #define BANGER_RPC_WIRE_CLIENT_H
 
@@ -43,11 +44,11 @@ size_t rpc_client_open_calls(const struct rpc_client *client);
 bool rpc_client_draining(const struct rpc_client *client);
 
 /* Starts a call; returns a counted reference of the caller's. request is sent and the sending side
- * closed at once for methods whose client does not stream; NULL otherwise. NULL with err on failure. */
+ * closed at once for methods whose client does not stream; NULL otherwise. NULL with err on
+ * failure. */
 struct rpc_call *rpc_client_start(struct rpc_client *client, const struct rpc_method *method,
                                   const struct rpc_call_options *options,
                                   const ProtobufCMessage *request,
-                                  const struct rpc_call_events *events, void *arg,
-                                  struct err *err);
+                                  const struct rpc_call_events *events, void *arg, struct err *err);
 
 #endif

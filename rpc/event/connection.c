@@ -1,0 +1,259 @@
+/* One connection of the gRPC server; see connection.h. */
+#include "rpc/event/connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "rpc/wire/stream.h"
+
+enum { FLUSH_ROUNDS = 8 }; /* a handler that always has more must not starve the others */
+
+static void connection_wake(void *arg)
+{
+    struct connection *conn = arg;
+    if (list_empty(&conn->dirty_link))
+        list_add_tail(&conn->server->dirty, &conn->dirty_link);
+    server_wake(conn->server);
+}
+
+void connection_close(struct connection *conn, const struct err *why)
+{
+    struct rpc_server *server = conn->server;
+    event_del(&conn->read_event);
+    event_del(&conn->write_event);
+    deadlines_remove(&server->deadlines, &conn->idle);
+    wire_conn_close(conn->wire, why);
+    list_remove(&conn->link);
+    list_remove(&conn->dirty_link);
+    server->n_connections--;
+    wire_conn_unref(conn->wire);
+    buf_done(&conn->unsent);
+    close(conn->fd);
+    free(conn);
+    if (server->draining)
+        server_wake(server);
+}
+
+static void connection_lost(struct connection *conn, int errnum)
+{
+    struct err why;
+    err_sys(&why, errnum, "the connection broke");
+    why.code = ERR_CANCELLED;
+    connection_close(conn, &why);
+}
+
+/* Bytes taken, or -1 when the connection is gone (and closed). */
+static ssize_t connection_send(struct connection *conn, const struct buf *from)
+{
+    ssize_t n;
+    do
+        n = send(conn->fd, buf_data(from), buf_len(from), MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0) {
+        conn->progress_ms = clock_mono_ms();
+        return n;
+    }
+    if (errno == EAGAIN)
+        return 0;
+    connection_lost(conn, errno);
+    return -1;
+}
+
+static void connection_want(struct connection *conn, bool read, bool write)
+{
+    if (read != conn->reading) {
+        conn->reading = read;
+        if (read)
+            event_add(&conn->read_event, NULL);
+        else
+            event_del(&conn->read_event);
+    }
+    if (write != conn->writing) {
+        conn->writing = write;
+        if (write)
+            event_add(&conn->write_event, NULL);
+        else
+            event_del(&conn->write_event);
+    }
+}
+
+enum flush { FLUSH_DONE, FLUSH_BLOCKED, FLUSH_MORE, FLUSH_CLOSED };
+
+/* Moves one block from HTTP/2 to the socket. */
+static enum flush connection_flush_block(struct connection *conn)
+{
+    struct buf *block = &conn->server->write_block;
+    struct err err;
+    int rv = wire_conn_pull(conn->wire, block, WRITE_BLOCK_BYTES, &err);
+    if (rv < 0) {
+        buf_reset(block);
+        connection_close(conn, &err);
+        return FLUSH_CLOSED;
+    }
+    size_t len = buf_len(block);
+    if (len == 0)
+        return FLUSH_DONE;
+    ssize_t n = connection_send(conn, block);
+    if (n < 0) {
+        block->head = block->tail = 0;
+        return FLUSH_CLOSED;
+    }
+    if ((size_t)n < len && buf_append(&conn->unsent, buf_data(block) + n, len - (size_t)n) < 0) {
+        block->head = block->tail = 0;
+        connection_lost(conn, ENOMEM);
+        return FLUSH_CLOSED;
+    }
+    block->head = block->tail = 0; /* the memory is kept for the next flush */
+    return (size_t)n < len ? FLUSH_BLOCKED : FLUSH_MORE;
+}
+
+static enum flush connection_flush_unsent(struct connection *conn)
+{
+    if (buf_len(&conn->unsent) == 0)
+        return FLUSH_MORE;
+    ssize_t n = connection_send(conn, &conn->unsent);
+    if (n < 0)
+        return FLUSH_CLOSED;
+    buf_consume(&conn->unsent, (size_t)n);
+    if (buf_len(&conn->unsent) > 0)
+        return FLUSH_BLOCKED;
+    buf_done(&conn->unsent);
+    return FLUSH_MORE;
+}
+
+void connection_flush(struct connection *conn)
+{
+    list_remove(&conn->dirty_link);
+    enum flush state = connection_flush_unsent(conn);
+    for (int i = 0; state == FLUSH_MORE && i < FLUSH_ROUNDS; i++)
+        state = connection_flush_block(conn);
+    if (state == FLUSH_CLOSED)
+        return;
+    if (state == FLUSH_DONE && wire_conn_is_finished(conn->wire)) {
+        struct err why;
+        err_set(&why, ERR_UNAVAILABLE, "the connection has ended");
+        connection_close(conn, &why);
+        return;
+    }
+    bool congested = state == FLUSH_BLOCKED && wire_conn_is_congested(conn->wire);
+    connection_want(conn, !congested, state != FLUSH_DONE);
+}
+
+static void connection_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct connection *conn = arg;
+    struct rpc_server *server = conn->server;
+    ssize_t n = recv(fd, server->read_block, READ_BLOCK_BYTES, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    struct err err;
+    if (n < 0) {
+        connection_lost(conn, errno);
+        return;
+    }
+    if (n == 0) {
+        err_set(&err, ERR_CANCELLED, "the client closed the connection");
+        connection_close(conn, &err);
+        return;
+    }
+    if (wire_conn_receive(conn->wire, server->read_block, (size_t)n, &err) < 0) {
+        log_debug("rpc", "connection of %s: %s", conn->wire->peer.principal, err.message);
+        connection_close(conn, &err);
+        return;
+    }
+    conn->progress_ms = conn->wire->now_ms;
+    connection_flush(conn);
+    server_arm_timer(server);
+}
+
+static void connection_on_writable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    connection_flush(arg);
+}
+
+/* Also the handshake's deadline: a peer that has not sent its preface by then is not one. */
+static void connection_idle_passed(struct deadline *d)
+{
+    struct connection *conn = container_of(d, struct connection, idle);
+    struct rpc_server *server = conn->server;
+    struct err why;
+    int64_t now = clock_mono_ms(), at = conn->progress_ms + server->config.idle_timeout_ms;
+    bool stuck = buf_len(&conn->unsent) > 0;
+    if (!conn->wire->greeted) {
+        err_set(&why, ERR_DEADLINE, "the peer did not begin HTTP/2 in time");
+    } else if (now < at || (conn->wire->n_calls > 0 && !stuck)) {
+        if (deadlines_set(&server->deadlines, d,
+                          at > now ? at : now + server->config.idle_timeout_ms) == 0)
+            return;
+        err_set(&why, ERR_LIMIT, "out of memory");
+    } else if (!stuck) {
+        /* Says GOAWAY; the flush closes it then. */
+        wire_conn_drain(conn->wire);
+        connection_flush(conn);
+        return;
+    } else {
+        err_set(&why, ERR_UNAVAILABLE, "the peer does not read");
+    }
+    log_debug("rpc", "connection of %s: %s", conn->wire->peer.principal, why.message);
+    connection_close(conn, &why);
+}
+
+static struct connection *connection_new(struct rpc_server *server, int fd, struct err *err)
+{
+    struct connection *conn = calloc(1, sizeof(*conn));
+    if (!conn) {
+        err_set(err, ERR_LIMIT, "out of memory for a connection");
+        return NULL;
+    }
+    const struct wire_conn_config config = {
+        .server = &server->wire,
+        .limits = server->limits,
+        .deadlines = &server->deadlines,
+        .wake = connection_wake,
+        .arg = conn,
+    };
+    conn->wire = wire_conn_new(&config, err);
+    if (!conn->wire) {
+        free(conn);
+        return NULL;
+    }
+    conn->server = server;
+    conn->fd = fd;
+    conn->progress_ms = clock_mono_ms();
+    conn->idle.passed = connection_idle_passed;
+    buf_init(&conn->unsent, WRITE_BLOCK_MAX_BYTES);
+    list_init(&conn->dirty_link);
+    list_add_tail(&server->connections, &conn->link);
+    server->n_connections++;
+    struct event_base *base = loop_base(server->loop);
+    event_assign(&conn->read_event, base, fd, EV_READ | EV_PERSIST, connection_on_readable, conn);
+    event_assign(&conn->write_event, base, fd, EV_WRITE | EV_PERSIST, connection_on_writable, conn);
+    return conn;
+}
+
+int connection_open(struct rpc_server *server, int fd, const struct rpc_peer *peer, struct err *err)
+{
+    struct connection *conn = connection_new(server, fd, err);
+    if (!conn) {
+        close(fd);
+        return -1;
+    }
+    conn->wire->peer = *peer;
+    if (deadlines_set(&server->deadlines, &conn->idle,
+                      conn->progress_ms + server->config.handshake_timeout_ms) < 0) {
+        err_set(err, ERR_LIMIT, "out of memory for a connection");
+        connection_close(conn, err);
+        return -1;
+    }
+    connection_flush(conn); /* our SETTINGS; starts reading */
+    server_arm_timer(server);
+    return 0;
+}

@@ -1,0 +1,86 @@
+/* The inside of the gRPC server: what server.c, listener.c and connection.c share.
+ *
+ * A connection is a socket and the wire_conn behind it. Reading and writing use blocks of the
+ * server, so that an idle connection keeps no buffers; only what a socket did not take stays with
+ * its connection. Connections are closed from the loop's callbacks alone, never from inside
+ * HTTP/2's. */
+#ifndef BANGER_RPC_EVENT_CONNECTION_H
+#define BANGER_RPC_EVENT_CONNECTION_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "rpc/event/loop.h"
+#include "rpc/event/server.h"
+#include "rpc/wire/conn.h"
+#include "rpc/wire/deadline.h"
+
+enum {
+    READ_BLOCK_BYTES = 64 << 10,
+    WRITE_BLOCK_BYTES = 256 << 10,   /* pulled and written at a time … */
+    WRITE_BLOCK_MAX_BYTES = 1 << 20, /* … with room for the frames behind it */
+};
+
+struct rpc_server {
+    struct loop *loop; /* borrowed */
+    struct rpc_server_config config;
+    struct wire_server wire;
+    struct wire_limits limits;
+    struct deadlines deadlines; /* of calls, connections and the drain */
+    struct timer timer;         /* for the earliest of them */
+    int64_t timer_at_ms;        /* when it fires, INT64_MAX when it does not */
+    struct event flush_event;   /* made active when there is something in dirty, or to notice */
+    struct list connections, dirty, listeners;
+    size_t n_connections;
+    uint8_t *read_block;    /* owned, READ_BLOCK_BYTES */
+    struct buf write_block; /* empty between flushes */
+    bool draining;
+    struct deadline drain_end;
+    void (*drained)(void *arg);
+    void *drained_arg;
+};
+
+struct connection {
+    struct rpc_server *server;
+    struct list link;       /* server->connections */
+    struct list dirty_link; /* server->dirty: to be flushed */
+    struct wire_conn *wire; /* owned */
+    struct event read_event, write_event;
+    struct buf unsent; /* what the socket did not take */
+    struct deadline idle;
+    int64_t progress_ms; /* bytes moved last */
+    int fd;              /* owned */
+    bool reading, writing;
+};
+
+struct listener {
+    struct rpc_server *server;
+    struct list link;
+    struct event event;
+    struct timer retry; /* while out of file descriptors */
+    char path[108];
+    dev_t dev; /* of the socket file, to remove no other */
+    ino_t ino;
+    int fd;
+};
+
+/* connection.c */
+/* Takes the fd in any case. */
+int connection_open(struct rpc_server *server, int fd, const struct rpc_peer *peer,
+                    struct err *err);
+void connection_close(struct connection *conn, const struct err *why);
+void connection_flush(struct connection *conn);
+
+/* server.c */
+void server_arm_timer(struct rpc_server *server);
+void server_wake(struct rpc_server *server);
+
+/* listener.c */
+void listener_close(struct listener *l);
+
+#endif

@@ -1,0 +1,179 @@
+/* Unix listeners of the gRPC server; see connection.h. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "rpc/event/connection.h"
+
+enum { ACCEPT_AT_ONCE = 32, BACKLOG = 256, RETRY_MS = 200 };
+
+/* Default identity: our own user and root may do all, others nothing. */
+static int default_identify(struct rpc_peer *peer)
+{
+    snprintf(peer->principal, sizeof(peer->principal), "unix:%u", (unsigned)peer->uid);
+    peer->role = peer->uid == 0 || peer->uid == geteuid() ? RPC_ROLE_FLEET : RPC_ROLE_NONE;
+    return 0;
+}
+
+static int listener_identify(struct listener *l, int fd, struct rpc_peer *peer, struct err *err)
+{
+    const struct rpc_server_config *config = &l->server->config;
+    struct ucred cred;
+    socklen_t len = sizeof(cred);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+        return err_sys(err, errno, "credentials of the peer");
+    peer->kind = RPC_PEER_UNIX;
+    peer->uid = cred.uid;
+    peer->gid = cred.gid;
+    peer->pid = cred.pid;
+    snprintf(peer->address, sizeof(peer->address), "unix:%.*s", (int)sizeof(peer->address) - 6,
+             l->path);
+    return config->identify ? config->identify(config->arg, peer, err) : default_identify(peer);
+}
+
+static void listener_take(struct listener *l, int fd)
+{
+    struct rpc_server *server = l->server;
+    struct rpc_peer peer = {0};
+    struct err err;
+    if (server->n_connections >= server->config.max_connections) {
+        err_set(&err, ERR_LIMIT, "%zu connections are open", server->n_connections);
+        close(fd);
+    } else if (listener_identify(l, fd, &peer, &err) < 0) {
+        close(fd);
+    } else if (connection_open(server, fd, &peer, &err) == 0) {
+        return;
+    }
+    log_err(LOG_LEVEL_WARN, "rpc", &err, "refuse a connection on %s", l->path);
+}
+
+static void listener_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    struct listener *l = arg;
+    for (int i = 0; i < ACCEPT_AT_ONCE; i++) {
+        int peer_fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (peer_fd >= 0) {
+            listener_take(l, peer_fd);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            /* Readable all the time, and nothing to be done about it now. */
+            struct err err;
+            err_sys(&err, errno, "accept on %s", l->path);
+            log_err(LOG_LEVEL_WARN, "rpc", &err, "wait before the next connection");
+            event_del(&l->event);
+            timer_start(&l->retry, RETRY_MS);
+            return;
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            return;
+        }
+    }
+}
+
+static void listener_on_retry(void *arg)
+{
+    struct listener *l = arg;
+    event_add(&l->event, NULL);
+}
+
+/* 0: nobody listens there (a stale socket file or nothing). */
+static int listener_probe(const struct sockaddr_un *addr, struct err *err)
+{
+    struct stat st;
+    if (lstat(addr->sun_path, &st) < 0)
+        return errno == ENOENT ? 0 : err_sys(err, errno, "%s", addr->sun_path);
+    if (!S_ISSOCK(st.st_mode))
+        return err_set(err, ERR_EXISTS, "%s exists and is no socket", addr->sun_path);
+    auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return err_sys(err, errno, "socket");
+    if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 && errno == ECONNREFUSED)
+        return 0;
+    return err_set(err, ERR_EXISTS, "%s: another server listens there", addr->sun_path);
+}
+
+/* Bound under another name, made ready, then renamed: nobody ever sees it half-made. */
+static int listener_bind(struct listener *l, mode_t mode, struct err *err)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX}, temp = {.sun_family = AF_UNIX};
+    char suffix[ID_BYTES];
+    id_make(suffix);
+    snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", l->path);
+    int n = snprintf(temp.sun_path, sizeof(temp.sun_path), "%s.%.6s", l->path, suffix);
+    if (n < 0 || (size_t)n >= sizeof(temp.sun_path))
+        return err_set(err, ERR_INVALID, "the socket path %s is too long", l->path);
+    if (listener_probe(&addr, err) < 0)
+        return -1;
+    auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return err_sys(err, errno, "socket");
+    /* The mode of a socket file comes from its inode at bind; fchmod before bind sets it safely. */
+    if (fchmod(fd, mode) < 0 || bind(fd, (struct sockaddr *)&temp, sizeof(temp)) < 0)
+        return err_sys(err, errno, "listen on %s", l->path);
+    struct stat st;
+    if (chmod(temp.sun_path, mode) < 0 || listen(fd, BACKLOG) < 0 ||
+        lstat(temp.sun_path, &st) < 0 || rename(temp.sun_path, addr.sun_path) < 0) {
+        err_sys(err, errno, "listen on %s", l->path);
+        unlink(temp.sun_path);
+        return -1;
+    }
+    l->dev = st.st_dev;
+    l->ino = st.st_ino;
+    l->fd = take_fd(&fd);
+    return 0;
+}
+
+int rpc_server_listen_unix(struct rpc_server *server, const char *path, mode_t mode,
+                           struct err *err)
+{
+    if (strlen(path) >= sizeof(((struct listener *)0)->path))
+        return err_set(err, ERR_INVALID, "the socket path %s is too long", path);
+    struct listener *l = calloc(1, sizeof(*l));
+    if (!l)
+        return err_sys(err, ENOMEM, "listen on %s", path);
+    l->server = server;
+    l->fd = -1;
+    strcpy(l->path, path);
+    list_init(&l->link);
+    if (timer_init(&l->retry, server->loop, listener_on_retry, l) < 0 ||
+        event_assign(&l->event, loop_base(server->loop), -1, 0, NULL, NULL) < 0) {
+        err_sys(err, ENOMEM, "listen on %s", path);
+        goto fail;
+    }
+    if (listener_bind(l, mode ? mode : 0600, err) < 0)
+        goto fail;
+    event_assign(&l->event, loop_base(server->loop), l->fd, EV_READ | EV_PERSIST,
+                 listener_on_readable, l);
+    if (event_add(&l->event, NULL) < 0) {
+        err_sys(err, ENOMEM, "listen on %s", path);
+        goto fail;
+    }
+    list_add_tail(&server->listeners, &l->link);
+    return 0;
+fail:
+    listener_close(l);
+    return -1;
+}
+
+void listener_close(struct listener *l)
+{
+    timer_done(&l->retry);
+    if (l->fd >= 0) {
+        struct stat st;
+        event_del(&l->event);
+        close(l->fd);
+        if (lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
+            unlink(l->path);
+    }
+    list_remove(&l->link);
+    free(l);
+}

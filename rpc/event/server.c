@@ -1,0 +1,179 @@
+/* gRPC server: settings, services, deadlines, drain; see server.h and connection.h. */
+#include "rpc/event/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "rpc/event/connection.h"
+
+/* What 0 in the settings means. */
+static const struct rpc_server_config defaults = {
+    .max_connections = 512,            /* below the usual limit of 1024 fds, with room for VMs */
+    .max_streams = 256,                /* a busy client multiplexes some hundred */
+    .max_message_bytes = 1 << 20,      /* requests are small; bulk goes in pieces */
+    .max_header_list_bytes = 16 << 10, /* tokens and trace ids fit twice over */
+    .max_buffered_output_bytes = 16 << 20, /* a full window for each of a few streams */
+    .handshake_timeout_ms = 10 * 1000,
+    .idle_timeout_ms = 10 * 60 * 1000,
+};
+
+#define OR_DEFAULT(config, field)                                                                  \
+    do {                                                                                           \
+        if ((config)->field == 0)                                                                  \
+            (config)->field = defaults.field;                                                      \
+    } while (0)
+
+static void server_tick(void *arg)
+{
+    struct rpc_server *server = arg;
+    server->timer_at_ms = INT64_MAX;
+    deadlines_run(&server->deadlines, clock_mono_ms());
+    server_arm_timer(server);
+}
+
+/* The timer is not moved back when the earliest deadline goes: firing for nothing costs less. */
+void server_arm_timer(struct rpc_server *server)
+{
+    int64_t at = deadlines_next_ms(&server->deadlines);
+    if (at >= server->timer_at_ms)
+        return;
+    int64_t now = clock_mono_ms();
+    server->timer_at_ms = at;
+    timer_start(&server->timer, at > now ? at - now : 0);
+}
+
+void server_wake(struct rpc_server *server)
+{
+    event_active(&server->flush_event, 0, 0);
+}
+
+static void server_on_flush(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct rpc_server *server = arg;
+    /* What becomes dirty meanwhile comes next time. */
+    struct list now;
+    list_init(&now);
+    for (struct list *l; (l = list_first(&server->dirty));) {
+        list_remove(l);
+        list_add_tail(&now, l);
+    }
+    for (struct list *l; (l = list_first(&now));)
+        connection_flush(container_of(l, struct connection, dirty_link));
+    server_arm_timer(server);
+    if (server->draining && server->n_connections == 0 && server->drained) {
+        void (*drained)(void *) = server->drained;
+        server->drained = NULL;
+        deadlines_remove(&server->deadlines, &server->drain_end);
+        drained(server->drained_arg);
+    }
+}
+
+static void server_close_all(struct rpc_server *server)
+{
+    struct err why;
+    err_set(&why, ERR_UNAVAILABLE, "the server is shutting down");
+    for (struct list *l; (l = list_first(&server->connections));)
+        connection_close(container_of(l, struct connection, link), &why);
+}
+
+static void server_drain_end(struct deadline *d)
+{
+    struct rpc_server *server = container_of(d, struct rpc_server, drain_end);
+    server_close_all(server);
+    server_wake(server);
+}
+
+struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_config *config,
+                                  struct err *err)
+{
+    struct rpc_server *server = calloc(1, sizeof(*server));
+    if (!server) {
+        err_sys(err, ENOMEM, "RPC server");
+        return NULL;
+    }
+    struct rpc_server_config *c = &server->config;
+    *c = config ? *config : defaults;
+    OR_DEFAULT(c, max_connections);
+    OR_DEFAULT(c, max_streams);
+    OR_DEFAULT(c, max_message_bytes);
+    OR_DEFAULT(c, max_header_list_bytes);
+    OR_DEFAULT(c, max_buffered_output_bytes);
+    OR_DEFAULT(c, handshake_timeout_ms);
+    OR_DEFAULT(c, idle_timeout_ms);
+    server->loop = loop;
+    server->limits = (struct wire_limits){(uint32_t)c->max_streams, c->max_message_bytes,
+                                          c->max_header_list_bytes, c->max_buffered_output_bytes};
+    router_init(&server->wire.router);
+    server->wire.authorize = c->authorize;
+    server->wire.arg = c->arg;
+    deadlines_init(&server->deadlines);
+    server->drain_end.passed = server_drain_end;
+    server->timer_at_ms = INT64_MAX;
+    list_init(&server->connections);
+    list_init(&server->dirty);
+    list_init(&server->listeners);
+    buf_init(&server->write_block, WRITE_BLOCK_MAX_BYTES);
+    server->read_block = malloc(READ_BLOCK_BYTES);
+    event_assign(&server->flush_event, loop_base(loop), -1, 0, server_on_flush, server);
+    if (!server->read_block || timer_init(&server->timer, loop, server_tick, server) < 0) {
+        err_sys(err, ENOMEM, "RPC server");
+        rpc_server_free(server);
+        return NULL;
+    }
+    return server;
+}
+
+int rpc_server_add(struct rpc_server *server, const struct rpc_service *service,
+                   const void *handlers, void *self, struct err *err)
+{
+    return router_add(&server->wire.router, service, handlers, self, err);
+}
+
+static void server_stop_listening(struct rpc_server *server)
+{
+    for (struct list *l; (l = list_first(&server->listeners));)
+        listener_close(container_of(l, struct listener, link));
+}
+
+void rpc_server_drain(struct rpc_server *server, int64_t grace_ms, void (*drained)(void *arg),
+                      void *arg)
+{
+    server->draining = true;
+    server->drained = drained;
+    server->drained_arg = arg;
+    server_stop_listening(server);
+    list_foreach(pos, &server->connections)
+    {
+        struct connection *conn = container_of(pos, struct connection, link);
+        wire_conn_drain(conn->wire);
+    }
+    if (deadlines_set(&server->deadlines, &server->drain_end, clock_mono_ms() + grace_ms) < 0)
+        server_close_all(server);
+    server_wake(server);
+}
+
+void rpc_server_free(struct rpc_server *server)
+{
+    if (!server)
+        return;
+    server->drained = NULL;
+    server_stop_listening(server);
+    server_close_all(server);
+    deadlines_remove(&server->deadlines, &server->drain_end);
+    event_del(&server->flush_event);
+    timer_done(&server->timer);
+    router_done(&server->wire.router);
+    deadlines_done(&server->deadlines);
+    buf_done(&server->write_block);
+    free(server->read_block);
+    free(server);
+}
+
+size_t rpc_server_connections(const struct rpc_server *server)
+{
+    return server->n_connections;
+}

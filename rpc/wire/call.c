@@ -1,0 +1,320 @@
+/* The call API, and how calls begin and end; see call.h and stream.h. */
+#include "rpc/wire/call.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "rpc/wire/conn.h"
+#include "rpc/wire/stream.h"
+
+enum { POOL_CALLS = 64, POOL_BUF_BYTES = 1024 }; /* memory that an idle connection keeps */
+
+static void call_deadline_passed(struct deadline *d)
+{
+    struct rpc_call *call = container_of(d, struct rpc_call, deadline);
+    struct err err;
+    err_clear(&err);
+    err_set(&err, ERR_DEADLINE, "the deadline passed");
+    if (wire_conn_is_server(call->conn)) {
+        bool answered = call->ended;
+        call_drop_output(call);
+        if (answered) /* but the peer does not take the answer */
+            call_reset(call, NGHTTP2_CANCEL);
+        else /* the peer, which may have another clock, is told as well */
+            rpc_call_finish(call, &err);
+    }
+    call->status = err;
+    call_close(call);
+}
+
+static struct rpc_call *call_alloc(struct wire_conn *conn)
+{
+    struct list *l = list_first(&conn->pool);
+    if (l) {
+        list_remove(l);
+        conn->n_pool--;
+        return container_of(l, struct rpc_call, link);
+    }
+    struct rpc_call *call = malloc(sizeof(*call));
+    if (!call)
+        return NULL;
+    buf_init(&call->in, 0);
+    buf_init(&call->out, SIZE_MAX / 2);
+    metadata_init(&call->metadata, 2 * conn->limits.max_header_list_bytes);
+    return call;
+}
+
+struct rpc_call *call_new(struct wire_conn *conn, int32_t stream_id)
+{
+    struct rpc_call *call = call_alloc(conn);
+    if (!call)
+        return NULL;
+    struct buf in = call->in, out = call->out;
+    memset(call, 0, offsetof(struct rpc_call, in));
+    call->in = in;
+    call->out = out;
+    call->status.code = ERR_NONE;
+    call->status.sys = 0;
+    call->status.reason[0] = call->status.resource[0] = '\0';
+    call->status.stage[0] = call->status.message[0] = '\0';
+    call->conn = conn;
+    conn->n_refs++;
+    list_add_tail(&conn->calls, &call->link);
+    conn->n_calls++;
+    list_init(&call->work_link);
+    list_init(&call->blocked_link);
+    call->deadline.passed = call_deadline_passed;
+    call->deadline_ms = INT64_MAX;
+    call->timeout_ms = -1;
+    call->n_refs = 1;
+    call->held = true;
+    call->stream_id = stream_id;
+    call->stream_open = true;
+    return call;
+}
+
+struct rpc_call *rpc_call_ref(struct rpc_call *call)
+{
+    call->n_refs++;
+    return call;
+}
+
+void rpc_call_unref(struct rpc_call *call)
+{
+    if (!call || --call->n_refs > 0)
+        return;
+    struct wire_conn *conn = call->conn;
+    metadata_reset(&call->metadata);
+    if (conn->session && conn->n_pool < POOL_CALLS && call->in.cap <= POOL_BUF_BYTES &&
+        call->out.cap <= POOL_BUF_BYTES) {
+        list_add_tail(&conn->pool, &call->link);
+        conn->n_pool++;
+    } else {
+        buf_done(&call->in);
+        buf_done(&call->out);
+        metadata_done(&call->metadata);
+        free(call);
+    }
+    wire_conn_unref(conn);
+}
+
+void call_release(struct rpc_call *call)
+{
+    if (call->stream_open || !call->closed || !call->held)
+        return;
+    call->held = false;
+    list_remove(&call->link);
+    call->conn->n_calls--;
+    rpc_call_unref(call);
+}
+
+void call_close(struct rpc_call *call)
+{
+    if (call->closed)
+        return;
+    struct wire_conn *conn = call->conn;
+    call->closed = call->over = true;
+    deadlines_remove(conn->deadlines, &call->deadline);
+    list_remove(&call->work_link);
+    list_remove(&call->blocked_link);
+    call_input_drop(call);
+    call_drop_output(call);
+    if (call->stream_open && !wire_conn_is_server(conn))
+        call_reset(call, NGHTTP2_CANCEL);
+    if (call->events && call->events->closed)
+        call->events->closed(call->arg, call, &call->status);
+    call_release(call);
+}
+
+void call_add_work(struct rpc_call *call)
+{
+    if (!list_empty(&call->work_link))
+        return;
+    list_add_tail(&call->conn->work, &call->work_link);
+    wire_conn_touch(call->conn);
+}
+
+void call_close_soon(struct rpc_call *call)
+{
+    call->close_soon = true;
+    call_add_work(call);
+}
+
+void call_do_work(struct rpc_call *call)
+{
+    if (call->closed)
+        return;
+    if (call->close_soon)
+        call_close(call);
+    else
+        call_input_resume(call);
+}
+
+int call_set_deadline(struct rpc_call *call, int64_t at_ms)
+{
+    if (deadlines_set(call->conn->deadlines, &call->deadline, at_ms) < 0)
+        return -1;
+    call->deadline_ms = at_ms;
+    return 0;
+}
+
+void call_stream_closed(struct rpc_call *call, uint32_t error_code)
+{
+    struct wire_conn *conn = call->conn;
+    call->stream_open = false;
+    if (conn->hot_call == call)
+        conn->hot_call = NULL;
+    if (call->early) {
+        call->early = false;
+        conn->n_early--;
+    }
+    if (call->closed) {
+        call_release(call);
+        return;
+    }
+    if (call->close_soon)
+        return;
+    if (!wire_conn_is_server(conn)) {
+        client_settle_status(call, error_code);
+        call->over = true;
+        if (call->got_status && call_input_pending(call))
+            return; /* closed() comes when the messages are read */
+    } else if (!call->sent_end || error_code != NGHTTP2_NO_ERROR) {
+        err_clear(&call->status);
+        err_set(&call->status, ERR_CANCELLED, "the client cancelled the call");
+    }
+    call_close(call);
+}
+
+void call_fail(struct rpc_call *call, const struct err *err)
+{
+    if (call->over)
+        return;
+    if (wire_conn_is_server(call->conn)) {
+        rpc_call_finish(call, err);
+        return;
+    }
+    call->over = true;
+    call->status = *err;
+    call_close_soon(call);
+}
+
+void rpc_call_set_events(struct rpc_call *call, const struct rpc_call_events *events, void *arg)
+{
+    call->events = events;
+    call->arg = arg;
+}
+
+const struct rpc_method *rpc_call_method(const struct rpc_call *call)
+{
+    return call->method;
+}
+
+const struct rpc_peer *rpc_call_peer(const struct rpc_call *call)
+{
+    return &call->conn->peer;
+}
+
+bool rpc_call_is_over(const struct rpc_call *call)
+{
+    return call->over;
+}
+
+int64_t rpc_call_deadline_ms(const struct rpc_call *call)
+{
+    return call->deadline_ms;
+}
+
+const char *rpc_call_metadata(const struct rpc_call *call, const char *key, size_t *len)
+{
+    return metadata_find(&call->metadata, key, len);
+}
+
+/* False when the API has nothing to do any more. */
+static bool call_is_live(const struct rpc_call *call)
+{
+    return !call->over && !call->conn->broken;
+}
+
+int rpc_call_send(struct rpc_call *call, const ProtobufCMessage *message)
+{
+    if (!call_is_live(call) || call->ended)
+        return -1;
+    return call_queue_message(call, message, NULL);
+}
+
+bool rpc_call_writable(struct rpc_call *call)
+{
+    if (!call_is_live(call) || call->ended)
+        return false;
+    if (buf_len(&call->out) < CALL_HIGH_BYTES &&
+        call->conn->queued_bytes < call->conn->limits.max_queued_bytes / 4)
+        return true;
+    if (list_empty(&call->blocked_link))
+        list_add_tail(&call->conn->blocked, &call->blocked_link);
+    return false;
+}
+
+void rpc_call_pause_reading(struct rpc_call *call)
+{
+    call->paused = true;
+}
+
+void rpc_call_resume_reading(struct rpc_call *call)
+{
+    if (!call->paused)
+        return;
+    call->paused = false;
+    if (!call->delivering && !call->closed)
+        call_add_work(call);
+}
+
+ProtobufCMessage *rpc_call_take_message(struct rpc_call *call)
+{
+    ProtobufCMessage *message = call->current;
+    call->current = NULL;
+    return message;
+}
+
+void rpc_call_finish(struct rpc_call *call, const struct err *status)
+{
+    if (!call_is_live(call) || !wire_conn_is_server(call->conn))
+        return;
+    if (status && status->code != ERR_NONE && status != &call->status)
+        call->status = *status;
+    call->over = true;
+    if (!call->remote_ended && !call->early) {
+        call->early = true;
+        call->conn->n_early++;
+    }
+    call_input_drop(call);
+    call_end_output(call);
+}
+
+void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *response)
+{
+    if (!call_is_live(call))
+        return;
+    struct err err;
+    err.code = ERR_NONE;
+    if (call_queue_message(call, response, &err) < 0)
+        rpc_call_finish(call, &err);
+    else
+        rpc_call_finish(call, NULL);
+}
+
+void rpc_call_half_close(struct rpc_call *call)
+{
+    if (call_is_live(call) && !wire_conn_is_server(call->conn) && !call->ended)
+        call_end_output(call);
+}
+
+void rpc_call_cancel(struct rpc_call *call)
+{
+    if (call->over || call->closed)
+        return;
+    struct err err = ERR_INIT;
+    err_set(&err, ERR_CANCELLED, "cancelled by the caller");
+    call_fail(call, &err);
+}

@@ -1,0 +1,109 @@
+/* The client's side of a call: response headers, trailers, status; see stream.h. */
+#include <string.h>
+
+#include "rpc/wire/base64.h"
+#include "rpc/wire/conn.h"
+#include "rpc/wire/status.h"
+#include "rpc/wire/stream.h"
+
+enum { MAX_DETAILS_BYTES = 8 << 10, HTTP_OK = 200, HEADER_OVERHEAD_BYTES = 32 };
+
+static bool is(const uint8_t *s, size_t len, const char *literal)
+{
+    return len == strlen(literal) && memcmp(s, literal, len) == 0;
+}
+
+static void client_details(struct rpc_call *call, const uint8_t *value, size_t len)
+{
+    uint8_t details[MAX_DETAILS_BYTES];
+    if (len > sizeof(details))
+        return;
+    ssize_t n = base64_decode(details, (const char *)value, len);
+    if (n > 0)
+        status_parse_details(&call->status, details, (size_t)n);
+}
+
+/* gRPC's own headers; false for another. */
+static bool client_grpc_header(struct rpc_call *call, const uint8_t *name, size_t name_len,
+                               const uint8_t *value, size_t value_len)
+{
+    struct err err;
+    if (is(name, name_len, "grpc-status")) {
+        status_parse_code(&call->status, (const char *)value, value_len);
+        call->got_status = true;
+    } else if (is(name, name_len, "grpc-message")) {
+        status_parse_message(&call->status, (const char *)value, value_len);
+    } else if (is(name, name_len, "grpc-status-details-bin")) {
+        client_details(call, value, value_len);
+    } else if (is(name, name_len, "grpc-encoding")) {
+        if (!is(value, value_len, "identity")) {
+            err_set(&err, ERR_INTERNAL, "the server compresses, which was not offered");
+            call_fail(call, &err);
+        }
+    } else {
+        return false;
+    }
+    return true;
+}
+
+void client_header(struct rpc_call *call, const uint8_t *name, size_t name_len,
+                   const uint8_t *value, size_t value_len)
+{
+    static const char grpc[] = "application/grpc";
+    if (call->over)
+        return;
+    struct err err;
+    call->header_bytes += name_len + value_len + HEADER_OVERHEAD_BYTES;
+    if (call->header_bytes > call->conn->limits.max_header_list_bytes) {
+        err_set(&err, ERR_LIMIT, "the response's headers are over the limit");
+        call_fail(call, &err);
+        return;
+    }
+    if (is(name, name_len, ":status")) {
+        call->http_status = 0;
+        for (size_t i = 0; i < value_len; i++)
+            call->http_status = call->http_status * 10 + (value[i] - '0');
+    } else if (is(name, name_len, "content-type")) {
+        call->got_content_type =
+            value_len >= sizeof(grpc) - 1 && memcmp(value, grpc, sizeof(grpc) - 1) == 0;
+    } else if (!client_grpc_header(call, name, name_len, value, value_len) && name[0] != ':') {
+        /* What cannot be kept is not worth the call. */
+        (void)metadata_add(&call->metadata, name, name_len, value, value_len);
+    }
+}
+
+void client_headers_end(struct rpc_call *call, bool end_stream)
+{
+    if (call->over)
+        return;
+    /* An interim response (1xx) says nothing yet. */
+    if (call->http_status / 100 == 1)
+        return;
+    if (call->http_status != HTTP_OK || !call->got_content_type) {
+        struct err err;
+        if (call->http_status != HTTP_OK)
+            status_of_http(&err, call->http_status);
+        else
+            err_set(&err, ERR_UNKNOWN, "the server's answer is not gRPC");
+        call_fail(call, &err);
+        return;
+    }
+    /* The server is done: what we still have to send, it does not want. */
+    if (end_stream && !call->sent_end)
+        call_reset(call, NGHTTP2_CANCEL);
+}
+
+void client_settle_status(struct rpc_call *call, uint32_t error_code)
+{
+    bool one = !(call->method->streams & RPC_SERVER_STREAMS);
+    if (call->got_status && call->remote_ended) {
+        if (call->status.code == ERR_NONE && one && !call->got_message)
+            err_set(&call->status, ERR_INTERNAL, "the server answered OK without a message");
+    } else if (call->conn->draining && call->http_status == 0) {
+        err_set(&call->status, ERR_UNAVAILABLE, "the server is going away, the call was not begun");
+    } else if (error_code == NGHTTP2_NO_ERROR) {
+        err_set(&call->status, ERR_INTERNAL, "the server ended the stream without a status");
+    } else {
+        status_of_reset(&call->status, error_code);
+    }
+}

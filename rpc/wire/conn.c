@@ -1,0 +1,393 @@
+/* The HTTP/2 session of a connection: set-up, bytes in and out, callbacks; see conn.h. */
+#include "rpc/wire/conn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "rpc/wire/stream.h"
+
+enum {
+    MAX_OUTBOUND_ACKS = 128, /* PING and SETTINGS answers a peer may make us queue */
+    MAX_SETTINGS = 32,       /* entries in one SETTINGS frame */
+    MAX_CONTINUATIONS = 8,   /* frames of one header block */
+    RESET_BURST = 1000,      /* streams a peer may reset at once … */
+    RESET_RATE = 100,        /* … and per second (CVE-2023-44487) */
+    CONGESTED_FRAMES = 1024, /* control frames that wait for a peer that does not read */
+};
+
+/* nghttp2 allocates through us, so that one place can count it or fail it. */
+static void *mem_malloc(size_t size, void *arg)
+{
+    (void)arg;
+    return malloc(size);
+}
+
+static void mem_free(void *p, void *arg)
+{
+    (void)arg;
+    free(p);
+}
+
+static void *mem_calloc(size_t n, size_t size, void *arg)
+{
+    (void)arg;
+    return calloc(n, size);
+}
+
+static void *mem_realloc(void *p, size_t size, void *arg)
+{
+    (void)arg;
+    return realloc(p, size);
+}
+
+static nghttp2_mem session_mem = {NULL, mem_malloc, mem_free, mem_calloc, mem_realloc};
+
+static struct rpc_call *conn_call(struct wire_conn *conn, int32_t stream_id)
+{
+    if (conn->hot_call && conn->hot_call->stream_id == stream_id)
+        return conn->hot_call;
+    struct rpc_call *call = nghttp2_session_get_stream_user_data(conn->session, stream_id);
+    if (call)
+        conn->hot_call = call;
+    return call;
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
+{
+    struct wire_conn *conn = user_data;
+    if (!wire_conn_is_server(conn) || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        return 0;
+    struct rpc_call *call = call_new(conn, frame->hd.stream_id);
+    if (!call)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    nghttp2_session_set_stream_user_data(session, call->stream_id, call);
+    conn->hot_call = call;
+    return 0;
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
+                     nghttp2_rcbuf *value, uint8_t flags, void *user_data)
+{
+    (void)session;
+    (void)flags;
+    struct wire_conn *conn = user_data;
+    struct rpc_call *call = conn_call(conn, frame->hd.stream_id);
+    if (!call)
+        return 0;
+    nghttp2_vec n = nghttp2_rcbuf_get_buf(name), v = nghttp2_rcbuf_get_buf(value);
+    if (!wire_conn_is_server(conn))
+        client_header(call, n.base, n.len, v.base, v.len);
+    else if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+        serve_header(call, n.base, n.len, v.base, v.len);
+    return 0;
+}
+
+static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id,
+                         const uint8_t *data, size_t len, void *user_data)
+{
+    (void)flags;
+    struct wire_conn *conn = user_data;
+    struct rpc_call *call = conn_call(conn, stream_id);
+    conn->unconsumed_bytes += len;
+    if (call)
+        call_input(call, data, len);
+    else
+        nghttp2_session_consume_stream(session, stream_id, len);
+    return 0;
+}
+
+static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
+{
+    (void)session;
+    struct wire_conn *conn = user_data;
+    struct rpc_call *call = NULL;
+    bool end = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+    switch (frame->hd.type) {
+    case NGHTTP2_DATA:
+        if (end && (call = conn_call(conn, frame->hd.stream_id)))
+            call_input_end(call);
+        break;
+    case NGHTTP2_HEADERS:
+        call = conn_call(conn, frame->hd.stream_id);
+        if (!call)
+            break;
+        if (!wire_conn_is_server(conn))
+            client_headers_end(call, end);
+        else if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+            serve_request(call);
+        if (end)
+            call_input_end(call);
+        break;
+    case NGHTTP2_SETTINGS:
+        conn->greeted = true;
+        break;
+    case NGHTTP2_GOAWAY:
+        if (!wire_conn_is_server(conn))
+            conn->draining = true;
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+/* A call answered before its request ended: the rest of the request is not wanted. */
+static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
+{
+    struct wire_conn *conn = user_data;
+    if (conn->n_early == 0 || frame->hd.type != NGHTTP2_HEADERS ||
+        !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+        return 0;
+    struct rpc_call *call = conn_call(conn, frame->hd.stream_id);
+    if (call && call->early && !call->remote_ended &&
+        !wire_conn_check(conn, nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE,
+                                                         call->stream_id, NGHTTP2_NO_ERROR)))
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    return 0;
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code,
+                           void *user_data)
+{
+    (void)session;
+    struct rpc_call *call = conn_call(user_data, stream_id);
+    if (call)
+        call_stream_closed(call, error_code);
+    return 0;
+}
+
+static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *frame_head,
+                        size_t len, nghttp2_data_source *source, void *user_data)
+{
+    (void)session;
+    (void)frame;
+    (void)user_data;
+    return call_take_output(source->ptr, frame_head, len) < 0 ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+}
+
+static int conn_make_session(struct wire_conn *conn)
+{
+    nghttp2_session_callbacks *cb = NULL;
+    nghttp2_option *option = NULL;
+    int rv = NGHTTP2_ERR_NOMEM;
+    if (nghttp2_session_callbacks_new(&cb) != 0 || nghttp2_option_new(&option) != 0)
+        goto done;
+    nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback2(cb, on_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data_chunk);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame_recv);
+    nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_send);
+    nghttp2_session_callbacks_set_on_stream_close_callback(cb, on_stream_close);
+    nghttp2_session_callbacks_set_send_data_callback(cb, on_send_data);
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_max_outbound_ack(option, MAX_OUTBOUND_ACKS);
+    nghttp2_option_set_max_settings(option, MAX_SETTINGS);
+    nghttp2_option_set_max_continuations(option, MAX_CONTINUATIONS);
+    nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESET_RATE);
+    rv = wire_conn_is_server(conn)
+             ? nghttp2_session_server_new3(&conn->session, cb, conn, option, &session_mem)
+             : nghttp2_session_client_new3(&conn->session, cb, conn, option, &session_mem);
+done:
+    nghttp2_session_callbacks_del(cb);
+    nghttp2_option_del(option);
+    return rv;
+}
+
+static int conn_greet(struct wire_conn *conn)
+{
+    const nghttp2_settings_entry common[] = {
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW_BYTES},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)conn->limits.max_header_list_bytes},
+        /* Server: streams are served in turn. Client: no pushes. */
+        {wire_conn_is_server(conn) ? NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES
+                                   : NGHTTP2_SETTINGS_ENABLE_PUSH,
+         wire_conn_is_server(conn)},
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, conn->limits.max_streams},
+    };
+    int rv = nghttp2_submit_settings(conn->session, NGHTTP2_FLAG_NONE, common,
+                                     sizeof(common) / sizeof(common[0]));
+    if (rv == 0)
+        rv = nghttp2_session_set_local_window_size(conn->session, NGHTTP2_FLAG_NONE, 0,
+                                                   CONN_WINDOW_BYTES);
+    return rv;
+}
+
+struct wire_conn *wire_conn_new(const struct wire_conn_config *config, struct err *err)
+{
+    struct wire_conn *conn = calloc(1, sizeof(*conn));
+    if (!conn) {
+        err_set(err, ERR_LIMIT, "out of memory for a connection");
+        return NULL;
+    }
+    conn->server = config->server;
+    conn->limits = config->limits;
+    conn->deadlines = config->deadlines;
+    conn->wake = config->wake;
+    conn->arg = config->arg;
+    conn->n_refs = 1;
+    list_init(&conn->calls);
+    list_init(&conn->work);
+    list_init(&conn->blocked);
+    list_init(&conn->pool);
+    int rv = conn_make_session(conn);
+    if (rv == 0)
+        rv = conn_greet(conn);
+    if (rv == 0)
+        return conn;
+    err_set(err, ERR_LIMIT, "start an HTTP/2 session: %s", nghttp2_strerror(rv));
+    nghttp2_session_del(conn->session);
+    free(conn);
+    return NULL;
+}
+
+/* Calls in the pool hold no reference, all others do. */
+void wire_conn_unref(struct wire_conn *conn)
+{
+    if (!conn || --conn->n_refs > 0)
+        return;
+    list_foreach(pos, &conn->pool)
+    {
+        struct rpc_call *call = container_of(pos, struct rpc_call, link);
+        buf_done(&call->in);
+        buf_done(&call->out);
+        metadata_done(&call->metadata);
+        free(call);
+    }
+    message_cache_done(&conn->messages);
+    free(conn);
+}
+
+void wire_conn_touch(struct wire_conn *conn)
+{
+    if (conn->busy || conn->woken || !conn->session)
+        return;
+    conn->woken = true;
+    if (conn->wake)
+        conn->wake(conn->arg);
+}
+
+bool wire_conn_check(struct wire_conn *conn, int rv)
+{
+    if (rv >= 0)
+        return true;
+    if (nghttp2_is_fatal(rv)) {
+        conn->broken = true;
+        wire_conn_touch(conn);
+    }
+    return false;
+}
+
+void wire_conn_do_work(struct wire_conn *conn)
+{
+    for (struct list *l; (l = list_first(&conn->work));) {
+        list_remove(l);
+        call_do_work(container_of(l, struct rpc_call, work_link));
+    }
+}
+
+static int conn_broken(struct err *err)
+{
+    return err_set(err, ERR_UNAVAILABLE, "the connection ran out of memory");
+}
+
+int wire_conn_receive(struct wire_conn *conn, const uint8_t *data, size_t len, struct err *err)
+{
+    if (!conn->session)
+        return err_set(err, ERR_UNAVAILABLE, "the connection is closed");
+    conn->now_ms = clock_mono_ms();
+    conn->busy = true;
+    ssize_t rv = nghttp2_session_mem_recv(conn->session, data, len);
+    wire_conn_do_work(conn);
+    conn->busy = false;
+    if (rv == NGHTTP2_ERR_BAD_CLIENT_MAGIC)
+        return err_set(err, ERR_INVALID, "the peer does not speak HTTP/2");
+    if (rv < 0)
+        return err_set(err, ERR_UNAVAILABLE, "HTTP/2: %s", nghttp2_strerror((int)rv));
+    return conn->broken ? conn_broken(err) : 0;
+}
+
+static int conn_pull_frames(struct wire_conn *conn, struct buf *to, size_t target)
+{
+    while (buf_len(to) < target) {
+        const uint8_t *data;
+        size_t before = buf_len(to);
+        ssize_t n = nghttp2_session_mem_send(conn->session, &data);
+        if (n < 0)
+            return (int)n;
+        if (n > 0 && buf_append(to, data, (size_t)n) < 0)
+            return NGHTTP2_ERR_NOMEM;
+        if (n == 0 && buf_len(to) == before)
+            break;
+    }
+    return 0;
+}
+
+int wire_conn_pull(struct wire_conn *conn, struct buf *to, size_t target, struct err *err)
+{
+    if (!conn->session)
+        return err_set(err, ERR_UNAVAILABLE, "the connection is closed");
+    conn->woken = false;
+    conn->busy = true;
+    conn->pull_to = to;
+    wire_conn_do_work(conn);
+    int rv = conn_pull_frames(conn, to, target);
+    if (rv == 0 && !list_empty(&conn->blocked))
+        calls_notify_writable(conn);
+    wire_conn_do_work(conn);
+    conn->pull_to = NULL;
+    conn->busy = false;
+    if (rv < 0)
+        return err_set(err, ERR_UNAVAILABLE, "HTTP/2: %s", nghttp2_strerror(rv));
+    return conn->broken ? conn_broken(err) : 0;
+}
+
+void wire_conn_drain(struct wire_conn *conn)
+{
+    if (!conn->session || conn->draining)
+        return;
+    conn->draining = true;
+    int32_t last = nghttp2_session_get_last_proc_stream_id(conn->session);
+    if (wire_conn_check(conn, nghttp2_submit_goaway(conn->session, NGHTTP2_FLAG_NONE, last,
+                                                    NGHTTP2_NO_ERROR, NULL, 0)))
+        wire_conn_touch(conn);
+}
+
+bool wire_conn_is_finished(const struct wire_conn *conn)
+{
+    return !conn->session || (!nghttp2_session_want_read(conn->session) &&
+                              !nghttp2_session_want_write(conn->session));
+}
+
+bool wire_conn_is_congested(const struct wire_conn *conn)
+{
+    return conn->session &&
+           (conn->queued_bytes > conn->limits.max_queued_bytes / 2 ||
+            nghttp2_session_get_outbound_queue_size(conn->session) > CONGESTED_FRAMES);
+}
+
+void wire_conn_close(struct wire_conn *conn, const struct err *why)
+{
+    if (!conn->session)
+        return;
+    conn->broken = conn->busy = true;
+    for (struct list *l; (l = list_first(&conn->calls));) {
+        struct rpc_call *call = rpc_call_ref(container_of(l, struct rpc_call, link));
+        call->stream_open = false;
+        if (!call->closed) {
+            /* A client's call whose status came, but whose messages were not yet read, keeps it. */
+            if (!call->close_soon && !(call->got_status && call->remote_ended))
+                call->status = *why;
+            call_close(call);
+        }
+        call_release(call);
+        rpc_call_unref(call);
+    }
+    nghttp2_session_del(conn->session);
+    conn->session = NULL;
+    conn->busy = false;
+    conn->hot_call = NULL;
+}

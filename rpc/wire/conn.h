@@ -1,0 +1,116 @@
+/* One HTTP/2 connection that carries gRPC, either side, without I/O.
+ *
+ * Whoever owns the socket feeds bytes in (wire_conn_receive) and takes bytes out (wire_conn_pull);
+ * a byte filter such as TLS fits between. nghttp2 does HTTP/2, this and its neighbours do gRPC:
+ * conn.c the session and its callbacks, call.c the call API and its end, input.c and output.c a
+ * call's two directions, serve.c and client.c what only one side does.
+ *
+ * The connection owns its calls' streams; a call outlives it while somebody holds a reference, and
+ * keeps the (closed) struct alive. Handlers run from inside receive, pull, close or a deadline;
+ * they may use any call of the connection but never receive, pull, close or free it. One thread. */
+#ifndef BANGER_RPC_WIRE_CONN_H
+#define BANGER_RPC_WIRE_CONN_H
+
+#include <nghttp2/nghttp2.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "rpc/wire/call.h"
+#include "rpc/wire/message.h"
+#include "rpc/wire/router.h"
+
+struct buf;
+struct deadlines;
+struct err;
+
+struct wire_limits {
+    uint32_t max_streams;         /* the peer's at once */
+    size_t max_message_bytes;     /* incoming, unless the method says otherwise */
+    size_t max_header_list_bytes; /* of one call's headers, counted as RFC 9113 6.5.2 does */
+    size_t max_queued_bytes;      /* outgoing messages of all calls together */
+};
+
+/* What all server connections share; calls are authorised before they are dispatched. */
+struct wire_server {
+    struct router router;
+    int (*authorize)(void *arg, struct rpc_call *call, struct err *err); /* NULL: by role */
+    void *arg;
+};
+
+struct wire_conn_config {
+    const struct wire_server *server; /* NULL: the client's side; outlives the connection */
+    struct wire_limits limits;
+    struct deadlines *deadlines; /* outlives the connection */
+    void (*wake)(void *arg);     /* something came up outside of receive and pull: pull soon */
+    void *arg;
+};
+
+struct wire_conn {
+    nghttp2_session *session; /* NULL once closed */
+    const struct wire_server *server;
+    struct wire_limits limits;
+    struct deadlines *deadlines;
+    void (*wake)(void *arg);
+    void *arg;
+    struct rpc_peer peer;
+    unsigned n_refs;
+    unsigned n_calls;    /* in calls */
+    struct list calls;   /* rpc_call.link: stream open or closed() outstanding */
+    struct list work;    /* rpc_call.work_link: something to do for them soon */
+    struct list blocked; /* rpc_call.blocked_link: wait for writable() */
+    struct list pool;    /* rpc_call.link: used calls that wait to be used again */
+    unsigned n_pool;
+    struct rpc_call *hot_call;     /* the stream that the frames come for */
+    const struct route *hot_route; /* what the last request asked for */
+    struct buf *pull_to;           /* while pulling */
+    struct message_cache messages;
+    size_t queued_bytes;     /* in rpc_call.out of all calls */
+    size_t held_bytes;       /* in rpc_call.in of all calls */
+    size_t unconsumed_bytes; /* received, connection window not yet given back */
+    unsigned n_early;        /* calls answered before their request ended */
+    int64_t now_ms;          /* when the current receive began */
+    bool busy;               /* inside receive or pull: they look at the work themselves */
+    bool woken;              /* wake() was called, pull has not come yet */
+    bool broken;             /* out of memory or a fatal error: to be closed */
+    bool greeted;            /* the peer's SETTINGS are in */
+    bool draining;           /* GOAWAY came (client) or went (server) */
+};
+
+/* NULL with err. The peer is filled in by the owner, before the first byte. */
+struct wire_conn *wire_conn_new(const struct wire_conn_config *config, struct err *err);
+void wire_conn_unref(struct wire_conn *conn);
+
+/* Takes all the bytes. -1: the connection is unusable; pull once more (GOAWAY), then close. */
+int wire_conn_receive(struct wire_conn *conn, const uint8_t *data, size_t len, struct err *err);
+/* Appends output to `to` until that holds target bytes or there is none now; to->max must leave
+ * room for a frame (16 KiB and a bit) above target. Call again until nothing comes: handlers are
+ * told of room at the end of it. */
+int wire_conn_pull(struct wire_conn *conn, struct buf *to, size_t target, struct err *err);
+/* GOAWAY: calls in flight may end, new ones are not taken. */
+void wire_conn_drain(struct wire_conn *conn);
+/* Nothing more to read nor to write by HTTP/2's rules. */
+bool wire_conn_is_finished(const struct wire_conn *conn);
+/* More output piles up than a peer that reads would ever leave: stop reading it meanwhile. */
+bool wire_conn_is_congested(const struct wire_conn *conn);
+/* Deferred closed() and message() callbacks; receive and pull do it too. */
+void wire_conn_do_work(struct wire_conn *conn);
+/* The transport is gone, or will be: every open call is closed with this reason. */
+void wire_conn_close(struct wire_conn *conn, const struct err *why);
+static inline bool wire_conn_has_work(const struct wire_conn *conn)
+{
+    return !list_empty(&conn->work);
+}
+
+/* For the neighbours: output or work came up. */
+void wire_conn_touch(struct wire_conn *conn);
+/* For the neighbours: checks what an nghttp2_submit_… returned; false and broken on a fatal one. */
+bool wire_conn_check(struct wire_conn *conn, int rv);
+
+static inline bool wire_conn_is_server(const struct wire_conn *conn)
+{
+    return conn->server != NULL;
+}
+
+#endif

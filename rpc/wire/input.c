@@ -1,0 +1,199 @@
+/* Bytes of a stream to messages; see stream.h.
+ *
+ * Flow control: the connection's window is given back at once, so that one stream whose reader
+ * pauses never stalls the others (held_bytes bounds what that can cost). A stream's window is given
+ * back when its handler took the message, or when the bytes are part of a message not yet whole. */
+#include <errno.h>
+#include <string.h>
+
+#include "rpc/wire/conn.h"
+#include "rpc/wire/frame.h"
+#include "rpc/wire/stream.h"
+
+enum {
+    CONSUME_STEP_BYTES = 128 << 10, /* windows are given back in steps of this */
+    HELD_MAX_BYTES = 32 << 20,      /* of paused streams, before the connection stalls too */
+    MEMORY_FACTOR = 8,              /* decoded size allowed per byte of the message limit */
+};
+
+static void input_consume_stream(struct rpc_call *call)
+{
+    struct wire_conn *conn = call->conn;
+    if (call->unconsumed_bytes == 0)
+        return;
+    if (call->stream_open && !call->remote_ended)
+        wire_conn_check(conn, nghttp2_session_consume_stream(conn->session, call->stream_id,
+                                                             call->unconsumed_bytes));
+    call->unconsumed_bytes = 0;
+}
+
+static void input_consume_conn(struct wire_conn *conn)
+{
+    if (conn->unconsumed_bytes < CONSUME_STEP_BYTES || conn->held_bytes >= HELD_MAX_BYTES ||
+        !conn->session)
+        return;
+    wire_conn_check(conn,
+                    nghttp2_session_consume_connection(conn->session, conn->unconsumed_bytes));
+    conn->unconsumed_bytes = 0;
+    wire_conn_touch(conn);
+}
+
+/* Gives back what may be given back. */
+static void input_settle(struct rpc_call *call)
+{
+    if (!call->paused && call->unconsumed_bytes >= CONSUME_STEP_BYTES)
+        input_consume_stream(call);
+    input_consume_conn(call->conn);
+}
+
+static void input_fail(struct rpc_call *call, enum err_code code, const char *why)
+{
+    struct err err;
+    err_set(&err, code, "%s", why);
+    call_fail(call, &err);
+}
+
+/* One whole message; in the server's view of a unary call it waits for the end of the stream. */
+static void input_message(struct rpc_call *call, const uint8_t *data, size_t len)
+{
+    struct wire_conn *conn = call->conn;
+    bool server = wire_conn_is_server(conn);
+    bool one = !(call->method->streams & (server ? RPC_CLIENT_STREAMS : RPC_SERVER_STREAMS));
+    if (one && call->got_message) {
+        input_fail(call, server ? ERR_INVALID : ERR_INTERNAL,
+                   "more than one message where the method takes one");
+        return;
+    }
+    call->got_message = true;
+    struct message_limits limits = {MEMORY_FACTOR * call->max_message_bytes, MESSAGE_MAX_DEPTH};
+    struct err err;
+    ProtobufCMessage *m = message_decode(server ? call->method->request : call->method->response,
+                                         data, len, &limits, &conn->messages, &err);
+    if (!m) {
+        call_fail(call, &err);
+        return;
+    }
+    if (server && one) {
+        call->request = m;
+        return;
+    }
+    call->current = m;
+    call->delivering = true;
+    if (call->events && call->events->message)
+        call->events->message(call->arg, call, m);
+    call->delivering = false;
+    message_recycle(&conn->messages, call->current);
+    call->current = NULL;
+}
+
+/* Takes the whole messages at the head of data; returns the bytes taken. */
+static size_t input_run(struct rpc_call *call, const uint8_t *data, size_t len)
+{
+    size_t used = 0;
+    while (!call->paused && !call->over && len - used >= FRAME_PREFIX_BYTES) {
+        struct frame f = frame_parse(data + used);
+        if (f.flag != 0) {
+            input_fail(call, ERR_INTERNAL,
+                       f.flag == 1 ? "a compressed message without a grpc-encoding"
+                                   : "malformed message prefix");
+            break;
+        }
+        if (f.bytes > call->max_message_bytes) {
+            struct err err;
+            err_set(&err, ERR_LIMIT, "a message of %u bytes is over the limit of %zu", f.bytes,
+                    call->max_message_bytes);
+            call_fail(call, &err);
+            break;
+        }
+        if (len - used - FRAME_PREFIX_BYTES < f.bytes)
+            break;
+        input_message(call, data + used + FRAME_PREFIX_BYTES, f.bytes);
+        used += FRAME_PREFIX_BYTES + f.bytes;
+    }
+    return used;
+}
+
+static void input_hold(struct rpc_call *call, const uint8_t *data, size_t len)
+{
+    if (buf_append(&call->in, data, len) == 0) {
+        call->conn->held_bytes += len;
+        return;
+    }
+    input_fail(call, ERR_LIMIT,
+               errno == ENOMEM ? "out of memory for a message"
+                               : "the peer sent more than its window");
+}
+
+static void input_run_held(struct rpc_call *call)
+{
+    size_t n = input_run(call, buf_data(&call->in), buf_len(&call->in));
+    if (call->over) {
+        call_input_drop(call);
+        return;
+    }
+    buf_consume(&call->in, n);
+    call->conn->held_bytes -= n;
+}
+
+void call_input_drop(struct rpc_call *call)
+{
+    if (call->delivering)
+        return; /* whoever delivers looks again */
+    call->conn->held_bytes -= buf_len(&call->in);
+    buf_reset(&call->in);
+    message_recycle(&call->conn->messages, call->request);
+    call->request = NULL;
+    input_consume_conn(call->conn);
+}
+
+void call_input(struct rpc_call *call, const uint8_t *data, size_t len)
+{
+    call->unconsumed_bytes += len;
+    if (call->over) {
+        call->paused = false;
+    } else if (buf_len(&call->in) > 0) {
+        input_hold(call, data, len);
+        input_run_held(call);
+    } else {
+        size_t n = input_run(call, data, len);
+        if (n < len && !call->over)
+            input_hold(call, data + n, len - n);
+    }
+    input_settle(call);
+}
+
+/* After the last message, once. */
+static void input_report_end(struct rpc_call *call)
+{
+    if (call->end_reported || call->over || call->paused)
+        return;
+    call->end_reported = true;
+    bool server = wire_conn_is_server(call->conn);
+    if (buf_len(&call->in) > 0)
+        input_fail(call, server ? ERR_INVALID : ERR_INTERNAL, "the stream ends within a message");
+    else if (server && !(call->method->streams & RPC_CLIENT_STREAMS))
+        serve_dispatch(call);
+    else if (call->events && call->events->half_closed)
+        call->events->half_closed(call->arg, call);
+}
+
+void call_input_end(struct rpc_call *call)
+{
+    call->remote_ended = true;
+    input_report_end(call);
+}
+
+void call_input_resume(struct rpc_call *call)
+{
+    if (buf_len(&call->in) > 0 && call->method)
+        input_run_held(call);
+    if (!call->paused)
+        input_consume_stream(call);
+    input_settle(call);
+    wire_conn_touch(call->conn);
+    if (call->remote_ended && !call->paused)
+        input_report_end(call);
+    /* A client's call whose stream is closed waited only for its messages to be read. */
+    if (!call->stream_open && !call_input_pending(call) && !call->closed)
+        call_close_soon(call);
+}

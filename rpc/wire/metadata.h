@@ -1,0 +1,27 @@
+/* Headers and trailers of a call that are neither HTTP/2's nor gRPC's own; "-bin" values decoded.
+ */
+#ifndef BANGER_RPC_WIRE_METADATA_H
+#define BANGER_RPC_WIRE_METADATA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+struct metadata {
+    struct buf entries; /* {u32 key length, u32 value length, key, NUL, value, NUL}… */
+};
+
+void metadata_init(struct metadata *m, size_t max_bytes);
+void metadata_done(struct metadata *m);
+void metadata_reset(struct metadata *m);
+/* True for a key whose value travels in base 64. */
+bool metadata_is_binary(const char *key, size_t key_len);
+/* 0; -1 with errno ENOSPC, ENOMEM, or EINVAL for a "-bin" value that is no base 64. */
+int metadata_add(struct metadata *m, const uint8_t *key, size_t key_len, const uint8_t *value,
+                 size_t value_len);
+/* First value (NUL-terminated) or NULL. */
+const char *metadata_find(const struct metadata *m, const char *key, size_t *len);
+
+#endif

@@ -1,0 +1,268 @@
+/* The server's side of a call: request headers, authorisation, dispatch, response; see stream.h. */
+#include <errno.h>
+#include <string.h>
+
+#include "rpc/wire/conn.h"
+#include "rpc/wire/status.h"
+#include "rpc/wire/stream.h"
+#include "rpc/wire/timeout.h"
+
+enum {
+    MAX_PATH_BYTES = 256,
+    HEADER_OVERHEAD_BYTES = 32, /* per header, RFC 9113 6.5.2 */
+    HTTP_METHOD_NOT_ALLOWED = 405,
+    HTTP_UNSUPPORTED_MEDIA_TYPE = 415,
+};
+
+#define HEADER(name, value)                                                                        \
+    {                                                                                              \
+        (uint8_t *)(uintptr_t)(name), (uint8_t *)(uintptr_t)(value), sizeof(name) - 1,             \
+            sizeof(value) - 1, NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE        \
+    }
+
+static const nghttp2_nv response_headers[] = {
+    HEADER(":status", "200"), HEADER("content-type", "application/grpc"),
+    HEADER("grpc-accept-encoding", "identity"), /* only where the request's was another */
+};
+
+static const nghttp2_nv trailers_ok[] = {HEADER("grpc-status", "0")};
+
+enum { N_HEADERS = 2, N_HEADERS_OFFER = 3, N_STATUS_MAX = 3 };
+
+static bool is(const uint8_t *s, size_t len, const char *literal, size_t literal_len)
+{
+    return len == literal_len && memcmp(s, literal, len) == 0;
+}
+
+#define IS(s, len, literal) is(s, len, literal, sizeof(literal) - 1)
+
+static void serve_path(struct rpc_call *call, const uint8_t *value, size_t len)
+{
+    struct wire_conn *conn = call->conn;
+    const struct route *hot = conn->hot_route;
+    if (!hot || len != hot->path_len || memcmp(value, hot->method->path, len) != 0) {
+        char path[MAX_PATH_BYTES];
+        hot = NULL;
+        if (len < sizeof(path)) {
+            memcpy(path, value, len);
+            path[len] = '\0';
+            hot = router_find(&conn->server->router, path);
+        }
+    }
+    if (!hot) {
+        err_set(&call->status, ERR_UNIMPLEMENTED, "unknown method %.*s",
+                (int)(len < MAX_PATH_BYTES ? len : MAX_PATH_BYTES), (const char *)value);
+        return;
+    }
+    conn->hot_route = call->route = hot;
+    call->method = hot->method;
+    call->max_message_bytes = hot->method->max_request_bytes ? hot->method->max_request_bytes
+                                                             : conn->limits.max_message_bytes;
+    call->in.max = call->max_message_bytes + STREAM_WINDOW_BYTES + 16;
+}
+
+static void serve_content_type(struct rpc_call *call, const uint8_t *value, size_t len)
+{
+    static const char grpc[] = "application/grpc";
+    const size_t n = sizeof(grpc) - 1;
+    if (len < n || memcmp(value, grpc, n) != 0)
+        return;
+    value += n;
+    len -= n;
+    call->got_content_type = len == 0 || value[0] == ';' || IS(value, len, "+proto") ||
+                             (len > 6 && memcmp(value, "+proto;", 7) == 0);
+}
+
+static void serve_timeout(struct rpc_call *call, const uint8_t *value, size_t len)
+{
+    call->timeout_ms = timeout_parse((const char *)value, len);
+    if (call->timeout_ms < 0)
+        err_set(&call->status, ERR_INVALID, "malformed grpc-timeout");
+}
+
+/* gzip takes its place here. */
+static void serve_encoding(struct rpc_call *call, const uint8_t *value, size_t len)
+{
+    if (IS(value, len, "identity"))
+        return;
+    call->offer_identity = true;
+    err_set(&call->status, ERR_UNIMPLEMENTED, "grpc-encoding %.*s is not supported",
+            (int)(len < 32 ? len : 32), (const char *)value);
+}
+
+static void serve_metadata(struct rpc_call *call, const uint8_t *name, size_t name_len,
+                           const uint8_t *value, size_t value_len)
+{
+    if (metadata_add(&call->metadata, name, name_len, value, value_len) == 0)
+        return;
+    if (errno == EINVAL)
+        err_set(&call->status, ERR_INVALID, "metadata %.*s is not base 64",
+                (int)(name_len < 64 ? name_len : 64), (const char *)name);
+    else
+        err_set(&call->status, ERR_LIMIT, "too much metadata");
+}
+
+void serve_header(struct rpc_call *call, const uint8_t *name, size_t name_len, const uint8_t *value,
+                  size_t value_len)
+{
+    call->header_bytes += name_len + value_len + HEADER_OVERHEAD_BYTES;
+    if (call->header_bytes > call->conn->limits.max_header_list_bytes) {
+        if (call->status.code == ERR_NONE)
+            err_set(&call->status, ERR_LIMIT, "the headers are over the limit of %zu bytes",
+                    call->conn->limits.max_header_list_bytes);
+        return;
+    }
+    if (name[0] == ':') {
+        if (IS(name, name_len, ":path"))
+            serve_path(call, value, value_len);
+        else if (IS(name, name_len, ":method") && !IS(value, value_len, "POST"))
+            call->http_status = HTTP_METHOD_NOT_ALLOWED;
+        return;
+    }
+    if (IS(name, name_len, "content-type"))
+        serve_content_type(call, value, value_len);
+    else if (IS(name, name_len, "grpc-timeout"))
+        serve_timeout(call, value, value_len);
+    else if (IS(name, name_len, "grpc-encoding"))
+        serve_encoding(call, value, value_len);
+    else if (!IS(name, name_len, "te") && !IS(name, name_len, "grpc-accept-encoding"))
+        serve_metadata(call, name, name_len, value, value_len);
+}
+
+static int serve_authorize(struct rpc_call *call, struct err *err)
+{
+    const struct wire_server *server = call->conn->server;
+    if (server->authorize)
+        return server->authorize(server->arg, call, err);
+    const struct rpc_method *m = call->method;
+    if (m->role != RPC_ROLE_NONE && call->conn->peer.role >= (enum rpc_role)m->role)
+        return 0;
+    err_set(err, ERR_DENIED, "%s may not call %s", call->conn->peer.principal, m->path);
+    return err_tag(err, "ROLE_TOO_LOW", NULL);
+}
+
+static int serve_deadline(struct rpc_call *call)
+{
+    int64_t ms = call->timeout_ms;
+    if (ms < 0)
+        ms = call->method->default_deadline_ms ? (int64_t)call->method->default_deadline_ms : -1;
+    return ms < 0 ? 0 : call_set_deadline(call, call->conn->now_ms + ms);
+}
+
+/* All headers are in. */
+void serve_request(struct rpc_call *call)
+{
+    struct wire_conn *conn = call->conn;
+    if (!call->got_content_type && !call->http_status)
+        call->http_status = HTTP_UNSUPPORTED_MEDIA_TYPE;
+    if (call->http_status) {
+        err_set(&call->status, ERR_UNKNOWN, "refused with HTTP status %d", call->http_status);
+    } else if (call->status.code == ERR_NONE) {
+        if (serve_deadline(call) < 0)
+            err_set(&call->status, ERR_LIMIT, "out of memory");
+        else if (serve_authorize(call, &call->status) < 0 && call->status.code == ERR_NONE)
+            call->status.code = ERR_DENIED;
+    }
+    if (call->status.code != ERR_NONE) {
+        rpc_call_finish(call, &call->status);
+        return;
+    }
+    if (call->method->streams)
+        nghttp2_session_change_extpri_stream_priority(
+            conn->session, call->stream_id, &(nghttp2_extpri){NGHTTP2_EXTPRI_DEFAULT_URGENCY, 1},
+            0);
+    if (call->method->streams & RPC_CLIENT_STREAMS)
+        serve_dispatch(call);
+}
+
+void serve_dispatch(struct rpc_call *call)
+{
+    bool streams = call->method->streams & RPC_CLIENT_STREAMS;
+    struct err err;
+    if (!streams && !call->request) {
+        err_set(&err, ERR_INVALID, "the request has no message");
+        rpc_call_finish(call, &err);
+        return;
+    }
+    const struct route *route = call->route;
+    const ProtobufCMessage *request = call->current = call->request;
+    call->request = NULL;
+    call->delivering = true;
+    bool known = call->method->dispatch(route->handlers, route->self, call, request);
+    call->delivering = false;
+    message_recycle(&call->conn->messages, call->current);
+    call->current = NULL;
+    if (!known) {
+        err_set(&err, ERR_UNIMPLEMENTED, "%s is not implemented", call->method->path);
+        rpc_call_finish(call, &err);
+    }
+}
+
+/* A header whose text nghttp2 copies. */
+static nghttp2_nv text_header(const char *name, const char *value, size_t value_len)
+{
+    return (nghttp2_nv){(uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name),
+                        value_len, NGHTTP2_NV_FLAG_NONE};
+}
+
+static size_t serve_put_status(struct status_text *t, const struct err *status, nghttp2_nv *to)
+{
+    size_t n = 0;
+    status_format(t, status);
+    to[n++] = text_header("grpc-status", t->code, t->code_len);
+    if (t->message_len)
+        to[n++] = text_header("grpc-message", t->message, t->message_len);
+    to[n++] = text_header("grpc-status-details-bin", t->details, t->details_len);
+    return n;
+}
+
+/* Trailers-only, or a plain HTTP answer to what is not gRPC. */
+static int serve_submit_alone(struct rpc_call *call)
+{
+    nghttp2_session *session = call->conn->session;
+    nghttp2_nv headers[N_HEADERS_OFFER + N_STATUS_MAX];
+    struct status_text text;
+    size_t n = call->offer_identity ? N_HEADERS_OFFER : N_HEADERS;
+    call->sent_end = true;
+    if (call->http_status) {
+        const char *status = call->http_status == HTTP_METHOD_NOT_ALLOWED ? "405" : "415";
+        headers[0] = text_header(":status", status, 3);
+        return nghttp2_submit_response(session, call->stream_id, headers, 1, NULL);
+    }
+    memcpy(headers, response_headers, n * sizeof(headers[0]));
+    if (call->status.code == ERR_NONE)
+        headers[n++] = trailers_ok[0];
+    else
+        n += serve_put_status(&text, &call->status, headers + n);
+    return nghttp2_submit_response(session, call->stream_id, headers, n, NULL);
+}
+
+void serve_submit(struct rpc_call *call, bool with_data)
+{
+    struct wire_conn *conn = call->conn;
+    int rv;
+    if (with_data) {
+        nghttp2_data_provider data = call_output_provider(call);
+        rv = nghttp2_submit_response(conn->session, call->stream_id, response_headers, N_HEADERS,
+                                     &data);
+    } else {
+        rv = serve_submit_alone(call);
+    }
+    call->submitted = true;
+    wire_conn_check(conn, rv);
+}
+
+void serve_submit_trailers(struct rpc_call *call)
+{
+    nghttp2_session *session = call->conn->session;
+    int rv;
+    if (call->status.code == ERR_NONE) {
+        rv = nghttp2_submit_trailer(session, call->stream_id, trailers_ok, 1);
+    } else {
+        struct status_text text;
+        nghttp2_nv trailers[N_STATUS_MAX];
+        size_t n = serve_put_status(&text, &call->status, trailers);
+        rv = nghttp2_submit_trailer(session, call->stream_id, trailers, n);
+    }
+    wire_conn_check(call->conn, rv);
+}

@@ -1,0 +1,133 @@
+/* The inside of a call: one HTTP/2 stream and the gRPC state on it. For rpc/wire only.
+ *
+ * The connection holds one reference until the stream is closed and closed() was delivered.
+ * closed() is never called from inside the call API: rather the call goes on the connection's work
+ * list. */
+#ifndef BANGER_RPC_WIRE_STREAM_H
+#define BANGER_RPC_WIRE_STREAM_H
+
+#include <nghttp2/nghttp2.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/list.h"
+#include "rpc/wire/call.h"
+#include "rpc/wire/deadline.h"
+#include "rpc/wire/metadata.h"
+
+struct route;
+struct wire_conn;
+
+enum {
+    STREAM_WINDOW_BYTES = 1 << 20,
+    CONN_WINDOW_BYTES = 4 << 20,
+    CALL_HIGH_BYTES = 256 << 10, /* queued output: not writable above … */
+    CALL_LOW_BYTES = 64 << 10,   /* … until below */
+};
+
+struct rpc_call {
+    struct wire_conn *conn; /* counted */
+    struct list link, work_link, blocked_link;
+    const struct rpc_call_events *events;
+    void *arg;
+    const struct rpc_method *method; /* NULL: a request that named none we know */
+    const struct route *route;       /* server */
+    ProtobufCMessage *request;       /* server: of a client that does not stream; owned */
+    ProtobufCMessage *current;       /* in the message callback; owned unless taken */
+    struct deadline deadline;
+    int64_t deadline_ms; /* INT64_MAX: none */
+    int64_t timeout_ms;  /* grpc-timeout; -1: none came */
+    unsigned n_refs;
+    int32_t stream_id;
+    int http_status;         /* client: what came; server: refusal other than gRPC's, or 0 */
+    size_t header_bytes;     /* received so far, for the limit */
+    size_t unconsumed_bytes; /* received, stream window not yet given back */
+    size_t max_message_bytes;
+
+    bool held : 1;         /* the connection has its reference and link */
+    bool stream_open : 1;  /* nghttp2 has the stream */
+    bool closed : 1;       /* closed() was delivered (or would have been) */
+    bool over : 1;         /* answered, cancelled, lost: the API does nothing more */
+    bool submitted : 1;    /* our HEADERS are with nghttp2 */
+    bool deferred : 1;     /* nghttp2 waits for data from us */
+    bool ended : 1;        /* nothing comes behind what is in out */
+    bool sent_end : 1;     /* trailers or END_STREAM are with nghttp2 */
+    bool early : 1;        /* counted in conn->n_early */
+    bool remote_ended : 1; /* END_STREAM came */
+    bool end_reported : 1; /* half_closed() was delivered, or the unary request dispatched */
+    bool paused : 1;
+    bool delivering : 1; /* inside message(): resuming only clears paused */
+    bool got_message : 1;
+    bool got_content_type : 1;
+    bool got_status : 1;     /* client: grpc-status came */
+    bool close_soon : 1;     /* work: call_close with status */
+    bool offer_identity : 1; /* server: say grpc-accept-encoding in the answer */
+
+    struct buf in;  /* received, not yet taken: part of a message, or behind a pause */
+    struct buf out; /* framed messages that nghttp2 has not yet taken */
+    struct metadata metadata;
+    struct err status; /* as answered, as received, or why it ended */
+};
+
+/* call.c */
+/* From the pool or fresh, with one reference (the connection's); NULL: no memory. */
+struct rpc_call *call_new(struct wire_conn *conn, int32_t stream_id);
+/* Ends it now: closed() with call->status; a stream still open is reset unless it was answered. */
+void call_close(struct rpc_call *call);
+/* As that, but from the work list. */
+void call_close_soon(struct rpc_call *call);
+/* nghttp2 closed the stream. */
+void call_stream_closed(struct rpc_call *call, uint32_t error_code);
+/* Gives up the connection's reference once stream and closed() are done with. */
+void call_release(struct rpc_call *call);
+/* Puts it on the work list. */
+void call_add_work(struct rpc_call *call);
+void call_do_work(struct rpc_call *call);
+int call_set_deadline(struct rpc_call *call, int64_t at_ms);
+/* This side's fault-finding ends the call: the server answers err, the client resets. */
+void call_fail(struct rpc_call *call, const struct err *err);
+
+/* input.c */
+void call_input(struct rpc_call *call, const uint8_t *data, size_t len);
+void call_input_end(struct rpc_call *call);
+/* Goes on after a pause. */
+void call_input_resume(struct rpc_call *call);
+void call_input_drop(struct rpc_call *call);
+static inline bool call_input_pending(const struct rpc_call *call)
+{
+    return call->paused && buf_len(&call->in) > 0;
+}
+
+/* output.c */
+int call_queue_message(struct rpc_call *call, const ProtobufCMessage *message, struct err *err);
+/* Nothing more comes; server: call->status is the status. */
+void call_end_output(struct rpc_call *call);
+void call_drop_output(struct rpc_call *call);
+void call_reset(struct rpc_call *call, uint32_t error_code);
+/* What nghttp2 fetches the call's output with. */
+nghttp2_data_provider call_output_provider(struct rpc_call *call);
+/* Writes one DATA frame to conn->pull_to. */
+int call_take_output(struct rpc_call *call, const uint8_t *frame_head, size_t len);
+/* Tells the blocked calls that there is room. */
+void calls_notify_writable(struct wire_conn *conn);
+
+/* serve.c */
+void serve_header(struct rpc_call *call, const uint8_t *name, size_t name_len, const uint8_t *value,
+                  size_t value_len);
+void serve_request(struct rpc_call *call);
+/* The request of a client that does not stream is whole. */
+void serve_dispatch(struct rpc_call *call);
+/* Submits the response headers, alone (the call ends with them) or with data to follow. */
+void serve_submit(struct rpc_call *call, bool with_data);
+void serve_submit_trailers(struct rpc_call *call);
+
+/* client_stream.c */
+void client_header(struct rpc_call *call, const uint8_t *name, size_t name_len,
+                   const uint8_t *value, size_t value_len);
+void client_headers_end(struct rpc_call *call, bool end_stream);
+/* Works out the status when the stream is closed. */
+void client_settle_status(struct rpc_call *call, uint32_t error_code);
+
+#endif

@@ -49,14 +49,21 @@ protoc "${includes[@]}" --plugin="$work/bin/protoc-gen-banger-rpc" --banger-rpc_
 
 protoc "${includes[@]}" --include_imports --descriptor_set_out="$out/banger.binpb" "${protos[@]}"
 
+layout=tests/compat/wire_layout.txt
+"$cc" -std=gnu17 -D_GNU_SOURCE -O1 -I. -I"$out" -o "$work/bin/wire_layout" \
+    tests/compat/wire_layout.c tests/compat/layout.c base/err.c base/fs.c \
+    "$out"/google/protobuf/descriptor.pb-c.c -lprotobuf-c
+
 # CMakeLists.txt is the one file of gen/ that people write.
 if $check; then
     if ! diff -r --brief -x CMakeLists.txt gen "$out"; then
         echo "gen/ is not what proto/ makes: run ./dev gen and commit the result" >&2
         exit 1
     fi
+    "$work/bin/wire_layout" check "$out/banger.binpb" "$layout"
     exit 0
 fi
+"$work/bin/wire_layout" update "$out/banger.binpb" "$layout"
 # Only what changed is touched: builds stay small.
 (cd "$out" && find . -type f -printf '%P\n') | while read -r file; do
     cmp -s "$out/$file" "gen/$file" && continue

@@ -1,9 +1,10 @@
 /* The daemon's end of the agent protocol: one client per running VM, on the loop's thread.
  *
- * It owns the channel: connects, says hello behind a preamble, checks nonce and sequence, pings, and
- * after any trouble drops the link and connects again with backoff, for as long as it is open. What
- * must survive a broken link is the caller's to send again on link_up (session starts, stdin from the
- * acknowledged offset); subscriptions come back by themselves at the offset they had reached. */
+ * It owns the channel: connects, says hello behind a preamble, checks nonce and sequence, pings,
+ * and after any trouble drops the link and connects again with backoff, for as long as it is open.
+ * What must survive a broken link is the caller's to send again on link_up (session starts, stdin
+ * from the acknowledged offset); subscriptions come back by themselves at the offset they had
+ * reached. */
 #ifndef BANGER_DAEMON_GUEST_AGENT_CLIENT_H
 #define BANGER_DAEMON_GUEST_AGENT_CLIENT_H
 
@@ -28,7 +29,12 @@ struct agent_hello {
 /* What the agent says of a session; see agent.proto. */
 struct agent_session_status {
     char session_id[ID_BYTES];
-    enum { AGENT_SESSION_RUNNING = 1, AGENT_SESSION_EXITED, AGENT_SESSION_FAILED, AGENT_SESSION_UNKNOWN } state;
+    enum {
+        AGENT_SESSION_RUNNING = 1,
+        AGENT_SESSION_EXITED,
+        AGENT_SESSION_FAILED,
+        AGENT_SESSION_UNKNOWN
+    } state;
     uint32_t pid;
     int exit_code, signo;
     bool oom, timed_out;
@@ -54,6 +60,8 @@ struct agent_events {
     void (*session_deleted)(void *arg, const char *session_id);
     void (*stdin_ack)(void *arg, const char *session_id, uint64_t offset, bool closed);
     void (*shutting_down)(void *arg);
+    /* A request was refused because output was full; now there is room. */
+    void (*writable)(void *arg);
 };
 
 struct agent_configure {
@@ -67,16 +75,19 @@ struct agent_configure {
 struct agent_client *agent_client_open(struct loop *loop, const struct channel_config *channel,
                                        const struct agent_events *events, void *arg,
                                        struct err *err);
-/* No callback comes after this, to anyone; subscriptions are gone. NULL is fine. */
+/* No callback comes after this, to anyone; allowed inside one. Subscriptions fall silent, their
+ * holders still end them with agent_unsubscribe. NULL is fine. */
 void agent_client_close(struct agent_client *c);
 bool agent_client_is_up(const struct agent_client *c);
 const struct agent_hello *agent_client_hello(const struct agent_client *c);
-/* Round trip of the latest ping in microseconds, 0 before the first. Pings go every few seconds; one
- * unanswered for 10 s drops the link. */
+/* Round trip of the latest ping in microseconds, 0 before the first. Pings go every few seconds;
+ * one unanswered for 10 s drops the link. */
 uint64_t agent_client_round_trip_us(const struct agent_client *c);
 
-/* Requests: 0 when queued, -1 with ERR_UNAVAILABLE while the link is down or its output is full. The
- * answers come as events. Clock and entropy of a configure are filled in here. */
+/* Requests: 0 when queued, -1 with ERR_UNAVAILABLE while the link is down (then link_up follows) or
+ * its output is full (then writable follows). Up to 1 MiB of requests wait; stdin is refused while
+ * more than 256 KiB does, so that it never keeps a kill waiting. The answers come as events. Clock
+ * and entropy of a configure are filled in here. */
 int agent_client_configure(struct agent_client *c, const struct agent_configure *config,
                            struct err *err);
 int agent_client_start_session(struct agent_client *c, const struct session *session,
@@ -91,8 +102,7 @@ int agent_client_signal(struct agent_client *c, const char *session_id, int sign
 int agent_client_resize(struct agent_client *c, const char *session_id, uint32_t rows,
                         uint32_t columns, struct err *err);
 int agent_client_delete_session(struct agent_client *c, const char *session_id, struct err *err);
-int agent_client_shutdown(struct agent_client *c, bool reboot, uint32_t grace_ms,
-                          struct err *err);
+int agent_client_shutdown(struct agent_client *c, bool reboot, uint32_t grace_ms, struct err *err);
 
 /* A cursor over a session's output. */
 struct agent_start {
@@ -103,7 +113,8 @@ struct agent_start {
 struct agent_subscription_events {
     /* Resolved offsets, once. */
     void (*opened)(void *arg, uint64_t stdout_offset, uint64_t stderr_offset);
-    /* stream: 1 stdout, 2 stderr. Contiguous per stream, across broken links too. Uses up credit. */
+    /* stream: 1 stdout, 2 stderr. Contiguous per stream, across broken links too. Uses up credit.
+     */
     void (*data)(void *arg, int stream, uint64_t offset, const uint8_t *data, uint32_t len);
     void (*gap)(void *arg, int stream, uint64_t from, uint64_t to, const char *reason);
     void (*stream_end)(void *arg, int stream, uint64_t total);
@@ -112,13 +123,13 @@ struct agent_subscription_events {
 };
 
 /* Works while the link is down, too: it is asked for at the next link_up. */
-struct agent_subscription *agent_subscribe(struct agent_client *c, const char *session_id,
-                                           struct agent_start from_stdout,
-                                           struct agent_start from_stderr, uint32_t credit_bytes,
-                                           bool follow,
-                                           const struct agent_subscription_events *events,
-                                           void *arg, struct err *err);
+struct agent_subscription *
+agent_subscribe(struct agent_client *c, const char *session_id, struct agent_start from_stdout,
+                struct agent_start from_stderr, uint32_t credit_bytes, bool follow,
+                const struct agent_subscription_events *events, void *arg, struct err *err);
 void agent_subscription_grant(struct agent_subscription *s, uint32_t bytes);
+/* The client was closed: nothing will come. */
+bool agent_subscription_is_orphan(const struct agent_subscription *s);
 /* No callback after this. */
 void agent_unsubscribe(struct agent_subscription *s);
 

@@ -1,0 +1,89 @@
+/* The link below an agent_client: connects, says hello behind a preamble, checks frames and
+ * sequence numbers, pings, and after any trouble drops the connection and connects again with
+ * backoff.
+ *
+ * Embedded in its client. On the loop's thread. Nothing is reported from inside a function of this
+ * header: callbacks come from the loop alone, and a write that fails is reported from there, too.
+ * While callbacks run (`busy`) output is only queued; it goes out in one write when they are done.
+ */
+#ifndef BANGER_DAEMON_GUEST_AGENT_LINK_H
+#define BANGER_DAEMON_GUEST_AGENT_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/frame.h"
+#include "daemon/guest/agent_codec.h"
+#include "daemon/guest/channel.h"
+#include "rpc/event/loop.h"
+
+enum {
+    AGENT_LINK_QUEUE_BYTES = 1024 * 1024, /* output that may wait: requests */
+    AGENT_LINK_STDIN_BYTES = 256 * 1024,  /* stdin is taken while less than this waits */
+    AGENT_LINK_DRAINED_BYTES = 64 * 1024, /* drained() below this, after something was refused */
+};
+
+/* Waits and intervals; the defaults are agent_link_timing. */
+struct agent_link_timing {
+    int64_t hello_ms; /* until the reply; a guest that boots has not opened the channel yet */
+    int64_t ping_every_ms;
+    int64_t ping_lost_ms;                     /* a ping unanswered for this long drops the link */
+    int64_t retry_min_ms, retry_max_ms;       /* after a broken or refused connection */
+    int64_t distrust_min_ms, distrust_max_ms; /* after the guest broke the protocol */
+};
+extern const struct agent_link_timing agent_link_timing;
+
+struct agent_link_events {
+    void (*up)(void *arg, const PB(HelloReply) * reply);
+    /* A message after the hello. -1 with err: the guest breaks the protocol; the link is dropped.
+     */
+    int (*message)(void *arg, const struct agent_message *message, struct err *err);
+    void (*down)(void *arg, const struct err *why);
+    /* There is room again for what was refused. */
+    void (*drained)(void *arg);
+    /* Answers agent_link_close: nothing uses the link any more. */
+    void (*closed)(void *arg);
+};
+
+enum agent_link_state { AGENT_LINK_IDLE, AGENT_LINK_HELLO, AGENT_LINK_UP };
+
+struct agent_link {
+    struct loop *loop;
+    struct channel_config channel;
+    struct agent_link_timing timing;
+    const struct agent_link_events *events;
+    void *arg;
+    enum agent_link_state state;
+    struct watch watch;
+    int fd;             /* owned; -1: none */
+    struct timer retry; /* until the next connect; while connected: a failed write's report */
+    struct timer wait;  /* hello or ping */
+    struct buf in, out;
+    size_t preamble_left;       /* zeros still to be written, ahead of out */
+    uint32_t next_in, next_out; /* sequence numbers */
+    uint64_t nonce, ping_token;
+    int64_t up_ns, ping_sent_ns; /* monotonic; ping_sent_ns 0: none under way */
+    uint64_t round_trip_us;
+    unsigned failures, distrust; /* in a row */
+    unsigned busy;               /* depth of callbacks */
+    bool refused;                /* something did not fit: drained() is owed */
+    bool closing;
+    struct err write_error; /* code set: the connection is to be dropped */
+};
+
+/* 0, or -1 with err. Connects from the loop. */
+int agent_link_open(struct agent_link *l, struct loop *loop, const struct channel_config *channel,
+                    const struct agent_link_events *events, void *arg, struct err *err);
+/* closed() comes now, or when the callbacks under way have returned; nothing else comes. */
+void agent_link_close(struct agent_link *l);
+
+/* Queue a message: 0, or -1 with ERR_UNAVAILABLE (down, or no room now: then drained() follows). */
+int agent_link_send(struct agent_link *l, const PB(ToAgent) * message, struct err *err);
+int agent_link_send_start(struct agent_link *l, const struct session *session, struct err *err);
+int agent_link_send_stdin(struct agent_link *l, const char *session_id, uint64_t offset,
+                          const void *data, size_t len, struct err *err);
+
+#endif

@@ -1,0 +1,223 @@
+/* OperationService: look at, watch, wait for and cancel operations. */
+#include "daemon/service/service.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "banger/v1/operation.server.rpc.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "daemon/core/core.h"
+#include "daemon/core/operation.h"
+#include "daemon/service/request.h"
+#include "daemon/service/view.h"
+
+/* One call that waits on one operation: for its first row, for its end, or for every change. */
+struct waiting {
+    struct rpc_call *call; /* counted */
+    struct operation_entry *op; /* counted */
+    struct operation_watch watch;
+    enum { UNTIL_RECORDED, UNTIL_OVER, EVERY_CHANGE } until;
+    struct operation sent; /* EVERY_CHANGE: what the client has seen last */
+    bool sent_any;
+};
+
+static void waiting_end(struct waiting *w)
+{
+    operation_unwatch(&w->watch);
+    rpc_call_set_events(w->call, NULL, NULL);
+    operation_unref(w->op);
+    rpc_call_unref(w->call);
+    free(w);
+}
+
+static void reply_view(struct rpc_call *call, const struct operation *op)
+{
+    struct operation_view view;
+    operation_view_fill(&view, op);
+    rpc_call_reply(call, &view.operation.base);
+}
+
+static bool looks_the_same(const struct operation *a, const struct operation *b)
+{
+    return a->state == b->state && a->percent == b->percent && strcmp(a->stage, b->stage) == 0 &&
+           strcmp(a->message, b->message) == 0 && a->cancel_asked == b->cancel_asked;
+}
+
+/* Changes that come faster than the client reads are left out, but never the last one. */
+static void send_change(struct waiting *w)
+{
+    if (!w->op->over &&
+        (!rpc_call_writable(w->call) || (w->sent_any && looks_the_same(&w->sent, &w->op->op))))
+        return;
+    struct operation_view view;
+    operation_view_fill(&view, &w->op->op);
+    w->sent = w->op->op;
+    w->sent_any = true;
+    banger_v1_operation_service_watch_operation_send(w->call, &view.operation);
+}
+
+static void look(struct waiting *w)
+{
+    if (w->until == EVERY_CHANGE)
+        send_change(w);
+    bool ready = w->op->over || (w->until == UNTIL_RECORDED && w->op->recorded);
+    if (!ready)
+        return;
+    if (w->until == EVERY_CHANGE)
+        rpc_call_finish(w->call, NULL);
+    else
+        reply_view(w->call, &w->op->op);
+    waiting_end(w);
+}
+
+static void changed(void *arg, struct operation_entry *op)
+{
+    (void)op;
+    look(arg);
+}
+
+static void became_writable(void *arg, struct rpc_call *call)
+{
+    (void)call;
+    look(arg);
+}
+
+static void call_closed(void *arg, struct rpc_call *call, const struct err *status)
+{
+    (void)call;
+    (void)status;
+    waiting_end(arg);
+}
+
+static const struct rpc_call_events waiting_events = {
+    .writable = became_writable,
+    .closed = call_closed,
+};
+
+static void wait_for(struct rpc_call *call, struct operation_entry *op, int until)
+{
+    struct waiting *w = calloc(1, sizeof(*w));
+    if (!w) {
+        rpc_call_finish(call, &(struct err){.code = ERR_LIMIT, .message = "out of memory"});
+        return;
+    }
+    w->call = rpc_call_ref(call);
+    w->op = operation_ref(op);
+    w->until = until;
+    rpc_call_set_events(call, &waiting_events, w);
+    operation_watch(op, &w->watch, changed, w);
+    look(w);
+}
+
+void service_reply_operation(struct rpc_call *call, struct operation_entry *op,
+                             const struct err *err)
+{
+    if (op)
+        wait_for(call, op, UNTIL_RECORDED);
+    else
+        rpc_call_finish(call, err);
+}
+
+static struct operation_entry *find_or_finish(struct core *core, struct rpc_call *call,
+                                              const char *ref)
+{
+    struct err err = ERR_INIT;
+    struct operation_entry *op = operation_find(core, ref, &err);
+    if (!op)
+        rpc_call_finish(call, &err);
+    return op;
+}
+
+static void handle_get(void *self, struct rpc_call *call,
+                       const Banger__V1__GetOperationRequest *request)
+{
+    struct operation_entry *op = find_or_finish(self, call, request->operation);
+    if (op)
+        reply_view(call, &op->op);
+}
+
+static void handle_watch(void *self, struct rpc_call *call,
+                         const Banger__V1__WatchOperationRequest *request)
+{
+    struct operation_entry *op = find_or_finish(self, call, request->operation);
+    if (op)
+        wait_for(call, op, EVERY_CHANGE);
+}
+
+static void handle_wait(void *self, struct rpc_call *call,
+                        const Banger__V1__WaitOperationRequest *request)
+{
+    struct operation_entry *op = find_or_finish(self, call, request->operation);
+    if (op)
+        wait_for(call, op, UNTIL_OVER);
+}
+
+static void handle_cancel(void *self, struct rpc_call *call,
+                          const Banger__V1__CancelOperationRequest *request)
+{
+    struct operation_entry *op = find_or_finish(self, call, request->operation);
+    if (!op)
+        return;
+    operation_cancel(op);
+    reply_view(call, &op->op);
+}
+
+/* Latest first: the page begins with what is older than the token's operation. */
+static void handle_list(void *self, struct rpc_call *call,
+                        const Banger__V1__ListOperationsRequest *request)
+{
+    struct core *core = self;
+    struct err err = ERR_INIT;
+    struct page page;
+    if (page_parse(&page, request->page_size, request->page_token, &err) < 0) {
+        rpc_call_finish(call, &err);
+        return;
+    }
+    bool first_page = !*request->page_token;
+    auto_free struct operation_view *views = calloc(page.size, sizeof(*views));
+    auto_free Banger__V1__Operation **list = calloc(page.size, sizeof(*list));
+    if (!views || !list) {
+        rpc_call_finish(call, &(struct err){.code = ERR_LIMIT, .message = "out of memory"});
+        return;
+    }
+    Banger__V1__ListOperationsResponse response = BANGER__V1__LIST_OPERATIONS_RESPONSE__INIT;
+    char token[PAGE_TOKEN_BYTES] = "";
+    size_t n = 0;
+    for (struct operation_entry *op = NULL; (op = operation_next(core, op));) {
+        if (request->active_only && op->over)
+            continue;
+        if (*request->resource && strcmp(request->resource, op->op.resource) != 0)
+            continue;
+        if (!first_page && (page_is_after(&page, op->op.created_ns, op->op.id) ||
+                            strcmp(op->op.id, page.after_id) == 0))
+            continue;
+        if (n == page.size) {
+            page_token(token, views[n - 1].operation.created
+                                  ? views[n - 1].operation.created->seconds * 1000000000 +
+                                        views[n - 1].operation.created->nanos
+                                  : 0,
+                       views[n - 1].operation.id);
+            break;
+        }
+        operation_view_fill(&views[n], &op->op);
+        list[n] = &views[n].operation;
+        n++;
+    }
+    response.n_operations = n;
+    response.operations = list;
+    response.next_page_token = token;
+    banger_v1_operation_service_list_operations_reply(call, &response);
+}
+
+int operation_service_register(struct rpc_server *server, struct core *core, struct err *err)
+{
+    static const struct banger_v1_operation_service_handlers handlers = {
+        .get_operation = handle_get,
+        .list_operations = handle_list,
+        .watch_operation = handle_watch,
+        .wait_operation = handle_wait,
+        .cancel_operation = handle_cancel,
+    };
+    return banger_v1_operation_service_register(server, &handlers, core, err);
+}

@@ -1,0 +1,115 @@
+/* What services have in common; see request.h. */
+#include "daemon/service/request.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "daemon/host/digest.h"
+
+static int digest_message(char digest[DIGEST_BYTES], const ProtobufCMessage *message,
+                          struct err *err)
+{
+    size_t n = protobuf_c_message_get_packed_size(message);
+    auto_free uint8_t *packed = malloc(n ? n : 1);
+    if (!packed)
+        return err_set(err, ERR_LIMIT, "out of memory");
+    protobuf_c_message_pack(message, packed);
+    return digest_bytes(packed, n, digest, err);
+}
+
+int request_meta_fill(struct request_meta *meta, struct rpc_call *call,
+                      const ProtobufCMessage *request, const char *request_id, struct err *err)
+{
+    memset(meta, 0, sizeof(*meta));
+    if (strlen(request_id) >= sizeof(meta->request_id))
+        return err_set(err, ERR_INVALID, "request_id is longer than %zu characters",
+                       sizeof(meta->request_id) - 1);
+    for (const char *c = request_id; *c; c++)
+        if (*c <= ' ' || *c > '~')
+            return err_set(err, ERR_INVALID, "request_id must be printable ASCII without spaces");
+    snprintf(meta->request_id, sizeof(meta->request_id), "%s", request_id);
+    snprintf(meta->principal, sizeof(meta->principal), "%s", rpc_call_peer(call)->principal);
+    return *request_id ? digest_message(meta->digest, request, err) : 0;
+}
+
+int request_copy(char *to, size_t to_bytes, const char *from, const char *field, struct err *err)
+{
+    size_t n = strlen(from);
+    if (n >= to_bytes)
+        return err_set(err, ERR_INVALID, "%s is %zu bytes long, at most %zu are allowed", field, n,
+                       to_bytes - 1);
+    memcpy(to, from, n + 1);
+    return 0;
+}
+
+static bool label_key_is_valid(const char *key)
+{
+    size_t n = strlen(key);
+    return n > 0 && n < LABEL_KEY_BYTES &&
+           strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789._/-") == n;
+}
+
+int request_labels(struct labels *labels, Banger__V1__Label *const *from, size_t n,
+                   struct err *err)
+{
+    labels->n = 0;
+    if (n > LABELS_MAX)
+        return err_set(err, ERR_INVALID, "%zu labels, at most %d are allowed", n, LABELS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        if (!label_key_is_valid(from[i]->key))
+            return err_set(err, ERR_INVALID,
+                           "label key \"%.80s\": use 1-63 characters of a-z 0-9 . _ / -",
+                           from[i]->key);
+        for (uint32_t k = 0; k < labels->n; k++)
+            if (strcmp(labels->at[k].key, from[i]->key) == 0)
+                return err_set(err, ERR_INVALID, "label key %s is given twice", from[i]->key);
+        struct label *l = &labels->at[labels->n];
+        if (request_copy(l->key, sizeof(l->key), from[i]->key, "label key", err) < 0 ||
+            request_copy(l->value, sizeof(l->value), from[i]->value, "label value", err) < 0)
+            return -1;
+        labels->n++;
+    }
+    return 0;
+}
+
+bool labels_match(const struct labels *labels, const Banger__V1__LabelSelector *selector)
+{
+    for (size_t i = 0; selector && i < selector->n_match; i++) {
+        bool found = false;
+        for (uint32_t k = 0; k < labels->n && !found; k++)
+            found = strcmp(labels->at[k].key, selector->match[i]->key) == 0 &&
+                    strcmp(labels->at[k].value, selector->match[i]->value) == 0;
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+int page_parse(struct page *page, uint32_t page_size, const char *token, struct err *err)
+{
+    *page = (struct page){.size = page_size ? page_size : 100, .after_ns = INT64_MIN};
+    if (page_size > 1000)
+        return err_set(err, ERR_INVALID, "page_size is %u, at most 1000 is allowed", page_size);
+    if (!*token)
+        return 0;
+    int end = 0;
+    if (sscanf(token, "%" SCNd64 ".%16[0-9a-z]%n", &page->after_ns, page->after_id, &end) != 2 ||
+        token[end])
+        return err_set(err, ERR_INVALID, "page_token is not one that this server gave");
+    return 0;
+}
+
+bool page_is_after(const struct page *page, int64_t created_ns, const char *id)
+{
+    return created_ns > page->after_ns ||
+           (created_ns == page->after_ns && strcmp(id, page->after_id) > 0);
+}
+
+void page_token(char token[PAGE_TOKEN_BYTES], int64_t created_ns, const char *id)
+{
+    snprintf(token, PAGE_TOKEN_BYTES, "%" PRId64 ".%s", created_ns, id);
+}

@@ -1,0 +1,40 @@
+/* What services have in common: request identity, paging, replies that fail. */
+#ifndef BANGER_DAEMON_SERVICE_REQUEST_H
+#define BANGER_DAEMON_SERVICE_REQUEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "banger/v1/common.pb-c.h"
+#include "daemon/core/operation.h"
+#include "daemon/model/model.h"
+#include "rpc/wire/call.h"
+
+struct err;
+
+/* Checks request_id (at most 63 printable characters) and fills id, digest of the whole request and
+ * principal. */
+int request_meta_fill(struct request_meta *meta, struct rpc_call *call,
+                      const ProtobufCMessage *request, const char *request_id, struct err *err);
+
+/* Copies a string field into a fixed array; ERR_INVALID names the field when it is too long. */
+int request_copy(char *to, size_t to_bytes, const char *from, const char *field, struct err *err);
+/* Checks and copies labels: count, key alphabet, lengths, duplicates. */
+int request_labels(struct labels *labels, Banger__V1__Label *const *from, size_t n,
+                   struct err *err);
+bool labels_match(const struct labels *labels, const Banger__V1__LabelSelector *selector);
+
+/* Pages: things in order of creation; a token says after which one the page begins. */
+struct page {
+    size_t size;
+    int64_t after_ns;
+    char after_id[ID_BYTES];
+};
+
+enum { PAGE_TOKEN_BYTES = 48 };
+
+int page_parse(struct page *page, uint32_t page_size, const char *token, struct err *err);
+bool page_is_after(const struct page *page, int64_t created_ns, const char *id);
+void page_token(char token[PAGE_TOKEN_BYTES], int64_t created_ns, const char *id);
+
+#endif

@@ -1,0 +1,36 @@
+/* The gRPC services: one file each, proto <-> model and nothing else; no SQL, no driver detail.
+ *
+ * A handler checks what only the wire can get wrong (lengths, enums), asks the core, and answers at
+ * once or from a callback. What it keeps past its return it counts (rpc_call_ref). */
+#ifndef BANGER_DAEMON_SERVICE_SERVICE_H
+#define BANGER_DAEMON_SERVICE_SERVICE_H
+
+struct core;
+struct err;
+struct operation_entry;
+struct rpc_call;
+struct rpc_server;
+
+/* Each registers its service with the core as the handlers' self. */
+int vm_service_register(struct rpc_server *server, struct core *core, struct err *err);
+int guest_session_service_register(struct rpc_server *server, struct core *core, struct err *err);
+int operation_service_register(struct rpc_server *server, struct core *core, struct err *err);
+int image_service_register(struct rpc_server *server, struct core *core, struct err *err);
+int kernel_service_register(struct rpc_server *server, struct core *core, struct err *err);
+int event_service_register(struct rpc_server *server, struct core *core, struct err *err);
+int host_service_register(struct rpc_server *server, struct core *core, struct err *err);
+int auth_service_register(struct rpc_server *server, struct core *core, struct err *err);
+int health_service_register(struct rpc_server *server, struct core *core, struct err *err);
+/* Contract without code yet: every method answers UNIMPLEMENTED. */
+int planned_services_register(struct rpc_server *server, struct core *core, struct err *err);
+/* All of the above. */
+int services_register(struct rpc_server *server, struct core *core, struct err *err);
+
+/* Replies with the operation once its first row is on disk, or with err when op is NULL. */
+void service_reply_operation(struct rpc_call *call, struct operation_entry *op,
+                             const struct err *err);
+
+/* The handler of Attach; in attach.c, beside the service it belongs to. */
+void attach_service_handle(void *self, struct rpc_call *call);
+
+#endif

@@ -1,0 +1,35 @@
+/* Registration of all services; see service.h. */
+#include "daemon/service/service.h"
+
+#include <stddef.h>
+
+#include "banger/v1/file.server.rpc.h"
+#include "banger/v1/forward.server.rpc.h"
+#include "banger/v1/snapshot.server.rpc.h"
+
+/* NULL handlers answer UNIMPLEMENTED, after the role check. */
+int planned_services_register(struct rpc_server *server, struct core *core, struct err *err)
+{
+    static const struct banger_v1_file_service_handlers file = {0};
+    static const struct banger_v1_forward_service_handlers forward = {0};
+    static const struct banger_v1_snapshot_service_handlers snapshot = {0};
+    if (banger_v1_file_service_register(server, &file, core, err) < 0 ||
+        banger_v1_forward_service_register(server, &forward, core, err) < 0 ||
+        banger_v1_snapshot_service_register(server, &snapshot, core, err) < 0)
+        return -1;
+    return 0;
+}
+
+int services_register(struct rpc_server *server, struct core *core, struct err *err)
+{
+    static int (*const all[])(struct rpc_server *, struct core *, struct err *) = {
+        vm_service_register,    guest_session_service_register, operation_service_register,
+        image_service_register, kernel_service_register,        event_service_register,
+        host_service_register,  auth_service_register,          health_service_register,
+        planned_services_register,
+    };
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (all[i](server, core, err) < 0)
+            return -1;
+    return 0;
+}

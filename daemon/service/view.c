@@ -1,0 +1,155 @@
+/* VMs, operations, images and kernels as messages; see view.h. */
+#include "daemon/service/view.h"
+
+#include <stdio.h>
+
+#include "daemon/core/vm.h"
+
+Google__Protobuf__Timestamp *view_time(Google__Protobuf__Timestamp *stamp, int64_t unix_ns)
+{
+    if (unix_ns == 0)
+        return NULL;
+    google__protobuf__timestamp__init(stamp);
+    stamp->seconds = unix_ns / 1000000000;
+    stamp->nanos = (int32_t)(unix_ns % 1000000000);
+    return stamp;
+}
+
+static void fill_spec(Banger__V1__VMSpec *m, const struct vm_spec *spec)
+{
+    banger__v1__vmspec__init(m);
+    m->image = (char *)spec->image;
+    m->kernel = (char *)spec->kernel_id;
+    m->driver = (char *)spec->driver;
+    m->cpus = spec->cpus;
+    m->memory_bytes = spec->memory_bytes;
+    m->disk_bytes = spec->disk_bytes;
+    m->work_disk_bytes = spec->work_disk_bytes;
+    m->network = (Banger__V1__NetworkMode)spec->net;
+    m->no_init = !spec->run_init;
+    m->ephemeral = spec->ephemeral;
+}
+
+static void fill_runtime(Banger__V1__VMRuntime *m, const struct vm_runtime *runtime)
+{
+    banger__v1__vmruntime__init(m);
+    m->state = (Banger__V1__VMState)runtime->state;
+    m->guest_ip = (char *)runtime->guest_ip;
+    m->api_sock_path = (char *)runtime->api_sock_path;
+    m->vsock_path = (char *)runtime->agent_sock_path;
+    m->vsock_cid = runtime->vsock_cid;
+    m->log_path = (char *)runtime->log_path;
+    m->metrics_path = (char *)runtime->metrics_path;
+    m->dns_name = (char *)runtime->dns_name;
+    m->vm_dir = (char *)runtime->vm_dir;
+    m->system_overlay = (char *)runtime->system_overlay;
+    m->work_disk_path = (char *)runtime->work_disk_path;
+    m->last_error = (char *)runtime->last_error;
+    m->failed_stage = (char *)runtime->failed_stage;
+}
+
+static void fill_labels(struct labels_view *view, const struct labels *labels)
+{
+    for (uint32_t i = 0; i < labels->n; i++) {
+        banger__v1__label__init(&view->labels[i]);
+        view->labels[i].key = (char *)labels->at[i].key;
+        view->labels[i].value = (char *)labels->at[i].value;
+        view->pointers[i] = &view->labels[i];
+    }
+}
+
+void vm_view_fill(struct vm_view *view, const struct vm *vm, const struct vm_condition *conditions,
+                  size_t n_conditions)
+{
+    Banger__V1__VM *m = &view->vm;
+    banger__v1__vm__init(m);
+    m->id = (char *)vm->id;
+    m->name = (char *)vm->name;
+    m->generation = vm->generation;
+    m->boot_id = (char *)vm->boot_id;
+    m->image_id = (char *)vm->spec.image_id;
+    m->kernel_id = (char *)vm->spec.kernel_id;
+    m->created = view_time(&view->created, vm->created_ns);
+    m->updated = view_time(&view->updated, vm->updated_ns);
+    m->started = view_time(&view->started, vm->started_ns);
+    m->stopped = view_time(&view->stopped, vm->stopped_ns);
+    fill_spec(&view->spec, &vm->spec);
+    m->spec = &view->spec;
+    fill_runtime(&view->runtime, &vm->runtime);
+    m->runtime = &view->runtime;
+    fill_labels(&view->labels, &vm->labels);
+    m->n_labels = vm->labels.n;
+    m->labels = view->labels.pointers;
+    for (size_t i = 0; i < n_conditions && i < VM_CONDITIONS_MAX; i++) {
+        Banger__V1__Condition *c = &view->conditions[i];
+        banger__v1__condition__init(c);
+        c->type = (char *)conditions[i].type;
+        c->status = conditions[i].status;
+        c->reason = (char *)conditions[i].reason;
+        c->message = (char *)conditions[i].message;
+        c->changed = view_time(&view->condition_changed[i], conditions[i].changed_ns);
+        view->condition_pointers[i] = c;
+        m->n_conditions = i + 1;
+    }
+    m->conditions = view->condition_pointers;
+}
+
+void operation_view_fill(struct operation_view *view, const struct operation *op)
+{
+    Banger__V1__Operation *m = &view->operation;
+    banger__v1__operation__init(m);
+    m->id = (char *)op->id;
+    m->kind = (char *)op->kind;
+    m->resource = (char *)op->resource;
+    m->state = (Banger__V1__OperationState)op->state;
+    m->stage = (char *)op->stage;
+    m->percent = op->percent;
+    m->message = (char *)op->message;
+    m->cancel_requested = op->cancel_asked;
+    m->result = op->state == OP_SUCCEEDED ? (char *)op->result : m->result;
+    m->request_id = (char *)op->request_id;
+    m->principal = (char *)op->principal;
+    m->created = view_time(&view->created, op->created_ns);
+    m->updated = view_time(&view->updated, op->updated_ns);
+    m->ended = view_time(&view->ended, op->ended_ns);
+    if (op->error_code == 0)
+        return;
+    banger__v1__error_info__init(&view->info);
+    view->info.reason = (char *)op->error_reason;
+    view->info.resource = (char *)op->resource;
+    view->info.stage = (char *)op->error_stage;
+    view->info.operation_id = (char *)op->id;
+    banger__v1__operation_error__init(&view->error);
+    view->error.code = op->error_code;
+    view->error.message = (char *)op->error_message;
+    view->error.info = &view->info;
+    m->error = &view->error;
+}
+
+void image_view_fill(struct image_view *view, const struct image *image, uint32_t n_vms)
+{
+    Banger__V1__Image *m = &view->image;
+    banger__v1__image__init(m);
+    m->id = (char *)image->id;
+    m->name = (char *)image->name;
+    m->digest = (char *)image->digest;
+    m->format = (Banger__V1__ImageFormat)image->format;
+    m->file_bytes = image->file_bytes;
+    m->virtual_bytes = image->virtual_bytes;
+    m->os = (char *)image->os;
+    m->kernel_id = (char *)image->kernel_id;
+    m->path = (char *)image->path;
+    m->vms = n_vms;
+    m->created = view_time(&view->created, image->created_ns);
+}
+
+void kernel_view_fill(struct kernel_view *view, const struct kernel *kernel)
+{
+    Banger__V1__Kernel *m = &view->kernel;
+    banger__v1__kernel__init(m);
+    m->id = (char *)kernel->id;
+    m->name = (char *)kernel->name;
+    m->digest = (char *)kernel->digest;
+    m->version = (char *)kernel->version;
+    m->created = view_time(&view->created, kernel->created_ns);
+}

@@ -1,0 +1,81 @@
+/* The model as messages: a view is the message with everything it points at, in one struct on the
+ * stack or in an array; strings are borrowed from the model, so a view lives no longer than that. */
+#ifndef BANGER_DAEMON_SERVICE_VIEW_H
+#define BANGER_DAEMON_SERVICE_VIEW_H
+
+#include "banger/v1/image.pb-c.h"
+#include "banger/v1/operation.pb-c.h"
+#include "banger/v1/session_types.pb-c.h"
+#include "banger/v1/vm.pb-c.h"
+#include "daemon/model/model.h"
+
+struct vm_condition;
+
+/* NULL for 0 (it has not happened), else the filled stamp. */
+Google__Protobuf__Timestamp *view_time(Google__Protobuf__Timestamp *stamp, int64_t unix_ns);
+
+struct labels_view {
+    Banger__V1__Label labels[LABELS_MAX];
+    Banger__V1__Label *pointers[LABELS_MAX];
+};
+
+enum { VM_CONDITIONS_MAX = 8 };
+
+struct vm_view {
+    Banger__V1__VM vm; /* the message */
+    Banger__V1__VMSpec spec;
+    Banger__V1__VMRuntime runtime;
+    Google__Protobuf__Timestamp created, updated, started, stopped;
+    Google__Protobuf__Timestamp condition_changed[VM_CONDITIONS_MAX];
+    Banger__V1__Condition conditions[VM_CONDITIONS_MAX];
+    Banger__V1__Condition *condition_pointers[VM_CONDITIONS_MAX];
+    struct labels_view labels;
+};
+
+void vm_view_fill(struct vm_view *view, const struct vm *vm, const struct vm_condition *conditions,
+                  size_t n_conditions);
+
+enum { SESSION_STRINGS_MAX = 1024 };
+
+/* Larger than fits the stack nicely: its string tables are allocated. */
+struct session_view {
+    Banger__V1__GuestSession session;
+    Banger__V1__SessionSpec spec;
+    Banger__V1__SessionLimits limits;
+    Banger__V1__SessionExit exit;
+    Google__Protobuf__Timestamp created, started, ended, updated;
+    char **strings;             /* argv, tags, required_commands */
+    Banger__V1__EnvVar *env;    /* names are copies, values point into the blob */
+    Banger__V1__EnvVar **env_pointers;
+    char *env_names;
+};
+
+/* vm_name may be NULL. -1: out of memory. */
+int session_view_fill(struct session_view *view, const struct session *session,
+                      const char *vm_name, bool writer_attached, uint32_t viewers);
+void session_view_done(struct session_view *view);
+
+struct operation_view {
+    Banger__V1__Operation operation;
+    Banger__V1__OperationError error;
+    Banger__V1__ErrorInfo info;
+    Google__Protobuf__Timestamp created, updated, ended;
+};
+
+void operation_view_fill(struct operation_view *view, const struct operation *op);
+
+struct image_view {
+    Banger__V1__Image image;
+    Google__Protobuf__Timestamp created;
+};
+
+void image_view_fill(struct image_view *view, const struct image *image, uint32_t n_vms);
+
+struct kernel_view {
+    Banger__V1__Kernel kernel;
+    Google__Protobuf__Timestamp created;
+};
+
+void kernel_view_fill(struct kernel_view *view, const struct kernel *kernel);
+
+#endif

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 
 /* Timers compare deadlines to CLOCK_MONOTONIC, libevent to its coarse cousin: what comes early by
  * up to a tick is put back. Beyond a year libevent's timeval arithmetic is nobody's business. */
@@ -179,7 +180,8 @@ static void timer_arm(struct timer *t, int64_t delay_ns)
     /* Rounded up to what epoll_wait can express. */
     int64_t ms = (delay_ns + 999999) / 1000000;
     struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-    event_add(t->event, &tv);
+    if (event_add(t->event, &tv) < 0)
+        log_error("loop", "out of memory: a timer of %lld ms is lost", (long long)ms);
 }
 
 static void timer_on_event(evutil_socket_t fd, short what, void *arg)
@@ -252,10 +254,10 @@ int watch_init(struct watch *w, struct loop *loop, int fd, void (*ready)(void *a
 
 static void watch_set(struct event *event, bool on)
 {
-    if (on)
-        event_add(event, NULL);
-    else
+    if (!on)
         event_del(event);
+    else if (event_add(event, NULL) < 0)
+        log_error("loop", "out of memory: fd %d is not watched", event_get_fd(event));
 }
 
 void watch_want(struct watch *w, int events)

@@ -74,7 +74,7 @@ static void check_recursion(struct schema *schema, struct schema_message *m, str
     m->visit = VISIT_OPEN;
     for (size_t i = 0; i < m->proto->n_field; i++) {
         struct schema_message *next = schema_find(schema, m->proto->field[i]->type_name);
-        if (!next || strcmp(next->file->package, "google.protobuf") == 0)
+        if (!next || strncmp(next->full_name, ".google.protobuf.", 17) == 0)
             continue; /* Google's own recursive ones are refused by name */
         if (next->visit == VISIT_OPEN)
             check_say(errors, m->file, schema_path_add(m->path, MESSAGE_FIELD, i),

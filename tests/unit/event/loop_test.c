@@ -219,6 +219,48 @@ static void test_watch_done_inside_its_callback(void)
     close(pair[1]);
 }
 
+static struct watch replaced;
+static int replaced_pair[2];
+
+static void on_new_file(void *arg, int events)
+{
+    CHECK_STR(arg, "new");
+    CHECK_INT(events, WATCH_READ);
+    char byte;
+    CHECK_INT(read(replaced_pair[0], &byte, 1), 1);
+    CHECK_INT(byte, 'n');
+    loop_stop(loop);
+}
+
+static void on_old_file(void *arg, int events)
+{
+    (void)arg;
+    (void)events;
+    int old = replaced_pair[0];
+    watch_done(&replaced);
+    close(replaced_pair[0]);
+    close(replaced_pair[1]);
+    CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, replaced_pair), 0);
+    CHECK_INT(replaced_pair[0], old); /* what this test is about */
+    watch_init(&replaced, loop, replaced_pair[0], on_new_file, "new");
+    watch_want(&replaced, WATCH_READ);
+    CHECK_INT(write(replaced_pair[1], "n", 1), 1);
+}
+
+/* Within one round a watched fd is closed and its number comes back as another file: batched epoll
+ * changes must not mix the two up. */
+static void test_fd_number_comes_back(void)
+{
+    CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, replaced_pair), 0);
+    watch_init(&replaced, loop, replaced_pair[0], on_old_file, NULL);
+    watch_want(&replaced, WATCH_READ);
+    CHECK_INT(write(replaced_pair[1], "o", 1), 1);
+    run();
+    watch_done(&replaced);
+    close(replaced_pair[0]);
+    close(replaced_pair[1]);
+}
+
 static void on_signal(void *arg, int signo)
 {
     *(int *)arg = signo;
@@ -252,6 +294,7 @@ int main(void)
     RUN(test_stop_before_run_counts);
     RUN(test_watch);
     RUN(test_watch_done_inside_its_callback);
+    RUN(test_fd_number_comes_back);
     RUN(test_signal);
     loop_post(loop, note, "never run, but freed");
     loop_free(loop);

@@ -86,7 +86,8 @@ static int assets_make_kernel(struct assets *a)
     struct err err = ERR_INIT;
     char kernels[PATH_MAX], cache[PATH_MAX];
     snprintf(kernels, sizeof(kernels), "%s/kernels", a->folder);
-    snprintf(cache, sizeof(cache), "%s/packages", a->folder);
+    /* Beside the folder: the package outlives a change of the recipe that names the folder. */
+    snprintf(cache, sizeof(cache), "%s/../packages", a->folder);
     if (a->kernel.id[0] && access(a->kernel.vmlinux_path, R_OK) == 0)
         return assets_await(a,
                             initramfs_refresh_start(a->workers, a->agent, &a->kernel,

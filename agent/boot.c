@@ -1,0 +1,263 @@
+/* Boot as process 1; see boot.h.
+ *
+ * One small step after the other from a timer, so that the link is served in between: the daemon
+ * gets its answer as soon as the port's module is there, long before the root is. A step that fails
+ * ends the boot with an error that the daemon sees; the agent stays, so that it can be asked. */
+#include "agent/boot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "agent/spawn.h"
+#include "agent/system.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+
+enum { ROOT_WAIT_MS = 10000, ROOT_LOOK_MS = 5, MAX_FILE_BYTES = 64 * 1024 };
+
+static const char new_root[] = "/newroot";
+
+struct boot {
+    struct agent *agent;
+    struct loop_timer step;
+    char root[64], fstype[16];
+    bool init_wanted;
+    char *modules, *next_module; /* the order file, and the rest of it */
+    int64_t deadline_ms;
+};
+
+struct mount_row {
+    const char *what, *where, *type;
+    unsigned long flags;
+    const char *options;
+};
+
+static const struct mount_row early[] = {
+    {"proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
+    {"sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
+    {"devtmpfs", "/dev", "devtmpfs", MS_NOSUID, "mode=0755"},
+    {"devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "gid=5,mode=620,ptmxmode=666"},
+    {"tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777"},
+    {"tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=20%"},
+    {"cgroup2", "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
+};
+
+static void mount_early(void)
+{
+    for (size_t i = 0; i < sizeof(early) / sizeof(*early); i++) {
+        mkdir(early[i].where, 0755);
+        if (mount(early[i].what, early[i].where, early[i].type, early[i].flags, early[i].options) <
+                0 &&
+            errno != EBUSY)
+            log_warn("boot", "cannot mount %s: %s", early[i].where, strerror(errno));
+    }
+}
+
+/* The kernel gives process 1 /dev/console where the initramfs has the node. */
+static void open_console(void)
+{
+    int fd = open("/dev/console", O_RDWR | O_NOCTTY);
+    if (fd < 0)
+        fd = open("/dev/null", O_RDWR);
+    for (int i = 0; fd >= 0 && i < 3; i++)
+        if (fd != i)
+            dup2(fd, i);
+    if (fd > 2)
+        close(fd);
+}
+
+static void copy_value(char *out, size_t size, const char *word, const char *key)
+{
+    size_t n = strlen(key);
+    if (strncmp(word, key, n) == 0)
+        snprintf(out, size, "%s", word + n);
+}
+
+static void read_command_line(struct boot *b)
+{
+    char init[16] = "auto";
+    auto_free char *text = NULL;
+    snprintf(b->fstype, sizeof(b->fstype), "ext4");
+    if (fs_read("/proc/cmdline", MAX_FILE_BYTES, &text, NULL, NULL) < 0)
+        return;
+    char *rest = text;
+    for (char *word; (word = strsep(&rest, " \n"));) {
+        copy_value(b->root, sizeof(b->root), word, "banger.root=");
+        copy_value(b->fstype, sizeof(b->fstype), word, "banger.rootfstype=");
+        copy_value(b->agent->machine.work_device, sizeof(b->agent->machine.work_device), word,
+                   "banger.work=");
+        copy_value(init, sizeof(init), word, "banger.init=");
+    }
+    b->init_wanted = strcmp(init, "none") != 0;
+}
+
+static void load_module(const char *name)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s%s", name[0] == '/' ? "" : "/modules/", name);
+    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST))
+        log_warn("boot", "cannot load %s: %s", path, strerror(errno));
+}
+
+static void then(struct boot *b, void (*step)(struct loop_timer *), int64_t in_ms)
+{
+    b->step.fired = step;
+    loop_arm(&b->agent->loop, &b->step, in_ms);
+}
+
+static void fail(struct boot *b, const char *what, const char *subject, int sys)
+{
+    char text[256];
+    snprintf(text, sizeof(text), "%s %s: %s", what, subject, strerror(sys));
+    log_error("boot", "%s", text);
+    agent_set_root(b->agent, text);
+}
+
+/* mount --move of what we mounted, and the root itself over /. */
+static int switch_root(void)
+{
+    static const char *const moved[] = {"/proc", "/sys", "/dev", "/run"};
+    for (size_t i = 0; i < sizeof(moved) / sizeof(*moved); i++) {
+        char to[64];
+        snprintf(to, sizeof(to), "%s%s", new_root, moved[i]);
+        mkdir(to, 0755);
+        if (mount(moved[i], to, NULL, MS_MOVE, NULL) < 0)
+            return -1;
+    }
+    fs_remove_tree("/modules", NULL); /* memory, as is the program's own file */
+    unlink("/init");
+    if (chdir(new_root) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
+        return -1;
+    return chdir("/");
+}
+
+static const char *find_init(void)
+{
+    static const char *const inits[] = {"/sbin/init", "/lib/systemd/systemd"};
+    for (size_t i = 0; i < sizeof(inits) / sizeof(*inits); i++)
+        if (access(inits[i], X_OK) == 0)
+            return inits[i];
+    return NULL;
+}
+
+/* Process 1 becomes the image's init; where that fails it only reaps. */
+static _Noreturn void become_init(const char *init)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
+    char *argv[] = {(char *)(uintptr_t)init, NULL};
+    char *envp[] = {"HOME=/", "TERM=linux", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    execve(init, argv, envp);
+    log_error("boot", "cannot run %s: %s", init, strerror(errno));
+    for (;;)
+        if (waitpid(-1, NULL, 0) < 0)
+            pause();
+}
+
+/* The agent goes on as a child of the init: same link, same sessions that wait, a new process. */
+static void start_init(struct boot *b, const char *init)
+{
+    pid_t pid = fork();
+    if (pid > 0)
+        become_init(init);
+    if (pid < 0) {
+        log_error("boot", "cannot fork: %s", strerror(errno));
+        return; /* stays process 1, which works as well */
+    }
+    setsid();
+    b->agent->machine.is_init = false;
+    b->agent->machine.has_init = true;
+    agent_watch_signals(b->agent);
+}
+
+static void enter_root(struct boot *b)
+{
+    if (switch_root() < 0) {
+        fail(b, "cannot switch to", b->root, errno);
+        return;
+    }
+    const char *init = b->init_wanted ? find_init() : NULL;
+    if (init)
+        start_init(b, init);
+    spawn_protect_self(true); /* after the fork: an init does not want it */
+    system_prepare(b->agent, false);
+    agent_set_root(b->agent, "");
+}
+
+static void step_root(struct loop_timer *timer)
+{
+    struct boot *b = container_of(timer, struct boot, step);
+    if (access(b->root, F_OK) < 0) {
+        if (clock_mono_ms() > b->deadline_ms)
+            fail(b, "there is no root device", b->root, ENOENT);
+        else
+            then(b, step_root, ROOT_LOOK_MS);
+        return;
+    }
+    mkdir(new_root, 0755);
+    if (mount(b->root, new_root, b->fstype, MS_NOATIME, NULL) < 0)
+        fail(b, "cannot mount", b->root, errno);
+    else
+        enter_root(b);
+}
+
+static void step_modules(struct loop_timer *timer)
+{
+    struct boot *b = container_of(timer, struct boot, step);
+    char *name = strsep(&b->next_module, "\n");
+    if (name && *name)
+        load_module(name);
+    link_look(&b->agent->link);
+    if (b->next_module) {
+        then(b, step_modules, 0);
+        return;
+    }
+    free(b->modules);
+    b->modules = NULL;
+    b->deadline_ms = clock_mono_ms() + ROOT_WAIT_MS;
+    if (b->root[0])
+        then(b, step_root, 0);
+    else
+        fail(b, "no banger.root= on", "the kernel command line", EINVAL);
+}
+
+int boot_run(struct agent *agent)
+{
+    static struct boot boot; /* as long as process 1 */
+    boot.agent = agent;
+    mount_early();
+    open_console();
+    if (agent_init(agent, &system_guest) < 0 || agent_watch_signals(agent) < 0)
+        log_error("boot", "cannot start the agent: %s", strerror(errno));
+    agent->machine.is_init = true;
+    read_command_line(&boot);
+    link_use_port(&agent->link, NULL);
+    if (fs_read("/modules/order", MAX_FILE_BYTES, &boot.modules, NULL, NULL) == 0)
+        boot.next_module = boot.modules;
+    loop_timer_init(&boot.step, step_modules);
+    then(&boot, step_modules, 0);
+    for (;;) {
+        while (agent_round(agent, -1))
+            continue;
+        if (getpid() != 1)
+            return 0;
+        sync();
+        reboot(RB_POWER_OFF);
+    }
+}

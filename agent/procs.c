@@ -1,0 +1,67 @@
+/* Processes through /proc; see procs.h. */
+#include "agent/procs.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+
+enum { ENVIRON_BYTES = 64 * 1024 };
+
+static ssize_t read_proc(pid_t pid, const char *name, char *out, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, out, size - 1);
+    out[n < 0 ? 0 : n] = '\0';
+    return n;
+}
+
+/* "pid (name) state ppid pgrp session …"; the name may hold anything, also parentheses. */
+static pid_t session_of(pid_t pid)
+{
+    char text[512];
+    if (read_proc(pid, "stat", text, sizeof(text)) <= 0)
+        return -1;
+    const char *after = strrchr(text, ')');
+    int ppid, pgrp, sid;
+    if (!after || sscanf(after + 1, " %*c %d %d %d", &ppid, &pgrp, &sid) != 3)
+        return -1;
+    return sid;
+}
+
+static bool is_marked(pid_t pid, const char *mark, char *text)
+{
+    ssize_t n = read_proc(pid, "environ", text, ENVIRON_BYTES);
+    for (const char *at = text; n > 0 && at < text + n; at += strlen(at) + 1)
+        if (strcmp(at, mark) == 0)
+            return true;
+    return false;
+}
+
+void procs_signal_all(pid_t sid, const char *id, int signo)
+{
+    char mark[64];
+    snprintf(mark, sizeof(mark), PROCS_MARK "=%s", id);
+    auto_free char *text = malloc(ENVIRON_BYTES);
+    auto_dir DIR *dir = opendir("/proc");
+    if (!dir || !text)
+        return;
+    for (struct dirent *e; (e = readdir(dir));) {
+        if (!isdigit((unsigned char)e->d_name[0]))
+            continue;
+        pid_t pid = (pid_t)atoi(e->d_name);
+        if (pid <= 1 || pid == getpid())
+            continue;
+        if ((sid > 0 && session_of(pid) == sid) || is_marked(pid, mark, text))
+            kill(pid, signo);
+    }
+}

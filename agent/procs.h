@@ -1,0 +1,13 @@
+/* Finds a session's processes through /proc, where there are no cgroups. */
+#ifndef BANGER_AGENT_PROCS_H
+#define BANGER_AGENT_PROCS_H
+
+#include <sys/types.h>
+
+/* Variable that marks the processes of a session; its value is the session's id. */
+#define PROCS_MARK "BANGER_SESSION"
+
+/* Signals every process of the POSIX session sid (0: none) and every one that carries the mark. */
+void procs_signal_all(pid_t sid, const char *id, int signo);
+
+#endif

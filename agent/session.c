@@ -1,0 +1,480 @@
+/* The session table and a session's life from start to deletion; see session.h. */
+#include "agent/session.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/procs.h"
+#include "agent/spawn.h"
+#include "agent/subscription.h"
+#include "base/clock.h"
+
+enum { PURGE_MS = 20 };
+
+static unsigned bucket_of(const char *id)
+{
+    unsigned h = 2166136261u;
+    for (; *id; id++)
+        h = (h ^ (unsigned char)*id) * 16777619u;
+    return h % SESSION_BUCKETS;
+}
+
+struct session *session_find(const struct session_table *t, const char *id)
+{
+    struct session *s = t->buckets[bucket_of(id)];
+    while (s && strcmp(s->id, id) != 0)
+        s = s->chain;
+    return s;
+}
+
+static void unchain(struct session *s)
+{
+    struct session **at = &s->table->buckets[bucket_of(s->id)];
+    while (*at && *at != s)
+        at = &(*at)->chain;
+    if (*at)
+        *at = s->chain;
+}
+
+/* A name that can be a folder below the cgroup mount, and nothing else. */
+static bool id_is_usable(const char *id)
+{
+    size_t n = strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+    return n > 0 && n < SESSION_ID_BYTES && id[n] == '\0';
+}
+
+bool session_is_live(const struct session *s)
+{
+    return s->phase == SESSION_PENDING || s->pid > 0 || !s->out[0].ended || !s->out[1].ended;
+}
+
+void session_mark(struct session *s)
+{
+    if (s->phase == SESSION_PENDING || s->phase == SESSION_STARTING)
+        return; /* nothing to tell yet */
+    s->status_dirty = true;
+    if (list_empty(&s->dirty))
+        list_add_tail(&s->table->dirty, &s->dirty);
+}
+
+void session_mark_ack(struct session *s)
+{
+    s->ack_dirty = true;
+    if (list_empty(&s->dirty))
+        list_add_tail(&s->table->dirty, &s->dirty);
+}
+
+void session_fail(struct session *s, const char *stage, int sys, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(s->error, sizeof(s->error), fmt, ap);
+    va_end(ap);
+    s->phase = SESSION_FAILED;
+    s->failed_stage = stage;
+    s->failed_errno = sys;
+    s->ended_ns = (uint64_t)clock_real_ns();
+    session_close_stdin(s);
+    session_end_stream(&s->out[0]);
+    session_end_stream(&s->out[1]);
+    session_mark(s);
+    session_settle(s);
+}
+
+static void kill_everything(struct session *s, int signo)
+{
+    if (!cgroup_signal(&s->table->cgroups, s->id, signo))
+        procs_signal_all(s->pid, s->id, signo);
+}
+
+static bool is_known(void *arg, const char *id)
+{
+    return session_find(arg, id) != NULL;
+}
+
+static void purge_fired(struct loop_timer *timer)
+{
+    struct session_table *t = container_of(timer, struct session_table, purge);
+    if (!cgroups_purge(&t->cgroups, is_known, t))
+        loop_arm(t->loop, &t->purge, PURGE_MS);
+}
+
+/* The process has been reaped and nothing of it will be reported after this. */
+static void finish_delete(struct session *s)
+{
+    struct session_table *t = s->table;
+    if (s->phase != SESSION_PENDING && !cgroup_remove(&t->cgroups, s->id)) {
+        kill_everything(s, SIGKILL);
+        loop_arm(t->loop, &t->purge, 0);
+    } else if (t->cgroups.dir_fd < 0 && s->started_ns) {
+        procs_signal_all(0, s->id, SIGKILL);
+    }
+    s->phase = SESSION_EXITED;
+    session_close_stdin(s);
+    session_end_stream(&s->out[0]);
+    session_end_stream(&s->out[1]);
+    subscriptions_orphan(s);
+    loop_disarm(&s->timeout);
+    loop_disarm(&s->drain);
+    list_remove(&s->dirty);
+    if (s->in_sync)
+        t->n_sync--;
+    s->in_sync = false;
+    list_remove(&s->member);
+    unchain(s);
+    list_add_tail(&t->deleted, &s->member);
+}
+
+void session_settle(struct session *s)
+{
+    struct session_table *t = s->table;
+    if (s->settled || session_is_live(s) || s->phase < SESSION_EXITED)
+        return;
+    s->settled = true;
+    t->n_live--;
+    if (s->deleting) {
+        finish_delete(s);
+        return;
+    }
+    t->n_ended++;
+    list_remove(&s->member);
+    list_add_tail(&t->ended, &s->member);
+    buf_done(&s->in.buf);
+    spool_settle(&s->out[0].spool);
+    spool_settle(&s->out[1].spool);
+    session_mark(s);
+    if (t->n_ended > SESSIONS_MAX_ENDED)
+        session_delete(container_of(list_first(&t->ended), struct session, member));
+}
+
+void session_delete(struct session *s)
+{
+    if (s->deleting)
+        return;
+    s->deleting = true;
+    if (s->phase == SESSION_PENDING || s->settled) {
+        if (s->settled)
+            s->table->n_ended--;
+        else
+            s->table->n_live--;
+        s->settled = true;
+        finish_delete(s);
+        return;
+    }
+    if (s->pid > 0) {
+        kill(s->pid, SIGKILL);
+        kill_everything(s, SIGKILL);
+        return; /* the rest when it has been reaped */
+    }
+    session_end_stream(&s->out[0]);
+    session_end_stream(&s->out[1]); /* settles, as the last thing that lived */
+}
+
+void session_free(struct session *s)
+{
+    list_remove(&s->member);
+    list_remove(&s->dirty);
+    loop_remove(s->table->loop, &s->report);
+    if (s->report_fd >= 0)
+        close(s->report_fd);
+    buf_done(&s->in.buf);
+    for (int i = 0; i < 2; i++)
+        spool_done(&s->out[i].spool);
+    free(s->request);
+    free(s);
+}
+
+void session_signal(struct session *s, int signo, PB(SignalTarget) target)
+{
+    if (signo < 1 || signo >= NSIG || s->phase == SESSION_PENDING || s->phase == SESSION_FAILED)
+        return;
+    if (target == PB(SignalTarget_SIGNAL_TARGET_ALL))
+        kill_everything(s, signo);
+    else if (s->pid > 0) /* a reaped pid may be anyone's */
+        kill(target == PB(SignalTarget_SIGNAL_TARGET_GROUP) ? -s->pid : s->pid, signo);
+}
+
+static void timeout_fired(struct loop_timer *timer)
+{
+    struct session *s = container_of(timer, struct session, timeout);
+    if (s->pid <= 0)
+        return;
+    s->timed_out = true;
+    kill(s->pid, SIGKILL);
+    kill_everything(s, SIGKILL);
+}
+
+static void drain_fired(struct loop_timer *timer)
+{
+    struct session *s = container_of(timer, struct session, drain);
+    session_read_rest(s);
+    session_end_stream(&s->out[0]);
+    session_end_stream(&s->out[1]);
+}
+
+/* What the child said between fork and exec, if it is known by now. */
+static void take_report(struct session *s, bool last)
+{
+    struct spawn_report report;
+    int known = spawn_read_report(s->report_fd, &report);
+    if (known < 0 && !last)
+        return;
+    loop_remove(s->table->loop, &s->report);
+    close(s->report_fd);
+    s->report_fd = -1;
+    if (known != 1) {
+        s->phase = SESSION_RUNNING;
+        session_mark(s);
+        return;
+    }
+    const char *stage = report.stage == SPAWN_USER  ? "user"
+                        : report.stage == SPAWN_CWD ? "cwd"
+                                                    : "spawn";
+    session_fail(s, stage, report.sys, "%s: %s", s->error, strerror(report.sys));
+}
+
+static void report_ready(struct loop_io *io, uint32_t events)
+{
+    (void)events;
+    take_report(container_of(io, struct session, report), false);
+}
+
+void session_watch_report(struct session *s, int report_fd)
+{
+    s->report_fd = report_fd;
+    if (loop_add(s->table->loop, &s->report, report_fd, EPOLLIN) < 0)
+        take_report(s, true);
+}
+
+static void session_exited(struct session *s, int status)
+{
+    if (s->report_fd >= 0)
+        take_report(s, true);
+    if (s->phase == SESSION_FAILED) {
+        s->pid = 0;
+        session_settle(s);
+        return;
+    }
+    s->phase = SESSION_EXITED;
+    s->ended_ns = (uint64_t)clock_real_ns();
+    s->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+    s->signo = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    s->oom = s->signo == SIGKILL && cgroup_saw_oom(&s->table->cgroups, s->id);
+    s->pid = 0;
+    loop_disarm(&s->timeout);
+    session_close_stdin(s);
+    session_read_rest(s);
+    session_mark(s);
+    if (!session_is_live(s))
+        session_settle(s);
+    else if (s->deleting) {
+        session_end_stream(&s->out[0]);
+        session_end_stream(&s->out[1]);
+    } else {
+        loop_arm(s->table->loop, &s->drain, s->drain_ms);
+    }
+}
+
+void sessions_reap(struct session_table *t)
+{
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+        list_foreach(pos, &t->live)
+        {
+            struct session *s = container_of(pos, struct session, member);
+            if (s->pid == pid) {
+                session_exited(s, status);
+                break;
+            }
+        }
+}
+
+int sessions_signal_all(struct session_table *t, int signo)
+{
+    list_foreach(pos, &t->live)
+    {
+        struct session *s = container_of(pos, struct session, member);
+        session_signal(s, signo, PB(SignalTarget_SIGNAL_TARGET_ALL));
+    }
+    return t->n_live;
+}
+
+static void add_to_sync(struct session *s)
+{
+    s->in_sync = false;
+    session_mark(s);
+    if (!s->status_dirty)
+        return;
+    s->in_sync = true;
+    s->table->n_sync++;
+    s->table->sync_total++;
+}
+
+void sessions_resync(struct session_table *t)
+{
+    for (struct list *pos; (pos = list_first(&t->dirty));) {
+        struct session *s = container_of(pos, struct session, dirty);
+        s->status_dirty = s->ack_dirty = false;
+        list_remove(pos);
+    }
+    t->n_sync = 0;
+    t->sync_total = 0;
+    t->sync_wanted = true;
+    list_foreach(pos, &t->ended) add_to_sync(container_of(pos, struct session, member));
+    list_foreach(pos, &t->live) add_to_sync(container_of(pos, struct session, member));
+}
+
+void session_fill_status(const struct session *s, PB(SessionStatus) * out)
+{
+    *out = (PB(SessionStatus))PB(SessionStatus_init_zero);
+    snprintf(out->session_id, sizeof(out->session_id), "%s", s->id);
+    out->state = s->phase == SESSION_FAILED   ? PB(SessionState_SESSION_STATE_FAILED)
+                 : s->phase == SESSION_EXITED ? PB(SessionState_SESSION_STATE_EXITED)
+                                              : PB(SessionState_SESSION_STATE_RUNNING);
+    out->pid = s->pid_told;
+    out->exit_code = s->exit_code;
+    out->signo = s->signo;
+    out->oom = s->oom;
+    out->timed_out = s->timed_out;
+    if (s->phase == SESSION_FAILED) {
+        snprintf(out->failed_stage, sizeof(out->failed_stage), "%s", s->failed_stage);
+        snprintf(out->error, sizeof(out->error), "%s", s->error);
+        out->failed_errno = s->failed_errno;
+    }
+    out->stdout_total = s->out[0].spool.total;
+    out->stderr_total = s->out[1].spool.total;
+    out->stdout_ended = s->out[0].ended;
+    out->stderr_ended = s->out[1].ended;
+    out->stdin_acked = s->in.acked;
+    out->stdin_closed = s->in.closed;
+    out->started_ns = s->started_ns;
+    out->ended_ns = s->ended_ns;
+}
+
+void sessions_open(struct session_table *t, const char *error)
+{
+    t->open = true;
+    snprintf(t->closed_error, sizeof(t->closed_error), "%s", error);
+    list_foreach(pos, &t->live)
+    {
+        struct session *s = container_of(pos, struct session, member);
+        if (s->phase != SESSION_PENDING)
+            continue;
+        uint8_t *request = s->request;
+        s->request = NULL;
+        session_launch(s, (struct slice){request, s->request_len});
+        free(request);
+    }
+}
+
+static struct session *session_new(struct session_table *t, const char *id)
+{
+    struct session *s = calloc(1, sizeof(*s));
+    if (!s)
+        return NULL;
+    s->table = t;
+    snprintf(s->id, sizeof(s->id), "%s", id);
+    s->phase = SESSION_PENDING;
+    s->report_fd = s->in.fd = s->out[0].fd = s->out[1].fd = -1;
+    list_init(&s->dirty);
+    list_init(&s->subscriptions);
+    loop_io_init(&s->report, report_ready);
+    loop_timer_init(&s->timeout, timeout_fired);
+    loop_timer_init(&s->drain, drain_fired);
+    buf_init(&s->in.buf, SESSION_STDIN_BYTES);
+    for (int i = 0; i < 2; i++) {
+        s->out[i].session = s;
+        loop_io_init(&s->out[i].io, NULL);
+        spool_init(&s->out[i].spool, &t->pool, 0);
+    }
+    loop_io_init(&s->in.io, NULL);
+    struct session **bucket = &t->buckets[bucket_of(id)];
+    s->chain = *bucket;
+    *bucket = s;
+    list_add_tail(&t->live, &s->member);
+    t->n_live++;
+    return s;
+}
+
+bool sessions_start(struct session_table *t, struct slice body)
+{
+    struct codec_start start;
+    if (!codec_read_start(body, &start) || !id_is_usable(start.message.session_id))
+        return false;
+    struct session *s = session_find(t, start.message.session_id);
+    if (s) {
+        session_mark(s);
+        return true;
+    }
+    bool full = t->n_live >= SESSIONS_MAX_LIVE;
+    s = session_new(t, start.message.session_id);
+    if (!s)
+        return false;
+    if (full) {
+        session_fail(s, "limit", EAGAIN, "%d sessions are live already", SESSIONS_MAX_LIVE);
+    } else if (!t->open) {
+        s->request = malloc(body.len ? body.len : 1);
+        if (!s->request) {
+            session_fail(s, "spawn", ENOMEM, "out of memory");
+            return true;
+        }
+        memcpy(s->request, body.data, body.len);
+        s->request_len = body.len;
+    } else {
+        session_launch(s, body);
+    }
+    return true;
+}
+
+static void held_fired(struct loop_timer *timer)
+{
+    struct session_table *t = container_of(timer, struct session_table, held);
+    list_foreach(pos, &t->live) session_release_held(container_of(pos, struct session, member));
+}
+
+void sessions_init(struct session_table *t, struct loop *loop)
+{
+    *t = (struct session_table){.loop = loop, .cgroups.dir_fd = -1};
+    spool_pool_init(&t->pool);
+    list_init(&t->live);
+    list_init(&t->ended);
+    list_init(&t->dirty);
+    list_init(&t->deleted);
+    list_init(&t->ready);
+    loop_timer_init(&t->purge, purge_fired);
+    loop_timer_init(&t->held, held_fired);
+}
+
+static void drop_all(struct list *of)
+{
+    for (struct list *pos; (pos = list_first(of));) {
+        struct session *s = container_of(pos, struct session, member);
+        if (s->pid > 0) {
+            kill(s->pid, SIGKILL);
+            kill_everything(s, SIGKILL);
+            waitpid(s->pid, NULL, 0);
+            s->pid = 0;
+        }
+        s->deleting = s->settled = true;
+        finish_delete(s);
+        session_free(s);
+    }
+}
+
+void sessions_done(struct session_table *t)
+{
+    drop_all(&t->live);
+    drop_all(&t->ended);
+    for (struct list *pos; (pos = list_first(&t->deleted));)
+        session_free(container_of(pos, struct session, member));
+    loop_disarm(&t->purge);
+    loop_disarm(&t->held);
+    cgroups_done(&t->cgroups);
+    spool_pool_done(&t->pool);
+}

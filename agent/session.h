@@ -1,0 +1,154 @@
+/* Guest sessions: one process (and what it starts) each, with stdin, two spooled output streams and
+ * an exit that stays known until the session is deleted.
+ *
+ * The table owns the sessions. What the daemon must hear about is not queued but marked: a session
+ * on the `dirty` list has news, and the agent's pump writes the newest state when the link has
+ * room. */
+#ifndef BANGER_AGENT_SESSION_H
+#define BANGER_AGENT_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "agent/cgroup.h"
+#include "agent/codec.h"
+#include "agent/loop.h"
+#include "agent/spool.h"
+#include "base/buf.h"
+#include "base/list.h"
+
+enum {
+    SESSIONS_MAX_LIVE = 64,
+    SESSIONS_MAX_ENDED = 2048, /* the oldest ended one is forgotten beyond this */
+    SESSION_STDIN_BYTES = 256 * 1024,
+    SESSION_DRAIN_MS = 1000,
+    SESSION_ID_BYTES = 20,
+    SESSION_MAX_STRINGS = 8192, /* argv and env each */
+};
+
+enum session_phase {
+    SESSION_PENDING,  /* waits for the root file system */
+    SESSION_STARTING, /* forked, exec not yet seen */
+    SESSION_RUNNING,
+    SESSION_EXITED,
+    SESSION_FAILED,
+};
+
+struct session;
+
+struct stream {
+    struct loop_io io;
+    struct session *session;
+    int fd; /* reading end, owned; -1 once ended */
+    bool ended;
+    bool held; /* waits for a follower that keeps up; see subscription.h */
+    struct spool spool;
+};
+
+struct session_stdin {
+    struct loop_io io;
+    int fd; /* writing end, owned; -1: closed */
+    struct buf buf;
+    uint64_t acked; /* bytes written or dropped */
+    bool eof_known;
+    uint64_t eof_at;
+    bool closed;
+};
+
+struct session {
+    struct list member;    /* of the table's live or ended list */
+    struct list dirty;     /* of the table's dirty list */
+    struct session *chain; /* hash chain */
+    struct session_table *table;
+    char id[SESSION_ID_BYTES];
+    enum session_phase phase;
+    bool settled; /* has left the live sessions */
+    bool deleting;
+    bool status_dirty, ack_dirty,
+        in_sync; /* in_sync: its status is part of the answer to a hello */
+
+    pid_t pid; /* 0: none, or reaped */
+    uint32_t pid_told;
+    int exit_code, signo;
+    bool oom, timed_out, tty;
+    const char *failed_stage; /* static text, or NULL */
+    int failed_errno;
+    char error[256];
+    uint64_t started_ns, ended_ns;
+
+    struct loop_io report; /* the spawn report */
+    int report_fd;
+    struct session_stdin in;
+    struct stream out[2]; /* stdout, stderr */
+    uint32_t drain_ms;
+    struct loop_timer timeout, drain;
+    uint8_t *request; /* StartSession that waits, owned */
+    size_t request_len;
+    struct list subscriptions;
+};
+
+enum { SESSION_BUCKETS = 256 };
+
+struct session_table {
+    struct loop *loop;
+    struct spool_pool pool;
+    struct cgroups cgroups;
+    struct session *buckets[SESSION_BUCKETS];
+    struct list live, ended;    /* in order of start, in order of end */
+    struct list dirty, deleted; /* sessions with news; sessions to report as deleted and free */
+    struct list ready;          /* subscriptions with something to send */
+    int n_live, n_ended;
+    int n_sync; /* statuses still to be sent before Synced */
+    bool sync_wanted;
+    uint32_t sync_total;
+    bool open;               /* sessions may start: the root is there, or will never be */
+    char closed_error[256];  /* why not, once open; "" if they may */
+    struct loop_timer purge; /* cgroups that were not empty yet */
+    struct loop_timer held;  /* a look at streams that wait for a follower */
+};
+
+void sessions_init(struct session_table *t, struct loop *loop);
+/* Kills what is left and frees everything. */
+void sessions_done(struct session_table *t);
+/* From now on sessions start, or fail in stage "boot" where error is not empty. */
+void sessions_open(struct session_table *t, const char *error);
+
+struct session *session_find(const struct session_table *t, const char *id);
+
+/* StartSession; the outcome shows as a status. False: the message is malformed. */
+bool sessions_start(struct session_table *t, struct slice body);
+/* Stdin and StdinEof of a session; false where the daemon has broken the protocol. */
+bool session_take_stdin(struct session *s, uint64_t offset, struct slice data);
+bool session_take_eof(struct session *s, uint64_t offset);
+void session_signal(struct session *s, int signo, PB(SignalTarget) target);
+void session_resize(struct session *s, uint32_t rows, uint32_t columns);
+/* Kills it where it lives; it is on the deleted list once it has ended. */
+void session_delete(struct session *s);
+/* Frees a session that is on no list of news any more. */
+void session_free(struct session *s);
+
+/* Children have ended (SIGCHLD): reaps all, also those that are nobody's session. */
+void sessions_reap(struct session_table *t);
+/* Signals every session's processes; returns how many are live. */
+int sessions_signal_all(struct session_table *t, int signo);
+/* A hello has come: every status is news, Synced follows. */
+void sessions_resync(struct session_table *t);
+void session_fill_status(const struct session *s, PB(SessionStatus) * out);
+
+/* For the parts of this module (session_start.c, session_io.c, session.c). */
+void session_mark(struct session *s);     /* its status is news */
+void session_mark_ack(struct session *s); /* its stdin offset is */
+void session_fail(struct session *s, const char *stage, int sys, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void session_launch(struct session *s, struct slice body);
+void session_settle(struct session *s); /* moves it to the ended ones when all has ended */
+void session_watch_report(struct session *s, int report_fd);
+int session_open_io(struct session *s, int in_fd, int out_fd, int err_fd);
+void session_close_stdin(struct session *s);
+void session_read_rest(struct session *s); /* what the pipes hold now, when the process has ended */
+void session_end_stream(struct stream *stream);
+void session_release_held(struct session *s); /* looks again at streams that wait for a follower */
+bool session_is_live(const struct session *s);
+
+#endif

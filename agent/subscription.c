@@ -1,0 +1,305 @@
+/* Cursors over output; see subscription.h. */
+#include "agent/subscription.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/session.h"
+#include "base/clock.h"
+
+void subscriptions_init(struct subscriptions *set)
+{
+    list_init(&set->all);
+    set->n = 0;
+}
+
+static void subscription_free(struct subscriptions *set, struct subscription *sub)
+{
+    list_remove(&sub->member);
+    list_remove(&sub->in_session);
+    list_remove(&sub->ready);
+    set->n--;
+    free(sub);
+}
+
+void subscriptions_clear(struct subscriptions *set)
+{
+    for (struct list *pos; (pos = list_first(&set->all));)
+        subscription_free(set, container_of(pos, struct subscription, member));
+}
+
+static struct subscription *find(const struct subscriptions *set, uint32_t id)
+{
+    list_foreach(pos, &set->all)
+    {
+        struct subscription *sub = container_of(pos, struct subscription, member);
+        if (sub->id == id)
+            return sub;
+    }
+    return NULL;
+}
+
+static void make_ready(struct session_table *t, struct subscription *sub)
+{
+    if (list_empty(&sub->ready))
+        list_add_tail(&t->ready, &sub->ready);
+}
+
+static bool stream_skipped(bool has, const PB(From) * from)
+{
+    return has && from->which_at == PB_TAG(From, skip) && from->at.skip;
+}
+
+/* False where the offset lies past the end. */
+static bool place_cursor(struct cursor *c, const struct stream *stream, bool has,
+                         const PB(From) * from, bool follow)
+{
+    const struct spool *spool = &stream->spool;
+    c->done = stream_skipped(has, from);
+    c->at = 0;
+    if (has && from->which_at == PB_TAG(From, offset))
+        c->at = from->at.offset;
+    else if (has && from->which_at == PB_TAG(From, tail))
+        c->at = from->at.tail < spool->total ? spool->total - from->at.tail : 0;
+    else if (c->done || (has && from->which_at == PB_TAG(From, end) && from->at.end))
+        c->at = spool->total;
+    if (has && from->which_at == PB_TAG(From, tail) && c->at < spool_first(spool))
+        c->at = spool_first(spool);
+    c->end = follow ? UINT64_MAX : spool->total;
+    return c->at <= spool->total;
+}
+
+static void refuse(struct link *link, uint32_t id, const char *why)
+{
+    PB(FromAgent) m = PB(FromAgent_init_zero);
+    m.which_kind = PB_TAG(FromAgent, subscribed);
+    m.kind.subscribed.subscription = id;
+    snprintf(m.kind.subscribed.error, sizeof(m.kind.subscribed.error), "%s", why);
+    link_send(link, &m);
+}
+
+void subscription_open(struct subscriptions *set, struct session_table *t, struct link *link,
+                       const PB(Subscribe) * request)
+{
+    struct session *s = session_find(t, request->session_id);
+    uint32_t id = request->subscription;
+    if (!s || s->deleting)
+        return refuse(link, id, "there is no such session");
+    if (find(set, id))
+        return refuse(link, id, "this subscription exists");
+    if (set->n >= SUBSCRIPTIONS_MAX)
+        return refuse(link, id, "too many subscriptions");
+    struct subscription *sub = calloc(1, sizeof(*sub));
+    if (!sub)
+        return refuse(link, id, "out of memory");
+    sub->id = id;
+    sub->session = s;
+    sub->follow = request->follow;
+    sub->credit = request->credit_bytes;
+    if (!place_cursor(&sub->cursor[0], &s->out[0], request->has_from_stdout, &request->from_stdout,
+                      sub->follow) ||
+        !place_cursor(&sub->cursor[1], &s->out[1], request->has_from_stderr, &request->from_stderr,
+                      sub->follow)) {
+        free(sub);
+        return refuse(link, id, "the offset is past the end");
+    }
+    sub->window_ms = sub->kept_up_ms = clock_mono_ms();
+    list_init(&sub->ready);
+    list_add_tail(&set->all, &sub->member);
+    list_add_tail(&s->subscriptions, &sub->in_session);
+    set->n++;
+    make_ready(t, sub);
+}
+
+void subscription_add_credit(struct subscriptions *set, struct session_table *t, uint32_t id,
+                             uint32_t bytes)
+{
+    struct subscription *sub = find(set, id);
+    if (!sub)
+        return;
+    sub->credit += bytes; /* 64 bits of it: cannot wrap in this universe's time */
+    make_ready(t, sub);
+}
+
+void subscription_close(struct subscriptions *set, uint32_t id)
+{
+    struct subscription *sub = find(set, id);
+    if (sub)
+        subscription_free(set, sub);
+}
+
+void subscriptions_wake(struct session *s)
+{
+    list_foreach(pos, &s->subscriptions)
+        make_ready(s->table, container_of(pos, struct subscription, in_session));
+}
+
+void subscriptions_orphan(struct session *s)
+{
+    list_foreach(pos, &s->subscriptions)
+    {
+        struct subscription *sub = container_of(pos, struct subscription, in_session);
+        sub->session = NULL;
+        list_remove(pos);
+        make_ready(s->table, sub);
+    }
+}
+
+static bool keeps_up(const struct subscription *sub)
+{
+    return sub->follow && clock_mono_ms() - sub->kept_up_ms < 2 * FOLLOWER_WINDOW_MS;
+}
+
+bool subscriptions_hold(const struct stream *stream)
+{
+    const struct session *s = stream->session;
+    int which = stream == &s->out[1];
+    bool any = false;
+    list_foreach(pos, &s->subscriptions)
+    {
+        const struct subscription *sub = container_of(pos, struct subscription, in_session);
+        const struct cursor *c = &sub->cursor[which];
+        if (c->done || !keeps_up(sub))
+            continue;
+        if (stream->spool.total - c->at < stream->spool.limit / 2)
+            return false;
+        any = true;
+    }
+    return any;
+}
+
+static void note_progress(struct subscription *sub, size_t n_bytes)
+{
+    int64_t now = clock_mono_ms();
+    sub->window_bytes += n_bytes;
+    if (sub->window_bytes >= FOLLOWER_MIN_BYTES)
+        sub->kept_up_ms = now;
+    if (now - sub->window_ms >= FOLLOWER_WINDOW_MS) {
+        sub->window_ms = now;
+        sub->window_bytes = 0;
+    }
+}
+
+static void send_announcement(struct subscription *sub, struct link *link)
+{
+    PB(FromAgent) m = PB(FromAgent_init_zero);
+    m.which_kind = PB_TAG(FromAgent, subscribed);
+    m.kind.subscribed.subscription = sub->id;
+    m.kind.subscribed.stdout_offset = sub->cursor[0].at;
+    m.kind.subscribed.stderr_offset = sub->cursor[1].at;
+    link_send(link, &m);
+    sub->announced = true;
+}
+
+static void send_gap(const struct subscription *sub, int which, struct link *link, uint64_t to)
+{
+    PB(FromAgent) m = PB(FromAgent_init_zero);
+    m.which_kind = PB_TAG(FromAgent, gap);
+    PB(Gap) *gap = &m.kind.gap;
+    gap->subscription = sub->id;
+    gap->stream = which ? PB(Stream_STREAM_STDERR) : PB(Stream_STREAM_STDOUT);
+    gap->from = sub->cursor[which].at;
+    gap->to = to;
+    snprintf(gap->reason, sizeof(gap->reason), "%s",
+             spool_gap_reason(&sub->session->out[which].spool));
+    link_send(link, &m);
+}
+
+static void send_stream_end(const struct subscription *sub, int which, struct link *link)
+{
+    PB(FromAgent) m = PB(FromAgent_init_zero);
+    m.which_kind = PB_TAG(FromAgent, stream_end);
+    m.kind.stream_end.subscription = sub->id;
+    m.kind.stream_end.stream = which ? PB(Stream_STREAM_STDERR) : PB(Stream_STREAM_STDOUT);
+    m.kind.stream_end.total = sub->session->out[which].spool.total;
+    link_send(link, &m);
+}
+
+static void send_end(const struct subscription *sub, struct link *link)
+{
+    PB(FromAgent) m = PB(FromAgent_init_zero);
+    m.which_kind = PB_TAG(FromAgent, subscription_end);
+    m.kind.subscription_end.subscription = sub->id;
+    link_send(link, &m);
+}
+
+static size_t read_spool(void *arg, uint64_t offset, uint8_t *out, size_t max)
+{
+    return spool_read(arg, offset, out, max);
+}
+
+/* One frame of one stream, if there is one to send. */
+static bool step_stream(struct subscription *sub, int which, struct link *link)
+{
+    struct cursor *c = &sub->cursor[which];
+    struct stream *stream = &sub->session->out[which];
+    if (c->done)
+        return false;
+    uint64_t end = c->end < stream->spool.total ? c->end : stream->spool.total;
+    uint64_t first = spool_first(&stream->spool);
+    if (c->at < first && c->at < end) {
+        uint64_t to = first < end ? first : end;
+        send_gap(sub, which, link, to);
+        c->at = to;
+        return true;
+    }
+    if (c->at < end) {
+        uint64_t max = end - c->at < sub->credit ? end - c->at : sub->credit;
+        int name = which ? PB(Stream_STREAM_STDERR) : PB(Stream_STREAM_STDOUT);
+        size_t n = max == 0 ? 0
+                            : link_send_data(link, sub->id, name, c->at, (size_t)max, read_spool,
+                                             &stream->spool);
+        c->at += n;
+        sub->credit -= n;
+        if (n > 0)
+            note_progress(sub, n);
+        return n > 0 || c->at < spool_first(&stream->spool); /* the file has failed: a gap */
+    }
+    if (stream->ended && c->at == stream->spool.total)
+        send_stream_end(sub, which, link);
+    else if (c->at < c->end)
+        return false;
+    c->done = true;
+    return true;
+}
+
+/* True if something was sent, or the subscription has ended (then it is gone). */
+static bool step(struct subscriptions *set, struct subscription *sub, struct link *link)
+{
+    if (sub->session) {
+        if (!sub->announced) {
+            send_announcement(sub, link);
+            return true;
+        }
+        for (int i = 0; i < 2; i++) {
+            int which = (sub->turn + i) % 2;
+            if (step_stream(sub, which, link)) {
+                sub->turn = !which;
+                return true;
+            }
+        }
+        if (!sub->cursor[0].done || !sub->cursor[1].done)
+            return false;
+    }
+    send_end(sub, link);
+    subscription_free(set, sub);
+    return true;
+}
+
+bool subscriptions_pump(struct subscriptions *set, struct session_table *t, struct link *link)
+{
+    bool any = false;
+    while (link_takes_data(link) && !list_empty(&t->ready)) {
+        struct list *pos = list_first(&t->ready);
+        struct subscription *sub = container_of(pos, struct subscription, ready);
+        int n = set->n;
+        list_remove(pos);
+        if (!step(set, sub, link))
+            continue;
+        any = true;
+        if (set->n == n && list_empty(&sub->ready))
+            list_add_tail(&t->ready, &sub->ready);
+    }
+    return any;
+}

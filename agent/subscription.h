@@ -1,0 +1,77 @@
+/* Cursors over sessions' output, each with its own credit.
+ *
+ * A subscription is on the table's ready list while it may have something to send; the pump takes
+ * one after the other, one frame each. One without credit or news is on no list and costs nothing.
+ *
+ * Who follows also slows, a little: a session whose every follower that keeps up
+ * (FOLLOWER_MIN_BYTES in each FOLLOWER_WINDOW_MS) is more than half the spool behind is not read
+ * until one has caught up. So a live reader sees every byte of a process that writes faster than
+ * the channel carries, while a stalled or slow reader, and having none, never holds a process up.
+ */
+#ifndef BANGER_AGENT_SUBSCRIPTION_H
+#define BANGER_AGENT_SUBSCRIPTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/codec.h"
+#include "agent/link.h"
+#include "base/list.h"
+
+enum {
+    SUBSCRIPTIONS_MAX = 1024,
+    FOLLOWER_WINDOW_MS = 250,
+    FOLLOWER_MIN_BYTES = 256 * 1024,
+};
+
+struct session;
+struct session_table;
+struct stream;
+
+struct cursor {
+    uint64_t at;  /* next offset to send */
+    uint64_t end; /* stop here; UINT64_MAX: follow */
+    bool done;    /* end of stream told, or not wanted */
+};
+
+struct subscription {
+    struct list member;     /* of the set */
+    struct list in_session; /* of the session's subscriptions */
+    struct list ready;      /* of the table's ready list */
+    uint32_t id;
+    struct session *session; /* NULL: deleted meanwhile */
+    struct cursor cursor[2];
+    bool announced, follow;
+    int turn; /* stream that goes first next time */
+    uint64_t credit;
+    /* keeping up: bytes sent in the window that began then, and the last moment it was enough */
+    int64_t window_ms, kept_up_ms;
+    uint64_t window_bytes;
+};
+
+struct subscriptions {
+    struct list all;
+    int n;
+};
+
+void subscriptions_init(struct subscriptions *set);
+/* Forgets all: the link is gone. */
+void subscriptions_clear(struct subscriptions *set);
+
+/* Answers with Subscribed; an error there means that it does not exist. */
+void subscription_open(struct subscriptions *set, struct session_table *t, struct link *link,
+                       const PB(Subscribe) * request);
+void subscription_add_credit(struct subscriptions *set, struct session_table *t, uint32_t id,
+                             uint32_t bytes);
+void subscription_close(struct subscriptions *set, uint32_t id);
+
+/* Sends what is ready while the link takes it. True if anything was sent. */
+bool subscriptions_pump(struct subscriptions *set, struct session_table *t, struct link *link);
+
+/* For session.c: there is more output (or the end of it); the session goes away. */
+void subscriptions_wake(struct session *s);
+void subscriptions_orphan(struct session *s);
+/* The stream should not be read for now, see above. */
+bool subscriptions_hold(const struct stream *stream);
+
+#endif

@@ -1,0 +1,19 @@
+/* What the daemon asks of the guest as a machine: identity, clock, entropy, network, work disk,
+ * power. */
+#ifndef BANGER_AGENT_SYSTEM_H
+#define BANGER_AGENT_SYSTEM_H
+
+#include <stdbool.h>
+
+struct agent;
+struct err;
+
+extern const struct agent_system system_guest;
+
+/* Cgroups for the sessions and, unless there is one already, a folder for their output. */
+void system_prepare(struct agent *agent, bool has_spool);
+
+/* Address ("10.0.2.15/24"), up, loopback up, default route over gateway ("": none). */
+int network_set(const char *address_cidr, const char *gateway, struct err *err);
+
+#endif

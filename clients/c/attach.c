@@ -1,0 +1,263 @@
+/* An attach and its connections: opened, lost, opened again at the offsets reached.
+ *
+ * A struct banger_attach outlives its streams. All work happens inside banger_attach_next (and the
+ * writes of attach_stdin.c), so that nothing is freed behind a callback's back. */
+#include "attach_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+struct banger_attach *banger_attach_open(struct banger_client *client, const char *session,
+                                         const struct banger_attach_options *options,
+                                         struct banger_error *error)
+{
+    static const struct banger_attach_options defaults;
+    if (!options)
+        options = &defaults;
+    struct banger_attach *attach = calloc(1, sizeof(*attach));
+    char *copy = strdup(session);
+    if (!attach || !copy) {
+        free(attach);
+        free(copy);
+        error_no_memory(error);
+        return NULL;
+    }
+    attach->client = client;
+    attach->session = copy;
+    attach->role = options->role;
+    attach->writer = options->role > BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_VIEWER;
+    attach->reattach_ms = options->reattach_ms ? options->reattach_ms : ATTACH_REATTACH_MS;
+    attach->out[0].start = options->start_stdout;
+    attach->out[1].start = options->start_stderr;
+    buf_init(&attach->unacked, ATTACH_STDIN_BYTES);
+    list_add_tail(&client->attaches, &attach->link);
+    return attach;
+}
+
+void banger_attach_close(struct banger_attach *attach)
+{
+    if (!attach)
+        return;
+    banger_stream_close(attach->stream);
+    banger_message_free(attach->current);
+    list_remove(&attach->link);
+    buf_done(&attach->unacked);
+    free(attach->session);
+    free(attach);
+}
+
+int64_t attach_due_ms(const struct list *link)
+{
+    const struct banger_attach *attach = container_of(link, struct banger_attach, link);
+    if (attach->stream || attach->over)
+        return -1;
+    int64_t left = attach->due_ms - clock_mono_ms();
+    return left > 0 ? left : 0;
+}
+
+static void attach_set_start(Banger__V1__StreamStart *start, const struct attach_output *out)
+{
+    start->at_case = BANGER__V1__STREAM_START__AT_OFFSET;
+    if (out->known) {
+        start->offset = out->next;
+        return;
+    }
+    switch (out->start.at) {
+    case BANGER_START_OFFSET:
+        start->offset = out->start.value;
+        break;
+    case BANGER_START_TAIL:
+        start->at_case = BANGER__V1__STREAM_START__AT_TAIL;
+        start->tail = out->start.value;
+        break;
+    case BANGER_START_END:
+        start->at_case = BANGER__V1__STREAM_START__AT_END;
+        start->end = true;
+        break;
+    case BANGER_START_SKIP:
+        start->at_case = BANGER__V1__STREAM_START__AT_SKIP;
+        start->skip = true;
+        break;
+    }
+}
+
+static int attach_connect(struct banger_attach *attach, struct banger_error *error)
+{
+    attach->opened_at_ms = 0;
+    attach->stream = banger_stream_open(attach->client, "/banger.v1.GuestSessionService/Attach",
+                                        NULL, NULL, error);
+    if (!attach->stream)
+        return -1;
+    Banger__V1__StreamStart out = BANGER__V1__STREAM_START__INIT;
+    Banger__V1__StreamStart err = BANGER__V1__STREAM_START__INIT;
+    attach_set_start(&out, &attach->out[0]);
+    attach_set_start(&err, &attach->out[1]);
+    Banger__V1__AttachOpen open = BANGER__V1__ATTACH_OPEN__INIT;
+    open.session = attach->session;
+    open.role = attach->role;
+    open.start_stdout = &out;
+    open.start_stderr = &err;
+    Banger__V1__AttachRequest request = BANGER__V1__ATTACH_REQUEST__INIT;
+    request.frame_case = BANGER__V1__ATTACH_REQUEST__FRAME_OPEN;
+    request.open = &open;
+    return banger_stream_send(attach->stream, &request.base, error);
+}
+
+/* Ends the attach for good with error. */
+static int attach_fail(struct banger_attach *attach, const struct banger_error *error)
+{
+    attach->over = true;
+    attach->failure = *error;
+    return -1;
+}
+
+/* A server that restarts, or has not yet noticed that our earlier connection is gone. */
+static bool attach_may_return(const struct banger_attach *attach, const struct banger_error *error)
+{
+    if (error->code == BANGER_UNAVAILABLE)
+        return true;
+    return attach->n_opened > 0 && strcmp(error->reason, "WRITER_TAKEN") == 0;
+}
+
+/* The stream is gone. 1 with a BROKEN frame, 0 when it will be tried again, -1 when not. */
+static int attach_lose(struct banger_attach *attach, struct banger_frame *frame,
+                       struct banger_error *error)
+{
+    int64_t now = clock_mono_ms();
+    bool was_open = attach->opened_at_ms != 0;
+    if (was_open && now - attach->opened_at_ms >= ATTACH_STEADY_MS)
+        retry_reset(&attach->retry);
+    banger_stream_close(attach->stream);
+    attach->stream = NULL;
+    attach->opened_at_ms = 0;
+    int64_t patience = attach->reattach_ms;
+    if (attach->n_opened == 0 && patience > 0)
+        patience = attach->client->ever_connected ? attach->client->retry_ms
+                                                  : attach->client->wait_for_ready_ms;
+    int64_t delay = attach_may_return(attach, error) ? retry_delay(&attach->retry, patience) : -1;
+    if (delay < 0)
+        return attach_fail(attach, error);
+    attach->due_ms = now + delay;
+    if (!was_open)
+        return 0;
+    snprintf(attach->reason, sizeof(attach->reason), "%s", error->message);
+    frame->kind = BANGER_FRAME_BROKEN;
+    frame->reason = attach->reason;
+    return 1;
+}
+
+/* Output came: a later loss is a new one. */
+static void attach_note_progress(struct banger_attach *attach, const struct banger_frame *frame)
+{
+    if (frame->kind == BANGER_FRAME_DATA || frame->kind == BANGER_FRAME_STDIN_ACK)
+        retry_reset(&attach->retry);
+}
+
+static int attach_detached(struct banger_attach *attach, struct banger_frame *frame)
+{
+    attach->over = true;
+    frame->kind = BANGER_FRAME_DETACHED;
+    return 1;
+}
+
+/* What can be said without waiting: 1 a frame, 0 nothing (*again: look once more), -1. */
+static int attach_step(struct banger_attach *attach, struct banger_frame *frame, bool *again,
+                       struct banger_error *error)
+{
+    *again = false;
+    if (!attach->stream) {
+        if (attach->detaching)
+            return attach_detached(attach, frame);
+        if (clock_mono_ms() < attach->due_ms)
+            return 0;
+        return attach_connect(attach, error) < 0 ? attach_lose(attach, frame, error) : 0;
+    }
+    ProtobufCMessage *message;
+    switch (banger_stream_next(attach->stream, 0, &message, error)) {
+    case BANGER_NEXT_NOTHING:
+        return 0;
+    case BANGER_NEXT_END:
+        if (attach->detaching)
+            return attach_detached(attach, frame);
+        error_set(error, BANGER_UNAVAILABLE, "the server ended the attach before the session");
+        return attach_lose(attach, frame, error);
+    case BANGER_NEXT_ERROR:
+        if (attach->detaching)
+            return attach_detached(attach, frame);
+        return attach_lose(attach, frame, error);
+    case BANGER_NEXT_MESSAGE:
+        break;
+    }
+    attach->current = message;
+    int result =
+        attach_take_message(attach, (const Banger__V1__AttachResponse *)message, frame, error);
+    if (result < 0)
+        return attach_fail(attach, error);
+    attach_note_progress(attach, frame);
+    *again = result == 0;
+    return result;
+}
+
+int banger_attach_next(struct banger_attach *attach, int64_t timeout_ms, struct banger_frame *frame,
+                       struct banger_error *error)
+{
+    struct banger_error own;
+    if (!error)
+        error = &own;
+    int64_t deadline = timeout_ms < 0 ? INT64_MAX : clock_mono_ms() + timeout_ms;
+    for (;;) {
+        banger_message_free(attach->current);
+        attach->current = NULL;
+        memset(frame, 0, sizeof(*frame));
+        if (attach->over) {
+            if (!attach->failure.code)
+                error_set(&attach->failure, BANGER_FAILED_PRECONDITION, "the attach is over");
+            *error = attach->failure;
+            return -1;
+        }
+        bool again;
+        int result = attach_step(attach, frame, &again, error);
+        attach_stdin_pump(attach);
+        if (result != 0)
+            return result;
+        if (again)
+            continue;
+        int64_t left = deadline == INT64_MAX ? -1 : deadline - clock_mono_ms();
+        if (timeout_ms == 0 || (deadline != INT64_MAX && left <= 0))
+            return 0;
+        if (client_wait(attach->client, left, error) < 0)
+            return -1;
+    }
+}
+
+void banger_attach_detach(struct banger_attach *attach)
+{
+    attach->detaching = true;
+    if (!attach->stream)
+        return;
+    Banger__V1__AttachDetach detach = BANGER__V1__ATTACH_DETACH__INIT;
+    Banger__V1__AttachRequest request = BANGER__V1__ATTACH_REQUEST__INIT;
+    request.frame_case = BANGER__V1__ATTACH_REQUEST__FRAME_DETACH;
+    request.detach = &detach;
+    if (banger_stream_send(attach->stream, &request.base, NULL) < 0) {
+        banger_stream_close(attach->stream);
+        attach->stream = NULL;
+    }
+}
+
+int banger_exit_status(const Banger__V1__SessionExit *exit)
+{
+    switch (exit ? exit->kind_case : BANGER__V1__SESSION_EXIT__KIND__NOT_SET) {
+    case BANGER__V1__SESSION_EXIT__KIND_CODE:
+        return exit->code & 0xff || exit->code == 0 ? exit->code & 0xff : 125;
+    case BANGER__V1__SESSION_EXIT__KIND_SIGNAL:
+        return 128 + (exit->signal & 0x7f);
+    case BANGER__V1__SESSION_EXIT__KIND_OOM:
+        return 137;
+    default:
+        return 125;
+    }
+}

@@ -1,0 +1,65 @@
+/* The inside of an attach, shared by attach.c (connections), attach_frames.c (what comes) and
+ * attach_stdin.c (what goes). */
+#ifndef BANGER_CLIENT_ATTACH_INTERNAL_H
+#define BANGER_CLIENT_ATTACH_INTERNAL_H
+
+#include "banger/attach.h"
+#include "internal.h"
+
+enum {
+    ATTACH_STDIN_BYTES = 256 << 10, /* kept until acknowledged */
+    ATTACH_CHUNK_BYTES = 32 << 10,  /* the contract's limit of a frame */
+    ATTACH_WINDOW_BYTES = 64 << 10, /* where the server names none */
+    ATTACH_REATTACH_MS = 60000,
+    ATTACH_STEADY_MS = 1000, /* a connection that held so long makes up for earlier failures */
+    ATTACH_SIGNALS = 65,
+};
+
+/* One output stream: next is the offset that must come next. */
+struct attach_output {
+    struct banger_stream_start start;
+    uint64_t next;
+    bool known; /* next is: the server has said where we are */
+    bool ended;
+};
+
+struct banger_attach {
+    struct list link; /* of client->attaches */
+    struct banger_client *client;
+    char *session;
+    Banger__V1__AttachRole role; /* to ask for next time */
+    int64_t reattach_ms;
+
+    struct banger_stream *stream; /* NULL: between connections */
+    struct retry retry;
+    int64_t due_ms;       /* no stream: when to try again */
+    int64_t opened_at_ms; /* this connection's Opened; 0: not yet */
+    unsigned n_opened;
+    bool detaching, over;
+    struct banger_error failure; /* over: what next says from now on */
+
+    ProtobufCMessage *current; /* behind the latest frame */
+    char reason[512];          /* BROKEN's */
+    struct attach_output out[2];
+
+    struct buf unacked; /* stdin from in_base on */
+    uint64_t in_base;   /* acknowledged so far */
+    uint64_t in_sent;   /* sent on this connection */
+    uint32_t in_window;
+    bool writer, in_eof, in_eof_sent, in_closed;
+    uint8_t signals[ATTACH_SIGNALS]; /* by signo: 1 + target, to be sent; 0: none */
+};
+
+/* attach_frames.c: makes a frame of a message: 1, 0 for one that says nothing new, -1 for nonsense.
+ */
+int attach_take_message(struct banger_attach *attach, const Banger__V1__AttachResponse *message,
+                        struct banger_frame *frame, struct banger_error *error);
+
+/* attach_stdin.c */
+/* The server said up to where it has stdin, at Opened or with an ack. */
+int attach_stdin_resume(struct banger_attach *attach, uint64_t offset, struct banger_error *error);
+void attach_stdin_acked(struct banger_attach *attach, uint64_t offset, bool closed);
+/* Sends what may be sent. */
+void attach_stdin_pump(struct banger_attach *attach);
+
+#endif

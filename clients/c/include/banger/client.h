@@ -1,0 +1,134 @@
+/* libbanger: the C client library of banger.
+ *
+ *   struct banger_error error;
+ *   struct banger_client *client = banger_connect_local(NULL, &error);
+ *   Banger__V1__GetVMRequest request = BANGER__V1__GET_VMREQUEST__INIT;
+ *   request.vm = "box";
+ *   Banger__V1__VM *vm = banger_get_vm(client, &request, NULL, &error);
+ *   puts(vm ? vm->id : error.message);
+ *   banger_message_free(vm ? &vm->base : NULL);
+ *   banger_close(client);
+ *
+ * Every unary method of the contract has such a function (banger/methods.h). Methods that stream
+ * are a struct banger_stream (below); guest sessions are followed with banger/attach.h.
+ *
+ * Threads: a client and what was opened on it belong to one thread at a time; different clients are
+ * independent. The library has no globals, starts no threads, touches no signals and never aborts.
+ *
+ * Errors: functions that can fail take a struct banger_error *, which may be NULL, and fill it in
+ * only when they fail. Strings and messages given are borrowed for the call. */
+#ifndef BANGER_CLIENT_CLIENT_H
+#define BANGER_CLIENT_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "banger/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct banger_client;
+struct banger_stream;
+
+/* Zero means the default everywhere. */
+struct banger_client_options {
+    /* How long an idempotent call is tried again after its connection was lost; default 10000, < 0
+     * never. */
+    int64_t retry_ms;
+    /* How long a call waits for a server that cannot be reached; default: fails at once if there
+     * never was a connection, else retry_ms. */
+    int64_t wait_for_ready_ms;
+};
+
+struct banger_call_options {
+    int64_t timeout_ms; /* for everything, retries included; 0: the method's default; < 0: none */
+};
+
+/* target: "unix:/path/of/socket" or just an absolute path. Opens no connection: the first call
+ * does, and after a loss the next one does again. options may be NULL. NULL with error on failure.
+ */
+struct banger_client *banger_connect(const char *target,
+                                     const struct banger_client_options *options,
+                                     struct banger_error *error);
+/* Cuts the connection and frees; streams and attaches must be closed before. NULL is fine. */
+void banger_close(struct banger_client *client);
+/* As given to banger_connect. */
+const char *banger_target(const struct banger_client *client);
+
+/* While fd is readable every function that waits returns with CANCELLED, reason INTERRUPTED: meant
+ * for a signalfd or a pipe. The fd is borrowed and never read; < 0: none. */
+void banger_set_interrupt_fd(struct banger_client *client, int fd);
+
+/* ---- Calls ---- */
+
+/* Calls a unary method by its path ("/banger.v1.VMService/GetVM") and waits for the answer. The
+ * typed functions of banger/methods.h are made of this. Returns the response, to be freed with
+ * banger_message_free, or NULL. */
+ProtobufCMessage *banger_invoke(struct banger_client *client, const char *method,
+                                const ProtobufCMessage *request,
+                                const struct banger_call_options *options,
+                                struct banger_error *error);
+
+/* Frees a message that came from this library (never protobuf-c's …__free_unpacked). NULL is fine.
+ */
+void banger_message_free(ProtobufCMessage *message);
+
+/* ---- Streams: any method, one message at a time ---- */
+
+enum banger_next {
+    BANGER_NEXT_ERROR = -1,  /* the call failed; error says how */
+    BANGER_NEXT_NOTHING = 0, /* nothing within timeout_ms */
+    BANGER_NEXT_MESSAGE = 1, /* *message is set; the caller's to free */
+    BANGER_NEXT_END = 2      /* the call ended well */
+};
+
+/* Starts a call. request is NULL for methods whose client streams. Not retried. */
+struct banger_stream *banger_stream_open(struct banger_client *client, const char *method,
+                                         const ProtobufCMessage *request,
+                                         const struct banger_call_options *options,
+                                         struct banger_error *error);
+/* Next message. timeout_ms < 0 waits without end, 0 does no I/O at all: it only looks at what
+ * banger_process has brought. A stream that is not read stops its sender (flow control). */
+enum banger_next banger_stream_next(struct banger_stream *stream, int64_t timeout_ms,
+                                    ProtobufCMessage **message, struct banger_error *error);
+/* Sends a message; it is queued. -1 when the call is over or the queue is full. */
+int banger_stream_send(struct banger_stream *stream, const ProtobufCMessage *message,
+                       struct banger_error *error);
+/* False while the queue of messages to send is long. */
+bool banger_stream_writable(struct banger_stream *stream);
+/* No more messages from us. */
+void banger_stream_half_close(struct banger_stream *stream);
+/* Cancels the call unless it is over, and frees. NULL is fine. */
+void banger_stream_close(struct banger_stream *stream);
+
+/* ---- In your own event loop ----
+ *
+ *   poll({banger_fd, banger_wanted_events}, banger_next_timeout);
+ *   banger_process(client);
+ *   then take what came: banger_stream_next(…, 0, …), banger_attach_next(…, 0, …)
+ *
+ * Ask for fd, events and timeout anew each time: they change with every call of the library. */
+
+/* The connection's socket, or -1 while there is none. */
+int banger_fd(const struct banger_client *client);
+/* POLLIN and POLLOUT as wanted. */
+short banger_wanted_events(const struct banger_client *client);
+/* Milliseconds until banger_process must be called whatever the socket does, or -1. */
+int banger_next_timeout(const struct banger_client *client);
+/* Reads and writes what is possible without waiting. -1: the connection was lost; calls on it have
+ * ended with UNAVAILABLE, new ones make a new connection. */
+int banger_process(struct banger_client *client, struct banger_error *error);
+
+/* "0.1.0" */
+const char *banger_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,24 @@
+/* Messages as text: protobuf's canonical JSON mapping
+ * (https://protobuf.dev/programming-guides/json/), and the same tree as YAML. */
+#ifndef BANGER_CLIENT_JSON_H
+#define BANGER_CLIENT_JSON_H
+
+#include "banger/client.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* lowerCamelCase names, 64-bit integers as strings, enum values by name, bytes in base64,
+ * timestamps as RFC 3339, fields with their default left out. Fields in order of their numbers.
+ * indent: spaces a level, 0 for one line. Returns text for free(), or NULL. */
+char *banger_message_to_json(const ProtobufCMessage *message, int indent,
+                             struct banger_error *error);
+/* The same as a YAML document, ending in a newline. */
+char *banger_message_to_yaml(const ProtobufCMessage *message, struct banger_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

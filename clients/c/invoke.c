@@ -1,0 +1,70 @@
+/* Unary calls, with retries where they are safe: before the request could have reached the server
+ * any method, afterwards only those that the contract calls idempotent. */
+#include "internal.h"
+
+#include "base/clock.h"
+#include "rpc/wire/method.h"
+
+/* One attempt. *reached: the request may have been seen; *lost: another attempt could do better. */
+static ProtobufCMessage *invoke_once(struct banger_client *client, const struct rpc_method *method,
+                                     const ProtobufCMessage *request, int64_t timeout_ms,
+                                     bool *reached, bool *lost, struct banger_error *error)
+{
+    ProtobufCMessage *response = NULL, *more = NULL;
+    struct banger_stream *stream = stream_open(client, method, request, timeout_ms, error);
+    *reached = stream != NULL;
+    *lost = !stream && error->code == BANGER_UNAVAILABLE;
+    if (!stream)
+        return NULL;
+    enum banger_next next;
+    while ((next = banger_stream_next(stream, -1, &more, error)) == BANGER_NEXT_MESSAGE) {
+        banger_message_free(response);
+        response = more;
+    }
+    if (next == BANGER_NEXT_ERROR) {
+        *lost = stream->ended && stream->lost && error->code == BANGER_UNAVAILABLE;
+        banger_message_free(response);
+        response = NULL;
+    } else if (!response) {
+        error_set(error, BANGER_INTERNAL, "%s: the server answered without a message",
+                  method->name);
+    }
+    banger_stream_close(stream);
+    return response;
+}
+
+ProtobufCMessage *banger_invoke(struct banger_client *client, const char *path,
+                                const ProtobufCMessage *request,
+                                const struct banger_call_options *options,
+                                struct banger_error *error)
+{
+    struct banger_error own;
+    if (!error)
+        error = &own;
+    const struct rpc_method *method = method_find(path, error);
+    if (!method)
+        return NULL;
+    if (method->streams || request->descriptor != method->request) {
+        error_set(error, BANGER_INVALID_ARGUMENT, "%s %s", method->name,
+                  method->streams ? "streams: open it as a stream" : "takes another message");
+        return NULL;
+    }
+    int64_t timeout = options ? options->timeout_ms : 0;
+    if (timeout == 0)
+        timeout = method->default_deadline_ms > 0 ? (int64_t)method->default_deadline_ms : -1;
+    int64_t deadline = timeout < 0 ? INT64_MAX : clock_mono_ms() + timeout;
+    struct retry retry = {0};
+    for (;;) {
+        bool reached, lost;
+        int64_t left = deadline == INT64_MAX ? -1 : deadline - clock_mono_ms();
+        if (deadline != INT64_MAX && left < 1)
+            left = 1; /* 0 would mean the method's default, less none */
+        ProtobufCMessage *response =
+            invoke_once(client, method, request, left, &reached, &lost, error);
+        if (response || !lost)
+            return response;
+        int64_t patience = retry_patience(client, method, reached);
+        if (retry_wait(&retry, client, patience, deadline, error) < 0)
+            return NULL;
+    }
+}

@@ -1,0 +1,257 @@
+/* The local daemon: found, started where nothing listens, and waited for.
+ *
+ * The starter holds a lock while it looks and starts, so that of two that come at once the second
+ * finds the first one's daemon. The daemon is started detached: own session, stdin from /dev/null,
+ * output to its log; it outlives us. */
+#include "banger/local.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "banger/methods.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/paths.h"
+#include "daemon_program.h"
+#include "internal.h"
+
+enum { LOCAL_START_MS = 20000, LOCAL_PROBE_MS = 2000, LOCAL_FIRST_WAIT_MS = 2 };
+
+static int local_paths(struct paths *paths, struct banger_error *error)
+{
+    struct err err = ERR_INIT;
+    if (paths_default(paths, &err) == 0)
+        return 0;
+    error_of_err(error, &err);
+    return -1;
+}
+
+static int local_copy(char *out, size_t size, const char *path, struct banger_error *error)
+{
+    int len = snprintf(out, size, "%s", path);
+    if (len < 0 || (size_t)len >= size)
+        return error_set(error, BANGER_RESOURCE_EXHAUSTED, "the path %s is too long", path);
+    return 0;
+}
+
+int banger_local_socket(char *out, size_t size, struct banger_error *error)
+{
+    struct paths paths;
+    if (local_paths(&paths, error) < 0)
+        return -1;
+    return local_copy(out, size, paths.socket, error);
+}
+
+int banger_local_log(char *out, size_t size, struct banger_error *error)
+{
+    struct paths paths;
+    if (local_paths(&paths, error) < 0)
+        return -1;
+    return local_copy(out, size, paths.log, error);
+}
+
+/* Does it answer? -1 with UNAVAILABLE when nobody does. */
+static int local_probe(struct banger_client *client, int64_t timeout_ms, struct banger_error *error)
+{
+    Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
+    struct banger_call_options options = {.timeout_ms = timeout_ms};
+    Grpc__Health__V1__HealthCheckResponse *response =
+        banger_check_health(client, &request, &options, error);
+    if (!response)
+        return -1;
+    bool serving =
+        response->status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+    banger_message_free(&response->base);
+    if (serving)
+        return 0;
+    return error_set(error, BANGER_UNAVAILABLE, "the daemon at %s is not serving yet",
+                     banger_target(client));
+}
+
+/* What the child tells before the pipe closes at its exec: the daemon's pid, then perhaps an errno.
+ */
+struct local_report {
+    pid_t pid;
+    int errnum;
+};
+
+/* In the child: only calls that are safe after fork. Never returns. */
+static void local_exec_daemon(const char *program, int log_fd, int report_fd)
+{
+    /* The daemon starts with nothing blocked and nothing ignored. */
+    for (int signo = 1; signo < 32; signo++)
+        signal(signo, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setsid();
+    pid_t pid = fork();
+    if (pid != 0)
+        _exit(pid < 0 ? 1 : 0);
+    struct local_report report = {.pid = getpid()};
+    (void)!write(report_fd, &report.pid, sizeof(report.pid));
+    int null_fd = open("/dev/null", O_RDONLY);
+    if (null_fd >= 0 && dup2(null_fd, 0) >= 0 && dup2(log_fd, 1) >= 0 && dup2(log_fd, 2) >= 0 &&
+        chdir("/") == 0)
+        execl(program, program, (char *)NULL);
+    report.errnum = errno;
+    (void)!write(report_fd, &report.errnum, sizeof(report.errnum));
+    _exit(127);
+}
+
+/* Reads until the pipe closes: the exec has happened, or failed. */
+static int local_read_report(int fd, const char *program, struct local_report *report,
+                             struct banger_error *error)
+{
+    char bytes[2 * sizeof(int)];
+    size_t have = 0;
+    while (have < sizeof(bytes)) {
+        ssize_t n = read(fd, bytes + have, sizeof(bytes) - have);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        have += (size_t)n;
+    }
+    if (have < sizeof(report->pid))
+        return error_set(error, BANGER_RESOURCE_EXHAUSTED, "start %s: no process", program);
+    memcpy(&report->pid, bytes, sizeof(report->pid));
+    if (have < sizeof(bytes))
+        return 0;
+    memcpy(&report->errnum, bytes + sizeof(report->pid), sizeof(report->errnum));
+    return error_set(error, BANGER_NOT_FOUND, "start %s: %s", program, strerror(report->errnum));
+}
+
+/* Starts program; returns a pidfd of it, or -1. */
+static int local_spawn(const char *program, const char *log, struct banger_error *error)
+{
+    auto_fd int log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (log_fd < 0)
+        return error_set(error, BANGER_PERMISSION_DENIED, "open the daemon's log %s: %s", log,
+                         strerror(errno));
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return error_set(error, BANGER_RESOURCE_EXHAUSTED, "pipe: %s", strerror(errno));
+    auto_fd int read_fd = fds[0];
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    pid_t pid = fork();
+    if (pid == 0)
+        local_exec_daemon(program, log_fd, fds[1]);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    close(fds[1]);
+    if (pid < 0)
+        return error_set(error, BANGER_RESOURCE_EXHAUSTED, "fork: %s", strerror(errno));
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    struct local_report report = {0};
+    if (local_read_report(read_fd, program, &report, error) < 0)
+        return -1;
+    int pidfd = (int)syscall(SYS_pidfd_open, report.pid, 0);
+    if (pidfd < 0)
+        return error_set(error, BANGER_UNAVAILABLE, "bangerd ended at once (see %s)", log);
+    return pidfd;
+}
+
+/* Puts the log's last line into error: it says why the daemon ended. */
+static void local_quote_log(const char *log, struct banger_error *error)
+{
+    char text[400] = "";
+    auto_fd int fd = open(log, O_RDONLY | O_CLOEXEC);
+    off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+    off_t from = size < (off_t)sizeof(text) ? 0 : size - (off_t)sizeof(text) + 1;
+    ssize_t len = fd < 0 ? 0 : pread(fd, text, sizeof(text) - 1, from);
+    while (len > 0 && text[len - 1] == '\n')
+        text[--len] = '\0';
+    const char *line = strrchr(text, '\n');
+    error_set(error, BANGER_UNAVAILABLE, "bangerd ended at once: %s (log: %s)",
+              line ? line + 1 : text, log);
+}
+
+/* Waits until the daemon answers, or is gone. */
+static int local_wait_ready(struct banger_client *client, int pidfd, const char *log,
+                            int64_t deadline_ms, struct banger_error *error)
+{
+    int wait = LOCAL_FIRST_WAIT_MS;
+    while (local_probe(client, LOCAL_PROBE_MS, error) < 0) {
+        if (error->code != BANGER_UNAVAILABLE && error->code != BANGER_DEADLINE_EXCEEDED)
+            return -1;
+        if (clock_mono_ms() >= deadline_ms)
+            return error_wrap(error, "bangerd was started but does not answer (log: %s)", log);
+        struct pollfd fd = {.fd = pidfd, .events = POLLIN};
+        if (poll(&fd, 1, wait) > 0) {
+            local_quote_log(log, error);
+            return -1;
+        }
+        wait = wait < 100 ? wait * 2 : 100;
+    }
+    return 0;
+}
+
+/* Under the lock: someone else may have started it meanwhile. */
+static int local_start(struct banger_client *client, const struct banger_local_options *options,
+                       struct paths *paths, struct banger_error *error)
+{
+    struct err err = ERR_INIT;
+    int64_t timeout = options->start_timeout_ms ? options->start_timeout_ms : LOCAL_START_MS;
+    int64_t deadline = clock_mono_ms() + timeout;
+    char program[PATHS_BYTES], lock_path[PATHS_BYTES + 16];
+    if (daemon_program_find(options->daemon, program, sizeof(program), error) < 0)
+        return -1;
+    if (fs_make_dirs(paths->state_dir, 0700, &err) < 0) {
+        error_of_err(error, &err);
+        return -1;
+    }
+    snprintf(lock_path, sizeof(lock_path), "%s/start.lock", paths->state_dir);
+    auto_fd int lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock < 0)
+        return error_set(error, BANGER_PERMISSION_DENIED, "open %s: %s", lock_path,
+                         strerror(errno));
+    while (flock(lock, LOCK_EX) < 0)
+        if (errno != EINTR)
+            return error_set(error, BANGER_INTERNAL, "lock %s: %s", lock_path, strerror(errno));
+    if (local_probe(client, LOCAL_PROBE_MS, error) == 0)
+        return 0;
+    auto_fd int pidfd = local_spawn(program, paths->log, error);
+    if (pidfd < 0)
+        return -1;
+    return local_wait_ready(client, pidfd, paths->log, deadline, error);
+}
+
+struct banger_client *banger_connect_local(const struct banger_local_options *options,
+                                           struct banger_error *error)
+{
+    static const struct banger_local_options defaults;
+    struct banger_error own;
+    if (!error)
+        error = &own;
+    if (!options)
+        options = &defaults;
+    struct paths paths;
+    if (local_paths(&paths, error) < 0)
+        return NULL;
+    if (options->socket &&
+        local_copy(paths.socket, sizeof(paths.socket), options->socket, error) < 0)
+        return NULL;
+    struct banger_client *client = banger_connect(paths.socket, &options->client, error);
+    if (!client || local_probe(client, 0, error) == 0)
+        return client;
+    bool nobody = error->code == BANGER_UNAVAILABLE && !client->ever_connected;
+    if (nobody && !options->no_start && !options->socket &&
+        local_start(client, options, &paths, error) == 0)
+        return client;
+    banger_close(client);
+    return NULL;
+}

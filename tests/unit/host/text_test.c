@@ -38,11 +38,11 @@ static void test_uris(void)
     CHECK_INT(bytes, 4711);
     static const char *const bad[] = {"",
                                       "'",
-                                      "'http://x",
-                                      "'http://x' ../../etc/x.deb 1",
-                                      "'http://x' .deb 1",
-                                      "'http://x' a.txt 1",
-                                      "'http://x' a.deb"};
+                                      "'http://example.org/x",
+                                      "'http://example.org/x' ../../etc/x.deb 1",
+                                      "'http://example.org/x' .deb 1",
+                                      "'http://example.org/x' a.txt 1",
+                                      "'http://example.org/x' a.deb"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         CHECK_INT(apt_parse_uris(bad[i], file, &bytes, NULL), -1);
 }

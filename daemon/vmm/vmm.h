@@ -5,18 +5,20 @@
  * per machine, callbacks exactly once and later) in one place. The monitor process outlives the
  * daemon: closing a machine forgets it, only stop and kill end it.
  *
- * Async rule: a function that takes `done` returns nothing and calls done exactly once, later. err is
- * NULL on success and borrowed for the callback. */
+ * Async rule: a function that takes `done` returns nothing and calls done exactly once, later. err
+ * is NULL on success and borrowed for the callback. */
 #ifndef BANGER_DAEMON_VMM_VMM_H
 #define BANGER_DAEMON_VMM_VMM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "daemon/model/model.h"
 
 struct err;
 struct loop;
+struct process_info;
 struct workers;
 
 enum { VMM_DRIVER_VERSION = 1, VMM_DISKS_MAX = 4 };
@@ -28,7 +30,10 @@ struct vmm_host {
     const char *agent_path;  /* sim: the agent program for this host */
     const char *qemu_path;   /* qemu-system-x86_64, found in PATH if NULL */
     const char *state_dir;   /* probe results are kept here */
-    bool kvm_usable;         /* set by probing: a guest really ran */
+    const char
+        *probe_kernel; /* vmlinux that vmm_probe boots under KVM; NULL: the first start tries */
+    bool kvm_known;    /* KVM was tried in this life of the daemon; kvm_usable tells */
+    bool kvm_usable;   /* set by probing: a guest really ran */
 };
 
 /* Everything a machine is made of; deterministic, so that adopting needs nothing else. */
@@ -37,10 +42,10 @@ struct vmm_config {
     char vm_dir[PATH_BYTES];
     char api_sock_path[SOCKET_PATH_BYTES];
     char agent_sock_path[SOCKET_PATH_BYTES];
-    char log_path[PATH_BYTES];     /* console output, bounded by the driver */
+    char log_path[PATH_BYTES]; /* console output, bounded by the driver */
     char vmlinux_path[PATH_BYTES];
     char initramfs_path[PATH_BYTES];
-    char image_path[PATH_BYTES];   /* backing file of the system overlay, never written */
+    char image_path[PATH_BYTES]; /* backing file of the system overlay, never written */
     enum image_format image_format;
     char system_overlay[PATH_BYTES];
     uint64_t disk_bytes; /* virtual size; 0: the image's */
@@ -78,7 +83,7 @@ struct vmm_events {
 struct vmm_probe_result {
     bool usable;
     char version[64];
-    char accelerator[16];     /* kvm, tcg, none */
+    char accelerator[16];         /* kvm, tcg, none */
     char explanation[TEXT_BYTES]; /* why not, or why not KVM, and what to do */
 };
 
@@ -102,6 +107,9 @@ struct vmm_driver {
     void (*resume)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
     void (*discard)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
     void (*get_handles)(const struct vmm_machine *m, struct vm_handles *handles);
+    /* True if the process is a monitor of this driver whose VM keeps its files below folder; says
+     * which VM. On a worker. */
+    bool (*claims)(const struct process_info *info, const char *folder, char vm_id[ID_BYTES]);
 };
 
 /* A driver's machine starts with this. */
@@ -111,7 +119,8 @@ struct vmm_machine {
     struct vmm_config config;
     const struct vmm_events *events;
     void *events_arg;
-    bool busy; /* a call is under way (kill may always be called and ends the other with an error) */
+    bool
+        busy; /* a call is under way (kill may always be called and ends the other with an error) */
     struct vmm_call *call; /* vmm.c's */
 };
 
@@ -131,11 +140,12 @@ void vmm_prepare(struct vmm_machine *m, vmm_done_fn *done, void *arg);
  * no process and no socket is left. Handles are known from here on. */
 void vmm_start(struct vmm_machine *m, vmm_done_fn *done, void *arg);
 /* Finds a live monitor of this VM by evidence: hint (may be zeros, stale, or point at a stranger),
- * then a scan of processes for this VM's own sockets and paths. Success: as after start. ERR_NOT_FOUND: there is
- * certainly none, and stale sockets are gone. Any other error: not known, ask again later. */
+ * then a scan of processes for this VM's own sockets and paths. Success: as after start.
+ * ERR_NOT_FOUND: there is certainly none, and stale sockets are gone. Any other error: not known,
+ * ask again later. */
 void vmm_adopt(struct vmm_machine *m, const struct vm_handles *hint, vmm_done_fn *done, void *arg);
-/* Waits for the guest to power off by itself (the core has asked the agent) up to grace_ms, then ends
- * the process. done when it is gone. */
+/* Waits for the guest to power off by itself (the core has asked the agent) up to grace_ms, then
+ * ends the process. done when it is gone. */
 void vmm_stop(struct vmm_machine *m, int64_t grace_ms, vmm_done_fn *done, void *arg);
 /* Ends the process at once (works on a stopped or hung one). done when it is gone, within 5 s. */
 void vmm_kill(struct vmm_machine *m, vmm_done_fn *done, void *arg);
@@ -143,6 +153,20 @@ void vmm_pause(struct vmm_machine *m, vmm_done_fn *done, void *arg);
 void vmm_resume(struct vmm_machine *m, vmm_done_fn *done, void *arg);
 /* Removes disks, sockets and logs of a machine that does not run. Missing ones are fine. */
 void vmm_discard(struct vmm_machine *m, vmm_done_fn *done, void *arg);
+/* A live monitor that vmm_scan found. */
+struct vmm_found {
+    const struct vmm_driver *driver;
+    char vm_id[ID_BYTES];
+    pid_t pid; /* for people: to end it, open a machine of its id and vmm_kill it */
+};
+
+/* All monitors of this user whose VMs keep their files below folder (absolute), whoever started
+ * them: what the store does not know of is a leak. found is borrowed for the callback; with err the
+ * list is not whole. */
+void vmm_scan(struct vmm_host *host, const char *folder,
+              void (*done)(void *arg, const struct vmm_found *found, size_t n,
+                           const struct err *err),
+              void *arg);
 /* Zeros where there is no process. */
 void vmm_get_handles(const struct vmm_machine *m, struct vm_handles *handles);
 

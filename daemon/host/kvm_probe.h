@@ -1,0 +1,27 @@
+/* Does KVM run a guest here? /dev/kvm being there says little: under some hypervisors it opens,
+ * takes every ioctl and then never executes the guest. So a kernel is booted with it, to its end,
+ * and the verdict is kept for this boot of the host. Blocking for up to KVM_PROBE_BOOT_MS: on a
+ * worker. */
+#ifndef BANGER_DAEMON_HOST_KVM_PROBE_H
+#define BANGER_DAEMON_HOST_KVM_PROBE_H
+
+#include <stdbool.h>
+
+struct err;
+
+enum { KVM_PROBE_BOOT_MS = 5000 };
+
+struct kvm_verdict {
+    bool usable;
+    bool cached;      /* found in the state folder, nothing was booted */
+    char reason[384]; /* what was seen, and what to do about it */
+};
+
+/* qemu and vmlinux: absolute paths. state_dir NULL: the verdict is not kept. -1 only when cancelled
+ * (cancel_fd readable) or when the verdict could not be found; then nothing is known. */
+int kvm_probe(const char *qemu, const char *vmlinux, const char *state_dir, int cancel_fd,
+              struct kvm_verdict *verdict, struct err *err);
+/* The cheap half: false with a reason where /dev/kvm is missing or closed to us. */
+bool kvm_device_open(struct kvm_verdict *verdict);
+
+#endif

@@ -1,0 +1,144 @@
+/* Bounded console log; see console.h. */
+#include "daemon/vmm/console.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "rpc/event/worker.h"
+
+struct console_job {
+    struct job job;
+    struct console *console; /* NULL: gone meanwhile */
+    char path[PATH_BYTES];
+    size_t len;
+    uint8_t data[];
+};
+
+static void console_write(struct job *job)
+{
+    struct console_job *j = container_of(job, struct console_job, job);
+    auto_fd int fd = open(j->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    size_t done = 0;
+    while (fd >= 0 && done < j->len) {
+        ssize_t n = write(fd, j->data + done, j->len - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break; /* a full disk costs log lines, nothing else */
+        done += (size_t)n;
+    }
+    struct stat st;
+    char old[PATH_BYTES + 2];
+    snprintf(old, sizeof(old), "%s.1", j->path);
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size >= CONSOLE_FILE_BYTES)
+        (void)!rename(j->path, old);
+}
+
+static void console_flush(struct console *c);
+
+static void console_written(struct job *job)
+{
+    struct console_job *j = container_of(job, struct console_job, job);
+    struct console *c = j->console;
+    free(j);
+    if (c) {
+        c->job = NULL;
+        console_flush(c);
+    }
+}
+
+static void console_flush(struct console *c)
+{
+    size_t len = buf_len(&c->pending);
+    if (c->job || len == 0)
+        return;
+    struct console_job *j = malloc(sizeof(*j) + len);
+    if (!j)
+        return; /* with the next append */
+    j->job = (struct job){.run = console_write, .done = console_written};
+    j->console = c;
+    memcpy(j->path, c->path, sizeof(j->path));
+    j->len = len;
+    memcpy(j->data, buf_data(&c->pending), len);
+    if (workers_submit(c->workers, &j->job, NULL) < 0) {
+        free(j);
+        return;
+    }
+    buf_reset(&c->pending);
+    c->job = j;
+}
+
+void console_init(struct console *c, struct workers *workers, const char *path)
+{
+    *c = (struct console){.workers = workers};
+    snprintf(c->path, sizeof(c->path), "%s", path);
+    buf_init(&c->pending, CONSOLE_PENDING_BYTES);
+}
+
+void console_done(struct console *c)
+{
+    if (c->job)
+        c->job->console = NULL;
+    buf_done(&c->pending);
+}
+
+void console_append(struct console *c, const void *text, size_t len)
+{
+    if (c->path[0] == '\0')
+        return;
+    if (len > buf_room(&c->pending))
+        len = buf_room(&c->pending);
+    buf_append(&c->pending, text, len);
+    console_flush(c);
+}
+
+void console_remove(const char *path, struct err *err)
+{
+    char old[PATH_BYTES + 2];
+    if (path[0] == '\0')
+        return;
+    snprintf(old, sizeof(old), "%s.1", path);
+    if ((unlink(path) < 0 && errno != ENOENT) || (unlink(old) < 0 && errno != ENOENT))
+        err_sys(err, errno, "cannot remove %s", path);
+}
+
+static int console_base64_digit(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+ssize_t console_decode_base64(const char *text, size_t len, uint8_t *out, size_t size)
+{
+    size_t n = 0;
+    if (len % 4 != 0 || len / 4 * 3 > size + 2)
+        return -1;
+    for (size_t at = 0; at < len; at += 4) {
+        size_t pad = at + 4 < len ? 0 : text[len - 1] != '=' ? 0 : text[len - 2] != '=' ? 1 : 2;
+        uint32_t bits = 0;
+        for (size_t i = 0; i < 4; i++) {
+            int digit = i >= 4 - pad ? 0 : console_base64_digit(text[at + i]);
+            if (digit < 0)
+                return -1;
+            bits = bits << 6 | (uint32_t)digit;
+        }
+        for (size_t i = 0; i < 3 - pad; i++) {
+            if (n == size)
+                return -1;
+            out[n++] = (uint8_t)(bits >> (16 - 8 * i));
+        }
+    }
+    return (ssize_t)n;
+}

@@ -1,0 +1,234 @@
+/* Worker jobs of a monitor; see monitor_job.h. Nothing here touches the machine but the submit and
+ * return ends, which are on the loop. */
+#include "daemon/vmm/monitor_job.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+
+void monitor_argv_add(struct monitor_argv *a, const char *fmt, ...)
+{
+    va_list ap;
+    size_t room = sizeof(a->text) - a->used;
+    va_start(ap, fmt);
+    int n = vsnprintf(a->text + a->used, room, fmt, ap);
+    va_end(ap);
+    if (n < 0 || (size_t)n >= room || a->n >= MONITOR_ARGS_MAX) {
+        a->overflow = true;
+        return;
+    }
+    a->argv[a->n++] = a->text + a->used;
+    a->argv[a->n] = NULL;
+    a->used += (size_t)n + 1;
+}
+
+void monitor_log_path(const struct vmm_config *c, char path[PATH_BYTES])
+{
+    if (snprintf(path, PATH_BYTES, "%s/monitor.log", c->vm_dir) >= PATH_BYTES)
+        path[0] = '\0'; /* opening it then fails */
+}
+
+static void monitor_job_run(struct job *job)
+{
+    struct monitor_job *j = container_of(job, struct monitor_job, job);
+    j->work(j);
+}
+
+static void monitor_job_free(struct monitor_job *j)
+{
+    if (j->pidfd >= 0)
+        close(j->pidfd);
+    if (j->log_fd >= 0)
+        close(j->log_fd);
+    if (j->cancel_fd >= 0)
+        close(j->cancel_fd);
+    free(j);
+}
+
+static void monitor_job_back(struct job *job)
+{
+    struct monitor_job *j = container_of(job, struct monitor_job, job);
+    struct monitor *mon = j->mon;
+    if (mon) {
+        mon->job = NULL;
+        j->done(mon, j);
+    }
+    monitor_job_free(j);
+}
+
+static void monitor_job_refused(void *arg)
+{
+    monitor_job_back(arg);
+}
+
+int monitor_submit(struct monitor *mon, void (*work)(struct monitor_job *j),
+                   void (*done)(struct monitor *mon, struct monitor_job *j),
+                   const struct vm_handles *hint, struct err *err)
+{
+    struct monitor_job *j = calloc(1, sizeof(*j));
+    if (!j)
+        return err_sys(err, ENOMEM, "cannot work for vm/%s", mon->machine.config.vm_id);
+    j->pidfd = j->log_fd = -1;
+    j->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (j->cancel_fd < 0) {
+        err_sys(err, errno, "cannot work for vm/%s", mon->machine.config.vm_id);
+        monitor_job_free(j);
+        return -1;
+    }
+    j->job = (struct job){.run = monitor_job_run, .done = monitor_job_back};
+    j->mon = mon;
+    j->ops = mon->ops;
+    j->config = mon->machine.config;
+    if (hint)
+        j->hint = *hint;
+    j->work = work;
+    j->done = done;
+    j->launch.config = &j->config;
+    j->launch.host = mon->machine.host;
+    j->launch.cancel_fd = j->cancel_fd;
+    j->launch.kvm_known = mon->machine.host->kvm_known;
+    j->launch.kvm_usable = mon->machine.host->kvm_usable;
+    if (workers_submit(mon->machine.host->workers, &j->job, &j->err) < 0 &&
+        loop_post(mon->machine.host->loop, monitor_job_refused, &j->job) < 0) {
+        if (err)
+            *err = j->err;
+        monitor_job_free(j);
+        return -1;
+    }
+    mon->job = j;
+    return 0;
+}
+
+void monitor_job_cancel(struct monitor_job *j)
+{
+    uint64_t one = 1;
+    while (write(j->cancel_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
+}
+
+void monitor_job_orphan(struct monitor_job *j)
+{
+    j->mon = NULL;
+    monitor_job_cancel(j);
+}
+
+/* On the worker */
+
+static bool monitor_job_matches(void *arg, const struct process_info *info)
+{
+    const struct monitor_job *j = arg;
+    return j->ops->matches(&j->config, info);
+}
+
+static int monitor_unlink(const char *path, struct err *err)
+{
+    if (path[0] == '\0' || unlink(path) == 0 || errno == ENOENT)
+        return 0;
+    return err_sys(err, errno, "cannot remove %s", path);
+}
+
+static void monitor_remove_remains(struct monitor_job *j)
+{
+    char log[PATH_BYTES];
+    monitor_log_path(&j->config, log);
+    if (j->ops->clean)
+        j->ops->clean(&j->config);
+    struct err *err = j->err.code == ERR_NONE ? &j->err : NULL;
+    monitor_unlink(j->config.api_sock_path, err);
+    monitor_unlink(j->config.agent_sock_path, err);
+    monitor_unlink(log, err);
+}
+
+/* A FIFO that holds what the process says on stderr: the kernel bounds it (64 KiB), a full one
+ * makes the process's writes fail instead of block (O_NONBLOCK), and being open for reading in the
+ * process itself it neither breaks nor loses its content while no daemon is there. */
+static int monitor_open_log(struct monitor_job *j, bool make)
+{
+    char path[PATH_BYTES];
+    monitor_log_path(&j->config, path);
+    if (make && (monitor_unlink(path, &j->err) < 0 ||
+                 (mkfifo(path, 0600) < 0 && err_sys(&j->err, errno, "cannot make %s", path) < 0)))
+        return -1;
+    struct stat st;
+    j->log_fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+    if (j->log_fd >= 0 && fstat(j->log_fd, &st) == 0 && S_ISFIFO(st.st_mode))
+        return 0;
+    return err_sys(&j->err, j->log_fd < 0 ? errno : EINVAL, "cannot open %s", path);
+}
+
+void monitor_work_prepare(struct monitor_job *j)
+{
+    if (fs_make_dirs(j->config.vm_dir, 0700, &j->err) == 0)
+        j->ops->prepare(&j->config, j->cancel_fd, &j->err);
+}
+
+static int monitor_find(struct monitor_job *j, struct err *err)
+{
+    char boot_id[PROCESS_BOOT_ID_BYTES];
+    bool same_boot = process_boot_id(boot_id, NULL) == 0 &&
+                     strncmp(boot_id, j->hint.host_boot_id, sizeof(j->hint.host_boot_id)) == 0;
+    return process_find(same_boot ? j->hint.pid : 0, j->hint.pid_start_time, monitor_job_matches, j,
+                        &j->pidfd, &j->info, err);
+}
+
+void monitor_work_find(struct monitor_job *j)
+{
+    if (monitor_find(j, &j->err) == 0) {
+        struct err ignored = j->err;
+        monitor_open_log(j, false); /* without it we only know less when it ends */
+        j->err = ignored;
+    } else if (j->err.code == ERR_NOT_FOUND) {
+        struct err found = j->err;
+        monitor_remove_remains(j);
+        j->err = found;
+    }
+}
+
+void monitor_work_launch(struct monitor_job *j)
+{
+    struct err none = ERR_INIT;
+    if (monitor_find(j, &none) == 0) {
+        err_set(&j->err, ERR_STATE, "it runs already, as process %d", (int)j->info.pid);
+        err_tag(&j->err, "VM_RUNNING", "vm/%s", j->config.vm_id);
+        return;
+    }
+    if (none.code != ERR_NOT_FOUND) {
+        j->err = none;
+        err_wrap(&j->err, "cannot tell whether it runs already");
+        return;
+    }
+    monitor_remove_remains(j);
+    if (j->err.code != ERR_NONE || fs_make_dirs(j->config.vm_dir, 0700, &j->err) < 0 ||
+        monitor_open_log(j, true) < 0 || j->ops->command(&j->launch, &j->err) < 0)
+        return;
+    if (j->launch.args.overflow)
+        err_set(&j->err, ERR_LIMIT, "the command line of %s grew too long", j->ops->what);
+}
+
+void monitor_work_clean(struct monitor_job *j)
+{
+    monitor_remove_remains(j);
+}
+
+void monitor_work_discard(struct monitor_job *j)
+{
+    struct err none = ERR_INIT;
+    if (monitor_find(j, &none) == 0) {
+        err_set(&j->err, ERR_STATE, "it still runs, as process %d", (int)j->info.pid);
+        return;
+    }
+    if (none.code != ERR_NOT_FOUND) {
+        j->err = none;
+        return;
+    }
+    monitor_remove_remains(j);
+    j->ops->discard(&j->config, &j->err);
+}

@@ -1,0 +1,39 @@
+/* The worker side of a monitor: jobs that look, make and remove, and come back to it. */
+#ifndef BANGER_DAEMON_VMM_MONITOR_JOB_H
+#define BANGER_DAEMON_VMM_MONITOR_JOB_H
+
+#include "daemon/vmm/monitor.h"
+
+struct monitor_job {
+    struct job job;
+    struct monitor *mon; /* NULL: the machine was closed meanwhile */
+    const struct monitor_ops *ops;
+    struct vmm_config config; /* a copy: the machine may go */
+    struct vm_handles hint;
+    int cancel_fd;                                            /* eventfd; readable: hurry */
+    void (*work)(struct monitor_job *j);                      /* worker */
+    void (*done)(struct monitor *mon, struct monitor_job *j); /* loop; not after close */
+    /* Results. */
+    struct err err;
+    struct monitor_launch launch;
+    int pidfd, log_fd; /* owned until taken; -1 */
+    struct process_info info;
+};
+
+/* Submits work. The caller's done runs later; when the pool refuses, with its error. -1 only when
+ * out of memory. */
+int monitor_submit(struct monitor *mon, void (*work)(struct monitor_job *j),
+                   void (*done)(struct monitor *mon, struct monitor_job *j),
+                   const struct vm_handles *hint, struct err *err);
+void monitor_job_cancel(struct monitor_job *j);
+/* The machine is closed: the job runs out alone. */
+void monitor_job_orphan(struct monitor_job *j);
+
+/* What jobs do. */
+void monitor_work_prepare(struct monitor_job *j);
+void monitor_work_launch(struct monitor_job *j); /* makes sure none runs, log FIFO, command line */
+void monitor_work_find(struct monitor_job *j); /* pidfd and info, or ERR_NOT_FOUND: then cleaned */
+void monitor_work_clean(struct monitor_job *j);
+void monitor_work_discard(struct monitor_job *j);
+
+#endif

@@ -1,0 +1,412 @@
+/* The qemu driver: a microvm machine per VM, controlled over QMP.
+ *
+ * monitor.c owns the process; here are its command line (with qemu_args.c), its disks, its QMP
+ * connection and its console. With shutdown=pause qemu does not exit when its guest does: the
+ * SHUTDOWN event, or query-status after a reconnect, tells that the guest is over; then the console
+ * is read to its end and qemu told to quit. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "daemon/host/kvm_probe.h"
+#include "daemon/host/tsc.h"
+#include "daemon/vmm/console.h"
+#include "daemon/vmm/monitor.h"
+#include "daemon/vmm/qemu_args.h"
+#include "daemon/vmm/qemu_disk.h"
+#include "daemon/vmm/qemu_probe.h"
+#include "daemon/vmm/qmp.h"
+
+enum {
+    QEMU_COMMAND_MS = 5000,
+    QEMU_LAST_BYTES = 8192,   /* of the console, in memory: a panic and its register dump */
+    QEMU_FLUSH_MS = 200,      /* the console is not worth more before a kill */
+    QEMU_POLL_FIRST_MS = 250, /* console: often while the guest boots or talks, */
+    QEMU_POLL_MAX_MS = 10000, /* seldom while it is silent */
+};
+
+enum qemu_over { QEMU_GUEST_RUNS, QEMU_GUEST_OFF, QEMU_GUEST_RESET, QEMU_GUEST_UNSEEN };
+
+struct qemu {
+    struct monitor mon; /* first */
+    struct qmp qmp;
+    struct console console;
+    struct timer poll;
+    int64_t poll_ms;
+    bool flushing; /* a kill waits for the console */
+    enum qemu_over over;
+    char host_signal; /* qemu said that a signal ends it */
+    struct buf last;  /* end of the console, for explanations */
+};
+
+static struct qemu *qemu_of(struct monitor *mon)
+{
+    return (struct qemu *)mon;
+}
+
+/* Console */
+
+static void qemu_take_console(struct qemu *q, const json_t *value)
+{
+    const char *text = json_string_value(value);
+    size_t len = json_string_length(value);
+    auto_free uint8_t *bytes = text && len ? malloc(QEMU_RING_BYTES + 3) : NULL;
+    ssize_t n = bytes ? console_decode_base64(text, len, bytes, QEMU_RING_BYTES + 3) : 0;
+    if (n <= 0) {
+        q->poll_ms = q->poll_ms * 2 > QEMU_POLL_MAX_MS ? QEMU_POLL_MAX_MS : q->poll_ms * 2;
+        return;
+    }
+    q->poll_ms = QEMU_POLL_FIRST_MS;
+    console_append(&q->console, bytes, (size_t)n);
+    size_t keep = (size_t)n > q->last.max ? q->last.max : (size_t)n;
+    if (keep > buf_room(&q->last))
+        buf_consume(&q->last, keep - buf_room(&q->last));
+    buf_append(&q->last, bytes + (size_t)n - keep, keep);
+}
+
+static int qemu_read_console(struct qemu *q, int64_t deadline_ms, qmp_reply_fn *reply)
+{
+    json_t *args = json_pack("{s:s, s:i, s:s}", "device", "console", "size", QEMU_RING_BYTES,
+                             "format", "base64");
+    return qmp_call(&q->qmp, "ringbuf-read", args, deadline_ms, reply, q, NULL);
+}
+
+static void qemu_polled(void *arg, const json_t *value, const struct err *err)
+{
+    struct qemu *q = arg;
+    if (!err)
+        qemu_take_console(q, value);
+    if (!err || err->code == ERR_DEADLINE)
+        timer_start(&q->poll, q->poll_ms);
+}
+
+static void qemu_poll(void *arg)
+{
+    struct qemu *q = arg;
+    if (qmp_is_up(&q->qmp) && qemu_read_console(q, QEMU_COMMAND_MS, qemu_polled) < 0)
+        timer_start(&q->poll, QEMU_POLL_MAX_MS);
+}
+
+static void qemu_flushed(void *arg, const json_t *value, const struct err *err)
+{
+    struct qemu *q = arg;
+    q->flushing = false;
+    if (!err)
+        qemu_take_console(q, value);
+    if (!err || err->code != ERR_ABORTED) /* else qemu is gone already */
+        monitor_flushed(&q->mon);
+}
+
+static bool qemu_flush(struct monitor *mon)
+{
+    struct qemu *q = qemu_of(mon);
+    if (!qmp_is_up(&q->qmp) || q->flushing)
+        return false;
+    q->flushing = qemu_read_console(q, QEMU_FLUSH_MS, qemu_flushed) == 0;
+    return q->flushing;
+}
+
+/* The guest is over */
+
+static void qemu_last_words(void *arg, const json_t *value, const struct err *err)
+{
+    struct qemu *q = arg;
+    if (!err)
+        qemu_take_console(q, value);
+    if (!err || err->code != ERR_ABORTED)
+        monitor_end(&q->mon);
+}
+
+static void qemu_guest_over(struct qemu *q, enum qemu_over how)
+{
+    if (q->over != QEMU_GUEST_RUNS)
+        return;
+    q->over = how;
+    timer_stop(&q->poll);
+    if (qemu_read_console(q, QEMU_COMMAND_MS, qemu_last_words) < 0)
+        monitor_end(&q->mon);
+}
+
+static void qemu_on_event(void *arg, const char *name, const json_t *data)
+{
+    struct qemu *q = arg;
+    if (strcmp(name, "SHUTDOWN") != 0)
+        return;
+    const char *reason = json_string_value(json_object_get(data, "reason"));
+    if (!reason)
+        reason = "";
+    if (strcmp(reason, "guest-reset") == 0)
+        qemu_guest_over(q, QEMU_GUEST_RESET);
+    else if (json_is_true(json_object_get(data, "guest")))
+        qemu_guest_over(q, QEMU_GUEST_OFF);
+    else
+        q->host_signal = strcmp(reason, "host-signal") == 0;
+}
+
+static void qemu_on_status(void *arg, const json_t *value, const struct err *err)
+{
+    struct qemu *q = arg;
+    if (err) {
+        /* After a start the monitor's deadline, and a lost connection comes back by itself. */
+        if (err->code == ERR_DEADLINE || err->code == ERR_UNKNOWN)
+            monitor_fail(&q->mon, err);
+        return;
+    }
+    const char *status = json_string_value(json_object_get(value, "status"));
+    monitor_ready(&q->mon);
+    if (status && strcmp(status, "shutdown") == 0)
+        qemu_guest_over(q, QEMU_GUEST_UNSEEN);
+    else
+        timer_start(&q->poll, q->poll_ms);
+}
+
+static void qemu_on_up(void *arg)
+{
+    struct qemu *q = arg;
+    q->poll_ms = QEMU_POLL_FIRST_MS;
+    qmp_call(&q->qmp, "query-status", NULL, QEMU_COMMAND_MS, qemu_on_status, q, NULL);
+}
+
+static const struct qmp_events qemu_qmp_events = {.up = qemu_on_up, .event = qemu_on_event};
+
+/* Monitor operations on the loop */
+
+static void qemu_attach(struct monitor *mon, bool adopted)
+{
+    struct qemu *q = qemu_of(mon);
+    (void)adopted;
+    q->over = QEMU_GUEST_RUNS;
+    q->host_signal = false;
+    buf_reset(&q->last);
+    qmp_open(&q->qmp);
+}
+
+static void qemu_detach(struct monitor *mon)
+{
+    struct qemu *q = qemu_of(mon);
+    qmp_close(&q->qmp);
+    timer_stop(&q->poll);
+}
+
+static void qemu_end(struct monitor *mon)
+{
+    struct qemu *q = qemu_of(mon);
+    qmp_call(&q->qmp, "quit", NULL, QEMU_COMMAND_MS, NULL, NULL, NULL);
+}
+
+/* The last line of the console that says why, or the last one. */
+static void qemu_explain(const struct qemu *q, char *text, size_t size)
+{
+    const char *data = (const char *)buf_data(&q->last);
+    size_t len = buf_len(&q->last);
+    const char *panic = len ? memmem(data, len, "Kernel panic", 12) : NULL;
+    if (panic) {
+        len -= (size_t)(panic - data);
+        data = panic;
+        const char *end = memchr(data, '\n', len);
+        len = end ? (size_t)(end - data) : len;
+    }
+    if (len > 300) {
+        data += len - 300;
+        len = 300;
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < len && n + 1 < size; i++)
+        if (data[i] != '\r')
+            text[n++] = (unsigned char)data[i] < 0x20 || data[i] == 0x7f ? ' ' : data[i];
+    while (n > 0 && text[n - 1] == ' ')
+        n--;
+    text[n] = '\0';
+}
+
+static void qemu_judge(struct monitor *mon, const struct process_exit *how, struct vmm_exit *exit)
+{
+    struct qemu *q = qemu_of(mon);
+    char tail[320], words[320];
+    monitor_tail(mon, tail, sizeof(tail));
+    qemu_explain(q, words, sizeof(words));
+    if (q->over == QEMU_GUEST_OFF) {
+        exit->kind = VMM_EXIT_POWER_OFF;
+        snprintf(exit->detail, sizeof(exit->detail), "the guest powered off");
+    } else if (q->over == QEMU_GUEST_RESET) {
+        exit->kind = VMM_EXIT_REBOOT;
+        snprintf(exit->detail, sizeof(exit->detail), "the guest reset itself; its console: %s",
+                 words);
+    } else if (q->over == QEMU_GUEST_UNSEEN) {
+        exit->kind = VMM_EXIT_UNSEEN;
+        snprintf(exit->detail, sizeof(exit->detail),
+                 "the guest ended while no daemon looked; its console: %s", words);
+    } else if (mon->ended_by_us) {
+        exit->kind = VMM_EXIT_KILLED;
+        snprintf(exit->detail, sizeof(exit->detail), "ended by the daemon");
+    } else if (how->signo || q->host_signal) {
+        exit->kind = VMM_EXIT_CRASHED;
+        snprintf(exit->detail, sizeof(exit->detail), "qemu was ended by a signal (%s): %s",
+                 how->signo ? strsignal(how->signo) : "asked to terminate", tail);
+    } else {
+        exit->kind = VMM_EXIT_CRASHED;
+        snprintf(exit->detail, sizeof(exit->detail), "qemu ended by itself, code %d: %s", how->code,
+                 tail);
+    }
+}
+
+/* Pause and resume */
+
+static void qemu_paused(void *arg, const json_t *value, const struct err *err)
+{
+    struct qemu *q = arg;
+    (void)value;
+    driver_call_end(&q->mon.call, err);
+}
+
+static void qemu_switch(struct vmm_machine *m, const char *command, vmm_done_fn *done, void *arg)
+{
+    struct qemu *q = (struct qemu *)m;
+    struct err err = ERR_INIT;
+    driver_call_begin(&q->mon.call, done, arg);
+    if (q->mon.state != MONITOR_RUNNING) {
+        err_set(&err, ERR_STATE, "the machine does not run");
+        driver_call_end(&q->mon.call, &err);
+    } else if (qmp_call(&q->qmp, command, NULL, QEMU_COMMAND_MS, qemu_paused, q, &err) < 0) {
+        driver_call_end(&q->mon.call, &err);
+    }
+}
+
+static void qemu_pause(struct vmm_machine *m, vmm_done_fn *done, void *arg)
+{
+    qemu_switch(m, "stop", done, arg);
+}
+
+static void qemu_resume(struct vmm_machine *m, vmm_done_fn *done, void *arg)
+{
+    qemu_switch(m, "cont", done, arg);
+}
+
+/* On the worker */
+
+static int qemu_need_file(const char *what, const char *path, struct err *err)
+{
+    if (access(path, R_OK) == 0)
+        return 0;
+    return err_sys(err, errno, "cannot read the %s %s", what, path);
+}
+
+static int qemu_command(struct monitor_launch *l, struct err *err)
+{
+    const struct vmm_config *c = l->config;
+    char program[PATH_BYTES];
+    if (qemu_args_check(c, err) < 0 || qemu_find_program(l->host, program, err) < 0 ||
+        qemu_need_file("kernel", c->vmlinux_path, err) < 0 ||
+        qemu_need_file("initramfs", c->initramfs_path, err) < 0 ||
+        qemu_need_file("system disk", c->system_overlay, err) < 0 ||
+        (c->work_disk_bytes && qemu_need_file("work disk", c->work_disk_path, err) < 0))
+        return -1;
+    if (!l->kvm_known) {
+        struct kvm_verdict verdict;
+        if (kvm_probe(program, c->vmlinux_path, l->host->state_dir, l->cancel_fd, &verdict, err) <
+            0)
+            return -1;
+        l->kvm_known = true;
+        l->kvm_usable = verdict.usable;
+        log_info(c->vm_id, "KVM is %s: %s", verdict.usable ? "used" : "not used", verdict.reason);
+    }
+    struct qemu_choice choice = {.qemu = program, .kvm = l->kvm_usable};
+    if (!choice.kvm)
+        choice.tsc_khz = tsc_khz();
+    qemu_args_build(&l->args, c, &choice);
+    return 0;
+}
+
+static bool qemu_matches(const struct vmm_config *c, const struct process_info *info)
+{
+    char mark[QEMU_MARK_BYTES];
+    qemu_args_mark(c, mark);
+    const char *found = process_arg_after(info, "-qmp");
+    return found && strcmp(found, mark) == 0 && strstr(info->exe, "qemu");
+}
+
+static bool qemu_claims(const struct process_info *info, const char *folder, char vm_id[ID_BYTES])
+{
+    static const char prefix[] = "guest=banger-";
+    const char *name = process_arg_after(info, "-name");
+    size_t len = strlen(folder);
+    if (!name || strncmp(name, prefix, sizeof(prefix) - 1) != 0 ||
+        strncmp(info->cwd, folder, len) != 0 || info->cwd[len] != '/')
+        return false; /* it is started in its VM's folder */
+    name += sizeof(prefix) - 1;
+    if (!id_is_valid(name))
+        return false;
+    memcpy(vm_id, name, ID_BYTES);
+    return true;
+}
+
+static void qemu_free(struct monitor *mon)
+{
+    struct qemu *q = qemu_of(mon);
+    qmp_done(&q->qmp);
+    console_done(&q->console);
+    timer_done(&q->poll);
+    buf_done(&q->last);
+    free(q);
+}
+
+static const struct monitor_ops qemu_ops = {
+    .what = "qemu",
+    .prepare = qemu_disk_prepare,
+    .command = qemu_command,
+    .matches = qemu_matches,
+    .discard = qemu_disk_discard,
+    .attach = qemu_attach,
+    .detach = qemu_detach,
+    .end = qemu_end,
+    .flush = qemu_flush,
+    .judge = qemu_judge,
+    .free = qemu_free,
+};
+
+static struct vmm_machine *qemu_open(struct vmm_host *host, const struct vmm_config *config,
+                                     const struct vmm_events *events, void *arg, struct err *err)
+{
+    (void)events; /* vmm.c keeps them */
+    (void)arg;
+    struct qemu *q = calloc(1, sizeof(*q));
+    if (!q) {
+        err_sys(err, ENOMEM, "cannot open vm/%s", config->vm_id);
+        return NULL;
+    }
+    console_init(&q->console, host->workers, config->log_path);
+    buf_init(&q->last, QEMU_LAST_BYTES);
+    if (monitor_init(&q->mon, &qemu_ops, host, config, err) < 0 ||
+        qmp_init(&q->qmp, host->loop, config->api_sock_path, &qemu_qmp_events, q) < 0 ||
+        timer_init(&q->poll, host->loop, qemu_poll, q) < 0) {
+        if (err && err->code == ERR_NONE)
+            err_sys(err, ENOMEM, "cannot open vm/%s", config->vm_id);
+        monitor_close(&q->mon.machine);
+        return NULL;
+    }
+    return &q->mon.machine;
+}
+
+const struct vmm_driver qemu_driver = {
+    .name = "qemu",
+    .version = VMM_DRIVER_VERSION,
+    .can_pause = true,
+    .probe = qemu_probe,
+    .open = qemu_open,
+    .close = monitor_close,
+    .prepare = monitor_prepare,
+    .start = monitor_start,
+    .adopt = monitor_adopt,
+    .stop = monitor_stop,
+    .kill = monitor_kill,
+    .pause = qemu_pause,
+    .resume = qemu_resume,
+    .discard = monitor_discard,
+    .get_handles = monitor_get_handles,
+    .claims = qemu_claims,
+};

@@ -1,0 +1,176 @@
+/* qemu's command line; see qemu_args.h. docs/ has the measurements behind the flags. */
+#include "daemon/vmm/qemu_args.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+
+enum {
+    QEMU_MEMORY_MIN_MIB = 64,
+    QEMU_MEMORY_MAX_MIB = 1 << 20,
+    QEMU_CPUS_MAX = 64,
+    QEMU_PATH_BYTES = 2 * PATH_BYTES,
+};
+
+int qemu_args_check(const struct vmm_config *c, struct err *err)
+{
+    uint64_t mib = c->memory_bytes >> 20;
+    if (c->cpus < 1 || c->cpus > QEMU_CPUS_MAX)
+        return err_set(err, ERR_INVALID, "%u processors: qemu takes 1 to %d", c->cpus,
+                       QEMU_CPUS_MAX);
+    if (mib < QEMU_MEMORY_MIN_MIB || mib > QEMU_MEMORY_MAX_MIB)
+        return err_set(err, ERR_INVALID, "%llu MiB of memory: qemu takes %d MiB to 1 TiB",
+                       (unsigned long long)mib, QEMU_MEMORY_MIN_MIB);
+    if (c->net != NET_NONE && c->net != NET_USER)
+        return err_set(err, ERR_UNIMPLEMENTED, "qemu offers user-mode network or none");
+    return 0;
+}
+
+/* In an option list a comma is written twice. */
+static const char *qemu_args_escape(const char *path, char out[QEMU_PATH_BYTES])
+{
+    size_t n = 0;
+    for (; *path && n + 2 < QEMU_PATH_BYTES; path++) {
+        out[n++] = *path;
+        if (*path == ',')
+            out[n++] = ',';
+    }
+    out[n] = '\0';
+    return out;
+}
+
+void qemu_args_mark(const struct vmm_config *c, char mark[QEMU_MARK_BYTES])
+{
+    char path[QEMU_PATH_BYTES];
+    snprintf(mark, QEMU_MARK_BYTES, "unix:%.*s,server=on,wait=off", 2 * SOCKET_PATH_BYTES,
+             qemu_args_escape(c->api_sock_path, path));
+}
+
+/* FNV-1a: spread, not secrecy. */
+static uint64_t qemu_args_hash(const char *text, uint64_t seed)
+{
+    uint64_t h = 0xcbf29ce484222325u ^ seed;
+    for (; *text; text++)
+        h = (h ^ (uint8_t)*text) * 0x100000001b3u;
+    return h ^ h >> 29;
+}
+
+void qemu_args_mac(const char *vm_id, char mac[18])
+{
+    uint64_t h = qemu_args_hash(vm_id, 0);
+    snprintf(mac, 18, "52:54:00:%02x:%02x:%02x", (unsigned)(h & 0xff), (unsigned)(h >> 8 & 0xff),
+             (unsigned)(h >> 16 & 0xff));
+}
+
+/* RFC 9562 version 8: ours to fill. */
+void qemu_args_uuid(const char *vm_id, char uuid[37])
+{
+    uint64_t a = qemu_args_hash(vm_id, 1), b = qemu_args_hash(vm_id, 2);
+    snprintf(uuid, 37, "%08x-%04x-8%03x-%04x-%012llx", (unsigned)(a >> 32),
+             (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
+             (unsigned)(b >> 48 & 0x3fff) | 0x8000, (unsigned long long)(b & 0xffffffffffffu));
+}
+
+/* tsc_early_khz: without it a kernel under TCG hangs in its timer calibration in one boot of five.
+ */
+static void qemu_args_kernel(struct monitor_argv *a, const struct vmm_config *c,
+                             const struct qemu_choice *choice)
+{
+    char tsc[64] = "";
+    if (!choice->kvm && choice->tsc_khz)
+        snprintf(tsc, sizeof(tsc), " tsc_early_khz=%u tsc=reliable", choice->tsc_khz);
+    monitor_argv_add(a, "-kernel");
+    monitor_argv_add(a, "%s", c->vmlinux_path);
+    monitor_argv_add(a, "-initrd");
+    monitor_argv_add(a, "%s", c->initramfs_path);
+    monitor_argv_add(a, "-append");
+    monitor_argv_add(a,
+                     "console=ttyS0 reboot=k panic=-1 quiet%s%s random.trust_cpu=on apparmor=0 "
+                     "audit=0 net.ifnames=0 banger.root=/dev/vda banger.rootfstype=ext4%s "
+                     "banger.init=%s",
+                     tsc, choice->kvm ? "" : " mitigations=off",
+                     c->work_disk_bytes ? " banger.work=/dev/vdb" : "",
+                     c->run_init ? "auto" : "none");
+}
+
+static void qemu_args_disk(struct monitor_argv *a, const char *name, const char *format,
+                           const char *path)
+{
+    char escaped[QEMU_PATH_BYTES];
+    monitor_argv_add(a, "-blockdev");
+    monitor_argv_add(a,
+                     "driver=%s,node-name=%s,discard=unmap,file.driver=file,file.discard=unmap,"
+                     "file.filename=%s",
+                     format, name, qemu_args_escape(path, escaped));
+    monitor_argv_add(a, "-device");
+    monitor_argv_add(a, "virtio-blk-device,drive=%s,serial=%s", name, name);
+}
+
+static void qemu_args_network(struct monitor_argv *a, const struct vmm_config *c)
+{
+    char mac[18];
+    if (c->net != NET_USER)
+        return;
+    qemu_args_mac(c->vm_id, mac);
+    monitor_argv_add(a, "-netdev");
+    monitor_argv_add(a, "user,id=net0");
+    monitor_argv_add(a, "-device");
+    monitor_argv_add(a, "virtio-net-device,netdev=net0,mac=%s", mac);
+}
+
+static void qemu_args_channels(struct monitor_argv *a, const struct vmm_config *c)
+{
+    char escaped[QEMU_PATH_BYTES], mark[QEMU_MARK_BYTES];
+    qemu_args_mark(c, mark);
+    monitor_argv_add(a, "-qmp");
+    monitor_argv_add(a, "%s", mark);
+    monitor_argv_add(a, "-chardev");
+    monitor_argv_add(a, "socket,id=agent,path=%s,server=on,wait=off",
+                     qemu_args_escape(c->agent_sock_path, escaped));
+    monitor_argv_add(a, "-device");
+    monitor_argv_add(a, "virtio-serial-device");
+    monitor_argv_add(a, "-device");
+    monitor_argv_add(a, "virtserialport,chardev=agent,name=agent,nr=1");
+    /* The console goes into a ring in qemu's memory, which the daemon reads by QMP: a guest that
+     * writes for ever fills nothing and waits for nobody, whether a daemon is there or not. */
+    monitor_argv_add(a, "-chardev");
+    monitor_argv_add(a, "ringbuf,id=console,size=%d", QEMU_RING_BYTES);
+    monitor_argv_add(a, "-serial");
+    monitor_argv_add(a, "chardev:console");
+}
+
+void qemu_args_build(struct monitor_argv *a, const struct vmm_config *c,
+                     const struct qemu_choice *choice)
+{
+    char uuid[37];
+    qemu_args_uuid(c->vm_id, uuid);
+    monitor_argv_add(a, "%s", choice->qemu);
+    monitor_argv_add(a, "-name");
+    monitor_argv_add(a, "guest=banger-%s", c->vm_id);
+    monitor_argv_add(a, "-uuid");
+    monitor_argv_add(a, "%s", uuid);
+    monitor_argv_add(a, "-M");
+    monitor_argv_add(a, choice->kvm ? "microvm,accel=kvm" : "microvm,accel=tcg,pit=off");
+    monitor_argv_add(a, "-cpu");
+    monitor_argv_add(a, choice->kvm ? "host" : "max");
+    monitor_argv_add(a, "-smp");
+    monitor_argv_add(a, "%u", c->cpus);
+    monitor_argv_add(a, "-m");
+    monitor_argv_add(a, "%lluM", (unsigned long long)(c->memory_bytes >> 20));
+    static const char *const fixed[] = {
+        "-no-user-config", "-nodefaults", "-display", "none",
+        /* A guest that is over stays as a paused process until somebody has read its console and
+         * how it ended; a daemon that was away learns it on its return. */
+        "-action", "reboot=shutdown,shutdown=pause",
+        /* A guest that breaks out of the device models finds no exec and no setuid. */
+        "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"};
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
+        monitor_argv_add(a, "%s", fixed[i]);
+    qemu_args_kernel(a, c, choice);
+    qemu_args_disk(a, "system", "qcow2", c->system_overlay);
+    if (c->work_disk_bytes)
+        qemu_args_disk(a, "work", "raw", c->work_disk_path);
+    qemu_args_network(a, c);
+    qemu_args_channels(a, c);
+}

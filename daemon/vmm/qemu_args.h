@@ -1,0 +1,29 @@
+/* qemu's command line for a machine, and what it is recognised by. Pure: no I/O. */
+#ifndef BANGER_DAEMON_VMM_QEMU_ARGS_H
+#define BANGER_DAEMON_VMM_QEMU_ARGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/vmm/monitor.h"
+
+enum { QEMU_RING_BYTES = 65536, QEMU_MARK_BYTES = 2 * SOCKET_PATH_BYTES + 32 };
+
+struct qemu_choice {
+    const char *qemu; /* program */
+    bool kvm;
+    uint32_t tsc_khz; /* 0: not known */
+};
+
+/* Limits and what is not offered; ERR_INVALID or ERR_UNIMPLEMENTED. */
+int qemu_args_check(const struct vmm_config *c, struct err *err);
+/* Overflow shows in a. */
+void qemu_args_build(struct monitor_argv *a, const struct vmm_config *c,
+                     const struct qemu_choice *choice);
+/* The argument of -qmp: it holds the VM's own api socket and so exists at most once on a host. */
+void qemu_args_mark(const struct vmm_config *c, char mark[QEMU_MARK_BYTES]);
+/* Stable per VM id, in qemu's own range 52:54:00. */
+void qemu_args_mac(const char *vm_id, char mac[18]);
+void qemu_args_uuid(const char *vm_id, char uuid[37]);
+
+#endif

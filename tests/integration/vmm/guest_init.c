@@ -1,0 +1,33 @@
+/* Process 1 of the guests in the conformance tests: says that it is up, then does what /mode says.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/reboot.h>
+#include <unistd.h>
+
+static void say(const char *text)
+{
+    ssize_t n = write(1, text, strlen(text));
+    (void)n;
+}
+
+int main(void)
+{
+    char mode[16] = "";
+    int fd = open("/mode", O_RDONLY);
+    if (fd >= 0 && read(fd, mode, sizeof(mode) - 1) < 0)
+        mode[0] = '\0';
+    say("guest is up\n");
+    if (strcmp(mode, "off") == 0)
+        reboot(RB_POWER_OFF);
+    if (strcmp(mode, "reset") == 0)
+        reboot(RB_AUTOBOOT);
+    if (strcmp(mode, "panic") == 0)
+        return 1; /* the kernel panics without process 1 */
+    for (;;) {
+        if (strcmp(mode, "flood") == 0)
+            say("all work and no play makes a long console log\n");
+        else
+            pause();
+    }
+}

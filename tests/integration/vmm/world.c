@@ -1,0 +1,247 @@
+/* The stage of the conformance tests; see world.h. */
+#include "tests/integration/vmm/world.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/id.h"
+#include "rpc/event/worker.h"
+#include "tests/integration/vmm/guest.h"
+
+static struct err world_last;
+
+static void world_die(const char *what, const struct err *err)
+{
+    fprintf(stderr, "%s: %s\n", what, err ? err->message : strerror(errno));
+    exit(1);
+}
+
+static void world_guarded(void *arg)
+{
+    struct world *w = arg;
+    w->late = true;
+    loop_stop(w->loop);
+}
+
+static void world_exited(void *arg, const struct vmm_exit *how)
+{
+    struct world *w = arg;
+    w->exits++;
+    w->exit = *how;
+    if (w->waiting_exit)
+        loop_stop(w->loop);
+}
+
+static const struct vmm_events world_events = {.exited = world_exited};
+
+static void world_open(struct world *w)
+{
+    struct err err = ERR_INIT;
+    w->exits = 0;
+    w->m = vmm_open(w->driver, &w->host, &w->config, &world_events, w, &err);
+    if (!w->m)
+        world_die("open", &err);
+}
+
+static void world_configure(struct world *w, const char *mode)
+{
+    struct vmm_config *c = &w->config;
+    const char *d = w->dir;
+    id_make(c->vm_id);
+    snprintf(c->vm_dir, sizeof(c->vm_dir), "%s/%s", d, c->vm_id);
+    snprintf(c->api_sock_path, sizeof(c->api_sock_path), "%s/%s/api,.sock", d, c->vm_id);
+    snprintf(c->agent_sock_path, sizeof(c->agent_sock_path), "%s/%s/agent.sock", d, c->vm_id);
+    snprintf(c->log_path, sizeof(c->log_path), "%s/%s/console.log", d, c->vm_id);
+    snprintf(c->system_overlay, sizeof(c->system_overlay), "%s/%s/system.qcow2", d, c->vm_id);
+    snprintf(c->work_disk_path, sizeof(c->work_disk_path), "%s/%s/work.raw", d, c->vm_id);
+    snprintf(c->initramfs_path, sizeof(c->initramfs_path), "%s/initramfs", d);
+    snprintf(c->image_path, sizeof(c->image_path), "%s/image.raw", d);
+    snprintf(c->vmlinux_path, sizeof(c->vmlinux_path), "%s",
+             w->is_qemu ? guest_kernel() : "/nonexistent");
+    c->image_format = IMAGE_RAW;
+    c->work_disk_bytes = 8u << 20;
+    c->cpus = 1;
+    c->memory_bytes = 128u << 20;
+    c->net = NET_USER;
+    if (w->is_qemu && guest_write_initramfs(c->initramfs_path, mode) < 0)
+        exit(1);
+    auto_file FILE *image = fopen(c->image_path, "we");
+    if (!image || ftruncate(fileno(image), 16 << 20) < 0)
+        world_die("image", NULL);
+}
+
+void world_init(struct world *w, const struct vmm_driver *driver, const char *mode)
+{
+    struct err err = ERR_INIT;
+    *w = (struct world){.driver = driver, .is_qemu = strcmp(driver->name, "qemu") == 0};
+    strcpy(w->dir, "/tmp/banger-vmm-XXXXXX");
+    if (!mkdtemp(w->dir))
+        world_die("mkdtemp", NULL);
+    w->loop = loop_new(&err);
+    w->workers = w->loop ? workers_new(w->loop, "test", 2, 64, &err) : NULL;
+    if (!w->workers || timer_init(&w->guard, w->loop, world_guarded, w) < 0)
+        world_die("loop", &err);
+    w->host = (struct vmm_host){
+        .loop = w->loop,
+        .workers = w->workers,
+        .agent_path = AGENT_FILE,
+        .state_dir = w->dir,
+        /* KVM has a test of its own; elsewhere its trial would cost each test its seconds. */
+        .kvm_known = true,
+    };
+    world_configure(w, mode);
+    world_open(w);
+}
+
+void world_reopen(struct world *w)
+{
+    vmm_close(w->m);
+    world_open(w);
+}
+
+void world_done(struct world *w)
+{
+    struct err err = ERR_INIT;
+    world_do(w, W_KILL);
+    if (world_scan(w, NULL) > 0)
+        world_die("a process of the VM is left", &err);
+    vmm_close(w->m);
+    workers_close(w->workers);
+    timer_done(&w->guard);
+    loop_free(w->loop);
+    if (fs_remove_tree(w->dir, &err) < 0)
+        world_die("clean-up", &err);
+}
+
+/* Waiting */
+
+static void world_run(struct world *w)
+{
+    struct err err = ERR_INIT;
+    timer_start(&w->guard, WORLD_DEADLINE_MS);
+    if (loop_run(w->loop, &err) < 0)
+        world_die("loop", &err);
+    timer_stop(&w->guard);
+    if (w->late)
+        world_die("waited in vain", &world_last);
+}
+
+void world_done_fn(void *arg, const struct err *err)
+{
+    struct outcome *o = arg;
+    o->calls++;
+    if (err) {
+        o->err = *err;
+        world_last = *err;
+    }
+    loop_stop(o->world->loop);
+}
+
+void world_wait(struct world *w, const struct outcome *o)
+{
+    while (o->calls == 0)
+        world_run(w);
+}
+
+void world_wait_exit(struct world *w)
+{
+    w->waiting_exit = true;
+    while (w->exits == 0)
+        world_run(w);
+    w->waiting_exit = false;
+}
+
+enum err_code world_do(struct world *w, enum world_call call)
+{
+    static void (*const calls[])(struct vmm_machine *, vmm_done_fn *, void *) = {
+        [W_PREPARE] = vmm_prepare, [W_START] = vmm_start,   [W_KILL] = vmm_kill,
+        [W_PAUSE] = vmm_pause,     [W_RESUME] = vmm_resume, [W_DISCARD] = vmm_discard};
+    struct outcome o = {.world = w};
+    calls[call](w->m, world_done_fn, &o);
+    world_wait(w, &o);
+    return o.err.code;
+}
+
+enum err_code world_adopt(struct world *w, const struct vm_handles *hint)
+{
+    struct outcome o = {.world = w};
+    vmm_adopt(w->m, hint, world_done_fn, &o);
+    world_wait(w, &o);
+    return o.err.code;
+}
+
+enum err_code world_stop(struct world *w, int64_t grace_ms)
+{
+    struct outcome o = {.world = w};
+    vmm_stop(w->m, grace_ms, world_done_fn, &o);
+    world_wait(w, &o);
+    return o.err.code;
+}
+
+const char *world_error(void)
+{
+    return world_last.message;
+}
+
+bool world_up(struct world *w)
+{
+    if (world_do(w, W_PREPARE) == ERR_NONE && world_do(w, W_START) == ERR_NONE)
+        return true;
+    fprintf(stderr, "the machine does not start: %s\n", world_error());
+    return false;
+}
+
+/* Looking */
+
+bool world_exists(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0;
+}
+
+bool world_connects(const struct world *w)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    memcpy(addr.sun_path, w->config.agent_sock_path, sizeof(addr.sun_path));
+    auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0;
+}
+
+bool world_alive(pid_t pid)
+{
+    return kill(pid, 0) == 0;
+}
+
+struct world_scan {
+    struct outcome outcome;
+    struct vmm_found first;
+    size_t n;
+};
+
+static void world_scanned(void *arg, const struct vmm_found *found, size_t n, const struct err *err)
+{
+    struct world_scan *s = arg;
+    s->n = n;
+    if (n > 0)
+        s->first = found[0];
+    world_done_fn(&s->outcome, err);
+}
+
+size_t world_scan(struct world *w, struct vmm_found *first)
+{
+    struct world_scan s = {.outcome = {.world = w}};
+    vmm_scan(&w->host, w->dir, world_scanned, &s);
+    world_wait(w, &s.outcome);
+    if (first)
+        *first = s.first;
+    return s.n;
+}

@@ -1,8 +1,18 @@
-/* Guest sessions: registry and lifecycle. A session belongs to a VM, its process to the guest's agent;
- * what is kept here is what was asked for and how it went.
+/* Guest sessions: registry and lifecycle. A session belongs to a VM, its process to the guest's
+ * agent; what is kept here is what was asked for and how it went.
  *
- * State is changed by one setter (session.c), which writes it to the store, tells watchers, and emits
- * an event. On the loop's thread. */
+ * State is changed by one setter (session_state.c), which writes it to the store, tells watchers,
+ * and emits an event. A session is recorded on disk before its agent hears of it, and starts are
+ * idempotent: what a crash leaves PENDING and the agent does not know is sent again. STARTING is
+ * not written down: it only says that the agent has been told. Everything runs on the loop's
+ * thread; callbacks come from the loop, never from inside a function of this header.
+ *
+ *   session.c         registry, references, watches
+ *   session_state.c   the setter, and what an agent's status means
+ *   session_ops.c     start, stop, kill, signal, delete
+ *   session_link.c    a VM's agent comes, tells, goes
+ *   session_stdin.c   bytes for stdin: offsets, acknowledgements, who may write
+ *   session_request.c request ids of starts */
 #ifndef BANGER_DAEMON_CORE_SESSION_H
 #define BANGER_DAEMON_CORE_SESSION_H
 
@@ -10,18 +20,122 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/list.h"
 #include "daemon/guest/agent_client.h"
 #include "daemon/model/model.h"
+#include "rpc/event/loop.h"
 
+struct attach;
 struct core;
 struct err;
+struct request_meta;
+struct session_vm;
+struct store_txn;
 struct vm_entry;
 
-/* Loads the store's sessions. Those that were live stay in their state until their VM's agent, or the
- * lack of it, says what became of them. */
+enum {
+    /* Records kept per VM. Nothing is forgotten by itself: an exit status stays until it is
+     * deleted, so beyond this a start is refused with SESSION_LIMIT. */
+    SESSIONS_PER_VM_MAX = 4096,
+    SESSION_STOP_GRACE_MS = 10000,                /* default between TERM and KILL */
+    SESSION_SEND_BYTES = 256 * 1024,              /* one session_send_stdin */
+    SESSION_STDIN_BUFFER_BYTES = 2 * 1024 * 1024, /* unacknowledged stdin held, of all writers */
+};
+
+/* Unacknowledged stdin of one session; see session_stdin.c. */
+struct session_input {
+    struct buf buf;     /* bytes from acked on */
+    uint64_t acked;     /* the process has all below */
+    uint64_t sent;      /* told to the agent on this link, at least acked */
+    bool known;         /* acked is the agent's word, not a record of an earlier daemon */
+    bool eof, eof_sent; /* nothing comes behind the buffer; the agent knows it */
+    bool closed;        /* the process takes no more */
+    struct list sends;  /* session_send_stdin calls that wait for their acknowledgement */
+};
+
+struct session_entry {
+    struct core *core;
+    struct session session; /* the record; only this module writes it */
+    struct session_vm *of;  /* the sessions of its VM; NULL once removed */
+    struct list link;       /* registry, by creation */
+    struct list vm_link;    /* of its VM */
+    struct list dirty;      /* has news for starters, watches, attaches */
+    struct list starters, watches, attaches;
+    uint32_t refs;
+    bool removed, told_removed;
+    bool stored;      /* its first record is on disk */
+    bool named;       /* the agent spoke of it on this link */
+    char sent_to[40]; /* instance of the agent that was told to start it; "" */
+    char boot_id[40]; /* guest boot in which it ran; "" while not known */
+    bool stop_asked, kill_asked;
+    bool press_owed; /* the signal of a stop or kill has still to be sent, or again */
+    uint32_t grace_ms;
+    struct timer grace; /* between TERM and KILL; zeroed until used */
+    struct session_input in;
+    struct attach *writer; /* borrowed; NULL: none */
+    uint32_t n_attached;
+};
+
+/* Loads the store's sessions. Those that were live stay in their state until their VM's agent, or
+ * the lack of it, says what became of them. */
 struct session_registry *session_registry_new(struct core *core, struct err *err);
+/* Attaches must be closed. Starters that wait are told ERR_CANCELLED. NULL is fine. */
 void session_registry_free(struct session_registry *r);
+
+/* Exact id, exact name, or unique id prefix, within vm or, where NULL, on the host. Borrowed; NULL
+ * with ERR_NOT_FOUND (SESSION_NOT_FOUND) or ERR_INVALID (AMBIGUOUS_REFERENCE, with candidates). */
+struct session_entry *session_find(struct core *core, const struct vm_entry *vm, const char *ref,
+                                   struct err *err);
+struct session_entry *session_find_id(struct core *core, const char *id);
+/* In order of creation: session_next(core, NULL) is the first. */
+struct session_entry *session_next(struct core *core, const struct session_entry *after);
+struct session_entry *session_ref(struct session_entry *e);
+void session_unref(struct session_entry *e);
+
+/* Told after changes of the record, and of removal (entry->removed). The entry is referenced
+ * meanwhile. */
+struct session_watch {
+    struct list link;
+    struct session_entry *session;
+    void (*changed)(void *arg, struct session_entry *e);
+    void *arg;
+};
+
+void session_watch(struct session_entry *e, struct session_watch *w,
+                   void (*changed)(void *arg, struct session_entry *e), void *arg);
+/* Harmless on a closed or zeroed watch; allowed inside changed(). */
+void session_unwatch(struct session_watch *w);
+
+/* Starts a command. From spec: name, argv, env, …, limits; identity, state and times are made here.
+ * The VM must be RUNNING. 0: started() comes once, later: the session is beyond STARTING (RUNNING,
+ * FAILED, EXITED, LOST: e is set, err NULL), or could not be recorded or was deleted (e NULL).
+ * -1: ERR_INVALID, ERR_STATE (VM_NOT_RUNNING), ERR_EXISTS (SESSION_NAME_TAKEN, REQUEST_ID_REUSED),
+ * ERR_LIMIT (SESSION_LIMIT). meta may be NULL; a request id known already leads to its session. */
+int session_start(struct core *core, struct vm_entry *vm, const struct session *spec,
+                  const struct request_meta *meta,
+                  void (*started)(void *arg, struct session_entry *e, const struct err *err),
+                  void *arg, struct err *err);
+/* TERM to the group, KILL to everything after grace_ms. Watch for the end. An ended session is a
+ * success, one that has not started never will. What a broken link swallows is sent again. */
+int session_stop(struct session_entry *e, uint32_t grace_ms, struct err *err);
+int session_kill(struct session_entry *e, struct err *err);
+/* target 1 process, 2 group, 3 all. ERR_STATE (SESSION_ENDED), ERR_UNAVAILABLE while the link is
+ * down. */
+int session_signal(struct session_entry *e, int signo, int target, struct err *err);
+/* Forgets the session here at once and in the guest as soon as it is reached; force: kills a live
+ * one (else ERR_STATE, SESSION_RUNNING). Attaches end with Lost("deleted"). done (may be NULL)
+ * comes once that is on disk. */
+int session_delete(struct session_entry *e, bool force,
+                   void (*done)(void *arg, const struct err *err), void *arg, struct err *err);
+
+/* Appends to stdin in one piece, up to SESSION_SEND_BYTES, then EOF where asked. done comes when
+ * the process has the bytes, with the offset behind them, or ERR_STATE (STDIN_CLOSED) when it will
+ * not take them all. -1: ERR_STATE (NO_STDIN, STDIN_CLOSED, WRITER_TAKEN), ERR_INVALID,
+ * ERR_UNAVAILABLE (too much waits already). */
+int session_send_stdin(struct session_entry *e, const void *data, size_t len, bool eof,
+                       void (*done)(void *arg, uint64_t offset, const struct err *err), void *arg,
+                       struct err *err);
 
 /* Called by vm.c. The VM's agent was reached (again): statuses follow. */
 void session_vm_link_up(struct core *core, struct vm_entry *vm);
@@ -32,10 +146,12 @@ void session_vm_status(struct core *core, struct vm_entry *vm,
 void session_vm_deleted(struct core *core, struct vm_entry *vm, const char *session_id);
 void session_vm_stdin_ack(struct core *core, struct vm_entry *vm, const char *session_id,
                           uint64_t offset, bool closed);
-/* The VM stopped or died: live sessions are LOST(reason: "vm_stopped", "vm_lost"). */
+/* agent_events.writable: what the agent's queue refused is tried again. */
+void session_vm_writable(struct core *core, struct vm_entry *vm);
+/* The VM stopped or died: live sessions are LOST(reason: "vm_stopped", "vm_lost"). vm->agent may
+ * have been closed before, or is closed after; it is not used again. */
 void session_vm_gone(struct core *core, struct vm_entry *vm, const char *reason);
 /* The VM's record goes: its sessions too (in the caller's transaction). */
-struct store_txn;
 void session_vm_removed(struct core *core, const char *vm_id, struct store_txn *txn);
 
 #endif

@@ -1,0 +1,343 @@
+/* Sessions: registry, references, watches; see session.h for the module's other files. */
+#include "daemon/core/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "daemon/core/core.h"
+#include "daemon/core/session_internal.h"
+#include "daemon/core/vm.h"
+#include "daemon/store/store.h"
+
+enum { CANDIDATES_NAMED = 5 };
+
+/* Telling the news */
+
+static void tell_starters(struct session_entry *e)
+{
+    enum session_state state = e->session.state;
+    if (!e->removed && (state == SESSION_PENDING || state == SESSION_STARTING))
+        return;
+    for (struct list *pos; (pos = list_first(&e->starters));) {
+        struct session_starter *s = container_of(pos, struct session_starter, link);
+        list_remove(pos);
+        s->started(s->arg, e->removed ? NULL : e, e->removed ? &s->why : NULL);
+        free(s);
+    }
+}
+
+/* A callback may end any watch or attach: those that are left are found from the start again, each
+ * being moved behind a marker when it has been told. */
+static void tell_watches(struct session_entry *e)
+{
+    struct list told;
+    list_init(&told);
+    for (struct list *pos; (pos = list_first(&e->watches));) {
+        struct session_watch *w = container_of(pos, struct session_watch, link);
+        list_remove(pos);
+        list_add_tail(&told, pos);
+        w->changed(w->arg, e);
+    }
+    for (struct list *pos; (pos = list_first(&told));) {
+        list_remove(pos);
+        list_add_tail(&e->watches, pos);
+    }
+}
+
+static void tell_attaches(struct session_entry *e)
+{
+    struct list told;
+    list_init(&told);
+    for (struct list *pos; (pos = list_first(&e->attaches));) {
+        list_remove(pos);
+        list_add_tail(&told, pos);
+        attach_pump(attach_of_link(pos));
+    }
+    for (struct list *pos; (pos = list_first(&told));) {
+        list_remove(pos);
+        list_add_tail(&e->attaches, pos);
+    }
+}
+
+static void on_turn(void *arg)
+{
+    struct session_registry *r = arg;
+    for (struct list *pos; (pos = list_first(&r->dirty));) {
+        struct session_entry *e = container_of(pos, struct session_entry, dirty);
+        list_remove(pos);
+        bool last = e->removed && !e->told_removed;
+        e->told_removed |= last;
+        session_ref(e);
+        tell_starters(e);
+        tell_watches(e);
+        tell_attaches(e);
+        session_unref(e);
+        if (last)
+            session_unref(e); /* the registry's */
+    }
+}
+
+void session_touch(struct session_entry *e)
+{
+    struct session_registry *r = e->core->sessions;
+    if (!list_empty(&e->dirty))
+        return;
+    bool idle = list_empty(&r->dirty);
+    list_add_tail(&r->dirty, &e->dirty);
+    if (idle)
+        timer_start(&r->turn, 0);
+}
+
+void session_watch(struct session_entry *e, struct session_watch *w,
+                   void (*changed)(void *arg, struct session_entry *e), void *arg)
+{
+    *w = (struct session_watch){.session = session_ref(e), .changed = changed, .arg = arg};
+    list_init(&w->link);
+    list_add_tail(&e->watches, &w->link);
+}
+
+void session_unwatch(struct session_watch *w)
+{
+    if (!w->session)
+        return;
+    list_remove(&w->link);
+    session_unref(take_ptr(&w->session));
+}
+
+/* Entries */
+
+struct session_vm *session_vm_find(struct core *core, const char *vm_id)
+{
+    return map_find(&core->sessions->vms, vm_id);
+}
+
+struct session_vm *session_vm_get(struct core *core, const char *vm_id)
+{
+    struct session_vm *v = session_vm_find(core, vm_id);
+    if (v)
+        return v;
+    v = calloc(1, sizeof(*v));
+    if (!v)
+        return NULL;
+    snprintf(v->vm_id, sizeof(v->vm_id), "%s", vm_id);
+    list_init(&v->sessions);
+    map_init(&v->by_name);
+    if (map_put(&core->sessions->vms, v->vm_id, v) < 0) {
+        free(v);
+        return NULL;
+    }
+    return v;
+}
+
+struct session_entry *session_ref(struct session_entry *e)
+{
+    e->refs++;
+    return e;
+}
+
+void session_unref(struct session_entry *e)
+{
+    if (!e || --e->refs > 0)
+        return;
+    timer_done(&e->grace);
+    list_remove(&e->dirty);
+    session_stdin_done(e);
+    session_done(&e->session);
+    free(e);
+}
+
+struct session_entry *session_add(struct core *core, struct session *record, struct session_vm *of)
+{
+    struct session_registry *r = core->sessions;
+    struct session_entry *e = calloc(1, sizeof(*e));
+    if (!e)
+        return NULL;
+    e->core = core;
+    e->session = *record;
+    e->refs = 1;
+    list_init(&e->dirty);
+    list_init(&e->starters);
+    list_init(&e->watches);
+    list_init(&e->attaches);
+    bool named = e->session.name[0] != '\0';
+    if (map_put(&r->by_id, e->session.id, e) < 0 ||
+        (named && map_put(&of->by_name, e->session.name, e) < 0)) {
+        map_take(&r->by_id, e->session.id);
+        free(e);
+        return NULL;
+    }
+    session_stdin_init(e);
+    e->of = of;
+    list_add_tail(&r->all, &e->link);
+    list_add_tail(&of->sessions, &e->vm_link);
+    of->n++;
+    if (session_is_live(e))
+        of->n_live++;
+    memset(record, 0, sizeof(*record));
+    return e;
+}
+
+void session_remove(struct session_entry *e, const struct err *why)
+{
+    struct session_registry *r = e->core->sessions;
+    struct session_vm *of = e->of;
+    map_take(&r->by_id, e->session.id);
+    if (e->session.name[0])
+        map_take(&of->by_name, e->session.name);
+    list_remove(&e->link);
+    list_remove(&e->vm_link);
+    of->n--;
+    if (session_is_live(e))
+        of->n_live--;
+    e->of = NULL;
+    e->removed = true;
+    timer_done(&e->grace);
+    session_stdin_close(e);
+    list_foreach(pos, &e->starters) container_of(pos, struct session_starter, link)->why = *why;
+    session_touch(e); /* the news holds the registry's reference from here on */
+}
+
+/* Registry */
+
+static int load_one(void *arg, const struct session *s)
+{
+    struct session_registry *r = arg;
+    struct session copy;
+    struct session_vm *of = session_vm_get(r->core, s->vm_id);
+    if (!of || session_copy(&copy, s) < 0)
+        return -1;
+    struct session_entry *e = session_add(r->core, &copy, of);
+    if (!e) {
+        session_done(&copy);
+        return -1;
+    }
+    e->stored = true;
+    return 0;
+}
+
+struct session_registry *session_registry_new(struct core *core, struct err *err)
+{
+    struct session_registry *r = calloc(1, sizeof(*r));
+    if (!r || timer_init(&r->turn, core->loop, on_turn, r) < 0) {
+        free(r);
+        err_sys(err, ENOMEM, "sessions");
+        return NULL;
+    }
+    r->core = core;
+    list_init(&r->all);
+    list_init(&r->dirty);
+    list_init(&r->request_order);
+    map_init(&r->by_id);
+    map_init(&r->vms);
+    map_init(&r->requests);
+    core->sessions = r;
+    if (store_load_sessions(core->store, load_one, r, err) < 0 ||
+        session_requests_load(r, err) < 0) {
+        session_registry_free(r);
+        core->sessions = NULL;
+        return NULL;
+    }
+    return r;
+}
+
+void session_registry_free(struct session_registry *r)
+{
+    if (!r)
+        return;
+    struct err why = ERR_INIT;
+    err_set(&why, ERR_CANCELLED, "the daemon is ending");
+    for (struct list *pos; (pos = list_first(&r->all));)
+        session_remove(container_of(pos, struct session_entry, link), &why);
+    on_turn(r);
+    timer_done(&r->turn);
+    struct session_vm *v;
+    for (size_t at = 0; (v = map_next(&r->vms, &at));) {
+        map_done(&v->by_name);
+        free(v);
+    }
+    map_done(&r->vms);
+    map_done(&r->by_id);
+    session_requests_free(r);
+    free(r);
+}
+
+/* References */
+
+struct session_entry *session_find_id(struct core *core, const char *id)
+{
+    return map_find(&core->sessions->by_id, id);
+}
+
+struct session_entry *session_next(struct core *core, const struct session_entry *after)
+{
+    struct list *all = &core->sessions->all;
+    struct list *next = after ? after->link.next : all->next;
+    return next == all ? NULL : container_of(next, struct session_entry, link);
+}
+
+struct candidates {
+    struct session_entry *first;
+    size_t n;
+    char text[256];
+};
+
+static void add_candidate(struct candidates *c, struct session_entry *e)
+{
+    if (c->n == 0)
+        c->first = e;
+    size_t used = strlen(c->text);
+    if (c->n < CANDIDATES_NAMED)
+        snprintf(c->text + used, sizeof(c->text) - used, "%s%s", c->n ? ", " : "", e->session.id);
+    else if (c->n == CANDIDATES_NAMED)
+        snprintf(c->text + used, sizeof(c->text) - used, ", …");
+    c->n++;
+}
+
+static void find_names(struct core *core, const struct vm_entry *vm, const char *ref,
+                       struct candidates *c)
+{
+    struct session_vm *v;
+    for (size_t at = 0; (v = map_next(&core->sessions->vms, &at));) {
+        struct session_entry *e = map_find(&v->by_name, ref);
+        if (e && (!vm || strcmp(v->vm_id, vm->vm.id) == 0))
+            add_candidate(c, e);
+    }
+}
+
+static void find_prefixes(struct core *core, const struct vm_entry *vm, const char *ref,
+                          struct candidates *c)
+{
+    size_t len = strlen(ref);
+    for (struct session_entry *e = NULL; (e = session_next(core, e));)
+        if (strncmp(e->session.id, ref, len) == 0 &&
+            (!vm || strcmp(e->session.vm_id, vm->vm.id) == 0))
+            add_candidate(c, e);
+}
+
+struct session_entry *session_find(struct core *core, const struct vm_entry *vm, const char *ref,
+                                   struct err *err)
+{
+    struct session_entry *e = session_find_id(core, ref);
+    if (e && (!vm || strcmp(e->session.vm_id, vm->vm.id) == 0))
+        return e;
+    struct candidates c = {0};
+    if (name_is_valid(ref))
+        find_names(core, vm, ref, &c);
+    if (c.n == 0 && id_is_prefix(ref))
+        find_prefixes(core, vm, ref, &c);
+    if (c.n == 1)
+        return c.first;
+    if (c.n > 1) {
+        err_set(err, ERR_INVALID, "\"%s\" may be any of %zu sessions: %s", ref, c.n, c.text);
+        err_tag(err, "AMBIGUOUS_REFERENCE", "session/%s", ref);
+        return NULL;
+    }
+    err_set(err, ERR_NOT_FOUND, "there is no session \"%.64s\"%s%s", ref, vm ? " in VM " : "",
+            vm ? vm->vm.name : "");
+    err_tag(err, "SESSION_NOT_FOUND", "session/%.64s", ref);
+    return NULL;
+}

@@ -1,0 +1,112 @@
+/* What the files of the session module share; see session.h. Nobody else includes this but
+ * attach.c. */
+#ifndef BANGER_DAEMON_CORE_SESSION_INTERNAL_H
+#define BANGER_DAEMON_CORE_SESSION_INTERNAL_H
+
+#include "base/err.h"
+#include "base/map.h"
+#include "daemon/core/session.h"
+
+/* The sessions of one VM, and what is known of its link. */
+struct session_vm {
+    char vm_id[ID_BYTES];
+    struct list sessions; /* by creation */
+    struct map by_name;
+    uint32_t n, n_live;
+    bool synced; /* link up and every status seen */
+};
+
+/* A start that has been answered for a request id. */
+struct session_request;
+
+struct session_registry {
+    struct core *core;
+    struct list all; /* by creation */
+    struct map by_id;
+    struct map vms;    /* struct session_vm, owned */
+    struct list dirty; /* entries with news */
+    struct timer turn; /* tells the news */
+    struct map requests;
+    struct list request_order; /* oldest first */
+    uint32_t n_requests;
+};
+
+struct session_starter {
+    struct list link;
+    void (*started)(void *arg, struct session_entry *e, const struct err *err);
+    void *arg;
+    struct err why; /* of a session that was removed */
+};
+
+static inline bool session_is_live(const struct session_entry *e)
+{
+    return !session_is_terminal(e->session.state);
+}
+
+/* session.c */
+struct session_vm *session_vm_find(struct core *core, const char *vm_id);
+/* Makes it where there is none; NULL when out of memory. */
+struct session_vm *session_vm_get(struct core *core, const char *vm_id);
+/* Takes record (its blobs); NULL when out of memory. */
+struct session_entry *session_add(struct core *core, struct session *record, struct session_vm *of);
+/* Out of the registry; the row is the caller's business. Tells starters why. */
+void session_remove(struct session_entry *e, const struct err *why);
+/* Starters, watches and attaches are told in the next turn of the loop. */
+void session_touch(struct session_entry *e);
+
+/* session_state.c */
+bool session_state_may_move(enum session_state from, enum session_state to);
+/* The one setter. txn NULL: a transaction of its own. False: the move is not allowed (logged). */
+bool session_set_state(struct session_entry *e, enum session_state state, struct store_txn *txn);
+void session_save(struct session_entry *e);
+void session_set_lost(struct session_entry *e, const char *reason);
+void session_set_failed(struct session_entry *e, const char *stage, const char *text);
+void session_take_status(struct session_entry *e, const struct agent_session_status *status);
+
+/* session_ops.c */
+/* Tells the agent to start it, when it may and can be told now. */
+void session_send_start(struct session_entry *e);
+/* Sends the signals of a stop or kill that was asked for (again). */
+void session_press_stop(struct session_entry *e);
+
+/* session_stdin.c */
+void session_stdin_init(struct session_entry *e);
+void session_stdin_done(struct session_entry *e);
+/* What the agent says it has. */
+void session_stdin_take_ack(struct session_entry *e, uint64_t offset, bool closed);
+/* A new link: what was under way is sent again. */
+void session_stdin_rewind(struct session_entry *e);
+void session_stdin_pump(struct session_entry *e);
+/* The process is gone: nothing will be taken. */
+void session_stdin_close(struct session_entry *e);
+/* An attached writer's bytes at their offset. */
+int session_stdin_write(struct session_entry *e, uint64_t offset, const void *data, size_t len,
+                        struct err *err);
+void session_stdin_eof(struct session_entry *e);
+bool session_stdin_is_full(const struct session_entry *e);
+uint64_t session_stdin_end(const struct session_entry *e);
+uint32_t session_stdin_window(const struct session_entry *e);
+
+/* session_request.c */
+int session_requests_load(struct session_registry *r, struct err *err);
+void session_requests_free(struct session_registry *r);
+/* 0 with *found (NULL: new), or -1 with ERR_EXISTS (REQUEST_ID_REUSED) or ERR_NOT_FOUND (its
+ * session has been deleted). */
+int session_request_find(struct core *core, const struct request_meta *meta,
+                         struct session_entry **found, struct err *err);
+/* Remembers it; the row goes into txn. */
+void session_request_add(struct core *core, const struct request_meta *meta,
+                         const struct session_entry *e, struct store_txn *txn);
+/* The record could not be written: the request may be tried again. */
+void session_request_forget(struct core *core, const struct session_entry *e);
+
+/* attach.c */
+/* Something may have changed for this attach. May close it. */
+void attach_pump(struct attach *a);
+struct attach *attach_of_link(struct list *link);
+/* The VM's agent is gone or new: forget what was asked of the old one. */
+void attach_forget_agent(struct attach *a);
+/* The agent has news of the session: a refused subscription is worth another try. */
+void attach_retry(struct attach *a);
+
+#endif

@@ -1,0 +1,187 @@
+/* A VM's agent comes, tells what it knows, goes; see session.h.
+ *
+ * After every hello the agent names each session it knows. What it does not name is judged when
+ * that list is complete: what it was never told to start is started, the rest has been lost with an
+ * earlier agent. What nobody here knows was deleted while the link was down. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "daemon/core/core.h"
+#include "daemon/core/session_internal.h"
+#include "daemon/core/vm.h"
+#include "daemon/store/store.h"
+
+void session_vm_link_up(struct core *core, struct vm_entry *vm)
+{
+    struct session_vm *v = session_vm_get(core, vm->vm.id);
+    if (!v)
+        return;
+    v->synced = false;
+    list_foreach(pos, &v->sessions)
+    {
+        struct session_entry *e = container_of(pos, struct session_entry, vm_link);
+        e->named = false;
+        session_stdin_rewind(e);
+        list_foreach(at, &e->attaches) attach_retry(attach_of_link(at));
+        if (!list_empty(&e->attaches))
+            session_touch(e);
+    }
+}
+
+void session_vm_link_down(struct core *core, struct vm_entry *vm)
+{
+    struct session_vm *v = session_vm_find(core, vm->vm.id);
+    if (v)
+        v->synced = false;
+}
+
+static struct session_entry *find_in(struct core *core, const struct vm_entry *vm, const char *id)
+{
+    struct session_entry *e = session_find_id(core, id);
+    return e && strcmp(e->session.vm_id, vm->vm.id) == 0 ? e : NULL;
+}
+
+void session_vm_status(struct core *core, struct vm_entry *vm,
+                       const struct agent_session_status *status)
+{
+    struct session_entry *e = find_in(core, vm, status->session_id);
+    if (!e) {
+        if (status->state != AGENT_SESSION_UNKNOWN && vm->agent)
+            agent_client_delete_session(vm->agent, status->session_id, NULL);
+        return;
+    }
+    if (status->state != AGENT_SESSION_UNKNOWN && !e->named) {
+        e->named = true;
+        const struct agent_hello *hello = agent_client_hello(vm->agent);
+        snprintf(e->boot_id, sizeof(e->boot_id), "%s", hello->boot_id);
+        snprintf(e->sent_to, sizeof(e->sent_to), "%s", hello->instance);
+        list_foreach(at, &e->attaches) attach_retry(attach_of_link(at));
+    }
+    if (status->state != AGENT_SESSION_UNKNOWN)
+        session_stdin_take_ack(e, status->stdin_acked, status->stdin_closed);
+    session_take_status(e, status);
+}
+
+/* The agent knows nothing of it. */
+static void judge(struct session_entry *e, const struct agent_hello *hello)
+{
+    bool same_agent = strcmp(e->sent_to, hello->instance) == 0;
+    bool starting = e->session.state == SESSION_PENDING || e->session.state == SESSION_STARTING ||
+                    (e->session.state == SESSION_STOPPING && e->session.started_ns == 0);
+    if (e->sent_to[0] == '\0' && e->session.state == SESSION_PENDING)
+        session_send_start(e); /* never told, or by a daemon that did not live to hear the answer */
+    else if (starting && same_agent)
+        session_send_start(e); /* the request was lost with the link */
+    else if (e->boot_id[0] && strcmp(e->boot_id, hello->boot_id) != 0)
+        session_set_lost(e, "vm_lost");
+    else
+        session_set_lost(e, "agent_lost");
+}
+
+/* STOPPING in the store, but who stopped it was an earlier daemon: go on with the default grace. */
+static void resume_stop(struct session_entry *e)
+{
+    if (e->session.state == SESSION_STOPPING && !e->stop_asked && !e->kill_asked)
+        session_stop(e, SESSION_STOP_GRACE_MS, NULL);
+    else
+        session_press_stop(e);
+}
+
+void session_vm_synced(struct core *core, struct vm_entry *vm)
+{
+    struct session_vm *v = session_vm_get(core, vm->vm.id);
+    if (!v || !vm->agent)
+        return;
+    v->synced = true;
+    list_foreach(pos, &v->sessions)
+    {
+        struct session_entry *e = container_of(pos, struct session_entry, vm_link);
+        if (!list_empty(&e->attaches))
+            session_touch(e);
+        if (!session_is_live(e))
+            continue;
+        if (!e->named)
+            judge(e, agent_client_hello(vm->agent));
+        if (session_is_live(e)) {
+            resume_stop(e);
+            session_stdin_pump(e);
+        }
+    }
+}
+
+void session_vm_deleted(struct core *core, struct vm_entry *vm, const char *session_id)
+{
+    struct session_entry *e = find_in(core, vm, session_id);
+    if (!e)
+        return; /* as asked */
+    e->named = false;
+    if (session_is_live(e))
+        session_set_lost(e, "agent_lost");
+}
+
+void session_vm_stdin_ack(struct core *core, struct vm_entry *vm, const char *session_id,
+                          uint64_t offset, bool closed)
+{
+    struct session_entry *e = find_in(core, vm, session_id);
+    if (!e)
+        return;
+    session_stdin_take_ack(e, offset, closed);
+    session_stdin_pump(e);
+}
+
+void session_vm_writable(struct core *core, struct vm_entry *vm)
+{
+    struct session_vm *v = session_vm_find(core, vm->vm.id);
+    if (!v || !v->synced)
+        return;
+    list_foreach(pos, &v->sessions)
+    {
+        struct session_entry *e = container_of(pos, struct session_entry, vm_link);
+        if (!session_is_live(e))
+            continue;
+        if (e->session.state == SESSION_PENDING && e->sent_to[0] == '\0')
+            session_send_start(e);
+        if (e->press_owed)
+            session_press_stop(e);
+        session_stdin_pump(e);
+    }
+}
+
+void session_vm_gone(struct core *core, struct vm_entry *vm, const char *reason)
+{
+    struct session_vm *v = session_vm_find(core, vm->vm.id);
+    if (!v)
+        return;
+    v->synced = false;
+    list_foreach(pos, &v->sessions)
+    {
+        struct session_entry *e = container_of(pos, struct session_entry, vm_link);
+        e->named = false;
+        list_foreach(at, &e->attaches) attach_forget_agent(attach_of_link(at));
+        if (session_is_live(e))
+            session_set_lost(e, reason);
+        else if (!list_empty(&e->attaches))
+            session_touch(e);
+    }
+}
+
+void session_vm_removed(struct core *core, const char *vm_id, struct store_txn *txn)
+{
+    struct session_vm *v = session_vm_find(core, vm_id);
+    if (!v)
+        return;
+    struct err why = ERR_INIT;
+    err_set(&why, ERR_NOT_FOUND, "the session went with its VM %s", vm_id);
+    err_tag(&why, "SESSION_NOT_FOUND", "vm/%s", vm_id);
+    for (struct list *pos; (pos = list_first(&v->sessions));) {
+        struct session_entry *e = container_of(pos, struct session_entry, vm_link);
+        store_delete_session(txn, e->session.id);
+        list_foreach(at, &e->attaches) attach_forget_agent(attach_of_link(at));
+        session_remove(e, &why);
+    }
+    map_take(&core->sessions->vms, vm_id);
+    map_done(&v->by_name);
+    free(v);
+}

@@ -1,0 +1,303 @@
+/* Start, stop, kill, signal, delete; see session.h. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "daemon/core/core.h"
+#include "daemon/core/event.h"
+#include "daemon/core/operation.h"
+#include "daemon/core/session_internal.h"
+#include "daemon/core/vm.h"
+#include "daemon/store/store.h"
+
+enum { TARGET_GROUP = 2, TARGET_ALL = 3 };
+
+/* The agent of a session's VM while it can be asked for things; NULL otherwise. */
+static struct agent_client *agent_of(const struct session_entry *e)
+{
+    struct vm_entry *vm = vm_find_id(e->core, e->session.vm_id);
+    return vm && e->of && e->of->synced ? vm->agent : NULL;
+}
+
+/* Start */
+
+void session_send_start(struct session_entry *e)
+{
+    struct agent_client *agent = agent_of(e);
+    if (!agent || !e->stored || !session_is_live(e))
+        return;
+    struct err err = ERR_INIT;
+    if (agent_client_start_session(agent, &e->session, &err) < 0) {
+        if (err.code != ERR_UNAVAILABLE)
+            session_set_failed(e, "start", err.message);
+        return; /* else at writable, or when the link is back */
+    }
+    snprintf(e->sent_to, sizeof(e->sent_to), "%s", agent_client_hello(agent)->instance);
+    snprintf(e->boot_id, sizeof(e->boot_id), "%s", agent_client_hello(agent)->boot_id);
+    if (e->session.state == SESSION_PENDING)
+        session_set_state(e, SESSION_STARTING, NULL);
+    session_touch(e); /* attaches may subscribe now */
+    session_stdin_pump(e);
+}
+
+static void on_stored(void *arg, const struct err *err)
+{
+    struct session_entry *e = arg;
+    if (err && !e->removed) {
+        session_request_forget(e->core, e);
+        session_remove(e, err);
+    } else if (!e->removed) {
+        e->stored = true;
+        session_send_start(e);
+    }
+    session_unref(e);
+}
+
+static int check_start(const struct vm_entry *vm, const struct session_vm *of,
+                       const struct session *spec, struct err *err)
+{
+    if (vm->vm.runtime.state != VM_RUNNING || !vm->agent) {
+        err_set(err, ERR_STATE, "VM %s is %s; start it first", vm->vm.name,
+                vm_state_name(vm->vm.runtime.state));
+        return err_tag(err, "VM_NOT_RUNNING", "vm/%s", vm->vm.id);
+    }
+    if (spec->argv.len == 0 || spec->argv.data[spec->argv.len - 1] != '\0')
+        return err_set(err, ERR_INVALID, "argv is empty; give a command");
+    if (spec->argv.len > SESSION_ARGV_BYTES || spec->env.len > SESSION_ENV_BYTES ||
+        spec->tags.len > SESSION_TAGS_BYTES || spec->required_commands.len > SESSION_COMMANDS_BYTES)
+        return err_set(err, ERR_INVALID, "arguments, environment, tags or commands are too large");
+    if (spec->name[0] && !name_is_valid(spec->name))
+        return err_set(err, ERR_INVALID, "\"%s\" is no name: 1-63 of a-z 0-9 -", spec->name);
+    if (spec->name[0] && map_find(&of->by_name, spec->name)) {
+        err_set(err, ERR_EXISTS, "VM %s has a session named %s; delete it or choose another name",
+                vm->vm.name, spec->name);
+        return err_tag(err, "SESSION_NAME_TAKEN", "session/%s", spec->name);
+    }
+    uint32_t max_live = agent_client_hello(vm->agent)->max_sessions;
+    if (max_live > 0 && of->n_live >= max_live) {
+        err_set(err, ERR_LIMIT, "VM %s runs %u sessions, as many as it may", vm->vm.name,
+                (unsigned)of->n_live);
+        return err_tag(err, "SESSION_LIMIT", "vm/%s", vm->vm.id);
+    }
+    if (of->n >= SESSIONS_PER_VM_MAX) {
+        err_set(err, ERR_LIMIT, "VM %s has %u sessions; delete some that have ended", vm->vm.name,
+                (unsigned)of->n);
+        return err_tag(err, "SESSION_LIMIT", "vm/%s", vm->vm.id);
+    }
+    return 0;
+}
+
+/* From spec only what a user asks for; the rest is new. */
+static int make_record(struct session *out, const struct session *spec, const struct vm_entry *vm)
+{
+    struct session fresh = {
+        .clear_env = spec->clear_env,
+        .tty = spec->tty,
+        .rows = spec->rows,
+        .columns = spec->columns,
+        .stdin_mode = spec->stdin_mode,
+        .spool_bytes = spec->spool_bytes,
+        .drain_ms = spec->drain_ms,
+        .timeout_ms = spec->timeout_ms,
+        .umask = spec->umask,
+        .argv = spec->argv,
+        .env = spec->env,
+        .tags = spec->tags,
+        .required_commands = spec->required_commands,
+    };
+    id_make(fresh.id);
+    snprintf(fresh.vm_id, sizeof(fresh.vm_id), "%s", vm->vm.id);
+    memcpy(fresh.name, spec->name, sizeof(fresh.name));
+    memcpy(fresh.cwd, spec->cwd, sizeof(fresh.cwd));
+    memcpy(fresh.user, spec->user, sizeof(fresh.user));
+    memcpy(fresh.group, spec->group, sizeof(fresh.group));
+    fresh.created_ns = fresh.updated_ns = clock_real_ns();
+    fresh.stdin_closed = fresh.stdin_mode == SESSION_STDIN_NONE;
+    return session_copy(out, &fresh);
+}
+
+static struct session_entry *add_new(struct core *core, const struct vm_entry *vm,
+                                     struct session_vm *of, const struct session *spec,
+                                     struct err *err)
+{
+    struct session record = {0};
+    struct session_entry *e = NULL;
+    if (make_record(&record, spec, vm) == 0)
+        e = session_add(core, &record, of);
+    session_done(&record);
+    if (!e)
+        err_sys(err, ENOMEM, "session");
+    return e;
+}
+
+int session_start(struct core *core, struct vm_entry *vm, const struct session *spec,
+                  const struct request_meta *meta,
+                  void (*started)(void *arg, struct session_entry *e, const struct err *err),
+                  void *arg, struct err *err)
+{
+    struct session_entry *e;
+    if (session_request_find(core, meta, &e, err) < 0)
+        return -1;
+    struct session_vm *of = session_vm_get(core, vm->vm.id);
+    struct session_starter *starter = calloc(1, sizeof(*starter));
+    struct store_txn *txn = NULL;
+    if (!of || !starter) {
+        err_sys(err, ENOMEM, "session");
+        goto fail;
+    }
+    if (!e) {
+        if (check_start(vm, of, spec, err) < 0)
+            goto fail;
+        e = add_new(core, vm, of, spec, err);
+        if (!e)
+            goto fail;
+        e->in.known = true;
+        txn = store_txn_new();
+        if (txn) {
+            session_set_state(e, SESSION_PENDING, txn);
+            session_request_add(core, meta, e, txn);
+        }
+        store_commit(core->store, txn, on_stored, session_ref(e));
+    }
+    starter->started = started;
+    starter->arg = arg;
+    list_init(&starter->link);
+    list_add_tail(&e->starters, &starter->link);
+    session_touch(e);
+    return 0;
+fail:
+    free(starter);
+    return -1;
+}
+
+/* Stop and kill */
+
+static void on_grace(void *arg)
+{
+    struct session_entry *e = arg;
+    e->kill_asked = true;
+    session_press_stop(e);
+}
+
+void session_press_stop(struct session_entry *e)
+{
+    struct agent_client *agent = agent_of(e);
+    if (!session_is_live(e) || (!e->stop_asked && !e->kill_asked))
+        return;
+    int signo = e->kill_asked ? SIGKILL : SIGTERM;
+    int target = e->kill_asked ? TARGET_ALL : TARGET_GROUP;
+    bool told = agent && agent_client_signal(agent, e->session.id, signo, target, NULL) == 0;
+    /* A process that did not run yet may have missed it. */
+    e->press_owed = !told || e->session.started_ns == 0;
+}
+
+/* True when that is all: the session has not been started, and now never will be. */
+static bool end_unstarted(struct session_entry *e)
+{
+    if (e->session.state != SESSION_PENDING || e->sent_to[0] || e->named)
+        return false;
+    session_set_failed(e, "start", "stopped before it was started");
+    return true;
+}
+
+static void set_stopping(struct session_entry *e)
+{
+    if (e->session.state != SESSION_STOPPING)
+        session_set_state(e, SESSION_STOPPING, NULL);
+}
+
+int session_stop(struct session_entry *e, uint32_t grace_ms, struct err *err)
+{
+    if (!session_is_live(e) || e->kill_asked || end_unstarted(e))
+        return 0;
+    if (!e->grace.event && timer_init(&e->grace, e->core->loop, on_grace, e) < 0)
+        return err_sys(err, ENOMEM, "stopping a session");
+    e->stop_asked = true;
+    timer_start(&e->grace, grace_ms);
+    set_stopping(e);
+    session_press_stop(e);
+    return 0;
+}
+
+int session_kill(struct session_entry *e, struct err *err)
+{
+    (void)err;
+    if (!session_is_live(e) || end_unstarted(e))
+        return 0;
+    e->kill_asked = true;
+    set_stopping(e);
+    session_press_stop(e);
+    return 0;
+}
+
+int session_signal(struct session_entry *e, int signo, int target, struct err *err)
+{
+    if (signo < 1 || signo > 64 || target < 1 || target > TARGET_ALL)
+        return err_set(err, ERR_INVALID, "signal %d to target %d: signals are 1-64", signo, target);
+    if (!session_is_live(e)) {
+        err_set(err, ERR_STATE, "session %s has ended", e->session.id);
+        return err_tag(err, "SESSION_ENDED", "session/%s", e->session.id);
+    }
+    struct agent_client *agent = agent_of(e);
+    if (!agent)
+        return err_set(err, ERR_UNAVAILABLE, "the guest's agent is not connected");
+    return agent_client_signal(agent, e->session.id, signo, target, err);
+}
+
+/* Delete */
+
+struct deletion {
+    void (*done)(void *arg, const struct err *err);
+    void *arg;
+};
+
+static void on_deleted(void *arg, const struct err *err)
+{
+    struct deletion *d = arg;
+    if (err)
+        log_err(LOG_LEVEL_ERROR, NULL, err, "deleting a session's record");
+    if (d->done)
+        d->done(d->arg, err);
+    free(d);
+}
+
+int session_delete(struct session_entry *e, bool force,
+                   void (*done)(void *arg, const struct err *err), void *arg, struct err *err)
+{
+    if (e->removed) {
+        err_set(err, ERR_NOT_FOUND, "session %s has been deleted", e->session.id);
+        return err_tag(err, "SESSION_NOT_FOUND", "session/%s", e->session.id);
+    }
+    if (session_is_live(e) && !force) {
+        err_set(err, ERR_STATE, "session %s is %s; stop it first, or force", e->session.id,
+                session_state_name(e->session.state));
+        return err_tag(err, "SESSION_RUNNING", "session/%s", e->session.id);
+    }
+    struct deletion *d = calloc(1, sizeof(*d));
+    if (!d)
+        return err_sys(err, ENOMEM, "deleting a session");
+    *d = (struct deletion){done, arg};
+    /* The agent kills what lives. Not reached now: it names the session when it is, and nobody here
+     * knows it (session_vm_status). */
+    struct agent_client *agent = agent_of(e);
+    if (agent)
+        agent_client_delete_session(agent, e->session.id, NULL);
+    struct store_txn *txn = store_txn_new();
+    if (txn) {
+        char resource[96];
+        snprintf(resource, sizeof(resource), "session/%s", e->session.id);
+        store_delete_session(txn, e->session.id);
+        event_emit(e->core, txn, "session.deleted", resource, "", NULL);
+    }
+    struct err why = ERR_INIT;
+    err_set(&why, ERR_NOT_FOUND, "session %s was deleted", e->session.id);
+    err_tag(&why, "SESSION_NOT_FOUND", "session/%s", e->session.id);
+    session_remove(e, &why);
+    store_commit(e->core->store, txn, on_deleted, d);
+    return 0;
+}

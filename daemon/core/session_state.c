@@ -1,0 +1,202 @@
+/* The one setter of a session's state, and what an agent's status means; see session.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "daemon/core/core.h"
+#include "daemon/core/event.h"
+#include "daemon/core/session_internal.h"
+#include "daemon/core/vm.h"
+#include "daemon/store/store.h"
+
+#define TO(state) (1u << (state))
+
+/* Allowed moves. PENDING may jump: after a restart of the daemon the agent tells how it went. */
+static const unsigned moves[] = {
+    [SESSION_PENDING] = TO(SESSION_STARTING) | TO(SESSION_RUNNING) | TO(SESSION_STOPPING) |
+                        TO(SESSION_EXITED) | TO(SESSION_FAILED) | TO(SESSION_LOST),
+    [SESSION_STARTING] = TO(SESSION_RUNNING) | TO(SESSION_STOPPING) | TO(SESSION_EXITED) |
+                         TO(SESSION_FAILED) | TO(SESSION_LOST),
+    [SESSION_RUNNING] = TO(SESSION_STOPPING) | TO(SESSION_EXITED) | TO(SESSION_LOST),
+    [SESSION_STOPPING] = TO(SESSION_EXITED) | TO(SESSION_FAILED) | TO(SESSION_LOST),
+    [SESSION_EXITED] = 0,
+    [SESSION_FAILED] = 0,
+    [SESSION_LOST] = 0,
+};
+
+bool session_state_may_move(enum session_state from, enum session_state to)
+{
+    return (size_t)from < sizeof(moves) / sizeof(moves[0]) && (moves[from] & TO(to));
+}
+
+static void on_saved(void *arg, const struct err *err)
+{
+    (void)arg;
+    if (err)
+        log_err(LOG_LEVEL_ERROR, NULL, err, "writing a session's record");
+}
+
+void session_save(struct session_entry *e)
+{
+    if (e->removed || !e->stored)
+        return;
+    struct store_txn *txn = store_txn_new();
+    if (txn)
+        store_put_session(txn, &e->session);
+    store_commit(e->core->store, txn, on_saved, NULL);
+}
+
+static void record(struct session_entry *e, struct store_txn *txn)
+{
+    char resource[96];
+    snprintf(resource, sizeof(resource), "session/%s", e->session.id);
+    store_put_session(txn, &e->session);
+    event_emit(e->core, txn, "session.state", resource, session_state_name(e->session.state), NULL);
+}
+
+bool session_set_state(struct session_entry *e, enum session_state state, struct store_txn *txn)
+{
+    struct session *s = &e->session;
+    if (s->state != SESSION_STATE_UNSPECIFIED && !session_state_may_move(s->state, state)) {
+        log_warn(s->id, "a session does not go from %s to %s", session_state_name(s->state),
+                 session_state_name(state));
+        return false;
+    }
+    s->state = state;
+    s->updated_ns = clock_real_ns();
+    if (session_is_terminal(state)) {
+        if (s->ended_ns == 0)
+            s->ended_ns = s->updated_ns;
+        if (e->of)
+            e->of->n_live--;
+        timer_done(&e->grace);
+        session_stdin_close(e);
+    }
+    session_touch(e);
+    if (state == SESSION_STARTING)
+        return true; /* see session.h */
+    if (txn) {
+        record(e, txn);
+        return true;
+    }
+    txn = store_txn_new();
+    if (txn)
+        record(e, txn);
+    store_commit(e->core->store, txn, on_saved, NULL);
+    return true;
+}
+
+void session_set_lost(struct session_entry *e, const char *reason)
+{
+    struct session *s = &e->session;
+    snprintf(s->lost_reason, sizeof(s->lost_reason), "%s", reason);
+    snprintf(s->last_error, sizeof(s->last_error), "it ended unseen: %s", reason);
+    session_set_state(e, SESSION_LOST, NULL);
+}
+
+void session_set_failed(struct session_entry *e, const char *stage, const char *text)
+{
+    struct session *s = &e->session;
+    snprintf(s->failed_stage, sizeof(s->failed_stage), "%s", stage);
+    snprintf(s->last_error, sizeof(s->last_error), "%s", text);
+    session_set_state(e, SESSION_FAILED, NULL);
+}
+
+/* An agent's status */
+
+static bool raise(uint64_t *to, uint64_t value)
+{
+    bool more = value > *to;
+    if (more)
+        *to = value;
+    return more;
+}
+
+static bool set_flag(bool *to, bool value)
+{
+    bool more = value && !*to;
+    *to |= value;
+    return more;
+}
+
+/* Counters only go up, whatever a guest says. True if anything changed. */
+static bool take_totals(struct session *s, const struct agent_session_status *status)
+{
+    bool changed = raise(&s->stdout_total, status->stdout_total);
+    changed |= raise(&s->stderr_total, status->stderr_total);
+    changed |= set_flag(&s->stdout_ended, status->stdout_ended);
+    changed |= set_flag(&s->stderr_ended, status->stderr_ended);
+    return changed;
+}
+
+/* A code that no process can have must not read as another, least of all as 0. */
+static void take_exit(struct session *s, const struct agent_session_status *status)
+{
+    s->timed_out = status->timed_out;
+    if (status->oom) {
+        s->exit_kind = SESSION_EXIT_OOM;
+        s->exit_signo = 9;
+    } else if (status->signo != 0) {
+        s->exit_kind = SESSION_EXIT_SIGNAL;
+        s->exit_signo = status->signo > 0 && status->signo <= 64 ? status->signo : 9;
+    } else {
+        s->exit_kind = SESSION_EXIT_CODE;
+        s->exit_code = status->exit_code >= 0 && status->exit_code <= 255 ? status->exit_code : 255;
+    }
+}
+
+static void take_start(struct session_entry *e, const struct agent_session_status *status)
+{
+    struct session *s = &e->session;
+    if (s->started_ns == 0 && status->state != AGENT_SESSION_FAILED)
+        s->started_ns = status->started_ns ? status->started_ns : clock_real_ns();
+    if (status->pid)
+        s->guest_pid = status->pid;
+}
+
+static void take_running(struct session_entry *e)
+{
+    enum session_state state = e->session.state;
+    if (state == SESSION_PENDING || state == SESSION_STARTING)
+        session_set_state(e, SESSION_RUNNING, NULL);
+    if (e->press_owed)
+        session_press_stop(e);
+}
+
+void session_take_status(struct session_entry *e, const struct agent_session_status *status)
+{
+    struct session *s = &e->session;
+    bool changed = take_totals(s, status);
+    if (session_is_terminal(s->state)) {
+        if (changed) {
+            session_save(e);
+            session_touch(e);
+        }
+        return;
+    }
+    switch (status->state) {
+    case AGENT_SESSION_RUNNING:
+        take_start(e, status);
+        take_running(e);
+        break;
+    case AGENT_SESSION_EXITED:
+        take_start(e, status);
+        take_exit(s, status);
+        s->ended_ns = status->ended_ns;
+        session_set_state(e, SESSION_EXITED, NULL);
+        break;
+    case AGENT_SESSION_FAILED:
+        s->failed_errno = status->failed_errno;
+        s->ended_ns = status->ended_ns;
+        if (session_state_may_move(s->state, SESSION_FAILED))
+            session_set_failed(e, status->failed_stage, status->error);
+        else
+            session_set_lost(e, "agent_lost"); /* it ran, and now it is said never to have */
+        break;
+    case AGENT_SESSION_UNKNOWN:
+        if (e->sent_to[0] || s->state == SESSION_RUNNING)
+            session_set_lost(e, "agent_lost");
+        break;
+    }
+}

@@ -1,0 +1,273 @@
+/* Bytes for stdin of one session; see session.h.
+ *
+ * One buffer for all writers: what is accepted gets the next offsets and stays in the buffer until
+ * the agent says that the process has it. So a call's bytes are never mixed with another's, and
+ * after a broken link everything from the acknowledged offset on is sent again. The agent is never
+ * given more than its window beyond what it has acknowledged. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "daemon/core/core.h"
+#include "daemon/core/session_internal.h"
+#include "daemon/core/vm.h"
+
+enum {
+    FRAME_BYTES = 32 * 1024,
+    DEFAULT_WINDOW_BYTES = 64 * 1024, /* while no agent has said what it takes */
+    SENDS_MAX = 256,                  /* calls waiting per session */
+};
+
+struct session_send {
+    struct list link;
+    struct session_entry *session; /* referenced */
+    struct timer report;           /* done() comes from the loop */
+    uint64_t until;                /* offset behind its bytes */
+    bool over, failed;
+    void (*done)(void *arg, uint64_t offset, const struct err *err);
+    void *arg;
+};
+
+void session_stdin_init(struct session_entry *e)
+{
+    struct session_input *in = &e->in;
+    buf_init(&in->buf, SESSION_STDIN_BUFFER_BYTES);
+    list_init(&in->sends);
+    in->acked = in->sent = e->session.stdin_acked;
+    in->closed = e->session.stdin_closed || session_is_terminal(e->session.state);
+}
+
+void session_stdin_done(struct session_entry *e)
+{
+    buf_done(&e->in.buf);
+}
+
+uint64_t session_stdin_end(const struct session_entry *e)
+{
+    return e->in.acked + buf_len(&e->in.buf);
+}
+
+static struct agent_client *agent_of(const struct session_entry *e)
+{
+    struct vm_entry *vm = vm_find_id(e->core, e->session.vm_id);
+    return vm ? vm->agent : NULL;
+}
+
+uint32_t session_stdin_window(const struct session_entry *e)
+{
+    const struct agent_client *agent = agent_of(e);
+    uint32_t window = agent ? agent_client_hello(agent)->stdin_window_bytes : 0;
+    return window ? window : DEFAULT_WINDOW_BYTES;
+}
+
+bool session_stdin_is_full(const struct session_entry *e)
+{
+    return buf_len(&e->in.buf) >= session_stdin_window(e);
+}
+
+/* Towards the agent */
+
+/* The agent knows the session on this link: it named it, or a start went ahead on it. */
+static struct agent_client *agent_to_feed(const struct session_entry *e)
+{
+    bool told = e->sent_to[0] != '\0' && e->session.state != SESSION_PENDING;
+    return e->of && e->of->synced && told && session_is_live(e) ? agent_of(e) : NULL;
+}
+
+void session_stdin_pump(struct session_entry *e)
+{
+    struct session_input *in = &e->in;
+    struct agent_client *agent = agent_to_feed(e);
+    if (!agent || in->closed || !in->known)
+        return;
+    uint64_t end = session_stdin_end(e);
+    uint64_t limit = in->acked + session_stdin_window(e);
+    while (in->sent < end && in->sent < limit) {
+        uint64_t until = end < limit ? end : limit;
+        uint64_t left = until - in->sent;
+        uint32_t n = left < FRAME_BYTES ? (uint32_t)left : FRAME_BYTES;
+        const uint8_t *data = buf_data(&in->buf) + (in->sent - in->acked);
+        if (agent_client_send_stdin(agent, e->session.id, in->sent, data, n, NULL) < 0)
+            return; /* at writable, or when the link is back */
+        in->sent += n;
+    }
+    if (in->eof && !in->eof_sent && in->sent == end &&
+        agent_client_send_stdin_eof(agent, e->session.id, end, NULL) == 0)
+        in->eof_sent = true;
+}
+
+void session_stdin_rewind(struct session_entry *e)
+{
+    e->in.sent = e->in.acked;
+    e->in.eof_sent = false;
+}
+
+/* Acknowledgements */
+
+static void end_send(struct session_send *send, bool failed)
+{
+    list_remove(&send->link);
+    send->over = true;
+    send->failed = failed;
+    timer_start(&send->report, 0);
+}
+
+static void end_sends(struct session_entry *e)
+{
+    for (struct list *pos; (pos = list_first(&e->in.sends));) {
+        struct session_send *send = container_of(pos, struct session_send, link);
+        if (send->until > e->in.acked && !e->in.closed)
+            return; /* they are in order of offset */
+        end_send(send, send->until > e->in.acked);
+    }
+}
+
+void session_stdin_close(struct session_entry *e)
+{
+    struct session_input *in = &e->in;
+    if (in->closed && buf_len(&in->buf) == 0 && list_empty(&in->sends))
+        return;
+    in->closed = true;
+    e->session.stdin_closed = true;
+    end_sends(e);
+    buf_done(&in->buf);
+    in->sent = in->acked;
+    session_touch(e);
+}
+
+void session_stdin_take_ack(struct session_entry *e, uint64_t offset, bool closed)
+{
+    struct session_input *in = &e->in;
+    if (in->closed)
+        return;
+    if (!in->known && buf_len(&in->buf) == 0 && offset >= in->acked)
+        in->acked = in->sent = offset; /* of an earlier daemon's bytes */
+    in->known = true;
+    /* Never beyond what there is, whatever the guest says. */
+    uint64_t end = session_stdin_end(e);
+    if (offset > end)
+        offset = end;
+    if (offset > in->acked) {
+        buf_consume(&in->buf, offset - in->acked);
+        in->acked = offset;
+        if (in->sent < offset)
+            in->sent = offset;
+    }
+    e->session.stdin_acked = in->acked;
+    if (closed)
+        session_stdin_close(e);
+    else
+        end_sends(e);
+    session_touch(e);
+}
+
+/* From writers */
+
+static int check_open(const struct session_entry *e, struct err *err)
+{
+    if (e->session.stdin_mode != SESSION_STDIN_PIPE && !e->session.tty) {
+        err_set(err, ERR_STATE, "session %s was started without stdin", e->session.id);
+        return err_tag(err, "NO_STDIN", "session/%s", e->session.id);
+    }
+    return 0;
+}
+
+int session_stdin_write(struct session_entry *e, uint64_t offset, const void *data, size_t len,
+                        struct err *err)
+{
+    struct session_input *in = &e->in;
+    if (check_open(e, err) < 0)
+        return -1;
+    if (in->closed)
+        return 0; /* the acknowledgement says so */
+    uint64_t end = session_stdin_end(e);
+    if (offset > end || len > UINT64_MAX - offset) {
+        err_set(err, ERR_INVALID, "stdin at offset %llu leaves a hole: %llu comes next",
+                (unsigned long long)offset, (unsigned long long)end);
+        return err_tag(err, "STDIN_HOLE", "session/%s", e->session.id);
+    }
+    if (offset + len <= end)
+        return 0; /* sent before */
+    size_t skip = (size_t)(end - offset);
+    if (in->eof) {
+        err_set(err, ERR_STATE, "stdin of session %s has had its end", e->session.id);
+        return err_tag(err, "STDIN_CLOSED", "session/%s", e->session.id);
+    }
+    if (buf_append(&in->buf, (const uint8_t *)data + skip, len - skip) < 0) {
+        err_set(err, ERR_LIMIT, "too much stdin waits for session %s", e->session.id);
+        return err_tag(err, "STDIN_FULL", "session/%s", e->session.id);
+    }
+    session_stdin_pump(e);
+    return 0;
+}
+
+void session_stdin_eof(struct session_entry *e)
+{
+    e->in.eof = true;
+    session_stdin_pump(e);
+}
+
+static void on_report(void *arg)
+{
+    struct session_send *send = arg;
+    struct err err = ERR_INIT;
+    if (send->failed) {
+        err_set(&err, ERR_STATE, "the process closed its stdin before it had read everything");
+        err_tag(&err, "STDIN_CLOSED", "session/%s", send->session->session.id);
+    }
+    send->done(send->arg, send->until, send->failed ? &err : NULL);
+    timer_done(&send->report);
+    session_unref(send->session);
+    free(send);
+}
+
+static int check_send(const struct session_entry *e, size_t len, struct err *err)
+{
+    if (check_open(e, err) < 0)
+        return -1;
+    if (len > SESSION_SEND_BYTES)
+        return err_set(err, ERR_INVALID, "%zu bytes at once: at most %d", len, SESSION_SEND_BYTES);
+    if (e->writer) {
+        err_set(err, ERR_STATE, "session %s has a writer attached", e->session.id);
+        return err_tag(err, "WRITER_TAKEN", "session/%s", e->session.id);
+    }
+    if (e->in.closed || e->in.eof) {
+        err_set(err, ERR_STATE, "stdin of session %s is closed", e->session.id);
+        return err_tag(err, "STDIN_CLOSED", "session/%s", e->session.id);
+    }
+    size_t waiting = 0;
+    list_foreach(pos, &e->in.sends) waiting++;
+    if (!e->in.known || waiting >= SENDS_MAX || buf_room(&e->in.buf) < len) {
+        err_set(err, ERR_UNAVAILABLE, "stdin of session %s is busy; try again", e->session.id);
+        return err_tag(err, "STDIN_FULL", "session/%s", e->session.id);
+    }
+    return 0;
+}
+
+int session_send_stdin(struct session_entry *e, const void *data, size_t len, bool eof,
+                       void (*done)(void *arg, uint64_t offset, const struct err *err), void *arg,
+                       struct err *err)
+{
+    if (check_send(e, len, err) < 0)
+        return -1;
+    struct session_send *send = calloc(1, sizeof(*send));
+    if (!send || timer_init(&send->report, e->core->loop, on_report, send) < 0 ||
+        buf_append(&e->in.buf, data, len) < 0) {
+        if (send)
+            timer_done(&send->report);
+        free(send);
+        return err_sys(err, ENOMEM, "stdin");
+    }
+    send->session = session_ref(e);
+    send->done = done;
+    send->arg = arg;
+    send->until = session_stdin_end(e);
+    list_init(&send->link);
+    list_add_tail(&e->in.sends, &send->link);
+    e->in.eof |= eof;
+    end_sends(e); /* nothing to wait for */
+    session_stdin_pump(e);
+    return 0;
+}

@@ -58,8 +58,8 @@ static bool attach_send_stdin(struct banger_attach *attach)
     bytes.data.data = (uint8_t *)buf_data(&attach->unacked) + under_way;
     bytes.data.len = len;
     Banger__V1__AttachRequest request = BANGER__V1__ATTACH_REQUEST__INIT;
-    request.frame_case = BANGER__V1__ATTACH_REQUEST__FRAME_STDIN;
-    request.stdin = &bytes;
+    request.frame_case = BANGER__V1__ATTACH_REQUEST__FRAME_STDIN_DATA;
+    request.stdin_data = &bytes;
     if (attach_send(attach, &request) < 0)
         return false;
     attach->in_sent += len;

@@ -4,11 +4,13 @@
  *   vm.h          VMs: registry, references, the one setter of state, what happens when a machine
  *                 exits or its agent comes and goes
  *   operation.h   durable operations: step tables with undo, journal, per-resource queues
- *   vm_ops.h      the step tables of vm.create, vm.start, vm.stop, …
+ *   vm_ops.h      what users ask of VMs; the step tables are in vm_op_*.c, their moves in vm_run.c
+ *   vm_spec.h     names, sizes, defaults, paths
+ *   vm_machine.h  a VM's process; vm_agent.h: the link to its guest
  *   handles.h     handle cache and handles.json
  *   session.h     guest sessions: registry and lifecycle
  *   attach.h      attach: a viewer's or writer's cursor over a session
- *   image.h       images and kernels: registry, build operations
+ *   image.h       images and kernels: registry, references, build operations
  *   event.h       the event log and its watchers
  *   reconcile.h   start-up: adopt what lives, demote and tear down what does not
  */
@@ -20,10 +22,13 @@
 
 #include "daemon/model/model.h"
 
+struct err;
 struct event_hub;
+struct host_info;
 struct image_registry;
 struct loop;
 struct operation_engine;
+struct rpc_server;
 struct session_registry;
 struct store;
 struct vm_registry;
@@ -31,19 +36,22 @@ struct vmm_host;
 struct workers;
 
 struct core_config {
-    char state_dir[PATH_BYTES];     /* database, vms/, images/, kernels/ */
-    char default_driver[16];        /* "qemu" */
+    char state_dir[PATH_BYTES]; /* database, vms/, images/, kernels/ */
+    char default_driver[16];    /* "qemu" */
     char default_image[NAME_BYTES * 2];
+    char
+        guest_agent_path[PATH_BYTES]; /* static program for initramfs; "": no images can be built */
     uint32_t max_vms;
-    uint64_t max_memory_bytes;      /* promised to VMs altogether; 0: no limit */
-    int64_t boot_timeout_ms;        /* from VMM start to agent ready; then one more try */
-    int64_t stop_grace_ms;          /* default grace of a stop */
+    uint64_t max_memory_bytes; /* promised to VMs altogether; 0: no limit */
+    int64_t boot_timeout_ms;   /* from VMM start to agent ready; then one more try */
+    int64_t stop_grace_ms;     /* default grace of a stop */
+    const char *version;       /* of the program */
 };
 
 struct core {
     struct core_config config;
     struct loop *loop;
-    struct workers *workers;  /* blocking file work */
+    struct workers *workers; /* blocking file work */
     struct store *store;
     struct vmm_host *vmm_host;
     struct event_hub *events;
@@ -51,7 +59,12 @@ struct core {
     struct vm_registry *vms;
     struct session_registry *sessions;
     struct image_registry *images;
-    bool draining;
+    struct host_info *host_info;
+    struct rpc_server *rpc_server; /* for what services say of connections */
+    bool draining;                 /* takes no new VMs */
+    /* Ends the daemon, VMs run on; set by the composition root. */
+    void (*shut_down)(void *arg);
+    void *shut_down_arg;
 };
 
 #endif

@@ -161,7 +161,7 @@ static void handle_list(void *self, struct rpc_call *call,
     auto_free struct event_view *views = calloc(max, sizeof(*views));
     auto_free Banger__V1__Event **list = calloc(max, sizeof(*list));
     if (!events || !views || !list) {
-        rpc_call_finish(call, &(struct err){.code = ERR_LIMIT, .message = "out of memory"});
+        service_out_of_memory(call);
         return;
     }
     size_t n = 0;

@@ -99,7 +99,7 @@ static void wait_for(struct rpc_call *call, struct operation_entry *op, int unti
 {
     struct waiting *w = calloc(1, sizeof(*w));
     if (!w) {
-        rpc_call_finish(call, &(struct err){.code = ERR_LIMIT, .message = "out of memory"});
+        service_out_of_memory(call);
         return;
     }
     w->call = rpc_call_ref(call);
@@ -178,7 +178,7 @@ static void handle_list(void *self, struct rpc_call *call,
     auto_free struct operation_view *views = calloc(page.size, sizeof(*views));
     auto_free Banger__V1__Operation **list = calloc(page.size, sizeof(*list));
     if (!views || !list) {
-        rpc_call_finish(call, &(struct err){.code = ERR_LIMIT, .message = "out of memory"});
+        service_out_of_memory(call);
         return;
     }
     Banger__V1__ListOperationsResponse response = BANGER__V1__LIST_OPERATIONS_RESPONSE__INIT;

@@ -30,7 +30,8 @@ int services_register(struct rpc_server *server, struct core *core, struct err *
 void service_reply_operation(struct rpc_call *call, struct operation_entry *op,
                              const struct err *err);
 
-/* The handler of Attach; in attach.c, beside the service it belongs to. */
-void attach_service_handle(void *self, struct rpc_call *call);
+/* Done callbacks for calls that answer Empty; arg is a counted call, which they release. */
+void service_reply_empty(void *call, const struct err *err);
+void service_out_of_memory(struct rpc_call *call);
 
 #endif

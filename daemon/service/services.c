@@ -3,9 +3,30 @@
 
 #include <stddef.h>
 
+#include "banger/v1/common.pb-c.h"
 #include "banger/v1/file.server.rpc.h"
 #include "banger/v1/forward.server.rpc.h"
 #include "banger/v1/snapshot.server.rpc.h"
+#include "base/err.h"
+#include "rpc/wire/call.h"
+
+void service_reply_empty(void *arg, const struct err *err)
+{
+    struct rpc_call *call = arg;
+    Banger__V1__Empty empty = BANGER__V1__EMPTY__INIT;
+    if (err)
+        rpc_call_finish(call, err);
+    else
+        rpc_call_reply(call, &empty.base);
+    rpc_call_unref(call);
+}
+
+void service_out_of_memory(struct rpc_call *call)
+{
+    struct err err = ERR_INIT;
+    err_set(&err, ERR_LIMIT, "out of memory");
+    rpc_call_finish(call, &err);
+}
 
 /* NULL handlers answer UNIMPLEMENTED, after the role check. */
 int planned_services_register(struct rpc_server *server, struct core *core, struct err *err)

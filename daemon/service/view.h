@@ -7,9 +7,8 @@
 #include "banger/v1/operation.pb-c.h"
 #include "banger/v1/session_types.pb-c.h"
 #include "banger/v1/vm.pb-c.h"
+#include "daemon/core/vm.h"
 #include "daemon/model/model.h"
-
-struct vm_condition;
 
 /* NULL for 0 (it has not happened), else the filled stamp. */
 Google__Protobuf__Timestamp *view_time(Google__Protobuf__Timestamp *stamp, int64_t unix_ns);
@@ -19,14 +18,13 @@ struct labels_view {
     Banger__V1__Label *pointers[LABELS_MAX];
 };
 
-enum { VM_CONDITIONS_MAX = 8 };
-
 struct vm_view {
     Banger__V1__VM vm; /* the message */
     Banger__V1__VMSpec spec;
     Banger__V1__VMRuntime runtime;
     Google__Protobuf__Timestamp created, updated, started, stopped;
     Google__Protobuf__Timestamp condition_changed[VM_CONDITIONS_MAX];
+    struct vm_condition condition_models[VM_CONDITIONS_MAX]; /* for a caller who has nowhere else */
     Banger__V1__Condition conditions[VM_CONDITIONS_MAX];
     Banger__V1__Condition *condition_pointers[VM_CONDITIONS_MAX];
     struct labels_view labels;

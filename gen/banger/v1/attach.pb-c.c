@@ -864,12 +864,12 @@ static const ProtobufCFieldDescriptor banger__v1__attach_request__field_descript
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "stdin",
+    "stdin_data",
     2,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Banger__V1__AttachRequest, frame_case),
-    offsetof(Banger__V1__AttachRequest, stdin),
+    offsetof(Banger__V1__AttachRequest, stdin_data),
     &banger__v1__attach_stdin__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
@@ -929,7 +929,7 @@ static const unsigned banger__v1__attach_request__field_indices_by_name[] = {
   0,   /* field[0] = open */
   3,   /* field[3] = resize */
   4,   /* field[4] = signal */
-  1,   /* field[1] = stdin */
+  1,   /* field[1] = stdin_data */
   2,   /* field[2] = stdin_eof */
 };
 static const ProtobufCIntRange banger__v1__attach_request__number_ranges[1 + 1] =

@@ -108,7 +108,7 @@ struct  Banger__V1__StreamStart
 typedef enum {
   BANGER__V1__ATTACH_REQUEST__FRAME__NOT_SET = 0,
   BANGER__V1__ATTACH_REQUEST__FRAME_OPEN = 1,
-  BANGER__V1__ATTACH_REQUEST__FRAME_STDIN = 2,
+  BANGER__V1__ATTACH_REQUEST__FRAME_STDIN_DATA = 2,
   BANGER__V1__ATTACH_REQUEST__FRAME_STDIN_EOF = 3,
   BANGER__V1__ATTACH_REQUEST__FRAME_RESIZE = 4,
   BANGER__V1__ATTACH_REQUEST__FRAME_SIGNAL = 5,
@@ -125,7 +125,7 @@ struct  Banger__V1__AttachRequest
      * first, once
      */
     Banger__V1__AttachOpen *open;
-    Banger__V1__AttachStdin *stdin;
+    Banger__V1__AttachStdin *stdin_data;
     Banger__V1__AttachStdinEof *stdin_eof;
     Banger__V1__AttachResize *resize;
     Banger__V1__AttachSignal *signal;

@@ -1,0 +1,201 @@
+/* What this host can do; see host_info.h. */
+#include "daemon/core/host_info.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "daemon/core/core.h"
+#include "daemon/core/image.h"
+#include "daemon/core/vm.h"
+
+static const char *const driver_names[] = {"qemu", "sim"};
+
+struct probe {
+    struct core *core;
+    struct host_info *info;
+    struct host_driver *driver;
+};
+
+static void probe_done(void *arg, const struct vmm_probe_result *result)
+{
+    struct probe *p = arg;
+    struct host_info *info = p->info;
+    p->driver->result = *result;
+    p->driver->probed = true;
+    log_info(p->driver->name, "%s: %s, accelerator %s%s%s",
+             result->usable ? "usable" : "not usable", result->version, result->accelerator,
+             *result->explanation ? ": " : "", result->explanation);
+    free(p);
+    if (--info->probes_left == 0)
+        info->probed(info->arg);
+}
+
+void host_info_probe(struct core *core, struct host_info *info, void (*probed)(void *arg),
+                     void *arg)
+{
+    info->probed = probed;
+    info->arg = arg;
+    info->n_drivers = 0;
+    size_t n = sizeof(driver_names) / sizeof(driver_names[0]);
+    info->probes_left = n;
+    for (size_t i = 0; i < n; i++) {
+        struct host_driver *d = &info->drivers[info->n_drivers++];
+        snprintf(d->name, sizeof(d->name), "%s", driver_names[i]);
+        struct probe *p = malloc(sizeof(*p));
+        if (!p)
+            abort(); /* at start, before anything was promised */
+        *p = (struct probe){core, info, d};
+        vmm_probe(vmm_find_driver(driver_names[i], NULL), core->vmm_host, probe_done, p);
+    }
+}
+
+void host_capacity_total(const struct core *core, struct host_capacity *total)
+{
+    *total = (struct host_capacity){.vms = core->config.max_vms};
+    total->cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+    struct sysinfo si;
+    if (sysinfo(&si) == 0)
+        total->memory_bytes = (uint64_t)si.totalram * si.mem_unit;
+    if (core->config.max_memory_bytes)
+        total->memory_bytes = core->config.max_memory_bytes;
+    struct statvfs fs;
+    if (statvfs(core->config.state_dir, &fs) == 0)
+        total->disk_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
+}
+
+void host_capacity_used(const struct core *core, struct host_capacity *used)
+{
+    *used = (struct host_capacity){.vms = (uint32_t)vm_count(core)};
+    for (struct vm_entry *e = NULL; (e = vm_next((struct core *)core, e));) {
+        if (!vm_state_is_active(e->vm.runtime.state))
+            continue;
+        used->cpus += e->vm.spec.cpus;
+        used->memory_bytes += e->vm.spec.memory_bytes;
+    }
+    struct statvfs fs;
+    if (statvfs(core->config.state_dir, &fs) == 0)
+        used->disk_bytes = (uint64_t)(fs.f_blocks - fs.f_bavail) * fs.f_frsize;
+}
+
+uint64_t host_own_rss_bytes(void)
+{
+    unsigned long size = 0, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (!f)
+        return 0;
+    int n = fscanf(f, "%lu %lu", &size, &resident);
+    fclose(f);
+    return n == 2 ? (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+struct report {
+    struct host_check *checks;
+    size_t n;
+};
+
+__attribute__((format(printf, 5, 6))) static void
+report(struct report *r, const char *name, enum host_check_result result, const char *fix,
+       const char *fmt, ...)
+{
+    if (r->n == HOST_CHECKS_MAX)
+        return;
+    struct host_check *c = &r->checks[r->n++];
+    *c = (struct host_check){.name = name, .result = result};
+    snprintf(c->fix, sizeof(c->fix), "%s", result == HOST_CHECK_OK ? "" : fix);
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(c->message, sizeof(c->message), fmt, ap);
+    va_end(ap);
+}
+
+static bool is_in_path(const char *program)
+{
+    const char *path = getenv("PATH");
+    char full[PATH_BYTES];
+    while (path && *path) {
+        size_t n = strcspn(path, ":");
+        snprintf(full, sizeof(full), "%.*s/%s", (int)(n < 400 ? n : 400), path, program);
+        if (access(full, X_OK) == 0)
+            return true;
+        path += n + (path[n] == ':');
+    }
+    return false;
+}
+
+static void check_drivers(struct report *r, const struct core *core, const struct host_info *info)
+{
+    for (size_t i = 0; i < info->n_drivers; i++) {
+        const struct host_driver *d = &info->drivers[i];
+        bool is_default = strcmp(d->name, core->config.default_driver) == 0;
+        if (!is_default)
+            continue;
+        if (!d->probed)
+            report(r, "driver", HOST_CHECK_WARNING, "ask again in a moment",
+                   "%s is still being probed", d->name);
+        else if (!d->result.usable)
+            report(r, "driver", HOST_CHECK_FAILED, "install qemu-system-x86",
+                   "%s cannot be used: %s", d->name, d->result.explanation);
+        else
+            report(r, "driver", HOST_CHECK_OK, "", "%s %s", d->name, d->result.version);
+        if (d->probed && strcmp(d->name, "qemu") == 0)
+            report(r, "acceleration",
+                   strcmp(d->result.accelerator, "kvm") == 0 ? HOST_CHECK_OK : HOST_CHECK_WARNING,
+                   "VMs run without KVM, slower: use a host with /dev/kvm that you may open",
+                   "%s%s%s", d->result.accelerator, *d->result.explanation ? ": " : "",
+                   d->result.explanation);
+    }
+}
+
+static void check_tools(struct report *r)
+{
+    static const struct {
+        const char *program, *package, *what;
+        enum host_check_result without;
+    } tools[] = {
+        {"qemu-img", "qemu-utils", "makes disks", HOST_CHECK_FAILED},
+        {"mke2fs", "e2fsprogs", "makes file systems", HOST_CHECK_FAILED},
+        {"mmdebstrap", "mmdebstrap", "builds images", HOST_CHECK_WARNING},
+    };
+    for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++) {
+        char fix[128];
+        bool found = is_in_path(tools[i].program);
+        snprintf(fix, sizeof(fix), "apt-get install %s", tools[i].package);
+        report(r, tools[i].program, found ? HOST_CHECK_OK : tools[i].without, fix, "%s (%s)",
+               found ? "found" : "not found", tools[i].what);
+    }
+}
+
+static void check_state(struct report *r, const struct core *core)
+{
+    struct statvfs fs;
+    bool writable = access(core->config.state_dir, W_OK) == 0;
+    report(r, "state folder", writable ? HOST_CHECK_OK : HOST_CHECK_FAILED,
+           "make it writable for the daemon's user", "%s", core->config.state_dir);
+    if (statvfs(core->config.state_dir, &fs) == 0) {
+        uint64_t free_mib = (uint64_t)fs.f_bavail * fs.f_frsize >> 20;
+        report(r, "disk space", free_mib > 2048 ? HOST_CHECK_OK : HOST_CHECK_WARNING,
+               "images and overlays need room: free some, or choose another --state-dir",
+               "%" PRIu64 " MiB free", free_mib);
+    }
+    bool image = image_next((struct core *)core, NULL) != NULL;
+    report(r, "image", image ? HOST_CHECK_OK : HOST_CHECK_WARNING, "banger image build",
+           image ? "there is one" : "there is none yet");
+}
+
+size_t host_diagnose(const struct core *core, const struct host_info *info,
+                     struct host_check checks[HOST_CHECKS_MAX])
+{
+    struct report r = {checks, 0};
+    check_drivers(&r, core, info);
+    check_tools(&r);
+    check_state(&r, core);
+    return r.n;
+}

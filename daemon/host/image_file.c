@@ -1,0 +1,184 @@
+/* Importing a disk image; see image_file.h. */
+#include "daemon/host/image_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "daemon/host/digest.h"
+#include "daemon/host/publish.h"
+#include "daemon/host/qcow2.h"
+
+enum { COPY_PIECE_BYTES = 16 << 20 };
+
+struct image_file_import {
+    struct task task;
+    struct publish out;
+    struct image image;
+    char source[PATH_BYTES], temp_file[PATH_BYTES + 32];
+    void (*done)(void *arg, const struct image *image, const struct err *err);
+    void *arg;
+};
+
+/* A qcow2 header may name another file of the host; such an image is refused. */
+static int check_step(void *self, struct err *err)
+{
+    struct image_file_import *i = self;
+    struct stat st;
+    if (stat(i->source, &st) < 0)
+        return err_sys(err, errno, "cannot look at %s", i->source);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_INVALID, "%s is not a regular file", i->source);
+    struct qcow2_info info;
+    struct err not_qcow2;
+    bool raw = qcow2_read(i->source, &info, &not_qcow2) < 0;
+    if (!raw && *info.backing)
+        return err_set(err, ERR_INVALID, "%s has a backing file, %s: flatten it with qemu-img convert",
+                       i->source, info.backing);
+    i->image.format = raw ? IMAGE_RAW : IMAGE_QCOW2;
+    if (qcow2_virtual_size(i->source, raw, &i->image.virtual_bytes, err) < 0)
+        return -1;
+    if (i->image.virtual_bytes < 1 << 20 || i->image.virtual_bytes % 512)
+        return err_set(err, ERR_INVALID, "%s is not a disk image: its size is %llu bytes", i->source,
+                       (unsigned long long)i->image.virtual_bytes);
+    return 0;
+}
+
+/* Data only: holes of the source stay holes. */
+static int copy_extents(struct image_file_import *i, int from, int to, off_t size, struct err *err)
+{
+    for (off_t at = 0; at < size;) {
+        off_t data = lseek(from, at, SEEK_DATA);
+        if (data < 0 && errno == ENXIO)
+            break;
+        off_t hole = data < 0 ? -1 : lseek(from, data, SEEK_HOLE);
+        if (hole < 0)
+            return err_sys(err, errno, "cannot read %s", i->source);
+        loff_t in = data, out = data;
+        while (in < hole) {
+            if (atomic_load(&i->task.cancelled))
+                return err_set(err, ERR_CANCELLED, "cancelled");
+            size_t want = (size_t)(hole - in) < COPY_PIECE_BYTES ? (size_t)(hole - in)
+                                                                 : (size_t)COPY_PIECE_BYTES;
+            ssize_t n = copy_file_range(from, &in, to, &out, want, 0);
+            if (n <= 0)
+                return err_sys(err, n < 0 ? errno : EIO, "cannot copy %s", i->source);
+        }
+        at = hole;
+    }
+    return ftruncate(to, size) < 0 ? err_sys(err, errno, "cannot size %s", i->temp_file) : 0;
+}
+
+static int copy_step(void *self, struct err *err)
+{
+    struct image_file_import *i = self;
+    if (publish_begin(&i->out, err) < 0)
+        return -1;
+    const char *file = i->image.format == IMAGE_RAW ? "root.raw" : "root.qcow2";
+    snprintf(i->temp_file, sizeof(i->temp_file), "%s/%s", i->out.temp, file);
+    if ((size_t)snprintf(i->image.path, sizeof(i->image.path), "%s/%s", i->out.folder, file) >=
+        sizeof(i->image.path))
+        return err_set(err, ERR_INVALID, "the path of the images folder is too long");
+    auto_fd int from = open(i->source, O_RDONLY | O_CLOEXEC);
+    auto_fd int to = open(i->temp_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    struct stat st;
+    if (from < 0 || to < 0 || fstat(from, &st) < 0)
+        return err_sys(err, errno, "cannot copy %s to %s", i->source, i->temp_file);
+    if (ioctl(to, FICLONE, from) == 0) /* a reflink, where the file system has them */
+        return 0;
+    return copy_extents(i, from, to, st.st_size, err);
+}
+
+static int digest_step(void *self, struct err *err)
+{
+    struct image_file_import *i = self;
+    struct stat st;
+    if (digest_file(i->temp_file, &i->task.cancelled, i->image.digest, err) < 0)
+        return -1;
+    if (stat(i->temp_file, &st) < 0)
+        return err_sys(err, errno, "cannot look at %s", i->temp_file);
+    i->image.file_bytes = (uint64_t)st.st_blocks * 512;
+    return 0;
+}
+
+static int publish_step(void *self, struct err *err)
+{
+    struct image_file_import *i = self;
+    return publish_commit(&i->out, err);
+}
+
+static const struct task_step import_steps[] = {
+    {.name = "check", .percent = 0, .work = check_step},
+    {.name = "copy", .percent = 5, .work = copy_step},
+    {.name = "digest", .percent = 60, .work = digest_step},
+    {.name = "publish", .percent = 95, .work = publish_step},
+};
+
+static void import_cleanup(void *self, bool failed)
+{
+    struct image_file_import *i = self;
+    if (failed)
+        publish_abort(&i->out, NULL);
+}
+
+static void import_finished(void *self, const struct err *err)
+{
+    struct image_file_import *i = self;
+    i->image.created_ns = clock_real_ns();
+    i->done(i->arg, err ? NULL : &i->image, err);
+    free(i);
+}
+
+struct image_file_import *image_file_import_start(struct loop *loop, struct workers *workers,
+                                                  const struct image_file_spec *spec,
+                                                  struct err *err)
+{
+    struct image_file_import *i = calloc(1, sizeof(*i));
+    if (!i) {
+        err_set(err, ERR_LIMIT, "out of memory");
+        return NULL;
+    }
+    i->done = spec->done;
+    i->arg = spec->arg;
+    i->task = (struct task){
+        .loop = loop,
+        .workers = workers,
+        .steps = import_steps,
+        .n_steps = sizeof(import_steps) / sizeof(import_steps[0]),
+        .self = i,
+        .cleanup = import_cleanup,
+        .finished = import_finished,
+        .progress = spec->progress,
+        .progress_arg = spec->arg,
+    };
+    snprintf(i->image.name, sizeof(i->image.name), "%s", spec->name);
+    snprintf(i->image.os, sizeof(i->image.os), "Linux");
+    if (spec->path[0] != '/' || strlen(spec->path) >= sizeof(i->source)) {
+        err_set(err, ERR_INVALID, "path must be absolute and shorter than %zu bytes",
+                sizeof(i->source));
+        goto fail;
+    }
+    strcpy(i->source, spec->path);
+    if (publish_init(&i->out, spec->images_dir, err) < 0)
+        goto fail;
+    memcpy(i->image.id, i->out.id, sizeof(i->image.id));
+    if (task_start(&i->task, err) == 0)
+        return i;
+fail:
+    free(i);
+    return NULL;
+}
+
+void image_file_import_cancel(struct image_file_import *i)
+{
+    task_cancel(&i->task);
+}

@@ -1,0 +1,273 @@
+/* The composition root; see server.h.
+ *
+ * Order at start: lock the state folder, read the store, adopt what lives (reconcile), listen, probe
+ * the drivers, and only then go on with operations: by then it is known how a VM is to be started.
+ * Order at the end: stop listening and let calls end, then close from the top down. */
+#include "daemon/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "daemon/core/core.h"
+#include "daemon/core/event.h"
+#include "daemon/core/host_info.h"
+#include "daemon/core/image.h"
+#include "daemon/core/operation.h"
+#include "daemon/core/reconcile.h"
+#include "daemon/core/session.h"
+#include "daemon/core/vm.h"
+#include "daemon/core/vm_ops.h"
+#include "daemon/service/service.h"
+#include "daemon/store/store.h"
+#include "daemon/version.h"
+#include "daemon/vmm/vmm.h"
+#include "rpc/event/loop.h"
+#include "rpc/event/server.h"
+#include "rpc/event/worker.h"
+
+enum {
+    DRAIN_GRACE_MS = 2000,  /* streams may end within this when the daemon stops */
+    STATE_PATH_MAX = 72,    /* + /vms/ID/agent.sock must fit a Unix socket's 107 bytes */
+    JOBS_QUEUED_MAX = 4096,
+};
+
+struct daemon {
+    struct daemon_config config;
+    struct core core;
+    struct vmm_host vmm_host;
+    struct host_info host_info;
+    struct signal_watch term, interrupt;
+    char agent_path[PATH_MAX];
+    int lock_fd;
+    bool stopping, failed;
+    struct err failure;
+};
+
+/* One daemon a state folder: the lock goes with the process, however it ends. */
+static int lock_state(struct daemon *d, struct err *err)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof(path), "%.400s/lock", d->config.paths.state_dir);
+    d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (d->lock_fd < 0)
+        return err_sys(err, errno, "cannot open %s", path);
+    if (flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        return err_set(err, ERR_EXISTS, "another bangerd uses %s", d->config.paths.state_dir);
+    return 0;
+}
+
+static int make_folders(struct daemon *d, struct err *err)
+{
+    const struct paths *paths = &d->config.paths;
+    if (strlen(paths->state_dir) > STATE_PATH_MAX)
+        return err_set(err, ERR_INVALID,
+                       "state folder %s: the path is %zu characters long, at most %d leave room for "
+                       "the sockets in it; choose a shorter --state-dir",
+                       paths->state_dir, strlen(paths->state_dir), STATE_PATH_MAX);
+    if (fs_make_dirs(paths->state_dir, 0700, err) < 0)
+        return -1;
+    char folder[PATHS_BYTES];
+    snprintf(folder, sizeof(folder), "%s", paths->socket);
+    return fs_make_dirs(dirname(folder), 0700, err);
+}
+
+/* As installed, then as built; --agent goes before both. */
+static int find_agent(struct daemon *d, struct err *err)
+{
+    if (*d->config.agent_path) {
+        if (!realpath(d->config.agent_path, d->agent_path))
+            return err_sys(err, errno, "no guest agent at %s", d->config.agent_path);
+        return 0;
+    }
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    if (n < 0)
+        return err_sys(err, errno, "cannot find my own program");
+    self[n] = '\0';
+    const char *folder = dirname(self);
+    static const char *const places[] = {"../libexec/banger/banger-agent", "../agent/banger-agent",
+                                         "banger-agent"};
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        char path[PATH_MAX + 64];
+        snprintf(path, sizeof(path), "%s/%s", folder, places[i]);
+        if (realpath(path, d->agent_path))
+            return 0;
+    }
+    return err_set(err, ERR_NOT_FOUND, "banger-agent is not beside %s; say --agent PATH", folder);
+}
+
+static void fill_core(struct daemon *d)
+{
+    struct core_config *c = &d->core.config;
+    snprintf(c->state_dir, sizeof(c->state_dir), "%.*s", STATE_PATH_MAX, d->config.paths.state_dir);
+    memcpy(c->default_driver, d->config.driver, sizeof(c->default_driver));
+    memcpy(c->default_image, d->config.default_image, sizeof(c->default_image));
+    c->max_vms = d->config.max_vms;
+    c->max_memory_bytes = d->config.max_memory_mib << 20;
+    c->boot_timeout_ms = (int64_t)d->config.boot_timeout_ms;
+    c->stop_grace_ms = (int64_t)d->config.stop_grace_ms;
+    c->version = BANGER_VERSION;
+    d->vmm_host.loop = d->core.loop;
+    d->vmm_host.workers = d->core.workers;
+    d->vmm_host.agent_path = d->agent_path;
+    d->vmm_host.state_dir = c->state_dir;
+    d->core.vmm_host = &d->vmm_host;
+    d->core.host_info = &d->host_info;
+    d->host_info.started_ns = clock_real_ns();
+}
+
+static int make_core(struct daemon *d, struct err *err)
+{
+    struct core *core = &d->core;
+    char database[PATH_BYTES];
+    core->loop = loop_new(err);
+    if (!core->loop)
+        return -1;
+    core->workers = workers_new(core->loop, "work", (size_t)d->config.workers, JOBS_QUEUED_MAX, err);
+    if (!core->workers)
+        return -1;
+    fill_core(d);
+    snprintf(database, sizeof(database), "%s/banger.db", core->config.state_dir);
+    if (!(core->store = store_open(core->loop, database, err)) ||
+        !(core->events = event_hub_new(core, err)) ||
+        !(core->images = image_registry_new(core, err)) ||
+        !(core->vms = vm_registry_new(core, err)) ||
+        !(core->sessions = session_registry_new(core, err)) ||
+        !(core->operations = operation_engine_new(core, core_operation_kinds, err)))
+        return -1;
+    return 0;
+}
+
+/* The owner of the daemon and root are admin; nobody else gets in (see the socket's mode). */
+static int identify(void *arg, struct rpc_peer *peer, struct err *err)
+{
+    (void)arg;
+    if (peer->uid != geteuid() && peer->uid != 0)
+        return err_set(err, ERR_DENIED, "user %u may not use this daemon", (unsigned)peer->uid);
+    snprintf(peer->principal, sizeof(peer->principal), "unix:%u", (unsigned)peer->uid);
+    peer->role = RPC_ROLE_FLEET;
+    return 0;
+}
+
+static int make_rpc(struct daemon *d, struct err *err)
+{
+    struct rpc_server_config config = {.identify = identify, .arg = d};
+    d->core.rpc_server = rpc_server_new(d->core.loop, &config, err);
+    if (!d->core.rpc_server)
+        return -1;
+    return services_register(d->core.rpc_server, &d->core, err);
+}
+
+static void drained(void *arg)
+{
+    struct daemon *d = arg;
+    loop_stop(d->core.loop);
+}
+
+static void shut_down(void *arg)
+{
+    struct daemon *d = arg;
+    if (d->stopping)
+        return;
+    d->stopping = true;
+    log_info("bangerd", "stopping; VMs run on");
+    rpc_server_drain(d->core.rpc_server, DRAIN_GRACE_MS, drained, d);
+}
+
+static void caught(void *arg, int signo)
+{
+    (void)signo;
+    shut_down(arg);
+}
+
+/* Drivers are known: what waited for that may go on. */
+static void probed(void *arg)
+{
+    struct daemon *d = arg;
+    operation_resume_all(&d->core);
+}
+
+/* What lived has been found again: now there is something true to say to clients. */
+static void reconciled(void *arg)
+{
+    struct daemon *d = arg;
+    if (rpc_server_listen_unix(d->core.rpc_server, d->config.paths.socket, 0600, &d->failure) < 0) {
+        d->failed = true;
+        loop_stop(d->core.loop);
+        return;
+    }
+    log_info("bangerd", "version %s listens on %s, state in %s", BANGER_VERSION,
+             d->config.paths.socket, d->core.config.state_dir);
+    host_info_probe(&d->core, &d->host_info, probed, d);
+}
+
+struct daemon *daemon_new(const struct daemon_config *config, struct err *err)
+{
+    struct daemon *d = calloc(1, sizeof(*d));
+    if (!d) {
+        err_set(err, ERR_LIMIT, "out of memory");
+        return NULL;
+    }
+    d->config = *config;
+    d->lock_fd = -1;
+    if (make_folders(d, err) < 0 || lock_state(d, err) < 0 || find_agent(d, err) < 0 ||
+        make_core(d, err) < 0 || make_rpc(d, err) < 0)
+        goto fail;
+    d->core.shut_down = shut_down;
+    d->core.shut_down_arg = d;
+    if (signal_watch_init(&d->term, d->core.loop, SIGTERM, caught, d) < 0 ||
+        signal_watch_init(&d->interrupt, d->core.loop, SIGINT, caught, d) < 0) {
+        err_set(err, ERR_LIMIT, "cannot watch signals");
+        goto fail;
+    }
+    return d;
+fail:
+    daemon_free(d);
+    return NULL;
+}
+
+int daemon_run(struct daemon *d, struct err *err)
+{
+    reconcile_start(&d->core, reconciled, d);
+    if (loop_run(d->core.loop, err) < 0)
+        return -1;
+    if (d->failed) {
+        *err = d->failure;
+        return -1;
+    }
+    return 0;
+}
+
+void daemon_free(struct daemon *d)
+{
+    if (!d)
+        return;
+    struct core *core = &d->core;
+    signal_watch_done(&d->term);
+    signal_watch_done(&d->interrupt);
+    rpc_server_free(core->rpc_server);
+    session_registry_free(core->sessions);
+    operation_engine_free(core->operations);
+    vm_registry_free(core->vms);
+    image_registry_free(core->images);
+    workers_close(core->workers);
+    store_close(core->store);
+    event_hub_free(core->events);
+    loop_free(core->loop);
+    if (d->lock_fd >= 0)
+        close(d->lock_fd);
+    free(d);
+}

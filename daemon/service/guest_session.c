@@ -1,0 +1,321 @@
+/* GuestSessionService: start, look at, wait for, signal and end sessions. Attach and logs, which
+ * stream output, are in attach.c and logs.c. */
+#include "daemon/service/guest_session.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "daemon/core/core.h"
+#include "daemon/core/session.h"
+#include "daemon/core/vm.h"
+#include "daemon/service/request.h"
+#include "daemon/service/service.h"
+#include "daemon/service/view.h"
+
+struct session_entry *session_service_find(struct core *core, struct rpc_call *call,
+                                           const char *vm, const char *session)
+{
+    struct err err = ERR_INIT;
+    struct vm_entry *of = NULL;
+    struct session_entry *e = NULL;
+    if (!*vm || (of = vm_find(core, vm, &err)))
+        e = session_find(core, of, session, &err);
+    if (!e)
+        rpc_call_finish(call, &err);
+    return e;
+}
+
+int session_service_view(struct session_view *view, struct rpc_call *call,
+                         const struct session_entry *e)
+{
+    const struct vm_entry *vm = vm_find_id(e->core, e->session.vm_id);
+    if (session_view_fill(view, &e->session, vm ? vm->vm.name : NULL, e->writer != NULL,
+                          e->n_attached) == 0)
+        return 0;
+    service_out_of_memory(call);
+    return -1;
+}
+
+void session_service_reply(struct rpc_call *call, const struct session_entry *e)
+{
+    struct session_view view;
+    if (session_service_view(&view, call, e) < 0)
+        return;
+    rpc_call_reply(call, &view.session.base);
+    session_view_done(&view);
+}
+
+static void started(void *arg, struct session_entry *e, const struct err *err)
+{
+    struct rpc_call *call = arg;
+    if (e)
+        session_service_reply(call, e);
+    else
+        rpc_call_finish(call, err);
+    rpc_call_unref(call);
+}
+
+static void handle_start(void *self, struct rpc_call *call,
+                         const Banger__V1__StartSessionRequest *request)
+{
+    struct core *core = self;
+    struct err err = ERR_INIT;
+    struct request_meta meta;
+    struct session spec = {0};
+    struct vm_entry *vm = NULL;
+    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0 ||
+        session_service_spec(&spec, request, &err) < 0 ||
+        !(vm = vm_find(core, request->vm, &err))) {
+        rpc_call_finish(call, &err);
+    } else {
+        rpc_call_ref(call);
+        if (session_start(core, vm, &spec, &meta, started, call, &err) < 0) {
+            rpc_call_finish(call, &err);
+            rpc_call_unref(call);
+        }
+    }
+    session_done(&spec);
+}
+
+static void handle_get(void *self, struct rpc_call *call,
+                       const Banger__V1__GetSessionRequest *request)
+{
+    struct session_entry *e = session_service_find(self, call, request->vm, request->session);
+    if (e)
+        session_service_reply(call, e);
+}
+
+static bool has_tag(const struct session *s, const char *tag)
+{
+    const char *at = (const char *)s->tags.data, *end = at + s->tags.len;
+    for (; at < end; at += strlen(at) + 1)
+        if (strcmp(at, tag) == 0)
+            return true;
+    return false;
+}
+
+static bool is_wanted(const Banger__V1__ListSessionsRequest *request, const struct session *s,
+                      const struct vm_entry *vm)
+{
+    bool state = request->n_states == 0;
+    for (size_t i = 0; i < request->n_states; i++)
+        state |= (enum session_state)request->states[i] == s->state;
+    return state && (!vm || strcmp(vm->vm.id, s->vm_id) == 0) &&
+           (!*request->tag || has_tag(s, request->tag));
+}
+
+static void handle_list(void *self, struct rpc_call *call,
+                        const Banger__V1__ListSessionsRequest *request)
+{
+    struct core *core = self;
+    struct err err = ERR_INIT;
+    struct page page;
+    struct vm_entry *vm = NULL;
+    if (page_parse(&page, request->page_size, request->page_token, &err) < 0 ||
+        (*request->vm && !(vm = vm_find(core, request->vm, &err)))) {
+        rpc_call_finish(call, &err);
+        return;
+    }
+    auto_free struct session_view *views = calloc(page.size, sizeof(*views));
+    auto_free Banger__V1__GuestSession **list = calloc(page.size, sizeof(*list));
+    if (!views || !list) {
+        service_out_of_memory(call);
+        return;
+    }
+    char token[PAGE_TOKEN_BYTES] = "";
+    const struct session *last = NULL;
+    size_t n = 0;
+    bool failed = false;
+    for (struct session_entry *e = NULL; !failed && (e = session_next(core, e));) {
+        if (!page_is_after(&page, e->session.created_ns, e->session.id) ||
+            !is_wanted(request, &e->session, vm))
+            continue;
+        if (n == page.size) {
+            page_token(token, last->created_ns, last->id);
+            break;
+        }
+        failed = session_service_view(&views[n], call, e) < 0;
+        list[n] = &views[n].session;
+        last = &e->session;
+        n += !failed;
+    }
+    Banger__V1__ListSessionsResponse response = BANGER__V1__LIST_SESSIONS_RESPONSE__INIT;
+    response.n_sessions = n;
+    response.sessions = list;
+    response.next_page_token = token;
+    if (!failed)
+        banger_v1_guest_session_service_list_sessions_reply(call, &response);
+    for (size_t i = 0; i < n; i++)
+        session_view_done(&views[i]);
+}
+
+/* A call that is answered when its session has ended: wait, stop, kill. */
+struct end_wait {
+    struct rpc_call *call;      /* counted */
+    struct session_entry *session; /* counted */
+    struct session_watch watch;
+};
+
+static void end_wait_free(struct end_wait *w)
+{
+    session_unwatch(&w->watch);
+    rpc_call_set_events(w->call, NULL, NULL);
+    session_unref(w->session);
+    rpc_call_unref(w->call);
+    free(w);
+}
+
+static void end_wait_look(void *arg, struct session_entry *e)
+{
+    struct end_wait *w = arg;
+    if (!session_is_terminal(e->session.state) && !e->removed)
+        return;
+    struct err err = ERR_INIT;
+    err_set(&err, ERR_NOT_FOUND, "session %s was deleted", e->session.id);
+    err_tag(&err, "SESSION_NOT_FOUND", "session/%s", e->session.id);
+    if (session_is_terminal(e->session.state))
+        session_service_reply(w->call, e);
+    else
+        rpc_call_finish(w->call, &err);
+    end_wait_free(w);
+}
+
+static void end_wait_closed(void *arg, struct rpc_call *call, const struct err *status)
+{
+    (void)call;
+    (void)status;
+    end_wait_free(arg);
+}
+
+static void wait_for_end(struct rpc_call *call, struct session_entry *e)
+{
+    static const struct rpc_call_events events = {.closed = end_wait_closed};
+    struct end_wait *w = calloc(1, sizeof(*w));
+    if (!w) {
+        service_out_of_memory(call);
+        return;
+    }
+    w->call = rpc_call_ref(call);
+    w->session = session_ref(e);
+    rpc_call_set_events(call, &events, w);
+    session_watch(e, &w->watch, end_wait_look, w);
+    end_wait_look(w, e);
+}
+
+static void handle_wait(void *self, struct rpc_call *call,
+                        const Banger__V1__WaitSessionRequest *request)
+{
+    struct session_entry *e = session_service_find(self, call, request->vm, request->session);
+    if (e)
+        wait_for_end(call, e);
+}
+
+static void handle_stop(void *self, struct rpc_call *call,
+                        const Banger__V1__StopSessionRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct session_entry *e = session_service_find(self, call, request->vm, request->session);
+    uint32_t grace_ms = SESSION_STOP_GRACE_MS;
+    if (request->_grace_ms_case == BANGER__V1__STOP_SESSION_REQUEST___GRACE_MS_GRACE_MS)
+        grace_ms = request->grace_ms;
+    if (!e)
+        return;
+    if (session_stop(e, grace_ms, &err) < 0)
+        rpc_call_finish(call, &err);
+    else
+        wait_for_end(call, e);
+}
+
+static void handle_kill(void *self, struct rpc_call *call,
+                        const Banger__V1__KillSessionRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct session_entry *e = session_service_find(self, call, request->vm, request->session);
+    if (!e)
+        return;
+    if (session_kill(e, &err) < 0)
+        rpc_call_finish(call, &err);
+    else
+        wait_for_end(call, e);
+}
+
+static void handle_signal(void *self, struct rpc_call *call,
+                          const Banger__V1__SignalSessionRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct session_entry *e = session_service_find(self, call, request->vm, request->session);
+    if (!e)
+        return;
+    int target = request->target == BANGER__V1__SIGNAL_TARGET__SIGNAL_TARGET_UNSPECIFIED
+                     ? (int)BANGER__V1__SIGNAL_TARGET__SIGNAL_TARGET_GROUP
+                     : (int)request->target;
+    if (request->signo < 1 || request->signo >= NSIG)
+        err_set(&err, ERR_INVALID, "signo %d is not a signal; use 1 to %d", request->signo,
+                NSIG - 1);
+    else if (target < 1 || target > 3)
+        err_set(&err, ERR_INVALID, "target %d is not known", target);
+    if (err.code != ERR_NONE || session_signal(e, request->signo, target, &err) < 0)
+        rpc_call_finish(call, &err);
+    else
+        session_service_reply(call, e);
+}
+
+static void handle_delete(void *self, struct rpc_call *call,
+                          const Banger__V1__DeleteSessionRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct session_entry *e = session_service_find(self, call, request->vm, request->session);
+    if (!e)
+        return;
+    if (session_delete(e, request->force, service_reply_empty, rpc_call_ref(call), &err) < 0) {
+        rpc_call_finish(call, &err);
+        rpc_call_unref(call);
+    }
+}
+
+static void stdin_sent(void *arg, uint64_t offset, const struct err *err)
+{
+    struct rpc_call *call = arg;
+    Banger__V1__SendStdinResponse response = BANGER__V1__SEND_STDIN_RESPONSE__INIT;
+    response.stdin_offset = offset;
+    if (err)
+        rpc_call_finish(call, err);
+    else
+        banger_v1_guest_session_service_send_stdin_reply(call, &response);
+    rpc_call_unref(call);
+}
+
+static void handle_send_stdin(void *self, struct rpc_call *call,
+                              const Banger__V1__SendStdinRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct session_entry *e = session_service_find(self, call, request->vm, request->session);
+    if (!e)
+        return;
+    if (session_send_stdin(e, request->data.data, request->data.len, request->eof, stdin_sent,
+                           rpc_call_ref(call), &err) < 0) {
+        rpc_call_finish(call, &err);
+        rpc_call_unref(call);
+    }
+}
+
+int guest_session_service_register(struct rpc_server *server, struct core *core, struct err *err)
+{
+    static const struct banger_v1_guest_session_service_handlers handlers = {
+        .start_session = handle_start,
+        .get_session = handle_get,
+        .list_sessions = handle_list,
+        .wait_session = handle_wait,
+        .read_logs = session_service_read_logs,
+        .signal_session = handle_signal,
+        .stop_session = handle_stop,
+        .kill_session = handle_kill,
+        .delete_session = handle_delete,
+        .send_stdin = handle_send_stdin,
+        .attach = session_service_attach,
+    };
+    return banger_v1_guest_session_service_register(server, &handlers, core, err);
+}

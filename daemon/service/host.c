@@ -1,0 +1,122 @@
+/* HostService: what this host is, how full, how well; and its end. */
+#include "daemon/service/service.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "banger/v1/host.server.rpc.h"
+#include "base/err.h"
+#include "daemon/core/core.h"
+#include "daemon/core/event.h"
+#include "daemon/core/host_info.h"
+#include "daemon/service/view.h"
+#include "rpc/event/loop.h"
+#include "rpc/event/server.h"
+
+static void fill_capacity(Banger__V1__Capacity *m, const struct host_capacity *c)
+{
+    banger__v1__capacity__init(m);
+    m->cpus = c->cpus;
+    m->memory_bytes = c->memory_bytes;
+    m->disk_bytes = c->disk_bytes;
+    m->vms = c->vms;
+}
+
+static void reply_host(struct core *core, struct rpc_call *call,
+                       void (*reply)(struct rpc_call *, const Banger__V1__Host *))
+{
+    Banger__V1__Host host = BANGER__V1__HOST__INIT;
+    Banger__V1__Capacity total, used;
+    Banger__V1__DriverInfo drivers[HOST_DRIVERS_MAX], *list[HOST_DRIVERS_MAX];
+    Google__Protobuf__Timestamp started;
+    struct host_capacity c;
+    char hostname[256] = "";
+    gethostname(hostname, sizeof(hostname) - 1);
+    host_capacity_total(core, &c);
+    fill_capacity(&total, &c);
+    host_capacity_used(core, &c);
+    fill_capacity(&used, &c);
+    const struct host_info *info = core->host_info;
+    for (size_t i = 0; i < info->n_drivers; i++) {
+        const struct host_driver *d = &info->drivers[i];
+        banger__v1__driver_info__init(&drivers[i]);
+        drivers[i].name = (char *)d->name;
+        drivers[i].usable = d->probed && d->result.usable;
+        drivers[i].version = (char *)d->result.version;
+        drivers[i].accelerator = (char *)d->result.accelerator;
+        drivers[i].explanation = d->probed ? (char *)d->result.explanation : "being probed";
+        list[i] = &drivers[i];
+    }
+    host.id = (char *)event_epoch(core);
+    host.hostname = hostname;
+    host.version = (char *)core->config.version;
+    host.state_dir = core->config.state_dir;
+    host.total = &total;
+    host.used = &used;
+    host.n_drivers = info->n_drivers;
+    host.drivers = list;
+    host.draining = core->draining;
+    host.started = view_time(&started, info->started_ns);
+    host.memory_rss_bytes = host_own_rss_bytes();
+    host.connections = (uint32_t)rpc_server_connections(core->rpc_server);
+    host.default_driver = core->config.default_driver;
+    reply(call, &host);
+}
+
+static void handle_get(void *self, struct rpc_call *call, const Banger__V1__GetHostRequest *request)
+{
+    (void)request;
+    reply_host(self, call, banger_v1_host_service_get_host_reply);
+}
+
+static void handle_set_draining(void *self, struct rpc_call *call,
+                                const Banger__V1__SetDrainingRequest *request)
+{
+    struct core *core = self;
+    core->draining = request->draining;
+    event_emit(core, NULL, "host.draining", "host", core->draining ? "on" : "off", NULL);
+    reply_host(core, call, banger_v1_host_service_set_draining_reply);
+}
+
+static void handle_diagnose(void *self, struct rpc_call *call,
+                            const Banger__V1__DiagnoseRequest *request)
+{
+    (void)request;
+    struct core *core = self;
+    struct host_check checks[HOST_CHECKS_MAX];
+    Banger__V1__Check messages[HOST_CHECKS_MAX], *list[HOST_CHECKS_MAX];
+    size_t n = host_diagnose(core, core->host_info, checks);
+    for (size_t i = 0; i < n; i++) {
+        banger__v1__check__init(&messages[i]);
+        messages[i].name = (char *)checks[i].name;
+        messages[i].result = (Banger__V1__CheckResult)checks[i].result;
+        messages[i].message = checks[i].message;
+        messages[i].fix = checks[i].fix;
+        list[i] = &messages[i];
+    }
+    Banger__V1__DiagnoseResponse response = BANGER__V1__DIAGNOSE_RESPONSE__INIT;
+    response.n_checks = n;
+    response.checks = list;
+    banger_v1_host_service_diagnose_reply(call, &response);
+}
+
+static void handle_shutdown(void *self, struct rpc_call *call,
+                            const Banger__V1__ShutdownRequest *request)
+{
+    (void)request;
+    struct core *core = self;
+    Banger__V1__Empty empty = BANGER__V1__EMPTY__INIT;
+    banger_v1_host_service_shutdown_reply(call, &empty);
+    core->shut_down(core->shut_down_arg);
+}
+
+int host_service_register(struct rpc_server *server, struct core *core, struct err *err)
+{
+    static const struct banger_v1_host_service_handlers handlers = {
+        .get_host = handle_get,
+        .diagnose = handle_diagnose,
+        .set_draining = handle_set_draining,
+        .shutdown = handle_shutdown,
+    };
+    return banger_v1_host_service_register(server, &handlers, core, err);
+}

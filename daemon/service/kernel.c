@@ -1,0 +1,119 @@
+/* KernelService: what VMs boot. */
+#include "daemon/service/service.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "banger/v1/image.server.rpc.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "daemon/core/core.h"
+#include "daemon/core/image.h"
+#include "daemon/core/image_import.h"
+#include "daemon/service/request.h"
+#include "daemon/service/view.h"
+
+static void handle_get(void *self, struct rpc_call *call,
+                       const Banger__V1__GetKernelRequest *request)
+{
+    struct err err = ERR_INIT;
+    const struct kernel *kernel = kernel_find(self, request->kernel, &err);
+    if (!kernel) {
+        rpc_call_finish(call, &err);
+        return;
+    }
+    struct kernel_view view;
+    kernel_view_fill(&view, kernel);
+    banger_v1_kernel_service_get_kernel_reply(call, &view.kernel);
+}
+
+static void handle_list(void *self, struct rpc_call *call,
+                        const Banger__V1__ListKernelsRequest *request)
+{
+    struct core *core = self;
+    struct err err = ERR_INIT;
+    struct page page;
+    if (page_parse(&page, request->page_size, request->page_token, &err) < 0) {
+        rpc_call_finish(call, &err);
+        return;
+    }
+    auto_free struct kernel_view *views = calloc(page.size, sizeof(*views));
+    auto_free Banger__V1__Kernel **list = calloc(page.size, sizeof(*list));
+    if (!views || !list) {
+        service_out_of_memory(call);
+        return;
+    }
+    char token[PAGE_TOKEN_BYTES] = "";
+    size_t n = 0;
+    const struct kernel *last = NULL;
+    for (const struct kernel *k = NULL; (k = kernel_next(core, k));) {
+        if (!page_is_after(&page, k->created_ns, k->id))
+            continue;
+        if (n == page.size) {
+            page_token(token, last->created_ns, last->id);
+            break;
+        }
+        kernel_view_fill(&views[n], k);
+        list[n] = &views[n].kernel;
+        last = k;
+        n++;
+    }
+    Banger__V1__ListKernelsResponse response = BANGER__V1__LIST_KERNELS_RESPONSE__INIT;
+    response.n_kernels = n;
+    response.kernels = list;
+    response.next_page_token = token;
+    banger_v1_kernel_service_list_kernels_reply(call, &response);
+}
+
+static void handle_pull(void *self, struct rpc_call *call,
+                        const Banger__V1__PullKernelRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct request_meta meta;
+    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0) {
+        rpc_call_finish(call, &err);
+        return;
+    }
+    if (*request->package && strcmp(request->package, "linux-image-cloud-amd64") != 0) {
+        err_set(&err, ERR_UNIMPLEMENTED, "only linux-image-cloud-amd64 can be pulled");
+        rpc_call_finish(call, &err);
+        return;
+    }
+    service_reply_operation(call, kernel_pull_start(self, &meta, &err), &err);
+}
+
+static void handle_import(void *self, struct rpc_call *call,
+                          const Banger__V1__ImportKernelRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct request_meta meta;
+    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0) {
+        rpc_call_finish(call, &err);
+        return;
+    }
+    struct kernel_import_request import = {.kernel_path = request->kernel_path,
+                                           .modules_path = request->modules_path};
+    service_reply_operation(call, kernel_import_operation_start(self, &import, &meta, &err), &err);
+}
+
+static void handle_delete(void *self, struct rpc_call *call,
+                          const Banger__V1__DeleteKernelRequest *request)
+{
+    struct err err = ERR_INIT;
+    if (kernel_delete(self, request->kernel, service_reply_empty, rpc_call_ref(call), &err) < 0) {
+        rpc_call_finish(call, &err);
+        rpc_call_unref(call);
+    }
+}
+
+int kernel_service_register(struct rpc_server *server, struct core *core, struct err *err)
+{
+    static const struct banger_v1_kernel_service_handlers handlers = {
+        .pull_kernel = handle_pull,
+        .import_kernel = handle_import,
+        .get_kernel = handle_get,
+        .list_kernels = handle_list,
+        .delete_kernel = handle_delete,
+    };
+    return banger_v1_kernel_service_register(server, &handlers, core, err);
+}

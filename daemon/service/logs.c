@@ -1,0 +1,272 @@
+/* GuestSessionService.ReadLogs: output so far, or followed to its end, by bytes or by lines.
+ *
+ * The last N lines are found in a first pass over what is kept, which remembers where the latest
+ * N + 1 lines begin and nothing else; the second pass reads from there. */
+#include "daemon/service/guest_session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "daemon/core/attach.h"
+#include "daemon/core/core.h"
+#include "daemon/core/session.h"
+#include "daemon/service/service.h"
+
+enum { CREDIT_BYTES = 256 * 1024, TAIL_LINES_MAX = 100000 };
+
+/* Starts of the latest lines of one stream, as a ring. */
+struct line_starts {
+    uint64_t *at; /* tail_lines entries */
+    size_t n, next;
+    bool fresh; /* the next byte begins a line */
+};
+
+struct log_reader {
+    struct core *core;
+    struct rpc_call *call;         /* counted */
+    struct session_entry *session; /* counted */
+    struct attach *attach;
+    struct attach_options options;
+    bool follow;
+    uint32_t tail_lines; /* > 0: the first pass is under way */
+    struct line_starts lines[2];
+    uint32_t owed_bytes;
+    bool over;
+};
+
+static void reader_end(struct log_reader *r, const struct err *status)
+{
+    if (r->over)
+        return;
+    r->over = true;
+    attach_close(r->attach);
+    r->attach = NULL;
+    rpc_call_finish(r->call, status);
+}
+
+static void note_lines(struct line_starts *l, uint32_t keep, uint64_t offset, const uint8_t *data,
+                       uint32_t len)
+{
+    for (uint32_t i = 0; i < len; i++) {
+        if (l->fresh) {
+            l->at[l->next] = offset + i;
+            l->next = (l->next + 1) % keep;
+            l->n += l->n < keep;
+        }
+        l->fresh = data[i] == '\n';
+    }
+}
+
+static void send_chunk(struct log_reader *r, const Banger__V1__LogChunk *chunk)
+{
+    if (r->over || banger_v1_guest_session_service_read_logs_send(r->call, chunk) == 0)
+        return;
+    struct err err = ERR_INIT;
+    err_set(&err, ERR_LIMIT, "the client does not take what it is sent");
+    reader_end(r, &err);
+}
+
+static void on_opened(void *arg, const struct attach_opened *opened)
+{
+    (void)arg;
+    (void)opened;
+}
+
+static void on_data(void *arg, int stream, uint64_t offset, const uint8_t *data, uint32_t len)
+{
+    struct log_reader *r = arg;
+    if (r->tail_lines > 0) {
+        note_lines(&r->lines[stream - 1], r->tail_lines, offset, data, len);
+        attach_grant(r->attach, len);
+        return;
+    }
+    Banger__V1__LogChunk chunk = BANGER__V1__LOG_CHUNK__INIT;
+    chunk.stream = (uint32_t)stream;
+    chunk.offset = offset;
+    chunk.data.data = (uint8_t *)data;
+    chunk.data.len = len;
+    send_chunk(r, &chunk);
+    if (r->over)
+        return;
+    r->owed_bytes += len;
+    if (rpc_call_writable(r->call)) {
+        attach_grant(r->attach, r->owed_bytes);
+        r->owed_bytes = 0;
+    }
+}
+
+static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, const char *reason)
+{
+    struct log_reader *r = arg;
+    if (r->tail_lines > 0) {
+        r->lines[stream - 1].fresh = true;
+        return;
+    }
+    Banger__V1__LogChunk chunk = BANGER__V1__LOG_CHUNK__INIT;
+    chunk.stream = (uint32_t)stream;
+    chunk.offset = from;
+    chunk.gap_to = to;
+    chunk.gap_reason = (char *)reason;
+    send_chunk(r, &chunk);
+}
+
+static void on_stream_end(void *arg, int stream, uint64_t total)
+{
+    (void)arg;
+    (void)stream;
+    (void)total;
+}
+
+static int reader_open(struct log_reader *r, struct err *err);
+
+static void start_at_lines(struct agent_start *start, const struct line_starts *l, uint32_t keep)
+{
+    if (start->at == AGENT_SKIP || l->n == 0)
+        return;
+    start->at = AGENT_FROM_OFFSET;
+    start->value = l->n < keep ? l->at[0] : l->at[l->next];
+}
+
+/* Everything was given; after the first pass, from the offsets found, once more. */
+static void reader_done(struct log_reader *r)
+{
+    struct err err = ERR_INIT;
+    if (r->tail_lines == 0) {
+        reader_end(r, NULL);
+        return;
+    }
+    start_at_lines(&r->options.from_stdout, &r->lines[0], r->tail_lines);
+    start_at_lines(&r->options.from_stderr, &r->lines[1], r->tail_lines);
+    r->tail_lines = 0;
+    attach_close(r->attach);
+    r->attach = NULL;
+    if (reader_open(r, &err) < 0)
+        reader_end(r, &err);
+}
+
+static void on_ended(void *arg, uint64_t stdout_total, uint64_t stderr_total)
+{
+    (void)stdout_total;
+    (void)stderr_total;
+    reader_done(arg);
+}
+
+static void on_lost(void *arg, const char *reason, const char *message)
+{
+    (void)reason;
+    (void)message;
+    reader_done(arg);
+}
+
+static void on_caught_up(void *arg)
+{
+    reader_done(arg);
+}
+
+static void on_failed(void *arg, const struct err *err)
+{
+    reader_end(arg, err);
+}
+
+static const struct attach_events log_events = {
+    .opened = on_opened,
+    .data = on_data,
+    .gap = on_gap,
+    .stream_end = on_stream_end,
+    .exit = on_ended,
+    .lost = on_lost,
+    .caught_up = on_caught_up,
+    .failed = on_failed,
+};
+
+static int reader_open(struct log_reader *r, struct err *err)
+{
+    r->options.no_follow = r->tail_lines > 0 || !r->follow;
+    r->attach = attach_open(r->core, r->session, &r->options, &log_events, r, err);
+    return r->attach ? 0 : -1;
+}
+
+static void call_writable(void *arg, struct rpc_call *call)
+{
+    (void)call;
+    struct log_reader *r = arg;
+    if (!r->attach || r->owed_bytes == 0)
+        return;
+    attach_grant(r->attach, r->owed_bytes);
+    r->owed_bytes = 0;
+}
+
+static void reader_free(struct log_reader *r)
+{
+    attach_close(r->attach);
+    session_unref(r->session);
+    rpc_call_unref(r->call);
+    free(r->lines[0].at);
+    free(r->lines[1].at);
+    free(r);
+}
+
+static void call_closed(void *arg, struct rpc_call *call, const struct err *status)
+{
+    (void)call;
+    (void)status;
+    reader_free(arg);
+}
+
+static struct agent_start start_of(bool skip, uint64_t tail_bytes, uint64_t from)
+{
+    if (skip)
+        return (struct agent_start){AGENT_SKIP, 0};
+    if (tail_bytes > 0)
+        return (struct agent_start){AGENT_FROM_TAIL, tail_bytes};
+    return (struct agent_start){AGENT_FROM_OFFSET, from};
+}
+
+static int reader_prepare(struct log_reader *r, const Banger__V1__ReadLogsRequest *request,
+                          struct err *err)
+{
+    r->follow = request->follow;
+    r->tail_lines = request->tail_lines;
+    r->options.role = ATTACH_VIEWER;
+    r->options.credit_bytes = CREDIT_BYTES;
+    r->options.from_stdout =
+        start_of(request->no_stdout, request->tail_bytes, request->from_stdout);
+    r->options.from_stderr =
+        start_of(request->no_stderr, request->tail_bytes, request->from_stderr);
+    if (request->tail_lines > TAIL_LINES_MAX)
+        return err_set(err, ERR_INVALID, "tail_lines is %u, at most %d are allowed",
+                       request->tail_lines, TAIL_LINES_MAX);
+    for (int i = 0; i < 2 && r->tail_lines > 0; i++) {
+        r->lines[i].fresh = true;
+        r->lines[i].at = calloc(r->tail_lines, sizeof(*r->lines[i].at));
+        if (!r->lines[i].at)
+            return err_set(err, ERR_LIMIT, "out of memory");
+    }
+    return reader_open(r, err);
+}
+
+void session_service_read_logs(void *self, struct rpc_call *call,
+                               const Banger__V1__ReadLogsRequest *request)
+{
+    static const struct rpc_call_events events = {.writable = call_writable,
+                                                  .closed = call_closed};
+    struct err err = ERR_INIT;
+    struct session_entry *e = session_service_find(self, call, request->vm, request->session);
+    if (!e)
+        return;
+    struct log_reader *r = calloc(1, sizeof(*r));
+    if (!r) {
+        service_out_of_memory(call);
+        return;
+    }
+    r->core = self;
+    r->call = rpc_call_ref(call);
+    r->session = session_ref(e);
+    if (reader_prepare(r, request, &err) < 0) {
+        rpc_call_finish(call, &err);
+        reader_free(r);
+        return;
+    }
+    rpc_call_set_events(call, &events, r);
+}

@@ -1,0 +1,101 @@
+/* StartSessionRequest -> model: lengths and ranges are checked here, meaning by the core and the guest. */
+#include "daemon/service/guest_session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "daemon/core/vm_spec.h"
+#include "daemon/model/model.h"
+#include "daemon/service/request.h"
+#include "daemon/service/strings.h"
+
+static const uint64_t spool_min = 64 << 10, spool_max = UINT64_C(16) << 30;
+
+static int fill_env(struct blob *env, Banger__V1__EnvVar *const *vars, size_t n, struct err *err)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!*vars[i]->name || strchr(vars[i]->name, '='))
+            return err_set(err, ERR_INVALID, "\"%.80s\" is not the name of an environment variable",
+                           vars[i]->name);
+        total += strlen(vars[i]->name) + strlen(vars[i]->value) + 2;
+    }
+    if (total > SESSION_ENV_BYTES)
+        return err_set(err, ERR_INVALID, "env is %zu bytes, at most %d are allowed", total,
+                       SESSION_ENV_BYTES);
+    if (total == 0)
+        return 0;
+    env->data = malloc(total);
+    if (!env->data)
+        return err_set(err, ERR_LIMIT, "out of memory");
+    char *at = (char *)env->data;
+    for (size_t i = 0; i < n; i++) {
+        at = stpcpy(at, vars[i]->name);
+        *at++ = '=';
+        at = stpcpy(at, vars[i]->value) + 1;
+    }
+    env->len = total;
+    return 0;
+}
+
+static int fill_limits(struct session *s, const Banger__V1__SessionLimits *limits, struct err *err)
+{
+    if (!limits)
+        return 0;
+    if (limits->spool_bytes &&
+        (limits->spool_bytes < spool_min || limits->spool_bytes > spool_max))
+        return err_set(err, ERR_INVALID, "limits.spool_bytes must be from 64 KiB to 16 GiB");
+    if (limits->timeout_ms > UINT32_MAX)
+        return err_set(err, ERR_INVALID, "limits.timeout_ms must be less than 50 days");
+    s->spool_bytes = limits->spool_bytes;
+    s->timeout_ms = (uint32_t)limits->timeout_ms;
+    s->drain_ms = limits->drain_ms;
+    return 0;
+}
+
+static int fill_identity(struct session *s, const Banger__V1__SessionSpec *spec, struct err *err)
+{
+    if (spec->n_argv == 0 || !*spec->argv[0])
+        return err_set(err, ERR_INVALID, "argv needs at least the name of a program");
+    if (request_copy(s->cwd, sizeof(s->cwd), spec->cwd, "cwd", err) < 0 ||
+        request_copy(s->user, sizeof(s->user), spec->user, "user", err) < 0 ||
+        request_copy(s->group, sizeof(s->group), spec->group, "group", err) < 0)
+        return -1;
+    if (*s->cwd && s->cwd[0] != '/')
+        return err_set(err, ERR_INVALID, "cwd must be an absolute path in the guest");
+    if (spec->_umask_case == BANGER__V1__SESSION_SPEC___UMASK_UMASK) {
+        if (spec->umask > 0777)
+            return err_set(err, ERR_INVALID, "umask must be from 0 to 0777");
+        s->umask = spec->umask + 1; /* 0 means the default */
+    }
+    return 0;
+}
+
+int session_service_spec(struct session *s, const Banger__V1__StartSessionRequest *request,
+                         struct err *err)
+{
+    const Banger__V1__SessionSpec *spec = request->spec;
+    memset(s, 0, sizeof(*s));
+    if (!spec)
+        return err_set(err, ERR_INVALID, "spec is missing");
+    s->clear_env = spec->clear_env;
+    s->tty = spec->tty;
+    s->rows = spec->rows;
+    s->columns = spec->columns;
+    s->stdin_mode = spec->stdin_mode == BANGER__V1__STDIN_MODE__STDIN_MODE_PIPE
+                        ? SESSION_STDIN_PIPE
+                        : SESSION_STDIN_NONE;
+    if (request_copy(s->name, sizeof(s->name), request->name, "name", err) < 0 ||
+        (*s->name && vm_name_check(s->name, err) < 0) || fill_identity(s, spec, err) < 0 ||
+        fill_limits(s, spec->limits, err) < 0 ||
+        strings_join(&s->argv, spec->argv, spec->n_argv, SESSION_ARGV_BYTES, "argv", err) < 0 ||
+        strings_join(&s->tags, spec->tags, spec->n_tags, SESSION_TAGS_BYTES, "tags", err) < 0 ||
+        strings_join(&s->required_commands, spec->required_commands, spec->n_required_commands,
+                     SESSION_COMMANDS_BYTES, "required_commands", err) < 0 ||
+        fill_env(&s->env, spec->env, spec->n_env, err) < 0) {
+        session_done(s);
+        return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,236 @@
+/* VMService: what changes VMs. What only looks is in vm_read.c. */
+#include "daemon/service/vm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "daemon/core/core.h"
+#include "daemon/core/vm.h"
+#include "daemon/core/vm_ops.h"
+#include "daemon/core/vm_spec.h"
+#include "daemon/service/request.h"
+#include "daemon/service/service.h"
+#include "daemon/service/view.h"
+
+/* What a newcomer's VM is, where the request leaves it open, is vm_spec_check's business. */
+static int fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, struct err *err)
+{
+    memset(spec, 0, sizeof(*spec));
+    spec->run_init = true;
+    if (!m)
+        return 0;
+    if (m->n_volumes > 0 || m->expire_after_ms || m->idle_stop_after_ms || m->autostart ||
+        m->restart_policy > BANGER__V1__RESTART_POLICY__RESTART_POLICY_NEVER)
+        return err_set(err, ERR_UNIMPLEMENTED,
+                       "volumes, expiry, idle stop, restart policy and autostart are not built yet");
+    if (m->network < 0 || m->network > (Banger__V1__NetworkMode)NET_BRIDGE)
+        return err_set(err, ERR_INVALID, "network %d is not a mode", (int)m->network);
+    spec->cpus = m->cpus;
+    spec->memory_bytes = m->memory_bytes;
+    spec->disk_bytes = m->disk_bytes;
+    spec->work_disk_bytes = m->work_disk_bytes;
+    spec->net = (enum net_mode)m->network;
+    spec->run_init = !m->no_init;
+    spec->ephemeral = m->ephemeral;
+    if (request_copy(spec->image, sizeof(spec->image), m->image, "image", err) < 0 ||
+        request_copy(spec->driver, sizeof(spec->driver), m->driver, "driver", err) < 0)
+        return -1;
+    return 0;
+}
+
+/* Checks everything, changes nothing; answers with an operation that never was, already ended. */
+static void dry_run(struct core *core, struct rpc_call *call, const struct vm_create_request *create)
+{
+    struct err err = ERR_INIT;
+    if (vm_create_check(core, create, NULL, &err) < 0) {
+        rpc_call_finish(call, &err);
+        return;
+    }
+    Banger__V1__Operation operation = BANGER__V1__OPERATION__INIT;
+    operation.kind = "vm.create";
+    operation.state = BANGER__V1__OPERATION_STATE__OPERATION_STATE_SUCCEEDED;
+    operation.percent = 100;
+    operation.message = "dry run: nothing was changed";
+    banger_v1_vm_service_create_vm_reply(call, &operation);
+}
+
+static void handle_create(void *self, struct rpc_call *call,
+                          const Banger__V1__CreateVMRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct request_meta meta;
+    struct labels labels;
+    struct vm_create_request create = {
+        .name = request->name,
+        .kernel = request->spec ? request->spec->kernel : NULL,
+        .labels = &labels,
+        .start = request->_start_case != BANGER__V1__CREATE_VMREQUEST___START_START || request->start,
+    };
+    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0 ||
+        fill_spec(&create.spec, request->spec, &err) < 0 ||
+        request_labels(&labels, request->labels, request->n_labels, &err) < 0)
+        rpc_call_finish(call, &err);
+    else if (request->dry_run)
+        dry_run(self, call, &create);
+    else
+        service_reply_operation(call, vm_create_start(self, &create, &meta, &err), &err);
+}
+
+static void handle_update(void *self, struct rpc_call *call,
+                          const Banger__V1__UpdateVMRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct request_meta meta;
+    struct labels labels;
+    struct vm_update_request update = {
+        .vm = request->vm,
+        .if_generation = request->if_generation,
+        .set_labels = &labels,
+        .remove_labels = (const char *const *)request->remove_labels,
+        .n_remove_labels = request->n_remove_labels,
+    };
+    if (request->_name_case == BANGER__V1__UPDATE_VMREQUEST___NAME_NAME)
+        update.name = request->name;
+    if (request->_cpus_case == BANGER__V1__UPDATE_VMREQUEST___CPUS_CPUS)
+        update.cpus = request->cpus;
+    if (request->_memory_bytes_case == BANGER__V1__UPDATE_VMREQUEST___MEMORY_BYTES_MEMORY_BYTES)
+        update.memory_bytes = request->memory_bytes;
+    if (request->_disk_bytes_case == BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES_DISK_BYTES)
+        err_set(&err, ERR_UNIMPLEMENTED, "disk_bytes cannot be changed yet");
+    if (err.code != ERR_NONE ||
+        request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0 ||
+        request_labels(&labels, request->set_labels, request->n_set_labels, &err) < 0)
+        rpc_call_finish(call, &err);
+    else
+        service_reply_operation(call, vm_update_start(self, &update, &meta, &err), &err);
+}
+
+static void handle_start(void *self, struct rpc_call *call,
+                         const Banger__V1__StartVMRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct request_meta meta;
+    struct vm_start_request start = {.vm = request->vm};
+    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0)
+        rpc_call_finish(call, &err);
+    else
+        service_reply_operation(call, vm_start_start(self, &start, &meta, &err), &err);
+}
+
+static void handle_stop(void *self, struct rpc_call *call,
+                        const Banger__V1__StopVMRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct request_meta meta;
+    bool given = request->_grace_ms_case == BANGER__V1__STOP_VMREQUEST___GRACE_MS_GRACE_MS;
+    struct vm_stop_request stop = {request->vm, given ? (int64_t)request->grace_ms : -1};
+    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0)
+        rpc_call_finish(call, &err);
+    else
+        service_reply_operation(call, vm_stop_start(self, &stop, &meta, &err), &err);
+}
+
+static void handle_restart(void *self, struct rpc_call *call,
+                           const Banger__V1__RestartVMRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct request_meta meta;
+    bool given = request->_grace_ms_case == BANGER__V1__RESTART_VMREQUEST___GRACE_MS_GRACE_MS;
+    struct vm_stop_request stop = {request->vm, given ? (int64_t)request->grace_ms : -1};
+    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0)
+        rpc_call_finish(call, &err);
+    else
+        service_reply_operation(call, vm_restart_start(self, &stop, &meta, &err), &err);
+}
+
+static void handle_delete(void *self, struct rpc_call *call,
+                          const Banger__V1__DeleteVMRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct request_meta meta;
+    struct vm_delete_request delete = {request->vm, request->force};
+    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0)
+        rpc_call_finish(call, &err);
+    else
+        service_reply_operation(call, vm_delete_start(self, &delete, &meta, &err), &err);
+}
+
+static void handle_prune(void *self, struct rpc_call *call,
+                         const Banger__V1__PruneVMsRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct request_meta meta;
+    struct labels labels = {0};
+    struct vm_prune_request prune = {.selector = &labels, .dry_run = request->dry_run};
+    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0 ||
+        (request->selector && request_labels(&labels, request->selector->match,
+                                             request->selector->n_match, &err) < 0))
+        rpc_call_finish(call, &err);
+    else
+        service_reply_operation(call, vm_prune_start(self, &prune, &meta, &err), &err);
+}
+
+/* kill, pause, resume and recover take a VM and nothing else. */
+typedef struct operation_entry *start_fn(struct core *core, const char *vm,
+                                         const struct request_meta *meta, struct err *err);
+
+static void start_plain(struct core *core, struct rpc_call *call, const ProtobufCMessage *request,
+                        const char *request_id, const char *vm, start_fn *start)
+{
+    struct err err = ERR_INIT;
+    struct request_meta meta;
+    if (request_meta_fill(&meta, call, request, request_id, &err) < 0)
+        rpc_call_finish(call, &err);
+    else
+        service_reply_operation(call, start(core, vm, &meta, &err), &err);
+}
+
+static void handle_kill(void *self, struct rpc_call *call,
+                        const Banger__V1__KillVMRequest *request)
+{
+    start_plain(self, call, &request->base, request->request_id, request->vm, vm_kill_start);
+}
+
+static void handle_pause(void *self, struct rpc_call *call,
+                         const Banger__V1__PauseVMRequest *request)
+{
+    start_plain(self, call, &request->base, request->request_id, request->vm, vm_pause_start);
+}
+
+static void handle_resume(void *self, struct rpc_call *call,
+                          const Banger__V1__ResumeVMRequest *request)
+{
+    start_plain(self, call, &request->base, request->request_id, request->vm, vm_resume_start);
+}
+
+static void handle_recover(void *self, struct rpc_call *call,
+                           const Banger__V1__RecoverVMRequest *request)
+{
+    start_plain(self, call, &request->base, request->request_id, request->vm, vm_recover_start);
+}
+
+int vm_service_register(struct rpc_server *server, struct core *core, struct err *err)
+{
+    static const struct banger_v1_vm_service_handlers handlers = {
+        .create_vm = handle_create,
+        .get_vm = vm_service_get,
+        .list_vms = vm_service_list,
+        .update_vm = handle_update,
+        .start_vm = handle_start,
+        .stop_vm = handle_stop,
+        .restart_vm = handle_restart,
+        .kill_vm = handle_kill,
+        .delete_vm = handle_delete,
+        .pause_vm = handle_pause,
+        .resume_vm = handle_resume,
+        .recover_vm = handle_recover,
+        .prune_vms = handle_prune,
+        .get_vm_handles = vm_service_get_handles,
+        .get_vm_stats = vm_service_get_stats,
+        .check_vm_health = vm_service_check_health,
+        .read_console = vm_service_read_console,
+    };
+    return banger_v1_vm_service_register(server, &handlers, core, err);
+}

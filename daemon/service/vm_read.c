@@ -1,0 +1,177 @@
+/* VMService: what only looks. Answered from memory: no VM can hold these up. */
+#include "daemon/service/vm.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "daemon/core/core.h"
+#include "daemon/core/vm.h"
+#include "daemon/guest/agent_client.h"
+#include "daemon/service/request.h"
+#include "daemon/service/service.h"
+#include "daemon/service/view.h"
+
+static struct vm_entry *find_or_finish(struct core *core, struct rpc_call *call, const char *ref)
+{
+    struct err err = ERR_INIT;
+    struct vm_entry *e = vm_find(core, ref, &err);
+    if (!e)
+        rpc_call_finish(call, &err);
+    return e;
+}
+
+static void fill_view(struct vm_view *view, const struct vm_entry *e)
+{
+    /* The view borrows: conditions live in its own storage. */
+    size_t n = vm_get_conditions(e, view->condition_models);
+    vm_view_fill(view, &e->vm, view->condition_models, n);
+}
+
+void vm_service_get(void *self, struct rpc_call *call, const Banger__V1__GetVMRequest *request)
+{
+    struct vm_entry *e = find_or_finish(self, call, request->vm);
+    if (!e)
+        return;
+    struct vm_view view;
+    fill_view(&view, e);
+    banger_v1_vm_service_get_vm_reply(call, &view.vm);
+}
+
+static bool state_is_wanted(const Banger__V1__ListVMsRequest *request, enum vm_state state)
+{
+    for (size_t i = 0; i < request->n_states; i++)
+        if ((enum vm_state)request->states[i] == state)
+            return true;
+    return request->n_states == 0;
+}
+
+void vm_service_list(void *self, struct rpc_call *call, const Banger__V1__ListVMsRequest *request)
+{
+    struct core *core = self;
+    struct err err = ERR_INIT;
+    struct page page;
+    if (page_parse(&page, request->page_size, request->page_token, &err) < 0) {
+        rpc_call_finish(call, &err);
+        return;
+    }
+    size_t most = vm_count(core) < page.size ? vm_count(core) : page.size;
+    auto_free struct vm_view *views = malloc((most ? most : 1) * sizeof(*views));
+    auto_free Banger__V1__VM **list = calloc(most ? most : 1, sizeof(*list));
+    if (!views || !list) {
+        service_out_of_memory(call);
+        return;
+    }
+    char token[PAGE_TOKEN_BYTES] = "";
+    const struct vm *last = NULL;
+    size_t n = 0;
+    for (struct vm_entry *e = NULL; (e = vm_next(core, e));) {
+        if (!page_is_after(&page, e->vm.created_ns, e->vm.id) ||
+            !state_is_wanted(request, e->vm.runtime.state) ||
+            !labels_match(&e->vm.labels, request->selector))
+            continue;
+        if (n == most) {
+            page_token(token, last->created_ns, last->id);
+            break;
+        }
+        fill_view(&views[n], e);
+        list[n] = &views[n].vm;
+        last = &e->vm;
+        n++;
+    }
+    Banger__V1__ListVMsResponse response = BANGER__V1__LIST_VMS_RESPONSE__INIT;
+    response.n_vms = n;
+    response.vms = list;
+    response.next_page_token = token;
+    banger_v1_vm_service_list_vms_reply(call, &response);
+}
+
+void vm_service_get_handles(void *self, struct rpc_call *call,
+                            const Banger__V1__GetVMHandlesRequest *request)
+{
+    struct vm_entry *e = find_or_finish(self, call, request->vm);
+    if (!e)
+        return;
+    struct vm_handles *h = &e->handles;
+    Banger__V1__VMHandles response = BANGER__V1__VMHANDLES__INIT;
+    response.pid = h->pid;
+    response.pid_start_time = h->pid_start_time;
+    response.host_boot_id = h->host_boot_id;
+    response.tap_device = h->tap_device;
+    response.base_loop = h->base_loop;
+    response.cow_loop = h->cow_loop;
+    response.dm_name = h->dm_name;
+    response.dm_dev = h->dm_dev;
+    banger_v1_vm_service_get_vm_handles_reply(call, &response);
+}
+
+/* One number behind "name: " in a /proc file; 0 where it is not. */
+static uint64_t proc_value(pid_t pid, const char *file, const char *name)
+{
+    char path[64], *text = NULL;
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+    if (fs_read(path, 16384, &text, NULL, NULL) < 0)
+        return 0;
+    const char *at = strstr(text, name);
+    uint64_t value = at ? strtoull(at + strlen(name), NULL, 10) : 0;
+    free(text);
+    return value;
+}
+
+/* User and system time: fields 14 and 15 of /proc/PID/stat, in clock ticks (proc(5)). */
+static uint64_t proc_cpu_ns(pid_t pid)
+{
+    char path[64], *text = NULL;
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    if (fs_read(path, 4096, &text, NULL, NULL) < 0)
+        return 0;
+    uint64_t user = 0, kernel = 0;
+    const char *at = strrchr(text, ')');
+    if (at)
+        sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64, &user,
+               &kernel);
+    free(text);
+    return (user + kernel) * (1000000000 / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+void vm_service_get_stats(void *self, struct rpc_call *call,
+                          const Banger__V1__GetVMStatsRequest *request)
+{
+    struct vm_entry *e = find_or_finish(self, call, request->vm);
+    if (!e)
+        return;
+    Banger__V1__VMStats stats = BANGER__V1__VMSTATS__INIT;
+    pid_t pid = e->handles.pid;
+    if (pid > 0) {
+        stats.cpu_ns = proc_cpu_ns(pid);
+        stats.memory_rss_bytes = proc_value(pid, "status", "VmRSS:") << 10;
+        stats.disk_read_bytes = proc_value(pid, "io", "\nread_bytes:");
+        stats.disk_written_bytes = proc_value(pid, "io", "\nwrite_bytes:");
+        stats.uptime_ms = (uint64_t)(clock_real_ns() - e->vm.started_ns) / 1000000;
+    }
+    banger_v1_vm_service_get_vm_stats_reply(call, &stats);
+}
+
+void vm_service_check_health(void *self, struct rpc_call *call,
+                             const Banger__V1__CheckVMHealthRequest *request)
+{
+    struct vm_entry *e = find_or_finish(self, call, request->vm);
+    if (!e)
+        return;
+    Banger__V1__CheckVMHealthResponse response = BANGER__V1__CHECK_VMHEALTH_RESPONSE__INIT;
+    char why[TEXT_BYTES] = "";
+    response.agent_ready = e->agent_ready;
+    if (e->agent)
+        response.round_trip_us = agent_client_round_trip_us(e->agent);
+    if (!e->agent_ready)
+        snprintf(why, sizeof(why), "the VM is %s%s%s", vm_state_name(e->vm.runtime.state),
+                 *e->agent_error ? ": " : "", e->agent_error);
+    response.explanation = why;
+    banger_v1_vm_service_check_vm_health_reply(call, &response);
+}

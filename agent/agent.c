@@ -428,6 +428,7 @@ bool agent_round(struct agent *a, int max_wait_ms)
     if (loop_round(&a->loop, max_wait_ms) < 0)
         return false;
     pump(a);
+    sessions_release_held(&a->sessions);
     if (a->shutting_down && a->sessions.n_live == 0 && !a->asked)
         finish_shutdown(a);
     return !a->ended && !a->link.ended;

@@ -213,7 +213,7 @@ static void timeout_fired(struct loop_timer *timer)
 static void drain_fired(struct loop_timer *timer)
 {
     struct session *s = container_of(timer, struct session, drain);
-    session_read_rest(s);
+    session_read_rest(s, true);
     session_end_stream(&s->out[0]);
     session_end_stream(&s->out[1]);
 }
@@ -236,7 +236,9 @@ static void take_report(struct session *s, bool last)
     const char *stage = report.stage == SPAWN_USER  ? "user"
                         : report.stage == SPAWN_CWD ? "cwd"
                                                     : "spawn";
-    session_fail(s, stage, report.sys, "%s: %s", s->error, strerror(report.sys));
+    char what[sizeof(s->error)];
+    memcpy(what, s->error, sizeof(what));
+    session_fail(s, stage, report.sys, "%.200s: %s", what, strerror(report.sys));
 }
 
 static void report_ready(struct loop_io *io, uint32_t events)
@@ -269,7 +271,7 @@ static void session_exited(struct session *s, int status)
     s->pid = 0;
     loop_disarm(&s->timeout);
     session_close_stdin(s);
-    session_read_rest(s);
+    session_read_rest(s, s->deleting);
     session_mark(s);
     if (!session_is_live(s))
         session_settle(s);
@@ -434,8 +436,7 @@ bool sessions_start(struct session_table *t, struct slice body)
 
 static void held_fired(struct loop_timer *timer)
 {
-    struct session_table *t = container_of(timer, struct session_table, held);
-    list_foreach(pos, &t->live) session_release_held(container_of(pos, struct session, member));
+    sessions_release_held(container_of(timer, struct session_table, held));
 }
 
 void sessions_init(struct session_table *t, struct loop *loop)

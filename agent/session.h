@@ -99,6 +99,7 @@ struct session_table {
     struct list dirty, deleted; /* sessions with news; sessions to report as deleted and free */
     struct list ready;          /* subscriptions with something to send */
     int n_live, n_ended;
+    int n_held; /* streams not read for now */
     int n_sync; /* statuses still to be sent before Synced */
     bool sync_wanted;
     uint32_t sync_total;
@@ -136,6 +137,9 @@ int sessions_signal_all(struct session_table *t, int signo);
 void sessions_resync(struct session_table *t);
 void session_fill_status(const struct session *s, PB(SessionStatus) * out);
 
+/* Looks again at streams that wait for a follower. */
+void sessions_release_held(struct session_table *t);
+
 /* For the parts of this module (session_start.c, session_io.c, session.c). */
 void session_mark(struct session *s);     /* its status is news */
 void session_mark_ack(struct session *s); /* its stdin offset is */
@@ -146,9 +150,9 @@ void session_settle(struct session *s); /* moves it to the ended ones when all h
 void session_watch_report(struct session *s, int report_fd);
 int session_open_io(struct session *s, int in_fd, int out_fd, int err_fd);
 void session_close_stdin(struct session *s);
-void session_read_rest(struct session *s); /* what the pipes hold now, when the process has ended */
+/* What the pipes hold when the process has ended; forced: also where a follower is behind. */
+void session_read_rest(struct session *s, bool forced);
 void session_end_stream(struct stream *stream);
-void session_release_held(struct session *s); /* looks again at streams that wait for a follower */
 bool session_is_live(const struct session *s);
 
 #endif

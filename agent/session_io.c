@@ -11,6 +11,7 @@
 
 enum {
     READ_BYTES = 64 * 1024,
+    PIPE_BYTES = 256 * 1024,
     READS_PER_ROUND = 8, /* of one stream, so that others get their turn */
     READS_OF_REST = 64,  /* after the exit: more than a pipe holds */
     HELD_LOOK_MS = 20,
@@ -26,6 +27,8 @@ void session_end_stream(struct stream *stream)
         close(stream->fd);
     stream->fd = -1;
     stream->ended = true;
+    if (stream->held)
+        s->table->n_held--;
     stream->held = false;
     subscriptions_wake(s);
     session_mark(s);
@@ -34,12 +37,15 @@ void session_end_stream(struct stream *stream)
     session_settle(s);
 }
 
-/* Reads until there is no more, at most n_reads times. True at the end of the stream. */
-static bool read_stream(struct stream *stream, int n_reads)
+/* Reads until there is no more, or a follower should catch up first (not when forced), at most
+ * n_reads times. True at the end of the stream. */
+static bool read_stream(struct stream *stream, int n_reads, bool forced)
 {
     bool grown = false, end = false;
-    while (n_reads-- > 0) {
-        size_t n = READ_BYTES;
+    uint64_t half = stream->spool.limit / 2; /* never the whole of a small spool at once */
+    size_t most = half > READ_BYTES ? READ_BYTES : half > 0 ? (size_t)half : 1;
+    while (n_reads-- > 0 && (forced || !subscriptions_hold(stream))) {
+        size_t n = most;
         uint8_t scratch[512];
         uint8_t *room = spool_reserve(&stream->spool, &n);
         ssize_t got = room ? read(stream->fd, room, n) : read(stream->fd, scratch, sizeof(scratch));
@@ -54,8 +60,6 @@ static bool read_stream(struct stream *stream, int n_reads)
             spool_commit(&stream->spool, (size_t)got);
         else
             spool_append(&stream->spool, scratch, (size_t)got);
-        if ((size_t)got < n && room && n < READ_BYTES)
-            continue; /* the ring's edge, not the pipe's end */
     }
     if (grown)
         subscriptions_wake(stream->session);
@@ -67,34 +71,41 @@ static void stream_ready(struct loop_io *io, uint32_t events)
     (void)events;
     struct stream *stream = container_of(io, struct stream, io);
     struct session_table *t = stream->session->table;
-    if (subscriptions_hold(stream)) {
+    if (read_stream(stream, READS_PER_ROUND, false)) {
+        session_end_stream(stream);
+    } else if (subscriptions_hold(stream)) {
         stream->held = true;
+        t->n_held++;
         loop_remove(t->loop, &stream->io);
         loop_arm(t->loop, &t->held, HELD_LOOK_MS);
-        return;
     }
-    if (read_stream(stream, READS_PER_ROUND))
-        session_end_stream(stream);
 }
 
-void session_release_held(struct session *s)
+static void release_held(struct session *s)
 {
     for (int i = 0; i < 2; i++) {
         struct stream *stream = &s->out[i];
-        if (!stream->held)
-            continue;
-        if (subscriptions_hold(stream) ||
+        if (!stream->held || subscriptions_hold(stream) ||
             loop_add(s->table->loop, &stream->io, stream->fd, EPOLLIN) < 0)
-            loop_arm(s->table->loop, &s->table->held, HELD_LOOK_MS);
-        else
-            stream->held = false;
+            continue;
+        stream->held = false;
+        s->table->n_held--;
     }
 }
 
-void session_read_rest(struct session *s)
+void sessions_release_held(struct session_table *t)
+{
+    if (t->n_held == 0)
+        return;
+    list_foreach(pos, &t->live) release_held(container_of(pos, struct session, member));
+    if (t->n_held > 0) /* a follower that stops keeping up does so without an event */
+        loop_arm(t->loop, &t->held, HELD_LOOK_MS);
+}
+
+void session_read_rest(struct session *s, bool forced)
 {
     for (int i = 0; i < 2; i++)
-        if (!s->out[i].ended && read_stream(&s->out[i], READS_OF_REST))
+        if (!s->out[i].ended && read_stream(&s->out[i], READS_OF_REST, forced))
             session_end_stream(&s->out[i]);
 }
 
@@ -223,6 +234,7 @@ int session_open_io(struct session *s, int in_fd, int out_fd, int err_fd)
         s->out[i].io.ready = stream_ready;
         if (fd < 0)
             continue;
+        fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); /* fewer switches; a terminal has no such thing */
         if (loop_add(loop, &s->out[i].io, fd, EPOLLIN) < 0)
             return -1;
     }

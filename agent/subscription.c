@@ -155,6 +155,8 @@ bool subscriptions_hold(const struct stream *stream)
 {
     const struct session *s = stream->session;
     int which = stream == &s->out[1];
+    uint64_t far = stream->spool.limit / 2;
+    uint64_t near = far / 2 < FOLLOWER_NEAR_BYTES ? far / 2 : FOLLOWER_NEAR_BYTES;
     bool any = false;
     list_foreach(pos, &s->subscriptions)
     {
@@ -162,7 +164,9 @@ bool subscriptions_hold(const struct stream *stream)
         const struct cursor *c = &sub->cursor[which];
         if (c->done || !keeps_up(sub))
             continue;
-        if (stream->spool.total - c->at < stream->spool.limit / 2)
+        uint64_t lag = stream->spool.total - c->at;
+        bool waits_for_link = sub->credit > 0;
+        if (lag <= near || (lag < far && !waits_for_link))
             return false;
         any = true;
     }

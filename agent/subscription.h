@@ -3,11 +3,11 @@
  * A subscription is on the table's ready list while it may have something to send; the pump takes
  * one after the other, one frame each. One without credit or news is on no list and costs nothing.
  *
- * Who follows also slows, a little: a session whose every follower that keeps up
- * (FOLLOWER_MIN_BYTES in each FOLLOWER_WINDOW_MS) is more than half the spool behind is not read
- * until one has caught up. So a live reader sees every byte of a process that writes faster than
- * the channel carries, while a stalled or slow reader, and having none, never holds a process up.
- */
+ * Who follows also slows, a little. A stream is not read for a while when every follower that keeps
+ * up (FOLLOWER_MIN_BYTES in each FOLLOWER_WINDOW_MS) is behind: by FOLLOWER_NEAR_BYTES where it
+ * only waits for the link, by half the spool where it has run out of credit. So a live reader sees
+ * every byte of a process that writes faster than the channel carries, and sees it from memory;
+ * while a stalled or slow reader, and having none, never holds a process up. */
 #ifndef BANGER_AGENT_SUBSCRIPTION_H
 #define BANGER_AGENT_SUBSCRIPTION_H
 
@@ -22,6 +22,7 @@ enum {
     SUBSCRIPTIONS_MAX = 1024,
     FOLLOWER_WINDOW_MS = 250,
     FOLLOWER_MIN_BYTES = 256 * 1024,
+    FOLLOWER_NEAR_BYTES = 64 * 1024,
 };
 
 struct session;

@@ -87,18 +87,27 @@ static int bench_echo(struct probe *p)
     return probe_delete(p, id) < 0 ? complain(p) : 0;
 }
 
-static int bench_bulk(struct probe *p)
+/* spool_bytes: what the agent keeps; 0 is its default, little stays in memory. */
+static int bench_bulk(struct probe *p, uint64_t spool_bytes, const char *what)
 {
     char id[ID_BYTES];
     id_make(id);
     struct probe_result r;
+    PB(StartSession) start = BANGER__AGENT__V1__START_SESSION__INIT;
+    start.session_id = id;
+    start.spool_bytes = spool_bytes;
     int64_t t = clock_mono_ns();
-    if (probe_run(p, id, (const char *const[]){"head", "-c", "256M", "/dev/zero", NULL}, NULL, 0,
-                  false, &r) < 0)
+    uint32_t sub;
+    if (probe_start_message(p, &start,
+                            (const char *const[]){"dd", "if=/dev/zero", "bs=64k", "count=4096",
+                                                  "status=none", NULL}) < 0 ||
+        !(sub = probe_subscribe(p, id, PROBE_CREDIT_BYTES)) ||
+        probe_collect(p, id, sub, false, &r) < 0)
         return complain(p);
     double s = (double)(clock_mono_ns() - t) / 1e9;
-    printf("256 MiB of output: %.2f s, %.0f MB/s%s\n", s, (double)r.n_out / 1e6 / s,
+    printf("256 MiB of output, %s: %.2f s, %.0f MB/s%s\n", what, s, (double)r.n_out / 1e6 / s,
            r.gap ? ", with a gap" : "");
+    fflush(stdout);
     return probe_delete(p, id) < 0 ? complain(p) : 0;
 }
 
@@ -167,7 +176,8 @@ int main(int argc, char **argv)
     else if (strcmp(argv[2], "shutdown") == 0)
         rc = shut_down(&p);
     else if (strcmp(argv[2], "bench") == 0)
-        rc = bench_true(&p) || bench_echo(&p) || bench_bulk(&p);
+        rc = bench_true(&p) || bench_echo(&p) || bench_bulk(&p, 0, "64 MiB kept") ||
+             bench_bulk(&p, 64 * 1024, "64 KiB kept");
     probe_done(&p);
     return rc;
 }

@@ -39,8 +39,7 @@ struct core_config {
     char state_dir[PATH_BYTES]; /* database, vms/, images/, kernels/ */
     char default_driver[16];    /* "qemu" */
     char default_image[NAME_BYTES * 2];
-    char
-        guest_agent_path[PATH_BYTES]; /* static program for initramfs; "": no images can be built */
+    char guest_agent_path[PATH_BYTES]; /* static, for initramfs; "": no images can be built */
     uint32_t max_vms;
     uint64_t max_memory_bytes; /* promised to VMs altogether; 0: no limit */
     int64_t boot_timeout_ms;   /* from VMM start to agent ready; then one more try */
@@ -66,5 +65,15 @@ struct core {
     void (*shut_down)(void *arg);
     void *shut_down_arg;
 };
+
+/* config, loop, workers, store and vmm_host are set and stay the caller's; the registries are made
+ * here from what the store holds. Nothing runs before reconcile_start. */
+int core_open(struct core *core, struct err *err);
+/* Cancels what must not be left half done by a daemon that goes (image builds) and waits for it, up
+ * to deadline_ms; VMs, their sessions and operations stay for the next daemon. done comes once,
+ * later. */
+void core_drain(struct core *core, int64_t deadline_ms, void (*done)(void *arg), void *arg);
+/* After the server is gone and workers_close, before store_close and loop_free. */
+void core_close(struct core *core);
 
 #endif

@@ -42,8 +42,8 @@ bool event_load(const struct core *core, uint64_t seq, struct event *event);
 struct event_watch {
     struct list link;
     struct core *core;
-    uint64_t next;       /* seq that comes next */
-    bool gap;            /* what was asked for is gone: next comes a gap up to `next` */
+    uint64_t next; /* seq that comes next */
+    bool gap;      /* what was asked for is gone: next comes a gap up to `next` */
     uint64_t gap_from;
     void (*more)(void *arg); /* there is something for event_watch_next; may close the watch */
     void *arg;
@@ -55,8 +55,8 @@ enum event_next {
     EVENT_NEXT_GAP,   /* *from to *to - 1 are gone; *to is the first that follows */
 };
 
-/* Embedded in its owner. epoch "": from now on; else what follows after_seq, with a gap first if the
- * epoch is another or some of it is gone. more() is never called from inside this. */
+/* Embedded in its owner. epoch "": from now on; else what follows after_seq, with a gap first if
+ * the epoch is another or some of it is gone. more() is never called from inside this. */
 void event_watch_open(struct core *core, struct event_watch *w, const char *epoch,
                       uint64_t after_seq, void (*more)(void *arg), void *arg);
 enum event_next event_watch_next(struct event_watch *w, struct event *event, uint64_t *from,

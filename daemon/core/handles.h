@@ -1,7 +1,7 @@
 /* The handle cache and its scratch copy, handles.json in the VM's folder.
  *
- * The copy is a hint that makes adopting quick. It may be missing, cut, from another boot or about a
- * stranger: vmm_adopt believes evidence only. */
+ * The copy is a hint that makes adopting quick. It may be missing, cut, from another boot or about
+ * a stranger: vmm_adopt believes evidence only. */
 #ifndef BANGER_DAEMON_CORE_HANDLES_H
 #define BANGER_DAEMON_CORE_HANDLES_H
 

@@ -70,7 +70,7 @@ static int operation_enter(struct operation_engine *engine, struct operation_ent
 {
     bool active = !op_is_terminal(op->op.state);
     struct operation_queue *q = NULL;
-    if (active && op->op.resource[0]) {
+    if (active && op->op.resource[0] && !op->kind->unqueued) {
         q = operation_queue_get(engine, op->op.resource);
         if (!q)
             return -1;
@@ -217,7 +217,8 @@ void operation_schedule(struct operation_entry *op)
 void operation_queue_next(struct operation_entry *op)
 {
     struct operation_engine *engine = op->core->operations;
-    struct operation_queue *q = map_find(&engine->queues, op->op.resource);
+    struct operation_queue *q =
+        op->kind->unqueued ? NULL : map_find(&engine->queues, op->op.resource);
     struct operation_entry *first = op;
     if (q) {
         if (list_empty(&q->ops)) {
@@ -270,8 +271,7 @@ void operation_retire(struct operation_entry *op)
     list_remove(&op->queue_link);
     engine->n_active--;
     engine->n_ended++;
-    if (op->op.resource[0])
-        operation_queue_next(op);
+    operation_queue_next(op);
     operation_ref(op);
     operation_forget(engine);
     operation_unref(op);

@@ -51,6 +51,7 @@ struct operation_kind {
     size_t n_steps;
     enum operation_after_crash after_crash;
     bool no_cancel; /* once begun it ends by itself */
+    bool unqueued;  /* does not wait for others on the resource, nor they for it */
     /* All optional. record: rows of the beginning, with the operation's first row. finish: rows of
      * the end, with its last; op->op.state is the final one and op->err the error, if any. */
     void (*record)(struct operation_entry *op, struct store_txn *txn);

@@ -1,8 +1,8 @@
 /* VMs: registry, references, and the one setter of state. On the loop's thread.
  *
  * A vm_entry is what the daemon holds of a VM: the durable record, its machine (VMM) and its agent
- * client while it runs. Only vm.c changes vm.runtime.state; everybody else asks. See vm_machine.h for
- * the process, vm_agent.h for the guest, vm_ops.h for what users ask for. */
+ * client while it runs. Only vm.c changes vm.runtime.state; everybody else asks. See vm_machine.h
+ * for the process, vm_agent.h for the guest, vm_ops.h for what users ask for. */
 #ifndef BANGER_DAEMON_CORE_VM_H
 #define BANGER_DAEMON_CORE_VM_H
 
@@ -25,24 +25,28 @@ struct vmm_machine;
 struct vm_entry {
     struct core *core;
     struct vm vm;
-    struct vmm_machine *machine;   /* NULL while there is no process, and no call on one */
-    struct agent_client *agent;    /* NULL while there is no live machine */
-    bool agent_ready;              /* link up and configured */
-    struct vm_handles handles;     /* cache; see handles.h */
-    struct list link;              /* registry, by creation */
-    uint32_t refs;                 /* an entry outlives its removal while someone looks at it */
+    struct vmm_machine *machine; /* NULL while there is no process, and no call on one */
+    struct agent_client *agent;  /* NULL while there is no live machine */
+    bool agent_ready;            /* link up and configured */
+    struct vm_handles handles;   /* cache; see handles.h */
+    struct list link;            /* registry, by creation */
+    uint32_t refs;               /* an entry outlives its removal while someone looks at it */
     bool removed;
 
     bool machine_live;             /* started or adopted, and not seen to end */
     char ended_detail[TEXT_BYTES]; /* of the latest machine's end */
     bool link_synced;              /* agent's statuses are in, but it is not configured yet */
     char agent_error[256];         /* why it is not ready; "" while that is not known */
+    bool agent_failed;             /* it said that the guest cannot be used */
     int64_t agent_changed_ns;      /* of agent_ready */
     bool restart_required;         /* the spec changed under the running machine */
     int64_t restart_changed_ns;
-    struct vm_kill *kill;          /* under way */
-    struct handles_save *saving;   /* handles.json is being written */
-    struct list watches;
+    struct vm_kill *kill;        /* under way */
+    struct handles_save *saving; /* handles.json is being written */
+    bool paused;                 /* its machine is, whatever the state has become */
+    bool rebooting;              /* the guest asked for a reset: it is started again */
+    bool delete_tried;           /* ephemeral: its deletion was started */
+    struct list watches, turn_link;
 };
 
 struct vm_registry *vm_registry_new(struct core *core, struct err *err);
@@ -63,21 +67,21 @@ void vm_unref(struct vm_entry *e);
 /* "vm/ID": the resource of its operations and events. */
 void vm_resource(const struct vm_entry *e, char resource[96]);
 
-/* Adds a record (copied) to the registry; the row goes into txn. ERR_EXISTS (VM_NAME_TAKEN). */
-struct vm_entry *vm_add(struct core *core, const struct vm *vm, struct store_txn *txn,
-                        struct err *err);
-/* Takes it out of the registry, with its sessions; rows in txn. Its machine must have been closed. */
+/* Adds a record (copied) to the registry; vm_save writes it. ERR_EXISTS (VM_NAME_TAKEN). */
+struct vm_entry *vm_add(struct core *core, const struct vm *vm, struct err *err);
+/* Takes it out of the registry, with its sessions; rows in txn. Its machine must have been closed.
+ */
 void vm_remove(struct vm_entry *e, struct store_txn *txn);
 /* ERR_EXISTS (VM_NAME_TAKEN) when another VM has it. */
 int vm_rename(struct vm_entry *e, const char *name, struct err *err);
 /* The record as it is, into txn or, where NULL, a transaction of its own. */
 void vm_save(struct vm_entry *e, struct store_txn *txn);
 
-/* The one setter of state: checks the move against the table, writes the record (txn as in vm_save),
- * emits "vm.state", tells watchers later in this turn of the loop. stage: what failed (VM_FAILED
- * only, else NULL). reason: for people, becomes last_error (NULL: cleared on the way up, kept on the
- * way down). A move that the table lacks is refused, logged, and -1; to the same state it is 0 and
- * nothing happens. */
+/* The one setter of state: checks the move against the table, writes the record (txn as in
+ * vm_save), emits "vm.state", tells watchers later in this turn of the loop. stage: what failed
+ * (VM_FAILED only, else NULL). reason: for people, becomes last_error (NULL: cleared, but kept
+ * while STOPPING, DELETING or UNKNOWN). A move that the table lacks is refused, logged, and -1; to
+ * the same state it is 0 and nothing happens. */
 int vm_set_state(struct vm_entry *e, enum vm_state state, const char *stage, const char *reason,
                  struct store_txn *txn);
 bool vm_state_may_move(enum vm_state from, enum vm_state to);

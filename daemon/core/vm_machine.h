@@ -17,8 +17,10 @@ int vm_machine_started(struct vm_entry *e, struct err *err);
 void vm_machine_gone(struct vm_entry *e, const char *reason);
 /* Closes the machine where nothing lives and nothing is under way on it. */
 void vm_machine_release(struct vm_entry *e);
-/* Ends the process, whatever else is under way on the machine. done comes once, later, also when
- * there is none; several may ask. */
-void vm_machine_kill(struct vm_entry *e, vmm_done_fn *done, void *arg);
+/* Ends the process, whatever else is under way on the machine; where none is known, looks for
+ * evidence of one first. 0: done comes once, later; several may ask. */
+int vm_machine_kill(struct vm_entry *e, vmm_done_fn *done, void *arg, struct err *err);
+/* At the daemon's end: forgets machine and agent; no callback comes any more. The process stays. */
+void vm_machine_abandon(struct vm_entry *e);
 
 #endif

@@ -8,8 +8,8 @@ struct core;
 struct err;
 
 /* Fills what is left out (zeros, "") and checks the rest against the limits in vm.proto; resolves
- * image and kernel references into image_id and kernel_id. ERR_INVALID (INVALID_SPEC), ERR_NOT_FOUND
- * (IMAGE_NOT_FOUND, KERNEL_NOT_FOUND). */
+ * image and kernel references into image_id and kernel_id. ERR_INVALID (INVALID_SPEC),
+ * ERR_NOT_FOUND (IMAGE_NOT_FOUND, KERNEL_NOT_FOUND). */
 int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_ref, struct err *err);
 int vm_cpus_check(uint32_t cpus, struct err *err);
 int vm_memory_check(uint64_t memory_bytes, struct err *err);

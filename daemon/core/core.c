@@ -1,0 +1,114 @@
+/* The core as a whole: made, drained, closed. */
+#include "daemon/core/core.h"
+
+#include <stdlib.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/fs.h"
+#include "daemon/core/event.h"
+#include "daemon/core/image.h"
+#include "daemon/core/operation.h"
+#include "daemon/core/session.h"
+#include "daemon/core/vm.h"
+#include "daemon/core/vm_ops.h"
+#include "rpc/event/loop.h"
+
+int core_open(struct core *core, struct err *err)
+{
+    char vms[PATH_BYTES + 8];
+    snprintf(vms, sizeof(vms), "%s/vms", core->config.state_dir);
+    if (core->config.state_dir[0] != '/')
+        return err_set(err, ERR_INVALID, "the state folder must be an absolute path");
+    if (fs_make_dirs(vms, 0700, err) < 0)
+        return -1;
+    core->operations = NULL;
+    core->sessions = NULL;
+    core->events = event_hub_new(core, err);
+    core->images = core->events ? image_registry_new(core, err) : NULL;
+    core->vms = core->images ? vm_registry_new(core, err) : NULL;
+    struct session_registry *sessions = core->vms ? session_registry_new(core, err) : NULL;
+    core->sessions = sessions;
+    if (sessions)
+        core->operations = operation_engine_new(core, core_operation_kinds, err);
+    if (core->operations)
+        return 0;
+    core_close(core);
+    return -1;
+}
+
+void core_close(struct core *core)
+{
+    struct operation_engine *operations = core->operations;
+    core->operations = NULL; /* commits that come back find nothing to go on with */
+    operation_engine_free(operations);
+    vm_registry_free(core->vms);
+    core->vms = NULL;
+    session_registry_free(core->sessions);
+    core->sessions = NULL;
+    image_registry_free(core->images);
+    core->images = NULL;
+    event_hub_free(core->events);
+    core->events = NULL;
+}
+
+struct core_drain {
+    struct core *core;
+    struct timer deadline;
+    struct operation_watch watch;
+    void (*done)(void *arg);
+    void *arg;
+};
+
+static void core_drain_end(void *arg)
+{
+    struct core_drain *d = arg;
+    timer_done(&d->deadline);
+    operation_unwatch(&d->watch);
+    d->done(d->arg);
+    free(d);
+}
+
+static void core_drain_on(struct core_drain *d);
+
+static void core_drain_changed(void *arg, struct operation_entry *op)
+{
+    struct core_drain *d = arg;
+    if (!op->over)
+        return;
+    operation_unwatch(&d->watch);
+    core_drain_on(d);
+}
+
+static bool core_must_end(const struct operation_entry *op)
+{
+    return op->kind == &image_build_kind || op->kind == &kernel_pull_kind;
+}
+
+static void core_drain_on(struct core_drain *d)
+{
+    for (struct operation_entry *op = NULL; (op = operation_next(d->core, op));) {
+        if (op->over || !core_must_end(op))
+            continue;
+        operation_watch(op, &d->watch, core_drain_changed, d);
+        operation_cancel(op);
+        return;
+    }
+    timer_start(&d->deadline, 0);
+}
+
+void core_drain(struct core *core, int64_t deadline_ms, void (*done)(void *arg), void *arg)
+{
+    core->draining = true;
+    struct core_drain *d = calloc(1, sizeof(*d));
+    if (!d || timer_init(&d->deadline, core->loop, core_drain_end, d) < 0) {
+        free(d);
+        loop_post(core->loop, done, arg);
+        return;
+    }
+    d->core = core;
+    d->done = done;
+    d->arg = arg;
+    timer_start(&d->deadline, deadline_ms);
+    core_drain_on(d);
+}

@@ -1,0 +1,19 @@
+/* Start-up: what the store says against what the host shows.
+ *
+ * Machines that live are adopted, VMs whose machines are gone are demoted, and where evidence is
+ * missing they are UNKNOWN and looked at again later. Then leaks go: monitors and folders that no
+ * record knows. Then operations go on where the last daemon left them. On the loop's thread. */
+#ifndef BANGER_DAEMON_CORE_RECONCILE_H
+#define BANGER_DAEMON_CORE_RECONCILE_H
+
+struct core;
+
+/* How long the start waits for machines that do not answer; they are UNKNOWN then, and go on being
+ * asked. */
+enum { RECONCILE_ADOPT_MS = 5000 };
+
+/* Once, after core_open. done comes once, later, within a few times RECONCILE_ADOPT_MS, when
+ * serving may begin. */
+void reconcile_start(struct core *core, void (*done)(void *arg), void *arg);
+
+#endif

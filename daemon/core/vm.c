@@ -1,0 +1,450 @@
+/* VMs: registry, references, state, watchers; see vm.h.
+ *
+ * Watchers are not called from inside a change but from vm_turn, once the loop has come back: who
+ * changes a VM in the middle of something is never called back in the middle of it. The same turn
+ * closes machines that have ended and deletes ephemeral VMs that have stopped. */
+#include "daemon/core/vm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "daemon/core/core.h"
+#include "daemon/core/event.h"
+#include "daemon/core/operation.h"
+#include "daemon/core/session.h"
+#include "daemon/core/vm_agent.h"
+#include "daemon/core/vm_machine.h"
+#include "daemon/core/vm_ops.h"
+#include "daemon/store/store.h"
+#include "rpc/event/loop.h"
+
+struct vm_registry {
+    struct core *core;
+    struct list all;  /* by creation */
+    struct list turn; /* turn_link: something changed */
+    struct map by_id, by_name;
+    bool posted;
+};
+
+enum { CANDIDATES_SHOWN = 5 };
+
+struct vm_entry *vm_ref(struct vm_entry *e)
+{
+    e->refs++;
+    return e;
+}
+
+void vm_unref(struct vm_entry *e)
+{
+    if (--e->refs == 0)
+        free(e);
+}
+
+static struct vm_entry *vm_enter(struct vm_registry *r, const struct vm *vm)
+{
+    struct vm_entry *e = calloc(1, sizeof(*e));
+    if (!e)
+        return NULL;
+    e->core = r->core;
+    e->vm = *vm;
+    e->paused = vm->runtime.state == VM_PAUSED;
+    e->refs = 1;
+    list_init(&e->link);
+    list_init(&e->watches);
+    list_init(&e->turn_link);
+    if (map_put(&r->by_id, e->vm.id, e) < 0) {
+        free(e);
+        return NULL;
+    }
+    if (map_put(&r->by_name, e->vm.name, e) < 0) {
+        map_take(&r->by_id, e->vm.id);
+        free(e);
+        return NULL;
+    }
+    list_add_tail(&r->all, &e->link);
+    return e;
+}
+
+static int vm_load_each(void *arg, const struct vm *vm)
+{
+    return vm_enter(arg, vm) ? 0 : -1;
+}
+
+struct vm_registry *vm_registry_new(struct core *core, struct err *err)
+{
+    struct vm_registry *r = calloc(1, sizeof(*r));
+    if (!r) {
+        err_set(err, ERR_LIMIT, "out of memory for VMs");
+        return NULL;
+    }
+    r->core = core;
+    list_init(&r->all);
+    list_init(&r->turn);
+    map_init(&r->by_id);
+    map_init(&r->by_name);
+    if (store_load_vms(core->store, vm_load_each, r, err) < 0) {
+        vm_registry_free(r);
+        return NULL;
+    }
+    return r;
+}
+
+void vm_registry_free(struct vm_registry *r)
+{
+    if (!r)
+        return;
+    list_foreach(l, &r->all) vm_machine_abandon(container_of(l, struct vm_entry, link));
+    while (!list_empty(&r->turn)) {
+        struct vm_entry *e = container_of(list_first(&r->turn), struct vm_entry, turn_link);
+        list_remove(&e->turn_link);
+        vm_unref(e);
+    }
+    list_foreach(l, &r->all)
+    {
+        list_remove(l);
+        vm_unref(container_of(l, struct vm_entry, link));
+    }
+    map_done(&r->by_id);
+    map_done(&r->by_name);
+    free(r);
+}
+
+/* The turn */
+
+static void vm_call_watches(struct vm_entry *e)
+{
+    struct list turn;
+    list_init(&turn);
+    while (!list_empty(&e->watches)) {
+        struct list *l = list_first(&e->watches);
+        list_remove(l);
+        list_add_tail(&turn, l);
+    }
+    while (!list_empty(&turn)) {
+        struct vm_watch *w = container_of(list_first(&turn), struct vm_watch, link);
+        list_remove(&w->link);
+        list_add_tail(&e->watches, &w->link);
+        w->changed(w->arg, e);
+    }
+}
+
+static void vm_delete_ephemeral(struct vm_entry *e)
+{
+    const struct vm *vm = &e->vm;
+    bool over =
+        vm->runtime.state == VM_FAILED || (vm->runtime.state == VM_STOPPED && vm->started_ns > 0);
+    if (!vm->spec.ephemeral || !over || e->removed || e->rebooting || e->delete_tried)
+        return;
+    e->delete_tried = true;
+    char resource[96];
+    vm_resource(e, resource);
+    struct err err = ERR_INIT;
+    if (!operation_pending(e->core, resource, "vm.delete") &&
+        !vm_delete_start(e->core, &(struct vm_delete_request){.vm = vm->id}, NULL, &err))
+        log_err(LOG_LEVEL_ERROR, resource, &err, "cannot delete an ephemeral VM");
+}
+
+static void vm_turn(void *arg)
+{
+    struct core *core = arg;
+    struct vm_registry *r = core->vms;
+    if (!r)
+        return;
+    r->posted = false;
+    while (!list_empty(&r->turn)) {
+        struct vm_entry *e = container_of(list_first(&r->turn), struct vm_entry, turn_link);
+        list_remove(&e->turn_link);
+        vm_machine_release(e);
+        vm_delete_ephemeral(e);
+        vm_call_watches(e);
+        vm_unref(e);
+    }
+}
+
+void vm_notify(struct vm_entry *e)
+{
+    struct vm_registry *r = e->core->vms;
+    if (!r)
+        return;
+    if (list_empty(&e->turn_link)) {
+        vm_ref(e);
+        list_add_tail(&r->turn, &e->turn_link);
+    }
+    if (!r->posted)
+        r->posted = loop_post(e->core->loop, vm_turn, e->core) == 0;
+}
+
+void vm_watch(struct vm_entry *e, struct vm_watch *w,
+              void (*changed)(void *arg, struct vm_entry *vm), void *arg)
+{
+    *w = (struct vm_watch){.vm = vm_ref(e), .changed = changed, .arg = arg};
+    list_init(&w->link);
+    list_add_tail(&e->watches, &w->link);
+}
+
+void vm_unwatch(struct vm_watch *w)
+{
+    if (!w->vm)
+        return;
+    struct vm_entry *e = w->vm;
+    w->vm = NULL;
+    list_remove(&w->link);
+    vm_unref(e);
+}
+
+/* References */
+
+struct vm_entry *vm_find_id(struct core *core, const char *id)
+{
+    return map_find(&core->vms->by_id, id);
+}
+
+static struct vm_entry *vm_find_prefix(struct core *core, const char *ref, struct err *err)
+{
+    struct vm_entry *found = NULL;
+    size_t n = strlen(ref), matches = 0, used = 0;
+    char names[320] = "";
+    for (struct vm_entry *e = NULL; (e = vm_next(core, e));) {
+        if (strncmp(e->vm.id, ref, n) != 0)
+            continue;
+        found = e;
+        if (matches++ < CANDIDATES_SHOWN && used < sizeof(names))
+            used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s (%s)",
+                                     used ? ", " : "", e->vm.id, e->vm.name);
+    }
+    if (matches <= 1)
+        return found;
+    err_set(err, ERR_INVALID, "%s stands for %zu VMs: %s%s; give more of the id, or the name", ref,
+            matches, names, matches > CANDIDATES_SHOWN ? ", …" : "");
+    err_tag(err, "AMBIGUOUS_REFERENCE", "vm/%s", ref);
+    return NULL;
+}
+
+struct vm_entry *vm_find(struct core *core, const char *ref, struct err *err)
+{
+    struct vm_entry *e = map_find(&core->vms->by_id, ref);
+    if (!e)
+        e = map_find(&core->vms->by_name, ref);
+    if (e)
+        return e;
+    if (!*ref) {
+        err_set(err, ERR_INVALID, "which VM? Give its name or id");
+        err_tag(err, "EMPTY_REFERENCE", NULL);
+        return NULL;
+    }
+    struct err ambiguous = ERR_INIT;
+    e = id_is_prefix(ref) ? vm_find_prefix(core, ref, &ambiguous) : NULL;
+    if (e)
+        return e;
+    if (ambiguous.code != ERR_NONE) {
+        if (err)
+            *err = ambiguous;
+        return NULL;
+    }
+    err_set(err, ERR_NOT_FOUND, "no VM %.64s", ref);
+    err_tag(err, "VM_NOT_FOUND", "vm/%.64s", ref);
+    return NULL;
+}
+
+struct vm_entry *vm_next(struct core *core, const struct vm_entry *after)
+{
+    struct list *all = &core->vms->all;
+    struct list *l = after ? after->link.next : all->next;
+    return l == all ? NULL : container_of(l, struct vm_entry, link);
+}
+
+size_t vm_count(const struct core *core)
+{
+    return core->vms->by_id.len;
+}
+
+void vm_resource(const struct vm_entry *e, char resource[96])
+{
+    snprintf(resource, 96, "vm/%s", e->vm.id);
+}
+
+/* Records */
+
+void vm_save(struct vm_entry *e, struct store_txn *txn)
+{
+    if (e->removed)
+        return;
+    e->vm.updated_ns = clock_real_ns();
+    if (txn) {
+        store_put_vm(txn, &e->vm);
+        return;
+    }
+    struct store_txn *own = store_txn_new();
+    store_put_vm(own, &e->vm);
+    store_commit(e->core->store, own, NULL, NULL);
+}
+
+static int vm_name_taken(const char *name, const struct vm_entry *by, struct err *err)
+{
+    err_set(err, ERR_EXISTS, "a VM named %s exists already (%s); choose another name", name,
+            by->vm.id);
+    return err_tag(err, "VM_NAME_TAKEN", "vm/%s", name);
+}
+
+struct vm_entry *vm_add(struct core *core, const struct vm *vm, struct err *err)
+{
+    const struct vm_entry *other = map_find(&core->vms->by_name, vm->name);
+    if (other) {
+        vm_name_taken(vm->name, other, err);
+        return NULL;
+    }
+    struct vm_entry *e = vm_enter(core->vms, vm);
+    if (!e) {
+        err_set(err, ERR_LIMIT, "out of memory for a VM");
+        return NULL;
+    }
+    return e;
+}
+
+void vm_remove(struct vm_entry *e, struct store_txn *txn)
+{
+    if (e->removed)
+        return;
+    struct core *core = e->core;
+    session_vm_removed(core, e->vm.id, txn);
+    store_delete_vm(txn, e->vm.id);
+    char resource[96];
+    vm_resource(e, resource);
+    event_emit(core, txn, "vm.deleted", resource, e->vm.name, NULL);
+    map_take(&core->vms->by_id, e->vm.id);
+    map_take(&core->vms->by_name, e->vm.name);
+    list_remove(&e->link);
+    e->removed = true;
+    vm_notify(e);
+    vm_unref(e);
+}
+
+int vm_rename(struct vm_entry *e, const char *name, struct err *err)
+{
+    struct vm_registry *r = e->core->vms;
+    const struct vm_entry *other = map_find(&r->by_name, name);
+    if (other == e)
+        return 0;
+    if (other)
+        return vm_name_taken(name, other, err);
+    /* The key lives in the record: out before it changes. */
+    map_take(&r->by_name, e->vm.name);
+    snprintf(e->vm.name, sizeof(e->vm.name), "%s", name);
+    if (map_put(&r->by_name, e->vm.name, e) < 0)
+        return err_set(err, ERR_LIMIT, "out of memory for a name");
+    snprintf(e->vm.runtime.dns_name, sizeof(e->vm.runtime.dns_name), "%s.banger", name);
+    return 0;
+}
+
+/* State */
+
+#define TO(state) (1u << (state))
+
+static const unsigned vm_state_moves[] = {
+    [VM_PENDING] =
+        TO(VM_PREPARING) | TO(VM_STARTING) | TO(VM_STOPPED) | TO(VM_FAILED) | TO(VM_DELETING),
+    [VM_PREPARING] = TO(VM_STARTING) | TO(VM_STOPPED) | TO(VM_FAILED) | TO(VM_DELETING),
+    [VM_STARTING] = TO(VM_RUNNING) | TO(VM_STOPPING) | TO(VM_STOPPED) | TO(VM_FAILED) |
+                    TO(VM_DELETING) | TO(VM_UNKNOWN),
+    [VM_RUNNING] = TO(VM_PAUSED) | TO(VM_STOPPING) | TO(VM_STOPPED) | TO(VM_FAILED) |
+                   TO(VM_DELETING) | TO(VM_UNKNOWN),
+    [VM_PAUSED] = TO(VM_RUNNING) | TO(VM_STOPPING) | TO(VM_STOPPED) | TO(VM_FAILED) |
+                  TO(VM_DELETING) | TO(VM_UNKNOWN),
+    [VM_STOPPING] = TO(VM_STARTING) | TO(VM_RUNNING) | TO(VM_STOPPED) | TO(VM_FAILED) |
+                    TO(VM_DELETING) | TO(VM_UNKNOWN),
+    [VM_STOPPED] = TO(VM_PREPARING) | TO(VM_STARTING) | TO(VM_FAILED) | TO(VM_DELETING) |
+                   TO(VM_STOPPING) | TO(VM_UNKNOWN),
+    [VM_FAILED] = TO(VM_PREPARING) | TO(VM_STARTING) | TO(VM_STOPPED) | TO(VM_DELETING) |
+                  TO(VM_STOPPING) | TO(VM_UNKNOWN),
+    [VM_DELETING] = TO(VM_FAILED),
+    [VM_UNKNOWN] = TO(VM_RUNNING) | TO(VM_PAUSED) | TO(VM_STARTING) | TO(VM_STOPPING) |
+                   TO(VM_STOPPED) | TO(VM_FAILED) | TO(VM_DELETING),
+};
+
+bool vm_state_may_move(enum vm_state from, enum vm_state to)
+{
+    size_t n = sizeof(vm_state_moves) / sizeof(vm_state_moves[0]);
+    return (size_t)from < n && (size_t)to < n && (vm_state_moves[from] & TO(to)) != 0;
+}
+
+bool vm_state_is_active(enum vm_state state)
+{
+    return state != VM_STOPPED && state != VM_FAILED;
+}
+
+static void vm_apply_state(struct vm_entry *e, enum vm_state state, const char *stage,
+                           const char *reason)
+{
+    struct vm_runtime *rt = &e->vm.runtime;
+    bool keeps = state == VM_STOPPING || state == VM_DELETING || state == VM_UNKNOWN;
+    if (reason || !keeps)
+        snprintf(rt->last_error, sizeof(rt->last_error), "%s", reason ? reason : "");
+    snprintf(rt->failed_stage, sizeof(rt->failed_stage), "%s",
+             state == VM_FAILED && stage ? stage : "");
+    if (state == VM_RUNNING && rt->state == VM_STARTING)
+        e->vm.started_ns = clock_real_ns();
+    if (state == VM_PAUSED || state == VM_RUNNING || state == VM_STARTING)
+        e->paused = state == VM_PAUSED;
+    if (state == VM_STOPPED || state == VM_FAILED)
+        e->vm.stopped_ns = clock_real_ns();
+    if (state == VM_STARTING) {
+        e->rebooting = e->delete_tried = e->restart_required = false;
+        e->ended_detail[0] = '\0';
+    }
+    rt->state = state;
+}
+
+int vm_set_state(struct vm_entry *e, enum vm_state state, const char *stage, const char *reason,
+                 struct store_txn *txn)
+{
+    enum vm_state from = e->vm.runtime.state;
+    if (from == state)
+        return 0;
+    char resource[96];
+    vm_resource(e, resource);
+    if (e->removed || !vm_state_may_move(from, state)) {
+        log_error(resource, "refused to move from %s to %s", vm_state_name(from),
+                  vm_state_name(state));
+        return -1;
+    }
+    vm_apply_state(e, state, stage, reason);
+    log_info(resource, "%s -> %s%s%s", vm_state_name(from), vm_state_name(state),
+             reason ? ": " : "", reason ? reason : "");
+    struct store_txn *own = txn ? NULL : store_txn_new();
+    vm_save(e, txn ? txn : own);
+    struct operation_entry *op = e->core->operations ? operation_running(e->core, resource) : NULL;
+    event_emit(e->core, txn ? txn : own, "vm.state", resource, vm_state_name(state),
+               op ? op->op.id : NULL);
+    if (!txn)
+        store_commit(e->core->store, own, NULL, NULL);
+    vm_notify(e);
+    return 0;
+}
+
+size_t vm_get_conditions(const struct vm_entry *e, struct vm_condition out[VM_CONDITIONS_MAX])
+{
+    size_t n = 0;
+    struct vm_condition *c = &out[n++];
+    *c = (struct vm_condition){
+        .type = "AgentReady", .status = e->agent_ready, .changed_ns = e->agent_changed_ns};
+    snprintf(c->reason, sizeof(c->reason), "%s",
+             e->agent_ready      ? "LinkUp"
+             : !e->machine_live  ? "NotRunning"
+             : e->agent_error[0] ? "LinkDown"
+                                 : "Booting");
+    if (!e->agent_ready)
+        snprintf(c->message, sizeof(c->message), "%s", e->agent_error);
+    c = &out[n++];
+    *c = (struct vm_condition){.type = "RestartRequired",
+                               .status = e->restart_required,
+                               .changed_ns = e->restart_changed_ns};
+    snprintf(c->reason, sizeof(c->reason), "%s", e->restart_required ? "SpecChanged" : "");
+    if (e->restart_required)
+        snprintf(c->message, sizeof(c->message), "cpus and memory change when it is restarted");
+    return n;
+}

@@ -1,0 +1,202 @@
+/* What users ask of VMs: checks, then an operation; see vm_ops.h. */
+#include "daemon/core/vm_ops.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "daemon/core/core.h"
+#include "daemon/core/event.h"
+#include "daemon/core/image.h"
+#include "daemon/core/vm.h"
+#include "daemon/core/vm_run.h"
+#include "daemon/core/vm_spec.h"
+
+const struct operation_kind *const core_operation_kinds[] = {
+    &vm_create_kind,   &vm_start_kind,
+    &vm_restart_kind,  &vm_stop_kind,
+    &vm_kill_kind,     &vm_pause_kind,
+    &vm_resume_kind,   &vm_recover_kind,
+    &vm_delete_kind,   &vm_update_kind,
+    &vm_prune_kind,    &image_build_kind,
+    &kernel_pull_kind, NULL,
+};
+
+static int vm_check_draining(const struct core *core, struct err *err)
+{
+    if (!core->draining)
+        return 0;
+    err_set(err, ERR_STATE, "this host is draining and takes nothing new; try another");
+    return err_tag(err, "HOST_DRAINING", NULL);
+}
+
+/* vm.create */
+
+int vm_create_check(struct core *core, const struct vm_create_request *req, struct vm *vm,
+                    struct err *err)
+{
+    struct vm made = {.spec = req->spec, .generation = 1, .runtime.state = VM_PENDING};
+    const char *name = req->name ? req->name : "";
+    if (vm_check_draining(core, err) < 0 || (*name && vm_name_check(name, err) < 0) ||
+        (req->labels && vm_labels_check(req->labels, err) < 0) ||
+        vm_spec_check(core, &made.spec, req->kernel, err) < 0 ||
+        vm_capacity_check(core, req->start ? made.spec.memory_bytes : 0, true, err) < 0)
+        return -1;
+    if (*name)
+        snprintf(made.name, sizeof(made.name), "%s", name);
+    else
+        vm_name_make(core, made.name);
+    if (req->labels)
+        made.labels = *req->labels;
+    const struct vm_entry *other = *name ? vm_find(core, made.name, NULL) : NULL;
+    if (other && strcmp(other->vm.name, made.name) == 0) {
+        err_set(err, ERR_EXISTS, "a VM named %s exists already (%s); choose another name",
+                made.name, other->vm.id);
+        return err_tag(err, "VM_NAME_TAKEN", "vm/%s", made.name);
+    }
+    if (vm)
+        *vm = made;
+    return 0;
+}
+
+struct operation_entry *vm_create_start(struct core *core, const struct vm_create_request *req,
+                                        const struct request_meta *meta, struct err *err)
+{
+    struct operation_entry *found;
+    if (operation_find_request(core, meta, vm_create_kind.name, &found, err) < 0 || found)
+        return found;
+    struct vm vm;
+    if (vm_create_check(core, req, &vm, err) < 0)
+        return NULL;
+    id_make(vm.id);
+    vm.created_ns = clock_real_ns();
+    struct vm_entry *e = vm_paths_make(core, &vm, err) < 0 ? NULL : vm_add(core, &vm, err);
+    if (!e)
+        return NULL;
+    char resource[96], params[128];
+    vm_resource(e, resource);
+    vm_params_write(&(struct vm_params){.start = req->start}, params);
+    struct operation_new what = {
+        .kind = &vm_create_kind, .resource = resource, .params = params, .meta = meta};
+    struct operation_entry *op = operation_start(core, &what, err);
+    if (!op)
+        vm_remove(e, NULL);
+    return op;
+}
+
+/* The others: one VM, maybe parameters */
+
+struct vm_ask {
+    const struct operation_kind *kind;
+    const char *ref;
+    const struct vm_params *params; /* NULL: none */
+    bool starts, preempts;
+    /* States in which it is refused at once, unless something else is under way: bits. */
+    unsigned refused;
+    const char *wanted;
+};
+
+static struct operation_entry *vm_ask(struct core *core, const struct vm_ask *ask,
+                                      const struct request_meta *meta, struct err *err)
+{
+    struct operation_entry *found;
+    if (operation_find_request(core, meta, ask->kind->name, &found, err) < 0 || found)
+        return found;
+    struct vm_entry *e = vm_find(core, ask->ref, err);
+    if (!e || (ask->starts && vm_check_draining(core, err) < 0))
+        return NULL;
+    enum vm_state state = e->vm.runtime.state;
+    char resource[96], params[128];
+    vm_resource(e, resource);
+    if (!operation_pending(core, resource, NULL) && (ask->refused & (1u << state))) {
+        err_set(err, ERR_STATE, "VM %s is %s; it must be %s", e->vm.name, vm_state_name(state),
+                ask->wanted);
+        err_tag(err, "VM_WRONG_STATE", "%s", resource);
+        return NULL;
+    }
+    if (ask->starts && !vm_state_is_active(state) &&
+        vm_capacity_check(core, e->vm.spec.memory_bytes, false, err) < 0)
+        return NULL;
+    if (ask->params)
+        vm_params_write(ask->params, params);
+    struct operation_new what = {.kind = ask->kind,
+                                 .resource = resource,
+                                 .params = ask->params ? params : NULL,
+                                 .meta = meta,
+                                 .preempt = ask->preempts};
+    return operation_start(core, &what, err);
+}
+
+#define IN(state) (1u << (state))
+
+struct operation_entry *vm_start_start(struct core *core, const struct vm_start_request *req,
+                                       const struct request_meta *meta, struct err *err)
+{
+    struct vm_ask ask = {.kind = &vm_start_kind,
+                         .ref = req->vm,
+                         .starts = true,
+                         .refused = ~(IN(VM_STOPPED) | IN(VM_FAILED) | IN(VM_RUNNING)),
+                         .wanted = "STOPPED or FAILED"};
+    return vm_ask(core, &ask, meta, err);
+}
+
+struct operation_entry *vm_stop_start(struct core *core, const struct vm_stop_request *req,
+                                      const struct request_meta *meta, struct err *err)
+{
+    struct vm_params params = {.grace_ms = req->grace_ms};
+    struct vm_ask ask = {.kind = &vm_stop_kind, .ref = req->vm, .params = &params};
+    return vm_ask(core, &ask, meta, err);
+}
+
+struct operation_entry *vm_restart_start(struct core *core, const struct vm_stop_request *req,
+                                         const struct request_meta *meta, struct err *err)
+{
+    struct vm_params params = {.grace_ms = req->grace_ms};
+    struct vm_ask ask = {
+        .kind = &vm_restart_kind, .ref = req->vm, .params = &params, .starts = true};
+    return vm_ask(core, &ask, meta, err);
+}
+
+struct operation_entry *vm_kill_start(struct core *core, const char *vm,
+                                      const struct request_meta *meta, struct err *err)
+{
+    struct vm_ask ask = {.kind = &vm_kill_kind, .ref = vm, .preempts = true};
+    return vm_ask(core, &ask, meta, err);
+}
+
+struct operation_entry *vm_pause_start(struct core *core, const char *vm,
+                                       const struct request_meta *meta, struct err *err)
+{
+    struct vm_ask ask = {.kind = &vm_pause_kind,
+                         .ref = vm,
+                         .refused = ~(IN(VM_RUNNING) | IN(VM_PAUSED)),
+                         .wanted = "RUNNING"};
+    return vm_ask(core, &ask, meta, err);
+}
+
+struct operation_entry *vm_resume_start(struct core *core, const char *vm,
+                                        const struct request_meta *meta, struct err *err)
+{
+    struct vm_ask ask = {.kind = &vm_resume_kind,
+                         .ref = vm,
+                         .refused = ~(IN(VM_RUNNING) | IN(VM_PAUSED)),
+                         .wanted = "PAUSED"};
+    return vm_ask(core, &ask, meta, err);
+}
+
+struct operation_entry *vm_recover_start(struct core *core, const char *vm,
+                                         const struct request_meta *meta, struct err *err)
+{
+    struct vm_ask ask = {.kind = &vm_recover_kind, .ref = vm};
+    return vm_ask(core, &ask, meta, err);
+}
+
+struct operation_entry *vm_delete_start(struct core *core, const struct vm_delete_request *req,
+                                        const struct request_meta *meta, struct err *err)
+{
+    struct vm_params params = {.force = req->force, .grace_ms = -1};
+    struct vm_ask ask = {
+        .kind = &vm_delete_kind, .ref = req->vm, .params = &params, .preempts = req->force};
+    return vm_ask(core, &ask, meta, err);
+}

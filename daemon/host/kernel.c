@@ -240,7 +240,11 @@ static int kernel_write_modules(struct kernel_import *k, const struct module_set
         n += (size_t)snprintf(order + n, sizeof(order) - n, "%s.ko\n", m->name);
     }
     snprintf(path, sizeof(path), "%s/modules/order", k->out.temp);
-    return fs_write_atomic(path, order, n, 0644, err);
+    if (fs_write_atomic(path, order, n, 0644, err) < 0)
+        return -1;
+    /* What is published can be imported again: it says which modules are no files. */
+    snprintf(path, sizeof(path), "%s/modules/modules.builtin", k->out.temp);
+    return fs_write_atomic(path, set->builtin, strlen(set->builtin), 0644, err);
 }
 
 static int kernel_write_initramfs(struct kernel_import *k, struct err *err)
@@ -254,7 +258,7 @@ static int kernel_write_initramfs(struct kernel_import *k, struct err *err)
 static int kernel_assemble(void *self, struct err *err)
 {
     struct kernel_import *k = self;
-    struct module_set set = {.n = 0};
+    struct module_set set = {.n = 0, .builtin = NULL};
     if (kernel_write_vmlinux(k, err) < 0)
         return -1;
     int rc = module_collect(k->modules_dir, module_guest_wants, module_guest_wants_n, &set, err);

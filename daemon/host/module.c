@@ -252,9 +252,15 @@ int module_collect(const char *folder, const struct module_want *wants, size_t n
     struct module_index index = {.builtin = NULL};
     map_init(&index.files);
     set->n = 0;
+    set->builtin = NULL;
     int rc = module_index_fill(&index, folder, err);
     for (size_t i = 0; i < n_wants && rc == 0; i++)
         rc = module_add(&index, wants[i].name, wants[i].required, 0, set, err);
+    if (rc == 0) {
+        set->builtin = index.builtin ? take_ptr(&index.builtin) : strdup("");
+        if (!set->builtin)
+            rc = err_set(err, ERR_LIMIT, "out of memory listing modules");
+    }
     module_index_done(&index);
     return rc;
 }
@@ -264,4 +270,6 @@ void module_set_done(struct module_set *set)
     for (size_t i = 0; i < set->n; i++)
         free(set->at[i].content);
     set->n = 0;
+    free(set->builtin);
+    set->builtin = NULL;
 }

@@ -21,6 +21,7 @@ enum { MODULE_SET_MAX = 64 };
 struct module_set {
     struct module at[MODULE_SET_MAX]; /* in load order */
     size_t n;
+    char *builtin; /* owned; content of modules.builtin, "" without such a file */
 };
 
 struct module_want {

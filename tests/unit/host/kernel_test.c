@@ -157,6 +157,22 @@ static void test_import(void)
     tear_down();
 }
 
+/* What was published serves as the source of another import. */
+static void test_import_again(void)
+{
+    set_up();
+    CHECK_INT(import(false), 0);
+    snprintf(t.vmlinuz, sizeof(t.vmlinuz), "%.200s", t.kernel.vmlinux_path);
+    snprintf(t.modules, sizeof(t.modules), "%.200s/%s/modules", t.kernels, t.kernel.id);
+    struct kernel first = t.kernel;
+    t.done = 0;
+    CHECK_INT(import(false), 0);
+    CHECK_STR(t.err.message, "");
+    CHECK(strcmp(t.kernel.id, first.id) != 0);
+    CHECK_STR(t.kernel.digest, first.digest);
+    tear_down();
+}
+
 static void on_refreshed(void *arg, bool written, const struct err *err)
 {
     (void)arg;
@@ -250,6 +266,7 @@ static void test_leftovers(void)
 int main(void)
 {
     RUN(test_import);
+    RUN(test_import_again);
     RUN(test_refresh);
     RUN(test_failure_leaves_nothing);
     RUN(test_cancel);

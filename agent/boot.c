@@ -5,6 +5,7 @@
  * ends the boot with an error that the daemon sees; the agent stays, so that it can be asked. */
 #include "agent/boot.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -127,6 +128,17 @@ static void fail(struct boot *b, const char *what, const char *subject, int sys)
     agent_set_root(b->agent, text);
 }
 
+/* Files of the initramfs are memory: the modules and the program's own. */
+static void free_initramfs(void)
+{
+    unlink("/init");
+    auto_dir DIR *dir = opendir("/modules");
+    if (!dir)
+        return;
+    for (struct dirent *e; (e = readdir(dir));)
+        unlinkat(dirfd(dir), e->d_name, 0);
+}
+
 /* mount --move of what we mounted, and the root itself over /. */
 static int switch_root(void)
 {
@@ -138,8 +150,7 @@ static int switch_root(void)
         if (mount(moved[i], to, NULL, MS_MOVE, NULL) < 0)
             return -1;
     }
-    fs_remove_tree("/modules", NULL); /* memory, as is the program's own file */
-    unlink("/init");
+    free_initramfs();
     if (chdir(new_root) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
         return -1;
     return chdir("/");

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -162,9 +163,12 @@ static int open_port_node(const char *node)
     char dev[300];
     snprintf(dev, sizeof(dev), "%s/%s/dev", port_class, node);
     auto_file FILE *f = fopen(dev, "re");
-    unsigned major, minor;
-    if (!f || !fgets(text, sizeof(text), f) || sscanf(text, "%u:%u", &major, &minor) != 2 ||
-        mknod(path, S_IFCHR | 0600, makedev(major, minor)) < 0)
+    if (!f || !fgets(text, sizeof(text), f))
+        return -1;
+    char *colon; /* "major:minor" */
+    unsigned long major = strtoul(text, &colon, 10);
+    if (*colon != ':' ||
+        mknod(path, S_IFCHR | 0600, makedev(major, strtoul(colon + 1, NULL, 10))) < 0)
         return -1;
     return open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 }

@@ -31,11 +31,13 @@ static pid_t session_of(pid_t pid)
     char text[512];
     if (read_proc(pid, "stat", text, sizeof(text)) <= 0)
         return -1;
-    const char *after = strrchr(text, ')');
-    int ppid, pgrp, sid;
-    if (!after || sscanf(after + 1, " %*c %d %d %d", &ppid, &pgrp, &sid) != 3)
+    char *at = strrchr(text, ')');
+    if (!at || strlen(at) < 4)
         return -1;
-    return sid;
+    at += 3; /* ") S" */
+    strtol(at, &at, 10);
+    strtol(at, &at, 10);
+    return (pid_t)strtol(at, NULL, 10);
 }
 
 static bool is_marked(pid_t pid, const char *mark, char *text)

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "daemon/host/kvm_probe.h"
 #include "daemon/host/run.h"
+#include "daemon/host/tsc.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
 
@@ -92,6 +93,7 @@ static void qemu_probe_run(struct job *job)
     }
     j->result.usable = true;
     qemu_probe_kvm(j, program);
+    tsc_khz(); /* measured here rather than in somebody's first start */
 }
 
 static void qemu_probe_back(struct job *job)

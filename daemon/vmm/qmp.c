@@ -12,7 +12,8 @@
 #include "base/err.h"
 
 enum {
-    QMP_RETRY_FIRST_MS = 2, /* qemu makes its socket some 20 ms after exec */
+    QMP_EAGER_TRIES = 64, /* qemu makes its socket some 20 ms after exec */
+    QMP_RETRY_FIRST_MS = 3,
     QMP_RETRY_MAX_MS = 1000,
     QMP_OUT_BYTES = 64 * 1024,
     QMP_READ_BYTES = 16 * 1024,
@@ -96,7 +97,7 @@ static void qmp_lose(struct qmp *q, const char *why)
     qmp_disconnect(q);
     q->state = QMP_WAITING;
     timer_start(&q->retry, q->retry_ms);
-    if (q->retry_ms < QMP_RETRY_MAX_MS)
+    if (++q->tries > QMP_EAGER_TRIES && q->retry_ms < QMP_RETRY_MAX_MS)
         q->retry_ms *= 2;
     qmp_end_commands(q, false, &err);
 }
@@ -174,6 +175,7 @@ static bool qmp_take(struct qmp *q, const json_t *message)
             return false;
         q->state = QMP_UP;
         q->retry_ms = QMP_RETRY_FIRST_MS;
+        q->tries = 0;
         qmp_send_commands(q);
         q->events->up(q->arg);
         return true;
@@ -265,6 +267,7 @@ void qmp_open(struct qmp *q)
         return;
     q->state = QMP_WAITING;
     q->retry_ms = QMP_RETRY_FIRST_MS;
+    q->tries = 0;
     timer_start(&q->retry, 0);
 }
 

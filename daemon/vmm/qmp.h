@@ -43,6 +43,7 @@ struct qmp {
     struct watch watch;
     struct timer retry;
     int64_t retry_ms;
+    uint32_t tries; /* since it was last up */
     struct buf in, out;
     struct list commands; /* struct qmp_command: sent and not yet sent */
     size_t n_commands;

@@ -1,0 +1,186 @@
+/* Faults in front of the sim driver, and through them the contract of vmm.c. */
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "daemon/vmm/fault.h"
+#include "daemon/vmm/vmm.h"
+#include "rpc/event/loop.h"
+#include "rpc/event/worker.h"
+#include "tests/support/check.h"
+
+enum { DEADLINE_MS = 10000 };
+
+struct stage {
+    struct loop *loop;
+    struct workers *workers;
+    struct vmm_host host;
+    struct vmm_config config;
+    struct vmm_machine *m;
+    struct timer guard;
+    char dir[40];
+};
+
+struct outcome {
+    struct stage *stage;
+    int calls;
+    struct err err;
+};
+
+static void guarded(void *arg)
+{
+    (void)arg;
+    fprintf(stderr, "waited in vain\n");
+    exit(1);
+}
+
+static void finished(void *arg, const struct err *err)
+{
+    struct outcome *o = arg;
+    o->calls++;
+    if (err)
+        o->err = *err;
+    loop_stop(o->stage->loop);
+}
+
+static void wait_for(struct stage *s, const struct outcome *o)
+{
+    timer_start(&s->guard, DEADLINE_MS);
+    while (o->calls == 0)
+        loop_run(s->loop, NULL);
+    timer_stop(&s->guard);
+}
+
+static void stage_init(struct stage *s, const char *faults)
+{
+    struct err err = ERR_INIT;
+    *s = (struct stage){.m = NULL};
+    strcpy(s->dir, "/tmp/banger-fault-XXXXXX");
+    if (!mkdtemp(s->dir))
+        exit(1);
+    s->loop = loop_new(&err);
+    s->workers = workers_new(s->loop, "test", 1, 16, &err);
+    timer_init(&s->guard, s->loop, guarded, s);
+    s->host = (struct vmm_host){.loop = s->loop, .workers = s->workers};
+    strcpy(s->config.vm_id, "0123456789abcdef");
+    snprintf(s->config.vm_dir, sizeof(s->config.vm_dir), "%s/vm", s->dir);
+    snprintf(s->config.api_sock_path, sizeof(s->config.api_sock_path), "%s/vm/api", s->dir);
+    snprintf(s->config.agent_sock_path, sizeof(s->config.agent_sock_path), "%s/vm/agent", s->dir);
+    snprintf(s->config.system_overlay, sizeof(s->config.system_overlay), "%s/vm/disk", s->dir);
+    CHECK_INT(fault_install("sim", &err), 0);
+    CHECK_INT(fault_parse(faults, &err), 0);
+    s->m = vmm_open(vmm_find_driver("sim", &err), &s->host, &s->config, NULL, NULL, &err);
+    if (!CHECK(s->m))
+        exit(1);
+}
+
+static void stage_done(struct stage *s)
+{
+    vmm_close(s->m);
+    workers_close(s->workers);
+    timer_done(&s->guard);
+    loop_free(s->loop);
+    fault_install(NULL, NULL);
+    fs_remove_tree(s->dir, NULL);
+}
+
+static enum err_code prepare(struct stage *s)
+{
+    struct outcome o = {.stage = s};
+    vmm_prepare(s->m, finished, &o);
+    CHECK_INT(o.calls, 0);
+    wait_for(s, &o);
+    CHECK_INT(o.calls, 1);
+    return o.err.code;
+}
+
+static bool prepared(const struct stage *s)
+{
+    return access(s->config.system_overlay, F_OK) == 0;
+}
+
+static void test_fails_so_often(void)
+{
+    struct stage s;
+    stage_init(&s, "prepare=fail:8*2");
+    CHECK_INT(prepare(&s), ERR_LIMIT);
+    CHECK_INT(prepare(&s), ERR_LIMIT);
+    CHECK(!prepared(&s));
+    CHECK_INT(prepare(&s), ERR_NONE);
+    CHECK(prepared(&s));
+    stage_done(&s);
+}
+
+static void test_fails_after_the_fact(void)
+{
+    struct stage s;
+    stage_init(&s, "prepare=fail-done");
+    CHECK_INT(prepare(&s), ERR_UNAVAILABLE);
+    CHECK(prepared(&s));
+    stage_done(&s);
+}
+
+static void test_delays(void)
+{
+    struct stage s;
+    stage_init(&s, "prepare=delay:20,discard=delay:1");
+    CHECK_INT(prepare(&s), ERR_NONE);
+    CHECK(prepared(&s));
+    stage_done(&s);
+}
+
+static void test_hang_ends_with_kill(void)
+{
+    struct stage s;
+    stage_init(&s, "prepare=hang");
+    struct outcome hung = {.stage = &s}, busy = {.stage = &s}, killed = {.stage = &s};
+    vmm_prepare(s.m, finished, &hung);
+    vmm_discard(s.m, finished, &busy);
+    wait_for(&s, &busy);
+    CHECK_INT(busy.err.code, ERR_STATE);
+    CHECK_STR(busy.err.reason, "VMM_BUSY");
+    CHECK_INT(hung.calls, 0);
+    vmm_kill(s.m, finished, &killed);
+    wait_for(&s, &hung);
+    wait_for(&s, &killed);
+    CHECK_INT(hung.err.code, ERR_ABORTED);
+    CHECK_INT(killed.err.code, ERR_NONE);
+    CHECK(!prepared(&s));
+    stage_done(&s);
+}
+
+static void test_close_forgets_everything(void)
+{
+    struct stage s;
+    stage_init(&s, "kill=hang,start=delay:1");
+    struct outcome o = {.stage = &s};
+    vmm_start(s.m, finished, &o);
+    vmm_kill(s.m, finished, &o);
+    vmm_kill(s.m, finished, &o); /* refused, later */
+    stage_done(&s);
+    CHECK_INT(o.calls, 0);
+}
+
+static void test_texts(void)
+{
+    static const char *const wrong[] = {"start",     "start=",         "start=explode",
+                                        "walk=fail", "start=fail:14x", "start=fail*-1",
+                                        "=fail"};
+    struct err err = ERR_INIT;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+        if (!CHECK_INT(fault_parse(wrong[i], &err), -1))
+            fprintf(stderr, "taken: %s\n", wrong[i]);
+    CHECK_INT(fault_parse("", &err), 0);
+    CHECK_INT(fault_install("no such driver", &err), -1);
+    fault_clear();
+}
+
+int main(void)
+{
+    RUN(test_fails_so_often);
+    RUN(test_fails_after_the_fact);
+    RUN(test_delays);
+    RUN(test_hang_ends_with_kill);
+    RUN(test_close_forgets_everything);
+    RUN(test_texts);
+    return check_end();
+}

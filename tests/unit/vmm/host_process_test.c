@@ -1,0 +1,117 @@
+/* Processes by evidence: our own, a child's, a stranger's. */
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "daemon/host/process.h"
+#include "tests/support/check.h"
+
+static char mark[64];
+
+static bool marked(void *arg, const struct process_info *info)
+{
+    (void)arg;
+    return process_has_arg(info, mark);
+}
+
+/* A child with the mark on its command line; it has exec'ed when this returns. */
+static pid_t start_marked(void)
+{
+    int ends[2];
+    char byte;
+    if (pipe(ends) < 0)
+        exit(1);
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        dup2(ends[1], 1);
+        close(ends[0]);
+        close(ends[1]);
+        setenv("BANGER_TEST_MARK", "a value", 1);
+        execlp("sh", "sh", "-c", "echo; sleep 1000 & wait", mark, "--option", "value",
+               (char *)NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    CHECK_INT(read(ends[0], &byte, 1), 1);
+    close(ends[0]);
+    return pid;
+}
+
+static void test_read(void)
+{
+    struct process_info info;
+    struct err err = ERR_INIT;
+    CHECK_INT(process_read(getpid(), &info, &err), 0);
+    CHECK_INT(info.ppid, getppid());
+    CHECK_INT(info.uid, geteuid());
+    CHECK_CONTAINS(info.exe, "host_process_test");
+    CHECK(info.start_time > 0);
+    CHECK_INT(process_read(0x7ffffff0, &info, &err), -1);
+    CHECK_INT(err.code, ERR_NOT_FOUND);
+    char id[PROCESS_BOOT_ID_BYTES];
+    CHECK_INT(process_boot_id(id, &err), 0);
+    CHECK_INT(strlen(id), 36);
+}
+
+static void test_find(void)
+{
+    struct process_info info;
+    struct err err = ERR_INIT;
+    int pidfd = -1;
+    char value[16];
+    CHECK_INT(process_find(0, 0, marked, NULL, &pidfd, &info, &err), -1);
+    CHECK_INT(err.code, ERR_NOT_FOUND);
+    pid_t pid = start_marked();
+    /* No hint, a right one, one that points at us, one whose start time is wrong. */
+    uint64_t start = 0;
+    CHECK_INT(process_start_time(pid, &start, &err), 0);
+    const struct {
+        pid_t pid;
+        uint64_t start;
+    } hints[] = {{0, 0}, {pid, start}, {getpid(), start}, {pid, start + 1}, {-5, 0}};
+    for (size_t i = 0; i < sizeof(hints) / sizeof(*hints); i++) {
+        CHECK_INT(process_find(hints[i].pid, hints[i].start, marked, NULL, &pidfd, &info, &err), 0);
+        CHECK_INT(info.pid, pid);
+        CHECK_INT(info.start_time, start);
+        CHECK_STR(process_arg_after(&info, "--option"), "value");
+        CHECK(process_arg_after(&info, "value") == NULL);
+        close(pidfd);
+    }
+    CHECK_INT(process_read_env(pid, "BANGER_TEST_MARK", value, sizeof(value), &err), 0);
+    CHECK_STR(value, "a value");
+    CHECK_INT(process_read_env(pid, "BANGER_TEST_MAR", value, sizeof(value), &err), -1);
+    CHECK_INT(process_find(0, 0, marked, NULL, &pidfd, &info, &err), 0);
+    CHECK(!process_gone(pidfd));
+    CHECK_INT(process_signal(pidfd, SIGSTOP, &err), 0); /* or it ends with its sleep */
+    CHECK_INT(process_signal_descendants(pid, SIGKILL, &err), 0);
+    CHECK_INT(process_signal(pidfd, SIGKILL, &err), 0);
+    siginfo_t how;
+    CHECK_INT(waitid(P_PIDFD, (id_t)pidfd, &how, WEXITED | WNOWAIT), 0);
+    /* A zombie is no process to find, and still ours to reap. */
+    int other = -1;
+    err_clear(&err);
+    CHECK_INT(process_find(pid, start, marked, NULL, &other, &info, &err), -1);
+    CHECK_INT(err.code, ERR_NOT_FOUND);
+    struct process_exit e;
+    CHECK(process_gone(pidfd));
+    process_reap(pidfd, &e);
+    CHECK(e.known);
+    CHECK_INT(e.signo, SIGKILL);
+    process_reap(pidfd, &e);
+    CHECK(!e.known);
+    CHECK_INT(process_signal(pidfd, SIGTERM, &err), -1);
+    CHECK_INT(err.code, ERR_NOT_FOUND);
+    close(pidfd);
+}
+
+int main(void)
+{
+    snprintf(mark, sizeof(mark), "banger-test-mark-%d", (int)getpid());
+    RUN(test_read);
+    RUN(test_find);
+    return check_end();
+}

@@ -1,0 +1,110 @@
+/* Overlays: made once, kept, grown, refused. */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "daemon/host/qcow2.h"
+#include "tests/support/check.h"
+
+static char dir[] = "/tmp/banger-qcow2-XXXXXX";
+static char base[64], other[64], overlay[64], temp[64];
+
+static void test_made_kept_and_grown(void)
+{
+    struct err err = ERR_INIT;
+    struct qcow2_info info;
+    struct stat first, second;
+    /* What a crash left does not disturb. */
+    CHECK_INT(fs_write_atomic(temp, "half", 4, 0600, &err), 0);
+    CHECK_INT(qcow2_make_overlay(overlay, base, true, 0, -1, &err), 0);
+    CHECK(access(temp, F_OK) < 0);
+    CHECK_INT(qcow2_read(overlay, &info, &err), 0);
+    CHECK_INT(info.virtual_bytes, 4 << 20);
+    CHECK_STR(info.backing, base);
+    CHECK_INT(stat(overlay, &first), 0);
+    CHECK_INT(qcow2_make_overlay(overlay, base, true, 0, -1, &err), 0);
+    CHECK_INT(stat(overlay, &second), 0);
+    CHECK_INT(second.st_ino, first.st_ino);
+    CHECK_INT(qcow2_make_overlay(overlay, base, true, 9 << 20, -1, &err), 0);
+    CHECK_INT(qcow2_read(overlay, &info, &err), 0);
+    CHECK_INT(info.virtual_bytes, 9 << 20);
+    CHECK_INT(stat(overlay, &second), 0);
+    CHECK_INT(second.st_ino, first.st_ino);
+}
+
+static void test_refused(void)
+{
+    struct err err = ERR_INIT;
+    CHECK_INT(qcow2_make_overlay(overlay, base, true, 1 << 20, -1, &err), -1);
+    CHECK_INT(err.code, ERR_INVALID);
+    CHECK_INT(qcow2_make_overlay(overlay, base, true, 8 << 20, -1, &err), -1); /* shrink */
+    CHECK_INT(err.code, ERR_INVALID);
+    CHECK_INT(qcow2_make_overlay(overlay, other, true, 0, -1, &err), -1);
+    CHECK_INT(err.code, ERR_STATE);
+    CHECK_INT(qcow2_make_overlay(base, other, true, 0, -1, &err), -1); /* no qcow2 there */
+    CHECK_INT(err.code, ERR_INVALID);
+    CHECK_INT(qcow2_make_overlay("json:x", base, true, 0, -1, &err), -1);
+    CHECK_INT(err.code, ERR_INVALID);
+    CHECK_INT(qcow2_make_overlay(overlay, "/nonexistent", true, 0, -1, &err), -1);
+    CHECK_INT(err.code, ERR_NOT_FOUND);
+}
+
+static void test_overlay_of_an_overlay(void)
+{
+    struct err err = ERR_INIT;
+    char second[70];
+    uint64_t bytes = 0;
+    snprintf(second, sizeof(second), "%s.2", overlay);
+    CHECK_INT(qcow2_make_overlay(second, overlay, false, 0, -1, &err), 0);
+    CHECK_INT(qcow2_virtual_size(second, false, &bytes, &err), 0);
+    CHECK_INT(bytes, 9 << 20);
+}
+
+static void test_broken_headers(void)
+{
+    struct err err = ERR_INIT;
+    struct qcow2_info info;
+    auto_free char *good = NULL;
+    size_t len;
+    CHECK_INT(fs_read(overlay, 4 << 20, &good, &len, &err), 0);
+    for (size_t cut = 0; cut < 80; cut += 7) {
+        CHECK_INT(fs_write_atomic(temp, good, cut, 0600, &err), 0);
+        CHECK_INT(qcow2_read(temp, &info, &err), -1);
+    }
+    static const size_t at[] = {0, 7, 8, 16, 17};
+    for (size_t i = 0; i < sizeof(at) / sizeof(*at); i++) {
+        char was = good[at[i]];
+        good[at[i]] = '\x7e';
+        CHECK_INT(fs_write_atomic(temp, good, len, 0600, &err), 0);
+        CHECK_INT(qcow2_read(temp, &info, &err), -1);
+        CHECK_INT(err.code, ERR_INVALID);
+        good[at[i]] = was;
+    }
+}
+
+static void make(const char *path)
+{
+    auto_fd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    CHECK_INT(ftruncate(fd, 4 << 20), 0);
+}
+
+int main(void)
+{
+    if (!mkdtemp(dir))
+        return 1;
+    snprintf(base, sizeof(base), "%s/base", dir);
+    snprintf(other, sizeof(other), "%s/other", dir);
+    snprintf(overlay, sizeof(overlay), "%s/overlay", dir);
+    snprintf(temp, sizeof(temp), "%s/overlay.new", dir);
+    make(base);
+    make(other);
+    RUN(test_made_kept_and_grown);
+    RUN(test_refused);
+    RUN(test_overlay_of_an_overlay);
+    RUN(test_broken_headers);
+    fs_remove_tree(dir, NULL);
+    return check_end();
+}

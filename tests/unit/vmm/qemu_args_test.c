@@ -1,0 +1,135 @@
+/* The command line, as text. */
+#include "base/err.h"
+#include "daemon/vmm/qemu_args.h"
+#include "tests/support/check.h"
+
+static struct vmm_config example(void)
+{
+    struct vmm_config c = {
+        .vm_id = "0123456789abcdef",
+        .vm_dir = "/s/vm",
+        .api_sock_path = "/s/v,m/api",
+        .agent_sock_path = "/s/vm/agent",
+        .vmlinux_path = "/k/vmlinux",
+        .initramfs_path = "/k/initramfs",
+        .image_format = IMAGE_RAW,
+        .system_overlay = "/s/a,b/system",
+        .work_disk_path = "/s/vm/work",
+        .cpus = 2,
+        .memory_bytes = 256u << 20,
+        .net = NET_USER,
+    };
+    return c;
+}
+
+/* The argument behind option, or NULL. */
+static const char *after(const struct monitor_argv *a, const char *option)
+{
+    for (size_t i = 0; i + 1 < a->n; i++)
+        if (strcmp(a->argv[i], option) == 0)
+            return a->argv[i + 1];
+    return NULL;
+}
+
+static bool any_contains(const struct monitor_argv *a, const char *part)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (strstr(a->argv[i], part))
+            return true;
+    return false;
+}
+
+static void test_emulated(void)
+{
+    struct monitor_argv a = {.n = 0};
+    struct vmm_config c = example();
+    struct qemu_choice choice = {.qemu = "/q", .tsc_khz = 2445422};
+    qemu_args_build(&a, &c, &choice);
+    CHECK(!a.overflow);
+    CHECK_STR(a.argv[0], "/q");
+    CHECK(a.argv[a.n] == NULL);
+    CHECK_STR(after(&a, "-M"), "microvm,accel=tcg,pit=off");
+    CHECK_STR(after(&a, "-m"), "256M");
+    CHECK_STR(after(&a, "-smp"), "2");
+    CHECK_STR(after(&a, "-qmp"), "unix:/s/v,,m/api,server=on,wait=off");
+    CHECK_CONTAINS(after(&a, "-append"), " tsc_early_khz=2445422 tsc=reliable ");
+    CHECK_CONTAINS(after(&a, "-append"), "banger.init=none");
+    CHECK(!strstr(after(&a, "-append"), "banger.work"));
+    CHECK_CONTAINS(after(&a, "-blockdev"), "file.filename=/s/a,,b/system");
+    CHECK(!any_contains(&a, "/s/vm/work"));
+    CHECK(any_contains(&a, "spawn=deny"));
+    CHECK(any_contains(&a, "virtserialport,chardev=agent,name=agent,nr=1"));
+}
+
+static void test_kvm_without_network(void)
+{
+    struct monitor_argv a = {.n = 0};
+    struct vmm_config c = example();
+    c.net = NET_NONE;
+    c.run_init = true;
+    c.work_disk_bytes = 8u << 20;
+    struct qemu_choice choice = {.qemu = "/q", .kvm = true, .tsc_khz = 1};
+    qemu_args_build(&a, &c, &choice);
+    CHECK_STR(after(&a, "-M"), "microvm,accel=kvm");
+    CHECK_STR(after(&a, "-cpu"), "host");
+    CHECK(!strstr(after(&a, "-append"), "tsc"));
+    CHECK_CONTAINS(after(&a, "-append"), "banger.work=/dev/vdb banger.init=auto");
+    CHECK(any_contains(&a, "file.filename=/s/vm/work"));
+    CHECK(!after(&a, "-netdev"));
+}
+
+static void test_names_are_stable(void)
+{
+    char mac[18], again[18], other[18], uuid[37];
+    qemu_args_mac("0123456789abcdef", mac);
+    qemu_args_mac("0123456789abcdef", again);
+    qemu_args_mac("0123456789abcdeg", other);
+    CHECK_STR(mac, again);
+    CHECK(strcmp(mac, other) != 0);
+    CHECK(strncmp(mac, "52:54:00:", 9) == 0);
+    qemu_args_uuid("0123456789abcdef", uuid);
+    CHECK_INT(strlen(uuid), 36);
+    CHECK(uuid[14] == '8' && strchr("89ab", uuid[19]));
+}
+
+static void test_limits(void)
+{
+    struct err err = ERR_INIT;
+    struct vmm_config c = example();
+    CHECK_INT(qemu_args_check(&c, &err), 0);
+    c.cpus = 0;
+    CHECK_INT(qemu_args_check(&c, &err), -1);
+    CHECK_INT(err.code, ERR_INVALID);
+    c = example();
+    c.memory_bytes = UINT64_MAX;
+    CHECK_INT(qemu_args_check(&c, &err), -1);
+    c = example();
+    c.net = NET_BRIDGE;
+    CHECK_INT(qemu_args_check(&c, &err), -1);
+    CHECK_INT(err.code, ERR_UNIMPLEMENTED);
+}
+
+static void test_overflow_is_noticed(void)
+{
+    static char longer[MONITOR_ARG_BYTES + 1];
+    struct monitor_argv a = {.n = 0};
+    memset(longer, 'x', MONITOR_ARG_BYTES);
+    monitor_argv_add(&a, "%s", longer);
+    CHECK(a.overflow);
+    a = (struct monitor_argv){.n = 0};
+    for (int i = 0; i < MONITOR_ARGS_MAX; i++)
+        monitor_argv_add(&a, "x");
+    CHECK(!a.overflow);
+    monitor_argv_add(&a, "x");
+    CHECK(a.overflow);
+}
+
+int main(void)
+{
+    RUN(test_emulated);
+    RUN(test_kvm_without_network);
+    RUN(test_names_are_stable);
+    RUN(test_limits);
+    RUN(test_overflow_is_noticed);
+    return check_end();
+}

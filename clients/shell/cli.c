@@ -1,0 +1,191 @@
+/* What commands share: connecting, errors, printing. */
+#include "cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <banger/json.h>
+#include <banger/local.h>
+
+#include "table.h"
+
+static int cli_open(struct cli *cli, bool start, struct banger_error *error)
+{
+    struct banger_local_options options = {.socket = cli->options.socket, .no_start = !start};
+    if (!cli->client)
+        cli->client = banger_connect_local(&options, error);
+    return cli->client ? 0 : -1;
+}
+
+int cli_connect(struct cli *cli)
+{
+    struct banger_error error;
+    if (cli_open(cli, true, &error) == 0)
+        return 0;
+    cli_fail(&error, "no daemon");
+    return -1;
+}
+
+int cli_connect_running(struct cli *cli, struct banger_error *error)
+{
+    return cli_open(cli, false, error);
+}
+
+/* What to do about it, where that is known. */
+static const char *cli_hint(const struct banger_error *error)
+{
+    static const struct {
+        const char *reason, *hint;
+    } hints[] = {
+        {"IMAGE_NOT_FOUND", "see \"banger image list\"; \"banger image build\" makes the default"},
+        {"KERNEL_NOT_FOUND", "see \"banger kernel list\""},
+        {"VM_NOT_FOUND", "see \"banger vm list\""},
+        {"VM_NOT_RUNNING", "start it with \"banger vm start\""},
+        {"SESSION_NOT_FOUND", "see \"banger session list\""},
+        {"SESSION_RUNNING", "stop it first, or use --force"},
+        {"WRITER_TAKEN", "use --view to watch, or --takeover to become the writer"},
+    };
+    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
+        if (strcmp(error->reason, hints[i].reason) == 0)
+            return hints[i].hint;
+    return NULL;
+}
+
+int cli_fail(const struct banger_error *error, const char *fmt, ...)
+{
+    fflush(stdout);
+    fputs("banger: ", stderr);
+    va_list ap;
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, ": %s", error->message[0] ? error->message : banger_code_name(error->code));
+    if (error->stage[0])
+        fprintf(stderr, " (stage %s)", error->stage);
+    const char *hint = cli_hint(error);
+    if (hint && !strstr(error->message, "banger "))
+        fprintf(stderr, "\n  %s", hint);
+    fputc('\n', stderr);
+    return EXIT_BANGER;
+}
+
+int cli_usage(const char *fmt, ...)
+{
+    fflush(stdout);
+    fputs("banger: ", stderr);
+    va_list ap;
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+    return EXIT_BANGER;
+}
+
+const char *cli_request_id(char out[REQUEST_ID_BYTES])
+{
+    uint64_t random[2] = {0};
+    (void)!getrandom(random, sizeof(random), 0);
+    snprintf(out, REQUEST_ID_BYTES, "cli-%016llx%016llx", (unsigned long long)random[0],
+             (unsigned long long)random[1]);
+    return out;
+}
+
+int cli_end_output(struct cli *cli)
+{
+    (void)cli;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return 0;
+    return cli_usage("write to standard output: %s", strerror(errno));
+}
+
+bool cli_is_table(const struct cli *cli)
+{
+    return !cli->options.output || strcmp(cli->options.output, "table") == 0;
+}
+
+int cli_print_message(struct cli *cli, const ProtobufCMessage *message)
+{
+    bool yaml = strcmp(cli->options.output, "yaml") == 0;
+    struct banger_error error;
+    char *text =
+        yaml ? banger_message_to_yaml(message, &error) : banger_message_to_json(message, 2, &error);
+    if (!text)
+        return cli_fail(&error, "print %s", message->descriptor->short_name);
+    if (yaml && cli->n_documents++)
+        fputs("---\n", stdout);
+    fputs(text, stdout);
+    if (!yaml)
+        fputc('\n', stdout);
+    free(text);
+    return cli_end_output(cli);
+}
+
+int cli_print_table(struct table *t)
+{
+    int result = table_print(t, stdout);
+    table_done(t);
+    return result < 0 ? cli_usage("out of memory") : cli_end_output(NULL);
+}
+
+void cli_print_field(const char *name, const char *fmt, ...)
+{
+    char text[4096];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+    if (*text)
+        printf("%-14s %s\n", name, text);
+}
+
+const char *resource_id(const char *resource)
+{
+    const char *slash = strchr(resource, '/');
+    return slash ? slash + 1 : resource;
+}
+
+const char *enum_word(char out[WORD_BYTES], const ProtobufCEnumDescriptor *type, int value)
+{
+    const ProtobufCEnumValue *known = protobuf_c_enum_descriptor_get_value(type, value);
+    const ProtobufCEnumValue *zero = protobuf_c_enum_descriptor_get_value(type, 0);
+    if (!known) {
+        snprintf(out, WORD_BYTES, "%d", value);
+        return out;
+    }
+    /* Every value begins as the zero one does: VM_STATE_UNSPECIFIED, VM_STATE_RUNNING. */
+    const char *name = known->name;
+    size_t prefix = 0;
+    for (size_t i = 0; zero && zero->name[i] && zero->name[i] == name[i]; i++)
+        if (name[i] == '_')
+            prefix = i + 1;
+    snprintf(out, WORD_BYTES, "%s", value == 0 ? "" : name + prefix);
+    for (char *c = out; *c; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    return out;
+}
+
+long long timestamp_seconds(const Google__Protobuf__Timestamp *t)
+{
+    return t ? t->seconds : 0;
+}
+
+char *split_pair(const char *text, char **value)
+{
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text)
+        return NULL;
+    char *copy = strdup(text);
+    if (!copy)
+        return NULL;
+    copy[equals - text] = '\0';
+    *value = copy + (equals - text) + 1;
+    return copy;
+}

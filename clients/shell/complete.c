@@ -1,0 +1,182 @@
+/* Completion: what may stand for the last word, from the same tables that parse. Names come from
+ * the daemon if it runs, within a second; completing never starts it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+
+enum { COMPLETE_MS = 1000 };
+
+static void offer(const char *prefix, const char *word, const char *description)
+{
+    if (word[0] && strncmp(word, prefix, strlen(prefix)) == 0)
+        printf("%s\t%s\n", word, description);
+}
+
+static void offer_vms(struct cli *cli, const char *prefix)
+{
+    struct banger_call_options options = {.timeout_ms = COMPLETE_MS};
+    Banger__V1__ListVMsRequest request = BANGER__V1__LIST_VMS_REQUEST__INIT;
+    request.page_size = 1000;
+    Banger__V1__ListVMsResponse *list = banger_list_vms(cli->client, &request, &options, NULL);
+    for (size_t i = 0; list && i < list->n_vms; i++) {
+        char state[WORD_BYTES];
+        const Banger__V1__VM *vm = list->vms[i];
+        offer(prefix, vm->name,
+              enum_word(state, &banger__v1__vmstate__descriptor,
+                        vm->runtime ? (int)vm->runtime->state : 0));
+    }
+    FREE_MESSAGE(list);
+}
+
+static void offer_sessions(struct cli *cli, const char *prefix)
+{
+    struct banger_call_options options = {.timeout_ms = COMPLETE_MS};
+    Banger__V1__ListSessionsRequest request = BANGER__V1__LIST_SESSIONS_REQUEST__INIT;
+    request.page_size = 1000;
+    Banger__V1__ListSessionsResponse *list =
+        banger_list_sessions(cli->client, &request, &options, NULL);
+    for (size_t i = 0; list && i < list->n_sessions; i++) {
+        const Banger__V1__GuestSession *s = list->sessions[i];
+        offer(prefix, s->name[0] ? s->name : s->id,
+              s->spec && s->spec->n_argv ? s->spec->argv[0] : "");
+    }
+    FREE_MESSAGE(list);
+}
+
+static void offer_images(struct cli *cli, const char *prefix)
+{
+    struct banger_call_options options = {.timeout_ms = COMPLETE_MS};
+    Banger__V1__ListImagesRequest request = BANGER__V1__LIST_IMAGES_REQUEST__INIT;
+    Banger__V1__ListImagesResponse *list =
+        banger_list_images(cli->client, &request, &options, NULL);
+    for (size_t i = 0; list && i < list->n_images; i++)
+        offer(prefix, list->images[i]->name, list->images[i]->os);
+    FREE_MESSAGE(list);
+}
+
+static void offer_kernels(struct cli *cli, const char *prefix)
+{
+    struct banger_call_options options = {.timeout_ms = COMPLETE_MS};
+    Banger__V1__ListKernelsRequest request = BANGER__V1__LIST_KERNELS_REQUEST__INIT;
+    Banger__V1__ListKernelsResponse *list =
+        banger_list_kernels(cli->client, &request, &options, NULL);
+    for (size_t i = 0; list && i < list->n_kernels; i++)
+        offer(prefix, list->kernels[i]->name, list->kernels[i]->version);
+    FREE_MESSAGE(list);
+}
+
+static void offer_operations(struct cli *cli, const char *prefix)
+{
+    struct banger_call_options options = {.timeout_ms = COMPLETE_MS};
+    Banger__V1__ListOperationsRequest request = BANGER__V1__LIST_OPERATIONS_REQUEST__INIT;
+    Banger__V1__ListOperationsResponse *list =
+        banger_list_operations(cli->client, &request, &options, NULL);
+    for (size_t i = 0; list && i < list->n_operations; i++)
+        offer(prefix, list->operations[i]->id, list->operations[i]->kind);
+    FREE_MESSAGE(list);
+}
+
+static void offer_names(struct cli *cli, enum names names, const char *prefix)
+{
+    static void (*const offers[])(struct cli *, const char *) = {
+        [NAMES_VM] = offer_vms,
+        [NAMES_SESSION] = offer_sessions,
+        [NAMES_IMAGE] = offer_images,
+        [NAMES_KERNEL] = offer_kernels,
+        [NAMES_OPERATION] = offer_operations,
+    };
+    struct banger_error error;
+    if (names == NAMES_NONE || names == NAMES_FILE || cli_connect_running(cli, &error) < 0)
+        return;
+    offers[names](cli, prefix);
+}
+
+static void offer_choices(const char *prefix, const char *choices)
+{
+    char word[64];
+    for (const char *c = choices; *c; c += strcspn(c, "|"), c += *c == '|') {
+        snprintf(word, sizeof(word), "%.*s", (int)strcspn(c, "|"), c);
+        offer(prefix, word, "");
+    }
+}
+
+static void offer_options(const struct opt *table, const char *prefix)
+{
+    char word[64];
+    for (const struct opt *o = table; o && o->name; o++) {
+        snprintf(word, sizeof(word), "--%s", o->name);
+        offer(prefix, word, o->help);
+    }
+}
+
+static const struct opt *find_option(const struct command *command, const char *word)
+{
+    const struct opt *o = command ? opt_find(command->opts, word) : NULL;
+    return o ? o : opt_find(global_opts, word);
+}
+
+/* References before the last word; -1: behind a --, or in a command line. */
+static int count_refs(const struct command *command, int n_words, char **words)
+{
+    int refs = 0;
+    for (int i = 0; i < n_words - 1; i++) {
+        if (strcmp(words[i], "--") == 0)
+            return -1;
+        const struct opt *o = words[i][0] == '-' ? find_option(command, words[i]) : NULL;
+        if (o && o->kind != OPT_FLAG && !strchr(words[i], '='))
+            i++;
+        else if (words[i][0] != '-')
+            refs++;
+    }
+    return command->max_refs >= 0 && refs >= command->max_refs ? -1 : refs;
+}
+
+static void complete_command(struct cli *cli, const struct command *command, int n_words,
+                             char **words)
+{
+    const char *last = words[n_words - 1];
+    const char *before = n_words > 1 ? words[n_words - 2] : "";
+    const struct opt *o =
+        before[0] == '-' && !strchr(before, '=') ? find_option(command, before) : NULL;
+    if (o && o->kind != OPT_FLAG) {
+        if (o->choices)
+            offer_choices(last, o->choices);
+        else
+            offer_names(cli, o->names, last);
+        return;
+    }
+    int refs = count_refs(command, n_words, words);
+    if (last[0] == '-' && (refs >= 0 || !command->rest || command->max_refs == 0)) {
+        offer_options(command->opts, last);
+        offer_options(global_opts, last);
+    } else if (refs >= 0) {
+        offer_names(cli, command->names, last);
+        if (command->names == NAMES_NONE && strchr(command->args, '|'))
+            offer_choices(last, command->args);
+    }
+}
+
+int complete_words(struct cli *cli, int n_words, char **words)
+{
+    if (n_words == 0)
+        return 0;
+    const struct noun *noun = n_words > 1 ? noun_find(words[0]) : NULL;
+    if (n_words == 1) {
+        for (size_t i = 0; nouns[i]; i++)
+            offer(words[0], nouns[i]->name, nouns[i]->summary);
+        if (words[0][0] == '-')
+            offer_options(global_opts, words[0]);
+    } else if (noun && noun->commands[0]->name[0] == '\0') {
+        complete_command(cli, noun->commands[0], n_words - 1, words + 1);
+    } else if (noun && n_words == 2) {
+        for (const struct command *const *c = noun->commands; *c; c++)
+            offer(words[1], (*c)->name, (*c)->summary);
+    } else if (noun) {
+        const struct command *command = command_find(noun, words[1]);
+        if (command)
+            complete_command(cli, command, n_words - 2, words + 2);
+    }
+    banger_close(cli->client);
+    return cli_end_output(cli) ? EXIT_BANGER : 0;
+}

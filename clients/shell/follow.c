@@ -1,0 +1,65 @@
+/* Operations: started for every reference first, so that they run side by side, then followed. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli.h"
+#include "progress.h"
+
+Banger__V1__Operation *cli_follow(struct cli *cli, const char *label,
+                                  Banger__V1__Operation *operation, struct banger_error *error)
+{
+    int64_t timeout = cli->options.timeout.given ? (int64_t)cli->options.timeout.value : -1;
+    struct progress progress;
+    progress_begin(&progress, cli, label);
+    progress_update(&progress, operation);
+    Banger__V1__Operation *ended = operation;
+    if (!banger_operation_ended(operation)) {
+        ended = banger_operation_follow(cli->client, operation->id, timeout, progress_update,
+                                        &progress, error);
+        FREE_MESSAGE(operation);
+    }
+    progress_end(&progress);
+    if (ended && banger_operation_error(ended, error) < 0) {
+        FREE_MESSAGE(ended);
+        return NULL;
+    }
+    return ended;
+}
+
+static int cli_print_operation(struct cli *cli, const char *ref,
+                               const Banger__V1__Operation *operation)
+{
+    if (!cli_is_table(cli))
+        return cli_print_message(cli, &operation->base);
+    puts(cli->options.quiet ? resource_id(operation->resource) : ref);
+    return cli_end_output(cli);
+}
+
+int cli_run_operations(struct cli *cli, const char *what, cli_start_fn *start, const void *values,
+                       const struct opt_args *args)
+{
+    if (cli_connect(cli) < 0)
+        return EXIT_BANGER;
+    Banger__V1__Operation **operations =
+        calloc((size_t)args->n_refs, sizeof(Banger__V1__Operation *));
+    if (!operations)
+        return cli_usage("out of memory");
+    int status = 0;
+    struct banger_error error;
+    for (int i = 0; i < args->n_refs; i++) {
+        operations[i] = start(cli, args->refs[i], values, &error);
+        if (!operations[i])
+            status = cli_fail(&error, "%s %s", what, args->refs[i]);
+    }
+    for (int i = 0; i < args->n_refs; i++) {
+        if (!operations[i])
+            continue;
+        Banger__V1__Operation *ended = cli_follow(cli, args->refs[i], operations[i], &error);
+        int result = ended ? cli_print_operation(cli, args->refs[i], ended)
+                           : cli_fail(&error, "%s %s", what, args->refs[i]);
+        status = result ? result : status;
+        FREE_MESSAGE(ended);
+    }
+    free(operations);
+    return status;
+}

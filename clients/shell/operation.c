@@ -1,0 +1,160 @@
+/* The operation noun. */
+#include <stdio.h>
+
+#include "nouns.h"
+#include "table.h"
+
+static const char *operation_state(char out[WORD_BYTES], const Banger__V1__Operation *op)
+{
+    return enum_word(out, &banger__v1__operation_state__descriptor, (int)op->state);
+}
+
+static int operation_print(struct cli *cli, const Banger__V1__Operation *op)
+{
+    char word[WORD_BYTES], a[FORMAT_BYTES];
+    if (!cli_is_table(cli))
+        return cli_print_message(cli, &op->base);
+    cli_print_field("Id:", "%s", op->id);
+    cli_print_field("Kind:", "%s", op->kind);
+    cli_print_field("Resource:", "%s", op->resource);
+    cli_print_field("State:", "%s%s", operation_state(word, op),
+                    op->cancel_requested ? ", to be cancelled" : "");
+    cli_print_field("Stage:", "%s", op->stage);
+    cli_print_field("Done:", "%u%%", op->percent);
+    cli_print_field("Message:", "%s", op->message);
+    if (op->error)
+        cli_print_field("Error:", "%s", op->error->message);
+    cli_print_field("Result:", "%s", op->result);
+    cli_print_field("Asked by:", "%s", op->principal);
+    if (op->created)
+        cli_print_field("Created:", "%s ago", format_age(a, timestamp_seconds(op->created)));
+    if (op->ended)
+        cli_print_field("Ended:", "%s ago", format_age(a, timestamp_seconds(op->ended)));
+    return cli_end_output(cli);
+}
+
+struct operation_list_options {
+    bool active;
+    struct opt_number limit;
+};
+
+static int operation_list(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    const struct operation_list_options *o = values;
+    struct banger_error error;
+    Banger__V1__ListOperationsRequest request = BANGER__V1__LIST_OPERATIONS_REQUEST__INIT;
+    if (args->n_refs > 0)
+        request.resource = args->refs[0];
+    request.active_only = o->active;
+    request.page_size = o->limit.given && o->limit.value <= 1000 ? (uint32_t)o->limit.value : 100;
+    if (cli_connect(cli) < 0)
+        return EXIT_BANGER;
+    Banger__V1__ListOperationsResponse *list =
+        banger_list_operations(cli->client, &request, NULL, &error);
+    if (!list)
+        return cli_fail(&error, "list operations");
+    int status = 0;
+    struct table t;
+    table_init(&t, "ID|KIND|RESOURCE|STATE|STAGE|DONE|CREATED");
+    for (size_t i = 0; i < list->n_operations; i++) {
+        const Banger__V1__Operation *op = list->operations[i];
+        char word[WORD_BYTES], age[FORMAT_BYTES];
+        if (cli->options.quiet)
+            puts(op->id);
+        table_cell(&t, "%s", op->id);
+        table_cell(&t, "%s", op->kind);
+        table_cell(&t, "%s", op->resource);
+        table_cell(&t, "%s", operation_state(word, op));
+        table_cell(&t, "%s", op->stage);
+        table_cell(&t, "%u%%", op->percent);
+        table_cell(&t, "%s", format_age(age, timestamp_seconds(op->created)));
+    }
+    if (!cli_is_table(cli) && !cli->options.quiet)
+        status = cli_print_message(cli, &list->base);
+    FREE_MESSAGE(list);
+    if (cli_is_table(cli) && !cli->options.quiet)
+        return cli_print_table(&t);
+    table_done(&t);
+    return status ? status : cli_end_output(cli);
+}
+
+static int operation_show(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    (void)values;
+    if (cli_connect(cli) < 0)
+        return EXIT_BANGER;
+    int status = 0;
+    for (int i = 0; i < args->n_refs; i++) {
+        struct banger_error error;
+        Banger__V1__GetOperationRequest request = BANGER__V1__GET_OPERATION_REQUEST__INIT;
+        request.operation = args->refs[i];
+        Banger__V1__Operation *op = banger_get_operation(cli->client, &request, NULL, &error);
+        int result =
+            op ? operation_print(cli, op) : cli_fail(&error, "show operation %s", args->refs[i]);
+        status = result ? result : status;
+        FREE_MESSAGE(op);
+    }
+    return status;
+}
+
+static int operation_watch(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    (void)values;
+    if (cli_connect(cli) < 0)
+        return EXIT_BANGER;
+    struct banger_error error;
+    Banger__V1__GetOperationRequest request = BANGER__V1__GET_OPERATION_REQUEST__INIT;
+    request.operation = args->refs[0];
+    Banger__V1__Operation *op = banger_get_operation(cli->client, &request, NULL, &error);
+    if (!op)
+        return cli_fail(&error, "watch operation %s", args->refs[0]);
+    Banger__V1__Operation *ended = cli_follow(cli, args->refs[0], op, &error);
+    int status =
+        ended ? operation_print(cli, ended) : cli_fail(&error, "operation %s", args->refs[0]);
+    FREE_MESSAGE(ended);
+    return status;
+}
+
+static int operation_cancel(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    (void)values;
+    if (cli_connect(cli) < 0)
+        return EXIT_BANGER;
+    int status = 0;
+    for (int i = 0; i < args->n_refs; i++) {
+        struct banger_error error;
+        Banger__V1__CancelOperationRequest request = BANGER__V1__CANCEL_OPERATION_REQUEST__INIT;
+        request.operation = args->refs[i];
+        Banger__V1__Operation *op = banger_cancel_operation(cli->client, &request, NULL, &error);
+        if (!op)
+            status = cli_fail(&error, "cancel operation %s", args->refs[i]);
+        else if (cli_is_table(cli))
+            puts(args->refs[i]);
+        else
+            cli_print_message(cli, &op->base);
+        FREE_MESSAGE(op);
+    }
+    return status ? status : cli_end_output(cli);
+}
+
+static const struct opt list_opts[] = {
+    {"active", 'a', OPT_FLAG, offsetof(struct operation_list_options, active), NULL,
+     "only those that have not ended", NULL, NAMES_NONE},
+    {"limit", 'n', OPT_COUNT, offsetof(struct operation_list_options, limit), "N",
+     "the latest so many (default 100, at most 1000)", NULL, NAMES_NONE},
+    {.name = NULL},
+};
+
+static const struct command rows[] = {
+    {"list", "ls", "[RESOURCE]", "list operations, latest first", "RESOURCE is such as vm/ID.",
+     list_opts, sizeof(struct operation_list_options), 0, 1, false, NAMES_NONE, operation_list},
+    {"show", "inspect", "OPERATION...", "describe operations", NULL, NULL, 0, 1, -1, false,
+     NAMES_OPERATION, operation_show},
+    {"watch", NULL, "OPERATION", "follow an operation to its end", NULL, NULL, 0, 1, 1, false,
+     NAMES_OPERATION, operation_watch},
+    {"cancel", NULL, "OPERATION...", "ask operations to undo what they did and end", NULL, NULL, 0,
+     1, -1, false, NAMES_OPERATION, operation_cancel},
+};
+static const struct command *const operation_commands[] = {&rows[0], &rows[1], &rows[2], &rows[3],
+                                                           NULL};
+const struct noun operation_noun = {"operation", "long-running work", operation_commands};

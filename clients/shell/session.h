@@ -1,0 +1,88 @@
+/* Starting and following sessions: shared by the session noun, vm run and vm exec. */
+#ifndef BANGER_SHELL_SESSION_H
+#define BANGER_SHELL_SESSION_H
+
+#include "cli.h"
+#include "stream.h"
+
+struct session_options {
+    struct opt_list env, tags, requires;
+    const char *cwd, *user, *group;
+    struct opt_number time_limit, spool;
+    bool clear_env, interactive, no_stdin;
+};
+
+/* Rows for a table; base is the offset of the struct session_options in the command's struct. */
+#define SESSION_OPTS(base)                                                                         \
+    {"env",        'e',                                                                            \
+     OPT_LIST,     (base) + offsetof(struct session_options, env),                                 \
+     "NAME=VALUE", "environment variable; NAME alone takes ours; may be repeated",                 \
+     NULL,         NAMES_NONE},                                                                    \
+        {"clear-env", 0,                                                                           \
+         OPT_FLAG,    (base) + offsetof(struct session_options, clear_env),                        \
+         NULL,        "start from an empty environment",                                           \
+         NULL,        NAMES_NONE},                                                                 \
+        {"cwd",      'w',                                                                          \
+         OPT_STRING, (base) + offsetof(struct session_options, cwd),                               \
+         "DIR",      "working directory (default: the user's home)",                               \
+         NULL,       NAMES_NONE},                                                                  \
+        {"user",     'u',                                                                          \
+         OPT_STRING, (base) + offsetof(struct session_options, user),                              \
+         "USER",     "name or id (default root)",                                                  \
+         NULL,       NAMES_NONE},                                                                  \
+        {"group",    'g',                                                                          \
+         OPT_STRING, (base) + offsetof(struct session_options, group),                             \
+         "GROUP",    "name or id (default: the user's)",                                           \
+         NULL,       NAMES_NONE},                                                                  \
+        {"interactive", 'i',                                                                       \
+         OPT_FLAG,      (base) + offsetof(struct session_options, interactive),                    \
+         NULL,          "pass on standard input even from a terminal",                             \
+         NULL,          NAMES_NONE},                                                               \
+        {"no-stdin", 0,                                                                            \
+         OPT_FLAG,   (base) + offsetof(struct session_options, no_stdin),                          \
+         NULL,       "no standard input for the command",                                          \
+         NULL,       NAMES_NONE},                                                                  \
+        {"tag",    0,                                                                              \
+         OPT_LIST, (base) + offsetof(struct session_options, tags),                                \
+         "TAG",    "tag the session; may be repeated",                                             \
+         NULL,     NAMES_NONE},                                                                    \
+        {"require", 0,                                                                             \
+         OPT_LIST,  (base) + offsetof(struct session_options, requires),                           \
+         "COMMAND", "fail unless the guest has this command; may be repeated",                     \
+         NULL,      NAMES_NONE},                                                                   \
+        {"time-limit", 0,                                                                          \
+         OPT_DURATION, (base) + offsetof(struct session_options, time_limit),                      \
+         "TIME",       "kill the command after so long",                                           \
+         NULL,         NAMES_NONE},                                                                \
+    {                                                                                              \
+        "spool", 0, OPT_SIZE, (base) + offsetof(struct session_options, spool), "SIZE",            \
+            "output kept per stream (default 64M)", NULL, NAMES_NONE                               \
+    }
+
+/* A request built of options and a command line; strings are borrowed from them. */
+struct session_request {
+    Banger__V1__StartSessionRequest message;
+    Banger__V1__SessionSpec spec;
+    Banger__V1__SessionLimits limits;
+    Banger__V1__EnvVar *env;
+    Banger__V1__EnvVar **env_list;
+    char id[REQUEST_ID_BYTES];
+};
+
+/* 0, or EXIT_BANGER with the error printed. */
+int session_request_init(struct session_request *request, const struct session_options *o,
+                         const char *vm, int argc, char **argv, bool with_stdin);
+void session_request_done(struct session_request *request);
+
+/* Starts it. NULL, with the error printed and *status set, when it does not run. */
+Banger__V1__GuestSession *session_start(struct cli *cli, const struct session_request *request,
+                                        int *status);
+/* 126 or 127 for a command that could not be started, EXIT_BANGER for other failures; says why. */
+int session_report_failure(const Banger__V1__GuestSession *session);
+
+/* Starts a command in a running VM, connects it with our standard streams, and cleans up: what vm
+ * exec is, and vm run after the boot. keep: leave the ended session's record. Exit status. */
+int session_run_attached(struct cli *cli, const char *vm, const struct session_options *o, int argc,
+                         char **argv, bool keep, struct stream_signals *signals);
+
+#endif

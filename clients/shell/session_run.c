@@ -1,0 +1,170 @@
+/* Sessions built of command lines, and run to their end. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "session.h"
+
+/* "NAME=VALUE", or NAME for our own variable; one we do not have is left out. */
+static int session_env_init(struct session_request *r, const struct opt_list *words)
+{
+    r->env = calloc(words->n + 1, sizeof(*r->env));
+    r->env_list = calloc(words->n + 1, sizeof(*r->env_list));
+    if (!r->env || !r->env_list)
+        return cli_usage("out of memory");
+    for (size_t i = 0; i < words->n; i++) {
+        const char *word = words->items[i];
+        char *value = NULL, *name = split_pair(word, &value);
+        if (!name && (*word == '=' || !*word))
+            return cli_usage("--env: \"%.60s\" is not NAME=VALUE", word);
+        if (!name) {
+            value = getenv(word);
+            name = value ? strdup(word) : NULL;
+            if (!name)
+                continue;
+        }
+        Banger__V1__EnvVar *var = &r->env[r->spec.n_env];
+        banger__v1__env_var__init(var);
+        var->name = name; /* owned; the value is behind it, or the environment's */
+        var->value = value;
+        r->env_list[r->spec.n_env++] = var;
+    }
+    r->spec.env = r->env_list;
+    return 0;
+}
+
+int session_request_init(struct session_request *r, const struct session_options *o, const char *vm,
+                         int argc, char **argv, bool with_stdin)
+{
+    memset(r, 0, sizeof(*r));
+    banger__v1__session_spec__init(&r->spec);
+    banger__v1__session_limits__init(&r->limits);
+    banger__v1__start_session_request__init(&r->message);
+    Banger__V1__SessionSpec *spec = &r->spec;
+    spec->argv = argv;
+    spec->n_argv = (size_t)argc;
+    if (session_env_init(r, &o->env) != 0)
+        return EXIT_BANGER;
+    spec->clear_env = o->clear_env;
+    if (o->cwd)
+        spec->cwd = (char *)o->cwd;
+    if (o->user)
+        spec->user = (char *)o->user;
+    if (o->group)
+        spec->group = (char *)o->group;
+    spec->stdin_mode = with_stdin ? BANGER__V1__STDIN_MODE__STDIN_MODE_PIPE
+                                  : BANGER__V1__STDIN_MODE__STDIN_MODE_NONE;
+    spec->tags = (char **)o->tags.items;
+    spec->n_tags = o->tags.n;
+    spec->required_commands = (char **)o->requires.items;
+    spec->n_required_commands = o->requires.n;
+    r->limits.timeout_ms = o->time_limit.value;
+    r->limits.spool_bytes = o->spool.value;
+    if (o->time_limit.given || o->spool.given)
+        spec->limits = &r->limits;
+    r->message.request_id = (char *)cli_request_id(r->id);
+    r->message.vm = (char *)vm;
+    r->message.spec = spec;
+    return 0;
+}
+
+void session_request_done(struct session_request *r)
+{
+    for (size_t i = 0; r->env && i < r->spec.n_env; i++)
+        free(r->env[i].name);
+    free(r->env);
+    free(r->env_list);
+}
+
+int session_report_failure(const Banger__V1__GuestSession *session)
+{
+    const char *command =
+        session->spec && session->spec->n_argv ? session->spec->argv[0] : "command";
+    const char *why = session->last_error[0]      ? session->last_error
+                      : session->failed_errno > 0 ? strerror(session->failed_errno)
+                                                  : "it could not be started";
+    fprintf(stderr, "banger: %s: %s", command, why);
+    if (session->failed_stage[0] && strcmp(session->failed_stage, "spawn") != 0)
+        fprintf(stderr, " (stage %s)", session->failed_stage);
+    fputc('\n', stderr);
+    if (strcmp(session->failed_stage, "required_commands") == 0)
+        return EXIT_NO_COMMAND;
+    switch (session->failed_errno) {
+    case ENOENT:
+        return EXIT_NO_COMMAND;
+    case EACCES:
+    case ENOEXEC:
+    case EISDIR:
+    case EPERM:
+    case ENOTDIR:
+    case ELOOP:
+    case E2BIG:
+        return EXIT_CANNOT_RUN;
+    default:
+        return EXIT_BANGER;
+    }
+}
+
+Banger__V1__GuestSession *session_start(struct cli *cli, const struct session_request *request,
+                                        int *status)
+{
+    struct banger_error error;
+    Banger__V1__GuestSession *session =
+        banger_start_session(cli->client, &request->message, NULL, &error);
+    if (!session) {
+        *status = cli_fail(&error, "run %s", request->spec.argv[0]);
+        return NULL;
+    }
+    if (session->state != BANGER__V1__SESSION_STATE__SESSION_STATE_FAILED)
+        return session;
+    *status = session_report_failure(session);
+    FREE_MESSAGE(session);
+    return NULL;
+}
+
+static void session_kill_quietly(struct cli *cli, const char *id)
+{
+    Banger__V1__KillSessionRequest request = BANGER__V1__KILL_SESSION_REQUEST__INIT;
+    request.session = (char *)id;
+    Banger__V1__GuestSession *session = banger_kill_session(cli->client, &request, NULL, NULL);
+    FREE_MESSAGE(session);
+}
+
+/* The record has done its duty: the exit status is known here. */
+static void session_forget(struct cli *cli, const char *id)
+{
+    Banger__V1__DeleteSessionRequest request = BANGER__V1__DELETE_SESSION_REQUEST__INIT;
+    request.session = (char *)id;
+    Banger__V1__Empty *empty = banger_delete_session(cli->client, &request, NULL, NULL);
+    FREE_MESSAGE(empty);
+}
+
+int session_run_attached(struct cli *cli, const char *vm, const struct session_options *o, int argc,
+                         char **argv, bool keep, struct stream_signals *signals)
+{
+    bool with_stdin = !o->no_stdin && (o->interactive || stream_stdin_is_piped());
+    int status = EXIT_BANGER;
+    struct session_request request;
+    Banger__V1__GuestSession *session = NULL;
+    if (session_request_init(&request, o, vm, argc, argv, with_stdin) == 0)
+        session = session_start(cli, &request, &status);
+    if (session) {
+        struct stream_options stream = {
+            .session = session->id,
+            .label = argv[0],
+            .role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER,
+            .forward_stdin = with_stdin,
+            .forward_signals = true,
+            .signals = signals,
+        };
+        enum stream_end end = stream_session(cli, &stream, &status);
+        if (end == STREAM_KILL || end == STREAM_PIPE)
+            session_kill_quietly(cli, session->id);
+        if (end == STREAM_EXITED && !keep)
+            session_forget(cli, session->id);
+        FREE_MESSAGE(session);
+    }
+    session_request_done(&request);
+    return status;
+}

@@ -1,0 +1,255 @@
+/* The loop between a session and our standard streams; see stream.h. */
+#include "stream.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sink.h"
+
+enum { STREAM_INPUT_BYTES = 32 << 10, STREAM_SECOND_MS = 2000, STREAM_BLOCKED_MS = 100 };
+
+int stream_signals_init(struct stream_signals *signals)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigprocmask(SIG_BLOCK, &set, &signals->old);
+    sigaction(SIGPIPE, &ignore, &signals->old_pipe);
+    signals->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (signals->fd >= 0)
+        return 0;
+    sigprocmask(SIG_SETMASK, &signals->old, NULL);
+    return cli_usage("signalfd: %s", strerror(errno));
+}
+
+void stream_signals_done(struct stream_signals *signals)
+{
+    if (signals->fd < 0)
+        return;
+    close(signals->fd);
+    signals->fd = -1;
+    sigaction(SIGPIPE, &signals->old_pipe, NULL);
+    sigprocmask(SIG_SETMASK, &signals->old, NULL);
+}
+
+int stream_signals_take(struct stream_signals *signals)
+{
+    struct signalfd_siginfo info;
+    ssize_t n = read(signals->fd, &info, sizeof(info));
+    return n == (ssize_t)sizeof(info) ? (int)info.ssi_signo : 0;
+}
+
+bool stream_stdin_is_piped(void)
+{
+    struct stat st;
+    return fstat(STDIN_FILENO, &st) == 0 && !isatty(STDIN_FILENO);
+}
+
+static long long now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+struct stream {
+    const struct stream_options *o;
+    struct banger_attach *attach;
+    struct sink sinks[2];
+    struct banger_frame frame; /* DATA that is being written */
+    size_t written;            /* of it */
+    bool blocked;              /* its sink takes nothing now */
+    bool stdin_open;
+    long long interrupted_ms; /* when the last SIGINT came; 0: never */
+    enum stream_end end;
+    bool ended;
+    int status;
+};
+
+static void stream_finish(struct stream *s, enum stream_end end, int status)
+{
+    s->ended = true;
+    s->end = end;
+    s->status = status;
+}
+
+/* Writes what is left of the frame. */
+static void stream_flush(struct stream *s)
+{
+    struct sink *sink = &s->sinks[s->frame.stream - 1];
+    while (s->written < s->frame.len) {
+        ssize_t n = sink_write(sink, s->frame.data + s->written, s->frame.len - s->written);
+        if (n < 0 && errno == EPIPE) {
+            stream_finish(s, STREAM_PIPE, 128 + SIGPIPE);
+            return;
+        }
+        if (n < 0) {
+            cli_usage("write to standard %s: %s", s->frame.stream == 1 ? "output" : "error",
+                      strerror(errno));
+            stream_finish(s, STREAM_FAILED, EXIT_BANGER);
+            return;
+        }
+        s->written += (size_t)n;
+        s->blocked = n == 0;
+        if (n == 0)
+            return;
+    }
+    s->blocked = false;
+}
+
+static void stream_take_frame(struct stream *s)
+{
+    const struct banger_frame *f = &s->frame;
+    switch (f->kind) {
+    case BANGER_FRAME_DATA:
+        s->written = 0;
+        stream_flush(s);
+        break;
+    case BANGER_FRAME_GAP:
+        fprintf(stderr, "banger: %llu bytes of %s are gone (%s)\n",
+                (unsigned long long)(f->end - f->offset), f->stream == 1 ? "stdout" : "stderr",
+                f->reason);
+        break;
+    case BANGER_FRAME_EXIT:
+        stream_finish(s, STREAM_EXITED, banger_exit_status(f->exit));
+        if (f->exit->timed_out)
+            fprintf(stderr, "banger: %s was ended by its time limit\n", s->o->label);
+        if (f->exit->kind_case == BANGER__V1__SESSION_EXIT__KIND_OOM)
+            fprintf(stderr, "banger: %s was killed for want of memory\n", s->o->label);
+        break;
+    case BANGER_FRAME_LOST:
+        fprintf(stderr, "banger: %s was lost: %s\n", s->o->label, f->reason);
+        stream_finish(s, STREAM_LOST, EXIT_BANGER);
+        break;
+    case BANGER_FRAME_DETACHED:
+        stream_finish(s, STREAM_DETACHED, EXIT_BANGER);
+        break;
+    case BANGER_FRAME_BROKEN:
+        fprintf(stderr, "banger: connection lost (%s), coming back\n", f->reason);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Takes frames while there are some and the outputs keep up. */
+static void stream_drain(struct stream *s)
+{
+    while (!s->ended && !s->blocked) {
+        struct banger_error error;
+        int n = banger_attach_next(s->attach, 0, &s->frame, &error);
+        if (n < 0) {
+            cli_fail(&error, "%s", s->o->label);
+            stream_finish(s, STREAM_FAILED, EXIT_BANGER);
+        }
+        if (n <= 0)
+            return;
+        stream_take_frame(s);
+    }
+}
+
+static void stream_read_stdin(struct stream *s)
+{
+    char data[STREAM_INPUT_BYTES];
+    size_t room = banger_attach_room(s->attach);
+    ssize_t n = read(STDIN_FILENO, data, room < sizeof(data) ? room : sizeof(data));
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (n <= 0) {
+        s->stdin_open = false;
+        banger_attach_write_eof(s->attach);
+        return;
+    }
+    if (banger_attach_write(s->attach, data, (size_t)n, NULL) != n)
+        s->stdin_open = false;
+}
+
+static void stream_take_signal(struct stream *s)
+{
+    int signo = stream_signals_take(s->o->signals);
+    if (!signo)
+        return;
+    long long now = now_ms();
+    bool second =
+        signo == SIGINT && s->interrupted_ms && now - s->interrupted_ms <= STREAM_SECOND_MS;
+    if (!s->o->forward_signals) {
+        stream_finish(s, STREAM_DETACHED, 128 + signo);
+        return;
+    }
+    if (second) {
+        stream_finish(s, STREAM_KILL, 128 + SIGINT);
+        return;
+    }
+    if (signo == SIGINT)
+        s->interrupted_ms = now;
+    banger_attach_signal(s->attach, signo, BANGER__V1__SIGNAL_TARGET__SIGNAL_TARGET_GROUP, NULL);
+}
+
+static void stream_wait(struct stream *s, struct banger_client *client)
+{
+    enum { CONNECTION, SIGNALS, INPUT, OUTPUT, FDS };
+    struct pollfd fds[FDS] = {
+        [CONNECTION] = {.fd = banger_fd(client), .events = banger_wanted_events(client)},
+        [SIGNALS] = {.fd = s->o->signals->fd, .events = POLLIN},
+        [INPUT] = {.fd = -1, .events = POLLIN},
+        [OUTPUT] = {.fd = -1, .events = POLLOUT},
+    };
+    if (s->stdin_open && banger_attach_room(s->attach) > 0)
+        fds[INPUT].fd = STDIN_FILENO;
+    if (s->blocked)
+        fds[OUTPUT].fd = s->sinks[s->frame.stream - 1].fd;
+    int timeout = banger_next_timeout(client);
+    /* An attach that wants to come back has to wait until the output takes what it gave before. */
+    if (s->blocked && timeout >= 0 && timeout < STREAM_BLOCKED_MS)
+        timeout = STREAM_BLOCKED_MS;
+    if (poll(fds, FDS, timeout) < 0 && errno != EINTR)
+        return;
+    (void)banger_process(client, NULL); /* a lost connection shows in the attach */
+    if (fds[SIGNALS].revents)
+        stream_take_signal(s);
+    if (fds[INPUT].revents && !s->ended)
+        stream_read_stdin(s);
+    if (fds[OUTPUT].revents && !s->ended)
+        stream_flush(s);
+}
+
+enum stream_end stream_session(struct cli *cli, const struct stream_options *options, int *status)
+{
+    struct banger_attach_options attach_options = {.role = options->role,
+                                                   .start_stdout = options->start_stdout,
+                                                   .start_stderr = options->start_stderr};
+    struct stream s = {.o = options, .stdin_open = options->forward_stdin, .status = EXIT_BANGER};
+    struct banger_error error;
+    *status = EXIT_BANGER;
+    s.attach = banger_attach_open(cli->client, options->session, &attach_options, &error);
+    if (!s.attach) {
+        cli_fail(&error, "%s", options->label);
+        return STREAM_FAILED;
+    }
+    fflush(stdout);
+    sink_init(&s.sinks[0], STDOUT_FILENO);
+    sink_init(&s.sinks[1], STDERR_FILENO);
+    for (;;) {
+        stream_drain(&s);
+        if (s.ended)
+            break;
+        stream_wait(&s, cli->client);
+        if (s.ended)
+            break;
+    }
+    sink_done(&s.sinks[0]);
+    sink_done(&s.sinks[1]);
+    banger_attach_close(s.attach);
+    *status = s.status;
+    return s.end;
+}

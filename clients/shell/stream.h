@@ -1,0 +1,62 @@
+/* Bytes between a session (or console) and our standard streams: what vm run, vm exec, session
+ * attach and the logs commands have in common.
+ *
+ * Output is written byte by byte as it came. While standard output takes nothing, nothing is taken
+ * from the session either; signals and stdin still pass. */
+#ifndef BANGER_SHELL_STREAM_H
+#define BANGER_SHELL_STREAM_H
+
+#include <signal.h>
+
+#include <banger/attach.h>
+
+#include "cli.h"
+
+/* Signals as a file descriptor, for the time that a session is watched. */
+struct stream_signals {
+    int fd; /* SIGINT, SIGTERM, SIGHUP; -1: not taken */
+    sigset_t old;
+    struct sigaction old_pipe;
+};
+
+/* Blocks the signals and ignores SIGPIPE, until stream_signals_done. */
+int stream_signals_init(struct stream_signals *signals);
+void stream_signals_done(struct stream_signals *signals);
+/* The next signal that has come, or 0. */
+int stream_signals_take(struct stream_signals *signals);
+
+enum stream_end {
+    STREAM_EXITED,   /* status is the command's */
+    STREAM_LOST,     /* ended unseen; said on stderr */
+    STREAM_DETACHED, /* by the user */
+    STREAM_KILL,     /* a second interrupt: the session is to be killed */
+    STREAM_PIPE,     /* nobody reads our output */
+    STREAM_FAILED,   /* said on stderr */
+};
+
+struct stream_options {
+    const char *session; /* id */
+    const char *label;   /* for messages */
+    Banger__V1__AttachRole role;
+    struct banger_stream_start start_stdout, start_stderr;
+    bool forward_stdin;
+    bool forward_signals; /* to the session; else the first one detaches */
+    struct stream_signals *signals;
+};
+
+/* Follows the session to its end. *status: the exit status for our caller, never 0 unless an exit
+ * with 0 was seen. */
+enum stream_end stream_session(struct cli *cli, const struct stream_options *options, int *status);
+
+/* Whether stdin is worth forwarding: given, and not a terminal. */
+bool stream_stdin_is_piped(void);
+
+int stream_print_console(struct cli *cli, const char *vm,
+                         const Banger__V1__ReadConsoleRequest *request);
+int stream_print_logs(struct cli *cli, const char *session,
+                      const Banger__V1__ReadLogsRequest *request);
+
+/* Writes all of it to fd, waiting where needed. 0, or -1 with errno. */
+int stream_write_all(int fd, const void *data, size_t len);
+
+#endif

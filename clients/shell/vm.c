@@ -1,0 +1,14 @@
+/* The vm noun: its table, gathered from the files that hold the commands. */
+#include "vm.h"
+
+#include "nouns.h"
+
+static const struct command *const vm_commands[] = {
+    &vm_run_command,       &vm_exec_command,      &vm_create_command,    &vm_show_commands[0],
+    &vm_show_commands[1],  &vm_state_commands[0], &vm_state_commands[1], &vm_state_commands[2],
+    &vm_state_commands[3], &vm_state_commands[4], &vm_state_commands[5], &vm_state_commands[6],
+    &vm_state_commands[7], &vm_state_commands[8], &vm_show_commands[2],  &vm_show_commands[3],
+    &vm_show_commands[4],  &vm_show_commands[5],  &vm_show_commands[6],  NULL,
+};
+
+const struct noun vm_noun = {"vm", "microVMs", vm_commands};

@@ -1,0 +1,112 @@
+/* The vm noun's commands live in several files; its table is in vm.c. */
+#ifndef BANGER_SHELL_VM_H
+#define BANGER_SHELL_VM_H
+
+#include "cli.h"
+
+/* What `vm create` and `vm run` have in common. */
+struct vm_spec_options {
+    const char *name, *image, *kernel, *driver, *net, *restart;
+    struct opt_number cpus, memory, disk, work_disk, expire, idle_stop;
+    struct opt_list labels;
+    bool no_init, ephemeral, autostart;
+};
+
+/* Rows for a table whose struct begins with a struct vm_spec_options. */
+#define VM_SPEC_OPTS                                                                               \
+    {"name",     0,                                                                                \
+     OPT_STRING, offsetof(struct vm_spec_options, name),                                           \
+     "NAME",     "name of the VM (default: one is made up)",                                       \
+     NULL,       NAMES_NONE},                                                                      \
+        {"image",    0,                                                                            \
+         OPT_STRING, offsetof(struct vm_spec_options, image),                                      \
+         "IMAGE",    "root filesystem (default: the default image)",                               \
+         NULL,       NAMES_IMAGE},                                                                 \
+        {"kernel",   0,                                                                            \
+         OPT_STRING, offsetof(struct vm_spec_options, kernel),                                     \
+         "KERNEL",   "kernel (default: the image's)",                                              \
+         NULL,       NAMES_KERNEL},                                                                \
+        {"cpus",    'c',                                                                           \
+         OPT_COUNT, offsetof(struct vm_spec_options, cpus),                                        \
+         "N",       "virtual CPUs (default 1)",                                                    \
+         NULL,      NAMES_NONE},                                                                   \
+        {"memory", 'm',                                                                            \
+         OPT_SIZE, offsetof(struct vm_spec_options, memory),                                       \
+         "SIZE",   "memory (default 256M)",                                                        \
+         NULL,     NAMES_NONE},                                                                    \
+        {"disk",   0,                                                                              \
+         OPT_SIZE, offsetof(struct vm_spec_options, disk),                                         \
+         "SIZE",   "size of the system disk (default: the image's)",                               \
+         NULL,     NAMES_NONE},                                                                    \
+        {"work-disk", 0,                                                                           \
+         OPT_SIZE,    offsetof(struct vm_spec_options, work_disk),                                 \
+         "SIZE",      "an empty second disk of this size",                                         \
+         NULL,        NAMES_NONE},                                                                 \
+        {"net",                                                                                    \
+         0,                                                                                        \
+         OPT_STRING,                                                                               \
+         offsetof(struct vm_spec_options, net),                                                    \
+         "MODE",                                                                                   \
+         "user (default), bridge or none",                                                         \
+         "user|bridge|none",                                                                       \
+         NAMES_NONE},                                                                              \
+        {"driver",   0,                                                                            \
+         OPT_STRING, offsetof(struct vm_spec_options, driver),                                     \
+         "DRIVER",   "VMM (default: the host's)",                                                  \
+         NULL,       NAMES_NONE},                                                                  \
+        {"label",     'l',                                                                         \
+         OPT_LIST,    offsetof(struct vm_spec_options, labels),                                    \
+         "KEY=VALUE", "attach a label; may be repeated",                                           \
+         NULL,        NAMES_NONE},                                                                 \
+        {"no-init", 0,                                                                             \
+         OPT_FLAG,  offsetof(struct vm_spec_options, no_init),                                     \
+         NULL,      "do not run the image's init",                                                 \
+         NULL,      NAMES_NONE},                                                                   \
+        {"expire",     0,                                                                          \
+         OPT_DURATION, offsetof(struct vm_spec_options, expire),                                   \
+         "TIME",       "delete the VM so long after its creation",                                 \
+         NULL,         NAMES_NONE},                                                                \
+        {"idle-stop",  0,                                                                          \
+         OPT_DURATION, offsetof(struct vm_spec_options, idle_stop),                                \
+         "TIME",       "stop it after so long without a session",                                  \
+         NULL,         NAMES_NONE},                                                                \
+        {"restart",                                                                                \
+         0,                                                                                        \
+         OPT_STRING,                                                                               \
+         offsetof(struct vm_spec_options, restart),                                                \
+         "POLICY",                                                                                 \
+         "never (default), on-failure or always",                                                  \
+         "never|on-failure|always",                                                                \
+         NAMES_NONE},                                                                              \
+    {                                                                                              \
+        "autostart", 0, OPT_FLAG, offsetof(struct vm_spec_options, autostart), NULL,               \
+            "start it with the daemon", NULL, NAMES_NONE                                           \
+    }
+
+/* A request built of options; its strings are borrowed from them. */
+struct vm_request {
+    Banger__V1__CreateVMRequest message;
+    Banger__V1__VMSpec spec;
+    struct label_set *labels;
+    char id[REQUEST_ID_BYTES];
+};
+
+/* 0, or EXIT_BANGER with the error printed. */
+int vm_request_init(struct vm_request *request, const struct vm_spec_options *o);
+void vm_request_done(struct vm_request *request);
+
+/* labels.c: "key=value" words as messages. */
+struct label_set {
+    Banger__V1__Label **list; /* owned */
+    size_t n;
+};
+struct label_set *label_set_new(const struct opt_list *words);
+void label_set_free(struct label_set *set);
+
+/* Rows of the noun's table, one or a few a file. */
+extern const struct command vm_create_command, vm_run_command, vm_exec_command;
+enum { VM_STATE_COMMANDS = 9, VM_SHOW_COMMANDS = 7 };
+extern const struct command vm_state_commands[VM_STATE_COMMANDS];
+extern const struct command vm_show_commands[VM_SHOW_COMMANDS];
+
+#endif

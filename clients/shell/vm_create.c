@@ -1,0 +1,151 @@
+/* vm create, and the request it shares with vm run. */
+#include <stdio.h>
+#include <string.h>
+
+#include "vm.h"
+
+static Banger__V1__NetworkMode vm_network(const char *word)
+{
+    if (!word)
+        return BANGER__V1__NETWORK_MODE__NETWORK_MODE_UNSPECIFIED;
+    if (strcmp(word, "none") == 0)
+        return BANGER__V1__NETWORK_MODE__NETWORK_MODE_NONE;
+    return strcmp(word, "bridge") == 0 ? BANGER__V1__NETWORK_MODE__NETWORK_MODE_BRIDGE
+                                       : BANGER__V1__NETWORK_MODE__NETWORK_MODE_USER;
+}
+
+static Banger__V1__RestartPolicy vm_restart_policy(const char *word)
+{
+    if (!word)
+        return BANGER__V1__RESTART_POLICY__RESTART_POLICY_UNSPECIFIED;
+    if (strcmp(word, "always") == 0)
+        return BANGER__V1__RESTART_POLICY__RESTART_POLICY_ALWAYS;
+    return strcmp(word, "on-failure") == 0 ? BANGER__V1__RESTART_POLICY__RESTART_POLICY_ON_FAILURE
+                                           : BANGER__V1__RESTART_POLICY__RESTART_POLICY_NEVER;
+}
+
+int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
+{
+    memset(request, 0, sizeof(*request));
+    if (o->cpus.value > UINT32_MAX)
+        return cli_usage("--cpus: there are no such machines");
+    request->labels = label_set_new(&o->labels);
+    if (!request->labels)
+        return EXIT_BANGER;
+    banger__v1__vmspec__init(&request->spec);
+    Banger__V1__VMSpec *spec = &request->spec;
+    if (o->image)
+        spec->image = (char *)o->image;
+    if (o->kernel)
+        spec->kernel = (char *)o->kernel;
+    if (o->driver)
+        spec->driver = (char *)o->driver;
+    spec->cpus = (uint32_t)o->cpus.value;
+    spec->memory_bytes = o->memory.value;
+    spec->disk_bytes = o->disk.value;
+    spec->work_disk_bytes = o->work_disk.value;
+    spec->network = vm_network(o->net);
+    spec->no_init = o->no_init;
+    spec->ephemeral = o->ephemeral;
+    spec->autostart = o->autostart;
+    spec->expire_after_ms = o->expire.value;
+    spec->idle_stop_after_ms = o->idle_stop.value;
+    spec->restart_policy = vm_restart_policy(o->restart);
+    banger__v1__create_vmrequest__init(&request->message);
+    request->message.request_id = (char *)cli_request_id(request->id);
+    if (o->name)
+        request->message.name = (char *)o->name;
+    request->message.spec = spec;
+    request->message.labels = request->labels->list;
+    request->message.n_labels = request->labels->n;
+    return 0;
+}
+
+void vm_request_done(struct vm_request *request)
+{
+    label_set_free(request->labels);
+}
+
+struct vm_create_options {
+    struct vm_spec_options spec;
+    bool no_start, dry_run;
+};
+
+static int vm_print_created(struct cli *cli, const char *id)
+{
+    struct banger_error error;
+    Banger__V1__GetVMRequest get = BANGER__V1__GET_VMREQUEST__INIT;
+    get.vm = (char *)id;
+    if (cli->options.quiet) {
+        puts(id);
+        return cli_end_output(cli);
+    }
+    Banger__V1__VM *vm = banger_get_vm(cli->client, &get, NULL, &error);
+    if (!vm)
+        return cli_fail(&error, "show the new VM %s", id);
+    int status;
+    if (cli_is_table(cli)) {
+        puts(vm->name);
+        status = cli_end_output(cli);
+    } else {
+        status = cli_print_message(cli, &vm->base);
+    }
+    FREE_MESSAGE(vm);
+    return status;
+}
+
+static int vm_create(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    const struct vm_create_options *o = values;
+    struct vm_spec_options spec = o->spec;
+    if (args->n_refs == 1)
+        spec.name = args->refs[0];
+    struct vm_request request;
+    if (vm_request_init(&request, &spec) != 0)
+        return EXIT_BANGER;
+    request.message._start_case = BANGER__V1__CREATE_VMREQUEST___START_START;
+    request.message.start = !o->no_start;
+    request.message.dry_run = o->dry_run;
+    const char *label = spec.name ? spec.name : "vm";
+    struct banger_error error;
+    int status = EXIT_BANGER;
+    if (cli_connect(cli) == 0) {
+        Banger__V1__Operation *op = banger_create_vm(cli->client, &request.message, NULL, &error);
+        Banger__V1__Operation *ended = op ? cli_follow(cli, label, op, &error) : NULL;
+        if (!ended)
+            cli_fail(&error, "create %s", label);
+        else if (o->dry_run)
+            status = 0;
+        else
+            status = vm_print_created(cli, resource_id(ended->resource));
+        FREE_MESSAGE(ended);
+    }
+    vm_request_done(&request);
+    return status;
+}
+
+static const struct opt vm_create_opts[] = {
+    VM_SPEC_OPTS,
+    {"ephemeral", 0, OPT_FLAG, offsetof(struct vm_spec_options, ephemeral), NULL,
+     "delete the VM when it stops", NULL, NAMES_NONE},
+    {"no-start", 0, OPT_FLAG, offsetof(struct vm_create_options, no_start), NULL, "do not boot it",
+     NULL, NAMES_NONE},
+    {"dry-run", 0, OPT_FLAG, offsetof(struct vm_create_options, dry_run), NULL,
+     "check everything, change nothing", NULL, NAMES_NONE},
+    {.name = NULL},
+};
+
+const struct command vm_create_command = {
+    "create",
+    NULL,
+    "[NAME]",
+    "make a VM and boot it",
+    "Prints the VM's name when its agent answers.",
+    vm_create_opts,
+    sizeof(struct vm_create_options),
+    0,
+    1,
+    false,
+    NAMES_NONE,
+    vm_create,
+};

@@ -1,0 +1,224 @@
+/* vm run and vm exec: the front door. See docs/cli.md for exit statuses and signals.
+ *
+ * vm run has three parts: boot (an operation, cancelled by a signal), the session (signals go to
+ * it), and the end, where --rm deletes the VM whatever happened. Signals are taken by a signalfd
+ * from before the boot until after the end, so that none slips through between the parts. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "session.h"
+#include "vm.h"
+
+enum { RUN_CLEANUP_MS = 60000, RUN_ID_BYTES = 64 };
+
+struct vm_run_options {
+    struct vm_spec_options spec;
+    struct session_options session;
+    bool rm, detach, keep;
+};
+
+/* Deletes the VM; one that is gone already is fine. */
+static void run_delete(struct cli *cli, const char *id)
+{
+    char request_id[REQUEST_ID_BYTES];
+    struct banger_error error;
+    Banger__V1__DeleteVMRequest request = BANGER__V1__DELETE_VMREQUEST__INIT;
+    request.request_id = (char *)cli_request_id(request_id);
+    request.vm = (char *)id;
+    request.force = true;
+    Banger__V1__Operation *op = banger_delete_vm(cli->client, &request, NULL, &error);
+    Banger__V1__Operation *ended = NULL;
+    if (op)
+        ended = banger_operation_follow(cli->client, op->id, RUN_CLEANUP_MS, NULL, NULL, &error);
+    bool failed = ended ? banger_operation_error(ended, &error) < 0 : true;
+    if (failed && error.code != BANGER_NOT_FOUND)
+        cli_fail(&error, "delete VM %s", id);
+    FREE_MESSAGE(op);
+    FREE_MESSAGE(ended);
+}
+
+/* Cancels the creation and waits until it is undone; a second signal does not wait. */
+static void run_cancel(struct cli *cli, const char *operation, struct stream_signals *signals)
+{
+    struct banger_error error;
+    Banger__V1__CancelOperationRequest request = BANGER__V1__CANCEL_OPERATION_REQUEST__INIT;
+    request.operation = (char *)operation;
+    Banger__V1__Operation *op = banger_cancel_operation(cli->client, &request, NULL, &error);
+    FREE_MESSAGE(op);
+    banger_set_interrupt_fd(cli->client, signals->fd);
+    op = banger_operation_follow(cli->client, operation, RUN_CLEANUP_MS, NULL, NULL, &error);
+    banger_set_interrupt_fd(cli->client, -1);
+    FREE_MESSAGE(op);
+}
+
+/* Boots a VM. id: its id as soon as there is one, else "". 0, or the exit status. */
+static int run_boot(struct cli *cli, const struct vm_request *request, const char *label,
+                    struct stream_signals *signals, char id[RUN_ID_BYTES])
+{
+    struct banger_error error;
+    id[0] = '\0';
+    Banger__V1__Operation *op = banger_create_vm(cli->client, &request->message, NULL, &error);
+    if (!op)
+        return cli_fail(&error, "create %s", label);
+    char operation[RUN_ID_BYTES];
+    snprintf(operation, sizeof(operation), "%s", op->id);
+    snprintf(id, RUN_ID_BYTES, "%s", resource_id(op->resource));
+    banger_set_interrupt_fd(cli->client, signals->fd);
+    Banger__V1__Operation *ended = cli_follow(cli, label, op, &error);
+    banger_set_interrupt_fd(cli->client, -1);
+    if (ended) {
+        snprintf(id, RUN_ID_BYTES, "%s", resource_id(ended->resource));
+        FREE_MESSAGE(ended);
+        return 0;
+    }
+    if (strcmp(error.reason, "INTERRUPTED") != 0)
+        return cli_fail(&error, "create %s", label);
+    int signo = stream_signals_take(signals);
+    run_cancel(cli, operation, signals);
+    run_delete(cli, id);
+    id[0] = '\0';
+    return 128 + (signo ? signo : SIGINT);
+}
+
+/* -d: prints the VM, after starting the command if there is one. */
+static int run_detached(struct cli *cli, const struct vm_run_options *o, const char *id, int argc,
+                        char **argv)
+{
+    int status = 0;
+    if (argc > 0) {
+        struct session_request request;
+        Banger__V1__GuestSession *session = NULL;
+        status = session_request_init(&request, &o->session, id, argc, argv, false);
+        if (status == 0)
+            session = session_start(cli, &request, &status);
+        session_request_done(&request);
+        FREE_MESSAGE(session);
+    }
+    if (status != 0)
+        return status;
+    if (cli->options.quiet || (o->spec.name && cli_is_table(cli))) {
+        puts(cli->options.quiet ? id : o->spec.name);
+        return cli_end_output(cli);
+    }
+    struct banger_error error;
+    Banger__V1__GetVMRequest get = BANGER__V1__GET_VMREQUEST__INIT;
+    get.vm = (char *)id;
+    Banger__V1__VM *vm = banger_get_vm(cli->client, &get, NULL, &error);
+    if (!vm)
+        return cli_fail(&error, "show the new VM %s", id);
+    if (cli_is_table(cli))
+        puts(vm->name);
+    else
+        status = cli_print_message(cli, &vm->base);
+    FREE_MESSAGE(vm);
+    return status ? status : cli_end_output(cli);
+}
+
+static int run_with_signals(struct cli *cli, const struct vm_run_options *o,
+                            const struct opt_args *args, struct stream_signals *signals)
+{
+    struct vm_spec_options spec = o->spec;
+    spec.ephemeral = o->rm;
+    struct vm_request request;
+    char id[RUN_ID_BYTES] = "";
+    int status = EXIT_BANGER;
+    if (vm_request_init(&request, &spec) == 0)
+        status = run_boot(cli, &request, spec.name ? spec.name : "vm", signals, id);
+    vm_request_done(&request);
+    bool booted = status == 0;
+    char *shell[] = {(char *)"/bin/sh", NULL};
+    struct session_options session = o->session;
+    bool default_shell = args->n_rest == 0;
+    session.interactive |= default_shell;
+    if (booted && o->detach)
+        status = run_detached(cli, o, id, args->n_rest, args->rest);
+    else if (booted)
+        status =
+            session_run_attached(cli, id, &session, default_shell ? 1 : args->n_rest,
+                                 default_shell ? shell : args->rest, o->keep || o->rm, signals);
+    if (o->rm && id[0] && !(o->detach && status == 0))
+        run_delete(cli, id);
+    return status;
+}
+
+static int vm_run(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    struct stream_signals signals;
+    if (cli_connect(cli) < 0 || stream_signals_init(&signals) != 0)
+        return EXIT_BANGER;
+    int status = run_with_signals(cli, values, args, &signals);
+    stream_signals_done(&signals);
+    return status;
+}
+
+struct vm_exec_options {
+    struct session_options session;
+    bool keep;
+};
+
+static int vm_exec(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    const struct vm_exec_options *o = values;
+    if (args->n_rest == 0)
+        return cli_usage("vm exec: which command? (banger vm exec %s -- COMMAND)", args->refs[0]);
+    struct stream_signals signals;
+    if (cli_connect(cli) < 0 || stream_signals_init(&signals) != 0)
+        return EXIT_BANGER;
+    int status = session_run_attached(cli, args->refs[0], &o->session, args->n_rest, args->rest,
+                                      o->keep, &signals);
+    stream_signals_done(&signals);
+    return status;
+}
+
+static const struct opt run_opts[] = {
+    VM_SPEC_OPTS,
+    SESSION_OPTS(offsetof(struct vm_run_options, session)),
+    {"rm", 0, OPT_FLAG, offsetof(struct vm_run_options, rm), NULL,
+     "delete the VM afterwards, whatever happens", NULL, NAMES_NONE},
+    {"detach", 'd', OPT_FLAG, offsetof(struct vm_run_options, detach), NULL,
+     "leave it running and print its name", NULL, NAMES_NONE},
+    {"keep", 0, OPT_FLAG, offsetof(struct vm_run_options, keep), NULL,
+     "keep the session's record and output", NULL, NAMES_NONE},
+    {.name = NULL},
+};
+
+static const struct opt exec_opts[] = {
+    SESSION_OPTS(offsetof(struct vm_exec_options, session)),
+    {"keep", 0, OPT_FLAG, offsetof(struct vm_exec_options, keep), NULL,
+     "keep the session's record and output", NULL, NAMES_NONE},
+    {.name = NULL},
+};
+
+const struct command vm_run_command = {
+    "run",
+    NULL,
+    "[--] [COMMAND [ARG...]]",
+    "boot a new VM and run a command in it",
+    "Ends with the command's exit status: 128+n if signal n ended it, 127 if there is no such\n"
+    "command, 126 if it cannot be executed, 125 for an error of banger itself. Without a command\n"
+    "it runs /bin/sh on our standard input. Interrupt, terminate and hangup signals go to the\n"
+    "command; a second interrupt within two seconds kills it. A signal during the boot undoes it.",
+    run_opts,
+    sizeof(struct vm_run_options),
+    0,
+    0,
+    true,
+    NAMES_NONE,
+    vm_run,
+};
+
+const struct command vm_exec_command = {
+    "exec",
+    NULL,
+    "VM [--] COMMAND [ARG...]",
+    "run a command in a running VM",
+    "Exit status and signals are as with vm run.",
+    exec_opts,
+    sizeof(struct vm_exec_options),
+    1,
+    1,
+    true,
+    NAMES_VM,
+    vm_exec,
+};

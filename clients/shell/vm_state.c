@@ -1,0 +1,249 @@
+/* Commands that change the state of VMs: each is an operation for every reference. */
+#include "vm.h"
+
+struct vm_stop_options {
+    struct opt_number grace;
+    bool force;
+};
+
+static int vm_set_grace(uint32_t *out, const struct opt_number *grace)
+{
+    *out = grace->value > UINT32_MAX ? UINT32_MAX : (uint32_t)grace->value;
+    return (int)grace->given;
+}
+
+static Banger__V1__Operation *start_start(struct cli *cli, const char *ref, const void *values,
+                                          struct banger_error *error)
+{
+    (void)values;
+    char id[REQUEST_ID_BYTES];
+    Banger__V1__StartVMRequest request = BANGER__V1__START_VMREQUEST__INIT;
+    request.request_id = (char *)cli_request_id(id);
+    request.vm = (char *)ref;
+    return banger_start_vm(cli->client, &request, NULL, error);
+}
+
+static Banger__V1__Operation *start_stop(struct cli *cli, const char *ref, const void *values,
+                                         struct banger_error *error)
+{
+    const struct vm_stop_options *o = values;
+    char id[REQUEST_ID_BYTES];
+    Banger__V1__StopVMRequest request = BANGER__V1__STOP_VMREQUEST__INIT;
+    request.request_id = (char *)cli_request_id(id);
+    request.vm = (char *)ref;
+    if (vm_set_grace(&request.grace_ms, &o->grace) || o->force)
+        request._grace_ms_case = BANGER__V1__STOP_VMREQUEST___GRACE_MS_GRACE_MS;
+    return banger_stop_vm(cli->client, &request, NULL, error);
+}
+
+static Banger__V1__Operation *start_restart(struct cli *cli, const char *ref, const void *values,
+                                            struct banger_error *error)
+{
+    const struct vm_stop_options *o = values;
+    char id[REQUEST_ID_BYTES];
+    Banger__V1__RestartVMRequest request = BANGER__V1__RESTART_VMREQUEST__INIT;
+    request.request_id = (char *)cli_request_id(id);
+    request.vm = (char *)ref;
+    if (vm_set_grace(&request.grace_ms, &o->grace) || o->force)
+        request._grace_ms_case = BANGER__V1__RESTART_VMREQUEST___GRACE_MS_GRACE_MS;
+    return banger_restart_vm(cli->client, &request, NULL, error);
+}
+
+static Banger__V1__Operation *start_kill(struct cli *cli, const char *ref, const void *values,
+                                         struct banger_error *error)
+{
+    (void)values;
+    char id[REQUEST_ID_BYTES];
+    Banger__V1__KillVMRequest request = BANGER__V1__KILL_VMREQUEST__INIT;
+    request.request_id = (char *)cli_request_id(id);
+    request.vm = (char *)ref;
+    return banger_kill_vm(cli->client, &request, NULL, error);
+}
+
+static Banger__V1__Operation *start_delete(struct cli *cli, const char *ref, const void *values,
+                                           struct banger_error *error)
+{
+    const struct vm_stop_options *o = values;
+    char id[REQUEST_ID_BYTES];
+    Banger__V1__DeleteVMRequest request = BANGER__V1__DELETE_VMREQUEST__INIT;
+    request.request_id = (char *)cli_request_id(id);
+    request.vm = (char *)ref;
+    request.force = o->force;
+    return banger_delete_vm(cli->client, &request, NULL, error);
+}
+
+static Banger__V1__Operation *start_pause(struct cli *cli, const char *ref, const void *values,
+                                          struct banger_error *error)
+{
+    (void)values;
+    char id[REQUEST_ID_BYTES];
+    Banger__V1__PauseVMRequest request = BANGER__V1__PAUSE_VMREQUEST__INIT;
+    request.request_id = (char *)cli_request_id(id);
+    request.vm = (char *)ref;
+    return banger_pause_vm(cli->client, &request, NULL, error);
+}
+
+static Banger__V1__Operation *start_resume(struct cli *cli, const char *ref, const void *values,
+                                           struct banger_error *error)
+{
+    (void)values;
+    char id[REQUEST_ID_BYTES];
+    Banger__V1__ResumeVMRequest request = BANGER__V1__RESUME_VMREQUEST__INIT;
+    request.request_id = (char *)cli_request_id(id);
+    request.vm = (char *)ref;
+    return banger_resume_vm(cli->client, &request, NULL, error);
+}
+
+static Banger__V1__Operation *start_recover(struct cli *cli, const char *ref, const void *values,
+                                            struct banger_error *error)
+{
+    (void)values;
+    char id[REQUEST_ID_BYTES];
+    Banger__V1__RecoverVMRequest request = BANGER__V1__RECOVER_VMREQUEST__INIT;
+    request.request_id = (char *)cli_request_id(id);
+    request.vm = (char *)ref;
+    return banger_recover_vm(cli->client, &request, NULL, error);
+}
+
+static int vm_start(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    return cli_run_operations(cli, "start", start_start, values, args);
+}
+
+static int vm_stop(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    return cli_run_operations(cli, "stop", start_stop, values, args);
+}
+
+static int vm_restart(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    return cli_run_operations(cli, "restart", start_restart, values, args);
+}
+
+static int vm_kill(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    return cli_run_operations(cli, "kill", start_kill, values, args);
+}
+
+static int vm_delete(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    return cli_run_operations(cli, "delete", start_delete, values, args);
+}
+
+static int vm_pause(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    return cli_run_operations(cli, "pause", start_pause, values, args);
+}
+
+static int vm_resume(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    return cli_run_operations(cli, "resume", start_resume, values, args);
+}
+
+static int vm_recover(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    return cli_run_operations(cli, "recover", start_recover, values, args);
+}
+
+struct vm_update_options {
+    const char *name;
+    struct opt_number cpus, memory, disk;
+    struct opt_list labels, remove_labels;
+};
+
+static Banger__V1__Operation *start_update(struct cli *cli, const char *ref, const void *values,
+                                           struct banger_error *error)
+{
+    const struct vm_update_options *o = values;
+    struct label_set *labels = label_set_new(&o->labels);
+    if (!labels) {
+        *error = (struct banger_error){.code = BANGER_INVALID_ARGUMENT};
+        return NULL;
+    }
+    char id[REQUEST_ID_BYTES];
+    Banger__V1__UpdateVMRequest request = BANGER__V1__UPDATE_VMREQUEST__INIT;
+    request.request_id = (char *)cli_request_id(id);
+    request.vm = (char *)ref;
+    if (o->name) {
+        request._name_case = BANGER__V1__UPDATE_VMREQUEST___NAME_NAME;
+        request.name = (char *)o->name;
+    }
+    if (o->cpus.given) {
+        request._cpus_case = BANGER__V1__UPDATE_VMREQUEST___CPUS_CPUS;
+        request.cpus = o->cpus.value > UINT32_MAX ? UINT32_MAX : (uint32_t)o->cpus.value;
+    }
+    if (o->memory.given) {
+        request._memory_bytes_case = BANGER__V1__UPDATE_VMREQUEST___MEMORY_BYTES_MEMORY_BYTES;
+        request.memory_bytes = o->memory.value;
+    }
+    if (o->disk.given) {
+        request._disk_bytes_case = BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES_DISK_BYTES;
+        request.disk_bytes = o->disk.value;
+    }
+    request.set_labels = labels->list;
+    request.n_set_labels = labels->n;
+    request.remove_labels = (char **)o->remove_labels.items;
+    request.n_remove_labels = o->remove_labels.n;
+    Banger__V1__Operation *operation = banger_update_vm(cli->client, &request, NULL, error);
+    label_set_free(labels);
+    return operation;
+}
+
+static int vm_update(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    const struct vm_update_options *o = values;
+    if (o->name && args->n_refs > 1)
+        return cli_usage("vm update: one name cannot go to several VMs");
+    return cli_run_operations(cli, "update", start_update, values, args);
+}
+
+static const struct opt stop_opts[] = {
+    {"grace", 'g', OPT_DURATION, offsetof(struct vm_stop_options, grace), "TIME",
+     "how long the guest may take (default 10s)", NULL, NAMES_NONE},
+    {"force", 'f', OPT_FLAG, offsetof(struct vm_stop_options, force), NULL,
+     "do not ask the guest: power off at once", NULL, NAMES_NONE},
+    {.name = NULL},
+};
+
+static const struct opt delete_opts[] = {
+    {"force", 'f', OPT_FLAG, offsetof(struct vm_stop_options, force), NULL,
+     "kill the VM rather than stop it", NULL, NAMES_NONE},
+    {.name = NULL},
+};
+
+static const struct opt update_opts[] = {
+    {"name", 0, OPT_STRING, offsetof(struct vm_update_options, name), "NAME", "new name", NULL,
+     NAMES_NONE},
+    {"cpus", 'c', OPT_COUNT, offsetof(struct vm_update_options, cpus), "N", "virtual CPUs", NULL,
+     NAMES_NONE},
+    {"memory", 'm', OPT_SIZE, offsetof(struct vm_update_options, memory), "SIZE", "memory", NULL,
+     NAMES_NONE},
+    {"disk", 0, OPT_SIZE, offsetof(struct vm_update_options, disk), "SIZE",
+     "size of the system disk", NULL, NAMES_NONE},
+    {"label", 'l', OPT_LIST, offsetof(struct vm_update_options, labels), "KEY=VALUE",
+     "set a label; may be repeated", NULL, NAMES_NONE},
+    {"remove-label", 0, OPT_LIST, offsetof(struct vm_update_options, remove_labels), "KEY",
+     "remove a label; may be repeated", NULL, NAMES_NONE},
+    {.name = NULL},
+};
+
+const struct command vm_state_commands[] = {
+    {"start", NULL, "VM...", "boot VMs", NULL, NULL, 0, 1, -1, false, NAMES_VM, vm_start},
+    {"stop", NULL, "VM...", "shut VMs down", NULL, stop_opts, sizeof(struct vm_stop_options), 1, -1,
+     false, NAMES_VM, vm_stop},
+    {"restart", NULL, "VM...", "shut VMs down and boot them again", NULL, stop_opts,
+     sizeof(struct vm_stop_options), 1, -1, false, NAMES_VM, vm_restart},
+    {"kill", NULL, "VM...", "end VMs at once, like pulling the plug", NULL, NULL, 0, 1, -1, false,
+     NAMES_VM, vm_kill},
+    {"delete", "rm", "VM...", "stop VMs and remove their disks and sessions", NULL, delete_opts,
+     sizeof(struct vm_stop_options), 1, -1, false, NAMES_VM, vm_delete},
+    {"pause", NULL, "VM...", "stop the clock of VMs", NULL, NULL, 0, 1, -1, false, NAMES_VM,
+     vm_pause},
+    {"resume", NULL, "VM...", "let paused VMs go on", NULL, NULL, 0, 1, -1, false, NAMES_VM,
+     vm_resume},
+    {"recover", NULL, "VM...", "look once more for what became of VMs in state unknown", NULL, NULL,
+     0, 1, -1, false, NAMES_VM, vm_recover},
+    {"update", "set", "VM...", "change name, size or labels",
+     "What cannot change while the VM runs waits for its restart; \"vm show\" says so.",
+     update_opts, sizeof(struct vm_update_options), 1, -1, false, NAMES_VM, vm_update},
+};

@@ -22,7 +22,6 @@ void session_vm_link_up(struct core *core, struct vm_entry *vm)
     list_foreach(pos, &v->sessions)
     {
         struct session_entry *e = container_of(pos, struct session_entry, vm_link);
-        e->named = false;
         session_stdin_rewind(e);
         list_foreach(at, &e->attaches) attach_retry(attach_of_link(at));
         if (!list_empty(&e->attaches))
@@ -33,8 +32,10 @@ void session_vm_link_up(struct core *core, struct vm_entry *vm)
 void session_vm_link_down(struct core *core, struct vm_entry *vm)
 {
     struct session_vm *v = session_vm_find(core, vm->vm.id);
-    if (v)
-        v->synced = false;
+    if (!v)
+        return;
+    v->synced = false;
+    list_foreach(pos, &v->sessions) container_of(pos, struct session_entry, vm_link)->named = false;
 }
 
 static struct session_entry *find_in(struct core *core, const struct vm_entry *vm, const char *id)

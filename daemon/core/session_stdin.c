@@ -114,27 +114,32 @@ static void end_send(struct session_send *send, bool failed)
     timer_start(&send->report, 0);
 }
 
-static void end_sends(struct session_entry *e)
+/* Those that the process has, up to `taken`; all when nothing more will be taken. */
+static void end_sends(struct session_entry *e, uint64_t taken)
 {
     for (struct list *pos; (pos = list_first(&e->in.sends));) {
         struct session_send *send = container_of(pos, struct session_send, link);
-        if (send->until > e->in.acked && !e->in.closed)
+        if (send->until > taken && !e->in.closed)
             return; /* they are in order of offset */
-        end_send(send, send->until > e->in.acked);
+        end_send(send, send->until > taken);
     }
+}
+
+static void close_at(struct session_entry *e, uint64_t taken)
+{
+    struct session_input *in = &e->in;
+    in->closed = true;
+    e->session.stdin_closed = true;
+    end_sends(e, taken);
+    buf_done(&in->buf);
+    in->sent = in->acked;
+    session_touch(e);
 }
 
 void session_stdin_close(struct session_entry *e)
 {
-    struct session_input *in = &e->in;
-    if (in->closed && buf_len(&in->buf) == 0 && list_empty(&in->sends))
-        return;
-    in->closed = true;
-    e->session.stdin_closed = true;
-    end_sends(e);
-    buf_done(&in->buf);
-    in->sent = in->acked;
-    session_touch(e);
+    if (!e->in.closed)
+        close_at(e, e->in.acked);
 }
 
 void session_stdin_take_ack(struct session_entry *e, uint64_t offset, bool closed)
@@ -146,7 +151,7 @@ void session_stdin_take_ack(struct session_entry *e, uint64_t offset, bool close
         in->acked = in->sent = offset; /* of an earlier daemon's bytes */
     in->known = true;
     /* Never beyond what there is, whatever the guest says. */
-    uint64_t end = session_stdin_end(e);
+    uint64_t end = session_stdin_end(e), before = in->acked;
     if (offset > end)
         offset = end;
     if (offset > in->acked) {
@@ -156,10 +161,12 @@ void session_stdin_take_ack(struct session_entry *e, uint64_t offset, bool close
             in->sent = offset;
     }
     e->session.stdin_acked = in->acked;
+    /* What is acknowledged together with the closing may have been dropped, unless the closing was
+     * our own end of it all. */
     if (closed)
-        session_stdin_close(e);
+        close_at(e, in->eof && offset == end ? offset : before);
     else
-        end_sends(e);
+        end_sends(e, in->acked);
     session_touch(e);
 }
 
@@ -267,7 +274,7 @@ int session_send_stdin(struct session_entry *e, const void *data, size_t len, bo
     list_init(&send->link);
     list_add_tail(&e->in.sends, &send->link);
     e->in.eof |= eof;
-    end_sends(e); /* nothing to wait for */
+    end_sends(e, e->in.acked); /* nothing to wait for */
     session_stdin_pump(e);
     return 0;
 }

@@ -1,0 +1,224 @@
+/* Attach: cursors, stalled viewers, broken links, the order of the last words. */
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "tests/integration/session/viewer.h"
+#include "tests/integration/session/world.h"
+#include "tests/support/check.h"
+
+static void delete_all(void)
+{
+    for (struct session_entry *e; (e = session_next(&world.core, NULL));)
+        CHECK_INT(session_delete(e, true, NULL, NULL, NULL), 0);
+}
+
+static struct session_entry *start_printing(unsigned bytes, const struct session *more)
+{
+    char script[300];
+    struct err err = ERR_INIT;
+    snprintf(script, sizeof(script), "head -c %u %s; exit 6", bytes, world.source_path);
+    struct session_entry *e = world_start(script, more, &err);
+    CHECK(e != NULL);
+    return e;
+}
+
+static void test_offsets(void)
+{
+    world_open_daemon(-1);
+    struct session_entry *e = start_printing(500000, NULL);
+    CHECK(world_wait_ended(e));
+    static const struct {
+        struct agent_start from;
+        uint64_t begin;
+    } cases[] = {
+        {{AGENT_FROM_OFFSET, 0}, 0},
+        {{AGENT_FROM_OFFSET, 123456}, 123456},
+        {{AGENT_FROM_OFFSET, 500000}, 500000},
+        {{AGENT_FROM_TAIL, 1000}, 499000},
+        {{AGENT_FROM_TAIL, 1000000}, 0},
+        {{AGENT_FROM_END, 0}, 500000},
+        {{AGENT_SKIP, 0}, 500000},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct viewer v = {0};
+        struct attach_options o = from_start;
+        o.from_stdout = cases[i].from;
+        viewer_open(&v, e, &o);
+        CHECK(world_run(viewer_is_over, &v));
+        CHECK_INT(v.n_exit, 1);
+        CHECK(!v.wrong);
+        CHECK_INT(v.opened.stdout_offset, cases[i].begin);
+        CHECK_INT(v.got[0], 500000 - cases[i].begin);
+        CHECK_INT(v.total[0], 500000);
+        viewer_close(&v);
+    }
+    struct viewer v = {0};
+    struct attach_options o = from_start;
+    o.from_stdout.value = 500001;
+    viewer_open(&v, e, &o);
+    CHECK(world_run(viewer_is_over, &v));
+    CHECK_INT(v.n_failed, 1);
+    CHECK_INT(v.error.code, ERR_RANGE);
+    viewer_close(&v);
+    delete_all();
+    world_close_daemon();
+}
+
+static void test_no_follow(void)
+{
+    struct err err = ERR_INIT;
+    char script[300];
+    world_open_daemon(-1);
+    snprintf(script, sizeof(script), "head -c 70000 %s; sleep 600", world.source_path);
+    struct session_entry *e = world_start(script, NULL, &err);
+    struct viewer all = {0}, now = {0};
+    viewer_open(&all, e, &from_start);
+    struct attach_options o = from_start;
+    o.no_follow = true;
+    for (;;) { /* until everything has been written */
+        now = (struct viewer){0};
+        viewer_open(&now, e, &o);
+        CHECK(world_run(viewer_is_over, &now));
+        CHECK_INT(now.n_caught_up, 1);
+        CHECK(!now.wrong);
+        viewer_close(&now);
+        if (now.got[0] == 70000 || world.timed_out)
+            break;
+    }
+    CHECK_INT(now.n_ends, 0);
+    viewer_close(&all);
+    delete_all();
+    world_close_daemon();
+}
+
+/* The last words wait for both ends, however the process and its heirs go. */
+static void test_grandchild_holds_output(void)
+{
+    struct err err = ERR_INIT;
+    world_open_daemon(-1);
+    struct session more = {.drain_ms = 300};
+    int64_t begin_ms = clock_mono_ms();
+    struct session_entry *e = world_start("sleep 30 & echo hi; exit 3", &more, &err);
+    struct viewer v = {.not_source = true};
+    viewer_open(&v, e, &from_start);
+    CHECK(world_wait_ended(e));
+    CHECK_INT(e->session.exit_code, 3);
+    CHECK_INT(v.n_exit, 0);
+    CHECK(viewer_finish_exit(&v));
+    CHECK(clock_mono_ms() - begin_ms < 10000);
+    CHECK_INT(v.got[0], 3);
+    viewer_close(&v);
+    delete_all();
+    world_close_daemon();
+}
+
+static bool both_over(void *arg)
+{
+    struct viewer *v = arg;
+    return viewer_is_over(&v[0]) && viewer_is_over(&v[1]);
+}
+
+static void test_stalled_viewer(void)
+{
+    world_open_daemon(-1);
+    struct session more = {.spool_bytes = 4 * 1024 * 1024};
+    struct session_entry *e = start_printing(WORLD_SOURCE_BYTES, &more);
+    struct viewer v[3] = {{0}, {0}, {.stalled = true}};
+    for (int i = 0; i < 3; i++)
+        viewer_open(&v[i], e, &from_start);
+    struct mallinfo2 before = mallinfo2();
+    CHECK(world_run(both_over, v));
+    struct mallinfo2 after = mallinfo2();
+    for (int i = 0; i < 2; i++) {
+        CHECK(!v[i].wrong);
+        CHECK_INT(v[i].n_exit, 1);
+        CHECK_INT(v[i].next[0], WORLD_SOURCE_BYTES);
+    }
+    printf("     gaps %llu %llu, held %lld KiB more\n", (unsigned long long)v[0].gaps[0],
+           (unsigned long long)v[1].gaps[0],
+           (long long)(after.uordblks + after.hblkhd - before.uordblks - before.hblkhd) / 1024);
+    CHECK(v[2].got[0] <= 256 * 1024);
+    CHECK_INT(v[2].n_exit, 0);
+    viewer_resume(&v[2]);
+    CHECK(viewer_finish_exit(&v[2]));
+    CHECK_INT(v[2].got[0] + v[2].gaps[0], WORLD_SOURCE_BYTES);
+    CHECK_STR(v[2].gap_reason, "spool_limit");
+    for (int i = 0; i < 3; i++)
+        viewer_close(&v[i]);
+    delete_all();
+    world_close_daemon();
+}
+
+static void run_with_cuts(int kind)
+{
+    world_open_daemon(kind);
+    proxy_set_cuts(&world.proxy, 1000, 1200 * 1024);
+    for (int i = 0; i < 2; i++) {
+        struct session_entry *e = start_printing(4 * 1024 * 1024, NULL);
+        struct viewer v[2] = {{0}, {0}};
+        struct attach_options later = from_start;
+        later.from_stdout = (struct agent_start){AGENT_FROM_TAIL, 100000};
+        viewer_open(&v[0], e, &from_start);
+        viewer_open(&v[1], e, &later);
+        if (i == 1)
+            proxy_cut(&world.proxy);
+        for (int k = 0; k < 2; k++) {
+            CHECK(viewer_finish_exit(&v[k]));
+            CHECK_INT(v[k].n_opened, 1);
+            CHECK_INT(v[k].n_gaps, 0);
+            CHECK_INT(v[k].next[0], 4 * 1024 * 1024);
+            viewer_close(&v[k]);
+        }
+        CHECK_INT(e->session.exit_code, 6);
+    }
+    printf("     %u cuts, %u links lost after hello\n", world.proxy.cuts, world.downs);
+    CHECK(world.proxy.cuts > 10);
+    proxy_set_cuts(&world.proxy, 0, 0);
+    delete_all();
+    world_close_daemon();
+}
+
+static void test_socket_cut(void)
+{
+    run_with_cuts(PROXY_SOCKET);
+}
+
+static void test_port_cut(void)
+{
+    run_with_cuts(PROXY_PORT);
+}
+
+/* What comes first closes the attach, from inside its event. */
+static void close_now(struct viewer *v)
+{
+    viewer_close(v);
+}
+
+static void test_close_inside_event(void)
+{
+    world_open_daemon(-1);
+    struct session_entry *e = start_printing(100000, NULL);
+    struct viewer v = {.more = close_now};
+    viewer_open(&v, e, &from_start);
+    CHECK(world_run(viewer_is_opened, &v));
+    CHECK_INT(e->n_attached, 0);
+    delete_all();
+    world_close_daemon();
+}
+
+int main(void)
+{
+    world_begin();
+    RUN(test_offsets);
+    RUN(test_no_follow);
+    RUN(test_grandchild_holds_output);
+    RUN(test_stalled_viewer);
+    RUN(test_socket_cut);
+    RUN(test_port_cut);
+    RUN(test_close_inside_event);
+    world_end();
+    return check_end();
+}

@@ -1,0 +1,273 @@
+/* stdin: offsets, acknowledgements, one writer, atomic sends, over links that break. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/integration/session/viewer.h"
+#include "tests/integration/session/world.h"
+#include "tests/support/check.h"
+
+static const struct session piped = {.stdin_mode = SESSION_STDIN_PIPE};
+
+static struct attach_options as(enum attach_role role)
+{
+    struct attach_options o = from_start;
+    o.role = role;
+    return o;
+}
+
+static void delete_all(void)
+{
+    for (struct session_entry *e; (e = session_next(&world.core, NULL));)
+        CHECK_INT(session_delete(e, true, NULL, NULL, NULL), 0);
+}
+
+/* Writes the source file until `feed_total`, then EOF, in pieces, as far as it may. */
+static uint64_t feed_next, feed_total;
+
+static void feed(struct viewer *v)
+{
+    struct err err = ERR_INIT;
+    while (feed_next < feed_total && !attach_stdin_full(v->attach)) {
+        uint64_t left = feed_total - feed_next;
+        size_t n = 1 + (size_t)rand() % 40000;
+        if (n > left)
+            n = (size_t)left;
+        if (!CHECK(attach_stdin(v->attach, feed_next, world.source + feed_next, n, &err) == 0)) {
+            fprintf(stderr, "%s\n", err.message);
+            return;
+        }
+        feed_next += n;
+        if (feed_next == feed_total)
+            CHECK_INT(attach_stdin_eof(v->attach, &err), 0);
+    }
+}
+
+static void pass_through_cat(int kind, uint64_t bytes)
+{
+    struct err err = ERR_INIT;
+    world_open_daemon(kind);
+    if (kind >= 0)
+        proxy_set_cuts(&world.proxy, 100 * 1024, 1500 * 1024);
+    struct session_entry *e = world_start("exec cat", &piped, &err);
+    feed_next = 0;
+    feed_total = bytes;
+    struct viewer v = {.more = feed};
+    struct attach_options o = as(ATTACH_WRITER);
+    viewer_open(&v, e, &o);
+    CHECK(viewer_finish_exit(&v));
+    CHECK_INT(v.got[0], bytes);
+    CHECK_INT(e->session.exit_code, 0);
+    CHECK_INT(v.acked, bytes);
+    if (kind >= 0) {
+        printf("     %u cuts, %u links lost after hello\n", world.proxy.cuts, world.downs);
+        CHECK(world.proxy.cuts > 10);
+        proxy_set_cuts(&world.proxy, 0, 0);
+    }
+    viewer_close(&v);
+    delete_all();
+    world_close_daemon();
+}
+
+static void test_cat(void)
+{
+    pass_through_cat(-1, 16 * 1024 * 1024);
+}
+
+static void test_cat_socket_cut(void)
+{
+    pass_through_cat(PROXY_SOCKET, 16 * 1024 * 1024);
+}
+
+static void test_cat_port_cut(void)
+{
+    pass_through_cat(PROXY_PORT, 16 * 1024 * 1024);
+}
+
+static void ignore_start(void *arg, struct session_entry *e, const struct err *err)
+{
+    (void)arg;
+    (void)e;
+    (void)err;
+}
+
+static void test_eof_before_start(void)
+{
+    struct err err = ERR_INIT;
+    world_open_daemon(-1);
+    CHECK_INT(world_start_async("exec cat", &piped, NULL, ignore_start, NULL, &err), 0);
+    struct session_entry *e = session_next(&world.core, NULL);
+    CHECK_INT(e->session.state, SESSION_PENDING);
+    struct viewer v = {0};
+    struct attach_options o = as(ATTACH_WRITER);
+    viewer_open(&v, e, &o);
+    CHECK_INT(attach_stdin(v.attach, 0, world.source, 1000, &err), 0);
+    CHECK_INT(attach_stdin_eof(v.attach, &err), 0);
+    CHECK(viewer_finish_exit(&v));
+    CHECK_INT(v.got[0], 1000);
+    viewer_close(&v);
+    delete_all();
+    world_close_daemon();
+}
+
+static bool not_writer(void *arg)
+{
+    return ((struct viewer *)arg)->n_writer_changed > 0;
+}
+
+static void test_one_writer(void)
+{
+    struct err err = ERR_INIT;
+    world_open_daemon(-1);
+    struct session_entry *e = world_start("exec cat", &piped, &err);
+    struct viewer first = {0}, second = {0}, third = {0};
+    struct attach_options writer = as(ATTACH_WRITER), takeover = as(ATTACH_TAKEOVER);
+    CHECK_INT(viewer_open(&first, e, &writer), 0);
+    CHECK(world_run(viewer_is_opened, &first));
+    CHECK_INT(attach_stdin(first.attach, 0, world.source, 5000, &err), 0);
+    CHECK_INT(viewer_open(&second, e, &writer), -1);
+    CHECK_STR(second.error.reason, "WRITER_TAKEN");
+    CHECK_INT(session_send_stdin(e, "x", 1, false, NULL, NULL, &err), -1);
+    CHECK_STR(err.reason, "WRITER_TAKEN");
+    CHECK_INT(viewer_open(&third, e, &takeover), 0);
+    CHECK(world_run(not_writer, &first) && world_run(viewer_is_opened, &third));
+    CHECK(!first.is_writer);
+    CHECK_INT(attach_stdin(first.attach, 5000, world.source, 10, &err), -1);
+    CHECK_STR(err.reason, "NOT_WRITER");
+    CHECK_INT(third.opened.writer_generation, first.opened.writer_generation + 1);
+    CHECK_INT(third.opened.stdin_offset, 5000);
+    CHECK_INT(attach_stdin(third.attach, 4000, world.source + 4000, 2000, &err), 0);
+    CHECK_INT(attach_stdin(third.attach, 7000, world.source, 1, &err), -1);
+    CHECK_STR(err.reason, "STDIN_HOLE");
+    viewer_close(&third); /* holds no claim */
+    CHECK_INT(viewer_open(&second, e, &writer), 0);
+    CHECK_INT(attach_stdin(second.attach, 6000, world.source + 6000, 4000, &err), 0);
+    CHECK_INT(attach_stdin_eof(second.attach, &err), 0);
+    CHECK(viewer_finish_exit(&second) && viewer_finish_exit(&first));
+    CHECK_INT(first.got[0], 10000);
+    CHECK_INT(attach_stdin(second.attach, 10000, "late", 4, &err), 0); /* dropped, as said */
+    viewer_close(&first);
+    viewer_close(&second);
+    delete_all();
+    world_close_daemon();
+}
+
+struct send {
+    unsigned done, failed;
+    uint64_t last;
+    char reason[40];
+};
+
+static void on_sent(void *arg, uint64_t offset, const struct err *err)
+{
+    struct send *s = arg;
+    s->done++;
+    s->failed += err != NULL;
+    if (err)
+        snprintf(s->reason, sizeof(s->reason), "%s", err->reason);
+    else if (offset > s->last)
+        s->last = offset;
+    world_poke();
+}
+
+static bool five_done(void *arg)
+{
+    return ((struct send *)arg)->done == 5;
+}
+
+static void test_sends(void)
+{
+    struct err err = ERR_INIT;
+    static char block[5][200 * 1024];
+    world_open_daemon(-1);
+    struct session_entry *e = world_start("exec tr -d x", &piped, &err);
+    struct send s = {0};
+    for (int i = 0; i < 5; i++) {
+        memset(block[i], 'a' + i, sizeof(block[i]));
+        CHECK_INT(session_send_stdin(e, block[i], sizeof(block[i]), i == 4, on_sent, &s, &err), 0);
+    }
+    CHECK_INT(s.done, 0);
+    CHECK_INT(session_send_stdin(e, "y", 1, false, on_sent, &s, &err), -1);
+    CHECK_STR(err.reason, "STDIN_CLOSED");
+    CHECK(world_run(five_done, &s));
+    CHECK_INT(s.failed, 0);
+    CHECK_INT(s.last, sizeof(block));
+    struct viewer v = {.not_source = true};
+    viewer_open(&v, e, &from_start);
+    CHECK(viewer_finish_exit(&v));
+    CHECK_INT(v.got[0], sizeof(block));
+    for (size_t i = 0; i < sizeof(v.text); i++)
+        if (!CHECK_INT(v.text[i], 'a'))
+            break;
+    viewer_close(&v);
+    delete_all();
+    world_close_daemon();
+}
+
+static bool one_done(void *arg)
+{
+    return ((struct send *)arg)->done == 1;
+}
+
+static void test_send_to_one_that_leaves(void)
+{
+    struct err err = ERR_INIT;
+    static char block[SESSION_SEND_BYTES];
+    world_open_daemon(-1);
+    struct session_entry *e = world_start("sleep 0.2; exit 0", &piped, &err);
+    struct send s = {0};
+    CHECK_INT(session_send_stdin(e, block, sizeof(block), false, on_sent, &s, &err), 0);
+    CHECK(world_run(one_done, &s));
+    CHECK_INT(s.failed, 1);
+    CHECK_STR(s.reason, "STDIN_CLOSED");
+    CHECK(world_wait_ended(e));
+    e = world_start("exit 0", NULL, &err);
+    CHECK_INT(session_send_stdin(e, block, 1, false, on_sent, &s, &err), -1);
+    CHECK_STR(err.reason, "NO_STDIN");
+    delete_all();
+    world_close_daemon();
+}
+
+/* A daemon that dies takes its buffer with it; the client sends again from what was acknowledged.
+ */
+static void test_restart_goes_on(void)
+{
+    struct err err = ERR_INIT;
+    world_open_daemon(-1);
+    struct session_entry *e = world_start("exec cat", &piped, &err);
+    char id[ID_BYTES];
+    strcpy(id, e->session.id);
+    struct send s = {0};
+    CHECK_INT(session_send_stdin(e, world.source, 50000, false, on_sent, &s, &err), 0);
+    CHECK(world_run(one_done, &s));
+    world_close_daemon();
+    world_open_daemon(-1);
+    e = session_find_id(&world.core, id);
+    feed_next = 40000;
+    feed_total = 90000;
+    struct viewer v = {.more = feed};
+    struct attach_options o = as(ATTACH_WRITER);
+    viewer_open(&v, e, &o);
+    CHECK(viewer_finish_exit(&v));
+    CHECK_INT(v.opened.stdin_offset, 50000);
+    CHECK_INT(v.got[0], 90000);
+    viewer_close(&v);
+    delete_all();
+    world_close_daemon();
+}
+
+int main(void)
+{
+    srand(11);
+    world_begin();
+    RUN(test_cat);
+    RUN(test_cat_socket_cut);
+    RUN(test_cat_port_cut);
+    RUN(test_eof_before_start);
+    RUN(test_one_writer);
+    RUN(test_sends);
+    RUN(test_send_to_one_that_leaves);
+    RUN(test_restart_goes_on);
+    world_end();
+    return check_end();
+}

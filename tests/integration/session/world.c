@@ -1,0 +1,305 @@
+/* See world.h. */
+#include "tests/integration/session/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "daemon/core/event.h"
+#include "daemon/core/operation.h"
+#include "daemon/store/store.h"
+
+struct world world;
+
+static bool (*wanted)(void *arg);
+static void *wanted_arg;
+
+/* The stand-in for vm.c */
+
+struct vm_entry *vm_find_id(struct core *core, const char *id)
+{
+    (void)core;
+    return strcmp(id, world.vm.vm.id) == 0 ? &world.vm : NULL;
+}
+
+static void on_up(void *arg, const struct agent_hello *hello)
+{
+    (void)arg;
+    (void)hello;
+    world.ups++;
+    session_vm_link_up(&world.core, &world.vm);
+}
+
+static void on_synced(void *arg)
+{
+    (void)arg;
+    world.vm.agent_ready = true;
+    session_vm_synced(&world.core, &world.vm);
+    world_poke();
+}
+
+static void on_down(void *arg, const struct err *why)
+{
+    (void)arg;
+    (void)why;
+    world.downs++;
+    world.vm.agent_ready = false;
+    session_vm_link_down(&world.core, &world.vm);
+    world_poke();
+}
+
+static void on_status(void *arg, const struct agent_session_status *status)
+{
+    (void)arg;
+    session_vm_status(&world.core, &world.vm, status);
+}
+
+static void on_deleted(void *arg, const char *session_id)
+{
+    (void)arg;
+    session_vm_deleted(&world.core, &world.vm, session_id);
+}
+
+static void on_stdin_ack(void *arg, const char *session_id, uint64_t offset, bool closed)
+{
+    (void)arg;
+    session_vm_stdin_ack(&world.core, &world.vm, session_id, offset, closed);
+}
+
+static void on_writable(void *arg)
+{
+    (void)arg;
+    session_vm_writable(&world.core, &world.vm);
+}
+
+static const struct agent_events agent_events = {
+    .link_up = on_up,
+    .synced = on_synced,
+    .link_down = on_down,
+    .session_status = on_status,
+    .session_deleted = on_deleted,
+    .stdin_ack = on_stdin_ack,
+    .writable = on_writable,
+};
+
+static void must(bool ok, const char *what, const struct err *err)
+{
+    if (ok)
+        return;
+    fprintf(stderr, "%s: %s\n", what, err ? err->message : "");
+    exit(EXIT_FAILURE);
+}
+
+void world_open_link(void)
+{
+    struct err err = ERR_INIT;
+    struct channel_config channel = {.kind = CHANNEL_UNIX};
+    snprintf(channel.socket_path, sizeof(channel.socket_path), "%s",
+             world.proxied ? world.proxy.path : world.agent.socket);
+    world.vm.agent = agent_client_open(world.core.loop, &channel, &agent_events, &world, &err);
+    must(world.vm.agent, "agent client", &err);
+}
+
+void world_close_link(void)
+{
+    world.vm.agent_ready = false;
+    session_vm_link_down(&world.core, &world.vm);
+    agent_client_close(world.vm.agent);
+    world.vm.agent = NULL;
+}
+
+/* The loop */
+
+static void on_deadline(void *arg)
+{
+    (void)arg;
+    world.timed_out = true;
+    loop_stop(world.core.loop);
+}
+
+void world_poke(void)
+{
+    if (wanted && wanted(wanted_arg)) {
+        wanted = NULL;
+        loop_stop(world.core.loop);
+    }
+}
+
+bool world_run(bool (*done)(void *arg), void *arg)
+{
+    if (done(arg))
+        return true;
+    wanted = done;
+    wanted_arg = arg;
+    world.timed_out = false;
+    timer_start(&world.deadline, WORLD_DEADLINE_MS);
+    loop_run(world.core.loop, NULL);
+    timer_stop(&world.deadline);
+    wanted = NULL;
+    if (world.timed_out)
+        fprintf(stderr, "the deadline passed\n");
+    return !world.timed_out;
+}
+
+/* The daemon */
+
+static bool link_ready(void *arg)
+{
+    (void)arg;
+    return world.vm.agent_ready;
+}
+
+void world_open_daemon(int proxy_kind)
+{
+    struct err err = ERR_INIT;
+    struct core *core = &world.core;
+    char path[128];
+    core->loop = loop_new(&err);
+    must(core->loop, "loop", &err);
+    timer_init(&world.deadline, core->loop, on_deadline, NULL);
+    snprintf(path, sizeof(path), "%s/banger.db", world.agent.dir);
+    core->store = store_open(core->loop, path, &err);
+    must(core->store, "store", &err);
+    core->events = event_hub_new(core, &err);
+    must(core->events, "events", &err);
+    must(session_registry_new(core, &err), "sessions", &err);
+    world.proxied = proxy_kind >= 0;
+    world.ups = world.downs = 0;
+    if (world.proxied) {
+        snprintf(path, sizeof(path), "%s/proxy.sock", world.agent.dir);
+        proxy_open(&world.proxy, core->loop, (enum proxy_kind)proxy_kind, path, world.agent.socket);
+    }
+    world_open_link();
+    must(world_run(link_ready, NULL), "link to the agent", NULL);
+}
+
+void world_close_daemon(void)
+{
+    struct core *core = &world.core;
+    if (world.vm.agent)
+        world_close_link();
+    if (world.proxied)
+        proxy_close(&world.proxy);
+    session_registry_free(core->sessions);
+    core->sessions = NULL;
+    store_close(core->store);
+    event_hub_free(core->events);
+    timer_done(&world.deadline);
+    loop_free(core->loop);
+}
+
+static void make_source(void)
+{
+    world.source = malloc(WORLD_SOURCE_BYTES);
+    must(world.source, "memory", NULL);
+    uint64_t x = 88172645463325252u;
+    for (size_t i = 0; i + 8 <= WORLD_SOURCE_BYTES; i += 8) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        memcpy(world.source + i, &x, 8);
+    }
+    snprintf(world.source_path, sizeof(world.source_path), "%s/source", world.agent.dir);
+    struct err err = ERR_INIT;
+    must(fs_write_atomic(world.source_path, world.source, WORLD_SOURCE_BYTES, 0600, &err) == 0,
+         "source", &err);
+}
+
+void world_begin(void)
+{
+    agent_process_start(&world.agent);
+    make_source();
+    struct vm *vm = &world.vm.vm;
+    id_make(vm->id);
+    snprintf(vm->name, sizeof(vm->name), "box");
+    vm->runtime.state = VM_RUNNING;
+    world.vm.core = &world.core;
+    struct err err = ERR_INIT;
+    char path[128];
+    snprintf(path, sizeof(path), "%s/banger.db", world.agent.dir);
+    /* Sessions refer to their VM's row. */
+    struct loop *loop = loop_new(&err);
+    struct store *store = store_open(loop, path, &err);
+    must(store, "store", &err);
+    struct store_txn *txn = store_txn_new();
+    store_put_vm(txn, vm);
+    store_commit(store, txn, NULL, NULL);
+    store_close(store);
+    loop_free(loop);
+}
+
+void world_end(void)
+{
+    agent_process_stop(&world.agent);
+    free(world.source);
+}
+
+/* Sessions */
+
+int world_start_async(const char *script, const struct session *more,
+                      const struct request_meta *meta,
+                      void (*started)(void *arg, struct session_entry *e, const struct err *err),
+                      void *arg, struct err *err)
+{
+    struct session spec = more ? *more : (struct session){0};
+    char argv[1024];
+    int n = snprintf(argv, sizeof(argv), "/bin/sh%c-c%c%s", 0, 0, script);
+    spec.argv = (struct blob){(uint8_t *)argv, (size_t)n + 1};
+    return session_start(&world.core, &world.vm, &spec, meta, started, arg, err);
+}
+
+struct start {
+    struct session_entry *e;
+    struct err err;
+    bool done;
+};
+
+static void on_started(void *arg, struct session_entry *e, const struct err *err)
+{
+    struct start *s = arg;
+    s->e = e;
+    if (err)
+        s->err = *err;
+    s->done = true;
+    world_poke();
+}
+
+static bool start_done(void *arg)
+{
+    return ((struct start *)arg)->done;
+}
+
+struct session_entry *world_start(const char *script, const struct session *more, struct err *err)
+{
+    struct start s = {0};
+    if (world_start_async(script, more, NULL, on_started, &s, err) < 0)
+        return NULL;
+    if (!world_run(start_done, &s))
+        exit(EXIT_FAILURE); /* its callback would come into this frame */
+    if (err)
+        *err = s.err;
+    return s.e;
+}
+
+static void on_changed(void *arg, struct session_entry *e)
+{
+    (void)arg;
+    (void)e;
+    world_poke();
+}
+
+static bool has_ended(void *arg)
+{
+    const struct session_entry *e = arg;
+    return session_is_terminal(e->session.state) || e->removed;
+}
+
+bool world_wait_ended(struct session_entry *e)
+{
+    struct session_watch w;
+    session_watch(e, &w, on_changed, NULL);
+    bool ok = world_run(has_ended, e);
+    session_unwatch(&w);
+    return ok;
+}

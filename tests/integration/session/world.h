@@ -1,0 +1,54 @@
+/* A daemon's core in small: loop, store, events, sessions, and one VM whose guest is a banger-agent
+ * process. Restarts of the daemon and of the agent, and breaking links, are a call away. */
+#ifndef BANGER_TESTS_WORLD_H
+#define BANGER_TESTS_WORLD_H
+
+#include "base/err.h"
+#include "daemon/core/core.h"
+#include "daemon/core/session.h"
+#include "daemon/core/vm.h"
+#include "tests/integration/guest/agent_process.h"
+#include "tests/integration/guest/proxy.h"
+
+enum { WORLD_SOURCE_BYTES = 32 * 1024 * 1024, WORLD_DEADLINE_MS = 60000 };
+
+struct world {
+    struct agent_process agent;
+    struct core core;
+    struct vm_entry vm;
+    struct proxy proxy;
+    bool proxied;
+    struct timer deadline;
+    bool timed_out;
+    unsigned downs, ups;
+    uint8_t *source; /* random bytes, also in the file source_path */
+    char source_path[96];
+};
+
+extern struct world world;
+
+/* Agent, source file, daemon. */
+void world_begin(void);
+void world_end(void);
+/* The daemon alone. proxy_kind -1: straight to the agent. */
+void world_open_daemon(int proxy_kind);
+void world_close_daemon(void);
+/* The VM's agent client, as vm.c would. */
+void world_open_link(void);
+void world_close_link(void);
+
+/* Runs the loop until done(arg), or fails the check after the deadline. */
+bool world_run(bool (*done)(void *arg), void *arg);
+/* What callbacks call when something may be done. */
+void world_poke(void);
+
+/* Starts sh -c script and waits until it is beyond STARTING; NULL with err when it cannot be. */
+struct session_entry *world_start(const char *script, const struct session *more, struct err *err);
+/* The same without waiting. */
+int world_start_async(const char *script, const struct session *more,
+                      const struct request_meta *meta,
+                      void (*started)(void *arg, struct session_entry *e, const struct err *err),
+                      void *arg, struct err *err);
+bool world_wait_ended(struct session_entry *e);
+
+#endif

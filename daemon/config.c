@@ -21,7 +21,8 @@ struct option_row {
     uint64_t min, max;
 };
 
-#define FIELD(field) offsetof(struct daemon_config, field), sizeof(((struct daemon_config *)0)->field)
+#define FIELD(field)                                                                               \
+    offsetof(struct daemon_config, field), sizeof(((struct daemon_config *)0)->field)
 
 static const struct option_row options[] = {
     {"state-dir", "DIR", "database, disks and images", OPTION_TEXT, FIELD(paths.state_dir), 0, 0},

@@ -1,8 +1,7 @@
 /* The composition root; see server.h.
  *
- * Order at start: lock the state folder, read the store, adopt what lives (reconcile), listen, probe
- * the drivers, and only then go on with operations: by then it is known how a VM is to be started.
- * Order at the end: stop listening and let calls end, then close from the top down. */
+ * Order at start: lock the state folder, read the store, adopt what lives (reconcile), listen. At
+ * the end: stop listening and let calls end, then close from the top down. */
 #include "daemon/server.h"
 
 #include <errno.h>
@@ -22,14 +21,8 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
-#include "daemon/core/event.h"
 #include "daemon/core/host_info.h"
-#include "daemon/core/image.h"
-#include "daemon/core/operation.h"
 #include "daemon/core/reconcile.h"
-#include "daemon/core/session.h"
-#include "daemon/core/vm.h"
-#include "daemon/core/vm_ops.h"
 #include "daemon/service/service.h"
 #include "daemon/store/store.h"
 #include "daemon/version.h"
@@ -39,8 +32,8 @@
 #include "rpc/event/worker.h"
 
 enum {
-    DRAIN_GRACE_MS = 2000,  /* streams may end within this when the daemon stops */
-    STATE_PATH_MAX = 72,    /* + /vms/ID/agent.sock must fit a Unix socket's 107 bytes */
+    DRAIN_GRACE_MS = 2000, /* streams may end within this when the daemon stops */
+    STATE_PATH_MAX = 72,   /* + /vms/ID/agent.sock must fit a Unix socket's 107 bytes */
     JOBS_QUEUED_MAX = 4096,
 };
 
@@ -73,10 +66,11 @@ static int make_folders(struct daemon *d, struct err *err)
 {
     const struct paths *paths = &d->config.paths;
     if (strlen(paths->state_dir) > STATE_PATH_MAX)
-        return err_set(err, ERR_INVALID,
-                       "state folder %s: the path is %zu characters long, at most %d leave room for "
-                       "the sockets in it; choose a shorter --state-dir",
-                       paths->state_dir, strlen(paths->state_dir), STATE_PATH_MAX);
+        return err_set(
+            err, ERR_INVALID,
+            "state folder %s: the path is %zu characters long, at most %d leave room for "
+            "the sockets in it; choose a shorter --state-dir",
+            paths->state_dir, strlen(paths->state_dir), STATE_PATH_MAX);
     if (fs_make_dirs(paths->state_dir, 0700, err) < 0)
         return -1;
     char folder[PATHS_BYTES];
@@ -120,6 +114,8 @@ static void fill_core(struct daemon *d)
     c->boot_timeout_ms = (int64_t)d->config.boot_timeout_ms;
     c->stop_grace_ms = (int64_t)d->config.stop_grace_ms;
     c->version = BANGER_VERSION;
+    snprintf(c->guest_agent_path, sizeof(c->guest_agent_path), "%.*s", PATH_BYTES - 1,
+             d->agent_path);
     d->vmm_host.loop = d->core.loop;
     d->vmm_host.workers = d->core.workers;
     d->vmm_host.agent_path = d->agent_path;
@@ -136,19 +132,14 @@ static int make_core(struct daemon *d, struct err *err)
     core->loop = loop_new(err);
     if (!core->loop)
         return -1;
-    core->workers = workers_new(core->loop, "work", (size_t)d->config.workers, JOBS_QUEUED_MAX, err);
+    core->workers =
+        workers_new(core->loop, "work", (size_t)d->config.workers, JOBS_QUEUED_MAX, err);
     if (!core->workers)
         return -1;
     fill_core(d);
-    snprintf(database, sizeof(database), "%s/banger.db", core->config.state_dir);
-    if (!(core->store = store_open(core->loop, database, err)) ||
-        !(core->events = event_hub_new(core, err)) ||
-        !(core->images = image_registry_new(core, err)) ||
-        !(core->vms = vm_registry_new(core, err)) ||
-        !(core->sessions = session_registry_new(core, err)) ||
-        !(core->operations = operation_engine_new(core, core_operation_kinds, err)))
-        return -1;
-    return 0;
+    snprintf(database, sizeof(database), "%.480s/banger.db", core->config.state_dir);
+    core->store = store_open(core->loop, database, err);
+    return core->store ? core_open(core, err) : -1;
 }
 
 /* The owner of the daemon and root are admin; nobody else gets in (see the socket's mode). */
@@ -171,10 +162,17 @@ static int make_rpc(struct daemon *d, struct err *err)
     return services_register(d->core.rpc_server, &d->core, err);
 }
 
-static void drained(void *arg)
+static void core_drained(void *arg)
 {
     struct daemon *d = arg;
     loop_stop(d->core.loop);
+}
+
+/* No calls are left: builds are cancelled, their children end. */
+static void rpc_drained(void *arg)
+{
+    struct daemon *d = arg;
+    core_drain(&d->core, DRAIN_GRACE_MS, core_drained, d);
 }
 
 static void shut_down(void *arg)
@@ -184,20 +182,13 @@ static void shut_down(void *arg)
         return;
     d->stopping = true;
     log_info("bangerd", "stopping; VMs run on");
-    rpc_server_drain(d->core.rpc_server, DRAIN_GRACE_MS, drained, d);
+    rpc_server_drain(d->core.rpc_server, DRAIN_GRACE_MS, rpc_drained, d);
 }
 
 static void caught(void *arg, int signo)
 {
     (void)signo;
     shut_down(arg);
-}
-
-/* Drivers are known: what waited for that may go on. */
-static void probed(void *arg)
-{
-    struct daemon *d = arg;
-    operation_resume_all(&d->core);
 }
 
 /* What lived has been found again: now there is something true to say to clients. */
@@ -211,7 +202,7 @@ static void reconciled(void *arg)
     }
     log_info("bangerd", "version %s listens on %s, state in %s", BANGER_VERSION,
              d->config.paths.socket, d->core.config.state_dir);
-    host_info_probe(&d->core, &d->host_info, probed, d);
+    host_info_probe(&d->core, &d->host_info);
 }
 
 struct daemon *daemon_new(const struct daemon_config *config, struct err *err)
@@ -259,13 +250,9 @@ void daemon_free(struct daemon *d)
     signal_watch_done(&d->term);
     signal_watch_done(&d->interrupt);
     rpc_server_free(core->rpc_server);
-    session_registry_free(core->sessions);
-    operation_engine_free(core->operations);
-    vm_registry_free(core->vms);
-    image_registry_free(core->images);
+    core_close(core);
     workers_close(core->workers);
     store_close(core->store);
-    event_hub_free(core->events);
     loop_free(core->loop);
     if (d->lock_fd >= 0)
         close(d->lock_fd);

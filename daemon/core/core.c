@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "daemon/core/event.h"
 #include "daemon/core/image.h"
+#include "daemon/core/image_import.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/session.h"
 #include "daemon/core/vm.h"
@@ -82,7 +83,8 @@ static void core_drain_changed(void *arg, struct operation_entry *op)
 
 static bool core_must_end(const struct operation_entry *op)
 {
-    return op->kind == &image_build_kind || op->kind == &kernel_pull_kind;
+    return op->kind == &image_build_kind || op->kind == &kernel_pull_kind ||
+           op->kind == &image_import_kind || op->kind == &kernel_import_kind;
 }
 
 static void core_drain_on(struct core_drain *d)

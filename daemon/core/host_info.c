@@ -18,42 +18,22 @@
 
 static const char *const driver_names[] = {"qemu", "sim"};
 
-struct probe {
-    struct core *core;
-    struct host_info *info;
-    struct host_driver *driver;
-};
-
 static void probe_done(void *arg, const struct vmm_probe_result *result)
 {
-    struct probe *p = arg;
-    struct host_info *info = p->info;
-    p->driver->result = *result;
-    p->driver->probed = true;
-    log_info(p->driver->name, "%s: %s, accelerator %s%s%s",
-             result->usable ? "usable" : "not usable", result->version, result->accelerator,
-             *result->explanation ? ": " : "", result->explanation);
-    free(p);
-    if (--info->probes_left == 0)
-        info->probed(info->arg);
+    struct host_driver *d = arg;
+    d->result = *result;
+    d->probed = true;
+    log_info(d->name, "%s: %s, accelerator %s%s%s", result->usable ? "usable" : "not usable",
+             result->version, result->accelerator, *result->explanation ? ": " : "",
+             result->explanation);
 }
 
-void host_info_probe(struct core *core, struct host_info *info, void (*probed)(void *arg),
-                     void *arg)
+void host_info_probe(struct core *core, struct host_info *info)
 {
-    info->probed = probed;
-    info->arg = arg;
-    info->n_drivers = 0;
-    size_t n = sizeof(driver_names) / sizeof(driver_names[0]);
-    info->probes_left = n;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < sizeof(driver_names) / sizeof(driver_names[0]); i++) {
         struct host_driver *d = &info->drivers[info->n_drivers++];
         snprintf(d->name, sizeof(d->name), "%s", driver_names[i]);
-        struct probe *p = malloc(sizeof(*p));
-        if (!p)
-            abort(); /* at start, before anything was promised */
-        *p = (struct probe){core, info, d};
-        vmm_probe(vmm_find_driver(driver_names[i], NULL), core->vmm_host, probe_done, p);
+        vmm_probe(vmm_find_driver(driver_names[i], NULL), core->vmm_host, probe_done, d);
     }
 }
 
@@ -101,9 +81,9 @@ struct report {
     size_t n;
 };
 
-__attribute__((format(printf, 5, 6))) static void
-report(struct report *r, const char *name, enum host_check_result result, const char *fix,
-       const char *fmt, ...)
+__attribute__((format(printf, 5, 6))) static void report(struct report *r, const char *name,
+                                                         enum host_check_result result,
+                                                         const char *fix, const char *fmt, ...)
 {
     if (r->n == HOST_CHECKS_MAX)
         return;

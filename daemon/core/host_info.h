@@ -23,15 +23,12 @@ struct host_driver {
 struct host_info {
     struct host_driver drivers[HOST_DRIVERS_MAX];
     size_t n_drivers;
-    size_t probes_left;
     int64_t started_ns;
-    void (*probed)(void *arg);
-    void *arg;
 };
 
-/* Probes every driver; probed comes once, later, when all have answered (each has a deadline). */
-void host_info_probe(struct core *core, struct host_info *info, void (*probed)(void *arg),
-                     void *arg);
+/* Asks every driver what it can do; the answers come to info by themselves. Nothing waits for them:
+ * a driver finds out for itself what it needs when it starts a machine. */
+void host_info_probe(struct core *core, struct host_info *info);
 
 struct host_capacity {
     uint32_t cpus, vms;

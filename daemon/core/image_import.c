@@ -16,7 +16,6 @@
 #include "daemon/core/image.h"
 #include "daemon/host/image_file.h"
 #include "daemon/host/kernel.h"
-#include "daemon/vmm/vmm.h"
 
 /* Context of a running import. */
 struct import {
@@ -134,7 +133,7 @@ static void kernel_run(struct operation_entry *op)
     struct kernel_import_spec spec = {
         .kernels_dir = folder,
         .cache_dir = cache,
-        .agent_path = op->core->vmm_host->agent_path,
+        .agent_path = op->core->config.guest_agent_path,
         .vmlinuz_path = vmlinuz,
         .modules_dir = modules,
         .progress = import_progress,

@@ -9,18 +9,16 @@
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
 #include "daemon/core/image.h"
+#include "daemon/core/image_import.h"
 #include "daemon/core/vm.h"
 #include "daemon/core/vm_run.h"
 #include "daemon/core/vm_spec.h"
 
 const struct operation_kind *const core_operation_kinds[] = {
-    &vm_create_kind,   &vm_start_kind,
-    &vm_restart_kind,  &vm_stop_kind,
-    &vm_kill_kind,     &vm_pause_kind,
-    &vm_resume_kind,   &vm_recover_kind,
-    &vm_delete_kind,   &vm_update_kind,
-    &vm_prune_kind,    &image_build_kind,
-    &kernel_pull_kind, NULL,
+    &vm_create_kind,   &vm_start_kind,     &vm_restart_kind,    &vm_stop_kind,
+    &vm_kill_kind,     &vm_pause_kind,     &vm_resume_kind,     &vm_recover_kind,
+    &vm_delete_kind,   &vm_update_kind,    &vm_prune_kind,      &image_build_kind,
+    &kernel_pull_kind, &image_import_kind, &kernel_import_kind, NULL,
 };
 
 static int vm_check_draining(const struct core *core, struct err *err)

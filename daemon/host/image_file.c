@@ -42,14 +42,15 @@ static int check_step(void *self, struct err *err)
     struct err not_qcow2;
     bool raw = qcow2_read(i->source, &info, &not_qcow2) < 0;
     if (!raw && *info.backing)
-        return err_set(err, ERR_INVALID, "%s has a backing file, %s: flatten it with qemu-img convert",
-                       i->source, info.backing);
+        return err_set(err, ERR_INVALID,
+                       "%s has a backing file, %s: flatten it with qemu-img convert", i->source,
+                       info.backing);
     i->image.format = raw ? IMAGE_RAW : IMAGE_QCOW2;
     if (qcow2_virtual_size(i->source, raw, &i->image.virtual_bytes, err) < 0)
         return -1;
     if (i->image.virtual_bytes < 1 << 20 || i->image.virtual_bytes % 512)
-        return err_set(err, ERR_INVALID, "%s is not a disk image: its size is %llu bytes", i->source,
-                       (unsigned long long)i->image.virtual_bytes);
+        return err_set(err, ERR_INVALID, "%s is not a disk image: its size is %llu bytes",
+                       i->source, (unsigned long long)i->image.virtual_bytes);
     return 0;
 }
 

@@ -3,7 +3,8 @@
  * Out: each data frame is sent at once; the bytes are granted to the session's side again when the
  * RPC stream takes more, so what waits here is bounded by the credit. In: a writer whose bytes the
  * guest does not take is not read from (HTTP/2 flow control stops it). The stream ends with Exit or
- * Lost, or with OK after a Detach; an error status means that the attach failed, never the session. */
+ * Lost, or with OK after a Detach; an error status means that the attach failed, never the session.
+ */
 #include "daemon/service/guest_session.h"
 
 #include <signal.h>
@@ -21,10 +22,10 @@ enum { CREDIT_BYTES = 512 * 1024 };
 
 struct attach_stream {
     struct core *core;
-    struct rpc_call *call;    /* counted */
-    struct attach *attach;    /* NULL before Open, and once it is over */
+    struct rpc_call *call;         /* counted */
+    struct attach *attach;         /* NULL before Open, and once it is over */
     struct session_entry *session; /* counted; NULL before Open */
-    uint32_t owed_bytes;      /* sent, to be granted when the call is writable */
+    uint32_t owed_bytes;           /* sent, to be granted when the call is writable */
     bool over;
 };
 
@@ -283,7 +284,8 @@ static void call_message(void *arg, struct rpc_call *call, const ProtobufCMessag
     (void)call;
     struct attach_stream *s = arg;
     struct err err = ERR_INIT;
-    if (!s->over && handle_frame(s, banger_v1_guest_session_service_attach_request(message), &err) < 0)
+    if (!s->over &&
+        handle_frame(s, banger_v1_guest_session_service_attach_request(message), &err) < 0)
         stream_end(s, &err);
 }
 

@@ -1,6 +1,6 @@
 /* VMService.ReadConsole: the console log from disk, piece by piece on a worker, at the pace of the
- * client. The log is two files at most, PATH.1 and PATH (see daemon/vmm/console.h); a reader follows
- * from one to the next and starts anew with PATH when that was replaced under it. */
+ * client. The log is two files at most, PATH.1 and PATH (see daemon/vmm/console.h); a reader
+ * follows from one to the next and starts anew with PATH when that was replaced under it. */
 #include "daemon/service/vm.h"
 
 #include <fcntl.h>
@@ -25,11 +25,11 @@ struct console_reader {
     struct timer again;
     bool working, closed, follow;
     char path[PATH_BYTES];
-    int fd;            /* the file being read, -1 before the first */
-    bool current;      /* it is PATH, not PATH.1 */
-    uint64_t tail;     /* bytes still to skip to, from the end; 0: everything */
+    int fd;        /* the file being read, -1 before the first */
+    bool current;  /* it is PATH, not PATH.1 */
+    uint64_t tail; /* bytes still to skip to, from the end; 0: everything */
     uint8_t piece[PIECE_BYTES];
-    ssize_t len;       /* of the piece; 0: nothing more now */
+    ssize_t len; /* of the piece; 0: nothing more now */
 };
 
 static void reader_free(struct console_reader *r)

@@ -152,8 +152,7 @@ static void handle_list(void *self, struct rpc_call *call,
     size_t max = request->page_size ? request->page_size : 100;
     if (max > EVENTS_PAGE_MAX) {
         struct err err = ERR_INIT;
-        err_set(&err, ERR_INVALID, "page_size is %zu, at most %d is allowed", max,
-                EVENTS_PAGE_MAX);
+        err_set(&err, ERR_INVALID, "page_size is %zu, at most %d is allowed", max, EVENTS_PAGE_MAX);
         rpc_call_finish(call, &err);
         return;
     }

@@ -15,8 +15,8 @@
 #include "daemon/service/service.h"
 #include "daemon/service/view.h"
 
-struct session_entry *session_service_find(struct core *core, struct rpc_call *call,
-                                           const char *vm, const char *session)
+struct session_entry *session_service_find(struct core *core, struct rpc_call *call, const char *vm,
+                                           const char *session)
 {
     struct err err = ERR_INIT;
     struct vm_entry *of = NULL;
@@ -154,7 +154,7 @@ static void handle_list(void *self, struct rpc_call *call,
 
 /* A call that is answered when its session has ended: wait, stop, kill. */
 struct end_wait {
-    struct rpc_call *call;      /* counted */
+    struct rpc_call *call;         /* counted */
     struct session_entry *session; /* counted */
     struct session_watch watch;
 };

@@ -10,9 +10,10 @@ struct session;
 struct session_entry;
 struct session_view;
 
-/* By reference, within vm where one is named; ends the call and returns NULL where there is none. */
-struct session_entry *session_service_find(struct core *core, struct rpc_call *call,
-                                           const char *vm, const char *session);
+/* By reference, within vm where one is named; ends the call and returns NULL where there is none.
+ */
+struct session_entry *session_service_find(struct core *core, struct rpc_call *call, const char *vm,
+                                           const char *session);
 /* The entry as a message; -1 and the call is ended when out of memory. */
 int session_service_view(struct session_view *view, struct rpc_call *call,
                          const struct session_entry *e);

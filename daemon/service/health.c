@@ -43,15 +43,17 @@ static void handle_check(void *self, struct rpc_call *call,
     grpc_health_v1_health_check_reply(call, &response);
 }
 
-/* The state changes only when the daemon ends, and then the stream does: one message, then silence. */
+/* The state changes only when the daemon ends, and then the stream does: one message, then silence.
+ */
 static void handle_watch(void *self, struct rpc_call *call,
                          const Grpc__Health__V1__HealthCheckRequest *request)
 {
     (void)self;
     Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-    response.status = is_known(request->service)
-                          ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
-                          : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN;
+    response.status =
+        is_known(request->service)
+            ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
+            : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN;
     grpc_health_v1_health_watch_send(call, &response);
 }
 

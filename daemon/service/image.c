@@ -93,8 +93,8 @@ static int check_build(const Banger__V1__BuildImageRequest *request, struct err 
     size_t n = strlen(request->suite);
     if (n >= 64 || strspn(request->suite, "abcdefghijklmnopqrstuvwxyz") != n)
         return err_set(err, ERR_INVALID, "\"%.60s\" is not the name of a suite", request->suite);
-    if (request->size_bytes && (request->size_bytes < UINT64_C(512) << 20 ||
-                                request->size_bytes > UINT64_C(16) << 40))
+    if (request->size_bytes &&
+        (request->size_bytes < UINT64_C(512) << 20 || request->size_bytes > UINT64_C(16) << 40))
         return err_set(err, ERR_INVALID, "size_bytes must be from 512 MiB to 16 TiB");
     if (request->format != BANGER__V1__IMAGE_FORMAT__IMAGE_FORMAT_UNSPECIFIED &&
         request->format != BANGER__V1__IMAGE_FORMAT__IMAGE_FORMAT_RAW)

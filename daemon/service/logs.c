@@ -249,8 +249,7 @@ static int reader_prepare(struct log_reader *r, const Banger__V1__ReadLogsReques
 void session_service_read_logs(void *self, struct rpc_call *call,
                                const Banger__V1__ReadLogsRequest *request)
 {
-    static const struct rpc_call_events events = {.writable = call_writable,
-                                                  .closed = call_closed};
+    static const struct rpc_call_events events = {.writable = call_writable, .closed = call_closed};
     struct err err = ERR_INIT;
     struct session_entry *e = session_service_find(self, call, request->vm, request->session);
     if (!e)

@@ -14,7 +14,7 @@
 
 /* One call that waits on one operation: for its first row, for its end, or for every change. */
 struct waiting {
-    struct rpc_call *call; /* counted */
+    struct rpc_call *call;      /* counted */
     struct operation_entry *op; /* counted */
     struct operation_watch watch;
     enum { UNTIL_RECORDED, UNTIL_OVER, EVERY_CHANGE } until;
@@ -193,10 +193,11 @@ static void handle_list(void *self, struct rpc_call *call,
                             strcmp(op->op.id, page.after_id) == 0))
             continue;
         if (n == page.size) {
-            page_token(token, views[n - 1].operation.created
-                                  ? views[n - 1].operation.created->seconds * 1000000000 +
-                                        views[n - 1].operation.created->nanos
-                                  : 0,
+            page_token(token,
+                       views[n - 1].operation.created
+                           ? views[n - 1].operation.created->seconds * 1000000000 +
+                                 views[n - 1].operation.created->nanos
+                           : 0,
                        views[n - 1].operation.id);
             break;
         }

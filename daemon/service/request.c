@@ -53,8 +53,7 @@ static bool label_key_is_valid(const char *key)
            strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789._/-") == n;
 }
 
-int request_labels(struct labels *labels, Banger__V1__Label *const *from, size_t n,
-                   struct err *err)
+int request_labels(struct labels *labels, Banger__V1__Label *const *from, size_t n, struct err *err)
 {
     labels->n = 0;
     if (n > LABELS_MAX)

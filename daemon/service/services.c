@@ -44,9 +44,9 @@ int planned_services_register(struct rpc_server *server, struct core *core, stru
 int services_register(struct rpc_server *server, struct core *core, struct err *err)
 {
     static int (*const all[])(struct rpc_server *, struct core *, struct err *) = {
-        vm_service_register,    guest_session_service_register, operation_service_register,
-        image_service_register, kernel_service_register,        event_service_register,
-        host_service_register,  auth_service_register,          health_service_register,
+        vm_service_register,       guest_session_service_register, operation_service_register,
+        image_service_register,    kernel_service_register,        event_service_register,
+        host_service_register,     auth_service_register,          health_service_register,
         planned_services_register,
     };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)

@@ -1,4 +1,5 @@
-/* StartSessionRequest -> model: lengths and ranges are checked here, meaning by the core and the guest. */
+/* StartSessionRequest -> model: lengths and ranges are checked here, meaning by the core and the
+ * guest. */
 #include "daemon/service/guest_session.h"
 
 #include <stdlib.h>
@@ -43,8 +44,7 @@ static int fill_limits(struct session *s, const Banger__V1__SessionLimits *limit
 {
     if (!limits)
         return 0;
-    if (limits->spool_bytes &&
-        (limits->spool_bytes < spool_min || limits->spool_bytes > spool_max))
+    if (limits->spool_bytes && (limits->spool_bytes < spool_min || limits->spool_bytes > spool_max))
         return err_set(err, ERR_INVALID, "limits.spool_bytes must be from 64 KiB to 16 GiB");
     if (limits->timeout_ms > UINT32_MAX)
         return err_set(err, ERR_INVALID, "limits.timeout_ms must be less than 50 days");

@@ -83,8 +83,9 @@ static int fill_spec(struct session_view *v, const struct session *s)
     spec->tty = s->tty;
     spec->rows = s->rows;
     spec->columns = s->columns;
-    spec->stdin_mode = s->stdin_mode == SESSION_STDIN_PIPE ? BANGER__V1__STDIN_MODE__STDIN_MODE_PIPE
-                                                       : BANGER__V1__STDIN_MODE__STDIN_MODE_NONE;
+    spec->stdin_mode = s->stdin_mode == SESSION_STDIN_PIPE
+                           ? BANGER__V1__STDIN_MODE__STDIN_MODE_PIPE
+                           : BANGER__V1__STDIN_MODE__STDIN_MODE_NONE;
     v->limits.spool_bytes = s->spool_bytes;
     v->limits.timeout_ms = s->timeout_ms;
     v->limits.drain_ms = s->drain_ms;

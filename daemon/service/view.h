@@ -1,5 +1,6 @@
 /* The model as messages: a view is the message with everything it points at, in one struct on the
- * stack or in an array; strings are borrowed from the model, so a view lives no longer than that. */
+ * stack or in an array; strings are borrowed from the model, so a view lives no longer than that.
+ */
 #ifndef BANGER_DAEMON_SERVICE_VIEW_H
 #define BANGER_DAEMON_SERVICE_VIEW_H
 
@@ -42,15 +43,15 @@ struct session_view {
     Banger__V1__SessionLimits limits;
     Banger__V1__SessionExit exit;
     Google__Protobuf__Timestamp created, started, ended, updated;
-    char **strings;             /* argv, tags, required_commands */
-    Banger__V1__EnvVar *env;    /* names are copies, values point into the blob */
+    char **strings;          /* argv, tags, required_commands */
+    Banger__V1__EnvVar *env; /* names are copies, values point into the blob */
     Banger__V1__EnvVar **env_pointers;
     char *env_names;
 };
 
 /* vm_name may be NULL. -1: out of memory. */
-int session_view_fill(struct session_view *view, const struct session *session,
-                      const char *vm_name, bool writer_attached, uint32_t viewers);
+int session_view_fill(struct session_view *view, const struct session *session, const char *vm_name,
+                      bool writer_attached, uint32_t viewers);
 void session_view_done(struct session_view *view);
 
 struct operation_view {

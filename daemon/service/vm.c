@@ -23,8 +23,9 @@ static int fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, struct e
         return 0;
     if (m->n_volumes > 0 || m->expire_after_ms || m->idle_stop_after_ms || m->autostart ||
         m->restart_policy > BANGER__V1__RESTART_POLICY__RESTART_POLICY_NEVER)
-        return err_set(err, ERR_UNIMPLEMENTED,
-                       "volumes, expiry, idle stop, restart policy and autostart are not built yet");
+        return err_set(
+            err, ERR_UNIMPLEMENTED,
+            "volumes, expiry, idle stop, restart policy and autostart are not built yet");
     if (m->network < 0 || m->network > (Banger__V1__NetworkMode)NET_BRIDGE)
         return err_set(err, ERR_INVALID, "network %d is not a mode", (int)m->network);
     spec->cpus = m->cpus;
@@ -41,7 +42,8 @@ static int fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, struct e
 }
 
 /* Checks everything, changes nothing; answers with an operation that never was, already ended. */
-static void dry_run(struct core *core, struct rpc_call *call, const struct vm_create_request *create)
+static void dry_run(struct core *core, struct rpc_call *call,
+                    const struct vm_create_request *create)
 {
     struct err err = ERR_INIT;
     if (vm_create_check(core, create, NULL, &err) < 0) {
@@ -66,7 +68,8 @@ static void handle_create(void *self, struct rpc_call *call,
         .name = request->name,
         .kernel = request->spec ? request->spec->kernel : NULL,
         .labels = &labels,
-        .start = request->_start_case != BANGER__V1__CREATE_VMREQUEST___START_START || request->start,
+        .start =
+            request->_start_case != BANGER__V1__CREATE_VMREQUEST___START_START || request->start,
     };
     if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0 ||
         fill_spec(&create.spec, request->spec, &err) < 0 ||
@@ -119,8 +122,7 @@ static void handle_start(void *self, struct rpc_call *call,
         service_reply_operation(call, vm_start_start(self, &start, &meta, &err), &err);
 }
 
-static void handle_stop(void *self, struct rpc_call *call,
-                        const Banger__V1__StopVMRequest *request)
+static void handle_stop(void *self, struct rpc_call *call, const Banger__V1__StopVMRequest *request)
 {
     struct err err = ERR_INIT;
     struct request_meta meta;
@@ -165,8 +167,8 @@ static void handle_prune(void *self, struct rpc_call *call,
     struct labels labels = {0};
     struct vm_prune_request prune = {.selector = &labels, .dry_run = request->dry_run};
     if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0 ||
-        (request->selector && request_labels(&labels, request->selector->match,
-                                             request->selector->n_match, &err) < 0))
+        (request->selector &&
+         request_labels(&labels, request->selector->match, request->selector->n_match, &err) < 0))
         rpc_call_finish(call, &err);
     else
         service_reply_operation(call, vm_prune_start(self, &prune, &meta, &err), &err);
@@ -187,8 +189,7 @@ static void start_plain(struct core *core, struct rpc_call *call, const Protobuf
         service_reply_operation(call, start(core, vm, &meta, &err), &err);
 }
 
-static void handle_kill(void *self, struct rpc_call *call,
-                        const Banger__V1__KillVMRequest *request)
+static void handle_kill(void *self, struct rpc_call *call, const Banger__V1__KillVMRequest *request)
 {
     start_plain(self, call, &request->base, request->request_id, request->vm, vm_kill_start);
 }

@@ -131,6 +131,7 @@ static int operation_load_each(void *arg, const struct operation *row)
     } else {
         op->phase = OPERATION_QUEUED;
         op->undoing = row->state == OP_UNDOING;
+        op->begun = row->state != OP_PENDING;
     }
     op->err.code = (enum err_code)row->error_code;
     snprintf(op->err.reason, sizeof(op->err.reason), "%s", row->error_reason);

@@ -71,6 +71,7 @@ struct operation_entry {
     bool over;      /* its last row is on disk, or never will be */
     bool resumed;   /* it was begun by an earlier daemon */
     bool aborted;   /* pre-empted */
+    bool begun;     /* its first step was journaled, by us or an earlier daemon */
     bool undoing;
     /* Set by run() while it can be told to stop early; cleared when the step is done. */
     void (*cancel_step)(struct operation_entry *op);

@@ -115,13 +115,19 @@ static void operation_finish(struct operation_entry *op, enum op_state state)
 static void operation_begin_step(struct operation_entry *op)
 {
     op->phase = OPERATION_STEPPING;
-    if (op->undoing)
+    op->begun = true;
+    if (op->undoing) {
         operation_step(op)->undo(op);
-    else if (crash_point_fails(op->op.kind, operation_step(op)->name))
+        return;
+    }
+    if (crash_point_fails(op->op.kind, operation_step(op)->name))
         operation_step_done(
             op, &(struct err){.code = ERR_INTERNAL, .message = "failed as BANGER_FAIL_AT asks"});
     else
         operation_step(op)->run(op);
+    /* Pre-empted while the journal was being written. */
+    if (op->aborted && op->phase == OPERATION_STEPPING && op->kind->abort)
+        op->kind->abort(op);
 }
 
 static void operation_journaled(void *arg, const struct err *err)

@@ -64,8 +64,15 @@ static void vm_delete_finish(struct operation_entry *op, struct store_txn *txn)
         return;
     if (op->op.state == OP_SUCCEEDED)
         vm_remove(e, txn);
-    else if (e->vm.runtime.state == VM_DELETING)
+    else if (op->begun && e->vm.runtime.state == VM_DELETING)
         vm_set_state(e, VM_FAILED, op->err.stage, op->err.message, txn);
+}
+
+/* What waits for the guest to end is hurried; the rest is on its way anyhow. */
+static void vm_delete_abort(struct operation_entry *op)
+{
+    if (op->op.step == 0)
+        vm_run_abort(op);
 }
 
 static const struct operation_step vm_delete_steps[] = {
@@ -80,7 +87,7 @@ const struct operation_kind vm_delete_kind = {
     .n_steps = sizeof(vm_delete_steps) / sizeof(vm_delete_steps[0]),
     .no_cancel = true,
     .finish = vm_delete_finish,
-    .abort = vm_run_abort,
+    .abort = vm_delete_abort,
     .free_data = vm_run_free,
 };
 

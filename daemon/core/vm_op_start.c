@@ -113,7 +113,7 @@ static void vm_set_running(struct vm_entry *e, struct store_txn *txn)
 static void vm_start_finish(struct operation_entry *op, struct store_txn *txn)
 {
     struct vm_entry *e = vm_run_find(op);
-    if (!e)
+    if (!e || !op->begun)
         return;
     enum vm_state state = e->vm.runtime.state;
     if (state != VM_STARTING && state != VM_STOPPING)

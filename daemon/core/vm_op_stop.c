@@ -58,7 +58,7 @@ static void vm_kill_run(struct operation_entry *op)
 static void vm_stop_finish(struct operation_entry *op, struct store_txn *txn)
 {
     struct vm_entry *e = vm_run_find(op);
-    if (!e || e->vm.runtime.state != VM_STOPPING)
+    if (!e || !op->begun || e->vm.runtime.state != VM_STOPPING)
         return;
     if (op->op.state == OP_SUCCEEDED || !e->machine_live)
         vm_set_state(e, VM_STOPPED, NULL, NULL, txn);

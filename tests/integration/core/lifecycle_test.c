@@ -1,0 +1,234 @@
+/* VMs from creation to deletion, over the sim engine and a real store. */
+#include <signal.h>
+
+#include "base/err.h"
+#include "daemon/core/vm_ops.h"
+#include "tests/integration/core/world.h"
+#include "tests/support/check.h"
+
+static char dir[PATH_BYTES];
+
+static bool succeeds(struct world *w, struct operation_entry *op, const struct err *err)
+{
+    if (!op) {
+        fprintf(stderr, "refused: %s\n", err->message);
+        return false;
+    }
+    operation_ref(op);
+    bool ok = world_wait(w, op) && op->op.state == OP_SUCCEEDED;
+    if (!ok)
+        fprintf(stderr, "%s: %s %s: %s\n", op->op.kind, op_state_name(op->op.state),
+                op->op.error_stage, op->op.error_message);
+    operation_unref(op);
+    return ok;
+}
+
+static void delete_it(struct world *w, const char *name)
+{
+    struct err err = ERR_INIT;
+    struct vm_delete_request req = {.vm = name, .force = true};
+    CHECK(succeeds(w, vm_delete_start(&w->core, &req, NULL, &err), &err));
+}
+
+static void test_life(void)
+{
+    struct world w;
+    struct err err = ERR_INIT;
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    struct vm_entry *e = world_create(&w, "box", true);
+    if (!CHECK(e != NULL))
+        return;
+    CHECK_INT(e->vm.runtime.state, VM_RUNNING);
+    CHECK(e->agent_ready && e->machine_live);
+    CHECK(e->handles.pid > 1);
+    CHECK_STR(e->vm.name, "box");
+    CHECK(e->vm.boot_id[0] != '\0');
+    CHECK_INT(world_count_monitors(&w), 1);
+    struct vm_stop_request stop = {.vm = "box", .grace_ms = -1};
+    CHECK(succeeds(&w, vm_stop_start(&w.core, &stop, NULL, &err), &err));
+    CHECK_INT(e->vm.runtime.state, VM_STOPPED);
+    CHECK_STR(e->vm.runtime.last_error, "");
+    CHECK_INT(e->handles.pid, 0);
+    CHECK_INT(world_count_monitors(&w), 0);
+    CHECK(succeeds(&w, vm_stop_start(&w.core, &stop, NULL, &err), &err));
+    struct vm_start_request start = {.vm = "box"};
+    CHECK(succeeds(&w, vm_start_start(&w.core, &start, NULL, &err), &err));
+    CHECK_INT(e->vm.runtime.state, VM_RUNNING);
+    CHECK(succeeds(&w, vm_start_start(&w.core, &start, NULL, &err), &err));
+    pid_t pid = e->handles.pid;
+    CHECK(succeeds(&w, vm_restart_start(&w.core, &stop, NULL, &err), &err));
+    CHECK_INT(e->vm.runtime.state, VM_RUNNING);
+    CHECK(e->handles.pid != pid);
+    CHECK(succeeds(&w, vm_pause_start(&w.core, "box", NULL, &err), &err));
+    CHECK_INT(e->vm.runtime.state, VM_PAUSED);
+    CHECK(succeeds(&w, vm_resume_start(&w.core, "box", NULL, &err), &err));
+    CHECK_INT(e->vm.runtime.state, VM_RUNNING);
+    CHECK(succeeds(&w, vm_kill_start(&w.core, "box", NULL, &err), &err));
+    CHECK_INT(e->vm.runtime.state, VM_STOPPED);
+    CHECK_INT(world_count_monitors(&w), 0);
+    delete_it(&w, "box");
+    CHECK_INT(vm_count(&w.core), 0);
+    CHECK_INT(world_count_entries(dir, "vms"), 0);
+    world_close(&w);
+}
+
+/* The daemon goes and comes: the same process, the same boot, whatever handles.json says. */
+static void test_adopt(void)
+{
+    static const char *const hints[] = {NULL, "", "{\"pid\": 1",
+                                        "{\"pid\": 1, \"pid_start_time\": 1}"};
+    struct world w;
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    struct vm_entry *e = world_create(&w, "box", true);
+    if (!CHECK(e != NULL))
+        return;
+    pid_t pid = e->handles.pid;
+    char boot_id[40], handles[PATH_BYTES + 16];
+    snprintf(boot_id, sizeof(boot_id), "%s", e->vm.boot_id);
+    snprintf(handles, sizeof(handles), "%s/handles.json", e->vm.runtime.vm_dir);
+    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+        world_close(&w);
+        if (i > 0) {
+            FILE *f = fopen(handles, "w");
+            if (CHECK(f != NULL)) {
+                fputs(hints[i], f);
+                fclose(f);
+            }
+        }
+        if (!CHECK(world_open(&w, dir, "sim")))
+            return;
+        e = vm_find(&w.core, "box", NULL);
+        CHECK_INT(e->vm.runtime.state, VM_RUNNING);
+        CHECK_INT(e->handles.pid, pid);
+        CHECK(world_wait_agent(&w, e));
+        CHECK_STR(e->vm.boot_id, boot_id);
+    }
+    delete_it(&w, "box");
+    CHECK_INT(world_count_monitors(&w), 0);
+    world_close(&w);
+}
+
+static void test_died_meanwhile(void)
+{
+    struct world w;
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    struct vm_entry *e = world_create(&w, "box", true);
+    if (!CHECK(e != NULL))
+        return;
+    pid_t pid = e->handles.pid;
+    world_close(&w);
+    kill(pid, SIGKILL);
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    e = vm_find(&w.core, "box", NULL);
+    CHECK_INT(e->vm.runtime.state, VM_STOPPED);
+    CHECK_CONTAINS(e->vm.runtime.last_error, "while the daemon was not running");
+    delete_it(&w, "box");
+    world_close(&w);
+}
+
+static void test_crash(void)
+{
+    struct world w;
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    struct vm_entry *e = world_create(&w, "box", true);
+    if (!CHECK(e != NULL))
+        return;
+    kill(e->handles.pid, SIGKILL);
+    CHECK(world_wait_state(&w, e, VM_FAILED));
+    CHECK_STR(e->vm.runtime.failed_stage, "vmm_exited");
+    CHECK(!e->agent_ready);
+    delete_it(&w, "box");
+    world_close(&w);
+}
+
+static void test_ephemeral(void)
+{
+    struct world w;
+    struct err err = ERR_INIT;
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    struct vm_create_request req = {.name = "brief", .start = true, .spec.ephemeral = true};
+    CHECK(succeeds(&w, vm_create_start(&w.core, &req, NULL, &err), &err));
+    struct vm_entry *e = vm_find(&w.core, "brief", &err);
+    if (!CHECK(e != NULL))
+        return;
+    vm_ref(e);
+    struct vm_stop_request stop = {.vm = "brief", .grace_ms = 0};
+    CHECK(succeeds(&w, vm_stop_start(&w.core, &stop, NULL, &err), &err));
+    CHECK(world_wait_state(&w, e, VM_STATE_UNSPECIFIED));
+    vm_unref(e);
+    CHECK_INT(world_count_entries(dir, "vms"), 0);
+    world_close(&w);
+}
+
+/* Kill comes in the middle of a stop that the guest takes its time for. */
+static void test_kill_preempts(void)
+{
+    struct world w;
+    struct err err = ERR_INIT;
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    struct vm_entry *e = world_create(&w, "box", true);
+    if (!CHECK(e != NULL))
+        return;
+    kill(e->handles.pid, SIGSTOP);
+    struct vm_stop_request stop = {.vm = "box", .grace_ms = 600000};
+    struct operation_entry *stopping = vm_stop_start(&w.core, &stop, NULL, &err);
+    if (!CHECK(stopping != NULL))
+        return;
+    operation_ref(stopping);
+    CHECK(world_wait_state(&w, e, VM_STOPPING));
+    struct vm_start_request start = {.vm = "box"};
+    struct operation_entry *waiting = vm_start_start(&w.core, &start, NULL, &err);
+    if (!CHECK(waiting != NULL))
+        return;
+    operation_ref(waiting);
+    CHECK(succeeds(&w, vm_kill_start(&w.core, "box", NULL, &err), &err));
+    CHECK(stopping->over && waiting->over);
+    CHECK_INT(stopping->op.state, OP_SUCCEEDED);
+    CHECK_INT(waiting->op.state, OP_CANCELLED);
+    CHECK_STR(waiting->op.error_reason, "PREEMPTED");
+    CHECK_INT(e->vm.runtime.state, VM_STOPPED);
+    operation_unref(stopping);
+    operation_unref(waiting);
+    delete_it(&w, "box");
+    world_close(&w);
+}
+
+static void test_prune(void)
+{
+    struct world w;
+    struct err err = ERR_INIT;
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    world_create(&w, "one", false);
+    world_create(&w, "two", false);
+    world_create(&w, "three", true);
+    struct vm_prune_request dry = {.dry_run = true}, real = {.dry_run = false};
+    struct operation_entry *op = vm_prune_start(&w.core, &dry, NULL, &err);
+    CHECK(succeeds(&w, op, &err));
+    CHECK_CONTAINS(op->op.message, "2 VMs would");
+    CHECK(succeeds(&w, vm_prune_start(&w.core, &real, NULL, &err), &err));
+    CHECK_INT(vm_count(&w.core), 1);
+    delete_it(&w, "three");
+    world_close(&w);
+}
+
+int main(void)
+{
+    world_make_dir(dir);
+    RUN(test_life);
+    RUN(test_adopt);
+    RUN(test_died_meanwhile);
+    RUN(test_crash);
+    RUN(test_ephemeral);
+    RUN(test_kill_preempts);
+    RUN(test_prune);
+    world_remove_dir(dir);
+    return check_end();
+}

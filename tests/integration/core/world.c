@@ -1,0 +1,224 @@
+/* A core for tests; see world.h. */
+#include "tests/integration/core/world.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "daemon/core/reconcile.h"
+#include "daemon/core/vm_ops.h"
+#include "daemon/store/store.h"
+#include "rpc/event/worker.h"
+
+enum { WORKERS = 4, WORKERS_QUEUED = 1000 };
+
+static void on_ready(void *arg)
+{
+    struct world *w = arg;
+    w->ready = true;
+    loop_stop(w->core.loop);
+}
+
+static void on_late(void *arg)
+{
+    struct world *w = arg;
+    w->late = true;
+    loop_stop(w->core.loop);
+}
+
+/* Runs the loop until someone stops it. */
+static bool run(struct world *w)
+{
+    struct err err = ERR_INIT;
+    w->late = false;
+    timer_start(&w->deadline, WORLD_WAIT_MS);
+    if (loop_run(w->core.loop, &err) < 0)
+        fprintf(stderr, "loop: %s\n", err.message);
+    timer_stop(&w->deadline);
+    if (w->late)
+        fprintf(stderr, "nothing came within %d ms\n", WORLD_WAIT_MS);
+    return !w->late;
+}
+
+bool world_open(struct world *w, const char *dir, const char *driver)
+{
+    struct err err = ERR_INIT;
+    memset(w, 0, sizeof(*w));
+    if (!getenv("BANGER_TEST_LOG"))
+        log_set_level(LOG_LEVEL_ERROR);
+    struct core *c = &w->core;
+    snprintf(c->config.state_dir, sizeof(c->config.state_dir), "%s", dir);
+    snprintf(c->config.default_driver, sizeof(c->config.default_driver), "%s", driver);
+    c->config.max_vms = 100;
+    c->config.boot_timeout_ms = 30000;
+    c->config.stop_grace_ms = 10000;
+    char path[PATH_BYTES + 16];
+    snprintf(path, sizeof(path), "%s/banger.db", dir);
+    c->loop = loop_new(&err);
+    c->workers = c->loop ? workers_new(c->loop, "work", WORKERS, WORKERS_QUEUED, &err) : NULL;
+    c->store = c->workers ? store_open(c->loop, path, &err) : NULL;
+    w->vmm_host = (struct vmm_host){.loop = c->loop,
+                                    .workers = c->workers,
+                                    .agent_path = AGENT_FILE,
+                                    .state_dir = c->config.state_dir};
+    c->vmm_host = &w->vmm_host;
+    if (!c->store || core_open(c, &err) < 0 || timer_init(&w->deadline, c->loop, on_late, w) < 0) {
+        fprintf(stderr, "cannot open a core: %s\n", err.message);
+        return false;
+    }
+    reconcile_start(c, on_ready, w);
+    return run(w) && w->ready;
+}
+
+void world_close(struct world *w)
+{
+    timer_done(&w->deadline);
+    workers_close(w->core.workers);
+    core_close(&w->core);
+    store_close(w->core.store);
+    loop_free(w->core.loop);
+}
+
+void world_make_dir(char dir[PATH_BYTES])
+{
+    snprintf(dir, PATH_BYTES, "/tmp/banger-core-XXXXXX");
+    if (!mkdtemp(dir)) {
+        perror("mkdtemp");
+        exit(EXIT_FAILURE);
+    }
+}
+
+void world_remove_dir(const char *dir)
+{
+    struct err err = ERR_INIT;
+    if (fs_remove_tree(dir, &err) < 0)
+        fprintf(stderr, "%s\n", err.message);
+}
+
+static void on_operation(void *arg, struct operation_entry *op)
+{
+    struct world *w = arg;
+    if (op->over)
+        loop_stop(w->core.loop);
+}
+
+bool world_wait(struct world *w, struct operation_entry *op)
+{
+    if (!op)
+        return false;
+    struct operation_watch watch;
+    operation_watch(op, &watch, on_operation, w);
+    bool over = op->over || (run(w) && op->over);
+    operation_unwatch(&watch);
+    return over;
+}
+
+bool world_wait_all(struct world *w)
+{
+    for (;;) {
+        struct operation_entry *op = operation_next(&w->core, NULL);
+        while (op && op->over)
+            op = operation_next(&w->core, op);
+        if (!op)
+            return true;
+        if (!world_wait(w, op))
+            return false;
+    }
+}
+
+struct wait_state {
+    struct world *w;
+    enum vm_state state;
+    bool agent;
+};
+
+static bool reached(const struct wait_state *s, const struct vm_entry *e)
+{
+    if (s->agent)
+        return e->agent_ready;
+    return s->state == VM_STATE_UNSPECIFIED ? e->removed : e->vm.runtime.state == s->state;
+}
+
+static void on_vm(void *arg, struct vm_entry *e)
+{
+    struct wait_state *s = arg;
+    if (reached(s, e))
+        loop_stop(s->w->core.loop);
+}
+
+static bool wait_vm(struct wait_state *s, struct vm_entry *e)
+{
+    struct vm_watch watch;
+    vm_watch(e, &watch, on_vm, s);
+    bool there = reached(s, e) || (run(s->w) && reached(s, e));
+    vm_unwatch(&watch);
+    return there;
+}
+
+bool world_wait_state(struct world *w, struct vm_entry *e, enum vm_state state)
+{
+    return wait_vm(&(struct wait_state){.w = w, .state = state}, e);
+}
+
+bool world_wait_agent(struct world *w, struct vm_entry *e)
+{
+    return wait_vm(&(struct wait_state){.w = w, .agent = true}, e);
+}
+
+struct count {
+    struct world *w;
+    int n;
+};
+
+static void on_counted(void *arg, const struct vmm_found *found, size_t n, const struct err *err)
+{
+    struct count *c = arg;
+    (void)found;
+    c->n = err ? -1 : (int)n;
+    loop_stop(c->w->core.loop);
+}
+
+int world_count_monitors(struct world *w)
+{
+    struct count c = {.w = w, .n = -1};
+    char folder[PATH_BYTES + 8];
+    snprintf(folder, sizeof(folder), "%s/vms", w->core.config.state_dir);
+    vmm_scan(&w->vmm_host, folder, on_counted, &c);
+    run(w);
+    return c.n;
+}
+
+int world_count_entries(const char *dir, const char *folder)
+{
+    char path[PATH_BYTES + 64];
+    snprintf(path, sizeof(path), "%s/%s", dir, folder);
+    DIR *d = opendir(path);
+    if (!d)
+        return -1;
+    int n = 0;
+    for (struct dirent *e; (e = readdir(d));)
+        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+    closedir(d);
+    return n;
+}
+
+struct vm_entry *world_create(struct world *w, const char *name, bool start)
+{
+    struct err err = ERR_INIT;
+    struct vm_create_request req = {.name = name, .start = start};
+    struct operation_entry *op = vm_create_start(&w->core, &req, NULL, &err);
+    if (!op) {
+        fprintf(stderr, "create %s: %s\n", name, err.message);
+        return NULL;
+    }
+    operation_ref(op);
+    bool ok = world_wait(w, op) && op->op.state == OP_SUCCEEDED;
+    if (!ok)
+        fprintf(stderr, "create %s: %s: %s\n", name, op->op.error_stage, op->op.error_message);
+    operation_unref(op);
+    return ok ? vm_find(&w->core, name, &err) : NULL;
+}

@@ -177,7 +177,6 @@ void call_stream_closed(struct rpc_call *call, uint32_t error_code)
         return;
     if (!wire_conn_is_server(conn)) {
         client_settle_status(call, error_code);
-        call->over = true;
         if (call->got_status && call_input_pending(call))
             return; /* closed() comes when the messages are read */
     } else if (!call->sent_end || error_code != NGHTTP2_NO_ERROR) {
@@ -234,7 +233,7 @@ const char *rpc_call_metadata(const struct rpc_call *call, const char *key, size
 /* False when the API has nothing to do any more. */
 static bool call_is_live(const struct rpc_call *call)
 {
-    return !call->over && !call->conn->broken;
+    return !call->over && call->stream_open && !call->conn->broken;
 }
 
 int rpc_call_send(struct rpc_call *call, const ProtobufCMessage *message)

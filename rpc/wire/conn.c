@@ -165,7 +165,7 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
     (void)session;
     (void)frame;
     (void)user_data;
-    return call_take_output(source->ptr, frame_head, len) < 0 ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+    return call_take_output(source->ptr, frame_head, len);
 }
 
 static int conn_make_session(struct wire_conn *conn)
@@ -333,6 +333,7 @@ int wire_conn_pull(struct wire_conn *conn, struct buf *to, size_t target, struct
     conn->woken = false;
     conn->busy = true;
     conn->pull_to = to;
+    conn->pull_target = target;
     wire_conn_do_work(conn);
     int rv = conn_pull_frames(conn, to, target);
     if (rv == 0 && !list_empty(&conn->blocked))

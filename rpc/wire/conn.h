@@ -65,6 +65,7 @@ struct wire_conn {
     struct rpc_call *hot_call;     /* the stream that the frames come for */
     const struct route *hot_route; /* what the last request asked for */
     struct buf *pull_to;           /* while pulling */
+    size_t pull_target;
     struct message_cache messages;
     size_t queued_bytes;     /* in rpc_call.out of all calls */
     size_t held_bytes;       /* in rpc_call.in of all calls */

@@ -12,7 +12,8 @@
 
 enum {
     CONSUME_STEP_BYTES = 128 << 10, /* windows are given back in steps of this */
-    HELD_MAX_BYTES = 32 << 20,      /* of paused streams, before the connection stalls too */
+    PAUSED_MAX_BYTES = 32 << 20,    /* held by paused streams, before the connection stalls too */
+    HELD_MAX_BYTES = 64 << 20,      /* held at all, before messages not yet whole are refused */
     MEMORY_FACTOR = 8,              /* decoded size allowed per byte of the message limit */
 };
 
@@ -27,10 +28,23 @@ static void input_consume_stream(struct rpc_call *call)
     call->unconsumed_bytes = 0;
 }
 
+/* Only what handlers will take or drop may stall the connection: messages that wait for their own
+ * rest would wait for ever. */
+static bool input_stalls_conn(const struct wire_conn *conn)
+{
+    size_t paused = 0;
+    if (conn->held_bytes < PAUSED_MAX_BYTES)
+        return false;
+    for (const struct list *l = conn->calls.next; l != &conn->calls; l = l->next) {
+        const struct rpc_call *call = container_of(l, struct rpc_call, link);
+        paused += call->paused ? buf_len(&call->in) : 0;
+    }
+    return paused >= PAUSED_MAX_BYTES;
+}
+
 static void input_consume_conn(struct wire_conn *conn)
 {
-    if (conn->unconsumed_bytes < CONSUME_STEP_BYTES || conn->held_bytes >= HELD_MAX_BYTES ||
-        !conn->session)
+    if (conn->unconsumed_bytes < CONSUME_STEP_BYTES || !conn->session || input_stalls_conn(conn))
         return;
     wire_conn_check(conn,
                     nghttp2_session_consume_connection(conn->session, conn->unconsumed_bytes));
@@ -115,6 +129,10 @@ static size_t input_run(struct rpc_call *call, const uint8_t *data, size_t len)
 
 static void input_hold(struct rpc_call *call, const uint8_t *data, size_t len)
 {
+    if (!call->paused && call->conn->held_bytes + len > HELD_MAX_BYTES) {
+        input_fail(call, ERR_LIMIT, "too many large messages at once on one connection");
+        return;
+    }
     if (buf_append(&call->in, data, len) == 0) {
         call->conn->held_bytes += len;
         return;

@@ -1,7 +1,6 @@
 /* Messages to bytes of a stream; see stream.h. What is queued is framed already; nghttp2 asks for
  * it as far as the peer's windows allow, and the frames are written without another copy between.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "rpc/wire/conn.h"
@@ -64,10 +63,14 @@ void call_end_output(struct rpc_call *call)
     }
 }
 
+/* What is promised to a DATA frame already begun has to stay. */
 void call_drop_output(struct rpc_call *call)
 {
-    call->conn->queued_bytes -= buf_len(&call->out);
-    buf_reset(&call->out);
+    size_t drop = buf_len(&call->out) - call->promised_bytes;
+    call->conn->queued_bytes -= drop;
+    call->out.tail -= drop;
+    if (buf_len(&call->out) == 0)
+        buf_reset(&call->out);
 }
 
 void call_reset(struct rpc_call *call, uint32_t error_code)
@@ -105,6 +108,7 @@ static ssize_t output_read(nghttp2_session *session, int32_t stream_id, uint8_t 
     }
     if (n > 0)
         *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    call->promised_bytes = n;
     return (ssize_t)n;
 }
 
@@ -118,17 +122,17 @@ int call_take_output(struct rpc_call *call, const uint8_t *frame_head, size_t le
 {
     struct wire_conn *conn = call->conn;
     size_t n = HTTP2_HEAD_BYTES + len;
-    if (len > buf_len(&call->out)) {
-        errno = EINVAL;
-        return -1;
-    }
+    /* nghttp2 goes from one DATA frame to the next without coming back to us. */
+    if (buf_len(conn->pull_to) >= conn->pull_target)
+        return NGHTTP2_ERR_WOULDBLOCK;
     uint8_t *at = buf_reserve(conn->pull_to, n);
     if (!at)
-        return -1;
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
     memcpy(at, frame_head, HTTP2_HEAD_BYTES);
     memcpy(at + HTTP2_HEAD_BYTES, buf_data(&call->out), len);
     buf_commit(conn->pull_to, n);
     buf_consume(&call->out, len);
+    call->promised_bytes = 0;
     conn->queued_bytes -= len;
     return 0;
 }

@@ -45,6 +45,7 @@ struct rpc_call {
     size_t header_bytes;     /* received so far, for the limit */
     size_t unconsumed_bytes; /* received, stream window not yet given back */
     size_t max_message_bytes;
+    size_t promised_bytes; /* of out, to the DATA frame that nghttp2 has begun */
 
     bool held : 1;         /* the connection has its reference and link */
     bool stream_open : 1;  /* nghttp2 has the stream */
@@ -108,7 +109,7 @@ void call_drop_output(struct rpc_call *call);
 void call_reset(struct rpc_call *call, uint32_t error_code);
 /* What nghttp2 fetches the call's output with. */
 nghttp2_data_provider call_output_provider(struct rpc_call *call);
-/* Writes one DATA frame to conn->pull_to. */
+/* Writes one DATA frame to conn->pull_to: 0, or nghttp2's code for not now or never. */
 int call_take_output(struct rpc_call *call, const uint8_t *frame_head, size_t len);
 /* Tells the blocked calls that there is room. */
 void calls_notify_writable(struct wire_conn *conn);

@@ -1,0 +1,253 @@
+/* The small parts: base 64, timeouts, UTF-8, metadata, deadlines, status, checked decoding. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "rpc/wire/base64.h"
+#include "rpc/wire/deadline.h"
+#include "rpc/wire/message.h"
+#include "rpc/wire/metadata.h"
+#include "rpc/wire/status.h"
+#include "rpc/wire/timeout.h"
+#include "rpc/wire/utf8.h"
+#include "tests/support/check.h"
+#include "tests/support/echo_service.h"
+
+static void test_base64(void)
+{
+    uint8_t data[300], back[300];
+    char text[404];
+    for (size_t n = 0; n < sizeof(data); n++) {
+        data[n] = (uint8_t)(n * 77 + 3);
+        size_t len = base64_encoded_bytes(n);
+        base64_encode(text, data, n);
+        CHECK_INT(base64_decode(back, text, len), n);
+        CHECK(memcmp(back, data, n) == 0);
+    }
+    CHECK_INT(base64_decode(back, "aGk=", 4), 2);
+    CHECK_INT(base64_decode(back, "aA==", 4), 1);
+    CHECK_INT(base64_decode(back, "a", 1), -1);
+    CHECK_INT(base64_decode(back, "====", 4), -1);
+    CHECK_INT(base64_decode(back, "a b", 3), -1);
+    CHECK_INT(base64_decode(back, "", 0), 0);
+}
+
+static void test_timeout(void)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } cases[] = {{"1S", 1000},   {"20m", 20},        {"1H", 3600000},
+                 {"2M", 120000}, {"1u", 1},          {"1001u", 2},
+                 {"0n", 0},      {"1n", 1},          {"S", -1},
+                 {"", -1},       {"123456789m", -1}, {"-1S", -1},
+                 {"1x", -1},     {"1.5S", -1},       {"99999999H", INT64_C(359999996400000)}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        CHECK_INT(timeout_parse(cases[i].text, strlen(cases[i].text)), cases[i].ms);
+    char text[TIMEOUT_BYTES];
+    static const int64_t times[] = {0, 1, 99999999, 100000000, INT64_C(1) << 40};
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        size_t len = timeout_format(text, times[i]);
+        CHECK(timeout_parse(text, len) >= times[i]);
+        CHECK(timeout_parse(text, len) <= times[i] + times[i] / 1000 + 1);
+    }
+    CHECK(timeout_parse(text, timeout_format(text, INT64_MAX)) > 0);
+}
+
+static void test_utf8(void)
+{
+    static const struct {
+        const char *text;
+        size_t len, good;
+    } cases[] = {{"plain ascii text", 16, 16},
+                 {"caf\xc3\xa9", 5, 5},
+                 {"\xf0\x9f\x98\x80 \xe2\x82\xac", 8, 8},
+                 {"ab\0cd", 5, 2},
+                 {"12345678\0", 9, 8},
+                 {"\xc0\x80", 2, 0},
+                 {"\xed\xa0\x80", 3, 0},
+                 {"\xf4\x90\x80\x80", 4, 0},
+                 {"x\xe2\x82", 3, 1},
+                 {"\xff", 1, 0},
+                 {"\x80", 1, 0},
+                 {"\xe0\x9f\xbf", 3, 0},
+                 {"\xf0\x8f\xbf\xbf", 4, 0}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        CHECK_INT(utf8_prefix((const uint8_t *)cases[i].text, cases[i].len), cases[i].good);
+}
+
+static int add(struct metadata *m, const char *key, const char *value)
+{
+    return metadata_add(m, (const uint8_t *)key, strlen(key), (const uint8_t *)value,
+                        strlen(value));
+}
+
+static void test_metadata(void)
+{
+    struct metadata m;
+    metadata_init(&m, 200);
+    CHECK_INT(add(&m, "a", "1"), 0);
+    CHECK_INT(add(&m, "a", "2"), 0);
+    CHECK_INT(add(&m, "x-bin", "aGk,eW8"), 0);
+    CHECK_INT(add(&m, "y-bin", ""), 0);
+    size_t len;
+    CHECK_STR(metadata_find(&m, "a", &len), "1");
+    CHECK_STR(metadata_find(&m, "x-bin", &len), "hi");
+    CHECK_INT(len, 2);
+    CHECK_STR(metadata_find(&m, "y-bin", &len), "");
+    CHECK(!metadata_find(&m, "b", NULL));
+    CHECK_INT(add(&m, "z-bin", "!"), -1);
+    CHECK_INT(errno, EINVAL);
+    char big[300];
+    memset(big, 'x', sizeof(big));
+    big[299] = '\0';
+    CHECK_INT(add(&m, "big", big), -1);
+    CHECK_INT(errno, ENOSPC);
+    metadata_done(&m);
+}
+
+static struct deadline *passed[64];
+static size_t n_passed;
+
+static void note_passed(struct deadline *d)
+{
+    passed[n_passed++] = d;
+}
+
+static void test_deadlines(void)
+{
+    struct deadlines h;
+    deadlines_init(&h);
+    struct deadline d[64] = {{0}};
+    for (size_t i = 0; i < 64; i++) {
+        d[i].passed = note_passed;
+        CHECK_INT(deadlines_set(&h, &d[i], (int64_t)(i * 37 % 64)), 0);
+    }
+    CHECK_INT(deadlines_next_ms(&h), 0);
+    for (size_t i = 0; i < 64; i += 3)
+        deadlines_remove(&h, &d[i]);
+    deadlines_remove(&h, &d[0]);
+    CHECK_INT(deadlines_set(&h, &d[1], 100), 0);
+    deadlines_run(&h, 63);
+    CHECK_INT(n_passed, 64 - 22 - 1);
+    for (size_t i = 1; i < n_passed; i++)
+        CHECK(passed[i - 1]->at_ms <= passed[i]->at_ms);
+    CHECK_INT(deadlines_next_ms(&h), 100);
+    deadlines_remove(&h, &d[1]);
+    CHECK_INT(deadlines_next_ms(&h), INT64_MAX);
+    deadlines_done(&h);
+}
+
+static void test_status(void)
+{
+    struct err e = ERR_INIT, back = ERR_INIT;
+    err_set(&e, ERR_STATE, " 100%% \xc3\xa9\n");
+    err_tag(&e, "VM_RUNNING", "vm/%s", "box");
+    memcpy(e.stage, "start", 6);
+    struct status_text t;
+    status_format(&t, &e);
+    uint8_t details[STATUS_PROTO_BYTES];
+    ssize_t n = base64_decode(details, t.details, t.details_len);
+    CHECK(n > 0);
+    status_parse_code(&back, t.code, t.code_len);
+    status_parse_message(&back, t.message, t.message_len);
+    status_parse_details(&back, details, (size_t)n);
+    CHECK_INT(back.code, ERR_STATE);
+    CHECK_STR(back.message, e.message);
+    CHECK_STR(back.reason, "VM_RUNNING");
+    CHECK_STR(back.resource, "vm/box");
+    CHECK_STR(back.stage, "start");
+    CHECK(t.message[0] == '%');
+    /* The longest of everything fits. */
+    memset(e.message, 0x80, sizeof(e.message) - 1);
+    memset(e.reason, 'r', sizeof(e.reason) - 1);
+    memset(e.resource, 'r', sizeof(e.resource) - 1);
+    memset(e.stage, 's', sizeof(e.stage) - 1);
+    status_format(&t, &e);
+    CHECK_INT(t.message_len, 3 * 511);
+    status_parse_code(&back, "17", 2);
+    CHECK_INT(back.code, ERR_UNKNOWN);
+    status_parse_code(&back, "x", 1);
+    CHECK_INT(back.code, ERR_UNKNOWN);
+    status_parse_message(&back, "a%4", 3);
+    CHECK_STR(back.message, "a%4");
+}
+
+static struct err decode(const void *data, size_t len, size_t memory)
+{
+    struct err e = ERR_INIT;
+    struct message_cache cache = {0};
+    struct message_limits limits = {memory, MESSAGE_MAX_DEPTH};
+    ProtobufCMessage *m =
+        message_decode(&banger__test__v1__echo_request__descriptor, data, len, &limits, &cache, &e);
+    if (m)
+        rpc_message_free(m);
+    message_cache_done(&cache);
+    return e;
+}
+
+#define DECODE(bytes) decode(bytes, sizeof(bytes) - 1, 1 << 20)
+
+static void test_decode(void)
+{
+    CHECK_INT(DECODE("").code, ERR_NONE);
+    CHECK_INT(DECODE("\x0a\x02hi").code, ERR_NONE);
+    CHECK_INT(DECODE("\xf2\x3f\x02hi").code, ERR_NONE); /* unknown field */
+    struct err e = DECODE("\x0a\x02\xff\xfe");
+    CHECK_INT(e.code, ERR_INVALID);
+    CHECK_STR(e.message, "field text: the string is not valid UTF-8");
+    e = DECODE("\x0a\x03"
+               "a\0b");
+    CHECK_STR(e.message, "field text: the string has a NUL byte in it");
+    e = DECODE("\x42\x07\x12\x05\x0a\x03"
+               "a\0b");
+    CHECK_STR(e.message, "field nested.leaves.text: the string has a NUL byte in it");
+    e = DECODE("\x0a\x05hi");
+    CHECK_STR(e.message, "request message: malformed protocol buffer");
+    e = DECODE("\x42\x02\x0a\x05");
+    CHECK_STR(e.message, "field nested: malformed protocol buffer");
+    e = DECODE("\x08\x01");
+    CHECK_STR(e.message, "field text: the wire type does not fit the field's type");
+    e = DECODE("\x4a\x02\x80\x80");
+    CHECK_STR(e.message, "field numbers: malformed packed numbers");
+    CHECK_INT(DECODE("\x4a\x03\x01\x02\x03").code, ERR_NONE);
+    CHECK_INT(DECODE("\x48\x01\x48\x02").code, ERR_NONE); /* not packed */
+    CHECK_INT(DECODE("\x0b\x0c").code, ERR_INVALID);      /* a group */
+    CHECK_INT(DECODE("\x00\x00").code, ERR_INVALID);      /* field number 0 */
+    CHECK_INT(DECODE("\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01").code, ERR_INVALID);
+}
+
+/* Two bytes on the wire, far more in memory: the budget stops it before anything is allocated. */
+static void test_decode_budget(void)
+{
+    size_t len = 200000;
+    uint8_t *tags = malloc(len);
+    for (size_t i = 0; i < len; i += 2) {
+        tags[i] = 0x3a;
+        tags[i + 1] = 0;
+    }
+    struct err e = decode(tags, len, 1 << 20);
+    CHECK_INT(e.code, ERR_LIMIT);
+    CHECK_CONTAINS(e.message, "field tags");
+    CHECK_INT(decode(tags, 2000, 1 << 20).code, ERR_NONE);
+    /* Duplicates of a message field are merged, with arrays that grow each time. */
+    for (size_t i = 0; i + 6 <= len; i += 6)
+        memcpy(tags + i, "\x42\x04\x12\x00\x12\x00", 6);
+    CHECK_INT(decode(tags, 60, 1 << 20).code, ERR_NONE);
+    CHECK_INT(decode(tags, 60000, 1 << 20).code, ERR_LIMIT);
+    free(tags);
+}
+
+int main(void)
+{
+    RUN(test_base64);
+    RUN(test_timeout);
+    RUN(test_utf8);
+    RUN(test_metadata);
+    RUN(test_deadlines);
+    RUN(test_status);
+    RUN(test_decode);
+    RUN(test_decode_budget);
+    return check_end();
+}

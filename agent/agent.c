@@ -327,13 +327,15 @@ static void pump_sessions(struct agent *a)
     }
 }
 
+/* Until nothing moves any more, or the processes should have a turn again: then more is due at
+ * once, as no event will announce it. */
 static void pump(struct agent *a)
 {
-    for (int i = 0; i < MAX_PUMPS; i++) {
+    a->more_due = true;
+    for (int i = 0; i < MAX_PUMPS && a->more_due; i++) {
         pump_sessions(a);
         bool any = subscriptions_pump(&a->subscriptions, &a->sessions, &a->link);
-        if (!link_flush(&a->link) && !any)
-            break;
+        a->more_due = link_flush(&a->link) || any;
     }
 }
 
@@ -425,7 +427,7 @@ void agent_shut_down(struct agent *a, PB(ShutdownMode) mode, uint32_t grace_ms)
 
 bool agent_round(struct agent *a, int max_wait_ms)
 {
-    if (loop_round(&a->loop, max_wait_ms) < 0)
+    if (loop_round(&a->loop, a->more_due ? 0 : max_wait_ms) < 0)
         return false;
     pump(a);
     sessions_release_held(&a->sessions);

@@ -48,6 +48,7 @@ struct agent {
     bool configured;
     PB(Configure) wanted; /* the last Configure; applied when the root is there */
     bool wanted_pending;
+    bool more_due; /* the last pump stopped before it was done */
     bool shutting_down, killed, asked, ended;
     PB(ShutdownMode) shutdown_mode;
     struct loop_timer shutdown; /* grace, then the last word's time on the wire */

@@ -189,6 +189,7 @@ static int take_hello_reply(struct probe *p, uint64_t nonce)
         snprintf(p->boot_id, sizeof(p->boot_id), "%s", m->hello_reply->boot_id);
         snprintf(p->instance, sizeof(p->instance), "%s", m->hello_reply->instance);
         snprintf(p->boot_error, sizeof(p->boot_error), "%s", m->hello_reply->boot_error);
+        p->max_sessions = m->hello_reply->max_sessions;
         probe_free(m);
         p->next_in = 1;
         return 0;

@@ -27,6 +27,7 @@ struct probe {
     uint32_t next_in, next_out;
     uint32_t n_subscriptions;
     char boot_id[40], instance[40], boot_error[256];
+    uint32_t max_sessions;
     uint32_t n_synced; /* sessions told after the hello */
     char error[256];
 };

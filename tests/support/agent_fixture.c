@@ -1,0 +1,58 @@
+/* An agent for tests; see agent_fixture.h. */
+#include "tests/support/agent_fixture.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/agent.h"
+#include "agent/spawn.h"
+
+static char folder[] = "/tmp/banger-agent-XXXXXX";
+static char path[64];
+static pid_t child;
+
+static _Noreturn void run_agent(void)
+{
+    static struct agent agent;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    spawn_protect_self(false);
+    if (agent_init(&agent, NULL) < 0 || agent_watch_signals(&agent) < 0 ||
+        link_use_listener(&agent.link, path) < 0 ||
+        spool_pool_use(&agent.sessions.pool, folder) < 0)
+        exit(9);
+    agent_set_root(&agent, "");
+    while (agent_round(&agent, -1))
+        continue;
+    agent_done(&agent);
+    exit(0);
+}
+
+int fixture_start(void)
+{
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(path, sizeof(path), "%s/agent.sock", folder);
+    child = fork();
+    if (child == 0)
+        run_agent();
+    return child > 0 ? 0 : -1;
+}
+
+const char *fixture_path(void)
+{
+    return path;
+}
+
+int fixture_stop(void)
+{
+    int status = 0;
+    kill(child, SIGTERM);
+    if (waitpid(child, &status, 0) != child || !WIFEXITED(status))
+        return -1;
+    rmdir(folder);
+    return WEXITSTATUS(status);
+}

@@ -1,0 +1,12 @@
+/* An agent in a child process, listening in a temporary folder; one per test program. */
+#ifndef BANGER_TESTS_AGENT_FIXTURE_H
+#define BANGER_TESTS_AGENT_FIXTURE_H
+
+/* 0, or -1. The agent touches nothing of the machine (no Configure, no power). */
+int fixture_start(void);
+/* Its socket. */
+const char *fixture_path(void);
+/* Ends it with SIGTERM; its exit code, or -1 for anything else. */
+int fixture_stop(void);
+
+#endif

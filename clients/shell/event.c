@@ -33,6 +33,17 @@ static int event_print(struct cli *cli, const Banger__V1__Event *event)
     return cli_end_output(cli);
 }
 
+/* The sequence number behind which the latest n events are. */
+static uint64_t event_before_latest(struct cli *cli, uint32_t n)
+{
+    Banger__V1__ListEventsRequest request = BANGER__V1__LIST_EVENTS_REQUEST__INIT;
+    request.page_size = 1;
+    Banger__V1__ListEventsResponse *list = banger_list_events(cli->client, &request, NULL, NULL);
+    uint64_t last = list ? list->last_seq : 0;
+    FREE_MESSAGE(list);
+    return last > n ? last - n : 0;
+}
+
 static int event_list(struct cli *cli, const void *values, const struct opt_args *args)
 {
     const struct event_options *o = values;
@@ -44,6 +55,8 @@ static int event_list(struct cli *cli, const void *values, const struct opt_args
     request.page_size = o->limit.given && o->limit.value <= 1000 ? (uint32_t)o->limit.value : 100;
     if (cli_connect(cli) < 0)
         return EXIT_BANGER;
+    if (!o->after.given && args->n_refs == 0)
+        request.after_seq = event_before_latest(cli, request.page_size);
     Banger__V1__ListEventsResponse *list = banger_list_events(cli->client, &request, NULL, &error);
     if (!list)
         return cli_fail(&error, "list events");
@@ -108,7 +121,7 @@ static const struct opt list_opts[] = {
     {"after", 0, OPT_COUNT, offsetof(struct event_options, after), "SEQ", "only later ones", NULL,
      NAMES_NONE},
     {"limit", 'n', OPT_COUNT, offsetof(struct event_options, limit), "N",
-     "so many (default 100, at most 1000)", NULL, NAMES_NONE},
+     "the latest so many (default 100, at most 1000)", NULL, NAMES_NONE},
     {.name = NULL},
 };
 

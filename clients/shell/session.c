@@ -31,7 +31,7 @@ static int session_start_run(struct cli *cli, const void *values, const struct o
     if (o->name)
         request.message.name = (char *)o->name;
     if (status == 0)
-        session = session_start(cli, &request, &status);
+        session = session_start(cli, &request, &status, false);
     session_request_done(&request);
     if (!session)
         return status;

@@ -74,9 +74,10 @@ int session_request_init(struct session_request *request, const struct session_o
                          const char *vm, int argc, char **argv, bool with_stdin);
 void session_request_done(struct session_request *request);
 
-/* Starts it. NULL, with the error printed and *status set, when it does not run. */
+/* Starts it. NULL, with the error printed and *status set, when it does not run; forget: deletes
+ * the record of one that could not be started. */
 Banger__V1__GuestSession *session_start(struct cli *cli, const struct session_request *request,
-                                        int *status);
+                                        int *status, bool forget);
 /* 126 or 127 for a command that could not be started, EXIT_BANGER for other failures; says why. */
 int session_report_failure(const Banger__V1__GuestSession *session);
 

@@ -106,8 +106,17 @@ int session_report_failure(const Banger__V1__GuestSession *session)
     }
 }
 
+/* The record has done its duty: the exit status is known here. */
+static void session_forget(struct cli *cli, const char *id)
+{
+    Banger__V1__DeleteSessionRequest request = BANGER__V1__DELETE_SESSION_REQUEST__INIT;
+    request.session = (char *)id;
+    Banger__V1__Empty *empty = banger_delete_session(cli->client, &request, NULL, NULL);
+    FREE_MESSAGE(empty);
+}
+
 Banger__V1__GuestSession *session_start(struct cli *cli, const struct session_request *request,
-                                        int *status)
+                                        int *status, bool forget)
 {
     struct banger_error error;
     Banger__V1__GuestSession *session =
@@ -119,6 +128,8 @@ Banger__V1__GuestSession *session_start(struct cli *cli, const struct session_re
     if (session->state != BANGER__V1__SESSION_STATE__SESSION_STATE_FAILED)
         return session;
     *status = session_report_failure(session);
+    if (forget)
+        session_forget(cli, session->id);
     FREE_MESSAGE(session);
     return NULL;
 }
@@ -131,15 +142,6 @@ static void session_kill_quietly(struct cli *cli, const char *id)
     FREE_MESSAGE(session);
 }
 
-/* The record has done its duty: the exit status is known here. */
-static void session_forget(struct cli *cli, const char *id)
-{
-    Banger__V1__DeleteSessionRequest request = BANGER__V1__DELETE_SESSION_REQUEST__INIT;
-    request.session = (char *)id;
-    Banger__V1__Empty *empty = banger_delete_session(cli->client, &request, NULL, NULL);
-    FREE_MESSAGE(empty);
-}
-
 int session_run_attached(struct cli *cli, const char *vm, const struct session_options *o, int argc,
                          char **argv, bool keep, struct stream_signals *signals)
 {
@@ -148,7 +150,7 @@ int session_run_attached(struct cli *cli, const char *vm, const struct session_o
     struct session_request request;
     Banger__V1__GuestSession *session = NULL;
     if (session_request_init(&request, o, vm, argc, argv, with_stdin) == 0)
-        session = session_start(cli, &request, &status);
+        session = session_start(cli, &request, &status, !keep);
     if (session) {
         struct stream_options stream = {
             .session = session->id,
@@ -161,7 +163,7 @@ int session_run_attached(struct cli *cli, const char *vm, const struct session_o
         enum stream_end end = stream_session(cli, &stream, &status);
         if (end == STREAM_KILL || end == STREAM_PIPE)
             session_kill_quietly(cli, session->id);
-        if (end == STREAM_EXITED && !keep)
+        if ((end == STREAM_EXITED || end == STREAM_KILL || end == STREAM_PIPE) && !keep)
             session_forget(cli, session->id);
         FREE_MESSAGE(session);
     }

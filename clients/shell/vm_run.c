@@ -91,7 +91,7 @@ static int run_detached(struct cli *cli, const struct vm_run_options *o, const c
         Banger__V1__GuestSession *session = NULL;
         status = session_request_init(&request, &o->session, id, argc, argv, false);
         if (status == 0)
-            session = session_start(cli, &request, &status);
+            session = session_start(cli, &request, &status, false);
         session_request_done(&request);
         FREE_MESSAGE(session);
     }

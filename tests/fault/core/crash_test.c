@@ -1,0 +1,275 @@
+/* SIGKILL at every journaled step of every VM operation, forward and backward, and once more while
+ * the next daemon recovers; then a daemon that is left alone must converge: every operation over,
+ * records, processes and folders in agreement, nothing left behind.
+ *
+ * The one that is killed is this program in the role of a daemon: crash_test act|settle DIR KIND.
+ */
+#include <limits.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "daemon/core/vm_ops.h"
+#include "daemon/core/vm_run.h"
+#include "tests/integration/core/world.h"
+#include "tests/support/check.h"
+
+#define DRIVER "sim"
+
+static char self[PATH_MAX];
+static int crashes, points;
+
+/* The role: a daemon that begins one operation, or that only recovers */
+
+static struct operation_entry *begin(struct world *w, const char *kind, struct err *err)
+{
+    struct vm_start_request start = {.vm = "box"};
+    struct vm_stop_request stop = {.vm = "box", .grace_ms = 5000};
+    struct vm_delete_request delete = {.vm = "box"};
+    struct vm_create_request create = {.name = "box", .start = true};
+    if (strcmp(kind, "vm.create") == 0)
+        return vm_create_start(&w->core, &create, NULL, err);
+    if (strcmp(kind, "vm.start") == 0)
+        return vm_start_start(&w->core, &start, NULL, err);
+    if (strcmp(kind, "vm.restart") == 0)
+        return vm_restart_start(&w->core, &stop, NULL, err);
+    if (strcmp(kind, "vm.stop") == 0)
+        return vm_stop_start(&w->core, &stop, NULL, err);
+    if (strcmp(kind, "vm.kill") == 0)
+        return vm_kill_start(&w->core, "box", NULL, err);
+    if (strcmp(kind, "vm.pause") == 0)
+        return vm_pause_start(&w->core, "box", NULL, err);
+    if (strcmp(kind, "vm.resume") == 0)
+        return vm_resume_start(&w->core, "box", NULL, err);
+    return vm_delete_start(&w->core, &delete, NULL, err);
+}
+
+static int act(const char *role, const char *dir, const char *kind)
+{
+    struct world w;
+    struct err err = ERR_INIT;
+    if (!world_open(&w, dir, DRIVER))
+        return EXIT_FAILURE;
+    bool ok = strcmp(role, "settle") == 0 || begin(&w, kind, &err);
+    if (!ok)
+        fprintf(stderr, "%s: %s\n", kind, err.message);
+    ok = ok && world_wait_all(&w);
+    world_close(&w);
+    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* Ends with the role's wait status. */
+static int run_role(const char *role, const char *dir, const char *kind, const char *crash_at,
+                    const char *fail_at)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        setenv("BANGER_CRASH_AT", crash_at, 1);
+        if (fail_at)
+            setenv("BANGER_FAIL_AT", fail_at, 1);
+        execl(self, self, role, dir, kind, (char *)NULL);
+        _exit(127);
+    }
+    int status = -1;
+    while (waitpid(pid, &status, 0) < 0)
+        ;
+    return status;
+}
+
+/* What must be true of a daemon at rest */
+
+static void check_at_rest(struct world *w, const char *dir)
+{
+    for (struct operation_entry *op = NULL; (op = operation_next(&w->core, op));)
+        CHECK(op->over && op_is_terminal(op->op.state));
+    int live = 0;
+    for (struct vm_entry *e = NULL; (e = vm_next(&w->core, e));) {
+        enum vm_state state = e->vm.runtime.state;
+        bool up = state == VM_RUNNING || state == VM_PAUSED;
+        live += up;
+        if (!CHECK(up || state == VM_STOPPED || state == VM_FAILED))
+            fprintf(stderr, "its state is %s\n", vm_state_name(state));
+        CHECK_INT(e->machine_live, up);
+        if (!up)
+            CHECK(access(e->vm.runtime.agent_sock_path, F_OK) < 0);
+    }
+    CHECK_INT(world_count_monitors(w), live);
+    CHECK_INT(world_count_entries(dir, "vms"), vm_count(&w->core));
+}
+
+/* The operation's verdict and the VM's state go together. */
+static void check_outcome(struct world *w, const char *kind)
+{
+    struct vm_entry *e = vm_find(&w->core, "box", NULL);
+    struct operation_entry *op = operation_next(&w->core, NULL);
+    while (op && strcmp(op->op.kind, kind) != 0)
+        op = operation_next(&w->core, op);
+    bool succeeded = op && op->op.state == OP_SUCCEEDED;
+    if (strcmp(kind, "vm.create") == 0)
+        CHECK_INT(e != NULL, succeeded);
+    else if (strcmp(kind, "vm.delete") == 0)
+        CHECK_INT(e == NULL, succeeded);
+    if (!succeeded || !e)
+        return;
+    bool up = strcmp(kind, "vm.stop") != 0 && strcmp(kind, "vm.kill") != 0;
+    bool paused = strcmp(kind, "vm.pause") == 0;
+    CHECK_INT(e->vm.runtime.state, paused ? VM_PAUSED : up ? VM_RUNNING : VM_STOPPED);
+}
+
+static void prepare(const char *dir, const char *kind)
+{
+    struct world w;
+    struct err err = ERR_INIT;
+    if (strcmp(kind, "vm.create") == 0)
+        return;
+    if (!CHECK(world_open(&w, dir, DRIVER)))
+        return;
+    CHECK(world_create(&w, "box", strcmp(kind, "vm.start") != 0) != NULL);
+    if (strcmp(kind, "vm.resume") == 0)
+        CHECK(world_wait(&w, vm_pause_start(&w.core, "box", NULL, &err)));
+    world_close(&w);
+}
+
+static void converge(const char *dir, const char *kind)
+{
+    struct world w;
+    struct err err = ERR_INIT;
+    if (!CHECK(world_open(&w, dir, DRIVER)))
+        return;
+    CHECK(world_wait_all(&w));
+    check_at_rest(&w, dir);
+    check_outcome(&w, kind);
+    world_close(&w);
+    /* What is in memory is on disk. */
+    if (!CHECK(world_open(&w, dir, DRIVER)))
+        return;
+    CHECK(world_wait_all(&w));
+    check_at_rest(&w, dir);
+    check_outcome(&w, kind);
+    struct vm_delete_request delete = {.vm = "box", .force = true};
+    if (vm_find(&w.core, "box", NULL))
+        CHECK(world_wait(&w, vm_delete_start(&w.core, &delete, NULL, &err)));
+    CHECK_INT(vm_count(&w.core), 0);
+    CHECK_INT(world_count_monitors(&w), 0);
+    CHECK_INT(world_count_entries(dir, "vms"), 0);
+    world_close(&w);
+}
+
+static void crash_at(const char *kind, const char *step, const char *when, bool undo,
+                     const char *fail_at)
+{
+    char dir[PATH_BYTES], at[160];
+    int before = check_failures;
+    snprintf(at, sizeof(at), "%s:%s:%s%s", kind, step, when, undo ? ":undo" : "");
+    world_make_dir(dir);
+    prepare(dir, kind);
+    int status = run_role("act", dir, kind, at, fail_at);
+    bool crashed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    if (!CHECK(crashed))
+        fprintf(stderr, "%s was not reached: status %d\n", at, status);
+    crashes++;
+    /* The next daemon dies in the same place, if it comes there. */
+    status = run_role("settle", dir, kind, at, fail_at);
+    crashes += WIFSIGNALED(status);
+    CHECK(WIFEXITED(status) || WTERMSIG(status) == SIGKILL);
+    converge(dir, kind);
+    world_remove_dir(dir);
+    points++;
+    if (check_failures != before)
+        fprintf(stderr, "… at %s\n", at);
+}
+
+static void crash_everywhere(const struct operation_kind *kind)
+{
+    static const char *const whens[] = {"before", "journaled", "after"};
+    for (size_t s = 0; s < kind->n_steps; s++)
+        for (size_t i = 0; i < 3; i++)
+            crash_at(kind->name, kind->steps[s].name, whens[i], false, NULL);
+    crash_at(kind->name, "end", "before", false, NULL);
+    crash_at(kind->name, "end", "after", false, NULL);
+}
+
+/* The last step fails, and what is done is undone. */
+static void crash_everywhere_back(const struct operation_kind *kind)
+{
+    static const char *const whens[] = {"before", "journaled", "after"};
+    char fail_at[128];
+    snprintf(fail_at, sizeof(fail_at), "%s:%s", kind->name, kind->steps[kind->n_steps - 1].name);
+    for (size_t s = 0; s < kind->n_steps; s++)
+        for (size_t i = 0; kind->steps[s].undo && i < 3; i++)
+            crash_at(kind->name, kind->steps[s].name, whens[i], true, fail_at);
+    crash_at(kind->name, "end", "before", true, fail_at);
+    crash_at(kind->name, "end", "after", true, fail_at);
+}
+
+static void test_create(void)
+{
+    crash_everywhere(&vm_create_kind);
+}
+
+static void test_create_back(void)
+{
+    crash_everywhere_back(&vm_create_kind);
+}
+
+static void test_start(void)
+{
+    crash_everywhere(&vm_start_kind);
+}
+
+static void test_start_back(void)
+{
+    crash_everywhere_back(&vm_start_kind);
+}
+
+static void test_stop(void)
+{
+    crash_everywhere(&vm_stop_kind);
+}
+
+static void test_restart(void)
+{
+    crash_everywhere(&vm_restart_kind);
+}
+
+static void test_kill(void)
+{
+    crash_everywhere(&vm_kill_kind);
+}
+
+static void test_delete(void)
+{
+    crash_everywhere(&vm_delete_kind);
+}
+
+static void test_pause_and_resume(void)
+{
+    crash_everywhere(&vm_pause_kind);
+    crash_everywhere(&vm_resume_kind);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 4)
+        return act(argv[1], argv[2], argv[3]);
+#ifndef BANGER_FAULTS
+    return check_skip("built without BANGER_FAULTS");
+#endif
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    if (n < 0)
+        return EXIT_FAILURE;
+    self[n] = '\0';
+    RUN(test_create);
+    RUN(test_create_back);
+    RUN(test_start);
+    RUN(test_start_back);
+    RUN(test_stop);
+    RUN(test_restart);
+    RUN(test_kill);
+    RUN(test_delete);
+    RUN(test_pause_and_resume);
+    printf("%d points, %d daemons killed\n", points, crashes);
+    return check_end();
+}

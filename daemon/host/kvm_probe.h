@@ -1,7 +1,7 @@
 /* Does KVM run a guest here? /dev/kvm being there says little: under some hypervisors it opens,
  * takes every ioctl and then never executes the guest. So a kernel is booted with it, to its end,
- * and the verdict is kept for this boot of the host. Blocking for up to KVM_PROBE_BOOT_MS: on a
- * worker. */
+ * and the verdict is kept for this boot of the host. Blocking for up to KVM_PROBE_BOOT_MS (and
+ * KVM_PROBE_SLOW_MS more where a kernel begins to boot but is slow): on a worker. */
 #ifndef BANGER_DAEMON_HOST_KVM_PROBE_H
 #define BANGER_DAEMON_HOST_KVM_PROBE_H
 
@@ -9,7 +9,7 @@
 
 struct err;
 
-enum { KVM_PROBE_BOOT_MS = 5000 };
+enum { KVM_PROBE_BOOT_MS = 5000, KVM_PROBE_SLOW_MS = 60000 };
 
 struct kvm_verdict {
     bool usable;

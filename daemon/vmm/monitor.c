@@ -96,53 +96,6 @@ void monitor_close(struct vmm_machine *m)
     mon->ops->free(mon);
 }
 
-/* What it says on stderr */
-
-static void monitor_keep(struct monitor *mon, const char *text, size_t len)
-{
-    if (len > MONITOR_TAIL_BYTES) {
-        text += len - MONITOR_TAIL_BYTES;
-        len = MONITOR_TAIL_BYTES;
-    }
-    if (len > buf_room(&mon->tail))
-        buf_consume(&mon->tail, len - buf_room(&mon->tail));
-    buf_append(&mon->tail, text, len); /* out of memory: less to show */
-}
-
-/* True: something was read. */
-static bool monitor_read_log(struct monitor *mon)
-{
-    char text[MONITOR_TAIL_BYTES];
-    ssize_t n = mon->log_fd < 0 ? 0 : read(mon->log_fd, text, sizeof(text));
-    if (n <= 0)
-        return false;
-    monitor_keep(mon, text, (size_t)n);
-    if (mon->ops->output)
-        mon->ops->output(mon, text, (size_t)n);
-    return true;
-}
-
-static void monitor_log_ready(void *arg, int events)
-{
-    (void)events;
-    monitor_read_log(arg);
-}
-
-void monitor_tail(const struct monitor *mon, char *text, size_t size)
-{
-    const char *data = (const char *)buf_data(&mon->tail);
-    size_t len = buf_len(&mon->tail);
-    while (len > 0 && (data[len - 1] == '\n' || data[len - 1] == '\r'))
-        len--;
-    if (len >= size) {
-        data += len - (size - 1);
-        len = size - 1;
-    }
-    for (size_t i = 0; i < len; i++) /* one line, nothing that a terminal would obey */
-        text[i] = (unsigned char)data[i] < 0x20 || data[i] == 0x7f ? ' ' : data[i];
-    text[len] = '\0';
-}
-
 /* The process is gone */
 
 /* Its remains are removed: end what is open. */
@@ -274,6 +227,12 @@ void monitor_end(struct monitor *mon)
 }
 
 /* The process is there */
+
+static void monitor_log_ready(void *arg, int events)
+{
+    (void)events;
+    monitor_read_log(arg);
+}
 
 static int monitor_watch(struct monitor *mon, int pidfd, int log_fd, struct err *err)
 {

@@ -126,6 +126,8 @@ void monitor_fail(struct monitor *mon, const struct err *err); /* start failed: 
 void monitor_flushed(struct monitor *mon);
 /* Ends a guest that is over while its process lingers: asks, then SIGKILL. */
 void monitor_end(struct monitor *mon);
+/* Takes a piece of its stderr; true: there was one. */
+bool monitor_read_log(struct monitor *mon);
 /* The last lines of its stderr, for messages; "" without. */
 void monitor_tail(const struct monitor *mon, char *text, size_t size);
 /* Path of the FIFO that takes its stderr. */

@@ -30,12 +30,6 @@ void monitor_argv_add(struct monitor_argv *a, const char *fmt, ...)
     a->used += (size_t)n + 1;
 }
 
-void monitor_log_path(const struct vmm_config *c, char path[PATH_BYTES])
-{
-    if (snprintf(path, PATH_BYTES, "%s/monitor.log", c->vm_dir) >= PATH_BYTES)
-        path[0] = '\0'; /* opening it then fails */
-}
-
 static void monitor_job_run(struct job *job)
 {
     struct monitor_job *j = container_of(job, struct monitor_job, job);

@@ -40,7 +40,7 @@ struct qemu {
     int64_t poll_ms;
     bool flushing; /* a kill waits for the console */
     enum qemu_over over;
-    char host_signal; /* qemu said that a signal ends it */
+    bool host_signal; /* qemu said that a signal ends it */
     struct buf last;  /* end of the console, for explanations */
 };
 
@@ -327,7 +327,7 @@ static bool qemu_matches(const struct vmm_config *c, const struct process_info *
     char mark[QEMU_MARK_BYTES];
     qemu_args_mark(c, mark);
     const char *found = process_arg_after(info, "-qmp");
-    return found && strcmp(found, mark) == 0 && strstr(info->exe, "qemu");
+    return found && strcmp(found, mark) == 0 && (info->exe[0] == '\0' || strstr(info->exe, "qemu"));
 }
 
 static bool qemu_claims(const struct process_info *info, const char *folder, char vm_id[ID_BYTES])

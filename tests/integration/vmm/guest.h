@@ -2,7 +2,7 @@
 #ifndef BANGER_TESTS_VMM_GUEST_H
 #define BANGER_TESTS_VMM_GUEST_H
 
-/* 0, or -1 with the reason on stderr. mode: stay, off, reset, panic or flood. */
+/* 0, or -1 with the reason on stderr. mode: stay, off, reset or panic. */
 int guest_write_initramfs(const char *path, const char *mode);
 /* vmlinux to test with: BANGER_TEST_KERNEL, else the default cache; NULL without. */
 const char *guest_kernel(void);

@@ -24,10 +24,6 @@ int main(void)
         reboot(RB_AUTOBOOT);
     if (strcmp(mode, "panic") == 0)
         return 1; /* the kernel panics without process 1 */
-    for (;;) {
-        if (strcmp(mode, "flood") == 0)
-            say("all work and no play makes a long console log\n");
-        else
-            pause();
-    }
+    for (;;)
+        pause();
 }

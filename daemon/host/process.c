@@ -203,7 +203,7 @@ static pid_t process_next(DIR *proc)
 /* Reads a process of our own user; ERR_NOT_FOUND also for another user's. */
 static int process_read_own(pid_t pid, struct process_info *info, struct err *err)
 {
-    uid_t uid;
+    uid_t uid = (uid_t)-1;
     if (process_owner(pid, &uid, err) < 0)
         return -1;
     if (uid != geteuid())
@@ -267,7 +267,7 @@ static int process_try_all(const struct process_search *s, struct err *err)
     pid_t pid;
     while ((pid = process_next(proc)) > 0) {
         struct err why = ERR_INIT;
-        uid_t uid;
+        uid_t uid = (uid_t)-1;
         if (process_owner(pid, &uid, &why) == 0 && uid != geteuid())
             continue; /* cheap: most processes of a host are not ours */
         if (why.code == ERR_NONE && process_try(s, pid, &why) == 0)

@@ -81,6 +81,11 @@ static void on_turn(void *arg)
     }
 }
 
+static void on_write(void *arg)
+{
+    session_write_now(arg);
+}
+
 void session_touch(struct session_entry *e)
 {
     struct session_registry *r = e->core->sessions;
@@ -160,6 +165,7 @@ struct session_entry *session_add(struct core *core, struct session *record, str
     e->session = *record;
     e->refs = 1;
     list_init(&e->dirty);
+    list_init(&e->unsaved);
     list_init(&e->starters);
     list_init(&e->watches);
     list_init(&e->attaches);
@@ -190,6 +196,7 @@ void session_remove(struct session_entry *e, const struct err *why)
         map_take(&of->by_name, e->session.name);
     list_remove(&e->link);
     list_remove(&e->vm_link);
+    list_remove(&e->unsaved);
     of->n--;
     if (session_is_live(e))
         of->n_live--;
@@ -222,7 +229,10 @@ static int load_one(void *arg, const struct session *s)
 struct session_registry *session_registry_new(struct core *core, struct err *err)
 {
     struct session_registry *r = calloc(1, sizeof(*r));
-    if (!r || timer_init(&r->turn, core->loop, on_turn, r) < 0) {
+    if (!r || timer_init(&r->turn, core->loop, on_turn, r) < 0 ||
+        timer_init(&r->write, core->loop, on_write, r) < 0) {
+        if (r)
+            timer_done(&r->turn);
         free(r);
         err_sys(err, ENOMEM, "sessions");
         return NULL;
@@ -230,6 +240,8 @@ struct session_registry *session_registry_new(struct core *core, struct err *err
     r->core = core;
     list_init(&r->all);
     list_init(&r->dirty);
+    list_init(&r->unsaved);
+    list_init(&r->events);
     list_init(&r->request_order);
     map_init(&r->by_id);
     map_init(&r->vms);
@@ -248,12 +260,14 @@ void session_registry_free(struct session_registry *r)
 {
     if (!r)
         return;
+    session_write_now(r);
     struct err why = ERR_INIT;
     err_set(&why, ERR_CANCELLED, "the daemon is ending");
     for (struct list *pos; (pos = list_first(&r->all));)
         session_remove(container_of(pos, struct session_entry, link), &why);
     on_turn(r);
     timer_done(&r->turn);
+    timer_done(&r->write);
     struct session_vm *v;
     for (size_t at = 0; (v = map_next(&r->vms, &at));) {
         map_done(&v->by_name);

@@ -9,6 +9,7 @@
  *
  *   session.c         registry, references, watches
  *   session_state.c   the setter, and what an agent's status means
+ *   session_record.c  the way to the store
  *   session_ops.c     start, stop, kill, signal, delete
  *   session_link.c    a VM's agent comes, tells, goes
  *   session_stdin.c   bytes for stdin: offsets, acknowledgements, who may write
@@ -61,6 +62,7 @@ struct session_entry {
     struct list link;       /* registry, by creation */
     struct list vm_link;    /* of its VM */
     struct list dirty;      /* has news for starters, watches, attaches */
+    struct list unsaved;    /* its record has changed */
     struct list starters, watches, attaches;
     uint32_t refs;
     bool removed, told_removed;

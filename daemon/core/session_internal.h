@@ -23,9 +23,11 @@ struct session_registry {
     struct core *core;
     struct list all; /* by creation */
     struct map by_id;
-    struct map vms;    /* struct session_vm, owned */
-    struct list dirty; /* entries with news */
-    struct timer turn; /* tells the news */
+    struct map vms;              /* struct session_vm, owned */
+    struct list dirty;           /* entries with news */
+    struct timer turn;           /* tells the news */
+    struct list unsaved, events; /* for the store, gathered; see session_record.c */
+    struct timer write;
     struct map requests;
     struct list request_order; /* oldest first */
     uint32_t n_requests;
@@ -56,12 +58,19 @@ void session_touch(struct session_entry *e);
 
 /* session_state.c */
 bool session_state_may_move(enum session_state from, enum session_state to);
-/* The one setter. txn NULL: a transaction of its own. False: the move is not allowed (logged). */
-bool session_set_state(struct session_entry *e, enum session_state state, struct store_txn *txn);
-void session_save(struct session_entry *e);
+/* The one setter. False: the move is not allowed (logged). */
+bool session_set_state(struct session_entry *e, enum session_state state);
 void session_set_lost(struct session_entry *e, const char *reason);
 void session_set_failed(struct session_entry *e, const char *stage, const char *text);
 void session_take_status(struct session_entry *e, const struct agent_session_status *status);
+
+/* session_record.c */
+/* The record goes to the store within a moment; with an event of its state. */
+void session_save(struct session_entry *e);
+void session_save_state(struct session_entry *e);
+/* What is gathered joins a transaction that is about to be committed; or has its own. */
+void session_write_into(struct session_registry *r, struct store_txn *txn);
+void session_write_now(struct session_registry *r);
 
 /* session_ops.c */
 /* Tells the agent to start it, when it may and can be told now. */

@@ -166,6 +166,7 @@ void session_vm_gone(struct core *core, struct vm_entry *vm, const char *reason)
         else if (!list_empty(&e->attaches))
             session_touch(e);
     }
+    session_write_now(core->sessions); /* no agent would tell this again */
 }
 
 void session_vm_removed(struct core *core, const char *vm_id, struct store_txn *txn)
@@ -176,6 +177,7 @@ void session_vm_removed(struct core *core, const char *vm_id, struct store_txn *
     struct err why = ERR_INIT;
     err_set(&why, ERR_NOT_FOUND, "the session went with its VM %s", vm_id);
     err_tag(&why, "SESSION_NOT_FOUND", "vm/%s", vm_id);
+    session_write_into(core->sessions, txn);
     for (struct list *pos; (pos = list_first(&v->sessions));) {
         struct session_entry *e = container_of(pos, struct session_entry, vm_link);
         store_delete_session(txn, e->session.id);

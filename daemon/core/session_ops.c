@@ -40,7 +40,7 @@ void session_send_start(struct session_entry *e)
     snprintf(e->sent_to, sizeof(e->sent_to), "%s", agent_client_hello(agent)->instance);
     snprintf(e->boot_id, sizeof(e->boot_id), "%s", agent_client_hello(agent)->boot_id);
     if (e->session.state == SESSION_PENDING)
-        session_set_state(e, SESSION_STARTING, NULL);
+        session_set_state(e, SESSION_STARTING);
     session_touch(e); /* attaches may subscribe now */
     session_stdin_pump(e);
 }
@@ -157,9 +157,10 @@ int session_start(struct core *core, struct vm_entry *vm, const struct session *
         if (!e)
             goto fail;
         e->in.known = true;
+        session_set_state(e, SESSION_PENDING);
         txn = store_txn_new();
         if (txn) {
-            session_set_state(e, SESSION_PENDING, txn);
+            session_write_into(core->sessions, txn);
             session_request_add(core, meta, e, txn);
         }
         store_commit(core->store, txn, on_stored, session_ref(e));
@@ -208,7 +209,7 @@ static bool end_unstarted(struct session_entry *e)
 static void set_stopping(struct session_entry *e)
 {
     if (e->session.state != SESSION_STOPPING)
-        session_set_state(e, SESSION_STOPPING, NULL);
+        session_set_state(e, SESSION_STOPPING);
 }
 
 int session_stop(struct session_entry *e, uint32_t grace_ms, struct err *err)
@@ -289,6 +290,7 @@ int session_delete(struct session_entry *e, bool force,
         agent_client_delete_session(agent, e->session.id, NULL);
     struct store_txn *txn = store_txn_new();
     if (txn) {
+        session_write_into(e->core->sessions, txn);
         char resource[96];
         snprintf(resource, sizeof(resource), "session/%s", e->session.id);
         store_delete_session(txn, e->session.id);

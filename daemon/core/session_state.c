@@ -4,11 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "daemon/core/core.h"
-#include "daemon/core/event.h"
 #include "daemon/core/session_internal.h"
-#include "daemon/core/vm.h"
-#include "daemon/store/store.h"
 
 #define TO(state) (1u << (state))
 
@@ -30,32 +26,7 @@ bool session_state_may_move(enum session_state from, enum session_state to)
     return (size_t)from < sizeof(moves) / sizeof(moves[0]) && (moves[from] & TO(to));
 }
 
-static void on_saved(void *arg, const struct err *err)
-{
-    (void)arg;
-    if (err)
-        log_err(LOG_LEVEL_ERROR, NULL, err, "writing a session's record");
-}
-
-void session_save(struct session_entry *e)
-{
-    if (e->removed || !e->stored)
-        return;
-    struct store_txn *txn = store_txn_new();
-    if (txn)
-        store_put_session(txn, &e->session);
-    store_commit(e->core->store, txn, on_saved, NULL);
-}
-
-static void record(struct session_entry *e, struct store_txn *txn)
-{
-    char resource[96];
-    snprintf(resource, sizeof(resource), "session/%s", e->session.id);
-    store_put_session(txn, &e->session);
-    event_emit(e->core, txn, "session.state", resource, session_state_name(e->session.state), NULL);
-}
-
-bool session_set_state(struct session_entry *e, enum session_state state, struct store_txn *txn)
+bool session_set_state(struct session_entry *e, enum session_state state)
 {
     struct session *s = &e->session;
     if (s->state != SESSION_STATE_UNSPECIFIED && !session_state_may_move(s->state, state)) {
@@ -74,16 +45,8 @@ bool session_set_state(struct session_entry *e, enum session_state state, struct
         session_stdin_close(e);
     }
     session_touch(e);
-    if (state == SESSION_STARTING)
-        return true; /* see session.h */
-    if (txn) {
-        record(e, txn);
-        return true;
-    }
-    txn = store_txn_new();
-    if (txn)
-        record(e, txn);
-    store_commit(e->core->store, txn, on_saved, NULL);
+    if (state != SESSION_STARTING) /* see session.h */
+        session_save_state(e);
     return true;
 }
 
@@ -92,7 +55,7 @@ void session_set_lost(struct session_entry *e, const char *reason)
     struct session *s = &e->session;
     snprintf(s->lost_reason, sizeof(s->lost_reason), "%s", reason);
     snprintf(s->last_error, sizeof(s->last_error), "it ended unseen: %s", reason);
-    session_set_state(e, SESSION_LOST, NULL);
+    session_set_state(e, SESSION_LOST);
 }
 
 void session_set_failed(struct session_entry *e, const char *stage, const char *text)
@@ -100,7 +63,7 @@ void session_set_failed(struct session_entry *e, const char *stage, const char *
     struct session *s = &e->session;
     snprintf(s->failed_stage, sizeof(s->failed_stage), "%s", stage);
     snprintf(s->last_error, sizeof(s->last_error), "%s", text);
-    session_set_state(e, SESSION_FAILED, NULL);
+    session_set_state(e, SESSION_FAILED);
 }
 
 /* An agent's status */
@@ -159,7 +122,7 @@ static void take_running(struct session_entry *e)
 {
     enum session_state state = e->session.state;
     if (state == SESSION_PENDING || state == SESSION_STARTING)
-        session_set_state(e, SESSION_RUNNING, NULL);
+        session_set_state(e, SESSION_RUNNING);
     if (e->press_owed)
         session_press_stop(e);
 }
@@ -184,7 +147,7 @@ void session_take_status(struct session_entry *e, const struct agent_session_sta
         take_start(e, status);
         take_exit(s, status);
         s->ended_ns = status->ended_ns;
-        session_set_state(e, SESSION_EXITED, NULL);
+        session_set_state(e, SESSION_EXITED);
         break;
     case AGENT_SESSION_FAILED:
         s->failed_errno = status->failed_errno;

@@ -44,7 +44,7 @@ static bool open_outer(const uint8_t *payload, size_t len, uint32_t *kind, struc
                 return false;
             continue;
         }
-        struct slice s;
+        struct slice s = {0};
         if (!take_slice(&in, &s))
             return false;
         if (tag >= PB_TAG(FromAgent, hello_reply) && tag <= PB_TAG(FromAgent, shutting_down)) {
@@ -63,7 +63,7 @@ static bool read_data(struct slice body, struct agent_data *out)
         pb_wire_type_t type;
         uint32_t tag;
         bool eof, ok;
-        struct slice s;
+        struct slice s = {0};
         if (!pb_decode_tag(&in, &type, &tag, &eof))
             return eof;
         if (tag == PB_TAG(Data, subscription) && type == PB_WT_VARINT) {
@@ -119,7 +119,7 @@ static const pb_msgdesc_t *fields_of(uint32_t kind)
 
 bool agent_codec_read(const uint8_t *payload, size_t len, struct agent_message *out)
 {
-    struct slice body;
+    struct slice body = {0};
     if (!open_outer(payload, len, &out->tag, &body))
         return false;
     if (out->tag == PB_TAG(FromAgent, data))

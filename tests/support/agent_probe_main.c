@@ -1,4 +1,6 @@
-/* agent-probe SOCKET run ARGV… | bench | shutdown : speaks to an agent by hand, and measures it. */
+/* agent-probe SOCKET hello | run ARGV… | cycles N | bench | configure NAME MOUNT | shutdown: speaks
+ * to an agent by hand, and measures it. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +27,9 @@ static int run(struct probe *p, const char *const *argv)
     fwrite(buf_data(&r.err), 1, buf_len(&r.err), stderr);
     if (r.failed_stage[0])
         fprintf(stderr, "failed: %s: %s\n", r.failed_stage, strerror(r.failed_errno));
-    int code = r.failed_stage[0] ? 126 : r.signo ? 128 + r.signo : r.exit_code;
+    int code = r.failed_stage[0] ? (r.failed_errno == ENOENT ? 127 : 126)
+               : r.signo         ? 128 + r.signo
+                                 : r.exit_code;
     probe_result_done(&r);
     return probe_delete(p, id) < 0 ? complain(p) : code;
 }
@@ -85,6 +89,33 @@ static int bench_echo(struct probe *p)
     }
     print_times("one-byte echo through cat", ms, N);
     return probe_delete(p, id) < 0 ? complain(p) : 0;
+}
+
+/* Short sessions with output of their own size and code, each checked and deleted. */
+static int run_cycles(struct probe *p, int n)
+{
+    for (int i = 0; i < n; i++) {
+        char id[ID_BYTES], script[96];
+        id_make(id);
+        int size = i * 7919 % 262144;
+        snprintf(script, sizeof(script), "dd if=/dev/zero bs=%d count=1 status=none; exit %d",
+                 size + 1, i % 126);
+        struct probe_result r;
+        if (probe_run(p, id, (const char *const[]){"sh", "-c", script, NULL}, NULL, 0, true, &r) <
+            0)
+            return complain(p);
+        bool right = r.n_out == (uint64_t)size + 1 && r.exit_code == i % 126 && !r.gap;
+        probe_result_done(&r);
+        if (!right) {
+            fprintf(stderr, "cycle %d: %d bytes and code %d expected, got %llu and %d\n", i,
+                    size + 1, i % 126, (unsigned long long)r.n_out, r.exit_code);
+            return 1;
+        }
+        if (probe_delete(p, id) < 0)
+            return complain(p);
+    }
+    printf("%d cycles\n", n);
+    return 0;
 }
 
 /* spool_bytes: what the agent keeps; 0 is its default, little stays in memory. */
@@ -154,8 +185,9 @@ static int configure(struct probe *p, const char *const *args)
 int main(int argc, char **argv)
 {
     if (argc < 3) {
-        fprintf(stderr, "usage: agent-probe SOCKET hello|run ARGV…|bench|configure NAME MOUNT|"
-                        "shutdown\n");
+        fprintf(stderr,
+                "usage: agent-probe SOCKET hello|run ARGV…|cycles N|bench|configure NAME MOUNT|"
+                "shutdown\n");
         return 2;
     }
     struct probe p;
@@ -171,6 +203,8 @@ int main(int argc, char **argv)
                     (double)(clock_mono_ns() - t) / 1e6, p.boot_id, p.n_synced, p.boot_error) < 0;
     else if (strcmp(argv[2], "run") == 0 && argc > 3)
         rc = run(&p, rest);
+    else if (strcmp(argv[2], "cycles") == 0 && argc > 3)
+        rc = run_cycles(&p, atoi(argv[3]));
     else if (strcmp(argv[2], "configure") == 0)
         rc = configure(&p, rest);
     else if (strcmp(argv[2], "shutdown") == 0)

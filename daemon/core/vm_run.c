@@ -391,8 +391,11 @@ static void vm_run_dir_remove(struct job *job)
 static void vm_run_dir_done(struct job *job)
 {
     struct vm_run *run = container_of(job, struct vm_run, job);
+    struct operation_entry *op = run->op;
     run->calling = false;
-    run->then(run, run->job_err.code == ERR_NONE ? NULL : &run->job_err);
+    if (op->core->operations)
+        run->then(run, run->job_err.code == ERR_NONE ? NULL : &run->job_err);
+    operation_unref(op);
 }
 
 static void vm_run_dir(struct vm_run *run, void (*work)(struct job *job),
@@ -403,10 +406,12 @@ static void vm_run_dir(struct vm_run *run, void (*work)(struct job *job),
     run->job = (struct job){.run = work, .done = vm_run_dir_done};
     err_clear(&run->job_err);
     snprintf(run->job_path, sizeof(run->job_path), "%s", run->vm->vm.runtime.vm_dir);
-    if (workers_submit(run->op->core->workers, &run->job, &err) < 0)
+    if (workers_submit(run->op->core->workers, &run->job, &err) < 0) {
         then(run, &err);
-    else
-        run->calling = true;
+        return;
+    }
+    run->calling = true;
+    operation_ref(run->op); /* the job lives in its data */
 }
 
 void vm_run_make_dir(struct vm_run *run, void (*then)(struct vm_run *run, const struct err *err))

@@ -1,0 +1,400 @@
+/* Operations over a real store: order, undo, cancellation, requests, queues, resumption. */
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "daemon/core/core.h"
+#include "daemon/core/event.h"
+#include "daemon/core/operation.h"
+#include "daemon/store/store.h"
+#include "rpc/event/loop.h"
+#include "tests/support/check.h"
+
+static char dir[64];
+static char trace[512];
+static const char *fail_step; /* its run() fails */
+static enum err_code fail_code;
+static const char *hold_step; /* its run() waits for release() */
+static struct operation_entry *held;
+static struct core core;
+static struct timer deadline;
+
+static void note(const char *what, const char *step)
+{
+    size_t n = strlen(trace);
+    snprintf(trace + n, sizeof(trace) - n, "%s%s%s", n ? " " : "", what, step);
+}
+
+static const char *step_name(const struct operation_entry *op)
+{
+    return op->kind->steps[op->op.step].name;
+}
+
+static void run_step(struct operation_entry *op);
+
+static void cancel_held(struct operation_entry *op)
+{
+    struct err err = ERR_INIT;
+    err_set(&err, ERR_CANCELLED, "told to stop");
+    held = NULL;
+    operation_step_done(op, &err);
+}
+
+static void run_step(struct operation_entry *op)
+{
+    struct err err = ERR_INIT;
+    note("", step_name(op));
+    if (hold_step && strcmp(hold_step, step_name(op)) == 0) {
+        held = op;
+        op->cancel_step = cancel_held;
+        loop_stop(core.loop);
+        return;
+    }
+    if (fail_step && strcmp(fail_step, step_name(op)) == 0) {
+        err_set(&err, fail_code, "as asked");
+        err_tag(&err, "AS_ASKED", NULL);
+        operation_step_done(op, &err);
+        return;
+    }
+    operation_step_done(op, NULL);
+}
+
+static void undo_step(struct operation_entry *op)
+{
+    note("-", step_name(op));
+    operation_step_done(op, NULL);
+}
+
+static bool skip_step(struct operation_entry *op)
+{
+    (void)op;
+    return true;
+}
+
+static void finish(struct operation_entry *op, struct store_txn *txn)
+{
+    (void)txn;
+    note("=", op_state_name(op->op.state));
+}
+
+static const struct operation_step steps[] = {
+    {.name = "a", .percent = 10, .run = run_step, .undo = undo_step},
+    {.name = "b", .percent = 20, .run = run_step},
+    {.name = "never", .percent = 25, .skip = skip_step, .run = run_step, .undo = undo_step},
+    {.name = "c", .percent = 30, .run = run_step, .undo = undo_step},
+};
+static const struct operation_kind forward = {
+    .name = "test.forward", .steps = steps, .n_steps = 4, .finish = finish};
+static const struct operation_kind back = {.name = "test.back",
+                                           .steps = steps,
+                                           .n_steps = 4,
+                                           .after_crash = OPERATION_GO_BACK,
+                                           .finish = finish};
+static const struct operation_kind *const kinds[] = {&forward, &back, NULL};
+
+static void on_late(void *arg)
+{
+    (void)arg;
+    fprintf(stderr, "nothing came in time\n");
+    check_failures++;
+    loop_stop(core.loop);
+}
+
+static void run_loop(void)
+{
+    struct err err = ERR_INIT;
+    timer_start(&deadline, 20000);
+    loop_run(core.loop, &err);
+    timer_stop(&deadline);
+}
+
+static void open_core(void)
+{
+    struct err err = ERR_INIT;
+    char path[128];
+    snprintf(path, sizeof(path), "%s/test.db", dir);
+    core = (struct core){.draining = false};
+    core.loop = loop_new(&err);
+    timer_init(&deadline, core.loop, on_late, NULL);
+    core.store = store_open(core.loop, path, &err);
+    core.events = event_hub_new(&core, &err);
+    core.operations = operation_engine_new(&core, kinds, &err);
+    if (!CHECK(core.operations != NULL)) {
+        fprintf(stderr, "%s\n", err.message);
+        exit(1);
+    }
+    trace[0] = '\0';
+    fail_step = hold_step = NULL;
+    held = NULL;
+}
+
+static void close_core(void)
+{
+    struct operation_engine *engine = core.operations;
+    timer_done(&deadline);
+    core.operations = NULL;
+    operation_engine_free(engine);
+    struct event_hub *hub = core.events;
+    store_close(core.store);
+    core.events = NULL;
+    event_hub_free(hub);
+    loop_free(core.loop);
+}
+
+static void fresh(void)
+{
+    char path[128];
+    const char *ends[] = {"", "-wal", "-shm"};
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof(path), "%s/test.db%s", dir, ends[i]);
+        unlink(path);
+    }
+    open_core();
+    operation_resume_all(&core);
+}
+
+static void on_change(void *arg, struct operation_entry *op)
+{
+    (void)arg;
+    if (op->over)
+        loop_stop(core.loop);
+}
+
+static void wait_for(struct operation_entry *op)
+{
+    struct operation_watch w;
+    operation_watch(op, &w, on_change, NULL);
+    if (!op->over)
+        run_loop();
+    operation_unwatch(&w);
+    CHECK(op->over);
+}
+
+static struct operation_entry *start(const struct operation_kind *kind, const char *resource,
+                                     const char *request_id, const char *digest, bool preempt)
+{
+    struct err err = ERR_INIT;
+    struct request_meta meta = {.principal = "me"};
+    snprintf(meta.request_id, sizeof(meta.request_id), "%s", request_id);
+    snprintf(meta.digest, sizeof(meta.digest), "%s", digest);
+    struct operation_new what = {
+        .kind = kind, .resource = resource, .meta = &meta, .preempt = preempt};
+    struct operation_entry *op = operation_start(&core, &what, &err);
+    CHECK(op != NULL);
+    return op;
+}
+
+static void test_forward(void)
+{
+    fresh();
+    struct operation_entry *op = start(&forward, "vm/1", "", "", false);
+    CHECK_INT(op->op.state, OP_PENDING);
+    wait_for(op);
+    CHECK_STR(trace, "a b c =SUCCEEDED");
+    CHECK_INT(op->op.state, OP_SUCCEEDED);
+    CHECK_INT(op->op.percent, 100);
+    CHECK_STR(op->op.result, "vm/1");
+    close_core();
+}
+
+static void test_undo(void)
+{
+    fresh();
+    fail_step = "c";
+    fail_code = ERR_LIMIT;
+    struct operation_entry *op = start(&forward, "vm/1", "", "", false);
+    wait_for(op);
+    CHECK_STR(trace, "a b c -c -a =FAILED");
+    CHECK_INT(op->op.state, OP_FAILED);
+    CHECK_STR(op->op.error_stage, "c");
+    CHECK_STR(op->op.error_reason, "AS_ASKED");
+    CHECK_INT(op->op.error_code, ERR_LIMIT);
+    CHECK_STR(op->op.result, "");
+    close_core();
+}
+
+static void test_cancel(void)
+{
+    fresh();
+    hold_step = "b";
+    struct operation_entry *op = start(&forward, "vm/1", "", "", false);
+    run_loop();
+    CHECK(held == op);
+    struct operation_entry *behind = start(&forward, "vm/1", "", "", false);
+    operation_ref(behind);
+    operation_cancel(behind);
+    wait_for(behind); /* without waiting for the first */
+    CHECK_INT(behind->op.state, OP_CANCELLED);
+    operation_unref(behind);
+    trace[0] = '\0';
+    operation_cancel(op);
+    operation_cancel(op);
+    wait_for(op);
+    CHECK_STR(trace, "-a =CANCELLED");
+    CHECK_INT(op->op.state, OP_CANCELLED);
+    CHECK_INT(op->op.error_code, ERR_CANCELLED);
+    operation_cancel(op);
+    close_core();
+}
+
+static void test_queue(void)
+{
+    fresh();
+    hold_step = "b";
+    struct operation_entry *one = start(&forward, "vm/1", "", "", false);
+    run_loop();
+    hold_step = NULL;
+    struct operation_entry *two = start(&forward, "vm/1", "", "", false);
+    struct operation_entry *other = start(&forward, "vm/2", "", "", false);
+    wait_for(other); /* another resource does not wait */
+    CHECK_INT(two->op.state, OP_PENDING);
+    CHECK(operation_running(&core, "vm/1") == one);
+    CHECK(operation_pending(&core, "vm/1", "test.forward"));
+    struct operation_entry *three = start(&forward, "vm/1", "", "", true);
+    wait_for(three);
+    CHECK_INT(one->op.state, OP_CANCELLED);
+    CHECK_INT(two->op.state, OP_CANCELLED);
+    CHECK_INT(three->op.state, OP_SUCCEEDED);
+    CHECK_STR(one->op.error_reason, "PREEMPTED");
+    CHECK(!operation_pending(&core, "vm/1", NULL));
+    close_core();
+}
+
+static struct operation_entry *find_request(const char *id, const char *digest, const char *who,
+                                            struct err *err)
+{
+    struct request_meta meta = {.request_id = ""};
+    struct operation_entry *found = NULL;
+    snprintf(meta.request_id, sizeof(meta.request_id), "%s", id);
+    snprintf(meta.digest, sizeof(meta.digest), "%s", digest);
+    snprintf(meta.principal, sizeof(meta.principal), "%s", who);
+    err_clear(err);
+    operation_find_request(&core, &meta, "test.forward", &found, err);
+    return found;
+}
+
+static void test_requests(void)
+{
+    struct err err = ERR_INIT;
+    fresh();
+    struct operation_entry *op = start(&forward, "vm/1", "r1", "x", false);
+    CHECK(find_request("r1", "x", "me", &err) == op);
+    CHECK(find_request("r1", "y", "me", &err) == NULL);
+    CHECK_INT(err.code, ERR_EXISTS);
+    CHECK_STR(err.reason, "REQUEST_ID_REUSED");
+    CHECK(find_request("r1", "x", "you", &err) == NULL);
+    CHECK_INT(err.code, ERR_NONE);
+    wait_for(op);
+    fail_step = "b";
+    fail_code = ERR_UNAVAILABLE;
+    wait_for(start(&forward, "vm/1", "r2", "x", false));
+    CHECK(find_request("r2", "x", "me", &err) == NULL);
+    CHECK_INT(err.code, ERR_NONE); /* to be tried anew */
+    fail_code = ERR_LIMIT;
+    struct operation_entry *again = start(&forward, "vm/1", "r2", "x", false);
+    wait_for(again);
+    CHECK(find_request("r2", "x", "me", &err) == again);
+    char id[ID_BYTES];
+    snprintf(id, sizeof(id), "%s", op->op.id);
+    close_core();
+    open_core(); /* and by the next daemon */
+    operation_resume_all(&core);
+    op = find_request("r1", "x", "me", &err);
+    if (CHECK(op != NULL))
+        CHECK_STR(op->op.id, id);
+    close_core();
+}
+
+/* The daemon ends while a step is under way. */
+static void test_resume(void)
+{
+    fresh();
+    hold_step = "b";
+    char first[ID_BYTES], second[ID_BYTES], third[ID_BYTES];
+    snprintf(first, sizeof(first), "%s", start(&forward, "vm/1", "", "", false)->op.id);
+    run_loop();
+    snprintf(third, sizeof(third), "%s", start(&forward, "vm/1", "", "", false)->op.id);
+    snprintf(second, sizeof(second), "%s", start(&back, "vm/2", "", "", false)->op.id);
+    run_loop();
+    close_core();
+    open_core();
+    struct err err = ERR_INIT;
+    struct operation_entry *a = operation_find(&core, first, &err);
+    struct operation_entry *b = operation_find(&core, second, &err);
+    struct operation_entry *c = operation_find(&core, third, &err);
+    if (!CHECK(a && b && c))
+        return;
+    CHECK_INT(a->op.state, OP_RUNNING);
+    CHECK_INT(a->op.step, 1);
+    CHECK(a->resumed && a->begun && c->resumed && !c->begun);
+    operation_resume_all(&core);
+    wait_for(a);
+    wait_for(b);
+    wait_for(c);
+    CHECK_INT(a->op.state, OP_SUCCEEDED);
+    CHECK_INT(b->op.state, OP_FAILED);
+    CHECK_INT(b->op.error_code, ERR_UNAVAILABLE);
+    CHECK_INT(c->op.state, OP_SUCCEEDED);
+    CHECK_CONTAINS(trace, "-a =FAILED");
+    close_core();
+}
+
+static void test_references(void)
+{
+    struct err err = ERR_INIT;
+    fresh();
+    struct operation_entry *op = start(&forward, "vm/1", "", "", false);
+    wait_for(op);
+    char prefix[9];
+    memcpy(prefix, op->op.id, 8);
+    prefix[8] = '\0';
+    CHECK(operation_find(&core, prefix, &err) == op);
+    CHECK(operation_find(&core, "", &err) == NULL);
+    CHECK_STR(err.reason, "OPERATION_NOT_FOUND");
+    CHECK(operation_find(&core, "%s'", &err) == NULL);
+    CHECK(operation_next(&core, NULL) == op);
+    CHECK(operation_next(&core, op) == NULL);
+    close_core();
+}
+
+/* A kind that this program does not have: it ends all the same. */
+static void test_unknown_kind(void)
+{
+    static const struct operation_kind *const none[] = {NULL};
+    struct err err = ERR_INIT;
+    fresh();
+    hold_step = "a";
+    start(&forward, "vm/1", "", "", false);
+    run_loop();
+    close_core();
+    open_core();
+    struct operation_engine *engine = core.operations;
+    core.operations = NULL;
+    operation_engine_free(engine);
+    core.operations = operation_engine_new(&core, none, &err);
+    operation_resume_all(&core);
+    struct operation_entry *op = operation_next(&core, NULL);
+    CHECK_INT(op->op.state, OP_FAILED);
+    CHECK(op->over);
+    CHECK_INT(operation_active_count(&core), 0);
+    close_core();
+}
+
+int main(void)
+{
+    snprintf(dir, sizeof(dir), "/tmp/banger-operation-XXXXXX");
+    if (!mkdtemp(dir))
+        return 1;
+    log_set_level(LOG_LEVEL_ERROR);
+    RUN(test_forward);
+    RUN(test_undo);
+    RUN(test_cancel);
+    RUN(test_queue);
+    RUN(test_requests);
+    RUN(test_resume);
+    RUN(test_references);
+    RUN(test_unknown_kind);
+    fs_remove_tree(dir, NULL);
+    return check_end();
+}

@@ -1,0 +1,327 @@
+/* What a VM may be, references, states, handles.json: without any machine. */
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "daemon/core/core.h"
+#include "daemon/core/event.h"
+#include "daemon/core/handles.h"
+#include "daemon/core/image.h"
+#include "daemon/core/operation.h"
+#include "daemon/core/vm.h"
+#include "daemon/core/vm_ops.h"
+#include "daemon/core/vm_spec.h"
+#include "daemon/store/store.h"
+#include "daemon/vmm/vmm.h"
+#include "rpc/event/loop.h"
+#include "rpc/event/worker.h"
+#include "tests/support/check.h"
+
+#define MIB ((uint64_t)1 << 20)
+
+static char dir[64];
+static struct core core;
+static struct vmm_host host;
+
+static void open_core(void)
+{
+    struct err err = ERR_INIT;
+    char path[128];
+    snprintf(path, sizeof(path), "%s/test.db", dir);
+    core = (struct core){.config = {.max_vms = 4, .stop_grace_ms = 1000}};
+    snprintf(core.config.state_dir, sizeof(core.config.state_dir), "%s", dir);
+    snprintf(core.config.default_driver, sizeof(core.config.default_driver), "sim");
+    core.loop = loop_new(&err);
+    core.workers = workers_new(core.loop, "work", 1, 100, &err);
+    core.store = store_open(core.loop, path, &err);
+    host = (struct vmm_host){.loop = core.loop, .workers = core.workers};
+    core.vmm_host = &host;
+    if (core_open(&core, &err) < 0) {
+        fprintf(stderr, "%s\n", err.message);
+        exit(1);
+    }
+}
+
+static void open_fresh(void)
+{
+    fs_remove_tree(dir, NULL);
+    fs_make_dirs(dir, 0700, NULL);
+    open_core();
+}
+
+static void close_core(void)
+{
+    workers_close(core.workers);
+    core_close(&core);
+    store_close(core.store);
+    loop_free(core.loop);
+}
+
+static struct vm_entry *add(const char *id, const char *name)
+{
+    struct err err = ERR_INIT;
+    struct vm vm = {.runtime.state = VM_STOPPED, .spec = {.memory_bytes = 256 * MIB}};
+    snprintf(vm.id, sizeof(vm.id), "%s", id);
+    snprintf(vm.name, sizeof(vm.name), "%s", name);
+    struct vm_entry *e = vm_add(&core, &vm, &err);
+    if (!e)
+        fprintf(stderr, "%s\n", err.message);
+    return e;
+}
+
+static void test_references(void)
+{
+    struct err err = ERR_INIT;
+    open_fresh();
+    struct vm_entry *a = add("aaaa000000000001", "box"), *b = add("aaaa000000000002", "aaaa");
+    struct vm_entry *c = add("bbbb000000000001", "aaaa000000000001x");
+    CHECK(vm_find(&core, "box", &err) == a);
+    CHECK(vm_find(&core, "aaaa000000000001", &err) == a);
+    CHECK(vm_find(&core, "aaaa", &err) == b); /* a name goes before a prefix */
+    CHECK(vm_find(&core, "b", &err) == c);
+    CHECK(vm_find(&core, "aaaa0", &err) == NULL);
+    CHECK_INT(err.code, ERR_INVALID);
+    CHECK_STR(err.reason, "AMBIGUOUS_REFERENCE");
+    CHECK_CONTAINS(err.message, "aaaa000000000001 (box)");
+    CHECK(vm_find(&core, "nobody", &err) == NULL);
+    CHECK_INT(err.code, ERR_NOT_FOUND);
+    CHECK_STR(err.reason, "VM_NOT_FOUND");
+    CHECK(vm_find(&core, "", &err) == NULL);
+    CHECK_INT(err.code, ERR_INVALID);
+    CHECK(add("cccc000000000001", "box") == NULL);
+    CHECK_INT(vm_rename(a, "aaaa", &err), -1);
+    CHECK_STR(err.reason, "VM_NAME_TAKEN");
+    CHECK_INT(vm_rename(a, "crate", &err), 0);
+    CHECK(vm_find(&core, "crate", &err) == a && vm_find(&core, "box", &err) == NULL);
+    CHECK(vm_next(&core, NULL) == a && vm_next(&core, a) == b);
+    CHECK_INT(vm_count(&core), 3);
+    close_core();
+}
+
+static void test_states(void)
+{
+    open_fresh();
+    struct vm_entry *e = add("aaaa000000000001", "box");
+    log_set_level(LOG_LEVEL_ERROR + 1);
+    CHECK_INT(vm_set_state(e, VM_RUNNING, NULL, NULL, NULL), -1);
+    CHECK_INT(e->vm.runtime.state, VM_STOPPED);
+    log_set_level(LOG_LEVEL_ERROR);
+    CHECK_INT(vm_set_state(e, VM_STARTING, NULL, NULL, NULL), 0);
+    CHECK_INT(vm_set_state(e, VM_FAILED, "boot", "no word", NULL), 0);
+    CHECK_STR(e->vm.runtime.failed_stage, "boot");
+    CHECK_STR(e->vm.runtime.last_error, "no word");
+    CHECK(e->vm.stopped_ns > 0);
+    CHECK_INT(vm_set_state(e, VM_STARTING, NULL, NULL, NULL), 0);
+    CHECK_STR(e->vm.runtime.last_error, "");
+    CHECK_STR(e->vm.runtime.failed_stage, "");
+    CHECK_INT(vm_set_state(e, VM_RUNNING, NULL, NULL, NULL), 0);
+    CHECK(e->vm.started_ns > 0);
+    /* From UNKNOWN to STOPPED only by evidence; never from DELETING back to life. */
+    CHECK(!vm_state_may_move(VM_DELETING, VM_STOPPED));
+    CHECK(!vm_state_may_move(VM_DELETING, VM_RUNNING));
+    CHECK(!vm_state_may_move(VM_STOPPED, VM_RUNNING));
+    CHECK(!vm_state_may_move(VM_FAILED, VM_RUNNING));
+    struct vm_condition c[VM_CONDITIONS_MAX];
+    CHECK_INT(vm_get_conditions(e, c), 2);
+    CHECK_STR(c[0].type, "AgentReady");
+    CHECK(!c[0].status);
+    close_core();
+}
+
+static void refuse(struct vm_spec spec, const char *part)
+{
+    struct err err = ERR_INIT;
+    if (CHECK_INT(vm_spec_check(&core, &spec, NULL, &err), -1))
+        CHECK_CONTAINS(err.message, part);
+    CHECK(err.code == ERR_INVALID || err.code == ERR_NOT_FOUND || err.code == ERR_UNIMPLEMENTED);
+}
+
+static void test_spec(void)
+{
+    struct err err = ERR_INIT;
+    open_fresh();
+    struct vm_spec spec = {.cpus = 0};
+    CHECK_INT(vm_spec_check(&core, &spec, NULL, &err), 0);
+    CHECK_INT(spec.cpus, 1);
+    CHECK_INT(spec.memory_bytes, 256 * MIB);
+    CHECK_INT(spec.net, NET_USER);
+    CHECK_STR(spec.driver, "sim");
+    refuse((struct vm_spec){.cpus = 65}, "cpus");
+    refuse((struct vm_spec){.memory_bytes = 1}, "memory");
+    refuse((struct vm_spec){.memory_bytes = 64 * MIB + 1}, "memory");
+    refuse((struct vm_spec){.memory_bytes = UINT64_MAX}, "memory");
+    refuse((struct vm_spec){.work_disk_bytes = 1}, "work disk");
+    refuse((struct vm_spec){.disk_bytes = 513 * MIB + 1}, "system disk");
+    refuse((struct vm_spec){.disk_bytes = UINT64_MAX - 511}, "system disk");
+    refuse((struct vm_spec){.driver = "none"}, "no driver");
+    refuse((struct vm_spec){.image = "nothing"}, "no image nothing");
+    refuse((struct vm_spec){.driver = "qemu"}, "banger image build");
+    refuse((struct vm_spec){.net = NET_BRIDGE}, "networks");
+    CHECK_INT(vm_name_check("Box", &err), -1);
+    CHECK_STR(err.reason, "INVALID_NAME");
+    CHECK_INT(vm_name_check("", &err), -1);
+    CHECK_INT(vm_name_check("a-b", &err), 0);
+    char name[NAME_BYTES];
+    vm_name_make(&core, name);
+    CHECK_INT(vm_name_check(name, &err), 0);
+    struct labels labels = {.n = 2, .at = {{"a", "1"}, {"a", "2"}}};
+    CHECK_INT(vm_labels_check(&labels, &err), -1);
+    snprintf(labels.at[1].key, sizeof(labels.at[1].key), "b");
+    CHECK_INT(vm_labels_check(&labels, &err), 0);
+    struct labels some = {.n = 1, .at = {{"b", "2"}}}, other = {.n = 1, .at = {{"b", "3"}}};
+    CHECK(vm_labels_match(&labels, &some) && !vm_labels_match(&labels, &other));
+    close_core();
+}
+
+static void test_bad_requests(void)
+{
+    struct err err = ERR_INIT;
+    open_fresh();
+    struct vm_entry *e = add("aaaa000000000001", "box");
+    struct vm_create_request taken = {.name = "box"}, bad = {.name = "no_good"};
+    struct vm_create_request fine = {.name = "fresh"};
+    CHECK(vm_create_start(&core, &taken, NULL, &err) == NULL);
+    CHECK_STR(err.reason, "VM_NAME_TAKEN");
+    CHECK(vm_create_start(&core, &bad, NULL, &err) == NULL);
+    CHECK_STR(err.reason, "INVALID_NAME");
+    struct vm made;
+    CHECK_INT(vm_create_check(&core, &fine, &made, &err), 0);
+    CHECK_STR(made.name, "fresh");
+    CHECK_INT(vm_count(&core), 1); /* a dry run makes nothing */
+    CHECK(vm_pause_start(&core, "box", NULL, &err) == NULL);
+    CHECK_STR(err.reason, "VM_WRONG_STATE");
+    CHECK(vm_kill_start(&core, "nobody", NULL, &err) == NULL);
+    CHECK_STR(err.reason, "VM_NOT_FOUND");
+    core.draining = true;
+    CHECK(vm_start_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
+    CHECK_STR(err.reason, "HOST_DRAINING");
+    core.draining = false;
+    core.config.max_memory_bytes = 100 * MIB;
+    CHECK(vm_start_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
+    CHECK_STR(err.reason, "CAPACITY_EXCEEDED");
+    core.config.max_vms = 1;
+    CHECK_INT(vm_create_check(&core, &fine, NULL, &err), -1);
+    CHECK_STR(err.reason, "CAPACITY_EXCEEDED");
+    CHECK_INT(e->vm.runtime.state, VM_STOPPED);
+    close_core();
+}
+
+static void test_update(void)
+{
+    struct err err = ERR_INIT;
+    open_fresh();
+    struct vm_entry *e = add("aaaa000000000001", "box");
+    e->vm.generation = 1;
+    const char *gone[] = {"old"};
+    e->vm.labels = (struct labels){.n = 1, .at = {{"old", "1"}}};
+    struct labels set = {.n = 1, .at = {{"new", "2"}}};
+    struct vm_update_request req = {.vm = "box",
+                                    .if_generation = 7,
+                                    .name = "crate",
+                                    .cpus = 2,
+                                    .set_labels = &set,
+                                    .remove_labels = gone,
+                                    .n_remove_labels = 1};
+    CHECK(vm_update_start(&core, &req, NULL, &err) == NULL);
+    CHECK_STR(err.reason, "GENERATION_MISMATCH");
+    CHECK_INT(err.code, ERR_ABORTED);
+    CHECK_STR(e->vm.name, "box");
+    req.if_generation = 1;
+    CHECK(vm_update_start(&core, &req, NULL, &err) != NULL);
+    CHECK_STR(e->vm.name, "crate");
+    CHECK_INT(e->vm.generation, 2);
+    CHECK_INT(e->vm.spec.cpus, 2);
+    CHECK_INT(e->vm.labels.n, 1);
+    CHECK_STR(e->vm.labels.at[0].key, "new");
+    CHECK(!e->restart_required); /* it does not run */
+    close_core();
+}
+
+static void test_handles(void)
+{
+    struct vm_handles h = {.pid = 42, .pid_start_time = 77, .host_boot_id = "boot"}, back;
+    struct err err = ERR_INIT;
+    char *text = handles_to_json(&h);
+    CHECK_INT(handles_from_json(text, strlen(text), &back, &err), 0);
+    CHECK_INT(back.pid, 42);
+    CHECK_INT(back.pid_start_time, 77);
+    CHECK_STR(back.host_boot_id, "boot");
+    /* Cut anywhere it is no handles file, and never a wrong one. */
+    for (size_t n = 0; n + 1 < strlen(text); n++)
+        CHECK_INT(handles_from_json(text, n, &back, &err), -1);
+    CHECK_INT(back.pid, 0);
+    free(text);
+    static const char *const odd[] = {
+        "null",
+        "[]",
+        "{}",
+        "{\"pid\": 1}",
+        "{\"pid\": -5}",
+        "{\"pid\": 99999999999}",
+        "{\"pid\": \"12\"}",
+        "{\"pid\": 12, \"pid_start_time\": -1}",
+        "{\"pid\": 12, \"tap_device\": \"a-name-that-is-far-too-long-for-a-tap\"}",
+        "{\"pid\": 12, \"dm_name\": 7}",
+        "{\"pid\": 12, \"pid\": 13}"};
+    for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        CHECK_INT(handles_from_json(odd[i], strlen(odd[i]), &back, &err), -1);
+        CHECK_INT(back.pid, 0);
+    }
+}
+
+static void test_images(void)
+{
+    struct err err = ERR_INIT;
+    open_fresh();
+    CHECK(image_default(&core, &err) == NULL);
+    CHECK_CONTAINS(err.message, "banger image build");
+    struct image a = {
+        .id = "aaaa000000000001", .name = "debian", .digest = "sha256:0123456789abcdef"};
+    struct image b = {
+        .id = "aaaa000000000002", .name = "debian", .digest = "sha256:fedcba9876543210"};
+    struct kernel k = {.id = "cccc000000000001", .name = "linux"};
+    struct store_txn *txn = store_txn_new();
+    CHECK_INT(image_publish(&core, &a, txn, &err), 0);
+    CHECK_STR(image_default(&core, &err)->id, a.id);
+    CHECK_INT(image_publish(&core, &b, txn, &err), 0);
+    CHECK_INT(kernel_publish(&core, &k, txn, &err), 0);
+    store_commit(core.store, txn, NULL, NULL);
+    CHECK_STR(image_find(&core, "debian", &err)->id, b.id); /* the name has moved */
+    CHECK_STR(image_find(&core, "sha256:0123456789ab", &err)->id, a.id);
+    CHECK(image_find(&core, "sha256:01", &err) == NULL);
+    CHECK(image_find(&core, "aaaa", &err) == NULL);
+    CHECK_STR(err.reason, "AMBIGUOUS_REFERENCE");
+    CHECK(image_find(&core, "", &err) == NULL);
+    CHECK_STR(err.reason, "IMAGE_NOT_FOUND");
+    CHECK_STR(kernel_default(&core, &err)->id, k.id);
+    struct vm_entry *e = add("bbbb000000000001", "box");
+    snprintf(e->vm.spec.image_id, sizeof(e->vm.spec.image_id), "%s", a.id);
+    CHECK_INT(image_delete(&core, a.id, NULL, NULL, &err), -1);
+    CHECK_STR(err.reason, "IMAGE_IN_USE");
+    CHECK_INT(image_tag(&core, a.id, "first", &err), 0);
+    CHECK_STR(image_find(&core, "first", &err)->id, a.id);
+    CHECK_INT(image_tag(&core, a.id, "No Good", &err), -1);
+    close_core();
+    open_core();
+    CHECK_STR(image_find(&core, "first", &err)->id, a.id);
+    CHECK_STR(image_find(&core, "debian", &err)->id, b.id);
+    close_core();
+}
+
+int main(void)
+{
+    snprintf(dir, sizeof(dir), "/tmp/banger-vm-XXXXXX");
+    if (!mkdtemp(dir))
+        return 1;
+    log_set_level(LOG_LEVEL_ERROR);
+    RUN(test_references);
+    RUN(test_states);
+    RUN(test_spec);
+    RUN(test_bad_requests);
+    RUN(test_update);
+    RUN(test_handles);
+    RUN(test_images);
+    fs_remove_tree(dir, NULL);
+    return check_end();
+}

@@ -134,7 +134,7 @@ static int kvm_probe_boot(const char *qemu, const char *vmlinux, int cancel_fd,
                           "-kernel",
                           vmlinux,
                           "-append",
-                          "console=ttyS0 reboot=t panic=-1 mitigations=off",
+                          "console=ttyS0 reboot=t panic=-1 loglevel=6 mitigations=off",
                           "-serial",
                           "stdio",
                           NULL};

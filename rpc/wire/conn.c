@@ -18,33 +18,6 @@ enum {
     CONGESTED_FRAMES = 1024, /* control frames that wait for a peer that does not read */
 };
 
-/* nghttp2 allocates through us, so that one place can count it or fail it. */
-static void *mem_malloc(size_t size, void *arg)
-{
-    (void)arg;
-    return malloc(size);
-}
-
-static void mem_free(void *p, void *arg)
-{
-    (void)arg;
-    free(p);
-}
-
-static void *mem_calloc(size_t n, size_t size, void *arg)
-{
-    (void)arg;
-    return calloc(n, size);
-}
-
-static void *mem_realloc(void *p, size_t size, void *arg)
-{
-    (void)arg;
-    return realloc(p, size);
-}
-
-static nghttp2_mem session_mem = {NULL, mem_malloc, mem_free, mem_calloc, mem_realloc};
-
 static struct rpc_call *conn_call(struct wire_conn *conn, int32_t stream_id)
 {
     if (conn->hot_call && conn->hot_call->stream_id == stream_id)
@@ -172,6 +145,7 @@ static int conn_make_session(struct wire_conn *conn)
 {
     nghttp2_session_callbacks *cb = NULL;
     nghttp2_option *option = NULL;
+    nghttp2_mem mem = heap_allocator(&conn->heap);
     int rv = NGHTTP2_ERR_NOMEM;
     if (nghttp2_session_callbacks_new(&cb) != 0 || nghttp2_option_new(&option) != 0)
         goto done;
@@ -189,8 +163,8 @@ static int conn_make_session(struct wire_conn *conn)
     nghttp2_option_set_max_continuations(option, MAX_CONTINUATIONS);
     nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESET_RATE);
     rv = wire_conn_is_server(conn)
-             ? nghttp2_session_server_new3(&conn->session, cb, conn, option, &session_mem)
-             : nghttp2_session_client_new3(&conn->session, cb, conn, option, &session_mem);
+             ? nghttp2_session_server_new3(&conn->session, cb, conn, option, &mem)
+             : nghttp2_session_client_new3(&conn->session, cb, conn, option, &mem);
 done:
     nghttp2_session_callbacks_del(cb);
     nghttp2_option_del(option);
@@ -229,6 +203,7 @@ struct wire_conn *wire_conn_new(const struct wire_conn_config *config, struct er
     conn->wake = config->wake;
     conn->arg = config->arg;
     conn->n_refs = 1;
+    heap_init(&conn->heap);
     list_init(&conn->calls);
     list_init(&conn->work);
     list_init(&conn->blocked);
@@ -239,7 +214,7 @@ struct wire_conn *wire_conn_new(const struct wire_conn_config *config, struct er
     if (rv == 0)
         return conn;
     err_set(err, ERR_LIMIT, "start an HTTP/2 session: %s", nghttp2_strerror(rv));
-    nghttp2_session_del(conn->session);
+    heap_done(&conn->heap);
     free(conn);
     return NULL;
 }
@@ -298,6 +273,8 @@ int wire_conn_receive(struct wire_conn *conn, const uint8_t *data, size_t len, s
 {
     if (!conn->session)
         return err_set(err, ERR_UNAVAILABLE, "the connection is closed");
+    if (conn->broken)
+        return conn_broken(err);
     conn->now_ms = clock_mono_ms();
     conn->busy = true;
     ssize_t rv = nghttp2_session_mem_recv(conn->session, data, len);
@@ -305,8 +282,10 @@ int wire_conn_receive(struct wire_conn *conn, const uint8_t *data, size_t len, s
     conn->busy = false;
     if (rv == NGHTTP2_ERR_BAD_CLIENT_MAGIC)
         return err_set(err, ERR_INVALID, "the peer does not speak HTTP/2");
-    if (rv < 0)
+    if (rv < 0) {
+        conn->broken = true;
         return err_set(err, ERR_UNAVAILABLE, "HTTP/2: %s", nghttp2_strerror((int)rv));
+    }
     return conn->broken ? conn_broken(err) : 0;
 }
 
@@ -330,6 +309,8 @@ int wire_conn_pull(struct wire_conn *conn, struct buf *to, size_t target, struct
 {
     if (!conn->session)
         return err_set(err, ERR_UNAVAILABLE, "the connection is closed");
+    if (conn->broken)
+        return conn_broken(err);
     conn->woken = false;
     conn->busy = true;
     conn->pull_to = to;
@@ -341,14 +322,16 @@ int wire_conn_pull(struct wire_conn *conn, struct buf *to, size_t target, struct
     wire_conn_do_work(conn);
     conn->pull_to = NULL;
     conn->busy = false;
-    if (rv < 0)
+    if (rv < 0) {
+        conn->broken = true;
         return err_set(err, ERR_UNAVAILABLE, "HTTP/2: %s", nghttp2_strerror(rv));
+    }
     return conn->broken ? conn_broken(err) : 0;
 }
 
 void wire_conn_drain(struct wire_conn *conn)
 {
-    if (!conn->session || conn->draining)
+    if (!conn->session || conn->broken || conn->draining)
         return;
     conn->draining = true;
     int32_t last = nghttp2_session_get_last_proc_stream_id(conn->session);
@@ -374,6 +357,7 @@ void wire_conn_close(struct wire_conn *conn, const struct err *why)
 {
     if (!conn->session)
         return;
+    bool sound = !conn->broken;
     conn->broken = conn->busy = true;
     for (struct list *l; (l = list_first(&conn->calls));) {
         struct rpc_call *call = rpc_call_ref(container_of(l, struct rpc_call, link));
@@ -387,7 +371,9 @@ void wire_conn_close(struct wire_conn *conn, const struct err *why)
         call_release(call);
         rpc_call_unref(call);
     }
-    nghttp2_session_del(conn->session);
+    if (sound)
+        nghttp2_session_del(conn->session);
+    heap_done(&conn->heap);
     conn->session = NULL;
     conn->busy = false;
     conn->hot_call = NULL;

@@ -18,6 +18,7 @@
 
 #include "base/list.h"
 #include "rpc/wire/call.h"
+#include "rpc/wire/heap.h"
 #include "rpc/wire/message.h"
 #include "rpc/wire/router.h"
 
@@ -49,6 +50,7 @@ struct wire_conn_config {
 
 struct wire_conn {
     nghttp2_session *session; /* NULL once closed */
+    struct heap heap;         /* the session's memory */
     const struct wire_server *server;
     struct wire_limits limits;
     struct deadlines *deadlines;

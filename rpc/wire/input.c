@@ -22,7 +22,7 @@ static void input_consume_stream(struct rpc_call *call)
     struct wire_conn *conn = call->conn;
     if (call->unconsumed_bytes == 0)
         return;
-    if (call->stream_open && !call->remote_ended)
+    if (call->stream_open && !call->remote_ended && !conn->broken)
         wire_conn_check(conn, nghttp2_session_consume_stream(conn->session, call->stream_id,
                                                              call->unconsumed_bytes));
     call->unconsumed_bytes = 0;
@@ -44,7 +44,8 @@ static bool input_stalls_conn(const struct wire_conn *conn)
 
 static void input_consume_conn(struct wire_conn *conn)
 {
-    if (conn->unconsumed_bytes < CONSUME_STEP_BYTES || !conn->session || input_stalls_conn(conn))
+    if (conn->unconsumed_bytes < CONSUME_STEP_BYTES || !conn->session || conn->broken ||
+        input_stalls_conn(conn))
         return;
     wire_conn_check(conn,
                     nghttp2_session_consume_connection(conn->session, conn->unconsumed_bytes));

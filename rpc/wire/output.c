@@ -76,7 +76,7 @@ void call_drop_output(struct rpc_call *call)
 void call_reset(struct rpc_call *call, uint32_t error_code)
 {
     struct wire_conn *conn = call->conn;
-    if (!conn->session || !call->stream_open)
+    if (!conn->session || conn->broken || !call->stream_open)
         return;
     wire_conn_check(conn, nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE,
                                                     call->stream_id, error_code));

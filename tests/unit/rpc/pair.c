@@ -69,8 +69,9 @@ static bool pair_to_server(struct pair *p)
 static bool pair_to_client(struct pair *p)
 {
     struct buf *b = &p->to_client;
-    if (p->server_broken || wire_conn_pull(p->server, b, PULL_BYTES, &p->server_err) < 0) {
-        p->server_broken = true;
+    if (p->server_broken || p->client_broken ||
+        wire_conn_pull(p->server, b, PULL_BYTES, &p->server_err) < 0) {
+        p->server_broken |= !p->client_broken;
         return false;
     }
     bool any = buf_len(b) > 0;

@@ -21,7 +21,9 @@ int stream_signals_init(struct stream_signals *signals)
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
+    struct sigaction hangup; /* under nohup it stays ignored */
+    if (sigaction(SIGHUP, NULL, &hangup) < 0 || hangup.sa_handler != SIG_IGN)
+        sigaddset(&set, SIGHUP);
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigprocmask(SIG_BLOCK, &set, &signals->old);
     sigaction(SIGPIPE, &ignore, &signals->old_pipe);

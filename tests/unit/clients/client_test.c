@@ -1,0 +1,180 @@
+/* Calls: errors as the server said them, retries only where they are safe, interrupts, operations.
+ */
+#include "tests/support/check.h"
+
+#include <unistd.h>
+
+#include "banger/operation.h"
+#include "tests/unit/clients/fake_server.h"
+
+static Banger__V1__VM *get_vm(struct banger_client *client, const char *name, int64_t timeout_ms,
+                              struct banger_error *error)
+{
+    struct banger_call_options options = {.timeout_ms = timeout_ms};
+    Banger__V1__GetVMRequest request = BANGER__V1__GET_VMREQUEST__INIT;
+    request.vm = (char *)name;
+    memset(error, 0, sizeof(*error));
+    return banger_get_vm(client, &request, &options, error);
+}
+
+static void free_vm(Banger__V1__VM *vm)
+{
+    banger_message_free(vm ? &vm->base : NULL);
+}
+
+static void test_answers_and_errors(void)
+{
+    struct fake f = {0};
+    struct banger_error error;
+    fake_start(&f);
+    struct banger_client *client = banger_connect(f.socket, NULL, &error);
+    CHECK_INT(banger_fd(client), -1);
+    Banger__V1__VM *vm = get_vm(client, "box", 0, &error);
+    CHECK_STR(vm ? vm->name : error.message, "box");
+    free_vm(vm);
+    CHECK(banger_fd(client) >= 0);
+    CHECK(get_vm(client, "none", 0, &error) == NULL);
+    CHECK_INT(error.code, BANGER_NOT_FOUND);
+    CHECK_STR(error.reason, "VM_NOT_FOUND");
+    CHECK_STR(error.resource, "vm/none");
+    CHECK_STR(error.message, "no VM none");
+    CHECK(get_vm(client, "hang", 100, &error) == NULL);
+    CHECK_INT(error.code, BANGER_DEADLINE_EXCEEDED);
+    Banger__V1__ListVMsRequest list = BANGER__V1__LIST_VMS_REQUEST__INIT;
+    CHECK(banger_list_vms(client, &list, NULL, &error) == NULL);
+    CHECK_INT(error.code, BANGER_UNIMPLEMENTED);
+    banger_close(client);
+    fake_stop(&f);
+}
+
+static void test_nobody_listens(void)
+{
+    struct banger_error error;
+    struct banger_client *client = banger_connect("/tmp/banger-no-such-socket", NULL, &error);
+    CHECK(get_vm(client, "box", 0, &error) == NULL);
+    CHECK_INT(error.code, BANGER_UNAVAILABLE);
+    CHECK_CONTAINS(error.message, "/tmp/banger-no-such-socket");
+    banger_close(client);
+    struct banger_client_options patient = {.wait_for_ready_ms = 50};
+    client = banger_connect("/tmp/banger-no-such-socket", &patient, &error);
+    CHECK(get_vm(client, "box", 0, &error) == NULL);
+    CHECK_INT(error.code, BANGER_UNAVAILABLE);
+    banger_close(client);
+}
+
+static void test_idempotent_call_is_retried(void)
+{
+    struct fake f = {.cuts = 5, .cut_least = 1, .cut_most = 150};
+    struct banger_error error;
+    fake_start(&f);
+    struct banger_client *client = banger_connect(f.proxy_socket, NULL, &error);
+    Banger__V1__VM *vm = get_vm(client, "box", 0, &error);
+    CHECK_STR(vm ? vm->name : error.message, "box");
+    free_vm(vm);
+    banger_close(client);
+    fake_stop(&f);
+    CHECK_INT(f.n_connections, 6);
+}
+
+/* Cut after the request went through: sending it again could do it twice. */
+static void test_other_call_is_not_retried(void)
+{
+    struct fake f = {.cuts = 1, .cut_least = 600, .cut_most = 600};
+    struct banger_error error = {0};
+    fake_start(&f);
+    struct banger_client *client = banger_connect(f.proxy_socket, NULL, &error);
+    char data[1000];
+    memset(data, 'x', sizeof(data));
+    Banger__V1__SendStdinRequest request = BANGER__V1__SEND_STDIN_REQUEST__INIT;
+    request.session = (char *)"s";
+    request.data.data = (uint8_t *)data;
+    request.data.len = sizeof(data);
+    CHECK(banger_send_stdin(client, &request, NULL, &error) == NULL);
+    CHECK_INT(error.code, BANGER_UNAVAILABLE);
+    banger_close(client);
+    fake_stop(&f);
+    CHECK_INT(f.n_connections, 1);
+}
+
+static void test_interrupt(void)
+{
+    struct fake f = {0};
+    struct banger_error error;
+    int fds[2];
+    fake_start(&f);
+    struct banger_client *client = banger_connect(f.socket, NULL, &error);
+    CHECK_INT(pipe(fds), 0);
+    banger_set_interrupt_fd(client, fds[0]);
+    CHECK_INT(write(fds[1], "x", 1), 1);
+    CHECK(get_vm(client, "hang", -1, &error) == NULL);
+    CHECK_INT(error.code, BANGER_CANCELLED);
+    CHECK_STR(error.reason, "INTERRUPTED");
+    banger_set_interrupt_fd(client, -1);
+    Banger__V1__VM *vm = get_vm(client, "box", 0, &error);
+    CHECK(vm != NULL);
+    free_vm(vm);
+    banger_close(client);
+    close(fds[0]);
+    close(fds[1]);
+    fake_stop(&f);
+}
+
+struct stages {
+    char text[100];
+};
+
+static void note_stage(void *arg, const Banger__V1__Operation *operation)
+{
+    struct stages *s = arg;
+    strncat(s->text, operation->stage, sizeof(s->text) - strlen(s->text) - 2);
+    strcat(s->text, ",");
+}
+
+static void test_operations(void)
+{
+    struct fake f = {0};
+    struct banger_error error = {0};
+    struct stages stages = {""};
+    fake_start(&f);
+    struct banger_client *client = banger_connect(f.socket, NULL, &error);
+    Banger__V1__Operation *op =
+        banger_operation_follow(client, "good", -1, note_stage, &stages, &error);
+    CHECK(op && banger_operation_error(op, &error) == 0);
+    CHECK_STR(stages.text, "prepare,boot,,");
+    banger_message_free(op ? &op->base : NULL);
+    op = banger_operation_follow(client, "bad", -1, NULL, NULL, &error);
+    CHECK(op && banger_operation_error(op, &error) == -1);
+    CHECK_INT(error.code, BANGER_RESOURCE_EXHAUSTED);
+    CHECK_STR(error.stage, "prepare");
+    CHECK_STR(error.reason, "DISK_FULL");
+    CHECK_STR(error.operation_id, "bad");
+    CHECK_STR(error.message, "no room");
+    banger_message_free(op ? &op->base : NULL);
+    banger_close(client);
+    fake_stop(&f);
+}
+
+static void test_following_survives_cuts(void)
+{
+    struct fake f = {.cuts = 10, .cut_least = 1, .cut_most = 250};
+    struct banger_error error = {0};
+    fake_start(&f);
+    struct banger_client *client = banger_connect(f.proxy_socket, NULL, &error);
+    Banger__V1__Operation *op = banger_operation_follow(client, "good", -1, NULL, NULL, &error);
+    CHECK(op && banger_operation_error(op, &error) == 0);
+    banger_message_free(op ? &op->base : NULL);
+    banger_close(client);
+    fake_stop(&f);
+}
+
+int main(void)
+{
+    RUN(test_answers_and_errors);
+    RUN(test_nobody_listens);
+    RUN(test_idempotent_call_is_retried);
+    RUN(test_other_call_is_not_retried);
+    RUN(test_interrupt);
+    RUN(test_operations);
+    RUN(test_following_survives_cuts);
+    return check_end();
+}

@@ -1,0 +1,24 @@
+/* Uses every public header, and nothing else of the tree: compiled as C99 and as C++. */
+#include <banger/attach.h>
+#include <banger/client.h>
+#include <banger/json.h>
+#include <banger/local.h>
+#include <banger/methods.h>
+#include <banger/operation.h>
+
+int use(void);
+
+int use(void)
+{
+    struct banger_error error;
+    struct banger_frame frame;
+    struct banger_client *client = banger_connect_local(NULL, &error);
+    Banger__V1__GetVMRequest request = BANGER__V1__GET_VMREQUEST__INIT;
+    Banger__V1__VM *vm = banger_get_vm(client, &request, NULL, &error);
+    struct banger_attach *attach = banger_attach_open(client, "x", NULL, &error);
+    int result = banger_attach_next(attach, -1, &frame, &error);
+    banger_message_free(vm ? &vm->base : NULL);
+    banger_attach_close(attach);
+    banger_close(client);
+    return result;
+}

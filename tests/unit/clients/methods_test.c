@@ -1,0 +1,104 @@
+/* The table of banger/methods.h against the contract: every unary method once, with its types. */
+#include "tests/support/check.h"
+
+#include "banger/methods.h"
+#include "banger/v1/auth.rpc.h"
+#include "banger/v1/event.rpc.h"
+#include "banger/v1/file.rpc.h"
+#include "banger/v1/forward.rpc.h"
+#include "banger/v1/guest_session.rpc.h"
+#include "banger/v1/host.rpc.h"
+#include "banger/v1/image.rpc.h"
+#include "banger/v1/operation.rpc.h"
+#include "banger/v1/snapshot.rpc.h"
+#include "banger/v1/vm.rpc.h"
+
+struct row {
+    const char *path;
+    size_t request_bytes, response_bytes;
+    const char *request, *response;
+};
+
+#define ROW(name, service, method, request_type, response_type)                                    \
+    {"/" service "/" #method, sizeof(request_type), sizeof(response_type), #request_type,          \
+     #response_type},
+static const struct row rows[] = {BANGER_UNARY_METHODS(ROW)};
+
+static const struct row *find_row(const char *path)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (strcmp(rows[i].path, path) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+static const struct rpc_service *const services[] = {
+    &banger_v1_vm_service,      &banger_v1_guest_session_service, &banger_v1_operation_service,
+    &banger_v1_image_service,   &banger_v1_kernel_service,        &banger_v1_event_service,
+    &banger_v1_host_service,    &banger_v1_snapshot_service,      &banger_v1_file_service,
+    &banger_v1_forward_service, &banger_v1_auth_service,
+};
+
+static void test_every_unary_method(void)
+{
+    size_t n = 1; /* the health check, of another package */
+    for (size_t s = 0; s < sizeof(services) / sizeof(services[0]); s++)
+        for (size_t i = 0; i < services[s]->n_methods; i++) {
+            const struct rpc_method *m = &services[s]->methods[i];
+            const struct row *row = find_row(m->path);
+            if (m->streams) {
+                CHECK(row == NULL);
+                continue;
+            }
+            n++;
+            if (!row) {
+                CHECK_STR("no row in BANGER_UNARY_METHODS", m->path);
+                continue;
+            }
+            CHECK_STR(row->request, m->request->c_name);
+            CHECK_STR(row->response, m->response->c_name);
+            CHECK_INT(row->request_bytes, m->request->sizeof_message);
+            CHECK_INT(row->response_bytes, m->response->sizeof_message);
+        }
+    CHECK_INT(sizeof(rows) / sizeof(rows[0]), n);
+}
+
+static void test_unknown_methods(void)
+{
+    struct banger_error error;
+    struct banger_client *client = banger_connect("/nowhere", NULL, &error);
+    Banger__V1__GetVMRequest request = BANGER__V1__GET_VMREQUEST__INIT;
+    CHECK(banger_invoke(client, "/banger.v1.VMService/Nope", &request.base, NULL, &error) == NULL);
+    CHECK_INT(error.code, BANGER_INVALID_ARGUMENT);
+    CHECK(banger_invoke(client, "/banger.v1.VMService/ReadConsole", &request.base, NULL, &error) ==
+          NULL);
+    CHECK_CONTAINS(error.message, "streams");
+    CHECK(banger_invoke(client, "/banger.v1.VMService/ListVMs", &request.base, NULL, &error) ==
+          NULL);
+    CHECK_CONTAINS(error.message, "another message");
+    banger_close(client);
+}
+
+static void test_targets(void)
+{
+    struct banger_error error;
+    CHECK(banger_connect("localhost:1", NULL, &error) == NULL);
+    CHECK_CONTAINS(error.message, "unix:");
+    char path[200] = "/";
+    memset(path + 1, 'x', sizeof(path) - 2);
+    path[sizeof(path) - 1] = '\0';
+    CHECK(banger_connect(path, NULL, &error) == NULL);
+    CHECK_CONTAINS(error.message, "longer");
+    struct banger_client *client = banger_connect("unix:///tmp/x", NULL, &error);
+    CHECK(client != NULL);
+    banger_close(client);
+    banger_close(NULL);
+}
+
+int main(void)
+{
+    RUN(test_every_unary_method);
+    RUN(test_unknown_methods);
+    RUN(test_targets);
+    return check_end();
+}

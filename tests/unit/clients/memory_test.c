@@ -1,0 +1,169 @@
+/* Every allocation of the library failed in turn: an error or an answer each time, never a crash, a
+ * leak or a wrong answer. Allocations are counted on the test's thread only (the server has its
+ * own); those inside shared libraries (nghttp2, jansson) are not ours to fail here. */
+#include "tests/support/check.h"
+
+#include <stdlib.h>
+
+#include "banger/attach.h"
+#include "banger/json.h"
+#include "banger/operation.h"
+#include "tests/unit/clients/fake_server.h"
+
+enum { MOST_ALLOCATIONS = 2000 };
+
+static _Thread_local long fail_at; /* 0: none; else counts down to the one that fails */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__real_reallocarray(void *p, size_t n, size_t size);
+char *__real_strdup(const char *s);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__wrap_reallocarray(void *p, size_t n, size_t size);
+char *__wrap_strdup(const char *s);
+
+static bool fails(void)
+{
+    return fail_at > 0 && --fail_at == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    return fails() ? NULL : __real_realloc(p, size);
+}
+
+void *__wrap_reallocarray(void *p, size_t n, size_t size)
+{
+    return fails() ? NULL : __real_reallocarray(p, n, size);
+}
+
+char *__wrap_strdup(const char *s)
+{
+    return fails() ? NULL : __real_strdup(s);
+}
+
+static struct fake f;
+
+/* Each scenario returns 1 for the right answer, 0 for an error, -1 for a wrong answer. */
+typedef int scenario_fn(void);
+
+static int scenario_call(void)
+{
+    struct banger_error error = {0};
+    struct banger_client *client = banger_connect(f.socket, NULL, &error);
+    if (!client)
+        return error.code ? 0 : -1;
+    Banger__V1__GetVMRequest request = BANGER__V1__GET_VMREQUEST__INIT;
+    request.vm = (char *)"box";
+    Banger__V1__VM *vm = banger_get_vm(client, &request, NULL, &error);
+    int result = vm ? (strcmp(vm->name, "box") == 0 ? 1 : -1) : (error.code ? 0 : -1);
+    char *json = vm ? banger_message_to_json(&vm->base, 2, &error) : NULL;
+    char *yaml = vm ? banger_message_to_yaml(&vm->base, &error) : NULL;
+    free(json);
+    free(yaml);
+    banger_message_free(vm ? &vm->base : NULL);
+    banger_close(client);
+    return result;
+}
+
+static int scenario_operation(void)
+{
+    struct banger_error error = {0};
+    struct banger_client *client = banger_connect(f.socket, NULL, &error);
+    if (!client)
+        return error.code ? 0 : -1;
+    Banger__V1__Operation *op = banger_operation_follow(client, "good", 500, NULL, NULL, &error);
+    int result = op ? 1 : (error.code ? 0 : -1);
+    banger_message_free(op ? &op->base : NULL);
+    banger_close(client);
+    return result;
+}
+
+static int scenario_attach(void)
+{
+    struct banger_error error = {0};
+    struct banger_client_options impatient = {.retry_ms = 100};
+    struct banger_client *client = banger_connect(f.socket, &impatient, &error);
+    if (!client)
+        return error.code ? 0 : -1;
+    struct banger_attach_options options = {.reattach_ms = 100};
+    struct banger_attach *attach = banger_attach_open(client, "s", &options, &error);
+    int result = attach ? -1 : 0;
+    uint64_t next[3] = {0};
+    struct banger_frame frame;
+    while (attach && (result = banger_attach_next(attach, 5000, &frame, &error)) == 1) {
+        if (frame.kind == BANGER_FRAME_DATA && frame.offset != next[frame.stream])
+            break;
+        if (frame.kind == BANGER_FRAME_DATA)
+            next[frame.stream] += frame.len;
+        if (frame.kind == BANGER_FRAME_EXIT)
+            break;
+    }
+    bool whole = next[1] == f.stdout_bytes && next[2] == f.stderr_bytes;
+    if (result == 1)
+        result = frame.kind == BANGER_FRAME_EXIT && whole ? 1 : -1;
+    else
+        result = error.code ? 0 : -1;
+    banger_attach_close(attach);
+    banger_close(client);
+    return result;
+}
+
+static void fail_each(scenario_fn *scenario)
+{
+    CHECK_INT(scenario(), 1);
+    for (long n = 1; n <= MOST_ALLOCATIONS; n++) {
+        fail_at = n;
+        int result = scenario();
+        bool reached = fail_at == 0;
+        fail_at = 0;
+        if (result < 0)
+            fprintf(stderr, "allocation %ld failed\n", n);
+        CHECK(result >= 0);
+        if (!reached) {
+            CHECK_INT(result, 1);
+            printf("     %ld allocations\n", n - 1);
+            return;
+        }
+    }
+    CHECK(!"the scenario has no end");
+}
+
+static void test_call(void)
+{
+    fail_each(scenario_call);
+}
+
+static void test_operation(void)
+{
+    fail_each(scenario_operation);
+}
+
+static void test_attach(void)
+{
+    fail_each(scenario_attach);
+}
+
+int main(void)
+{
+    f = (struct fake){.stdout_bytes = 200000, .stderr_bytes = 1000};
+    fake_start(&f);
+    RUN(test_call);
+    RUN(test_operation);
+    RUN(test_attach);
+    fake_stop(&f);
+    return check_end();
+}

@@ -35,6 +35,7 @@ struct attach {
     bool output_gone; /* the agent cannot give it (any more) */
     bool caught_up;
     bool was_writer; /* as last told */
+    bool demoted;    /* another took over */
     uint64_t acked_told;
     bool closed_told, full_told;
 };
@@ -277,7 +278,8 @@ void attach_retry(struct attach *a)
 
 /* What is next */
 
-/* Where a viewer of output that is gone would have begun. False: past the end. */
+/* Where a viewer of output that is gone would have begun. False: past the end. The totals of a lost
+ * session are only what was recorded last: a viewer may have seen more of it. */
 static bool place(struct attach *a, int which)
 {
     struct attach_stream *s = &a->streams[which];
@@ -285,7 +287,7 @@ static bool place(struct attach *a, int which)
     switch (s->from.at) {
     case AGENT_FROM_OFFSET:
         s->next = s->from.value;
-        return s->next <= total;
+        return s->next <= total || a->session->session.state == SESSION_LOST;
     case AGENT_FROM_TAIL:
         s->next = s->from.value < total ? total - s->from.value : 0;
         return true;
@@ -363,9 +365,12 @@ static void tell_writer(struct attach *a)
 {
     struct session_entry *e = a->session;
     if (a->was_writer && e->writer != a) {
+        bool paused = a->full_told;
         a->was_writer = false;
         a->full_told = false;
         a->events->writer_changed(a->arg, e->session.writer_generation, false);
+        if (paused && !a->closed)
+            a->events->stdin_writable(a->arg);
     }
     if (!a->was_writer || a->closed)
         return;
@@ -413,6 +418,8 @@ static int claim(struct session_entry *e, struct attach *a, enum attach_role rol
                 e->session.id);
         return err_tag(err, "WRITER_TAKEN", "session/%s", e->session.id);
     }
+    if (e->writer)
+        e->writer->demoted = true;
     e->writer = a;
     e->session.writer_generation++;
     a->was_writer = true;
@@ -475,9 +482,10 @@ void attach_grant(struct attach *a, uint32_t bytes)
         agent_subscription_grant(a->sub, n);
 }
 
+/* One that was taken over may still have frames under way: they are dropped, its view goes on. */
 static int check_writer(const struct attach *a, struct err *err)
 {
-    if (a->session->writer == a)
+    if (a->session->writer == a || a->demoted)
         return 0;
     err_set(err, ERR_STATE, "this attach is not the writer of session %s", a->session->session.id);
     return err_tag(err, "NOT_WRITER", "session/%s", a->session->session.id);
@@ -490,6 +498,8 @@ int attach_stdin(struct attach *a, uint64_t offset, const void *data, size_t len
     if (len > ATTACH_STDIN_BYTES)
         return err_set(err, ERR_INVALID, "%zu bytes of stdin at once: at most %d", len,
                        ATTACH_STDIN_BYTES);
+    if (a->demoted)
+        return 0;
     return session_stdin_write(a->session, offset, data, len, err);
 }
 
@@ -504,6 +514,8 @@ int attach_stdin_eof(struct attach *a, struct err *err)
 {
     if (check_writer(a, err) < 0)
         return -1;
+    if (a->demoted)
+        return 0;
     if (a->session->session.stdin_mode == SESSION_STDIN_PIPE || a->session->session.tty)
         session_stdin_eof(a->session);
     return 0;
@@ -514,6 +526,8 @@ int attach_resize(struct attach *a, uint32_t rows, uint32_t columns, struct err 
     struct session_entry *e = a->session;
     if (check_writer(a, err) < 0)
         return -1;
+    if (a->demoted)
+        return 0;
     if (!e->session.tty) {
         err_set(err, ERR_STATE, "session %s has no terminal", e->session.id);
         return err_tag(err, "NO_TTY", "session/%s", e->session.id);

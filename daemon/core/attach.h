@@ -54,9 +54,9 @@ struct attach_events {
     void (*stream_end)(void *arg, int stream, uint64_t total);
     /* To the writer: the process has all below offset; closed: send no more. */
     void (*stdin_ack)(void *arg, uint64_t offset, bool closed);
-    /* attach_stdin_full has become false. */
+    /* attach_stdin_full has become false, or this is not the writer any more. */
     void (*stdin_writable)(void *arg);
-    /* This attach is not the writer any more. */
+    /* This attach is not the writer any more; stdin that is still under way from it is dropped. */
     void (*writer_changed)(void *arg, uint64_t generation, bool is_writer);
     /* The last one. The session is EXITED: its record has the status. */
     void (*exit)(void *arg, uint64_t stdout_total, uint64_t stderr_total);

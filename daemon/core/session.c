@@ -226,6 +226,17 @@ static int load_one(void *arg, const struct session *s)
     return 0;
 }
 
+/* A crash may have come between the end of a VM and that of its sessions. */
+static void lose_orphans(struct session_registry *r)
+{
+    for (struct session_entry *e = NULL; (e = session_next(r->core, e));) {
+        const struct vm_entry *vm = vm_find_id(r->core, e->session.vm_id);
+        enum vm_state state = vm ? vm->vm.runtime.state : VM_STOPPED;
+        if (session_is_live(e) && (state == VM_STOPPED || state == VM_FAILED))
+            session_set_lost(e, "vm_lost");
+    }
+}
+
 struct session_registry *session_registry_new(struct core *core, struct err *err)
 {
     struct session_registry *r = calloc(1, sizeof(*r));
@@ -242,6 +253,7 @@ struct session_registry *session_registry_new(struct core *core, struct err *err
     list_init(&r->dirty);
     list_init(&r->unsaved);
     list_init(&r->events);
+    list_init(&r->ended_sends);
     list_init(&r->request_order);
     map_init(&r->by_id);
     map_init(&r->vms);
@@ -253,6 +265,7 @@ struct session_registry *session_registry_new(struct core *core, struct err *err
         core->sessions = NULL;
         return NULL;
     }
+    lose_orphans(r);
     return r;
 }
 
@@ -266,6 +279,7 @@ void session_registry_free(struct session_registry *r)
     for (struct list *pos; (pos = list_first(&r->all));)
         session_remove(container_of(pos, struct session_entry, link), &why);
     on_turn(r);
+    session_stdin_report_all(r);
     timer_done(&r->turn);
     timer_done(&r->write);
     struct session_vm *v;

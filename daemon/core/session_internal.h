@@ -28,6 +28,7 @@ struct session_registry {
     struct timer turn;           /* tells the news */
     struct list unsaved, events; /* for the store, gathered; see session_record.c */
     struct timer write;
+    struct list ended_sends; /* whose done() comes in the next turn; see session_stdin.c */
     struct map requests;
     struct list request_order; /* oldest first */
     uint32_t n_requests;
@@ -93,6 +94,8 @@ int session_stdin_write(struct session_entry *e, uint64_t offset, const void *da
                         struct err *err);
 void session_stdin_eof(struct session_entry *e);
 bool session_stdin_is_full(const struct session_entry *e);
+/* The registry goes: what is ended and not reported is reported now. */
+void session_stdin_report_all(struct session_registry *r);
 uint64_t session_stdin_end(const struct session_entry *e);
 uint32_t session_stdin_window(const struct session_entry *e);
 

@@ -48,11 +48,13 @@ void session_vm_status(struct core *core, struct vm_entry *vm,
                        const struct agent_session_status *status)
 {
     struct session_entry *e = find_in(core, vm, status->session_id);
-    if (!e) {
-        if (status->state != AGENT_SESSION_UNKNOWN && vm->agent)
-            agent_client_delete_session(vm->agent, status->session_id, NULL);
+    /* Deleted here, or given up and told so to everybody: it must not live on unseen. */
+    bool unwanted =
+        !e || (e->session.state == SESSION_LOST && status->state == AGENT_SESSION_RUNNING);
+    if (unwanted && status->state != AGENT_SESSION_UNKNOWN && vm->agent)
+        agent_client_delete_session(vm->agent, status->session_id, NULL);
+    if (!e)
         return;
-    }
     if (status->state != AGENT_SESSION_UNKNOWN && !e->named) {
         e->named = true;
         const struct agent_hello *hello = agent_client_hello(vm->agent);

@@ -25,7 +25,7 @@ struct session_send {
     struct session_entry *session; /* referenced */
     struct timer report;           /* done() comes from the loop */
     uint64_t until;                /* offset behind its bytes */
-    bool over, failed;
+    bool failed;
     void (*done)(void *arg, uint64_t offset, const struct err *err);
     void *arg;
 };
@@ -109,7 +109,7 @@ void session_stdin_rewind(struct session_entry *e)
 static void end_send(struct session_send *send, bool failed)
 {
     list_remove(&send->link);
-    send->over = true;
+    list_add_tail(&send->session->core->sessions->ended_sends, &send->link);
     send->failed = failed;
     timer_start(&send->report, 0);
 }
@@ -224,10 +224,17 @@ static void on_report(void *arg)
         err_set(&err, ERR_STATE, "the process closed its stdin before it had read everything");
         err_tag(&err, "STDIN_CLOSED", "session/%s", send->session->session.id);
     }
+    list_remove(&send->link);
     send->done(send->arg, send->until, send->failed ? &err : NULL);
     timer_done(&send->report);
     session_unref(send->session);
     free(send);
+}
+
+void session_stdin_report_all(struct session_registry *r)
+{
+    for (struct list *pos; (pos = list_first(&r->ended_sends));)
+        on_report(container_of(pos, struct session_send, link));
 }
 
 static int check_send(const struct session_entry *e, size_t len, struct err *err)

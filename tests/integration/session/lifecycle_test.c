@@ -274,6 +274,31 @@ static void test_vm_gone(void)
     world_close_daemon();
 }
 
+/* The daemon died between the end of a VM and that of its sessions; and what it has given up does
+ * not live on in a guest that turns up after all. */
+static void test_vm_found_stopped(void)
+{
+    struct err err = ERR_INIT;
+    world_open_daemon(-1);
+    struct session_entry *e = world_start("sleep 600", NULL, &err);
+    char id[ID_BYTES];
+    strcpy(id, e->session.id);
+    pid_t pid = (pid_t)e->session.guest_pid;
+    world_close_daemon();
+    world.vm.vm.runtime.state = VM_STOPPED;
+    world_open_daemon(-1);
+    e = session_find_id(&world.core, id);
+    CHECK_INT(e->session.state, SESSION_LOST);
+    CHECK_STR(e->session.lost_reason, "vm_lost");
+    world.vm.vm.runtime.state = VM_RUNNING;
+    int64_t until = clock_mono_ms() + 10000;
+    while (kill(pid, 0) == 0 && clock_mono_ms() < until)
+        CHECK(world_start("exit 0", NULL, &err) != NULL); /* a round trip to the agent */
+    CHECK(kill(pid, 0) < 0);
+    delete_all();
+    world_close_daemon();
+}
+
 static void on_done(void *arg, const struct err *err)
 {
     *(int *)arg = err ? -1 : 1;
@@ -354,6 +379,7 @@ int main(void)
     RUN(test_daemon_restart);
     RUN(test_agent_restart);
     RUN(test_vm_gone);
+    RUN(test_vm_found_stopped);
     RUN(test_delete);
     RUN(test_fast_exit);
     world_end();

@@ -23,6 +23,7 @@ struct reconcile {
     struct core *core;
     size_t left; /* things that serving waits for */
     bool past;   /* the deadline is, or all came in time */
+    bool over;   /* done was called; it stays for those that are late */
     struct timer deadline;
     void (*done)(void *arg);
     void *arg;
@@ -36,14 +37,21 @@ struct reconcile_vm {
     int64_t retry_ms;
 };
 
+static void reconcile_drop(struct reconcile *r)
+{
+    if (r->over && r->left == 0)
+        free(r);
+}
+
 static void reconcile_resume(void *arg)
 {
     struct reconcile *r = arg;
     struct core *core = r->core;
     operation_resume_all(core);
     timer_done(&r->deadline);
+    r->over = true;
     r->done(r->arg);
-    free(r);
+    reconcile_drop(r);
 }
 
 static void reconcile_adopted_all(struct reconcile *r)
@@ -57,8 +65,10 @@ static void reconcile_less(void *arg)
 {
     struct reconcile *r = arg;
     r->left--;
-    if (r->left == 0 && !r->past)
+    if (r->left == 0 && !r->past && r->core->operations)
         reconcile_adopted_all(r);
+    else
+        reconcile_drop(r);
 }
 
 static bool reconcile_has_operation(const struct vm_entry *e)
@@ -72,10 +82,18 @@ static void reconcile_vm_end(struct reconcile_vm *v)
 {
     struct reconcile *r = v->of;
     timer_done(&v->retry);
+    v->vm->reconciling = NULL;
     vm_unref(v->vm);
     free(v);
     if (r)
         reconcile_less(r);
+}
+
+void reconcile_forget(struct vm_entry *e)
+{
+    struct reconcile_vm *v = e->reconciling;
+    if (v)
+        reconcile_vm_end(v);
 }
 
 /* The deadline passed: serving begins, the VM stays UNKNOWN until we know. */
@@ -104,6 +122,7 @@ static void reconcile_found(struct vm_entry *e)
 
 static void reconcile_gone(struct vm_entry *e)
 {
+    handles_save(e); /* takes away what an earlier daemon wrote */
     vm_machine_gone(e, "vm_lost");
     vm_machine_release(e);
     if (!reconcile_has_operation(e))
@@ -193,6 +212,7 @@ static void reconcile_vm(struct reconcile *r, struct vm_entry *e)
     }
     v->of = r;
     v->vm = vm_ref(e);
+    e->reconciling = v;
     v->retry_ms = RETRY_FIRST_MS;
     r->left++;
     reconcile_ask(v);

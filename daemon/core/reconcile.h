@@ -15,5 +15,8 @@ enum { RECONCILE_ADOPT_MS = 5000 };
 /* Once, after core_open. done comes once, later, within a few times RECONCILE_ADOPT_MS, when
  * serving may begin. */
 void reconcile_start(struct core *core, void (*done)(void *arg), void *arg);
+/* The VM is not asked about any more: it is removed, or the daemon ends. */
+struct vm_entry;
+void reconcile_forget(struct vm_entry *e);
 
 #endif

@@ -16,6 +16,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
 #include "daemon/core/operation.h"
+#include "daemon/core/reconcile.h"
 #include "daemon/core/session.h"
 #include "daemon/core/vm_agent.h"
 #include "daemon/core/vm_machine.h"
@@ -98,7 +99,12 @@ void vm_registry_free(struct vm_registry *r)
 {
     if (!r)
         return;
-    list_foreach(l, &r->all) vm_machine_abandon(container_of(l, struct vm_entry, link));
+    list_foreach(l, &r->all)
+    {
+        struct vm_entry *e = container_of(l, struct vm_entry, link);
+        reconcile_forget(e);
+        vm_machine_abandon(e);
+    }
     while (!list_empty(&r->turn)) {
         struct vm_entry *e = container_of(list_first(&r->turn), struct vm_entry, turn_link);
         list_remove(&e->turn_link);
@@ -311,6 +317,7 @@ void vm_remove(struct vm_entry *e, struct store_txn *txn)
     if (e->removed)
         return;
     struct core *core = e->core;
+    reconcile_forget(e);
     session_vm_removed(core, e->vm.id, txn);
     store_delete_vm(txn, e->vm.id);
     char resource[96];

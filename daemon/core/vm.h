@@ -18,6 +18,7 @@ struct core;
 struct err;
 struct handles_save;
 struct operation_entry;
+struct reconcile_vm;
 struct store_txn;
 struct vm_kill;
 struct vmm_machine;
@@ -41,11 +42,12 @@ struct vm_entry {
     int64_t agent_changed_ns;      /* of agent_ready */
     bool restart_required;         /* the spec changed under the running machine */
     int64_t restart_changed_ns;
-    struct vm_kill *kill;        /* under way */
-    struct handles_save *saving; /* handles.json is being written */
-    bool paused;                 /* its machine is, whatever the state has become */
-    bool rebooting;              /* the guest asked for a reset: it is started again */
-    bool delete_tried;           /* ephemeral: its deletion was started */
+    struct vm_kill *kill;             /* under way */
+    struct handles_save *saving;      /* handles.json is being written */
+    struct reconcile_vm *reconciling; /* being looked for since the start */
+    bool paused;                      /* its machine is, whatever the state has become */
+    bool rebooting;                   /* the guest asked for a reset: it is started again */
+    bool delete_tried;                /* ephemeral: its deletion was started */
     struct list watches, turn_link;
 };
 

@@ -1,0 +1,266 @@
+/* What a daemon makes of what it finds: strays, leftovers, machines that do not answer; and guests
+ * that do not boot. */
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fs.h"
+#include "daemon/core/reconcile.h"
+#include "daemon/core/vm_ops.h"
+#include "daemon/vmm/fault.h"
+#include "base/clock.h"
+#include "tests/integration/core/world.h"
+#include "tests/support/check.h"
+
+static char dir[PATH_BYTES];
+
+static bool succeeds(struct world *w, struct operation_entry *op)
+{
+    if (!CHECK(op != NULL))
+        return false;
+    operation_ref(op);
+    bool ok = world_wait(w, op) && op->op.state == OP_SUCCEEDED;
+    if (!ok)
+        fprintf(stderr, "%s: %s: %s\n", op->op.kind, op->op.error_stage, op->op.error_message);
+    operation_unref(op);
+    return ok;
+}
+
+static void delete_all(struct world *w)
+{
+    struct err err = ERR_INIT;
+    for (struct vm_entry *e; (e = vm_next(&w->core, NULL));) {
+        struct vm_delete_request req = {.vm = e->vm.id, .force = true};
+        if (!CHECK(succeeds(w, vm_delete_start(&w->core, &req, NULL, &err))))
+            return;
+    }
+    CHECK_INT(world_count_monitors(w), 0);
+    CHECK_INT(world_count_entries(dir, "vms"), 0);
+}
+
+static void touch_dirs(const char *name)
+{
+    char path[PATH_BYTES + 64];
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    CHECK_INT(fs_make_dirs(path, 0700, NULL), 0);
+}
+
+/* The database is lost while a VM runs: nothing knows of it, so it goes; what is not ours stays. */
+static void test_strays(void)
+{
+    struct world w;
+    if (!CHECK(world_open(&w, dir, "sim")) || !CHECK(world_create(&w, "box", true) != NULL))
+        return;
+    CHECK_INT(world_count_monitors(&w), 1);
+    world_close(&w);
+    char path[PATH_BYTES + 32];
+    const char *ends[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof(path), "%s/banger.db%s", dir, ends[i]);
+        unlink(path);
+    }
+    touch_dirs("vms/0123456789abcdef/deep");
+    touch_dirs("images/.tmp-0123456789abcdef/tree");
+    touch_dirs("images/0123456789abcdef");
+    touch_dirs("images/mine");
+    touch_dirs("kernels/0123456789abcdef");
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    CHECK_INT(world_count_monitors(&w), 0);
+    CHECK_INT(world_count_entries(dir, "vms"), 0);
+    CHECK_INT(world_count_entries(dir, "images"), 1);
+    CHECK_INT(world_count_entries(dir, "kernels"), 0);
+    world_close(&w);
+}
+
+/* Evidence is missing: UNKNOWN, not STOPPED; found later, it runs on. */
+static void test_unknown(void)
+{
+    struct world w;
+    struct err err = ERR_INIT;
+    if (!CHECK(world_open(&w, dir, "sim")) || !CHECK(world_create(&w, "box", true) != NULL))
+        return;
+    pid_t pid = vm_find(&w.core, "box", NULL)->handles.pid;
+    world_close(&w);
+    struct fault fail = {.action = FAULT_FAIL, .code = ERR_UNAVAILABLE, .times = 1};
+    CHECK_INT(fault_install("sim", &err), 0);
+    CHECK_INT(fault_set("adopt", &fail, &err), 0);
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    struct vm_entry *e = vm_find(&w.core, "box", NULL);
+    CHECK_INT(e->vm.runtime.state, VM_UNKNOWN);
+    CHECK(world_wait_state(&w, e, VM_RUNNING));
+    CHECK_INT(e->handles.pid, pid);
+    world_close(&w);
+    /* And by hand, where it is asked for before the next look. */
+    fail.times = 1;
+    CHECK_INT(fault_set("adopt", &fail, &err), 0);
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    e = vm_find(&w.core, "box", NULL);
+    CHECK_INT(e->vm.runtime.state, VM_UNKNOWN);
+    CHECK(succeeds(&w, vm_recover_start(&w.core, "box", NULL, &err)));
+    CHECK_INT(e->vm.runtime.state, VM_RUNNING);
+    delete_all(&w);
+    world_close(&w);
+    fault_clear();
+    CHECK_INT(fault_install(NULL, &err), 0);
+}
+
+/* A machine that never answers does not hold up the start. */
+static void test_wedged(void)
+{
+    struct world w;
+    struct err err = ERR_INIT;
+    if (!CHECK(world_open(&w, dir, "sim")) || !CHECK(world_create(&w, "box", true) != NULL))
+        return;
+    world_close(&w);
+    struct fault hang = {.action = FAULT_HANG, .times = 1};
+    CHECK_INT(fault_install("sim", &err), 0);
+    CHECK_INT(fault_set("adopt", &hang, &err), 0);
+    int64_t from = clock_mono_ms();
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    CHECK(clock_mono_ms() - from < 2 * RECONCILE_ADOPT_MS);
+    struct vm_entry *e = vm_find(&w.core, "box", NULL);
+    CHECK_INT(e->vm.runtime.state, VM_UNKNOWN);
+    /* Kill works all the same, and finds the process. */
+    CHECK(succeeds(&w, vm_kill_start(&w.core, "box", NULL, &err)));
+    CHECK_INT(e->vm.runtime.state, VM_STOPPED);
+    CHECK_INT(world_count_monitors(&w), 0);
+    delete_all(&w);
+    world_close(&w);
+    fault_clear();
+    CHECK_INT(fault_install(NULL, &err), 0);
+}
+
+/* The guest hangs at boot: stopped as soon as its process is there, so often. */
+struct hang {
+    struct vm_watch watch;
+    pid_t pid;
+    int left, seen;
+};
+
+static void on_start(void *arg, struct vm_entry *e)
+{
+    struct hang *h = arg;
+    if (!e->machine_live || e->handles.pid == h->pid || e->handles.pid <= 1)
+        return;
+    h->pid = e->handles.pid;
+    h->seen++;
+    if (h->left-- > 0)
+        kill(h->pid, SIGSTOP);
+}
+
+static struct operation_entry *create_hung(struct world *w, struct hang *h)
+{
+    struct err err = ERR_INIT;
+    struct vm_create_request req = {.name = "slow", .start = true};
+    struct operation_entry *op = vm_create_start(&w->core, &req, NULL, &err);
+    if (CHECK(op != NULL))
+        vm_watch(vm_find(&w->core, "slow", NULL), &h->watch, on_start, h);
+    return op;
+}
+
+static void test_watchdog(void)
+{
+    struct world w;
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    w.core.config.boot_timeout_ms = 1000;
+    struct hang once = {.left = 1}, always = {.left = 10};
+    CHECK(succeeds(&w, create_hung(&w, &once)));
+    CHECK_INT(once.seen, 2);
+    vm_unwatch(&once.watch);
+    delete_all(&w);
+    struct operation_entry *op = create_hung(&w, &always);
+    operation_ref(op);
+    CHECK(world_wait(&w, op));
+    vm_unwatch(&always.watch);
+    CHECK_INT(op->op.state, OP_FAILED);
+    CHECK_STR(op->op.error_reason, "BOOT_TIMEOUT");
+    CHECK_STR(op->op.error_stage, "boot");
+    operation_unref(op);
+    CHECK_INT(vm_count(&w.core), 0); /* rolled back */
+    CHECK_INT(world_count_monitors(&w), 0);
+    CHECK_INT(world_count_entries(dir, "vms"), 0);
+    world_close(&w);
+}
+
+/* Cancelled in the middle of booting. */
+static void test_cancel_boot(void)
+{
+    struct world w;
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    struct hang always = {.left = 10};
+    struct operation_entry *op = create_hung(&w, &always);
+    struct vm_entry *e = vm_find(&w.core, "slow", NULL);
+    operation_ref(op);
+    CHECK(world_wait_state(&w, e, VM_STARTING));
+    operation_cancel(op);
+    CHECK(world_wait(&w, op));
+    vm_unwatch(&always.watch);
+    CHECK_INT(op->op.state, OP_CANCELLED);
+    operation_unref(op);
+    CHECK_INT(vm_count(&w.core), 0);
+    CHECK_INT(world_count_monitors(&w), 0);
+    world_close(&w);
+}
+
+/* Each method of the driver fails in turn; the VM ends where it can be told about. */
+static void test_driver_fails(void)
+{
+    struct world w;
+    struct err err = ERR_INIT;
+    static const char *const methods[] = {"prepare", "start"};
+    CHECK_INT(fault_install("sim", &err), 0);
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    for (size_t i = 0; i < 4; i++) {
+        struct fault fail = {
+            .action = i < 2 ? FAULT_FAIL : FAULT_FAIL_DONE, .code = ERR_LIMIT, .times = 1};
+        CHECK_INT(fault_set(methods[i % 2], &fail, &err), 0);
+        struct vm_create_request req = {.name = "unlucky", .start = true};
+        struct operation_entry *op = vm_create_start(&w.core, &req, NULL, &err);
+        operation_ref(op);
+        CHECK(world_wait(&w, op));
+        CHECK_INT(op->op.state, OP_FAILED);
+        CHECK_INT(op->op.error_code, ERR_LIMIT);
+        operation_unref(op);
+        CHECK_INT(vm_count(&w.core), 0);
+        CHECK_INT(world_count_monitors(&w), 0);
+        CHECK_INT(world_count_entries(dir, "vms"), 0);
+    }
+    world_create(&w, "box", true);
+    struct fault fail = {.action = FAULT_FAIL, .code = ERR_UNKNOWN, .times = 1};
+    CHECK_INT(fault_set("stop", &fail, &err), 0);
+    struct vm_stop_request stop = {.vm = "box", .grace_ms = 1000};
+    struct operation_entry *op = vm_stop_start(&w.core, &stop, NULL, &err);
+    operation_ref(op);
+    CHECK(world_wait(&w, op));
+    operation_unref(op);
+    struct vm_entry *e = vm_find(&w.core, "box", NULL);
+    /* The guest was asked, and may have ended by itself; else it is not known to have. */
+    enum vm_state state = e->vm.runtime.state;
+    CHECK(state == VM_UNKNOWN || state == VM_STOPPED);
+    CHECK(succeeds(&w, vm_kill_start(&w.core, "box", NULL, &err)));
+    CHECK_INT(e->vm.runtime.state, VM_STOPPED);
+    delete_all(&w);
+    world_close(&w);
+    fault_clear();
+    CHECK_INT(fault_install(NULL, &err), 0);
+}
+
+int main(void)
+{
+    world_make_dir(dir);
+    RUN(test_strays);
+    RUN(test_unknown);
+    RUN(test_wedged);
+    RUN(test_watchdog);
+    RUN(test_cancel_boot);
+    RUN(test_driver_fails);
+    world_remove_dir(dir);
+    return check_end();
+}

@@ -1,8 +1,13 @@
 /* The image and kernel nouns. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "nouns.h"
 #include "table.h"
+
+enum { PATH_BYTES = 4096 }; /* what realpath needs */
 
 struct image_build_options {
     const char *suite, *format;
@@ -52,6 +57,22 @@ static int image_show(struct cli *cli, const void *values, const struct opt_args
     return status;
 }
 
+/* Follows an operation that makes an image (NULL: it did not start) and shows the image. */
+static int image_follow(struct cli *cli, const char *label, Banger__V1__Operation *op,
+                        struct banger_error *error)
+{
+    Banger__V1__Operation *ended = op ? cli_follow(cli, label, op, error) : NULL;
+    if (!ended)
+        return cli_fail(error, "make %s", label);
+    Banger__V1__GetImageRequest get = BANGER__V1__GET_IMAGE_REQUEST__INIT;
+    get.image = (char *)resource_id(ended->result);
+    Banger__V1__Image *image = banger_get_image(cli->client, &get, NULL, error);
+    int status = image ? image_print(cli, image) : cli_fail(error, "show the new image");
+    FREE_MESSAGE(image);
+    FREE_MESSAGE(ended);
+    return status;
+}
+
 static int image_build(struct cli *cli, const void *values, const struct opt_args *args)
 {
     const struct image_build_options *o = values;
@@ -70,19 +91,34 @@ static int image_build(struct cli *cli, const void *values, const struct opt_arg
                                              : BANGER__V1__IMAGE_FORMAT__IMAGE_FORMAT_RAW;
     if (cli_connect(cli) < 0)
         return EXIT_BANGER;
-    const char *label = args->n_refs > 0 ? args->refs[0] : "image";
     struct banger_error error;
     Banger__V1__Operation *op = banger_build_image(cli->client, &request, NULL, &error);
-    Banger__V1__Operation *ended = op ? cli_follow(cli, label, op, &error) : NULL;
-    if (!ended)
-        return cli_fail(&error, "build %s", label);
-    Banger__V1__GetImageRequest get = BANGER__V1__GET_IMAGE_REQUEST__INIT;
-    get.image = (char *)resource_id(ended->result);
-    Banger__V1__Image *image = banger_get_image(cli->client, &get, NULL, &error);
-    int status = image ? image_print(cli, image) : cli_fail(&error, "show the new image");
-    FREE_MESSAGE(image);
-    FREE_MESSAGE(ended);
-    return status;
+    return image_follow(cli, args->n_refs > 0 ? args->refs[0] : "image", op, &error);
+}
+
+struct image_import_options {
+    const char *kernel, *name;
+};
+
+/* The daemon reads the file: its path must be absolute there. */
+static int image_import(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    const struct image_import_options *o = values;
+    char id[REQUEST_ID_BYTES], path[PATH_BYTES];
+    if (!realpath(args->refs[0], path))
+        return cli_usage("image import: %s: %s", args->refs[0], strerror(errno));
+    Banger__V1__ImportImageRequest request = BANGER__V1__IMPORT_IMAGE_REQUEST__INIT;
+    request.request_id = (char *)cli_request_id(id);
+    request.path = path;
+    if (o->name)
+        request.name = (char *)o->name;
+    if (o->kernel)
+        request.kernel = (char *)o->kernel;
+    if (cli_connect(cli) < 0)
+        return EXIT_BANGER;
+    struct banger_error error;
+    Banger__V1__Operation *op = banger_import_image(cli->client, &request, NULL, &error);
+    return image_follow(cli, args->refs[0], op, &error);
 }
 
 static int image_print_list(struct cli *cli, const Banger__V1__ListImagesResponse *list,
@@ -185,6 +221,62 @@ static int kernel_show(struct cli *cli, const void *values, const struct opt_arg
     return status;
 }
 
+static int kernel_follow(struct cli *cli, const char *label, Banger__V1__Operation *op,
+                         struct banger_error *error)
+{
+    Banger__V1__Operation *ended = op ? cli_follow(cli, label, op, error) : NULL;
+    if (!ended)
+        return cli_fail(error, "make %s", label);
+    Banger__V1__GetKernelRequest get = BANGER__V1__GET_KERNEL_REQUEST__INIT;
+    get.kernel = (char *)resource_id(ended->result);
+    Banger__V1__Kernel *kernel = banger_get_kernel(cli->client, &get, NULL, error);
+    int status = kernel ? kernel_print(cli, kernel) : cli_fail(error, "show the new kernel");
+    FREE_MESSAGE(kernel);
+    FREE_MESSAGE(ended);
+    return status;
+}
+
+struct kernel_import_options {
+    const char *modules, *name;
+};
+
+static int kernel_import(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    const struct kernel_import_options *o = values;
+    char id[REQUEST_ID_BYTES], path[PATH_BYTES], modules[PATH_BYTES];
+    if (!realpath(args->refs[0], path))
+        return cli_usage("kernel import: %s: %s", args->refs[0], strerror(errno));
+    if (o->modules && !realpath(o->modules, modules))
+        return cli_usage("kernel import: %s: %s", o->modules, strerror(errno));
+    Banger__V1__ImportKernelRequest request = BANGER__V1__IMPORT_KERNEL_REQUEST__INIT;
+    request.request_id = (char *)cli_request_id(id);
+    request.kernel_path = path;
+    if (o->modules)
+        request.modules_path = modules;
+    if (o->name)
+        request.name = (char *)o->name;
+    if (cli_connect(cli) < 0)
+        return EXIT_BANGER;
+    struct banger_error error;
+    Banger__V1__Operation *op = banger_import_kernel(cli->client, &request, NULL, &error);
+    return kernel_follow(cli, args->refs[0], op, &error);
+}
+
+static int kernel_pull(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    (void)values;
+    char id[REQUEST_ID_BYTES];
+    Banger__V1__PullKernelRequest request = BANGER__V1__PULL_KERNEL_REQUEST__INIT;
+    request.request_id = (char *)cli_request_id(id);
+    if (args->n_refs > 0)
+        request.package = args->refs[0];
+    if (cli_connect(cli) < 0)
+        return EXIT_BANGER;
+    struct banger_error error;
+    Banger__V1__Operation *op = banger_pull_kernel(cli->client, &request, NULL, &error);
+    return kernel_follow(cli, args->n_refs > 0 ? args->refs[0] : "kernel", op, &error);
+}
+
 static int kernel_list(struct cli *cli, const void *values, const struct opt_args *args)
 {
     (void)values;
@@ -232,6 +324,22 @@ static const struct opt build_opts[] = {
     {.name = NULL},
 };
 
+static const struct opt image_import_opts[] = {
+    {"name", 0, OPT_STRING, offsetof(struct image_import_options, name), "NAME",
+     "name of the image", NULL, NAMES_NONE},
+    {"kernel", 0, OPT_STRING, offsetof(struct image_import_options, kernel), "KERNEL",
+     "kernel it boots with (default: the default one)", NULL, NAMES_KERNEL},
+    {.name = NULL},
+};
+
+static const struct opt kernel_import_opts[] = {
+    {"name", 0, OPT_STRING, offsetof(struct kernel_import_options, name), "NAME",
+     "name of the kernel", NULL, NAMES_NONE},
+    {"modules", 0, OPT_STRING, offsetof(struct kernel_import_options, modules), "DIR",
+     "its modules, such as /lib/modules/VERSION", NULL, NAMES_FILE},
+    {.name = NULL},
+};
+
 static const struct command image_rows[] = {
     {"build", NULL, "[NAME]", "build a root filesystem from a distribution's packages",
      "Without arguments it builds the default image, debian-bookworm.", build_opts,
@@ -241,15 +349,22 @@ static const struct command image_rows[] = {
      image_show},
     {"delete", "rm", "IMAGE...", "delete images that no VM uses", NULL, NULL, 0, 1, -1, false,
      NAMES_IMAGE, image_delete},
+    {"import", NULL, "FILE", "make an image of a root filesystem's file", NULL, image_import_opts,
+     sizeof(struct image_import_options), 1, 1, false, NAMES_FILE, image_import},
 };
-static const struct command *const image_commands[] = {&image_rows[0], &image_rows[1],
-                                                       &image_rows[2], &image_rows[3], NULL};
+static const struct command *const image_commands[] = {
+    &image_rows[0], &image_rows[4], &image_rows[1], &image_rows[2], &image_rows[3], NULL};
 const struct noun image_noun = {"image", "root filesystems", image_commands};
 
 static const struct command kernel_rows[] = {
     {"list", "ls", "", "list kernels", NULL, NULL, 0, 0, 0, false, NAMES_NONE, kernel_list},
     {"show", "inspect", "KERNEL...", "describe kernels", NULL, NULL, 0, 1, -1, false, NAMES_KERNEL,
      kernel_show},
+    {"pull", NULL, "[PACKAGE]", "fetch the distribution's kernel", NULL, NULL, 0, 0, 1, false,
+     NAMES_NONE, kernel_pull},
+    {"import", NULL, "FILE", "take a kernel from a file", NULL, kernel_import_opts,
+     sizeof(struct kernel_import_options), 1, 1, false, NAMES_FILE, kernel_import},
 };
-static const struct command *const kernel_commands[] = {&kernel_rows[0], &kernel_rows[1], NULL};
+static const struct command *const kernel_commands[] = {&kernel_rows[2], &kernel_rows[3],
+                                                        &kernel_rows[0], &kernel_rows[1], NULL};
 const struct noun kernel_noun = {"kernel", "kernels that VMs boot", kernel_commands};

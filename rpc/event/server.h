@@ -18,15 +18,16 @@ struct rpc_server;
 struct rpc_server_config {
     /* Limits; 0 takes the default in server.c's table, where each has its reason. */
     size_t max_connections;
-    size_t max_streams;               /* per connection, at once */
-    size_t max_message_bytes;         /* request, unless the method says otherwise */
+    size_t max_streams;       /* per connection, at once */
+    size_t max_message_bytes; /* request, unless the method says otherwise */
     size_t max_header_list_bytes;
     size_t max_buffered_output_bytes; /* per connection */
     int64_t handshake_timeout_ms;     /* until the HTTP/2 preface and SETTINGS are in */
     int64_t idle_timeout_ms;          /* no streams and no bytes for so long: GOAWAY */
     /* Fills peer->principal and role from what the socket says; -1 refuses the connection. */
     int (*identify)(void *arg, struct rpc_peer *peer, struct err *err);
-    /* Before every dispatch; -1 ends the call with err. NULL: the peer's role against the method's. */
+    /* Before every dispatch; -1 ends the call with err. NULL: the peer's role against the method's.
+     */
     int (*authorize)(void *arg, struct rpc_call *call, struct err *err);
     void *arg;
 };
@@ -36,7 +37,8 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
 /* service and handlers are borrowed for the server's life. Used by generated code. */
 int rpc_server_add(struct rpc_server *server, const struct rpc_service *service,
                    const void *handlers, void *self, struct err *err);
-/* Owner-only socket file unless mode says more; a stale socket is replaced, a live one is ERR_EXISTS. */
+/* Owner-only socket file unless mode says more; a stale socket is replaced, a live one is
+ * ERR_EXISTS. */
 int rpc_server_listen_unix(struct rpc_server *server, const char *path, mode_t mode,
                            struct err *err);
 /* No new connections, GOAWAY to all, streams may end within grace_ms, then are cut; drained comes

@@ -81,10 +81,10 @@ static void core_drain_changed(void *arg, struct operation_entry *op)
     core_drain_on(d);
 }
 
+/* What the next daemon would not go on with: builds and imports. */
 static bool core_must_end(const struct operation_entry *op)
 {
-    return op->kind == &image_build_kind || op->kind == &kernel_pull_kind ||
-           op->kind == &image_import_kind || op->kind == &kernel_import_kind;
+    return op->kind->after_crash == OPERATION_GO_BACK;
 }
 
 static void core_drain_on(struct core_drain *d)

@@ -166,7 +166,11 @@ static void vm_run_boot_end(struct vm_run *run, const struct err *err)
 {
     timer_stop(&run->timer);
     vm_unwatch(&run->watch);
-    operation_step_done(run->op, err);
+    run->op->cancel_step = NULL;
+    if (err && !run->cancelled)
+        vm_run_fail_at_boot(run, err);
+    else
+        operation_step_done(run->op, err);
 }
 
 static void vm_run_boot_look(struct vm_run *run)

@@ -61,6 +61,8 @@ void vm_run_abort(struct operation_entry *op);
 /* fs_make_dirs or fs_remove_tree on vm_dir, on a worker. */
 void vm_run_make_dir(struct vm_run *run, void (*then)(struct vm_run *run, const struct err *err));
 void vm_run_remove_dir(struct vm_run *run, void (*then)(struct vm_run *run, const struct err *err));
+/* Ends the step with err, and the last lines of the guest's console put behind its message. */
+void vm_run_fail_at_boot(struct vm_run *run, const struct err *err);
 /* A then() that ends the step. */
 void vm_run_step_done(struct vm_run *run, const struct err *err);
 

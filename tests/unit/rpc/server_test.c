@@ -1,0 +1,329 @@
+/* rpc/event's server over real Unix sockets: identity, socket files, deadlines, drain. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "rpc/event/loop.h"
+#include "rpc/event/server.h"
+#include "tests/support/check.h"
+#include "tests/unit/rpc/pair.h"
+
+#define REQUEST_INIT BANGER__TEST__V1__ECHO_REQUEST__INIT
+
+enum { WAIT_MS = 10000 };
+
+struct fixture {
+    char dir[64], path[96];
+    struct loop *loop;
+    struct rpc_server *server;
+    struct echo_stats stats;
+    struct timer limit; /* ends a wait that lasts too long */
+    bool late, refuse, drained;
+    struct rpc_client *client;
+    struct watch watch;
+    int fd; /* the client's; -1 */
+    bool lost;
+};
+
+static void on_limit(void *arg)
+{
+    struct fixture *f = arg;
+    f->late = true;
+    loop_stop(f->loop);
+}
+
+static int identify(void *arg, struct rpc_peer *peer, struct err *err)
+{
+    struct fixture *f = arg;
+    if (f->refuse)
+        return err_set(err, ERR_DENIED, "not today");
+    CHECK_INT(peer->kind, RPC_PEER_UNIX);
+    CHECK_INT(peer->uid, getuid());
+    CHECK_INT(peer->pid, getpid());
+    snprintf(peer->principal, sizeof(peer->principal), "unix:%u", (unsigned)peer->uid);
+    peer->role = RPC_ROLE_OPERATOR;
+    return 0;
+}
+
+static void open_fixture(struct fixture *f, int64_t handshake_ms)
+{
+    struct err err = ERR_INIT;
+    *f = (struct fixture){.dir = "/tmp/banger-rpc.XXXXXX", .fd = -1};
+    CHECK(mkdtemp(f->dir) != NULL);
+    snprintf(f->path, sizeof(f->path), "%s/socket", f->dir);
+    f->loop = loop_new(&err);
+    const struct rpc_server_config config = {
+        .identify = identify, .arg = f, .handshake_timeout_ms = handshake_ms, .max_connections = 4};
+    f->server = rpc_server_new(f->loop, &config, &err);
+    timer_init(&f->limit, f->loop, on_limit, f);
+    CHECK_INT(rpc_server_add(f->server, &echo_rpc_service, &echo_handlers, &f->stats, &err), 0);
+    CHECK_INT(rpc_server_listen_unix(f->server, f->path, 0, &err), 0);
+    CHECK_STR(err.message, "");
+}
+
+static void run(struct fixture *f)
+{
+    struct err err;
+    timer_start(&f->limit, WAIT_MS);
+    CHECK_INT(loop_run(f->loop, &err), 0);
+    CHECK(!f->late);
+    timer_stop(&f->limit);
+}
+
+static void client_flush(struct fixture *f)
+{
+    struct err err;
+    const uint8_t *data;
+    for (ssize_t n; f->fd >= 0 && (n = rpc_client_output(f->client, &data, &err)) > 0;)
+        CHECK_INT(send(f->fd, data, (size_t)n, MSG_NOSIGNAL), n);
+}
+
+static void client_ready(void *arg, int events)
+{
+    (void)events;
+    struct fixture *f = arg;
+    struct err err;
+    uint8_t block[65536];
+    ssize_t n = recv(f->fd, block, sizeof(block), MSG_DONTWAIT);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n <= 0) {
+        f->lost = true;
+        watch_want(&f->watch, 0);
+        err_set(&err, ERR_UNAVAILABLE, "the server closed the connection");
+        rpc_client_lost(f->client, &err);
+        loop_stop(f->loop);
+        return;
+    }
+    (void)rpc_client_receive(f->client, block, (size_t)n, &err); /* -1 when it was given up */
+    client_flush(f);
+}
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_INT(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    return fd;
+}
+
+static void connect_client(struct fixture *f)
+{
+    struct err err;
+    f->client = rpc_client_new("localhost", &err);
+    f->fd = connect_to(f->path);
+    watch_init(&f->watch, f->loop, f->fd, client_ready, f);
+    watch_want(&f->watch, WATCH_READ);
+    client_flush(f);
+}
+
+static void close_fixture(struct fixture *f)
+{
+    rpc_client_free(f->client);
+    if (f->fd >= 0) {
+        watch_done(&f->watch);
+        close(f->fd);
+    }
+    rpc_server_free(f->server);
+    timer_done(&f->limit);
+    loop_free(f->loop);
+    struct stat st;
+    CHECK_INT(lstat(f->path, &st), -1); /* the socket file went with the server */
+    CHECK_INT(rmdir(f->dir), 0);
+}
+
+/* Collects one call's end and stops the loop. */
+struct wait {
+    struct fixture *f;
+    struct err status;
+    int n_messages;
+};
+
+static void wait_message(void *arg, struct rpc_call *call, const ProtobufCMessage *message)
+{
+    (void)call;
+    (void)message;
+    ((struct wait *)arg)->n_messages++;
+}
+
+static void wait_closed(void *arg, struct rpc_call *call, const struct err *status)
+{
+    (void)call;
+    struct wait *w = arg;
+    w->status = *status;
+    loop_stop(w->f->loop);
+}
+
+static const struct rpc_call_events wait_events = {.message = wait_message, .closed = wait_closed};
+
+static struct err call(struct fixture *f, int method, const echo_request *r, int64_t timeout_ms,
+                       int *n_messages)
+{
+    struct wait w = {.f = f};
+    struct rpc_call_options o = {.timeout_ms = timeout_ms};
+    struct err err;
+    struct rpc_call *c =
+        rpc_client_start(f->client, echo_method(method), &o, &r->base, &wait_events, &w, &err);
+    if (!c)
+        return err;
+    client_flush(f);
+    run(f);
+    rpc_call_unref(c);
+    if (n_messages)
+        *n_messages = w.n_messages;
+    return w.status;
+}
+
+static void test_calls(void)
+{
+    struct fixture f;
+    open_fixture(&f, 0);
+    struct stat st;
+    CHECK_INT(stat(f.path, &st), 0);
+    CHECK_INT(st.st_mode & 0777, 0600);
+    connect_client(&f);
+    echo_request r = REQUEST_INIT;
+    r.text = "over a socket";
+    int n;
+    CHECK_INT(call(&f, ECHO_UNARY, &r, 0, &n).code, ERR_NONE);
+    CHECK_INT(n, 1);
+    CHECK_INT(call(&f, ECHO_ADMIN, &r, 0, NULL).code, ERR_DENIED);
+    static uint8_t payload[30000];
+    r.payload = (ProtobufCBinaryData){sizeof(payload), payload};
+    r.count = 500;
+    CHECK_INT(call(&f, ECHO_SERVER_STREAM, &r, 0, &n).code, ERR_NONE);
+    CHECK_INT(n, 500);
+    CHECK_INT(rpc_server_connections(f.server), 1);
+    close_fixture(&f);
+}
+
+/* The client does not look at its clock: the server's timer ends the call. */
+static void test_server_deadline(void)
+{
+    struct fixture f;
+    open_fixture(&f, 0);
+    connect_client(&f);
+    echo_request r = REQUEST_INIT;
+    r.hang = true;
+    CHECK_INT(call(&f, ECHO_UNARY, &r, 30, NULL).code, ERR_DEADLINE);
+    CHECK_INT(f.stats.last_code, ERR_DEADLINE);
+    close_fixture(&f);
+}
+
+static void test_socket_files(void)
+{
+    struct fixture f;
+    open_fixture(&f, 0);
+    struct err err;
+    CHECK_INT(rpc_server_listen_unix(f.server, f.path, 0, &err), -1);
+    CHECK_INT(err.code, ERR_EXISTS);
+    /* A file that is no socket stays. */
+    char file[128];
+    snprintf(file, sizeof(file), "%s/file", f.dir);
+    int fd = open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    close(fd);
+    CHECK_INT(rpc_server_listen_unix(f.server, file, 0, &err), -1);
+    CHECK_INT(err.code, ERR_EXISTS);
+    CHECK_INT(unlink(file), 0);
+    /* A stale socket is replaced. */
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", file);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_INT(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    close(fd);
+    CHECK_INT(rpc_server_listen_unix(f.server, file, 0660, &err), 0);
+    struct stat st;
+    CHECK_INT(stat(file, &st), 0);
+    CHECK_INT(st.st_mode & 0777, 0660);
+    char name[200];
+    memset(name, 'x', sizeof(name) - 1);
+    name[199] = '\0';
+    CHECK_INT(rpc_server_listen_unix(f.server, name, 0, &err), -1);
+    CHECK_INT(err.code, ERR_INVALID);
+    close_fixture(&f);
+}
+
+static void test_refused(void)
+{
+    struct fixture f;
+    open_fixture(&f, 0);
+    f.refuse = true;
+    connect_client(&f);
+    run(&f);
+    CHECK(f.lost);
+    CHECK_INT(rpc_server_connections(f.server), 0);
+    close_fixture(&f);
+}
+
+/* A peer that says nothing is cut off. */
+static void test_handshake_timeout(void)
+{
+    struct fixture f;
+    open_fixture(&f, 30);
+    struct err err;
+    f.client = rpc_client_new("localhost", &err);
+    f.fd = connect_to(f.path);
+    watch_init(&f.watch, f.loop, f.fd, client_ready, &f);
+    watch_want(&f.watch, WATCH_READ);
+    err_set(&err, ERR_UNAVAILABLE, "not begun");
+    rpc_client_lost(f.client, &err); /* so that it sends nothing when the server greets */
+    while (!f.lost && !f.late)
+        run(&f);
+    CHECK(f.lost);
+    CHECK_INT(rpc_server_connections(f.server), 0);
+    close_fixture(&f);
+}
+
+static void on_drained(void *arg)
+{
+    struct fixture *f = arg;
+    f->drained = true;
+    loop_stop(f->loop);
+}
+
+/* A hanging call keeps its connection until the grace is over. */
+static void test_drain(void)
+{
+    struct fixture f;
+    open_fixture(&f, 0);
+    connect_client(&f);
+    echo_request r = REQUEST_INIT;
+    r.text = "x";
+    CHECK_INT(call(&f, ECHO_UNARY, &r, 0, NULL).code, ERR_NONE);
+    r.hang = true;
+    struct seen s = {0};
+    struct err err;
+    struct rpc_call *c =
+        rpc_client_start(f.client, echo_method(ECHO_UNARY), NULL, &r.base, &seen_events, &s, &err);
+    client_flush(&f);
+    rpc_server_drain(f.server, 50, on_drained, &f);
+    CHECK(!f.drained);
+    while (!f.drained && !f.late)
+        run(&f);
+    CHECK_INT(rpc_server_connections(f.server), 0);
+    CHECK_INT(f.stats.n_started, f.stats.n_closed);
+    while (!f.lost && !f.late)
+        run(&f);
+    CHECK_INT(s.n_closed, 1);
+    CHECK_INT(s.status.code, ERR_UNAVAILABLE);
+    rpc_call_unref(c);
+    close_fixture(&f);
+}
+
+int main(void)
+{
+    RUN(test_calls);
+    RUN(test_server_deadline);
+    RUN(test_socket_files);
+    RUN(test_refused);
+    RUN(test_handshake_timeout);
+    RUN(test_drain);
+    return check_end();
+}

@@ -1,6 +1,7 @@
 /* What services have in common; see request.h. */
 #include "daemon/service/request.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "daemon/host/digest.h"
 
 static int digest_message(char digest[DIGEST_BYTES], const ProtobufCMessage *message,
@@ -95,10 +97,12 @@ int page_parse(struct page *page, uint32_t page_size, const char *token, struct 
         return err_set(err, ERR_INVALID, "page_size is %u, at most 1000 is allowed", page_size);
     if (!*token)
         return 0;
-    int end = 0;
-    if (sscanf(token, "%" SCNd64 ".%16[0-9a-z]%n", &page->after_ns, page->after_id, &end) != 2 ||
-        token[end])
+    char *end = NULL;
+    errno = 0;
+    page->after_ns = strtoll(token, &end, 10);
+    if (errno || end == token || *end != '.' || !id_is_prefix(end + 1))
         return err_set(err, ERR_INVALID, "page_token is not one that this server gave");
+    snprintf(page->after_id, sizeof(page->after_id), "%s", end + 1);
     return 0;
 }
 

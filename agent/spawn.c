@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -160,6 +161,7 @@ static _Noreturn void run_child(const struct spawn_plan *plan, int report_fd)
         else if (chdir(plan->cwd) < 0 && (!plan->cwd_optional || chdir("/") < 0))
             report.stage = SPAWN_CWD;
         else {
+            prctl(PR_SET_PDEATHSIG, SIGKILL); /* an agent that is killed leaves nothing behind it */
             exec_plan(plan);
             report.stage = SPAWN_EXEC;
         }

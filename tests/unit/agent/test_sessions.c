@@ -156,7 +156,7 @@ static void test_stdin_window(void)
     OK(probe_start(&p, "win", ARGV("wc", "-c"), true));
     uint64_t sent = 0, acked = 0;
     while (sent < TOTAL && p.error[0] == '\0') {
-        if (sent + PIECE - acked > WINDOW)
+        while (sent + PIECE - acked > WINDOW && p.error[0] == '\0')
             acked = await_ack("win", acked + 1);
         OK(probe_stdin(&p, "win", sent, piece, PIECE));
         sent += PIECE;

@@ -49,8 +49,8 @@ void session_vm_status(struct core *core, struct vm_entry *vm,
 {
     struct session_entry *e = find_in(core, vm, status->session_id);
     /* Deleted here, or given up and told so to everybody: it must not live on unseen. */
-    bool unwanted =
-        !e || (e->session.state == SESSION_LOST && status->state == AGENT_SESSION_RUNNING);
+    bool given_up = e && (e->session.state == SESSION_LOST || e->session.state == SESSION_FAILED);
+    bool unwanted = !e || (given_up && status->state == AGENT_SESSION_RUNNING);
     if (unwanted && status->state != AGENT_SESSION_UNKNOWN && vm->agent)
         agent_client_delete_session(vm->agent, status->session_id, NULL);
     if (!e)

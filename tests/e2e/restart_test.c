@@ -100,7 +100,7 @@ static void session_runs_on(void)
         check_same(&before);
         CHECK_INT(steps_session_state(&h, client, id), SESSION_STATE(RUNNING));
         /* The live attach comes back by itself and goes on where it was. */
-        CHECK(reader_await_bytes(&live, live.next[1] + 2000, GUEST_MS));
+        CHECK(reader_await_bytes(&live, live.next[1] + 1000, GUEST_MS));
     }
     CHECK(live.opened >= 4);
     CHECK_STR(live.violation, "");
@@ -145,7 +145,7 @@ static void with_handles(const char *what, const char *content)
     CHECK_INT(steps_session_state(&h, client, id), SESSION_STATE(RUNNING));
     reader_open(&r, client, id, NULL);
     r.keep = true;
-    CHECK(reader_await_bytes(&r, 2000, GUEST_MS));
+    CHECK(reader_await_bytes(&r, 500, GUEST_MS));
     CHECK(check_numbers(&r.out[1]) > 100);
     reader_close(&r);
     Banger__V1__DeleteSessionRequest del = BANGER__V1__DELETE_SESSION_REQUEST__INIT;

@@ -1,6 +1,7 @@
 /* See fake_server.h. */
 #include "tests/unit/clients/fake_server.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "banger/v1/vm.server.rpc.h"
 #include "base/err.h"
 #include "base/fs.h"
+#include "grpc/health/v1/health.server.rpc.h"
 #include "rpc/event/server.h"
 #include "tests/unit/clients/fake_proxy.h"
 
@@ -62,10 +64,78 @@ static void on_send_stdin(void *self, struct rpc_call *call,
     (void)call;
 }
 
+/* ---- a boot that never ends by itself ---- */
+
+static void fill_boot(const struct fake *f, Banger__V1__Operation *op)
+{
+    op->id = (char *)"create";
+    op->resource = (char *)"vm/4fakefakefakefak";
+    op->stage = (char *)"boot";
+    op->state = f->n_cancels ? BANGER__V1__OPERATION_STATE__OPERATION_STATE_CANCELLED
+                             : BANGER__V1__OPERATION_STATE__OPERATION_STATE_RUNNING;
+}
+
+static void reply_boot(const struct fake *f, struct rpc_call *call)
+{
+    Banger__V1__Operation op = BANGER__V1__OPERATION__INIT;
+    fill_boot(f, &op);
+    rpc_call_reply(call, &op.base);
+}
+
+static void on_create_vm(void *self, struct rpc_call *call,
+                         const Banger__V1__CreateVMRequest *request)
+{
+    (void)request;
+    reply_boot(self, call);
+}
+
+static void on_cancel_operation(void *self, struct rpc_call *call,
+                                const Banger__V1__CancelOperationRequest *request)
+{
+    struct fake *f = self;
+    f->n_cancels += strcmp(request->operation, "create") == 0;
+    reply_boot(f, call);
+}
+
+/* The cancelled creation has left nothing. */
+static void on_delete_vm(void *self, struct rpc_call *call,
+                         const Banger__V1__DeleteVMRequest *request)
+{
+    struct fake *f = self;
+    struct err err = ERR_INIT;
+    f->n_deletes++;
+    err_set(&err, ERR_NOT_FOUND, "no VM %s", request->vm);
+    rpc_call_finish(call, &err);
+}
+
+static void watch_boot(struct fake *f, struct rpc_call *call)
+{
+    Banger__V1__Operation op = BANGER__V1__OPERATION__INIT;
+    fill_boot(f, &op);
+    rpc_call_send(call, &op.base);
+    if (f->n_cancels)
+        rpc_call_finish(call, NULL);
+    else if (write(f->watching[1], "x", 1) != 1)
+        fatal("pipe");
+}
+
+static void on_check(void *self, struct rpc_call *call,
+                     const Grpc__Health__V1__HealthCheckRequest *request)
+{
+    (void)self;
+    (void)request;
+    Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+    response.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+    rpc_call_reply(call, &response.base);
+}
+
 static void on_watch_operation(void *self, struct rpc_call *call,
                                const Banger__V1__WatchOperationRequest *request)
 {
-    (void)self;
+    if (strcmp(request->operation, "create") == 0) {
+        watch_boot(self, call);
+        return;
+    }
     static const char *const stages[] = {"prepare", "boot", ""};
     for (int i = 0; i < 3; i++) {
         Banger__V1__Operation op = BANGER__V1__OPERATION__INIT;
@@ -299,9 +369,11 @@ static void on_attach(void *self, struct rpc_call *call)
 
 /* ---- life ---- */
 
-static const struct banger_v1_vm_service_handlers vm_handlers = {.get_vm = on_get_vm};
+static const struct banger_v1_vm_service_handlers vm_handlers = {
+    .get_vm = on_get_vm, .create_vm = on_create_vm, .delete_vm = on_delete_vm};
 static const struct banger_v1_operation_service_handlers operation_handlers = {
-    .watch_operation = on_watch_operation};
+    .watch_operation = on_watch_operation, .cancel_operation = on_cancel_operation};
+static const struct grpc_health_v1_health_handlers health_handlers = {.check = on_check};
 static const struct banger_v1_guest_session_service_handlers session_handlers = {
     .attach = on_attach, .send_stdin = on_send_stdin};
 
@@ -331,11 +403,14 @@ void fake_start(struct fake *f)
         fatal("mkdtemp");
     snprintf(f->socket, sizeof(f->socket), "%s/server", f->dir);
     snprintf(f->proxy_socket, sizeof(f->proxy_socket), "%s/proxy", f->dir);
+    if (pipe2(f->watching, O_CLOEXEC) < 0)
+        fatal("pipe");
     f->loop = loop_new(&err);
     f->server = f->loop ? rpc_server_new(f->loop, &config, &err) : NULL;
     if (!f->server || banger_v1_vm_service_register(f->server, &vm_handlers, f, &err) < 0 ||
         banger_v1_operation_service_register(f->server, &operation_handlers, f, &err) < 0 ||
         banger_v1_guest_session_service_register(f->server, &session_handlers, f, &err) < 0 ||
+        grpc_health_v1_health_register(f->server, &health_handlers, f, &err) < 0 ||
         rpc_server_listen_unix(f->server, f->socket, 0600, &err) < 0)
         fatal(err.message);
     if (pthread_create(&f->thread, NULL, serve, f) != 0)
@@ -350,5 +425,7 @@ void fake_stop(struct fake *f)
     pthread_join(f->thread, NULL);
     rpc_server_free(f->server);
     loop_free(f->loop);
+    close(f->watching[0]);
+    close(f->watching[1]);
     fs_remove_tree(f->dir, NULL);
 }

@@ -31,6 +31,11 @@ struct fake {
     unsigned refuse_writer; /* so many opens are answered with WRITER_TAKEN */
     const char *lie;        /* "gap", "exit_early", "no_exit", "total": a server that errs */
 
+    /* CreateVM answers an operation that boots until it is cancelled; a byte comes out of
+     * watching[0] when someone watches it. */
+    int watching[2];
+    unsigned n_cancels, n_deletes;
+
     uint64_t stdin_taken;
     bool stdin_ended, stdin_wrong;
     unsigned n_opens, n_gets, n_sends, n_connections;

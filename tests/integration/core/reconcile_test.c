@@ -208,6 +208,35 @@ static void test_cancel_boot(void)
     world_close(&w);
 }
 
+/* A kill that comes while the VM is being created takes the creation back. */
+static void test_kill_creation(void)
+{
+    struct world w;
+    struct err err = ERR_INIT;
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    struct hang always = {.left = 10};
+    struct operation_entry *op = create_hung(&w, &always);
+    operation_ref(op);
+    CHECK(world_wait_state(&w, vm_find(&w.core, "slow", NULL), VM_STARTING));
+    CHECK(succeeds(&w, vm_kill_start(&w.core, "slow", NULL, &err)));
+    vm_unwatch(&always.watch);
+    CHECK_INT(op->op.state, OP_CANCELLED);
+    CHECK_STR(op->op.error_reason, "PREEMPTED");
+    operation_unref(op);
+    CHECK_INT(vm_count(&w.core), 0);
+    CHECK_INT(world_count_monitors(&w), 0);
+    CHECK_INT(world_count_entries(dir, "vms"), 0);
+    /* Forced deletion of one whose process does not answer. */
+    struct vm_entry *e = world_create(&w, "wedged", true);
+    if (CHECK(e != NULL))
+        kill(e->handles.pid, SIGSTOP);
+    int64_t from = clock_mono_ms();
+    delete_all(&w);
+    CHECK(clock_mono_ms() - from < 5000);
+    world_close(&w);
+}
+
 /* Each method of the driver fails in turn; the VM ends where it can be told about. */
 static void test_driver_fails(void)
 {
@@ -260,6 +289,7 @@ int main(void)
     RUN(test_wedged);
     RUN(test_watchdog);
     RUN(test_cancel_boot);
+    RUN(test_kill_creation);
     RUN(test_driver_fails);
     world_remove_dir(dir);
     return check_end();

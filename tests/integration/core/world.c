@@ -2,6 +2,7 @@
 #include "tests/integration/core/world.h"
 
 #include <dirent.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "daemon/core/image.h"
 #include "daemon/core/reconcile.h"
 #include "daemon/core/vm_ops.h"
 #include "daemon/store/store.h"
@@ -44,6 +46,36 @@ static bool run(struct world *w)
     return !w->late;
 }
 
+/* A kernel and an image that ./dev test has made, as if this daemon had: for engines that boot. */
+static bool publish_assets(struct core *c, struct err *err)
+{
+    char path[PATH_BYTES];
+    struct kernel kernel = {.name = "test"};
+    struct image image = {.name = "debian-bookworm", .format = IMAGE_RAW};
+    const char *folder = getenv("BANGER_TEST_ASSETS");
+    if (image_next(c, NULL))
+        return true;
+    snprintf(path, sizeof(path), "%s/assets.json", folder ? folder : "");
+    json_t *all = json_load_file(path, 0, NULL);
+    const char *kernel_id = "", *vmlinux = "", *initramfs = "", *image_id = "", *file = "";
+    bool ok = json_unpack(all, "{s:{s:s, s:s, s:s}, s:{s:s, s:s}}", "kernel", "id", &kernel_id,
+                          "vmlinux", &vmlinux, "initramfs", &initramfs, "image", "id", &image_id,
+                          "path", &file) == 0;
+    snprintf(kernel.id, sizeof(kernel.id), "%s", kernel_id);
+    snprintf(kernel.vmlinux_path, sizeof(kernel.vmlinux_path), "%s", vmlinux);
+    snprintf(kernel.initramfs_path, sizeof(kernel.initramfs_path), "%s", initramfs);
+    snprintf(image.id, sizeof(image.id), "%s", image_id);
+    snprintf(image.path, sizeof(image.path), "%s", file);
+    snprintf(image.kernel_id, sizeof(image.kernel_id), "%s", kernel_id);
+    json_decref(all);
+    struct store_txn *txn = store_txn_new();
+    ok = ok && kernel_publish(c, &kernel, txn, err) == 0 && image_publish(c, &image, txn, err) == 0;
+    store_commit(c->store, txn, NULL, NULL);
+    if (!ok)
+        err_set(err, ERR_NOT_FOUND, "nothing to boot in %s", path);
+    return ok;
+}
+
 bool world_open(struct world *w, const char *dir, const char *driver)
 {
     struct err err = ERR_INIT;
@@ -66,7 +98,9 @@ bool world_open(struct world *w, const char *dir, const char *driver)
                                     .agent_path = AGENT_FILE,
                                     .state_dir = c->config.state_dir};
     c->vmm_host = &w->vmm_host;
-    if (!c->store || core_open(c, &err) < 0 || timer_init(&w->deadline, c->loop, on_late, w) < 0) {
+    bool boots = strcmp(driver, "qemu") == 0;
+    if (!c->store || core_open(c, &err) < 0 || (boots && !publish_assets(c, &err)) ||
+        timer_init(&w->deadline, c->loop, on_late, w) < 0) {
         fprintf(stderr, "cannot open a core: %s\n", err.message);
         return false;
     }

@@ -11,7 +11,7 @@
 #include "daemon/vmm/vmm.h"
 #include "rpc/event/loop.h"
 
-enum { WORLD_WAIT_MS = 60000 };
+enum { WORLD_WAIT_MS = 120000 };
 
 struct world {
     struct core core;
@@ -20,8 +20,8 @@ struct world {
     bool ready, late;
 };
 
-/* dir is the state folder. agent_path: the host's agent for sim. Reconciles; false with the reason
- * on stderr. */
+/* dir is the state folder; driver "sim", or "qemu" with BANGER_TEST_ASSETS. Reconciles; false with
+ * the reason on stderr. */
 bool world_open(struct world *w, const char *dir, const char *driver);
 /* As an orderly end of the daemon: machines live on. */
 void world_close(struct world *w);

@@ -93,6 +93,8 @@ char *harness_list(const char *folder);
 int64_t harness_rows(const struct harness *h, const char *table);
 /* VmRSS, VmHWM, … of /proc/PID/status in KiB; 0 where there is none. */
 uint64_t harness_memory_kib(pid_t pid, const char *field);
+/* Lets VmHWM begin anew. */
+void harness_forget_peak(pid_t pid);
 bool harness_alive(pid_t pid);
 
 /* Waits for cond, looking again every 5 ms: for states that nothing announces. */

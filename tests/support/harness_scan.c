@@ -168,6 +168,15 @@ uint64_t harness_memory_kib(pid_t pid, const char *field)
     return at && at[strlen(field)] == ':' ? strtoull(at + strlen(field) + 1, NULL, 10) : 0;
 }
 
+void harness_forget_peak(pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/clear_refs", (int)pid);
+    auto_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || write(fd, "5", 1) != 1)
+        fprintf(stderr, "%s: %s\n", path, strerror(errno));
+}
+
 bool harness_alive(pid_t pid)
 {
     char text[512];

@@ -86,4 +86,18 @@ int session_report_failure(const Banger__V1__GuestSession *session);
 int session_run_attached(struct cli *cli, const char *vm, const struct session_options *o, int argc,
                          char **argv, bool keep, struct stream_signals *signals);
 
+Banger__V1__GuestSession *session_get(struct cli *cli, const char *ref, const char *vm,
+                                      struct banger_error *error);
+
+/* The row that every command for one session has; type has a member vm. */
+#define SESSION_VM_OPT(type)                                                                       \
+    {                                                                                              \
+        "vm", 0, OPT_STRING, offsetof(struct type, vm), "VM",                                      \
+            "the session's VM, where its name is not unique", NULL, NAMES_VM                       \
+    }
+
+/* session_io.c: attach, logs, wait, send */
+enum { SESSION_IO_COMMANDS = 4 };
+extern const struct command session_io_commands[SESSION_IO_COMMANDS];
+
 #endif

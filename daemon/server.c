@@ -250,8 +250,8 @@ void daemon_free(struct daemon *d)
     signal_watch_done(&d->term);
     signal_watch_done(&d->interrupt);
     rpc_server_free(core->rpc_server);
+    workers_close(core->workers); /* what jobs bring back finds the core still there */
     core_close(core);
-    workers_close(core->workers);
     store_close(core->store);
     loop_free(core->loop);
     if (d->lock_fd >= 0)

@@ -42,6 +42,7 @@ struct kernel_import {
     char cache_dir[PATH_BYTES], agent_path[PATH_BYTES];
     char vmlinuz_path[PATH_BYTES], modules_dir[PATH_BYTES]; /* "" until they are known */
     char version[128];
+    bool version_given; /* else the kernel's own word counts, where it has one */
     bool ignore_host;
     char package[APT_NAME_BYTES]; /* linux-image-6.1.0-…-cloud-amd64 */
     char deb[APT_NAME_BYTES];     /* its file's name */
@@ -218,6 +219,8 @@ static int kernel_write_vmlinux(struct kernel_import *k, struct err *err)
     if (vmlinux_extract((const uint8_t *)image, len, &elf, &elf_len, err) < 0 ||
         vmlinux_check(elf, elf_len, err) < 0)
         return err_wrap(err, "%s", k->vmlinuz_path);
+    if (!k->version_given)
+        vmlinux_release(elf, elf_len, k->version, sizeof(k->version));
     snprintf(path, sizeof(path), "%s/vmlinux", k->out.temp);
     if (fs_write_atomic(path, elf, elf_len, 0644, err) < 0)
         return -1;
@@ -324,6 +327,7 @@ static int kernel_take_spec(struct kernel_import *k, const struct kernel_import_
     snprintf(k->fetch_dir, sizeof(k->fetch_dir), "%.480s/.tmp-%s", k->cache_dir, k->out.id);
     snprintf(k->tree_dir, sizeof(k->tree_dir), "%s/tree", k->out.temp);
     const char *version = spec->version;
+    k->version_given = version != NULL;
     if (!version && spec->modules_dir) {
         const char *slash = strrchr(spec->modules_dir, '/');
         version = slash && slash[1] ? slash + 1 : "unknown";

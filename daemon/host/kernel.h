@@ -17,9 +17,10 @@ struct kernel_import_spec {
     const char *agent_path;   /* the static guest agent */
     const char *vmlinuz_path; /* bzImage or vmlinux; NULL: host's own, else Debian's package */
     const char
-        *modules_dir;    /* of that kernel, searched in depth; NULL exactly where vmlinuz_path is */
-    const char *version; /* of that kernel; NULL: the last part of modules_dir */
-    bool ignore_host;    /* take Debian's package even where the host has such a kernel */
+        *modules_dir; /* of that kernel, searched in depth; NULL exactly where vmlinuz_path is */
+    const char *
+        version; /* of that kernel; NULL: what its banner says, else the last part of modules_dir */
+    bool ignore_host;           /* take Debian's package even where the host has such a kernel */
     task_progress_fn *progress; /* NULL: nobody looks */
     /* Once, later. kernel is NULL on error and borrowed for the call, like err. */
     void (*done)(void *arg, const struct kernel *kernel, const struct err *err);

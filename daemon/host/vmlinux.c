@@ -124,3 +124,24 @@ int vmlinux_check(const uint8_t *elf, size_t len, struct err *err)
         return err_set(err, ERR_INVALID, "the kernel has no PVH entry point (CONFIG_PVH)");
     return 0;
 }
+
+bool vmlinux_release(const uint8_t *elf, size_t len, char *out, size_t size)
+{
+    static const char banner[] = "Linux version ";
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
+    const uint8_t *at = elf, *end = elf + len;
+    /* The first hits may be format strings ("Linux version %s"): a release begins with a digit. */
+    while ((at = memmem(at, (size_t)(end - at), banner, sizeof(banner) - 1))) {
+        at += sizeof(banner) - 1;
+        size_t n = 0;
+        while (at + n < end && at[n] && strchr(allowed, at[n]))
+            n++;
+        if (n == 0 || n >= size || at[0] < '0' || at[0] > '9')
+            continue;
+        memcpy(out, at, n);
+        out[n] = '\0';
+        return true;
+    }
+    return false;
+}

@@ -153,8 +153,8 @@ void qemu_args_build(struct monitor_argv *a, const struct vmm_config *c,
     monitor_argv_add(a, "-M");
     monitor_argv_add(a, choice->kvm ? "microvm,accel=kvm" : "microvm,accel=tcg,pit=off");
     monitor_argv_add(a, "-cpu");
-    /* TCG runs rep movsb and stosb a byte at a time: without these flags the kernel copies by words,
-     * and bulk output is three times as fast. */
+    /* TCG runs rep movsb and stosb a byte at a time: without these flags the kernel copies by
+     * words, and bulk output is three times as fast. */
     monitor_argv_add(a, choice->kvm ? "host" : "max,-erms,-fsrm");
     monitor_argv_add(a, "-smp");
     monitor_argv_add(a, "%u", c->cpus);

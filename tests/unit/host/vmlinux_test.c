@@ -89,6 +89,17 @@ static void test_hostile_elf(void)
     CHECK_CONTAINS(err.message, "PVH");
 }
 
+static void test_release_from_the_banner(void)
+{
+    static const char text[] = "Linux version %s\0Linux version 6.1.0-40-cloud-amd64 (debian)\n";
+    char out[32];
+    CHECK(vmlinux_release((const uint8_t *)text, sizeof(text) - 1, out, sizeof(out)));
+    CHECK_STR(out, "6.1.0-40-cloud-amd64");
+    CHECK(!vmlinux_release((const uint8_t *)text, sizeof(text) - 1, out, 8));
+    CHECK(!vmlinux_release((const uint8_t *)text, 20, out, sizeof(out)));
+    CHECK(!vmlinux_release((const uint8_t *)"", 0, out, sizeof(out)));
+}
+
 int main(void)
 {
     RUN(test_extracts_from_bzimage);
@@ -96,5 +107,6 @@ int main(void)
     RUN(test_wrong_size_promised);
     RUN(test_hostile_bzimage);
     RUN(test_hostile_elf);
+    RUN(test_release_from_the_banner);
     return check_end();
 }

@@ -62,7 +62,7 @@ enum err_code err_code_of_errno(int errnum)
     case ENOTCONN:
         return ERR_UNAVAILABLE;
     case EBUSY:
-        return ERR_STATE;
+        return ERR_PRECONDITION;
     case ENOSYS:
     case EOPNOTSUPP:
         return ERR_UNIMPLEMENTED;

@@ -21,7 +21,7 @@ enum err_code {
     ERR_EXISTS = 6,           /* the name or id is taken */
     ERR_DENIED = 7,           /* known caller, not allowed */
     ERR_LIMIT = 8,            /* a quota, size or disk limit */
-    ERR_STATE = 9,            /* right request, wrong state; change the state first */
+    ERR_PRECONDITION = 9,     /* right request, wrong state; change the state first */
     ERR_ABORTED = 10,         /* lost a race (generation, takeover); read again and retry */
     ERR_RANGE = 11,           /* past the end */
     ERR_UNIMPLEMENTED = 12,   /* not built, or not by this driver */

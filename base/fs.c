@@ -97,7 +97,7 @@ int fs_make_dirs(const char *path, mode_t mode, struct err *err)
     if (stat(path, &st) < 0)
         return err_sys(err, errno, "cannot look at %s", path);
     if (!S_ISDIR(st.st_mode))
-        return err_set(err, ERR_STATE, "%s is not a folder", path);
+        return err_set(err, ERR_PRECONDITION, "%s is not a folder", path);
     return 0;
 }
 

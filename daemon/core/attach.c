@@ -28,7 +28,7 @@ static int claim(struct session_entry *e, struct attach *a, enum attach_role rol
     if (role == ATTACH_VIEWER)
         return 0;
     if (e->writer && role == ATTACH_WRITER) {
-        err_set(err, ERR_STATE, "session %s has a writer; attach as viewer, or take over",
+        err_set(err, ERR_PRECONDITION, "session %s has a writer; attach as viewer, or take over",
                 e->session.id);
         return err_tag(err, "WRITER_TAKEN", "session/%s", e->session.id);
     }
@@ -101,7 +101,8 @@ static int check_writer(const struct attach *a, struct err *err)
 {
     if (a->session->writer == a || a->demoted)
         return 0;
-    err_set(err, ERR_STATE, "this attach is not the writer of session %s", a->session->session.id);
+    err_set(err, ERR_PRECONDITION, "this attach is not the writer of session %s",
+            a->session->session.id);
     return err_tag(err, "NOT_WRITER", "session/%s", a->session->session.id);
 }
 
@@ -143,7 +144,7 @@ int attach_resize(struct attach *a, uint32_t rows, uint32_t columns, struct err 
     if (a->demoted)
         return 0;
     if (!e->session.tty) {
-        err_set(err, ERR_STATE, "session %s has no terminal", e->session.id);
+        err_set(err, ERR_PRECONDITION, "session %s has no terminal", e->session.id);
         return err_tag(err, "NO_TTY", "session/%s", e->session.id);
     }
     if (rows == 0 || columns == 0 || rows > UINT16_MAX || columns > UINT16_MAX)

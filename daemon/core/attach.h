@@ -68,7 +68,7 @@ struct attach_events {
     void (*failed)(void *arg, const struct err *err);
 };
 
-/* events must outlive the attach. -1 (NULL): ERR_STATE (WRITER_TAKEN). */
+/* events must outlive the attach. -1 (NULL): ERR_PRECONDITION (WRITER_TAKEN). */
 struct attach *attach_open(struct core *core, struct session_entry *e,
                            const struct attach_options *options, const struct attach_events *events,
                            void *arg, struct err *err);
@@ -80,16 +80,18 @@ bool attach_is_writer(const struct attach *a);
 /* The viewer has taken bytes of data: so many more may come. */
 void attach_grant(struct attach *a, uint32_t bytes);
 
-/* offset counts from the session's start. What is below what was sent before is dropped. ERR_STATE
- * (NOT_WRITER, NO_STDIN, STDIN_CLOSED after an EOF), ERR_INVALID (STDIN_HOLE), ERR_LIMIT
- * (STDIN_FULL: attach_stdin_full was not heeded). After a stdin_ack with closed: taken and dropped.
+/* offset counts from the session's start. What is below what was sent before is dropped.
+ * ERR_PRECONDITION (NOT_WRITER, NO_STDIN, STDIN_CLOSED after an EOF), ERR_INVALID (STDIN_HOLE),
+ * ERR_LIMIT (STDIN_FULL: attach_stdin_full was not heeded). After a stdin_ack with closed: taken
+ * and dropped.
  */
 int attach_stdin(struct attach *a, uint64_t offset, const void *data, size_t len, struct err *err);
 /* True: stop reading from the client until stdin_writable. */
 bool attach_stdin_full(struct attach *a);
-/* No more stdin behind what was sent; again is harmless. ERR_STATE (NOT_WRITER, NO_STDIN). */
+/* No more stdin behind what was sent; again is harmless. ERR_PRECONDITION (NOT_WRITER, NO_STDIN).
+ */
 int attach_stdin_eof(struct attach *a, struct err *err);
-/* ERR_STATE (NOT_WRITER, NO_TTY). */
+/* ERR_PRECONDITION (NOT_WRITER, NO_TTY). */
 int attach_resize(struct attach *a, uint32_t rows, uint32_t columns, struct err *err);
 /* Any attach may; target as in session_signal. */
 int attach_signal(struct attach *a, int signo, int target, struct err *err);

@@ -368,7 +368,7 @@ int image_delete(struct core *core, const char *ref, void (*done)(void *arg, con
         return -1;
     uint32_t n = image_vm_count(core, i->id);
     if (n > 0) {
-        err_set(err, ERR_STATE, "image %s is used by %u VMs; delete those first",
+        err_set(err, ERR_PRECONDITION, "image %s is used by %u VMs; delete those first",
                 i->name[0] ? i->name : i->id, n);
         return err_tag(err, "IMAGE_IN_USE", "image/%s", i->id);
     }
@@ -399,7 +399,7 @@ int kernel_delete(struct core *core, const char *ref,
         return -1;
     uint32_t n = kernel_user_count(core, k->id);
     if (n > 0) {
-        err_set(err, ERR_STATE, "kernel %s is used by %u VMs and images; delete those first",
+        err_set(err, ERR_PRECONDITION, "kernel %s is used by %u VMs and images; delete those first",
                 k->name, n);
         return err_tag(err, "KERNEL_IN_USE", "kernel/%s", k->id);
     }

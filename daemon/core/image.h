@@ -36,8 +36,8 @@ const struct kernel *kernel_next(struct core *core, const struct kernel *after);
 uint32_t image_vm_count(struct core *core, const char *image_id);
 uint32_t kernel_user_count(struct core *core, const char *kernel_id);
 
-/* Removes record and files; ERR_STATE (IMAGE_IN_USE, KERNEL_IN_USE). done comes once, later, when
- * the record is gone from disk; 0, or -1 and it never comes. */
+/* Removes record and files; ERR_PRECONDITION (IMAGE_IN_USE, KERNEL_IN_USE). done comes once, later,
+ * when the record is gone from disk; 0, or -1 and it never comes. */
 int image_delete(struct core *core, const char *ref, void (*done)(void *arg, const struct err *err),
                  void *arg, struct err *err);
 int kernel_delete(struct core *core, const char *ref,

@@ -245,7 +245,8 @@ static struct operation_entry *image_build_begin(struct core *core,
     if (operation_find_request(core, meta, kind->name, &found, err) < 0 || found)
         return found;
     if (!core->config.guest_agent_path[0]) {
-        err_set(err, ERR_STATE, "this daemon has no guest agent (banger-agent) to build with");
+        err_set(err, ERR_PRECONDITION,
+                "this daemon has no guest agent (banger-agent) to build with");
         err_tag(err, "NO_GUEST_AGENT", NULL);
         return NULL;
     }

@@ -112,8 +112,9 @@ void session_unwatch(struct session_watch *w);
 /* Starts a command. From spec: name, argv, env, …, limits; identity, state and times are made here.
  * The VM must be RUNNING. 0: started() comes once, later: the session is beyond STARTING (RUNNING,
  * FAILED, EXITED, LOST: e is set, err NULL), or could not be recorded or was deleted (e NULL).
- * -1: ERR_INVALID, ERR_STATE (VM_NOT_RUNNING), ERR_EXISTS (SESSION_NAME_TAKEN, REQUEST_ID_REUSED),
- * ERR_LIMIT (SESSION_LIMIT). meta may be NULL; a request id known already leads to its session. */
+ * -1: ERR_INVALID, ERR_PRECONDITION (VM_NOT_RUNNING), ERR_EXISTS (SESSION_NAME_TAKEN,
+ * REQUEST_ID_REUSED), ERR_LIMIT (SESSION_LIMIT). meta may be NULL; a request id known already leads
+ * to its session. */
 int session_start(struct core *core, struct vm_entry *vm, const struct session *spec,
                   const struct request_meta *meta,
                   void (*started)(void *arg, struct session_entry *e, const struct err *err),
@@ -122,19 +123,19 @@ int session_start(struct core *core, struct vm_entry *vm, const struct session *
  * success, one that has not started never will. What a broken link swallows is sent again. */
 int session_stop(struct session_entry *e, uint32_t grace_ms, struct err *err);
 int session_kill(struct session_entry *e, struct err *err);
-/* target 1 process, 2 group, 3 all. ERR_STATE (SESSION_ENDED), ERR_UNAVAILABLE while the link is
- * down. */
+/* target 1 process, 2 group, 3 all. ERR_PRECONDITION (SESSION_ENDED), ERR_UNAVAILABLE while the
+ * link is down. */
 int session_signal(struct session_entry *e, int signo, int target, struct err *err);
 /* Forgets the session here at once and in the guest as soon as it is reached; force: kills a live
- * one (else ERR_STATE, SESSION_RUNNING). Attaches end with Lost("deleted"). done (may be NULL)
- * comes once that is on disk. */
+ * one (else ERR_PRECONDITION, SESSION_RUNNING). Attaches end with Lost("deleted"). done (may be
+ * NULL) comes once that is on disk. */
 int session_delete(struct session_entry *e, bool force,
                    void (*done)(void *arg, const struct err *err), void *arg, struct err *err);
 
 /* Appends to stdin in one piece, up to SESSION_SEND_BYTES, then EOF where asked. done comes when
- * the process has the bytes, with the offset behind them, or ERR_STATE (STDIN_CLOSED) when it will
- * not take them all. -1: ERR_STATE (NO_STDIN, STDIN_CLOSED, WRITER_TAKEN), ERR_INVALID,
- * ERR_UNAVAILABLE (too much waits already). */
+ * the process has the bytes, with the offset behind them, or ERR_PRECONDITION (STDIN_CLOSED) when
+ * it will not take them all. -1: ERR_PRECONDITION (NO_STDIN, STDIN_CLOSED, WRITER_TAKEN),
+ * ERR_INVALID, ERR_UNAVAILABLE (too much waits already). */
 int session_send_stdin(struct session_entry *e, const void *data, size_t len, bool eof,
                        void (*done)(void *arg, uint64_t offset, const struct err *err), void *arg,
                        struct err *err);

@@ -62,7 +62,7 @@ static int check_start(const struct vm_entry *vm, const struct session_vm *of,
                        const struct session *spec, struct err *err)
 {
     if (vm->vm.runtime.state != VM_RUNNING || !vm->agent) {
-        err_set(err, ERR_STATE, "VM %s is %s; start it first", vm->vm.name,
+        err_set(err, ERR_PRECONDITION, "VM %s is %s; start it first", vm->vm.name,
                 vm_state_name(vm->vm.runtime.state));
         return err_tag(err, "VM_NOT_RUNNING", "vm/%s", vm->vm.id);
     }
@@ -241,7 +241,7 @@ int session_signal(struct session_entry *e, int signo, int target, struct err *e
     if (signo < 1 || signo > 64 || target < 1 || target > TARGET_ALL)
         return err_set(err, ERR_INVALID, "signal %d to target %d: signals are 1-64", signo, target);
     if (!session_is_live(e)) {
-        err_set(err, ERR_STATE, "session %s has ended", e->session.id);
+        err_set(err, ERR_PRECONDITION, "session %s has ended", e->session.id);
         return err_tag(err, "SESSION_ENDED", "session/%s", e->session.id);
     }
     struct agent_client *agent = agent_of(e);
@@ -275,7 +275,7 @@ int session_delete(struct session_entry *e, bool force,
         return err_tag(err, "SESSION_NOT_FOUND", "session/%s", e->session.id);
     }
     if (session_is_live(e) && !force) {
-        err_set(err, ERR_STATE, "session %s is %s; stop it first, or force", e->session.id,
+        err_set(err, ERR_PRECONDITION, "session %s is %s; stop it first, or force", e->session.id,
                 session_state_name(e->session.state));
         return err_tag(err, "SESSION_RUNNING", "session/%s", e->session.id);
     }

@@ -175,7 +175,7 @@ void session_stdin_take_ack(struct session_entry *e, uint64_t offset, bool close
 static int check_open(const struct session_entry *e, struct err *err)
 {
     if (e->session.stdin_mode != SESSION_STDIN_PIPE && !e->session.tty) {
-        err_set(err, ERR_STATE, "session %s was started without stdin", e->session.id);
+        err_set(err, ERR_PRECONDITION, "session %s was started without stdin", e->session.id);
         return err_tag(err, "NO_STDIN", "session/%s", e->session.id);
     }
     return 0;
@@ -199,7 +199,7 @@ int session_stdin_write(struct session_entry *e, uint64_t offset, const void *da
         return 0; /* sent before */
     size_t skip = (size_t)(end - offset);
     if (in->eof) {
-        err_set(err, ERR_STATE, "stdin of session %s has had its end", e->session.id);
+        err_set(err, ERR_PRECONDITION, "stdin of session %s has had its end", e->session.id);
         return err_tag(err, "STDIN_CLOSED", "session/%s", e->session.id);
     }
     if (buf_append(&in->buf, (const uint8_t *)data + skip, len - skip) < 0) {
@@ -221,7 +221,8 @@ static void on_report(void *arg)
     struct session_send *send = arg;
     struct err err = ERR_INIT;
     if (send->failed) {
-        err_set(&err, ERR_STATE, "the process closed its stdin before it had read everything");
+        err_set(&err, ERR_PRECONDITION,
+                "the process closed its stdin before it had read everything");
         err_tag(&err, "STDIN_CLOSED", "session/%s", send->session->session.id);
     }
     list_remove(&send->link);
@@ -244,11 +245,11 @@ static int check_send(const struct session_entry *e, size_t len, struct err *err
     if (len > SESSION_SEND_BYTES)
         return err_set(err, ERR_INVALID, "%zu bytes at once: at most %d", len, SESSION_SEND_BYTES);
     if (e->writer) {
-        err_set(err, ERR_STATE, "session %s has a writer attached", e->session.id);
+        err_set(err, ERR_PRECONDITION, "session %s has a writer attached", e->session.id);
         return err_tag(err, "WRITER_TAKEN", "session/%s", e->session.id);
     }
     if (e->in.closed || e->in.eof) {
-        err_set(err, ERR_STATE, "stdin of session %s is closed", e->session.id);
+        err_set(err, ERR_PRECONDITION, "stdin of session %s is closed", e->session.id);
         return err_tag(err, "STDIN_CLOSED", "session/%s", e->session.id);
     }
     size_t waiting = 0;

@@ -211,7 +211,7 @@ static void vm_start_admit(struct operation_entry *op)
         vm_prepare_run(op);
     } else {
         struct err err = ERR_INIT;
-        err_set(&err, ERR_STATE, "the VM is %s; it can be started when STOPPED or FAILED",
+        err_set(&err, ERR_PRECONDITION, "the VM is %s; it can be started when STOPPED or FAILED",
                 vm_state_name(state));
         err_tag(&err, "VM_WRONG_STATE", "%s", op->op.resource);
         operation_step_done(op, &err);

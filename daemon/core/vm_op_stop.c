@@ -13,8 +13,8 @@
 static void vm_wrong_state(struct operation_entry *op, const struct vm_entry *e, const char *wanted)
 {
     struct err err = ERR_INIT;
-    err_set(&err, ERR_STATE, "the VM is %s; it must be %s", vm_state_name(e->vm.runtime.state),
-            wanted);
+    err_set(&err, ERR_PRECONDITION, "the VM is %s; it must be %s",
+            vm_state_name(e->vm.runtime.state), wanted);
     err_tag(&err, "VM_WRONG_STATE", "%s", op->op.resource);
     operation_step_done(op, &err);
 }

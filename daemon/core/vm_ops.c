@@ -25,7 +25,7 @@ static int vm_check_draining(const struct core *core, struct err *err)
 {
     if (!core->draining)
         return 0;
-    err_set(err, ERR_STATE, "this host is draining and takes nothing new; try another");
+    err_set(err, ERR_PRECONDITION, "this host is draining and takes nothing new; try another");
     return err_tag(err, "HOST_DRAINING", NULL);
 }
 
@@ -108,8 +108,8 @@ static struct operation_entry *vm_ask(struct core *core, const struct vm_ask *as
     char resource[96], params[128];
     vm_resource(e, resource);
     if (!operation_pending(core, resource, NULL) && (ask->refused & (1u << state))) {
-        err_set(err, ERR_STATE, "VM %s is %s; it must be %s", e->vm.name, vm_state_name(state),
-                ask->wanted);
+        err_set(err, ERR_PRECONDITION, "VM %s is %s; it must be %s", e->vm.name,
+                vm_state_name(state), ask->wanted);
         err_tag(err, "VM_WRONG_STATE", "%s", resource);
         return NULL;
     }

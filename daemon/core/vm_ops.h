@@ -5,7 +5,7 @@
  * by the daemon itself. Strings are borrowed for the call; `vm` is a reference as in vm_find.
  *
  * Errors of all: ERR_NOT_FOUND (VM_NOT_FOUND), ERR_INVALID (AMBIGUOUS_REFERENCE), ERR_EXISTS
- * (REQUEST_ID_REUSED), ERR_STATE (VM_WRONG_STATE), and while core->draining ERR_STATE
+ * (REQUEST_ID_REUSED), ERR_PRECONDITION (VM_WRONG_STATE), and while core->draining ERR_PRECONDITION
  * (HOST_DRAINING) for what starts machines. */
 #ifndef BANGER_DAEMON_CORE_VM_OPS_H
 #define BANGER_DAEMON_CORE_VM_OPS_H

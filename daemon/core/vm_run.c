@@ -107,11 +107,11 @@ static int vm_run_check_images(const struct vm_entry *e, struct err *err)
 {
     const struct vm_spec *spec = &e->vm.spec;
     if (spec->image_id[0] && !image_find_id(e->core, spec->image_id)) {
-        err_set(err, ERR_STATE, "its image %s is gone", spec->image);
+        err_set(err, ERR_PRECONDITION, "its image %s is gone", spec->image);
         return err_tag(err, "IMAGE_NOT_FOUND", "image/%s", spec->image_id);
     }
     if (spec->kernel_id[0] && !kernel_find_id(e->core, spec->kernel_id)) {
-        err_set(err, ERR_STATE, "its kernel %s is gone", spec->kernel_id);
+        err_set(err, ERR_PRECONDITION, "its kernel %s is gone", spec->kernel_id);
         return err_tag(err, "KERNEL_NOT_FOUND", "kernel/%s", spec->kernel_id);
     }
     return 0;
@@ -185,11 +185,11 @@ static void vm_run_boot_look(struct vm_run *run)
     } else if (e->agent_ready) {
         vm_run_boot_end(run, NULL);
     } else if (e->agent_failed) {
-        err_set(&err, ERR_STATE, "the guest cannot be used: %s", e->agent_error);
+        err_set(&err, ERR_PRECONDITION, "the guest cannot be used: %s", e->agent_error);
         err_tag(&err, "GUEST_FAILED", "vm/%s", e->vm.id);
         vm_run_boot_end(run, &err);
     } else if (!e->machine_live) {
-        err_set(&err, ERR_STATE, "the VM ended while it booted%s%.300s",
+        err_set(&err, ERR_PRECONDITION, "the VM ended while it booted%s%.300s",
                 e->ended_detail[0] ? ": " : "", e->ended_detail);
         err_tag(&err, "BOOT_FAILED", "vm/%s", e->vm.id);
         vm_run_boot_end(run, &err);

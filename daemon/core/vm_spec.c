@@ -220,7 +220,7 @@ int vm_paths_make(const struct core *core, struct vm *vm, struct err *err)
     char dir[PATH_BYTES];
     int n = snprintf(dir, sizeof(dir), "%s/vms/%s", core->config.state_dir, vm->id);
     if (n < 0 || (size_t)n + sizeof("/agent.sock") > SOCKET_PATH_BYTES) {
-        err_set(err, ERR_STATE, "the state folder's path is too long for sockets: %s",
+        err_set(err, ERR_PRECONDITION, "the state folder's path is too long for sockets: %s",
                 core->config.state_dir);
         return err_tag(err, "STATE_DIR_TOO_LONG", NULL);
     }

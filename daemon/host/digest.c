@@ -3,10 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-/* OpenSSL has a type of that name, base/err.h an error code. */
-#define ERR_STATE openssl_err_state
 #include <openssl/evp.h>
-#undef ERR_STATE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

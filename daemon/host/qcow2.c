@@ -130,7 +130,7 @@ int qcow2_make_overlay(const char *path, const char *backing, bool backing_raw,
     if (qcow2_read(path, &info, err) < 0)
         return err_wrap(err, "what is there is not ours to replace");
     if (strcmp(info.backing, backing) != 0)
-        return err_set(err, ERR_STATE, "%s is an overlay of %s, not of %s", path,
+        return err_set(err, ERR_PRECONDITION, "%s is an overlay of %s, not of %s", path,
                        info.backing[0] ? info.backing : "nothing", backing);
     if (virtual_bytes && virtual_bytes < info.virtual_bytes)
         return err_set(err, ERR_INVALID, "a disk cannot shrink from %llu to %llu bytes",

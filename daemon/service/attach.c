@@ -252,7 +252,7 @@ static int handle_signal(struct attach_stream *s, const Banger__V1__AttachSignal
         return err_set(err, ERR_INVALID, "no signal %d to target %d", m->signo, target);
     int rc = attach_signal(s->attach, m->signo, target, err);
     /* A process that has just ended is no reason to cut off its output. */
-    return rc < 0 && err->code == ERR_STATE ? 0 : rc;
+    return rc < 0 && err->code == ERR_PRECONDITION ? 0 : rc;
 }
 
 static int handle_frame(struct attach_stream *s, const Banger__V1__AttachRequest *m,

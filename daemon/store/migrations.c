@@ -108,7 +108,7 @@ int migrations_apply(sqlite3 *db, int target, struct err *err)
     if (version < 0)
         return -1;
     if (version > newest)
-        return err_set(err, ERR_STATE,
+        return err_set(err, ERR_PRECONDITION,
                        "the database has schema version %d, this program knows %d: use the newer "
                        "program, or another state folder",
                        version, newest);

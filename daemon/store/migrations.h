@@ -9,7 +9,7 @@ struct err;
 /* Newest version this program knows. */
 int migrations_newest(void);
 /* Brings the database from PRAGMA user_version up to target (0: the newest), each version in one
- * transaction. ERR_STATE when the file is newer than we are. */
+ * transaction. ERR_PRECONDITION when the file is newer than we are. */
 int migrations_apply(sqlite3 *db, int target, struct err *err);
 
 #endif

@@ -18,7 +18,8 @@ struct store;
 struct store_txn;
 
 /* Opens or creates the database file, brings its schema up to date (append-only migrations in
- * migrations.c), starts the worker. ERR_STATE: the schema is newer than this program. Blocking. */
+ * migrations.c), starts the worker. ERR_PRECONDITION: the schema is newer than this program.
+ * Blocking. */
 struct store *store_open(struct loop *loop, const char *path, struct err *err);
 /* Commits what is queued, calls outstanding done()s, closes. */
 void store_close(struct store *store);

@@ -45,7 +45,7 @@ static void monitor_end_aborted(struct monitor *mon)
 static void monitor_end_state(struct driver_call *c, const char *text)
 {
     struct err err = ERR_INIT;
-    err_set(&err, ERR_STATE, "%s", text);
+    err_set(&err, ERR_PRECONDITION, "%s", text);
     driver_call_end(c, &err);
 }
 
@@ -372,7 +372,7 @@ static void monitor_launched(struct monitor *mon, struct monitor_job *j)
     }
     err_wrap(&err, "cannot start vm/%s", j->config.vm_id);
     mon->start_err = err;
-    if (err.code == ERR_STATE || /* it runs: nothing of that is a remain */
+    if (err.code == ERR_PRECONDITION || /* it runs: nothing of that is a remain */
         monitor_submit(mon, monitor_work_clean, monitor_cleaned, NULL, NULL) < 0)
         monitor_settle(mon);
 }

@@ -190,7 +190,7 @@ void monitor_work_launch(struct monitor_job *j)
 {
     struct err none = ERR_INIT;
     if (monitor_find(j, &none) == 0) {
-        err_set(&j->err, ERR_STATE, "it runs already, as process %d", (int)j->info.pid);
+        err_set(&j->err, ERR_PRECONDITION, "it runs already, as process %d", (int)j->info.pid);
         err_tag(&j->err, "VM_RUNNING", "vm/%s", j->config.vm_id);
         return;
     }
@@ -216,7 +216,7 @@ void monitor_work_discard(struct monitor_job *j)
 {
     struct err none = ERR_INIT;
     if (monitor_find(j, &none) == 0) {
-        err_set(&j->err, ERR_STATE, "it still runs, as process %d", (int)j->info.pid);
+        err_set(&j->err, ERR_PRECONDITION, "it still runs, as process %d", (int)j->info.pid);
         return;
     }
     if (none.code != ERR_NOT_FOUND) {

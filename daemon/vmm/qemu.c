@@ -270,7 +270,7 @@ static void qemu_switch(struct vmm_machine *m, const char *command, vmm_done_fn 
     struct err err = ERR_INIT;
     driver_call_begin(&q->mon.call, done, arg);
     if (q->mon.state != MONITOR_RUNNING) {
-        err_set(&err, ERR_STATE, "the machine does not run");
+        err_set(&err, ERR_PRECONDITION, "the machine does not run");
         driver_call_end(&q->mon.call, &err);
     } else if (qmp_call(&q->qmp, command, NULL, QEMU_COMMAND_MS, qemu_paused, q, &err) < 0) {
         driver_call_end(&q->mon.call, &err);

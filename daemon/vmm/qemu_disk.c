@@ -65,7 +65,8 @@ static int qemu_disk_prepare_work(const struct vmm_config *c, int cancel_fd, str
         return errno == ENOENT ? qemu_disk_make_work(c, cancel_fd, err)
                                : err_sys(err, errno, "cannot look at %s", c->work_disk_path);
     if ((uint64_t)st.st_size != c->work_disk_bytes)
-        return err_set(err, ERR_STATE, "the work disk has %llu bytes, not %llu, and keeps its size",
+        return err_set(err, ERR_PRECONDITION,
+                       "the work disk has %llu bytes, not %llu, and keeps its size",
                        (unsigned long long)st.st_size, (unsigned long long)c->work_disk_bytes);
     return 0;
 }

@@ -239,7 +239,7 @@ static void sim_switch(struct vmm_machine *m, void (*work)(struct monitor_job *j
     struct err err = ERR_INIT;
     driver_call_begin(&mon->call, done, arg);
     if (mon->state != MONITOR_RUNNING || mon->killing)
-        err_set(&err, ERR_STATE, "the machine does not run");
+        err_set(&err, ERR_PRECONDITION, "the machine does not run");
     else if (monitor_submit(mon, work, sim_switched, &self, &err) == 0)
         return;
     driver_call_end(&mon->call, &err);

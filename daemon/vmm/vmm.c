@@ -158,7 +158,7 @@ static bool vmm_enter(struct vmm_machine *m, struct vmm_slot *s, const char *nam
     const struct vmm_slot *in_way = m->call->kill.done ? &m->call->kill : s;
     if (in_way->done) {
         struct err err = ERR_INIT;
-        err_set(&err, ERR_STATE, "cannot %s: %s is under way", name, in_way->name);
+        err_set(&err, ERR_PRECONDITION, "cannot %s: %s is under way", name, in_way->name);
         err_tag(&err, "VMM_BUSY", "vm/%s", m->config.vm_id);
         vmm_refuse(m, &err, done, arg);
         return false;

@@ -60,14 +60,15 @@ static int run(bool update, const char *set_path, const char *text_path, struct 
     if (rc == 0)
         change = layout_compare(&before, &now, stderr);
     if (change.gone > 0)
-        rc = err_set(err, ERR_STATE,
+        rc = err_set(err, ERR_PRECONDITION,
                      "%zu lines of %s are gone: peers in the field depend on them. Keep the old "
                      "field, value or method and add a new one; delete a line by hand only if it "
                      "was never released",
                      change.gone, text_path);
     else if (change.added > 0 && !update)
-        rc = err_set(err, ERR_STATE, "%zu lines are missing in %s: run ./dev gen and commit it",
-                     change.added, text_path);
+        rc = err_set(err, ERR_PRECONDITION,
+                     "%zu lines are missing in %s: run ./dev gen and commit it", change.added,
+                     text_path);
     else if (change.added > 0)
         rc = write_layout(text_path, &now, err);
     layout_done(&now);

@@ -62,8 +62,8 @@ static void test_start_and_kill(void)
     CHECK_INT(strlen(h.host_boot_id), 36);
     CHECK_INT(getsid(h.pid), h.pid); /* a session of its own: it outlives us */
     CHECK(world_connects(&w));
-    CHECK_INT(world_do(&w, W_START), ERR_STATE);
-    CHECK_INT(world_do(&w, W_DISCARD), ERR_STATE);
+    CHECK_INT(world_do(&w, W_START), ERR_PRECONDITION);
+    CHECK_INT(world_do(&w, W_DISCARD), ERR_PRECONDITION);
     CHECK_INT(world_do(&w, W_PAUSE), ERR_NONE);
     CHECK_INT(world_do(&w, W_RESUME), ERR_NONE);
     CHECK_INT(w.exits, 0);
@@ -89,8 +89,8 @@ static void test_second_object_does_not_start_it_again(void)
         goto out;
     vmm_get_handles(w.m, &before);
     world_reopen(&w);
-    CHECK_INT(world_do(&w, W_START), ERR_STATE);
-    CHECK_INT(world_do(&w, W_DISCARD), ERR_STATE);
+    CHECK_INT(world_do(&w, W_START), ERR_PRECONDITION);
+    CHECK_INT(world_do(&w, W_DISCARD), ERR_PRECONDITION);
     CHECK(world_connects(&w));
     CHECK_INT(world_adopt(&w, &(struct vm_handles){.pid = 0}), ERR_NONE);
     vmm_get_handles(w.m, &after);
@@ -329,7 +329,7 @@ static void test_kill_preempts(void)
     vmm_start(w.m, world_done_fn, &refused);
     CHECK_INT(prepared.calls + refused.calls, 0);
     world_wait(&w, &refused);
-    CHECK_INT(refused.err.code, ERR_STATE);
+    CHECK_INT(refused.err.code, ERR_PRECONDITION);
     world_wait(&w, &prepared);
     CHECK_INT(prepared.err.code, ERR_NONE);
     vmm_start(w.m, world_done_fn, &started);

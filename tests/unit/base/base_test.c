@@ -23,7 +23,7 @@ static void test_err_reads_from_what_failed_to_why(void)
     CHECK_STR(e.message, "cannot start VM box: cannot open disk: No such file or directory");
     CHECK_STR(e.reason, "DISK_MISSING");
     CHECK_STR(e.resource, "vm/box");
-    CHECK_STR(err_code_name(ERR_STATE), "FAILED_PRECONDITION");
+    CHECK_STR(err_code_name(ERR_PRECONDITION), "FAILED_PRECONDITION");
     char huge[2000];
     memset(huge, 'x', sizeof(huge) - 1);
     huge[sizeof(huge) - 1] = '\0';

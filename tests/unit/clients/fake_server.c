@@ -271,7 +271,7 @@ static void attach_open(struct fake_attach *a, const Banger__V1__AttachOpen *ope
     }
     if (f->n_opens > 1 && f->refuse_writer > 0) {
         f->refuse_writer--;
-        err_set(&err, ERR_STATE, "there is a writer");
+        err_set(&err, ERR_PRECONDITION, "there is a writer");
         err_tag(&err, "WRITER_TAKEN", "session/s");
         rpc_call_finish(a->call, &err);
         return;

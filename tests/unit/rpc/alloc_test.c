@@ -60,7 +60,7 @@ static void scenario(struct pair *p)
     big.text = "text";
     big.payload = (ProtobufCBinaryData){sizeof(body), body};
     big.count = 5;
-    fail.fail_code = ERR_STATE;
+    fail.fail_code = ERR_PRECONDITION;
     fail.fail_reason = "WHY";
     hang.hang = true;
     start(p, ECHO_UNARY, &big, &s[0], &calls[0]);

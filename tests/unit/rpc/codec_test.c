@@ -142,7 +142,7 @@ static void test_deadlines(void)
 static void test_status(void)
 {
     struct err e = ERR_INIT, back = ERR_INIT;
-    err_set(&e, ERR_STATE, " 100%% \xc3\xa9\n");
+    err_set(&e, ERR_PRECONDITION, " 100%% \xc3\xa9\n");
     err_tag(&e, "VM_RUNNING", "vm/%s", "box");
     memcpy(e.stage, "start", 6);
     struct status_text t;
@@ -153,7 +153,7 @@ static void test_status(void)
     status_parse_code(&back, t.code, t.code_len);
     status_parse_message(&back, t.message, t.message_len);
     status_parse_details(&back, details, (size_t)n);
-    CHECK_INT(back.code, ERR_STATE);
+    CHECK_INT(back.code, ERR_PRECONDITION);
     CHECK_STR(back.message, e.message);
     CHECK_STR(back.reason, "VM_RUNNING");
     CHECK_STR(back.resource, "vm/box");

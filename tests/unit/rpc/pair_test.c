@@ -189,14 +189,14 @@ static void test_early_answer(void)
     struct pair p;
     pair_open(&p);
     echo_request r = REQUEST_INIT;
-    r.fail_code = ERR_STATE;
+    r.fail_code = ERR_PRECONDITION;
     r.fail_reason = "EARLY";
     struct seen s = {0};
     struct rpc_call *call = pair_start(&p, ECHO_CLIENT_STREAM, NULL, NULL, &s);
     CHECK_INT(rpc_call_send(call, &r.base), 0);
     pair_run(&p);
     CHECK_INT(s.n_closed, 1);
-    CHECK_INT(s.status.code, ERR_STATE);
+    CHECK_INT(s.status.code, ERR_PRECONDITION);
     CHECK_STR(s.status.message, "asked to fail: "); /* the space survives */
     CHECK_STR(s.status.reason, "EARLY");
     CHECK_INT(p.stats.n_closed, 1);

@@ -186,7 +186,7 @@ static void test_newer_schema_is_refused(void)
     CHECK_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     struct err err = ERR_INIT;
     CHECK(store_open(loop, path, &err) == NULL);
-    CHECK_INT(err.code, ERR_STATE);
+    CHECK_INT(err.code, ERR_PRECONDITION);
     CHECK_CONTAINS(err.message, "newer program");
     snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", migrations_newest());
     CHECK_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);

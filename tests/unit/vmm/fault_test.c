@@ -136,7 +136,7 @@ static void test_hang_ends_with_kill(void)
     vmm_prepare(s.m, finished, &hung);
     vmm_discard(s.m, finished, &busy);
     wait_for(&s, &busy);
-    CHECK_INT(busy.err.code, ERR_STATE);
+    CHECK_INT(busy.err.code, ERR_PRECONDITION);
     CHECK_STR(busy.err.reason, "VMM_BUSY");
     CHECK_INT(hung.calls, 0);
     vmm_kill(s.m, finished, &killed);

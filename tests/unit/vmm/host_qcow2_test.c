@@ -43,7 +43,7 @@ static void test_refused(void)
     CHECK_INT(qcow2_make_overlay(overlay, base, true, 8 << 20, -1, &err), -1); /* shrink */
     CHECK_INT(err.code, ERR_INVALID);
     CHECK_INT(qcow2_make_overlay(overlay, other, true, 0, -1, &err), -1);
-    CHECK_INT(err.code, ERR_STATE);
+    CHECK_INT(err.code, ERR_PRECONDITION);
     CHECK_INT(qcow2_make_overlay(base, other, true, 0, -1, &err), -1); /* no qcow2 there */
     CHECK_INT(err.code, ERR_INVALID);
     CHECK_INT(qcow2_make_overlay("json:x", base, true, 0, -1, &err), -1);

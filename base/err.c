@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 static const char *const code_names[] = {
     "OK",
     "CANCELLED",
@@ -87,6 +89,7 @@ int err_set(struct err *e, enum err_code code, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(e->message, sizeof(e->message), fmt, ap);
     va_end(ap);
+    utf8_mend(e->message);
     return -1;
 }
 
@@ -103,6 +106,7 @@ int err_sys(struct err *e, int errnum, const char *fmt, ...)
     va_end(ap);
     if (n >= 0 && (size_t)n < sizeof(e->message))
         snprintf(e->message + n, sizeof(e->message) - (size_t)n, ": %s", strerror(errnum));
+    utf8_mend(e->message);
     return -1;
 }
 
@@ -121,6 +125,7 @@ int err_wrap(struct err *e, const char *fmt, ...)
     size_t n = strnlen(front, room - 1);
     memcpy(e->message, front, n);
     snprintf(e->message + n, room - n, ": %s", why);
+    utf8_mend(e->message);
     return -1;
 }
 
@@ -134,6 +139,7 @@ int err_tag(struct err *e, const char *reason, const char *resource_fmt, ...)
         va_start(ap, resource_fmt);
         vsnprintf(e->resource, sizeof(e->resource), resource_fmt, ap);
         va_end(ap);
+        utf8_mend(e->resource);
     }
     return -1;
 }

@@ -45,7 +45,8 @@ struct err {
         .code = ERR_NONE                                                                           \
     }
 
-/* All of these accept e == NULL and return -1, so that `return err_set(...)` reads well. */
+/* All of these accept e == NULL and return -1, so that `return err_set(...)` reads well. What does
+ * not fit is cut; the text is valid UTF-8 whatever was put into it. */
 int err_set(struct err *e, enum err_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Code derived from errnum (see err_code_of_errno); strerror's text is appended. */

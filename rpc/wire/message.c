@@ -8,7 +8,7 @@
 #include "rpc/wire/arena.h"
 #include "rpc/wire/call.h"
 #include "rpc/wire/pbwire.h"
-#include "rpc/wire/utf8.h"
+#include "base/utf8.h"
 
 enum {
     ALLOC_ALIGN = 8,

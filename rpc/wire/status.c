@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "rpc/wire/base64.h"
 #include "rpc/wire/pbwire.h"
-#include "rpc/wire/utf8.h"
+#include "base/utf8.h"
 
 static const char error_info_url[] = "type.googleapis.com/banger.v1.ErrorInfo";
 

@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "base/utf8.h"
 #include "tests/support/check.h"
 
 static void test_err_reads_from_what_failed_to_why(void)
@@ -29,6 +30,31 @@ static void test_err_reads_from_what_failed_to_why(void)
     huge[sizeof(huge) - 1] = '\0';
     err_wrap(&e, "%s", huge);
     CHECK_INT(strlen(e.message), sizeof(e.message) - 1);
+}
+
+/* Texts of errors become proto strings: one cut within a character would spoil a whole answer. */
+static void test_err_texts_are_utf8(void)
+{
+    struct err e = ERR_INIT;
+    err_set(&e, ERR_INVALID, "name \"%.3s\"", "éé");
+    CHECK_STR(e.message, "name \"é?\"");
+    char huge[2000];
+    for (size_t i = 0; i + 1 < sizeof(huge); i++)
+        huge[i] = i % 2 ? '\xa9' : '\xc3';
+    huge[sizeof(huge) - 1] = '\0';
+    for (const char *front = "abc"; *front; front++) {
+        err_set(&e, ERR_INVALID, "%s%s", front, huge);
+        CHECK_INT(utf8_prefix((uint8_t *)e.message, strlen(e.message)), strlen(e.message));
+        err_sys(&e, ENOENT, "%s%s", front, huge);
+        CHECK_INT(utf8_prefix((uint8_t *)e.message, strlen(e.message)), strlen(e.message));
+        err_wrap(&e, "%s", front);
+        CHECK_INT(utf8_prefix((uint8_t *)e.message, strlen(e.message)), strlen(e.message));
+        err_tag(&e, "X", "%s%s", front, huge);
+        CHECK_INT(utf8_prefix((uint8_t *)e.resource, strlen(e.resource)), strlen(e.resource));
+    }
+    char text[] = "\xff\xc3\xa9\xc3";
+    utf8_mend(text);
+    CHECK_STR(text, "?é?");
 }
 
 static void test_buf_keeps_order_and_maximum(void)
@@ -185,6 +211,7 @@ static void test_frame_trickled(void)
 int main(void)
 {
     RUN(test_err_reads_from_what_failed_to_why);
+    RUN(test_err_texts_are_utf8);
     RUN(test_buf_keeps_order_and_maximum);
     RUN(test_map_against_a_plain_array);
     RUN(test_ids_and_names);

@@ -10,7 +10,7 @@
 #include "rpc/wire/metadata.h"
 #include "rpc/wire/status.h"
 #include "rpc/wire/timeout.h"
-#include "rpc/wire/utf8.h"
+#include "base/utf8.h"
 #include "tests/support/check.h"
 #include "tests/support/echo_service.h"
 

@@ -1,5 +1,5 @@
 /* UTF-8 check; see utf8.h. ASCII runs go eight bytes at a time. */
-#include "rpc/wire/utf8.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
@@ -45,4 +45,14 @@ size_t utf8_prefix(const uint8_t *s, size_t len)
         at += n;
     }
     return at;
+}
+
+void utf8_mend(char *text)
+{
+    size_t left = strlen(text);
+    for (size_t n; (n = utf8_prefix((const uint8_t *)text, left)) < left;) {
+        text += n;
+        left -= n + 1;
+        *text++ = '?';
+    }
 }

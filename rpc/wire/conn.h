@@ -38,6 +38,7 @@ struct wire_server {
     struct router router;
     int (*authorize)(void *arg, struct rpc_call *call, struct err *err); /* NULL: by role */
     void *arg;
+    bool compress; /* answers by gzip where the client takes it */
 };
 
 struct wire_conn_config {

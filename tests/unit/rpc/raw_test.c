@@ -188,9 +188,9 @@ static void test_grpc_refusals(void)
     struct raw r;
     raw_open(&r);
     REQUEST(&r, empty_message, HEAD, ":path: " UNARY, "content-type: application/grpc",
-            "grpc-encoding: gzip");
+            "grpc-encoding: snappy");
     CHECK_CONTAINS(r.headers, "grpc-status: 12\n");
-    CHECK_CONTAINS(r.headers, "grpc-accept-encoding: identity\n");
+    CHECK_CONTAINS(r.headers, "grpc-accept-encoding: identity,gzip\n");
     REQUEST(&r, empty_message, HEAD, ":path: " UNARY, "content-type: application/grpc",
             "grpc-timeout: soon");
     CHECK_CONTAINS(r.headers, "grpc-status: 3\n");

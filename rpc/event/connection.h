@@ -62,9 +62,10 @@ struct listener {
     struct rpc_server *server;
     struct list link;
     struct event event;
-    struct timer retry; /* while out of file descriptors */
-    char path[108];
-    dev_t dev; /* of the socket file, to remove no other */
+    struct timer retry;      /* while out of file descriptors */
+    enum rpc_peer_kind kind; /* of those who come */
+    char path[108];          /* of the socket file, or the address */
+    dev_t dev;               /* of the socket file, to remove no other */
     ino_t ino;
     int fd;
 };
@@ -81,6 +82,15 @@ void server_arm_timer(struct rpc_server *server);
 void server_wake(struct rpc_server *server);
 
 /* listener.c */
+/* With its address or path, nothing else yet; NULL with err. */
+struct listener *listener_new(struct rpc_server *server, enum rpc_peer_kind kind, const char *path,
+                              struct err *err);
+/* Accepts from now on on l->fd, which listens and does not block. */
+int listener_start(struct listener *l, struct err *err);
 void listener_close(struct listener *l);
+
+/* listener_tcp.c */
+/* Fills the address of who came over TCP, and makes small frames leave at once. */
+int listener_tcp_peer(int fd, struct rpc_peer *peer, struct err *err);
 
 #endif

@@ -41,6 +41,12 @@ int rpc_server_add(struct rpc_server *server, const struct rpc_service *service,
  * ERR_EXISTS. */
 int rpc_server_listen_unix(struct rpc_server *server, const char *path, mode_t mode,
                            struct err *err);
+/* TCP without TLS, for tests and for proxies on this machine: "127.0.0.1:PORT" or "[::1]:PORT", any
+ * other address is ERR_INVALID. Peers are RPC_PEER_INSECURE, and whoever can reach the loopback
+ * interface: without an identify hook they may call nothing. Port 0 takes a free one; *port (may be
+ * NULL) is the one taken. */
+int rpc_server_listen_tcp_insecure(struct rpc_server *server, const char *address, uint16_t *port,
+                                   struct err *err);
 /* No new connections, GOAWAY to all, streams may end within grace_ms, then are cut; drained comes
  * once. */
 void rpc_server_drain(struct rpc_server *server, int64_t grace_ms, void (*drained)(void *arg),

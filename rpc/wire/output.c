@@ -120,7 +120,7 @@ static ssize_t output_read(nghttp2_session *session, int32_t stream_id, uint8_t 
     if (call->ended && n == buf_len(&call->out)) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         call->sent_end = true;
-        if (wire_conn_is_server(call->conn)) {
+        if (wire_conn_is_server(call->conn) && !call->http_status) {
             *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
             serve_submit_trailers(call);
         }

@@ -252,7 +252,24 @@ static size_t serve_put_trailers(struct rpc_call *call, struct status_text *t, n
     return call->reply ? n + outgoing_put(&call->reply->trailers, to + n) : n;
 }
 
-/* Trailers-only, or a plain HTTP answer to what is not gRPC. */
+/* A plain HTTP answer, with a line for people, to what is not gRPC. */
+static int serve_submit_http(struct rpc_call *call)
+{
+    static const char text[] = "This port speaks gRPC: POST with content-type application/grpc.\n";
+    static const nghttp2_nv not_allowed[] = {
+        HEADER(":status", "405"), HEADER("content-type", "text/plain"), HEADER("allow", "POST")};
+    static const nghttp2_nv unsupported[] = {HEADER(":status", "415"),
+                                             HEADER("content-type", "text/plain")};
+    nghttp2_data_provider data = call_output_provider(call);
+    /* Without memory the line is left out. */
+    if (buf_append(&call->out, text, sizeof(text) - 1) == 0)
+        call->conn->queued_bytes += sizeof(text) - 1;
+    if (call->http_status == HTTP_METHOD_NOT_ALLOWED)
+        return nghttp2_submit_response(call->conn->session, call->stream_id, not_allowed, 3, &data);
+    return nghttp2_submit_response(call->conn->session, call->stream_id, unsupported, 2, &data);
+}
+
+/* Trailers-only. */
 static int serve_submit_alone(struct rpc_call *call)
 {
     nghttp2_session *session = call->conn->session;
@@ -260,11 +277,6 @@ static int serve_submit_alone(struct rpc_call *call)
     struct status_text text;
     size_t n = call->offer_encodings ? N_HEADERS_OFFER : N_HEADERS;
     call->sent_end = true;
-    if (call->http_status) {
-        const char *status = call->http_status == HTTP_METHOD_NOT_ALLOWED ? "405" : "415";
-        headers[0] = text_header(":status", status, 3);
-        return nghttp2_submit_response(session, call->stream_id, headers, 1, NULL);
-    }
     memcpy(headers, response_headers, n * sizeof(headers[0]));
     n += serve_put_trailers(call, &text, headers + n);
     return nghttp2_submit_response(session, call->stream_id, headers, n, NULL);
@@ -292,7 +304,11 @@ void serve_submit(struct rpc_call *call, bool with_data)
     /* Headers that a handler added are no trailers: an answer that has both is not trailers-only.
      */
     with_data |= call->reply && call->reply->headers.n > 0;
-    int rv = with_data ? serve_submit_begin(call) : serve_submit_alone(call);
+    int rv;
+    if (call->http_status)
+        rv = serve_submit_http(call);
+    else
+        rv = with_data ? serve_submit_begin(call) : serve_submit_alone(call);
     call->submitted = true;
     wire_conn_check(call->conn, rv);
 }

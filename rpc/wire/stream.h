@@ -47,7 +47,7 @@ struct rpc_call {
     int64_t timeout_ms;  /* grpc-timeout; -1: none came */
     unsigned n_refs;
     int32_t stream_id;
-    int http_status;         /* client: what came; server: refusal other than gRPC's, or 0 */
+    int http_status;         /* client: what came; server: plain HTTP refusal, or 0 */
     size_t header_bytes;     /* received so far, for the limit */
     size_t unconsumed_bytes; /* received, stream window not yet given back */
     size_t max_message_bytes;
@@ -63,6 +63,7 @@ struct rpc_call {
     bool sent_end : 1;     /* trailers or END_STREAM are with nghttp2 */
     bool early : 1;        /* counted in conn->n_early */
     bool remote_ended : 1; /* END_STREAM came */
+    bool remote_reset : 1; /* RST_STREAM came */
     bool end_reported : 1; /* half_closed() was delivered, or the unary request dispatched */
     bool paused : 1;
     bool delivering : 1; /* inside message(): resuming only clears paused */

@@ -1,5 +1,6 @@
 # For the scripts beside: builds the Go programs, starts and ends servers. Sourced; sets dir.
 # shellcheck shell=sh
+# shellcheck disable=SC2034 # port is for them
 
 skip() {
     echo "skipped: $*"
@@ -20,7 +21,7 @@ build() {
     exit 1
 }
 
-pids=
+pids='' port=0
 dir=$(mktemp -d "${TMPDIR:-/tmp}/banger-interop.XXXXXX")
 cleanup() {
     for pid in $pids; do

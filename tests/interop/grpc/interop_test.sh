@@ -5,7 +5,7 @@
 #   interop_test.sh SERVER CLIENT GO_SOURCE
 set -eu
 server=$1 client=$2 source=$3
-# shellcheck source=common.sh
+# shellcheck source=tests/interop/grpc/common.sh
 . "$(dirname "$0")/common.sh"
 need_go
 build "$source" "$dir/go_client" google.golang.org/grpc/interop/client

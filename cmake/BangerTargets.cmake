@@ -63,6 +63,11 @@ function(banger_fuzz name)
     if(BANGER_FUZZ)
         add_executable(${name} ${A_SOURCES})
         target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+        # Programs and their corpora side by side in one folder, for `./dev fuzz`.
+        set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY
+                              ${CMAKE_BINARY_DIR}/targets)
+        file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/targets)
+        file(CREATE_LINK ${A_CORPUS} ${CMAKE_BINARY_DIR}/targets/${name}.corpus SYMBOLIC)
     else()
         add_executable(${name} ${A_SOURCES} ${CMAKE_SOURCE_DIR}/tests/support/corpus_main.c)
         add_test(NAME ${name} COMMAND ${name} ${A_CORPUS})

@@ -18,6 +18,7 @@ static const char *const known_services[] = {
     "banger.v1.KernelService",
     "banger.v1.EventService",
     "banger.v1.HostService",
+    "banger.v1.AuthService",
 };
 
 static bool is_known(const char *service)

@@ -22,7 +22,8 @@ static int n_commands = COMMANDS;
 static atomic_int next_command, n_wrong;
 static atomic_uint_fast64_t n_bytes, slowest_ms;
 
-/* What command i is to write and return: small outputs are the common case. */
+/* What command i is to write and return: anything up to 256 KiB, small outputs being as common as
+ * large ones. */
 struct plan {
     uint64_t seed, out, err;
     int code;
@@ -31,7 +32,7 @@ struct plan {
 static struct plan plan_of(int i)
 {
     uint64_t r = emit_word(4242, (uint64_t)i), s = emit_word(4243, (uint64_t)i);
-    uint64_t limit = (uint64_t)1 << (r % 19); /* 1 to 256 KiB */
+    uint64_t limit = r % 2 ? OUTPUT_MAX : (uint64_t)1 << (r / 2 % 18);
     return (struct plan){
         .seed = 1000000 + 2 * (uint64_t)i,
         .out = (r >> 8) % (limit + 1),

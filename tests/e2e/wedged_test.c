@@ -34,6 +34,8 @@ struct figure {
     int n;
 };
 
+static struct banger_error failure; /* of the latest timed call */
+
 static void note(struct figure *f, int64_t began_ns, const ProtobufCMessage *answer)
 {
     double ms = (double)(clock_mono_ns() - began_ns) / 1e6;
@@ -41,7 +43,7 @@ static void note(struct figure *f, int64_t began_ns, const ProtobufCMessage *ans
     f->sum_ms += ms;
     f->n++;
     if (!answer) {
-        fprintf(stderr, "%s fails\n", f->what);
+        fprintf(stderr, "%s fails: %s %s\n", f->what, failure.reason, failure.message);
         check_failures++;
     }
     banger_message_free((ProtobufCMessage *)(uintptr_t)answer);
@@ -76,15 +78,15 @@ static void others_are_quick(void)
     send.data.data = (uint8_t *)"x";
     send.data.len = 1;
     for (int i = 0; i < ROUNDS; i++) {
-        TIMED(figures[0], banger_list_vms(client, &list, NULL, NULL));
-        TIMED(figures[1], banger_get_vm(client, &get_stuck, NULL, NULL));
-        TIMED(figures[2], banger_get_vm(client, &get, NULL, NULL));
-        TIMED(figures[3], banger_get_vm_handles(client, &handles, NULL, NULL));
-        TIMED(figures[4], banger_check_vm_health(client, &health, NULL, NULL));
-        TIMED(figures[5], banger_list_sessions(client, &sessions, NULL, NULL));
-        TIMED(figures[6], banger_get_session(client, &session, NULL, NULL));
-        TIMED(figures[7], banger_list_operations(client, &operations, NULL, NULL));
-        TIMED(figures[8], banger_send_stdin(client, &send, NULL, NULL));
+        TIMED(figures[0], banger_list_vms(client, &list, NULL, &failure));
+        TIMED(figures[1], banger_get_vm(client, &get_stuck, NULL, &failure));
+        TIMED(figures[2], banger_get_vm(client, &get, NULL, &failure));
+        TIMED(figures[3], banger_get_vm_handles(client, &handles, NULL, &failure));
+        TIMED(figures[4], banger_check_vm_health(client, &health, NULL, &failure));
+        TIMED(figures[5], banger_list_sessions(client, &sessions, NULL, &failure));
+        TIMED(figures[6], banger_get_session(client, &session, NULL, &failure));
+        TIMED(figures[7], banger_list_operations(client, &operations, NULL, &failure));
+        TIMED(figures[8], banger_send_stdin(client, &send, NULL, &failure));
     }
     for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
         const struct figure *f = &figures[i];
@@ -223,6 +225,16 @@ static void delete_works(void)
     }
 }
 
+static bool fine_is_reached(void *arg)
+{
+    Banger__V1__CheckVMHealthRequest ask = BANGER__V1__CHECK_VMHEALTH_REQUEST__INIT;
+    ask.vm = arg;
+    Banger__V1__CheckVMHealthResponse *health = banger_check_vm_health(client, &ask, NULL, NULL);
+    bool ready = health && health->agent_ready;
+    banger_message_free(health ? &health->base : NULL);
+    return ready;
+}
+
 /* A daemon that starts while a VM hangs serves the others at once. */
 static void start_beside_a_wedged_vm(void)
 {
@@ -234,6 +246,9 @@ static void start_beside_a_wedged_vm(void)
     harness_start(&h, NULL);
     printf("     the daemon answers after %lld ms\n", (long long)(clock_mono_ms() - began));
     CHECK(steps_await_vm(&h, client, fine, VM_STATE(RUNNING), 10000));
+    CHECK(harness_until(fine_is_reached, fine, 10000));
+    printf("     and reaches the other guest after %lld ms\n",
+           (long long)(clock_mono_ms() - began));
     others_are_quick();
     int state = steps_vm_state(&h, client, stuck);
     CHECK(state != VM_STATE(STOPPED) && state != VM_STATE(FAILED) && state != STEPS_GONE);

@@ -2,7 +2,8 @@
  * started again: the operation ends, the VM is in a state that is true, and nothing is left behind.
  *
  *   crash_steps_test sim          every step: before its row is written, after it, after its effect
- *   crash_steps_test qemu [all]   after the row and after the effect (all: as sim)
+ *   crash_steps_test qemu [all]   create, stop, start, delete; after the row and after the effect
+ *                                 (all: as sim)
  *
  * The steps are read from the daemon's own tables (core_operation_kinds), so a new one is tested
  * from the day it is added. Needs a daemon with BANGER_FAULTS (every build but Release). */
@@ -113,8 +114,12 @@ static void check_no_operation_is_left(struct banger_client *client)
     Banger__V1__ListOperationsRequest list = BANGER__V1__LIST_OPERATIONS_REQUEST__INIT;
     list.active_only = true;
     Banger__V1__ListOperationsResponse *all = banger_list_operations(client, &list, NULL, NULL);
-    if (CHECK(all))
-        CHECK_INT(all->n_operations, 0);
+    if (CHECK(all) && !CHECK_INT(all->n_operations, 0))
+        for (size_t i = 0; i < all->n_operations; i++)
+            fprintf(stderr, "  %s %s, state %d, stage %s, by \"%s\": %s\n",
+                    all->operations[i]->kind, all->operations[i]->resource,
+                    all->operations[i]->state, all->operations[i]->stage,
+                    all->operations[i]->principal, all->operations[i]->message);
     banger_message_free(all ? &all->base : NULL);
 }
 
@@ -294,8 +299,10 @@ int main(int argc, char **argv)
     RUN(create_survives);
     RUN(stop_survives);
     RUN(start_survives);
-    RUN(restart_survives);
-    RUN(kill_survives);
+    if (thorough) {
+        RUN(restart_survives);
+        RUN(kill_survives);
+    }
     RUN(delete_survives);
     RUN(nothing_is_left);
     printf("%d crashes\n", n_reached);

@@ -1,0 +1,143 @@
+#!/usr/bin/env bash
+# What a user types, with the daemon started by the command itself.
+#
+#   cli_test.sh BANGER BANGERD AGENT sim|qemu
+set -euo pipefail
+banger=$1 agent=$3 engine=$4
+export BANGER_DAEMON=$2 BANGER_AGENT=$agent BANGER_DRIVER=$engine
+if [ "$engine" = qemu ] && [ -z "${BANGER_TEST_ASSETS:-}" ]; then
+    echo "skipped: no kernel and image: BANGER_TEST_ASSETS names no folder of test_assets"
+    exit 77
+fi
+unset BANGER_SOCKET BANGER_RUNTIME_DIR NO_COLOR
+top=$(mktemp -d /tmp/bcli.XXXXXX)
+export BANGER_STATE_DIR=$top/s
+failed=0
+
+# Processes that mention the folder, a line each.
+ours() {
+    local pid
+    for pid in /proc/[0-9]*; do
+        if { tr '\0' ' ' <"$pid/cmdline" | grep -qF -- "$top/"; } 2>/dev/null; then
+            echo "${pid#/proc/}"
+        fi
+    done
+}
+
+finish() {
+    "$banger" daemon stop >/dev/null 2>&1 || true
+    local pid
+    for pid in $(ours); do
+        kill -9 "$pid" 2>/dev/null || true
+    done
+    rm -rf "$top"
+}
+trap finish EXIT
+
+fail() {
+    echo "FAIL $*"
+    failed=$((failed + 1))
+}
+
+# expect CODE TEXT COMMAND…: exit status and the whole of stdout.
+expect() {
+    local code=$1 text=$2 got_code=0 got
+    shift 2
+    got=$("$banger" "$@" 2>"$top/err") || got_code=$?
+    if [ "$got_code" != "$code" ]; then
+        fail "banger $*: status $got_code, want $code: $(cat "$top/err")"
+    elif [ "$got" != "$text" ]; then
+        fail "banger $*: \"$got\", want \"$text\""
+    fi
+}
+
+# contains PART COMMAND…: succeeds and says so.
+contains() {
+    local part=$1 got
+    shift
+    got=$("$banger" "$@" 2>"$top/err") || fail "banger $*: $(cat "$top/err")"
+    [[ $got == *"$part"* ]] || fail "banger $*: \"$got\" lacks \"$part\""
+}
+
+# refused PART CODE COMMAND…: fails with that status and a message that says so.
+refused() {
+    local part=$1 code=$2 got_code=0
+    shift 2
+    "$banger" "$@" >/dev/null 2>"$top/err" || got_code=$?
+    [ "$got_code" = "$code" ] || fail "banger $*: status $got_code, want $code"
+    grep -qF -- "$part" "$top/err" || fail "banger $*: \"$(cat "$top/err")\" lacks \"$part\""
+}
+
+"$banger" daemon start >/dev/null
+if [ "$engine" = qemu ]; then
+    kernel=$(sed -n 's/.*"vmlinux": "\(.*\)".*/\1/p' "$BANGER_TEST_ASSETS/assets.json")
+    image=$(sed -n 's/.*"path": "\(.*\)".*/\1/p' "$BANGER_TEST_ASSETS/assets.json")
+    "$banger" kernel import --modules "$(dirname "$kernel")/modules" "$kernel" >/dev/null
+    "$banger" image import --name debian-bookworm "$image" >/dev/null
+    contains debian-bookworm image list
+    contains 'Debian GNU/Linux 12' vm run --rm -- cat /etc/os-release
+fi
+
+# The front door
+got=$(echo hi | "$banger" vm run --rm -- tr a-z A-Z 2>"$top/err") || fail "run: $(cat "$top/err")"
+[ "$got" = HI ] || fail "tr says \"$got\""
+expect 42 "" vm run --rm -- sh -c 'exit 42'
+refused "" 127 vm run --rm -- /no/such/command
+expect 0 "" vm list -q
+[ -z "$(ls "$top/s/vms")" ] || fail "files of VMs are left: $(ls "$top/s/vms")"
+
+# A VM that stays
+"$banger" vm run --name box -d >/dev/null 2>"$top/err" || fail "run -d: $(cat "$top/err")"
+contains box vm list
+contains running vm list
+contains '"name": "box"' vm show box -o json
+contains 'name: ' vm show box -o yaml
+expect 7 "in box" vm exec box -- sh -c 'echo in box; exit 7'
+got=$(head -c 3000000 /dev/zero | "$banger" vm exec box -- wc -c) || fail "wc"
+[ "$got" = 3000000 ] || fail "3000000 bytes of stdin become $got"
+got=$("$banger" vm exec box -- head -c 3000000 /dev/zero | wc -c)
+[ "$got" = 3000000 ] || fail "3000000 bytes of stdout become $got"
+"$banger" vm exec box -- sh -c 'echo out; echo err >&2' >"$top/out" 2>"$top/err"
+[ "$(cat "$top/out")" = out ] || fail "stdout $(cat "$top/out")"
+grep -qx err "$top/err" || fail "stderr $(cat "$top/err")"
+
+# Sessions
+"$banger" session start --name job --no-stdin box -- sh -c 'echo one; echo two >&2; exit 5' >/dev/null
+expect 5 "" session wait -q job
+contains one session logs job
+expect 5 "one" session attach job
+contains job session list box
+contains "exited 5" session list
+contains '"name": "job"' session show job -o json
+"$banger" session start --name long --no-stdin box -- sleep 100000 >/dev/null
+refused "long" 125 session delete long
+"$banger" session kill long >/dev/null
+expect 137 "" session wait -q long
+"$banger" session delete long >/dev/null
+refused "long" 125 session show long
+
+# Turns of its life; a session goes with the VM, and the daemon may go and come
+"$banger" vm stop box >/dev/null 2>&1 || fail "stop"
+contains stopped vm list
+refused "box" 125 vm exec box -- true
+"$banger" vm start box >/dev/null 2>&1 || fail "start"
+"$banger" vm restart box >/dev/null 2>&1 || fail "restart"
+expect 0 "" vm exec box -- true
+"$banger" daemon stop >/dev/null
+expect 9 "" vm exec box -- sh -c 'exit 9' # starts the daemon again
+contains vm.restart operation list
+contains '"kind"' operation list -o json
+"$banger" vm kill box >/dev/null 2>&1 || fail "kill"
+"$banger" vm delete box >/dev/null 2>&1 || fail "delete"
+expect 0 "" vm list -q
+
+# Mistakes
+refused "nobody" 125 vm show nobody
+refused "Bad_Name" 125 vm run --rm --name Bad_Name -- true
+refused "no-image" 125 vm run --rm --image no-image -- true
+refused "frobnicate" 125 vm frobnicate
+
+"$banger" daemon stop >/dev/null
+left=$(ours)
+[ -z "$left" ] || fail "processes are left: $(for p in $left; do tr '\0' ' ' <"/proc/$p/cmdline"; done)"
+[ "$failed" = 0 ] && echo "ok"

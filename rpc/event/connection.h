@@ -26,6 +26,13 @@ enum {
     WRITE_BLOCK_MAX_BYTES = 1 << 20, /* … with room for the frames behind it */
 };
 
+/* What goes with the server. */
+struct server_goods {
+    void (*freed)(void *arg);
+    void *arg;
+    struct server_goods *next;
+};
+
 struct rpc_server {
     struct loop *loop; /* borrowed */
     struct rpc_server_config config;
@@ -41,6 +48,7 @@ struct rpc_server {
     struct buf write_block; /* empty between flushes */
     bool draining;
     struct deadline drain_end;
+    struct server_goods *goods; /* owned */
     void (*drained)(void *arg);
     void *drained_arg;
 };

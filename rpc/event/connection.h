@@ -26,6 +26,13 @@ enum {
     WRITE_BLOCK_MAX_BYTES = 1 << 20, /* … with room for the frames behind it */
 };
 
+/* What goes with the server. */
+struct server_goods {
+    void (*freed)(void *arg);
+    void *arg;
+    struct server_goods *next;
+};
+
 struct rpc_server {
     struct loop *loop; /* borrowed */
     struct rpc_server_config config;
@@ -41,6 +48,7 @@ struct rpc_server {
     struct buf write_block; /* empty between flushes */
     bool draining;
     struct deadline drain_end;
+    struct server_goods *goods; /* owned */
     void (*drained)(void *arg);
     void *drained_arg;
 };
@@ -62,9 +70,10 @@ struct listener {
     struct rpc_server *server;
     struct list link;
     struct event event;
-    struct timer retry; /* while out of file descriptors */
-    char path[108];
-    dev_t dev; /* of the socket file, to remove no other */
+    struct timer retry;      /* while out of file descriptors */
+    enum rpc_peer_kind kind; /* of those who come */
+    char path[108];          /* of the socket file, or the address */
+    dev_t dev;               /* of the socket file, to remove no other */
     ino_t ino;
     int fd;
 };
@@ -81,6 +90,15 @@ void server_arm_timer(struct rpc_server *server);
 void server_wake(struct rpc_server *server);
 
 /* listener.c */
+/* With its address or path, nothing else yet; NULL with err. */
+struct listener *listener_new(struct rpc_server *server, enum rpc_peer_kind kind, const char *path,
+                              struct err *err);
+/* Accepts from now on on l->fd, which listens and does not block. */
+int listener_start(struct listener *l, struct err *err);
 void listener_close(struct listener *l);
+
+/* listener_tcp.c */
+/* Fills the address of who came over TCP, and makes small frames leave at once. */
+int listener_tcp_peer(int fd, struct rpc_peer *peer, struct err *err);
 
 #endif

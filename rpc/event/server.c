@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -133,6 +134,25 @@ int rpc_server_add(struct rpc_server *server, const struct rpc_service *service,
     return router_add(&server->wire.router, service, handlers, self, err);
 }
 
+int rpc_server_on_free(struct rpc_server *server, void (*freed)(void *arg), void *arg)
+{
+    struct server_goods *g = malloc(sizeof(*g));
+    if (!g)
+        return -1;
+    *g = (struct server_goods){freed, arg, server->goods};
+    server->goods = g;
+    return 0;
+}
+
+bool rpc_server_has(const struct rpc_server *server, const char *service)
+{
+    size_t len = strlen(service);
+    for (const struct route *r = server->wire.router.all; r; r = r->next)
+        if (strncmp(r->method->path + 1, service, len) == 0 && r->method->path[1 + len] == '/')
+            return true;
+    return false;
+}
+
 static void server_stop_listening(struct rpc_server *server)
 {
     for (struct list *l; (l = list_first(&server->listeners));)
@@ -167,6 +187,12 @@ void rpc_server_free(struct rpc_server *server)
     event_del(&server->flush_event);
     timer_done(&server->timer);
     router_done(&server->wire.router);
+    while (server->goods) {
+        struct server_goods *g = server->goods;
+        server->goods = g->next;
+        g->freed(g->arg);
+        free(g);
+    }
     deadlines_done(&server->deadlines);
     buf_done(&server->write_block);
     free(server->read_block);

@@ -5,6 +5,7 @@
 #ifndef BANGER_RPC_EVENT_SERVER_H
 #define BANGER_RPC_EVENT_SERVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -37,10 +38,20 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
 /* service and handlers are borrowed for the server's life. Used by generated code. */
 int rpc_server_add(struct rpc_server *server, const struct rpc_service *service,
                    const void *handlers, void *self, struct err *err);
+/* Calls freed(arg) when the server is freed, for what its handlers need as long. -1: no memory. */
+int rpc_server_on_free(struct rpc_server *server, void (*freed)(void *arg), void *arg);
+/* Whether it has any method of the service of that full name. */
+bool rpc_server_has(const struct rpc_server *server, const char *service);
 /* Owner-only socket file unless mode says more; a stale socket is replaced, a live one is
  * ERR_EXISTS. */
 int rpc_server_listen_unix(struct rpc_server *server, const char *path, mode_t mode,
                            struct err *err);
+/* TCP without TLS, for tests and for proxies on this machine: "127.0.0.1:PORT" or "[::1]:PORT", any
+ * other address is ERR_INVALID. Peers are RPC_PEER_INSECURE, and whoever can reach the loopback
+ * interface: without an identify hook they may call nothing. Port 0 takes a free one; *port (may be
+ * NULL) is the one taken. */
+int rpc_server_listen_tcp_insecure(struct rpc_server *server, const char *address, uint16_t *port,
+                                   struct err *err);
 /* No new connections, GOAWAY to all, streams may end within grace_ms, then are cut; drained comes
  * once. */
 void rpc_server_drain(struct rpc_server *server, int64_t grace_ms, void (*drained)(void *arg),

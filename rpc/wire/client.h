@@ -14,15 +14,11 @@
 struct err;
 struct rpc_client;
 
-struct rpc_metadata {
-    const char *key, *value;
-    size_t value_len;
-};
-
 struct rpc_call_options {
     int64_t timeout_ms; /* 0: the method's default; < 0: none */
     const struct rpc_metadata *metadata;
     size_t n_metadata;
+    bool compress; /* our messages by gzip, until rpc_call_set_compression says otherwise */
 };
 
 /* authority is the :authority header ("localhost"). */

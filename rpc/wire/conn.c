@@ -28,6 +28,21 @@ static struct rpc_call *conn_call(struct wire_conn *conn, int32_t stream_id)
     return call;
 }
 
+/* Server: what nghttp2 lets pass because it does not remember the stream, or takes no priorities.
+ */
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user_data)
+{
+    struct wire_conn *conn = user_data;
+    if ((hd->type != NGHTTP2_HEADERS && hd->type != NGHTTP2_DATA && hd->type != NGHTTP2_PRIORITY) ||
+        (hd->stream_id != 0 && conn_call(conn, hd->stream_id)))
+        return 0;
+    uint32_t code = stream_ids_check(&conn->ids, hd->stream_id, hd->type);
+    if (code != NGHTTP2_NO_ERROR &&
+        !wire_conn_check(conn, nghttp2_session_terminate_session(session, code)))
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    return 0;
+}
+
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
 {
     struct wire_conn *conn = user_data;
@@ -94,6 +109,11 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
         if (end)
             call_input_end(call);
         break;
+    case NGHTTP2_RST_STREAM:
+        call = conn_call(conn, frame->hd.stream_id);
+        if (call)
+            call->remote_reset = true;
+        break;
     case NGHTTP2_SETTINGS:
         conn->greeted = true;
         break;
@@ -126,7 +146,10 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
                            void *user_data)
 {
     (void)session;
-    struct rpc_call *call = conn_call(user_data, stream_id);
+    struct wire_conn *conn = user_data;
+    struct rpc_call *call = conn_call(conn, stream_id);
+    if (call && (call->remote_ended || call->remote_reset))
+        stream_ids_ended(&conn->ids, stream_id);
     if (call)
         call_stream_closed(call, error_code);
     return 0;
@@ -150,6 +173,8 @@ static int conn_make_session(struct wire_conn *conn)
     if (nghttp2_session_callbacks_new(&cb) != 0 || nghttp2_option_new(&option) != 0)
         goto done;
     nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
+    if (wire_conn_is_server(conn))
+        nghttp2_session_callbacks_set_on_begin_frame_callback(cb, on_begin_frame);
     nghttp2_session_callbacks_set_on_header_callback2(cb, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data_chunk);
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame_recv);

@@ -21,6 +21,7 @@
 #include "rpc/wire/heap.h"
 #include "rpc/wire/message.h"
 #include "rpc/wire/router.h"
+#include "rpc/wire/stream_ids.h"
 
 struct buf;
 struct deadlines;
@@ -38,6 +39,7 @@ struct wire_server {
     struct router router;
     int (*authorize)(void *arg, struct rpc_call *call, struct err *err); /* NULL: by role */
     void *arg;
+    bool compress; /* answers by gzip where the client takes it */
 };
 
 struct wire_conn_config {
@@ -68,6 +70,7 @@ struct wire_conn {
     const struct route *hot_route; /* what the last request asked for */
     struct buf *pull_to;           /* while pulling */
     size_t pull_target;
+    struct stream_ids ids; /* server */
     struct message_cache messages;
     size_t queued_bytes;     /* in rpc_call.out of all calls */
     size_t held_bytes;       /* in rpc_call.in of all calls */

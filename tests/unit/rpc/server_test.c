@@ -1,6 +1,7 @@
 /* rpc/event's server over real Unix sockets: identity, socket files, deadlines, drain. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -43,6 +44,12 @@ static int identify(void *arg, struct rpc_peer *peer, struct err *err)
     struct fixture *f = arg;
     if (f->refuse)
         return err_set(err, ERR_DENIED, "not today");
+    if (peer->kind == RPC_PEER_INSECURE) {
+        CHECK_INT(peer->uid, (uid_t)-1);
+        CHECK(strncmp(peer->address, "127.0.0.1:", 10) == 0);
+        peer->role = RPC_ROLE_VIEWER;
+        return 0;
+    }
     CHECK_INT(peer->kind, RPC_PEER_UNIX);
     CHECK_INT(peer->uid, getuid());
     CHECK_INT(peer->pid, getpid());
@@ -114,14 +121,19 @@ static int connect_to(const char *path)
     return fd;
 }
 
-static void connect_client(struct fixture *f)
+static void attach_client(struct fixture *f, int fd)
 {
     struct err err;
     f->client = rpc_client_new("localhost", &err);
-    f->fd = connect_to(f->path);
+    f->fd = fd;
     watch_init(&f->watch, f->loop, f->fd, client_ready, f);
     watch_want(&f->watch, WATCH_READ);
     client_flush(f);
+}
+
+static void connect_client(struct fixture *f)
+{
+    attach_client(f, connect_to(f->path));
 }
 
 static void close_fixture(struct fixture *f)
@@ -250,6 +262,32 @@ static void test_socket_files(void)
     close_fixture(&f);
 }
 
+static void test_tcp(void)
+{
+    static const char *const bad[] = {"",          "80",          "127.0.0.1",       "127.0.0.1:",
+                                      "[::1]",     "127.0.0.1:x", "127.0.0.1:-1",    "localhost:80",
+                                      "0.0.0.0:0", "[::]:0",      "127.0.0.1:65536", "192.0.2.1:0"};
+    struct fixture f;
+    struct err err;
+    uint16_t port = 0;
+    open_fixture(&f, 0);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        CHECK_INT(rpc_server_listen_tcp_insecure(f.server, bad[i], &port, &err), -1);
+        CHECK_INT(err.code, ERR_INVALID);
+    }
+    CHECK_INT(rpc_server_listen_tcp_insecure(f.server, "127.0.0.1:0", &port, &err), 0);
+    CHECK(port != 0);
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(port)};
+    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_INT(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    attach_client(&f, fd);
+    echo_request r = REQUEST_INIT;
+    CHECK_INT(call(&f, ECHO_UNARY, &r, 0, NULL).code, ERR_NONE);
+    CHECK_INT(call(&f, ECHO_ADMIN, &r, 0, NULL).code, ERR_DENIED);
+    close_fixture(&f);
+}
+
 static void test_refused(void)
 {
     struct fixture f;
@@ -322,6 +360,7 @@ int main(void)
     RUN(test_calls);
     RUN(test_server_deadline);
     RUN(test_socket_files);
+    RUN(test_tcp);
     RUN(test_refused);
     RUN(test_handshake_timeout);
     RUN(test_drain);

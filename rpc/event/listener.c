@@ -1,4 +1,4 @@
-/* Unix listeners of the gRPC server; see connection.h. */
+/* Listeners of the gRPC server, and those on Unix sockets; see connection.h. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -20,25 +20,49 @@ enum { ACCEPT_AT_ONCE = 32, BACKLOG = 256, RETRY_MS = 200 };
 /* Default identity: our own user and root may do all, others nothing. */
 static int default_identify(struct rpc_peer *peer)
 {
+    if (peer->kind != RPC_PEER_UNIX) {
+        if (peer->kind == RPC_PEER_INSECURE)
+            snprintf(peer->principal, sizeof(peer->principal), "%s", peer->address);
+        peer->role = RPC_ROLE_NONE;
+        return 0;
+    }
     snprintf(peer->principal, sizeof(peer->principal), "unix:%u", (unsigned)peer->uid);
     peer->role = peer->uid == 0 || peer->uid == geteuid() ? RPC_ROLE_FLEET : RPC_ROLE_NONE;
     return 0;
 }
 
-static int listener_identify(struct listener *l, int fd, struct rpc_peer *peer, struct err *err)
+static int listener_unix_peer(const struct listener *l, int fd, struct rpc_peer *peer,
+                              struct err *err)
 {
-    const struct rpc_server_config *config = &l->server->config;
     struct ucred cred;
     socklen_t len = sizeof(cred);
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
         return err_sys(err, errno, "credentials of the peer");
-    peer->kind = RPC_PEER_UNIX;
     peer->uid = cred.uid;
     peer->gid = cred.gid;
     peer->pid = cred.pid;
     snprintf(peer->address, sizeof(peer->address), "unix:%.*s", (int)sizeof(peer->address) - 6,
              l->path);
+    return 0;
+}
+
+int listener_identify(const struct rpc_server *server, struct rpc_peer *peer, struct err *err)
+{
+    const struct rpc_server_config *config = &server->config;
     return config->identify ? config->identify(config->arg, peer, err) : default_identify(peer);
+}
+
+/* What the socket says of the peer; a TLS peer is identified after its handshake. */
+static int listener_look_at(struct listener *l, int fd, struct rpc_peer *peer, struct err *err)
+{
+    peer->kind = l->kind;
+    peer->uid = (uid_t)-1; /* nobody: 0 would be root */
+    peer->gid = (gid_t)-1;
+    int rv = l->kind == RPC_PEER_UNIX ? listener_unix_peer(l, fd, peer, err)
+                                      : listener_tcp_peer(fd, peer, err);
+    if (rv < 0)
+        return -1;
+    return l->kind == RPC_PEER_TLS ? 0 : listener_identify(l->server, peer, err);
 }
 
 static void listener_take(struct listener *l, int fd)
@@ -46,12 +70,13 @@ static void listener_take(struct listener *l, int fd)
     struct rpc_server *server = l->server;
     struct rpc_peer peer = {0};
     struct err err;
-    if (server->n_connections >= server->config.max_connections) {
-        err_set(&err, ERR_LIMIT, "%zu connections are open", server->n_connections);
+    size_t n_served = server->n_connections - server->n_handshakes;
+    if (n_served >= server->config.max_connections) {
+        err_set(&err, ERR_LIMIT, "%zu connections are open", n_served);
         close(fd);
-    } else if (listener_identify(l, fd, &peer, &err) < 0) {
+    } else if (listener_look_at(l, fd, &peer, &err) < 0) {
         close(fd);
-    } else if (connection_open(server, fd, &peer, &err) == 0) {
+    } else if (connection_open(server, fd, &peer, l->tls, &err) == 0) {
         return;
     }
     log_err(LOG_LEVEL_WARN, "rpc", &err, "refuse a connection on %s", l->path);
@@ -132,34 +157,49 @@ static int listener_bind(struct listener *l, mode_t mode, struct err *err)
     return 0;
 }
 
-int rpc_server_listen_unix(struct rpc_server *server, const char *path, mode_t mode,
-                           struct err *err)
+struct listener *listener_new(struct rpc_server *server, enum rpc_peer_kind kind, const char *path,
+                              struct err *err)
 {
-    if (strlen(path) >= sizeof(((struct listener *)0)->path))
-        return err_set(err, ERR_INVALID, "the socket path %s is too long", path);
+    if (strlen(path) >= sizeof(((struct listener *)0)->path)) {
+        err_set(err, ERR_INVALID, "the address %s is too long", path);
+        return NULL;
+    }
     struct listener *l = calloc(1, sizeof(*l));
-    if (!l)
-        return err_sys(err, ENOMEM, "listen on %s", path);
+    if (!l) {
+        err_sys(err, ENOMEM, "listen on %s", path);
+        return NULL;
+    }
     l->server = server;
+    l->kind = kind;
     l->fd = -1;
     strcpy(l->path, path);
     list_init(&l->link);
-    if (timer_init(&l->retry, server->loop, listener_on_retry, l) < 0 ||
-        event_assign(&l->event, loop_base(server->loop), -1, 0, NULL, NULL) < 0) {
-        err_sys(err, ENOMEM, "listen on %s", path);
-        goto fail;
-    }
-    if (listener_bind(l, mode ? mode : 0600, err) < 0)
-        goto fail;
-    event_assign(&l->event, loop_base(server->loop), l->fd, EV_READ | EV_PERSIST,
+    if (timer_init(&l->retry, server->loop, listener_on_retry, l) == 0 &&
+        event_assign(&l->event, loop_base(server->loop), -1, 0, NULL, NULL) == 0)
+        return l;
+    err_sys(err, ENOMEM, "listen on %s", path);
+    listener_close(l);
+    return NULL;
+}
+
+int listener_start(struct listener *l, struct err *err)
+{
+    event_assign(&l->event, loop_base(l->server->loop), l->fd, EV_READ | EV_PERSIST,
                  listener_on_readable, l);
-    if (event_add(&l->event, NULL) < 0) {
-        err_sys(err, ENOMEM, "listen on %s", path);
-        goto fail;
-    }
-    list_add_tail(&server->listeners, &l->link);
+    if (event_add(&l->event, NULL) < 0)
+        return err_sys(err, ENOMEM, "listen on %s", l->path);
+    list_add_tail(&l->server->listeners, &l->link);
     return 0;
-fail:
+}
+
+int rpc_server_listen_unix(struct rpc_server *server, const char *path, mode_t mode,
+                           struct err *err)
+{
+    struct listener *l = listener_new(server, RPC_PEER_UNIX, path, err);
+    if (!l)
+        return -1;
+    if (listener_bind(l, mode ? mode : 0600, err) == 0 && listener_start(l, err) == 0)
+        return 0;
     listener_close(l);
     return -1;
 }
@@ -171,9 +211,11 @@ void listener_close(struct listener *l)
         struct stat st;
         event_del(&l->event);
         close(l->fd);
-        if (lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
+        if (l->kind == RPC_PEER_UNIX && lstat(l->path, &st) == 0 && st.st_dev == l->dev &&
+            st.st_ino == l->ino)
             unlink(l->path);
     }
     list_remove(&l->link);
+    tls_context_unref(l->tls);
     free(l);
 }

@@ -8,17 +8,12 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "rpc/wire/client.h"
 
 enum {
-    CLIENT_REST_BYTES = 16 << 20, /* more output than any peer lets us queue */
-    CLIENT_READS = 16,            /* per process: others get their turn */
+    CLIENT_READS = 16, /* per process: others get their turn */
     DEFAULT_RETRY_MS = 10000,
 };
 
@@ -27,33 +22,11 @@ const char *banger_version(void)
     return BANGER_VERSION;
 }
 
-/* The socket's path inside target, or NULL. */
-static const char *client_parse_target(const char *target, struct banger_error *error)
+struct banger_client *client_new(const char *target, const struct banger_client_options *options,
+                                 const struct transport_credentials *memory,
+                                 struct banger_error *error)
 {
-    const char *path = strncmp(target, "unix:", 5) == 0 ? target + 5 : target;
-    if (strncmp(path, "///", 3) == 0)
-        path += 2;
-    if (path[0] != '/') {
-        error_set(error, BANGER_INVALID_ARGUMENT,
-                  "\"%.200s\" is no target: give unix:/path/of/socket", target);
-        return NULL;
-    }
-    if (strlen(path) >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
-        error_set(
-            error, BANGER_INVALID_ARGUMENT,
-            "the socket's path \"%.200s\" is longer than the %zu bytes a Unix socket may have",
-            path, sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
-        return NULL;
-    }
-    return path;
-}
-
-struct banger_client *banger_connect(const char *target,
-                                     const struct banger_client_options *options,
-                                     struct banger_error *error)
-{
-    if (!client_parse_target(target, error))
-        return NULL;
+    struct err err = ERR_INIT;
     struct banger_client *client = calloc(1, sizeof(*client));
     char *copy = strdup(target);
     if (!client || !copy) {
@@ -63,16 +36,26 @@ struct banger_client *banger_connect(const char *target,
         return NULL;
     }
     client->target = copy;
-    client->path = client_parse_target(copy, NULL);
-    client->fd = client->interrupt_fd = -1;
+    client->interrupt_fd = -1;
     client->retry_ms = DEFAULT_RETRY_MS;
     if (options && options->retry_ms)
         client->retry_ms = options->retry_ms;
     if (options)
         client->wait_for_ready_ms = options->wait_for_ready_ms;
-    buf_init(&client->rest, CLIENT_REST_BYTES);
     list_init(&client->attaches);
+    if (transport_init(&client->transport, target, options, memory, &err) < 0) {
+        error_of_err(error, &err);
+        banger_close(client);
+        return NULL;
+    }
     return client;
+}
+
+struct banger_client *banger_connect(const char *target,
+                                     const struct banger_client_options *options,
+                                     struct banger_error *error)
+{
+    return client_new(target, options, NULL, error);
 }
 
 /* Ends the connection; its calls end with why. */
@@ -81,11 +64,9 @@ static void client_disconnect(struct banger_client *client, const struct err *wh
     struct rpc_client *wire = client->wire;
     if (!wire)
         return;
-    close(client->fd);
-    client->fd = -1;
+    transport_close(&client->transport);
     client->wire = NULL;
     err_clear(&client->broken);
-    buf_reset(&client->rest);
     client->busy = client->losing = true;
     rpc_client_lost(wire, why);
     rpc_client_free(wire);
@@ -99,7 +80,7 @@ void banger_close(struct banger_client *client)
     struct err why = ERR_INIT;
     err_set(&why, ERR_CANCELLED, "the client was closed");
     client_disconnect(client, &why);
-    buf_done(&client->rest);
+    transport_done(&client->transport);
     free(client->target);
     free(client);
 }
@@ -112,24 +93,6 @@ const char *banger_target(const struct banger_client *client)
 void banger_set_interrupt_fd(struct banger_client *client, int fd)
 {
     client->interrupt_fd = fd;
-}
-
-static int client_dial(const char *path, struct err *err)
-{
-    auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return err_sys(err, errno, "socket");
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-        int errnum = errno;
-        err_sys(err, errnum, "connect to %s", path);
-        /* Nobody there, or too many at the door: both may pass. Forbidden stays. */
-        if (errnum != EACCES && errnum != EPERM && err)
-            err->code = ERR_UNAVAILABLE;
-        return -1;
-    }
-    return take_fd(&fd);
 }
 
 int client_ensure(struct banger_client *client, struct banger_error *error)
@@ -145,78 +108,53 @@ int client_ensure(struct banger_client *client, struct banger_error *error)
     }
     if (client->wire)
         return 0;
-    auto_fd int fd = client_dial(client->path, &err);
-    if (fd >= 0)
-        client->wire = rpc_client_new("localhost", &err);
-    if (fd < 0 || !client->wire) {
+    struct transport *t = &client->transport;
+    if (transport_open(t, client->interrupt_fd, &err) == 0)
+        client->wire = rpc_client_new(t->authority, &err);
+    if (!client->wire ||
+        (buf_len(&t->plain) > 0 &&
+         rpc_client_receive(client->wire, buf_data(&t->plain), buf_len(&t->plain), &err) < 0)) {
+        rpc_client_free(client->wire);
+        client->wire = NULL;
+        transport_close(t);
         error_of_err(error, &err);
         return -1;
     }
-    client->fd = take_fd(&fd);
     client->ever_connected = true;
     return 0;
 }
 
 static int client_read(struct banger_client *client, struct err *err)
 {
+    struct transport *t = &client->transport;
     for (int i = 0; i < CLIENT_READS; i++) {
-        ssize_t n = recv(client->fd, client->input, sizeof(client->input), 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-            return 0;
-        if (n < 0) {
-            err_sys(err, errno, "read from %s", client->path);
-            err->code = ERR_UNAVAILABLE;
+        const uint8_t *data;
+        size_t len;
+        int n = transport_read(t, client->input, sizeof(client->input), &data, &len, err);
+        if (n <= 0)
+            return n;
+        if (len > 0 && rpc_client_receive(client->wire, data, len, err) < 0)
             return -1;
-        }
-        if (n == 0)
-            return err_set(err, ERR_UNAVAILABLE, "the server at %s closed the connection",
-                           client->path);
-        if (rpc_client_receive(client->wire, client->input, (size_t)n, err) < 0)
-            return -1;
-        if ((size_t)n < sizeof(client->input))
+        if (!t->more)
             return 0;
     }
     return 0;
 }
 
-/* Bytes sent, 0 when the socket is full, -1. */
-static ssize_t client_send(struct banger_client *client, const uint8_t *data, size_t len,
-                           struct err *err)
-{
-    ssize_t n;
-    do {
-        n = send(client->fd, data, len, MSG_NOSIGNAL);
-    } while (n < 0 && errno == EINTR);
-    if (n >= 0)
-        return n;
-    if (errno == EAGAIN || errno == EWOULDBLOCK)
-        return 0;
-    err_sys(err, errno, "write to %s", client->path);
-    err->code = ERR_UNAVAILABLE;
-    return -1;
-}
-
 static int client_write(struct banger_client *client, struct err *err)
 {
+    struct transport *t = &client->transport;
     for (;;) {
-        const uint8_t *data = buf_data(&client->rest);
-        ssize_t len = (ssize_t)buf_len(&client->rest);
-        bool fresh = len == 0;
-        if (fresh)
-            len = rpc_client_output(client->wire, &data, err);
+        const uint8_t *data;
+        if (transport_flush(t, err) < 0)
+            return -1;
+        if (buf_len(&t->rest) > 0)
+            return 0;
+        ssize_t len = rpc_client_output(client->wire, &data, err);
         if (len <= 0)
             return (int)len;
-        ssize_t sent = client_send(client, data, (size_t)len, err);
-        if (sent < 0)
+        if (transport_send(t, data, (size_t)len, err) < 0)
             return -1;
-        if (!fresh)
-            buf_consume(&client->rest, (size_t)sent);
-        else if (sent < len && buf_append(&client->rest, data + sent, (size_t)(len - sent)) < 0)
-            return err_sys(err, errno, "queue output");
-        if (sent < len)
-            return 0;
     }
 }
 
@@ -226,20 +164,20 @@ void client_flush(struct banger_client *client)
         return;
     client->busy = true;
     if (client_write(client, &client->broken) < 0 && !client->broken.code)
-        err_set(&client->broken, ERR_UNAVAILABLE, "write to %s failed", client->path);
+        err_set(&client->broken, ERR_UNAVAILABLE, "write to %s failed", client->target);
     client->busy = false;
 }
 
 int banger_fd(const struct banger_client *client)
 {
-    return client->fd;
+    return client->transport.fd;
 }
 
 short banger_wanted_events(const struct banger_client *client)
 {
     if (!client->wire)
         return 0;
-    return (short)(POLLIN | (buf_len(&client->rest) > 0 ? POLLOUT : 0));
+    return (short)(POLLIN | (buf_len(&client->transport.rest) > 0 ? POLLOUT : 0));
 }
 
 int banger_next_timeout(const struct banger_client *client)
@@ -266,7 +204,8 @@ int banger_process(struct banger_client *client, struct banger_error *error)
     client->busy = true;
     rpc_client_tick(client->wire);
     struct err read_err = ERR_INIT;
-    if (client_read(client, &read_err) < 0 && !failed) {
+    /* A refusal that arrived explains a write that failed. */
+    if (client_read(client, &read_err) < 0 && (!failed || read_err.code == ERR_UNAUTHENTICATED)) {
         err = read_err;
         failed = true;
     }
@@ -275,8 +214,8 @@ int banger_process(struct banger_client *client, struct banger_error *error)
     client->busy = false;
     if (!failed)
         return 0;
-    if (err.code != ERR_UNAVAILABLE) {
-        err_wrap(&err, "the connection to %s failed", client->path);
+    if (err.code != ERR_UNAVAILABLE && err.code != ERR_UNAUTHENTICATED) {
+        err_wrap(&err, "the connection to %s failed", client->target);
         err.code = ERR_UNAVAILABLE;
     }
     client_disconnect(client, &err);
@@ -290,7 +229,7 @@ int client_wait(struct banger_client *client, int64_t timeout_ms, struct banger_
     int64_t ms = timeout_ms;
     if (own >= 0 && (ms < 0 || own < ms))
         ms = own;
-    struct pollfd fds[2] = {{.fd = client->fd, .events = banger_wanted_events(client)},
+    struct pollfd fds[2] = {{.fd = client->transport.fd, .events = banger_wanted_events(client)},
                             {.fd = client->interrupt_fd, .events = POLLIN}};
     int n = poll(fds, 2, ms > INT32_MAX ? INT32_MAX : (int)ms);
     if (n < 0 && errno != EINTR)

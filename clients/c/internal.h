@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/list.h"
+#include "transport.h"
 
 struct rpc_call;
 struct rpc_client;
@@ -23,11 +24,9 @@ enum {
 };
 
 struct banger_client {
-    char *target;            /* as given */
-    const char *path;        /* of the Unix socket; inside target */
+    char *target; /* as given */
+    struct transport transport;
     struct rpc_client *wire; /* NULL: no connection */
-    int fd;                  /* -1: no connection */
-    struct buf rest;         /* output that the socket did not take */
     struct err broken;       /* set: the connection failed while sending; process ends it */
     int interrupt_fd;
     int64_t retry_ms;
@@ -65,6 +64,10 @@ void error_add_details(struct banger_error *error, const void *status, size_t le
 const struct rpc_method *method_find(const char *path, struct banger_error *error);
 
 /* client.c */
+/* banger_connect with certificates from memory; NULL: from the options' files. */
+struct banger_client *client_new(const char *target, const struct banger_client_options *options,
+                                 const struct transport_credentials *memory,
+                                 struct banger_error *error);
 /* Has a connection that takes calls, or makes one. */
 int client_ensure(struct banger_client *client, struct banger_error *error);
 /* Sends what is ready, as far as the socket takes it. */

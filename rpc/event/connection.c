@@ -28,6 +28,7 @@ void connection_close(struct connection *conn, const struct err *why)
     event_del(&conn->write_event);
     deadlines_remove(&server->deadlines, &conn->idle);
     wire_conn_close(conn->wire, why);
+    connection_tls_done(conn);
     list_remove(&conn->link);
     list_remove(&conn->dirty_link);
     server->n_connections--;
@@ -64,7 +65,7 @@ static ssize_t connection_send(struct connection *conn, const struct buf *from)
     return -1;
 }
 
-static void connection_want(struct connection *conn, bool read, bool write)
+void connection_want(struct connection *conn, bool read, bool write)
 {
     if (read != conn->reading) {
         conn->reading = read;
@@ -84,13 +85,38 @@ static void connection_want(struct connection *conn, bool read, bool write)
 
 enum flush { FLUSH_DONE, FLUSH_BLOCKED, FLUSH_MORE, FLUSH_CLOSED };
 
+/* Fills the block with what leaves next; *block becomes the one with its ciphertext. */
+static int connection_pull(struct connection *conn, struct buf **block, struct err *err)
+{
+    struct buf *plain = *block;
+    if (wire_conn_pull(conn->wire, plain, WRITE_BLOCK_BYTES, err) < 0)
+        return -1;
+    if (!conn->tls)
+        return 0;
+    int rv = tls_send(conn->tls, buf_data(plain), buf_len(plain), &conn->server->tls_block, err);
+    plain->head = plain->tail = 0;
+    *block = &conn->server->tls_block;
+    return rv;
+}
+
+bool connection_write(struct connection *conn, struct buf *block)
+{
+    size_t len = buf_len(block);
+    ssize_t n = len > 0 && buf_len(&conn->unsent) == 0 ? connection_send(conn, block) : 0;
+    bool kept = n >= 0 && ((size_t)n == len ||
+                           buf_append(&conn->unsent, buf_data(block) + n, len - (size_t)n) == 0);
+    block->head = block->tail = 0; /* the memory is kept for the next one */
+    if (n >= 0 && !kept)
+        connection_lost(conn, ENOMEM);
+    return kept;
+}
+
 /* Moves one block from HTTP/2 to the socket. */
 static enum flush connection_flush_block(struct connection *conn)
 {
     struct buf *block = &conn->server->write_block;
     struct err err;
-    int rv = wire_conn_pull(conn->wire, block, WRITE_BLOCK_BYTES, &err);
-    if (rv < 0) {
+    if (connection_pull(conn, &block, &err) < 0) {
         buf_reset(block);
         connection_close(conn, &err);
         return FLUSH_CLOSED;
@@ -98,18 +124,9 @@ static enum flush connection_flush_block(struct connection *conn)
     size_t len = buf_len(block);
     if (len == 0)
         return FLUSH_DONE;
-    ssize_t n = connection_send(conn, block);
-    if (n < 0) {
-        block->head = block->tail = 0;
+    if (!connection_write(conn, block))
         return FLUSH_CLOSED;
-    }
-    if ((size_t)n < len && buf_append(&conn->unsent, buf_data(block) + n, len - (size_t)n) < 0) {
-        block->head = block->tail = 0;
-        connection_lost(conn, ENOMEM);
-        return FLUSH_CLOSED;
-    }
-    block->head = block->tail = 0; /* the memory is kept for the next flush */
-    return (size_t)n < len ? FLUSH_BLOCKED : FLUSH_MORE;
+    return buf_len(&conn->unsent) > 0 ? FLUSH_BLOCKED : FLUSH_MORE;
 }
 
 static enum flush connection_flush_unsent(struct connection *conn)
@@ -130,12 +147,24 @@ void connection_flush(struct connection *conn)
 {
     list_remove(&conn->dirty_link);
     enum flush state = connection_flush_unsent(conn);
+    if (state == FLUSH_CLOSED)
+        return;
+    if (conn->tls && !tls_is_ready(conn->tls)) {
+        connection_want(conn, true, state == FLUSH_BLOCKED);
+        return;
+    }
     for (int i = 0; state == FLUSH_MORE && i < FLUSH_ROUNDS; i++)
         state = connection_flush_block(conn);
     if (state == FLUSH_CLOSED)
         return;
+    struct err why;
+    if (conn->cut) {
+        err_set(&why, ERR_UNAUTHENTICATED, "%s may not be here any more",
+                conn->wire->peer.principal);
+        connection_close(conn, &why);
+        return;
+    }
     if (state == FLUSH_DONE && wire_conn_is_finished(conn->wire)) {
-        struct err why;
         err_set(&why, ERR_UNAVAILABLE, "the connection has ended");
         connection_close(conn, &why);
         return;
@@ -162,7 +191,11 @@ static void connection_on_readable(evutil_socket_t fd, short what, void *arg)
         connection_close(conn, &err);
         return;
     }
-    if (wire_conn_receive(conn->wire, server->read_block, (size_t)n, &err) < 0) {
+    const uint8_t *data = server->read_block;
+    size_t len = (size_t)n;
+    if (conn->tls && !connection_tls_receive(conn, &data, &len))
+        return;
+    if (wire_conn_receive(conn->wire, data, len, &err) < 0) {
         log_debug("rpc", "connection of %s: %s", conn->wire->peer.principal, err.message);
         connection_close(conn, &err);
         return;
@@ -187,7 +220,9 @@ static void connection_idle_passed(struct deadline *d)
     struct err why;
     int64_t now = clock_mono_ms(), at = conn->progress_ms + server->config.idle_timeout_ms;
     bool stuck = buf_len(&conn->unsent) > 0;
-    if (!conn->wire->greeted) {
+    if (conn->refused) {
+        err_set(&why, ERR_UNAUTHENTICATED, "the peer was refused");
+    } else if (!conn->wire->greeted) {
         err_set(&why, ERR_DEADLINE, "the peer did not begin HTTP/2 in time");
     } else if (now < at || (conn->wire->n_calls > 0 && !stuck)) {
         if (deadlines_set(&server->deadlines, d,
@@ -227,6 +262,7 @@ static struct connection *connection_new(struct rpc_server *server, int fd, stru
     }
     conn->server = server;
     conn->fd = fd;
+    list_init(&conn->handshake_link);
     conn->progress_ms = clock_mono_ms();
     conn->idle.passed = connection_idle_passed;
     buf_init(&conn->unsent, WRITE_BLOCK_MAX_BYTES);
@@ -239,7 +275,8 @@ static struct connection *connection_new(struct rpc_server *server, int fd, stru
     return conn;
 }
 
-int connection_open(struct rpc_server *server, int fd, const struct rpc_peer *peer, struct err *err)
+int connection_open(struct rpc_server *server, int fd, const struct rpc_peer *peer,
+                    struct tls_context *tls, struct err *err)
 {
     struct connection *conn = connection_new(server, fd, err);
     if (!conn) {
@@ -247,6 +284,10 @@ int connection_open(struct rpc_server *server, int fd, const struct rpc_peer *pe
         return -1;
     }
     conn->wire->peer = *peer;
+    if (tls && connection_tls_open(conn, tls, err) < 0) {
+        connection_close(conn, err);
+        return -1;
+    }
     if (deadlines_set(&server->deadlines, &conn->idle,
                       conn->progress_ms + server->config.handshake_timeout_ms) < 0) {
         err_set(err, ERR_LIMIT, "out of memory for a connection");

@@ -19,11 +19,13 @@
 #include "rpc/event/server.h"
 #include "rpc/wire/conn.h"
 #include "rpc/wire/deadline.h"
+#include "rpc/wire/tls.h"
 
 enum {
     READ_BLOCK_BYTES = 64 << 10,
     WRITE_BLOCK_BYTES = 256 << 10,   /* pulled and written at a time … */
     WRITE_BLOCK_MAX_BYTES = 1 << 20, /* … with room for the frames behind it */
+    REFUSALS_LOG_MS = 1000,          /* at most one line about refused handshakes in so long */
 };
 
 /* What goes with the server. */
@@ -43,9 +45,13 @@ struct rpc_server {
     int64_t timer_at_ms;        /* when it fires, INT64_MAX when it does not */
     struct event flush_event;   /* made active when there is something in dirty, or to notice */
     struct list connections, dirty, listeners;
-    size_t n_connections;
-    uint8_t *read_block;    /* owned, READ_BLOCK_BYTES */
-    struct buf write_block; /* empty between flushes */
+    struct list handshakes; /* connection.handshake_link, the oldest first */
+    size_t n_connections, n_handshakes;
+    size_t n_refused; /* handshakes since the last line about them */
+    int64_t refused_ms;
+    uint8_t *read_block;               /* owned, READ_BLOCK_BYTES */
+    struct buf write_block;            /* empty between flushes */
+    struct buf tls_block, plain_block; /* TLS output and input, empty between events */
     bool draining;
     struct deadline drain_end;
     struct server_goods *goods; /* owned */
@@ -58,12 +64,17 @@ struct connection {
     struct list link;       /* server->connections */
     struct list dirty_link; /* server->dirty: to be flushed */
     struct wire_conn *wire; /* owned */
+    struct tls *tls;        /* owned; NULL: plain */
+    struct list handshake_link;
     struct event read_event, write_event;
     struct buf unsent; /* what the socket did not take */
     struct deadline idle;
     int64_t progress_ms; /* bytes moved last */
     int fd;              /* owned */
     bool reading, writing;
+    bool shaking; /* in server->handshakes: the handshake is not done, or has failed */
+    bool refused; /* the alert is out: what comes is thrown away until the peer closes */
+    bool cut;     /* to be closed with the next flush */
 };
 
 struct listener {
@@ -72,6 +83,7 @@ struct listener {
     struct event event;
     struct timer retry;      /* while out of file descriptors */
     enum rpc_peer_kind kind; /* of those who come */
+    struct tls_context *tls; /* counted; RPC_PEER_TLS */
     char path[108];          /* of the socket file, or the address */
     dev_t dev;               /* of the socket file, to remove no other */
     ino_t ino;
@@ -79,11 +91,23 @@ struct listener {
 };
 
 /* connection.c */
-/* Takes the fd in any case. */
+/* Takes the fd in any case. tls: NULL for plain connections. */
 int connection_open(struct rpc_server *server, int fd, const struct rpc_peer *peer,
-                    struct err *err);
+                    struct tls_context *tls, struct err *err);
 void connection_close(struct connection *conn, const struct err *why);
 void connection_flush(struct connection *conn);
+/* Sends a block, behind what waits already, and empties it. False: the connection is closed. */
+bool connection_write(struct connection *conn, struct buf *block);
+/* What is waited for. */
+void connection_want(struct connection *conn, bool read, bool write);
+
+/* connection_tls.c */
+/* Makes room among the handshakes and begins one. */
+int connection_tls_open(struct connection *conn, struct tls_context *context, struct err *err);
+/* Turns what came into plaintext. False: nothing for HTTP/2, or the connection is closed. */
+bool connection_tls_receive(struct connection *conn, const uint8_t **data, size_t *len);
+/* Says goodbye where there is someone to hear it, and frees. */
+void connection_tls_done(struct connection *conn);
 
 /* server.c */
 void server_arm_timer(struct rpc_server *server);
@@ -93,6 +117,8 @@ void server_wake(struct rpc_server *server);
 /* With its address or path, nothing else yet; NULL with err. */
 struct listener *listener_new(struct rpc_server *server, enum rpc_peer_kind kind, const char *path,
                               struct err *err);
+/* Fills principal and role, by the server's hook. */
+int listener_identify(const struct rpc_server *server, struct rpc_peer *peer, struct err *err);
 /* Accepts from now on on l->fd, which listens and does not block. */
 int listener_start(struct listener *l, struct err *err);
 void listener_close(struct listener *l);

@@ -21,7 +21,8 @@ enum { ACCEPT_AT_ONCE = 32, BACKLOG = 256, RETRY_MS = 200 };
 static int default_identify(struct rpc_peer *peer)
 {
     if (peer->kind != RPC_PEER_UNIX) {
-        snprintf(peer->principal, sizeof(peer->principal), "%s", peer->address);
+        if (peer->kind == RPC_PEER_INSECURE)
+            snprintf(peer->principal, sizeof(peer->principal), "%s", peer->address);
         peer->role = RPC_ROLE_NONE;
         return 0;
     }
@@ -45,9 +46,15 @@ static int listener_unix_peer(const struct listener *l, int fd, struct rpc_peer 
     return 0;
 }
 
-static int listener_identify(struct listener *l, int fd, struct rpc_peer *peer, struct err *err)
+int listener_identify(const struct rpc_server *server, struct rpc_peer *peer, struct err *err)
 {
-    const struct rpc_server_config *config = &l->server->config;
+    const struct rpc_server_config *config = &server->config;
+    return config->identify ? config->identify(config->arg, peer, err) : default_identify(peer);
+}
+
+/* What the socket says of the peer; a TLS peer is identified after its handshake. */
+static int listener_look_at(struct listener *l, int fd, struct rpc_peer *peer, struct err *err)
+{
     peer->kind = l->kind;
     peer->uid = (uid_t)-1; /* nobody: 0 would be root */
     peer->gid = (gid_t)-1;
@@ -55,7 +62,7 @@ static int listener_identify(struct listener *l, int fd, struct rpc_peer *peer, 
                                       : listener_tcp_peer(fd, peer, err);
     if (rv < 0)
         return -1;
-    return config->identify ? config->identify(config->arg, peer, err) : default_identify(peer);
+    return l->kind == RPC_PEER_TLS ? 0 : listener_identify(l->server, peer, err);
 }
 
 static void listener_take(struct listener *l, int fd)
@@ -63,12 +70,13 @@ static void listener_take(struct listener *l, int fd)
     struct rpc_server *server = l->server;
     struct rpc_peer peer = {0};
     struct err err;
-    if (server->n_connections >= server->config.max_connections) {
-        err_set(&err, ERR_LIMIT, "%zu connections are open", server->n_connections);
+    size_t n_served = server->n_connections - server->n_handshakes;
+    if (n_served >= server->config.max_connections) {
+        err_set(&err, ERR_LIMIT, "%zu connections are open", n_served);
         close(fd);
-    } else if (listener_identify(l, fd, &peer, &err) < 0) {
+    } else if (listener_look_at(l, fd, &peer, &err) < 0) {
         close(fd);
-    } else if (connection_open(server, fd, &peer, &err) == 0) {
+    } else if (connection_open(server, fd, &peer, l->tls, &err) == 0) {
         return;
     }
     log_err(LOG_LEVEL_WARN, "rpc", &err, "refuse a connection on %s", l->path);
@@ -208,5 +216,6 @@ void listener_close(struct listener *l)
             unlink(l->path);
     }
     list_remove(&l->link);
+    tls_context_unref(l->tls);
     free(l);
 }

@@ -1,4 +1,4 @@
-/* Plaintext TCP on the loopback interface; see server.h and connection.h. */
+/* TCP: with TLS on any interface, without on loopback; see server.h and connection.h. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -83,6 +83,28 @@ static int tcp_bind(struct listener *l, union address *addr, socklen_t len, stru
         return err_sys(err, errno, "listen on %s", l->path);
     l->fd = take_fd(&fd);
     return 0;
+}
+
+int rpc_server_listen_tls(struct rpc_server *server, const char *address,
+                          struct tls_context *context, uint16_t *port, struct err *err)
+{
+    union address addr;
+    socklen_t len = parse_address(address, &addr);
+    if (len == 0)
+        return err_set(err, ERR_INVALID,
+                       "%s is no address: write 0.0.0.0:PORT, 192.0.2.1:PORT or [::]:PORT",
+                       address);
+    struct listener *l = listener_new(server, RPC_PEER_TLS, address, err);
+    if (!l)
+        return -1;
+    l->tls = tls_context_ref(context);
+    if (tcp_bind(l, &addr, len, err) == 0 && listener_start(l, err) == 0) {
+        if (port)
+            *port = port_of(&addr);
+        return 0;
+    }
+    listener_close(l);
+    return -1;
 }
 
 int rpc_server_listen_tcp_insecure(struct rpc_server *server, const char *address, uint16_t *port,

@@ -16,6 +16,7 @@ static const struct rpc_server_config defaults = {
     .max_message_bytes = 1 << 20,      /* requests are small; bulk goes in pieces */
     .max_header_list_bytes = 16 << 10, /* tokens and trace ids fit twice over */
     .max_buffered_output_bytes = 16 << 20, /* a full window for each of a few streams */
+    .max_handshakes = 128,                 /* 0.25 s of CPU; who is served takes no place */
     .handshake_timeout_ms = 10 * 1000,
     .idle_timeout_ms = 10 * 60 * 1000,
 };
@@ -103,6 +104,7 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
     OR_DEFAULT(c, max_message_bytes);
     OR_DEFAULT(c, max_header_list_bytes);
     OR_DEFAULT(c, max_buffered_output_bytes);
+    OR_DEFAULT(c, max_handshakes);
     OR_DEFAULT(c, handshake_timeout_ms);
     OR_DEFAULT(c, idle_timeout_ms);
     server->loop = loop;
@@ -116,8 +118,11 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
     server->timer_at_ms = INT64_MAX;
     list_init(&server->connections);
     list_init(&server->dirty);
+    list_init(&server->handshakes);
     list_init(&server->listeners);
     buf_init(&server->write_block, WRITE_BLOCK_MAX_BYTES);
+    buf_init(&server->tls_block, WRITE_BLOCK_MAX_BYTES + TLS_CIPHER_EXTRA_BYTES);
+    buf_init(&server->plain_block, READ_BLOCK_BYTES + TLS_PLAIN_EXTRA_BYTES);
     server->read_block = malloc(READ_BLOCK_BYTES);
     event_assign(&server->flush_event, loop_base(loop), -1, 0, server_on_flush, server);
     if (!server->read_block || timer_init(&server->timer, loop, server_tick, server) < 0) {
@@ -166,6 +171,10 @@ void rpc_server_drain(struct rpc_server *server, int64_t grace_ms, void (*draine
     server->drained = drained;
     server->drained_arg = arg;
     server_stop_listening(server);
+    struct err why;
+    err_set(&why, ERR_UNAVAILABLE, "the server is shutting down");
+    for (struct list *l; (l = list_first(&server->handshakes));)
+        connection_close(container_of(l, struct connection, handshake_link), &why);
     list_foreach(pos, &server->connections)
     {
         struct connection *conn = container_of(pos, struct connection, link);
@@ -195,6 +204,8 @@ void rpc_server_free(struct rpc_server *server)
     }
     deadlines_done(&server->deadlines);
     buf_done(&server->write_block);
+    buf_done(&server->tls_block);
+    buf_done(&server->plain_block);
     free(server->read_block);
     free(server);
 }
@@ -202,4 +213,36 @@ void rpc_server_free(struct rpc_server *server)
 size_t rpc_server_connections(const struct rpc_server *server)
 {
     return server->n_connections;
+}
+
+void rpc_server_set_tls(struct rpc_server *server, struct tls_context *context)
+{
+    list_foreach(pos, &server->listeners)
+    {
+        struct listener *l = container_of(pos, struct listener, link);
+        if (l->kind != RPC_PEER_TLS)
+            continue;
+        tls_context_unref(l->tls);
+        l->tls = tls_context_ref(context);
+    }
+}
+
+/* May be called by a handler of the very connection: it is closed from the loop. */
+size_t rpc_server_cut(struct rpc_server *server, bool (*match)(void *arg, const struct rpc_peer *),
+                      void *arg)
+{
+    size_t n = 0;
+    list_foreach(pos, &server->connections)
+    {
+        struct connection *conn = container_of(pos, struct connection, link);
+        if (conn->cut || !match(arg, &conn->wire->peer))
+            continue;
+        conn->cut = true;
+        n++;
+        if (list_empty(&conn->dirty_link))
+            list_add_tail(&server->dirty, &conn->dirty_link);
+    }
+    if (n > 0)
+        server_wake(server);
+    return n;
 }

@@ -15,6 +15,7 @@
 struct err;
 struct loop;
 struct rpc_server;
+struct tls_context;
 
 struct rpc_server_config {
     /* Limits; 0 takes the default in server.c's table, where each has its reason. */
@@ -23,9 +24,12 @@ struct rpc_server_config {
     size_t max_message_bytes; /* request, unless the method says otherwise */
     size_t max_header_list_bytes;
     size_t max_buffered_output_bytes; /* per connection */
+    size_t max_handshakes;            /* TLS, at once; more push out the oldest */
     int64_t handshake_timeout_ms;     /* until the HTTP/2 preface and SETTINGS are in */
     int64_t idle_timeout_ms;          /* no streams and no bytes for so long: GOAWAY */
-    /* Fills peer->principal and role from what the socket says; -1 refuses the connection. */
+    /* Fills peer->principal and role from what the socket says; -1 refuses the connection. For TLS
+     * peers it comes after the handshake, with the certificate's principal, serial and key; whom
+     * the TLS context's own admit() refuses does not get so far. */
     int (*identify)(void *arg, struct rpc_peer *peer, struct err *err);
     /* Before every dispatch; -1 ends the call with err. NULL: the peer's role against the method's.
      */
@@ -52,6 +56,15 @@ int rpc_server_listen_unix(struct rpc_server *server, const char *path, mode_t m
  * NULL) is the one taken. */
 int rpc_server_listen_tcp_insecure(struct rpc_server *server, const char *address, uint16_t *port,
                                    struct err *err);
+/* TCP with TLS: a numeric HOST:PORT as above, of any interface. The context is counted. */
+int rpc_server_listen_tls(struct rpc_server *server, const char *address,
+                          struct tls_context *context, uint16_t *port, struct err *err);
+/* What TLS listeners shake hands with from now on; connections that are there stay. */
+void rpc_server_set_tls(struct rpc_server *server, struct tls_context *context);
+/* Closes, soon and whatever they do, the connections for whose peer match says so; answers that are
+ * ready still leave if the socket takes them. Returns how many. */
+size_t rpc_server_cut(struct rpc_server *server, bool (*match)(void *arg, const struct rpc_peer *),
+                      void *arg);
 /* No new connections, GOAWAY to all, streams may end within grace_ms, then are cut; drained comes
  * once. */
 void rpc_server_drain(struct rpc_server *server, int64_t grace_ms, void (*drained)(void *arg),

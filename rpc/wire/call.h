@@ -26,6 +26,10 @@ struct rpc_peer {
     pid_t pid; /* informative only: never act on it */
     char address[64];
     char principal[128]; /* "unix:1000" or the name in the certificate */
+    /* RPC_PEER_TLS: of the certificate, in hex; then of its key (tls.h). */
+    char serial[44];
+    uint8_t key_sha256[32];
+    bool self_signed; /* by no CA: the key is all that is known of the peer */
     enum rpc_role role;
 };
 

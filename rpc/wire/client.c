@@ -89,7 +89,9 @@ ssize_t rpc_client_output(struct rpc_client *client, const uint8_t **data, struc
 void rpc_client_lost(struct rpc_client *client, const struct err *why)
 {
     struct err err = *why;
-    err.code = ERR_UNAVAILABLE;
+    /* A refused certificate is no matter of trying again. */
+    if (err.code != ERR_UNAUTHENTICATED)
+        err.code = ERR_UNAVAILABLE;
     wire_conn_close(client->conn, &err);
 }
 

@@ -30,7 +30,8 @@ void rpc_client_free(struct rpc_client *client);
 int rpc_client_receive(struct rpc_client *client, const uint8_t *data, size_t len, struct err *err);
 /* Next bytes to send: *data stays valid until the next call on this client. 0: nothing now. */
 ssize_t rpc_client_output(struct rpc_client *client, const uint8_t **data, struct err *err);
-/* The transport is gone: every open call ends with ERR_UNAVAILABLE and this reason. */
+/* The transport is gone: every open call ends with this reason, and ERR_UNAVAILABLE unless it is
+ * ERR_UNAUTHENTICATED. */
 void rpc_client_lost(struct rpc_client *client, const struct err *why);
 /* Milliseconds until rpc_client_tick must be called (deadlines, keepalive), or -1. */
 int64_t rpc_client_next_tick_ms(const struct rpc_client *client);

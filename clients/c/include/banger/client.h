@@ -43,15 +43,20 @@ struct banger_client_options {
     /* How long a call waits for a server that cannot be reached; default: fails at once if there
      * never was a connection, else retry_ms. */
     int64_t wait_for_ready_ms;
+    /* For tls: targets, PEM files: whom to trust as the server's CA, and what to show it. Read anew
+     * for each connection, so that renewed ones count. */
+    const char *ca_file, *certificate_file, *key_file;
 };
 
 struct banger_call_options {
     int64_t timeout_ms; /* for everything, retries included; 0: the method's default; < 0: none */
 };
 
-/* target: "unix:/path/of/socket" or just an absolute path. Opens no connection: the first call
- * does, and after a loss the next one does again. options may be NULL. NULL with error on failure.
- */
+/* target: "unix:/path/of/socket", just an absolute path, or "tls:HOST:PORT" (TLS 1.3, certificates
+ * on both sides). Opens no connection: the first call does, and after a loss the next one does
+ * again; over TLS that waits for address and handshake, at most 10 s. A server that does not take
+ * the certificate is UNAUTHENTICATED, as is one whose certificate is not that of HOST by the CA.
+ * options may be NULL. NULL with error on failure. */
 struct banger_client *banger_connect(const char *target,
                                      const struct banger_client_options *options,
                                      struct banger_error *error);

@@ -1,0 +1,141 @@
+/* TLS of a server connection: handshakes in flight, refusals, and bytes to HTTP/2; see
+ * connection.h.
+ *
+ * A handshake costs its peer nothing and us two milliseconds, so few are in flight at once; when
+ * one more comes, the oldest goes: true clients are done within a few round trips, who says nothing
+ * becomes the oldest. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "rpc/event/connection.h"
+
+enum { REFUSED_LINGER_MS = 1000 };
+
+_Static_assert(sizeof(((struct rpc_peer *)0)->principal) == TLS_PRINCIPAL_BYTES, "principal");
+_Static_assert(sizeof(((struct rpc_peer *)0)->serial) == TLS_SERIAL_BYTES, "serial");
+
+static void tls_leave_handshakes(struct connection *conn)
+{
+    if (!conn->shaking)
+        return;
+    conn->shaking = false;
+    list_remove(&conn->handshake_link);
+    conn->server->n_handshakes--;
+}
+
+int connection_tls_open(struct connection *conn, struct tls_context *context, struct err *err)
+{
+    struct rpc_server *server = conn->server;
+    if (server->n_handshakes >= server->config.max_handshakes) {
+        struct err why;
+        err_set(&why, ERR_LIMIT, "too many handshakes at once");
+        struct list *oldest = list_first(&server->handshakes);
+        connection_close(container_of(oldest, struct connection, handshake_link), &why);
+    }
+    conn->tls = tls_new(context, NULL, err);
+    if (!conn->tls)
+        return -1;
+    conn->shaking = true;
+    list_add_tail(&server->handshakes, &conn->handshake_link);
+    server->n_handshakes++;
+    return 0;
+}
+
+void connection_tls_done(struct connection *conn)
+{
+    struct buf *block = &conn->server->tls_block;
+    tls_leave_handshakes(conn);
+    if (conn->tls && tls_is_ready(conn->tls) && buf_len(&conn->unsent) == 0) {
+        tls_close(conn->tls, block);
+        if (buf_len(block) > 0)
+            (void)send(conn->fd, buf_data(block), buf_len(block), MSG_NOSIGNAL | MSG_DONTWAIT);
+        block->head = block->tail = 0;
+    }
+    tls_free(conn->tls);
+    conn->tls = NULL;
+}
+
+/* One line a second at most, whatever knocks. */
+static void tls_log_refusal(struct connection *conn, const struct err *err)
+{
+    struct rpc_server *server = conn->server;
+    int64_t now = clock_mono_ms();
+    server->n_refused++;
+    if (server->refused_ms && now - server->refused_ms < REFUSALS_LOG_MS) {
+        log_debug("rpc", "refuse %s: %s", conn->wire->peer.address, err->message);
+        return;
+    }
+    log_warn("rpc", "refuse %s: %s (%zu since the last such line)", conn->wire->peer.address,
+             err->message, server->n_refused);
+    server->refused_ms = now;
+    server->n_refused = 0;
+}
+
+/* The alert must arrive: closing now, with the peer's first request unread, would reset the
+ * connection and take the alert away from it. So we say that we are done, and wait for it. */
+static void tls_refuse(struct connection *conn, const struct err *err)
+{
+    struct rpc_server *server = conn->server;
+    tls_log_refusal(conn, err);
+    if (!connection_write(conn, &server->tls_block))
+        return;
+    conn->refused = true;
+    if (buf_len(&conn->unsent) > 0 || shutdown(conn->fd, SHUT_WR) < 0 ||
+        deadlines_set(&server->deadlines, &conn->idle, clock_mono_ms() + REFUSED_LINGER_MS) < 0) {
+        connection_close(conn, err);
+        return;
+    }
+    connection_want(conn, true, false);
+    server_arm_timer(server);
+}
+
+/* The handshake is done: the hook says who this is. */
+static int tls_identify(struct connection *conn, struct err *err)
+{
+    const struct tls_identity *identity = tls_peer(conn->tls);
+    struct rpc_peer *peer = &conn->wire->peer;
+    tls_leave_handshakes(conn);
+    memcpy(peer->principal, identity->principal, sizeof(peer->principal));
+    memcpy(peer->serial, identity->serial, sizeof(peer->serial));
+    memcpy(peer->key_sha256, identity->key_sha256, sizeof(peer->key_sha256));
+    peer->self_signed = identity->self_signed;
+    return listener_identify(conn->server, peer, err);
+}
+
+bool connection_tls_receive(struct connection *conn, const uint8_t **data, size_t *len)
+{
+    struct rpc_server *server = conn->server;
+    struct buf *plain = &server->plain_block;
+    struct err err;
+    if (conn->refused)
+        return false;
+    plain->head = plain->tail = 0;
+    bool was_ready = tls_is_ready(conn->tls);
+    if (tls_receive(conn->tls, *data, *len, plain, &server->tls_block, &err) < 0) {
+        tls_refuse(conn, &err);
+        return false;
+    }
+    if (buf_len(&server->tls_block) > 0 && !connection_write(conn, &server->tls_block))
+        return false;
+    if (!tls_is_ready(conn->tls)) {
+        connection_want(conn, true, buf_len(&conn->unsent) > 0);
+        return false;
+    }
+    if (!was_ready && tls_identify(conn, &err) < 0) {
+        tls_log_refusal(conn, &err);
+        connection_close(conn, &err);
+        return false;
+    }
+    if (tls_is_closed(conn->tls)) {
+        err_set(&err, ERR_CANCELLED, "the client closed the connection");
+        connection_close(conn, &err);
+        return false;
+    }
+    *data = buf_data(plain);
+    *len = buf_len(plain);
+    return true;
+}

@@ -1,0 +1,42 @@
+/* What the TLS files share: the context and a filter's inside. */
+#ifndef BANGER_RPC_WIRE_TLS_INTERNAL_H
+#define BANGER_RPC_WIRE_TLS_INTERNAL_H
+
+#include <openssl/ssl.h>
+
+#include "base/err.h"
+#include "rpc/wire/tls.h"
+
+struct tls_context {
+    SSL_CTX *ssl;
+    BIO_METHOD *bio; /* how OpenSSL reads and writes our buffers */
+    bool server, pinned;
+    uint8_t pin_sha256[TLS_HASH_BYTES];
+    bool (*name)(void *arg, const char *certificate_name, char *principal);
+    int (*admit)(void *arg, const struct tls_identity *peer, struct err *err);
+    void *arg;
+    unsigned n_refs;
+};
+
+struct tls {
+    SSL *ssl;
+    struct tls_context *context; /* counted */
+    const uint8_t *in;           /* what is being fed */
+    size_t in_len;
+    struct buf *out; /* where output goes, during a call */
+    struct tls_identity peer;
+    struct err refused; /* why admit() or the certificate's names refused the peer */
+    bool ready, closed, failed, no_room, self_signed;
+};
+
+/* tls_identity.c */
+int tls_identity_of(const struct tls_context *context, X509 *certificate,
+                    struct tls_identity *identity, struct err *err);
+
+/* tls.c: how OpenSSL says it is done; the context makes it. */
+BIO_METHOD *tls_bio_new(void);
+/* tls_context.c: OpenSSL's reason behind the text, and its queue emptied. */
+int tls_openssl_error(struct err *err, enum err_code code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -27,6 +27,7 @@ void connection_close(struct connection *conn, const struct err *why)
     event_del(&conn->read_event);
     event_del(&conn->write_event);
     deadlines_remove(&server->deadlines, &conn->idle);
+    connection_unwatch(conn);
     wire_conn_close(conn->wire, why);
     list_remove(&conn->link);
     list_remove(&conn->dirty_link);
@@ -134,6 +135,12 @@ void connection_flush(struct connection *conn)
         state = connection_flush_block(conn);
     if (state == FLUSH_CLOSED)
         return;
+    if (conn->kicked[0]) {
+        struct err why;
+        err_set(&why, ERR_CANCELLED, "%s", conn->kicked);
+        connection_close(conn, &why);
+        return;
+    }
     if (state == FLUSH_DONE && wire_conn_is_finished(conn->wire)) {
         struct err why;
         err_set(&why, ERR_UNAVAILABLE, "the connection has ended");
@@ -248,7 +255,8 @@ int connection_open(struct rpc_server *server, int fd, const struct rpc_peer *pe
     }
     conn->wire->peer = *peer;
     if (deadlines_set(&server->deadlines, &conn->idle,
-                      conn->progress_ms + server->config.handshake_timeout_ms) < 0) {
+                      conn->progress_ms + server->config.handshake_timeout_ms) < 0 ||
+        connection_watch(conn) < 0) {
         err_set(err, ERR_LIMIT, "out of memory for a connection");
         connection_close(conn, err);
         return -1;

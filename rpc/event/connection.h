@@ -44,6 +44,7 @@ struct rpc_server {
     struct event flush_event;   /* made active when there is something in dirty, or to notice */
     struct list connections, dirty, listeners;
     size_t n_connections;
+    uint64_t n_opened;      /* ever; the id of the last */
     uint8_t *read_block;    /* owned, READ_BLOCK_BYTES */
     struct buf write_block; /* empty between flushes */
     bool draining;
@@ -60,10 +61,14 @@ struct connection {
     struct wire_conn *wire; /* owned */
     struct event read_event, write_event;
     struct buf unsent; /* what the socket did not take */
-    struct deadline idle;
+    struct deadline idle, keepalive, age;
+    uint64_t id;
+    int64_t since_ns;    /* real time */
+    char kicked[96];     /* why; "" when it was not */
     int64_t progress_ms; /* bytes moved last */
     int fd;              /* owned */
     bool reading, writing;
+    bool aged; /* sent away for its age, may end its calls */
 };
 
 struct listener {
@@ -84,6 +89,11 @@ int connection_open(struct rpc_server *server, int fd, const struct rpc_peer *pe
                     struct err *err);
 void connection_close(struct connection *conn, const struct err *why);
 void connection_flush(struct connection *conn);
+
+/* lifetime.c */
+/* Starts what ends a connection in time; -1: no memory. */
+int connection_watch(struct connection *conn);
+void connection_unwatch(struct connection *conn);
 
 /* server.c */
 void server_arm_timer(struct rpc_server *server);

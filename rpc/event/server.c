@@ -19,6 +19,11 @@ static const struct rpc_server_config defaults = {
     .max_handshakes = 128,                 /* 0.25 s of CPU; who is served takes no place */
     .handshake_timeout_ms = 10 * 1000,
     .idle_timeout_ms = 10 * 60 * 1000,
+    .min_ping_interval_ms = 5 * 1000,   /* stock clients ping every ten seconds at most */
+    .keepalive_interval_ms = 60 * 1000, /* below what middle boxes keep silent connections */
+    .keepalive_timeout_ms = 20 * 1000,
+    .max_age_ms = -1,
+    .max_age_grace_ms = 30 * 1000,
 };
 
 #define OR_DEFAULT(config, field)                                                                  \
@@ -107,12 +112,19 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
     OR_DEFAULT(c, max_handshakes);
     OR_DEFAULT(c, handshake_timeout_ms);
     OR_DEFAULT(c, idle_timeout_ms);
+    OR_DEFAULT(c, min_ping_interval_ms);
+    OR_DEFAULT(c, keepalive_interval_ms);
+    OR_DEFAULT(c, keepalive_timeout_ms);
+    OR_DEFAULT(c, max_age_ms);
+    OR_DEFAULT(c, max_age_grace_ms);
     server->loop = loop;
     server->limits = (struct wire_limits){(uint32_t)c->max_streams, c->max_message_bytes,
-                                          c->max_header_list_bytes, c->max_buffered_output_bytes};
+                                          c->max_header_list_bytes, c->max_buffered_output_bytes,
+                                          c->min_ping_interval_ms};
     router_init(&server->wire.router);
     server->wire.authorize = c->authorize;
     server->wire.arg = c->arg;
+    server->wire.compress = c->compress;
     deadlines_init(&server->deadlines);
     server->drain_end.passed = server_drain_end;
     server->timer_at_ms = INT64_MAX;

@@ -27,8 +27,28 @@ struct rpc_client {
     struct wire_conn *conn;
     struct deadlines deadlines;
     struct buf out; /* what rpc_client_output handed out */
+    struct deadline keepalive;
+    int64_t keepalive_ms, keepalive_timeout_ms;
+    bool silent; /* the server does not answer pings */
     char authority[MAX_AUTHORITY_BYTES];
 };
+
+static void client_say_silent(struct err *err)
+{
+    err_set(err, ERR_UNAVAILABLE, "the server does not answer pings");
+}
+
+static void client_keepalive(struct deadline *d)
+{
+    struct rpc_client *c = container_of(d, struct rpc_client, keepalive);
+    int64_t now = clock_mono_ms(), next = now + c->keepalive_ms;
+    if (c->conn->n_calls > 0)
+        next = wire_conn_keepalive(c->conn, now, c->keepalive_ms, c->keepalive_timeout_ms);
+    if (next < 0)
+        c->silent = true;
+    else
+        (void)deadlines_set(&c->deadlines, d, next); /* its place in the heap is free */
+}
 
 struct rpc_client *rpc_client_new(const char *authority, struct err *err)
 {
@@ -43,6 +63,7 @@ struct rpc_client *rpc_client_new(const char *authority, struct err *err)
         return NULL;
     }
     deadlines_init(&c->deadlines);
+    c->keepalive.passed = client_keepalive;
     buf_init(&c->out, OUTPUT_MAX_BYTES);
     memcpy(c->authority, authority, strlen(authority));
     const struct wire_conn_config config = {
@@ -65,6 +86,7 @@ void rpc_client_free(struct rpc_client *client)
     err_set(&err, ERR_UNAVAILABLE, "the client was closed");
     wire_conn_close(client->conn, &err);
     wire_conn_unref(client->conn);
+    deadlines_remove(&client->deadlines, &client->keepalive);
     deadlines_done(&client->deadlines);
     buf_done(&client->out);
     free(client);
@@ -77,6 +99,10 @@ int rpc_client_receive(struct rpc_client *client, const uint8_t *data, size_t le
 
 ssize_t rpc_client_output(struct rpc_client *client, const uint8_t **data, struct err *err)
 {
+    if (client->silent) {
+        client_say_silent(err);
+        return -1;
+    }
     if (!client->conn->session)
         return 0;
     buf_reset(&client->out);
@@ -109,6 +135,21 @@ void rpc_client_tick(struct rpc_client *client)
 {
     deadlines_run(&client->deadlines, clock_mono_ms());
     wire_conn_do_work(client->conn);
+    if (client->silent && client->conn->session) {
+        struct err err;
+        client_say_silent(&err);
+        rpc_client_lost(client, &err);
+    }
+}
+
+int rpc_client_set_keepalive(struct rpc_client *client, int64_t interval_ms, int64_t timeout_ms)
+{
+    deadlines_remove(&client->deadlines, &client->keepalive);
+    client->keepalive_ms = interval_ms;
+    client->keepalive_timeout_ms = timeout_ms;
+    if (interval_ms == 0)
+        return 0;
+    return deadlines_set(&client->deadlines, &client->keepalive, clock_mono_ms() + interval_ms);
 }
 
 size_t rpc_client_open_calls(const struct rpc_client *client)

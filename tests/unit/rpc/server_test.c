@@ -288,6 +288,78 @@ static void test_tcp(void)
     close_fixture(&f);
 }
 
+static bool note_connection(void *arg, const struct rpc_connection_info *info)
+{
+    struct rpc_connection_info *last = arg;
+    CHECK(info->peer->uid == getuid());
+    *last = *info;
+    return true;
+}
+
+/* Listed while a call is open; kicked, both sides hear of it. */
+static void test_list_and_kick(void)
+{
+    struct fixture f;
+    struct err err;
+    struct seen s = {0};
+    echo_request r = REQUEST_INIT;
+    struct rpc_connection_info info = {0};
+    open_fixture(&f, 0);
+    connect_client(&f);
+    CHECK_INT(call(&f, ECHO_UNARY, &r, 0, NULL).code, ERR_NONE);
+    r.hang = true;
+    struct rpc_call *c =
+        rpc_client_start(f.client, echo_method(ECHO_UNARY), NULL, &r.base, &seen_events, &s, &err);
+    client_flush(&f);
+    r.hang = false;
+    CHECK_INT(call(&f, ECHO_UNARY, &r, 0, NULL).code, ERR_NONE);
+    rpc_server_each_connection(f.server, note_connection, &info);
+    CHECK_INT(info.id, 1);
+    CHECK_INT(info.n_calls, 1);
+    CHECK(info.bytes_in > 100 && info.bytes_out > 50);
+    CHECK(info.since_ns > 0 && info.since_ns <= clock_real_ns());
+    CHECK_INT(rpc_server_kick(f.server, 7, "", &err), -1);
+    CHECK_INT(err.code, ERR_NOT_FOUND);
+    CHECK_INT(rpc_server_kick(f.server, info.id, "kicked by a test", &err), 0);
+    CHECK_INT(rpc_server_connections(f.server), 1);
+    while (!f.lost && !f.late)
+        run(&f);
+    CHECK_INT(rpc_server_connections(f.server), 0);
+    CHECK_INT(f.stats.last_code, ERR_CANCELLED);
+    CHECK_INT(s.status.code, ERR_UNAVAILABLE);
+    rpc_call_unref(c);
+    close_fixture(&f);
+}
+
+/* Too old: sent away, and cut when the grace is over. */
+static void test_max_age(void)
+{
+    struct fixture f;
+    struct err err;
+    struct seen s = {0};
+    echo_request r = REQUEST_INIT;
+    open_fixture(&f, 0);
+    rpc_server_free(f.server);
+    const struct rpc_server_config config = {
+        .identify = identify, .arg = &f, .max_age_ms = 30, .max_age_grace_ms = 30};
+    f.server = rpc_server_new(f.loop, &config, &err);
+    CHECK_INT(rpc_server_add(f.server, &echo_rpc_service, &echo_handlers, &f.stats, &err), 0);
+    CHECK_INT(rpc_server_listen_unix(f.server, f.path, 0, &err), 0);
+    connect_client(&f);
+    r.hang = true;
+    struct rpc_call *c =
+        rpc_client_start(f.client, echo_method(ECHO_UNARY), NULL, &r.base, &seen_events, &s, &err);
+    client_flush(&f);
+    while (!f.lost && !f.late)
+        run(&f);
+    CHECK(rpc_client_draining(f.client));
+    CHECK_INT(s.n_closed, 1);
+    CHECK_INT(s.status.code, ERR_UNAVAILABLE);
+    CHECK_INT(rpc_server_connections(f.server), 0);
+    rpc_call_unref(c);
+    close_fixture(&f);
+}
+
 static void test_refused(void)
 {
     struct fixture f;
@@ -361,6 +433,8 @@ int main(void)
     RUN(test_server_deadline);
     RUN(test_socket_files);
     RUN(test_tcp);
+    RUN(test_list_and_kick);
+    RUN(test_max_age);
     RUN(test_refused);
     RUN(test_handshake_timeout);
     RUN(test_drain);

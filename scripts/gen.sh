@@ -51,7 +51,7 @@ protoc "${includes[@]}" --include_imports --descriptor_set_out="$out/banger.binp
 
 layout=tests/compat/wire_layout.txt
 "$cc" -std=gnu17 -D_GNU_SOURCE -O1 -I. -I"$out" -o "$work/bin/wire_layout" \
-    tests/compat/wire_layout.c tests/compat/layout.c base/err.c base/fs.c \
+    tests/compat/wire_layout.c tests/compat/layout.c base/err.c base/utf8.c base/fs.c \
     "$out"/google/protobuf/descriptor.pb-c.c -lprotobuf-c
 
 # CMakeLists.txt is the one file of gen/ that people write.

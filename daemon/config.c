@@ -27,6 +27,8 @@ struct option_row {
 static const struct option_row options[] = {
     {"state-dir", "DIR", "database, disks and images", OPTION_TEXT, FIELD(paths.state_dir), 0, 0},
     {"socket", "PATH", "Unix socket to listen on", OPTION_TEXT, FIELD(paths.socket), 0, 0},
+    {"listen", "HOST:PORT", "TCP address for TLS clients; needs \"banger auth init\"", OPTION_TEXT,
+     FIELD(listen), 0, 0},
     {"agent", "PATH", "guest agent program (default: beside bangerd)", OPTION_TEXT,
      FIELD(agent_path), 0, 0},
     {"driver", "NAME", "VM monitor where a VM names none: qemu (default) or sim", OPTION_TEXT,

@@ -20,6 +20,7 @@ struct daemon_config {
     uint64_t boot_timeout_ms;
     uint64_t stop_grace_ms;
     uint64_t workers;
+    char listen[108]; /* HOST:PORT for TLS clients; "": as "banger auth init" said */
     bool debug;
 };
 

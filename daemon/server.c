@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "daemon/core/access.h"
 #include "daemon/core/core.h"
 #include "daemon/core/host_info.h"
 #include "daemon/core/reconcile.h"
@@ -48,7 +49,7 @@ struct daemon {
     struct core core;
     struct vmm_host vmm_host;
     struct host_info host_info;
-    struct signal_watch term, interrupt;
+    struct signal_watch term, interrupt, hangup;
     char agent_path[PATH_MAX];
     int lock_fd;
     bool stopping, failed;
@@ -183,7 +184,11 @@ static int make_core(struct daemon *d, struct err *err)
 /* The owner of the daemon and root are admin; nobody else gets in (see the socket's mode). */
 static int identify(void *arg, struct rpc_peer *peer, struct err *err)
 {
-    (void)arg;
+    struct daemon *d = arg;
+    if (peer->kind == RPC_PEER_TLS)
+        return access_identify(&d->core, peer, err);
+    if (peer->kind != RPC_PEER_UNIX)
+        return err_set(err, ERR_DENIED, "this daemon takes no callers without a certificate");
     if (peer->uid != geteuid() && peer->uid != 0)
         return err_set(err, ERR_DENIED, "user %u may not use this daemon", (unsigned)peer->uid);
     snprintf(peer->principal, sizeof(peer->principal), "unix:%u", (unsigned)peer->uid);
@@ -223,6 +228,18 @@ static void shut_down(void *arg)
     rpc_server_drain(d->core.rpc_server, DRAIN_GRACE_MS, rpc_drained, d);
 }
 
+/* SIGHUP: certificates, CA and revocation list anew. */
+static void reload(void *arg, int signo)
+{
+    (void)signo;
+    struct daemon *d = arg;
+    struct err err = ERR_INIT;
+    if (access_reload(&d->core, &err) < 0)
+        log_err(LOG_LEVEL_ERROR, "bangerd", &err, "reload failed, the old certificates stay");
+    else
+        log_info("bangerd", "certificates are read anew");
+}
+
 static void caught(void *arg, int signo)
 {
     (void)signo;
@@ -235,7 +252,8 @@ static void reconciled(void *arg)
     struct daemon *d = arg;
     if (d->stopping)
         return;
-    if (rpc_server_listen_unix(d->core.rpc_server, d->config.paths.socket, 0600, &d->failure) < 0) {
+    if (rpc_server_listen_unix(d->core.rpc_server, d->config.paths.socket, 0600, &d->failure) < 0 ||
+        access_open(&d->core, &d->failure) < 0) {
         d->failed = true;
         loop_stop(d->core.loop);
         return;
@@ -256,12 +274,13 @@ struct daemon *daemon_new(const struct daemon_config *config, struct err *err)
     d->lock_fd = -1;
     if (!vmm_find_driver(config->driver, err) || make_folders(d, err) < 0 ||
         lock_state(d, err) < 0 || find_agent(d, err) < 0 || make_core(d, err) < 0 ||
-        make_rpc(d, err) < 0)
+        make_rpc(d, err) < 0 || access_prepare(&d->core, d->config.listen, err) < 0)
         goto fail;
     d->core.shut_down = shut_down;
     d->core.shut_down_arg = d;
     if (signal_watch_init(&d->term, d->core.loop, SIGTERM, caught, d) < 0 ||
-        signal_watch_init(&d->interrupt, d->core.loop, SIGINT, caught, d) < 0) {
+        signal_watch_init(&d->interrupt, d->core.loop, SIGINT, caught, d) < 0 ||
+        signal_watch_init(&d->hangup, d->core.loop, SIGHUP, reload, d) < 0) {
         err_set(err, ERR_LIMIT, "cannot watch signals");
         goto fail;
     }
@@ -290,6 +309,7 @@ void daemon_free(struct daemon *d)
     struct core *core = &d->core;
     signal_watch_done(&d->term);
     signal_watch_done(&d->interrupt);
+    signal_watch_done(&d->hangup);
     rpc_server_free(core->rpc_server);
     workers_close(core->workers); /* what jobs bring back finds the core still there */
     core_close(core);

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/fs.h"
+#include "daemon/core/access.h"
 #include "daemon/core/event.h"
 #include "daemon/core/image.h"
 #include "daemon/core/image_import.h"
@@ -26,7 +27,8 @@ int core_open(struct core *core, struct err *err)
     core->operations = NULL;
     core->sessions = NULL;
     core->events = event_hub_new(core, err);
-    core->images = core->events ? image_registry_new(core, err) : NULL;
+    core->access = core->events ? access_new(core, err) : NULL;
+    core->images = core->access ? image_registry_new(core, err) : NULL;
     core->vms = core->images ? vm_registry_new(core, err) : NULL;
     struct session_registry *sessions = core->vms ? session_registry_new(core, err) : NULL;
     core->sessions = sessions;
@@ -49,6 +51,8 @@ void core_close(struct core *core)
     core->sessions = NULL;
     image_registry_free(core->images);
     core->images = NULL;
+    access_free(core->access);
+    core->access = NULL;
     event_hub_free(core->events);
     core->events = NULL;
 }

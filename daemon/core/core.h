@@ -11,6 +11,7 @@
  *   session.h     guest sessions: registry and lifecycle
  *   attach.h      attach: a viewer's or writer's cursor over a session
  *   image.h       images and kernels: registry, references, build operations
+ *   access.h      who may come over TCP: CA, identities, tokens
  *   event.h       the event log and its watchers
  *   reconcile.h   start-up: adopt what lives, demote and tear down what does not
  */
@@ -22,6 +23,7 @@
 
 #include "daemon/model/model.h"
 
+struct access;
 struct err;
 struct event_hub;
 struct host_info;
@@ -53,6 +55,7 @@ struct core {
     struct workers *workers; /* blocking file work */
     struct store *store;
     struct vmm_host *vmm_host;
+    struct access *access;
     struct event_hub *events;
     struct operation_engine *operations;
     struct vm_registry *vms;

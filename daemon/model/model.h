@@ -185,6 +185,32 @@ struct kernel {
     int64_t created_ns;
 };
 
+enum {
+    PRINCIPAL_BYTES = 128,
+    SERIAL_BYTES = 44,   /* of a certificate, in hex */
+    KEY_HASH_BYTES = 72, /* SHA-256 of a key in hex, and NUL */
+};
+
+/* Who may come over TLS. Only certificates with one of the two serials count: those before are
+ * worth nothing, whoever holds them. */
+struct identity {
+    char principal[PRINCIPAL_BYTES];
+    int role;                           /* of banger.v1.Role */
+    char serial[SERIAL_BYTES];          /* of the newest certificate */
+    char previous_serial[SERIAL_BYTES]; /* of the one before, after a rotation; "" */
+    bool revoked;
+    int64_t expires_ns; /* of the newest certificate */
+    int64_t created_ns;
+};
+
+/* A one-time token that has not been used. */
+struct token {
+    char key[KEY_HASH_BYTES]; /* hash of the key that it stands for, in hex */
+    char principal[PRINCIPAL_BYTES];
+    int role;
+    int64_t expires_ns, created_ns;
+};
+
 enum op_state { /* values of banger.v1.OperationState */
                 OP_STATE_UNSPECIFIED = 0,
                 OP_PENDING = 1,

@@ -1,8 +1,68 @@
-/* AuthService: who the caller is. Certificates and tokens come with the TCP listener. */
+/* AuthService: who the caller is, and who may come over TLS. */
 #include "daemon/service/service.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "banger/v1/auth.server.rpc.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "daemon/core/access.h"
+#include "daemon/core/core.h"
+#include "daemon/service/request.h"
+#include "daemon/service/view.h"
 #include "rpc/wire/call.h"
+
+enum { TOKEN_TTL_MS = 3600 * 1000, NAMES_MAX = 64 };
+
+/* What waits for the disk. */
+struct pending {
+    struct rpc_call *call; /* counted */
+    struct core *core;
+    char token[TLS_TOKEN_BYTES];
+    int64_t expires_ns;
+    struct pki_certificate certificate; /* der owned */
+    struct identity identity;
+};
+
+static struct pending *pending_new(struct core *core, struct rpc_call *call)
+{
+    struct pending *p = calloc(1, sizeof(*p));
+    if (!p) {
+        service_out_of_memory(call);
+        return NULL;
+    }
+    p->core = core;
+    p->call = rpc_call_ref(call);
+    return p;
+}
+
+static void pending_free(struct pending *p)
+{
+    rpc_call_unref(p->call);
+    free(p->certificate.der);
+    free(p);
+}
+
+/* What was asked for was refused at once. */
+static void pending_refuse(struct pending *p, const struct err *err)
+{
+    rpc_call_finish(p->call, err);
+    p->certificate.der = NULL;
+    pending_free(p);
+}
+
+static void fill_identity(Banger__V1__Identity *to, Google__Protobuf__Timestamp *expires,
+                          const struct identity *from)
+{
+    banger__v1__identity__init(to);
+    to->principal = (char *)from->principal;
+    to->role = (Banger__V1__Role)from->role;
+    to->serial = (char *)from->serial;
+    to->revoked = from->revoked;
+    to->expires = view_time(expires, from->expires_ns);
+}
 
 static void handle_who_am_i(void *self, struct rpc_call *call,
                             const Banger__V1__WhoAmIRequest *request)
@@ -14,11 +74,167 @@ static void handle_who_am_i(void *self, struct rpc_call *call,
     identity.principal = (char *)peer->principal;
     identity.role = (Banger__V1__Role)peer->role;
     identity.address = (char *)peer->address;
+    identity.serial = (char *)peer->serial;
     banger_v1_auth_service_who_am_i_reply(call, &identity);
+}
+
+static void handle_init(void *self, struct rpc_call *call,
+                        const Banger__V1__InitAuthRequest *request)
+{
+    struct core *core = self;
+    struct err err = ERR_INIT;
+    uint8_t hash[PKI_HASH_BYTES];
+    char text[2 * PKI_HASH_BYTES + 1];
+    int rv = request->n_names > NAMES_MAX
+                 ? err_set(&err, ERR_INVALID, "more than %d names", NAMES_MAX)
+                 : access_init(core, (const char *const *)request->names, request->n_names,
+                               request->listen, &err);
+    if (rv < 0) {
+        rpc_call_finish(call, &err);
+        return;
+    }
+    pki_ca_hash(access_pki(core), hash);
+    for (size_t i = 0; i < sizeof(hash); i++)
+        snprintf(text + 2 * i, 3, "%02x", hash[i]);
+    Banger__V1__InitAuthResponse response = BANGER__V1__INIT_AUTH_RESPONSE__INIT;
+    response.ca_sha256 = text;
+    response.listen = (char *)access_address(core);
+    banger_v1_auth_service_init_auth_reply(call, &response);
+}
+
+static void token_stored(void *arg, const struct err *err)
+{
+    struct pending *p = arg;
+    Google__Protobuf__Timestamp expires;
+    Banger__V1__CreateTokenResponse response = BANGER__V1__CREATE_TOKEN_RESPONSE__INIT;
+    response.token = p->token;
+    response.expires = view_time(&expires, p->expires_ns);
+    if (err)
+        rpc_call_finish(p->call, err);
+    else
+        banger_v1_auth_service_create_token_reply(p->call, &response);
+    pending_free(p);
+}
+
+static void handle_create_token(void *self, struct rpc_call *call,
+                                const Banger__V1__CreateTokenRequest *request)
+{
+    struct err err = ERR_INIT;
+    int64_t ttl_ms = request->ttl_ms > INT64_MAX / 2 ? -1 : (int64_t)request->ttl_ms;
+    if (request->scope) {
+        err_set(&err, ERR_UNIMPLEMENTED, "a role bound to a label selector is not built yet");
+        rpc_call_finish(call, &err);
+        return;
+    }
+    struct pending *p = pending_new(self, call);
+    if (p && access_create_token(self, request->principal, (int)request->role,
+                                 ttl_ms ? ttl_ms : TOKEN_TTL_MS, p->token, &p->expires_ns,
+                                 token_stored, p, &err) < 0)
+        pending_refuse(p, &err);
+}
+
+static void certificate_stored(void *arg, const struct err *err)
+{
+    struct pending *p = arg;
+    struct err own = ERR_INIT;
+    uint8_t *ca = NULL;
+    size_t ca_len = 0;
+    if (!err && pki_ca_der(access_pki(p->core), &ca, &ca_len, &own) < 0)
+        err = &own;
+    if (err) {
+        rpc_call_finish(p->call, err);
+    } else {
+        ProtobufCBinaryData chain = {ca_len, ca};
+        Banger__V1__EnrollResponse response = BANGER__V1__ENROLL_RESPONSE__INIT;
+        response.certificate_der =
+            (ProtobufCBinaryData){p->certificate.der_len, p->certificate.der};
+        response.n_chain_der = 1;
+        response.chain_der = &chain;
+        rpc_call_reply(p->call, &response.base);
+    }
+    free(ca);
+    pending_free(p);
+}
+
+static void handle_enroll(void *self, struct rpc_call *call,
+                          const Banger__V1__EnrollRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct pending *p = pending_new(self, call);
+    if (p && access_enroll(self, rpc_call_peer(call), request->csr_der.data, request->csr_der.len,
+                           &p->certificate, certificate_stored, p, &err) < 0)
+        pending_refuse(p, &err);
+}
+
+static void handle_rotate(void *self, struct rpc_call *call,
+                          const Banger__V1__RotateCertificateRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct pending *p = pending_new(self, call);
+    if (p && access_rotate(self, rpc_call_peer(call), request->csr_der.data, request->csr_der.len,
+                           &p->certificate, certificate_stored, p, &err) < 0)
+        pending_refuse(p, &err);
+}
+
+static void handle_list(void *self, struct rpc_call *call,
+                        const Banger__V1__ListIdentitiesRequest *request)
+{
+    enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000 };
+    size_t max = request->page_size ? request->page_size : PAGE_DEFAULT, n = 0;
+    max = max < PAGE_MAX ? max : PAGE_MAX;
+    auto_free Banger__V1__Identity *rows = calloc(max, sizeof(*rows));
+    auto_free Google__Protobuf__Timestamp *times = calloc(max, sizeof(*times));
+    auto_free Banger__V1__Identity **list = calloc(max, sizeof(*list));
+    if (!rows || !times || !list) {
+        service_out_of_memory(call);
+        return;
+    }
+    const struct identity *identity = access_next(self, request->page_token);
+    for (; identity && n < max; identity = access_next(self, identity->principal)) {
+        fill_identity(&rows[n], &times[n], identity);
+        list[n] = &rows[n];
+        n++;
+    }
+    Banger__V1__ListIdentitiesResponse response = BANGER__V1__LIST_IDENTITIES_RESPONSE__INIT;
+    response.n_identities = n;
+    response.identities = list;
+    if (identity)
+        response.next_page_token = rows[n - 1].principal;
+    banger_v1_auth_service_list_identities_reply(call, &response);
+}
+
+static void revocation_stored(void *arg, const struct err *err)
+{
+    struct pending *p = arg;
+    Banger__V1__Identity identity;
+    Google__Protobuf__Timestamp expires;
+    fill_identity(&identity, &expires, &p->identity);
+    if (err)
+        rpc_call_finish(p->call, err);
+    else
+        banger_v1_auth_service_revoke_identity_reply(p->call, &identity);
+    pending_free(p);
+}
+
+static void handle_revoke(void *self, struct rpc_call *call,
+                          const Banger__V1__RevokeIdentityRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct pending *p = pending_new(self, call);
+    if (p && access_revoke(self, request->principal, &p->identity, revocation_stored, p, &err) < 0)
+        pending_refuse(p, &err);
 }
 
 int auth_service_register(struct rpc_server *server, struct core *core, struct err *err)
 {
-    static const struct banger_v1_auth_service_handlers handlers = {.who_am_i = handle_who_am_i};
+    static const struct banger_v1_auth_service_handlers handlers = {
+        .who_am_i = handle_who_am_i,
+        .init_auth = handle_init,
+        .create_token = handle_create_token,
+        .enroll = handle_enroll,
+        .rotate_certificate = handle_rotate,
+        .list_identities = handle_list,
+        .revoke_identity = handle_revoke,
+    };
     return banger_v1_auth_service_register(server, &handlers, core, err);
 }

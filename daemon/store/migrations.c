@@ -62,7 +62,17 @@ static const char version_1[] =
     " request_id TEXT PRIMARY KEY, method TEXT NOT NULL, digest TEXT NOT NULL,"
     " resource TEXT NOT NULL, created_ns INTEGER NOT NULL) STRICT;";
 
-static const char *const migrations[] = {version_1};
+/* Who may come over TLS. */
+static const char version_2[] =
+    "CREATE TABLE identities ("
+    " principal TEXT PRIMARY KEY, role INTEGER NOT NULL, serial TEXT NOT NULL,"
+    " previous_serial TEXT NOT NULL, revoked INTEGER NOT NULL, expires_ns INTEGER NOT NULL,"
+    " created_ns INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE tokens ("
+    " key TEXT PRIMARY KEY, principal TEXT NOT NULL, role INTEGER NOT NULL,"
+    " expires_ns INTEGER NOT NULL, created_ns INTEGER NOT NULL) STRICT;";
+
+static const char *const migrations[] = {version_1, version_2};
 
 int migrations_newest(void)
 {

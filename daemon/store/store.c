@@ -299,6 +299,8 @@ LOADER(vm, vm, vm_table, NOTHING)
 LOADER(session, session, session_table, session_done)
 LOADER(image, image, image_table, NOTHING)
 LOADER(kernel, kernel, kernel_table, NOTHING)
+LOADER(identity, identity, identity_table, NOTHING)
+LOADER(token, token, token_table, NOTHING)
 LOADER(operation, operation, operation_table, NOTHING)
 LOADER(event, event, event_table, NOTHING)
 LOADER(request, store_request, request_table, NOTHING)
@@ -325,6 +327,18 @@ int store_load_kernels(struct store *store, int (*each)(void *, const struct ker
                        struct err *err)
 {
     return kernel_rows(store, NULL, 0, each, arg, err);
+}
+
+int store_load_identities(struct store *store, int (*each)(void *, const struct identity *),
+                          void *arg, struct err *err)
+{
+    return identity_rows(store, NULL, 0, each, arg, err);
+}
+
+int store_load_tokens(struct store *store, int (*each)(void *, const struct token *), void *arg,
+                      struct err *err)
+{
+    return token_rows(store, NULL, 0, each, arg, err);
 }
 
 int store_load_operations(struct store *store, size_t max_ended,

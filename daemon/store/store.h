@@ -37,6 +37,11 @@ int store_load_images(struct store *store, int (*each)(void *arg, const struct i
                       void *arg, struct err *err);
 int store_load_kernels(struct store *store, int (*each)(void *arg, const struct kernel *kernel),
                        void *arg, struct err *err);
+int store_load_identities(struct store *store,
+                          int (*each)(void *arg, const struct identity *identity), void *arg,
+                          struct err *err);
+int store_load_tokens(struct store *store, int (*each)(void *arg, const struct token *token),
+                      void *arg, struct err *err);
 /* All operations that are not over, and the latest max_ended that are. */
 int store_load_operations(struct store *store, size_t max_ended,
                           int (*each)(void *arg, const struct operation *op), void *arg,
@@ -68,6 +73,9 @@ void store_put_image(struct store_txn *txn, const struct image *image);
 void store_delete_image(struct store_txn *txn, const char *id);
 void store_put_kernel(struct store_txn *txn, const struct kernel *kernel);
 void store_delete_kernel(struct store_txn *txn, const char *id);
+void store_put_identity(struct store_txn *txn, const struct identity *identity);
+void store_put_token(struct store_txn *txn, const struct token *token);
+void store_delete_token(struct store_txn *txn, const char *key);
 void store_add_event(struct store_txn *txn, const struct event *event);
 void store_put_request(struct store_txn *txn, const struct store_request *request);
 /* Forgets ended operations, events and requests beyond what is kept. */

@@ -165,3 +165,18 @@ static const struct column request_columns[] = {
     COLUMN(store_request, created_ns, COLUMN_LONG),
 };
 const struct table request_table = TABLE("requests", request_columns, "created_ns, request_id");
+
+static const struct column identity_columns[] = {
+    COLUMN(identity, principal, COLUMN_TEXT),  COLUMN(identity, role, COLUMN_INT),
+    COLUMN(identity, serial, COLUMN_TEXT),     COLUMN(identity, previous_serial, COLUMN_TEXT),
+    COLUMN(identity, revoked, COLUMN_BOOL),    COLUMN(identity, expires_ns, COLUMN_LONG),
+    COLUMN(identity, created_ns, COLUMN_LONG),
+};
+const struct table identity_table = TABLE("identities", identity_columns, "created_ns, principal");
+
+static const struct column token_columns[] = {
+    COLUMN(token, key, COLUMN_TEXT),        COLUMN(token, principal, COLUMN_TEXT),
+    COLUMN(token, role, COLUMN_INT),        COLUMN(token, expires_ns, COLUMN_LONG),
+    COLUMN(token, created_ns, COLUMN_LONG),
+};
+const struct table token_table = TABLE("tokens", token_columns, "created_ns, key");

@@ -30,6 +30,9 @@ static const struct {
     [DELETE_KERNEL] = {&kernel_table, NULL},
     [PUT_EVENT] = {&event_table, NULL},
     [PUT_REQUEST] = {&request_table, NULL},
+    [PUT_IDENTITY] = {&identity_table, NULL},
+    [PUT_TOKEN] = {&token_table, NULL},
+    [DELETE_TOKEN] = {&token_table, NULL},
     [TRIM_EVENTS] = {NULL, "DELETE FROM events WHERE seq < ?"},
     [TRIM_OPERATIONS] = {NULL, "DELETE FROM operations WHERE ended_ns > 0 AND ended_ns < ?"},
     [TRIM_REQUESTS] = {NULL, "DELETE FROM requests WHERE created_ns < ?"},
@@ -37,7 +40,8 @@ static const struct {
 
 static bool is_delete(enum statement s)
 {
-    return s == DELETE_VM || s == DELETE_SESSION || s == DELETE_IMAGE || s == DELETE_KERNEL;
+    return s == DELETE_VM || s == DELETE_SESSION || s == DELETE_IMAGE || s == DELETE_KERNEL ||
+           s == DELETE_TOKEN;
 }
 
 int statements_prepare(struct statements *s, sqlite3 *db, struct err *err)
@@ -149,6 +153,21 @@ void store_put_kernel(struct store_txn *txn, const struct kernel *kernel)
 void store_delete_kernel(struct store_txn *txn, const char *id)
 {
     add(txn, DELETE_KERNEL, id, strlen(id) + 1);
+}
+
+void store_put_identity(struct store_txn *txn, const struct identity *identity)
+{
+    add(txn, PUT_IDENTITY, identity, sizeof(*identity));
+}
+
+void store_put_token(struct store_txn *txn, const struct token *token)
+{
+    add(txn, PUT_TOKEN, token, sizeof(*token));
+}
+
+void store_delete_token(struct store_txn *txn, const char *key)
+{
+    add(txn, DELETE_TOKEN, key, strlen(key) + 1);
 }
 
 void store_add_event(struct store_txn *txn, const struct event *event)

@@ -36,6 +36,9 @@ struct tls_identity {
     bool self_signed;                    /* by no CA of ours */
 };
 
+/* What a certificate may call a principal: letters, digits and ._@- */
+bool tls_principal_is_valid(const char *name);
+
 /* PEM texts, borrowed for tls_context_new. */
 struct tls_config {
     bool server;

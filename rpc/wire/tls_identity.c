@@ -11,8 +11,9 @@ static const char uri_prefix[] = "banger://principal/";
 
 /* Letters, digits and what e-mail addresses and host names are made of. A colon is not among them:
  * the principals of Unix peers and of tokens have one, so no certificate can claim to be such. */
-static bool principal_is_valid(const char *name, size_t len)
+bool tls_principal_is_valid(const char *name)
 {
+    size_t len = strlen(name);
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                                   "0123456789._@-";
     return len > 0 && len < TLS_PRINCIPAL_BYTES && strspn(name, allowed) == len;
@@ -39,7 +40,7 @@ static int find_uri(const GENERAL_NAMES *names, char *principal, struct err *err
         if (strncmp(uri, uri_prefix, sizeof(uri_prefix) - 1) != 0)
             continue;
         const char *text = uri + sizeof(uri_prefix) - 1;
-        if (found || !principal_is_valid(text, strlen(text)))
+        if (found || !tls_principal_is_valid(text))
             return err_set(err, ERR_UNAUTHENTICATED,
                            found ? "the certificate names two principals"
                                  : "the certificate's principal is no valid name");
@@ -53,7 +54,7 @@ static bool map_name(const struct tls_context *context, const ASN1_STRING *s, ch
 {
     const char *text = s ? plain_text(s) : NULL;
     return text && context->name && context->name(context->arg, text, principal) &&
-           principal_is_valid(principal, strlen(principal));
+           tls_principal_is_valid(principal);
 }
 
 static bool map_names(const struct tls_context *context, X509 *certificate,

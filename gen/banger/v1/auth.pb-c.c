@@ -97,6 +97,96 @@ void   banger__v1__who_am_irequest__free_unpacked
   assert(message->base.descriptor == &banger__v1__who_am_irequest__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__init_auth_request__init
+                     (Banger__V1__InitAuthRequest         *message)
+{
+  static const Banger__V1__InitAuthRequest init_value = BANGER__V1__INIT_AUTH_REQUEST__INIT;
+  *message = init_value;
+}
+size_t banger__v1__init_auth_request__get_packed_size
+                     (const Banger__V1__InitAuthRequest *message)
+{
+  assert(message->base.descriptor == &banger__v1__init_auth_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__init_auth_request__pack
+                     (const Banger__V1__InitAuthRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__init_auth_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__init_auth_request__pack_to_buffer
+                     (const Banger__V1__InitAuthRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__init_auth_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__InitAuthRequest *
+       banger__v1__init_auth_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__InitAuthRequest *)
+     protobuf_c_message_unpack (&banger__v1__init_auth_request__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__init_auth_request__free_unpacked
+                     (Banger__V1__InitAuthRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__init_auth_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__v1__init_auth_response__init
+                     (Banger__V1__InitAuthResponse         *message)
+{
+  static const Banger__V1__InitAuthResponse init_value = BANGER__V1__INIT_AUTH_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t banger__v1__init_auth_response__get_packed_size
+                     (const Banger__V1__InitAuthResponse *message)
+{
+  assert(message->base.descriptor == &banger__v1__init_auth_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__init_auth_response__pack
+                     (const Banger__V1__InitAuthResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__init_auth_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__init_auth_response__pack_to_buffer
+                     (const Banger__V1__InitAuthResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__init_auth_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__InitAuthResponse *
+       banger__v1__init_auth_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__InitAuthResponse *)
+     protobuf_c_message_unpack (&banger__v1__init_auth_response__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__init_auth_response__free_unpacked
+                     (Banger__V1__InitAuthResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__init_auth_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__v1__create_token_request__init
                      (Banger__V1__CreateTokenRequest         *message)
 {
@@ -679,6 +769,108 @@ const ProtobufCMessageDescriptor banger__v1__who_am_irequest__descriptor =
   banger__v1__who_am_irequest__field_indices_by_name,
   0,  banger__v1__who_am_irequest__number_ranges,
   (ProtobufCMessageInit) banger__v1__who_am_irequest__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__init_auth_request__field_descriptors[2] =
+{
+  {
+    "names",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Banger__V1__InitAuthRequest, n_names),
+    offsetof(Banger__V1__InitAuthRequest, names),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "listen",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__InitAuthRequest, listen),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__init_auth_request__field_indices_by_name[] = {
+  1,   /* field[1] = listen */
+  0,   /* field[0] = names */
+};
+static const ProtobufCIntRange banger__v1__init_auth_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor banger__v1__init_auth_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.InitAuthRequest",
+  "InitAuthRequest",
+  "Banger__V1__InitAuthRequest",
+  "banger.v1",
+  sizeof(Banger__V1__InitAuthRequest),
+  2,
+  banger__v1__init_auth_request__field_descriptors,
+  banger__v1__init_auth_request__field_indices_by_name,
+  1,  banger__v1__init_auth_request__number_ranges,
+  (ProtobufCMessageInit) banger__v1__init_auth_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__init_auth_response__field_descriptors[2] =
+{
+  {
+    "ca_sha256",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__InitAuthResponse, ca_sha256),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "listen",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__InitAuthResponse, listen),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__init_auth_response__field_indices_by_name[] = {
+  0,   /* field[0] = ca_sha256 */
+  1,   /* field[1] = listen */
+};
+static const ProtobufCIntRange banger__v1__init_auth_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor banger__v1__init_auth_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.InitAuthResponse",
+  "InitAuthResponse",
+  "Banger__V1__InitAuthResponse",
+  "banger.v1",
+  sizeof(Banger__V1__InitAuthResponse),
+  2,
+  banger__v1__init_auth_response__field_descriptors,
+  banger__v1__init_auth_response__field_indices_by_name,
+  1,  banger__v1__init_auth_response__number_ranges,
+  (ProtobufCMessageInit) banger__v1__init_auth_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor banger__v1__create_token_request__field_descriptors[4] =
@@ -1269,9 +1461,10 @@ const ProtobufCMessageDescriptor banger__v1__audit_entry__descriptor =
   (ProtobufCMessageInit) banger__v1__audit_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor banger__v1__auth_service__method_descriptors[7] =
+static const ProtobufCMethodDescriptor banger__v1__auth_service__method_descriptors[8] =
 {
   { "WhoAmI", &banger__v1__who_am_irequest__descriptor, &banger__v1__identity__descriptor },
+  { "InitAuth", &banger__v1__init_auth_request__descriptor, &banger__v1__init_auth_response__descriptor },
   { "CreateToken", &banger__v1__create_token_request__descriptor, &banger__v1__create_token_response__descriptor },
   { "Enroll", &banger__v1__enroll_request__descriptor, &banger__v1__enroll_response__descriptor },
   { "RotateCertificate", &banger__v1__rotate_certificate_request__descriptor, &banger__v1__enroll_response__descriptor },
@@ -1280,12 +1473,13 @@ static const ProtobufCMethodDescriptor banger__v1__auth_service__method_descript
   { "ReadAuditLog", &banger__v1__read_audit_log_request__descriptor, &banger__v1__audit_entry__descriptor },
 };
 const unsigned banger__v1__auth_service__method_indices_by_name[] = {
-  1,        /* CreateToken */
-  2,        /* Enroll */
-  4,        /* ListIdentities */
-  6,        /* ReadAuditLog */
-  5,        /* RevokeIdentity */
-  3,        /* RotateCertificate */
+  2,        /* CreateToken */
+  3,        /* Enroll */
+  1,        /* InitAuth */
+  5,        /* ListIdentities */
+  7,        /* ReadAuditLog */
+  6,        /* RevokeIdentity */
+  4,        /* RotateCertificate */
   0         /* WhoAmI */
 };
 const ProtobufCServiceDescriptor banger__v1__auth_service__descriptor =
@@ -1295,7 +1489,7 @@ const ProtobufCServiceDescriptor banger__v1__auth_service__descriptor =
   "AuthService",
   "Banger__V1__AuthService",
   "banger.v1",
-  7,
+  8,
   banger__v1__auth_service__method_descriptors,
   banger__v1__auth_service__method_indices_by_name
 };
@@ -1307,13 +1501,21 @@ void banger__v1__auth_service__who_am_i(ProtobufCService *service,
   assert(service->descriptor == &banger__v1__auth_service__descriptor);
   service->invoke(service, 0, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void banger__v1__auth_service__init_auth(ProtobufCService *service,
+                                         const Banger__V1__InitAuthRequest *input,
+                                         Banger__V1__InitAuthResponse_Closure closure,
+                                         void *closure_data)
+{
+  assert(service->descriptor == &banger__v1__auth_service__descriptor);
+  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void banger__v1__auth_service__create_token(ProtobufCService *service,
                                             const Banger__V1__CreateTokenRequest *input,
                                             Banger__V1__CreateTokenResponse_Closure closure,
                                             void *closure_data)
 {
   assert(service->descriptor == &banger__v1__auth_service__descriptor);
-  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__auth_service__enroll(ProtobufCService *service,
                                       const Banger__V1__EnrollRequest *input,
@@ -1321,7 +1523,7 @@ void banger__v1__auth_service__enroll(ProtobufCService *service,
                                       void *closure_data)
 {
   assert(service->descriptor == &banger__v1__auth_service__descriptor);
-  service->invoke(service, 2, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__auth_service__rotate_certificate(ProtobufCService *service,
                                                   const Banger__V1__RotateCertificateRequest *input,
@@ -1329,7 +1531,7 @@ void banger__v1__auth_service__rotate_certificate(ProtobufCService *service,
                                                   void *closure_data)
 {
   assert(service->descriptor == &banger__v1__auth_service__descriptor);
-  service->invoke(service, 3, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__auth_service__list_identities(ProtobufCService *service,
                                                const Banger__V1__ListIdentitiesRequest *input,
@@ -1337,7 +1539,7 @@ void banger__v1__auth_service__list_identities(ProtobufCService *service,
                                                void *closure_data)
 {
   assert(service->descriptor == &banger__v1__auth_service__descriptor);
-  service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__auth_service__revoke_identity(ProtobufCService *service,
                                                const Banger__V1__RevokeIdentityRequest *input,
@@ -1345,7 +1547,7 @@ void banger__v1__auth_service__revoke_identity(ProtobufCService *service,
                                                void *closure_data)
 {
   assert(service->descriptor == &banger__v1__auth_service__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__auth_service__read_audit_log(ProtobufCService *service,
                                               const Banger__V1__ReadAuditLogRequest *input,
@@ -1353,7 +1555,7 @@ void banger__v1__auth_service__read_audit_log(ProtobufCService *service,
                                               void *closure_data)
 {
   assert(service->descriptor == &banger__v1__auth_service__descriptor);
-  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__auth_service__init (Banger__V1__AuthService_Service *service,
                                      Banger__V1__AuthService_ServiceDestroy destroy)

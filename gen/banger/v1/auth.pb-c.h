@@ -20,6 +20,8 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Banger__V1__Identity Banger__V1__Identity;
 typedef struct Banger__V1__WhoAmIRequest Banger__V1__WhoAmIRequest;
+typedef struct Banger__V1__InitAuthRequest Banger__V1__InitAuthRequest;
+typedef struct Banger__V1__InitAuthResponse Banger__V1__InitAuthResponse;
 typedef struct Banger__V1__CreateTokenRequest Banger__V1__CreateTokenRequest;
 typedef struct Banger__V1__CreateTokenResponse Banger__V1__CreateTokenResponse;
 typedef struct Banger__V1__EnrollRequest Banger__V1__EnrollRequest;
@@ -68,12 +70,53 @@ struct  Banger__V1__WhoAmIRequest
      }
 
 
+struct  Banger__V1__InitAuthRequest
+{
+  ProtobufCMessage base;
+  /*
+   * names and addresses of this host, beside those that it knows of
+   */
+  size_t n_names;
+  char **names;
+  /*
+   * "0.0.0.0:7443", "[::]:7443"; "": as it is
+   */
+  char *listen;
+};
+#define BANGER__V1__INIT_AUTH_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__init_auth_request__descriptor) \
+    , 0,NULL, (char *)protobuf_c_empty_string }
+
+
+struct  Banger__V1__InitAuthResponse
+{
+  ProtobufCMessage base;
+  /*
+   * of the CA's certificate, in hex
+   */
+  char *ca_sha256;
+  /*
+   * where TLS clients are served; "": nowhere
+   */
+  char *listen;
+};
+#define BANGER__V1__INIT_AUTH_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__init_auth_response__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
 struct  Banger__V1__CreateTokenRequest
 {
   ProtobufCMessage base;
   char *principal;
   Banger__V1__Role role;
+  /*
+   * UNIMPLEMENTED so far: leave it out
+   */
   Banger__V1__LabelSelector *scope;
+  /*
+   * default an hour, at most 30 days
+   */
   uint64_t ttl_ms;
 };
 #define BANGER__V1__CREATE_TOKEN_REQUEST__INIT \
@@ -95,6 +138,9 @@ struct  Banger__V1__CreateTokenResponse
 struct  Banger__V1__EnrollRequest
 {
   ProtobufCMessage base;
+  /*
+   * not looked at: the connection proves it
+   */
   char *token;
   /*
    * PKCS #10, up to 16 KiB
@@ -226,6 +272,44 @@ Banger__V1__WhoAmIRequest *
                       const uint8_t       *data);
 void   banger__v1__who_am_irequest__free_unpacked
                      (Banger__V1__WhoAmIRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__InitAuthRequest methods */
+void   banger__v1__init_auth_request__init
+                     (Banger__V1__InitAuthRequest         *message);
+size_t banger__v1__init_auth_request__get_packed_size
+                     (const Banger__V1__InitAuthRequest   *message);
+size_t banger__v1__init_auth_request__pack
+                     (const Banger__V1__InitAuthRequest   *message,
+                      uint8_t             *out);
+size_t banger__v1__init_auth_request__pack_to_buffer
+                     (const Banger__V1__InitAuthRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__InitAuthRequest *
+       banger__v1__init_auth_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__init_auth_request__free_unpacked
+                     (Banger__V1__InitAuthRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__InitAuthResponse methods */
+void   banger__v1__init_auth_response__init
+                     (Banger__V1__InitAuthResponse         *message);
+size_t banger__v1__init_auth_response__get_packed_size
+                     (const Banger__V1__InitAuthResponse   *message);
+size_t banger__v1__init_auth_response__pack
+                     (const Banger__V1__InitAuthResponse   *message,
+                      uint8_t             *out);
+size_t banger__v1__init_auth_response__pack_to_buffer
+                     (const Banger__V1__InitAuthResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__InitAuthResponse *
+       banger__v1__init_auth_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__init_auth_response__free_unpacked
+                     (Banger__V1__InitAuthResponse *message,
                       ProtobufCAllocator *allocator);
 /* Banger__V1__CreateTokenRequest methods */
 void   banger__v1__create_token_request__init
@@ -425,6 +509,12 @@ typedef void (*Banger__V1__Identity_Closure)
 typedef void (*Banger__V1__WhoAmIRequest_Closure)
                  (const Banger__V1__WhoAmIRequest *message,
                   void *closure_data);
+typedef void (*Banger__V1__InitAuthRequest_Closure)
+                 (const Banger__V1__InitAuthRequest *message,
+                  void *closure_data);
+typedef void (*Banger__V1__InitAuthResponse_Closure)
+                 (const Banger__V1__InitAuthResponse *message,
+                  void *closure_data);
 typedef void (*Banger__V1__CreateTokenRequest_Closure)
                  (const Banger__V1__CreateTokenRequest *message,
                   void *closure_data);
@@ -466,6 +556,10 @@ struct Banger__V1__AuthService_Service
                    const Banger__V1__WhoAmIRequest *input,
                    Banger__V1__Identity_Closure closure,
                    void *closure_data);
+  void (*init_auth)(Banger__V1__AuthService_Service *service,
+                    const Banger__V1__InitAuthRequest *input,
+                    Banger__V1__InitAuthResponse_Closure closure,
+                    void *closure_data);
   void (*create_token)(Banger__V1__AuthService_Service *service,
                        const Banger__V1__CreateTokenRequest *input,
                        Banger__V1__CreateTokenResponse_Closure closure,
@@ -499,6 +593,7 @@ void banger__v1__auth_service__init (Banger__V1__AuthService_Service *service,
 #define BANGER__V1__AUTH_SERVICE__INIT(function_prefix__) \
     { BANGER__V1__AUTH_SERVICE__BASE_INIT,\
       function_prefix__ ## who_am_i,\
+      function_prefix__ ## init_auth,\
       function_prefix__ ## create_token,\
       function_prefix__ ## enroll,\
       function_prefix__ ## rotate_certificate,\
@@ -509,6 +604,10 @@ void banger__v1__auth_service__who_am_i(ProtobufCService *service,
                                         const Banger__V1__WhoAmIRequest *input,
                                         Banger__V1__Identity_Closure closure,
                                         void *closure_data);
+void banger__v1__auth_service__init_auth(ProtobufCService *service,
+                                         const Banger__V1__InitAuthRequest *input,
+                                         Banger__V1__InitAuthResponse_Closure closure,
+                                         void *closure_data);
 void banger__v1__auth_service__create_token(ProtobufCService *service,
                                             const Banger__V1__CreateTokenRequest *input,
                                             Banger__V1__CreateTokenResponse_Closure closure,
@@ -538,6 +637,8 @@ void banger__v1__auth_service__read_audit_log(ProtobufCService *service,
 
 extern const ProtobufCMessageDescriptor banger__v1__identity__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__who_am_irequest__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__init_auth_request__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__init_auth_response__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__create_token_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__create_token_response__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__enroll_request__descriptor;

@@ -17,6 +17,18 @@ banger_v1_auth_service_who_am_i_dispatch(
 }
 
 static bool
+banger_v1_auth_service_init_auth_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_auth_service_handlers *h = handlers;
+    if (!h->init_auth)
+        return false;
+    h->init_auth(self, call, (const Banger__V1__InitAuthRequest *)request);
+    return true;
+}
+
+static bool
 banger_v1_auth_service_create_token_dispatch(
     const void *handlers, void *self, struct rpc_call *call,
     const ProtobufCMessage *request)
@@ -98,6 +110,16 @@ static const struct rpc_method banger_v1_auth_service_methods[] = {
         .role = RPC_ROLE_ANYONE,
         .idempotent = true,
         .default_deadline_ms = 10000,
+    },
+    [BANGER_V1_AUTH_SERVICE_INIT_AUTH] = {
+        .name = "InitAuth",
+        .path = "/banger.v1.AuthService/InitAuth",
+        .request = &banger__v1__init_auth_request__descriptor,
+        .response = &banger__v1__init_auth_response__descriptor,
+        .dispatch = banger_v1_auth_service_init_auth_dispatch,
+        .role = RPC_ROLE_ADMIN,
+        .idempotent = true,
+        .default_deadline_ms = 30000,
     },
     [BANGER_V1_AUTH_SERVICE_CREATE_TOKEN] = {
         .name = "CreateToken",

@@ -11,6 +11,7 @@ extern const struct rpc_service banger_v1_auth_service;
 
 enum banger_v1_auth_service_method {
     BANGER_V1_AUTH_SERVICE_WHO_AM_I,
+    BANGER_V1_AUTH_SERVICE_INIT_AUTH,
     BANGER_V1_AUTH_SERVICE_CREATE_TOKEN,
     BANGER_V1_AUTH_SERVICE_ENROLL,
     BANGER_V1_AUTH_SERVICE_ROTATE_CERTIFICATE,
@@ -35,6 +36,23 @@ static inline const Banger__V1__Identity *
 banger_v1_auth_service_who_am_i_response(const ProtobufCMessage *message)
 {
     return (const Banger__V1__Identity *)message;
+}
+
+/* InitAuth: Banger__V1__InitAuthRequest -> Banger__V1__InitAuthResponse */
+static inline struct rpc_call *
+banger_v1_auth_service_init_auth_start(
+    struct rpc_client *client, const struct rpc_call_options *options,
+    const Banger__V1__InitAuthRequest *request,
+    const struct rpc_call_events *events, void *arg, struct err *err)
+{
+    return rpc_client_start(client, &banger_v1_auth_service.methods[BANGER_V1_AUTH_SERVICE_INIT_AUTH],
+                            options, &request->base, events, arg, err);
+}
+
+static inline const Banger__V1__InitAuthResponse *
+banger_v1_auth_service_init_auth_response(const ProtobufCMessage *message)
+{
+    return (const Banger__V1__InitAuthResponse *)message;
 }
 
 /* CreateToken: Banger__V1__CreateTokenRequest -> Banger__V1__CreateTokenResponse */

@@ -15,6 +15,8 @@ struct rpc_server;
 struct banger_v1_auth_service_handlers {
     void (*who_am_i)(void *self, struct rpc_call *call,
         const Banger__V1__WhoAmIRequest *request);
+    void (*init_auth)(void *self, struct rpc_call *call,
+        const Banger__V1__InitAuthRequest *request);
     void (*create_token)(void *self, struct rpc_call *call,
         const Banger__V1__CreateTokenRequest *request);
     void (*enroll)(void *self, struct rpc_call *call,
@@ -38,6 +40,14 @@ int banger_v1_auth_service_register(
 static inline void
 banger_v1_auth_service_who_am_i_reply(
     struct rpc_call *call, const Banger__V1__Identity *response)
+{
+    rpc_call_reply(call, &response->base);
+}
+
+/* InitAuth */
+static inline void
+banger_v1_auth_service_init_auth_reply(
+    struct rpc_call *call, const Banger__V1__InitAuthResponse *response)
 {
     rpc_call_reply(call, &response->base);
 }

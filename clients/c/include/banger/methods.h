@@ -90,6 +90,7 @@
     X(move_file, "banger.v1.FileService", MoveFile, Banger__V1__MoveFileRequest, Banger__V1__FileInfo) \
     X(prepare_workspace, "banger.v1.FileService", PrepareWorkspace, Banger__V1__PrepareWorkspaceRequest, Banger__V1__Operation) \
     X(who_am_i, "banger.v1.AuthService", WhoAmI, Banger__V1__WhoAmIRequest, Banger__V1__Identity) \
+    X(init_auth, "banger.v1.AuthService", InitAuth, Banger__V1__InitAuthRequest, Banger__V1__InitAuthResponse) \
     X(create_token, "banger.v1.AuthService", CreateToken, Banger__V1__CreateTokenRequest, Banger__V1__CreateTokenResponse) \
     X(enroll, "banger.v1.AuthService", Enroll, Banger__V1__EnrollRequest, Banger__V1__EnrollResponse) \
     X(rotate_certificate, "banger.v1.AuthService", RotateCertificate, Banger__V1__RotateCertificateRequest, Banger__V1__EnrollResponse) \

@@ -1,0 +1,25 @@
+/* Certificates as OpenSSL objects, for the PKI's files. */
+#ifndef BANGER_DAEMON_HOST_PKI_X509_H
+#define BANGER_DAEMON_HOST_PKI_X509_H
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+struct err;
+
+enum { PKI_PATH_BYTES = 640, PKI_FILE_BYTES_MAX = 1 << 20 };
+
+struct pki_spec {
+    const char *common_name;
+    const char *alternative_names; /* as OpenSSL writes them, or NULL */
+    const char *purpose;           /* "serverAuth", "clientAuth"; NULL: a CA */
+    long days;
+};
+
+/* Signed by ca with ca_key; NULL: by itself. NULL with err. */
+X509 *pki_make_certificate(const struct pki_spec *spec, EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key,
+                           struct err *err);
+/* err with OpenSSL's reason behind what; -1. */
+int pki_error(struct err *err, const char *what);
+
+#endif

@@ -158,8 +158,8 @@ void connection_flush(struct connection *conn)
         state = connection_flush_block(conn);
     if (state == FLUSH_CLOSED)
         return;
+    struct err why;
     if (conn->cut || conn->kicked[0]) {
-        struct err why;
         if (conn->cut)
             err_set(&why, ERR_UNAUTHENTICATED, "%s may not be here any more",
                     conn->wire->peer.principal);

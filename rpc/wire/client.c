@@ -67,7 +67,7 @@ struct rpc_client *rpc_client_new(const char *authority, struct err *err)
     buf_init(&c->out, OUTPUT_MAX_BYTES);
     memcpy(c->authority, authority, strlen(authority));
     const struct wire_conn_config config = {
-        .limits = {MAX_STREAMS, MAX_RESPONSE_BYTES, MAX_HEADER_LIST_BYTES, MAX_QUEUED_BYTES},
+        .limits = {MAX_STREAMS, MAX_RESPONSE_BYTES, MAX_HEADER_LIST_BYTES, MAX_QUEUED_BYTES, 0},
         .deadlines = &c->deadlines,
     };
     c->conn = wire_conn_new(&config, err);

@@ -21,6 +21,7 @@ extern const uint8_t banger_descriptors_end[] __attribute__((visibility("hidden"
 int reflection_service_register(struct rpc_server *server, struct core *core, struct err *err)
 {
     (void)core;
-    return reflection_register(server, banger_descriptors,
-                               (size_t)(banger_descriptors_end - banger_descriptors), err);
+    /* Both are labels of one section: the assembler put the file between them. */
+    size_t len = (size_t)((uintptr_t)banger_descriptors_end - (uintptr_t)banger_descriptors);
+    return reflection_register(server, banger_descriptors, len, err);
 }

@@ -10,11 +10,58 @@
 
 #include <banger/json.h>
 #include <banger/local.h>
+#include <banger/remote.h>
 
 #include "table.h"
 
+/* The environment says which of this machine's daemons is meant. */
+static bool env_names_local(void)
+{
+    static const char *const names[] = {"BANGER_SOCKET", "BANGER_STATE_DIR", "BANGER_RUNTIME_DIR"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *value = getenv(names[i]);
+        if (value && *value)
+            return true;
+    }
+    return false;
+}
+
+/* Whom to talk to: --socket, --context, BANGER_HOST, a local daemon that the environment names, the
+ * current context, the local daemon; the first that is given. "" is a local one. -1 with the
+ * error. */
+static int cli_host(struct cli *cli, char name[BANGER_TARGET_BYTES], struct banger_error *error)
+{
+    const char *host = getenv("BANGER_HOST");
+    struct banger_context current;
+    name[0] = '\0';
+    if (cli->options.socket)
+        return 0;
+    if (cli->options.context)
+        host = cli->options.context;
+    if (host && *host) {
+        if (strcmp(host, "local") != 0)
+            snprintf(name, BANGER_TARGET_BYTES, "%s", host);
+        return 0;
+    }
+    if (env_names_local())
+        return 0;
+    int rv = banger_context_current(&current, error);
+    if (rv == 1)
+        snprintf(name, BANGER_TARGET_BYTES, "%s", current.name);
+    return rv < 0 ? -1 : 0;
+}
+
 static int cli_open(struct cli *cli, bool start, struct banger_error *error)
 {
+    char host[BANGER_TARGET_BYTES];
+    if (!cli->client && cli_host(cli, host, error) < 0)
+        return -1;
+    if (!cli->client && host[0])
+        cli->client = strncmp(host, "unix:", 5) == 0 || host[0] == '/'
+                          ? banger_connect(host, NULL, error)
+                          : banger_connect_context(host, NULL, error);
+    if (!cli->client && host[0])
+        return -1;
     struct banger_local_options options = {.socket = cli->options.socket, .no_start = !start};
     if (!cli->client)
         cli->client = banger_connect_local(&options, error);
@@ -44,6 +91,7 @@ static const char *cli_hint(const struct banger_error *error)
         {"IMAGE_NOT_FOUND", "see \"banger image list\"; \"banger image build\" makes the default"},
         {"KERNEL_NOT_FOUND", "see \"banger kernel list\""},
         {"VM_NOT_FOUND", "see \"banger vm list\""},
+        {"NO_CA", "on that host: banger auth init --listen 0.0.0.0:7443"},
         {"VM_NOT_RUNNING", "start it with \"banger vm start\""},
         {"SESSION_NOT_FOUND", "see \"banger session list\""},
         {"SESSION_RUNNING", "stop it first, or use --force"},

@@ -20,6 +20,7 @@ enum {
 struct cli_options {
     const char *output;   /* table, json, yaml */
     const char *socket;   /* NULL: the local daemon's */
+    const char *context;  /* NULL: BANGER_HOST, else the current one, else the local daemon */
     const char *progress; /* auto, plain, none */
     bool quiet, verbose, help;
     struct opt_number timeout; /* for operations to end */

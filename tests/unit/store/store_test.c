@@ -241,6 +241,65 @@ static void test_events_are_bounded(void)
     store_close(s);
 }
 
+static int keep_identity(void *arg, const struct identity *identity)
+{
+    *(struct identity *)arg = *identity;
+    return 0;
+}
+
+static int keep_token(void *arg, const struct token *token)
+{
+    *(struct token *)arg = *token;
+    return 0;
+}
+
+static void test_identities(void)
+{
+    struct store *s = open_store();
+    struct identity identity = {.principal = "alice", .role = 3, .serial = "4f", .created_ns = 5};
+    struct token token = {.key = "ab", .principal = "alice", .role = 3, .expires_ns = INT64_MAX};
+    struct token gone = {.key = "cd", .principal = "bob"}, kept = {0};
+    struct identity back = {0};
+    struct waited w;
+    struct store_txn *txn = store_txn_new();
+    store_put_identity(txn, &identity);
+    identity.revoked = true;
+    memcpy(identity.previous_serial, "4e", 3);
+    store_put_identity(txn, &identity);
+    store_put_token(txn, &token);
+    store_put_token(txn, &gone);
+    store_delete_token(txn, gone.key);
+    commit_and_wait(s, txn, &w);
+    CHECK_INT(w.err.code, ERR_NONE);
+    store_close(s);
+    s = open_store();
+    CHECK_INT(store_load_identities(s, keep_identity, &back, NULL), 0);
+    CHECK(memcmp(&back, &identity, sizeof(back)) == 0);
+    CHECK_INT(store_load_tokens(s, keep_token, &kept, NULL), 0);
+    CHECK(memcmp(&kept, &token, sizeof(kept)) == 0);
+    store_close(s);
+}
+
+/* A database of the first version is brought up to date and keeps its rows. */
+static void test_first_schema(void)
+{
+    char old[112];
+    struct err err = ERR_INIT;
+    sqlite3 *db = NULL;
+    snprintf(old, sizeof(old), "%s/old.db", dir);
+    CHECK_INT(sqlite3_open(old, &db), SQLITE_OK);
+    CHECK_INT(migrations_apply(db, 1, &err), 0);
+    CHECK_INT(sqlite3_exec(db, "INSERT INTO meta VALUES ('old', 'kept')", NULL, NULL, NULL),
+              SQLITE_OK);
+    CHECK(sqlite3_exec(db, "SELECT * FROM identities", NULL, NULL, NULL) != SQLITE_OK);
+    CHECK_INT(migrations_apply(db, 0, &err), 0);
+    CHECK_STR(err.message, "");
+    CHECK_INT(sqlite3_exec(db, "SELECT * FROM identities, tokens", NULL, NULL, NULL), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, "DELETE FROM meta WHERE key = 'old'", NULL, NULL, NULL), SQLITE_OK);
+    CHECK_INT(sqlite3_changes(db), 1);
+    sqlite3_close(db);
+}
+
 static void test_newer_schema_is_refused(void)
 {
     sqlite3 *db = NULL;
@@ -300,6 +359,8 @@ int main(void)
     RUN(test_full_disk_fails_the_batch);
     RUN(test_close_commits_what_waits);
     RUN(test_events_are_bounded);
+    RUN(test_identities);
+    RUN(test_first_schema);
     RUN(test_newer_schema_is_refused);
     RUN(test_no_handle_has_a_column);
     loop_free(loop);

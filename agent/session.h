@@ -54,6 +54,7 @@ struct session_stdin {
     bool eof_known;
     uint64_t eof_at;
     bool closed;
+    bool awaits_room; /* watched for EPOLLOUT */
 };
 
 struct session {

@@ -141,8 +141,11 @@ static void want_writable(struct session *s, bool want)
 {
     struct loop *loop = s->table->loop;
     int fd = s->in.fd;
+    if (s->in.io.fd == fd && s->in.awaits_room == want)
+        return;
     loop_remove(loop, &s->in.io);
     loop_add(loop, &s->in.io, fd, want ? EPOLLOUT : 0);
+    s->in.awaits_room = want;
 }
 
 static void write_stdin(struct session *s)

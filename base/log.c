@@ -1,16 +1,29 @@
 /* Structured log; see log.h. */
 #include "base/log.h"
 
+#include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 
-enum { ENTRY_BYTES = 2048 };
+enum { ENTRY_BYTES = 2048, KINDS = 256 };
+
+/* How often one kind of entry was there lately. Two of a hash take the place from one another: then
+ * more goes through, never less. */
+static struct kind {
+    uint64_t hash;
+    int64_t since_ms;
+    unsigned n, left_out;
+} kinds[KINDS];
+static atomic_flag kinds_lock = ATOMIC_FLAG_INIT; /* held for a few instructions */
 
 static atomic_int min_level = LOG_LEVEL_INFO;
 static atomic_int log_fd = STDERR_FILENO;
@@ -84,8 +97,49 @@ static void put_head(struct entry *en, enum log_level level, const char *subject
     }
 }
 
-static void finish(struct entry *en)
+/* FNV-1a of subject and format. */
+static uint64_t kind_hash(const char *subject, const char *fmt)
 {
+    uint64_t hash = 0xcbf29ce484222325;
+    for (const char *s = subject ? subject : ""; *s; s++)
+        hash = (hash ^ (unsigned char)*s) * 0x100000001b3;
+    hash = (hash ^ 0xff) * 0x100000001b3;
+    for (; *fmt; fmt++)
+        hash = (hash ^ (unsigned char)*fmt) * 0x100000001b3;
+    return hash;
+}
+
+/* False: not now. *left_out says how many of its kind were, before this one. */
+static bool may_pass(enum log_level level, const char *subject, const char *fmt, unsigned *left_out)
+{
+    *left_out = 0;
+    if (level == LOG_LEVEL_DEBUG)
+        return true;
+    uint64_t hash = kind_hash(subject, fmt);
+    int64_t now_ms = clock_mono_ms();
+    while (atomic_flag_test_and_set(&kinds_lock))
+        sched_yield();
+    struct kind *k = &kinds[hash % KINDS];
+    if (k->hash != hash || now_ms - k->since_ms >= LOG_WINDOW_MS) {
+        *left_out = k->hash == hash ? k->left_out : 0;
+        *k = (struct kind){.hash = hash, .since_ms = now_ms};
+    }
+    bool pass = k->n < LOG_BURST;
+    if (pass)
+        k->n++;
+    else
+        k->left_out++;
+    atomic_flag_clear(&kinds_lock);
+    return pass;
+}
+
+static void finish(struct entry *en, unsigned left_out)
+{
+    if (left_out > 0) {
+        char more[32];
+        snprintf(more, sizeof(more), " left_out=%u", left_out);
+        put_plain(en, more);
+    }
     en->text[en->len++] = '\n';
     ssize_t n = write(atomic_load(&log_fd), en->text, en->len);
     (void)n; /* a log that cannot be written has nowhere to say so */
@@ -93,7 +147,8 @@ static void finish(struct entry *en)
 
 void log_entry(enum log_level level, const char *subject, const char *fmt, ...)
 {
-    if ((int)level < atomic_load(&min_level))
+    unsigned left_out;
+    if ((int)level < atomic_load(&min_level) || !may_pass(level, subject, fmt, &left_out))
         return;
     char message[ENTRY_BYTES];
     va_list ap;
@@ -104,12 +159,13 @@ void log_entry(enum log_level level, const char *subject, const char *fmt, ...)
     put_head(&en, level, subject);
     put_plain(&en, " msg=");
     put_quoted(&en, message);
-    finish(&en);
+    finish(&en, left_out);
 }
 
 void log_err(enum log_level level, const char *subject, const struct err *e, const char *fmt, ...)
 {
-    if ((int)level < atomic_load(&min_level))
+    unsigned left_out;
+    if ((int)level < atomic_load(&min_level) || !may_pass(level, subject, fmt, &left_out))
         return;
     char message[ENTRY_BYTES];
     va_list ap;
@@ -124,5 +180,5 @@ void log_err(enum log_level level, const char *subject, const struct err *e, con
     put_plain(&en, err_code_name(e->code));
     put_plain(&en, " error=");
     put_quoted(&en, e->message);
-    finish(&en);
+    finish(&en, left_out);
 }

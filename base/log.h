@@ -1,7 +1,12 @@
 /* Structured log: one line an entry on stderr, key=value, a level first.
- * Thread-safe: each entry is one write(2). Text from outside is escaped. */
+ * Thread-safe: each entry is one write(2). Text from outside is escaped. Of entries that say the
+ * same (format and subject) LOG_BURST go through in LOG_WINDOW_MS, the rest are counted: what a
+ * guest or a peer can make happen again and again must not fill a disk. Debug entries are not held
+ * back. */
 #ifndef BANGER_BASE_LOG_H
 #define BANGER_BASE_LOG_H
+
+enum { LOG_BURST = 20, LOG_WINDOW_MS = 10000 };
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 

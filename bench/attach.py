@@ -32,7 +32,7 @@ def echoes(argv, env, n):
 
 
 def measure(ways, env, library, quick):
-    size = 8 << 20 if quick else 256 << 20
+    size = (8 if quick else 64) << 20
     n = 20 if quick else 300
     rates = {name: [] for name in ways}
     trips = {name: [] for name in [*ways, "libbanger"]}
@@ -40,7 +40,7 @@ def measure(ways, env, library, quick):
         count = run(way("head", "-c", "1000003", "/dev/zero"), env=env)
         if count != bytes(1000003):
             raise RuntimeError(f"{name} passes on {len(count)} bytes of 1000003")
-    for _ in range(1 if quick else 3):
+    for _ in range(1 if quick else 5):
         for name, way in ways.items():
             rates[name].append(throughput(way("head", "-c", str(size), "/dev/zero"), env, size))
         for name, way in ways.items():

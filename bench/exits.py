@@ -36,9 +36,9 @@ def bench(banger, peers, folder, quick):
         vms.boot(kept, "box", "--image", vms.IMAGE)
         try:
             with open(program, "rb") as f:
-                run(kept.command("vm", "exec", "box", "--", "sh", "-c", "cat >/root/last_words; chmod 700 /root/last_words"),
+                run(kept.command("vm", "exec", "box", "--", "sh", "-c", "cat >/tmp/last_words; chmod 700 /tmp/last_words"),
                     stdin=f, env=kept.env)
-            us = numbers(run([kept.client, kept.socket, "exit", "box", str(n), "/root/last_words"], timeout=600))
+            us = numbers(run([kept.client, kept.socket, "exit", "box", str(n), "/tmp/last_words"], timeout=600))
         finally:
             vms.delete(kept, "box")
         rows.append(row("qemu, the guest's clock compared", [x[1] for x in us]))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket as socketlib
 import statistics
 import subprocess
 import sys
@@ -38,10 +39,16 @@ def wait_until(what, condition, timeout=60):
         time.sleep(0.002)
 
 
+def listens(path):
+    with socketlib.socket(socketlib.AF_UNIX) as s:
+        return s.connect_ex(path) == 0
+
+
 class Server:
     """A process of ours, ended with `with`."""
 
     def __init__(self, name, argv, env=None, socket=None):
+        """socket: path on which it will listen; waits for that."""
         self.name = name
         self.socket = socket
         self.process = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -49,7 +56,7 @@ class Server:
         self.pid = self.process.pid
         try:
             if socket:
-                wait_until(f"{name}'s socket", lambda: os.path.exists(socket) or self.process.poll() is not None)
+                wait_until(f"{name}'s socket", lambda: listens(socket) or self.process.poll() is not None)
             if self.process.poll() is not None:
                 raise RuntimeError(f"{name} ended with {self.process.returncode}")
         except BaseException:

@@ -93,7 +93,7 @@ class Ssh:
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key])
         with open(key + ".pub", encoding="ascii") as f:
             public = f.read().strip()
-        script = ("umask 077; mkdir -p /root/.ssh /run/sshd; echo '%s' >/root/.ssh/authorized_keys; "
+        script = ("umask 077; mkdir -p ~root/.ssh /run/sshd; echo '%s' >~root/.ssh/authorized_keys; "
                   "exec /usr/sbin/sshd -D -e -o PasswordAuthentication=no" % public)
         self.base = ["ssh", "-F", "none", "-i", key, "-p", str(port), "-o", "StrictHostKeyChecking=accept-new",
                      "-o", f"UserKnownHostsFile={folder}/known", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR",

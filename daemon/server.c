@@ -8,14 +8,18 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fs.h"
@@ -33,6 +37,8 @@
 #include "rpc/event/worker.h"
 
 enum {
+    LOCK_WAIT_MS = 15000, /* for a daemon that is ending: both its graces, and its commits */
+    LOCK_LOOK_MS = 20,
     DRAIN_GRACE_MS = 2000, /* streams may end within this when the daemon stops */
     STATE_PATH_MAX = 72,   /* + /vms/ID/agent.sock must fit a Unix socket's 107 bytes */
     JOBS_QUEUED_MAX = 4096,
@@ -50,7 +56,19 @@ struct daemon {
     struct err failure;
 };
 
-/* One daemon a state folder: the lock goes with the process, however it ends. */
+static bool somebody_listens(const char *socket_path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(socket_path) >= sizeof(address.sun_path))
+        return false;
+    strcpy(address.sun_path, socket_path);
+    auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+}
+
+/* One daemon a state folder: the lock goes with the process, however it ends. One that has stopped
+ * listening is about to end, and its successor waits for it: so `stop` and `start` follow each
+ * other without a care. */
 static int lock_state(struct daemon *d, struct err *err)
 {
     char path[PATH_BYTES];
@@ -58,8 +76,28 @@ static int lock_state(struct daemon *d, struct err *err)
     d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (d->lock_fd < 0)
         return err_sys(err, errno, "cannot open %s", path);
-    if (flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0)
-        return err_set(err, ERR_EXISTS, "another bangerd uses %s", d->config.paths.state_dir);
+    int64_t deadline_ms = clock_mono_ms() + LOCK_WAIT_MS;
+    while (flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return err_sys(err, errno, "cannot lock %s", path);
+        if (somebody_listens(d->config.paths.socket) || clock_mono_ms() > deadline_ms)
+            return err_set(err, ERR_EXISTS, "another bangerd uses %s", d->config.paths.state_dir);
+        poll(NULL, 0, LOCK_LOOK_MS);
+    }
+    return 0;
+}
+
+/* What others own or may write to is not ours to keep secrets and disks in. */
+static int check_owner(const char *folder, struct err *err)
+{
+    struct stat st;
+    if (stat(folder, &st) < 0)
+        return err_sys(err, errno, "cannot look at %s", folder);
+    if (st.st_uid != geteuid())
+        return err_set(err, ERR_DENIED, "%s belongs to user %u: choose another --state-dir", folder,
+                       (unsigned)st.st_uid);
+    if (st.st_mode & S_IWOTH)
+        return err_set(err, ERR_DENIED, "everyone may write to %s: chmod o-w it", folder);
     return 0;
 }
 
@@ -72,7 +110,7 @@ static int make_folders(struct daemon *d, struct err *err)
             "state folder %s: the path is %zu characters long, at most %d leave room for "
             "the sockets in it; choose a shorter --state-dir",
             paths->state_dir, strlen(paths->state_dir), STATE_PATH_MAX);
-    if (fs_make_dirs(paths->state_dir, 0700, err) < 0)
+    if (fs_make_dirs(paths->state_dir, 0700, err) < 0 || check_owner(paths->state_dir, err) < 0)
         return -1;
     char folder[PATHS_BYTES];
     snprintf(folder, sizeof(folder), "%s", paths->socket);
@@ -212,6 +250,8 @@ static void caught(void *arg, int signo)
 static void reconciled(void *arg)
 {
     struct daemon *d = arg;
+    if (d->stopping)
+        return;
     if (rpc_server_listen_unix(d->core.rpc_server, d->config.paths.socket, 0600, &d->failure) < 0 ||
         access_open(&d->core, &d->failure) < 0) {
         d->failed = true;
@@ -232,9 +272,9 @@ struct daemon *daemon_new(const struct daemon_config *config, struct err *err)
     }
     d->config = *config;
     d->lock_fd = -1;
-    if (make_folders(d, err) < 0 || lock_state(d, err) < 0 || find_agent(d, err) < 0 ||
-        make_core(d, err) < 0 || make_rpc(d, err) < 0 ||
-        access_prepare(&d->core, d->config.listen, err) < 0)
+    if (!vmm_find_driver(config->driver, err) || make_folders(d, err) < 0 ||
+        lock_state(d, err) < 0 || find_agent(d, err) < 0 || make_core(d, err) < 0 ||
+        make_rpc(d, err) < 0 || access_prepare(&d->core, d->config.listen, err) < 0)
         goto fail;
     d->core.shut_down = shut_down;
     d->core.shut_down_arg = d;

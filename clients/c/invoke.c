@@ -1,9 +1,39 @@
 /* Unary calls, with retries where they are safe: before the request could have reached the server
- * any method, afterwards only those that the contract calls idempotent. */
+ * any method, afterwards only those that the contract calls idempotent. A mutation is that only
+ * with a request id, so one without gets its own here: sent twice, it is done once. */
 #include "internal.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/id.h"
 #include "rpc/wire/method.h"
+
+/* The field of that name, where it is there and empty. */
+static const ProtobufCFieldDescriptor *empty_request_id(const ProtobufCMessage *request)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(request->descriptor, "request_id");
+    if (!field || field->type != PROTOBUF_C_TYPE_STRING)
+        return NULL;
+    const char *given = *(char *const *)(const void *)((const char *)request + field->offset);
+    return given && *given ? NULL : field;
+}
+
+/* A copy of request, which borrows all but the id; to be freed with free. NULL: out of memory. */
+static ProtobufCMessage *identify_request(const ProtobufCMessage *request,
+                                          const ProtobufCFieldDescriptor *field, char id[ID_BYTES])
+{
+    char *copy = malloc(request->descriptor->sizeof_message);
+    if (!copy)
+        return NULL;
+    memcpy(copy, request, request->descriptor->sizeof_message);
+    id_make(id);
+    *(char **)(void *)(copy + field->offset) = id;
+    return (ProtobufCMessage *)(void *)copy;
+}
 
 /* One attempt. *reached: the request may have been seen; *lost: another attempt could do better. */
 static ProtobufCMessage *invoke_once(struct banger_client *client, const struct rpc_method *method,
@@ -33,26 +63,13 @@ static ProtobufCMessage *invoke_once(struct banger_client *client, const struct 
     return response;
 }
 
-ProtobufCMessage *banger_invoke(struct banger_client *client, const char *path,
-                                const ProtobufCMessage *request,
-                                const struct banger_call_options *options,
-                                struct banger_error *error)
+/* Again and again, as far as that is safe and there is time. */
+static ProtobufCMessage *invoke_retried(struct banger_client *client,
+                                        const struct rpc_method *method,
+                                        const ProtobufCMessage *request, int64_t timeout_ms,
+                                        struct banger_error *error)
 {
-    struct banger_error own;
-    if (!error)
-        error = &own;
-    const struct rpc_method *method = method_find(path, error);
-    if (!method)
-        return NULL;
-    if (method->streams || request->descriptor != method->request) {
-        error_set(error, BANGER_INVALID_ARGUMENT, "%s %s", method->name,
-                  method->streams ? "streams: open it as a stream" : "takes another message");
-        return NULL;
-    }
-    int64_t timeout = options ? options->timeout_ms : 0;
-    if (timeout == 0)
-        timeout = method->default_deadline_ms > 0 ? (int64_t)method->default_deadline_ms : -1;
-    int64_t deadline = timeout < 0 ? INT64_MAX : clock_mono_ms() + timeout;
+    int64_t deadline = timeout_ms < 0 ? INT64_MAX : clock_mono_ms() + timeout_ms;
     struct retry retry = {0};
     for (;;) {
         bool reached, lost;
@@ -67,4 +84,36 @@ ProtobufCMessage *banger_invoke(struct banger_client *client, const char *path,
         if (retry_wait(&retry, client, patience, deadline, error) < 0)
             return NULL;
     }
+}
+
+ProtobufCMessage *banger_invoke(struct banger_client *client, const char *path,
+                                const ProtobufCMessage *request,
+                                const struct banger_call_options *options,
+                                struct banger_error *error)
+{
+    /* Attempts that failed leave no trace in the caller's error when a later one does better. */
+    struct banger_error own;
+    const struct rpc_method *method = method_find(path, error);
+    if (!method)
+        return NULL;
+    if (method->streams || request->descriptor != method->request) {
+        error_set(error, BANGER_INVALID_ARGUMENT, "%s %s", method->name,
+                  method->streams ? "streams: open it as a stream" : "takes another message");
+        return NULL;
+    }
+    char id[ID_BYTES];
+    auto_free ProtobufCMessage *identified = NULL;
+    const ProtobufCFieldDescriptor *field = method->idempotent ? empty_request_id(request) : NULL;
+    if (field && !(identified = identify_request(request, field, id))) {
+        error_no_memory(error);
+        return NULL;
+    }
+    int64_t timeout = options ? options->timeout_ms : 0;
+    if (timeout == 0)
+        timeout = method->default_deadline_ms > 0 ? (int64_t)method->default_deadline_ms : -1;
+    ProtobufCMessage *response =
+        invoke_retried(client, method, identified ? identified : request, timeout, &own);
+    if (!response && error)
+        *error = own;
+    return response;
 }

@@ -64,6 +64,7 @@ struct core {
     struct host_info *host_info;
     struct rpc_server *rpc_server; /* for what services say of connections */
     bool draining;                 /* takes no new VMs */
+    uint32_t n_console_readers;    /* of daemon/service/console.c */
     /* Ends the daemon, VMs run on; set by the composition root. */
     void (*shut_down)(void *arg);
     void *shut_down_arg;

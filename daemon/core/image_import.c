@@ -206,6 +206,16 @@ struct operation_entry *image_import_start(struct core *core,
                                            const struct image_import_request *req,
                                            const struct request_meta *meta, struct err *err)
 {
+    struct operation_entry *found = NULL;
+    if (req->path[0] != '/') {
+        err_set(err, ERR_INVALID, "path must be absolute");
+        return NULL;
+    }
+    /* A repeated request gets its answer whatever has become of the kernel. */
+    if (operation_find_request(core, meta, image_import_kind.name, &found, err) < 0)
+        return NULL;
+    if (found)
+        return found;
     const struct kernel *kernel =
         *req->kernel ? kernel_find(core, req->kernel, err) : kernel_default(core, err);
     if (!kernel)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,7 +19,12 @@
 #include "daemon/host/publish.h"
 #include "daemon/host/qcow2.h"
 
-enum { COPY_PIECE_BYTES = 16 << 20 };
+enum {
+    COPY_PIECE_BYTES = 16 << 20,
+    QCOW2_FEATURES_AT = 72, /* incompatible features, 8 bytes, of version 3 */
+    QCOW2_DATA_FILE = 4,    /* the lowest byte's bit for an external data file */
+};
+static const uint64_t virtual_max = UINT64_C(16) << 40;
 
 struct image_file_import {
     struct task task;
@@ -29,29 +35,75 @@ struct image_file_import {
     void *arg;
 };
 
-/* A qcow2 header may name another file of the host; such an image is refused. */
+static bool has_data_file(int fd)
+{
+    uint8_t version[4], features[8];
+    return pread(fd, version, sizeof(version), 4) == sizeof(version) && version[3] >= 3 &&
+           pread(fd, features, sizeof(features), QCOW2_FEATURES_AT) == sizeof(features) &&
+           features[7] & QCOW2_DATA_FILE;
+}
+
+/* A qcow2 header may name other files of the host, to read from or to write to; such an image is
+ * refused. Fills format and size. */
+static int look_at(const char *path, struct image *image, struct err *err)
+{
+    /* A pipe would hold the worker until someone writes to it. */
+    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_sys(err, errno, "cannot look at %s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_INVALID, "%s is not a regular file", path);
+    struct qcow2_info info;
+    struct err not_qcow2;
+    bool raw = qcow2_read(path, &info, &not_qcow2) < 0;
+    if (!raw && *info.backing)
+        return err_set(err, ERR_INVALID,
+                       "%s has a backing file, %s: flatten it with qemu-img convert", path,
+                       info.backing);
+    if (!raw && has_data_file(fd))
+        return err_set(err, ERR_INVALID,
+                       "%s keeps its data in another file: flatten it with qemu-img convert", path);
+    image->format = raw ? IMAGE_RAW : IMAGE_QCOW2;
+    if (qcow2_virtual_size(path, raw, &image->virtual_bytes, err) < 0)
+        return -1;
+    if (image->virtual_bytes < 1 << 20 || image->virtual_bytes % 512 ||
+        image->virtual_bytes > virtual_max)
+        return err_set(err, ERR_INVALID, "%s is not a disk image: its size is %llu bytes", path,
+                       (unsigned long long)image->virtual_bytes);
+    return 0;
+}
+
 static int check_step(void *self, struct err *err)
 {
     struct image_file_import *i = self;
-    struct stat st;
-    if (stat(i->source, &st) < 0)
-        return err_sys(err, errno, "cannot look at %s", i->source);
-    if (!S_ISREG(st.st_mode))
-        return err_set(err, ERR_INVALID, "%s is not a regular file", i->source);
-    struct qcow2_info info;
-    struct err not_qcow2;
-    bool raw = qcow2_read(i->source, &info, &not_qcow2) < 0;
-    if (!raw && *info.backing)
-        return err_set(err, ERR_INVALID,
-                       "%s has a backing file, %s: flatten it with qemu-img convert", i->source,
-                       info.backing);
-    i->image.format = raw ? IMAGE_RAW : IMAGE_QCOW2;
-    if (qcow2_virtual_size(i->source, raw, &i->image.virtual_bytes, err) < 0)
+    return look_at(i->source, &i->image, err);
+}
+
+/* The source may have changed since it was looked at: what counts is the copy. */
+static int check_copy(struct image_file_import *i, struct err *err)
+{
+    struct image copied = i->image;
+    if (look_at(i->temp_file, &copied, err) < 0)
         return -1;
-    if (i->image.virtual_bytes < 1 << 20 || i->image.virtual_bytes % 512)
-        return err_set(err, ERR_INVALID, "%s is not a disk image: its size is %llu bytes",
-                       i->source, (unsigned long long)i->image.virtual_bytes);
+    if (copied.format != i->image.format)
+        return err_set(err, ERR_ABORTED, "%s has changed meanwhile", i->source);
+    i->image.virtual_bytes = copied.virtual_bytes;
     return 0;
+}
+
+/* Like copy_file_range, which file systems of different kinds refuse one another. */
+static ssize_t copy_piece(int from, loff_t *in, int to, loff_t *out, size_t want)
+{
+    ssize_t n = copy_file_range(from, in, to, out, want, 0);
+    if (n >= 0 || (errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS))
+        return n;
+    if (lseek(to, *out, SEEK_SET) < 0)
+        return -1;
+    n = sendfile(to, from, in, want);
+    if (n > 0)
+        *out += n;
+    return n;
 }
 
 /* Data only: holes of the source stay holes. */
@@ -70,7 +122,7 @@ static int copy_extents(struct image_file_import *i, int from, int to, off_t siz
                 return err_set(err, ERR_CANCELLED, "cancelled");
             size_t want = (size_t)(hole - in) < COPY_PIECE_BYTES ? (size_t)(hole - in)
                                                                  : (size_t)COPY_PIECE_BYTES;
-            ssize_t n = copy_file_range(from, &in, to, &out, want, 0);
+            ssize_t n = copy_piece(from, &in, to, &out, want);
             if (n <= 0)
                 return err_sys(err, n < 0 ? errno : EIO, "cannot copy %s", i->source);
         }
@@ -89,14 +141,15 @@ static int copy_step(void *self, struct err *err)
     if ((size_t)snprintf(i->image.path, sizeof(i->image.path), "%s/%s", i->out.folder, file) >=
         sizeof(i->image.path))
         return err_set(err, ERR_INVALID, "the path of the images folder is too long");
-    auto_fd int from = open(i->source, O_RDONLY | O_CLOEXEC);
+    auto_fd int from = open(i->source, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     auto_fd int to = open(i->temp_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     struct stat st;
     if (from < 0 || to < 0 || fstat(from, &st) < 0)
         return err_sys(err, errno, "cannot copy %s to %s", i->source, i->temp_file);
-    if (ioctl(to, FICLONE, from) == 0) /* a reflink, where the file system has them */
-        return 0;
-    return copy_extents(i, from, to, st.st_size, err);
+    if (ioctl(to, FICLONE, from) < 0 && /* a reflink, where the file system has them */
+        copy_extents(i, from, to, st.st_size, err) < 0)
+        return -1;
+    return check_copy(i, err);
 }
 
 static int digest_step(void *self, struct err *err)

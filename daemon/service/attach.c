@@ -212,6 +212,8 @@ static int handle_open(struct attach_stream *s, const Banger__V1__AttachOpen *op
 {
     if (s->session)
         return err_set(err, ERR_INVALID, "a second Open on one stream");
+    if ((unsigned)open->role > BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_TAKEOVER)
+        return err_set(err, ERR_INVALID, "role %d is not known", (int)open->role);
     struct session_entry *e = session_find(s->core, NULL, open->session, err);
     if (!e)
         return -1;
@@ -289,6 +291,18 @@ static void call_message(void *arg, struct rpc_call *call, const ProtobufCMessag
         stream_end(s, &err);
 }
 
+/* Says only that the client will write no more: it goes on reading what it has opened. */
+static void call_half_closed(void *arg, struct rpc_call *call)
+{
+    (void)call;
+    struct attach_stream *s = arg;
+    struct err err = ERR_INIT;
+    if (s->session)
+        return;
+    err_set(&err, ERR_INVALID, "the first frame must be Open");
+    stream_end(s, &err);
+}
+
 static void call_writable(void *arg, struct rpc_call *call)
 {
     (void)call;
@@ -313,9 +327,9 @@ static void call_closed(void *arg, struct rpc_call *call, const struct err *stat
 
 void session_service_attach(void *self, struct rpc_call *call)
 {
-    /* Half-closing says only that the client will write no more: it goes on reading. */
     static const struct rpc_call_events events = {
         .message = call_message,
+        .half_closed = call_half_closed,
         .writable = call_writable,
         .closed = call_closed,
     };

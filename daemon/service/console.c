@@ -3,9 +3,11 @@
  * follows from one to the next and starts anew with PATH when that was replaced under it. */
 #include "daemon/service/vm.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,7 +18,11 @@
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
 
-enum { PIECE_BYTES = 32 * 1024, LOOK_AGAIN_MS = 200 };
+enum {
+    PIECE_BYTES = 32 * 1024,
+    LOOK_AGAIN_MS = 200,
+    READERS_MAX = 128, /* each holds a piece, and asks the workers again and again */
+};
 
 struct console_reader {
     struct core *core;
@@ -24,12 +30,14 @@ struct console_reader {
     struct job job;
     struct timer again;
     bool working, closed, follow;
-    char path[PATH_BYTES];
+    bool last_look; /* the VM is gone: what is there now is all */
+    char vm_id[ID_BYTES], path[PATH_BYTES];
     int fd;        /* the file being read, -1 before the first */
     bool current;  /* it is PATH, not PATH.1 */
     uint64_t tail; /* bytes still to skip to, from the end; 0: everything */
     uint8_t piece[PIECE_BYTES];
-    ssize_t len; /* of the piece; 0: nothing more now */
+    ssize_t len; /* of the piece; 0: nothing more now; -1: sys_errno says why */
+    int sys_errno;
 };
 
 static void reader_free(struct console_reader *r)
@@ -38,6 +46,7 @@ static void reader_free(struct console_reader *r)
         close(r->fd);
     timer_done(&r->again);
     rpc_call_unref(r->call);
+    r->core->n_console_readers--;
     free(r);
 }
 
@@ -84,9 +93,39 @@ static void read_piece(struct job *job)
     r->len = r->fd >= 0 ? read(r->fd, r->piece, sizeof(r->piece)) : 0;
     if (r->len <= 0 && open_next(r))
         r->len = read(r->fd, r->piece, sizeof(r->piece));
+    r->sys_errno = r->len < 0 ? errno : 0;
 }
 
 static void pump(struct console_reader *r);
+
+static void send_piece(struct console_reader *r)
+{
+    struct err err = ERR_INIT;
+    Banger__V1__ConsoleChunk chunk = BANGER__V1__CONSOLE_CHUNK__INIT;
+    chunk.data.data = r->piece;
+    chunk.data.len = (size_t)r->len;
+    if (banger_v1_vm_service_read_console_send(r->call, &chunk) == 0) {
+        pump(r);
+        return;
+    }
+    /* Room was seen before the piece was read; other calls of the connection have taken it. */
+    err_set(&err, ERR_LIMIT, "the client does not take what it is sent");
+    rpc_call_finish(r->call, &err);
+}
+
+/* Nothing more now. A VM that is gone writes no more, but may have since the last look. */
+static void wait_for_more(struct console_reader *r)
+{
+    bool gone = !vm_find_id(r->core, r->vm_id);
+    if (!r->follow || r->last_look) {
+        rpc_call_finish(r->call, NULL);
+    } else if (gone) {
+        r->last_look = true;
+        pump(r);
+    } else {
+        timer_start(&r->again, LOOK_AGAIN_MS);
+    }
+}
 
 static void piece_done(struct job *job)
 {
@@ -97,15 +136,13 @@ static void piece_done(struct job *job)
         return;
     }
     if (r->len > 0) {
-        Banger__V1__ConsoleChunk chunk = BANGER__V1__CONSOLE_CHUNK__INIT;
-        chunk.data.data = r->piece;
-        chunk.data.len = (size_t)r->len;
-        banger_v1_vm_service_read_console_send(r->call, &chunk);
-        pump(r);
-    } else if (r->follow) {
-        timer_start(&r->again, LOOK_AGAIN_MS);
+        send_piece(r);
+    } else if (r->len == 0) {
+        wait_for_more(r);
     } else {
-        rpc_call_finish(r->call, NULL);
+        struct err err = ERR_INIT;
+        err_sys(&err, r->sys_errno, "cannot read the console's log");
+        rpc_call_finish(r->call, &err);
     }
 }
 
@@ -154,17 +191,23 @@ void vm_service_read_console(void *self, struct rpc_call *call,
     struct core *core = self;
     struct err err = ERR_INIT;
     struct vm_entry *e = vm_find(core, request->vm, &err);
-    struct console_reader *r = e ? calloc(1, sizeof(*r)) : NULL;
+    if (e && core->n_console_readers >= READERS_MAX) {
+        err_set(&err, ERR_LIMIT, "%d consoles are being read already", READERS_MAX);
+        e = NULL;
+    }
     if (!e) {
         rpc_call_finish(call, &err);
         return;
     }
+    struct console_reader *r = calloc(1, sizeof(*r));
     if (!r || timer_init(&r->again, core->loop, look_again, r) < 0) {
         free(r);
         service_out_of_memory(call);
         return;
     }
     r->core = core;
+    core->n_console_readers++;
+    memcpy(r->vm_id, e->vm.id, sizeof(r->vm_id));
     r->call = rpc_call_ref(call);
     r->follow = request->follow;
     r->tail = request->tail_bytes;

@@ -10,14 +10,20 @@
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
 #include "daemon/service/view.h"
+#include "rpc/event/loop.h"
 
-enum { KINDS_MAX = 16, EVENTS_PAGE_MAX = 1000 };
+enum {
+    KINDS_MAX = 16,
+    EVENTS_PAGE_MAX = 1000,
+    EVENTS_AT_ONCE = 16, /* then others have their turn: a watcher may look for what is not there */
+};
 
 /* A watcher takes from the log at its own pace: nothing is queued for a slow one but the cursor. */
 struct watcher {
     struct core *core;
     struct rpc_call *call; /* counted */
     struct event_watch watch;
+    struct timer go_on; /* with the next turn of the loop */
     char resource[96];
     char kinds[KINDS_MAX][48];
     size_t n_kinds;
@@ -75,7 +81,12 @@ static void send_gap(struct watcher *w, uint64_t from, uint64_t to)
 static void pump(void *arg)
 {
     struct watcher *w = arg;
+    int n = 0;
     while (!rpc_call_is_over(w->call) && rpc_call_writable(w->call)) {
+        if (n++ == EVENTS_AT_ONCE) {
+            timer_start(&w->go_on, 0);
+            return;
+        }
         struct event e;
         uint64_t from, to;
         enum event_next next = event_watch_next(&w->watch, &e, &from, &to);
@@ -100,6 +111,7 @@ static void call_closed(void *arg, struct rpc_call *call, const struct err *stat
     (void)status;
     struct watcher *w = arg;
     event_watch_close(&w->watch);
+    timer_done(&w->go_on);
     rpc_call_unref(w->call);
     free(w);
 }
@@ -129,16 +141,19 @@ static int watcher_filter(struct watcher *w, const Banger__V1__WatchEventsReques
 static void handle_watch(void *self, struct rpc_call *call,
                          const Banger__V1__WatchEventsRequest *request)
 {
+    struct core *core = self;
     struct err err = ERR_INIT;
     struct watcher *w = calloc(1, sizeof(*w));
-    if (!w)
+    if (!w || timer_init(&w->go_on, core->loop, pump, w) < 0)
         err_set(&err, ERR_LIMIT, "out of memory");
-    if (!w || watcher_filter(w, request, &err) < 0) {
+    if (err.code != ERR_NONE || watcher_filter(w, request, &err) < 0) {
+        if (w)
+            timer_done(&w->go_on);
         free(w);
         rpc_call_finish(call, &err);
         return;
     }
-    w->core = self;
+    w->core = core;
     w->call = rpc_call_ref(call);
     rpc_call_set_events(call, &watcher_events, w);
     event_watch_open(w->core, &w->watch, request->epoch, request->after_seq, pump, w);
@@ -165,8 +180,11 @@ static void handle_list(void *self, struct rpc_call *call,
     }
     size_t n = 0;
     uint64_t first = event_first_seq(core), last = event_last_seq(core);
-    uint64_t seq = request->after_seq + 1 > first ? request->after_seq + 1 : first;
-    for (; seq <= last && n < max; seq++) {
+    if (request->after_seq >= last)
+        first = last + 1;
+    else if (request->after_seq >= first)
+        first = request->after_seq + 1;
+    for (uint64_t seq = first; seq <= last && n < max; seq++) {
         if (!event_load(core, seq, &events[n]))
             continue;
         if (*request->resource && strcmp(request->resource, events[n].resource) != 0)

@@ -97,13 +97,10 @@ static bool has_tag(const struct session *s, const char *tag)
     return false;
 }
 
-static bool is_wanted(const Banger__V1__ListSessionsRequest *request, const struct session *s,
-                      const struct vm_entry *vm)
+static bool is_wanted(const Banger__V1__ListSessionsRequest *request, uint32_t states,
+                      const struct session *s, const struct vm_entry *vm)
 {
-    bool state = request->n_states == 0;
-    for (size_t i = 0; i < request->n_states; i++)
-        state |= (enum session_state)request->states[i] == s->state;
-    return state && (!vm || strcmp(vm->vm.id, s->vm_id) == 0) &&
+    return (states >> s->state & 1) && (!vm || strcmp(vm->vm.id, s->vm_id) == 0) &&
            (!*request->tag || has_tag(s, request->tag));
 }
 
@@ -114,7 +111,9 @@ static void handle_list(void *self, struct rpc_call *call,
     struct err err = ERR_INIT;
     struct page page;
     struct vm_entry *vm = NULL;
+    uint32_t states;
     if (page_parse(&page, request->page_size, request->page_token, &err) < 0 ||
+        request_states(&states, request->states, request->n_states, SESSION_LOST, &err) < 0 ||
         (*request->vm && !(vm = vm_find(core, request->vm, &err)))) {
         rpc_call_finish(call, &err);
         return;
@@ -129,18 +128,21 @@ static void handle_list(void *self, struct rpc_call *call,
     const struct session *last = NULL;
     size_t n = 0;
     bool failed = false;
-    for (struct session_entry *e = NULL; !failed && (e = session_next(core, e));) {
+    for (struct session_entry *e = NULL; (e = session_next(core, e));) {
         if (!page_is_after(&page, e->session.created_ns, e->session.id) ||
-            !is_wanted(request, &e->session, vm))
+            !is_wanted(request, states, &e->session, vm))
             continue;
-        if (n == page.size) {
+        if (page_is_full(&page)) {
             page_token(token, last->created_ns, last->id);
             break;
         }
         failed = session_service_view(&views[n], call, e) < 0;
+        if (failed)
+            break;
         list[n] = &views[n].session;
+        page_add(&page, &list[n]->base);
         last = &e->session;
-        n += !failed;
+        n++;
     }
     Banger__V1__ListSessionsResponse response = BANGER__V1__LIST_SESSIONS_RESPONSE__INIT;
     response.n_sessions = n;

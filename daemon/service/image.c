@@ -57,12 +57,13 @@ static void handle_list(void *self, struct rpc_call *call,
     for (const struct image *i = NULL; (i = image_next(core, i));) {
         if (!page_is_after(&page, i->created_ns, i->id))
             continue;
-        if (n == page.size) {
+        if (page_is_full(&page)) {
             page_token(token, last->created_ns, last->id);
             break;
         }
         image_view_fill(&views[n], i, image_vm_count(core, i->id));
         list[n] = &views[n].image;
+        page_add(&page, &list[n]->base);
         last = i;
         n++;
     }

@@ -49,12 +49,13 @@ static void handle_list(void *self, struct rpc_call *call,
     for (const struct kernel *k = NULL; (k = kernel_next(core, k));) {
         if (!page_is_after(&page, k->created_ns, k->id))
             continue;
-        if (n == page.size) {
+        if (page_is_full(&page)) {
             page_token(token, last->created_ns, last->id);
             break;
         }
         kernel_view_fill(&views[n], k);
         list[n] = &views[n].kernel;
+        page_add(&page, &list[n]->base);
         last = k;
         n++;
     }

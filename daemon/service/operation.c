@@ -57,29 +57,31 @@ static bool looks_the_same(const struct operation *a, const struct operation *b)
            strcmp(a->message, b->message) == 0 && a->cancel_asked == b->cancel_asked;
 }
 
-/* Changes that come faster than the client reads are left out, but never the last one. */
-static void send_change(struct waiting *w)
+/* Changes that come faster than the client reads are left out, but never the last one: -1 when that
+ * does not fit. */
+static int send_change(struct waiting *w)
 {
     if (!w->op->over &&
         (!rpc_call_writable(w->call) || (w->sent_any && (looks_the_same(&w->sent, &w->op->op) ||
                                                          op_is_terminal(w->op->op.state)))))
-        return;
+        return 0;
     struct operation_view view;
     fill_view(&view, w->op);
     w->sent = w->op->op;
     w->sent_any = true;
-    banger_v1_operation_service_watch_operation_send(w->call, &view.operation);
+    return banger_v1_operation_service_watch_operation_send(w->call, &view.operation);
 }
 
 static void look(struct waiting *w)
 {
-    if (w->until == EVERY_CHANGE)
-        send_change(w);
+    struct err err = ERR_INIT;
+    if (w->until == EVERY_CHANGE && send_change(w) < 0)
+        err_set(&err, ERR_LIMIT, "the client does not take what it is sent");
     bool ready = w->op->over || (w->until == UNTIL_RECORDED && w->op->recorded);
     if (!ready)
         return;
     if (w->until == EVERY_CHANGE)
-        rpc_call_finish(w->call, NULL);
+        rpc_call_finish(w->call, &err);
     else
         reply_view(w->call, w->op);
     waiting_end(w);
@@ -206,7 +208,7 @@ static void handle_list(void *self, struct rpc_call *call,
         if (!first_page && (page_is_after(&page, op->op.created_ns, op->op.id) ||
                             strcmp(op->op.id, page.after_id) == 0))
             continue;
-        if (n == page.size) {
+        if (page_is_full(&page)) {
             page_token(token,
                        views[n - 1].operation.created
                            ? views[n - 1].operation.created->seconds * 1000000000 +
@@ -217,6 +219,7 @@ static void handle_list(void *self, struct rpc_call *call,
         }
         fill_view(&views[n], op);
         list[n] = &views[n].operation;
+        page_add(&page, &list[n]->base);
         n++;
     }
     response.n_operations = n;

@@ -90,6 +90,27 @@ bool labels_match(const struct labels *labels, const Banger__V1__LabelSelector *
     return true;
 }
 
+int request_selector_check(const Banger__V1__LabelSelector *selector, struct err *err)
+{
+    if (!selector || selector->n_match <= LABELS_MAX)
+        return 0;
+    return err_set(err, ERR_INVALID, "%zu labels to match, at most %d are allowed",
+                   selector->n_match, LABELS_MAX);
+}
+
+int request_states(uint32_t *set, const void *states, size_t n, int last, struct err *err)
+{
+    *set = n ? 0 : UINT32_MAX;
+    for (size_t i = 0; i < n; i++) {
+        int state; /* protobuf-c's enums have the size of int and, with these, no sign */
+        memcpy(&state, (const char *)states + i * sizeof(state), sizeof(state));
+        if (state < 1 || state > last)
+            return err_set(err, ERR_INVALID, "state %d is none; use 1 to %d", state, last);
+        *set |= UINT32_C(1) << state;
+    }
+    return 0;
+}
+
 int page_parse(struct page *page, uint32_t page_size, const char *token, struct err *err)
 {
     *page = (struct page){.size = page_size ? page_size : 100, .after_ns = INT64_MIN};
@@ -104,6 +125,17 @@ int page_parse(struct page *page, uint32_t page_size, const char *token, struct 
         return err_set(err, ERR_INVALID, "page_token is not one that this server gave");
     snprintf(page->after_id, sizeof(page->after_id), "%s", end + 1);
     return 0;
+}
+
+bool page_is_full(const struct page *page)
+{
+    return page->n == page->size || page->bytes > PAGE_BYTES;
+}
+
+void page_add(struct page *page, const ProtobufCMessage *thing)
+{
+    page->n++;
+    page->bytes += protobuf_c_message_get_packed_size(thing);
 }
 
 bool page_is_after(const struct page *page, int64_t created_ns, const char *id)

@@ -23,10 +23,20 @@ int request_copy(char *to, size_t to_bytes, const char *from, const char *field,
 int request_labels(struct labels *labels, Banger__V1__Label *const *from, size_t n,
                    struct err *err);
 bool labels_match(const struct labels *labels, const Banger__V1__LabelSelector *selector);
+/* A selector that can be held against thousands of things: at most LABELS_MAX labels. */
+int request_selector_check(const Banger__V1__LabelSelector *selector, struct err *err);
 
-/* Pages: things in order of creation; a token says after which one the page begins. */
+/* A list of states as a set: bit N for state N, all bits where the list is empty. ERR_INVALID for a
+ * value from outside 1 to last. */
+int request_states(uint32_t *set, const void *states, size_t n, int last, struct err *err);
+
+/* Pages: things in order of creation; a token says after which one the page begins. A page ends
+ * when it is full, or so large that one more thing might not fit what clients take. */
+enum { PAGE_BYTES = 3 << 20 }; /* gRPC's libraries take 4 MiB by default */
+
 struct page {
     size_t size;
+    size_t n, bytes; /* what is on it so far */
     int64_t after_ns;
     char after_id[ID_BYTES];
 };
@@ -34,6 +44,9 @@ struct page {
 enum { PAGE_TOKEN_BYTES = 48 };
 
 int page_parse(struct page *page, uint32_t page_size, const char *token, struct err *err);
+bool page_is_full(const struct page *page);
+/* Counts a thing that goes on the page. */
+void page_add(struct page *page, const ProtobufCMessage *thing);
 bool page_is_after(const struct page *page, int64_t created_ns, const char *id);
 void page_token(char token[PAGE_TOKEN_BYTES], int64_t created_ns, const char *id);
 

@@ -21,6 +21,7 @@ int event_service_register(struct rpc_server *server, struct core *core, struct 
 int host_service_register(struct rpc_server *server, struct core *core, struct err *err);
 int auth_service_register(struct rpc_server *server, struct core *core, struct err *err);
 int health_service_register(struct rpc_server *server, struct core *core, struct err *err);
+int reflection_service_register(struct rpc_server *server, struct core *core, struct err *err);
 /* Contract without code yet: every method answers UNIMPLEMENTED. */
 int planned_services_register(struct rpc_server *server, struct core *core, struct err *err);
 /* All of the above. */

@@ -47,7 +47,7 @@ int services_register(struct rpc_server *server, struct core *core, struct err *
         vm_service_register,       guest_session_service_register, operation_service_register,
         image_service_register,    kernel_service_register,        event_service_register,
         host_service_register,     auth_service_register,          health_service_register,
-        planned_services_register,
+        planned_services_register, reflection_service_register,
     };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         if (all[i](server, core, err) < 0)

@@ -83,6 +83,10 @@ int session_service_spec(struct session *s, const Banger__V1__StartSessionReques
     s->tty = spec->tty;
     s->rows = spec->rows;
     s->columns = spec->columns;
+    if ((unsigned)spec->stdin_mode > BANGER__V1__STDIN_MODE__STDIN_MODE_PIPE)
+        return err_set(err, ERR_INVALID, "stdin_mode %d is not known", (int)spec->stdin_mode);
+    if (spec->rows > UINT16_MAX || spec->columns > UINT16_MAX)
+        return err_set(err, ERR_INVALID, "a terminal of %u x %u", spec->rows, spec->columns);
     s->stdin_mode = spec->stdin_mode == BANGER__V1__STDIN_MODE__STDIN_MODE_PIPE
                         ? SESSION_STDIN_PIPE
                         : SESSION_STDIN_NONE;

@@ -102,6 +102,9 @@ static void handle_update(void *self, struct rpc_call *call,
         update.memory_bytes = request->memory_bytes;
     if (request->_disk_bytes_case == BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES_DISK_BYTES)
         err_set(&err, ERR_UNIMPLEMENTED, "disk_bytes cannot be changed yet");
+    else if (request->n_remove_labels > LABELS_MAX)
+        err_set(&err, ERR_INVALID, "%zu labels to remove, at most %d are allowed",
+                request->n_remove_labels, LABELS_MAX);
     if (err.code != ERR_NONE ||
         request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0 ||
         request_labels(&labels, request->set_labels, request->n_set_labels, &err) < 0)

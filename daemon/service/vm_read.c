@@ -44,20 +44,15 @@ void vm_service_get(void *self, struct rpc_call *call, const Banger__V1__GetVMRe
     banger_v1_vm_service_get_vm_reply(call, &view.vm);
 }
 
-static bool state_is_wanted(const Banger__V1__ListVMsRequest *request, enum vm_state state)
-{
-    for (size_t i = 0; i < request->n_states; i++)
-        if ((enum vm_state)request->states[i] == state)
-            return true;
-    return request->n_states == 0;
-}
-
 void vm_service_list(void *self, struct rpc_call *call, const Banger__V1__ListVMsRequest *request)
 {
     struct core *core = self;
     struct err err = ERR_INIT;
     struct page page;
-    if (page_parse(&page, request->page_size, request->page_token, &err) < 0) {
+    uint32_t states;
+    if (page_parse(&page, request->page_size, request->page_token, &err) < 0 ||
+        request_states(&states, request->states, request->n_states, VM_UNKNOWN, &err) < 0 ||
+        request_selector_check(request->selector, &err) < 0) {
         rpc_call_finish(call, &err);
         return;
     }
@@ -73,15 +68,15 @@ void vm_service_list(void *self, struct rpc_call *call, const Banger__V1__ListVM
     size_t n = 0;
     for (struct vm_entry *e = NULL; (e = vm_next(core, e));) {
         if (!page_is_after(&page, e->vm.created_ns, e->vm.id) ||
-            !state_is_wanted(request, e->vm.runtime.state) ||
-            !labels_match(&e->vm.labels, request->selector))
+            !(states >> e->vm.runtime.state & 1) || !labels_match(&e->vm.labels, request->selector))
             continue;
-        if (n == most) {
+        if (page_is_full(&page)) {
             page_token(token, last->created_ns, last->id);
             break;
         }
         fill_view(&views[n], e);
         list[n] = &views[n].vm;
+        page_add(&page, &list[n]->base);
         last = &e->vm;
         n++;
     }
@@ -153,7 +148,8 @@ void vm_service_get_stats(void *self, struct rpc_call *call,
         stats.memory_rss_bytes = proc_value(pid, "status", "VmRSS:") << 10;
         stats.disk_read_bytes = proc_value(pid, "io", "\nread_bytes:");
         stats.disk_written_bytes = proc_value(pid, "io", "\nwrite_bytes:");
-        stats.uptime_ms = (uint64_t)(clock_real_ns() - e->vm.started_ns) / 1000000;
+        int64_t up_ns = e->vm.started_ns ? clock_real_ns() - e->vm.started_ns : 0;
+        stats.uptime_ms = up_ns > 0 ? (uint64_t)up_ns / 1000000 : 0; /* the clock may be set back */
     }
     banger_v1_vm_service_get_vm_stats_reply(call, &stats);
 }

@@ -101,17 +101,23 @@ static int apply_in_savepoint(struct store *s, struct store_txn *txn)
     return 0;
 }
 
+/* Nothing of the batch is there any more. */
+static void fail_rest(struct store *s, const struct err *why)
+{
+    list_foreach(at, &s->batch)
+    {
+        struct store_txn *txn = container_of(at, struct store_txn, link);
+        if (txn->err.code == ERR_NONE)
+            txn->err = *why;
+    }
+}
+
 static void fail_batch(struct store *s, const char *what)
 {
     struct err err;
     store_sqlite_error(s->db, &err, what);
     sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-    list_foreach(at, &s->batch)
-    {
-        struct store_txn *txn = container_of(at, struct store_txn, link);
-        if (txn->err.code == ERR_NONE)
-            txn->err = err;
-    }
+    fail_rest(s, &err);
 }
 
 /* On the worker. */
@@ -124,7 +130,14 @@ static void run_batch(struct job *job)
     }
     list_foreach(at, &s->batch)
     {
-        apply_in_savepoint(s, container_of(at, struct store_txn, link));
+        struct store_txn *txn = container_of(at, struct store_txn, link);
+        apply_in_savepoint(s, txn);
+        /* A full disk makes SQLite roll everything back, not the savepoint alone; what came next
+         * would be committed by itself, and then be said to have failed. */
+        if (sqlite3_get_autocommit(s->db)) {
+            fail_rest(s, &txn->err);
+            return;
+        }
     }
     if (sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
         fail_batch(s, "commit");
@@ -145,12 +158,20 @@ static void finish_batch(struct job *job)
     }
     s->running = false;
     start_batch(s);
+    size_t n_failed = 0; /* told once a batch: a full disk fails thousands */
+    list_foreach(at, &finished)
+    {
+        n_failed += container_of(at, struct store_txn, link)->err.code != ERR_NONE;
+    }
     for (struct list *at; (at = list_first(&finished));) {
         struct store_txn *txn = container_of(at, struct store_txn, link);
         list_remove(at);
         bool failed = txn->err.code != ERR_NONE;
+        if (failed && n_failed > 0)
+            log_err(LOG_LEVEL_ERROR, "store", &txn->err, "%zu transactions not committed",
+                    n_failed);
         if (failed)
-            log_err(LOG_LEVEL_ERROR, "store", &txn->err, "transaction not committed");
+            n_failed = 0;
         if (txn->done)
             txn->done(txn->arg, failed ? &txn->err : NULL);
         store_txn_free(txn);

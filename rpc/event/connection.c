@@ -27,6 +27,7 @@ void connection_close(struct connection *conn, const struct err *why)
     event_del(&conn->read_event);
     event_del(&conn->write_event);
     deadlines_remove(&server->deadlines, &conn->idle);
+    connection_unwatch(conn);
     wire_conn_close(conn->wire, why);
     connection_tls_done(conn);
     list_remove(&conn->link);
@@ -158,9 +159,12 @@ void connection_flush(struct connection *conn)
     if (state == FLUSH_CLOSED)
         return;
     struct err why;
-    if (conn->cut) {
-        err_set(&why, ERR_UNAUTHENTICATED, "%s may not be here any more",
-                conn->wire->peer.principal);
+    if (conn->cut || conn->kicked[0]) {
+        if (conn->cut)
+            err_set(&why, ERR_UNAUTHENTICATED, "%s may not be here any more",
+                    conn->wire->peer.principal);
+        else
+            err_set(&why, ERR_CANCELLED, "%s", conn->kicked);
         connection_close(conn, &why);
         return;
     }
@@ -289,7 +293,8 @@ int connection_open(struct rpc_server *server, int fd, const struct rpc_peer *pe
         return -1;
     }
     if (deadlines_set(&server->deadlines, &conn->idle,
-                      conn->progress_ms + server->config.handshake_timeout_ms) < 0) {
+                      conn->progress_ms + server->config.handshake_timeout_ms) < 0 ||
+        connection_watch(conn) < 0) {
         err_set(err, ERR_LIMIT, "out of memory for a connection");
         connection_close(conn, err);
         return -1;

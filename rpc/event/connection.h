@@ -28,6 +28,13 @@ enum {
     REFUSALS_LOG_MS = 1000,          /* at most one line about refused handshakes in so long */
 };
 
+/* What goes with the server. */
+struct server_goods {
+    void (*freed)(void *arg);
+    void *arg;
+    struct server_goods *next;
+};
+
 struct rpc_server {
     struct loop *loop; /* borrowed */
     struct rpc_server_config config;
@@ -45,8 +52,10 @@ struct rpc_server {
     uint8_t *read_block;               /* owned, READ_BLOCK_BYTES */
     struct buf write_block;            /* empty between flushes */
     struct buf tls_block, plain_block; /* TLS output and input, empty between events */
+    uint64_t n_opened;                 /* ever; the id of the last */
     bool draining;
     struct deadline drain_end;
+    struct server_goods *goods; /* owned */
     void (*drained)(void *arg);
     void *drained_arg;
 };
@@ -60,13 +69,17 @@ struct connection {
     struct list handshake_link;
     struct event read_event, write_event;
     struct buf unsent; /* what the socket did not take */
-    struct deadline idle;
+    struct deadline idle, keepalive, age;
+    uint64_t id;
+    int64_t since_ns;    /* real time */
+    char kicked[96];     /* why; "" when it was not */
     int64_t progress_ms; /* bytes moved last */
     int fd;              /* owned */
     bool reading, writing;
     bool shaking; /* in server->handshakes: the handshake is not done, or has failed */
     bool refused; /* the alert is out: what comes is thrown away until the peer closes */
     bool cut;     /* to be closed with the next flush */
+    bool aged;    /* sent away for its age, may end its calls */
 };
 
 struct listener {
@@ -100,6 +113,11 @@ int connection_tls_open(struct connection *conn, struct tls_context *context, st
 bool connection_tls_receive(struct connection *conn, const uint8_t **data, size_t *len);
 /* Says goodbye where there is someone to hear it, and frees. */
 void connection_tls_done(struct connection *conn);
+
+/* lifetime.c */
+/* Starts what ends a connection in time; -1: no memory. */
+int connection_watch(struct connection *conn);
+void connection_unwatch(struct connection *conn);
 
 /* server.c */
 void server_arm_timer(struct rpc_server *server);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -18,6 +19,11 @@ static const struct rpc_server_config defaults = {
     .max_handshakes = 128,                 /* 0.25 s of CPU; who is served takes no place */
     .handshake_timeout_ms = 10 * 1000,
     .idle_timeout_ms = 10 * 60 * 1000,
+    .min_ping_interval_ms = 5 * 1000,   /* stock clients ping every ten seconds at most */
+    .keepalive_interval_ms = 60 * 1000, /* below what middle boxes keep silent connections */
+    .keepalive_timeout_ms = 20 * 1000,
+    .max_age_ms = -1,
+    .max_age_grace_ms = 30 * 1000,
 };
 
 #define OR_DEFAULT(config, field)                                                                  \
@@ -106,12 +112,19 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
     OR_DEFAULT(c, max_handshakes);
     OR_DEFAULT(c, handshake_timeout_ms);
     OR_DEFAULT(c, idle_timeout_ms);
+    OR_DEFAULT(c, min_ping_interval_ms);
+    OR_DEFAULT(c, keepalive_interval_ms);
+    OR_DEFAULT(c, keepalive_timeout_ms);
+    OR_DEFAULT(c, max_age_ms);
+    OR_DEFAULT(c, max_age_grace_ms);
     server->loop = loop;
     server->limits = (struct wire_limits){(uint32_t)c->max_streams, c->max_message_bytes,
-                                          c->max_header_list_bytes, c->max_buffered_output_bytes};
+                                          c->max_header_list_bytes, c->max_buffered_output_bytes,
+                                          c->min_ping_interval_ms};
     router_init(&server->wire.router);
     server->wire.authorize = c->authorize;
     server->wire.arg = c->arg;
+    server->wire.compress = c->compress;
     deadlines_init(&server->deadlines);
     server->drain_end.passed = server_drain_end;
     server->timer_at_ms = INT64_MAX;
@@ -136,6 +149,25 @@ int rpc_server_add(struct rpc_server *server, const struct rpc_service *service,
                    const void *handlers, void *self, struct err *err)
 {
     return router_add(&server->wire.router, service, handlers, self, err);
+}
+
+int rpc_server_on_free(struct rpc_server *server, void (*freed)(void *arg), void *arg)
+{
+    struct server_goods *g = malloc(sizeof(*g));
+    if (!g)
+        return -1;
+    *g = (struct server_goods){freed, arg, server->goods};
+    server->goods = g;
+    return 0;
+}
+
+bool rpc_server_has(const struct rpc_server *server, const char *service)
+{
+    size_t len = strlen(service);
+    for (const struct route *r = server->wire.router.all; r; r = r->next)
+        if (strncmp(r->method->path + 1, service, len) == 0 && r->method->path[1 + len] == '/')
+            return true;
+    return false;
 }
 
 static void server_stop_listening(struct rpc_server *server)
@@ -176,6 +208,12 @@ void rpc_server_free(struct rpc_server *server)
     event_del(&server->flush_event);
     timer_done(&server->timer);
     router_done(&server->wire.router);
+    while (server->goods) {
+        struct server_goods *g = server->goods;
+        server->goods = g->next;
+        g->freed(g->arg);
+        free(g);
+    }
     deadlines_done(&server->deadlines);
     buf_done(&server->write_block);
     buf_done(&server->tls_block);

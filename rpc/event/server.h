@@ -5,6 +5,7 @@
 #ifndef BANGER_RPC_EVENT_SERVER_H
 #define BANGER_RPC_EVENT_SERVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -26,6 +27,12 @@ struct rpc_server_config {
     size_t max_handshakes;            /* TLS, at once; more push out the oldest */
     int64_t handshake_timeout_ms;     /* until the HTTP/2 preface and SETTINGS are in */
     int64_t idle_timeout_ms;          /* no streams and no bytes for so long: GOAWAY */
+    int64_t min_ping_interval_ms;     /* of peers; those that ping more often are sent away */
+    int64_t keepalive_interval_ms;    /* silent so long: pinged; not on Unix sockets; < 0: never */
+    int64_t keepalive_timeout_ms;     /* no answer to that: closed */
+    int64_t max_age_ms;               /* of a connection, about: GOAWAY; < 0: none */
+    int64_t max_age_grace_ms;         /* for its calls to end after that */
+    bool compress;                    /* answers by gzip where the client takes it */
     /* Fills peer->principal and role from what the socket says; -1 refuses the connection. For TLS
      * peers it comes after the handshake, with the certificate's principal, serial and key; whom
      * the TLS context's own admit() refuses does not get so far. */
@@ -41,6 +48,10 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
 /* service and handlers are borrowed for the server's life. Used by generated code. */
 int rpc_server_add(struct rpc_server *server, const struct rpc_service *service,
                    const void *handlers, void *self, struct err *err);
+/* Calls freed(arg) when the server is freed, for what its handlers need as long. -1: no memory. */
+int rpc_server_on_free(struct rpc_server *server, void (*freed)(void *arg), void *arg);
+/* Whether it has any method of the service of that full name. */
+bool rpc_server_has(const struct rpc_server *server, const char *service);
 /* Owner-only socket file unless mode says more; a stale socket is replaced, a live one is
  * ERR_EXISTS. */
 int rpc_server_listen_unix(struct rpc_server *server, const char *path, mode_t mode,
@@ -66,6 +77,23 @@ void rpc_server_drain(struct rpc_server *server, int64_t grace_ms, void (*draine
                       void *arg);
 /* Closes what is left. */
 void rpc_server_free(struct rpc_server *server);
+/* One connection, for lists of them. Borrowed for the visit. */
+struct rpc_connection_info {
+    uint64_t id; /* never used again */
+    const struct rpc_peer *peer;
+    size_t n_calls; /* open */
+    uint64_t bytes_in, bytes_out;
+    int64_t since_ns; /* real time */
+};
+
+/* Visits all connections, oldest first, until visit returns false. visit opens and closes none. */
+void rpc_server_each_connection(const struct rpc_server *server,
+                                bool (*visit)(void *arg, const struct rpc_connection_info *info),
+                                void *arg);
+/* Closes a connection soon (never from inside this call); its calls end as if it broke, why is for
+ * their handlers. What is queued for the peer is tried once, so that a call may kick its own. -1
+ * with ERR_NOT_FOUND. */
+int rpc_server_kick(struct rpc_server *server, uint64_t id, const char *why, struct err *err);
 size_t rpc_server_connections(const struct rpc_server *server);
 
 #endif

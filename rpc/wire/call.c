@@ -86,6 +86,11 @@ void rpc_call_unref(struct rpc_call *call)
         return;
     struct wire_conn *conn = call->conn;
     metadata_reset(&call->metadata);
+    if (call->reply) {
+        outgoing_done(&call->reply->headers);
+        outgoing_done(&call->reply->trailers);
+        free(call->reply);
+    }
     if (conn->session && conn->n_pool < POOL_CALLS && call->in.cap <= POOL_BUF_BYTES &&
         call->out.cap <= POOL_BUF_BYTES) {
         list_add_tail(&conn->pool, &call->link);
@@ -253,6 +258,55 @@ bool rpc_call_writable(struct rpc_call *call)
     if (list_empty(&call->blocked_link))
         list_add_tail(&call->conn->blocked, &call->blocked_link);
     return false;
+}
+
+int rpc_call_set_compression(struct rpc_call *call, bool on)
+{
+    if (on && !call->out_gzip) {
+        if (call->submitted || !call->peer_takes_gzip)
+            return -1;
+        call->out_gzip = true;
+    }
+    call->compress = on;
+    return 0;
+}
+
+bool rpc_call_message_was_compressed(const struct rpc_call *call)
+{
+    return call->message_gzip;
+}
+
+/* NULL with err where it is too late, or no memory. */
+static struct reply_metadata *call_reply(struct rpc_call *call, bool too_late, struct err *err)
+{
+    if (too_late || !call_is_live(call) || !wire_conn_is_server(call->conn)) {
+        err_set(err, ERR_PRECONDITION, "the call has answered already");
+        return NULL;
+    }
+    if (call->reply)
+        return call->reply;
+    call->reply = malloc(sizeof(*call->reply));
+    if (!call->reply) {
+        err_set(err, ERR_LIMIT, "out of memory for metadata");
+        return NULL;
+    }
+    outgoing_init(&call->reply->headers);
+    outgoing_init(&call->reply->trailers);
+    return call->reply;
+}
+
+int rpc_call_add_headers(struct rpc_call *call, const struct rpc_metadata *metadata, size_t n,
+                         struct err *err)
+{
+    struct reply_metadata *reply = call_reply(call, call->submitted, err);
+    return reply ? outgoing_add(&reply->headers, metadata, n, err) : -1;
+}
+
+int rpc_call_add_trailers(struct rpc_call *call, const struct rpc_metadata *metadata, size_t n,
+                          struct err *err)
+{
+    struct reply_metadata *reply = call_reply(call, call->ended, err);
+    return reply ? outgoing_add(&reply->trailers, metadata, n, err) : -1;
 }
 
 void rpc_call_pause_reading(struct rpc_call *call)

@@ -33,6 +33,13 @@ struct rpc_peer {
     enum rpc_role role;
 };
 
+/* One header or trailer: lower-case key; the value is text, or any bytes where the key ends in
+ * "-bin". */
+struct rpc_metadata {
+    const char *key, *value;
+    size_t value_len;
+};
+
 struct rpc_call_events {
     /* A message came. Valid during the callback, unless taken (rpc_call_take_message). The peer's
      * flow-control window opens again when the callback returns and reading is not paused. */
@@ -62,6 +69,12 @@ const char *rpc_call_metadata(const struct rpc_call *call, const char *key, size
 /* Queues one message. 0, or -1 when the call is over, the message is over the limit, or queued
  * output would exceed the hard maximum: whoever streams asks rpc_call_writable first. */
 int rpc_call_send(struct rpc_call *call, const ProtobufCMessage *message);
+/* Whether the messages from now on go by gzip (where that makes them smaller). Both sides take gzip
+ * at any time; it is chosen per call by the client's options and by the server's settings. -1: the
+ * peer takes none, or our headers went out without saying gzip. */
+int rpc_call_set_compression(struct rpc_call *call, bool on);
+/* Inside message() or a unary handler: whether the message came compressed. */
+bool rpc_call_message_was_compressed(const struct rpc_call *call);
 /* True while queued output is below the high watermark. */
 bool rpc_call_writable(struct rpc_call *call);
 /* Stops and resumes message(); a paused call stops its peer by HTTP/2 flow control. Nests not. */
@@ -72,6 +85,12 @@ ProtobufCMessage *rpc_call_take_message(struct rpc_call *call);
 void rpc_message_free(ProtobufCMessage *message);
 
 /* Server. */
+/* Adds to the response's headers, which go with the first message, and to its trailers. All or none
+ * of the entries; -1: they are not allowed, too many, or went already. */
+int rpc_call_add_headers(struct rpc_call *call, const struct rpc_metadata *metadata, size_t n,
+                         struct err *err);
+int rpc_call_add_trailers(struct rpc_call *call, const struct rpc_metadata *metadata, size_t n,
+                          struct err *err);
 /* One message and OK: the end of a unary or client-streaming call. */
 void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *response);
 /* Ends the call after what is queued; NULL or ERR_NONE is OK, else the error becomes the status,

@@ -8,7 +8,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "rpc/wire/base64.h"
 #include "rpc/wire/conn.h"
 #include "rpc/wire/deadline.h"
 #include "rpc/wire/stream.h"
@@ -21,7 +20,6 @@ enum {
     MAX_QUEUED_BYTES = 64 << 20,
     OUTPUT_BYTES = 64 << 10,    /* handed out at a time … */
     OUTPUT_MAX_BYTES = 1 << 20, /* … plus one frame */
-    MAX_METADATA = 32,
     MAX_AUTHORITY_BYTES = 256,
 };
 
@@ -29,8 +27,28 @@ struct rpc_client {
     struct wire_conn *conn;
     struct deadlines deadlines;
     struct buf out; /* what rpc_client_output handed out */
+    struct deadline keepalive;
+    int64_t keepalive_ms, keepalive_timeout_ms;
+    bool silent; /* the server does not answer pings */
     char authority[MAX_AUTHORITY_BYTES];
 };
+
+static void client_say_silent(struct err *err)
+{
+    err_set(err, ERR_UNAVAILABLE, "the server does not answer pings");
+}
+
+static void client_keepalive(struct deadline *d)
+{
+    struct rpc_client *c = container_of(d, struct rpc_client, keepalive);
+    int64_t now = clock_mono_ms(), next = now + c->keepalive_ms;
+    if (c->conn->n_calls > 0)
+        next = wire_conn_keepalive(c->conn, now, c->keepalive_ms, c->keepalive_timeout_ms);
+    if (next < 0)
+        c->silent = true;
+    else
+        (void)deadlines_set(&c->deadlines, d, next); /* its place in the heap is free */
+}
 
 struct rpc_client *rpc_client_new(const char *authority, struct err *err)
 {
@@ -45,10 +63,11 @@ struct rpc_client *rpc_client_new(const char *authority, struct err *err)
         return NULL;
     }
     deadlines_init(&c->deadlines);
+    c->keepalive.passed = client_keepalive;
     buf_init(&c->out, OUTPUT_MAX_BYTES);
     memcpy(c->authority, authority, strlen(authority));
     const struct wire_conn_config config = {
-        .limits = {MAX_STREAMS, MAX_RESPONSE_BYTES, MAX_HEADER_LIST_BYTES, MAX_QUEUED_BYTES},
+        .limits = {MAX_STREAMS, MAX_RESPONSE_BYTES, MAX_HEADER_LIST_BYTES, MAX_QUEUED_BYTES, 0},
         .deadlines = &c->deadlines,
     };
     c->conn = wire_conn_new(&config, err);
@@ -67,6 +86,7 @@ void rpc_client_free(struct rpc_client *client)
     err_set(&err, ERR_UNAVAILABLE, "the client was closed");
     wire_conn_close(client->conn, &err);
     wire_conn_unref(client->conn);
+    deadlines_remove(&client->deadlines, &client->keepalive);
     deadlines_done(&client->deadlines);
     buf_done(&client->out);
     free(client);
@@ -79,6 +99,10 @@ int rpc_client_receive(struct rpc_client *client, const uint8_t *data, size_t le
 
 ssize_t rpc_client_output(struct rpc_client *client, const uint8_t **data, struct err *err)
 {
+    if (client->silent) {
+        client_say_silent(err);
+        return -1;
+    }
     if (!client->conn->session)
         return 0;
     buf_reset(&client->out);
@@ -111,6 +135,21 @@ void rpc_client_tick(struct rpc_client *client)
 {
     deadlines_run(&client->deadlines, clock_mono_ms());
     wire_conn_do_work(client->conn);
+    if (client->silent && client->conn->session) {
+        struct err err;
+        client_say_silent(&err);
+        rpc_client_lost(client, &err);
+    }
+}
+
+int rpc_client_set_keepalive(struct rpc_client *client, int64_t interval_ms, int64_t timeout_ms)
+{
+    deadlines_remove(&client->deadlines, &client->keepalive);
+    client->keepalive_ms = interval_ms;
+    client->keepalive_timeout_ms = timeout_ms;
+    if (interval_ms == 0)
+        return 0;
+    return deadlines_set(&client->deadlines, &client->keepalive, clock_mono_ms() + interval_ms);
 }
 
 size_t rpc_client_open_calls(const struct rpc_client *client)
@@ -125,10 +164,10 @@ bool rpc_client_draining(const struct rpc_client *client)
 
 /* The headers of one request, and the memory behind them. */
 struct request_headers {
-    nghttp2_nv nv[8 + MAX_METADATA];
+    nghttp2_nv nv[10 + OUTGOING_MAX];
     size_t n;
     char timeout[TIMEOUT_BYTES];
-    char *encoded; /* "-bin" values, owned */
+    struct outgoing metadata; /* owned */
 };
 
 static void put_header(struct request_headers *h, const char *name, size_t name_len,
@@ -139,42 +178,6 @@ static void put_header(struct request_headers *h, const char *name, size_t name_
 }
 
 #define PUT(h, name, value, len) put_header(h, name, sizeof(name) - 1, value, len)
-
-static int put_metadata(struct request_headers *h, const struct rpc_call_options *o,
-                        struct err *err)
-{
-    size_t n_encoded = 0;
-    if (o->n_metadata > MAX_METADATA)
-        return err_set(err, ERR_INVALID, "more than %d metadata entries", MAX_METADATA);
-    for (size_t i = 0; i < o->n_metadata; i++) {
-        const struct rpc_metadata *m = &o->metadata[i];
-        if (m->value_len > MAX_HEADER_LIST_BYTES)
-            return err_set(err, ERR_INVALID, "metadata %s is too long", m->key);
-        if (!nghttp2_check_header_name((const uint8_t *)m->key, strlen(m->key)) ||
-            strncmp(m->key, "grpc-", 5) == 0 || m->key[0] == ':')
-            return err_set(err, ERR_INVALID, "bad metadata key \"%s\"", m->key);
-        if (metadata_is_binary(m->key, strlen(m->key)))
-            n_encoded += base64_encoded_bytes(m->value_len);
-        else if (!nghttp2_check_header_value_rfc9113((const uint8_t *)m->value, m->value_len))
-            return err_set(err, ERR_INVALID, "the value of metadata %s is not printable", m->key);
-    }
-    char *at = h->encoded = n_encoded ? malloc(n_encoded) : NULL;
-    if (n_encoded && !at)
-        return err_set(err, ERR_LIMIT, "out of memory for metadata");
-    for (size_t i = 0; i < o->n_metadata; i++) {
-        const struct rpc_metadata *m = &o->metadata[i];
-        const char *value = m->value;
-        size_t len = m->value_len;
-        if (metadata_is_binary(m->key, strlen(m->key))) {
-            len = base64_encoded_bytes(m->value_len);
-            base64_encode(at, (const uint8_t *)m->value, m->value_len);
-            value = at;
-            at += len;
-        }
-        put_header(h, m->key, strlen(m->key), value, len);
-    }
-    return 0;
-}
 
 static int client_submit(struct rpc_client *client, struct rpc_call *call,
                          const struct rpc_call_options *options, int64_t timeout_ms,
@@ -192,13 +195,18 @@ static int client_submit(struct rpc_client *client, struct rpc_call *call,
     PUT(&h, "user-agent", agent, sizeof(agent) - 1);
     if (timeout_ms >= 0)
         PUT(&h, "grpc-timeout", h.timeout, timeout_format(h.timeout, timeout_ms));
-    if (options && put_metadata(&h, options, err) < 0) {
-        free(h.encoded);
+    PUT(&h, "grpc-accept-encoding", "identity,gzip", 13);
+    if (call->out_gzip)
+        PUT(&h, "grpc-encoding", "gzip", 4);
+    outgoing_init(&h.metadata);
+    if (options && outgoing_add(&h.metadata, options->metadata, options->n_metadata, err) < 0) {
+        outgoing_done(&h.metadata);
         return -1;
     }
+    h.n += outgoing_put(&h.metadata, h.nv + h.n);
     nghttp2_data_provider data = call_output_provider(call);
     int32_t id = nghttp2_submit_request(conn->session, NULL, h.nv, h.n, &data, call);
-    free(h.encoded);
+    outgoing_done(&h.metadata);
     if (!wire_conn_check(conn, id))
         return err_set(err, ERR_UNAVAILABLE, "start the call: %s", nghttp2_strerror(id));
     call->stream_id = id;
@@ -217,6 +225,8 @@ static int client_begin(struct rpc_client *client, struct rpc_call *call,
         timeout_ms = method->default_deadline_ms ? (int64_t)method->default_deadline_ms : -1;
     if (timeout_ms >= 0 && call_set_deadline(call, clock_mono_ms() + timeout_ms) < 0)
         return err_set(err, ERR_LIMIT, "out of memory for a call");
+    call->peer_takes_gzip = true; /* what it does not take, it says */
+    call->out_gzip = call->compress = options && options->compress;
     if (request && call_queue_message(call, request, err) < 0)
         return err_wrap(err, "%s", method->name);
     call->ended = request != NULL;

@@ -14,15 +14,11 @@
 struct err;
 struct rpc_client;
 
-struct rpc_metadata {
-    const char *key, *value;
-    size_t value_len;
-};
-
 struct rpc_call_options {
     int64_t timeout_ms; /* 0: the method's default; < 0: none */
     const struct rpc_metadata *metadata;
     size_t n_metadata;
+    bool compress; /* our messages by gzip, until rpc_call_set_compression says otherwise */
 };
 
 /* authority is the :authority header ("localhost"). */
@@ -40,6 +36,10 @@ void rpc_client_lost(struct rpc_client *client, const struct err *why);
 /* Milliseconds until rpc_client_tick must be called (deadlines, keepalive), or -1. */
 int64_t rpc_client_next_tick_ms(const struct rpc_client *client);
 void rpc_client_tick(struct rpc_client *client);
+/* While calls are open, a server that is silent for interval_ms is pinged; without any answer in
+ * timeout_ms they end with ERR_UNAVAILABLE and rpc_client_output fails. 0 for interval_ms: never,
+ * which is the default. Servers may refuse intervals below ten seconds. -1: no memory. */
+int rpc_client_set_keepalive(struct rpc_client *client, int64_t interval_ms, int64_t timeout_ms);
 size_t rpc_client_open_calls(const struct rpc_client *client);
 /* The server said GOAWAY: no new calls on this connection. */
 bool rpc_client_draining(const struct rpc_client *client);

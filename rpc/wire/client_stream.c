@@ -36,8 +36,9 @@ static bool client_grpc_header(struct rpc_call *call, const uint8_t *name, size_
     } else if (is(name, name_len, "grpc-status-details-bin")) {
         client_details(call, value, value_len);
     } else if (is(name, name_len, "grpc-encoding")) {
-        if (!is(value, value_len, "identity")) {
-            err_set(&err, ERR_INTERNAL, "the server compresses, which was not offered");
+        call->in_gzip = is(value, value_len, "gzip");
+        if (!call->in_gzip && !is(value, value_len, "identity")) {
+            err_set(&err, ERR_INTERNAL, "the server compresses in a way that was not offered");
             call_fail(call, &err);
         }
     } else {

@@ -15,6 +15,7 @@ enum {
     MAX_CONTINUATIONS = 8,   /* frames of one header block */
     RESET_BURST = 1000,      /* streams a peer may reset at once … */
     RESET_RATE = 100,        /* … and per second (CVE-2023-44487) */
+    MAX_PING_STRIKES = 2,
     CONGESTED_FRAMES = 1024, /* control frames that wait for a peer that does not read */
 };
 
@@ -26,6 +27,21 @@ static struct rpc_call *conn_call(struct wire_conn *conn, int32_t stream_id)
     if (call)
         conn->hot_call = call;
     return call;
+}
+
+/* Server: what nghttp2 lets pass because it does not remember the stream, or takes no priorities.
+ */
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user_data)
+{
+    struct wire_conn *conn = user_data;
+    if ((hd->type != NGHTTP2_HEADERS && hd->type != NGHTTP2_DATA && hd->type != NGHTTP2_PRIORITY) ||
+        (hd->stream_id != 0 && conn_call(conn, hd->stream_id)))
+        return 0;
+    uint32_t code = stream_ids_check(&conn->ids, hd->stream_id, hd->type);
+    if (code != NGHTTP2_NO_ERROR &&
+        !wire_conn_check(conn, nghttp2_session_terminate_session(session, code)))
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    return 0;
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
@@ -72,6 +88,48 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream
     return 0;
 }
 
+static const uint8_t drain_ping[8] = "drained?", alive_ping[8] = "alive?";
+
+static int conn_goaway(struct wire_conn *conn, uint32_t code, const char *why)
+{
+    int32_t last = nghttp2_session_get_last_proc_stream_id(conn->session);
+    return wire_conn_check(conn, nghttp2_submit_goaway(conn->session, NGHTTP2_FLAG_NONE, last, code,
+                                                       (const uint8_t *)why, strlen(why)))
+               ? 0
+               : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+/* The peer knows that we drain: what it began before has come. */
+static int conn_answered(struct wire_conn *conn, const uint8_t *ping)
+{
+    if (!wire_conn_is_server(conn) || !conn->draining || memcmp(ping, drain_ping, 8) != 0)
+        return 0;
+    return conn_goaway(conn, NGHTTP2_NO_ERROR, "");
+}
+
+/* A ping costs the peer nothing and us an answer: too many without any call between end the
+ * connection, as gRPC's servers do it (A8-client-side-keepalive.md). */
+static int conn_pinged(struct wire_conn *conn)
+{
+    int64_t before = conn->peer_pinged_ms;
+    if (conn->limits.min_ping_interval_ms == 0)
+        return 0;
+    conn->peer_pinged_ms = conn->now_ms;
+    if (conn->sent_data) {
+        conn->sent_data = false;
+        conn->ping_strikes = 0;
+        return 0;
+    }
+    if (before == 0 || conn->now_ms - before >= conn->limits.min_ping_interval_ms ||
+        ++conn->ping_strikes <= MAX_PING_STRIKES)
+        return 0;
+    if (conn_goaway(conn, NGHTTP2_ENHANCE_YOUR_CALM, "too_many_pings") < 0 ||
+        !wire_conn_check(
+            conn, nghttp2_session_terminate_session(conn->session, NGHTTP2_ENHANCE_YOUR_CALM)))
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    return 0;
+}
+
 static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
 {
     (void)session;
@@ -94,9 +152,18 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
         if (end)
             call_input_end(call);
         break;
+    case NGHTTP2_RST_STREAM:
+        call = conn_call(conn, frame->hd.stream_id);
+        if (call)
+            call->remote_reset = true;
+        break;
     case NGHTTP2_SETTINGS:
         conn->greeted = true;
         break;
+    case NGHTTP2_PING:
+        if (frame->hd.flags & NGHTTP2_FLAG_ACK)
+            return conn_answered(conn, frame->ping.opaque_data);
+        return conn_pinged(conn);
     case NGHTTP2_GOAWAY:
         if (!wire_conn_is_server(conn))
             conn->draining = true;
@@ -111,6 +178,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
 {
     struct wire_conn *conn = user_data;
+    conn->sent_data |= frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (conn->n_early == 0 || frame->hd.type != NGHTTP2_HEADERS ||
         !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         return 0;
@@ -126,7 +194,10 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
                            void *user_data)
 {
     (void)session;
-    struct rpc_call *call = conn_call(user_data, stream_id);
+    struct wire_conn *conn = user_data;
+    struct rpc_call *call = conn_call(conn, stream_id);
+    if (call && (call->remote_ended || call->remote_reset))
+        stream_ids_ended(&conn->ids, stream_id);
     if (call)
         call_stream_closed(call, error_code);
     return 0;
@@ -150,6 +221,8 @@ static int conn_make_session(struct wire_conn *conn)
     if (nghttp2_session_callbacks_new(&cb) != 0 || nghttp2_option_new(&option) != 0)
         goto done;
     nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
+    if (wire_conn_is_server(conn))
+        nghttp2_session_callbacks_set_on_begin_frame_callback(cb, on_begin_frame);
     nghttp2_session_callbacks_set_on_header_callback2(cb, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data_chunk);
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame_recv);
@@ -203,6 +276,7 @@ struct wire_conn *wire_conn_new(const struct wire_conn_config *config, struct er
     conn->wake = config->wake;
     conn->arg = config->arg;
     conn->n_refs = 1;
+    conn->now_ms = clock_mono_ms();
     heap_init(&conn->heap);
     list_init(&conn->calls);
     list_init(&conn->work);
@@ -276,6 +350,7 @@ int wire_conn_receive(struct wire_conn *conn, const uint8_t *data, size_t len, s
     if (conn->broken)
         return conn_broken(err);
     conn->now_ms = clock_mono_ms();
+    conn->bytes_in += len;
     conn->busy = true;
     ssize_t rv = nghttp2_session_mem_recv(conn->session, data, len);
     wire_conn_do_work(conn);
@@ -311,6 +386,7 @@ int wire_conn_pull(struct wire_conn *conn, struct buf *to, size_t target, struct
         return err_set(err, ERR_UNAVAILABLE, "the connection is closed");
     if (conn->broken)
         return conn_broken(err);
+    size_t before = buf_len(to);
     conn->woken = false;
     conn->busy = true;
     conn->pull_to = to;
@@ -322,6 +398,7 @@ int wire_conn_pull(struct wire_conn *conn, struct buf *to, size_t target, struct
     wire_conn_do_work(conn);
     conn->pull_to = NULL;
     conn->busy = false;
+    conn->bytes_out += buf_len(to) - before;
     if (rv < 0) {
         conn->broken = true;
         return err_set(err, ERR_UNAVAILABLE, "HTTP/2: %s", nghttp2_strerror(rv));
@@ -334,10 +411,28 @@ void wire_conn_drain(struct wire_conn *conn)
     if (!conn->session || conn->broken || conn->draining)
         return;
     conn->draining = true;
-    int32_t last = nghttp2_session_get_last_proc_stream_id(conn->session);
-    if (wire_conn_check(conn, nghttp2_submit_goaway(conn->session, NGHTTP2_FLAG_NONE, last,
-                                                    NGHTTP2_NO_ERROR, NULL, 0)))
+    if (conn->n_calls == 0) {
+        conn_goaway(conn, NGHTTP2_NO_ERROR, "");
+    } else if (wire_conn_check(conn, nghttp2_submit_shutdown_notice(conn->session))) {
+        wire_conn_check(conn, nghttp2_submit_ping(conn->session, NGHTTP2_FLAG_NONE, drain_ping));
+    }
+    wire_conn_touch(conn);
+}
+
+int64_t wire_conn_keepalive(struct wire_conn *conn, int64_t now_ms, int64_t interval_ms,
+                            int64_t timeout_ms)
+{
+    if (!conn->session || conn->broken)
+        return now_ms + interval_ms;
+    if (conn->pinged_ms > conn->now_ms)
+        return now_ms >= conn->pinged_ms + timeout_ms ? -1 : conn->pinged_ms + timeout_ms;
+    conn->pinged_ms = 0;
+    if (now_ms < conn->now_ms + interval_ms)
+        return conn->now_ms + interval_ms;
+    if (wire_conn_check(conn, nghttp2_submit_ping(conn->session, NGHTTP2_FLAG_NONE, alive_ping)))
         wire_conn_touch(conn);
+    conn->pinged_ms = now_ms;
+    return now_ms + timeout_ms;
 }
 
 bool wire_conn_is_finished(const struct wire_conn *conn)

@@ -21,6 +21,7 @@
 #include "rpc/wire/heap.h"
 #include "rpc/wire/message.h"
 #include "rpc/wire/router.h"
+#include "rpc/wire/stream_ids.h"
 
 struct buf;
 struct deadlines;
@@ -31,6 +32,7 @@ struct wire_limits {
     size_t max_message_bytes;     /* incoming, unless the method says otherwise */
     size_t max_header_list_bytes; /* of one call's headers, counted as RFC 9113 6.5.2 does */
     size_t max_queued_bytes;      /* outgoing messages of all calls together */
+    int64_t min_ping_interval_ms; /* the peer's pings without data between; 0: any */
 };
 
 /* What all server connections share; calls are authorised before they are dispatched. */
@@ -38,6 +40,7 @@ struct wire_server {
     struct router router;
     int (*authorize)(void *arg, struct rpc_call *call, struct err *err); /* NULL: by role */
     void *arg;
+    bool compress; /* answers by gzip where the client takes it */
 };
 
 struct wire_conn_config {
@@ -68,17 +71,23 @@ struct wire_conn {
     const struct route *hot_route; /* what the last request asked for */
     struct buf *pull_to;           /* while pulling */
     size_t pull_target;
+    struct stream_ids ids; /* server */
     struct message_cache messages;
     size_t queued_bytes;     /* in rpc_call.out of all calls */
     size_t held_bytes;       /* in rpc_call.in of all calls */
     size_t unconsumed_bytes; /* received, connection window not yet given back */
     unsigned n_early;        /* calls answered before their request ended */
-    int64_t now_ms;          /* when the current receive began */
-    bool busy;               /* inside receive or pull: they look at the work themselves */
-    bool woken;              /* wake() was called, pull has not come yet */
-    bool broken;             /* out of memory or a fatal error: to be closed */
-    bool greeted;            /* the peer's SETTINGS are in */
-    bool draining;           /* GOAWAY came (client) or went (server) */
+    uint64_t bytes_in, bytes_out;
+    int64_t now_ms;         /* when the current or last receive began */
+    int64_t pinged_ms;      /* when we asked whether the peer is there; 0: it was since */
+    int64_t peer_pinged_ms; /* the peer's last ping, 0: none */
+    unsigned ping_strikes;  /* pings that came too soon */
+    bool sent_data;         /* HEADERS or DATA since the peer's last ping */
+    bool busy;              /* inside receive or pull: they look at the work themselves */
+    bool woken;             /* wake() was called, pull has not come yet */
+    bool broken;            /* out of memory or a fatal error: to be closed */
+    bool greeted;           /* the peer's SETTINGS are in */
+    bool draining;          /* GOAWAY came (client) or went (server) */
 };
 
 /* NULL with err. The peer is filled in by the owner, before the first byte. */
@@ -91,12 +100,17 @@ int wire_conn_receive(struct wire_conn *conn, const uint8_t *data, size_t len, s
  * room for a frame (16 KiB and a bit) above target. Call again until nothing comes: handlers are
  * told of room at the end of it. */
 int wire_conn_pull(struct wire_conn *conn, struct buf *to, size_t target, struct err *err);
-/* GOAWAY: calls in flight may end, new ones are not taken. */
+/* GOAWAY: calls in flight may end, new ones are not taken. Where calls are open the peer hears of
+ * it first, so that what it begins meanwhile is not lost (RFC 9113 6.8). */
 void wire_conn_drain(struct wire_conn *conn);
 /* Nothing more to read nor to write by HTTP/2's rules. */
 bool wire_conn_is_finished(const struct wire_conn *conn);
 /* More output piles up than a peer that reads would ever leave: stop reading it meanwhile. */
 bool wire_conn_is_congested(const struct wire_conn *conn);
+/* Pings a peer that was silent for interval_ms. Returns when to look again, or -1 when it did not
+ * say anything for timeout_ms behind the ping. */
+int64_t wire_conn_keepalive(struct wire_conn *conn, int64_t now_ms, int64_t interval_ms,
+                            int64_t timeout_ms);
 /* Deferred closed() and message() callbacks; receive and pull do it too. */
 void wire_conn_do_work(struct wire_conn *conn);
 /* The transport is gone, or will be: every open call is closed with this reason. */

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FRAME_PREFIX_BYTES = 5 };
+enum { FRAME_PREFIX_BYTES = 5, FRAME_COMPRESSED = 1 };
 
 struct frame {
     uint8_t flag;   /* 0: plain, 1: compressed, more: malformed */

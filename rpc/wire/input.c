@@ -8,6 +8,7 @@
 
 #include "rpc/wire/conn.h"
 #include "rpc/wire/frame.h"
+#include "rpc/wire/gzip.h"
 #include "rpc/wire/stream.h"
 
 enum {
@@ -68,8 +69,30 @@ static void input_fail(struct rpc_call *call, enum err_code code, const char *wh
     call_fail(call, &err);
 }
 
+static ProtobufCMessage *input_decode(struct rpc_call *call, const uint8_t *data, size_t len,
+                                      struct err *err)
+{
+    const struct message_limits limits = {MEMORY_FACTOR * call->max_message_bytes,
+                                          MESSAGE_MAX_DEPTH};
+    const ProtobufCMessageDescriptor *type =
+        wire_conn_is_server(call->conn) ? call->method->request : call->method->response;
+    return message_decode(type, data, len, &limits, &call->conn->messages, err);
+}
+
+static ProtobufCMessage *input_unpack(struct rpc_call *call, const uint8_t *data, size_t len,
+                                      struct err *err)
+{
+    ProtobufCMessage *m = NULL;
+    struct buf plain;
+    buf_init(&plain, call->max_message_bytes + 1);
+    if (gzip_decompress(&plain, call->max_message_bytes, data, len, err) == 0)
+        m = input_decode(call, buf_data(&plain), buf_len(&plain), err);
+    buf_done(&plain);
+    return m;
+}
+
 /* One whole message; in the server's view of a unary call it waits for the end of the stream. */
-static void input_message(struct rpc_call *call, const uint8_t *data, size_t len)
+static void input_message(struct rpc_call *call, const uint8_t *data, size_t len, bool compressed)
 {
     struct wire_conn *conn = call->conn;
     bool server = wire_conn_is_server(conn);
@@ -80,10 +103,10 @@ static void input_message(struct rpc_call *call, const uint8_t *data, size_t len
         return;
     }
     call->got_message = true;
-    struct message_limits limits = {MEMORY_FACTOR * call->max_message_bytes, MESSAGE_MAX_DEPTH};
+    call->message_gzip = compressed;
     struct err err;
-    ProtobufCMessage *m = message_decode(server ? call->method->request : call->method->response,
-                                         data, len, &limits, &conn->messages, &err);
+    ProtobufCMessage *m =
+        compressed ? input_unpack(call, data, len, &err) : input_decode(call, data, len, &err);
     if (!m) {
         call_fail(call, &err);
         return;
@@ -107,10 +130,10 @@ static size_t input_run(struct rpc_call *call, const uint8_t *data, size_t len)
     size_t used = 0;
     while (!call->paused && !call->over && len - used >= FRAME_PREFIX_BYTES) {
         struct frame f = frame_parse(data + used);
-        if (f.flag != 0) {
+        if (f.flag > 1 || (f.flag == FRAME_COMPRESSED && !call->in_gzip)) {
             input_fail(call, ERR_INTERNAL,
-                       f.flag == 1 ? "a compressed message without a grpc-encoding"
-                                   : "malformed message prefix");
+                       f.flag == FRAME_COMPRESSED ? "a compressed message without a grpc-encoding"
+                                                  : "malformed message prefix");
             break;
         }
         if (f.bytes > call->max_message_bytes) {
@@ -122,7 +145,7 @@ static size_t input_run(struct rpc_call *call, const uint8_t *data, size_t len)
         }
         if (len - used - FRAME_PREFIX_BYTES < f.bytes)
             break;
-        input_message(call, data + used + FRAME_PREFIX_BYTES, f.bytes);
+        input_message(call, data + used + FRAME_PREFIX_BYTES, f.bytes, f.flag == FRAME_COMPRESSED);
         used += FRAME_PREFIX_BYTES + f.bytes;
     }
     return used;

@@ -1,10 +1,13 @@
 /* Messages to bytes of a stream; see stream.h. What is queued is framed already; nghttp2 asks for
  * it as far as the peer's windows allow, and the frames are written without another copy between.
  */
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "rpc/wire/conn.h"
 #include "rpc/wire/frame.h"
+#include "rpc/wire/gzip.h"
 #include "rpc/wire/stream.h"
 
 enum { HTTP2_HEAD_BYTES = 9 };
@@ -36,6 +39,20 @@ static void output_offer(struct rpc_call *call)
     wire_conn_touch(conn);
 }
 
+/* Writes prefix and compressed message where they take less than n bytes do plain; returns the
+ * message's bytes then, 0 otherwise. */
+static size_t output_pack_gzip(const ProtobufCMessage *message, size_t n, uint8_t *at)
+{
+    auto_free uint8_t *plain = n > 0 ? malloc(n) : NULL;
+    if (!plain)
+        return 0;
+    protobuf_c_message_pack(message, plain);
+    size_t n_packed = gzip_compress(at + FRAME_PREFIX_BYTES, n - 1, plain, n);
+    frame_write(at, (uint32_t)n_packed);
+    at[0] = FRAME_COMPRESSED;
+    return n_packed;
+}
+
 int call_queue_message(struct rpc_call *call, const ProtobufCMessage *message, struct err *err)
 {
     size_t n = protobuf_c_message_get_packed_size(message);
@@ -44,8 +61,13 @@ int call_queue_message(struct rpc_call *call, const ProtobufCMessage *message, s
     uint8_t *at = buf_reserve(&call->out, FRAME_PREFIX_BYTES + n);
     if (!at)
         return err_set(err, ERR_LIMIT, "out of memory for a message of %zu bytes", n);
-    frame_write(at, (uint32_t)n);
-    protobuf_c_message_pack(message, at + FRAME_PREFIX_BYTES);
+    size_t n_packed = call->compress ? output_pack_gzip(message, n, at) : 0;
+    if (n_packed > 0) {
+        n = n_packed;
+    } else {
+        frame_write(at, (uint32_t)n);
+        protobuf_c_message_pack(message, at + FRAME_PREFIX_BYTES);
+    }
     buf_commit(&call->out, FRAME_PREFIX_BYTES + n);
     call->conn->queued_bytes += FRAME_PREFIX_BYTES + n;
     output_offer(call);
@@ -98,7 +120,7 @@ static ssize_t output_read(nghttp2_session *session, int32_t stream_id, uint8_t 
     if (call->ended && n == buf_len(&call->out)) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
         call->sent_end = true;
-        if (wire_conn_is_server(call->conn)) {
+        if (wire_conn_is_server(call->conn) && !call->http_status) {
             *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
             serve_submit_trailers(call);
         }

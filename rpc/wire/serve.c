@@ -22,9 +22,10 @@ enum {
 
 static const nghttp2_nv response_headers[] = {
     HEADER(":status", "200"), HEADER("content-type", "application/grpc"),
-    HEADER("grpc-accept-encoding", "identity"), /* only where the request's was another */
+    HEADER("grpc-accept-encoding", "identity,gzip"), /* only where the request's was another */
 };
 
+static const nghttp2_nv gzip_header = HEADER("grpc-encoding", "gzip");
 static const nghttp2_nv trailers_ok[] = {HEADER("grpc-status", "0")};
 
 enum { N_HEADERS = 2, N_HEADERS_OFFER = 3, N_STATUS_MAX = 3 };
@@ -80,14 +81,35 @@ static void serve_timeout(struct rpc_call *call, const uint8_t *value, size_t le
         err_set(&call->status, ERR_INVALID, "malformed grpc-timeout");
 }
 
-/* gzip takes its place here. */
 static void serve_encoding(struct rpc_call *call, const uint8_t *value, size_t len)
 {
     if (IS(value, len, "identity"))
         return;
-    call->offer_identity = true;
+    if (IS(value, len, "gzip")) {
+        call->in_gzip = true;
+        return;
+    }
+    call->offer_encodings = true;
     err_set(&call->status, ERR_UNIMPLEMENTED, "grpc-encoding %.*s is not supported",
             (int)(len < 32 ? len : 32), (const char *)value);
+}
+
+/* grpc-accept-encoding: names with commas between. */
+static bool lists_gzip(const uint8_t *value, size_t len)
+{
+    const uint8_t *end = value + len;
+    while (value < end) {
+        const uint8_t *comma = memchr(value, ',', (size_t)(end - value));
+        const uint8_t *name = value, *name_end = comma ? comma : end;
+        while (name < name_end && *name == ' ')
+            name++;
+        while (name < name_end && name_end[-1] == ' ')
+            name_end--;
+        if (IS(name, (size_t)(name_end - name), "gzip"))
+            return true;
+        value = comma ? comma + 1 : end;
+    }
+    return false;
 }
 
 static void serve_metadata(struct rpc_call *call, const uint8_t *name, size_t name_len,
@@ -125,7 +147,9 @@ void serve_header(struct rpc_call *call, const uint8_t *name, size_t name_len, c
         serve_timeout(call, value, value_len);
     else if (IS(name, name_len, "grpc-encoding"))
         serve_encoding(call, value, value_len);
-    else if (!IS(name, name_len, "te") && !IS(name, name_len, "grpc-accept-encoding"))
+    else if (IS(name, name_len, "grpc-accept-encoding"))
+        call->peer_takes_gzip |= lists_gzip(value, value_len);
+    else if (!IS(name, name_len, "te"))
         serve_metadata(call, name, name_len, value, value_len);
 }
 
@@ -167,6 +191,7 @@ void serve_request(struct rpc_call *call)
         rpc_call_finish(call, &call->status);
         return;
     }
+    call->out_gzip = call->compress = conn->server->compress && call->peer_takes_gzip;
     if (call->method->streams)
         nghttp2_session_change_extpri_stream_priority(
             conn->session, call->stream_id, &(nghttp2_extpri){NGHTTP2_EXTPRI_DEFAULT_URGENCY, 1},
@@ -216,52 +241,88 @@ static size_t serve_put_status(struct status_text *t, const struct err *status, 
     return n;
 }
 
-/* Trailers-only, or a plain HTTP answer to what is not gRPC. */
+/* Status and what the handler added; room for N_STATUS_MAX + OUTGOING_MAX. */
+static size_t serve_put_trailers(struct rpc_call *call, struct status_text *t, nghttp2_nv *to)
+{
+    size_t n = 0;
+    if (call->status.code == ERR_NONE)
+        to[n++] = trailers_ok[0];
+    else
+        n += serve_put_status(t, &call->status, to);
+    return call->reply ? n + outgoing_put(&call->reply->trailers, to + n) : n;
+}
+
+/* A plain HTTP answer, with a line for people, to what is not gRPC. */
+static int serve_submit_http(struct rpc_call *call)
+{
+    static const char text[] = "This port speaks gRPC: POST with content-type application/grpc.\n";
+    static const nghttp2_nv not_allowed[] = {
+        HEADER(":status", "405"), HEADER("content-type", "text/plain"), HEADER("allow", "POST")};
+    static const nghttp2_nv unsupported[] = {HEADER(":status", "415"),
+                                             HEADER("content-type", "text/plain")};
+    nghttp2_data_provider data = call_output_provider(call);
+    /* Without memory the line is left out. */
+    if (buf_append(&call->out, text, sizeof(text) - 1) == 0)
+        call->conn->queued_bytes += sizeof(text) - 1;
+    if (call->http_status == HTTP_METHOD_NOT_ALLOWED)
+        return nghttp2_submit_response(call->conn->session, call->stream_id, not_allowed, 3, &data);
+    return nghttp2_submit_response(call->conn->session, call->stream_id, unsupported, 2, &data);
+}
+
+/* Trailers-only. */
 static int serve_submit_alone(struct rpc_call *call)
 {
     nghttp2_session *session = call->conn->session;
-    nghttp2_nv headers[N_HEADERS_OFFER + N_STATUS_MAX];
+    nghttp2_nv headers[N_HEADERS_OFFER + N_STATUS_MAX + OUTGOING_MAX];
     struct status_text text;
-    size_t n = call->offer_identity ? N_HEADERS_OFFER : N_HEADERS;
+    size_t n = call->offer_encodings ? N_HEADERS_OFFER : N_HEADERS;
     call->sent_end = true;
-    if (call->http_status) {
-        const char *status = call->http_status == HTTP_METHOD_NOT_ALLOWED ? "405" : "415";
-        headers[0] = text_header(":status", status, 3);
-        return nghttp2_submit_response(session, call->stream_id, headers, 1, NULL);
-    }
     memcpy(headers, response_headers, n * sizeof(headers[0]));
-    if (call->status.code == ERR_NONE)
-        headers[n++] = trailers_ok[0];
-    else
-        n += serve_put_status(&text, &call->status, headers + n);
+    n += serve_put_trailers(call, &text, headers + n);
     return nghttp2_submit_response(session, call->stream_id, headers, n, NULL);
+}
+
+static int serve_submit_begin(struct rpc_call *call)
+{
+    nghttp2_session *session = call->conn->session;
+    nghttp2_data_provider data = call_output_provider(call);
+    if (!call->out_gzip && !call->reply)
+        return nghttp2_submit_response(session, call->stream_id, response_headers, N_HEADERS,
+                                       &data);
+    nghttp2_nv headers[N_HEADERS + 1 + OUTGOING_MAX];
+    size_t n = N_HEADERS;
+    memcpy(headers, response_headers, n * sizeof(headers[0]));
+    if (call->out_gzip)
+        headers[n++] = gzip_header;
+    if (call->reply)
+        n += outgoing_put(&call->reply->headers, headers + n);
+    return nghttp2_submit_response(session, call->stream_id, headers, n, &data);
 }
 
 void serve_submit(struct rpc_call *call, bool with_data)
 {
-    struct wire_conn *conn = call->conn;
+    /* Headers that a handler added are no trailers: an answer that has both is not trailers-only.
+     */
+    with_data |= call->reply && call->reply->headers.n > 0;
     int rv;
-    if (with_data) {
-        nghttp2_data_provider data = call_output_provider(call);
-        rv = nghttp2_submit_response(conn->session, call->stream_id, response_headers, N_HEADERS,
-                                     &data);
-    } else {
-        rv = serve_submit_alone(call);
-    }
+    if (call->http_status)
+        rv = serve_submit_http(call);
+    else
+        rv = with_data ? serve_submit_begin(call) : serve_submit_alone(call);
     call->submitted = true;
-    wire_conn_check(conn, rv);
+    wire_conn_check(call->conn, rv);
 }
 
 void serve_submit_trailers(struct rpc_call *call)
 {
     nghttp2_session *session = call->conn->session;
     int rv;
-    if (call->status.code == ERR_NONE) {
+    if (call->status.code == ERR_NONE && !call->reply) {
         rv = nghttp2_submit_trailer(session, call->stream_id, trailers_ok, 1);
     } else {
         struct status_text text;
-        nghttp2_nv trailers[N_STATUS_MAX];
-        size_t n = serve_put_status(&text, &call->status, trailers);
+        nghttp2_nv trailers[N_STATUS_MAX + OUTGOING_MAX];
+        size_t n = serve_put_trailers(call, &text, trailers);
         rv = nghttp2_submit_trailer(session, call->stream_id, trailers, n);
     }
     wire_conn_check(call->conn, rv);

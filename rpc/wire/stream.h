@@ -16,6 +16,7 @@
 #include "rpc/wire/call.h"
 #include "rpc/wire/deadline.h"
 #include "rpc/wire/metadata.h"
+#include "rpc/wire/outgoing.h"
 
 struct route;
 struct wire_conn;
@@ -25,6 +26,11 @@ enum {
     CONN_WINDOW_BYTES = 4 << 20,
     CALL_HIGH_BYTES = 256 << 10, /* queued output: not writable above … */
     CALL_LOW_BYTES = 64 << 10,   /* … until below */
+};
+
+/* What handlers add to a response. */
+struct reply_metadata {
+    struct outgoing headers, trailers;
 };
 
 struct rpc_call {
@@ -41,7 +47,7 @@ struct rpc_call {
     int64_t timeout_ms;  /* grpc-timeout; -1: none came */
     unsigned n_refs;
     int32_t stream_id;
-    int http_status;         /* client: what came; server: refusal other than gRPC's, or 0 */
+    int http_status;         /* client: what came; server: plain HTTP refusal, or 0 */
     size_t header_bytes;     /* received so far, for the limit */
     size_t unconsumed_bytes; /* received, stream window not yet given back */
     size_t max_message_bytes;
@@ -57,15 +63,22 @@ struct rpc_call {
     bool sent_end : 1;     /* trailers or END_STREAM are with nghttp2 */
     bool early : 1;        /* counted in conn->n_early */
     bool remote_ended : 1; /* END_STREAM came */
+    bool remote_reset : 1; /* RST_STREAM came */
     bool end_reported : 1; /* half_closed() was delivered, or the unary request dispatched */
     bool paused : 1;
     bool delivering : 1; /* inside message(): resuming only clears paused */
     bool got_message : 1;
     bool got_content_type : 1;
-    bool got_status : 1;     /* client: grpc-status came */
-    bool close_soon : 1;     /* work: call_close with status */
-    bool offer_identity : 1; /* server: say grpc-accept-encoding in the answer */
+    bool got_status : 1;      /* client: grpc-status came */
+    bool close_soon : 1;      /* work: call_close with status */
+    bool offer_encodings : 1; /* server: say grpc-accept-encoding in the answer */
+    bool peer_takes_gzip : 1;
+    bool in_gzip : 1;      /* its messages may be compressed */
+    bool message_gzip : 1; /* the one that is handed over was */
+    bool out_gzip : 1;     /* our headers say gzip, or will */
+    bool compress : 1;     /* our next messages; only with out_gzip */
 
+    struct reply_metadata *reply; /* server: owned; NULL without */
     struct buf in;  /* received, not yet taken: part of a message, or behind a pause */
     struct buf out; /* framed messages that nghttp2 has not yet taken */
     struct metadata metadata;

@@ -16,6 +16,7 @@
 enum {
     QUICK_MS = 100,
     ROUNDS = 30,
+    TRIES = 3,
     HUNG_CLIENTS = 4,
     HUNG_EACH = 50,
     KILL_MS = 15000,
@@ -34,6 +35,8 @@ struct figure {
     int n;
 };
 
+static struct banger_error failure; /* of the latest timed call */
+
 static void note(struct figure *f, int64_t began_ns, const ProtobufCMessage *answer)
 {
     double ms = (double)(clock_mono_ns() - began_ns) / 1e6;
@@ -41,7 +44,7 @@ static void note(struct figure *f, int64_t began_ns, const ProtobufCMessage *ans
     f->sum_ms += ms;
     f->n++;
     if (!answer) {
-        fprintf(stderr, "%s fails\n", f->what);
+        fprintf(stderr, "%s fails: %s %s\n", f->what, failure.reason, failure.message);
         check_failures++;
     }
     banger_message_free((ProtobufCMessage *)(uintptr_t)answer);
@@ -54,9 +57,10 @@ static void note(struct figure *f, int64_t began_ns, const ProtobufCMessage *ans
         note(&(figure), began_ns, answer ? &answer->base : NULL);                                  \
     } while (0)
 
-/* Calls that have nothing to do with the stuck VM's guest. */
-static void others_are_quick(void)
+/* Calls that have nothing to do with the stuck VM's guest: the longest. */
+static double measure_others(void)
 {
+    double worst = 0;
     struct figure figures[] = {
         {.what = "ListVMs"},      {.what = "GetVM of the stuck one"}, {.what = "GetVM"},
         {.what = "GetVMHandles"}, {.what = "CheckVMHealth"},          {.what = "ListSessions"},
@@ -76,21 +80,31 @@ static void others_are_quick(void)
     send.data.data = (uint8_t *)"x";
     send.data.len = 1;
     for (int i = 0; i < ROUNDS; i++) {
-        TIMED(figures[0], banger_list_vms(client, &list, NULL, NULL));
-        TIMED(figures[1], banger_get_vm(client, &get_stuck, NULL, NULL));
-        TIMED(figures[2], banger_get_vm(client, &get, NULL, NULL));
-        TIMED(figures[3], banger_get_vm_handles(client, &handles, NULL, NULL));
-        TIMED(figures[4], banger_check_vm_health(client, &health, NULL, NULL));
-        TIMED(figures[5], banger_list_sessions(client, &sessions, NULL, NULL));
-        TIMED(figures[6], banger_get_session(client, &session, NULL, NULL));
-        TIMED(figures[7], banger_list_operations(client, &operations, NULL, NULL));
-        TIMED(figures[8], banger_send_stdin(client, &send, NULL, NULL));
+        TIMED(figures[0], banger_list_vms(client, &list, NULL, &failure));
+        TIMED(figures[1], banger_get_vm(client, &get_stuck, NULL, &failure));
+        TIMED(figures[2], banger_get_vm(client, &get, NULL, &failure));
+        TIMED(figures[3], banger_get_vm_handles(client, &handles, NULL, &failure));
+        TIMED(figures[4], banger_check_vm_health(client, &health, NULL, &failure));
+        TIMED(figures[5], banger_list_sessions(client, &sessions, NULL, &failure));
+        TIMED(figures[6], banger_get_session(client, &session, NULL, &failure));
+        TIMED(figures[7], banger_list_operations(client, &operations, NULL, &failure));
+        TIMED(figures[8], banger_send_stdin(client, &send, NULL, &failure));
     }
     for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
         const struct figure *f = &figures[i];
         printf("     %-24s mean %6.2f ms, max %6.2f ms\n", f->what, f->sum_ms / f->n, f->max_ms);
-        CHECK(f->max_ms < QUICK_MS);
+        worst = f->max_ms > worst ? f->max_ms : worst;
     }
+    return worst;
+}
+
+/* A daemon that waits for the stuck VM does so every time; a machine that is busy does not. */
+static void others_are_quick(void)
+{
+    double worst = QUICK_MS;
+    for (int i = 0; i < TRIES && worst >= QUICK_MS; i++)
+        worst = measure_others();
+    CHECK(worst < QUICK_MS);
 }
 
 static size_t count_descriptors(void)
@@ -223,6 +237,16 @@ static void delete_works(void)
     }
 }
 
+static bool fine_is_reached(void *arg)
+{
+    Banger__V1__CheckVMHealthRequest ask = BANGER__V1__CHECK_VMHEALTH_REQUEST__INIT;
+    ask.vm = arg;
+    Banger__V1__CheckVMHealthResponse *health = banger_check_vm_health(client, &ask, NULL, NULL);
+    bool ready = health && health->agent_ready;
+    banger_message_free(health ? &health->base : NULL);
+    return ready;
+}
+
 /* A daemon that starts while a VM hangs serves the others at once. */
 static void start_beside_a_wedged_vm(void)
 {
@@ -234,6 +258,9 @@ static void start_beside_a_wedged_vm(void)
     harness_start(&h, NULL);
     printf("     the daemon answers after %lld ms\n", (long long)(clock_mono_ms() - began));
     CHECK(steps_await_vm(&h, client, fine, VM_STATE(RUNNING), 10000));
+    CHECK(harness_until(fine_is_reached, fine, 10000));
+    printf("     and reaches the other guest after %lld ms\n",
+           (long long)(clock_mono_ms() - began));
     others_are_quick();
     int state = steps_vm_state(&h, client, stuck);
     CHECK(state != VM_STATE(STOPPED) && state != VM_STATE(FAILED) && state != STEPS_GONE);

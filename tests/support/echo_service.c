@@ -57,9 +57,33 @@ static void echo_closed(void *arg, struct rpc_call *call, const struct err *stat
 
 static const struct rpc_call_events hang_events = {.closed = echo_closed};
 
+static bool echo_has_tag(const request_t *r, const char *tag)
+{
+    for (size_t i = 0; i < r->n_tags; i++)
+        if (strcmp(r->tags[i], tag) == 0)
+            return true;
+    return false;
+}
+
+static void echo_decorate(struct rpc_call *call, const request_t *r)
+{
+    static const struct rpc_metadata header[] = {{"x-header", "plain", 5},
+                                                 {"x-header-bin", "\0\1\2", 3}};
+    static const struct rpc_metadata trailer[] = {{"x-trailer", "plain", 5},
+                                                  {"x-trailer-bin", "\3\2\1\0", 4}};
+    if (echo_has_tag(r, "gzip"))
+        (void)rpc_call_set_compression(call, true);
+    if (echo_has_tag(r, "header"))
+        (void)rpc_call_add_headers(call, header, 2, NULL);
+    if (echo_has_tag(r, "trailer"))
+        (void)rpc_call_add_trailers(call, trailer, 2, NULL);
+}
+
 static void echo_unary(void *self, struct rpc_call *call, const request_t *r)
 {
     struct echo_stats *stats = self;
+    stats->n_compressed += rpc_call_message_was_compressed(call);
+    echo_decorate(call, r);
     if (r->fail_code) {
         echo_fail(call, r);
         return;

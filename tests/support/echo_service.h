@@ -34,6 +34,7 @@ struct echo_stats {
     size_t n_started, n_closed; /* calls that keep state: streams and hanging ones */
     int last_code;              /* of the last closed() */
     struct rpc_call *last;      /* the last started one, borrowed */
+    size_t n_compressed;        /* unary requests that came compressed */
     size_t max_message_bytes;   /* largest payload seen */
 };
 

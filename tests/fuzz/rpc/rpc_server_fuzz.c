@@ -23,8 +23,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     deadlines_init(&deadlines);
     router_init(&server.router);
     buf_init(&out, 1 << 20);
-    const struct wire_conn_config config = {
-        .server = &server, .limits = {16, 64 << 10, 8 << 10, 1 << 20}, .deadlines = &deadlines};
+    const struct wire_conn_config config = {.server = &server,
+                                            .limits = {16, 64 << 10, 8 << 10, 1 << 20, 1000},
+                                            .deadlines = &deadlines};
     struct wire_conn *conn = NULL;
     if (router_add(&server.router, &echo_rpc_service, &echo_handlers, &stats, &err) == 0)
         conn = wire_conn_new(&config, &err);

@@ -105,7 +105,7 @@ func errors(conn *grpc.ClientConn) {
 	err = conn.Invoke(ctx, service+"Unary", request(map[string]any{"payload": make([]byte, 5<<20)}), response())
 	check(status.Code(err) == codes.ResourceExhausted, "too large: %v", err)
 	err = conn.Invoke(ctx, service+"Unary", request(nil), response(), grpc.UseCompressor("gzip"))
-	check(status.Code(err) == codes.Unimplemented || status.Code(err) == codes.Internal, "gzip: %v", err)
+	check(err == nil, "gzip: %v", err)
 	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
 	err = conn.Invoke(short, service+"Unary", request(map[string]any{"hang": true}), response())

@@ -1,5 +1,6 @@
 /* The base library: errors, buffers, maps, ids, files, frames. */
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "base/fs.h"
 #include "base/id.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "base/utf8.h"
 #include "tests/support/check.h"
@@ -55,6 +57,44 @@ static void test_err_texts_are_utf8(void)
     char text[] = "\xff\xc3\xa9\xc3";
     utf8_mend(text);
     CHECK_STR(text, "?é?");
+}
+
+/* What went to the log, as a string of the caller's; the log writes to stderr again. */
+static char *log_written(int fd)
+{
+    off_t len = lseek(fd, 0, SEEK_END);
+    char *text = calloc(1, (size_t)len + 1);
+    CHECK_INT(pread(fd, text, (size_t)len, 0), len);
+    log_set_fd(STDERR_FILENO);
+    close(fd);
+    return text;
+}
+
+static size_t count_of(const char *text, const char *what)
+{
+    size_t n = 0;
+    for (; (text = strstr(text, what)); text++)
+        n++;
+    return n;
+}
+
+static void test_log_escapes_and_holds_back(void)
+{
+    int fd = memfd_create("log", MFD_CLOEXEC);
+    log_set_fd(fd);
+    log_warn("vm/\n1", "odd name \"%s\"", "a\x1b[2J\n");
+    for (int i = 0; i < 1000; i++) {
+        log_warn("vm/1", "the guest said %d", i);
+        log_info("vm/2", "the guest said %s", i ? "more" : "something");
+    }
+    log_warn("vm/3", "the guest said %d", 5); /* others are heard */
+    char *text = log_written(fd);
+    CHECK_CONTAINS(text, "subject=\"vm/\\x0a1\" msg=\"odd name \\\"a\\x1b[2J\\x0a\\\"\"\n");
+    CHECK_INT(count_of(text, "vm/1\""), LOG_BURST);
+    CHECK_INT(count_of(text, "vm/2\""), LOG_BURST);
+    CHECK_INT(count_of(text, "vm/3\""), 1);
+    CHECK_INT(count_of(text, "\n"), 2 * LOG_BURST + 2);
+    free(text);
 }
 
 static void test_buf_keeps_order_and_maximum(void)
@@ -212,6 +252,7 @@ int main(void)
 {
     RUN(test_err_reads_from_what_failed_to_why);
     RUN(test_err_texts_are_utf8);
+    RUN(test_log_escapes_and_holds_back);
     RUN(test_buf_keeps_order_and_maximum);
     RUN(test_map_against_a_plain_array);
     RUN(test_ids_and_names);

@@ -46,7 +46,8 @@ static void start(struct pair *p, int method, const echo_request *r, struct seen
                   struct rpc_call **call)
 {
     static const struct rpc_metadata m[] = {{"x-a", "b", 1}, {"x-c-bin", "\1\2\3", 3}};
-    const struct rpc_call_options o = {.timeout_ms = 5000, .metadata = m, .n_metadata = 2};
+    const struct rpc_call_options o = {
+        .timeout_ms = 5000, .metadata = m, .n_metadata = 2, .compress = method == ECHO_UNARY};
     *call = pair_start(p, method, &o, r, s);
 }
 
@@ -57,7 +58,10 @@ static void scenario(struct pair *p)
     struct seen s[N] = {{0}};
     struct rpc_call *calls[N];
     echo_request big = REQUEST_INIT, fail = REQUEST_INIT, hang = REQUEST_INIT;
+    static char *tags[] = {"gzip", "header", "trailer"};
     big.text = "text";
+    big.tags = fail.tags = tags;
+    big.n_tags = fail.n_tags = 3;
     big.payload = (ProtobufCBinaryData){sizeof(body), body};
     big.count = 5;
     fail.fail_code = ERR_PRECONDITION;

@@ -16,7 +16,7 @@ int pair_try_open(struct pair *p)
     buf_init(&p->to_client, PULL_MAX_BYTES);
     const struct wire_conn_config config = {
         .server = &p->wire,
-        .limits = {128, 1 << 20, 16 << 10, 16 << 20},
+        .limits = {128, 1 << 20, 16 << 10, 16 << 20, 0},
         .deadlines = &p->deadlines,
     };
     if (router_add(&p->wire.router, &echo_rpc_service, &echo_handlers, &p->stats, &err) == 0 &&

@@ -171,14 +171,15 @@ static void test_http_refusals(void)
     struct raw r;
     raw_open(&r);
     REQUEST(&r, empty_message, HEAD, ":path: " UNARY, "content-type: application/json");
-    CHECK_STR(r.headers, ":status: 415\n");
+    CHECK_CONTAINS(r.headers, ":status: 415\n");
     REQUEST(&r, empty_message, HEAD, ":path: " UNARY);
-    CHECK_STR(r.headers, ":status: 415\n");
+    CHECK_CONTAINS(r.headers, ":status: 415\n");
     REQUEST(&r, empty_message, HEAD, ":path: " UNARY, "content-type: application/grpcweb");
-    CHECK_STR(r.headers, ":status: 415\n");
+    CHECK_CONTAINS(r.headers, ":status: 415\n");
     REQUEST(&r, empty_message, ":method: GET", ":scheme: http", ":authority: x", ":path: /",
             "content-type: application/grpc");
-    CHECK_STR(r.headers, ":status: 405\n");
+    CHECK_CONTAINS(r.headers, ":status: 405\n");
+    CHECK(r.body_len > 0);
     CHECK_INT(r.pair.server->n_calls, 0);
     raw_close(&r);
 }
@@ -188,9 +189,9 @@ static void test_grpc_refusals(void)
     struct raw r;
     raw_open(&r);
     REQUEST(&r, empty_message, HEAD, ":path: " UNARY, "content-type: application/grpc",
-            "grpc-encoding: gzip");
+            "grpc-encoding: snappy");
     CHECK_CONTAINS(r.headers, "grpc-status: 12\n");
-    CHECK_CONTAINS(r.headers, "grpc-accept-encoding: identity\n");
+    CHECK_CONTAINS(r.headers, "grpc-accept-encoding: identity,gzip\n");
     REQUEST(&r, empty_message, HEAD, ":path: " UNARY, "content-type: application/grpc",
             "grpc-timeout: soon");
     CHECK_CONTAINS(r.headers, "grpc-status: 3\n");

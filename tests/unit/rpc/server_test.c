@@ -1,6 +1,7 @@
 /* rpc/event's server over real Unix sockets: identity, socket files, deadlines, drain. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -43,6 +44,12 @@ static int identify(void *arg, struct rpc_peer *peer, struct err *err)
     struct fixture *f = arg;
     if (f->refuse)
         return err_set(err, ERR_DENIED, "not today");
+    if (peer->kind == RPC_PEER_INSECURE) {
+        CHECK_INT(peer->uid, (uid_t)-1);
+        CHECK(strncmp(peer->address, "127.0.0.1:", 10) == 0);
+        peer->role = RPC_ROLE_VIEWER;
+        return 0;
+    }
     CHECK_INT(peer->kind, RPC_PEER_UNIX);
     CHECK_INT(peer->uid, getuid());
     CHECK_INT(peer->pid, getpid());
@@ -114,14 +121,19 @@ static int connect_to(const char *path)
     return fd;
 }
 
-static void connect_client(struct fixture *f)
+static void attach_client(struct fixture *f, int fd)
 {
     struct err err;
     f->client = rpc_client_new("localhost", &err);
-    f->fd = connect_to(f->path);
+    f->fd = fd;
     watch_init(&f->watch, f->loop, f->fd, client_ready, f);
     watch_want(&f->watch, WATCH_READ);
     client_flush(f);
+}
+
+static void connect_client(struct fixture *f)
+{
+    attach_client(f, connect_to(f->path));
 }
 
 static void close_fixture(struct fixture *f)
@@ -250,6 +262,104 @@ static void test_socket_files(void)
     close_fixture(&f);
 }
 
+static void test_tcp(void)
+{
+    static const char *const bad[] = {"",          "80",          "127.0.0.1",       "127.0.0.1:",
+                                      "[::1]",     "127.0.0.1:x", "127.0.0.1:-1",    "localhost:80",
+                                      "0.0.0.0:0", "[::]:0",      "127.0.0.1:65536", "192.0.2.1:0"};
+    struct fixture f;
+    struct err err;
+    uint16_t port = 0;
+    open_fixture(&f, 0);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        CHECK_INT(rpc_server_listen_tcp_insecure(f.server, bad[i], &port, &err), -1);
+        CHECK_INT(err.code, ERR_INVALID);
+    }
+    CHECK_INT(rpc_server_listen_tcp_insecure(f.server, "127.0.0.1:0", &port, &err), 0);
+    CHECK(port != 0);
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(port)};
+    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_INT(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    attach_client(&f, fd);
+    echo_request r = REQUEST_INIT;
+    CHECK_INT(call(&f, ECHO_UNARY, &r, 0, NULL).code, ERR_NONE);
+    CHECK_INT(call(&f, ECHO_ADMIN, &r, 0, NULL).code, ERR_DENIED);
+    close_fixture(&f);
+}
+
+static bool note_connection(void *arg, const struct rpc_connection_info *info)
+{
+    struct rpc_connection_info *last = arg;
+    CHECK(info->peer->uid == getuid());
+    *last = *info;
+    return true;
+}
+
+/* Listed while a call is open; kicked, both sides hear of it. */
+static void test_list_and_kick(void)
+{
+    struct fixture f;
+    struct err err;
+    struct seen s = {0};
+    echo_request r = REQUEST_INIT;
+    struct rpc_connection_info info = {0};
+    open_fixture(&f, 0);
+    connect_client(&f);
+    CHECK_INT(call(&f, ECHO_UNARY, &r, 0, NULL).code, ERR_NONE);
+    r.hang = true;
+    struct rpc_call *c =
+        rpc_client_start(f.client, echo_method(ECHO_UNARY), NULL, &r.base, &seen_events, &s, &err);
+    client_flush(&f);
+    r.hang = false;
+    CHECK_INT(call(&f, ECHO_UNARY, &r, 0, NULL).code, ERR_NONE);
+    rpc_server_each_connection(f.server, note_connection, &info);
+    CHECK_INT(info.id, 1);
+    CHECK_INT(info.n_calls, 1);
+    CHECK(info.bytes_in > 100 && info.bytes_out > 50);
+    CHECK(info.since_ns > 0 && info.since_ns <= clock_real_ns());
+    CHECK_INT(rpc_server_kick(f.server, 7, "", &err), -1);
+    CHECK_INT(err.code, ERR_NOT_FOUND);
+    CHECK_INT(rpc_server_kick(f.server, info.id, "kicked by a test", &err), 0);
+    CHECK_INT(rpc_server_connections(f.server), 1);
+    while (!f.lost && !f.late)
+        run(&f);
+    CHECK_INT(rpc_server_connections(f.server), 0);
+    CHECK_INT(f.stats.last_code, ERR_CANCELLED);
+    CHECK_INT(s.status.code, ERR_UNAVAILABLE);
+    rpc_call_unref(c);
+    close_fixture(&f);
+}
+
+/* Too old: sent away, and cut when the grace is over. */
+static void test_max_age(void)
+{
+    struct fixture f;
+    struct err err;
+    struct seen s = {0};
+    echo_request r = REQUEST_INIT;
+    open_fixture(&f, 0);
+    rpc_server_free(f.server);
+    const struct rpc_server_config config = {
+        .identify = identify, .arg = &f, .max_age_ms = 30, .max_age_grace_ms = 30};
+    f.server = rpc_server_new(f.loop, &config, &err);
+    CHECK_INT(rpc_server_add(f.server, &echo_rpc_service, &echo_handlers, &f.stats, &err), 0);
+    CHECK_INT(rpc_server_listen_unix(f.server, f.path, 0, &err), 0);
+    connect_client(&f);
+    r.hang = true;
+    struct rpc_call *c =
+        rpc_client_start(f.client, echo_method(ECHO_UNARY), NULL, &r.base, &seen_events, &s, &err);
+    client_flush(&f);
+    while (!f.lost && !f.late)
+        run(&f);
+    CHECK(rpc_client_draining(f.client));
+    CHECK_INT(s.n_closed, 1);
+    CHECK_INT(s.status.code, ERR_UNAVAILABLE);
+    CHECK_INT(rpc_server_connections(f.server), 0);
+    rpc_call_unref(c);
+    close_fixture(&f);
+}
+
 static void test_refused(void)
 {
     struct fixture f;
@@ -322,6 +432,9 @@ int main(void)
     RUN(test_calls);
     RUN(test_server_deadline);
     RUN(test_socket_files);
+    RUN(test_tcp);
+    RUN(test_list_and_kick);
+    RUN(test_max_age);
     RUN(test_refused);
     RUN(test_handshake_timeout);
     RUN(test_drain);

@@ -28,6 +28,18 @@ grpc_health_v1_health_watch_dispatch(
     return true;
 }
 
+static bool
+grpc_health_v1_health_list_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct grpc_health_v1_health_handlers *h = handlers;
+    if (!h->list)
+        return false;
+    h->list(self, call, (const Grpc__Health__V1__HealthListRequest *)request);
+    return true;
+}
+
 static const struct rpc_method grpc_health_v1_health_methods[] = {
     [GRPC_HEALTH_V1_HEALTH_CHECK] = {
         .name = "Check",
@@ -44,6 +56,14 @@ static const struct rpc_method grpc_health_v1_health_methods[] = {
         .response = &grpc__health__v1__health_check_response__descriptor,
         .dispatch = grpc_health_v1_health_watch_dispatch,
         .streams = RPC_SERVER_STREAMS,
+        .role = RPC_ROLE_ANYONE,
+    },
+    [GRPC_HEALTH_V1_HEALTH_LIST] = {
+        .name = "List",
+        .path = "/grpc.health.v1.Health/List",
+        .request = &grpc__health__v1__health_list_request__descriptor,
+        .response = &grpc__health__v1__health_list_response__descriptor,
+        .dispatch = grpc_health_v1_health_list_dispatch,
         .role = RPC_ROLE_ANYONE,
     },
 };

@@ -12,6 +12,7 @@ extern const struct rpc_service grpc_health_v1_health;
 enum grpc_health_v1_health_method {
     GRPC_HEALTH_V1_HEALTH_CHECK,
     GRPC_HEALTH_V1_HEALTH_WATCH,
+    GRPC_HEALTH_V1_HEALTH_LIST,
     GRPC_HEALTH_V1_HEALTH_METHODS /* their number */
 };
 
@@ -47,6 +48,23 @@ static inline const Grpc__Health__V1__HealthCheckResponse *
 grpc_health_v1_health_watch_response(const ProtobufCMessage *message)
 {
     return (const Grpc__Health__V1__HealthCheckResponse *)message;
+}
+
+/* List: Grpc__Health__V1__HealthListRequest -> Grpc__Health__V1__HealthListResponse */
+static inline struct rpc_call *
+grpc_health_v1_health_list_start(
+    struct rpc_client *client, const struct rpc_call_options *options,
+    const Grpc__Health__V1__HealthListRequest *request,
+    const struct rpc_call_events *events, void *arg, struct err *err)
+{
+    return rpc_client_start(client, &grpc_health_v1_health.methods[GRPC_HEALTH_V1_HEALTH_LIST],
+                            options, &request->base, events, arg, err);
+}
+
+static inline const Grpc__Health__V1__HealthListResponse *
+grpc_health_v1_health_list_response(const ProtobufCMessage *message)
+{
+    return (const Grpc__Health__V1__HealthListResponse *)message;
 }
 
 #endif

@@ -17,6 +17,8 @@ struct grpc_health_v1_health_handlers {
         const Grpc__Health__V1__HealthCheckRequest *request);
     void (*watch)(void *self, struct rpc_call *call,
         const Grpc__Health__V1__HealthCheckRequest *request);
+    void (*list)(void *self, struct rpc_call *call,
+        const Grpc__Health__V1__HealthListRequest *request);
 };
 
 /* handlers must outlive the server; self is passed to each of them. */
@@ -38,6 +40,14 @@ grpc_health_v1_health_watch_send(
     struct rpc_call *call, const Grpc__Health__V1__HealthCheckResponse *message)
 {
     return rpc_call_send(call, &message->base);
+}
+
+/* List */
+static inline void
+grpc_health_v1_health_list_reply(
+    struct rpc_call *call, const Grpc__Health__V1__HealthListResponse *response)
+{
+    rpc_call_reply(call, &response->base);
 }
 
 #endif

@@ -1,0 +1,12 @@
+/* Written by protoc-gen-banger-rpc from grpc/reflection/v1/reflection.proto; do not edit. */
+#include "grpc/reflection/v1/reflection.server.rpc.h"
+
+#include "grpc/reflection/v1/reflection.rpc.h"
+#include "rpc/event/server.h"
+
+int grpc_reflection_v1_server_reflection_register(
+    struct rpc_server *server, const struct grpc_reflection_v1_server_reflection_handlers *handlers,
+    void *self, struct err *err)
+{
+    return rpc_server_add(server, &grpc_reflection_v1_server_reflection, handlers, self, err);
+}

@@ -1,0 +1,36 @@
+/* Written by protoc-gen-banger-rpc from grpc/reflection/v1alpha/reflection.proto; do not edit. */
+#include "grpc/reflection/v1alpha/reflection.rpc.h"
+#include "grpc/reflection/v1alpha/reflection.server.rpc.h"
+
+/* ServerReflection */
+
+static bool
+grpc_reflection_v1alpha_server_reflection_server_reflection_info_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct grpc_reflection_v1alpha_server_reflection_handlers *h = handlers;
+    if (!h->server_reflection_info)
+        return false;
+    (void)request;
+    h->server_reflection_info(self, call);
+    return true;
+}
+
+static const struct rpc_method grpc_reflection_v1alpha_server_reflection_methods[] = {
+    [GRPC_REFLECTION_V1ALPHA_SERVER_REFLECTION_SERVER_REFLECTION_INFO] = {
+        .name = "ServerReflectionInfo",
+        .path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        .request = &grpc__reflection__v1alpha__server_reflection_request__descriptor,
+        .response = &grpc__reflection__v1alpha__server_reflection_response__descriptor,
+        .dispatch = grpc_reflection_v1alpha_server_reflection_server_reflection_info_dispatch,
+        .streams = RPC_CLIENT_STREAMS | RPC_SERVER_STREAMS,
+        .role = RPC_ROLE_ANYONE,
+    },
+};
+
+const struct rpc_service grpc_reflection_v1alpha_server_reflection = {
+    .name = "grpc.reflection.v1alpha.ServerReflection",
+    .methods = grpc_reflection_v1alpha_server_reflection_methods,
+    .n_methods = GRPC_REFLECTION_V1ALPHA_SERVER_REFLECTION_METHODS,
+};

@@ -1,0 +1,104 @@
+/* How long connections live: keepalive, age, lists of them and kicking one out; see server.h. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "rpc/event/connection.h"
+
+static void connection_end(struct connection *conn, const char *why)
+{
+    struct err err;
+    err_set(&err, ERR_UNAVAILABLE, "%s", why);
+    log_debug("rpc", "connection of %s: %s", conn->wire->peer.principal, why);
+    connection_close(conn, &err);
+}
+
+static void connection_keepalive_passed(struct deadline *d)
+{
+    struct connection *conn = container_of(d, struct connection, keepalive);
+    const struct rpc_server_config *c = &conn->server->config;
+    int64_t next = wire_conn_keepalive(conn->wire, clock_mono_ms(), c->keepalive_interval_ms,
+                                       c->keepalive_timeout_ms);
+    if (next < 0)
+        connection_end(conn, "the peer does not answer pings");
+    else if (deadlines_set(&conn->server->deadlines, d, next) < 0)
+        connection_end(conn, "out of memory");
+}
+
+static void connection_age_passed(struct deadline *d)
+{
+    struct connection *conn = container_of(d, struct connection, age);
+    struct rpc_server *server = conn->server;
+    if (conn->aged) {
+        connection_end(conn, "the connection is too old");
+        return;
+    }
+    conn->aged = true;
+    wire_conn_drain(conn->wire);
+    if (deadlines_set(&server->deadlines, d, clock_mono_ms() + server->config.max_age_grace_ms) < 0)
+        connection_end(conn, "out of memory");
+}
+
+int connection_watch(struct connection *conn)
+{
+    struct rpc_server *server = conn->server;
+    const struct rpc_server_config *c = &server->config;
+    conn->id = ++server->n_opened;
+    conn->since_ns = clock_real_ns();
+    conn->keepalive.passed = connection_keepalive_passed;
+    conn->age.passed = connection_age_passed;
+    /* The kernel tells when the other end of a Unix socket is gone. */
+    if (c->keepalive_interval_ms > 0 && conn->wire->peer.kind != RPC_PEER_UNIX &&
+        deadlines_set(&server->deadlines, &conn->keepalive,
+                      conn->progress_ms + c->keepalive_interval_ms) < 0)
+        return -1;
+    /* Nine to eleven tenths, so that those that came together do not all go together. */
+    if (c->max_age_ms > 0 &&
+        deadlines_set(&server->deadlines, &conn->age,
+                      conn->progress_ms + c->max_age_ms * (90 + (int64_t)(conn->id % 21)) / 100) <
+            0)
+        return -1;
+    return 0;
+}
+
+void connection_unwatch(struct connection *conn)
+{
+    deadlines_remove(&conn->server->deadlines, &conn->keepalive);
+    deadlines_remove(&conn->server->deadlines, &conn->age);
+}
+
+void rpc_server_each_connection(const struct rpc_server *server,
+                                bool (*visit)(void *arg, const struct rpc_connection_info *info),
+                                void *arg)
+{
+    for (const struct list *l = server->connections.next; l != &server->connections; l = l->next) {
+        const struct connection *conn = container_of(l, struct connection, link);
+        const struct rpc_connection_info info = {
+            .id = conn->id,
+            .peer = &conn->wire->peer,
+            .n_calls = conn->wire->n_calls,
+            .bytes_in = conn->wire->bytes_in,
+            .bytes_out = conn->wire->bytes_out,
+            .since_ns = conn->since_ns,
+        };
+        if (!visit(arg, &info))
+            return;
+    }
+}
+
+int rpc_server_kick(struct rpc_server *server, uint64_t id, const char *why, struct err *err)
+{
+    list_foreach(pos, &server->connections)
+    {
+        struct connection *conn = container_of(pos, struct connection, link);
+        if (conn->id != id)
+            continue;
+        snprintf(conn->kicked, sizeof(conn->kicked), "%s", *why ? why : "kicked");
+        if (list_empty(&conn->dirty_link))
+            list_add_tail(&server->dirty, &conn->dirty_link);
+        server_wake(server);
+        return 0;
+    }
+    return err_set(err, ERR_NOT_FOUND, "no connection with id %llu", (unsigned long long)id);
+}

@@ -126,6 +126,18 @@ wait "$run" || code=$?
 [ "$code" = 9 ] || fail "exit status $code over a restart, want 9: $(cat "$top/err")"
 exec 4<&-
 
+# Certificates of both sides renewed under load: not one call fails.
+(for i in $(seq 40); do on_laptop "$banger" vm list >/dev/null 2>>"$top/load.err" || echo "$i" >>"$top/load.failed"; done) &
+load=$!
+daemon_pid=$(for p in $(ours); do [ "$(readlink "/proc/$p/exe")" != "$(readlink -f "$daemon")" ] || echo "$p"; done)
+for i in $(seq 10); do
+    on_host "$banger" auth init >/dev/null || fail "auth init again"
+    kill -HUP "$daemon_pid"
+    [ "$i" != 5 ] || on_laptop "$banger" auth rotate || fail "rotate under load"
+done
+wait "$load"
+[ ! -e "$top/load.failed" ] || fail "calls failed while certificates were renewed: $(cat "$top/load.err")"
+
 # Rotation, then revocation under a live stream.
 on_laptop "$banger" auth rotate || fail "rotate"
 on_laptop "$banger" vm list >/dev/null || fail "vm list after rotation"

@@ -1,0 +1,126 @@
+/* Every method of the contract times every role: who may not call is told so before anything of the
+ * method runs, who may gets through to the handler. */
+#include <stdlib.h>
+
+#include "banger/v1/auth.rpc.h"
+#include "banger/v1/event.rpc.h"
+#include "banger/v1/file.rpc.h"
+#include "banger/v1/forward.rpc.h"
+#include "banger/v1/guest_session.rpc.h"
+#include "banger/v1/host.rpc.h"
+#include "banger/v1/image.rpc.h"
+#include "banger/v1/operation.rpc.h"
+#include "banger/v1/snapshot.rpc.h"
+#include "banger/v1/vm.rpc.h"
+#include "grpc/health/v1/health.rpc.h"
+#include "rpc/wire/router.h"
+#include "tests/support/check.h"
+#include "tests/unit/rpc/pair.h"
+
+static const struct rpc_service *const services[] = {
+    &banger_v1_vm_service,      &banger_v1_guest_session_service, &banger_v1_operation_service,
+    &banger_v1_image_service,   &banger_v1_kernel_service,        &banger_v1_event_service,
+    &banger_v1_host_service,    &banger_v1_snapshot_service,      &banger_v1_file_service,
+    &banger_v1_forward_service, &banger_v1_auth_service,          &grpc_health_v1_health,
+};
+
+enum { N_SERVICES = sizeof(services) / sizeof(services[0]), HANDLERS_BYTES = 1024 };
+
+/* No handler at all: what gets through is answered UNIMPLEMENTED. */
+static const _Alignas(max_align_t) unsigned char no_handlers[HANDLERS_BYTES];
+
+static void closed(void *arg, struct rpc_call *call, const struct err *status)
+{
+    (void)call;
+    *(struct err *)arg = *status;
+}
+
+static const struct rpc_call_events events = {.closed = closed};
+
+static enum err_code try_call(struct pair *p, const struct rpc_method *method)
+{
+    struct err status = ERR_INIT;
+    bool streams = method->streams & RPC_CLIENT_STREAMS;
+    ProtobufCMessage *request = calloc(1, method->request->sizeof_message);
+    protobuf_c_message_init(method->request, request);
+    struct rpc_call *call = rpc_client_start(p->client, method, NULL, streams ? NULL : request,
+                                             &events, &status, &status);
+    CHECK(call != NULL);
+    pair_run(p);
+    if (streams && status.code == ERR_NONE) {
+        rpc_call_half_close(call);
+        pair_run(p);
+    }
+    rpc_call_unref(call);
+    free(request);
+    return status.code;
+}
+
+static void test_every_method_and_role(void)
+{
+    struct pair p;
+    struct err err;
+    size_t n_denied = 0, n_through = 0;
+    pair_open(&p);
+    for (size_t i = 0; i < N_SERVICES; i++)
+        CHECK_INT(router_add(&p.wire.router, services[i], no_handlers, NULL, &err), 0);
+    for (int role = RPC_ROLE_NONE; role <= RPC_ROLE_FLEET; role++) {
+        p.server->peer.role = (enum rpc_role)role;
+        for (size_t i = 0; i < N_SERVICES; i++) {
+            for (size_t m = 0; m < services[i]->n_methods; m++) {
+                const struct rpc_method *method = &services[i]->methods[m];
+                CHECK(method->role >= RPC_ROLE_ANYONE && method->role <= RPC_ROLE_FLEET);
+                bool may = role >= method->role;
+                enum err_code code = try_call(&p, method);
+                if (code != (may ? ERR_UNIMPLEMENTED : ERR_DENIED))
+                    fprintf(stderr, "%s as role %d:\n", method->path, role);
+                CHECK_INT(code, may ? ERR_UNIMPLEMENTED : ERR_DENIED);
+                n_denied += !may;
+                n_through += may;
+            }
+        }
+    }
+    printf("%zu denied, %zu through\n", n_denied, n_through);
+    CHECK(n_denied > 100 && n_through > 100);
+    pair_close(&p);
+}
+
+/* What must never become cheaper by an edit of a .proto file. */
+static void test_sensitive_methods(void)
+{
+    static const struct {
+        const char *path;
+        int role;
+    } rows[] = {
+        {"/banger.v1.AuthService/InitAuth", RPC_ROLE_ADMIN},
+        {"/banger.v1.AuthService/CreateToken", RPC_ROLE_ADMIN},
+        {"/banger.v1.AuthService/RevokeIdentity", RPC_ROLE_ADMIN},
+        {"/banger.v1.AuthService/ListIdentities", RPC_ROLE_ADMIN},
+        {"/banger.v1.HostService/Shutdown", RPC_ROLE_ADMIN},
+        {"/banger.v1.VMService/GetVMHandles", RPC_ROLE_ADMIN},
+        {"/banger.v1.VMService/CreateVM", RPC_ROLE_OPERATOR},
+        {"/banger.v1.GuestSessionService/StartSession", RPC_ROLE_OPERATOR},
+        {"/banger.v1.VMService/ListVMs", RPC_ROLE_VIEWER},
+    };
+    /* Tokens come as ANYONE: these are all that one who has not enrolled can reach. */
+    size_t n_anyone = 0;
+    for (size_t i = 0; i < N_SERVICES; i++) {
+        for (size_t m = 0; m < services[i]->n_methods; m++) {
+            const struct rpc_method *method = &services[i]->methods[m];
+            n_anyone += method->role == RPC_ROLE_ANYONE;
+            for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
+                if (strcmp(rows[k].path, method->path) == 0)
+                    CHECK(method->role >= rows[k].role);
+            if (method->role == RPC_ROLE_ANYONE)
+                printf("anyone: %s\n", method->path);
+        }
+    }
+    CHECK(n_anyone <= 5);
+}
+
+int main(void)
+{
+    RUN(test_every_method_and_role);
+    RUN(test_sensitive_methods);
+    return check_end();
+}

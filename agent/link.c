@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 enum { MESSAGE_ROOM = 1024, READ_BYTES = 64 * 1024, READS_PER_ROUND = 16 };
 
@@ -95,13 +96,21 @@ static int read_some(struct link *link)
     return n < 0 && errno == EAGAIN ? -1 : 0;
 }
 
+/* A port's data and the news that a host left or came reach us by two queues, in no order: the
+ * hello of a new host may be read before the old one is seen to have left. So the link is given up
+ * only when the host stays away; else that hello's answer would be thrown away with it. A hello
+ * makes a fresh start anyway. */
 static void host_gone(struct link *link)
 {
     if (link->kind != LINK_PORT) {
         close_channel(link);
         return;
     }
-    forget(link);
+    int64_t now = clock_mono_ms();
+    if (link->away_since_ms == 0)
+        link->away_since_ms = now;
+    if (now - link->away_since_ms >= LINK_GONE_MS)
+        forget(link);
     struct stat st;
     if (fstat(link->fd, &st) < 0 || access("/dev", F_OK) < 0) {
         close_channel(link);
@@ -119,6 +128,8 @@ static void take_input(struct link *link)
         if (buf_len(&link->out) >= LINK_INPUT_BYTES)
             return;
         int got = read_some(link);
+        if (got != 0)
+            link->away_since_ms = 0;
         if (got > 0) {
             link->n_looks = 0;
             continue;

@@ -26,6 +26,7 @@ enum {
     LINK_LOOK_MS = 20,       /* between looks for a host that has gone or a port not there yet */
     LINK_LOOK_IDLE_MS = 200, /* the same after LINK_LOOK_BUSY looks */
     LINK_LOOK_BUSY = 250,
+    LINK_GONE_MS = 200, /* a host away for so long has gone; see host_gone */
 };
 
 enum link_kind { LINK_PORT, LINK_LISTENER, LINK_SOCKET };
@@ -39,6 +40,7 @@ struct link {
     struct loop_io io, accept_io;
     struct loop_timer look; /* runs while there is no host */
     int n_looks;
+    int64_t away_since_ms; /* the host was not there at the latest looks; 0: it was */
     struct buf in, out;
     bool linked;                /* the hello of this link has been taken */
     bool more_in, blocked;      /* unread input may wait; the last write would have blocked */

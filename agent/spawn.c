@@ -110,6 +110,8 @@ static int place_fds(const struct spawn_plan *plan)
     return plan->tty ? ioctl(0, TIOCSCTTY, 0) : 0;
 }
 
+enum { FILES_WANTED = 65536 };
+
 static struct rlimit inherited_files;
 static bool limits_raised, hidden_from_oom;
 
@@ -123,8 +125,12 @@ static void set_oom_score(const char *score)
 void spawn_protect_self(bool from_oom)
 {
     if (!limits_raised && getrlimit(RLIMIT_NOFILE, &inherited_files) == 0) {
-        struct rlimit most = {inherited_files.rlim_max, inherited_files.rlim_max};
-        limits_raised = setrlimit(RLIMIT_NOFILE, &most) == 0;
+        /* Ended sessions keep the files of their output; the kernel gives process 1 too few. */
+        struct rlimit most = {inherited_files.rlim_max, inherited_files.rlim_max}, more = most;
+        if (more.rlim_max < FILES_WANTED)
+            more = (struct rlimit){FILES_WANTED, FILES_WANTED};
+        limits_raised =
+            setrlimit(RLIMIT_NOFILE, &more) == 0 || setrlimit(RLIMIT_NOFILE, &most) == 0;
     }
     if (from_oom)
         set_oom_score("-1000");

@@ -15,7 +15,12 @@
 #include "tests/support/harness.h"
 #include "tests/support/vm_steps.h"
 
-enum { THREADS = 4, COMMAND_MS = 120000, OUTPUT_MAX = 256 * 1024 };
+enum {
+    THREADS = 4,
+    COMMAND_MS = 120000,
+    STALL_MS = 12000, /* less than a link waits for the answer to a hello that was lost */
+    OUTPUT_MAX = 256 * 1024,
+};
 
 static struct harness h;
 static char box[STEPS_ID_BYTES];
@@ -84,7 +89,7 @@ static void nothing_is_lost(void)
     for (int64_t end = clock_mono_ms() + seconds * 1000; clock_mono_ms() < end; kills++) {
         /* A kill after a few more commands, at whatever point the others are then. */
         int want = n_done + 1 + (int)(emit_word(7, (uint64_t)kills) % 8);
-        CHECK(harness_until(some_more_are_done, &want, COMMAND_MS));
+        CHECK(harness_until(some_more_are_done, &want, STALL_MS));
         harness_crash(&h);
     }
     over = true;

@@ -41,6 +41,20 @@ void connection_close(struct connection *conn, const struct err *why)
         server_wake(server);
 }
 
+void connection_linger(struct connection *conn, const struct err *why)
+{
+    struct rpc_server *server = conn->server;
+    connection_unwatch(conn);
+    conn->lingering = true;
+    if (buf_len(&conn->unsent) > 0 || shutdown(conn->fd, SHUT_WR) < 0 ||
+        deadlines_set(&server->deadlines, &conn->idle, clock_mono_ms() + LINGER_MS) < 0) {
+        connection_close(conn, why);
+        return;
+    }
+    connection_want(conn, true, false);
+    server_arm_timer(server);
+}
+
 static void connection_lost(struct connection *conn, int errnum)
 {
     struct err why;
@@ -147,6 +161,8 @@ static enum flush connection_flush_unsent(struct connection *conn)
 void connection_flush(struct connection *conn)
 {
     list_remove(&conn->dirty_link);
+    if (conn->lingering)
+        return;
     enum flush state = connection_flush_unsent(conn);
     if (state == FLUSH_CLOSED)
         return;
@@ -170,7 +186,10 @@ void connection_flush(struct connection *conn)
     }
     if (state == FLUSH_DONE && wire_conn_is_finished(conn->wire)) {
         err_set(&why, ERR_UNAVAILABLE, "the connection has ended");
-        connection_close(conn, &why);
+        if (conn->tls)
+            connection_close(conn, &why);
+        else
+            connection_linger(conn, &why);
         return;
     }
     bool congested = state == FLUSH_BLOCKED && wire_conn_is_congested(conn->wire);
@@ -195,6 +214,8 @@ static void connection_on_readable(evutil_socket_t fd, short what, void *arg)
         connection_close(conn, &err);
         return;
     }
+    if (conn->lingering)
+        return;
     const uint8_t *data = server->read_block;
     size_t len = (size_t)n;
     if (conn->tls && !connection_tls_receive(conn, &data, &len))
@@ -224,8 +245,8 @@ static void connection_idle_passed(struct deadline *d)
     struct err why;
     int64_t now = clock_mono_ms(), at = conn->progress_ms + server->config.idle_timeout_ms;
     bool stuck = buf_len(&conn->unsent) > 0;
-    if (conn->refused) {
-        err_set(&why, ERR_UNAUTHENTICATED, "the peer was refused");
+    if (conn->lingering) {
+        err_set(&why, ERR_UNAVAILABLE, "the connection has ended");
     } else if (!conn->wire->greeted) {
         err_set(&why, ERR_DEADLINE, "the peer did not begin HTTP/2 in time");
     } else if (now < at || (conn->wire->n_calls > 0 && !stuck)) {

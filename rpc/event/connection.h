@@ -25,6 +25,7 @@ enum {
     READ_BLOCK_BYTES = 64 << 10,
     WRITE_BLOCK_BYTES = 256 << 10,   /* pulled and written at a time … */
     WRITE_BLOCK_MAX_BYTES = 1 << 20, /* … with room for the frames behind it */
+    LINGER_MS = 1000,                /* for a peer to read our last words and close */
     REFUSALS_LOG_MS = 1000,          /* at most one line about refused handshakes in so long */
 };
 
@@ -76,10 +77,10 @@ struct connection {
     int64_t progress_ms; /* bytes moved last */
     int fd;              /* owned */
     bool reading, writing;
-    bool shaking; /* in server->handshakes: the handshake is not done, or has failed */
-    bool refused; /* the alert is out: what comes is thrown away until the peer closes */
-    bool cut;     /* to be closed with the next flush */
-    bool aged;    /* sent away for its age, may end its calls */
+    bool shaking;   /* in server->handshakes: the handshake is not done, or has failed */
+    bool lingering; /* we are done: what comes is thrown away until the peer closes */
+    bool cut;       /* to be closed with the next flush */
+    bool aged;      /* sent away for its age, may end its calls */
 };
 
 struct listener {
@@ -101,6 +102,10 @@ int connection_open(struct rpc_server *server, int fd, const struct rpc_peer *pe
                     struct tls_context *tls, struct err *err);
 void connection_close(struct connection *conn, const struct err *why);
 void connection_flush(struct connection *conn);
+/* Says that we are done and waits, a second at most, for the peer to close: closing with something
+ * of the peer's unread would reset the connection, and take from it what we said last. Nothing may
+ * be unsent. Closes at once where that cannot be had. */
+void connection_linger(struct connection *conn, const struct err *why);
 /* Sends a block, behind what waits already, and empties it. False: the connection is closed. */
 bool connection_write(struct connection *conn, struct buf *block);
 /* What is waited for. */

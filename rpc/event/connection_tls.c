@@ -13,8 +13,6 @@
 #include "base/log.h"
 #include "rpc/event/connection.h"
 
-enum { REFUSED_LINGER_MS = 1000 };
-
 _Static_assert(sizeof(((struct rpc_peer *)0)->principal) == TLS_PRINCIPAL_BYTES, "principal");
 _Static_assert(sizeof(((struct rpc_peer *)0)->serial) == TLS_SERIAL_BYTES, "serial");
 
@@ -75,22 +73,12 @@ static void tls_log_refusal(struct connection *conn, const struct err *err)
     server->n_refused = 0;
 }
 
-/* The alert must arrive: closing now, with the peer's first request unread, would reset the
- * connection and take the alert away from it. So we say that we are done, and wait for it. */
+/* The alert must arrive, though the peer's first request may be unread. */
 static void tls_refuse(struct connection *conn, const struct err *err)
 {
-    struct rpc_server *server = conn->server;
     tls_log_refusal(conn, err);
-    if (!connection_write(conn, &server->tls_block))
-        return;
-    conn->refused = true;
-    if (buf_len(&conn->unsent) > 0 || shutdown(conn->fd, SHUT_WR) < 0 ||
-        deadlines_set(&server->deadlines, &conn->idle, clock_mono_ms() + REFUSED_LINGER_MS) < 0) {
-        connection_close(conn, err);
-        return;
-    }
-    connection_want(conn, true, false);
-    server_arm_timer(server);
+    if (connection_write(conn, &conn->server->tls_block))
+        connection_linger(conn, err);
 }
 
 /* The handshake is done: the hook says who this is. */
@@ -111,8 +99,6 @@ bool connection_tls_receive(struct connection *conn, const uint8_t **data, size_
     struct rpc_server *server = conn->server;
     struct buf *plain = &server->plain_block;
     struct err err;
-    if (conn->refused)
-        return false;
     plain->head = plain->tail = 0;
     bool was_ready = tls_is_ready(conn->tls);
     if (tls_receive(conn->tls, *data, *len, plain, &server->tls_block, &err) < 0) {

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <fts.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +15,8 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "daemon/host/kernel.h"
+
+enum { ABORT_ROUNDS = 250, ABORT_PAUSE_MS = 20 };
 
 static const char publish_prefix[] = ".tmp-";
 
@@ -67,9 +70,21 @@ int publish_commit(struct publish *p, struct err *err)
     return publish_sync(parent[0] ? parent : "/", err);
 }
 
+/* A cancelled tool's own children may write for a moment after it has gone: what they add behind
+ * our back is removed in the next round. */
 int publish_abort(struct publish *p, struct err *err)
 {
-    return fs_remove_tree(p->temp, err);
+    struct err why = ERR_INIT;
+    for (int round = 0; round < ABORT_ROUNDS; round++) {
+        if (fs_remove_tree(p->temp, &why) == 0)
+            return 0;
+        if (why.sys != ENOTEMPTY)
+            break;
+        poll(NULL, 0, ABORT_PAUSE_MS);
+    }
+    if (err)
+        *err = why;
+    return -1;
 }
 
 int host_remove_leftovers(const char *folder, struct err *err)

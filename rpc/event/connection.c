@@ -277,6 +277,7 @@ static struct connection *connection_new(struct rpc_server *server, int fd, stru
         .server = &server->wire,
         .limits = server->limits,
         .deadlines = &server->deadlines,
+        .pool = &server->pool,
         .wake = connection_wake,
         .arg = conn,
     };

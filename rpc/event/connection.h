@@ -19,6 +19,7 @@
 #include "rpc/event/server.h"
 #include "rpc/wire/conn.h"
 #include "rpc/wire/deadline.h"
+#include "rpc/wire/pool.h"
 #include "rpc/wire/tls.h"
 
 enum {
@@ -42,9 +43,10 @@ struct rpc_server {
     struct wire_server wire;
     struct wire_limits limits;
     struct deadlines deadlines; /* of calls, connections and the drain */
-    struct timer timer;         /* for the earliest of them */
-    int64_t timer_at_ms;        /* when it fires, INT64_MAX when it does not */
-    struct event flush_event;   /* made active when there is something in dirty, or to notice */
+    struct wire_pool pool;
+    struct timer timer;       /* for the earliest of them */
+    int64_t timer_at_ms;      /* when it fires, INT64_MAX when it does not */
+    struct event flush_event; /* made active when there is something in dirty, or to notice */
     struct list connections, dirty, listeners;
     struct list handshakes; /* connection.handshake_link, the oldest first */
     size_t n_connections, n_handshakes;

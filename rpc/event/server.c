@@ -126,6 +126,7 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
     server->wire.arg = c->arg;
     server->wire.compress = c->compress;
     deadlines_init(&server->deadlines);
+    wire_pool_init(&server->pool);
     server->drain_end.passed = server_drain_end;
     server->timer_at_ms = INT64_MAX;
     list_init(&server->connections);
@@ -215,6 +216,7 @@ void rpc_server_free(struct rpc_server *server)
         free(g);
     }
     deadlines_done(&server->deadlines);
+    wire_pool_done(&server->pool);
     buf_done(&server->write_block);
     buf_done(&server->tls_block);
     buf_done(&server->plain_block);

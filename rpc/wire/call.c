@@ -6,9 +6,8 @@
 
 #include "base/clock.h"
 #include "rpc/wire/conn.h"
+#include "rpc/wire/pool.h"
 #include "rpc/wire/stream.h"
-
-enum { POOL_CALLS = 64, POOL_BUF_BYTES = 1024 }; /* memory that an idle connection keeps */
 
 static void call_deadline_passed(struct deadline *d)
 {
@@ -30,13 +29,10 @@ static void call_deadline_passed(struct deadline *d)
 
 static struct rpc_call *call_alloc(struct wire_conn *conn)
 {
-    struct list *l = list_first(&conn->pool);
-    if (l) {
-        list_remove(l);
-        conn->n_pool--;
-        return container_of(l, struct rpc_call, link);
-    }
-    struct rpc_call *call = malloc(sizeof(*call));
+    struct rpc_call *call = wire_pool_take(conn->pool);
+    if (call)
+        return call;
+    call = malloc(sizeof(*call));
     if (!call)
         return NULL;
     buf_init(&call->in, 0);
@@ -74,6 +70,14 @@ struct rpc_call *call_new(struct wire_conn *conn, int32_t stream_id)
     return call;
 }
 
+void call_free(struct rpc_call *call)
+{
+    buf_done(&call->in);
+    buf_done(&call->out);
+    metadata_done(&call->metadata);
+    free(call);
+}
+
 struct rpc_call *rpc_call_ref(struct rpc_call *call)
 {
     call->n_refs++;
@@ -91,16 +95,8 @@ void rpc_call_unref(struct rpc_call *call)
         outgoing_done(&call->reply->trailers);
         free(call->reply);
     }
-    if (conn->session && conn->n_pool < POOL_CALLS && call->in.cap <= POOL_BUF_BYTES &&
-        call->out.cap <= POOL_BUF_BYTES) {
-        list_add_tail(&conn->pool, &call->link);
-        conn->n_pool++;
-    } else {
-        buf_done(&call->in);
-        buf_done(&call->out);
-        metadata_done(&call->metadata);
-        free(call);
-    }
+    if (!conn->session || !wire_pool_keep(conn->pool, call))
+        call_free(call);
     wire_conn_unref(conn);
 }
 

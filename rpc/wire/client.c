@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "rpc/wire/conn.h"
 #include "rpc/wire/deadline.h"
+#include "rpc/wire/pool.h"
 #include "rpc/wire/stream.h"
 #include "rpc/wire/timeout.h"
 
@@ -26,6 +27,7 @@ enum {
 struct rpc_client {
     struct wire_conn *conn;
     struct deadlines deadlines;
+    struct wire_pool pool;
     struct buf out; /* what rpc_client_output handed out */
     struct deadline keepalive;
     int64_t keepalive_ms, keepalive_timeout_ms;
@@ -63,15 +65,18 @@ struct rpc_client *rpc_client_new(const char *authority, struct err *err)
         return NULL;
     }
     deadlines_init(&c->deadlines);
+    wire_pool_init(&c->pool);
     c->keepalive.passed = client_keepalive;
     buf_init(&c->out, OUTPUT_MAX_BYTES);
     memcpy(c->authority, authority, strlen(authority));
     const struct wire_conn_config config = {
         .limits = {MAX_STREAMS, MAX_RESPONSE_BYTES, MAX_HEADER_LIST_BYTES, MAX_QUEUED_BYTES, 0},
         .deadlines = &c->deadlines,
+        .pool = &c->pool,
     };
     c->conn = wire_conn_new(&config, err);
     if (!c->conn) {
+        wire_pool_done(&c->pool);
         free(c);
         return NULL;
     }
@@ -88,6 +93,7 @@ void rpc_client_free(struct rpc_client *client)
     wire_conn_unref(client->conn);
     deadlines_remove(&client->deadlines, &client->keepalive);
     deadlines_done(&client->deadlines);
+    wire_pool_done(&client->pool);
     buf_done(&client->out);
     free(client);
 }

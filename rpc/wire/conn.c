@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "rpc/wire/pool.h"
 #include "rpc/wire/stream.h"
 
 enum {
@@ -273,15 +274,15 @@ struct wire_conn *wire_conn_new(const struct wire_conn_config *config, struct er
     conn->server = config->server;
     conn->limits = config->limits;
     conn->deadlines = config->deadlines;
+    conn->pool = config->pool;
     conn->wake = config->wake;
     conn->arg = config->arg;
     conn->n_refs = 1;
     conn->now_ms = clock_mono_ms();
-    heap_init(&conn->heap);
+    heap_init(&conn->heap, &conn->pool->blocks);
     list_init(&conn->calls);
     list_init(&conn->work);
     list_init(&conn->blocked);
-    list_init(&conn->pool);
     int rv = conn_make_session(conn);
     if (rv == 0)
         rv = conn_greet(conn);
@@ -293,21 +294,10 @@ struct wire_conn *wire_conn_new(const struct wire_conn_config *config, struct er
     return NULL;
 }
 
-/* Calls in the pool hold no reference, all others do. */
 void wire_conn_unref(struct wire_conn *conn)
 {
-    if (!conn || --conn->n_refs > 0)
-        return;
-    list_foreach(pos, &conn->pool)
-    {
-        struct rpc_call *call = container_of(pos, struct rpc_call, link);
-        buf_done(&call->in);
-        buf_done(&call->out);
-        metadata_done(&call->metadata);
-        free(call);
-    }
-    message_cache_done(&conn->messages);
-    free(conn);
+    if (conn && --conn->n_refs == 0)
+        free(conn);
 }
 
 void wire_conn_touch(struct wire_conn *conn)

@@ -19,13 +19,13 @@
 #include "base/list.h"
 #include "rpc/wire/call.h"
 #include "rpc/wire/heap.h"
-#include "rpc/wire/message.h"
 #include "rpc/wire/router.h"
 #include "rpc/wire/stream_ids.h"
 
 struct buf;
 struct deadlines;
 struct err;
+struct wire_pool;
 
 struct wire_limits {
     uint32_t max_streams;         /* the peer's at once */
@@ -47,6 +47,7 @@ struct wire_conn_config {
     const struct wire_server *server; /* NULL: the client's side; outlives the connection */
     struct wire_limits limits;
     struct deadlines *deadlines; /* outlives the connection */
+    struct wire_pool *pool;      /* outlives the open connection */
     void (*wake)(void *arg);     /* something came up outside of receive and pull: pull soon */
     void *arg;
 };
@@ -57,22 +58,20 @@ struct wire_conn {
     const struct wire_server *server;
     struct wire_limits limits;
     struct deadlines *deadlines;
+    struct wire_pool *pool;
     void (*wake)(void *arg);
     void *arg;
     struct rpc_peer peer;
     unsigned n_refs;
-    unsigned n_calls;    /* in calls */
-    struct list calls;   /* rpc_call.link: stream open or closed() outstanding */
-    struct list work;    /* rpc_call.work_link: something to do for them soon */
-    struct list blocked; /* rpc_call.blocked_link: wait for writable() */
-    struct list pool;    /* rpc_call.link: used calls that wait to be used again */
-    unsigned n_pool;
+    unsigned n_calls;              /* in calls */
+    struct list calls;             /* rpc_call.link: stream open or closed() outstanding */
+    struct list work;              /* rpc_call.work_link: something to do for them soon */
+    struct list blocked;           /* rpc_call.blocked_link: wait for writable() */
     struct rpc_call *hot_call;     /* the stream that the frames come for */
     const struct route *hot_route; /* what the last request asked for */
     struct buf *pull_to;           /* while pulling */
     size_t pull_target;
-    struct stream_ids ids; /* server */
-    struct message_cache messages;
+    struct stream_ids ids;   /* server */
     size_t queued_bytes;     /* in rpc_call.out of all calls */
     size_t held_bytes;       /* in rpc_call.in of all calls */
     size_t unconsumed_bytes; /* received, connection window not yet given back */

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SPARE = 48 }; /* of each class: what a client with so many calls at once needs */
+enum { MAX_SPARE = 256 }; /* of each class: what so many calls at once need */
 
 struct block {
-    struct list link; /* heap.live or heap.spare */
+    struct list link; /* heap.live or heap_spares.blocks */
     size_t bytes;
     max_align_t data[];
 };
@@ -24,11 +24,12 @@ static void *heap_malloc(size_t size, void *arg)
     if (size > SIZE_MAX / 2)
         return NULL;
     size_t class = (size + HEAP_STEP_BYTES - 1) / HEAP_STEP_BYTES;
+    struct heap_spares *spares = h->spares;
     struct block *b;
-    if (class < HEAP_CLASSES && h->n_spare[class] > 0) {
-        struct list *l = list_first(&h->spare[class]);
+    if (class < HEAP_CLASSES && spares->n[class] > 0) {
+        struct list *l = list_first(&spares->blocks[class]);
         list_remove(l);
-        h->n_spare[class]--;
+        spares->n[class]--;
         b = container_of(l, struct block, link);
     } else {
         size = class < HEAP_CLASSES ? class * HEAP_STEP_BYTES : size;
@@ -48,11 +49,12 @@ static void heap_free(void *p, void *arg)
         return;
     struct block *b = block_of(p);
     size_t class = b->bytes / HEAP_STEP_BYTES;
+    struct heap_spares *spares = h->spares;
     list_remove(&b->link);
-    if (class < HEAP_CLASSES && b->bytes % HEAP_STEP_BYTES == 0 && h->n_spare[class] < MAX_SPARE) {
+    if (class < HEAP_CLASSES && b->bytes % HEAP_STEP_BYTES == 0 && spares->n[class] < MAX_SPARE) {
         /* The one freed last is the one still in the cache. */
-        list_add_tail(h->spare[class].next, &b->link);
-        h->n_spare[class]++;
+        list_add_tail(spares->blocks[class].next, &b->link);
+        spares->n[class]++;
     } else {
         free(b);
     }
@@ -81,13 +83,10 @@ static void *heap_realloc(void *p, size_t size, void *arg)
     return bigger;
 }
 
-void heap_init(struct heap *h)
+void heap_init(struct heap *h, struct heap_spares *spares)
 {
     list_init(&h->live);
-    for (size_t i = 0; i < HEAP_CLASSES; i++) {
-        list_init(&h->spare[i]);
-        h->n_spare[i] = 0;
-    }
+    h->spares = spares;
 }
 
 nghttp2_mem heap_allocator(struct heap *h)
@@ -106,8 +105,20 @@ static void heap_free_list(struct list *head)
 void heap_done(struct heap *h)
 {
     heap_free_list(&h->live);
+}
+
+void heap_spares_init(struct heap_spares *spares)
+{
     for (size_t i = 0; i < HEAP_CLASSES; i++) {
-        heap_free_list(&h->spare[i]);
-        h->n_spare[i] = 0;
+        list_init(&spares->blocks[i]);
+        spares->n[i] = 0;
+    }
+}
+
+void heap_spares_done(struct heap_spares *spares)
+{
+    for (size_t i = 0; i < HEAP_CLASSES; i++) {
+        heap_free_list(&spares->blocks[i]);
+        spares->n[i] = 0;
     }
 }

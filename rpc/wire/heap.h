@@ -1,7 +1,7 @@
-/* The memory of one HTTP/2 session: small blocks are kept for the next request, and everything can
- * be freed at once. The latter is how a session that ran out of memory ends: nghttp2 (to 1.61 at
- * least) frees an item twice when it cannot be queued, so such a session is not asked to free
- * itself. */
+/* The memory of one HTTP/2 session: small blocks are kept for the next request, of whatever
+ * session, and everything can be freed at once. The latter is how a session that ran out of memory
+ * ends: nghttp2 (to 1.61 at least) frees an item twice when it cannot be queued, so such a session
+ * is not asked to free itself. */
 #ifndef BANGER_RPC_WIRE_HEAP_H
 #define BANGER_RPC_WIRE_HEAP_H
 
@@ -12,16 +12,23 @@
 
 enum { HEAP_CLASSES = 5, HEAP_STEP_BYTES = 64 };
 
-struct heap {
-    struct list live; /* every block handed out */
-    struct list spare[HEAP_CLASSES];
-    unsigned n_spare[HEAP_CLASSES];
+/* Small blocks that wait to be used again, by any session of the thread. */
+struct heap_spares {
+    struct list blocks[HEAP_CLASSES];
+    unsigned n[HEAP_CLASSES];
 };
 
-void heap_init(struct heap *h);
+struct heap {
+    struct list live;           /* every block handed out */
+    struct heap_spares *spares; /* borrowed */
+};
+
+void heap_spares_init(struct heap_spares *spares);
+void heap_spares_done(struct heap_spares *spares);
+void heap_init(struct heap *h, struct heap_spares *spares);
 /* What nghttp2 allocates through; h stays where it is. */
 nghttp2_mem heap_allocator(struct heap *h);
-/* Frees every block, live or spare. */
+/* Frees every block that is live. */
 void heap_done(struct heap *h);
 
 #endif

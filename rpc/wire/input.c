@@ -9,6 +9,7 @@
 #include "rpc/wire/conn.h"
 #include "rpc/wire/frame.h"
 #include "rpc/wire/gzip.h"
+#include "rpc/wire/pool.h"
 #include "rpc/wire/stream.h"
 
 enum {
@@ -76,7 +77,7 @@ static ProtobufCMessage *input_decode(struct rpc_call *call, const uint8_t *data
                                           MESSAGE_MAX_DEPTH};
     const ProtobufCMessageDescriptor *type =
         wire_conn_is_server(call->conn) ? call->method->request : call->method->response;
-    return message_decode(type, data, len, &limits, &call->conn->messages, err);
+    return message_decode(type, data, len, &limits, &call->conn->pool->messages, err);
 }
 
 static ProtobufCMessage *input_unpack(struct rpc_call *call, const uint8_t *data, size_t len,
@@ -120,7 +121,7 @@ static void input_message(struct rpc_call *call, const uint8_t *data, size_t len
     if (call->events && call->events->message)
         call->events->message(call->arg, call, m);
     call->delivering = false;
-    message_recycle(&conn->messages, call->current);
+    message_recycle(&conn->pool->messages, call->current);
     call->current = NULL;
 }
 
@@ -183,7 +184,7 @@ void call_input_drop(struct rpc_call *call)
         return; /* whoever delivers looks again */
     call->conn->held_bytes -= buf_len(&call->in);
     buf_reset(&call->in);
-    message_recycle(&call->conn->messages, call->request);
+    message_recycle(&call->conn->pool->messages, call->request);
     call->request = NULL;
     input_consume_conn(call->conn);
 }

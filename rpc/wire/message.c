@@ -204,18 +204,17 @@ int message_check(const ProtobufCMessageDescriptor *type, const uint8_t *data, s
 
 void message_cache_done(struct message_cache *cache)
 {
-    arena_free(cache->spare);
-    cache->spare = NULL;
+    while (cache->n_spare > 0)
+        arena_free(cache->spare[--cache->n_spare]);
 }
 
 static struct arena *message_arena(struct message_cache *cache, size_t need, size_t budget)
 {
-    struct arena *a = cache->spare;
     need += SLACK_BYTES;
     if (budget < need)
         budget = need;
-    if (a && need <= a->first_bytes) {
-        cache->spare = NULL;
+    if (cache->n_spare > 0 && need <= SPARE_BYTES) {
+        struct arena *a = cache->spare[--cache->n_spare];
         arena_reset(a, budget);
         return a;
     }
@@ -251,10 +250,10 @@ void message_recycle(struct message_cache *cache, ProtobufCMessage *message)
     if (!message)
         return;
     struct arena *a = arena_of(message);
-    if (cache->spare || a->first_bytes != SPARE_BYTES)
+    if (cache->n_spare == MESSAGE_SPARES || a->first_bytes != SPARE_BYTES)
         arena_free(a);
     else
-        cache->spare = a;
+        cache->spare[cache->n_spare++] = a;
 }
 
 void rpc_message_free(ProtobufCMessage *message)

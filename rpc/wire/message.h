@@ -18,12 +18,13 @@ struct message_limits {
     unsigned max_depth;      /* of messages within messages */
 };
 
-/* Arenas that wait to be used again; one per connection. */
-struct message_cache {
-    struct arena *spare; /* owned, or NULL */
-};
+enum { MESSAGE_MAX_DEPTH = 32, MESSAGE_SPARES = 16 };
 
-enum { MESSAGE_MAX_DEPTH = 32 };
+/* Arenas that wait to be used again. */
+struct message_cache {
+    struct arena *spare[MESSAGE_SPARES]; /* owned */
+    unsigned n_spare;
+};
 
 void message_cache_done(struct message_cache *cache);
 

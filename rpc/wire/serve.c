@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "rpc/wire/conn.h"
+#include "rpc/wire/pool.h"
 #include "rpc/wire/status.h"
 #include "rpc/wire/stream.h"
 #include "rpc/wire/timeout.h"
@@ -215,7 +216,7 @@ void serve_dispatch(struct rpc_call *call)
     call->delivering = true;
     bool known = call->method->dispatch(route->handlers, route->self, call, request);
     call->delivering = false;
-    message_recycle(&call->conn->messages, call->current);
+    message_recycle(&call->conn->pool->messages, call->current);
     call->current = NULL;
     if (!known) {
         err_set(&err, ERR_UNIMPLEMENTED, "%s is not implemented", call->method->path);

@@ -88,6 +88,8 @@ struct rpc_call {
 /* call.c */
 /* From the pool or fresh, with one reference (the connection's); NULL: no memory. */
 struct rpc_call *call_new(struct wire_conn *conn, int32_t stream_id);
+/* The memory of one that nobody refers to any more. */
+void call_free(struct rpc_call *call);
 /* Ends it now: closed() with call->status; a stream still open is reset unless it was answered. */
 void call_close(struct rpc_call *call);
 /* As that, but from the work list. */

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "rpc/wire/conn.h"
 #include "rpc/wire/deadline.h"
+#include "rpc/wire/pool.h"
 #include "tests/support/echo_service.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -17,15 +18,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t step = data[0] ? data[0] : size;
     struct echo_stats stats = {0};
     struct deadlines deadlines;
+    struct wire_pool pool;
     struct wire_server server = {0};
     struct err err;
     struct buf out;
     deadlines_init(&deadlines);
+    wire_pool_init(&pool);
     router_init(&server.router);
     buf_init(&out, 1 << 20);
     const struct wire_conn_config config = {.server = &server,
                                             .limits = {16, 64 << 10, 8 << 10, 1 << 20, 1000},
-                                            .deadlines = &deadlines};
+                                            .deadlines = &deadlines,
+                                            .pool = &pool};
     struct wire_conn *conn = NULL;
     if (router_add(&server.router, &echo_rpc_service, &echo_handlers, &stats, &err) == 0)
         conn = wire_conn_new(&config, &err);
@@ -49,5 +53,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_done(&out);
     router_done(&server.router);
     deadlines_done(&deadlines);
+    wire_pool_done(&pool);
     return 0;
 }

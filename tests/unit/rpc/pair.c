@@ -13,11 +13,13 @@ int pair_try_open(struct pair *p)
     struct err err = ERR_INIT;
     router_init(&p->wire.router);
     deadlines_init(&p->deadlines);
+    wire_pool_init(&p->pool);
     buf_init(&p->to_client, PULL_MAX_BYTES);
     const struct wire_conn_config config = {
         .server = &p->wire,
         .limits = {128, 1 << 20, 16 << 10, 16 << 20, 0},
         .deadlines = &p->deadlines,
+        .pool = &p->pool,
     };
     if (router_add(&p->wire.router, &echo_rpc_service, &echo_handlers, &p->stats, &err) == 0 &&
         (p->server = wire_conn_new(&config, &err)) &&
@@ -46,6 +48,7 @@ void pair_close(struct pair *p)
     wire_conn_unref(p->server);
     router_done(&p->wire.router);
     deadlines_done(&p->deadlines);
+    wire_pool_done(&p->pool);
     buf_done(&p->to_client);
 }
 

@@ -10,6 +10,7 @@
 #include "rpc/wire/client.h"
 #include "rpc/wire/conn.h"
 #include "rpc/wire/deadline.h"
+#include "rpc/wire/pool.h"
 #include "tests/support/echo_service.h"
 
 typedef Banger__Test__V1__EchoRequest echo_request;
@@ -19,7 +20,8 @@ struct pair {
     struct rpc_client *client;
     struct wire_conn *server;
     struct wire_server wire;
-    struct deadlines deadlines; /* the server's */
+    struct deadlines deadlines;
+    struct wire_pool pool; /* the server's */
     struct echo_stats stats;
     struct buf to_client;
     size_t step;      /* bytes handed over at a time; 0: all */

@@ -1,0 +1,28 @@
+/* Memory that waits to be used again by any connection of a thread: calls, arenas of messages,
+ * blocks of HTTP/2 sessions. It belongs to whoever has the connections, so that an idle connection
+ * keeps nothing of what its last call needed. */
+#ifndef BANGER_RPC_WIRE_POOL_H
+#define BANGER_RPC_WIRE_POOL_H
+
+#include "base/list.h"
+#include "rpc/wire/heap.h"
+#include "rpc/wire/message.h"
+
+struct rpc_call;
+
+struct wire_pool {
+    struct list calls; /* rpc_call.link */
+    unsigned n_calls;
+    struct message_cache messages;
+    struct heap_spares blocks;
+};
+
+void wire_pool_init(struct wire_pool *pool);
+/* All connections must be closed; calls that somebody holds may live on. */
+void wire_pool_done(struct wire_pool *pool);
+/* A used call, or NULL. */
+struct rpc_call *wire_pool_take(struct wire_pool *pool);
+/* Keeps it for the next one. False: there are enough, or it has grown; the caller frees it. */
+bool wire_pool_keep(struct wire_pool *pool, struct rpc_call *call);
+
+#endif

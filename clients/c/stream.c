@@ -13,7 +13,10 @@ static void stream_on_message(void *arg, struct rpc_call *call, const ProtobufCM
     (void)message;
     if (stream->n == STREAM_QUEUE)
         return; /* not reached: reading is paused before */
-    stream->queue[(stream->head + stream->n) % STREAM_QUEUE] = rpc_call_take_message(call);
+    ProtobufCMessage *taken = rpc_call_take_message(call);
+    if (!taken)
+        return;
+    stream->queue[(stream->head + stream->n) % STREAM_QUEUE] = taken;
     stream->n++;
     if (stream->n == STREAM_QUEUE) {
         stream->paused = true;

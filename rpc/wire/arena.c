@@ -3,12 +3,12 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { ALIGN = sizeof(void *), MORE_BYTES = 4096 };
+enum { ALIGN = sizeof(void *), MORE_BYTES = 4096, MORE_MAX_BYTES = 64 << 10 };
 
-static void *arena_alloc(void *arg, size_t n)
+void *arena_alloc(struct arena *a, size_t n)
 {
-    struct arena *a = arg;
     if (n > SIZE_MAX - ALIGN)
         return NULL;
     n = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
@@ -21,25 +21,22 @@ static void *arena_alloc(void *arg, size_t n)
         a->exhausted = true;
         return NULL;
     }
-    size_t cap = n > MORE_BYTES ? n : MORE_BYTES;
-    if (cap > a->left_bytes)
-        cap = a->left_bytes;
+    size_t cap = a->more_bytes > a->left_bytes ? a->left_bytes : a->more_bytes;
+    bool to_measure = n >= cap;
+    if (to_measure)
+        cap = n;
     struct arena_block *b = malloc(sizeof(*b) + cap);
     if (!b)
         return NULL;
     b->next = a->more;
     a->more = b;
     a->left_bytes -= cap;
-    a->at = (char *)b->bytes + n;
-    a->end = (char *)b->bytes + cap;
+    if (!to_measure) {
+        a->at = (char *)b->bytes + n;
+        a->end = (char *)b->bytes + cap;
+        a->more_bytes = cap < MORE_MAX_BYTES ? 2 * cap : MORE_MAX_BYTES;
+    }
     return b->bytes;
-}
-
-/* The whole arena goes at once. */
-static void arena_ignore_free(void *arg, void *p)
-{
-    (void)arg;
-    (void)p;
 }
 
 struct arena *arena_new(size_t first_bytes, size_t budget_bytes)
@@ -47,7 +44,6 @@ struct arena *arena_new(size_t first_bytes, size_t budget_bytes)
     struct arena *a = malloc(sizeof(*a) + first_bytes);
     if (!a)
         return NULL;
-    a->allocator = (ProtobufCAllocator){arena_alloc, arena_ignore_free, a};
     a->more = NULL;
     a->first_bytes = first_bytes;
     arena_reset(a, budget_bytes);
@@ -68,9 +64,11 @@ void arena_reset(struct arena *a, size_t budget_bytes)
     if (a->more)
         arena_free_more(a);
     a->at = (char *)a->first;
+    a->more_bytes = MORE_BYTES;
     a->end = a->at + a->first_bytes;
     a->left_bytes = budget_bytes > a->first_bytes ? budget_bytes - a->first_bytes : 0;
     a->exhausted = false;
+    a->n_borrowed = 0;
 }
 
 void arena_free(struct arena *a)
@@ -80,4 +78,34 @@ void arena_free(struct arena *a)
     if (a->more)
         arena_free_more(a);
     free(a);
+}
+
+bool arena_borrow(struct arena *a, ProtobufCBinaryData *member, size_t n_bytes)
+{
+    if (a->n_borrowed == ARENA_BORROWS || n_bytes > a->left_bytes)
+        return false;
+    a->left_bytes -= n_bytes;
+    a->borrowed[a->n_borrowed++] = member;
+    return true;
+}
+
+void arena_unborrow(struct arena *a, const void *member)
+{
+    for (unsigned i = a->n_borrowed; i-- > 0;)
+        if (a->borrowed[i] == member)
+            a->borrowed[i] = a->borrowed[--a->n_borrowed];
+}
+
+int arena_own(struct arena *a)
+{
+    for (; a->n_borrowed > 0; a->n_borrowed--) {
+        ProtobufCBinaryData *b = a->borrowed[a->n_borrowed - 1];
+        a->left_bytes += b->len;
+        uint8_t *copy = arena_alloc(a, b->len);
+        if (!copy)
+            return -1;
+        memcpy(copy, b->data, b->len);
+        b->data = copy;
+    }
+    return 0;
 }

@@ -322,6 +322,12 @@ void rpc_call_resume_reading(struct rpc_call *call)
 ProtobufCMessage *rpc_call_take_message(struct rpc_call *call)
 {
     ProtobufCMessage *message = call->current;
+    if (message && message_own(message) < 0) {
+        struct err err;
+        err_set(&err, ERR_LIMIT, "out of memory for a message");
+        call_fail(call, &err);
+        return NULL;
+    }
     call->current = NULL;
     return message;
 }

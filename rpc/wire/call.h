@@ -80,7 +80,8 @@ bool rpc_call_writable(struct rpc_call *call);
 /* Stops and resumes message(); a paused call stops its peer by HTTP/2 flow control. Nests not. */
 void rpc_call_pause_reading(struct rpc_call *call);
 void rpc_call_resume_reading(struct rpc_call *call);
-/* Inside message(): takes ownership of the message and its arena; free with rpc_message_free. */
+/* Inside message(): takes ownership of the message and its arena; free with rpc_message_free. NULL:
+ * no memory to keep it; the call fails. */
 ProtobufCMessage *rpc_call_take_message(struct rpc_call *call);
 void rpc_message_free(ProtobufCMessage *message);
 

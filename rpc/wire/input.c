@@ -16,6 +16,7 @@ enum {
     CONSUME_STEP_BYTES = 128 << 10, /* windows are given back in steps of this */
     PAUSED_MAX_BYTES = 32 << 20,    /* held by paused streams, before the connection stalls too */
     HELD_MAX_BYTES = 64 << 20,      /* held at all, before messages not yet whole are refused */
+    HOLD_AHEAD_BYTES = 64 << 10,    /* room made at once for a message not yet whole */
     MEMORY_FACTOR = 8,              /* decoded size allowed per byte of the message limit */
 };
 
@@ -70,14 +71,17 @@ static void input_fail(struct rpc_call *call, enum err_code code, const char *wh
     call_fail(call, &err);
 }
 
+/* borrow: data stays as it is until the message is done with. */
 static ProtobufCMessage *input_decode(struct rpc_call *call, const uint8_t *data, size_t len,
-                                      struct err *err)
+                                      bool borrow, struct err *err)
 {
     const struct message_limits limits = {MEMORY_FACTOR * call->max_message_bytes,
                                           MESSAGE_MAX_DEPTH};
     const ProtobufCMessageDescriptor *type =
         wire_conn_is_server(call->conn) ? call->method->request : call->method->response;
-    return message_decode(type, data, len, &limits, &call->conn->pool->messages, err);
+    struct message_cache *cache = &call->conn->pool->messages;
+    return borrow ? message_borrow(type, data, len, &limits, cache, err)
+                  : message_decode(type, data, len, &limits, cache, err);
 }
 
 static ProtobufCMessage *input_unpack(struct rpc_call *call, const uint8_t *data, size_t len,
@@ -87,7 +91,7 @@ static ProtobufCMessage *input_unpack(struct rpc_call *call, const uint8_t *data
     struct buf plain;
     buf_init(&plain, call->max_message_bytes + 1);
     if (gzip_decompress(&plain, call->max_message_bytes, data, len, err) == 0)
-        m = input_decode(call, buf_data(&plain), buf_len(&plain), err);
+        m = input_decode(call, buf_data(&plain), buf_len(&plain), false, err);
     buf_done(&plain);
     return m;
 }
@@ -106,13 +110,14 @@ static void input_message(struct rpc_call *call, const uint8_t *data, size_t len
     call->got_message = true;
     call->message_gzip = compressed;
     struct err err;
-    ProtobufCMessage *m =
-        compressed ? input_unpack(call, data, len, &err) : input_decode(call, data, len, &err);
+    bool waits = server && one;
+    ProtobufCMessage *m = compressed ? input_unpack(call, data, len, &err)
+                                     : input_decode(call, data, len, !waits, &err);
     if (!m) {
         call_fail(call, &err);
         return;
     }
-    if (server && one) {
+    if (waits) {
         call->request = m;
         return;
     }
@@ -152,19 +157,39 @@ static size_t input_run(struct rpc_call *call, const uint8_t *data, size_t len)
     return used;
 }
 
+/* Appends to what is held; makes room for the whole message where it begins one. */
 static void input_hold(struct rpc_call *call, const uint8_t *data, size_t len)
 {
     if (!call->paused && call->conn->held_bytes + len > HELD_MAX_BYTES) {
         input_fail(call, ERR_LIMIT, "too many large messages at once on one connection");
         return;
     }
-    if (buf_append(&call->in, data, len) == 0) {
+    size_t room = len;
+    if (buf_len(&call->in) == 0 && len >= FRAME_PREFIX_BYTES) {
+        size_t whole = FRAME_PREFIX_BYTES + (size_t)frame_parse(data).bytes;
+        room = whole < HOLD_AHEAD_BYTES ? whole : HOLD_AHEAD_BYTES;
+    }
+    uint8_t *to = buf_reserve(&call->in, room > len ? room : len);
+    if (to) {
+        memcpy(to, data, len);
+        buf_commit(&call->in, len);
         call->conn->held_bytes += len;
         return;
     }
     input_fail(call, ERR_LIMIT,
                errno == ENOMEM ? "out of memory for a message"
                                : "the peer sent more than its window");
+}
+
+/* What makes the message whole whose beginning is held: 0 when it is. */
+static size_t input_missing(const struct rpc_call *call)
+{
+    size_t have = buf_len(&call->in), whole = FRAME_PREFIX_BYTES;
+    if (call->paused)
+        return SIZE_MAX;
+    if (have >= FRAME_PREFIX_BYTES)
+        whole += frame_parse(buf_data(&call->in)).bytes;
+    return have < whole ? whole - have : 0;
 }
 
 static void input_run_held(struct rpc_call *call)
@@ -189,15 +214,21 @@ void call_input_drop(struct rpc_call *call)
     input_consume_conn(call->conn);
 }
 
+/* Bytes beyond a message that is held are not added to it: they need no copy if they are whole. */
 void call_input(struct rpc_call *call, const uint8_t *data, size_t len)
 {
     call->unconsumed_bytes += len;
-    if (call->over) {
+    if (call->over)
         call->paused = false;
-    } else if (buf_len(&call->in) > 0) {
-        input_hold(call, data, len);
+    while (len > 0 && !call->over && buf_len(&call->in) > 0) {
+        size_t missing = input_missing(call), n = len < missing ? len : missing;
+        if (n > 0)
+            input_hold(call, data, n);
         input_run_held(call);
-    } else {
+        data += n;
+        len -= n;
+    }
+    if (len > 0 && !call->over) {
         size_t n = input_run(call, data, len);
         if (n < len && !call->over)
             input_hold(call, data + n, len - n);

@@ -1,8 +1,8 @@
 /* Decoding of messages from a peer that may be hostile.
  *
- * protobuf-c has no recursion limit, takes any bytes for a string and turns two bytes of input into
- * hundreds of memory. So the bytes are walked first against the descriptor, which also tells how
- * much memory the decoded message needs; then protobuf-c unpacks into one arena of that size. */
+ * protobuf-c's own unpacking has no recursion limit, takes any bytes for a string, turns two bytes
+ * of input into hundreds of memory, and copies everything. So it is done here, from protobuf-c's
+ * descriptors to protobuf-c's structs, in one pass, into one arena with a budget. */
 #ifndef BANGER_RPC_WIRE_MESSAGE_H
 #define BANGER_RPC_WIRE_MESSAGE_H
 
@@ -28,14 +28,17 @@ struct message_cache {
 
 void message_cache_done(struct message_cache *cache);
 
-/* Walks the bytes; 0 with the memory that unpacking needs at most (but for merged duplicates of a
- * field), or -1 with ERR_INVALID or ERR_LIMIT naming the field. */
-int message_check(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t len,
-                  const struct message_limits *limits, size_t *need_bytes, struct err *err);
-/* Checks and unpacks. The message owns its arena; free with rpc_message_free or message_recycle. */
+/* NULL with ERR_INVALID or ERR_LIMIT naming the field. The message owns its arena; free with
+ * rpc_message_free or message_recycle. */
 ProtobufCMessage *message_decode(const ProtobufCMessageDescriptor *type, const uint8_t *data,
                                  size_t len, const struct message_limits *limits,
                                  struct message_cache *cache, struct err *err);
+/* The same, but some bytes fields may still point into data. */
+ProtobufCMessage *message_borrow(const ProtobufCMessageDescriptor *type, const uint8_t *data,
+                                 size_t len, const struct message_limits *limits,
+                                 struct message_cache *cache, struct err *err);
+/* The message no longer needs what it was decoded from. -1: no memory. */
+int message_own(ProtobufCMessage *message);
 /* Frees it, or keeps its arena for the next message. NULL is fine. */
 void message_recycle(struct message_cache *cache, ProtobufCMessage *message);
 

@@ -1,4 +1,4 @@
-/* The small parts: base 64, timeouts, UTF-8, metadata, deadlines, status, checked decoding. */
+/* The small parts: base 64, timeouts, UTF-8, metadata, deadlines, status. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,13 +6,11 @@
 #include "base/err.h"
 #include "rpc/wire/base64.h"
 #include "rpc/wire/deadline.h"
-#include "rpc/wire/message.h"
 #include "rpc/wire/metadata.h"
 #include "rpc/wire/status.h"
 #include "rpc/wire/timeout.h"
 #include "base/utf8.h"
 #include "tests/support/check.h"
-#include "tests/support/echo_service.h"
 
 static void test_base64(void)
 {
@@ -174,71 +172,6 @@ static void test_status(void)
     CHECK_STR(back.message, "a%4");
 }
 
-static struct err decode(const void *data, size_t len, size_t memory)
-{
-    struct err e = ERR_INIT;
-    struct message_cache cache = {0};
-    struct message_limits limits = {memory, MESSAGE_MAX_DEPTH};
-    ProtobufCMessage *m =
-        message_decode(&banger__test__v1__echo_request__descriptor, data, len, &limits, &cache, &e);
-    if (m)
-        rpc_message_free(m);
-    message_cache_done(&cache);
-    return e;
-}
-
-#define DECODE(bytes) decode(bytes, sizeof(bytes) - 1, 1 << 20)
-
-static void test_decode(void)
-{
-    CHECK_INT(DECODE("").code, ERR_NONE);
-    CHECK_INT(DECODE("\x0a\x02hi").code, ERR_NONE);
-    CHECK_INT(DECODE("\xf2\x3f\x02hi").code, ERR_NONE); /* unknown field */
-    struct err e = DECODE("\x0a\x02\xff\xfe");
-    CHECK_INT(e.code, ERR_INVALID);
-    CHECK_STR(e.message, "field text: the string is not valid UTF-8");
-    e = DECODE("\x0a\x03"
-               "a\0b");
-    CHECK_STR(e.message, "field text: the string has a NUL byte in it");
-    e = DECODE("\x42\x07\x12\x05\x0a\x03"
-               "a\0b");
-    CHECK_STR(e.message, "field nested.leaves.text: the string has a NUL byte in it");
-    e = DECODE("\x0a\x05hi");
-    CHECK_STR(e.message, "request message: malformed protocol buffer");
-    e = DECODE("\x42\x02\x0a\x05");
-    CHECK_STR(e.message, "field nested: malformed protocol buffer");
-    e = DECODE("\x08\x01");
-    CHECK_STR(e.message, "field text: the wire type does not fit the field's type");
-    e = DECODE("\x4a\x02\x80\x80");
-    CHECK_STR(e.message, "field numbers: malformed packed numbers");
-    CHECK_INT(DECODE("\x4a\x03\x01\x02\x03").code, ERR_NONE);
-    CHECK_INT(DECODE("\x48\x01\x48\x02").code, ERR_NONE); /* not packed */
-    CHECK_INT(DECODE("\x0b\x0c").code, ERR_INVALID);      /* a group */
-    CHECK_INT(DECODE("\x00\x00").code, ERR_INVALID);      /* field number 0 */
-    CHECK_INT(DECODE("\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01").code, ERR_INVALID);
-}
-
-/* Two bytes on the wire, far more in memory: the budget stops it before anything is allocated. */
-static void test_decode_budget(void)
-{
-    size_t len = 200000;
-    uint8_t *tags = malloc(len);
-    for (size_t i = 0; i < len; i += 2) {
-        tags[i] = 0x3a;
-        tags[i + 1] = 0;
-    }
-    struct err e = decode(tags, len, 1 << 20);
-    CHECK_INT(e.code, ERR_LIMIT);
-    CHECK_CONTAINS(e.message, "field tags");
-    CHECK_INT(decode(tags, 2000, 1 << 20).code, ERR_NONE);
-    /* Duplicates of a message field are merged, with arrays that grow each time. */
-    for (size_t i = 0; i + 6 <= len; i += 6)
-        memcpy(tags + i, "\x42\x04\x12\x00\x12\x00", 6);
-    CHECK_INT(decode(tags, 60, 1 << 20).code, ERR_NONE);
-    CHECK_INT(decode(tags, 60000, 1 << 20).code, ERR_LIMIT);
-    free(tags);
-}
-
 int main(void)
 {
     RUN(test_base64);
@@ -247,7 +180,5 @@ int main(void)
     RUN(test_metadata);
     RUN(test_deadlines);
     RUN(test_status);
-    RUN(test_decode);
-    RUN(test_decode_budget);
     return check_end();
 }

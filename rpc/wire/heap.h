@@ -6,6 +6,7 @@
 #define BANGER_RPC_WIRE_HEAP_H
 
 #include <nghttp2/nghttp2.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/list.h"
@@ -21,6 +22,8 @@ struct heap_spares {
 struct heap {
     struct list live;           /* every block handed out */
     struct heap_spares *spares; /* borrowed */
+    char *slab;                 /* owned, or NULL: for the session's two large blocks */
+    bool front_taken, back_taken;
 };
 
 void heap_spares_init(struct heap_spares *spares);

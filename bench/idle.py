@@ -3,7 +3,7 @@
 import os
 import re
 
-import unary
+import daemon
 from lib import mega, median, status_bytes, table, title
 
 
@@ -22,7 +22,7 @@ def breakdown(pid):
 
 def bench(banger, peers, folder, quick):
     rounds = 1 if quick else 3
-    targets = [t for t in unary.targets(banger, peers, folder)]
+    targets = [t for t in daemon.targets(banger, peers, folder)]
     idle = {t.name: [] for t in targets}
     private = {t.name: [] for t in targets}
     after = {t.name: [] for t in targets}
@@ -30,12 +30,12 @@ def bench(banger, peers, folder, quick):
     for _ in range(rounds):
         for target in targets:
             with target.start() as server:
-                unary.check(target, server)
+                daemon.check(target, server)
                 idle[target.name].append(server.rss_bytes())
                 private[target.name].append(status_bytes(server.pid, "RssAnon"))
                 if target.name == "bangerd":
                     parts = breakdown(server.pid)
-                unary.h2load(target, server, os.path.join(folder, "body"), 8, 32, 2000 if quick else 50000)
+                daemon.h2load(target, server, os.path.join(folder, "body"), 8, 32, 2000 if quick else 50000)
                 after[target.name].append(server.rss_bytes())
     ours = median(idle["bangerd"])
     title(f"Resident memory, {rounds} runs, interleaved; bangerd with its store open")

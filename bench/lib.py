@@ -1,6 +1,7 @@
 """What the benchmarks share: servers and their cost, medians, the table."""
 
 import os
+import select
 import signal
 import socket as socketlib
 import statistics
@@ -9,7 +10,6 @@ import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-TICKS = os.sysconf("SC_CLK_TCK")
 median = statistics.median
 
 
@@ -47,14 +47,18 @@ def listens(path):
 class Server:
     """A process of ours, ended with `with`."""
 
-    def __init__(self, name, argv, env=None, socket=None):
-        """socket: path on which it will listen; waits for that."""
+    def __init__(self, name, argv, env=None, socket=None, says_ready=False):
+        """socket: path on which it will listen; waits for that. says_ready: waits for a line "ready PORT…", and
+        keeps the ports."""
         self.name = name
         self.socket = socket
-        self.process = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
+        self.ports = []
+        self.process = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE if says_ready else subprocess.DEVNULL)
         self.pid = self.process.pid
         try:
+            if says_ready:
+                self._wait_ready()
             if socket:
                 wait_until(f"{name}'s socket", lambda: listens(socket) or self.process.poll() is not None)
             if self.process.poll() is not None:
@@ -62,6 +66,14 @@ class Server:
         except BaseException:
             self.end()
             raise
+
+    def _wait_ready(self):
+        if not select.select([self.process.stdout], [], [], 60)[0]:
+            raise RuntimeError(f"{self.name} is not ready within 60 s")
+        word, *ports = self.process.stdout.readline().decode().split() or [""]
+        if word != "ready":
+            raise RuntimeError(f"{self.name} says {word!r}, not that it is ready")
+        self.ports = [int(p) for p in ports]
 
     def __enter__(self):
         return self
@@ -79,9 +91,8 @@ class Server:
                 self.process.wait()
 
     def cpu_seconds(self):
-        with open(f"/proc/{self.pid}/stat", encoding="ascii") as f:
-            fields = f.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """Of all its threads, by the clock that clock_getcpuclockid(3) gives for a process."""
+        return time.clock_gettime(~self.pid << 3 | 2)
 
     def rss_bytes(self):
         return status_bytes(self.pid, "VmRSS")
@@ -110,6 +121,22 @@ def table(head, rows):
     for line in lines:
         cells = [line[0].ljust(widths[0])] + [x.rjust(w) for x, w in zip(line[1:], widths[1:])]
         print("  " + "  ".join(cells).rstrip(), flush=True)
+
+
+SUMMARY = []
+SUMMARY_HEAD = ("| row | banger | best peer | ratio | aim | p99 | best peer | ratio | met |\n"
+                "|---|---|---|---|---|---|---|---|---|")
+
+
+def summary(what, ours, peer, ratio_, aim, met, p99=("", "", "")):
+    """A line of the table at the end, which is Markdown for docs/benchmarks.md."""
+    SUMMARY.append("| " + " | ".join([what, ours, peer, ratio_, aim, *p99, "yes" if met else "**no**"]) + " |")
+
+
+def print_summary(seconds):
+    if SUMMARY:
+        print("\n".join(["", SUMMARY_HEAD, *SUMMARY]))
+    print(f"\n{seconds:.0f} s, load {load()}", flush=True)
 
 
 def thousands(x):

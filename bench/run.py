@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Benchmarks: run.py BUILD_FOLDER [--quick] [ROW…], with rows of unary idle attach boot exit.
+"""Benchmarks: run.py BUILD_FOLDER [--quick] [ROW…], with rows of ROWS below.
 
 Every row compares in one interleaved run (A B A B …) and prints medians and a ratio; nothing here
 passes or fails. What it keeps (peers in the build folder, the image with sshd in the cache folder)
@@ -12,14 +12,15 @@ import platform
 import shutil
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.dont_write_bytecode = True
 
-from lib import Banger, load, run  # noqa: E402
+from lib import Banger, load, print_summary, run  # noqa: E402
 from peers import Peers  # noqa: E402
 
-ROWS = ["unary", "idle", "exit", "attach", "boot"]
+ROWS = ["unary", "stream", "connections", "daemon", "idle", "exit", "attach", "boot"]
 MODULES = {"exit": "exits"}
 
 
@@ -42,6 +43,7 @@ def main():
         parser.error(f"no such row: {' '.join(unknown)}; there are {' '.join(ROWS)}")
     build = os.path.abspath(args.build)
     peers = Peers(build)
+    begun = time.monotonic()
     versions(peers)
     # Short, as sockets are in it.
     folder = tempfile.mkdtemp(prefix="bb-")
@@ -49,6 +51,7 @@ def main():
         for row in args.rows or ROWS:
             state = os.path.join(folder, row)
             importlib.import_module(MODULES.get(row, row)).bench(Banger(build, state), peers, folder, args.quick)
+        print_summary(time.monotonic() - begun)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

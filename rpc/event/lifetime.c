@@ -1,4 +1,5 @@
-/* How long connections live: keepalive, age, lists of them and kicking one out; see server.h. */
+/* How long connections live: handshake, idleness, keepalive, age; lists of them and kicking one
+ * out; see server.h. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -12,6 +13,71 @@ static void connection_end(struct connection *conn, const char *why)
     err_set(&err, ERR_UNAVAILABLE, "%s", why);
     log_debug("rpc", "connection of %s: %s", conn->wire->peer.principal, why);
     connection_close(conn, &err);
+}
+
+static int64_t connection_headers_end_ms(const struct connection *conn)
+{
+    int64_t begun = conn->wire->headers_ms;
+    return begun ? begun + conn->server->config.handshake_timeout_ms : INT64_MAX;
+}
+
+void connection_expect_headers(struct connection *conn)
+{
+    int64_t at = connection_headers_end_ms(conn);
+    /* Without memory it stays what it was. */
+    if (at < conn->idle.at_ms)
+        (void)deadlines_set(&conn->server->deadlines, &conn->idle, at);
+}
+
+/* What a peer did not do in time, or NULL. */
+static const char *connection_late(const struct connection *conn, int64_t now)
+{
+    if (conn->shaking)
+        return "the handshake did not end in time";
+    if (!conn->wire->greeted)
+        return "HTTP/2 did not begin in time";
+    if (now >= connection_headers_end_ms(conn))
+        return "headers did not end in time";
+    if (buf_len(&conn->unsent) > 0 &&
+        now >= conn->progress_ms + conn->server->config.idle_timeout_ms)
+        return "the peer does not read";
+    return NULL;
+}
+
+/* When to look again. */
+static int64_t connection_next_look(const struct connection *conn, int64_t now)
+{
+    int64_t idle_ms = conn->server->config.idle_timeout_ms, at = conn->progress_ms + idle_ms;
+    int64_t headers = connection_headers_end_ms(conn);
+    if (at <= now)
+        at = now + idle_ms;
+    return headers < at ? headers : at;
+}
+
+void connection_idle_passed(struct deadline *d)
+{
+    struct connection *conn = container_of(d, struct connection, idle);
+    struct rpc_server *server = conn->server;
+    struct err why;
+    int64_t now = clock_mono_ms();
+    const char *late = conn->lingering ? NULL : connection_late(conn, now);
+    if (conn->lingering) {
+        err_set(&why, ERR_UNAVAILABLE, "the connection has ended");
+    } else if (late) {
+        wire_conn_blame(conn->wire, "%s", late);
+        err_set(&why, ERR_DEADLINE, "%s", late);
+    } else if (conn->wire->n_calls > 0 ||
+               now < conn->progress_ms + server->config.idle_timeout_ms) {
+        if (deadlines_set(&server->deadlines, d, connection_next_look(conn, now)) == 0)
+            return;
+        err_set(&why, ERR_LIMIT, "out of memory");
+    } else {
+        /* Says GOAWAY; the flush closes it then. */
+        wire_conn_drain(conn->wire);
+        connection_flush(conn);
+        return;
+    }
+    connection_close(conn, &why);
 }
 
 static void connection_keepalive_passed(struct deadline *d)

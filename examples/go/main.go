@@ -146,16 +146,18 @@ func run(ctx context.Context, conn *grpc.ClientConn, argv []string) (code int, e
 
 // describe tells a failed call with banger's own word for it, where there is one.
 func describe(err error) string {
-	s, ok := status.FromError(err)
-	if !ok {
+	var failed interface{ GRPCStatus() *status.Status }
+	if !errors.As(err, &failed) {
 		return err.Error()
 	}
+	s := failed.GRPCStatus()
+	word := s.Code().String()
 	for _, detail := range s.Details() {
-		if info, ok := detail.(*bangerv1.ErrorInfo); ok {
-			return fmt.Sprintf("%s (%s)", s.Message(), info.Reason)
+		if info, ok := detail.(*bangerv1.ErrorInfo); ok && info.Reason != "" {
+			word = info.Reason
 		}
 	}
-	return fmt.Sprintf("%s (%s)", s.Message(), s.Code())
+	return fmt.Sprintf("%s (%s)", s.Message(), word)
 }
 
 func main() {

@@ -15,9 +15,11 @@ const loader = require('@grpc/proto-loader');
 
 // proto-loader makes the stubs from the .proto files as the program starts.
 const PROTOS = process.env.BANGER_PROTO_DIR || path.join(__dirname, '../../proto');
-const FILES = ['vm', 'guest_session', 'operation', 'common'].map((name) => `banger/v1/${name}.proto`);
-const { v1: banger } = grpc.loadPackageDefinition(
-  loader.loadSync(FILES, { includeDirs: [PROTOS], longs: String, enums: String, oneofs: true })).banger;
+const FILES = ['banger/v1/vm.proto', 'banger/v1/guest_session.proto', 'banger/v1/operation.proto',
+  'banger/v1/common.proto', 'google/rpc/status.proto'];
+const definition = loader.loadSync(FILES,
+  { includeDirs: [PROTOS], longs: String, enums: String, oneofs: true });
+const { v1: banger } = grpc.loadPackageDefinition(definition).banger;
 
 const CALL_MS = 30000;
 const BOOT_MS = 300000;
@@ -105,6 +107,22 @@ class Banger {
   }
 }
 
+// A failed call, with banger's own word for it where there is one.
+function describe(error) {
+  if (!error.metadata) {
+    return error.message;
+  }
+  let word = grpc.status[error.code];
+  for (const bytes of error.metadata.get('grpc-status-details-bin')) {
+    for (const any of definition['google.rpc.Status'].deserialize(bytes).details || []) {
+      if (any.type_url.endsWith('/banger.v1.ErrorInfo')) {
+        word = definition['banger.v1.ErrorInfo'].deserialize(any.value).reason || word;
+      }
+    }
+  }
+  return `${error.details} (${word})`;
+}
+
 function parse(argv) {
   const options = { socket: process.env.BANGER_SOCKET || '/run/banger/bangerd.sock' };
   let i = 0;
@@ -137,6 +155,6 @@ async function main() {
 main().then((code) => {
   process.exitCode = code;
 }, (error) => {
-  console.error('run.js:', error.details || error.message);
+  console.error('run.js:', describe(error));
   process.exitCode = OWN_ERROR;
 });

@@ -96,12 +96,13 @@ class Banger:
 
 def describe(error):
     """A failed call, with banger's own word for it where there is one."""
+    word = error.code().name
     status = rpc_status.from_call(error)
     for detail in status.details if status else ():
         info = common_pb2.ErrorInfo()
-        if detail.Unpack(info):
-            return f"{error.details()} ({info.reason})"
-    return f"{error.details()} ({error.code().name})"
+        if detail.Unpack(info) and info.reason:
+            word = info.reason
+    return f"{error.details()} ({word})"
 
 
 def main():

@@ -16,8 +16,18 @@ shift 5
 start_daemon "$daemon" --state-dir "$dir/s" --driver sim --agent "$agent"
 socket=$dir/s/run/bangerd.sock
 if [ "$transport" = tls ]; then
-    enroll "$banger" "$dir/s"
-    set -- "$@" --context here
+    serve_tls "$banger" "$dir/s"
+    # An error of a call comes with its reason, out of the status's details.
+    enroll "$banger" "$dir/s" viewer
+    code=0
+    timeout 100 "$@" --context viewer true 2>"$dir/stderr" || code=$?
+    if [ "$code" != 125 ] || ! grep -q "may not call .*(ROLE_TOO_LOW)" "$dir/stderr"; then
+        echo "a viewer that makes a VM: exit status $code"
+        cat "$dir/stderr"
+        exit 1
+    fi
+    enroll "$banger" "$dir/s" operator
+    set -- "$@" --context operator
 else
     set -- "$@" --socket "$socket"
 fi

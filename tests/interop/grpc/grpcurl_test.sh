@@ -12,7 +12,8 @@ need_go "$grpcurl"
 . "$(dirname "$0")/../enrolled.sh"
 
 start_daemon "$daemon" --state-dir "$dir/s" --driver sim --agent "$agent"
-enroll "$banger" "$dir/s"
+serve_tls "$banger" "$dir/s"
+enroll "$banger" "$dir/s" operator
 
 # ask TEXT ARGUMENTS…: the answer of grpcurl has the text in it.
 ask() {

@@ -445,6 +445,27 @@ static void timeout_on_sleeping_server(struct driver *d)
     rpc_call_unref(call);
 }
 
+/* The soak tests' iteration; the descriptions leave their number to whoever runs them. */
+enum { SOAK_ITERATIONS = 40 };
+
+static void rpc_soak(struct driver *d)
+{
+    for (int i = 0; i < SOAK_ITERATIONS; i++)
+        large_unary(d);
+}
+
+static void channel_soak(struct driver *d)
+{
+    struct err err;
+    for (int i = 0; i < SOAK_ITERATIONS; i++) {
+        if (!CHECK_INT(driver_reopen(d, &err), 0)) {
+            fprintf(stderr, "connect again: %s\n", err.message);
+            return;
+        }
+        large_unary(d);
+    }
+}
+
 #define CASE(name)                                                                                 \
     {                                                                                              \
 #name, name                                                                                \
@@ -470,6 +491,8 @@ const struct interop_case interop_cases[] = {
     CASE(cancel_after_begin),
     CASE(cancel_after_first_response),
     CASE(timeout_on_sleeping_server),
+    CASE(rpc_soak),
+    CASE(channel_soak),
 };
 const size_t n_interop_cases = sizeof(interop_cases) / sizeof(interop_cases[0]);
 

@@ -1,17 +1,21 @@
-/* Drives rpc_client over a socket; see client_driver.h. */
+/* Drives rpc_client over a connection; see client_driver.h. */
 #include "tests/interop/grpc/client_driver.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "banger/client.h"
 #include "base/clock.h"
 
-enum { WAIT_MS = 20000 };
+enum { WAIT_MS = 20000, PATH_BYTES = 1024 };
 
 static void on_message(void *arg, struct rpc_call *call, const ProtobufCMessage *message)
 {
@@ -33,70 +37,107 @@ static void on_closed(void *arg, struct rpc_call *call, const struct err *status
 
 const struct rpc_call_events result_events = {.message = on_message, .closed = on_closed};
 
-int driver_open(struct driver *d, const char *host, unsigned port, struct err *err)
+/* TCP without TLS: not a product's thing, so by hand. */
+static int open_tcp(struct transport *t, const char *port, struct err *err)
 {
-    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)strtoul(port, NULL, 10)),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int one = 1;
-    if (inet_pton(AF_INET, host, &addr.sin_addr) != 1)
-        return err_set(err, ERR_INVALID, "%s is no IPv4 address", host);
-    d->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (d->fd < 0 || connect(d->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-        return err_sys(err, errno, "connect to %s:%u", host, port);
-    setsockopt(d->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    if (transport_init(t, "unix:/tcp", NULL, NULL, err) < 0)
+        return -1;
+    t->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (t->fd < 0 || connect(t->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        return err_sys(err, errno, "connect to port %s", port);
+    setsockopt(t->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    int flags = fcntl(t->fd, F_GETFL);
+    if (flags < 0 || fcntl(t->fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return err_sys(err, errno, "O_NONBLOCK");
+    return 0;
+}
+
+static int open_product(struct driver *d, struct err *err)
+{
+    char paths[3][PATH_BYTES];
+    static const char *const names[3] = {"ca.pem", "client.pem", "client.key"};
+    for (size_t i = 0; i < 3; i++)
+        snprintf(paths[i], sizeof(paths[i]), "%s/%s", d->folder, names[i]);
+    const struct banger_client_options options = {
+        .ca_file = paths[0], .certificate_file = paths[1], .key_file = paths[2]};
+    if (transport_init(&d->transport, d->target, &options, NULL, err) < 0)
+        return -1;
+    return transport_open(&d->transport, -1, err);
+}
+
+int driver_open(struct driver *d, const char *target, const char *folder, struct err *err)
+{
+    *d = (struct driver){.target = target, .folder = folder, .transport = {.fd = -1}};
+    bool tcp = strncmp(target, "tcp:", 4) == 0;
+    if ((tcp ? open_tcp(&d->transport, target + 4, err) : open_product(d, err)) < 0)
+        return -1;
     d->client = rpc_client_new("localhost", err);
-    return d->client ? 0 : -1;
+    if (!d->client)
+        return -1;
+    /* What came together with the end of the handshake. */
+    const struct buf *plain = &d->transport.plain;
+    return buf_len(plain) == 0
+               ? 0
+               : rpc_client_receive(d->client, buf_data(plain), buf_len(plain), err);
 }
 
 void driver_close(struct driver *d)
 {
     rpc_client_free(d->client);
-    if (d->fd >= 0)
-        close(d->fd);
+    d->client = NULL;
+    transport_done(&d->transport);
 }
 
-static void driver_lose(struct driver *d, const char *why)
+int driver_reopen(struct driver *d, struct err *err)
 {
-    struct err err;
-    err_set(&err, ERR_UNAVAILABLE, "%s", why);
-    rpc_client_lost(d->client, &err);
+    const char *target = d->target, *folder = d->folder;
+    driver_close(d);
+    return driver_open(d, target, folder, err);
 }
 
-static void driver_send(struct driver *d)
+static int driver_send(struct driver *d, struct err *err)
 {
     const uint8_t *data;
-    struct err err;
-    for (ssize_t n; (n = rpc_client_output(d->client, &data, &err)) != 0;) {
-        if (n < 0 || send(d->fd, data, (size_t)n, MSG_NOSIGNAL) != n) {
-            driver_lose(d, "cannot send");
-            return;
-        }
-    }
+    ssize_t n;
+    if (transport_flush(&d->transport, err) < 0)
+        return -1;
+    while ((n = rpc_client_output(d->client, &data, err)) > 0)
+        if (transport_send(&d->transport, data, (size_t)n, err) < 0)
+            return -1;
+    return (int)n;
 }
 
-static void driver_receive(struct driver *d)
+static int driver_receive(struct driver *d, struct err *err)
 {
     static uint8_t block[64 << 10];
-    struct err err;
-    ssize_t n = recv(d->fd, block, sizeof(block), 0);
-    if (n <= 0)
-        driver_lose(d, "the server closed the connection");
-    else if (rpc_client_receive(d->client, block, (size_t)n, &err) < 0)
-        driver_lose(d, err.message);
+    const uint8_t *data;
+    size_t len;
+    int rv = transport_read(&d->transport, block, sizeof(block), &data, &len, err);
+    return rv > 0 ? rpc_client_receive(d->client, data, len, err) : rv;
 }
 
 int driver_wait(struct driver *d, const struct result *r, size_t n_messages)
 {
     int64_t end = clock_mono_ms() + WAIT_MS;
+    struct err err;
     for (;;) {
-        driver_send(d);
+        if (driver_send(d, &err) < 0)
+            rpc_client_lost(d->client, &err);
         if (r->n_closed > 0 || r->n_messages >= n_messages)
             return 0;
         int64_t left = end - clock_mono_ms(), tick = rpc_client_next_tick_ms(d->client);
         if (left <= 0)
             return -1;
-        struct pollfd p = {.fd = d->fd, .events = POLLIN};
-        if (poll(&p, 1, (int)(tick >= 0 && tick < left ? tick : left)) > 0)
-            driver_receive(d);
+        struct pollfd p = {.fd = d->transport.fd, .events = POLLIN};
+        if (buf_len(&d->transport.rest) > 0)
+            p.events |= POLLOUT;
+        if (poll(&p, 1, (int)(tick >= 0 && tick < left ? tick : left)) > 0 &&
+            driver_receive(d, &err) < 0)
+            rpc_client_lost(d->client, &err);
         rpc_client_tick(d->client);
     }
 }

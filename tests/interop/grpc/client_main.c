@@ -1,20 +1,19 @@
 /* Our interop test client.
  *
- *   interop_client --list | PORT CASE
+ *   interop_client --list | PKI_FOLDER TARGET CASE
  *
- * Exit code 0: the case passed. */
+ * TARGET as in client_driver.h. Exit code 0: the case passed. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/interop/grpc/client_cases.h"
 #include "tests/interop/grpc/client_driver.h"
 
-static int run_case(const char *port, const struct interop_case *c)
+static int run_case(const char *folder, const char *target, const struct interop_case *c)
 {
-    struct driver d = {.fd = -1};
+    struct driver d;
     struct err err;
-    int rv = driver_open(&d, "127.0.0.1", (unsigned)strtoul(port, NULL, 10), &err);
+    int rv = driver_open(&d, target, folder, &err);
     if (rv < 0)
         fprintf(stderr, "interop_client: %s\n", err.message);
     else
@@ -30,9 +29,9 @@ int main(int argc, char **argv)
             puts(interop_cases[i].name);
         return 0;
     }
-    for (size_t i = 0; argc == 3 && i < n_interop_cases; i++)
-        if (strcmp(interop_cases[i].name, argv[2]) == 0)
-            return run_case(argv[1], &interop_cases[i]);
-    fprintf(stderr, "usage: %s --list | PORT CASE\n", argv[0]);
+    for (size_t i = 0; argc == 4 && i < n_interop_cases; i++)
+        if (strcmp(interop_cases[i].name, argv[3]) == 0)
+            return run_case(argv[1], argv[2], &interop_cases[i]);
+    fprintf(stderr, "usage: %s --list | PKI_FOLDER TARGET CASE\n", argv[0]);
     return 2;
 }

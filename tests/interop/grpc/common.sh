@@ -1,45 +1,64 @@
-# For the scripts beside: builds the Go programs, starts and ends servers. Sourced; sets dir.
+# For the scripts beside: a folder, skipping, servers. Sourced; sets dir.
 # shellcheck shell=sh
-# shellcheck disable=SC2034 # port is for them
+# shellcheck disable=SC2034 # ports is for them
 
 skip() {
     echo "skipped: $*"
     exit 77
 }
 
+# need_go PROGRAM
 need_go() {
-    command -v go >/dev/null || skip "no go command"
-    case $(go env GOVERSION 2>/dev/null) in
-    go1.[0-9] | go1.[0-9].* | go1.1[0-9]* | go1.20*) skip "Go 1.21 or newer is needed" ;;
-    esac
+    [ -x "$1" ] || skip "no Go programs; see the test interop_build_go"
 }
 
-# build SOURCE OUT PACKAGE: skips where the modules cannot be had.
-build() {
-    (cd "$1" && timeout 400 go build -mod=readonly -o "$2" "$3") && return
-    (cd "$1" && go list -mod=readonly -deps "$3" >/dev/null 2>&1) || skip "Go modules cannot be had"
-    exit 1
-}
-
-pids='' port=0
-dir=$(mktemp -d "${TMPDIR:-/tmp}/banger-interop.XXXXXX")
+pids='' ports=''
+dir=$(mktemp -d /tmp/binterop.XXXXXX)
 cleanup() {
     for pid in $pids; do
         kill "$pid" 2>/dev/null || true
+        wait "$pid" || true
+    done
+    # A VM that a failed test leaves: its agent listens below the folder.
+    for left in /proc/[0-9]*/cmdline; do
+        if (tr '\0' ' ' <"$left" | grep -q -- "--listen $dir/") 2>/dev/null; then
+            left=${left#/proc/}
+            kill -9 "${left%/cmdline}" 2>/dev/null || true
+        fi
     done
     rm -rf "$dir"
 }
 trap cleanup EXIT
 
-# start COMMAND…: a server that prints "ready PORT"; sets port.
+# start COMMAND…: a server that prints "ready PORT…"; sets ports.
 start() {
-    rm -f "$dir/out"
     mkfifo "$dir/out"
     "$@" >"$dir/out" 2>"$dir/log" &
     pids="$pids $!"
-    read -r word port <"$dir/out" || {
+    read -r word ports <"$dir/out" || {
         cat "$dir/log"
         exit 1
     }
+    rm "$dir/out"
     [ "$word" = ready ]
+}
+
+# start_daemon COMMAND…: bangerd, until it listens; its log is dir/log.
+start_daemon() {
+    mkfifo "$dir/fifo"
+    "$@" >"$dir/fifo" 2>&1 &
+    pids="$pids $!"
+    exec 3<"$dir/fifo"
+    rm "$dir/fifo"
+    while read -r line <&3; do
+        echo "$line" >>"$dir/log"
+        case $line in
+        *version*"listens on"*)
+            cat <&3 >>"$dir/log" &
+            return
+            ;;
+        esac
+    done
+    cat "$dir/log"
+    exit 1
 }

@@ -1,43 +1,47 @@
 #!/bin/sh
-# grpcurl lists, describes and calls the daemon through reflection alone. Skips (77) without Go 1.21
-# or its modules.
+# grpcurl lists, describes and calls the daemon through reflection alone: v1 and v1alpha, over its Unix
+# socket and, with what banger auth enroll wrote, over mutual TLS. Skips (77) without the Go programs.
 #
-#   grpcurl_test.sh BANGERD AGENT GO_SOURCE
+#   grpcurl_test.sh BANGERD AGENT BANGER GO_PROGRAMS
 set -eu
-daemon=$1 agent=$2 source=$3
+daemon=$1 agent=$2 banger=$3 grpcurl=$4/grpcurl
 # shellcheck source=tests/interop/grpc/common.sh
 . "$(dirname "$0")/common.sh"
-need_go
-build "$source" "$dir/grpcurl" github.com/fullstorydev/grpcurl/cmd/grpcurl
+need_go "$grpcurl"
+# shellcheck source=tests/interop/enrolled.sh
+. "$(dirname "$0")/../enrolled.sh"
 
-mkfifo "$dir/log"
-"$daemon" --state-dir "$dir/s" --driver sim --agent "$agent" >"$dir/log" 2>&1 &
-pids="$pids $!"
-exec 3<"$dir/log"
-listens=no
-while [ $listens = no ] && read -r line <&3; do
-    case $line in *"listens on"*) listens=yes ;; esac
-done
-[ $listens = yes ]
-socket=$dir/s/run/bangerd.sock
+start_daemon "$daemon" --state-dir "$dir/s" --driver sim --agent "$agent"
+serve_tls "$banger" "$dir/s"
+enroll "$banger" "$dir/s" operator
 
 # ask TEXT ARGUMENTS…: the answer of grpcurl has the text in it.
 ask() {
     text=$1
     shift
-    timeout 30 "$dir/grpcurl" -plaintext -unix "$@" >"$dir/answer" 2>&1 &&
-        grep -qF -- "$text" "$dir/answer" && return
+    timeout 30 "$grpcurl" "$@" >"$dir/answer" 2>&1 && grep -qF -- "$text" "$dir/answer" && return
     echo "grpcurl $*: no \"$text\" in the answer:"
     cat "$dir/answer"
     exit 1
 }
-ask banger.v1.VMService "$socket" list
-ask grpc.reflection.v1.ServerReflection "$socket" list
-ask banger.v1.HostService.GetHost "$socket" list banger.v1.HostService
-ask "role: ROLE_OPERATOR" "$socket" describe banger.v1.VMService.CreateVM
-ask "string request_id = 1" "$socket" describe banger.v1.CreateVMRequest
-ask "returns ( stream" "$socket" describe grpc.reflection.v1alpha.ServerReflection
-ask SERVING "$socket" grpc.health.v1.Health/Check
-ask '"banger.v1.VMService": {' "$socket" grpc.health.v1.Health/List
-ask "{" -d '{"page_size": 10}' "$socket" banger.v1.VMService/ListVMs
+
+# ask_all OPTION… ADDRESS
+ask_all() {
+    ask banger.v1.VMService "$@" list
+    ask grpc.reflection.v1.ServerReflection "$@" list
+    ask banger.v1.HostService.GetHost "$@" list banger.v1.HostService
+    ask "role: ROLE_OPERATOR" "$@" describe banger.v1.VMService.CreateVM
+    ask "string request_id = 1" "$@" describe banger.v1.CreateVMRequest
+    ask "returns ( stream" "$@" describe grpc.reflection.v1alpha.ServerReflection
+    ask SERVING "$@" grpc.health.v1.Health/Check
+    ask '"banger.v1.VMService": {' "$@" grpc.health.v1.Health/List
+    ask "{" -d '{"page_size": 10}' "$@" banger.v1.VMService/ListVMs
+}
+ask_all -plaintext -unix "$dir/s/run/bangerd.sock"
+ask_all -cacert "$context/ca.pem" -cert "$context/identity.pem" -key "$context/identity.pem" "$address"
+# grpcurl takes v1 where there is one; the older one by hand.
+for version in v1 v1alpha; do
+    ask '"name": "banger.v1.VMService"' -d '{"list_services": "*"}' -plaintext -unix "$dir/s/run/bangerd.sock" \
+        "grpc.reflection.$version.ServerReflection/ServerReflectionInfo"
+done
 echo "grpcurl listed, described and called"

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "rpc/event/loop.h"
 #include "test.server.rpc.h"
+#include "tests/interop/grpc/load_report.h"
 
 enum { MAX_BODY_BYTES = 4 << 20, MAX_QUEUED = 1024 };
 
@@ -82,6 +83,8 @@ static void unary_call(void *self, struct rpc_call *call,
     response.payload = &payload;
     if (request->fill_server_id)
         response.server_id = server_id;
+    if (request->orca_per_query_report)
+        load_report_to_trailers(call, request->orca_per_query_report);
     grpc_testing_test_service_unary_call_reply(call, &response);
 }
 
@@ -201,6 +204,8 @@ static void output_message(void *arg, struct rpc_call *call, const ProtobufCMess
     const Grpc__Testing__StreamingOutputCallRequest *r = (const void *)message;
     if (answer_status(call, r->response_status))
         return;
+    if (r->orca_oob_report)
+        load_report_set(r->orca_oob_report);
     output_want(out, r);
     output_pump(out, call);
 }

@@ -1,24 +1,24 @@
-// The compressed cases of gRPC's interop tests, which grpc-go's interop client leaves out, with
-// grpc-go's own gzip:
-//
-//	gzip PORT CASE
 package main
 
 import (
 	"context"
-	"fmt"
 	"log"
-	"os"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding/gzip"
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 )
+
+// The compressed cases, which grpc-go's interop package leaves out, with grpc-go's own gzip.
+var compressed = map[string]func(context.Context, testgrpc.TestServiceClient, *watch){
+	"client_compressed_unary":     clientUnary,
+	"server_compressed_unary":     serverUnary,
+	"client_compressed_streaming": clientStreaming,
+	"server_compressed_streaming": serverStreaming,
+}
 
 // watch notes for each incoming message whether it was smaller on the wire.
 type watch struct{ compressed []bool }
@@ -101,22 +101,4 @@ func serverStreaming(ctx context.Context, c testgrpc.TestServiceClient, w *watch
 	}
 	_, err = stream.Recv()
 	must(err != nil && err.Error() == "EOF", "the end: %v", err)
-}
-
-func main() {
-	cases := map[string]func(context.Context, testgrpc.TestServiceClient, *watch){
-		"client_compressed_unary": clientUnary, "server_compressed_unary": serverUnary,
-		"client_compressed_streaming": clientStreaming, "server_compressed_streaming": serverStreaming,
-	}
-	if len(os.Args) != 3 || cases[os.Args[2]] == nil {
-		log.Fatalf("usage: %s PORT CASE", os.Args[0])
-	}
-	w := &watch{}
-	conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%s", os.Args[1]), grpc.WithStatsHandler(w),
-		grpc.WithTransportCredentials(insecure.NewCredentials()))
-	must(err == nil, "%v", err)
-	defer conn.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	cases[os.Args[2]](ctx, testgrpc.NewTestServiceClient(conn), w)
 }

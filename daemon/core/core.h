@@ -13,6 +13,8 @@
  *   image.h       images and kernels: registry, references, build operations
  *   access.h      who may come over TCP: CA, identities, tokens
  *   event.h       the event log and its watchers
+ *   audit.h       the audit log
+ *   scope.h       which VMs a principal may see
  *   reconcile.h   start-up: adopt what lives, demote and tear down what does not
  */
 #ifndef BANGER_DAEMON_CORE_CORE_H
@@ -24,6 +26,7 @@
 #include "daemon/model/model.h"
 
 struct access;
+struct audit;
 struct err;
 struct event_hub;
 struct host_info;
@@ -31,6 +34,7 @@ struct image_registry;
 struct loop;
 struct operation_engine;
 struct rpc_server;
+struct scope_memory;
 struct session_registry;
 struct store;
 struct vm_registry;
@@ -56,6 +60,8 @@ struct core {
     struct store *store;
     struct vmm_host *vmm_host;
     struct access *access;
+    struct audit *audit;
+    struct scope_memory *scope_memory;
     struct event_hub *events;
     struct operation_engine *operations;
     struct vm_registry *vms;

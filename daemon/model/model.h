@@ -199,7 +199,8 @@ struct identity {
     char serial[SERIAL_BYTES];          /* of the newest certificate */
     char previous_serial[SERIAL_BYTES]; /* of the one before, after a rotation; "" */
     bool revoked;
-    int64_t expires_ns; /* of the newest certificate */
+    struct labels scope; /* of the VMs that its role holds for; none: for everything */
+    int64_t expires_ns;  /* of the newest certificate */
     int64_t created_ns;
 };
 
@@ -208,7 +209,22 @@ struct token {
     char key[KEY_HASH_BYTES]; /* hash of the key that it stands for, in hex */
     char principal[PRINCIPAL_BYTES];
     int role;
+    struct labels scope;
     int64_t expires_ns, created_ns;
+};
+
+/* One line of the audit log. */
+struct audit_entry {
+    uint64_t seq;
+    int64_t time_ns;
+    char principal[PRINCIPAL_BYTES];
+    int role;          /* of banger.v1.Role, as it was then */
+    char address[64];  /* where the caller was */
+    char method[96];   /* its path */
+    char resource[96]; /* vm/ID; or as the caller named it */
+    int code;          /* enum err_code */
+    char operation_id[ID_BYTES];
+    uint32_t suppressed; /* denied calls before this one that were not written */
 };
 
 enum op_state { /* values of banger.v1.OperationState */
@@ -248,6 +264,7 @@ struct event {
     char resource[96];
     char detail[TEXT_BYTES]; /* "RUNNING", or a reason */
     char operation_id[ID_BYTES];
+    char vm_id[ID_BYTES]; /* of the VM that the resource is or belongs to; "": none */
 };
 
 /* Names for logs, handles and tests: "RUNNING". Never NULL. */

@@ -1,179 +1,281 @@
-/* What the daemon was told; see config.h. */
+/* The command line, the environment, and what goes over what; see config.h. */
 #include "daemon/config.h"
 
-#include <ctype.h>
-#include <stddef.h>
-#include <stdio.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
+#include "daemon/config_internal.h"
+#include "daemon/core/access_rules.h"
 #include "daemon/version.h"
 
-enum option_kind { OPTION_TEXT, OPTION_NUMBER, OPTION_NUMBER32, OPTION_FLAG };
+/* Errors */
 
-struct option_row {
-    const char *name; /* --name, and BANGER_NAME in the environment */
-    const char *argument;
-    const char *help;
-    enum option_kind kind;
-    size_t offset, size;
-    uint64_t min, max;
-};
-
-#define FIELD(field)                                                                               \
-    offsetof(struct daemon_config, field), sizeof(((struct daemon_config *)0)->field)
-
-static const struct option_row options[] = {
-    {"state-dir", "DIR", "database, disks and images", OPTION_TEXT, FIELD(paths.state_dir), 0, 0},
-    {"socket", "PATH", "Unix socket to listen on", OPTION_TEXT, FIELD(paths.socket), 0, 0},
-    {"listen", "HOST:PORT", "TCP address for TLS clients; needs \"banger auth init\"", OPTION_TEXT,
-     FIELD(listen), 0, 0},
-    {"agent", "PATH", "guest agent program (default: beside bangerd)", OPTION_TEXT,
-     FIELD(agent_path), 0, 0},
-    {"driver", "NAME", "VM monitor where a VM names none: qemu (default) or sim", OPTION_TEXT,
-     FIELD(driver), 0, 0},
-    {"default-image", "NAME", "image where a VM names none (debian-bookworm)", OPTION_TEXT,
-     FIELD(default_image), 0, 0},
-    {"max-vms", "N", "VMs at most (1000)", OPTION_NUMBER32, FIELD(max_vms), 1, 100000},
-    {"max-memory-mib", "MIB", "memory promised to VMs altogether, 0: no limit", OPTION_NUMBER,
-     FIELD(max_memory_mib), 0, UINT64_C(1) << 34},
-    {"boot-timeout-ms", "MS", "from start to an answering agent, per try (60000)", OPTION_NUMBER,
-     FIELD(boot_timeout_ms), 100, 3600000},
-    {"stop-grace-ms", "MS", "time a guest gets to power off (10000)", OPTION_NUMBER,
-     FIELD(stop_grace_ms), 0, 3600000},
-    {"workers", "N", "threads for disk and image work (4)", OPTION_NUMBER, FIELD(workers), 1, 64},
-    {"debug", NULL, "log more", OPTION_FLAG, FIELD(debug), 0, 0},
-};
-
-enum { N_OPTIONS = sizeof(options) / sizeof(options[0]) };
-
-static void print_help(void)
+static void add_error(struct config_errors *errors, const char *place, const char *fmt, va_list ap)
 {
-    printf("usage: bangerd [options]\n\n"
-           "Runs microVMs and commands in them, and serves them as gRPC.\n\n");
-    for (int i = 0; i < N_OPTIONS; i++) {
-        char left[40];
-        snprintf(left, sizeof(left), "--%s %s", options[i].name,
-                 options[i].argument ? options[i].argument : "");
-        printf("  %-24s %s\n", left, options[i].help);
+    if (errors->n < CONFIG_ERRORS_MAX) {
+        char *text = errors->text[errors->n];
+        int n = snprintf(text, CONFIG_ERROR_BYTES, "%.300s%s", place, *place ? ": " : "");
+        vsnprintf(text + n, CONFIG_ERROR_BYTES - (size_t)n, fmt, ap);
     }
-    printf("  %-24s %s\n  %-24s %s\n\n", "--help", "this text", "--version", "version");
-    printf("Each is also read from the environment: --state-dir from BANGER_STATE_DIR.\n");
+    errors->n++;
 }
 
-static int set_option(struct daemon_config *config, const struct option_row *o, const char *value,
-                      const char *where, struct err *err)
+void config_wrong(struct config_errors *errors, const char *fmt, ...)
 {
-    char *field = (char *)config + o->offset;
-    if (o->kind == OPTION_FLAG) {
-        bool on = strcmp(value, "0") != 0;
-        memcpy(field, &on, sizeof(on));
-        return 0;
-    }
-    if (o->kind == OPTION_TEXT) {
-        size_t n = strlen(value);
-        if (n == 0 || n >= o->size)
-            return err_set(err, ERR_INVALID, "%s needs 1 to %zu characters", where, o->size - 1);
-        memcpy(field, value, n + 1);
-        return 0;
-    }
-    char *end = NULL;
-    unsigned long long number = strtoull(value, &end, 10);
-    if (!isdigit((unsigned char)value[0]) || *end || number < o->min || number > o->max)
-        return err_set(err, ERR_INVALID, "%s: \"%s\" is not a number from %llu to %llu", where,
-                       value, (unsigned long long)o->min, (unsigned long long)o->max);
-    uint64_t wide = number;
-    uint32_t narrow = (uint32_t)number;
-    memcpy(field, o->kind == OPTION_NUMBER ? (void *)&wide : (void *)&narrow, o->size);
-    return 0;
+    va_list ap;
+    va_start(ap, fmt);
+    add_error(errors, "", fmt, ap);
+    va_end(ap);
 }
 
-static int apply_environment(struct daemon_config *config, struct err *err)
+void config_wrong_key(const struct daemon_config *config, const char *name,
+                      struct config_errors *errors, const char *fmt, ...)
 {
-    for (int i = 0; i < N_OPTIONS; i++) {
-        char name[64];
-        size_t n = (size_t)snprintf(name, sizeof(name), "BANGER_%s", options[i].name);
-        for (size_t k = 0; k < n; k++)
-            name[k] = name[k] == '-' ? '_' : (char)toupper((unsigned char)name[k]);
+    const struct config_key *key = config_find_key(name, strlen(name));
+    size_t i = (size_t)(key - config_keys);
+    char place[CONFIG_ERROR_BYTES], text[CONFIG_NAME_BYTES];
+    switch (config->source[i]) {
+    case CONFIG_FILE:
+        snprintf(place, sizeof(place), "%.250s:%u: %s", config->file, config->line[i], name);
+        break;
+    case CONFIG_ENVIRONMENT:
+        config_variable_name(key, text);
+        snprintf(place, sizeof(place), "%s", text);
+        break;
+    case CONFIG_OPTION:
+        config_option_name(key, text);
+        snprintf(place, sizeof(place), "--%s", text);
+        break;
+    default:
+        snprintf(place, sizeof(place), "%s", name);
+    }
+    va_list ap;
+    va_start(ap, fmt);
+    add_error(errors, place, fmt, ap);
+    va_end(ap);
+}
+
+void config_print_errors(const struct config_errors *errors, FILE *to)
+{
+    for (size_t i = 0; i < errors->n && i < CONFIG_ERRORS_MAX; i++)
+        fprintf(to, "%s\n", errors->text[i]);
+    if (errors->n > CONFIG_ERRORS_MAX)
+        fprintf(to, "and %zu more\n", errors->n - CONFIG_ERRORS_MAX);
+}
+
+/* The three sources */
+
+static void set_from(struct daemon_config *config, const struct config_key *key, const char *value,
+                     enum config_source source, struct config_errors *errors)
+{
+    struct err err = ERR_INIT;
+    config->source[key - config_keys] = (uint8_t)source;
+    if (config_set(config, key, value, &err) < 0)
+        config_wrong_key(config, key->name, errors, "%s", err.message);
+}
+
+static void set_defaults(struct daemon_config *config, struct config_errors *errors)
+{
+    for (size_t i = 0; i < n_config_keys; i++)
+        if (config_keys[i].default_text)
+            set_from(config, &config_keys[i], config_keys[i].default_text, CONFIG_DEFAULT, errors);
+}
+
+static void set_from_environment(struct daemon_config *config, struct config_errors *errors)
+{
+    for (size_t i = 0; i < n_config_keys; i++) {
+        char name[CONFIG_NAME_BYTES];
+        config_variable_name(&config_keys[i], name);
         const char *value = getenv(name);
-        if (value && *value && set_option(config, &options[i], value, name, err) < 0)
-            return -1;
+        if (value && *value)
+            set_from(config, &config_keys[i], value, CONFIG_ENVIRONMENT, errors);
     }
-    return 0;
 }
 
-static const struct option_row *find_option(const char *name, size_t len)
+/* One option of the command line. */
+struct option {
+    char name[CONFIG_NAME_BYTES]; /* max_vms */
+    const char *value;            /* NULL: none */
+};
+
+static bool takes_value(const char *name)
 {
-    for (int i = 0; i < N_OPTIONS; i++)
-        if (strlen(options[i].name) == len && memcmp(options[i].name, name, len) == 0)
-            return &options[i];
-    return NULL;
+    const struct config_key *key = config_find_key(name, strlen(name));
+    return key ? key->type != CONFIG_FLAG : strcmp(name, "config") == 0;
 }
 
-static int apply_argument(struct daemon_config *config, int argc, char **argv, int *at,
-                          struct err *err)
+/* Moves *at on to the option's last argument. False: told. */
+static bool next_option(int argc, char **argv, int *at, struct option *o,
+                        struct config_errors *errors)
 {
     const char *arg = argv[*at];
-    if (strncmp(arg, "--", 2) != 0)
-        return err_set(err, ERR_INVALID, "bangerd takes options only, not \"%s\"; see --help", arg);
-    const char *equals = strchr(arg, '=');
-    size_t len = equals ? (size_t)(equals - arg) - 2 : strlen(arg) - 2;
-    const struct option_row *o = find_option(arg + 2, len);
-    if (!o)
-        return err_set(err, ERR_INVALID, "unknown option \"%s\"; see --help", arg);
-    if (o->kind == OPTION_FLAG)
-        return set_option(config, o, equals ? equals + 1 : "1", arg, err);
-    if (!equals && *at + 1 == argc)
-        return err_set(err, ERR_INVALID, "%s needs a value", arg);
-    return set_option(config, o, equals ? equals + 1 : argv[++*at], arg, err);
+    if (strncmp(arg, "--", 2) != 0) {
+        config_wrong(errors, "bangerd takes options only, not \"%.100s\"; see --help", arg);
+        return false;
+    }
+    size_t len = strcspn(arg + 2, "=");
+    snprintf(o->name, sizeof(o->name), "%.*s", (int)len, arg + 2);
+    for (char *c = o->name; *c; c++) /* --max_vms becomes max-vms, which is no key */
+        *c = *c == '-' ? '_' : *c == '_' ? '-' : *c;
+    o->value = arg[2 + len] ? arg + 2 + len + 1 : NULL;
+    if (o->value || !takes_value(o->name))
+        return true;
+    if (*at + 1 == argc) {
+        config_wrong(errors, "%s: needs a value", arg);
+        return false;
+    }
+    o->value = argv[++*at];
+    return true;
 }
 
-static void follow_state_dir(struct daemon_config *config, const struct paths *before)
+static void set_from_arguments(struct daemon_config *config, int argc, char **argv,
+                               struct config_errors *errors)
 {
-    /* A state folder given by option moves the socket along, unless that was given, too. */
-    if (strcmp(config->paths.state_dir, before->state_dir) == 0 ||
-        strcmp(config->paths.socket, before->socket) != 0 || getenv("BANGER_SOCKET"))
+    for (int i = 1; i < argc; i++) {
+        struct option o;
+        const char *arg = argv[i];
+        if (!next_option(argc, argv, &i, &o, errors))
+            continue;
+        const struct config_key *key = config_find_key(o.name, strlen(o.name));
+        if (key)
+            set_from(config, key, o.value ? o.value : "yes", CONFIG_OPTION, errors);
+        else if (strcmp(o.name, "config") != 0)
+            config_wrong(errors, "unknown option \"%.100s\"; see --help", arg);
+    }
+}
+
+/* What --config, else BANGER_CONFIG says, else the usual place; true where it was said. */
+static bool find_file(struct daemon_config *config, int argc, char **argv)
+{
+    struct config_errors *ignored = calloc(1, sizeof(*ignored));
+    const char *said = getenv("BANGER_CONFIG");
+    for (int i = 1; ignored && i < argc; i++) {
+        struct option o;
+        if (next_option(argc, argv, &i, &o, ignored) && strcmp(o.name, "config") == 0)
+            said = o.value;
+    }
+    free(ignored);
+    const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    if (said && *said)
+        snprintf(config->file, sizeof(config->file), "%s", said);
+    else if (geteuid() == 0)
+        snprintf(config->file, sizeof(config->file), "/etc/banger/bangerd.conf");
+    else if (xdg && *xdg)
+        snprintf(config->file, sizeof(config->file), "%s/banger/bangerd.conf", xdg);
+    else if (home && *home)
+        snprintf(config->file, sizeof(config->file), "%s/.config/banger/bangerd.conf", home);
+    return said && *said;
+}
+
+static enum config_source source_of(const struct daemon_config *config, const char *name)
+{
+    return (enum config_source)config->source[config_find_key(name, strlen(name)) - config_keys];
+}
+
+/* A state folder of one's own is a daemon of one's own: it must not take the socket of another. So
+ * the socket goes along with a state folder that was said in a stronger way than it was itself. */
+static void follow_state_dir(struct daemon_config *config, const struct paths *usual)
+{
+    enum config_source state = source_of(config, "state_dir"), socket = source_of(config, "socket");
+    struct paths *paths = &config->paths;
+    if (state <= socket || socket >= CONFIG_ENVIRONMENT)
         return;
-    snprintf(config->paths.runtime_dir, sizeof(config->paths.runtime_dir), "%.4000s/run",
-             config->paths.state_dir);
-    snprintf(config->paths.socket, sizeof(config->paths.socket), "%.4000s/run/bangerd.sock",
-             config->paths.state_dir);
+    if (state == CONFIG_ENVIRONMENT) {
+        *paths = *usual; /* base/paths.h has looked at the same variable */
+        return;
+    }
+    snprintf(paths->runtime_dir, sizeof(paths->runtime_dir), "%.4000s/run", paths->state_dir);
+    snprintf(paths->socket, sizeof(paths->socket), "%.4000s/run/bangerd.sock", paths->state_dir);
+}
+
+int config_read(struct daemon_config *config, int argc, char **argv, struct config_errors *errors)
+{
+    struct err err = ERR_INIT;
+    *config = (struct daemon_config){.rules = access_rules_new(&err)};
+    if (!config->rules) {
+        config_wrong(errors, "%s", err.message);
+        return -1;
+    }
+    bool said = find_file(config, argc, argv);
+    set_defaults(config, errors);
+    if (paths_default(&config->paths, &err) < 0)
+        config_wrong(errors, "%s", err.message);
+    struct paths usual = config->paths;
+    if (*config->file)
+        config_read_file(config, config->file, said, errors);
+    set_from_environment(config, errors);
+    set_from_arguments(config, argc, argv, errors);
+    follow_state_dir(config, &usual);
+    config_check_whole(config, errors);
+    if (errors->n == 0)
+        return 0;
+    config_done(config);
+    return -1;
+}
+
+void config_done(struct daemon_config *config)
+{
+    access_rules_free(config->rules);
+    config->rules = NULL;
+}
+
+/* What is shown instead of run */
+
+/* The file alone, as a daemon without options and variables would read it. */
+static enum config_result check_file(struct daemon_config *config, int argc, char **argv,
+                                     const char *path, struct config_errors *errors)
+{
+    *config = (struct daemon_config){.rules = access_rules_new(NULL)};
+    bool said = find_file(config, argc, argv);
+    if (path) {
+        snprintf(config->file, sizeof(config->file), "%s", path);
+        said = true;
+    }
+    set_defaults(config, errors);
+    if (!config->rules)
+        config_wrong(errors, "out of memory");
+    else
+        config_read_file(config, config->file, said, errors);
+    config_check_whole(config, errors);
+    config_done(config);
+    if (errors->n > 0)
+        return CONFIG_UNFIT;
+    printf("%s: %s\n", config->file,
+           said || access(config->file, F_OK) == 0 ? "fine" : "not there, which is fine");
+    return CONFIG_SHOWN;
+}
+
+static enum config_result show(struct daemon_config *config, int argc, char **argv, int at,
+                               struct config_errors *errors)
+{
+    const char *arg = argv[at];
+    if (strcmp(arg, "--help") == 0)
+        config_print_help(stdout);
+    else if (strcmp(arg, "--version") == 0)
+        printf("bangerd %s\n", BANGER_VERSION);
+    else if (strcmp(arg, "--print-config") == 0)
+        config_print_default_file(stdout);
+    else if (strcmp(arg, "--print-manual=5") == 0 || strcmp(arg, "--print-manual=8") == 0)
+        config_print_manual(stdout, arg[15] - '0');
+    else if (strncmp(arg, "--check-config=", 15) == 0)
+        return check_file(config, argc, argv, arg + 15, errors);
+    else if (strcmp(arg, "--check-config") == 0)
+        return check_file(config, argc, argv, argv[at + 1], errors); /* argv ends with NULL */
+    else
+        return CONFIG_RUN;
+    return CONFIG_SHOWN;
 }
 
 enum config_result config_parse(struct daemon_config *config, int argc, char **argv,
-                                struct err *err)
+                                struct config_errors *errors)
 {
-    *config = (struct daemon_config){
-        .driver = "qemu",
-        .default_image = "debian-bookworm",
-        .max_vms = 1000,
-        .boot_timeout_ms = 60000,
-        .stop_grace_ms = 10000,
-        .workers = 4,
-    };
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
-            print_help();
-            return CONFIG_SHOWN;
-        }
-        if (strcmp(argv[i], "--version") == 0) {
-            printf("bangerd %s\n", BANGER_VERSION);
-            return CONFIG_SHOWN;
-        }
+        enum config_result result = show(config, argc, argv, i, errors);
+        if (result != CONFIG_RUN)
+            return result;
     }
-    if (paths_default(&config->paths, err) < 0)
-        return CONFIG_WRONG;
-    struct paths before = config->paths;
-    if (apply_environment(config, err) < 0)
-        return CONFIG_WRONG;
-    for (int i = 1; i < argc; i++)
-        if (apply_argument(config, argc, argv, &i, err) < 0)
-            return CONFIG_WRONG;
-    follow_state_dir(config, &before);
-    if (config->paths.state_dir[0] != '/' || config->paths.socket[0] != '/') {
-        err_set(err, ERR_INVALID, "state-dir and socket must be absolute paths");
-        return CONFIG_WRONG;
-    }
-    return CONFIG_RUN;
+    return config_read(config, argc, argv, errors) < 0 ? CONFIG_WRONG : CONFIG_RUN;
 }

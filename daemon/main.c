@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "daemon/config.h"
 #include "daemon/server.h"
+#include "daemon/settings.h"
 
 /* glibc gives each thread a heap and raises the size from which it maps memory of its own with what
  * is freed: after an image was made, workers would keep tens of MB for good. */
@@ -22,22 +23,17 @@ static void keep_memory_small(void)
 int main(int argc, char **argv)
 {
     static struct daemon_config config;
+    static struct config_errors errors;
     struct err err = ERR_INIT;
-    switch (config_parse(&config, argc, argv, &err)) {
-    case CONFIG_SHOWN:
-        return EXIT_SUCCESS;
-    case CONFIG_WRONG:
-        fprintf(stderr, "bangerd: %s\n", err.message);
-        return 2;
-    case CONFIG_RUN:
-        break;
-    }
+    enum config_result result = config_parse(&config, argc, argv, &errors);
+    config_print_errors(&errors, stderr);
+    if (result != CONFIG_RUN)
+        return result == CONFIG_SHOWN ? EXIT_SUCCESS : result == CONFIG_UNFIT ? EXIT_FAILURE : 2;
     keep_memory_small();
-    if (config.debug)
-        log_set_level(LOG_LEVEL_DEBUG);
+    settings_log(&config);
     signal(SIGPIPE, SIG_IGN); /* a peer that went away is an error of its own write */
     umask(077);
-    struct daemon *d = daemon_new(&config, &err);
+    struct daemon *d = daemon_new(&config, argc, argv, &err);
     int rc = d ? daemon_run(d, &err) : -1;
     daemon_free(d);
     if (rc < 0) {

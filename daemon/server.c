@@ -28,19 +28,20 @@
 #include "daemon/core/core.h"
 #include "daemon/core/host_info.h"
 #include "daemon/core/reconcile.h"
+#include "daemon/reload.h"
 #include "daemon/service/service.h"
 #include "daemon/store/store.h"
 #include "daemon/version.h"
+#include "daemon/settings.h"
 #include "daemon/vmm/vmm.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/server.h"
 #include "rpc/event/worker.h"
 
 enum {
-    LOCK_WAIT_MS = 15000, /* for a daemon that is ending: both its graces, and its commits */
+    LOCK_WAIT_MS = 11000, /* for a daemon that is ending: its commits, above both its graces */
     LOCK_LOOK_MS = 20,
-    DRAIN_GRACE_MS = 2000, /* streams may end within this when the daemon stops */
-    STATE_PATH_MAX = 72,   /* + /vms/ID/agent.sock must fit a Unix socket's 107 bytes */
+    STATE_PATH_MAX = 72, /* + /vms/ID/agent.sock must fit a Unix socket's 107 bytes */
     JOBS_QUEUED_MAX = 4096,
 };
 
@@ -50,6 +51,7 @@ struct daemon {
     struct vmm_host vmm_host;
     struct host_info host_info;
     struct signal_watch term, interrupt, hangup;
+    struct reload *reload;
     char agent_path[PATH_MAX];
     int lock_fd;
     bool stopping, failed;
@@ -76,7 +78,7 @@ static int lock_state(struct daemon *d, struct err *err)
     d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (d->lock_fd < 0)
         return err_sys(err, errno, "cannot open %s", path);
-    int64_t deadline_ms = clock_mono_ms() + LOCK_WAIT_MS;
+    int64_t deadline_ms = clock_mono_ms() + LOCK_WAIT_MS + 2 * (int64_t)d->config.drain_ms;
     while (flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             return err_sys(err, errno, "cannot lock %s", path);
@@ -146,12 +148,7 @@ static void fill_core(struct daemon *d)
 {
     struct core_config *c = &d->core.config;
     snprintf(c->state_dir, sizeof(c->state_dir), "%.*s", STATE_PATH_MAX, d->config.paths.state_dir);
-    memcpy(c->default_driver, d->config.driver, sizeof(c->default_driver));
-    memcpy(c->default_image, d->config.default_image, sizeof(c->default_image));
-    c->max_vms = d->config.max_vms;
-    c->max_memory_bytes = d->config.max_memory_mib << 20;
-    c->boot_timeout_ms = (int64_t)d->config.boot_timeout_ms;
-    c->stop_grace_ms = (int64_t)d->config.stop_grace_ms;
+    settings_core(&d->config, c);
     c->version = BANGER_VERSION;
     snprintf(c->guest_agent_path, sizeof(c->guest_agent_path), "%.*s", PATH_BYTES - 1,
              d->agent_path);
@@ -181,24 +178,16 @@ static int make_core(struct daemon *d, struct err *err)
     return core->store ? core_open(core, err) : -1;
 }
 
-/* The owner of the daemon and root are admin; nobody else gets in (see the socket's mode). */
 static int identify(void *arg, struct rpc_peer *peer, struct err *err)
 {
     struct daemon *d = arg;
-    if (peer->kind == RPC_PEER_TLS)
-        return access_identify(&d->core, peer, err);
-    if (peer->kind != RPC_PEER_UNIX)
-        return err_set(err, ERR_DENIED, "this daemon takes no callers without a certificate");
-    if (peer->uid != geteuid() && peer->uid != 0)
-        return err_set(err, ERR_DENIED, "user %u may not use this daemon", (unsigned)peer->uid);
-    snprintf(peer->principal, sizeof(peer->principal), "unix:%u", (unsigned)peer->uid);
-    peer->role = RPC_ROLE_FLEET;
-    return 0;
+    return access_identify(&d->core, peer, err);
 }
 
 static int make_rpc(struct daemon *d, struct err *err)
 {
     struct rpc_server_config config = {.identify = identify, .arg = d};
+    settings_rpc(&d->config, &config);
     d->core.rpc_server = rpc_server_new(d->core.loop, &config, err);
     if (!d->core.rpc_server)
         return -1;
@@ -215,7 +204,7 @@ static void core_drained(void *arg)
 static void rpc_drained(void *arg)
 {
     struct daemon *d = arg;
-    core_drain(&d->core, DRAIN_GRACE_MS, core_drained, d);
+    core_drain(&d->core, (int64_t)d->config.drain_ms, core_drained, d);
 }
 
 static void shut_down(void *arg)
@@ -225,19 +214,15 @@ static void shut_down(void *arg)
         return;
     d->stopping = true;
     log_info("bangerd", "stopping; VMs run on");
-    rpc_server_drain(d->core.rpc_server, DRAIN_GRACE_MS, rpc_drained, d);
+    rpc_server_drain(d->core.rpc_server, (int64_t)d->config.drain_ms, rpc_drained, d);
 }
 
-/* SIGHUP: certificates, CA and revocation list anew. */
-static void reload(void *arg, int signo)
+static void hung_up(void *arg, int signo)
 {
     (void)signo;
     struct daemon *d = arg;
-    struct err err = ERR_INIT;
-    if (access_reload(&d->core, &err) < 0)
-        log_err(LOG_LEVEL_ERROR, "bangerd", &err, "reload failed, the old certificates stay");
-    else
-        log_info("bangerd", "certificates are read anew");
+    if (!d->stopping)
+        reload_start(d->reload);
 }
 
 static void caught(void *arg, int signo)
@@ -246,14 +231,39 @@ static void caught(void *arg, int signo)
     shut_down(arg);
 }
 
+/* The socket's folder lets others through where its mode does; they still see nothing in it. */
+static int open_folder(const struct daemon *d, struct err *err)
+{
+    char folder[PATHS_BYTES];
+    struct stat st;
+    snprintf(folder, sizeof(folder), "%s", d->config.paths.socket);
+    dirname(folder);
+    if ((d->config.socket_mode & 0066) == 0 || stat(folder, &st) < 0 || st.st_uid != geteuid() ||
+        (st.st_mode & 0011) == 0011)
+        return 0;
+    return chmod(folder, (st.st_mode & 07777) | 0011) == 0
+               ? 0
+               : err_sys(err, errno, "cannot open %s to those of socket_mode", folder);
+}
+
+static int listen_unix(struct daemon *d, struct err *err)
+{
+    const char *path = d->config.paths.socket;
+    if (open_folder(d, err) < 0 ||
+        rpc_server_listen_unix(d->core.rpc_server, path, (mode_t)d->config.socket_mode, err) < 0)
+        return -1;
+    if (*d->config.socket_group && chown(path, (uid_t)-1, d->config.socket_gid) < 0)
+        return err_sys(err, errno, "cannot give %s to group %s", path, d->config.socket_group);
+    return 0;
+}
+
 /* What lived has been found again: now there is something true to say to clients. */
 static void reconciled(void *arg)
 {
     struct daemon *d = arg;
     if (d->stopping)
         return;
-    if (rpc_server_listen_unix(d->core.rpc_server, d->config.paths.socket, 0600, &d->failure) < 0 ||
-        access_open(&d->core, &d->failure) < 0) {
+    if (listen_unix(d, &d->failure) < 0 || access_open(&d->core, &d->failure) < 0) {
         d->failed = true;
         loop_stop(d->core.loop);
         return;
@@ -263,24 +273,39 @@ static void reconciled(void *arg)
     host_info_probe(&d->core, &d->host_info);
 }
 
-struct daemon *daemon_new(const struct daemon_config *config, struct err *err)
+/* Who may come, and by which certificates. */
+static int make_access(struct daemon *d, struct err *err)
+{
+    struct access_files files;
+    settings_files(&d->config, &files);
+    access_set_files(&d->core, &files);
+    access_set_rules(&d->core, d->config.rules);
+    d->config.rules = NULL;
+    return access_prepare(&d->core, d->config.listen, err);
+}
+
+struct daemon *daemon_new(struct daemon_config *config, int argc, char **argv, struct err *err)
 {
     struct daemon *d = calloc(1, sizeof(*d));
     if (!d) {
+        config_done(config);
         err_set(err, ERR_LIMIT, "out of memory");
         return NULL;
     }
     d->config = *config;
     d->lock_fd = -1;
-    if (!vmm_find_driver(config->driver, err) || make_folders(d, err) < 0 ||
-        lock_state(d, err) < 0 || find_agent(d, err) < 0 || make_core(d, err) < 0 ||
-        make_rpc(d, err) < 0 || access_prepare(&d->core, d->config.listen, err) < 0)
+    config->rules = NULL;
+    if (make_folders(d, err) < 0 || lock_state(d, err) < 0 || find_agent(d, err) < 0 ||
+        make_core(d, err) < 0 || make_rpc(d, err) < 0 || make_access(d, err) < 0)
+        goto fail;
+    d->reload = reload_new(&d->core, &d->config, argc, argv, err);
+    if (!d->reload)
         goto fail;
     d->core.shut_down = shut_down;
     d->core.shut_down_arg = d;
     if (signal_watch_init(&d->term, d->core.loop, SIGTERM, caught, d) < 0 ||
         signal_watch_init(&d->interrupt, d->core.loop, SIGINT, caught, d) < 0 ||
-        signal_watch_init(&d->hangup, d->core.loop, SIGHUP, reload, d) < 0) {
+        signal_watch_init(&d->hangup, d->core.loop, SIGHUP, hung_up, d) < 0) {
         err_set(err, ERR_LIMIT, "cannot watch signals");
         goto fail;
     }
@@ -310,6 +335,7 @@ void daemon_free(struct daemon *d)
     signal_watch_done(&d->term);
     signal_watch_done(&d->interrupt);
     signal_watch_done(&d->hangup);
+    reload_free(d->reload);
     rpc_server_free(core->rpc_server);
     workers_close(core->workers); /* what jobs bring back finds the core still there */
     core_close(core);
@@ -317,5 +343,6 @@ void daemon_free(struct daemon *d)
     loop_free(core->loop);
     if (d->lock_fd >= 0)
         close(d->lock_fd);
+    config_done(&d->config);
     free(d);
 }

@@ -7,8 +7,9 @@
 struct err;
 struct daemon;
 
-/* Opens the store, adopts what lives, listens. -1 with err: nothing is left open. */
-struct daemon *daemon_new(const struct daemon_config *config, struct err *err);
+/* Opens the store, adopts what lives, listens. NULL with err: nothing is left open. Takes what
+ * config owns in any case; argv is what it was read with, and is read again with SIGHUP. */
+struct daemon *daemon_new(struct daemon_config *config, int argc, char **argv, struct err *err);
 /* Serves until a signal or HostService.Shutdown; VMs run on afterwards. */
 int daemon_run(struct daemon *d, struct err *err);
 void daemon_free(struct daemon *d);

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/core/access_internal.h"
+#include "daemon/core/access_rules.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
 #include "daemon/core/vm_spec.h"
@@ -86,6 +88,7 @@ void access_free(struct access *access)
         return;
     free_all(&access->identities);
     free_all(&access->tokens);
+    access_rules_free(access->rules);
     tls_context_unref(access->tls);
     pki_close(access->pki);
     free(access);
@@ -119,9 +122,43 @@ bool access_certificate_counts(const struct access *access, const char *principa
            (strcmp(i->serial, serial) == 0 || strcmp(i->previous_serial, serial) == 0);
 }
 
+static int identify_unix(const struct access *access, struct rpc_peer *peer, struct err *err)
+{
+    bool owner = peer->uid == geteuid() || peer->uid == 0;
+    peer->role = owner ? RPC_ROLE_FLEET
+                       : access_rules_of_unix(access->rules, peer->uid, peer->gid, peer->groups,
+                                              peer->n_groups);
+    if (peer->role == RPC_ROLE_NONE)
+        return err_set(err, ERR_DENIED, "user %u may not use this daemon", (unsigned)peer->uid);
+    snprintf(peer->principal, sizeof(peer->principal), "unix:%u", (unsigned)peer->uid);
+    return 0;
+}
+
+/* Revoking a principal that is also in the rules counts for it there, too. */
+const struct access_peer *access_find_mapped(const struct access *access, const char *principal)
+{
+    const struct identity *i = access_find(access, principal);
+    return i && i->revoked ? NULL : access_rules_principal(access->rules, principal);
+}
+
+static int identify_mapped(const struct access *access, struct rpc_peer *peer, struct err *err)
+{
+    const struct access_peer *rule = access_find_mapped(access, peer->principal);
+    if (!rule)
+        return err_set(err, ERR_UNAUTHENTICATED, "%s may not use this daemon", peer->principal);
+    peer->role = rule->role;
+    return 0;
+}
+
 int access_identify(struct core *core, struct rpc_peer *peer, struct err *err)
 {
     const struct access *access = core->access;
+    if (peer->kind == RPC_PEER_UNIX)
+        return identify_unix(access, peer, err);
+    if (peer->kind != RPC_PEER_TLS)
+        return err_set(err, ERR_DENIED, "this daemon takes no callers without a certificate");
+    if (peer->mapped)
+        return identify_mapped(access, peer, err);
     if (peer->self_signed) {
         const struct token *token = access_find_token(access, peer->key_sha256);
         if (!token)
@@ -267,7 +304,7 @@ int access_rotate(struct core *core, const struct rpc_peer *peer, const void *cs
                   struct err *err)
 {
     struct access *access = core->access;
-    struct identity *identity = peer->kind == RPC_PEER_TLS && !peer->self_signed
+    struct identity *identity = peer->kind == RPC_PEER_TLS && !peer->self_signed && !peer->mapped
                                     ? access_find(access, peer->principal)
                                     : NULL;
     if (!identity || identity->revoked)
@@ -329,6 +366,13 @@ void access_labels_changed(struct core *core, const struct labels *old, const st
     size_t n = core->rpc_server ? rpc_server_cut(core->rpc_server, has_lost_it, &r) : 0;
     if (n > 0)
         log_info("bangerd", "a VM has left the scope of %zu connections, which are cut", n);
+}
+
+size_t access_set_rules(struct core *core, struct access_rules *rules)
+{
+    access_rules_free(core->access->rules);
+    core->access->rules = rules;
+    return core->rpc_server ? rpc_server_identify_again(core->rpc_server) : 0;
 }
 
 const struct identity *access_next(const struct core *core, const char *after)

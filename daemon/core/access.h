@@ -14,15 +14,31 @@
 #include "rpc/wire/tls_token.h"
 
 struct access;
+struct access_rules;
 struct core;
 struct err;
 struct rpc_peer;
 
-enum { ACCESS_ADDRESS_BYTES = 108 };
+enum { ACCESS_ADDRESS_BYTES = 108, ACCESS_FILE_BYTES = 4096 };
+
+/* PEM files of the site's own, "" where there is none. */
+struct access_files {
+    char ca[ACCESS_FILE_BYTES];          /* authorities whose clients come by the rules' peers */
+    char certificate[ACCESS_FILE_BYTES]; /* what clients see instead of pki/server.pem … */
+    char key[ACCESS_FILE_BYTES];         /* … with its key */
+};
 
 /* Loads the store's identities and tokens. */
 struct access *access_new(struct core *core, struct err *err);
 void access_free(struct access *access);
+
+/* Who may come by the configuration; takes the rules. Those who are here are looked at again, and
+ * cut where they may do something else now. Returns how many. */
+size_t access_set_rules(struct core *core, struct access_rules *rules);
+/* From the next access_prepare or access_reload on; where that fails the caller gives the old ones
+ * back. */
+void access_set_files(struct core *core, const struct access_files *files);
+const struct access_files *access_files(const struct core *core);
 
 /* Where to listen: listen, or where that is "" what access_init has kept; "" again: nowhere. Reads
  * the CA. ERR_PRECONDITION, with the reason, when there is one to listen on but the CA is missing,
@@ -42,7 +58,8 @@ const struct pki *access_pki(const struct core *core);
 /* Where the TCP listener is, or "". */
 const char *access_address(const struct core *core);
 
-/* Fills principal and role of a TLS peer; -1: not known, or not any more. */
+/* Fills principal and role of any peer; -1: not known, or not any more. The daemon's own user and
+ * root may do everything, other Unix peers what the rules say. */
 int access_identify(struct core *core, struct rpc_peer *peer, struct err *err);
 
 /* What a peer's role is bound to (scope.h), or NULL: everything. Borrowed for the turn of the loop:

@@ -1,21 +1,31 @@
 /* The CA in use, the TLS context made of it, the listener; see access.h. */
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "daemon/core/access_internal.h"
+#include "daemon/core/access_rules.h"
 #include "daemon/core/core.h"
 #include "rpc/event/server.h"
 #include "rpc/wire/tls.h"
 
+enum { FILE_BYTES_MAX = 1 << 20 };
+
 static void pki_folder(const struct core *core, char folder[PATH_BYTES])
 {
     snprintf(folder, PATH_BYTES, "%.500s/pki", core->config.state_dir);
+}
+
+static bool exists(const char *path)
+{
+    return faccessat(AT_FDCWD, path, F_OK, 0) == 0;
 }
 
 /* In the handshake: a refusal here goes out as an alert. */
@@ -28,35 +38,88 @@ static int admit(void *arg, const struct tls_identity *peer, struct err *err)
         return err_set(err, ERR_UNAUTHENTICATED,
                        "signed by no CA of ours, and its key is that of no token");
     }
-    if (access_certificate_counts(access, peer->principal, peer->serial))
+    if (peer->mapped ? access_find_mapped(access, peer->principal) != NULL
+                     : access_certificate_counts(access, peer->principal, peer->serial))
         return 0;
     return err_set(err, ERR_UNAUTHENTICATED, "the certificate %s of %s counts no more",
                    peer->serial, peer->principal);
+}
+
+/* For a certificate without a principal of ours. */
+static bool name_by_rules(void *arg, enum tls_name_kind kind, const char *name, char *principal)
+{
+    const struct access *access = arg;
+    const struct access_peer *rule = access_rules_peer(access->rules, kind, name);
+    if (rule)
+        strcpy(principal, rule->principal);
+    return rule != NULL;
+}
+
+/* "" reads as NULL. */
+static int read_pem(const char *path, char **text, struct err *err)
+{
+    size_t len = 0;
+    if (!*path)
+        return 0;
+    if (fs_read(path, FILE_BYTES_MAX, text, &len, err) < 0) {
+        if (err)
+            err->code = ERR_PRECONDITION;
+        return -1;
+    }
+    return len > 0 ? 0 : err_set(err, ERR_PRECONDITION, "%s is empty", path);
+}
+
+static int make_context(struct access *access, const char *folder, const struct pki *pki,
+                        struct tls_context **tls, struct err *err)
+{
+    const struct access_files *files = &access->files;
+    auto_free char *ca = NULL, *certificate = NULL, *key = NULL;
+    if (read_pem(files->ca, &ca, err) < 0 || read_pem(files->certificate, &certificate, err) < 0 ||
+        read_pem(files->key, &key, err) < 0)
+        return -1;
+    const struct tls_config config = {
+        .server = true,
+        .certificate_pem = certificate ? certificate : pki_server_pem(pki),
+        .key_pem = certificate ? key : pki_server_key_pem(pki),
+        .ca_pem = pki ? pki_ca_pem(pki) : NULL,
+        .mapped_ca_pem = ca,
+        .crl_pem = pki ? pki_crl_pem(pki) : NULL,
+        .name = name_by_rules,
+        .admit = admit,
+        .arg = access,
+    };
+    *tls = tls_context_new(&config, err);
+    if (key)
+        OPENSSL_cleanse(key, strlen(key));
+    if (*tls)
+        return 0;
+    if (err)
+        err->code = ERR_PRECONDITION;
+    return err_wrap(err, "%s%s%s%s%s", folder, ca ? ", " : "", files->ca, certificate ? ", " : "",
+                    files->certificate);
+}
+
+/* A site that brings authority, certificate and key needs none of ours. */
+static bool has_own_ca(const struct access *access, const char *folder)
+{
+    const struct access_files *files = &access->files;
+    char path[PATH_BYTES + 16];
+    snprintf(path, sizeof(path), "%s/ca.pem", folder);
+    return exists(path) || !*files->ca || !*files->certificate;
 }
 
 /* Replaces both, or neither. */
 static int load(struct access *access, struct err *err)
 {
     char folder[PATH_BYTES];
+    struct tls_context *tls = NULL;
     pki_folder(access->core, folder);
-    struct pki *pki = pki_open(folder, err);
-    if (!pki)
+    struct pki *pki = has_own_ca(access, folder) ? pki_open(folder, err) : NULL;
+    if (!pki && has_own_ca(access, folder))
         return -1;
-    const struct tls_config config = {
-        .server = true,
-        .certificate_pem = pki_server_pem(pki),
-        .key_pem = pki_server_key_pem(pki),
-        .ca_pem = pki_ca_pem(pki),
-        .crl_pem = pki_crl_pem(pki),
-        .admit = admit,
-        .arg = access,
-    };
-    struct tls_context *tls = tls_context_new(&config, err);
-    if (!tls) {
-        if (err)
-            err->code = ERR_PRECONDITION;
+    if (make_context(access, folder, pki, &tls, err) < 0) {
         pki_close(pki);
-        return err_wrap(err, "%s", folder);
+        return -1;
     }
     pki_close(access->pki);
     tls_context_unref(access->tls);
@@ -65,11 +128,6 @@ static int load(struct access *access, struct err *err)
     if (access->core->rpc_server)
         rpc_server_set_tls(access->core->rpc_server, tls);
     return 0;
-}
-
-static bool exists(const char *path)
-{
-    return faccessat(AT_FDCWD, path, F_OK, 0) == 0;
 }
 
 /* What access_init has kept; "" where it has not. */
@@ -86,6 +144,16 @@ static int read_kept_address(struct access *access, struct err *err)
     snprintf(access->address, sizeof(access->address), "%s", text);
     free(text);
     return 0;
+}
+
+void access_set_files(struct core *core, const struct access_files *files)
+{
+    core->access->files = *files;
+}
+
+const struct access_files *access_files(const struct core *core)
+{
+    return &core->access->files;
 }
 
 int access_prepare(struct core *core, const char *listen, struct err *err)
@@ -124,7 +192,7 @@ int access_open(struct core *core, struct err *err)
 
 int access_reload(struct core *core, struct err *err)
 {
-    return core->access->pki ? load(core->access, err) : 0;
+    return core->access->tls ? load(core->access, err) : 0;
 }
 
 int access_init(struct core *core, const char *const *names, size_t n_names, const char *listen,

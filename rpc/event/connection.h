@@ -134,6 +134,8 @@ int connection_watch(struct connection *conn);
 void connection_unwatch(struct connection *conn);
 
 /* server.c */
+/* Closes it with the next flush, from the loop. */
+void connection_cut(struct connection *conn);
 void server_arm_timer(struct rpc_server *server);
 void server_wake(struct rpc_server *server);
 
@@ -141,11 +143,14 @@ void server_wake(struct rpc_server *server);
 /* With its address or path, nothing else yet; NULL with err. */
 struct listener *listener_new(struct rpc_server *server, enum rpc_peer_kind kind, const char *path,
                               struct err *err);
-/* Fills principal and role, by the server's hook. */
-int listener_identify(const struct rpc_server *server, struct rpc_peer *peer, struct err *err);
 /* Accepts from now on on l->fd, which listens and does not block. */
 int listener_start(struct listener *l, struct err *err);
 void listener_close(struct listener *l);
+
+/* identify.c */
+/* Fills principal and role, by the server's hook; for Unix peers the user and groups before, as fd
+ * says them. */
+int peer_identify(const struct rpc_server *server, int fd, struct rpc_peer *peer, struct err *err);
 
 /* listener_tcp.c */
 /* Fills the address of who came over TCP, and makes small frames leave at once. */

@@ -83,7 +83,8 @@ static int tls_identify(struct connection *conn, struct err *err)
     memcpy(peer->serial, identity->serial, sizeof(peer->serial));
     memcpy(peer->key_sha256, identity->key_sha256, sizeof(peer->key_sha256));
     peer->self_signed = identity->self_signed;
-    return listener_identify(conn->server, peer, err);
+    peer->mapped = identity->mapped;
+    return peer_identify(conn->server, conn->fd, peer, err);
 }
 
 bool connection_tls_receive(struct connection *conn, const uint8_t **data, size_t *len)

@@ -17,52 +17,18 @@
 
 enum { ACCEPT_AT_ONCE = 32, BACKLOG = 256, RETRY_MS = 200 };
 
-/* Default identity: our own user and root may do all, others nothing. */
-static int default_identify(struct rpc_peer *peer)
-{
-    if (peer->kind != RPC_PEER_UNIX) {
-        if (peer->kind == RPC_PEER_INSECURE)
-            snprintf(peer->principal, sizeof(peer->principal), "%s", peer->address);
-        peer->role = RPC_ROLE_NONE;
-        return 0;
-    }
-    snprintf(peer->principal, sizeof(peer->principal), "unix:%u", (unsigned)peer->uid);
-    peer->role = peer->uid == 0 || peer->uid == geteuid() ? RPC_ROLE_FLEET : RPC_ROLE_NONE;
-    return 0;
-}
-
-static int listener_unix_peer(const struct listener *l, int fd, struct rpc_peer *peer,
-                              struct err *err)
-{
-    struct ucred cred;
-    socklen_t len = sizeof(cred);
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
-        return err_sys(err, errno, "credentials of the peer");
-    peer->uid = cred.uid;
-    peer->gid = cred.gid;
-    peer->pid = cred.pid;
-    snprintf(peer->address, sizeof(peer->address), "unix:%.*s", (int)sizeof(peer->address) - 6,
-             l->path);
-    return 0;
-}
-
-int listener_identify(const struct rpc_server *server, struct rpc_peer *peer, struct err *err)
-{
-    const struct rpc_server_config *config = &server->config;
-    return config->identify ? config->identify(config->arg, peer, err) : default_identify(peer);
-}
-
 /* What the socket says of the peer; a TLS peer is identified after its handshake. */
 static int listener_look_at(struct listener *l, int fd, struct rpc_peer *peer, struct err *err)
 {
     peer->kind = l->kind;
     peer->uid = (uid_t)-1; /* nobody: 0 would be root */
     peer->gid = (gid_t)-1;
-    int rv = l->kind == RPC_PEER_UNIX ? listener_unix_peer(l, fd, peer, err)
-                                      : listener_tcp_peer(fd, peer, err);
-    if (rv < 0)
+    if (l->kind == RPC_PEER_UNIX)
+        snprintf(peer->address, sizeof(peer->address), "unix:%.*s", (int)sizeof(peer->address) - 6,
+                 l->path);
+    else if (listener_tcp_peer(fd, peer, err) < 0)
         return -1;
-    return l->kind == RPC_PEER_TLS ? 0 : listener_identify(l->server, peer, err);
+    return l->kind == RPC_PEER_TLS ? 0 : peer_identify(l->server, fd, peer, err);
 }
 
 static void listener_take(struct listener *l, int fd)

@@ -59,6 +59,12 @@ static socklen_t parse_address(const char *text, union address *to)
     return inet_pton(AF_INET, host, &to->v4.sin_addr) == 1 ? sizeof(to->v4) : 0;
 }
 
+bool rpc_address_is_valid(const char *address)
+{
+    union address addr;
+    return parse_address(address, &addr) > 0;
+}
+
 static bool is_loopback(const union address *a)
 {
     if (a->any.sa_family == AF_INET6)

@@ -96,16 +96,14 @@ static void server_drain_end(struct deadline *d)
     server_wake(server);
 }
 
-struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_config *config,
-                                  struct err *err)
+void rpc_server_set_limits(struct rpc_server *server, const struct rpc_server_config *config)
 {
-    struct rpc_server *server = calloc(1, sizeof(*server));
-    if (!server) {
-        err_sys(err, ENOMEM, "RPC server");
-        return NULL;
-    }
     struct rpc_server_config *c = &server->config;
-    *c = config ? *config : defaults;
+    const struct rpc_server_config hooks = *c;
+    *c = *config;
+    c->identify = hooks.identify;
+    c->authorize = hooks.authorize;
+    c->arg = hooks.arg;
     OR_DEFAULT(c, max_connections);
     OR_DEFAULT(c, max_streams);
     OR_DEFAULT(c, max_message_bytes);
@@ -120,7 +118,6 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
     OR_DEFAULT(c, keepalive_timeout_ms);
     OR_DEFAULT(c, max_age_ms);
     OR_DEFAULT(c, max_age_grace_ms);
-    server->loop = loop;
     server->limits = (struct wire_limits){
         .max_streams = (uint32_t)c->max_streams,
         .max_message_bytes = c->max_message_bytes,
@@ -129,10 +126,25 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
         .min_ping_interval_ms = c->min_ping_interval_ms,
         .request_timeout_ms = c->request_timeout_ms > 0 ? c->request_timeout_ms : 0,
     };
-    router_init(&server->wire.router);
-    server->wire.authorize = c->authorize;
-    server->wire.arg = c->arg;
     server->wire.compress = c->compress;
+}
+
+struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_config *config,
+                                  struct err *err)
+{
+    struct rpc_server *server = calloc(1, sizeof(*server));
+    if (!server) {
+        err_sys(err, ENOMEM, "RPC server");
+        return NULL;
+    }
+    if (!config)
+        config = &defaults;
+    server->loop = loop;
+    server->config = *config;
+    router_init(&server->wire.router);
+    server->wire.authorize = config->authorize;
+    server->wire.arg = config->arg;
+    rpc_server_set_limits(server, config);
     deadlines_init(&server->deadlines);
     wire_pool_init(&server->pool);
     server->drain_end.passed = server_drain_end;
@@ -256,6 +268,14 @@ void rpc_server_set_tls(struct rpc_server *server, struct tls_context *context)
     }
 }
 
+void connection_cut(struct connection *conn)
+{
+    conn->cut = true;
+    if (list_empty(&conn->dirty_link))
+        list_add_tail(&conn->server->dirty, &conn->dirty_link);
+    server_wake(conn->server);
+}
+
 /* May be called by a handler of the very connection: it is closed from the loop. */
 size_t rpc_server_cut(struct rpc_server *server, bool (*match)(void *arg, const struct rpc_peer *),
                       void *arg)
@@ -266,12 +286,8 @@ size_t rpc_server_cut(struct rpc_server *server, bool (*match)(void *arg, const 
         struct connection *conn = container_of(pos, struct connection, link);
         if (conn->cut || !match(arg, &conn->wire->peer))
             continue;
-        conn->cut = true;
+        connection_cut(conn);
         n++;
-        if (list_empty(&conn->dirty_link))
-            list_add_tail(&server->dirty, &conn->dirty_link);
     }
-    if (n > 0)
-        server_wake(server);
     return n;
 }

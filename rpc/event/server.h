@@ -72,6 +72,14 @@ int rpc_server_listen_tls(struct rpc_server *server, const char *address,
                           struct tls_context *context, uint16_t *port, struct err *err);
 /* What TLS listeners shake hands with from now on; connections that are there stay. */
 void rpc_server_set_tls(struct rpc_server *server, struct tls_context *context);
+/* Other limits and times from now on: what is the connections' own (streams, messages, headers,
+ * queued output, pings, age) holds for new ones. The hooks stay. */
+void rpc_server_set_limits(struct rpc_server *server, const struct rpc_server_config *config);
+/* Asks identify again about each connection, and cuts those that it refuses now or to which it
+ * gives another principal or role: when what it goes by has changed. Returns how many. */
+size_t rpc_server_identify_again(struct rpc_server *server);
+/* Whether rpc_server_listen_tls would take that as an address. */
+bool rpc_address_is_valid(const char *address);
 /* Closes, soon and whatever they do, the connections for whose peer match says so; answers that are
  * ready still leave if the socket takes them. Returns how many. */
 size_t rpc_server_cut(struct rpc_server *server, bool (*match)(void *arg, const struct rpc_peer *),

@@ -30,6 +30,10 @@ struct rpc_peer {
     char serial[44];
     uint8_t key_sha256[32];
     bool self_signed; /* by no CA: the key is all that is known of the peer */
+    bool mapped;      /* its principal is by a name in the certificate, not by a URI of ours */
+    /* RPC_PEER_UNIX: supplementary groups, for the identify hook alone; NULL at other times. */
+    const gid_t *groups;
+    size_t n_groups;
     enum rpc_role role;
     bool scoped; /* its role holds for a part of what there is: no host_wide methods */
 };

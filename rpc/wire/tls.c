@@ -153,6 +153,8 @@ static int tls_fail(struct tls *tls, struct err *err)
                 named ? named : "an alert");
     } else if (alert) {
         err_set(err, ERR_UNAVAILABLE, "the %s ended TLS: %s", peer, named ? named : "an alert");
+    } else if (tls->no_tls) {
+        err_set(err, ERR_UNAVAILABLE, "the %s does not speak TLS (plain HTTP?)", peer);
     } else if (tls->no_room) {
         err_set(err, ERR_LIMIT, "out of room for TLS output");
     } else {
@@ -231,6 +233,10 @@ int tls_receive(struct tls *tls, const uint8_t *data, size_t len, struct buf *pl
 {
     if (tls->failed)
         return err_set(err, ERR_UNAVAILABLE, "TLS has failed");
+    if (!tls->seen && len > 0) {
+        tls->seen = true;
+        tls->no_tls = data[0] != SSL3_RT_HANDSHAKE && data[0] != SSL3_RT_ALERT;
+    }
     tls->in = data;
     tls->in_len = len;
     tls->out = cipher;

@@ -34,7 +34,11 @@ struct tls_identity {
     uint8_t key_sha256[TLS_HASH_BYTES];  /* of its SubjectPublicKeyInfo */
     int64_t not_after_s;                 /* seconds since 1970 */
     bool self_signed;                    /* by no CA of ours */
+    bool mapped;                         /* by tls_config.name, not by a URI of ours */
 };
+
+/* Where a certificate has a name. */
+enum tls_name_kind { TLS_NAME_DNS, TLS_NAME_COMMON };
 
 /* What a certificate may call a principal: letters, digits and ._@- */
 bool tls_principal_is_valid(const char *name);
@@ -44,14 +48,17 @@ struct tls_config {
     bool server;
     const char *certificate_pem; /* own first, then what leads to the CA; NULL: a client without */
     const char *key_pem;
-    const char *ca_pem;  /* whom to trust; NULL only with pin_sha256 */
+    const char *ca_pem; /* whom to trust; NULL only with pin_sha256 */
+    /* CAs whose certificates count by tls_config.name alone: a URI of ours is refused from them, as
+     * only our own CA gives those out. NULL: none. */
+    const char *mapped_ca_pem;
     const char *crl_pem; /* NULL: none; then one of each CA that signs peers must be in it */
     /* Client without a CA yet: trust that CA certificate in what the server shows whose SHA-256
      * this is. */
     const uint8_t *pin_sha256;
     /* For certificates without a URI banger://principal/NAME: asked for each DNS name, then for the
      * common name. True: principal is set (TLS_PRINCIPAL_BYTES). NULL: such are refused. */
-    bool (*name)(void *arg, const char *certificate_name, char *principal);
+    bool (*name)(void *arg, enum tls_name_kind kind, const char *name, char *principal);
     /* Server, in the handshake: -1 refuses the peer with an alert. Self-signed certificates get in
      * through here alone: the peer has their key, and nothing else about them is proven. NULL:
      * whom the CA signed. */

@@ -41,7 +41,8 @@ static bool pem_ended(void)
     return ended;
 }
 
-static int load_ca(SSL_CTX *ssl, const char *pem, struct err *err)
+/* kept: gets each of them too, unless NULL. */
+static int load_ca(SSL_CTX *ssl, const char *pem, STACK_OF(X509) * kept, struct err *err)
 {
     BIO *bio = open_pem(pem);
     X509_STORE *store = SSL_CTX_get_cert_store(ssl);
@@ -49,6 +50,10 @@ static int load_ca(SSL_CTX *ssl, const char *pem, struct err *err)
     for (X509 *ca; bio && (ca = PEM_read_bio_X509(bio, NULL, NULL, NULL)); n++) {
         int usable = X509_check_ca(ca),
             added = usable && X509_STORE_add_cert(store, ca) && SSL_CTX_add_client_CA(ssl, ca);
+        if (added && kept && X509_up_ref(ca) && sk_X509_push(kept, ca) == 0) {
+            X509_free(ca);
+            added = false;
+        }
         X509_free(ca);
         if (!usable)
             err_set(err, ERR_INVALID, "certificate %d of the CA is not one of a CA", n + 1);
@@ -189,7 +194,9 @@ static int verify_peer(int ok, X509_STORE_CTX *store)
     }
     tls->peer.self_signed = tls->self_signed;
     X509 *certificate = X509_STORE_CTX_get_current_cert(store);
-    if (tls_identity_of(context, certificate, &tls->peer, &tls->refused) < 0)
+    STACK_OF(X509) *chain = tls->self_signed ? NULL : X509_STORE_CTX_get0_chain(store);
+    X509 *ca = chain ? sk_X509_value(chain, sk_X509_num(chain) - 1) : NULL;
+    if (tls_identity_of(context, certificate, ca, &tls->peer, &tls->refused) < 0)
         return refuse(tls, store, X509_V_ERR_CERT_REJECTED);
     if (context->admit && context->admit(context->arg, &tls->peer, &tls->refused) < 0)
         return refuse(tls, store,
@@ -245,8 +252,10 @@ static int set_rules(struct tls_context *context, struct err *err)
 
 static int load(struct tls_context *context, const struct tls_config *config, struct err *err)
 {
-    if (config->ca_pem && load_ca(context->ssl, config->ca_pem, err) < 0)
+    if (config->ca_pem && load_ca(context->ssl, config->ca_pem, context->own_cas, err) < 0)
         return -1;
+    if (config->mapped_ca_pem && load_ca(context->ssl, config->mapped_ca_pem, NULL, err) < 0)
+        return err_wrap(err, "the further CAs");
     if (config->crl_pem && load_crl(context->ssl, config->crl_pem, err) < 0)
         return -1;
     if (!config->certificate_pem)
@@ -258,7 +267,7 @@ static int load(struct tls_context *context, const struct tls_config *config, st
 
 struct tls_context *tls_context_new(const struct tls_config *config, struct err *err)
 {
-    if (!config->ca_pem && !config->pin_sha256) {
+    if (!config->ca_pem && !config->mapped_ca_pem && !config->pin_sha256) {
         err_set(err, ERR_INVALID, "there is no CA to trust");
         return NULL;
     }
@@ -282,7 +291,8 @@ struct tls_context *tls_context_new(const struct tls_config *config, struct err 
     ERR_clear_error();
     context->ssl = SSL_CTX_new(config->server ? TLS_server_method() : TLS_client_method());
     context->bio = tls_bio_new();
-    if (!context->ssl || !context->bio) {
+    context->own_cas = sk_X509_new_null();
+    if (!context->ssl || !context->bio || !context->own_cas) {
         tls_openssl_error(err, ERR_LIMIT, "TLS cannot be set up");
         goto fail;
     }
@@ -305,6 +315,7 @@ void tls_context_unref(struct tls_context *context)
     if (!context || --context->n_refs > 0)
         return;
     SSL_CTX_free(context->ssl);
+    sk_X509_pop_free(context->own_cas, X509_free);
     BIO_meth_free(context->bio);
     free(context);
 }

@@ -50,10 +50,11 @@ static int find_uri(const GENERAL_NAMES *names, char *principal, struct err *err
     return found;
 }
 
-static bool map_name(const struct tls_context *context, const ASN1_STRING *s, char *principal)
+static bool map_name(const struct tls_context *context, enum tls_name_kind kind,
+                     const ASN1_STRING *s, char *principal)
 {
     const char *text = s ? plain_text(s) : NULL;
-    return text && context->name && context->name(context->arg, text, principal) &&
+    return text && context->name && context->name(context->arg, kind, text, principal) &&
            tls_principal_is_valid(principal);
 }
 
@@ -62,21 +63,34 @@ static bool map_names(const struct tls_context *context, X509 *certificate,
 {
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-        if (name->type == GEN_DNS && map_name(context, name->d.dNSName, principal))
+        if (name->type == GEN_DNS && map_name(context, TLS_NAME_DNS, name->d.dNSName, principal))
             return true;
     }
     const X509_NAME *subject = X509_get_subject_name(certificate);
     int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
     return at >= 0 &&
-           map_name(context, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)), principal);
+           map_name(context, TLS_NAME_COMMON,
+                    X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)), principal);
 }
 
-static int find_principal(const struct tls_context *context, X509 *certificate, char *principal,
-                          struct err *err)
+static bool is_own_ca(const struct tls_context *context, const X509 *ca)
+{
+    for (int i = 0; ca && i < sk_X509_num(context->own_cas); i++)
+        if (X509_cmp(sk_X509_value(context->own_cas, i), ca) == 0)
+            return true;
+    return false;
+}
+
+static int find_principal(const struct tls_context *context, X509 *certificate, const X509 *ca,
+                          struct tls_identity *identity, struct err *err)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-    int found = find_uri(names, principal, err);
-    if (found == 0 && !map_names(context, certificate, names, principal))
+    int found = find_uri(names, identity->principal, err);
+    if (found > 0 && !is_own_ca(context, ca))
+        found = err_set(err, ERR_UNAUTHENTICATED,
+                        "the certificate names a principal, which its CA may not");
+    identity->mapped = found == 0;
+    if (found == 0 && !map_names(context, certificate, names, identity->principal))
         found = err_set(err, ERR_UNAUTHENTICATED, "the certificate names no principal");
     GENERAL_NAMES_free(names);
     return found < 0 ? -1 : 0;
@@ -103,7 +117,7 @@ static int set_key_hash(struct tls_identity *identity, X509 *certificate)
     return ok ? 0 : -1;
 }
 
-int tls_identity_of(const struct tls_context *context, X509 *certificate,
+int tls_identity_of(const struct tls_context *context, X509 *certificate, X509 *ca,
                     struct tls_identity *identity, struct err *err)
 {
     bool self_signed = identity->self_signed;
@@ -115,5 +129,5 @@ int tls_identity_of(const struct tls_context *context, X509 *certificate,
         !ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm))
         return err_set(err, ERR_UNAUTHENTICATED, "the certificate cannot be read");
     identity->not_after_s = timegm(&tm);
-    return self_signed ? 0 : find_principal(context, certificate, identity->principal, err);
+    return self_signed ? 0 : find_principal(context, certificate, ca, identity, err);
 }

@@ -12,7 +12,8 @@ struct tls_context {
     BIO_METHOD *bio; /* how OpenSSL reads and writes our buffers */
     bool server, pinned;
     uint8_t pin_sha256[TLS_HASH_BYTES];
-    bool (*name)(void *arg, const char *certificate_name, char *principal);
+    STACK_OF(X509) * own_cas; /* owned: those of ca_pem */
+    bool (*name)(void *arg, enum tls_name_kind kind, const char *name, char *principal);
     int (*admit)(void *arg, const struct tls_identity *peer, struct err *err);
     void *arg;
     unsigned n_refs;
@@ -27,10 +28,12 @@ struct tls {
     struct tls_identity peer;
     struct err refused; /* why admit() or the certificate's names refused the peer */
     bool ready, closed, failed, no_room, self_signed;
+    bool seen, no_tls; /* something came; that was no TLS */
 };
 
 /* tls_identity.c */
-int tls_identity_of(const struct tls_context *context, X509 *certificate,
+/* ca: at the end of its chain; NULL where self_signed. */
+int tls_identity_of(const struct tls_context *context, X509 *certificate, X509 *ca,
                     struct tls_identity *identity, struct err *err);
 
 /* tls.c: how OpenSSL says it is done; the context makes it. */

@@ -130,10 +130,12 @@ static void start_guard(struct harness *h)
 
 /* The daemon */
 
+static char no_config[] = "BANGER_CONFIG=/dev/null";
+
 static void fill_environment(char **out, const char *const *env, char *asan, size_t asan_size)
 {
     int n = 0;
-    for (char **e = environ; *e && n < ENV_ENTRIES_MAX - HARNESS_ENV_MAX - 2; e++)
+    for (char **e = environ; *e && n < ENV_ENTRIES_MAX - HARNESS_ENV_MAX - 3; e++)
         if (strncmp(*e, "BANGER_", 7) != 0 && strncmp(*e, "ASAN_OPTIONS=", 13) != 0)
             out[n++] = *e;
     /* So that memory figures mean something where the daemon has ASan in it. */
@@ -141,6 +143,7 @@ static void fill_environment(char **out, const char *const *env, char *asan, siz
     snprintf(asan, asan_size, "ASAN_OPTIONS=quarantine_size_mb=1:malloc_context_size=8%s%s",
              given ? ":" : "", given ? given : "");
     out[n++] = asan;
+    out[n++] = no_config; /* not this machine's; a test's own goes by --config */
     for (int i = 0; env && env[i] && i < HARNESS_ENV_MAX; i++)
         out[n++] = (char *)(uintptr_t)env[i];
     out[n] = NULL;

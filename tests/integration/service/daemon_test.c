@@ -74,7 +74,7 @@ static void test_what_it_does_not_start_with(void)
     const char *driver = h.driver;
     CHECK_INT(harness_end(&h, SIGTERM), 0);
     h.driver = "qmeu";
-    check_no_start("no driver \\\"qmeu\\\"");
+    check_no_start("--driver: no driver \"qmeu\"");
     h.driver = driver;
     CHECK_INT(chmod(h.state, 0777), 0);
     check_no_start("everyone may write to");

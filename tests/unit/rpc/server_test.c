@@ -1,6 +1,7 @@
 /* rpc/event's server over real Unix sockets: identity, socket files, deadlines, drain. */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,7 @@ struct fixture {
     struct echo_stats stats;
     struct timer limit; /* ends a wait that lasts too long */
     bool late, refuse, drained;
+    enum rpc_role role; /* NONE: operator */
     struct rpc_client *client;
     struct watch watch;
     int fd; /* the client's; -1 */
@@ -37,6 +39,17 @@ static void on_limit(void *arg)
     struct fixture *f = arg;
     f->late = true;
     loop_stop(f->loop);
+}
+
+/* Our own, as we have them. */
+static void check_groups(const struct rpc_peer *peer)
+{
+    static gid_t own[65536];
+    int n = getgroups(sizeof(own) / sizeof(own[0]), own);
+    CHECK_INT(peer->gid, getgid());
+    CHECK_INT(peer->n_groups, n);
+    for (int i = 0; i < n; i++)
+        CHECK_INT(peer->groups[i], own[i]);
 }
 
 static int identify(void *arg, struct rpc_peer *peer, struct err *err)
@@ -53,8 +66,9 @@ static int identify(void *arg, struct rpc_peer *peer, struct err *err)
     CHECK_INT(peer->kind, RPC_PEER_UNIX);
     CHECK_INT(peer->uid, getuid());
     CHECK_INT(peer->pid, getpid());
+    check_groups(peer);
     snprintf(peer->principal, sizeof(peer->principal), "unix:%u", (unsigned)peer->uid);
-    peer->role = RPC_ROLE_OPERATOR;
+    peer->role = f->role ? f->role : RPC_ROLE_OPERATOR;
     return 0;
 }
 
@@ -136,13 +150,20 @@ static void connect_client(struct fixture *f)
     attach_client(f, connect_to(f->path));
 }
 
-static void close_fixture(struct fixture *f)
+static void drop_client(struct fixture *f)
 {
     rpc_client_free(f->client);
+    f->client = NULL;
     if (f->fd >= 0) {
         watch_done(&f->watch);
         close(f->fd);
     }
+    f->fd = -1;
+}
+
+static void close_fixture(struct fixture *f)
+{
+    drop_client(f);
     rpc_server_free(f->server);
     timer_done(&f->limit);
     loop_free(f->loop);
@@ -334,6 +355,85 @@ static void test_list_and_kick(void)
     close_fixture(&f);
 }
 
+/* Asked again, as a changed configuration does: the same answer leaves all as it is, another cuts.
+ */
+static void test_identify_again(void)
+{
+    struct fixture f;
+    echo_request r = REQUEST_INIT;
+    open_fixture(&f, 0);
+    for (int i = 0; i < 2; i++) {
+        f.lost = f.refuse = false;
+        f.role = RPC_ROLE_NONE;
+        connect_client(&f);
+        CHECK_INT(call(&f, ECHO_UNARY, &r, 0, NULL).code, ERR_NONE);
+        CHECK_INT(rpc_server_identify_again(f.server), 0);
+        CHECK_INT(call(&f, ECHO_UNARY, &r, 0, NULL).code, ERR_NONE);
+        f.refuse = i == 0;
+        f.role = RPC_ROLE_VIEWER;
+        CHECK_INT(rpc_server_identify_again(f.server), 1);
+        CHECK_INT(rpc_server_identify_again(f.server), 0); /* is cut already */
+        while (!f.lost && !f.late)
+            run(&f);
+        CHECK_INT(rpc_server_connections(f.server), 0);
+        drop_client(&f);
+    }
+    close_fixture(&f);
+}
+
+/* More groups than usual, in a process that may have them. */
+static void test_many_groups(void)
+{
+    enum { MANY = 300 };
+    gid_t before[1024], many[MANY];
+    int n = getgroups(sizeof(before) / sizeof(before[0]), before);
+    for (gid_t i = 0; i < MANY; i++)
+        many[i] = 70000 + i;
+    if (n < 0 || setgroups(MANY, many) < 0) {
+        printf("     not as this user: %s\n", strerror(errno));
+        return;
+    }
+    test_calls();
+    CHECK_INT(setgroups((size_t)n, before), 0);
+}
+
+/* Limits that change under a server: at once for all, or with the next connection. */
+static void stop_loop(void *arg, int events)
+{
+    (void)events;
+    loop_stop(arg);
+}
+
+static void test_other_limits(void)
+{
+    struct fixture f;
+    struct watch watch;
+    struct rpc_server_config limits = {.max_buffered_output_bytes = 100, .max_connections = 1};
+    echo_request r = REQUEST_INIT;
+    static char text[200];
+    memset(text, 'x', sizeof(text) - 1);
+    r.text = text;
+    open_fixture(&f, 0);
+    connect_client(&f);
+    CHECK_INT(call(&f, ECHO_UNARY, &r, 0, NULL).code, ERR_NONE);
+    rpc_server_set_limits(f.server, &limits);
+    CHECK_INT(call(&f, ECHO_UNARY, &r, 0, NULL).code, ERR_NONE); /* as it was when it came */
+    int second = connect_to(f.path);
+    char byte;
+    watch_init(&watch, f.loop, second, stop_loop, f.loop);
+    watch_want(&watch, WATCH_READ);
+    run(&f);
+    CHECK_INT(recv(second, &byte, 1, 0), 0); /* one is enough */
+    watch_done(&watch);
+    close(second);
+    limits.max_connections = 4;
+    rpc_server_set_limits(f.server, &limits);
+    drop_client(&f);
+    connect_client(&f);
+    CHECK_INT(call(&f, ECHO_UNARY, &r, 0, NULL).code, ERR_LIMIT);
+    close_fixture(&f);
+}
+
 /* Too old: sent away, and cut when the grace is over. */
 static void test_max_age(void)
 {
@@ -437,6 +537,9 @@ int main(void)
     RUN(test_socket_files);
     RUN(test_tcp);
     RUN(test_list_and_kick);
+    RUN(test_identify_again);
+    RUN(test_many_groups);
+    RUN(test_other_limits);
     RUN(test_max_age);
     RUN(test_refused);
     RUN(test_handshake_timeout);

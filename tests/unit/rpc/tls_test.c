@@ -185,11 +185,11 @@ static void test_refused_clients(void)
         cert_done(all[i]);
 }
 
-static bool map_name(void *arg, const char *name, char *principal)
+static bool map_name(void *arg, enum tls_name_kind kind, const char *name, char *principal)
 {
     (void)arg;
     if (strcmp(name, "build.example") == 0)
-        strcpy(principal, "builder");
+        strcpy(principal, kind == TLS_NAME_DNS ? "builder" : "builder-by-cn");
     else if (strcmp(name, "evil.example") == 0)
         strcpy(principal, "unix:0");
     else
@@ -206,7 +206,7 @@ static void test_names(void)
         {"x", "URI:https://example.com,URI:banger://principal/bob", "bob", NULL},
         {"build.example", "URI:banger://principal/bob,DNS:build.example", "bob", NULL},
         {"x", "DNS:other.example,DNS:build.example", "builder", NULL},
-        {"build.example", NULL, "builder", NULL},
+        {"build.example", NULL, "builder-by-cn", NULL},
         {"x", "DNS:other.example", NULL, "names no principal"},
         {"x", "DNS:evil.example", NULL, "names no principal"},
         {"x", "URI:banger://principal/", NULL, "no valid name"},
@@ -227,12 +227,64 @@ static void test_names(void)
             tls_pair_run(&p);
             CHECK(tls_is_ready(p.server.tls));
             CHECK_STR(tls_peer(p.server.tls)->principal, rows[i].want);
+            CHECK_INT(tls_peer(p.server.tls)->mapped, strncmp(rows[i].want, "builder", 7) == 0);
             tls_pair_close(&p);
         } else {
             refused(&server, &cert, rows[i].why, "bad certificate");
         }
         cert_done(&cert);
     }
+}
+
+/* Whoever speaks plain HTTP/2 is told apart from a broken handshake. */
+static void test_no_tls(void)
+{
+    static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    struct tls_config server = server_config();
+    struct err err = ERR_INIT;
+    struct buf plain, cipher;
+    struct tls_context *context = tls_context_new(&server, &err);
+    struct tls *tls = tls_new(context, NULL, &err);
+    buf_init(&plain, TLS_PLAIN_EXTRA_BYTES);
+    buf_init(&cipher, TLS_CIPHER_EXTRA_BYTES);
+    CHECK_INT(tls_receive(tls, (const uint8_t *)preface, strlen(preface), &plain, &cipher, &err),
+              -1);
+    CHECK_CONTAINS(err.message, "the client does not speak TLS");
+    CHECK_INT(buf_len(&plain), 0);
+    buf_done(&plain);
+    buf_done(&cipher);
+    tls_free(tls);
+    tls_context_unref(context);
+}
+
+/* A CA beside our own: its certificates count by mapped names, and cannot claim a principal. */
+static void test_mapped_ca(void)
+{
+    struct cert ca = cert_make(NULL, &(struct cert_spec){.common_name = "site CA", .ca = true});
+    struct cert mapped = cert_make(&ca, &(struct cert_spec){.names = "DNS:build.example"});
+    struct cert forged = cert_make(
+        &ca, &(struct cert_spec){.names = "URI:banger://principal/admin,DNS:build.example"});
+    struct tls_config server = server_config();
+    server.name = map_name;
+    refused(&server, &mapped, "unable to get", "unknown ca");
+    server.mapped_ca_pem = ca.certificate;
+    refused(&server, &forged, "which its CA may not", "bad certificate");
+    const struct cert *fine[] = {&mapped, &certs.client};
+    for (size_t i = 0; i < 2; i++) {
+        struct tls_pair p;
+        struct tls_config client = client_config(fine[i]);
+        open_pair(&p, &server, &client, NULL);
+        tls_pair_run(&p);
+        CHECK(tls_is_ready(p.server.tls));
+        CHECK_INT(tls_peer(p.server.tls)->mapped, i == 0);
+        tls_pair_close(&p);
+    }
+    server.ca_pem = NULL; /* only that one */
+    refused(&server, &certs.client, "unable to get", "unknown ca");
+    refused(&server, &forged, "which its CA may not", "bad certificate");
+    cert_done(&forged);
+    cert_done(&mapped);
+    cert_done(&ca);
 }
 
 struct admitted {
@@ -529,6 +581,8 @@ int main(void)
     RUN(test_leftovers);
     RUN(test_refused_clients);
     RUN(test_names);
+    RUN(test_no_tls);
+    RUN(test_mapped_ca);
     RUN(test_admit);
     RUN(test_revocation_list);
     RUN(test_refused_servers);

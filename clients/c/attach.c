@@ -33,7 +33,9 @@ struct banger_attach *banger_attach_open(struct banger_client *client, const cha
     attach->out[0].start = options->start_stdout;
     attach->out[1].start = options->start_stderr;
     buf_init(&attach->unacked, ATTACH_STDIN_BYTES);
+    attach->due_ms = client->told_ms;
     list_add_tail(&client->attaches, &attach->link);
+    client_arm(client);
     return attach;
 }
 
@@ -52,10 +54,7 @@ void banger_attach_close(struct banger_attach *attach)
 int64_t attach_due_ms(const struct list *link)
 {
     const struct banger_attach *attach = container_of(link, struct banger_attach, link);
-    if (attach->stream || attach->over)
-        return -1;
-    int64_t left = attach->due_ms - clock_mono_ms();
-    return left > 0 ? left : 0;
+    return attach->stream || attach->over ? INT64_MAX : attach->due_ms;
 }
 
 static void attach_set_start(Banger__V1__StreamStart *start, const struct attach_output *out)
@@ -87,8 +86,10 @@ static void attach_set_start(Banger__V1__StreamStart *start, const struct attach
 static int attach_connect(struct banger_attach *attach, struct banger_error *error)
 {
     attach->opened_at_ms = 0;
-    attach->stream = banger_stream_open(attach->client, "/banger.v1.GuestSessionService/Attach",
-                                        NULL, NULL, error);
+    const struct rpc_method *method = method_find("/banger.v1.GuestSessionService/Attach", error);
+    /* Waiting for a connection is done here, with a patience of its own. */
+    attach->stream =
+        method ? stream_open(attach->client, method, NULL, false, -1, true, error) : NULL;
     if (!attach->stream)
         return -1;
     Banger__V1__StreamStart out = BANGER__V1__STREAM_START__INIT;
@@ -221,6 +222,7 @@ int banger_attach_next(struct banger_attach *attach, int64_t timeout_ms, struct 
         bool again;
         int result = attach_step(attach, frame, &again, error);
         attach_stdin_pump(attach);
+        client_arm(attach->client);
         if (result != 0)
             return result;
         if (again)
@@ -242,7 +244,7 @@ void banger_attach_detach(struct banger_attach *attach)
     Banger__V1__AttachRequest request = BANGER__V1__ATTACH_REQUEST__INIT;
     request.frame_case = BANGER__V1__ATTACH_REQUEST__FRAME_DETACH;
     request.detach = &detach;
-    if (banger_stream_send(attach->stream, &request.base, NULL) < 0) {
+    if (!attach->stream->begun || banger_stream_send(attach->stream, &request.base, NULL) < 0) {
         banger_stream_close(attach->stream);
         attach->stream = NULL;
     }

@@ -85,9 +85,9 @@ static int take_answer(const Banger__V1__EnrollResponse *answer, char **certific
 static Banger__V1__EnrollResponse *ask(const char *target, const struct tls_token *token,
                                        const struct request *request, struct banger_error *error)
 {
-    const struct transport_credentials memory = {.certificate_pem = token->certificate_pem,
-                                                 .key_pem = token->key_pem,
-                                                 .pin_sha256 = token->ca_sha256};
+    const struct target_credentials memory = {.certificate_pem = token->certificate_pem,
+                                              .key_pem = token->key_pem,
+                                              .pin_sha256 = token->ca_sha256};
     struct banger_client *client = client_new(target, NULL, &memory, error);
     if (!client)
         return NULL;

@@ -1,7 +1,9 @@
 /* What the files of libbanger share. Not installed.
  *
- * A client owns one connection at most. Streams hang on the connection's calls; when it is lost all
- * of them end with UNAVAILABLE, and whoever may tries again (invoke.c, operation.c, attach.c). */
+ * A client owns connections (channel.h): at most one that takes calls, and those that drain. Calls
+ * are struct banger_stream: one waits in client->waiting until a connection takes it; when its
+ * connection is lost it ends with UNAVAILABLE, and whoever may tries again (invoke.c, operation.c,
+ * attach.c). */
 #ifndef BANGER_CLIENT_INTERNAL_H
 #define BANGER_CLIENT_INTERNAL_H
 
@@ -12,39 +14,57 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/list.h"
-#include "transport.h"
+#include "channel.h"
+#include "target.h"
 
 struct rpc_call;
-struct rpc_client;
 struct rpc_method;
 
 enum {
-    CLIENT_READ_BYTES = 64 << 10,
-    STREAM_QUEUE = 32, /* messages that wait to be taken; the sender is paused then */
+    STREAM_QUEUE = 32,             /* messages that wait to be taken; the sender is paused then */
+    STREAM_KEEP_BYTES = 512 << 10, /* sent, and kept in case that the call must be begun anew */
 };
 
 struct banger_client {
-    char *target; /* as given */
-    struct transport transport;
-    struct rpc_client *wire; /* NULL: no connection */
-    struct err broken;       /* set: the connection failed while sending; process ends it */
+    char *text; /* the target, as given */
+    struct target target;
+    int epoll_fd, timer_fd; /* the timer is in the set: see client_arm */
     int interrupt_fd;
     int64_t retry_ms;
     int64_t wait_for_ready_ms; /* 0: see client.h */
     bool ever_connected;
-    bool busy;            /* inside the wire's callbacks: output goes out at the end */
-    bool losing;          /* calls that end now end because the connection is lost */
-    struct list attaches; /* whose timers count */
-    uint8_t input[CLIENT_READ_BYTES];
+    bool watched;             /* someone else's loop looks at epoll_fd */
+    int64_t armed_ms;         /* when timer_fd is due; INT64_MAX: not */
+    int64_t told_ms;          /* the timer fired for all that was due before */
+    bool looked_at;           /* inside banger_process, which sets the timer at its end */
+    unsigned news, news_told; /* messages and ends of streams; those that the loop knows of */
+    struct list channels;     /* all connections */
+    struct channel *current;  /* of them: takes calls now, or soon; NULL: none */
+    struct list waiting;      /* streams without a connection */
+    struct list attaches;     /* whose timers count */
+    struct err why;           /* the last failure to connect */
+    unsigned n_failed;        /* such failures since the last success */
+    int64_t retry_at_ms;      /* after a failure: not before */
+    uint8_t input[CHANNEL_READ_BYTES];
 };
 
 struct banger_stream {
+    struct list link; /* client->waiting */
     struct banger_client *client;
+    struct channel *channel; /* NULL: not begun, or over */
     const struct rpc_method *method;
-    struct rpc_call *call;                 /* counted */
+    struct rpc_call *call;                 /* counted; NULL: not begun */
     ProtobufCMessage *queue[STREAM_QUEUE]; /* ring, owned */
     unsigned head, n;
-    bool paused, ended;
+    const ProtobufCMessage *request; /* borrowed, of invoke.c; NULL: in kept */
+    struct buf kept;                 /* what was sent: each a length and a packed message */
+    int64_t deadline_ms;             /* monotonic, INT64_MAX: none */
+    int64_t give_up_ms;              /* waiting: until when, once it has failed; 0: not yet */
+    bool fail_fast;                  /* does not wait when there is no connection to be had */
+    bool keeps;                      /* kept is all that was sent: it can begin anew */
+    bool begun;                      /* a server may have seen it */
+    bool again;                      /* has begun anew, which is done once */
+    bool half_closed, paused, ended;
     bool lost; /* ended with its connection, not by the server's word */
     struct banger_error status;
 };
@@ -66,20 +86,34 @@ const struct rpc_method *method_find(const char *path, struct banger_error *erro
 /* client.c */
 /* banger_connect with certificates from memory; NULL: from the options' files. */
 struct banger_client *client_new(const char *target, const struct banger_client_options *options,
-                                 const struct transport_credentials *memory,
+                                 const struct target_credentials *memory,
                                  struct banger_error *error);
-/* Has a connection that takes calls, or makes one. */
-int client_ensure(struct banger_client *client, struct banger_error *error);
-/* Sends what is ready, as far as the socket takes it. */
-void client_flush(struct banger_client *client);
 /* Polls once for at most timeout_ms (< 0: no limit) and processes. -1 only for the interrupt fd: a
  * lost connection shows in its calls. */
 int client_wait(struct banger_client *client, int64_t timeout_ms, struct banger_error *error);
 
+/* Sets the timer for what comes next. */
+void client_arm(struct banger_client *client);
+
+/* connect.c: connections for the calls that wait for one. */
+/* Goes on with what waits: connects, begins calls, gives them up. Never
+ * from a call's callback. */
+void client_settle(struct banger_client *client);
+/* A connection is lost, or could not be made. */
+void client_lose(struct banger_client *client, struct channel *channel, const struct err *why);
+/* Monotonic time at which client_settle must be called, INT64_MAX for none. */
+int64_t client_settle_due_ms(const struct banger_client *client);
+
 /* stream.c */
+/* borrowed: request stays until the stream is closed. timeout_ms as in struct banger_call_options;
+ * fail_fast: see struct banger_stream. */
 struct banger_stream *stream_open(struct banger_client *client, const struct rpc_method *method,
-                                  const ProtobufCMessage *request, int64_t timeout_ms,
-                                  struct banger_error *error);
+                                  const ProtobufCMessage *request, bool borrowed,
+                                  int64_t timeout_ms, bool fail_fast, struct banger_error *error);
+/* Begins it on a connection that takes calls. */
+void stream_begin(struct banger_stream *stream, struct channel *channel);
+/* Ends one that waits. */
+void stream_fail(struct banger_stream *stream, const struct err *why);
 
 /* retry.c: when to try again, and how long until then. */
 struct retry {
@@ -90,16 +124,14 @@ struct retry {
 /* Milliseconds to wait before the next attempt, or -1: no more. patience_ms counts from the first
  * failure since the last retry_reset. */
 int64_t retry_delay(struct retry *retry, int64_t patience_ms);
+/* Milliseconds before attempt number attempt (from 0 on), whatever the patience. */
+int64_t retry_backoff_ms(unsigned attempt);
 void retry_reset(struct retry *retry);
 /* Waits as retry_delay says, processing meanwhile. -1: no more attempts, or interrupted (error is
  * replaced then). deadline_ms: monotonic, INT64_MAX for none. */
 int retry_wait(struct retry *retry, struct banger_client *client, int64_t patience_ms,
                int64_t deadline_ms, struct banger_error *error);
-/* How long to try after a call failed, before it reached the server or (lost) on its way. */
-int64_t retry_patience(const struct banger_client *client, const struct rpc_method *method,
-                       bool reached);
-
-/* attach.c: milliseconds until the attach must be looked at, or -1. */
+/* attach.c: monotonic time at which the attach must be looked at, INT64_MAX for none. */
 int64_t attach_due_ms(const struct list *link);
 
 #endif

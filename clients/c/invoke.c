@@ -1,6 +1,7 @@
-/* Unary calls, with retries where they are safe: before the request could have reached the server
- * any method, afterwards only those that the contract calls idempotent. A mutation is that only
- * with a request id, so one without gets its own here: sent twice, it is done once. */
+/* Unary calls, with retries where they are safe. Until a connection has taken the call, and where
+ * the server did not begin with it, that is any method, and the stream's business; here are those
+ * that the contract calls idempotent, after UNAVAILABLE. A mutation is that only with a request id,
+ * so one without gets its own here: sent twice, it is done once. */
 #include "internal.h"
 
 #include <stdlib.h>
@@ -35,15 +36,21 @@ static ProtobufCMessage *identify_request(const ProtobufCMessage *request,
     return (ProtobufCMessage *)(void *)copy;
 }
 
-/* One attempt. *reached: the request may have been seen; *lost: another attempt could do better. */
+/* A server that says UNAVAILABLE is asked again so often; one whose connection breaks, for as long
+ * as the client's options say. */
+enum { SAID_ATTEMPTS = 6 };
+
+enum outcome { OUTCOME_FINAL, OUTCOME_LOST, OUTCOME_SAID_UNAVAILABLE };
+
+/* One attempt. */
 static ProtobufCMessage *invoke_once(struct banger_client *client, const struct rpc_method *method,
                                      const ProtobufCMessage *request, int64_t timeout_ms,
-                                     bool *reached, bool *lost, struct banger_error *error)
+                                     enum outcome *outcome, struct banger_error *error)
 {
     ProtobufCMessage *response = NULL, *more = NULL;
-    struct banger_stream *stream = stream_open(client, method, request, timeout_ms, error);
-    *reached = stream != NULL;
-    *lost = !stream && error->code == BANGER_UNAVAILABLE;
+    struct banger_stream *stream =
+        stream_open(client, method, request, true, timeout_ms, false, error);
+    *outcome = OUTCOME_FINAL;
     if (!stream)
         return NULL;
     enum banger_next next;
@@ -52,7 +59,8 @@ static ProtobufCMessage *invoke_once(struct banger_client *client, const struct 
         response = more;
     }
     if (next == BANGER_NEXT_ERROR) {
-        *lost = stream->ended && stream->lost && error->code == BANGER_UNAVAILABLE;
+        if (stream->ended && stream->begun && error->code == BANGER_UNAVAILABLE)
+            *outcome = stream->lost ? OUTCOME_LOST : OUTCOME_SAID_UNAVAILABLE;
         banger_message_free(response);
         response = NULL;
     } else if (!response) {
@@ -71,17 +79,17 @@ static ProtobufCMessage *invoke_retried(struct banger_client *client,
 {
     int64_t deadline = timeout_ms < 0 ? INT64_MAX : clock_mono_ms() + timeout_ms;
     struct retry retry = {0};
-    for (;;) {
-        bool reached, lost;
+    for (unsigned said = 0;;) {
+        enum outcome outcome;
         int64_t left = deadline == INT64_MAX ? -1 : deadline - clock_mono_ms();
         if (deadline != INT64_MAX && left < 1)
             left = 1; /* 0 would mean the method's default, less none */
-        ProtobufCMessage *response =
-            invoke_once(client, method, request, left, &reached, &lost, error);
-        if (response || !lost)
+        ProtobufCMessage *response = invoke_once(client, method, request, left, &outcome, error);
+        if (response || outcome == OUTCOME_FINAL || !method->idempotent)
             return response;
-        int64_t patience = retry_patience(client, method, reached);
-        if (retry_wait(&retry, client, patience, deadline, error) < 0)
+        if (outcome == OUTCOME_SAID_UNAVAILABLE && ++said == SAID_ATTEMPTS)
+            return NULL;
+        if (retry_wait(&retry, client, client->retry_ms, deadline, error) < 0)
             return NULL;
     }
 }

@@ -56,12 +56,10 @@ static Banger__V1__Operation *operation_follow_once(struct banger_client *client
     request.operation = (char *)id;
     struct banger_stream *stream = banger_stream_open(
         client, "/banger.v1.OperationService/WatchOperation", &request.base, NULL, error);
-    if (!stream) {
-        *lost = error->code == BANGER_UNAVAILABLE;
-        return NULL;
-    }
     Banger__V1__Operation *ended = NULL;
     *lost = false;
+    if (!stream)
+        return NULL;
     while (!ended) {
         ProtobufCMessage *message;
         int64_t left = deadline_ms == INT64_MAX ? -1 : deadline_ms - clock_mono_ms();
@@ -108,8 +106,7 @@ Banger__V1__Operation *banger_operation_follow(struct banger_client *client, con
             return ended;
         if (heard)
             retry_reset(&retry);
-        int64_t patience = client->ever_connected ? client->retry_ms : client->wait_for_ready_ms;
-        if (retry_wait(&retry, client, patience, deadline, error) < 0)
+        if (retry_wait(&retry, client, client->retry_ms, deadline, error) < 0)
             return NULL;
     }
 }

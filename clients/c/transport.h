@@ -1,8 +1,9 @@
-/* How a client's bytes travel: a Unix socket, or TCP with TLS. Not installed.
+/* How a connection's bytes travel: a Unix socket, or TCP with TLS. Not installed.
  *
- * What TLS brought together with the end of its handshake is in plain after opening.
- * Opening waits (bounded, and interruptible) until the socket stands and the handshake is done, so
- * that a call that could not reach the server fails before it began. */
+ * Nothing here waits, but for the look-up of a host that is given by its name: getaddrinfo knows no
+ * other way. Opening is a machine that transport_step turns on: connect (address after address),
+ * then the TLS handshake, each with a deadline. The socket is in the client's epoll set from its
+ * creation to its closing, for what the machine waits for. */
 #ifndef BANGER_CLIENT_TRANSPORT_H
 #define BANGER_CLIENT_TRANSPORT_H
 
@@ -13,40 +14,40 @@
 
 #include "base/buf.h"
 
-struct banger_client_options;
+struct addrinfo;
 struct err;
+struct target;
 struct tls;
 
-enum { TRANSPORT_HOST_BYTES = 256, TRANSPORT_PORT_BYTES = 6 };
-
-/* Certificates as PEM texts, for a client that has no files yet. */
-struct transport_credentials {
-    const char *certificate_pem, *key_pem;
-    const uint8_t *pin_sha256; /* of the CA to trust */
+enum transport_phase {
+    TRANSPORT_CLOSED,
+    TRANSPORT_CONNECTING,
+    TRANSPORT_SHAKING_HANDS,
+    TRANSPORT_OPEN
 };
 
 struct transport {
-    char path[108]; /* Unix; "" for TLS */
-    char host[TRANSPORT_HOST_BYTES], port[TRANSPORT_PORT_BYTES];
-    char authority[TRANSPORT_HOST_BYTES + TRANSPORT_PORT_BYTES + 2];
-    char *ca_file, *certificate_file, *key_file; /* owned; TLS */
-    struct transport_credentials memory;         /* borrowed; in place of the files */
-    int fd;                                      /* -1: closed */
-    struct tls *tls;                             /* NULL: plain */
-    struct buf rest;                             /* output that the socket did not take */
-    struct buf plain;                            /* what came, while it is handed on */
-    bool more;                                   /* the last read filled its room */
+    const struct target *target; /* borrowed */
+    int epoll_fd;                /* borrowed */
+    int fd;                      /* -1: none */
+    uint32_t watched;            /* epoll events; 0: fd is not in the set */
+    enum transport_phase phase;
+    int64_t until_ms;                     /* the phase's deadline; INT64_MAX when open */
+    struct addrinfo *addresses, *address; /* owned; the one under way */
+    struct tls *tls;                      /* NULL: plain */
+    struct buf rest;                      /* output that the socket did not take */
+    struct buf plain;                     /* what came, while it is handed on */
+    bool more;                            /* the last read filled its room */
 };
 
-/* Reads "unix:PATH", "PATH" or "tls:HOST:PORT"; options and memory may be NULL. Opens nothing, but
- * looks at the certificates. ERR_INVALID with the reason. */
-int transport_init(struct transport *t, const char *target,
-                   const struct banger_client_options *options,
-                   const struct transport_credentials *memory, struct err *err);
+void transport_init(struct transport *t, const struct target *target, int epoll_fd);
 void transport_done(struct transport *t);
-/* interrupt_fd: -1, or what ends the wait (ERR_CANCELLED, reason INTERRUPTED). ERR_UNAVAILABLE: try
- * again; ERR_UNAUTHENTICATED: one side does not take the other's certificate. */
-int transport_open(struct transport *t, int interrupt_fd, struct err *err);
+/* Begins. ERR_UNAVAILABLE: try again; ERR_UNAUTHENTICATED: one side does not take the other's
+ * certificate. */
+int transport_open(struct transport *t, struct err *err);
+/* Goes on with opening: 1 open (what came with the end of the handshake is in plain), 0 not yet,
+ * -1 as transport_open. */
+int transport_step(struct transport *t, struct err *err);
 void transport_close(struct transport *t);
 /* Reads once: 1 with *data and *len (which may be 0), 0: nothing now, -1. input is room. */
 int transport_read(struct transport *t, uint8_t *input, size_t input_bytes, const uint8_t **data,

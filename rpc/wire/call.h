@@ -106,6 +106,9 @@ void rpc_call_finish(struct rpc_call *call, const struct err *status);
 /* Client. */
 /* No more messages from us. */
 void rpc_call_half_close(struct rpc_call *call);
+/* In closed(): the server says that it did nothing about the call (REFUSED_STREAM, or a stream
+ * above GOAWAY's last, RFC 9113 8.7), or the call never left: safe to try again, whatever it is. */
+bool rpc_call_was_refused(const struct rpc_call *call);
 /* RST_STREAM(CANCEL); closed() still comes, with ERR_CANCELLED unless it was over. */
 void rpc_call_cancel(struct rpc_call *call);
 

@@ -166,6 +166,16 @@ size_t rpc_client_open_calls(const struct rpc_client *client)
     return client->conn->n_calls;
 }
 
+bool rpc_client_is_greeted(const struct rpc_client *client)
+{
+    return client->conn->greeted;
+}
+
+bool rpc_client_is_finished(const struct rpc_client *client)
+{
+    return wire_conn_is_finished(client->conn);
+}
+
 bool rpc_client_draining(const struct rpc_client *client)
 {
     return client->conn->draining || !client->conn->session;

@@ -41,8 +41,13 @@ void rpc_client_tick(struct rpc_client *client);
  * which is the default. Servers may refuse intervals below ten seconds. -1: no memory. */
 int rpc_client_set_keepalive(struct rpc_client *client, int64_t interval_ms, int64_t timeout_ms);
 size_t rpc_client_open_calls(const struct rpc_client *client);
+/* The server's SETTINGS, its greeting, are in. */
+bool rpc_client_is_greeted(const struct rpc_client *client);
 /* The server said GOAWAY: no new calls on this connection. */
 bool rpc_client_draining(const struct rpc_client *client);
+/* Nothing more to read nor to write by HTTP/2's rules: drained, or ended for an error of the
+ * server's. */
+bool rpc_client_is_finished(const struct rpc_client *client);
 
 /* Starts a call; returns a counted reference of the caller's. request is sent and the sending side
  * closed at once for methods whose client does not stream; NULL otherwise. NULL with err on

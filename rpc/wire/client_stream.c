@@ -94,14 +94,32 @@ void client_headers_end(struct rpc_call *call, bool end_stream)
         call_reset(call, NGHTTP2_CANCEL);
 }
 
+/* nghttp2 closes what is above GOAWAY's last stream as REFUSED_STREAM, and what it could no more
+ * send because of it as INTERNAL_ERROR. */
+static bool client_was_refused(const struct rpc_call *call, uint32_t error_code)
+{
+    if (call->http_status != 0)
+        return false;
+    return error_code == NGHTTP2_REFUSED_STREAM ||
+           (error_code == NGHTTP2_INTERNAL_ERROR && call->conn->draining && !call->remote_reset);
+}
+
+bool rpc_call_was_refused(const struct rpc_call *call)
+{
+    return call->refused;
+}
+
 void client_settle_status(struct rpc_call *call, uint32_t error_code)
 {
     bool one = !(call->method->streams & RPC_SERVER_STREAMS);
     if (call->got_status && call->remote_ended) {
         if (call->status.code == ERR_NONE && one && !call->got_message)
             err_set(&call->status, ERR_INTERNAL, "the server answered OK without a message");
+    } else if (client_was_refused(call, error_code)) {
+        call->refused = true;
+        err_set(&call->status, ERR_UNAVAILABLE, "the server did not begin the call");
     } else if (call->conn->draining && call->http_status == 0) {
-        err_set(&call->status, ERR_UNAVAILABLE, "the server is going away, the call was not begun");
+        err_set(&call->status, ERR_UNAVAILABLE, "the server went away before it answered");
     } else if (error_code == NGHTTP2_NO_ERROR) {
         err_set(&call->status, ERR_INTERNAL, "the server ended the stream without a status");
     } else {

@@ -73,6 +73,7 @@ struct rpc_call {
     bool got_message : 1;
     bool got_content_type : 1;
     bool got_status : 1;      /* client: grpc-status came */
+    bool refused : 1;         /* client: the server has not begun with it */
     bool close_soon : 1;      /* work: call_close with status */
     bool offer_encodings : 1; /* server: say grpc-accept-encoding in the answer */
     bool peer_takes_gzip : 1;

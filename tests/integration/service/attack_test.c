@@ -202,6 +202,17 @@ static void test_oversized_messages(void)
     end("messages that claim 4 GiB");
 }
 
+/* A client that is connected, so that its calls are sent when they are opened. */
+static struct banger_client *connect_now(void)
+{
+    struct banger_client *c = harness_connect(&h);
+    Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
+    Grpc__Health__V1__HealthCheckResponse *r = banger_check_health(c, &request, NULL, NULL);
+    CHECK(r != NULL);
+    banger_message_free(r ? &r->base : NULL);
+    return c;
+}
+
 static struct banger_stream *open_stream(struct banger_client *c, const char *path,
                                          const void *request)
 {
@@ -235,7 +246,7 @@ static void test_slow_readers(void)
     attach.open = &open;
     begin();
     for (int i = 0; i < SLOW_CLIENTS; i++) {
-        struct banger_client *c = slow[i] = harness_connect(&h);
+        struct banger_client *c = slow[i] = connect_now();
         struct banger_stream **s = streams[i];
         s[0] = open_stream(c, "/banger.v1.GuestSessionService/ReadLogs", &logs);
         s[1] = open_stream(c, "/banger.v1.VMService/ReadConsole", &console);
@@ -282,7 +293,7 @@ static void test_thousands_of_watchers(void)
     events.resource = TEXT("vm/none");
     begin();
     for (int i = 0; i < WATCHER_CLIENTS; i++) {
-        clients[i] = harness_connect(&h);
+        clients[i] = connect_now();
         for (int k = 0; k < WATCHERS; k++)
             streams[i][k] = open_stream(clients[i], "/banger.v1.EventService/WatchEvents", &events);
         banger_process(clients[i], NULL);

@@ -49,7 +49,7 @@ static struct seen follow(struct fake *f, const char *session,
                           const struct banger_attach_options *options)
 {
     struct seen seen = {.status = -1};
-    struct banger_client *client = banger_connect(f->proxy_socket, NULL, &seen.error);
+    struct banger_client *client = banger_connect(f->proxy_target, &f->options, &seen.error);
     struct banger_attach *attach = banger_attach_open(client, session, options, &seen.error);
     if (options) {
         seen.next[1] = options->start_stdout.value;
@@ -109,9 +109,10 @@ static void test_nothing_written(void)
     check_whole(&seen, &f);
 }
 
-static void test_cut_output(void)
+static void check_cut_output(bool tls)
 {
-    struct fake f = {.stdout_bytes = 8 << 20,
+    struct fake f = {.tls = tls,
+                     .stdout_bytes = 8 << 20,
                      .stderr_bytes = 1 << 20,
                      .cuts = 40,
                      .cut_least = 1,
@@ -123,9 +124,10 @@ static void test_cut_output(void)
     CHECK_INT(f.n_connections, 41);
 }
 
-static void test_cut_stdin(void)
+static void check_cut_stdin(bool tls)
 {
-    struct fake f = {.stdin_bytes = 4 << 20,
+    struct fake f = {.tls = tls,
+                     .stdin_bytes = 4 << 20,
                      .stdout_bytes = 1 << 20,
                      .cuts = 30,
                      .cut_least = 50,
@@ -136,6 +138,26 @@ static void test_cut_stdin(void)
     fake_stop(&f);
     check_whole(&seen, &f);
     CHECK(f.n_connections > 10);
+}
+
+static void test_cut_output(void)
+{
+    check_cut_output(false);
+}
+
+static void test_cut_output_tls(void)
+{
+    check_cut_output(true);
+}
+
+static void test_cut_stdin(void)
+{
+    check_cut_stdin(false);
+}
+
+static void test_cut_stdin_tls(void)
+{
+    check_cut_stdin(true);
 }
 
 /* The server has not noticed yet that our earlier connection, the writer, is gone. */
@@ -255,7 +277,9 @@ int main(void)
     RUN(test_plain);
     RUN(test_nothing_written);
     RUN(test_cut_output);
+    RUN(test_cut_output_tls);
     RUN(test_cut_stdin);
+    RUN(test_cut_stdin_tls);
     RUN(test_writer_not_yet_free);
     RUN(test_from_offsets);
     RUN(test_no_reattach);

@@ -28,11 +28,12 @@ static void test_answers_and_errors(void)
     struct banger_error error;
     fake_start(&f);
     struct banger_client *client = banger_connect(f.socket, NULL, &error);
-    CHECK_INT(banger_fd(client), -1);
+    int fd = banger_fd(client);
+    CHECK(fd >= 0);
     Banger__V1__VM *vm = get_vm(client, "box", 0, &error);
     CHECK_STR(vm ? vm->name : error.message, "box");
     free_vm(vm);
-    CHECK(banger_fd(client) >= 0);
+    CHECK_INT(banger_fd(client), fd);
     CHECK(get_vm(client, "none", 0, &error) == NULL);
     CHECK_INT(error.code, BANGER_NOT_FOUND);
     CHECK_STR(error.reason, "VM_NOT_FOUND");

@@ -2,7 +2,9 @@
  * after a number of bytes that differs from one to the next, wherever in a frame that is. */
 #include "tests/unit/clients/fake_proxy.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "tests/unit/clients/fake_script.h"
 #include "tests/unit/clients/fake_server.h"
 
 static void fatal(const char *what)
@@ -19,11 +22,37 @@ static void fatal(const char *what)
     abort();
 }
 
-static struct sockaddr_un address_of(const char *path)
+union address {
+    struct sockaddr any;
+    struct sockaddr_un un;
+    struct sockaddr_in in;
+};
+
+/* Of a Unix socket, or of a port of the loopback interface. */
+static union address address_of(const struct fake *f, const char *path, uint16_t port)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    union address address = {.un = {.sun_family = AF_UNIX}};
+    if (f->tls)
+        address.in = (struct sockaddr_in){.sin_family = AF_INET,
+                                          .sin_port = htons(port),
+                                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    else
+        snprintf(address.un.sun_path, sizeof(address.un.sun_path), "%s", path);
     return address;
+}
+
+static socklen_t address_bytes(const struct fake *f)
+{
+    return f->tls ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_un);
+}
+
+static int connect_server(const struct fake *f)
+{
+    union address address = address_of(f, f->socket, f->port);
+    int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, &address.any, address_bytes(f)) < 0)
+        fatal("connect to the server");
+    return fd;
 }
 
 /* Moves what is there from one to the other; false at the end, or when the budget is used up. */
@@ -65,7 +94,6 @@ static void pass_both(struct fake *f, int client, int server, int64_t budget)
 static void *run(void *arg)
 {
     struct fake *f = arg;
-    struct sockaddr_un address = address_of(f->socket);
     unsigned random = 1;
     for (;;) {
         struct pollfd fds[] = {{.fd = f->proxy_listen, .events = POLLIN},
@@ -73,11 +101,17 @@ static void *run(void *arg)
         if (poll(fds, 2, -1) < 0 || fds[1].revents)
             return NULL;
         int client = accept4(f->proxy_listen, NULL, NULL, SOCK_CLOEXEC);
-        int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (client < 0 || connect(server, (struct sockaddr *)&address, sizeof(address)) < 0)
-            fatal("proxy");
+        if (client < 0)
+            fatal("accept");
         int64_t budget = -1;
-        if (f->n_connections++ < f->cuts) {
+        unsigned n = f->n_connections++;
+        if (n < f->n_scripted) {
+            fake_script_run(f, client);
+            close(client);
+            continue;
+        }
+        int server = connect_server(f);
+        if (n < f->cuts) {
             random = random * 1103515245 + 12345;
             budget = f->cut_least + (random >> 8) % (f->cut_most - f->cut_least + 1);
         }
@@ -89,12 +123,16 @@ static void *run(void *arg)
 
 void fake_proxy_start(struct fake *f)
 {
-    struct sockaddr_un address = address_of(f->proxy_socket);
-    f->proxy_listen = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (f->proxy_listen < 0 ||
-        bind(f->proxy_listen, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-        listen(f->proxy_listen, 16) < 0 || pipe2(f->proxy_stop, O_CLOEXEC) < 0)
+    union address address = address_of(f, f->proxy_socket, 0);
+    socklen_t len = address_bytes(f);
+    f->proxy_listen = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (f->proxy_listen < 0 || bind(f->proxy_listen, &address.any, len) < 0 ||
+        listen(f->proxy_listen, 16) < 0 || pipe2(f->proxy_stop, O_CLOEXEC) < 0 ||
+        getsockname(f->proxy_listen, &address.any, &len) < 0)
         fatal("proxy");
+    if (f->tls)
+        snprintf(f->proxy_target, sizeof(f->proxy_target), "tls:127.0.0.1:%u",
+                 ntohs(address.in.sin_port));
     if (pthread_create(&f->proxy_thread, NULL, run, f) != 0)
         fatal("thread");
 }

@@ -15,9 +15,10 @@
 #include "base/fs.h"
 #include "grpc/health/v1/health.server.rpc.h"
 #include "rpc/event/server.h"
+#include "tests/unit/clients/fake_listen.h"
 #include "tests/unit/clients/fake_proxy.h"
 
-enum { CHUNK = 32 << 10 };
+enum { CHUNK = 32 << 10, GRACE_MS = 60000 };
 
 uint8_t fake_byte(int stream, uint64_t offset)
 {
@@ -41,10 +42,23 @@ static void reply_vm(struct rpc_call *call, const char *name)
     rpc_call_reply(call, &vm.base);
 }
 
+static bool is_unavailable(struct fake *f, struct rpc_call *call)
+{
+    struct err err = ERR_INIT;
+    if (f->unavailable == 0)
+        return false;
+    f->unavailable--;
+    err_set(&err, ERR_UNAVAILABLE, "not now");
+    rpc_call_finish(call, &err);
+    return true;
+}
+
 static void on_get_vm(void *self, struct rpc_call *call, const Banger__V1__GetVMRequest *request)
 {
     struct fake *f = self;
     f->n_gets++;
+    if (is_unavailable(f, call))
+        return;
     if (strcmp(request->vm, "none") == 0) {
         struct err err = ERR_INIT;
         err_set(&err, ERR_NOT_FOUND, "no VM none");
@@ -62,6 +76,19 @@ static void on_send_stdin(void *self, struct rpc_call *call,
     (void)request;
     f->n_sends++; /* and no answer: the proxy cuts it off */
     (void)call;
+}
+
+/* The one method here that must not be done twice. */
+static void on_signal_session(void *self, struct rpc_call *call,
+                              const Banger__V1__SignalSessionRequest *request)
+{
+    struct fake *f = self;
+    (void)request;
+    f->n_signals++;
+    if (is_unavailable(f, call))
+        return;
+    Banger__V1__GuestSession session = BANGER__V1__GUEST_SESSION__INIT;
+    rpc_call_reply(call, &session.base);
 }
 
 /* ---- a boot that never ends by itself ---- */
@@ -375,7 +402,7 @@ static const struct banger_v1_operation_service_handlers operation_handlers = {
     .watch_operation = on_watch_operation, .cancel_operation = on_cancel_operation};
 static const struct grpc_health_v1_health_handlers health_handlers = {.check = on_check};
 static const struct banger_v1_guest_session_service_handlers session_handlers = {
-    .attach = on_attach, .send_stdin = on_send_stdin};
+    .attach = on_attach, .send_stdin = on_send_stdin, .signal_session = on_signal_session};
 
 static int identify(void *arg, struct rpc_peer *peer, struct err *err)
 {
@@ -397,12 +424,11 @@ static void *serve(void *arg)
 void fake_start(struct fake *f)
 {
     struct err err = ERR_INIT;
-    struct rpc_server_config config = {.identify = identify};
+    struct rpc_server_config config = {
+        .identify = identify, .max_age_ms = f->max_age_ms, .max_age_grace_ms = GRACE_MS};
     snprintf(f->dir, sizeof(f->dir), "/tmp/banger-fake-XXXXXX");
     if (!mkdtemp(f->dir))
         fatal("mkdtemp");
-    snprintf(f->socket, sizeof(f->socket), "%s/server", f->dir);
-    snprintf(f->proxy_socket, sizeof(f->proxy_socket), "%s/proxy", f->dir);
     if (pipe2(f->watching, O_CLOEXEC) < 0)
         fatal("pipe");
     f->loop = loop_new(&err);
@@ -411,7 +437,7 @@ void fake_start(struct fake *f)
         banger_v1_operation_service_register(f->server, &operation_handlers, f, &err) < 0 ||
         banger_v1_guest_session_service_register(f->server, &session_handlers, f, &err) < 0 ||
         grpc_health_v1_health_register(f->server, &health_handlers, f, &err) < 0 ||
-        rpc_server_listen_unix(f->server, f->socket, 0600, &err) < 0)
+        fake_listen(f, &err) < 0)
         fatal(err.message);
     if (pthread_create(&f->thread, NULL, serve, f) != 0)
         fatal("no thread");

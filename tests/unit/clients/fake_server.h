@@ -17,11 +17,26 @@
 struct rpc_server;
 
 struct fake {
-    char dir[32], socket[64], proxy_socket[64];
+    /* TCP with TLS instead of Unix sockets; then clients need the options. */
+    bool tls;
+    struct banger_client_options options;
+    char target[128], proxy_target[128];
+    char dir[32], socket[64], proxy_socket[64], ca_file[64], identity_file[64];
+    uint16_t port;
+    int64_t max_age_ms; /* of the server's connections; 0: its default */
     struct loop *loop;
     struct rpc_server *server;
     pthread_t thread, proxy_thread;
     int proxy_listen, proxy_stop[2];
+
+    /* So many connections at the proxy are not passed on: */
+    unsigned n_scripted;
+    enum fake_script {
+        FAKE_RST,    /* greets, refuses the first call */
+        FAKE_GOAWAY, /* greets, says GOAWAY when the first call comes: it was not begun */
+        FAKE_SILENT, /* takes the connection, says nothing */
+        FAKE_HTTP1,  /* speaks another protocol */
+    } script;
 
     /* The proxy cuts so many connections, each after a number of bytes in either direction. */
     unsigned cuts;
@@ -38,7 +53,8 @@ struct fake {
 
     uint64_t stdin_taken;
     bool stdin_ended, stdin_wrong;
-    unsigned n_opens, n_gets, n_sends, n_connections;
+    unsigned unavailable; /* so many calls of GetVM and SignalSession are answered UNAVAILABLE */
+    unsigned n_opens, n_gets, n_sends, n_signals, n_connections;
 };
 
 void fake_start(struct fake *f);

@@ -63,7 +63,7 @@ typedef int scenario_fn(void);
 static int scenario_call(void)
 {
     struct banger_error error = {0};
-    struct banger_client *client = banger_connect(f.socket, NULL, &error);
+    struct banger_client *client = banger_connect(f.target, &f.options, &error);
     if (!client)
         return error.code ? 0 : -1;
     Banger__V1__GetVMRequest request = BANGER__V1__GET_VMREQUEST__INIT;
@@ -82,7 +82,7 @@ static int scenario_call(void)
 static int scenario_operation(void)
 {
     struct banger_error error = {0};
-    struct banger_client *client = banger_connect(f.socket, NULL, &error);
+    struct banger_client *client = banger_connect(f.target, &f.options, &error);
     if (!client)
         return error.code ? 0 : -1;
     Banger__V1__Operation *op = banger_operation_follow(client, "good", 500, NULL, NULL, &error);
@@ -95,8 +95,9 @@ static int scenario_operation(void)
 static int scenario_attach(void)
 {
     struct banger_error error = {0};
-    struct banger_client_options impatient = {.retry_ms = 100};
-    struct banger_client *client = banger_connect(f.socket, &impatient, &error);
+    struct banger_client_options impatient = f.options;
+    impatient.retry_ms = 100;
+    struct banger_client *client = banger_connect(f.target, &impatient, &error);
     if (!client)
         return error.code ? 0 : -1;
     struct banger_attach_options options = {.reattach_ms = 100};
@@ -157,13 +158,20 @@ static void test_attach(void)
     fail_each(scenario_attach);
 }
 
+static void start(bool tls)
+{
+    f = (struct fake){.tls = tls, .stdout_bytes = 200000, .stderr_bytes = 1000};
+    fake_start(&f);
+}
+
 int main(void)
 {
-    f = (struct fake){.stdout_bytes = 200000, .stderr_bytes = 1000};
-    fake_start(&f);
-    RUN(test_call);
-    RUN(test_operation);
-    RUN(test_attach);
-    fake_stop(&f);
+    for (int tls = 0; tls < 2; tls++) {
+        start(tls);
+        RUN(test_call);
+        RUN(test_operation);
+        RUN(test_attach);
+        fake_stop(&f);
+    }
     return check_end();
 }

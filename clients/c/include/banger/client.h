@@ -41,7 +41,7 @@ struct banger_client_options {
      * never. */
     int64_t retry_ms;
     /* How long a call waits for a server that cannot be reached; default: fails at once if there
-     * never was a connection, else retry_ms. */
+     * never was a connection, else retry_ms. The call's own timeout holds meanwhile. */
     int64_t wait_for_ready_ms;
     /* For tls: targets, PEM files: whom to trust as the server's CA, and what to show it. Read anew
      * for each connection, so that renewed ones count. */
@@ -54,8 +54,12 @@ struct banger_call_options {
 
 /* target: "unix:/path/of/socket", just an absolute path, or "tls:HOST:PORT" (TLS 1.3, certificates
  * on both sides). Opens no connection: the first call does, and after a loss the next one does
- * again; over TLS that waits for address and handshake, at most 10 s. A server that does not take
- * the certificate is UNAUTHENTICATED, as is one whose certificate is not that of HOST by the CA.
+ * again. Each phase has a time limit: connecting (10 s; 3 s for an address that others follow), the
+ * TLS handshake (10 s), the server's greeting (10 s). A server that does not take the certificate
+ * is UNAUTHENTICATED, as is one whose certificate is not that of HOST by the CA.
+ *
+ * Only what says so waits. The one exception is a HOST that is a name: looking it up (getaddrinfo)
+ * waits for the resolver at each new connection; numeric addresses and sockets need no looking up.
  * options may be NULL. NULL with error on failure. */
 struct banger_client *banger_connect(const char *target,
                                      const struct banger_client_options *options,
@@ -69,7 +73,16 @@ const char *banger_target(const struct banger_client *client);
  * for a signalfd or a pipe. The fd is borrowed and never read; < 0: none. */
 void banger_set_interrupt_fd(struct banger_client *client, int fd);
 
-/* ---- Calls ---- */
+/* ---- Calls ----
+ *
+ * A call is begun once a connection stands and the server has greeted. When it fails after that:
+ *   - a call that the server did not begin with (it was going away, or refused the stream) is begun
+ *     anew on another connection, whatever the method, once; callers notice nothing;
+ *   - UNAVAILABLE, a lost connection included, is tried again with growing pauses where the
+ *     contract calls the method idempotent (unary calls only);
+ *   - anything else is the caller's to decide.
+ * All of that happens within the call's timeout. A server that drains keeps the calls it has; new
+ * ones go to a new connection beside it. */
 
 /* Calls a unary method by its path ("/banger.v1.VMService/GetVM") and waits for the answer. The
  * typed functions of banger/methods.h are made of this. Returns the response, to be freed with
@@ -92,7 +105,8 @@ enum banger_next {
     BANGER_NEXT_END = 2      /* the call ended well */
 };
 
-/* Starts a call. request is NULL for methods whose client streams. Not retried. */
+/* Starts a call; never waits. A server that cannot be reached is an error of the first next, as is
+ * any other. request is NULL for methods whose client streams. Not tried again after a loss. */
 struct banger_stream *banger_stream_open(struct banger_client *client, const char *method,
                                          const ProtobufCMessage *request,
                                          const struct banger_call_options *options,
@@ -101,7 +115,8 @@ struct banger_stream *banger_stream_open(struct banger_client *client, const cha
  * banger_process has brought. A stream that is not read stops its sender (flow control). */
 enum banger_next banger_stream_next(struct banger_stream *stream, int64_t timeout_ms,
                                     ProtobufCMessage **message, struct banger_error *error);
-/* Sends a message; it is queued. -1 when the call is over or the queue is full. */
+/* Sends a message; it is queued, while there is no connection too. -1 when the call is over or the
+ * queue is full. */
 int banger_stream_send(struct banger_stream *stream, const ProtobufCMessage *message,
                        struct banger_error *error);
 /* False while the queue of messages to send is long. */
@@ -113,20 +128,29 @@ void banger_stream_close(struct banger_stream *stream);
 
 /* ---- In your own event loop ----
  *
- *   poll({banger_fd, banger_wanted_events}, banger_next_timeout);
- *   banger_process(client);
- *   then take what came: banger_stream_next(…, 0, …), banger_attach_next(…, 0, …)
+ * One fd, the same for the client's whole life, becomes readable whenever there is something to do
+ * or to take, a deadline included. So all that a loop needs is: when it is readable,
+ * banger_process, then take what came: banger_stream_next(…, 0, …) until NOTHING or the end,
+ * banger_attach_next(…, 0, …) until 0 or the last frame.
  *
- * Ask for fd, events and timeout anew each time: they change with every call of the library. */
+ *   struct pollfd p = {.fd = banger_fd(client), .events = POLLIN};
+ *   while (poll(&p, 1, -1) >= 0) {
+ *       banger_process(client, NULL);
+ *       while (banger_attach_next(attach, 0, &frame, &error) == 1)
+ *           show(&frame);
+ *   }
+ *
+ * docs/libbanger.md has whole programs, for poll and for libevent. */
 
-/* The connection's socket, or -1 while there is none. */
-int banger_fd(const struct banger_client *client);
-/* POLLIN and POLLOUT as wanted. */
+/* For POLLIN alone. Never to be read, nor closed. */
+int banger_fd(struct banger_client *client);
+/* POLLIN. */
 short banger_wanted_events(const struct banger_client *client);
-/* Milliseconds until banger_process must be called whatever the socket does, or -1. */
+/* Milliseconds until banger_process must be called whatever the fd says, or -1. For loops that like
+ * to know; the fd becomes readable then. */
 int banger_next_timeout(const struct banger_client *client);
-/* Reads and writes what is possible without waiting. -1: the connection was lost; calls on it have
- * ended with UNAVAILABLE, new ones make a new connection. */
+/* Does what is to be done, without waiting. -1: a connection was lost, or could not be made; its
+ * calls show what that means for them, new ones make a new connection. */
 int banger_process(struct banger_client *client, struct banger_error *error);
 
 /* "0.1.0" */

@@ -409,7 +409,7 @@ void wire_conn_dismiss(struct wire_conn *conn, const char *why)
     if (!conn->session || conn->broken)
         return;
     conn->draining = true;
-    conn_goaway(conn, NGHTTP2_NO_ERROR, why);
+    wire_conn_goaway(conn, NGHTTP2_NO_ERROR, why);
     wire_conn_touch(conn);
 }
 

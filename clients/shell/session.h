@@ -9,7 +9,7 @@ struct session_options {
     struct opt_list env, tags, requires;
     const char *cwd, *user, *group;
     struct opt_number time_limit, spool;
-    bool clear_env, interactive, no_stdin;
+    bool clear_env, interactive, no_stdin, no_reattach;
 };
 
 /* Rows for a table; base is the offset of the struct session_options in the command's struct. */
@@ -42,6 +42,10 @@ struct session_options {
          OPT_FLAG,   (base) + offsetof(struct session_options, no_stdin),                          \
          NULL,       "no standard input for the command",                                          \
          NULL,       NAMES_NONE},                                                                  \
+        {"no-reattach", 0,                                                                         \
+         OPT_FLAG,      (base) + offsetof(struct session_options, no_reattach),                    \
+         NULL,          "end with an error when the connection breaks, instead of coming back",    \
+         NULL,          NAMES_NONE},                                                               \
         {"tag",    0,                                                                              \
          OPT_LIST, (base) + offsetof(struct session_options, tags),                                \
          "TAG",    "tag the session; may be repeated",                                             \

@@ -124,7 +124,7 @@ static int session_send(struct cli *cli, const void *values, const struct opt_ar
 
 struct session_attach_options {
     const char *vm;
-    bool view, takeover, no_stdin, interactive, end;
+    bool view, takeover, no_stdin, no_reattach, interactive, end;
     struct opt_number tail, from;
 };
 
@@ -158,6 +158,7 @@ static int session_attach_with(struct cli *cli, const struct session_attach_opti
         .start_stderr = session_attach_start(o),
         .forward_stdin = wants_stdin,
         .forward_signals = false,
+        .no_reattach = o->no_reattach,
         .signals = signals,
     };
     int status;
@@ -232,6 +233,8 @@ static const struct opt attach_opts[] = {
      "pass on standard input even from a terminal", NULL, NAMES_NONE},
     {"no-stdin", 0, OPT_FLAG, offsetof(struct session_attach_options, no_stdin), NULL,
      "do not pass on standard input", NULL, NAMES_NONE},
+    {"no-reattach", 0, OPT_FLAG, offsetof(struct session_attach_options, no_reattach), NULL,
+     "end with an error when the connection breaks, instead of coming back", NULL, NAMES_NONE},
     {"tail", 'n', OPT_SIZE, offsetof(struct session_attach_options, tail), "BYTES",
      "begin so many bytes before the end of each stream", NULL, NAMES_NONE},
     {"from", 0, OPT_COUNT, offsetof(struct session_attach_options, from), "OFFSET",

@@ -158,6 +158,7 @@ int session_run_attached(struct cli *cli, const char *vm, const struct session_o
             .role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER,
             .forward_stdin = with_stdin,
             .forward_signals = true,
+            .no_reattach = o->no_reattach,
             .signals = signals,
         };
         enum stream_end end = stream_session(cli, &stream, &status);

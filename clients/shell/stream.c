@@ -229,7 +229,8 @@ enum stream_end stream_session(struct cli *cli, const struct stream_options *opt
 {
     struct banger_attach_options attach_options = {.role = options->role,
                                                    .start_stdout = options->start_stdout,
-                                                   .start_stderr = options->start_stderr};
+                                                   .start_stderr = options->start_stderr,
+                                                   .reattach_ms = options->no_reattach ? -1 : 0};
     struct stream s = {.o = options, .stdin_open = options->forward_stdin, .status = EXIT_BANGER};
     struct banger_error error;
     *status = EXIT_BANGER;

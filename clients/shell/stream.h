@@ -40,6 +40,7 @@ struct stream_options {
     Banger__V1__AttachRole role;
     struct banger_stream_start start_stdout, start_stderr;
     bool forward_stdin;
+    bool no_reattach;     /* a broken connection ends it, as STREAM_FAILED */
     bool forward_signals; /* to the session; else the first one detaches */
     struct stream_signals *signals;
 };

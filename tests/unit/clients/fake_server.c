@@ -78,6 +78,17 @@ static void on_send_stdin(void *self, struct rpc_call *call,
     (void)call;
 }
 
+static void on_get_session(void *self, struct rpc_call *call,
+                           const Banger__V1__GetSessionRequest *request)
+{
+    (void)self;
+    (void)request;
+    Banger__V1__GuestSession session = BANGER__V1__GUEST_SESSION__INIT;
+    session.id = (char *)"s";
+    session.state = BANGER__V1__SESSION_STATE__SESSION_STATE_RUNNING;
+    rpc_call_reply(call, &session.base);
+}
+
 /* The one method here that must not be done twice. */
 static void on_signal_session(void *self, struct rpc_call *call,
                               const Banger__V1__SignalSessionRequest *request)
@@ -402,7 +413,10 @@ static const struct banger_v1_operation_service_handlers operation_handlers = {
     .watch_operation = on_watch_operation, .cancel_operation = on_cancel_operation};
 static const struct grpc_health_v1_health_handlers health_handlers = {.check = on_check};
 static const struct banger_v1_guest_session_service_handlers session_handlers = {
-    .attach = on_attach, .send_stdin = on_send_stdin, .signal_session = on_signal_session};
+    .attach = on_attach,
+    .get_session = on_get_session,
+    .send_stdin = on_send_stdin,
+    .signal_session = on_signal_session};
 
 static int identify(void *arg, struct rpc_peer *peer, struct err *err)
 {

@@ -1,5 +1,5 @@
-/* A signal while vm run waits for a boot: the creation is cancelled, nothing is left, and the exit
- * status says by which signal. */
+/* banger against a server of the test's. A signal while vm run waits for a boot: the creation is
+ * cancelled, nothing is left, and the exit status says by which signal. */
 #include "tests/support/check.h"
 
 #include <poll.h>
@@ -11,16 +11,39 @@
 
 enum { PATIENCE_MS = 20000 };
 
-static pid_t start_banger(const struct fake *f, char *const argv[])
+static pid_t start_banger(const char *socket, char *const argv[])
 {
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
-        setenv("BANGER_SOCKET", f->socket, 1);
+        setenv("BANGER_SOCKET", socket, 1);
+        if (!freopen("/dev/null", "w", stdout))
+            _exit(98);
         execv(BANGER_TEST_CLI, argv);
         _exit(99);
     }
     return pid;
+}
+
+/* A connection that breaks under an attach: it comes back, unless told not to. */
+static void check_break(const char *how, int want)
+{
+    struct fake f = {.stdout_bytes = 1 << 20, .cuts = 1, .cut_least = 300000, .cut_most = 300000};
+    char *args[] = {(char *)"banger",       (char *)"session", (char *)"attach",
+                    (char *)(uintptr_t)how, (char *)"s",       NULL};
+    int status = -1;
+    fake_start(&f);
+    pid_t pid = start_banger(f.proxy_socket, args);
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    fake_stop(&f);
+    CHECK(WIFEXITED(status));
+    CHECK_INT(WEXITSTATUS(status), want);
+}
+
+static void test_reattach(void)
+{
+    check_break("--no-stdin", 7);
+    check_break("--no-reattach", 125);
 }
 
 static void check_interrupt(int signo, bool rm)
@@ -30,7 +53,7 @@ static void check_interrupt(int signo, bool rm)
                        (char *)"--",     (char *)"true", NULL};
     char *without[] = {(char *)"banger", (char *)"vm", (char *)"run", (char *)"true", NULL};
     fake_start(&f);
-    pid_t pid = start_banger(&f, rm ? with_rm : without);
+    pid_t pid = start_banger(f.socket, rm ? with_rm : without);
     struct pollfd watching = {.fd = f.watching[0], .events = POLLIN};
     CHECK_INT(poll(&watching, 1, PATIENCE_MS), 1);
     kill(pid, signo);
@@ -52,6 +75,7 @@ static void test_interrupts(void)
 
 int main(void)
 {
+    RUN(test_reattach);
     RUN(test_interrupts);
     return check_end();
 }

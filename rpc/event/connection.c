@@ -166,11 +166,12 @@ void connection_flush(struct connection *conn)
     enum flush state = connection_flush_unsent(conn);
     if (state == FLUSH_CLOSED)
         return;
-    if (conn->tls && !tls_is_ready(conn->tls)) {
+    if (conn->tls && !tls_is_ready(conn->tls) && !conn->kicked[0]) {
         connection_want(conn, true, state == FLUSH_BLOCKED);
         return;
     }
-    for (int i = 0; state == FLUSH_MORE && i < FLUSH_ROUNDS; i++)
+    bool ready = !conn->tls || tls_is_ready(conn->tls);
+    for (int i = 0; ready && state == FLUSH_MORE && i < FLUSH_ROUNDS; i++)
         state = connection_flush_block(conn);
     if (state == FLUSH_CLOSED)
         return;

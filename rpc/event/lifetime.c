@@ -78,9 +78,12 @@ void rpc_server_each_connection(const struct rpc_server *server,
             .id = conn->id,
             .peer = &conn->wire->peer,
             .n_calls = conn->wire->n_calls,
+            .n_calls_done = conn->wire->n_calls_done,
             .bytes_in = conn->wire->bytes_in,
             .bytes_out = conn->wire->bytes_out,
             .since_ns = conn->since_ns,
+            .active_ns = clock_real_ns() - (clock_mono_ms() - conn->progress_ms) * 1000000,
+            .tls_version = conn->tls ? tls_version(conn->tls) : "",
         };
         if (!visit(arg, &info))
             return;
@@ -95,6 +98,7 @@ int rpc_server_kick(struct rpc_server *server, uint64_t id, const char *why, str
         if (conn->id != id)
             continue;
         snprintf(conn->kicked, sizeof(conn->kicked), "%s", *why ? why : "kicked");
+        wire_conn_dismiss(conn->wire, conn->kicked);
         if (list_empty(&conn->dirty_link))
             list_add_tail(&server->dirty, &conn->dirty_link);
         server_wake(server);

@@ -152,6 +152,13 @@ int rpc_server_add(struct rpc_server *server, const struct rpc_service *service,
     return router_add(&server->wire.router, service, handlers, self, err);
 }
 
+void rpc_server_set_observer(struct rpc_server *server, const struct rpc_observer *observer,
+                             void *arg)
+{
+    server->wire.observer = observer;
+    server->wire.observer_arg = arg;
+}
+
 int rpc_server_on_free(struct rpc_server *server, void (*freed)(void *arg), void *arg)
 {
     struct server_goods *g = malloc(sizeof(*g));

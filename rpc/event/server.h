@@ -14,6 +14,7 @@
 
 struct err;
 struct loop;
+struct rpc_observer;
 struct rpc_server;
 struct tls_context;
 
@@ -48,6 +49,9 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
 /* service and handlers are borrowed for the server's life. Used by generated code. */
 int rpc_server_add(struct rpc_server *server, const struct rpc_service *service,
                    const void *handlers, void *self, struct err *err);
+/* Looks on at all calls from now on; see rpc/wire/observer.h. Borrowed for the server's life. */
+void rpc_server_set_observer(struct rpc_server *server, const struct rpc_observer *observer,
+                             void *arg);
 /* Calls freed(arg) when the server is freed, for what its handlers need as long. -1: no memory. */
 int rpc_server_on_free(struct rpc_server *server, void (*freed)(void *arg), void *arg);
 /* Whether it has any method of the service of that full name. */
@@ -82,17 +86,19 @@ struct rpc_connection_info {
     uint64_t id; /* never used again */
     const struct rpc_peer *peer;
     size_t n_calls; /* open */
+    uint64_t n_calls_done;
     uint64_t bytes_in, bytes_out;
-    int64_t since_ns; /* real time */
+    int64_t since_ns, active_ns; /* real time: opened, bytes moved last */
+    const char *tls_version;     /* "TLSv1.3"; "" without TLS or before the handshake is done */
 };
 
 /* Visits all connections, oldest first, until visit returns false. visit opens and closes none. */
 void rpc_server_each_connection(const struct rpc_server *server,
                                 bool (*visit)(void *arg, const struct rpc_connection_info *info),
                                 void *arg);
-/* Closes a connection soon (never from inside this call); its calls end as if it broke, why is for
- * their handlers. What is queued for the peer is tried once, so that a call may kick its own. -1
- * with ERR_NOT_FOUND. */
+/* Closes a connection soon (never from inside this call), with GOAWAY; its calls end as if it
+ * broke, why is for their handlers. What is queued for the peer is tried once, so that a call may
+ * kick its own. -1 with ERR_NOT_FOUND. */
 int rpc_server_kick(struct rpc_server *server, uint64_t id, const char *why, struct err *err);
 size_t rpc_server_connections(const struct rpc_server *server);
 

@@ -6,8 +6,20 @@
 
 #include "base/clock.h"
 #include "rpc/wire/conn.h"
+#include "rpc/wire/observer.h"
 #include "rpc/wire/pool.h"
 #include "rpc/wire/stream.h"
+
+/* Tells the observer how it went, once. */
+static void call_settle(struct rpc_call *call)
+{
+    const struct wire_server *server = call->conn->server;
+    if (call->settled || !server || !call->method)
+        return;
+    call->settled = true;
+    if (server->observer && server->observer->ended)
+        server->observer->ended(server->observer_arg, call, &call->status);
+}
 
 static void call_deadline_passed(struct deadline *d)
 {
@@ -107,6 +119,7 @@ void call_release(struct rpc_call *call)
     call->held = false;
     list_remove(&call->link);
     call->conn->n_calls--;
+    call->conn->n_calls_done++;
     rpc_call_unref(call);
 }
 
@@ -123,6 +136,7 @@ void call_close(struct rpc_call *call)
     call_drop_output(call);
     if (call->stream_open && !wire_conn_is_server(conn))
         call_reset(call, NGHTTP2_CANCEL);
+    call_settle(call);
     if (call->events && call->events->closed)
         call->events->closed(call->arg, call, &call->status);
     call_release(call);
@@ -204,6 +218,16 @@ void rpc_call_set_events(struct rpc_call *call, const struct rpc_call_events *ev
 {
     call->events = events;
     call->arg = arg;
+}
+
+void rpc_call_set_note(struct rpc_call *call, void *note)
+{
+    call->note = note;
+}
+
+void *rpc_call_note(const struct rpc_call *call)
+{
+    return call->note;
 }
 
 const struct rpc_method *rpc_call_method(const struct rpc_call *call)
@@ -339,6 +363,7 @@ void rpc_call_finish(struct rpc_call *call, const struct err *status)
     if (status && status->code != ERR_NONE && status != &call->status)
         call->status = *status;
     call->over = true;
+    call_settle(call);
     if (!call->remote_ended && !call->early) {
         call->early = true;
         call->conn->n_early++;
@@ -351,8 +376,11 @@ void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *response)
 {
     if (!call_is_live(call))
         return;
+    const struct wire_server *server = call->conn->server;
     struct err err;
     err.code = ERR_NONE;
+    if (server && server->observer && server->observer->replied && call->method)
+        server->observer->replied(server->observer_arg, call, response);
     if (call_queue_message(call, response, &err) < 0)
         rpc_call_finish(call, &err);
     else

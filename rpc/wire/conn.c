@@ -409,6 +409,15 @@ void wire_conn_drain(struct wire_conn *conn)
     wire_conn_touch(conn);
 }
 
+void wire_conn_dismiss(struct wire_conn *conn, const char *why)
+{
+    if (!conn->session || conn->broken)
+        return;
+    conn->draining = true;
+    conn_goaway(conn, NGHTTP2_NO_ERROR, why);
+    wire_conn_touch(conn);
+}
+
 int64_t wire_conn_keepalive(struct wire_conn *conn, int64_t now_ms, int64_t interval_ms,
                             int64_t timeout_ms)
 {

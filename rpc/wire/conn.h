@@ -25,6 +25,7 @@
 struct buf;
 struct deadlines;
 struct err;
+struct rpc_observer;
 struct wire_pool;
 
 struct wire_limits {
@@ -40,7 +41,9 @@ struct wire_server {
     struct router router;
     int (*authorize)(void *arg, struct rpc_call *call, struct err *err); /* NULL: by role */
     void *arg;
-    bool compress; /* answers by gzip where the client takes it */
+    bool compress;                       /* answers by gzip where the client takes it */
+    const struct rpc_observer *observer; /* NULL: nobody looks on */
+    void *observer_arg;
 };
 
 struct wire_conn_config {
@@ -64,6 +67,7 @@ struct wire_conn {
     struct rpc_peer peer;
     unsigned n_refs;
     unsigned n_calls;              /* in calls */
+    uint64_t n_calls_done;         /* that were in calls */
     struct list calls;             /* rpc_call.link: stream open or closed() outstanding */
     struct list work;              /* rpc_call.work_link: something to do for them soon */
     struct list blocked;           /* rpc_call.blocked_link: wait for writable() */
@@ -102,6 +106,8 @@ int wire_conn_pull(struct wire_conn *conn, struct buf *to, size_t target, struct
 /* GOAWAY: calls in flight may end, new ones are not taken. Where calls are open the peer hears of
  * it first, so that what it begins meanwhile is not lost (RFC 9113 6.8). */
 void wire_conn_drain(struct wire_conn *conn);
+/* GOAWAY at once, before a close that waits for nothing; why is for the peer's log. */
+void wire_conn_dismiss(struct wire_conn *conn, const char *why);
 /* Nothing more to read nor to write by HTTP/2's rules. */
 bool wire_conn_is_finished(const struct wire_conn *conn);
 /* More output piles up than a peer that reads would ever leave: stop reading it meanwhile. */

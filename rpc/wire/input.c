@@ -9,6 +9,7 @@
 #include "rpc/wire/conn.h"
 #include "rpc/wire/frame.h"
 #include "rpc/wire/gzip.h"
+#include "rpc/wire/observer.h"
 #include "rpc/wire/pool.h"
 #include "rpc/wire/stream.h"
 
@@ -107,6 +108,7 @@ static void input_message(struct rpc_call *call, const uint8_t *data, size_t len
                    "more than one message where the method takes one");
         return;
     }
+    bool first = !call->got_message;
     call->got_message = true;
     call->message_gzip = compressed;
     struct err err;
@@ -117,6 +119,8 @@ static void input_message(struct rpc_call *call, const uint8_t *data, size_t len
         call_fail(call, &err);
         return;
     }
+    if (first && server && conn->server->observer && conn->server->observer->requested)
+        conn->server->observer->requested(conn->server->observer_arg, call, m);
     if (waits) {
         call->request = m;
         return;

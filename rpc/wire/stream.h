@@ -40,6 +40,7 @@ struct rpc_call {
     void *arg;
     const struct rpc_method *method; /* NULL: a request that named none we know */
     const struct route *route;       /* server */
+    void *note;                      /* server: the observer's */
     ProtobufCMessage *request;       /* server: of a client that does not stream; owned */
     ProtobufCMessage *current;       /* in the message callback; owned unless taken */
     struct deadline deadline;
@@ -57,6 +58,7 @@ struct rpc_call {
     bool stream_open : 1;  /* nghttp2 has the stream */
     bool closed : 1;       /* closed() was delivered (or would have been) */
     bool over : 1;         /* answered, cancelled, lost: the API does nothing more */
+    bool settled : 1;      /* server: the observer knows how it ended */
     bool submitted : 1;    /* our HEADERS are with nghttp2 */
     bool deferred : 1;     /* nghttp2 waits for data from us */
     bool ended : 1;        /* nothing comes behind what is in out */

@@ -262,6 +262,11 @@ bool tls_is_ready(const struct tls *tls)
     return tls->ready && !tls->failed;
 }
 
+const char *tls_version(const struct tls *tls)
+{
+    return tls_is_ready(tls) ? SSL_get_version(tls->ssl) : "";
+}
+
 bool tls_is_closed(const struct tls *tls)
 {
     return tls->closed;

@@ -80,6 +80,8 @@ int tls_receive(struct tls *tls, const uint8_t *data, size_t len, struct buf *pl
 int tls_send(struct tls *tls, const uint8_t *data, size_t len, struct buf *cipher, struct err *err);
 /* The handshake is done on this side, HTTP/2 agreed, the peer admitted. */
 bool tls_is_ready(const struct tls *tls);
+/* "TLSv1.3" once ready, "" before. */
+const char *tls_version(const struct tls *tls);
 /* The peer said that it sends no more. */
 bool tls_is_closed(const struct tls *tls);
 /* Says that we send no more, if there is anyone to say it to. */

@@ -318,6 +318,9 @@ static void test_list_and_kick(void)
     CHECK_INT(info.n_calls, 1);
     CHECK(info.bytes_in > 100 && info.bytes_out > 50);
     CHECK(info.since_ns > 0 && info.since_ns <= clock_real_ns());
+    CHECK_INT(info.n_calls_done, 2);
+    CHECK(info.active_ns >= info.since_ns && info.active_ns <= clock_real_ns());
+    CHECK_STR(info.tls_version, "");
     CHECK_INT(rpc_server_kick(f.server, 7, "", &err), -1);
     CHECK_INT(err.code, ERR_NOT_FOUND);
     CHECK_INT(rpc_server_kick(f.server, info.id, "kicked by a test", &err), 0);

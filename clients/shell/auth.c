@@ -263,5 +263,6 @@ static const struct command rows[] = {
      auth_whoami},
 };
 static const struct command *const commands[] = {&rows[0], &rows[1], &rows[2], &rows[3],
-                                                 &rows[4], &rows[5], &rows[6], NULL};
+                                                 &rows[4], &rows[5], &rows[6], &auth_audit_command,
+                                                 NULL};
 const struct noun auth_noun = {"auth", "who may reach a daemon from other hosts", commands};

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "daemon/core/access.h"
+#include "daemon/core/audit.h"
 #include "daemon/core/event.h"
 #include "daemon/core/image.h"
 #include "daemon/core/image_import.h"
@@ -28,7 +29,8 @@ int core_open(struct core *core, struct err *err)
     core->sessions = NULL;
     core->events = event_hub_new(core, err);
     core->access = core->events ? access_new(core, err) : NULL;
-    core->images = core->access ? image_registry_new(core, err) : NULL;
+    core->audit = core->access ? audit_new(core, err) : NULL;
+    core->images = core->audit ? image_registry_new(core, err) : NULL;
     core->vms = core->images ? vm_registry_new(core, err) : NULL;
     struct session_registry *sessions = core->vms ? session_registry_new(core, err) : NULL;
     core->sessions = sessions;
@@ -51,6 +53,9 @@ void core_close(struct core *core)
     core->sessions = NULL;
     image_registry_free(core->images);
     core->images = NULL;
+    struct audit *audit = core->audit;
+    core->audit = NULL; /* as above */
+    audit_free(audit);
     access_free(core->access);
     core->access = NULL;
     event_hub_free(core->events);

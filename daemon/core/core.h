@@ -13,6 +13,7 @@
  *   image.h       images and kernels: registry, references, build operations
  *   access.h      who may come over TCP: CA, identities, tokens
  *   event.h       the event log and its watchers
+ *   audit.h       the audit log
  *   reconcile.h   start-up: adopt what lives, demote and tear down what does not
  */
 #ifndef BANGER_DAEMON_CORE_CORE_H
@@ -24,6 +25,7 @@
 #include "daemon/model/model.h"
 
 struct access;
+struct audit;
 struct err;
 struct event_hub;
 struct host_info;
@@ -56,6 +58,7 @@ struct core {
     struct store *store;
     struct vmm_host *vmm_host;
     struct access *access;
+    struct audit *audit;
     struct event_hub *events;
     struct operation_engine *operations;
     struct vm_registry *vms;

@@ -211,6 +211,20 @@ struct token {
     int64_t expires_ns, created_ns;
 };
 
+/* One line of the audit log. */
+struct audit_entry {
+    uint64_t seq;
+    int64_t time_ns;
+    char principal[PRINCIPAL_BYTES];
+    int role;          /* of banger.v1.Role, as it was then */
+    char address[64];  /* where the caller was */
+    char method[96];   /* its path */
+    char resource[96]; /* vm/ID; or as the caller named it */
+    int code;          /* enum err_code */
+    char operation_id[ID_BYTES];
+    uint32_t suppressed; /* denied calls before this one that were not written */
+};
+
 enum op_state { /* values of banger.v1.OperationState */
                 OP_STATE_UNSPECIFIED = 0,
                 OP_PENDING = 1,

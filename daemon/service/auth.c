@@ -235,6 +235,7 @@ int auth_service_register(struct rpc_server *server, struct core *core, struct e
         .rotate_certificate = handle_rotate,
         .list_identities = handle_list,
         .revoke_identity = handle_revoke,
+        .read_audit_log = auth_service_read_audit_log,
     };
     return banger_v1_auth_service_register(server, &handlers, core, err);
 }

@@ -117,6 +117,8 @@ int host_service_register(struct rpc_server *server, struct core *core, struct e
         .diagnose = handle_diagnose,
         .set_draining = handle_set_draining,
         .shutdown = handle_shutdown,
+        .list_connections = host_service_list_connections,
+        .kick_connection = host_service_kick_connection,
     };
     return banger_v1_host_service_register(server, &handlers, core, err);
 }

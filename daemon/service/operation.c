@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "daemon/core/core.h"
 #include "daemon/core/operation.h"
+#include "daemon/service/audit.h"
 #include "daemon/service/request.h"
 #include "daemon/service/view.h"
 
@@ -129,10 +130,12 @@ static void wait_for(struct rpc_call *call, struct operation_entry *op, int unti
 void service_reply_operation(struct rpc_call *call, struct operation_entry *op,
                              const struct err *err)
 {
-    if (op)
-        wait_for(call, op, UNTIL_RECORDED);
-    else
+    if (!op) {
         rpc_call_finish(call, err);
+        return;
+    }
+    audit_note_operation(call, op);
+    wait_for(call, op, UNTIL_RECORDED);
 }
 
 static struct operation_entry *find_or_finish(struct core *core, struct rpc_call *call,
@@ -175,6 +178,7 @@ static void handle_cancel(void *self, struct rpc_call *call,
     struct operation_entry *op = find_or_finish(self, call, request->operation);
     if (!op)
         return;
+    audit_note_operation(call, op);
     operation_cancel(op);
     reply_view(call, op);
 }

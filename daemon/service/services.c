@@ -8,6 +8,7 @@
 #include "banger/v1/forward.server.rpc.h"
 #include "banger/v1/snapshot.server.rpc.h"
 #include "base/err.h"
+#include "daemon/service/audit.h"
 #include "rpc/wire/call.h"
 
 void service_reply_empty(void *arg, const struct err *err)
@@ -52,5 +53,6 @@ int services_register(struct rpc_server *server, struct core *core, struct err *
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         if (all[i](server, core, err) < 0)
             return -1;
+    audit_observe(server, core);
     return 0;
 }

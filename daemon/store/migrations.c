@@ -72,7 +72,15 @@ static const char version_2[] =
     " key TEXT PRIMARY KEY, principal TEXT NOT NULL, role INTEGER NOT NULL,"
     " expires_ns INTEGER NOT NULL, created_ns INTEGER NOT NULL) STRICT;";
 
-static const char *const migrations[] = {version_1, version_2};
+/* Who did what. */
+static const char version_3[] =
+    "CREATE TABLE audit ("
+    " seq INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, principal TEXT NOT NULL,"
+    " role INTEGER NOT NULL, address TEXT NOT NULL, method TEXT NOT NULL,"
+    " resource TEXT NOT NULL, code INTEGER NOT NULL, operation_id TEXT NOT NULL,"
+    " suppressed INTEGER NOT NULL) STRICT;";
+
+static const char *const migrations[] = {version_1, version_2, version_3};
 
 int migrations_newest(void)
 {

@@ -303,6 +303,7 @@ LOADER(identity, identity, identity_table, NOTHING)
 LOADER(token, token, token_table, NOTHING)
 LOADER(operation, operation, operation_table, NOTHING)
 LOADER(event, event, event_table, NOTHING)
+LOADER(audit, audit_entry, audit_table, NOTHING)
 LOADER(request, store_request, request_table, NOTHING)
 
 int store_load_vms(struct store *store, int (*each)(void *, const struct vm *), void *arg,
@@ -355,6 +356,19 @@ int store_load_events(struct store *store, size_t max, int (*each)(void *, const
 {
     return event_rows(store, "WHERE seq > (SELECT ifnull(max(seq), 0) FROM events) - ?",
                       (int64_t)max, each, arg, err);
+}
+
+static int keep_audit_seq(void *arg, const struct audit_entry *entry)
+{
+    *(uint64_t *)arg = entry->seq;
+    return 0;
+}
+
+int store_last_audit_seq(struct store *store, uint64_t *seq, struct err *err)
+{
+    *seq = 0;
+    return audit_rows(store, "WHERE seq = (SELECT max(seq) FROM audit)", 0, keep_audit_seq, seq,
+                      err);
 }
 
 int store_load_requests(struct store *store, int64_t newer_than_ns,

@@ -51,6 +51,9 @@ int store_load_events(struct store *store, size_t max,
                       int (*each)(void *arg, const struct event *event), void *arg,
                       struct err *err);
 
+/* The seq of the newest audit entry there is, 0 without any. */
+int store_last_audit_seq(struct store *store, uint64_t *seq, struct err *err);
+
 /* Idempotent requests that did not become operations (operations carry their own request_id). */
 struct store_request {
     char request_id[64], method[64], digest[DIGEST_BYTES], resource[96];
@@ -78,6 +81,24 @@ void store_put_token(struct store_txn *txn, const struct token *token);
 void store_delete_token(struct store_txn *txn, const char *key);
 void store_add_event(struct store_txn *txn, const struct event *event);
 void store_put_request(struct store_txn *txn, const struct store_request *request);
+void store_add_audit(struct store_txn *txn, const struct audit_entry *entry);
+/* Forgets audit entries up to a seq. */
+void store_trim_audit(struct store_txn *txn, uint64_t to_seq);
+
+enum { AUDIT_PAGE_MAX = 128, AUDIT_SCAN_MAX = 4096 };
+
+/* A piece of the audit log, in order. Rows beyond AUDIT_SCAN_MAX or AUDIT_PAGE_MAX come with
+ * another piece, so that commits do not wait long behind one. */
+struct audit_page {
+    uint64_t after_seq;   /* rows behind it */
+    uint64_t through_seq; /* in: the last row of interest; out: the last one looked at */
+    char principal[PRINCIPAL_BYTES], method[96]; /* filters as in auth.proto */
+    size_t n;
+    struct audit_entry entries[AUDIT_PAGE_MAX];
+};
+
+/* Fills the page when txn is committed, on the store's thread; borrowed until done(). */
+void store_read_audit(struct store_txn *txn, struct audit_page *page);
 /* Forgets ended operations, events and requests beyond what is kept. */
 void store_trim(struct store_txn *txn, uint64_t events_before_seq, int64_t operations_before_ns,
                 int64_t requests_before_ns);

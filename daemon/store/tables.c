@@ -180,3 +180,12 @@ static const struct column token_columns[] = {
     COLUMN(token, created_ns, COLUMN_LONG),
 };
 const struct table token_table = TABLE("tokens", token_columns, "created_ns, key");
+
+static const struct column audit_columns[] = {
+    COLUMN(audit_entry, seq, COLUMN_LONG),          COLUMN(audit_entry, time_ns, COLUMN_LONG),
+    COLUMN(audit_entry, principal, COLUMN_TEXT),    COLUMN(audit_entry, role, COLUMN_INT),
+    COLUMN(audit_entry, address, COLUMN_TEXT),      COLUMN(audit_entry, method, COLUMN_TEXT),
+    COLUMN(audit_entry, resource, COLUMN_TEXT),     COLUMN(audit_entry, code, COLUMN_INT),
+    COLUMN(audit_entry, operation_id, COLUMN_TEXT), COLUMN(audit_entry, suppressed, COLUMN_INT),
+};
+const struct table audit_table = TABLE("audit", audit_columns, "seq");

@@ -10,7 +10,8 @@
 struct change {
     struct list link;
     enum statement statement;
-    /* The row (PUT_*), the key (DELETE_*: a string), the bound (TRIM_*: an int64_t). */
+    /* The row (PUT_*), the key (DELETE_*: a string), the bound (TRIM_*: an int64_t), the page
+     * (READ_AUDIT: a pointer). */
     _Alignas(max_align_t) unsigned char data[];
 };
 
@@ -33,6 +34,9 @@ static const struct {
     [PUT_IDENTITY] = {&identity_table, NULL},
     [PUT_TOKEN] = {&token_table, NULL},
     [DELETE_TOKEN] = {&token_table, NULL},
+    [PUT_AUDIT] = {&audit_table, NULL},
+    [READ_AUDIT] = {&audit_table, NULL},
+    [TRIM_AUDIT] = {NULL, "DELETE FROM audit WHERE seq <= ?"},
     [TRIM_EVENTS] = {NULL, "DELETE FROM events WHERE seq < ?"},
     [TRIM_OPERATIONS] = {NULL, "DELETE FROM operations WHERE ended_ns > 0 AND ended_ns < ?"},
     [TRIM_REQUESTS] = {NULL, "DELETE FROM requests WHERE created_ns < ?"},
@@ -54,6 +58,8 @@ int statements_prepare(struct statements *s, sqlite3 *db, struct err *err)
                 return store_sqlite_error(db, err, statement_sources[i].trim_sql);
         } else if (is_delete((enum statement)i)) {
             s->at[i] = table_prepare_delete(db, t, err);
+        } else if (i == READ_AUDIT) {
+            s->at[i] = table_prepare_select(db, t, "WHERE seq > ?", err);
         } else {
             s->at[i] = table_prepare_upsert(db, t, err);
         }
@@ -189,6 +195,29 @@ void store_trim(struct store_txn *txn, uint64_t events_before_seq, int64_t opera
     add(txn, TRIM_REQUESTS, &requests_before_ns, sizeof(requests_before_ns));
 }
 
+void store_add_audit(struct store_txn *txn, const struct audit_entry *entry)
+{
+    add(txn, PUT_AUDIT, entry, sizeof(*entry));
+}
+
+void store_trim_audit(struct store_txn *txn, uint64_t to_seq)
+{
+    int64_t seq = (int64_t)to_seq;
+    add(txn, TRIM_AUDIT, &seq, sizeof(seq));
+}
+
+void store_read_audit(struct store_txn *txn, struct audit_page *page)
+{
+    add(txn, READ_AUDIT, &page, sizeof(page));
+}
+
+static int apply_read(sqlite3_stmt *stmt, const void *data, struct err *err)
+{
+    struct audit_page *page;
+    memcpy(&page, data, sizeof(page));
+    return audit_page_read(stmt, page, err);
+}
+
 static int apply_trim(sqlite3_stmt *stmt, const void *data, struct err *err)
 {
     int64_t bound;
@@ -211,9 +240,10 @@ int txn_apply(struct store_txn *txn, struct statements *s, struct err *err)
         const struct change *c = container_of(at, struct change, link);
         const struct table *t = statement_sources[c->statement].table;
         sqlite3_stmt *stmt = s->at[c->statement];
-        int rc = !t                        ? apply_trim(stmt, c->data, err)
-                 : is_delete(c->statement) ? table_delete(stmt, (const char *)c->data, err)
-                                           : table_upsert(stmt, t, c->data, err);
+        int rc = !t                           ? apply_trim(stmt, c->data, err)
+                 : c->statement == READ_AUDIT ? apply_read(stmt, c->data, err)
+                 : is_delete(c->statement)    ? table_delete(stmt, (const char *)c->data, err)
+                                              : table_upsert(stmt, t, c->data, err);
         if (rc < 0)
             return -1;
     }

@@ -24,11 +24,16 @@ enum statement {
     PUT_IDENTITY,
     PUT_TOKEN,
     DELETE_TOKEN,
+    PUT_AUDIT,
+    READ_AUDIT,
+    TRIM_AUDIT,
     TRIM_EVENTS,
     TRIM_OPERATIONS,
     TRIM_REQUESTS,
     N_STATEMENTS,
 };
+
+struct audit_page;
 
 struct statements {
     sqlite3_stmt *at[N_STATEMENTS];
@@ -45,6 +50,9 @@ struct store_txn {
     void *arg;
     struct err err; /* outcome; ERR_NONE when committed */
 };
+
+/* audit.c: steps through the rows that the page asks for. */
+int audit_page_read(sqlite3_stmt *select, struct audit_page *page, struct err *err);
 
 /* Runs every change; the caller has opened the savepoint. */
 int txn_apply(struct store_txn *txn, struct statements *s, struct err *err);

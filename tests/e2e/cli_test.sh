@@ -131,6 +131,14 @@ contains '"kind"' operation list -o json
 "$banger" vm delete box >/dev/null 2>&1 || fail "delete"
 expect 0 "" vm list -q
 
+# Who did that, and who is here
+contains VMService/DeleteVM auth audit --method DeleteVM
+contains '"method": "/banger.v1.VMService/KillVM"' auth audit --method KillVM -o json
+contains "$(id -u), pid" host connections
+expect 0 "" auth audit --principal nobody -o json
+refused "no connection" 125 host kick 999999
+refused "not the number" 125 host kick box
+
 # Mistakes
 refused "nobody" 125 vm show nobody
 refused "Bad_Name" 125 vm run --rm --name Bad_Name -- true

@@ -1281,7 +1281,7 @@ const ProtobufCMessageDescriptor banger__v1__revoke_identity_request__descriptor
   (ProtobufCMessageInit) banger__v1__revoke_identity_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__read_audit_log_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor banger__v1__read_audit_log_request__field_descriptors[4] =
 {
   {
     "follow",
@@ -1307,15 +1307,41 @@ static const ProtobufCFieldDescriptor banger__v1__read_audit_log_request__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "principal",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ReadAuditLogRequest, principal),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "method",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ReadAuditLogRequest, method),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__read_audit_log_request__field_indices_by_name[] = {
   1,   /* field[1] = after_seq */
   0,   /* field[0] = follow */
+  3,   /* field[3] = method */
+  2,   /* field[2] = principal */
 };
 static const ProtobufCIntRange banger__v1__read_audit_log_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor banger__v1__read_audit_log_request__descriptor =
 {
@@ -1325,14 +1351,14 @@ const ProtobufCMessageDescriptor banger__v1__read_audit_log_request__descriptor 
   "Banger__V1__ReadAuditLogRequest",
   "banger.v1",
   sizeof(Banger__V1__ReadAuditLogRequest),
-  2,
+  4,
   banger__v1__read_audit_log_request__field_descriptors,
   banger__v1__read_audit_log_request__field_indices_by_name,
   1,  banger__v1__read_audit_log_request__number_ranges,
   (ProtobufCMessageInit) banger__v1__read_audit_log_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__audit_entry__field_descriptors[8] =
+static const ProtobufCFieldDescriptor banger__v1__audit_entry__field_descriptors[10] =
 {
   {
     "seq",
@@ -1430,6 +1456,30 @@ static const ProtobufCFieldDescriptor banger__v1__audit_entry__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "role",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AuditEntry, role),
+    &banger__v1__role__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "suppressed",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AuditEntry, suppressed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__audit_entry__field_indices_by_name[] = {
   3,   /* field[3] = address */
@@ -1438,13 +1488,15 @@ static const unsigned banger__v1__audit_entry__field_indices_by_name[] = {
   7,   /* field[7] = operation_id */
   2,   /* field[2] = principal */
   5,   /* field[5] = resource */
+  8,   /* field[8] = role */
   0,   /* field[0] = seq */
+  9,   /* field[9] = suppressed */
   1,   /* field[1] = time */
 };
 static const ProtobufCIntRange banger__v1__audit_entry__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor banger__v1__audit_entry__descriptor =
 {
@@ -1454,7 +1506,7 @@ const ProtobufCMessageDescriptor banger__v1__audit_entry__descriptor =
   "Banger__V1__AuditEntry",
   "banger.v1",
   sizeof(Banger__V1__AuditEntry),
-  8,
+  10,
   banger__v1__audit_entry__field_descriptors,
   banger__v1__audit_entry__field_indices_by_name,
   1,  banger__v1__audit_entry__number_ranges,

@@ -212,27 +212,64 @@ struct  Banger__V1__ReadAuditLogRequest
   ProtobufCMessage base;
   protobuf_c_boolean follow;
   uint64_t after_seq;
+  /*
+   * only this; "": everyone
+   */
+  char *principal;
+  /*
+   * beginning of a path, with or without its slash, or of a name; "": all
+   */
+  char *method;
 };
 #define BANGER__V1__READ_AUDIT_LOG_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__read_audit_log_request__descriptor) \
-    , 0, 0 }
+    , 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Banger__V1__AuditEntry
 {
   ProtobufCMessage base;
+  /*
+   * grows; one that is missing could not be written
+   */
   uint64_t seq;
+  /*
+   * of the call's end
+   */
   Google__Protobuf__Timestamp *time;
   char *principal;
+  /*
+   * "192.0.2.7:43210", "uid 1000, pid 4242"
+   */
   char *address;
+  /*
+   * path: "/banger.v1.VMService/CreateVM"
+   */
   char *method;
+  /*
+   * "vm/ID"; of calls that failed as the client named it; "": none
+   */
   char *resource;
+  /*
+   * gRPC status code
+   */
   int32_t code;
+  /*
+   * that the call began or asked for
+   */
   char *operation_id;
+  /*
+   * the principal's, then
+   */
+  Banger__V1__Role role;
+  /*
+   * denied calls of the principal's before this one that were not written
+   */
+  uint32_t suppressed;
 };
 #define BANGER__V1__AUDIT_ENTRY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__audit_entry__descriptor) \
-    , 0, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
+    , 0, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, BANGER__V1__ROLE__ROLE_UNSPECIFIED, 0 }
 
 
 /* Banger__V1__Identity methods */

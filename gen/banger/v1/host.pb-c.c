@@ -1538,7 +1538,7 @@ const ProtobufCMessageDescriptor banger__v1__list_connections_request__descripto
   (ProtobufCMessageInit) banger__v1__list_connections_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__connection__field_descriptors[8] =
+static const ProtobufCFieldDescriptor banger__v1__connection__field_descriptors[11] =
 {
   {
     "id",
@@ -1636,21 +1636,60 @@ static const ProtobufCFieldDescriptor banger__v1__connection__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "last_active",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Connection, last_active),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "calls_done",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Connection, calls_done),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tls_version",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Connection, tls_version),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__connection__field_indices_by_name[] = {
   1,   /* field[1] = address */
+  9,   /* field[9] = calls_done */
   0,   /* field[0] = id */
+  8,   /* field[8] = last_active */
   2,   /* field[2] = principal */
   5,   /* field[5] = received_bytes */
   3,   /* field[3] = role */
   6,   /* field[6] = sent_bytes */
   7,   /* field[7] = since */
   4,   /* field[4] = streams */
+  10,   /* field[10] = tls_version */
 };
 static const ProtobufCIntRange banger__v1__connection__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor banger__v1__connection__descriptor =
 {
@@ -1660,7 +1699,7 @@ const ProtobufCMessageDescriptor banger__v1__connection__descriptor =
   "Banger__V1__Connection",
   "banger.v1",
   sizeof(Banger__V1__Connection),
-  8,
+  11,
   banger__v1__connection__field_descriptors,
   banger__v1__connection__field_indices_by_name,
   1,  banger__v1__connection__number_ranges,

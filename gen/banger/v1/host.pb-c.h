@@ -214,18 +214,36 @@ struct  Banger__V1__ListConnectionsRequest
 struct  Banger__V1__Connection
 {
   ProtobufCMessage base;
+  /*
+   * never used again by this daemon
+   */
   uint64_t id;
+  /*
+   * "192.0.2.7:43210", "uid 1000, pid 4242"
+   */
   char *address;
   char *principal;
   Banger__V1__Role role;
+  /*
+   * calls that are open
+   */
   uint32_t streams;
   uint64_t received_bytes;
   uint64_t sent_bytes;
   Google__Protobuf__Timestamp *since;
+  /*
+   * bytes came or went
+   */
+  Google__Protobuf__Timestamp *last_active;
+  uint64_t calls_done;
+  /*
+   * "TLSv1.3"; "": without TLS
+   */
+  char *tls_version;
 };
 #define BANGER__V1__CONNECTION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__connection__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, BANGER__V1__ROLE__ROLE_UNSPECIFIED, 0, 0, 0, NULL }
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, BANGER__V1__ROLE__ROLE_UNSPECIFIED, 0, 0, 0, NULL, NULL, 0, (char *)protobuf_c_empty_string }
 
 
 struct  Banger__V1__ListConnectionsResponse

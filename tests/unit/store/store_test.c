@@ -294,7 +294,8 @@ static void test_first_schema(void)
     CHECK(sqlite3_exec(db, "SELECT * FROM identities", NULL, NULL, NULL) != SQLITE_OK);
     CHECK_INT(migrations_apply(db, 0, &err), 0);
     CHECK_STR(err.message, "");
-    CHECK_INT(sqlite3_exec(db, "SELECT * FROM identities, tokens", NULL, NULL, NULL), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, "SELECT * FROM identities, tokens, audit", NULL, NULL, NULL),
+              SQLITE_OK);
     CHECK_INT(sqlite3_exec(db, "DELETE FROM meta WHERE key = 'old'", NULL, NULL, NULL), SQLITE_OK);
     CHECK_INT(sqlite3_changes(db), 1);
     sqlite3_close(db);

@@ -1,0 +1,107 @@
+/* The observer that writes the audit log; see audit.h.
+ *
+ * A call that may have to be written carries a note from its first message on: resource and
+ * operation, which are gone with the messages when it ends. */
+#include "daemon/service/audit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "daemon/core/audit.h"
+#include "daemon/core/core.h"
+#include "daemon/core/operation.h"
+#include "rpc/event/server.h"
+#include "rpc/wire/observer.h"
+
+struct note {
+    char resource[sizeof(((struct audit_entry *)0)->resource)];
+    char operation_id[ID_BYTES];
+};
+
+bool audit_is_read(const struct rpc_method *method)
+{
+    static const char *const verbs[] = {"Get",  "List", "Read",   "Watch",    "Wait",   "Check",
+                                        "Stat", "Who",  "Export", "Diagnose", "Server", "PullTree"};
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        size_t n = strlen(verbs[i]);
+        /* "Stat" is a word in "StatFile", not in "StateFile". */
+        if (strncmp(method->name, verbs[i], n) == 0 &&
+            !(method->name[n] >= 'a' && method->name[n] <= 'z'))
+            return true;
+    }
+    return false;
+}
+
+void audit_peer(const struct rpc_peer *peer, char text[PEER_TEXT_BYTES])
+{
+    if (peer->kind == RPC_PEER_UNIX)
+        snprintf(text, PEER_TEXT_BYTES, "uid %u, pid %d", (unsigned)peer->uid, (int)peer->pid);
+    else
+        snprintf(text, PEER_TEXT_BYTES, "%s", peer->address);
+}
+
+static void requested(void *arg, struct rpc_call *call, const ProtobufCMessage *request)
+{
+    (void)arg;
+    const struct rpc_method *method = rpc_call_method(call);
+    if (audit_is_read(method))
+        return;
+    struct note *note = calloc(1, sizeof(*note));
+    rpc_call_set_note(call, note);
+    if (note)
+        audit_resource(method, request, note->resource, sizeof(note->resource));
+}
+
+/* Names may be used again, ids are not: what the answer says is preferred. */
+static void replied(void *arg, struct rpc_call *call, const ProtobufCMessage *response)
+{
+    (void)arg;
+    struct note *note = rpc_call_note(call);
+    if (!note)
+        return;
+    char resource[sizeof(note->resource)];
+    audit_resource(rpc_call_method(call), response, resource, sizeof(resource));
+    if (*resource)
+        memcpy(note->resource, resource, sizeof(resource));
+}
+
+void audit_note_operation(struct rpc_call *call, const struct operation_entry *op)
+{
+    struct note *note = rpc_call_note(call);
+    if (!note)
+        return;
+    memcpy(note->operation_id, op->op.id, sizeof(note->operation_id));
+    if (*op->op.resource)
+        snprintf(note->resource, sizeof(note->resource), "%s", op->op.resource);
+}
+
+static void ended(void *arg, struct rpc_call *call, const struct err *status)
+{
+    struct core *core = arg;
+    struct note *note = rpc_call_note(call);
+    const struct rpc_method *method = rpc_call_method(call);
+    const struct rpc_peer *peer = rpc_call_peer(call);
+    bool denied = status->code == ERR_DENIED || status->code == ERR_UNAUTHENTICATED;
+    if (core->audit && (denied || !audit_is_read(method))) {
+        struct audit_entry entry = {.role = (int)peer->role, .code = (int)status->code};
+        snprintf(entry.principal, sizeof(entry.principal), "%s", peer->principal);
+        snprintf(entry.method, sizeof(entry.method), "%s", method->path);
+        audit_peer(peer, entry.address);
+        if (note) {
+            memcpy(entry.resource, note->resource, sizeof(entry.resource));
+            memcpy(entry.operation_id, note->operation_id, sizeof(entry.operation_id));
+        }
+        audit_add(core, &entry);
+    }
+    free(note);
+    rpc_call_set_note(call, NULL);
+}
+
+void audit_observe(struct rpc_server *server, struct core *core)
+{
+    static const struct rpc_observer observer = {
+        .requested = requested, .replied = replied, .ended = ended};
+    rpc_server_set_observer(server, &observer, core);
+}

@@ -1,0 +1,234 @@
+/* The audit log: order, batches, what a restart keeps, bounds, floods of denied calls, reading. */
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "daemon/core/audit.h"
+#include "daemon/core/core.h"
+#include "daemon/store/store.h"
+#include "rpc/event/loop.h"
+#include "tests/support/check.h"
+
+static char dir[64];
+static struct core core;
+static struct timer deadline;
+static uint64_t want_seq;
+
+static void on_late(void *arg)
+{
+    (void)arg;
+    fprintf(stderr, "nothing came in time\n");
+    check_failures++;
+    loop_stop(core.loop);
+}
+
+static void open_core(void)
+{
+    struct err err = ERR_INIT;
+    char path[128];
+    snprintf(path, sizeof(path), "%s/test.db", dir);
+    core = (struct core){.draining = false};
+    core.loop = loop_new(&err);
+    timer_init(&deadline, core.loop, on_late, NULL);
+    core.store = store_open(core.loop, path, &err);
+    core.audit = audit_new(&core, &err);
+    if (!core.audit)
+        exit(1);
+}
+
+static void close_core(void)
+{
+    timer_done(&deadline);
+    struct audit *audit = core.audit;
+    core.audit = NULL;
+    audit_free(audit);
+    store_close(core.store);
+    loop_free(core.loop);
+}
+
+static void on_more(void *arg)
+{
+    (void)arg;
+    if (audit_last_seq(&core) >= want_seq)
+        loop_stop(core.loop);
+}
+
+static void run(void)
+{
+    struct err err = ERR_INIT;
+    timer_start(&deadline, 30000);
+    loop_run(core.loop, &err);
+    timer_stop(&deadline);
+}
+
+static void wait_written(uint64_t seq)
+{
+    struct audit_watch w;
+    want_seq = seq;
+    audit_watch(&core, &w, on_more, NULL);
+    if (audit_last_seq(&core) < seq)
+        run();
+    audit_unwatch(&w);
+    audit_unwatch(&w);
+    CHECK(audit_last_seq(&core) >= seq);
+}
+
+static void add(const char *principal, const char *method, enum err_code code)
+{
+    struct audit_entry entry = {.role = 3, .code = (int)code, .operation_id = "0000000000000007"};
+    snprintf(entry.principal, sizeof(entry.principal), "%s", principal);
+    snprintf(entry.method, sizeof(entry.method), "%s", method);
+    snprintf(entry.resource, sizeof(entry.resource), "vm/box");
+    snprintf(entry.address, sizeof(entry.address), "192.0.2.7:1");
+    audit_add(&core, &entry);
+}
+
+static void read_done(void *arg, const struct err *err)
+{
+    (void)arg;
+    CHECK(!err);
+    loop_stop(core.loop);
+}
+
+static struct audit_page page;
+
+static void read_page(uint64_t after, const char *principal, const char *method)
+{
+    page = (struct audit_page){.after_seq = after};
+    snprintf(page.principal, sizeof(page.principal), "%s", principal);
+    snprintf(page.method, sizeof(page.method), "%s", method);
+    audit_read(&core, &page, read_done, NULL);
+    run();
+}
+
+static void test_written_and_kept(void)
+{
+    CHECK_INT(audit_last_seq(&core), 0);
+    int64_t before = clock_real_ns();
+    add("alice", "/banger.v1.VMService/CreateVM", ERR_NONE);
+    add("bob", "/banger.v1.VMService/DeleteVM", ERR_NOT_FOUND);
+    CHECK_INT(audit_last_seq(&core), 0); /* not before it is on disk */
+    wait_written(2);
+    read_page(0, "", "");
+    CHECK_INT(page.n, 2);
+    CHECK_INT(page.through_seq, 2);
+    CHECK_STR(page.entries[0].principal, "alice");
+    CHECK_STR(page.entries[0].method, "/banger.v1.VMService/CreateVM");
+    CHECK_STR(page.entries[0].resource, "vm/box");
+    CHECK_STR(page.entries[0].address, "192.0.2.7:1");
+    CHECK_STR(page.entries[0].operation_id, "0000000000000007");
+    CHECK_INT(page.entries[0].role, 3);
+    CHECK(page.entries[0].time_ns >= before && page.entries[0].time_ns <= clock_real_ns());
+    CHECK_INT(page.entries[1].seq, 2);
+    CHECK_INT(page.entries[1].code, ERR_NOT_FOUND);
+    /* What waits when the daemon ends is written; the numbers go on. */
+    add("carol", "/banger.v1.VMService/StopVM", ERR_NONE);
+    close_core();
+    open_core();
+    CHECK_INT(audit_last_seq(&core), 3);
+    add("dave", "/banger.v1.VMService/StopVM", ERR_NONE);
+    wait_written(4);
+    read_page(2, "", "");
+    CHECK_INT(page.n, 2);
+    CHECK_STR(page.entries[0].principal, "carol");
+    CHECK_STR(page.entries[1].principal, "dave");
+}
+
+static void test_filters(void)
+{
+    static const char *const same[] = {"/banger.v1.VMService/Stop", "banger.v1.VMService/Stop",
+                                       "Stop"};
+    for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+        read_page(0, "", same[i]);
+        CHECK_INT(page.n, 2);
+        CHECK_INT(page.through_seq, 4);
+    }
+    read_page(0, "carol", "StopVM");
+    CHECK_INT(page.n, 1);
+    read_page(0, "nobody", "");
+    CHECK_INT(page.n, 0);
+    CHECK_INT(page.through_seq, 4);
+    read_page(0, "", "topVM");
+    CHECK_INT(page.n, 0);
+    read_page(1000, "", "");
+    CHECK_INT(page.n, 0);
+}
+
+/* More than a piece: read in several, none twice, none left out. */
+static void test_pieces(void)
+{
+    enum { MANY = 3 * AUDIT_PAGE_MAX };
+    uint64_t first = audit_last_seq(&core), at = first, n = 0;
+    for (int i = 0; i < MANY; i++)
+        add(i % 2 ? "odd" : "even", "/x/Y", ERR_NONE);
+    wait_written(first + MANY);
+    while (at < first + MANY) {
+        read_page(at, "odd", "");
+        for (size_t i = 0; i < page.n; i++)
+            CHECK_INT(page.entries[i].seq, first + 2 * ++n);
+        CHECK(page.through_seq > at);
+        at = page.through_seq;
+    }
+    CHECK_INT(n, MANY / 2);
+}
+
+/* A flood of denied calls takes a bounded part of the log, and its size is told; others are not
+ * concerned. */
+static void test_floods(void)
+{
+    enum { FLOOD = 5000 };
+    uint64_t first = audit_last_seq(&core), told = 0;
+    for (int i = 0; i < FLOOD; i++)
+        add("eve", "/banger.v1.HostService/Shutdown", ERR_DENIED);
+    add("alice", "/banger.v1.HostService/Shutdown", ERR_DENIED);
+    wait_written(first + AUDIT_DENIED_BURST + 1);
+    /* The rest of the flood comes when the bucket has room for one. */
+    while (audit_last_seq(&core) < first + AUDIT_DENIED_BURST + 2)
+        wait_written(audit_last_seq(&core) + 1);
+    read_page(first, "eve", "");
+    CHECK(page.n > AUDIT_DENIED_BURST && page.n < AUDIT_DENIED_BURST + 20);
+    for (size_t i = 0; i < page.n; i++)
+        told += 1 + page.entries[i].suppressed;
+    CHECK_INT(told, FLOOD);
+    read_page(first, "alice", "");
+    CHECK_INT(page.n, 1);
+    CHECK_INT(page.entries[0].suppressed, 0);
+}
+
+/* The oldest go, the numbers stay. */
+static void test_bounded(void)
+{
+    uint64_t last = audit_last_seq(&core);
+    uint64_t want = AUDIT_KEPT + 5000;
+    while (last < want) {
+        for (int i = 0; i < 4096; i++)
+            add("many", "/x/Y", ERR_NONE);
+        last += 4096;
+        wait_written(last);
+    }
+    read_page(0, "", "");
+    CHECK(page.n > 0 && page.entries[0].seq > 1);
+    CHECK(last - page.entries[0].seq >= AUDIT_KEPT - 1);
+    CHECK(last - page.entries[0].seq <= AUDIT_KEPT + 8192);
+    close_core();
+    open_core();
+    CHECK_INT(audit_last_seq(&core), last);
+}
+
+int main(void)
+{
+    snprintf(dir, sizeof(dir), "/tmp/banger-audit.XXXXXX");
+    if (!mkdtemp(dir))
+        return 1;
+    open_core();
+    RUN(test_written_and_kept);
+    RUN(test_filters);
+    RUN(test_pieces);
+    RUN(test_floods);
+    RUN(test_bounded);
+    close_core();
+    struct err err = ERR_INIT;
+    fs_remove_tree(dir, &err);
+    return check_end();
+}

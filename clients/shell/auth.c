@@ -8,6 +8,9 @@
 
 #include "nouns.h"
 #include "table.h"
+#include "vm.h"
+
+enum { SCOPE_TEXT_BYTES = 512 };
 
 struct init_values {
     const char *listen;
@@ -16,6 +19,7 @@ struct init_values {
 
 struct token_values {
     const char *role;
+    struct opt_list selector;
     struct opt_number ttl;
 };
 
@@ -61,7 +65,14 @@ static int auth_token(struct cli *cli, const void *values, const struct opt_args
         return cli_usage("--role is needed: viewer, operator, admin or fleet");
     if (cli_connect(cli) < 0)
         return EXIT_BANGER;
+    struct label_set *labels = label_set_new("--selector", &v->selector);
+    if (!labels)
+        return EXIT_BANGER;
+    Banger__V1__LabelSelector scope = BANGER__V1__LABEL_SELECTOR__INIT;
+    scope.n_match = labels->n;
+    scope.match = labels->list;
     Banger__V1__CreateTokenRequest request = BANGER__V1__CREATE_TOKEN_REQUEST__INIT;
+    request.scope = labels->n > 0 ? &scope : NULL;
     request.principal = args->refs[1];
     request.ttl_ms = v->ttl.value;
     for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
@@ -69,6 +80,7 @@ static int auth_token(struct cli *cli, const void *values, const struct opt_args
             request.role = (Banger__V1__Role)(BANGER__V1__ROLE__ROLE_VIEWER + (int)i);
     Banger__V1__CreateTokenResponse *response =
         banger_create_token(cli->client, &request, NULL, &error);
+    label_set_free(labels);
     if (!response)
         return cli_fail(&error, "create a token for %s", args->refs[1]);
     int status = 0;
@@ -112,15 +124,27 @@ static int auth_enroll(struct cli *cli, const void *values, const struct opt_arg
     return cli_end_output(cli);
 }
 
+/* "env=ci,team=a"; "" where the role holds for everything. */
+static const char *scope_text(char text[SCOPE_TEXT_BYTES], const Banger__V1__LabelSelector *scope)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; scope && i < scope->n_match && used < SCOPE_TEXT_BYTES; i++)
+        used += (size_t)snprintf(text + used, SCOPE_TEXT_BYTES - used, "%s%s=%s", i ? "," : "",
+                                 scope->match[i]->key, scope->match[i]->value);
+    return text;
+}
+
 static void print_identity(struct table *t, const Banger__V1__Identity *i)
 {
-    char word[WORD_BYTES], expires[FORMAT_BYTES] = "";
+    char word[WORD_BYTES], scope[SCOPE_TEXT_BYTES], expires[FORMAT_BYTES] = "";
     time_t at = (time_t)timestamp_seconds(i->expires);
     struct tm tm;
     if (at && gmtime_r(&at, &tm))
         strftime(expires, sizeof(expires), "%Y-%m-%d", &tm);
     table_cell(t, "%s", i->principal);
     table_cell(t, "%s", enum_word(word, &banger__v1__role__descriptor, (int)i->role));
+    table_cell(t, "%s", scope_text(scope, i->scope));
     table_cell(t, "%s", i->revoked ? "revoked" : "active");
     table_cell(t, "%s", expires);
     table_cell(t, "%s", i->serial);
@@ -138,7 +162,7 @@ static int auth_list(struct cli *cli, const void *values, const struct opt_args 
     if (cli_connect(cli) < 0)
         return EXIT_BANGER;
     if (table)
-        table_init(&t, "PRINCIPAL|ROLE|STATE|EXPIRES|SERIAL");
+        table_init(&t, "PRINCIPAL|ROLE|SELECTOR|STATE|EXPIRES|SERIAL");
     while (more && status == 0) {
         Banger__V1__ListIdentitiesRequest request = BANGER__V1__LIST_IDENTITIES_REQUEST__INIT;
         request.page_token = token;
@@ -199,7 +223,7 @@ static int auth_whoami(struct cli *cli, const void *values, const struct opt_arg
     (void)values;
     (void)args;
     struct banger_error error;
-    char word[WORD_BYTES];
+    char word[WORD_BYTES], scope[SCOPE_TEXT_BYTES];
     if (cli_connect(cli) < 0)
         return EXIT_BANGER;
     Banger__V1__WhoAmIRequest request = BANGER__V1__WHO_AM_IREQUEST__INIT;
@@ -211,6 +235,7 @@ static int auth_whoami(struct cli *cli, const void *values, const struct opt_arg
         cli_print_field("Principal:", "%s", identity->principal);
         cli_print_field("Role:", "%s",
                         enum_word(word, &banger__v1__role__descriptor, (int)identity->role));
+        cli_print_field("Selector:", "%s", scope_text(scope, identity->scope));
         cli_print_field("Address:", "%s", identity->address);
     } else {
         status = cli_print_message(cli, &identity->base);
@@ -231,6 +256,8 @@ static const struct opt token_opts[] = {
     {"role", 0, OPT_STRING, offsetof(struct token_values, role), "ROLE",
      "viewer: reads; operator: runs VMs; admin: the host, too; fleet: controllers",
      "viewer|operator|admin|fleet", NAMES_NONE},
+    {"selector", 0, OPT_LIST, offsetof(struct token_values, selector), "KEY=VALUE",
+     "only VMs with that label, and what is in them; may be repeated", NULL, NAMES_NONE},
     {"ttl", 0, OPT_DURATION, offsetof(struct token_values, ttl), "TIME",
      "how long it can be used (1h)", NULL, NAMES_NONE},
     {.name = NULL},

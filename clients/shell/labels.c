@@ -15,7 +15,7 @@ void label_set_free(struct label_set *set)
     free(set);
 }
 
-struct label_set *label_set_new(const struct opt_list *words)
+struct label_set *label_set_new(const char *option, const struct opt_list *words)
 {
     struct label_set *set = calloc(1, sizeof(*set));
     if (!set || !(set->list = calloc(words->n + 1, sizeof(*set->list)))) {
@@ -29,7 +29,7 @@ struct label_set *label_set_new(const struct opt_list *words)
         if (!key) {
             free(label);
             label_set_free(set);
-            cli_usage("--label: \"%.60s\" is not KEY=VALUE", words->items[i]);
+            cli_usage("%s: \"%.60s\" is not KEY=VALUE", option, words->items[i]);
             return NULL;
         }
         banger__v1__label__init(label);

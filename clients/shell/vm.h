@@ -100,7 +100,7 @@ struct label_set {
     Banger__V1__Label **list; /* owned */
     size_t n;
 };
-struct label_set *label_set_new(const struct opt_list *words);
+struct label_set *label_set_new(const char *option, const struct opt_list *words);
 void label_set_free(struct label_set *set);
 
 /* Rows of the noun's table, one or a few a file. */

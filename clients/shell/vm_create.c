@@ -29,7 +29,7 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
     memset(request, 0, sizeof(*request));
     if (o->cpus.value > UINT32_MAX)
         return cli_usage("--cpus: there are no such machines");
-    request->labels = label_set_new(&o->labels);
+    request->labels = label_set_new("--label", &o->labels);
     if (!request->labels)
         return EXIT_BANGER;
     banger__v1__vmspec__init(&request->spec);

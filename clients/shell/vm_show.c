@@ -117,7 +117,7 @@ static int vm_list(struct cli *cli, const void *values, const struct opt_args *a
         states[request.n_states++] = (Banger__V1__VMState)state;
     }
     request.states = states;
-    struct label_set *labels = label_set_new(&o->labels);
+    struct label_set *labels = label_set_new("--label", &o->labels);
     if (!labels)
         return EXIT_BANGER;
     Banger__V1__LabelSelector selector = BANGER__V1__LABEL_SELECTOR__INIT;
@@ -344,7 +344,7 @@ static int vm_prune(struct cli *cli, const void *values, const struct opt_args *
 {
     const struct vm_prune_options *o = values;
     (void)args;
-    struct label_set *labels = label_set_new(&o->labels);
+    struct label_set *labels = label_set_new("--label", &o->labels);
     if (!labels)
         return EXIT_BANGER;
     char id[REQUEST_ID_BYTES];

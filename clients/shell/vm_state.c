@@ -155,7 +155,7 @@ static Banger__V1__Operation *start_update(struct cli *cli, const char *ref, con
                                            struct banger_error *error)
 {
     const struct vm_update_options *o = values;
-    struct label_set *labels = label_set_new(&o->labels);
+    struct label_set *labels = label_set_new("--label", &o->labels);
     if (!labels) {
         *error = (struct banger_error){.code = BANGER_INVALID_ARGUMENT};
         return NULL;

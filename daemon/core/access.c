@@ -12,6 +12,7 @@
 #include "daemon/core/access_internal.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
+#include "daemon/core/vm_spec.h"
 #include "daemon/store/store.h"
 #include "rpc/event/server.h"
 #include "rpc/wire/tls.h"
@@ -132,8 +133,19 @@ int access_identify(struct core *core, struct rpc_peer *peer, struct err *err)
     }
     if (!access_certificate_counts(access, peer->principal, peer->serial))
         return err_set(err, ERR_UNAUTHENTICATED, "%s may not use this daemon", peer->principal);
-    peer->role = (enum rpc_role)access_find(access, peer->principal)->role;
+    const struct identity *identity = access_find(access, peer->principal);
+    peer->role = (enum rpc_role)identity->role;
+    peer->scoped = identity->scope.n > 0;
     return 0;
+}
+
+const struct labels *access_scope(const struct core *core, const struct rpc_peer *peer)
+{
+    static const struct labels nothing = {.n = 1}; /* no VM has a label without a key */
+    if (!peer->scoped)
+        return NULL;
+    const struct identity *identity = access_find(core->access, peer->principal);
+    return identity ? &identity->scope : &nothing;
 }
 
 static bool is_of(void *arg, const struct rpc_peer *peer)
@@ -163,12 +175,14 @@ static struct store_txn *begin(struct err *err)
     return txn;
 }
 
-int access_create_token(struct core *core, const char *principal, int role, int64_t ttl_ms,
-                        char text[TLS_TOKEN_BYTES], int64_t *expires_ns, access_done_fn *done,
-                        void *arg, struct err *err)
+int access_create_token(struct core *core, const char *principal, int role,
+                        const struct labels *scope, int64_t ttl_ms, char text[TLS_TOKEN_BYTES],
+                        int64_t *expires_ns, access_done_fn *done, void *arg, struct err *err)
 {
     struct access *access = core->access;
     struct token token = {.role = role, .created_ns = clock_real_ns()};
+    if (scope)
+        token.scope = *scope;
     uint8_t ca[PKI_HASH_BYTES], key[TLS_HASH_BYTES];
     if (!access->pki) {
         err_set(err, ERR_PRECONDITION, "this host has no CA yet: \"banger auth init\" makes it");
@@ -223,7 +237,8 @@ int access_enroll(struct core *core, const struct rpc_peer *peer, const void *cs
     struct token *token = peer->self_signed ? access_find_token(access, peer->key_sha256) : NULL;
     if (!token)
         return err_set(err, ERR_UNAUTHENTICATED, "enrolling takes a token that was not yet used");
-    struct identity identity = {.role = token->role, .created_ns = clock_real_ns()};
+    struct identity identity = {
+        .role = token->role, .scope = token->scope, .created_ns = clock_real_ns()};
     const struct identity *old = access_find(access, token->principal);
     memcpy(identity.principal, token->principal, sizeof(identity.principal));
     if (old)
@@ -294,6 +309,26 @@ int access_revoke(struct core *core, const char *principal, struct identity *cop
     *copy = *identity;
     store_commit(core->store, txn, done, arg);
     return 0;
+}
+
+struct relabelled {
+    const struct core *core;
+    const struct labels *old, *now;
+};
+
+static bool has_lost_it(void *arg, const struct rpc_peer *peer)
+{
+    const struct relabelled *r = arg;
+    const struct labels *scope = access_scope(r->core, peer);
+    return scope && vm_labels_match(r->old, scope) && !vm_labels_match(r->now, scope);
+}
+
+void access_labels_changed(struct core *core, const struct labels *old, const struct labels *now)
+{
+    struct relabelled r = {core, old, now};
+    size_t n = core->rpc_server ? rpc_server_cut(core->rpc_server, has_lost_it, &r) : 0;
+    if (n > 0)
+        log_info("bangerd", "a VM has left the scope of %zu connections, which are cut", n);
 }
 
 const struct identity *access_next(const struct core *core, const char *after)

@@ -45,12 +45,19 @@ const char *access_address(const struct core *core);
 /* Fills principal and role of a TLS peer; -1: not known, or not any more. */
 int access_identify(struct core *core, struct rpc_peer *peer, struct err *err);
 
+/* What a peer's role is bound to (scope.h), or NULL: everything. Borrowed for the turn of the loop:
+ * who keeps a call asks again. */
+const struct labels *access_scope(const struct core *core, const struct rpc_peer *peer);
+/* A VM's labels are others now: connections of those whose scope it has left are cut, for they may
+ * be looking at it. */
+void access_labels_changed(struct core *core, const struct labels *old, const struct labels *now);
+
 /* done as in store_commit: once, later, unless these return -1. */
 typedef void access_done_fn(void *arg, const struct err *err);
-/* Gives out a token for a principal; text is to be shown once. */
-int access_create_token(struct core *core, const char *principal, int role, int64_t ttl_ms,
-                        char text[TLS_TOKEN_BYTES], int64_t *expires_ns, access_done_fn *done,
-                        void *arg, struct err *err);
+/* Gives out a token for a principal; text is to be shown once. scope may be NULL. */
+int access_create_token(struct core *core, const char *principal, int role,
+                        const struct labels *scope, int64_t ttl_ms, char text[TLS_TOKEN_BYTES],
+                        int64_t *expires_ns, access_done_fn *done, void *arg, struct err *err);
 /* Uses up the token that peer came with: a certificate for its principal. Certificates of that
  * principal from before count no more, their connections are cut. */
 int access_enroll(struct core *core, const struct rpc_peer *peer, const void *csr, size_t csr_len,

@@ -12,6 +12,7 @@
 #include "daemon/core/image.h"
 #include "daemon/core/image_import.h"
 #include "daemon/core/operation.h"
+#include "daemon/core/scope.h"
 #include "daemon/core/session.h"
 #include "daemon/core/vm.h"
 #include "daemon/core/vm_ops.h"
@@ -58,6 +59,7 @@ void core_close(struct core *core)
     audit_free(audit);
     access_free(core->access);
     core->access = NULL;
+    scope_forget_all(core);
     event_hub_free(core->events);
     core->events = NULL;
 }

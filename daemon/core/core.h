@@ -14,6 +14,7 @@
  *   access.h      who may come over TCP: CA, identities, tokens
  *   event.h       the event log and its watchers
  *   audit.h       the audit log
+ *   scope.h       which VMs a principal may see
  *   reconcile.h   start-up: adopt what lives, demote and tear down what does not
  */
 #ifndef BANGER_DAEMON_CORE_CORE_H
@@ -33,6 +34,7 @@ struct image_registry;
 struct loop;
 struct operation_engine;
 struct rpc_server;
+struct scope_memory;
 struct session_registry;
 struct store;
 struct vm_registry;
@@ -59,6 +61,7 @@ struct core {
     struct vmm_host *vmm_host;
     struct access *access;
     struct audit *audit;
+    struct scope_memory *scope_memory;
     struct event_hub *events;
     struct operation_engine *operations;
     struct vm_registry *vms;

@@ -9,13 +9,14 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
+#include "daemon/core/scope.h"
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
 
 /* Strings one after another behind the numbers: most events need 100 bytes, not sizeof(event). */
 struct event_record {
     int64_t time_ns;
-    char text[]; /* kind, resource, detail, operation id, each with its NUL */
+    char text[]; /* kind, resource, detail, operation id, VM's id, each with its NUL */
 };
 
 struct event_hub {
@@ -29,20 +30,20 @@ struct event_hub {
     struct list watches;
 };
 
-enum { TRIM_EVERY = 1000 };
+enum { TRIM_EVERY = 1000, N_PARTS = 5 };
 
 static struct event_record *event_pack(const struct event *e)
 {
-    const char *parts[] = {e->kind, e->resource, e->detail, e->operation_id};
-    size_t n = 0, len[4];
-    for (int i = 0; i < 4; i++)
+    const char *parts[N_PARTS] = {e->kind, e->resource, e->detail, e->operation_id, e->vm_id};
+    size_t n = 0, len[N_PARTS];
+    for (int i = 0; i < N_PARTS; i++)
         n += len[i] = strlen(parts[i]) + 1;
     struct event_record *r = malloc(sizeof(*r) + n);
     if (!r)
         return NULL;
     r->time_ns = e->time_ns;
     char *at = r->text;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < N_PARTS; i++) {
         memcpy(at, parts[i], len[i]);
         at += len[i];
     }
@@ -54,9 +55,9 @@ static void event_unpack(const struct event_record *r, uint64_t seq, struct even
     memset(e, 0, sizeof(*e));
     e->seq = seq;
     e->time_ns = r->time_ns;
-    char *parts[] = {e->kind, e->resource, e->detail, e->operation_id};
+    char *parts[N_PARTS] = {e->kind, e->resource, e->detail, e->operation_id, e->vm_id};
     const char *at = r->text;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < N_PARTS; i++) {
         size_t n = strlen(at) + 1;
         memcpy(parts[i], at, n); /* packed from the same arrays, so it fits */
         at += n;
@@ -195,6 +196,7 @@ uint64_t event_emit(struct core *core, struct store_txn *txn, const char *kind,
     event_copy(e.resource, sizeof(e.resource), resource);
     event_copy(e.detail, sizeof(e.detail), detail);
     event_copy(e.operation_id, sizeof(e.operation_id), operation_id);
+    scope_owner(core, e.resource, e.vm_id);
     event_keep(hub, &e);
     struct store_txn *own = txn ? NULL : store_txn_new();
     if (txn || own)

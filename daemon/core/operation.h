@@ -97,6 +97,7 @@ struct request_meta {
     char request_id[64];       /* "": not idempotent */
     char digest[DIGEST_BYTES]; /* of the payload */
     char principal[128];
+    const struct labels *scope; /* of the principal's VMs (scope.h), for the call; NULL: all */
 };
 
 /* kinds is a NULL-terminated table of what may be found in the store. Loads the store's operations;
@@ -135,6 +136,12 @@ void operation_cancel(struct operation_entry *op);
 
 /* Exact id or unique prefix. NULL with ERR_NOT_FOUND (OPERATION_NOT_FOUND) or ERR_INVALID. */
 struct operation_entry *operation_find(struct core *core, const char *ref, struct err *err);
+/* As that, among the principal's own and those on VMs of a scope (scope.h). */
+struct operation_entry *operation_find_within(struct core *core, const struct labels *scope,
+                                              const char *principal, const char *ref,
+                                              struct err *err);
+bool operation_is_within(const struct operation_entry *op, const struct labels *scope,
+                         const char *principal);
 /* Latest first: operation_next(core, NULL) is the newest. */
 struct operation_entry *operation_next(struct core *core, const struct operation_entry *after);
 /* Under way on the resource, or NULL. */

@@ -3,19 +3,38 @@
 
 #include "daemon/core/core.h"
 #include "daemon/core/operation_run.h"
+#include "daemon/core/scope.h"
+
+bool operation_is_within(const struct operation_entry *op, const struct labels *scope,
+                         const char *principal)
+{
+    char vm_id[ID_BYTES];
+    if (!scope || strcmp(op->op.principal, principal) == 0)
+        return true;
+    scope_owner(op->core, op->op.resource, vm_id);
+    return scope_has_vm_id(op->core, scope, vm_id);
+}
 
 struct operation_entry *operation_find(struct core *core, const char *ref, struct err *err)
 {
+    return operation_find_within(core, NULL, "", ref, err);
+}
+
+struct operation_entry *operation_find_within(struct core *core, const struct labels *scope,
+                                              const char *principal, const char *ref,
+                                              struct err *err)
+{
     struct operation_engine *engine = core->operations;
     struct operation_entry *found = map_find(&engine->by_id, ref);
-    if (found)
+    if (found && operation_is_within(found, scope, principal))
         return found;
+    found = NULL;
     size_t n = strlen(ref), matches = 0;
     if (id_is_prefix(ref)) {
         list_foreach(l, &engine->all)
         {
             struct operation_entry *op = container_of(l, struct operation_entry, link);
-            if (strncmp(op->op.id, ref, n) == 0) {
+            if (strncmp(op->op.id, ref, n) == 0 && operation_is_within(op, scope, principal)) {
                 found = op;
                 matches++;
             }

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "daemon/core/core.h"
+#include "daemon/core/scope.h"
 #include "daemon/core/session_internal.h"
 #include "daemon/core/vm.h"
 #include "daemon/store/store.h"
@@ -325,38 +326,53 @@ static void add_candidate(struct candidates *c, struct session_entry *e)
     c->n++;
 }
 
-static void find_names(struct core *core, const struct vm_entry *vm, const char *ref,
-                       struct candidates *c)
+/* Of that VM (NULL: of any), and in scope. */
+static bool is_meant(struct core *core, const struct labels *scope, const struct vm_entry *vm,
+                     const char *vm_id)
+{
+    const struct vm_entry *of = !vm && scope ? vm_find_id(core, vm_id) : vm;
+    return (!vm || strcmp(vm_id, vm->vm.id) == 0) &&
+           (!scope || (of && scope_has_vm(scope, &of->vm)));
+}
+
+static void find_names(struct core *core, const struct labels *scope, const struct vm_entry *vm,
+                       const char *ref, struct candidates *c)
 {
     struct session_vm *v;
     for (size_t at = 0; (v = map_next(&core->sessions->vms, &at));) {
         struct session_entry *e = map_find(&v->by_name, ref);
-        if (e && (!vm || strcmp(v->vm_id, vm->vm.id) == 0))
+        if (e && is_meant(core, scope, vm, v->vm_id))
             add_candidate(c, e);
     }
 }
 
-static void find_prefixes(struct core *core, const struct vm_entry *vm, const char *ref,
-                          struct candidates *c)
+static void find_prefixes(struct core *core, const struct labels *scope, const struct vm_entry *vm,
+                          const char *ref, struct candidates *c)
 {
     size_t len = strlen(ref);
     for (struct session_entry *e = NULL; (e = session_next(core, e));)
-        if (strncmp(e->session.id, ref, len) == 0 &&
-            (!vm || strcmp(e->session.vm_id, vm->vm.id) == 0))
+        if (strncmp(e->session.id, ref, len) == 0 && is_meant(core, scope, vm, e->session.vm_id))
             add_candidate(c, e);
 }
 
 struct session_entry *session_find(struct core *core, const struct vm_entry *vm, const char *ref,
                                    struct err *err)
 {
+    return session_find_within(core, NULL, vm, ref, err);
+}
+
+struct session_entry *session_find_within(struct core *core, const struct labels *scope,
+                                          const struct vm_entry *vm, const char *ref,
+                                          struct err *err)
+{
     struct session_entry *e = session_find_id(core, ref);
-    if (e && (!vm || strcmp(e->session.vm_id, vm->vm.id) == 0))
+    if (e && is_meant(core, scope, vm, e->session.vm_id))
         return e;
     struct candidates c = {0};
     if (name_is_valid(ref))
-        find_names(core, vm, ref, &c);
+        find_names(core, scope, vm, ref, &c);
     if (c.n == 0 && id_is_prefix(ref))
-        find_prefixes(core, vm, ref, &c);
+        find_prefixes(core, scope, vm, ref, &c);
     if (c.n == 1)
         return c.first;
     if (c.n > 1) {

@@ -89,6 +89,10 @@ void session_registry_free(struct session_registry *r);
  * with ERR_NOT_FOUND (SESSION_NOT_FOUND) or ERR_INVALID (AMBIGUOUS_REFERENCE, with candidates). */
 struct session_entry *session_find(struct core *core, const struct vm_entry *vm, const char *ref,
                                    struct err *err);
+/* As that, in the VMs of a scope (scope.h) alone. */
+struct session_entry *session_find_within(struct core *core, const struct labels *scope,
+                                          const struct vm_entry *vm, const char *ref,
+                                          struct err *err);
 struct session_entry *session_find_id(struct core *core, const char *id);
 /* In order of creation: session_next(core, NULL) is the first. */
 struct session_entry *session_next(struct core *core, const struct session_entry *after);

@@ -17,6 +17,7 @@
 #include "daemon/core/event.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/reconcile.h"
+#include "daemon/core/scope.h"
 #include "daemon/core/session.h"
 #include "daemon/core/vm_agent.h"
 #include "daemon/core/vm_machine.h"
@@ -210,13 +211,14 @@ struct vm_entry *vm_find_id(struct core *core, const char *id)
     return map_find(&core->vms->by_id, id);
 }
 
-static struct vm_entry *vm_find_prefix(struct core *core, const char *ref, struct err *err)
+static struct vm_entry *vm_find_prefix(struct core *core, const struct labels *scope,
+                                       const char *ref, struct err *err)
 {
     struct vm_entry *found = NULL;
     size_t n = strlen(ref), matches = 0, used = 0;
     char names[320] = "";
     for (struct vm_entry *e = NULL; (e = vm_next(core, e));) {
-        if (strncmp(e->vm.id, ref, n) != 0)
+        if (strncmp(e->vm.id, ref, n) != 0 || !scope_has_vm(scope, &e->vm))
             continue;
         found = e;
         if (matches++ < CANDIDATES_SHOWN && used < sizeof(names))
@@ -233,10 +235,16 @@ static struct vm_entry *vm_find_prefix(struct core *core, const char *ref, struc
 
 struct vm_entry *vm_find(struct core *core, const char *ref, struct err *err)
 {
+    return vm_find_within(core, NULL, ref, err);
+}
+
+struct vm_entry *vm_find_within(struct core *core, const struct labels *scope, const char *ref,
+                                struct err *err)
+{
     struct vm_entry *e = map_find(&core->vms->by_id, ref);
-    if (!e)
+    if (!e || !scope_has_vm(scope, &e->vm))
         e = map_find(&core->vms->by_name, ref);
-    if (e)
+    if (e && scope_has_vm(scope, &e->vm))
         return e;
     if (!*ref) {
         err_set(err, ERR_INVALID, "which VM? Give its name or id");
@@ -244,7 +252,7 @@ struct vm_entry *vm_find(struct core *core, const char *ref, struct err *err)
         return NULL;
     }
     struct err ambiguous = ERR_INIT;
-    e = id_is_prefix(ref) ? vm_find_prefix(core, ref, &ambiguous) : NULL;
+    e = id_is_prefix(ref) ? vm_find_prefix(core, scope, ref, &ambiguous) : NULL;
     if (e)
         return e;
     if (ambiguous.code != ERR_NONE) {
@@ -323,6 +331,7 @@ void vm_remove(struct vm_entry *e, struct store_txn *txn)
     char resource[96];
     vm_resource(e, resource);
     event_emit(core, txn, "vm.deleted", resource, e->vm.name, NULL);
+    scope_remember(core, &e->vm);
     map_take(&core->vms->by_id, e->vm.id);
     map_take(&core->vms->by_name, e->vm.name);
     list_remove(&e->link);

@@ -58,6 +58,9 @@ void vm_registry_free(struct vm_registry *r);
 /* Exact id, exact name, or unique id prefix (see proto/banger/v1/common.proto). Borrowed; NULL with
  * ERR_NOT_FOUND (VM_NOT_FOUND) or ERR_INVALID (AMBIGUOUS_REFERENCE). */
 struct vm_entry *vm_find(struct core *core, const char *ref, struct err *err);
+/* As that among the VMs of a scope (scope.h) alone: others are as if they were not there. */
+struct vm_entry *vm_find_within(struct core *core, const struct labels *scope, const char *ref,
+                                struct err *err);
 struct vm_entry *vm_find_id(struct core *core, const char *id);
 /* In order of creation: vm_next(core, NULL) is the first. */
 struct vm_entry *vm_next(struct core *core, const struct vm_entry *after);

@@ -95,7 +95,7 @@ const struct operation_kind vm_delete_kind = {
 
 struct vm_prune {
     struct operation_entry *op;
-    struct labels selector;
+    struct labels selector, scope;
     bool dry_run;
     size_t deleted, failed;
     struct operation_watch watch;
@@ -145,7 +145,8 @@ static void vm_prune_on(struct vm_prune *p)
     struct core *core = p->op->core;
     struct err err = ERR_INIT;
     for (struct vm_entry *e = NULL; (e = vm_prune_next(core, &p->selector, e));) {
-        if (e->vm.created_ns > p->until_ns || e->vm.stopped_ns > p->until_ns)
+        if (e->vm.created_ns > p->until_ns || e->vm.stopped_ns > p->until_ns ||
+            !vm_labels_match(&e->vm.labels, &p->scope))
             continue;
         if (p->dry_run) {
             p->deleted++;
@@ -205,6 +206,8 @@ struct operation_entry *vm_prune_start(struct core *core, const struct vm_prune_
     }
     if (req->selector)
         p->selector = *req->selector;
+    if (req->scope)
+        p->scope = *req->scope;
     p->dry_run = req->dry_run;
     struct operation_new what = {
         .kind = &vm_prune_kind, .resource = "vms", .meta = meta, .data = p};

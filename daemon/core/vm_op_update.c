@@ -8,7 +8,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "daemon/core/core.h"
+#include "daemon/core/access.h"
 #include "daemon/core/event.h"
+#include "daemon/core/scope.h"
 #include "daemon/core/vm_ops.h"
 #include "daemon/core/vm_run.h"
 #include "daemon/core/vm_spec.h"
@@ -141,9 +143,11 @@ struct operation_entry *vm_update_start(struct core *core, const struct vm_updat
     struct operation_entry *found;
     if (operation_find_request(core, meta, vm_update_kind.name, &found, err) < 0 || found)
         return found;
-    struct vm_entry *e = vm_find(core, req->vm, err);
+    const struct labels *scope = meta ? meta->scope : NULL;
+    struct vm_entry *e = vm_find_within(core, scope, req->vm, err);
     struct labels labels;
-    if (!e || vm_update_check(e, req, &labels, err) < 0)
+    if (!e || vm_update_check(e, req, &labels, err) < 0 ||
+        scope_check_labels(scope, &labels, err) < 0)
         return NULL;
     struct vm_update *old = malloc(sizeof(*old));
     if (!old) {
@@ -172,6 +176,8 @@ struct operation_entry *vm_update_start(struct core *core, const struct vm_updat
         e->vm.generation = keep.generation;
         e->restart_required = keep.restart_required;
         vm_rename(e, keep.name, NULL);
+        return NULL;
     }
+    access_labels_changed(core, &keep.labels, &labels);
     return op;
 }

@@ -10,6 +10,7 @@
 #include "daemon/core/event.h"
 #include "daemon/core/image.h"
 #include "daemon/core/image_import.h"
+#include "daemon/core/scope.h"
 #include "daemon/core/vm.h"
 #include "daemon/core/vm_run.h"
 #include "daemon/core/vm_spec.h"
@@ -38,6 +39,7 @@ int vm_create_check(struct core *core, const struct vm_create_request *req, stru
     const char *name = req->name ? req->name : "";
     if (vm_check_draining(core, err) < 0 || (*name && vm_name_check(name, err) < 0) ||
         (req->labels && vm_labels_check(req->labels, err) < 0) ||
+        scope_check_labels(req->scope, req->labels, err) < 0 ||
         vm_spec_check(core, &made.spec, req->kernel, err) < 0 ||
         vm_capacity_check(core, req->start ? made.spec.memory_bytes : 0, true, err) < 0)
         return -1;
@@ -49,8 +51,9 @@ int vm_create_check(struct core *core, const struct vm_create_request *req, stru
         made.labels = *req->labels;
     const struct vm_entry *other = *name ? vm_find(core, made.name, NULL) : NULL;
     if (other && strcmp(other->vm.name, made.name) == 0) {
-        err_set(err, ERR_EXISTS, "a VM named %s exists already (%s); choose another name",
-                made.name, other->vm.id);
+        bool shown = scope_has_vm(req->scope, &other->vm);
+        err_set(err, ERR_EXISTS, "a VM named %s exists already%s%s%s; choose another name",
+                made.name, shown ? " (" : "", shown ? other->vm.id : "", shown ? ")" : "");
         return err_tag(err, "VM_NAME_TAKEN", "vm/%s", made.name);
     }
     if (vm)
@@ -101,7 +104,7 @@ static struct operation_entry *vm_ask(struct core *core, const struct vm_ask *as
     struct operation_entry *found;
     if (operation_find_request(core, meta, ask->kind->name, &found, err) < 0 || found)
         return found;
-    struct vm_entry *e = vm_find(core, ask->ref, err);
+    struct vm_entry *e = vm_find_within(core, meta ? meta->scope : NULL, ask->ref, err);
     if (!e || (ask->starts && vm_check_draining(core, err) < 0))
         return NULL;
     enum vm_state state = e->vm.runtime.state;

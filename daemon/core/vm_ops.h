@@ -4,6 +4,9 @@
  * starts an operation: borrowed, see operation.h. NULL with err where nothing was begun. meta NULL:
  * by the daemon itself. Strings are borrowed for the call; `vm` is a reference as in vm_find.
  *
+ * With meta->scope (scope.h) other VMs are as if they were not there, and no change of labels may
+ * lead out of it: ERR_DENIED (OUT_OF_SCOPE).
+ *
  * Errors of all: ERR_NOT_FOUND (VM_NOT_FOUND), ERR_INVALID (AMBIGUOUS_REFERENCE), ERR_EXISTS
  * (REQUEST_ID_REUSED), ERR_PRECONDITION (VM_WRONG_STATE), and while core->draining ERR_PRECONDITION
  * (HOST_DRAINING) for what starts machines. */
@@ -24,6 +27,7 @@ struct vm_create_request {
     struct vm_spec spec;         /* zeros and "": defaults */
     const char *kernel;          /* reference; NULL or "": the image's */
     const struct labels *labels; /* NULL: none */
+    const struct labels *scope;  /* which they must match; NULL: any */
     bool start;
 };
 
@@ -81,6 +85,7 @@ struct operation_entry *vm_update_start(struct core *core, const struct vm_updat
 
 struct vm_prune_request {
     const struct labels *selector; /* NULL: all */
+    const struct labels *scope;    /* which they must match as well; NULL: any */
     bool dry_run;
 };
 /* Deletes stopped and failed VMs, one after another; the operation's message says how many. */

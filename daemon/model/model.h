@@ -199,7 +199,8 @@ struct identity {
     char serial[SERIAL_BYTES];          /* of the newest certificate */
     char previous_serial[SERIAL_BYTES]; /* of the one before, after a rotation; "" */
     bool revoked;
-    int64_t expires_ns; /* of the newest certificate */
+    struct labels scope; /* of the VMs that its role holds for; none: for everything */
+    int64_t expires_ns;  /* of the newest certificate */
     int64_t created_ns;
 };
 
@@ -208,6 +209,7 @@ struct token {
     char key[KEY_HASH_BYTES]; /* hash of the key that it stands for, in hex */
     char principal[PRINCIPAL_BYTES];
     int role;
+    struct labels scope;
     int64_t expires_ns, created_ns;
 };
 
@@ -262,6 +264,7 @@ struct event {
     char resource[96];
     char detail[TEXT_BYTES]; /* "RUNNING", or a reason */
     char operation_id[ID_BYTES];
+    char vm_id[ID_BYTES]; /* of the VM that the resource is or belongs to; "": none */
 };
 
 /* Names for logs, handles and tests: "RUNNING". Never NULL. */

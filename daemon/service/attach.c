@@ -6,6 +6,7 @@
  * Lost, or with OK after a Detach; an error status means that the attach failed, never the session.
  */
 #include "daemon/service/guest_session.h"
+#include "daemon/service/request.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -214,7 +215,8 @@ static int handle_open(struct attach_stream *s, const Banger__V1__AttachOpen *op
         return err_set(err, ERR_INVALID, "a second Open on one stream");
     if ((unsigned)open->role > BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_TAKEOVER)
         return err_set(err, ERR_INVALID, "role %d is not known", (int)open->role);
-    struct session_entry *e = session_find(s->core, NULL, open->session, err);
+    struct session_entry *e =
+        session_find_within(s->core, request_scope(s->core, s->call), NULL, open->session, err);
     if (!e)
         return -1;
     struct attach_options options = {

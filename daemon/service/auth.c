@@ -53,29 +53,50 @@ static void pending_refuse(struct pending *p, const struct err *err)
     pending_free(p);
 }
 
-static void fill_identity(Banger__V1__Identity *to, Google__Protobuf__Timestamp *expires,
-                          const struct identity *from)
+/* An identity as a message, with what it points at. */
+struct identity_view {
+    Banger__V1__Identity identity;
+    Google__Protobuf__Timestamp expires;
+    Banger__V1__LabelSelector scope;
+    struct labels_view labels;
+};
+
+static void fill_scope(struct identity_view *view, const struct labels *scope)
 {
+    if (!scope || scope->n == 0)
+        return;
+    banger__v1__label_selector__init(&view->scope);
+    view->scope.n_match = labels_view_fill(&view->labels, scope);
+    view->scope.match = view->labels.pointers;
+    view->identity.scope = &view->scope;
+}
+
+static void fill_identity(struct identity_view *view, const struct identity *from)
+{
+    Banger__V1__Identity *to = &view->identity;
     banger__v1__identity__init(to);
     to->principal = (char *)from->principal;
     to->role = (Banger__V1__Role)from->role;
     to->serial = (char *)from->serial;
     to->revoked = from->revoked;
-    to->expires = view_time(expires, from->expires_ns);
+    to->expires = view_time(&view->expires, from->expires_ns);
+    fill_scope(view, &from->scope);
 }
 
 static void handle_who_am_i(void *self, struct rpc_call *call,
                             const Banger__V1__WhoAmIRequest *request)
 {
-    (void)self;
     (void)request;
     const struct rpc_peer *peer = rpc_call_peer(call);
-    Banger__V1__Identity identity = BANGER__V1__IDENTITY__INIT;
-    identity.principal = (char *)peer->principal;
-    identity.role = (Banger__V1__Role)peer->role;
-    identity.address = (char *)peer->address;
-    identity.serial = (char *)peer->serial;
-    banger_v1_auth_service_who_am_i_reply(call, &identity);
+    struct identity_view view;
+    Banger__V1__Identity *identity = &view.identity;
+    banger__v1__identity__init(identity);
+    identity->principal = (char *)peer->principal;
+    identity->role = (Banger__V1__Role)peer->role;
+    identity->address = (char *)peer->address;
+    identity->serial = (char *)peer->serial;
+    fill_scope(&view, request_scope(self, call));
+    banger_v1_auth_service_who_am_i_reply(call, identity);
 }
 
 static void handle_init(void *self, struct rpc_call *call,
@@ -121,13 +142,14 @@ static void handle_create_token(void *self, struct rpc_call *call,
 {
     struct err err = ERR_INIT;
     int64_t ttl_ms = request->ttl_ms > INT64_MAX / 2 ? -1 : (int64_t)request->ttl_ms;
-    if (request->scope) {
-        err_set(&err, ERR_UNIMPLEMENTED, "a role bound to a label selector is not built yet");
+    struct labels scope = {.n = 0};
+    if (request->scope &&
+        request_labels(&scope, request->scope->match, request->scope->n_match, &err) < 0) {
         rpc_call_finish(call, &err);
         return;
     }
     struct pending *p = pending_new(self, call);
-    if (p && access_create_token(self, request->principal, (int)request->role,
+    if (p && access_create_token(self, request->principal, (int)request->role, &scope,
                                  ttl_ms ? ttl_ms : TOKEN_TTL_MS, p->token, &p->expires_ns,
                                  token_stored, p, &err) < 0)
         pending_refuse(p, &err);
@@ -182,37 +204,35 @@ static void handle_list(void *self, struct rpc_call *call,
     enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000 };
     size_t max = request->page_size ? request->page_size : PAGE_DEFAULT, n = 0;
     max = max < PAGE_MAX ? max : PAGE_MAX;
-    auto_free Banger__V1__Identity *rows = calloc(max, sizeof(*rows));
-    auto_free Google__Protobuf__Timestamp *times = calloc(max, sizeof(*times));
+    auto_free struct identity_view *rows = calloc(max, sizeof(*rows));
     auto_free Banger__V1__Identity **list = calloc(max, sizeof(*list));
-    if (!rows || !times || !list) {
+    if (!rows || !list) {
         service_out_of_memory(call);
         return;
     }
     const struct identity *identity = access_next(self, request->page_token);
     for (; identity && n < max; identity = access_next(self, identity->principal)) {
-        fill_identity(&rows[n], &times[n], identity);
-        list[n] = &rows[n];
+        fill_identity(&rows[n], identity);
+        list[n] = &rows[n].identity;
         n++;
     }
     Banger__V1__ListIdentitiesResponse response = BANGER__V1__LIST_IDENTITIES_RESPONSE__INIT;
     response.n_identities = n;
     response.identities = list;
     if (identity)
-        response.next_page_token = rows[n - 1].principal;
+        response.next_page_token = rows[n - 1].identity.principal;
     banger_v1_auth_service_list_identities_reply(call, &response);
 }
 
 static void revocation_stored(void *arg, const struct err *err)
 {
     struct pending *p = arg;
-    Banger__V1__Identity identity;
-    Google__Protobuf__Timestamp expires;
-    fill_identity(&identity, &expires, &p->identity);
+    struct identity_view view;
+    fill_identity(&view, &p->identity);
     if (err)
         rpc_call_finish(p->call, err);
     else
-        banger_v1_auth_service_revoke_identity_reply(p->call, &identity);
+        banger_v1_auth_service_revoke_identity_reply(p->call, &view.identity);
     pending_free(p);
 }
 

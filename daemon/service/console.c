@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "daemon/core/core.h"
 #include "daemon/core/vm.h"
+#include "daemon/service/request.h"
 #include "daemon/service/service.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
@@ -190,7 +191,7 @@ void vm_service_read_console(void *self, struct rpc_call *call,
                                                   .closed = call_closed};
     struct core *core = self;
     struct err err = ERR_INIT;
-    struct vm_entry *e = vm_find(core, request->vm, &err);
+    struct vm_entry *e = vm_find_within(core, request_scope(core, call), request->vm, &err);
     if (e && core->n_console_readers >= READERS_MAX) {
         err_set(&err, ERR_LIMIT, "%d consoles are being read already", READERS_MAX);
         e = NULL;

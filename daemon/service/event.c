@@ -9,6 +9,8 @@
 #include "base/err.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
+#include "daemon/core/scope.h"
+#include "daemon/service/request.h"
 #include "daemon/service/view.h"
 #include "rpc/event/loop.h"
 
@@ -48,6 +50,8 @@ static void event_view_fill(struct event_view *view, const struct event *e, cons
 
 static bool is_wanted(const struct watcher *w, const struct event *e)
 {
+    if (!scope_has_event(w->core, request_scope(w->core, w->call), e))
+        return false;
     if (*w->resource && strcmp(w->resource, e->resource) != 0)
         return false;
     for (size_t i = 0; i < w->n_kinds; i++)
@@ -178,6 +182,7 @@ static void handle_list(void *self, struct rpc_call *call,
         service_out_of_memory(call);
         return;
     }
+    const struct labels *scope = request_scope(core, call);
     size_t n = 0;
     uint64_t first = event_first_seq(core), last = event_last_seq(core);
     if (request->after_seq >= last)
@@ -185,7 +190,7 @@ static void handle_list(void *self, struct rpc_call *call,
     else if (request->after_seq >= first)
         first = request->after_seq + 1;
     for (uint64_t seq = first; seq <= last && n < max; seq++) {
-        if (!event_load(core, seq, &events[n]))
+        if (!event_load(core, seq, &events[n]) || !scope_has_event(core, scope, &events[n]))
             continue;
         if (*request->resource && strcmp(request->resource, events[n].resource) != 0)
             continue;

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "daemon/core/core.h"
+#include "daemon/core/scope.h"
 #include "daemon/core/session.h"
 #include "daemon/core/vm.h"
 #include "daemon/service/request.h"
@@ -19,10 +20,11 @@ struct session_entry *session_service_find(struct core *core, struct rpc_call *c
                                            const char *session)
 {
     struct err err = ERR_INIT;
+    const struct labels *scope = request_scope(core, call);
     struct vm_entry *of = NULL;
     struct session_entry *e = NULL;
-    if (!*vm || (of = vm_find(core, vm, &err)))
-        e = session_find(core, of, session, &err);
+    if (!*vm || (of = vm_find_within(core, scope, vm, &err)))
+        e = session_find_within(core, scope, of, session, &err);
     if (!e)
         rpc_call_finish(call, &err);
     return e;
@@ -66,9 +68,9 @@ static void handle_start(void *self, struct rpc_call *call,
     struct request_meta meta;
     struct session spec = {0};
     struct vm_entry *vm = NULL;
-    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0 ||
+    if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0 ||
         session_service_spec(&spec, request, &err) < 0 ||
-        !(vm = vm_find(core, request->vm, &err))) {
+        !(vm = vm_find_within(core, meta.scope, request->vm, &err))) {
         rpc_call_finish(call, &err);
     } else {
         rpc_call_ref(call);
@@ -110,11 +112,12 @@ static void handle_list(void *self, struct rpc_call *call,
     struct core *core = self;
     struct err err = ERR_INIT;
     struct page page;
+    const struct labels *scope = request_scope(core, call);
     struct vm_entry *vm = NULL;
     uint32_t states;
     if (page_parse(&page, request->page_size, request->page_token, &err) < 0 ||
         request_states(&states, request->states, request->n_states, SESSION_LOST, &err) < 0 ||
-        (*request->vm && !(vm = vm_find(core, request->vm, &err)))) {
+        (*request->vm && !(vm = vm_find_within(core, scope, request->vm, &err)))) {
         rpc_call_finish(call, &err);
         return;
     }
@@ -130,7 +133,8 @@ static void handle_list(void *self, struct rpc_call *call,
     bool failed = false;
     for (struct session_entry *e = NULL; (e = session_next(core, e));) {
         if (!page_is_after(&page, e->session.created_ns, e->session.id) ||
-            !is_wanted(request, states, &e->session, vm))
+            !is_wanted(request, states, &e->session, vm) ||
+            !scope_has_vm_id(core, scope, e->session.vm_id))
             continue;
         if (page_is_full(&page)) {
             page_token(token, last->created_ns, last->id);

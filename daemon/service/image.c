@@ -110,7 +110,7 @@ static void handle_build(void *self, struct rpc_call *call,
     struct request_meta meta;
     struct image_build_request build = {.size_bytes = request->size_bytes, .format = IMAGE_RAW};
     const char *packages[PACKAGES_MAX + 1] = {NULL};
-    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0 ||
+    if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0 ||
         check_build(request, &err) < 0 ||
         request_copy(build.name, sizeof(build.name), request->name, "name", &err) < 0 ||
         request_copy(build.suite, sizeof(build.suite), request->suite, "suite", &err) < 0 ||
@@ -130,7 +130,7 @@ static void handle_import(void *self, struct rpc_call *call,
     struct err err = ERR_INIT;
     struct request_meta meta;
     struct image_import_request import = {.path = request->path, .kernel = request->kernel};
-    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0 ||
+    if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0 ||
         request_copy(import.name, sizeof(import.name), request->name, "name", &err) < 0 ||
         vm_name_check(import.name, &err) < 0) {
         rpc_call_finish(call, &err);

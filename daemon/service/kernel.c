@@ -71,7 +71,7 @@ static void handle_pull(void *self, struct rpc_call *call,
 {
     struct err err = ERR_INIT;
     struct request_meta meta;
-    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0) {
+    if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0) {
         rpc_call_finish(call, &err);
         return;
     }
@@ -88,7 +88,7 @@ static void handle_import(void *self, struct rpc_call *call,
 {
     struct err err = ERR_INIT;
     struct request_meta meta;
-    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0) {
+    if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0) {
         rpc_call_finish(call, &err);
         return;
     }

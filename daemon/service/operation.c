@@ -138,20 +138,10 @@ void service_reply_operation(struct rpc_call *call, struct operation_entry *op,
     wait_for(call, op, UNTIL_RECORDED);
 }
 
-static struct operation_entry *find_or_finish(struct core *core, struct rpc_call *call,
-                                              const char *ref)
-{
-    struct err err = ERR_INIT;
-    struct operation_entry *op = operation_find(core, ref, &err);
-    if (!op)
-        rpc_call_finish(call, &err);
-    return op;
-}
-
 static void handle_get(void *self, struct rpc_call *call,
                        const Banger__V1__GetOperationRequest *request)
 {
-    struct operation_entry *op = find_or_finish(self, call, request->operation);
+    struct operation_entry *op = request_find_operation(self, call, request->operation);
     if (op)
         reply_view(call, op);
 }
@@ -159,7 +149,7 @@ static void handle_get(void *self, struct rpc_call *call,
 static void handle_watch(void *self, struct rpc_call *call,
                          const Banger__V1__WatchOperationRequest *request)
 {
-    struct operation_entry *op = find_or_finish(self, call, request->operation);
+    struct operation_entry *op = request_find_operation(self, call, request->operation);
     if (op)
         wait_for(call, op, EVERY_CHANGE);
 }
@@ -167,7 +157,7 @@ static void handle_watch(void *self, struct rpc_call *call,
 static void handle_wait(void *self, struct rpc_call *call,
                         const Banger__V1__WaitOperationRequest *request)
 {
-    struct operation_entry *op = find_or_finish(self, call, request->operation);
+    struct operation_entry *op = request_find_operation(self, call, request->operation);
     if (op)
         wait_for(call, op, UNTIL_OVER);
 }
@@ -175,7 +165,7 @@ static void handle_wait(void *self, struct rpc_call *call,
 static void handle_cancel(void *self, struct rpc_call *call,
                           const Banger__V1__CancelOperationRequest *request)
 {
-    struct operation_entry *op = find_or_finish(self, call, request->operation);
+    struct operation_entry *op = request_find_operation(self, call, request->operation);
     if (!op)
         return;
     audit_note_operation(call, op);
@@ -194,6 +184,8 @@ static void handle_list(void *self, struct rpc_call *call,
         rpc_call_finish(call, &err);
         return;
     }
+    const struct labels *scope = request_scope(core, call);
+    const char *principal = rpc_call_peer(call)->principal;
     bool first_page = !*request->page_token;
     auto_free struct operation_view *views = calloc(page.size, sizeof(*views));
     auto_free Banger__V1__Operation **list = calloc(page.size, sizeof(*list));
@@ -205,7 +197,7 @@ static void handle_list(void *self, struct rpc_call *call,
     char token[PAGE_TOKEN_BYTES] = "";
     size_t n = 0;
     for (struct operation_entry *op = NULL; (op = operation_next(core, op));) {
-        if (request->active_only && op->over)
+        if ((request->active_only && op->over) || !operation_is_within(op, scope, principal))
             continue;
         if (*request->resource && strcmp(request->resource, op->op.resource) != 0)
             continue;

@@ -10,6 +10,8 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/id.h"
+#include "daemon/core/access.h"
+#include "daemon/core/vm.h"
 #include "daemon/host/digest.h"
 
 static int digest_message(char digest[DIGEST_BYTES], const ProtobufCMessage *message,
@@ -23,7 +25,7 @@ static int digest_message(char digest[DIGEST_BYTES], const ProtobufCMessage *mes
     return digest_bytes(packed, n, digest, err);
 }
 
-int request_meta_fill(struct request_meta *meta, struct rpc_call *call,
+int request_meta_fill(struct request_meta *meta, struct core *core, struct rpc_call *call,
                       const ProtobufCMessage *request, const char *request_id, struct err *err)
 {
     memset(meta, 0, sizeof(*meta));
@@ -35,7 +37,33 @@ int request_meta_fill(struct request_meta *meta, struct rpc_call *call,
             return err_set(err, ERR_INVALID, "request_id must be printable ASCII without spaces");
     snprintf(meta->request_id, sizeof(meta->request_id), "%s", request_id);
     snprintf(meta->principal, sizeof(meta->principal), "%s", rpc_call_peer(call)->principal);
+    meta->scope = request_scope(core, call);
     return *request_id ? digest_message(meta->digest, request, err) : 0;
+}
+
+const struct labels *request_scope(const struct core *core, const struct rpc_call *call)
+{
+    return access_scope(core, rpc_call_peer(call));
+}
+
+struct vm_entry *request_find_vm(struct core *core, struct rpc_call *call, const char *ref)
+{
+    struct err err = ERR_INIT;
+    struct vm_entry *e = vm_find_within(core, request_scope(core, call), ref, &err);
+    if (!e)
+        rpc_call_finish(call, &err);
+    return e;
+}
+
+struct operation_entry *request_find_operation(struct core *core, struct rpc_call *call,
+                                               const char *ref)
+{
+    struct err err = ERR_INIT;
+    struct operation_entry *op = operation_find_within(core, request_scope(core, call),
+                                                       rpc_call_peer(call)->principal, ref, &err);
+    if (!op)
+        rpc_call_finish(call, &err);
+    return op;
 }
 
 int request_copy(char *to, size_t to_bytes, const char *from, const char *field, struct err *err)

@@ -10,12 +10,20 @@
 #include "daemon/model/model.h"
 #include "rpc/wire/call.h"
 
+struct core;
 struct err;
 
-/* Checks request_id (at most 63 printable characters) and fills id, digest of the whole request and
- * principal. */
-int request_meta_fill(struct request_meta *meta, struct rpc_call *call,
+/* Checks request_id (at most 63 printable characters) and fills id, digest of the whole request,
+ * principal and scope. */
+int request_meta_fill(struct request_meta *meta, struct core *core, struct rpc_call *call,
                       const ProtobufCMessage *request, const char *request_id, struct err *err);
+
+/* What the caller may see (daemon/core/scope.h); whatever a request names goes through these. NULL:
+ * not there, or not for the caller, and the call is finished. */
+const struct labels *request_scope(const struct core *core, const struct rpc_call *call);
+struct vm_entry *request_find_vm(struct core *core, struct rpc_call *call, const char *ref);
+struct operation_entry *request_find_operation(struct core *core, struct rpc_call *call,
+                                               const char *ref);
 
 /* Copies a string field into a fixed array; ERR_INVALID names the field when it is too long. */
 int request_copy(char *to, size_t to_bytes, const char *from, const char *field, struct err *err);

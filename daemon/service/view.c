@@ -48,7 +48,7 @@ static void fill_runtime(Banger__V1__VMRuntime *m, const struct vm_runtime *runt
     m->failed_stage = (char *)runtime->failed_stage;
 }
 
-static void fill_labels(struct labels_view *view, const struct labels *labels)
+size_t labels_view_fill(struct labels_view *view, const struct labels *labels)
 {
     for (uint32_t i = 0; i < labels->n; i++) {
         banger__v1__label__init(&view->labels[i]);
@@ -56,6 +56,7 @@ static void fill_labels(struct labels_view *view, const struct labels *labels)
         view->labels[i].value = (char *)labels->at[i].value;
         view->pointers[i] = &view->labels[i];
     }
+    return labels->n;
 }
 
 void vm_view_fill(struct vm_view *view, const struct vm *vm, const struct vm_condition *conditions,
@@ -77,8 +78,7 @@ void vm_view_fill(struct vm_view *view, const struct vm *vm, const struct vm_con
     m->spec = &view->spec;
     fill_runtime(&view->runtime, &vm->runtime);
     m->runtime = &view->runtime;
-    fill_labels(&view->labels, &vm->labels);
-    m->n_labels = vm->labels.n;
+    m->n_labels = labels_view_fill(&view->labels, &vm->labels);
     m->labels = view->labels.pointers;
     for (size_t i = 0; i < n_conditions && i < VM_CONDITIONS_MAX; i++) {
         Banger__V1__Condition *c = &view->conditions[i];

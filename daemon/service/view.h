@@ -19,6 +19,9 @@ struct labels_view {
     Banger__V1__Label *pointers[LABELS_MAX];
 };
 
+/* Returns how many. */
+size_t labels_view_fill(struct labels_view *view, const struct labels *labels);
+
 struct vm_view {
     Banger__V1__VM vm; /* the message */
     Banger__V1__VMSpec spec;

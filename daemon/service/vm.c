@@ -66,12 +66,13 @@ static void handle_create(void *self, struct rpc_call *call,
     struct labels labels;
     struct vm_create_request create = {
         .name = request->name,
+        .scope = request_scope(self, call),
         .kernel = request->spec ? request->spec->kernel : NULL,
         .labels = &labels,
         .start =
             request->_start_case != BANGER__V1__CREATE_VMREQUEST___START_START || request->start,
     };
-    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0 ||
+    if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0 ||
         fill_spec(&create.spec, request->spec, &err) < 0 ||
         request_labels(&labels, request->labels, request->n_labels, &err) < 0)
         rpc_call_finish(call, &err);
@@ -106,7 +107,7 @@ static void handle_update(void *self, struct rpc_call *call,
         err_set(&err, ERR_INVALID, "%zu labels to remove, at most %d are allowed",
                 request->n_remove_labels, LABELS_MAX);
     if (err.code != ERR_NONE ||
-        request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0 ||
+        request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0 ||
         request_labels(&labels, request->set_labels, request->n_set_labels, &err) < 0)
         rpc_call_finish(call, &err);
     else
@@ -119,7 +120,7 @@ static void handle_start(void *self, struct rpc_call *call,
     struct err err = ERR_INIT;
     struct request_meta meta;
     struct vm_start_request start = {.vm = request->vm};
-    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0)
+    if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0)
         rpc_call_finish(call, &err);
     else
         service_reply_operation(call, vm_start_start(self, &start, &meta, &err), &err);
@@ -131,7 +132,7 @@ static void handle_stop(void *self, struct rpc_call *call, const Banger__V1__Sto
     struct request_meta meta;
     bool given = request->_grace_ms_case == BANGER__V1__STOP_VMREQUEST___GRACE_MS_GRACE_MS;
     struct vm_stop_request stop = {request->vm, given ? (int64_t)request->grace_ms : -1};
-    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0)
+    if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0)
         rpc_call_finish(call, &err);
     else
         service_reply_operation(call, vm_stop_start(self, &stop, &meta, &err), &err);
@@ -144,7 +145,7 @@ static void handle_restart(void *self, struct rpc_call *call,
     struct request_meta meta;
     bool given = request->_grace_ms_case == BANGER__V1__RESTART_VMREQUEST___GRACE_MS_GRACE_MS;
     struct vm_stop_request stop = {request->vm, given ? (int64_t)request->grace_ms : -1};
-    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0)
+    if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0)
         rpc_call_finish(call, &err);
     else
         service_reply_operation(call, vm_restart_start(self, &stop, &meta, &err), &err);
@@ -156,7 +157,7 @@ static void handle_delete(void *self, struct rpc_call *call,
     struct err err = ERR_INIT;
     struct request_meta meta;
     struct vm_delete_request delete = {request->vm, request->force};
-    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0)
+    if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0)
         rpc_call_finish(call, &err);
     else
         service_reply_operation(call, vm_delete_start(self, &delete, &meta, &err), &err);
@@ -168,8 +169,9 @@ static void handle_prune(void *self, struct rpc_call *call,
     struct err err = ERR_INIT;
     struct request_meta meta;
     struct labels labels = {0};
-    struct vm_prune_request prune = {.selector = &labels, .dry_run = request->dry_run};
-    if (request_meta_fill(&meta, call, &request->base, request->request_id, &err) < 0 ||
+    struct vm_prune_request prune = {
+        .selector = &labels, .scope = request_scope(self, call), .dry_run = request->dry_run};
+    if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0 ||
         (request->selector &&
          request_labels(&labels, request->selector->match, request->selector->n_match, &err) < 0))
         rpc_call_finish(call, &err);
@@ -186,7 +188,7 @@ static void start_plain(struct core *core, struct rpc_call *call, const Protobuf
 {
     struct err err = ERR_INIT;
     struct request_meta meta;
-    if (request_meta_fill(&meta, call, request, request_id, &err) < 0)
+    if (request_meta_fill(&meta, core, call, request, request_id, &err) < 0)
         rpc_call_finish(call, &err);
     else
         service_reply_operation(call, start(core, vm, &meta, &err), &err);

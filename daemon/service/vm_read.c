@@ -12,20 +12,12 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "daemon/core/core.h"
+#include "daemon/core/scope.h"
 #include "daemon/core/vm.h"
 #include "daemon/guest/agent_client.h"
 #include "daemon/service/request.h"
 #include "daemon/service/service.h"
 #include "daemon/service/view.h"
-
-static struct vm_entry *find_or_finish(struct core *core, struct rpc_call *call, const char *ref)
-{
-    struct err err = ERR_INIT;
-    struct vm_entry *e = vm_find(core, ref, &err);
-    if (!e)
-        rpc_call_finish(call, &err);
-    return e;
-}
 
 static void fill_view(struct vm_view *view, const struct vm_entry *e)
 {
@@ -36,7 +28,7 @@ static void fill_view(struct vm_view *view, const struct vm_entry *e)
 
 void vm_service_get(void *self, struct rpc_call *call, const Banger__V1__GetVMRequest *request)
 {
-    struct vm_entry *e = find_or_finish(self, call, request->vm);
+    struct vm_entry *e = request_find_vm(self, call, request->vm);
     if (!e)
         return;
     struct vm_view view;
@@ -56,6 +48,7 @@ void vm_service_list(void *self, struct rpc_call *call, const Banger__V1__ListVM
         rpc_call_finish(call, &err);
         return;
     }
+    const struct labels *scope = request_scope(core, call);
     size_t most = vm_count(core) < page.size ? vm_count(core) : page.size;
     auto_free struct vm_view *views = malloc((most ? most : 1) * sizeof(*views));
     auto_free Banger__V1__VM **list = calloc(most ? most : 1, sizeof(*list));
@@ -67,7 +60,7 @@ void vm_service_list(void *self, struct rpc_call *call, const Banger__V1__ListVM
     const struct vm *last = NULL;
     size_t n = 0;
     for (struct vm_entry *e = NULL; (e = vm_next(core, e));) {
-        if (!page_is_after(&page, e->vm.created_ns, e->vm.id) ||
+        if (!page_is_after(&page, e->vm.created_ns, e->vm.id) || !scope_has_vm(scope, &e->vm) ||
             !(states >> e->vm.runtime.state & 1) || !labels_match(&e->vm.labels, request->selector))
             continue;
         if (page_is_full(&page)) {
@@ -90,7 +83,7 @@ void vm_service_list(void *self, struct rpc_call *call, const Banger__V1__ListVM
 void vm_service_get_handles(void *self, struct rpc_call *call,
                             const Banger__V1__GetVMHandlesRequest *request)
 {
-    struct vm_entry *e = find_or_finish(self, call, request->vm);
+    struct vm_entry *e = request_find_vm(self, call, request->vm);
     if (!e)
         return;
     struct vm_handles *h = &e->handles;
@@ -138,7 +131,7 @@ static uint64_t proc_cpu_ns(pid_t pid)
 void vm_service_get_stats(void *self, struct rpc_call *call,
                           const Banger__V1__GetVMStatsRequest *request)
 {
-    struct vm_entry *e = find_or_finish(self, call, request->vm);
+    struct vm_entry *e = request_find_vm(self, call, request->vm);
     if (!e)
         return;
     Banger__V1__VMStats stats = BANGER__V1__VMSTATS__INIT;
@@ -157,7 +150,7 @@ void vm_service_get_stats(void *self, struct rpc_call *call,
 void vm_service_check_health(void *self, struct rpc_call *call,
                              const Banger__V1__CheckVMHealthRequest *request)
 {
-    struct vm_entry *e = find_or_finish(self, call, request->vm);
+    struct vm_entry *e = request_find_vm(self, call, request->vm);
     if (!e)
         return;
     Banger__V1__CheckVMHealthResponse response = BANGER__V1__CHECK_VMHEALTH_RESPONSE__INIT;

@@ -80,7 +80,13 @@ static const char version_3[] =
     " resource TEXT NOT NULL, code INTEGER NOT NULL, operation_id TEXT NOT NULL,"
     " suppressed INTEGER NOT NULL) STRICT;";
 
-static const char *const migrations[] = {version_1, version_2, version_3};
+/* Roles for a part of the VMs. */
+static const char version_4[] =
+    "ALTER TABLE identities ADD COLUMN scope TEXT NOT NULL DEFAULT '{}';"
+    "ALTER TABLE tokens ADD COLUMN scope TEXT NOT NULL DEFAULT '{}';"
+    "ALTER TABLE events ADD COLUMN vm_id TEXT NOT NULL DEFAULT '';";
+
+static const char *const migrations[] = {version_1, version_2, version_3, version_4};
 
 int migrations_newest(void)
 {

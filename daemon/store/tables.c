@@ -156,6 +156,7 @@ static const struct column event_columns[] = {
     COLUMN(event, seq, COLUMN_LONG),    COLUMN(event, time_ns, COLUMN_LONG),
     COLUMN(event, kind, COLUMN_TEXT),   COLUMN(event, resource, COLUMN_TEXT),
     COLUMN(event, detail, COLUMN_TEXT), COLUMN(event, operation_id, COLUMN_TEXT),
+    COLUMN(event, vm_id, COLUMN_TEXT),
 };
 const struct table event_table = TABLE("events", event_columns, "seq");
 
@@ -170,14 +171,14 @@ static const struct column identity_columns[] = {
     COLUMN(identity, principal, COLUMN_TEXT),  COLUMN(identity, role, COLUMN_INT),
     COLUMN(identity, serial, COLUMN_TEXT),     COLUMN(identity, previous_serial, COLUMN_TEXT),
     COLUMN(identity, revoked, COLUMN_BOOL),    COLUMN(identity, expires_ns, COLUMN_LONG),
-    COLUMN(identity, created_ns, COLUMN_LONG),
+    COLUMN(identity, created_ns, COLUMN_LONG), COLUMN(identity, scope, COLUMN_LABELS),
 };
 const struct table identity_table = TABLE("identities", identity_columns, "created_ns, principal");
 
 static const struct column token_columns[] = {
     COLUMN(token, key, COLUMN_TEXT),        COLUMN(token, principal, COLUMN_TEXT),
     COLUMN(token, role, COLUMN_INT),        COLUMN(token, expires_ns, COLUMN_LONG),
-    COLUMN(token, created_ns, COLUMN_LONG),
+    COLUMN(token, created_ns, COLUMN_LONG), COLUMN(token, scope, COLUMN_LABELS),
 };
 const struct table token_table = TABLE("tokens", token_columns, "created_ns, key");
 

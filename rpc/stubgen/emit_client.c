@@ -126,6 +126,8 @@ static void emit_row(struct text *t, const struct stub *s, const char *service)
                  s->client_streams && s->server_streams ? " | " : "",
                  s->server_streams ? "RPC_SERVER_STREAMS" : "");
     text_add(t, "        .role = %s,\n", role);
+    if (p.host_wide)
+        text_add(t, "        .host_wide = true,\n");
     if (p.idempotent)
         text_add(t, "        .idempotent = true,\n");
     if (p.default_deadline_ms)

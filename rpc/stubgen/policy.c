@@ -57,6 +57,9 @@ static int policy_message(struct policy *policy, struct bytes in)
         case 5:
             policy->max_response_bytes = v;
             break;
+        case 6:
+            policy->host_wide = v != 0;
+            break;
         default:
             return -1; /* a newer options.proto: teach struct policy first */
         }

@@ -11,7 +11,7 @@
 
 struct policy {
     uint32_t role; /* 0: not given */
-    bool idempotent;
+    bool idempotent, host_wide;
     uint32_t default_deadline_ms, max_request_bytes, max_response_bytes;
 };
 

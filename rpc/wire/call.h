@@ -31,6 +31,7 @@ struct rpc_peer {
     uint8_t key_sha256[32];
     bool self_signed; /* by no CA: the key is all that is known of the peer */
     enum rpc_role role;
+    bool scoped; /* its role holds for a part of what there is: no host_wide methods */
 };
 
 /* One header or trailer: lower-case key; the value is text, or any bytes where the key ends in

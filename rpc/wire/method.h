@@ -36,6 +36,7 @@ struct rpc_method {
     rpc_dispatch_fn *dispatch;
     uint8_t streams;              /* RPC_CLIENT_STREAMS | RPC_SERVER_STREAMS */
     uint8_t role;                 /* enum rpc_role */
+    bool host_wide;               /* not for peers that are scoped */
     bool idempotent;              /* may be sent again after a lost connection */
     uint32_t default_deadline_ms; /* where the client sends none; 0: none */
     uint32_t max_request_bytes;   /* 0: the server's limit */

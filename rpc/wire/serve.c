@@ -160,10 +160,16 @@ static int serve_authorize(struct rpc_call *call, struct err *err)
     if (server->authorize)
         return server->authorize(server->arg, call, err);
     const struct rpc_method *m = call->method;
-    if (m->role != RPC_ROLE_NONE && call->conn->peer.role >= (enum rpc_role)m->role)
+    const struct rpc_peer *peer = &call->conn->peer;
+    if (m->role == RPC_ROLE_NONE || peer->role < (enum rpc_role)m->role) {
+        err_set(err, ERR_DENIED, "%s may not call %s", peer->principal, m->path);
+        return err_tag(err, "ROLE_TOO_LOW", NULL);
+    }
+    if (!m->host_wide || !peer->scoped)
         return 0;
-    err_set(err, ERR_DENIED, "%s may not call %s", call->conn->peer.principal, m->path);
-    return err_tag(err, "ROLE_TOO_LOW", NULL);
+    err_set(err, ERR_DENIED, "%s is bound to a label selector, and %s is about the whole host",
+            peer->principal, m->path);
+    return err_tag(err, "SCOPED", NULL);
 }
 
 static int serve_deadline(struct rpc_call *call)

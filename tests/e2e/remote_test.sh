@@ -93,6 +93,48 @@ refused on_laptop "used already" "$banger" auth enroll 192.0.2.1:7443 --name aga
 refused on_laptop "that is no token" "$banger" auth enroll 192.0.2.1:7443 --name again --token bgr1.x
 refused on_host "a principal's name" "$banger" auth token create 'unix:0' --role admin
 
+# A role that is bound to a label: other VMs are as if they were not there.
+on_host "$banger" vm run -q -d --name theirs --label env=prod >/dev/null 2>&1 || fail "vm run theirs"
+on_host "$banger" vm run -q -d --name ours --label env=ci >/dev/null 2>&1 || fail "vm run ours"
+theirs=$(on_host "$banger" vm list -q --label env=prod)
+on_host "$banger" session start --name job --no-stdin theirs -- sleep 1000 >/dev/null || fail "session start"
+token=$(on_host "$banger" auth token create carl --role operator --selector env=ci)
+on_laptop "$banger" auth enroll 192.0.2.1:7443 --name carl --token "$token" >/dev/null || fail "enroll carl"
+[[ $(on_laptop "$banger" auth whoami) == *carl*operator*env=ci* ]] || fail "whoami of carl"
+list=$(on_laptop "$banger" vm list)
+[[ $list == *ours* && $list != *theirs* ]] || fail "a bound role lists \"$list\""
+[ -z "$(on_laptop "$banger" session list -q)" ] || fail "a bound role lists others' sessions"
+for word in "vm show" "vm stop" "vm delete" "vm logs" "vm health" "vm stats"; do
+    read -ra words <<<"$word"
+    refused on_laptop "no VM theirs" "$banger" "${words[@]}" theirs
+    refused on_laptop "no VM $theirs" "$banger" "${words[@]}" "$theirs"
+done
+refused on_laptop "no session \"job\"" "$banger" session kill job
+refused on_laptop "no session \"job\"" "$banger" session logs job
+[ "$(on_laptop "$banger" vm exec ours -- echo in)" = in ] || fail "vm exec in scope"
+refused on_laptop "label env=ci" "$banger" vm create --name other --label env=prod
+refused on_laptop "label env=ci" "$banger" vm update ours --label env=prod
+refused on_laptop "about the whole host" "$banger" image delete no-image
+on_laptop "$banger" vm prune >/dev/null 2>&1 || fail "prune in scope"
+events=$(on_laptop "$banger" event list --after 1 -n 1000)
+[[ $events != *"$theirs"* ]] || fail "a bound role sees others' events"
+[[ $events == *vm.state* ]] || fail "a bound role sees no events"
+# Who is looking at a VM as it leaves the scope is cut off.
+mkfifo "$top/carl"
+on_laptop "$banger" vm exec ours -- sh -c 'echo live; exec sleep 1000' >"$top/carl" 2>"$top/err" &
+run=$!
+exec 5<"$top/carl"
+read -r -t 60 line <&5 || fail "no output in scope: $(cat "$top/err")"
+on_host "$banger" vm update ours --label env=prod >/dev/null 2>&1 || fail "relabel"
+code=0
+wait "$run" || code=$?
+[ "$code" = 125 ] || fail "who looked at a VM that left its scope ended with $code: $(cat "$top/err")"
+[ -z "$(on_laptop "$banger" vm list -q)" ] || fail "it still lists what left its scope"
+on_host "$banger" vm delete --force ours theirs >/dev/null 2>&1 || fail "vm delete"
+[[ $(on_host "$banger" auth audit --principal carl) == *ImageService/DeleteImage*PERMISSION_DENIED* ]] || fail "no audit entry of carl's"
+[[ $(on_host "$banger" auth list) == *carl*env=ci* ]] || fail "auth list shows no selector"
+on_laptop "$banger" context use 192.0.2.1 >/dev/null || fail "context use"
+
 # A token of another CA: its fingerprint does not fit this server.
 other=$(ip netns exec "$host_ns" env HOME="$top/h" BANGER_STATE_DIR="$top/o" BANGER_DAEMON="$daemon" BANGER_AGENT="$agent" \
     BANGER_DRIVER=sim "$banger" auth init >/dev/null &&
@@ -117,6 +159,7 @@ read -r -t 60 line <&4 || fail "no output over TLS: $(cat "$top/err")"
 [ "$line" = one ] || fail "first line \"$line\""
 daemon_pid=$(for p in $(ours); do [ "$(readlink "/proc/$p/exe")" != "$(readlink -f "$daemon")" ] || echo "$p"; done)
 kill -9 "$daemon_pid"
+timeout 60 tail --pid="$daemon_pid" -f /dev/null # its socket takes no more callers from here on
 on_host "$banger" vm list >/dev/null
 echo >"$top/go"
 read -r -t 60 line <&4 || fail "nothing after the restart: $(cat "$top/err")"

@@ -47,6 +47,9 @@ struct  Banger__V1__Identity
    */
   char *principal;
   Banger__V1__Role role;
+  /*
+   * not set: everything
+   */
   Banger__V1__LabelSelector *scope;
   char *address;
   /*
@@ -111,7 +114,9 @@ struct  Banger__V1__CreateTokenRequest
   char *principal;
   Banger__V1__Role role;
   /*
-   * UNIMPLEMENTED so far: leave it out
+   * The role holds for VMs that have all of these labels, and for what hangs off them; others are as
+   * if they were not there, and methods that are host_wide (options.proto) are denied. Not set:
+   * everything.
    */
   Banger__V1__LabelSelector *scope;
   /*

@@ -52,7 +52,7 @@ void   banger__v1__method_policy__free_unpacked
   assert(message->base.descriptor == &banger__v1__method_policy__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor banger__v1__method_policy__field_descriptors[5] =
+static const ProtobufCFieldDescriptor banger__v1__method_policy__field_descriptors[6] =
 {
   {
     "role",
@@ -114,9 +114,22 @@ static const ProtobufCFieldDescriptor banger__v1__method_policy__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "host_wide",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__MethodPolicy, host_wide),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__method_policy__field_indices_by_name[] = {
   2,   /* field[2] = default_deadline_ms */
+  5,   /* field[5] = host_wide */
   1,   /* field[1] = idempotent */
   3,   /* field[3] = max_request_bytes */
   4,   /* field[4] = max_response_bytes */
@@ -125,7 +138,7 @@ static const unsigned banger__v1__method_policy__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__method_policy__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor banger__v1__method_policy__descriptor =
 {
@@ -135,7 +148,7 @@ const ProtobufCMessageDescriptor banger__v1__method_policy__descriptor =
   "Banger__V1__MethodPolicy",
   "banger.v1",
   sizeof(Banger__V1__MethodPolicy),
-  5,
+  6,
   banger__v1__method_policy__field_descriptors,
   banger__v1__method_policy__field_indices_by_name,
   1,  banger__v1__method_policy__number_ranges,

@@ -75,10 +75,15 @@ struct  Banger__V1__MethodPolicy
    * Largest response message in bytes; 0: the client's default (4 MiB).
    */
   uint32_t max_response_bytes;
+  /*
+   * It is about the host as a whole, not about one VM or what hangs off it: denied, with reason
+   * SCOPED, to who is bound to a label selector.
+   */
+  protobuf_c_boolean host_wide;
 };
 #define BANGER__V1__METHOD_POLICY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__method_policy__descriptor) \
-    , BANGER__V1__ROLE__ROLE_UNSPECIFIED, 0, 0, 0, 0 }
+    , BANGER__V1__ROLE__ROLE_UNSPECIFIED, 0, 0, 0, 0, 0 }
 
 
 /* Banger__V1__MethodPolicy methods */

@@ -85,6 +85,32 @@ static void test_every_method_and_role(void)
     pair_close(&p);
 }
 
+/* Who is bound to a label selector is told so of what is about the whole host, and of nothing else.
+ * What administers is about the whole host, unless it names a VM. */
+static void test_scoped_peers(void)
+{
+    struct pair p;
+    struct err err;
+    size_t n_wide = 0;
+    pair_open(&p);
+    p.server->peer.role = RPC_ROLE_FLEET;
+    p.server->peer.scoped = true;
+    for (size_t i = 0; i < N_SERVICES; i++) {
+        CHECK_INT(router_add(&p.wire.router, services[i], no_handlers, NULL, &err), 0);
+        for (size_t m = 0; m < services[i]->n_methods; m++) {
+            const struct rpc_method *method = &services[i]->methods[m];
+            bool of_vm = protobuf_c_message_descriptor_get_field_by_name(method->request, "vm");
+            enum err_code want = method->host_wide ? ERR_DENIED : ERR_UNIMPLEMENTED;
+            if (!CHECK_INT(try_call(&p, method), want) ||
+                !CHECK(method->role < RPC_ROLE_ADMIN || method->host_wide || of_vm))
+                fprintf(stderr, "  (%s)\n", method->path);
+            n_wide += method->host_wide;
+        }
+    }
+    CHECK(n_wide > 15);
+    pair_close(&p);
+}
+
 /* What must never become cheaper by an edit of a .proto file. */
 static void test_sensitive_methods(void)
 {
@@ -121,6 +147,7 @@ static void test_sensitive_methods(void)
 int main(void)
 {
     RUN(test_every_method_and_role);
+    RUN(test_scoped_peers);
     RUN(test_sensitive_methods);
     return check_end();
 }

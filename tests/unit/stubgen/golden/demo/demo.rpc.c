@@ -105,6 +105,7 @@ static const struct rpc_method banger_demo_v1_vm_service_methods[] = {
         .dispatch = banger_demo_v1_vm_service_attach_dispatch,
         .streams = RPC_CLIENT_STREAMS | RPC_SERVER_STREAMS,
         .role = RPC_ROLE_FLEET,
+        .host_wide = true,
     },
     [BANGER_DEMO_V1_VM_SERVICE_DELETE] = {
         .name = "Delete",

@@ -1,0 +1,121 @@
+/* Scopes; see scope.h. */
+#include "daemon/core/scope.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "daemon/core/core.h"
+#include "daemon/core/operation_run.h"
+#include "daemon/core/session.h"
+#include "daemon/core/vm.h"
+#include "daemon/core/vm_spec.h"
+
+/* A VM that is gone, with as many labels as it had. */
+struct departed {
+    char id[ID_BYTES];
+    uint32_t n;
+    struct label labels[];
+};
+
+struct scope_memory {
+    struct departed *ring[SCOPE_REMEMBERED]; /* owned */
+    size_t next;
+};
+
+bool scope_has_vm(const struct labels *scope, const struct vm *vm)
+{
+    return !scope || vm_labels_match(&vm->labels, scope);
+}
+
+static const struct departed *find_departed(const struct core *core, const char *vm_id)
+{
+    const struct scope_memory *m = core->scope_memory;
+    for (size_t i = 0; m && i < SCOPE_REMEMBERED; i++)
+        if (m->ring[i] && strcmp(m->ring[i]->id, vm_id) == 0)
+            return m->ring[i];
+    return NULL;
+}
+
+bool scope_has_vm_id(const struct core *core, const struct labels *scope, const char *vm_id)
+{
+    if (!scope)
+        return true;
+    const struct vm_entry *e = vm_find_id((struct core *)core, vm_id);
+    if (e)
+        return scope_has_vm(scope, &e->vm);
+    const struct departed *d = find_departed(core, vm_id);
+    if (!d)
+        return false;
+    struct labels labels = {.n = d->n};
+    memcpy(labels.at, d->labels, d->n * sizeof(labels.at[0]));
+    return vm_labels_match(&labels, scope);
+}
+
+bool scope_has_event(const struct core *core, const struct labels *scope, const struct event *event)
+{
+    return scope_has_vm_id(core, scope, event->vm_id) ||
+           (!*event->vm_id && (strncmp(event->resource, "image/", 6) == 0 ||
+                               strncmp(event->resource, "kernel/", 7) == 0));
+}
+
+int scope_check_labels(const struct labels *scope, const struct labels *labels, struct err *err)
+{
+    static const struct labels none = {.n = 0};
+    for (uint32_t i = 0; scope && i < scope->n; i++) {
+        struct labels one = {.n = 1};
+        one.at[0] = scope->at[i];
+        if (vm_labels_match(labels ? labels : &none, &one))
+            continue;
+        err_set(err, ERR_DENIED,
+                "your role is bound to VMs with the label %s=%s: this one would not have it",
+                scope->at[i].key, scope->at[i].value);
+        return err_tag(err, "OUT_OF_SCOPE", NULL);
+    }
+    return 0;
+}
+
+void scope_owner(const struct core *core, const char *resource, char vm_id[ID_BYTES])
+{
+    const char *slash = strchr(resource, '/'), *id = slash ? slash + 1 : "";
+    vm_id[0] = '\0';
+    if (strncmp(resource, "operation/", 10) == 0 && core->operations) {
+        const struct operation_entry *op = map_find(&core->operations->by_id, id);
+        resource = op ? op->op.resource : "";
+        slash = strchr(resource, '/');
+        id = slash ? slash + 1 : "";
+    }
+    if (strncmp(resource, "session/", 8) == 0 && core->sessions) {
+        const struct session_entry *e = session_find_id((struct core *)core, id);
+        id = e ? e->session.vm_id : "";
+    } else if (strncmp(resource, "vm/", 3) != 0) {
+        return;
+    }
+    snprintf(vm_id, ID_BYTES, "%s", id);
+}
+
+void scope_remember(struct core *core, const struct vm *vm)
+{
+    size_t bytes = vm->labels.n * sizeof(vm->labels.at[0]);
+    if (!core->scope_memory)
+        core->scope_memory = calloc(1, sizeof(*core->scope_memory));
+    struct scope_memory *m = core->scope_memory;
+    struct departed *d = m && vm->labels.n > 0 ? malloc(sizeof(*d) + bytes) : NULL;
+    if (!d) /* no scope has it, or there is no memory: its end is not told to those with a scope */
+        return;
+    memcpy(d->id, vm->id, sizeof(d->id));
+    d->n = vm->labels.n;
+    memcpy(d->labels, vm->labels.at, bytes);
+    free(m->ring[m->next]);
+    m->ring[m->next] = d;
+    m->next = (m->next + 1) % SCOPE_REMEMBERED;
+}
+
+void scope_forget_all(struct core *core)
+{
+    for (size_t i = 0; core->scope_memory && i < SCOPE_REMEMBERED; i++)
+        free(core->scope_memory->ring[i]);
+    free(core->scope_memory);
+    core->scope_memory = NULL;
+}

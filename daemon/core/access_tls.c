@@ -183,8 +183,14 @@ int access_open(struct core *core, struct err *err)
     struct access *access = core->access;
     if (!access->address[0] || access->listening)
         return 0;
-    if (rpc_server_listen_tls(core->rpc_server, access->address, access->tls, NULL, err) < 0)
+    uint16_t port = 0;
+    if (rpc_server_listen_tls(core->rpc_server, access->address, access->tls, &port, err) < 0)
         return -1;
+    /* Port 0 takes a free one: that is where clients find us. */
+    char *colon = strrchr(access->address, ':');
+    size_t room = sizeof(access->address) - (size_t)(colon - access->address);
+    if (strcmp(colon, ":0") == 0 && room > 6)
+        snprintf(colon, room, ":%u", port);
     access->listening = true;
     log_info("bangerd", "listens on %s, TLS 1.3 only", access->address);
     return 0;

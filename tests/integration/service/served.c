@@ -16,6 +16,7 @@
 #include "banger/v1/snapshot.rpc.h"
 #include "banger/v1/vm.rpc.h"
 #include "base/err.h"
+#include "daemon/core/access.h"
 #include "daemon/core/vm_ops.h"
 #include "daemon/service/service.h"
 #include "grpc/health/v1/health.rpc.h"
@@ -46,7 +47,8 @@ static void fatal(const char *what, const struct err *err)
 static int identify(void *arg, struct rpc_peer *peer, struct err *err)
 {
     struct served *s = arg;
-    (void)err;
+    if (peer->kind == RPC_PEER_TLS)
+        return access_identify(&s->world.core, peer, err);
     snprintf(peer->principal, sizeof(peer->principal), "test");
     peer->role = (enum rpc_role)atomic_load(&s->role);
     atomic_fetch_add(&s->connections, 1);

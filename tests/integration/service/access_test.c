@@ -1,0 +1,192 @@
+/* Every method times every role over mutual TLS, with identities that enrolled by tokens, and over
+ * a Unix socket; roles that are bound to a label; a revoked identity's live stream. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "banger/remote.h"
+#include "base/fs.h"
+#include "google/protobuf/descriptor.pb-c.h"
+#include "tests/integration/service/served.h"
+#include "tests/support/check.h"
+
+#define TEXT(s) ((char *)(uintptr_t)(s))
+
+static struct served served;
+static struct banger_client *local;
+static struct banger_error error;
+static char address[128];
+
+static void listen_tls(void)
+{
+    Banger__V1__InitAuthRequest init = BANGER__V1__INIT_AUTH_REQUEST__INIT;
+    init.listen = TEXT("127.0.0.1:0");
+    Banger__V1__InitAuthResponse *response = banger_init_auth(local, &init, NULL, &error);
+    if (CHECK(response != NULL))
+        snprintf(address, sizeof(address), "%s", response->listen);
+    banger_message_free(response ? &response->base : NULL);
+    CHECK(strstr(address, ":0") == NULL);
+}
+
+/* Enrolls, and connects with the certificate. */
+static struct banger_client *enroll(const char *name, int role, bool scoped)
+{
+    Banger__V1__CreateTokenRequest create = BANGER__V1__CREATE_TOKEN_REQUEST__INIT;
+    Banger__V1__LabelSelector scope = BANGER__V1__LABEL_SELECTOR__INIT;
+    Banger__V1__Label label = BANGER__V1__LABEL__INIT, *labels[] = {&label};
+    label.key = TEXT("env");
+    label.value = TEXT("ci");
+    scope.match = labels;
+    scope.n_match = 1;
+    create.principal = TEXT(name);
+    create.role = (Banger__V1__Role)role;
+    create.scope = scoped ? &scope : NULL;
+    Banger__V1__CreateTokenResponse *made = banger_create_token(local, &create, NULL, &error);
+    const struct banger_client_options options = {.retry_ms = -1};
+    struct banger_client *client = NULL;
+    if (CHECK(made != NULL) &&
+        CHECK_INT(banger_context_enroll(address, made->token, name, &error), 0))
+        client = banger_connect_context(name, &options, &error);
+    banger_message_free(made ? &made->base : NULL);
+    if (!CHECK(client != NULL)) {
+        fprintf(stderr, "  (%s)\n", error.message);
+        exit(EXIT_FAILURE);
+    }
+    return client;
+}
+
+static const ProtobufCFieldDescriptor *string_field(const struct rpc_method *m, const char *name)
+{
+    const ProtobufCFieldDescriptor *f =
+        protobuf_c_message_descriptor_get_field_by_name(m->request, name);
+    return f && f->type == PROTOBUF_C_TYPE_STRING && f->label != PROTOBUF_C_LABEL_REPEATED &&
+                   !(f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
+               ? f
+               : NULL;
+}
+
+/* A request id with a blank keeps those who may from changing anything. */
+static enum banger_code try_method(struct banger_client *client, const struct rpc_method *method)
+{
+    ProtobufCMessage *m = calloc(1, method->request->sizeof_message);
+    const char *bad_id = "not an id";
+    const ProtobufCFieldDescriptor *id = string_field(method, "request_id");
+    protobuf_c_message_init(method->request, m);
+    if (id)
+        memcpy((char *)m + id->offset, &bad_id, sizeof(bad_id));
+    bool waits = strncmp(method->name, "Watch", 5) == 0;
+    enum banger_code code =
+        served_call(client, method, m, waits ? 100 : SERVED_WAIT_MS, NULL, &error);
+    free(m);
+    return code;
+}
+
+static void check_methods(struct banger_client *client, int role, bool scoped)
+{
+    for (size_t s = 0; served_services[s]; s++)
+        for (size_t i = 0; i < served_services[s]->n_methods; i++) {
+            const struct rpc_method *method = &served_services[s]->methods[i];
+            bool may = role >= method->role && !(scoped && method->host_wide);
+            enum banger_code code = try_method(client, method);
+            bool denied = code == BANGER_PERMISSION_DENIED;
+            bool reached = code != BANGER_UNAVAILABLE && code != BANGER_UNKNOWN;
+            if (!CHECK_INT(denied, !may) || !CHECK(reached) ||
+                (denied &&
+                 !CHECK_STR(error.reason, role < method->role ? "ROLE_TOO_LOW" : "SCOPED")))
+                fprintf(stderr, "  (%s as %d: %s %s)\n", method->path, role, banger_code_name(code),
+                        error.message);
+        }
+}
+
+static void test_every_method_and_role(void)
+{
+    static const char *const names[] = {"", "", "viewer", "operator", "admin", "fleet"};
+    for (int role = RPC_ROLE_VIEWER; role <= RPC_ROLE_FLEET && !check_failures; role++)
+        for (int scoped = 0; scoped < 2; scoped++) {
+            char name[32];
+            snprintf(name, sizeof(name), "%s%s", names[role], scoped ? "-ci" : "");
+            struct banger_client *client = enroll(name, role, scoped);
+            check_methods(client, role, scoped);
+            banger_close(client);
+        }
+    for (int role = RPC_ROLE_ANYONE; role <= RPC_ROLE_FLEET && !check_failures; role++) {
+        atomic_store(&served.role, role);
+        struct banger_client *client = served_connect(&served);
+        check_methods(client, role, false);
+        banger_close(client);
+    }
+}
+
+static const struct rpc_service *find_service(const char *name)
+{
+    for (size_t s = 0; served_services[s]; s++)
+        if (strcmp(served_services[s]->name, name) == 0)
+            return served_services[s];
+    return NULL;
+}
+
+/* The walk above leaves out nothing of the compiled contract. */
+static void test_nothing_is_left_out(void)
+{
+    char *bytes = NULL, name[160];
+    size_t len = 0, n = 0;
+    CHECK_INT(fs_read(BANGER_DESCRIPTOR_FILE, 1 << 22, &bytes, &len, NULL), 0);
+    Google__Protobuf__FileDescriptorSet *set =
+        google__protobuf__file_descriptor_set__unpack(NULL, len, (const uint8_t *)bytes);
+    free(bytes);
+    for (size_t i = 0; CHECK(set != NULL) && i < set->n_file; i++)
+        for (size_t k = 0; k < set->file[i]->n_service; k++) {
+            if (strcmp(set->file[i]->package, "banger.v1") != 0)
+                continue;
+            snprintf(name, sizeof(name), "banger.v1.%s", set->file[i]->service[k]->name);
+            const struct rpc_service *service = find_service(name);
+            if (CHECK(service != NULL))
+                CHECK_INT(service->n_methods, set->file[i]->service[k]->n_method);
+            n++;
+        }
+    CHECK(n >= 11);
+    google__protobuf__file_descriptor_set__free_unpacked(set, NULL);
+}
+
+static void test_revoked_under_a_stream(void)
+{
+    struct banger_client *client = enroll("mallory", RPC_ROLE_VIEWER, false);
+    Banger__V1__WatchEventsRequest request = BANGER__V1__WATCH_EVENTS_REQUEST__INIT;
+    struct banger_stream *stream = banger_stream_open(client, "/banger.v1.EventService/WatchEvents",
+                                                      &request.base, NULL, &error);
+    CHECK(stream != NULL);
+    CHECK_INT(served_call(client, served_method("/banger.v1.VMService/ListVMs"), NULL,
+                          SERVED_WAIT_MS, NULL, &error),
+              BANGER_OK);
+    Banger__V1__RevokeIdentityRequest revoke = BANGER__V1__REVOKE_IDENTITY_REQUEST__INIT;
+    revoke.principal = TEXT("mallory");
+    Banger__V1__Identity *revoked = banger_revoke_identity(local, &revoke, NULL, &error);
+    CHECK(revoked && revoked->revoked);
+    banger_message_free(revoked ? &revoked->base : NULL);
+    enum banger_next next;
+    ProtobufCMessage *message;
+    while ((next = banger_stream_next(stream, SERVED_WAIT_MS, &message, &error)) ==
+           BANGER_NEXT_MESSAGE)
+        banger_message_free(message); /* what happened before */
+    CHECK_INT(next, BANGER_NEXT_ERROR);
+    banger_stream_close(stream);
+    CHECK_INT(served_call(client, served_method("/banger.v1.VMService/ListVMs"), NULL,
+                          SERVED_WAIT_MS, NULL, &error),
+              BANGER_UNAUTHENTICATED);
+    banger_close(client);
+}
+
+int main(void)
+{
+    char config[PATH_BYTES + 16];
+    served_open(&served);
+    snprintf(config, sizeof(config), "%s/config", served.dir);
+    setenv("BANGER_CONFIG_DIR", config, 1);
+    local = served_connect(&served);
+    RUN(listen_tls);
+    RUN(test_every_method_and_role);
+    RUN(test_nothing_is_left_out);
+    RUN(test_revoked_under_a_stream);
+    banger_close(local);
+    served_close(&served);
+    return check_end();
+}

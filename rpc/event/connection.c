@@ -21,9 +21,23 @@ static void connection_wake(void *arg)
     server_wake(conn->server);
 }
 
+void connection_tell_fault(struct connection *conn)
+{
+    const struct wire_conn *wire = conn->wire;
+    if (!wire->fault[0] || conn->blamed)
+        return;
+    conn->blamed = true;
+    const char *who = wire->peer.principal[0] ? wire->peer.principal : "a stranger";
+    if (wire->greeted && !wire->broken && !wire->condemned)
+        log_info("rpc", "mistake of %s at %s: %s", who, wire->peer.address, wire->fault);
+    else
+        log_warn("rpc", "misbehaviour of %s at %s: %s", who, wire->peer.address, wire->fault);
+}
+
 void connection_close(struct connection *conn, const struct err *why)
 {
     struct rpc_server *server = conn->server;
+    connection_tell_fault(conn);
     event_del(&conn->read_event);
     event_del(&conn->write_event);
     deadlines_remove(&server->deadlines, &conn->idle);
@@ -46,6 +60,7 @@ void connection_linger(struct connection *conn, const struct err *why)
     struct rpc_server *server = conn->server;
     connection_unwatch(conn);
     conn->lingering = true;
+    wire_conn_close(conn->wire, why); /* what its calls hold is not for the peer to keep */
     if (buf_len(&conn->unsent) > 0 || shutdown(conn->fd, SHUT_WR) < 0 ||
         deadlines_set(&server->deadlines, &conn->idle, clock_mono_ms() + LINGER_MS) < 0) {
         connection_close(conn, why);
@@ -158,11 +173,21 @@ static enum flush connection_flush_unsent(struct connection *conn)
     return FLUSH_MORE;
 }
 
+/* TLS says goodbye by itself, when it is freed. */
+static void connection_say_goodbye(struct connection *conn, const struct err *why)
+{
+    if (conn->tls)
+        connection_close(conn, why);
+    else
+        connection_linger(conn, why);
+}
+
 void connection_flush(struct connection *conn)
 {
     list_remove(&conn->dirty_link);
     if (conn->lingering)
         return;
+    connection_tell_fault(conn);
     enum flush state = connection_flush_unsent(conn);
     if (state == FLUSH_CLOSED)
         return;
@@ -186,14 +211,33 @@ void connection_flush(struct connection *conn)
     }
     if (state == FLUSH_DONE && wire_conn_is_finished(conn->wire)) {
         err_set(&why, ERR_UNAVAILABLE, "the connection has ended");
-        if (conn->tls)
-            connection_close(conn, &why);
-        else
-            connection_linger(conn, &why);
+        connection_say_goodbye(conn, &why);
         return;
     }
     bool congested = state == FLUSH_BLOCKED && wire_conn_is_congested(conn->wire);
     connection_want(conn, !congested, state != FLUSH_DONE);
+}
+
+/* HTTP/2 can say no more: its last frame is made by hand. */
+static void connection_give_up(struct connection *conn, const struct err *why)
+{
+    struct rpc_server *server = conn->server;
+    struct buf *block = &server->write_block;
+    struct err err;
+    connection_tell_fault(conn);
+    wire_conn_last_words(conn->wire, why, block);
+    if (conn->tls) {
+        int rv = tls_send(conn->tls, buf_data(block), buf_len(block), &server->tls_block, &err);
+        block->head = block->tail = 0;
+        block = &server->tls_block;
+        if (rv < 0) {
+            block->head = block->tail = 0;
+            connection_close(conn, why);
+            return;
+        }
+    }
+    if (connection_write(conn, block))
+        connection_say_goodbye(conn, why);
 }
 
 static void connection_on_readable(evutil_socket_t fd, short what, void *arg)
@@ -222,10 +266,12 @@ static void connection_on_readable(evutil_socket_t fd, short what, void *arg)
         return;
     if (wire_conn_receive(conn->wire, data, len, &err) < 0) {
         log_debug("rpc", "connection of %s: %s", conn->wire->peer.principal, err.message);
-        connection_close(conn, &err);
+        connection_give_up(conn, &err);
         return;
     }
     conn->progress_ms = conn->wire->now_ms;
+    if (conn->wire->headers_ms)
+        connection_expect_headers(conn);
     connection_flush(conn);
     server_arm_timer(server);
 }
@@ -235,35 +281,6 @@ static void connection_on_writable(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     connection_flush(arg);
-}
-
-/* Also the handshake's deadline: a peer that has not sent its preface by then is not one. */
-static void connection_idle_passed(struct deadline *d)
-{
-    struct connection *conn = container_of(d, struct connection, idle);
-    struct rpc_server *server = conn->server;
-    struct err why;
-    int64_t now = clock_mono_ms(), at = conn->progress_ms + server->config.idle_timeout_ms;
-    bool stuck = buf_len(&conn->unsent) > 0;
-    if (conn->lingering) {
-        err_set(&why, ERR_UNAVAILABLE, "the connection has ended");
-    } else if (!conn->wire->greeted) {
-        err_set(&why, ERR_DEADLINE, "the peer did not begin HTTP/2 in time");
-    } else if (now < at || (conn->wire->n_calls > 0 && !stuck)) {
-        if (deadlines_set(&server->deadlines, d,
-                          at > now ? at : now + server->config.idle_timeout_ms) == 0)
-            return;
-        err_set(&why, ERR_LIMIT, "out of memory");
-    } else if (!stuck) {
-        /* Says GOAWAY; the flush closes it then. */
-        wire_conn_drain(conn->wire);
-        connection_flush(conn);
-        return;
-    } else {
-        err_set(&why, ERR_UNAVAILABLE, "the peer does not read");
-    }
-    log_debug("rpc", "connection of %s: %s", conn->wire->peer.principal, why.message);
-    connection_close(conn, &why);
 }
 
 static struct connection *connection_new(struct rpc_server *server, int fd, struct err *err)

@@ -27,7 +27,6 @@ enum {
     WRITE_BLOCK_BYTES = 256 << 10,   /* pulled and written at a time … */
     WRITE_BLOCK_MAX_BYTES = 1 << 20, /* … with room for the frames behind it */
     LINGER_MS = 1000,                /* for a peer to read our last words and close */
-    REFUSALS_LOG_MS = 1000,          /* at most one line about refused handshakes in so long */
 };
 
 /* What goes with the server. */
@@ -50,8 +49,6 @@ struct rpc_server {
     struct list connections, dirty, listeners;
     struct list handshakes; /* connection.handshake_link, the oldest first */
     size_t n_connections, n_handshakes;
-    size_t n_refused; /* handshakes since the last line about them */
-    int64_t refused_ms;
     uint8_t *read_block;               /* owned, READ_BLOCK_BYTES */
     struct buf write_block;            /* empty between flushes */
     struct buf tls_block, plain_block; /* TLS output and input, empty between events */
@@ -82,6 +79,7 @@ struct connection {
     bool shaking;   /* in server->handshakes: the handshake is not done, or has failed */
     bool lingering; /* we are done: what comes is thrown away until the peer closes */
     bool cut;       /* to be closed with the next flush */
+    bool blamed;    /* what the peer did wrong was logged */
     bool aged;      /* sent away for its age, may end its calls */
 };
 
@@ -108,6 +106,9 @@ void connection_flush(struct connection *conn);
  * of the peer's unread would reset the connection, and take from it what we said last. Nothing may
  * be unsent. Closes at once where that cannot be had. */
 void connection_linger(struct connection *conn, const struct err *why);
+/* Logs what the peer did wrong, if anything, once: whoever looks into an attack wants to know who
+ * and what, not how often. */
+void connection_tell_fault(struct connection *conn);
 /* Sends a block, behind what waits already, and empties it. False: the connection is closed. */
 bool connection_write(struct connection *conn, struct buf *block);
 /* What is waited for. */
@@ -122,6 +123,10 @@ bool connection_tls_receive(struct connection *conn, const uint8_t **data, size_
 void connection_tls_done(struct connection *conn);
 
 /* lifetime.c */
+/* Starts or keeps the clock of a block of headers that has begun and not ended. */
+void connection_expect_headers(struct connection *conn);
+/* The deadline `idle`: also the handshake's and the headers'. */
+void connection_idle_passed(struct deadline *d);
 /* Starts what ends a connection in time; -1: no memory. */
 int connection_watch(struct connection *conn);
 void connection_unwatch(struct connection *conn);

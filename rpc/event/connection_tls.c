@@ -31,8 +31,10 @@ int connection_tls_open(struct connection *conn, struct tls_context *context, st
     if (server->n_handshakes >= server->config.max_handshakes) {
         struct err why;
         err_set(&why, ERR_LIMIT, "too many handshakes at once");
-        struct list *oldest = list_first(&server->handshakes);
-        connection_close(container_of(oldest, struct connection, handshake_link), &why);
+        struct connection *oldest =
+            container_of(list_first(&server->handshakes), struct connection, handshake_link);
+        wire_conn_blame(oldest->wire, "the slowest of too many handshakes at once");
+        connection_close(oldest, &why);
     }
     conn->tls = tls_new(context, NULL, err);
     if (!conn->tls)
@@ -57,26 +59,11 @@ void connection_tls_done(struct connection *conn)
     conn->tls = NULL;
 }
 
-/* One line a second at most, whatever knocks. */
-static void tls_log_refusal(struct connection *conn, const struct err *err)
-{
-    struct rpc_server *server = conn->server;
-    int64_t now = clock_mono_ms();
-    server->n_refused++;
-    if (server->refused_ms && now - server->refused_ms < REFUSALS_LOG_MS) {
-        log_debug("rpc", "refuse %s: %s", conn->wire->peer.address, err->message);
-        return;
-    }
-    log_warn("rpc", "refuse %s: %s (%zu since the last such line)", conn->wire->peer.address,
-             err->message, server->n_refused);
-    server->refused_ms = now;
-    server->n_refused = 0;
-}
-
 /* The alert must arrive, though the peer's first request may be unread. */
 static void tls_refuse(struct connection *conn, const struct err *err)
 {
-    tls_log_refusal(conn, err);
+    wire_conn_blame(conn->wire, "%s", err->message);
+    connection_tell_fault(conn);
     if (connection_write(conn, &conn->server->tls_block))
         connection_linger(conn, err);
 }
@@ -112,7 +99,7 @@ bool connection_tls_receive(struct connection *conn, const uint8_t **data, size_
         return false;
     }
     if (!was_ready && tls_identify(conn, &err) < 0) {
-        tls_log_refusal(conn, &err);
+        wire_conn_blame(conn->wire, "%s", err.message);
         connection_close(conn, &err);
         return false;
     }

@@ -1,4 +1,5 @@
-/* How long connections live: keepalive, age, lists of them and kicking one out; see server.h. */
+/* How long connections live: handshake, idleness, keepalive, age; lists of them and kicking one
+ * out; see server.h. */
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -12,6 +13,55 @@ static void connection_end(struct connection *conn, const char *why)
     err_set(&err, ERR_UNAVAILABLE, "%s", why);
     log_debug("rpc", "connection of %s: %s", conn->wire->peer.principal, why);
     connection_close(conn, &err);
+}
+
+void connection_expect_headers(struct connection *conn)
+{
+    int64_t at = conn->wire->headers_ms + conn->server->config.handshake_timeout_ms;
+    /* Without memory it stays what it was. */
+    if (at < conn->idle.at_ms)
+        (void)deadlines_set(&conn->server->deadlines, &conn->idle, at);
+}
+
+/* What a silent peer did not do in time, or NULL. */
+static const char *connection_late(const struct connection *conn, int64_t now)
+{
+    const struct wire_conn *wire = conn->wire;
+    if (conn->shaking)
+        return "the handshake did not end in time";
+    if (!wire->greeted)
+        return "HTTP/2 did not begin in time";
+    if (wire->headers_ms && now >= wire->headers_ms + conn->server->config.handshake_timeout_ms)
+        return "headers did not end in time";
+    return NULL;
+}
+
+void connection_idle_passed(struct deadline *d)
+{
+    struct connection *conn = container_of(d, struct connection, idle);
+    struct rpc_server *server = conn->server;
+    struct err why;
+    int64_t now = clock_mono_ms(), at = conn->progress_ms + server->config.idle_timeout_ms;
+    bool stuck = buf_len(&conn->unsent) > 0;
+    const char *late = conn->lingering ? "the connection has ended" : connection_late(conn, now);
+    if (!late && now >= at && stuck)
+        late = "the peer does not read";
+    if (late) {
+        if (!conn->lingering)
+            wire_conn_blame(conn->wire, "%s", late);
+        err_set(&why, ERR_DEADLINE, "%s", late);
+    } else if (now < at || conn->wire->n_calls > 0) {
+        if (deadlines_set(&server->deadlines, d,
+                          at > now ? at : now + server->config.idle_timeout_ms) == 0)
+            return;
+        err_set(&why, ERR_LIMIT, "out of memory");
+    } else {
+        /* Says GOAWAY; the flush closes it then. */
+        wire_conn_drain(conn->wire);
+        connection_flush(conn);
+        return;
+    }
+    connection_close(conn, &why);
 }
 
 static void connection_keepalive_passed(struct deadline *d)

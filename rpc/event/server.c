@@ -18,6 +18,8 @@ static const struct rpc_server_config defaults = {
     .max_buffered_output_bytes = 16 << 20, /* a full window for each of a few streams */
     .max_handshakes = 128,                 /* 0.25 s of CPU; who is served takes no place */
     .handshake_timeout_ms = 10 * 1000,
+    .request_timeout_ms =
+        60 * 1000, /* a megabyte by a modem; most methods' deadlines are shorter */
     .idle_timeout_ms = 10 * 60 * 1000,
     .min_ping_interval_ms = 5 * 1000,   /* stock clients ping every ten seconds at most */
     .keepalive_interval_ms = 60 * 1000, /* below what middle boxes keep silent connections */
@@ -111,6 +113,7 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
     OR_DEFAULT(c, max_buffered_output_bytes);
     OR_DEFAULT(c, max_handshakes);
     OR_DEFAULT(c, handshake_timeout_ms);
+    OR_DEFAULT(c, request_timeout_ms);
     OR_DEFAULT(c, idle_timeout_ms);
     OR_DEFAULT(c, min_ping_interval_ms);
     OR_DEFAULT(c, keepalive_interval_ms);
@@ -118,9 +121,14 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
     OR_DEFAULT(c, max_age_ms);
     OR_DEFAULT(c, max_age_grace_ms);
     server->loop = loop;
-    server->limits = (struct wire_limits){(uint32_t)c->max_streams, c->max_message_bytes,
-                                          c->max_header_list_bytes, c->max_buffered_output_bytes,
-                                          c->min_ping_interval_ms};
+    server->limits = (struct wire_limits){
+        .max_streams = (uint32_t)c->max_streams,
+        .max_message_bytes = c->max_message_bytes,
+        .max_header_list_bytes = c->max_header_list_bytes,
+        .max_queued_bytes = c->max_buffered_output_bytes,
+        .min_ping_interval_ms = c->min_ping_interval_ms,
+        .request_timeout_ms = c->request_timeout_ms > 0 ? c->request_timeout_ms : 0,
+    };
     router_init(&server->wire.router);
     server->wire.authorize = c->authorize;
     server->wire.arg = c->arg;

@@ -25,7 +25,8 @@ struct rpc_server_config {
     size_t max_header_list_bytes;
     size_t max_buffered_output_bytes; /* per connection */
     size_t max_handshakes;            /* TLS, at once; more push out the oldest */
-    int64_t handshake_timeout_ms;     /* until the HTTP/2 preface and SETTINGS are in */
+    int64_t handshake_timeout_ms;     /* for the HTTP/2 preface and SETTINGS; for headers to end */
+    int64_t request_timeout_ms;       /* for a request that is one message to end; < 0: none */
     int64_t idle_timeout_ms;          /* no streams and no bytes for so long: GOAWAY */
     int64_t min_ping_interval_ms;     /* of peers; those that ping more often are sent away */
     int64_t keepalive_interval_ms;    /* silent so long: pinged; not on Unix sockets; < 0: never */

@@ -16,6 +16,10 @@ static void call_deadline_passed(struct deadline *d)
     err_clear(&err);
     err_set(&err, ERR_DEADLINE, "the deadline passed");
     if (wire_conn_is_server(call->conn)) {
+        if (!call->remote_ended && !(call->method->streams & RPC_CLIENT_STREAMS)) {
+            err_set(&err, ERR_DEADLINE, "the request did not end in time");
+            wire_conn_blame(call->conn, "%s: %s", call->method->path, err.message);
+        }
         bool answered = call->ended;
         call_drop_output(call);
         if (answered) /* but the peer does not take the answer */
@@ -192,6 +196,8 @@ void call_fail(struct rpc_call *call, const struct err *err)
     if (call->over)
         return;
     if (wire_conn_is_server(call->conn)) {
+        if (err->code != ERR_CANCELLED)
+            wire_conn_blame(call->conn, "%s: %s", call->method->path, err->message);
         rpc_call_finish(call, err);
         return;
     }

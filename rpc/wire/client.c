@@ -70,7 +70,10 @@ struct rpc_client *rpc_client_new(const char *authority, struct err *err)
     buf_init(&c->out, OUTPUT_MAX_BYTES);
     memcpy(c->authority, authority, strlen(authority));
     const struct wire_conn_config config = {
-        .limits = {MAX_STREAMS, MAX_RESPONSE_BYTES, MAX_HEADER_LIST_BYTES, MAX_QUEUED_BYTES, 0},
+        .limits = {.max_streams = MAX_STREAMS,
+                   .max_message_bytes = MAX_RESPONSE_BYTES,
+                   .max_header_list_bytes = MAX_HEADER_LIST_BYTES,
+                   .max_queued_bytes = MAX_QUEUED_BYTES},
         .deadlines = &c->deadlines,
         .pool = &c->pool,
     };

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "rpc/wire/abuse.h"
 #include "rpc/wire/pool.h"
 #include "rpc/wire/stream.h"
 
@@ -14,9 +15,6 @@ enum {
     MAX_OUTBOUND_ACKS = 128, /* PING and SETTINGS answers a peer may make us queue */
     MAX_SETTINGS = 32,       /* entries in one SETTINGS frame */
     MAX_CONTINUATIONS = 8,   /* frames of one header block */
-    RESET_BURST = 1000,      /* streams a peer may reset at once … */
-    RESET_RATE = 100,        /* … and per second (CVE-2023-44487) */
-    MAX_PING_STRIKES = 2,
     CONGESTED_FRAMES = 1024, /* control frames that wait for a peer that does not read */
 };
 
@@ -35,6 +33,10 @@ static struct rpc_call *conn_call(struct wire_conn *conn, int32_t stream_id)
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user_data)
 {
     struct wire_conn *conn = user_data;
+    if (hd->type == NGHTTP2_DATA && hd->length > 0)
+        abuse_useful_frame(conn);
+    else if (hd->type != NGHTTP2_HEADERS && abuse_idle_frame(conn) < 0)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
     if ((hd->type != NGHTTP2_HEADERS && hd->type != NGHTTP2_DATA && hd->type != NGHTTP2_PRIORITY) ||
         (hd->stream_id != 0 && conn_call(conn, hd->stream_id)))
         return 0;
@@ -55,6 +57,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     nghttp2_session_set_stream_user_data(session, call->stream_id, call);
     conn->hot_call = call;
+    conn->headers_ms = conn->now_ms;
     return 0;
 }
 
@@ -72,7 +75,10 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
         client_header(call, n.base, n.len, v.base, v.len);
     else if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
         serve_header(call, n.base, n.len, v.base, v.len);
-    return 0;
+    return wire_conn_is_server(conn) &&
+                   call->header_bytes > ABUSE_HEADERS_FACTOR * conn->limits.max_header_list_bytes
+               ? NGHTTP2_ERR_CALLBACK_FAILURE
+               : 0;
 }
 
 static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id,
@@ -89,9 +95,7 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream
     return 0;
 }
 
-static const uint8_t drain_ping[8] = "drained?", alive_ping[8] = "alive?";
-
-static int conn_goaway(struct wire_conn *conn, uint32_t code, const char *why)
+int wire_conn_goaway(struct wire_conn *conn, uint32_t code, const char *why)
 {
     int32_t last = nghttp2_session_get_last_proc_stream_id(conn->session);
     return wire_conn_check(conn, nghttp2_submit_goaway(conn->session, NGHTTP2_FLAG_NONE, last, code,
@@ -100,35 +104,14 @@ static int conn_goaway(struct wire_conn *conn, uint32_t code, const char *why)
                : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
+static const uint8_t drain_ping[8] = "drained?", alive_ping[8] = "alive?";
+
 /* The peer knows that we drain: what it began before has come. */
 static int conn_answered(struct wire_conn *conn, const uint8_t *ping)
 {
     if (!wire_conn_is_server(conn) || !conn->draining || memcmp(ping, drain_ping, 8) != 0)
         return 0;
-    return conn_goaway(conn, NGHTTP2_NO_ERROR, "");
-}
-
-/* A ping costs the peer nothing and us an answer: too many without any call between end the
- * connection, as gRPC's servers do it (A8-client-side-keepalive.md). */
-static int conn_pinged(struct wire_conn *conn)
-{
-    int64_t before = conn->peer_pinged_ms;
-    if (conn->limits.min_ping_interval_ms == 0)
-        return 0;
-    conn->peer_pinged_ms = conn->now_ms;
-    if (conn->sent_data) {
-        conn->sent_data = false;
-        conn->ping_strikes = 0;
-        return 0;
-    }
-    if (before == 0 || conn->now_ms - before >= conn->limits.min_ping_interval_ms ||
-        ++conn->ping_strikes <= MAX_PING_STRIKES)
-        return 0;
-    if (conn_goaway(conn, NGHTTP2_ENHANCE_YOUR_CALM, "too_many_pings") < 0 ||
-        !wire_conn_check(
-            conn, nghttp2_session_terminate_session(conn->session, NGHTTP2_ENHANCE_YOUR_CALM)))
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
-    return 0;
+    return wire_conn_goaway(conn, NGHTTP2_NO_ERROR, "");
 }
 
 static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
@@ -143,6 +126,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
             call_input_end(call);
         break;
     case NGHTTP2_HEADERS:
+        conn->headers_ms = 0;
         call = conn_call(conn, frame->hd.stream_id);
         if (!call)
             break;
@@ -155,8 +139,11 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
         break;
     case NGHTTP2_RST_STREAM:
         call = conn_call(conn, frame->hd.stream_id);
-        if (call)
-            call->remote_reset = true;
+        if (!call)
+            break;
+        call->remote_reset = true;
+        if (wire_conn_is_server(conn) && !call->over)
+            return abuse_wasted_stream(conn);
         break;
     case NGHTTP2_SETTINGS:
         conn->greeted = true;
@@ -164,7 +151,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     case NGHTTP2_PING:
         if (frame->hd.flags & NGHTTP2_FLAG_ACK)
             return conn_answered(conn, frame->ping.opaque_data);
-        return conn_pinged(conn);
+        return abuse_ping(conn);
     case NGHTTP2_GOAWAY:
         if (!wire_conn_is_server(conn))
             conn->draining = true;
@@ -179,7 +166,10 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
 {
     struct wire_conn *conn = user_data;
-    conn->sent_data |= frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
+        return wire_conn_is_server(conn) ? abuse_sent(conn, frame) : 0;
+    conn->sent_data = true;
+    abuse_useful_frame(conn);
     if (conn->n_early == 0 || frame->hd.type != NGHTTP2_HEADERS ||
         !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         return 0;
@@ -235,7 +225,7 @@ static int conn_make_session(struct wire_conn *conn)
     nghttp2_option_set_max_outbound_ack(option, MAX_OUTBOUND_ACKS);
     nghttp2_option_set_max_settings(option, MAX_SETTINGS);
     nghttp2_option_set_max_continuations(option, MAX_CONTINUATIONS);
-    nghttp2_option_set_stream_reset_rate_limit(option, RESET_BURST, RESET_RATE);
+    nghttp2_option_set_stream_reset_rate_limit(option, ABUSE_ANY_RESET_BURST, ABUSE_ANY_RESET_RATE);
     rv = wire_conn_is_server(conn)
              ? nghttp2_session_server_new3(&conn->session, cb, conn, option, &mem)
              : nghttp2_session_client_new3(&conn->session, cb, conn, option, &mem);
@@ -345,11 +335,16 @@ int wire_conn_receive(struct wire_conn *conn, const uint8_t *data, size_t len, s
     ssize_t rv = nghttp2_session_mem_recv(conn->session, data, len);
     wire_conn_do_work(conn);
     conn->busy = false;
-    if (rv == NGHTTP2_ERR_BAD_CLIENT_MAGIC)
+    if (rv == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
+        wire_conn_blame(conn, "the peer does not speak HTTP/2");
         return err_set(err, ERR_INVALID, "the peer does not speak HTTP/2");
+    }
     if (rv < 0) {
+        if (!conn->broken && rv != NGHTTP2_ERR_NOMEM)
+            wire_conn_blame(conn, "HTTP/2: %s", nghttp2_strerror((int)rv));
         conn->broken = true;
-        return err_set(err, ERR_UNAVAILABLE, "HTTP/2: %s", nghttp2_strerror((int)rv));
+        return err_set(err, ERR_UNAVAILABLE, "%s",
+                       conn->fault[0] ? conn->fault : nghttp2_strerror((int)rv));
     }
     return conn->broken ? conn_broken(err) : 0;
 }
@@ -402,7 +397,7 @@ void wire_conn_drain(struct wire_conn *conn)
         return;
     conn->draining = true;
     if (conn->n_calls == 0) {
-        conn_goaway(conn, NGHTTP2_NO_ERROR, "");
+        wire_conn_goaway(conn, NGHTTP2_NO_ERROR, "");
     } else if (wire_conn_check(conn, nghttp2_submit_shutdown_notice(conn->session))) {
         wire_conn_check(conn, nghttp2_submit_ping(conn->session, NGHTTP2_FLAG_NONE, drain_ping));
     }
@@ -427,8 +422,9 @@ int64_t wire_conn_keepalive(struct wire_conn *conn, int64_t now_ms, int64_t inte
 
 bool wire_conn_is_finished(const struct wire_conn *conn)
 {
-    return !conn->session || (!nghttp2_session_want_read(conn->session) &&
-                              !nghttp2_session_want_write(conn->session));
+    return !conn->session || conn->condemned ||
+           (!nghttp2_session_want_read(conn->session) &&
+            !nghttp2_session_want_write(conn->session));
 }
 
 bool wire_conn_is_congested(const struct wire_conn *conn)

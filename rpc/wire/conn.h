@@ -33,7 +33,10 @@ struct wire_limits {
     size_t max_header_list_bytes; /* of one call's headers, counted as RFC 9113 6.5.2 does */
     size_t max_queued_bytes;      /* outgoing messages of all calls together */
     int64_t min_ping_interval_ms; /* the peer's pings without data between; 0: any */
+    int64_t request_timeout_ms;   /* headers to end, of a request that is one message; 0: none */
 };
+
+enum { WIRE_FAULT_BYTES = 128 };
 
 /* What all server connections share; calls are authorised before they are dispatched. */
 struct wire_server {
@@ -82,11 +85,16 @@ struct wire_conn {
     int64_t peer_pinged_ms; /* the peer's last ping, 0: none */
     unsigned ping_strikes;  /* pings that came too soon */
     bool sent_data;         /* HEADERS or DATA since the peer's last ping */
-    bool busy;              /* inside receive or pull: they look at the work themselves */
-    bool woken;             /* wake() was called, pull has not come yet */
-    bool broken;            /* out of memory or a fatal error: to be closed */
-    bool greeted;           /* the peer's SETTINGS are in */
-    bool draining;          /* GOAWAY came (client) or went (server) */
+    int64_t headers_ms; /* server: when the block of headers began that has not ended; 0: none */
+    int64_t idle_frames_ms, wasted_ms;    /* since when those are counted */
+    unsigned idle_frames, wasted_streams; /* the peer's that did nothing for any call */
+    char fault[WIRE_FAULT_BYTES]; /* what the peer did wrong first, for the log; "": nothing */
+    bool busy;                    /* inside receive or pull: they look at the work themselves */
+    bool woken;                   /* wake() was called, pull has not come yet */
+    bool broken;                  /* out of memory or a fatal error: to be closed */
+    bool greeted;                 /* the peer's SETTINGS are in */
+    bool condemned;               /* we said GOAWAY with an error: nothing more is read */
+    bool draining;                /* GOAWAY came (client) or went (server) */
 };
 
 /* NULL with err. The peer is filled in by the owner, before the first byte. */
@@ -99,6 +107,8 @@ int wire_conn_receive(struct wire_conn *conn, const uint8_t *data, size_t len, s
  * room for a frame (16 KiB and a bit) above target. Call again until nothing comes: handlers are
  * told of room at the end of it. */
 int wire_conn_pull(struct wire_conn *conn, struct buf *to, size_t target, struct err *err);
+/* After -1 from receive, in place of what pull has: a last GOAWAY that says why. */
+void wire_conn_last_words(struct wire_conn *conn, const struct err *why, struct buf *to);
 /* GOAWAY: calls in flight may end, new ones are not taken. Where calls are open the peer hears of
  * it first, so that what it begins meanwhile is not lost (RFC 9113 6.8). */
 void wire_conn_drain(struct wire_conn *conn);
@@ -121,6 +131,11 @@ static inline bool wire_conn_has_work(const struct wire_conn *conn)
 
 /* For the neighbours: output or work came up. */
 void wire_conn_touch(struct wire_conn *conn);
+/* For the neighbours: keeps the first thing that the peer did wrong. */
+void wire_conn_blame(struct wire_conn *conn, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* For the neighbours: 0, or NGHTTP2_ERR_CALLBACK_FAILURE. */
+int wire_conn_goaway(struct wire_conn *conn, uint32_t code, const char *why);
 /* For the neighbours: checks what an nghttp2_submit_… returned; false and broken on a fatal one. */
 bool wire_conn_check(struct wire_conn *conn, int rv);
 

@@ -130,6 +130,8 @@ void serve_header(struct rpc_call *call, const uint8_t *name, size_t name_len, c
 {
     call->header_bytes += name_len + value_len + HEADER_OVERHEAD_BYTES;
     if (call->header_bytes > call->conn->limits.max_header_list_bytes) {
+        wire_conn_blame(call->conn, "headers over the limit of %zu bytes",
+                        call->conn->limits.max_header_list_bytes);
         if (call->status.code == ERR_NONE)
             err_set(&call->status, ERR_LIMIT, "the headers are over the limit of %zu bytes",
                     call->conn->limits.max_header_list_bytes);
@@ -166,12 +168,35 @@ static int serve_authorize(struct rpc_call *call, struct err *err)
     return err_tag(err, "ROLE_TOO_LOW", NULL);
 }
 
+/* A request that is one message has to end in its own time, however long the call may take. */
 static int serve_deadline(struct rpc_call *call)
 {
-    int64_t ms = call->timeout_ms;
+    struct wire_conn *conn = call->conn;
+    int64_t ms = call->timeout_ms, request_ms = conn->limits.request_timeout_ms;
     if (ms < 0)
         ms = call->method->default_deadline_ms ? (int64_t)call->method->default_deadline_ms : -1;
-    return ms < 0 ? 0 : call_set_deadline(call, call->conn->now_ms + ms);
+    if (ms >= 0)
+        call->deadline_ms = conn->now_ms + ms;
+    if (request_ms > 0 && (ms < 0 || ms > request_ms) &&
+        !(call->method->streams & RPC_CLIENT_STREAMS)) {
+        call->request_timed = true;
+        return deadlines_set(conn->deadlines, &call->deadline, conn->now_ms + request_ms);
+    }
+    return ms < 0 ? 0 : deadlines_set(conn->deadlines, &call->deadline, call->deadline_ms);
+}
+
+/* The request is whole: from now on it is the call's time that counts. */
+static int serve_request_in_time(struct rpc_call *call, struct err *err)
+{
+    struct deadlines *deadlines = call->conn->deadlines;
+    if (!call->request_timed)
+        return 0;
+    call->request_timed = false;
+    deadlines_remove(deadlines, &call->deadline);
+    if (call->deadline_ms == INT64_MAX ||
+        deadlines_set(deadlines, &call->deadline, call->deadline_ms) == 0)
+        return 0;
+    return err_set(err, ERR_LIMIT, "out of memory");
 }
 
 /* All headers are in. */
@@ -207,6 +232,10 @@ void serve_dispatch(struct rpc_call *call)
     struct err err;
     if (!streams && !call->request) {
         err_set(&err, ERR_INVALID, "the request has no message");
+        rpc_call_finish(call, &err);
+        return;
+    }
+    if (serve_request_in_time(call, &err) < 0) {
         rpc_call_finish(call, &err);
         return;
     }

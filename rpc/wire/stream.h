@@ -53,18 +53,19 @@ struct rpc_call {
     size_t max_message_bytes;
     size_t promised_bytes; /* of out, to the DATA frame that nghttp2 has begun */
 
-    bool held : 1;         /* the connection has its reference and link */
-    bool stream_open : 1;  /* nghttp2 has the stream */
-    bool closed : 1;       /* closed() was delivered (or would have been) */
-    bool over : 1;         /* answered, cancelled, lost: the API does nothing more */
-    bool submitted : 1;    /* our HEADERS are with nghttp2 */
-    bool deferred : 1;     /* nghttp2 waits for data from us */
-    bool ended : 1;        /* nothing comes behind what is in out */
-    bool sent_end : 1;     /* trailers or END_STREAM are with nghttp2 */
-    bool early : 1;        /* counted in conn->n_early */
-    bool remote_ended : 1; /* END_STREAM came */
-    bool remote_reset : 1; /* RST_STREAM came */
-    bool end_reported : 1; /* half_closed() was delivered, or the unary request dispatched */
+    bool held : 1;          /* the connection has its reference and link */
+    bool stream_open : 1;   /* nghttp2 has the stream */
+    bool closed : 1;        /* closed() was delivered (or would have been) */
+    bool over : 1;          /* answered, cancelled, lost: the API does nothing more */
+    bool submitted : 1;     /* our HEADERS are with nghttp2 */
+    bool deferred : 1;      /* nghttp2 waits for data from us */
+    bool ended : 1;         /* nothing comes behind what is in out */
+    bool sent_end : 1;      /* trailers or END_STREAM are with nghttp2 */
+    bool early : 1;         /* counted in conn->n_early */
+    bool request_timed : 1; /* server: the deadline is the request's, not yet the call's */
+    bool remote_ended : 1;  /* END_STREAM came */
+    bool remote_reset : 1;  /* RST_STREAM came */
+    bool end_reported : 1;  /* half_closed() was delivered, or the unary request dispatched */
     bool paused : 1;
     bool delivering : 1; /* inside message(): resuming only clears paused */
     bool got_message : 1;

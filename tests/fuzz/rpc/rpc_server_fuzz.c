@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     router_init(&server.router);
     buf_init(&out, 1 << 20);
     const struct wire_conn_config config = {.server = &server,
-                                            .limits = {16, 64 << 10, 8 << 10, 1 << 20, 1000},
+                                            .limits = {16, 64 << 10, 8 << 10, 1 << 20, 1000, 1000},
                                             .deadlines = &deadlines,
                                             .pool = &pool};
     struct wire_conn *conn = NULL;

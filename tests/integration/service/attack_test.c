@@ -17,7 +17,7 @@
 #include "banger/operation.h"
 #include "base/clock.h"
 #include "base/fs.h"
-#include "tests/integration/service/raw_http2.h"
+#include "tests/support/raw_http2.h"
 #include "tests/support/check.h"
 #include "tests/support/emit_bytes.h"
 #include "tests/support/harness.h"

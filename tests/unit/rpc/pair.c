@@ -17,7 +17,10 @@ int pair_try_open(struct pair *p)
     buf_init(&p->to_client, PULL_MAX_BYTES);
     const struct wire_conn_config config = {
         .server = &p->wire,
-        .limits = {128, 1 << 20, 16 << 10, 16 << 20, 0},
+        .limits = {.max_streams = 128,
+                   .max_message_bytes = 1 << 20,
+                   .max_header_list_bytes = 16 << 10,
+                   .max_queued_bytes = 16 << 20},
         .deadlines = &p->deadlines,
         .pool = &p->pool,
     };

@@ -1,20 +1,12 @@
 /* Frames by hand; see raw_http2.h. */
-#include "tests/integration/service/raw_http2.h"
+#include "tests/support/raw_http2.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    TYPE_DATA = 0,
-    TYPE_HEADERS = 1,
-    TYPE_RST_STREAM = 3,
-    TYPE_SETTINGS = 4,
-    TYPE_CONTINUATION = 9,
-    FLAG_END_HEADERS = 4,
-    FRAME_BYTES = 16000,
-};
+enum { FRAME_BYTES = 16000 };
 
-static void add(struct raw *r, const void *data, size_t len)
+void raw_add(struct raw *r, const void *data, size_t len)
 {
     if (r->len + len > r->cap) {
         r->cap = 2 * (r->len + len);
@@ -26,27 +18,32 @@ static void add(struct raw *r, const void *data, size_t len)
     r->len += len;
 }
 
-static void add_frame(struct raw *r, uint8_t type, uint8_t flags, uint32_t stream,
-                      const void *payload, size_t len)
+void raw_frame(struct raw *r, enum raw_type type, uint8_t flags, uint32_t stream,
+               const void *payload, size_t len)
 {
     uint8_t head[9] = {(uint8_t)(len >> 16),
                        (uint8_t)(len >> 8),
                        (uint8_t)len,
-                       type,
+                       (uint8_t)type,
                        flags,
                        (uint8_t)(stream >> 24),
                        (uint8_t)(stream >> 16),
                        (uint8_t)(stream >> 8),
                        (uint8_t)stream};
-    add(r, head, sizeof(head));
-    add(r, payload, len);
+    raw_add(r, head, sizeof(head));
+    raw_add(r, payload, len);
 }
 
 void raw_begin(struct raw *r)
 {
     *r = (struct raw){0};
-    add(r, RAW_PREFACE, sizeof(RAW_PREFACE) - 1);
-    add_frame(r, TYPE_SETTINGS, 0, 0, "", 0);
+    raw_add(r, RAW_PREFACE, sizeof(RAW_PREFACE) - 1);
+    raw_frame(r, RAW_SETTINGS, 0, 0, "", 0);
+}
+
+void raw_accept(struct raw *r)
+{
+    raw_frame(r, RAW_SETTINGS, RAW_ACK, 0, "", 0);
 }
 
 void raw_done(struct raw *r)
@@ -63,7 +60,8 @@ static size_t put_text(uint8_t *at, const char *text)
     return n + 1;
 }
 
-void raw_headers(struct raw *r, uint32_t stream, const char *path)
+void raw_headers_and(struct raw *r, uint32_t stream, const char *path, const char *name,
+                     const char *value)
 {
     uint8_t block[512] = {0x83, 0x86, 0x04}; /* POST, http, then :path */
     size_t n = 3;
@@ -76,12 +74,22 @@ void raw_headers(struct raw *r, uint32_t stream, const char *path)
     block[n++] = 0x00;
     n += put_text(block + n, "te");
     n += put_text(block + n, "trailers");
-    add_frame(r, TYPE_HEADERS, FLAG_END_HEADERS, stream, block, n);
+    if (name) {
+        block[n++] = 0x00;
+        n += put_text(block + n, name);
+        n += put_text(block + n, value);
+    }
+    raw_frame(r, RAW_HEADERS, RAW_END_HEADERS, stream, block, n);
+}
+
+void raw_headers(struct raw *r, uint32_t stream, const char *path)
+{
+    raw_headers_and(r, stream, path, NULL, NULL);
 }
 
 void raw_reset(struct raw *r, uint32_t stream)
 {
-    add_frame(r, TYPE_RST_STREAM, 0, stream, "\0\0\0\x08", 4);
+    raw_frame(r, RAW_RST_STREAM, 0, stream, "\0\0\0\x08", 4);
 }
 
 void raw_message(struct raw *r, uint32_t stream, uint32_t claimed, uint32_t len)
@@ -91,7 +99,7 @@ void raw_message(struct raw *r, uint32_t stream, uint32_t claimed, uint32_t len)
     block[2] = (uint8_t)(claimed >> 16);
     block[3] = (uint8_t)(claimed >> 8);
     block[4] = (uint8_t)claimed;
-    add_frame(r, TYPE_DATA, 0, stream, block, 5 + (len < FRAME_BYTES ? len : FRAME_BYTES));
+    raw_frame(r, RAW_DATA, 0, stream, block, 5 + (len < FRAME_BYTES ? len : FRAME_BYTES));
 }
 
 void raw_endless_headers(struct raw *r, uint32_t stream, size_t bytes)
@@ -103,7 +111,7 @@ void raw_endless_headers(struct raw *r, uint32_t stream, size_t bytes)
         n += put_text(block + n, "x-more");
         n += put_text(block + n, "and more, and more, and more, and more, and more, and more");
     }
-    add_frame(r, TYPE_HEADERS, 0, stream, block, n);
+    raw_frame(r, RAW_HEADERS, 0, stream, block, n);
     for (size_t sent = n; sent < bytes; sent += n)
-        add_frame(r, TYPE_CONTINUATION, 0, stream, block, n);
+        raw_frame(r, RAW_CONTINUATION, 0, stream, block, n);
 }

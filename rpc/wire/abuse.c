@@ -1,0 +1,126 @@
+/* Frames that cost us more than their peer; see abuse.h. */
+#include "rpc/wire/abuse.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "rpc/wire/conn.h"
+
+enum {
+    /* Streams that a peer may reset before they are answered (CVE-2023-44487), or make us reset
+     * (CVE-2025-8671), at once and per second. */
+    RESET_BURST = 1000,
+    RESET_RATE = 100,
+    IDLE_FRAMES_MAX = 10000, /* a second */
+    MAX_PING_STRIKES = 2,
+};
+
+void wire_conn_blame(struct wire_conn *conn, const char *fmt, ...)
+{
+    if (conn->fault[0])
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(conn->fault, sizeof(conn->fault), fmt, ap);
+    va_end(ap);
+}
+
+/* Sends the peer away. NGHTTP2_ERR_CALLBACK_FAILURE: no memory even for that. */
+static int abuse_calm(struct wire_conn *conn, const char *why)
+{
+    wire_conn_blame(conn, "ENHANCE_YOUR_CALM: %s", why);
+    return wire_conn_check(
+               conn, nghttp2_session_terminate_session(conn->session, NGHTTP2_ENHANCE_YOUR_CALM))
+               ? 0
+               : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+/* These count against the peer: 0, or NGHTTP2_ERR_CALLBACK_FAILURE. */
+int abuse_idle_frame(struct wire_conn *conn)
+{
+    if (conn->now_ms - conn->idle_frames_ms >= 1000) {
+        conn->idle_frames_ms = conn->now_ms;
+        conn->idle_frames = 0;
+    }
+    return ++conn->idle_frames <= IDLE_FRAMES_MAX
+               ? 0
+               : abuse_calm(conn, "too many frames that do nothing");
+}
+
+int abuse_wasted_stream(struct wire_conn *conn)
+{
+    int64_t forgiven = (conn->now_ms - conn->wasted_ms) * RESET_RATE / 1000;
+    if (forgiven > 0) {
+        conn->wasted_streams -=
+            forgiven < (int64_t)conn->wasted_streams ? (unsigned)forgiven : conn->wasted_streams;
+        conn->wasted_ms = conn->now_ms;
+    }
+    return ++conn->wasted_streams <= RESET_BURST ? 0 : abuse_calm(conn, "too many streams reset");
+}
+
+/* A ping costs the peer nothing and us an answer: too many without any call between end the
+ * connection, as gRPC's servers do it (A8-client-side-keepalive.md). */
+int abuse_ping(struct wire_conn *conn)
+{
+    int64_t before = conn->peer_pinged_ms;
+    if (conn->limits.min_ping_interval_ms == 0)
+        return 0;
+    conn->peer_pinged_ms = conn->now_ms;
+    if (conn->sent_data) {
+        conn->sent_data = false;
+        conn->ping_strikes = 0;
+        return 0;
+    }
+    if (before == 0 || conn->now_ms - before >= conn->limits.min_ping_interval_ms ||
+        ++conn->ping_strikes <= MAX_PING_STRIKES)
+        return 0;
+    if (wire_conn_goaway(conn, NGHTTP2_ENHANCE_YOUR_CALM, "too_many_pings") < 0)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    return abuse_calm(conn, "too many pings");
+}
+
+/* HTTP/2's errors: the connection's ends it, too many of streams as well. A stream is refused when
+ * there are too many at once, or its headers are not for a call; the others are the peer's doing.
+ */
+int abuse_sent(struct wire_conn *conn, const nghttp2_frame *frame)
+{
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
+        const nghttp2_goaway *g = &frame->goaway;
+        conn->condemned = true;
+        wire_conn_blame(conn, "%s%s%.*s", nghttp2_http2_strerror(g->error_code),
+                        g->opaque_data_len > 0 ? ": " : "", (int)g->opaque_data_len,
+                        g->opaque_data_len > 0 ? (const char *)g->opaque_data : "");
+        return 0;
+    }
+    if (frame->hd.type != NGHTTP2_RST_STREAM)
+        return 0;
+    uint32_t code = frame->rst_stream.error_code;
+    if (code == NGHTTP2_NO_ERROR || code == NGHTTP2_CANCEL)
+        return 0;
+    return code == NGHTTP2_REFUSED_STREAM ? abuse_idle_frame(conn) : abuse_wasted_stream(conn);
+}
+
+void wire_conn_last_words(struct wire_conn *conn, const struct err *why, struct buf *to)
+{
+    enum { HEAD_BYTES = 9, FIXED_BYTES = 8 };
+    size_t len = strlen(why->message), n = FIXED_BYTES + len;
+    uint32_t last =
+        conn->session ? (uint32_t)nghttp2_session_get_last_proc_stream_id(conn->session) : 0;
+    const uint8_t head[HEAD_BYTES + FIXED_BYTES] = {
+        [1] = (uint8_t)(n >> 8),
+        [2] = (uint8_t)n,
+        [3] = NGHTTP2_GOAWAY,
+        [9] = (uint8_t)(last >> 24),
+        [10] = (uint8_t)(last >> 16),
+        [11] = (uint8_t)(last >> 8),
+        [12] = (uint8_t)last,
+        [16] = why->code == ERR_INVALID ? NGHTTP2_PROTOCOL_ERROR
+               : conn->fault[0]         ? NGHTTP2_ENHANCE_YOUR_CALM
+                                        : NGHTTP2_INTERNAL_ERROR,
+    };
+    if (buf_append(to, head, sizeof(head)) == 0)
+        (void)buf_append(to, why->message, len);
+}

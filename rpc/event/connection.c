@@ -61,6 +61,7 @@ void connection_linger(struct connection *conn, const struct err *why)
     connection_unwatch(conn);
     conn->lingering = true;
     wire_conn_close(conn->wire, why); /* what its calls hold is not for the peer to keep */
+    connection_tls_goodbye(conn);
     if (buf_len(&conn->unsent) > 0 || shutdown(conn->fd, SHUT_WR) < 0 ||
         deadlines_set(&server->deadlines, &conn->idle, clock_mono_ms() + LINGER_MS) < 0) {
         connection_close(conn, why);
@@ -173,15 +174,6 @@ static enum flush connection_flush_unsent(struct connection *conn)
     return FLUSH_MORE;
 }
 
-/* TLS says goodbye by itself, when it is freed. */
-static void connection_say_goodbye(struct connection *conn, const struct err *why)
-{
-    if (conn->tls)
-        connection_close(conn, why);
-    else
-        connection_linger(conn, why);
-}
-
 void connection_flush(struct connection *conn)
 {
     list_remove(&conn->dirty_link);
@@ -211,7 +203,7 @@ void connection_flush(struct connection *conn)
     }
     if (state == FLUSH_DONE && wire_conn_is_finished(conn->wire)) {
         err_set(&why, ERR_UNAVAILABLE, "the connection has ended");
-        connection_say_goodbye(conn, &why);
+        connection_linger(conn, &why);
         return;
     }
     bool congested = state == FLUSH_BLOCKED && wire_conn_is_congested(conn->wire);
@@ -237,7 +229,7 @@ static void connection_give_up(struct connection *conn, const struct err *why)
         }
     }
     if (connection_write(conn, block))
-        connection_say_goodbye(conn, why);
+        connection_linger(conn, why);
 }
 
 static void connection_on_readable(evutil_socket_t fd, short what, void *arg)

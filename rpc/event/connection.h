@@ -119,7 +119,9 @@ void connection_want(struct connection *conn, bool read, bool write);
 int connection_tls_open(struct connection *conn, struct tls_context *context, struct err *err);
 /* Turns what came into plaintext. False: nothing for HTTP/2, or the connection is closed. */
 bool connection_tls_receive(struct connection *conn, const uint8_t **data, size_t *len);
-/* Says goodbye where there is someone to hear it, and frees. */
+/* Says goodbye where there is someone to hear it, and frees the filter. */
+void connection_tls_goodbye(struct connection *conn);
+/* That, and gives up its place among the handshakes. */
 void connection_tls_done(struct connection *conn);
 
 /* lifetime.c */

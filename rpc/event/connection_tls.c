@@ -45,10 +45,9 @@ int connection_tls_open(struct connection *conn, struct tls_context *context, st
     return 0;
 }
 
-void connection_tls_done(struct connection *conn)
+void connection_tls_goodbye(struct connection *conn)
 {
     struct buf *block = &conn->server->tls_block;
-    tls_leave_handshakes(conn);
     if (conn->tls && tls_is_ready(conn->tls) && buf_len(&conn->unsent) == 0) {
         tls_close(conn->tls, block);
         if (buf_len(block) > 0)
@@ -57,6 +56,12 @@ void connection_tls_done(struct connection *conn)
     }
     tls_free(conn->tls);
     conn->tls = NULL;
+}
+
+void connection_tls_done(struct connection *conn)
+{
+    tls_leave_handshakes(conn);
+    connection_tls_goodbye(conn);
 }
 
 /* The alert must arrive, though the peer's first request may be unread. */

@@ -15,25 +15,43 @@ static void connection_end(struct connection *conn, const char *why)
     connection_close(conn, &err);
 }
 
+static int64_t connection_headers_end_ms(const struct connection *conn)
+{
+    int64_t begun = conn->wire->headers_ms;
+    return begun ? begun + conn->server->config.handshake_timeout_ms : INT64_MAX;
+}
+
 void connection_expect_headers(struct connection *conn)
 {
-    int64_t at = conn->wire->headers_ms + conn->server->config.handshake_timeout_ms;
+    int64_t at = connection_headers_end_ms(conn);
     /* Without memory it stays what it was. */
     if (at < conn->idle.at_ms)
         (void)deadlines_set(&conn->server->deadlines, &conn->idle, at);
 }
 
-/* What a silent peer did not do in time, or NULL. */
+/* What a peer did not do in time, or NULL. */
 static const char *connection_late(const struct connection *conn, int64_t now)
 {
-    const struct wire_conn *wire = conn->wire;
     if (conn->shaking)
         return "the handshake did not end in time";
-    if (!wire->greeted)
+    if (!conn->wire->greeted)
         return "HTTP/2 did not begin in time";
-    if (wire->headers_ms && now >= wire->headers_ms + conn->server->config.handshake_timeout_ms)
+    if (now >= connection_headers_end_ms(conn))
         return "headers did not end in time";
+    if (buf_len(&conn->unsent) > 0 &&
+        now >= conn->progress_ms + conn->server->config.idle_timeout_ms)
+        return "the peer does not read";
     return NULL;
+}
+
+/* When to look again. */
+static int64_t connection_next_look(const struct connection *conn, int64_t now)
+{
+    int64_t idle_ms = conn->server->config.idle_timeout_ms, at = conn->progress_ms + idle_ms;
+    int64_t headers = connection_headers_end_ms(conn);
+    if (at <= now)
+        at = now + idle_ms;
+    return headers < at ? headers : at;
 }
 
 void connection_idle_passed(struct deadline *d)
@@ -41,18 +59,16 @@ void connection_idle_passed(struct deadline *d)
     struct connection *conn = container_of(d, struct connection, idle);
     struct rpc_server *server = conn->server;
     struct err why;
-    int64_t now = clock_mono_ms(), at = conn->progress_ms + server->config.idle_timeout_ms;
-    bool stuck = buf_len(&conn->unsent) > 0;
-    const char *late = conn->lingering ? "the connection has ended" : connection_late(conn, now);
-    if (!late && now >= at && stuck)
-        late = "the peer does not read";
-    if (late) {
-        if (!conn->lingering)
-            wire_conn_blame(conn->wire, "%s", late);
+    int64_t now = clock_mono_ms();
+    const char *late = conn->lingering ? NULL : connection_late(conn, now);
+    if (conn->lingering) {
+        err_set(&why, ERR_UNAVAILABLE, "the connection has ended");
+    } else if (late) {
+        wire_conn_blame(conn->wire, "%s", late);
         err_set(&why, ERR_DEADLINE, "%s", late);
-    } else if (now < at || conn->wire->n_calls > 0) {
-        if (deadlines_set(&server->deadlines, d,
-                          at > now ? at : now + server->config.idle_timeout_ms) == 0)
+    } else if (conn->wire->n_calls > 0 ||
+               now < conn->progress_ms + server->config.idle_timeout_ms) {
+        if (deadlines_set(&server->deadlines, d, connection_next_look(conn, now)) == 0)
             return;
         err_set(&why, ERR_LIMIT, "out of memory");
     } else {

@@ -46,6 +46,15 @@ static int raw_on_data(nghttp2_session *session, uint8_t flags, int32_t id, cons
     return 0;
 }
 
+static int raw_on_one_byte(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
+                           size_t len, void *arg)
+{
+    CHECK_INT(len, 1);
+    nghttp2_submit_window_update(session, NGHTTP2_FLAG_NONE, id, 1);
+    nghttp2_submit_window_update(session, NGHTTP2_FLAG_NONE, 0, 1);
+    return raw_on_data(session, flags, id, data, len, arg);
+}
+
 static int raw_on_close(nghttp2_session *session, int32_t id, uint32_t code, void *arg)
 {
     (void)session;
@@ -273,9 +282,56 @@ static void test_garbage(void)
     raw_close(&r);
 }
 
+/* Windows of one byte, of the stream and of the connection: the answer leaves a byte at a time, and
+ * as many WINDOW_UPDATEs as bytes are no flood. */
+static void test_window_of_one_byte(void)
+{
+    enum { TEXT = 70000 }; /* beyond the connection's first window */
+    struct raw r;
+    static char body[TEXT + 16];
+    raw_open(&r);
+    nghttp2_session_del(r.session);
+    nghttp2_session_callbacks *cb;
+    nghttp2_option *option;
+    nghttp2_session_callbacks_new(&cb);
+    nghttp2_option_new(&option);
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_session_callbacks_set_on_header_callback(cb, raw_on_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, raw_on_one_byte);
+    nghttp2_session_callbacks_set_on_stream_close_callback(cb, raw_on_close);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(cb, raw_on_frame);
+    nghttp2_session_client_new2(&r.session, cb, &r, option);
+    nghttp2_session_callbacks_del(cb);
+    nghttp2_option_del(option);
+    const nghttp2_settings_entry one = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1};
+    nghttp2_submit_settings(r.session, NGHTTP2_FLAG_NONE, &one, 1);
+    raw_run(&r);
+    const uint8_t head[] = {0,
+                            0,
+                            (TEXT + 4) >> 16,
+                            ((TEXT + 4) >> 8) & 0xff,
+                            (TEXT + 4) & 0xff,
+                            0x12,
+                            0x80 | (TEXT & 0x7f),
+                            0x80 | ((TEXT >> 7) & 0x7f),
+                            TEXT >> 14};
+    memcpy(body, head, sizeof(head));
+    const char *lines[] = {HEAD, ":path: " UNARY, "content-type: application/grpc"};
+    raw_request(&r, lines, sizeof(lines) / sizeof(lines[0]), body, sizeof(head) + TEXT);
+    CHECK(r.closed);
+    CHECK_INT(r.reset, NGHTTP2_NO_ERROR);
+    CHECK_CONTAINS(r.headers, "grpc-status: 0\n");
+    CHECK(r.body_len > TEXT && r.body_len < TEXT + 20);
+    CHECK(!r.goaway);
+    CHECK_STR(r.pair.server->fault, "");
+    CHECK_INT(r.pair.server->queued_bytes, 0);
+    raw_close(&r);
+}
+
 int main(void)
 {
     RUN(test_plain);
+    RUN(test_window_of_one_byte);
     RUN(test_http_refusals);
     RUN(test_grpc_refusals);
     RUN(test_header_limits);

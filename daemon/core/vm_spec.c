@@ -179,19 +179,6 @@ int vm_labels_check(const struct labels *labels, struct err *err)
     return 0;
 }
 
-bool vm_labels_match(const struct labels *labels, const struct labels *selector)
-{
-    for (uint32_t s = 0; s < selector->n; s++) {
-        bool found = false;
-        for (uint32_t i = 0; i < labels->n && !found; i++)
-            found = strcmp(labels->at[i].key, selector->at[s].key) == 0 &&
-                    strcmp(labels->at[i].value, selector->at[s].value) == 0;
-        if (!found)
-            return false;
-    }
-    return true;
-}
-
 int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, struct err *err)
 {
     if (new_vm && core->config.max_vms > 0 && vm_count(core) >= core->config.max_vms) {

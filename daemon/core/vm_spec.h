@@ -18,7 +18,6 @@ int vm_name_check(const char *name, struct err *err);
 /* A free name such as "brisk-otter". */
 void vm_name_make(struct core *core, char name[NAME_BYTES]);
 int vm_labels_check(const struct labels *labels, struct err *err);
-bool vm_labels_match(const struct labels *labels, const struct labels *selector);
 /* Room for one more VM of that size? ERR_LIMIT (CAPACITY_EXCEEDED). memory_bytes 0: it is not
  * started yet; new_vm: it counts towards max_vms. */
 int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, struct err *err);

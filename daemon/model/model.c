@@ -68,3 +68,16 @@ void session_done(struct session *s)
     free(s->required_commands.data);
     s->argv = s->env = s->tags = s->required_commands = (struct blob){0};
 }
+
+bool labels_match(const struct labels *labels, const struct labels *selector)
+{
+    for (uint32_t s = 0; s < selector->n; s++) {
+        bool found = false;
+        for (uint32_t i = 0; i < labels->n && !found; i++)
+            found = strcmp(labels->at[i].key, selector->at[s].key) == 0 &&
+                    strcmp(labels->at[i].value, selector->at[s].value) == 0;
+        if (!found)
+            return false;
+    }
+    return true;
+}

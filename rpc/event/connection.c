@@ -96,19 +96,31 @@ static ssize_t connection_send(struct connection *conn, const struct buf *from)
     return -1;
 }
 
+/* A connection that cannot be waited for is closed from the loop; its deadline is there already, so
+ * that moving it takes no memory. */
+static void connection_add(struct connection *conn, struct event *event)
+{
+    struct rpc_server *server = conn->server;
+    if (event_add(event, NULL) == 0)
+        return;
+    conn->unwatched = true;
+    (void)deadlines_set(&server->deadlines, &conn->idle, clock_mono_ms());
+    server_arm_timer(server);
+}
+
 void connection_want(struct connection *conn, bool read, bool write)
 {
     if (read != conn->reading) {
         conn->reading = read;
         if (read)
-            event_add(&conn->read_event, NULL);
+            connection_add(conn, &conn->read_event);
         else
             event_del(&conn->read_event);
     }
     if (write != conn->writing) {
         conn->writing = write;
         if (write)
-            event_add(&conn->write_event, NULL);
+            connection_add(conn, &conn->write_event);
         else
             event_del(&conn->write_event);
     }

@@ -79,6 +79,7 @@ struct connection {
     bool shaking;   /* in server->handshakes: the handshake is not done, or has failed */
     bool lingering; /* we are done: what comes is thrown away until the peer closes */
     bool cut;       /* to be closed with the next flush */
+    bool unwatched; /* no memory to wait for its socket: to be closed */
     bool blamed;    /* what the peer did wrong was logged */
     bool aged;      /* sent away for its age, may end its calls */
 };

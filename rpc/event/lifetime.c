@@ -60,8 +60,10 @@ void connection_idle_passed(struct deadline *d)
     struct rpc_server *server = conn->server;
     struct err why;
     int64_t now = clock_mono_ms();
-    const char *late = conn->lingering ? NULL : connection_late(conn, now);
-    if (conn->lingering) {
+    const char *late = conn->unwatched || conn->lingering ? NULL : connection_late(conn, now);
+    if (conn->unwatched) {
+        err_set(&why, ERR_LIMIT, "out of memory for a connection");
+    } else if (conn->lingering) {
         err_set(&why, ERR_UNAVAILABLE, "the connection has ended");
     } else if (late) {
         wire_conn_blame(conn->wire, "%s", late);

@@ -51,6 +51,8 @@ void server_arm_timer(struct rpc_server *server)
     int64_t now = clock_mono_ms();
     server->timer_at_ms = at;
     timer_start(&server->timer, at > now ? at - now : 0);
+    if (!timer_pending(&server->timer))
+        server->timer_at_ms = INT64_MAX; /* no memory: tried again with the next bytes */
 }
 
 void server_wake(struct rpc_server *server)

@@ -16,7 +16,7 @@ enum {
     STREAMS = 20000, /* opened and given up */
     BOMB_BYTES = 64 << 20,
     BOMB_ROOM = 128 << 10,
-    LEAVES = 400000,    /* messages of two bytes in one message */
+    LEAVES = 900000,    /* messages of two bytes in one message */
     TABLE_BYTES = 4000, /* a value that just fits HPACK's dynamic table */
 };
 

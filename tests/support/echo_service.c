@@ -108,8 +108,12 @@ static void stream_pump(void *arg, struct rpc_call *call)
         response_t response = BANGER__TEST__V1__ECHO_RESPONSE__INIT;
         response.seq = ++e->seq;
         response.payload = (ProtobufCBinaryData){e->payload_len, e->payload};
-        if (rpc_call_send(call, &response.base) < 0)
+        if (rpc_call_send(call, &response.base) < 0) {
+            struct err err;
+            err_set(&err, ERR_LIMIT, "out of memory");
+            rpc_call_finish(call, &err);
             return;
+        }
         e->left--;
     }
     if (e->left == 0)

@@ -5,12 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "banger/client.h"
 #include "base/clock.h"
@@ -38,25 +39,44 @@ static void on_closed(void *arg, struct rpc_call *call, const struct err *status
 const struct rpc_call_events result_events = {.message = on_message, .closed = on_closed};
 
 /* TCP without TLS: not a product's thing, so by hand. */
-static int open_tcp(struct transport *t, const char *port, struct err *err)
+static int open_tcp(struct driver *d, const char *port, struct err *err)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)strtoul(port, NULL, 10)),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct epoll_event event = {.events = EPOLLIN};
+    struct transport *t = &d->transport;
     int one = 1;
-    if (transport_init(t, "unix:/tcp", NULL, NULL, err) < 0)
-        return -1;
     t->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (t->fd < 0 || connect(t->fd, (struct sockaddr *)&address, sizeof(address)) < 0)
         return err_sys(err, errno, "connect to port %s", port);
     setsockopt(t->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     int flags = fcntl(t->fd, F_GETFL);
-    if (flags < 0 || fcntl(t->fd, F_SETFL, flags | O_NONBLOCK) < 0)
-        return err_sys(err, errno, "O_NONBLOCK");
+    if (flags < 0 || fcntl(t->fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+        epoll_ctl(d->epoll_fd, EPOLL_CTL_ADD, t->fd, &event) < 0)
+        return err_sys(err, errno, "watch the connection to port %s", port);
+    t->watched = event.events;
+    t->phase = TRANSPORT_OPEN;
     return 0;
 }
 
 static int open_product(struct driver *d, struct err *err)
+{
+    int64_t end = clock_mono_ms() + WAIT_MS;
+    if (transport_open(&d->transport, err) < 0)
+        return -1;
+    for (int rv; (rv = transport_step(&d->transport, err)) <= 0;) {
+        struct epoll_event event;
+        int64_t left = end - clock_mono_ms();
+        if (rv < 0)
+            return -1;
+        if (left <= 0 || epoll_wait(d->epoll_fd, &event, 1, (int)left) <= 0)
+            return err_set(err, ERR_DEADLINE, "no connection to %s", d->target);
+    }
+    return 0;
+}
+
+static int find_target(struct driver *d, bool tcp, struct err *err)
 {
     char paths[3][PATH_BYTES];
     static const char *const names[3] = {"ca.pem", "client.pem", "client.key"};
@@ -64,16 +84,19 @@ static int open_product(struct driver *d, struct err *err)
         snprintf(paths[i], sizeof(paths[i]), "%s/%s", d->folder, names[i]);
     const struct banger_client_options options = {
         .ca_file = paths[0], .certificate_file = paths[1], .key_file = paths[2]};
-    if (transport_init(&d->transport, d->target, &options, NULL, err) < 0)
-        return -1;
-    return transport_open(&d->transport, -1, err);
+    return target_init(&d->where, tcp ? "unix:/tcp" : d->target, &options, NULL, err);
 }
 
 int driver_open(struct driver *d, const char *target, const char *folder, struct err *err)
 {
-    *d = (struct driver){.target = target, .folder = folder, .transport = {.fd = -1}};
     bool tcp = strncmp(target, "tcp:", 4) == 0;
-    if ((tcp ? open_tcp(&d->transport, target + 4, err) : open_product(d, err)) < 0)
+    *d = (struct driver){.target = target, .folder = folder};
+    d->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    transport_init(&d->transport, &d->where, d->epoll_fd);
+    if (d->epoll_fd < 0)
+        return err_sys(err, errno, "epoll");
+    if (find_target(d, tcp, err) < 0 ||
+        (tcp ? open_tcp(d, target + 4, err) : open_product(d, err)) < 0)
         return -1;
     d->client = rpc_client_new("localhost", err);
     if (!d->client)
@@ -90,6 +113,8 @@ void driver_close(struct driver *d)
     rpc_client_free(d->client);
     d->client = NULL;
     transport_done(&d->transport);
+    target_done(&d->where);
+    close(d->epoll_fd);
 }
 
 int driver_reopen(struct driver *d, struct err *err)
@@ -132,10 +157,8 @@ int driver_wait(struct driver *d, const struct result *r, size_t n_messages)
         int64_t left = end - clock_mono_ms(), tick = rpc_client_next_tick_ms(d->client);
         if (left <= 0)
             return -1;
-        struct pollfd p = {.fd = d->transport.fd, .events = POLLIN};
-        if (buf_len(&d->transport.rest) > 0)
-            p.events |= POLLOUT;
-        if (poll(&p, 1, (int)(tick >= 0 && tick < left ? tick : left)) > 0 &&
+        struct epoll_event event;
+        if (epoll_wait(d->epoll_fd, &event, 1, (int)(tick >= 0 && tick < left ? tick : left)) > 0 &&
             driver_receive(d, &err) < 0)
             rpc_client_lost(d->client, &err);
         rpc_client_tick(d->client);

@@ -1,4 +1,4 @@
-/* A client on one connection, for the interop cases: blocks in poll until what a case waits for is
+/* A client on one connection, for the interop cases: blocks until what a case waits for is
  * there. Unix sockets and TLS go through libbanger's transport. */
 #ifndef BANGER_TESTS_INTEROP_CLIENT_DRIVER_H
 #define BANGER_TESTS_INTEROP_CLIENT_DRIVER_H
@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "clients/c/target.h"
 #include "clients/c/transport.h"
 #include "rpc/wire/client.h"
 
@@ -14,7 +15,9 @@ struct driver {
     const char *target; /* borrowed; see driver_open */
     const char *folder; /* borrowed; its certificates */
     struct rpc_client *client;
+    struct target where;
     struct transport transport;
+    int epoll_fd; /* of the transport */
 };
 
 /* What a call saw so far. */

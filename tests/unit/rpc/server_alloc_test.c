@@ -1,0 +1,299 @@
+/* Every allocation of a server with its listeners, connections, TLS, reflection and drain failed in
+ * turn, ours and libevent's (OpenSSL's: tls_alloc_test): calls end exactly once, the drain comes to
+ * its end, nothing leaks (the sanitizer looks). Linked with --wrap for the allocator. */
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "rpc/event/loop.h"
+#include "rpc/event/server.h"
+#include "rpc/reflection/reflection.h"
+#include "tests/support/check.h"
+#include "tests/unit/rpc/pair.h"
+#include "tests/unit/rpc/tls_pair.h"
+
+#define REQUEST_INIT BANGER__TEST__V1__ECHO_REQUEST__INIT
+
+enum { MAX_ALLOCATIONS = 20000, N_CALLS = 3, BODY = 20000, HANG_MS = 5000, GRACE_MS = 1 };
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+
+static size_t n_allocations, fail_at;
+
+static bool fails(void)
+{
+    return ++n_allocations == fail_at;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    return fails() ? NULL : __real_realloc(p, size);
+}
+
+static struct tls_certs certs;
+static char *set, path[] = "/tmp/banger-alloc-XXXXXX/socket";
+static size_t set_len;
+static uint8_t body[BODY];
+
+struct world {
+    bool with_tls;
+    struct loop *loop;
+    struct rpc_server *server;
+    struct tls_context *server_context, *client_context;
+    struct tls *tls;
+    struct rpc_client *client;
+    struct echo_stats stats;
+    struct buf plain, out;
+    int fd; /* the client's */
+    uint16_t port;
+    bool lost, drained;
+};
+
+static int identify(void *arg, struct rpc_peer *peer, struct err *err)
+{
+    (void)arg;
+    (void)err;
+    peer->role = RPC_ROLE_OPERATOR;
+    return 0;
+}
+
+static int open_server(struct world *w, struct err *err)
+{
+    const struct rpc_server_config config = {.identify = identify, .keepalive_interval_ms = 60000};
+    const struct tls_config tls = {.server = true,
+                                   .certificate_pem = certs.server.certificate,
+                                   .key_pem = certs.server.key,
+                                   .ca_pem = certs.ca.certificate};
+    w->loop = loop_new(err);
+    w->server = w->loop ? rpc_server_new(w->loop, &config, err) : NULL;
+    if (!w->server ||
+        rpc_server_add(w->server, &echo_rpc_service, &echo_handlers, &w->stats, err) < 0 ||
+        reflection_register(w->server, set, set_len, err) < 0)
+        return -1;
+    if (!w->with_tls)
+        return rpc_server_listen_unix(w->server, path, 0, err);
+    w->server_context = tls_context_new(&tls, err);
+    return w->server_context
+               ? rpc_server_listen_tls(w->server, "127.0.0.1:0", w->server_context, &w->port, err)
+               : -1;
+}
+
+static void connect_client(struct world *w)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    struct sockaddr_in in = {
+        .sin_family = AF_INET, .sin_port = htons(w->port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    strcpy(un.sun_path, path);
+    w->fd = socket(w->with_tls ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int rc = w->with_tls ? connect(w->fd, (struct sockaddr *)&in, sizeof(in))
+                         : connect(w->fd, (struct sockaddr *)&un, sizeof(un));
+    CHECK_INT(rc, 0);
+}
+
+static int open_client(struct world *w, struct err *err)
+{
+    const struct tls_config tls = {.certificate_pem = certs.client.certificate,
+                                   .key_pem = certs.client.key,
+                                   .ca_pem = certs.ca.certificate};
+    connect_client(w);
+    w->client = rpc_client_new("localhost", err);
+    if (!w->client || !w->with_tls)
+        return w->client ? 0 : -1;
+    w->client_context = tls_context_new(&tls, err);
+    w->tls = w->client_context ? tls_new(w->client_context, "127.0.0.1", err) : NULL;
+    return w->tls ? tls_start(w->tls, &w->out, err) : -1;
+}
+
+static void lose(struct world *w)
+{
+    struct err err;
+    err_set(&err, ERR_UNAVAILABLE, "lost");
+    w->lost = true;
+    rpc_client_lost(w->client, &err);
+}
+
+static void client_send(struct world *w)
+{
+    struct err err;
+    const uint8_t *data;
+    ssize_t n = 0;
+    while (!w->lost && (!w->tls || tls_is_ready(w->tls)) &&
+           (n = rpc_client_output(w->client, &data, &err)) > 0)
+        if ((w->tls ? tls_send(w->tls, data, (size_t)n, &w->out, &err)
+                    : buf_append(&w->out, data, (size_t)n)) < 0)
+            lose(w);
+    if (n < 0 && !w->lost)
+        lose(w);
+    if (buf_len(&w->out) > 0 &&
+        (n = send(w->fd, buf_data(&w->out), buf_len(&w->out), MSG_DONTWAIT | MSG_NOSIGNAL)) > 0)
+        buf_consume(&w->out, (size_t)n);
+}
+
+static void client_receive(struct world *w)
+{
+    static uint8_t block[65536];
+    struct err err;
+    ssize_t n = recv(w->fd, block, sizeof(block), MSG_DONTWAIT);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    const uint8_t *data = block;
+    size_t len = n > 0 ? (size_t)n : 0;
+    bool well = n > 0;
+    if (well && w->tls) {
+        well = tls_receive(w->tls, block, (size_t)n, &w->plain, &w->out, &err) == 0;
+        data = buf_data(&w->plain);
+        len = buf_len(&w->plain);
+    }
+    if (well && len > 0)
+        well = rpc_client_receive(w->client, data, len, &err) == 0;
+    buf_consume(&w->plain, buf_len(&w->plain));
+    if (!well && !w->lost)
+        lose(w);
+}
+
+static void turn(struct world *w)
+{
+    if (!w->lost) {
+        client_send(w);
+        client_receive(w);
+    }
+    event_base_loop(loop_base(w->loop), EVLOOP_NONBLOCK);
+}
+
+static void on_drained(void *arg)
+{
+    ((struct world *)arg)->drained = true;
+}
+
+static void run_calls(struct world *w)
+{
+    static char *gzip[] = {"gzip"};
+    struct seen s[N_CALLS] = {{0}};
+    struct rpc_call *calls[N_CALLS];
+    echo_request r = REQUEST_INIT, hang = REQUEST_INIT;
+    struct err err;
+    const struct rpc_call_options o = {.timeout_ms = -1, .compress = true};
+    r.payload = (ProtobufCBinaryData){sizeof(body), body};
+    r.tags = gzip;
+    r.n_tags = 1;
+    r.count = 30;
+    hang.hang = true;
+    const echo_request *requests[N_CALLS] = {&hang, &r, &r};
+    const int methods[N_CALLS] = {ECHO_UNARY, ECHO_UNARY, ECHO_SERVER_STREAM};
+    for (int i = 0; i < N_CALLS; i++)
+        calls[i] = rpc_client_start(w->client, echo_method(methods[i]), &o, &requests[i]->base,
+                                    &seen_events, &s[i], &err);
+    int64_t end = clock_mono_ms() + HANG_MS;
+    while (((calls[1] && !s[1].n_closed) || (calls[2] && !s[2].n_closed)) && clock_mono_ms() < end)
+        turn(w);
+    if (!CHECK(!calls[1] || s[1].n_closed) || !CHECK(!calls[2] || s[2].n_closed))
+        fprintf(stderr, "  (allocation %zu)\n", fail_at);
+    rpc_server_drain(w->server, GRACE_MS, on_drained, w);
+    end = clock_mono_ms() + HANG_MS;
+    while (!w->drained && clock_mono_ms() < end)
+        turn(w);
+    if (!CHECK(w->drained))
+        fprintf(stderr, "  (allocation %zu)\n", fail_at);
+    rpc_client_free(w->client);
+    w->client = NULL;
+    for (int i = 0; i < N_CALLS; i++) {
+        CHECK_INT(s[i].n_closed, calls[i] ? 1 : 0);
+        rpc_call_unref(calls[i]);
+    }
+}
+
+static void scenario(bool with_tls)
+{
+    struct world w = {.with_tls = with_tls, .fd = -1};
+    struct err err = ERR_INIT;
+    buf_init(&w.plain, 1 << 20);
+    buf_init(&w.out, 1 << 20);
+    if (open_server(&w, &err) == 0 && open_client(&w, &err) == 0)
+        run_calls(&w);
+    else
+        CHECK(err.code != ERR_NONE);
+    rpc_client_free(w.client);
+    rpc_server_free(w.server);
+    loop_free(w.loop);
+    tls_free(w.tls);
+    tls_context_unref(w.server_context);
+    tls_context_unref(w.client_context);
+    buf_done(&w.plain);
+    buf_done(&w.out);
+    if (w.fd >= 0)
+        close(w.fd);
+    CHECK_INT(w.stats.n_started, w.stats.n_closed);
+}
+
+static void fail_each(bool with_tls)
+{
+    size_t n_failed = 0;
+    bool done = false;
+    fail_at = 0;
+    scenario(with_tls); /* what is made once and kept */
+    for (size_t at = 1; at < MAX_ALLOCATIONS && !done && check_failures < 10; at++) {
+        n_allocations = 0;
+        fail_at = at;
+        scenario(with_tls);
+        done = n_allocations < at;
+        n_failed++;
+    }
+    fail_at = 0;
+    CHECK(done);
+    CHECK(n_failed > 50);
+    printf("%zu allocations failed\n", n_failed);
+}
+
+static void test_unix(void)
+{
+    fail_each(false);
+}
+
+static void test_tls(void)
+{
+    fail_each(true);
+}
+
+int main(void)
+{
+    event_set_mem_functions(__wrap_malloc, __wrap_realloc, free);
+    log_set_level(LOG_LEVEL_ERROR);
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    CHECK(mkdtemp(path) != NULL);
+    *slash = '/';
+    CHECK_INT(fs_read(DESCRIPTOR_FILE, 1 << 20, &set, &set_len, NULL), 0);
+    tls_certs_make(&certs);
+    RUN(test_unix);
+    RUN(test_tls);
+    tls_certs_done(&certs);
+    free(set);
+    unlink(path);
+    *slash = '\0';
+    rmdir(path);
+    return check_end();
+}

@@ -357,7 +357,7 @@ static bool has_lost_it(void *arg, const struct rpc_peer *peer)
 {
     const struct relabelled *r = arg;
     const struct labels *scope = access_scope(r->core, peer);
-    return scope && labels_match(r->old, scope) && !labels_match(r->now, scope);
+    return scope && labels_have(r->old, scope) && !labels_have(r->now, scope);
 }
 
 void access_labels_changed(struct core *core, const struct labels *old, const struct labels *now)

@@ -26,7 +26,7 @@ struct scope_memory {
 
 bool scope_has_vm(const struct labels *scope, const struct vm *vm)
 {
-    return !scope || labels_match(&vm->labels, scope);
+    return !scope || labels_have(&vm->labels, scope);
 }
 
 static const struct departed *find_departed(const struct core *core, const char *vm_id)
@@ -50,7 +50,7 @@ bool scope_has_vm_id(const struct core *core, const struct labels *scope, const 
         return false;
     struct labels labels = {.n = d->n};
     memcpy(labels.at, d->labels, d->n * sizeof(labels.at[0]));
-    return labels_match(&labels, scope);
+    return labels_have(&labels, scope);
 }
 
 bool scope_has_event(const struct core *core, const struct labels *scope, const struct event *event)
@@ -66,7 +66,7 @@ int scope_check_labels(const struct labels *scope, const struct labels *labels, 
     for (uint32_t i = 0; scope && i < scope->n; i++) {
         struct labels one = {.n = 1};
         one.at[0] = scope->at[i];
-        if (labels_match(labels ? labels : &none, &one))
+        if (labels_have(labels ? labels : &none, &one))
             continue;
         err_set(err, ERR_DENIED,
                 "your role is bound to VMs with the label %s=%s: this one would not have it",

@@ -69,7 +69,7 @@ void session_done(struct session *s)
     s->argv = s->env = s->tags = s->required_commands = (struct blob){0};
 }
 
-bool labels_match(const struct labels *labels, const struct labels *selector)
+bool labels_have(const struct labels *labels, const struct labels *selector)
 {
     for (uint32_t s = 0; s < selector->n; s++) {
         bool found = false;

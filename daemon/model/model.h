@@ -283,7 +283,7 @@ static inline bool session_is_terminal(enum session_state s)
 }
 
 /* Whether there is each of the selector's labels; an empty selector matches everything. */
-bool labels_match(const struct labels *labels, const struct labels *selector);
+bool labels_have(const struct labels *labels, const struct labels *selector);
 /* Owned blobs: deep copy (0 / -1 out of memory) and release. */
 int session_copy(struct session *to, const struct session *from);
 void session_done(struct session *s);

@@ -170,7 +170,7 @@ static void test_spec(void)
     snprintf(labels.at[1].key, sizeof(labels.at[1].key), "b");
     CHECK_INT(vm_labels_check(&labels, &err), 0);
     struct labels some = {.n = 1, .at = {{"b", "2"}}}, other = {.n = 1, .at = {{"b", "3"}}};
-    CHECK(labels_match(&labels, &some) && !labels_match(&labels, &other));
+    CHECK(labels_have(&labels, &some) && !labels_have(&labels, &other));
     close_core();
 }
 

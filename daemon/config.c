@@ -13,7 +13,8 @@
 
 /* Errors */
 
-static void add_error(struct config_errors *errors, const char *place, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void
+add_error(struct config_errors *errors, const char *place, const char *fmt, va_list ap)
 {
     if (errors->n < CONFIG_ERRORS_MAX) {
         char *text = errors->text[errors->n];

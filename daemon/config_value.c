@@ -17,7 +17,7 @@ static int set_text(char *field, const struct config_key *key, const char *value
     if (key->type == CONFIG_PATH && n > 0 && value[0] != '/')
         return err_set(err, ERR_INVALID, "\"%s\" is no absolute path", value);
     memset(field, 0, key->size);
-    memcpy(field, value, n);
+    strcpy(field, value);
     return 0;
 }
 

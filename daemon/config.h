@@ -49,6 +49,7 @@ struct daemon_config {
     uint64_t max_connections, max_handshakes, max_streams;
     uint64_t max_header_list_bytes, max_message_bytes, max_queued_output_bytes;
     uint64_t handshake_timeout_ms, idle_timeout_ms;
+    uint64_t request_timeout_ms;                          /* 0: any */
     uint64_t keepalive_interval_ms, keepalive_timeout_ms; /* interval 0: never */
     uint64_t min_ping_interval_ms;
     uint64_t max_connection_age_ms, max_connection_age_grace_ms; /* age 0: any */

@@ -107,7 +107,12 @@ const struct config_key config_keys[] = {
      .help = "Answers of one connection that wait for the client to read; of new connections."},
     {"handshake_timeout_ms", CONFIG_NUMBER, FIELD(handshake_timeout_ms), "10000", .argument = "MS",
      .min = 100, .max = 600 * 1000, .reloads = true,
-     .help = "From connecting to HTTP/2's first frames, TLS included."},
+     .help =
+         "From connecting to HTTP/2's first frames, TLS included; for a block of headers to end."},
+    {"request_timeout_ms", CONFIG_NUMBER, FIELD(request_timeout_ms), "60000", .argument = "MS",
+     .max = HOUR_MS, .reloads = true,
+     .help = "For a request of one message to come whole, however long its call may take; 0: any. "
+             "Of new connections."},
     {"idle_timeout_ms", CONFIG_NUMBER, FIELD(idle_timeout_ms), "600000", .argument = "MS",
      .min = 1000, .max = 7 * DAY_MS, .reloads = true,
      .help = "A connection without calls and bytes for so long is closed; so is one whose client "

@@ -37,6 +37,7 @@ void settings_rpc(const struct daemon_config *config, struct rpc_server_config *
     rpc->max_message_bytes = (size_t)config->max_message_bytes;
     rpc->max_buffered_output_bytes = (size_t)config->max_queued_output_bytes;
     rpc->handshake_timeout_ms = (int64_t)config->handshake_timeout_ms;
+    rpc->request_timeout_ms = or_never(config->request_timeout_ms);
     rpc->idle_timeout_ms = (int64_t)config->idle_timeout_ms;
     rpc->keepalive_interval_ms = or_never(config->keepalive_interval_ms);
     rpc->keepalive_timeout_ms = (int64_t)config->keepalive_timeout_ms;

@@ -234,7 +234,7 @@ static void test_header_limits(void)
     static char big[12 << 10], line[13 << 10];
     memset(big, 'x', sizeof(big) - 1);
     snprintf(line, sizeof(line), "x-big: %s", big);
-    const char *lines[] = {HEAD, ":path: " UNARY, "content-type: application/grpc", line, line};
+    const char *lines[] = {HEAD, (":path: " UNARY), "content-type: application/grpc", line, line};
     raw_request(&r, lines, sizeof(lines) / sizeof(lines[0]), empty_message, 5);
     CHECK_CONTAINS(r.headers, "grpc-status: 8\n");
     CHECK_INT(r.pair.server->n_calls, 0);
@@ -316,7 +316,7 @@ static void test_window_of_one_byte(void)
                             0x80 | ((TEXT >> 7) & 0x7f),
                             TEXT >> 14};
     memcpy(body, head, sizeof(head));
-    const char *lines[] = {HEAD, ":path: " UNARY, "content-type: application/grpc"};
+    const char *lines[] = {HEAD, (":path: " UNARY), "content-type: application/grpc"};
     raw_request(&r, lines, sizeof(lines) / sizeof(lines[0]), body, sizeof(head) + TEXT);
     CHECK(r.closed);
     CHECK_INT(r.reset, NGHTTP2_NO_ERROR);

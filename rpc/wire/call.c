@@ -278,8 +278,11 @@ bool rpc_call_writable(struct rpc_call *call)
 {
     if (!call_is_live(call) || call->ended)
         return false;
-    if (buf_len(&call->out) < CALL_HIGH_BYTES &&
-        call->conn->queued_bytes < call->conn->limits.max_queued_bytes / 4)
+    const struct wire_conn *conn = call->conn;
+    size_t room = conn->limits.max_queued_bytes / 4;
+    if (conn->pool->queued_bytes > POOL_QUEUED_MAX_BYTES / 2 && room > POOL_SHARE_BYTES / 2)
+        room = POOL_SHARE_BYTES / 2;
+    if (buf_len(&call->out) < CALL_HIGH_BYTES && conn->queued_bytes < room)
         return true;
     if (list_empty(&call->blocked_link))
         list_add_tail(&call->conn->blocked, &call->blocked_link);

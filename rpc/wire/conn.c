@@ -443,6 +443,35 @@ bool wire_conn_is_congested(const struct wire_conn *conn)
             nghttp2_session_get_outbound_queue_size(conn->session) > CONGESTED_FRAMES);
 }
 
+/* A held or queued byte is one of the connection's and one of the pool's. */
+static void conn_account(const struct wire_conn *conn, size_t *here, size_t *in_all, size_t n)
+{
+    if (!conn->session)
+        return;
+    *here += n;
+    *in_all += n;
+}
+
+void conn_hold(struct wire_conn *conn, size_t n_bytes)
+{
+    conn_account(conn, &conn->held_bytes, &conn->pool->held_bytes, n_bytes);
+}
+
+void conn_release(struct wire_conn *conn, size_t n_bytes)
+{
+    conn_account(conn, &conn->held_bytes, &conn->pool->held_bytes, 0 - n_bytes);
+}
+
+void conn_queue(struct wire_conn *conn, size_t n_bytes)
+{
+    conn_account(conn, &conn->queued_bytes, &conn->pool->queued_bytes, n_bytes);
+}
+
+void conn_unqueue(struct wire_conn *conn, size_t n_bytes)
+{
+    conn_account(conn, &conn->queued_bytes, &conn->pool->queued_bytes, 0 - n_bytes);
+}
+
 void wire_conn_close(struct wire_conn *conn, const struct err *why)
 {
     if (!conn->session)
@@ -464,6 +493,8 @@ void wire_conn_close(struct wire_conn *conn, const struct err *why)
     if (sound)
         nghttp2_session_del(conn->session);
     heap_done(&conn->heap);
+    conn_release(conn, conn->held_bytes);
+    conn_unqueue(conn, conn->queued_bytes);
     conn->session = NULL;
     conn->busy = false;
     conn->hot_call = NULL;

@@ -135,6 +135,12 @@ static inline bool wire_conn_has_work(const struct wire_conn *conn)
     return !list_empty(&conn->work);
 }
 
+/* For the neighbours: what is kept for the peer, here and in the pool's account; nothing once the
+ * connection is closed. */
+void conn_hold(struct wire_conn *conn, size_t n_bytes);
+void conn_release(struct wire_conn *conn, size_t n_bytes);
+void conn_queue(struct wire_conn *conn, size_t n_bytes);
+void conn_unqueue(struct wire_conn *conn, size_t n_bytes);
 /* For the neighbours: output or work came up. */
 void wire_conn_touch(struct wire_conn *conn);
 /* For the neighbours: keeps the first thing that the peer did wrong. */

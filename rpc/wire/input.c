@@ -164,8 +164,14 @@ static size_t input_run(struct rpc_call *call, const uint8_t *data, size_t len)
 /* Appends to what is held; makes room for the whole message where it begins one. */
 static void input_hold(struct rpc_call *call, const uint8_t *data, size_t len)
 {
-    if (!call->paused && call->conn->held_bytes + len > HELD_MAX_BYTES) {
+    struct wire_conn *conn = call->conn;
+    if (!call->paused && conn->held_bytes + len > HELD_MAX_BYTES) {
         input_fail(call, ERR_LIMIT, "too many large messages at once on one connection");
+        return;
+    }
+    if (conn->held_bytes + len > POOL_SHARE_BYTES &&
+        conn->pool->held_bytes + len > POOL_HELD_MAX_BYTES) {
+        input_fail(call, ERR_LIMIT, "too many large messages at once on all connections");
         return;
     }
     size_t room = len;
@@ -177,7 +183,7 @@ static void input_hold(struct rpc_call *call, const uint8_t *data, size_t len)
     if (to) {
         memcpy(to, data, len);
         buf_commit(&call->in, len);
-        call->conn->held_bytes += len;
+        conn_hold(conn, len);
         return;
     }
     input_fail(call, ERR_LIMIT,
@@ -204,14 +210,14 @@ static void input_run_held(struct rpc_call *call)
         return;
     }
     buf_consume(&call->in, n);
-    call->conn->held_bytes -= n;
+    conn_release(call->conn, n);
 }
 
 void call_input_drop(struct rpc_call *call)
 {
     if (call->delivering)
         return; /* whoever delivers looks again */
-    call->conn->held_bytes -= buf_len(&call->in);
+    conn_release(call->conn, buf_len(&call->in));
     buf_reset(&call->in);
     message_recycle(&call->conn->pool->messages, call->request);
     call->request = NULL;

@@ -8,6 +8,7 @@
 #include "rpc/wire/conn.h"
 #include "rpc/wire/frame.h"
 #include "rpc/wire/gzip.h"
+#include "rpc/wire/pool.h"
 #include "rpc/wire/stream.h"
 
 enum { HTTP2_HEAD_BYTES = 9 };
@@ -22,6 +23,9 @@ static int output_check_size(struct rpc_call *call, size_t n, struct err *err)
     if (conn->queued_bytes + n + FRAME_PREFIX_BYTES > conn->limits.max_queued_bytes)
         return err_set(err, ERR_LIMIT, "the peer does not take what is queued for it (%zu bytes)",
                        conn->queued_bytes);
+    if (conn->queued_bytes + n > POOL_SHARE_BYTES &&
+        conn->pool->queued_bytes + n > POOL_QUEUED_MAX_BYTES)
+        return err_set(err, ERR_LIMIT, "the peers together do not take what is queued for them");
     return 0;
 }
 
@@ -69,7 +73,7 @@ int call_queue_message(struct rpc_call *call, const ProtobufCMessage *message, s
         protobuf_c_message_pack(message, at + FRAME_PREFIX_BYTES);
     }
     buf_commit(&call->out, FRAME_PREFIX_BYTES + n);
-    call->conn->queued_bytes += FRAME_PREFIX_BYTES + n;
+    conn_queue(call->conn, FRAME_PREFIX_BYTES + n);
     output_offer(call);
     return 0;
 }
@@ -89,7 +93,7 @@ void call_end_output(struct rpc_call *call)
 void call_drop_output(struct rpc_call *call)
 {
     size_t drop = buf_len(&call->out) - call->promised_bytes;
-    call->conn->queued_bytes -= drop;
+    conn_unqueue(call->conn, drop);
     call->out.tail -= drop;
     if (buf_len(&call->out) == 0)
         buf_reset(&call->out);
@@ -155,7 +159,7 @@ int call_take_output(struct rpc_call *call, const uint8_t *frame_head, size_t le
     buf_commit(conn->pull_to, n);
     buf_consume(&call->out, len);
     call->promised_bytes = 0;
-    conn->queued_bytes -= len;
+    conn_unqueue(conn, len);
     return 0;
 }
 

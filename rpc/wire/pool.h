@@ -1,6 +1,8 @@
 /* Memory that waits to be used again by any connection of a thread: calls, arenas of messages,
  * blocks of HTTP/2 sessions. It belongs to whoever has the connections, so that an idle connection
- * keeps nothing of what its last call needed. */
+ * keeps nothing of what its last call needed. And an account of what all of them keep for their
+ * peers: many that each stay within their own limits are too much together, so beyond a total each
+ * has only its share. */
 #ifndef BANGER_RPC_WIRE_POOL_H
 #define BANGER_RPC_WIRE_POOL_H
 
@@ -10,11 +12,18 @@
 
 struct rpc_call;
 
+enum {
+    POOL_HELD_MAX_BYTES = 256 << 20,   /* input: beyond this in all … */
+    POOL_QUEUED_MAX_BYTES = 256 << 20, /* output: the same */
+    POOL_SHARE_BYTES = 1 << 20,        /* … a connection keeps no more than this */
+};
+
 struct wire_pool {
     struct list calls; /* rpc_call.link */
     unsigned n_calls;
     struct message_cache messages;
     struct heap_spares blocks;
+    size_t held_bytes, queued_bytes; /* of all open connections */
 };
 
 void wire_pool_init(struct wire_pool *pool);

@@ -299,7 +299,7 @@ static int serve_submit_http(struct rpc_call *call)
     nghttp2_data_provider data = call_output_provider(call);
     /* Without memory the line is left out. */
     if (buf_append(&call->out, text, sizeof(text) - 1) == 0)
-        call->conn->queued_bytes += sizeof(text) - 1;
+        conn_queue(call->conn, sizeof(text) - 1);
     if (call->http_status == HTTP_METHOD_NOT_ALLOWED)
         return nghttp2_submit_response(call->conn->session, call->stream_id, not_allowed, 3, &data);
     return nghttp2_submit_response(call->conn->session, call->stream_id, unsupported, 2, &data);

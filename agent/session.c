@@ -355,6 +355,8 @@ void session_fill_status(const struct session *s, PB(SessionStatus) * out)
     out->stderr_ended = s->out[1].ended;
     out->stdin_acked = s->in.acked;
     out->stdin_closed = s->in.closed;
+    out->stdin_received = s->in.acked + buf_len(&s->in.buf);
+    out->stdin_eof = s->in.eof_known;
     out->started_ns = s->started_ns;
     out->ended_ns = s->ended_ns;
 }

@@ -206,7 +206,9 @@ static void subscribe(struct attach *a)
         a->output_gone = true;
         return;
     }
-    if (!has_agent || (state == SESSION_PENDING && !e->named))
+    /* Where stdin goes on. */
+    bool untold = session_is_live(e) && !e->in.known && !e->in.closed;
+    if (!has_agent || untold || (state == SESSION_PENDING && !e->named))
         return; /* there will be news */
     struct err err = ERR_INIT;
     a->sub = agent_subscribe(vm->agent, e->session.id, start_of(a, 0), start_of(a, 1), a->credit,

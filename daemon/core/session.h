@@ -46,10 +46,12 @@ enum {
 
 /* Unacknowledged stdin of one session; see session_stdin.c. */
 struct session_input {
-    struct buf buf;     /* bytes from acked on */
-    uint64_t acked;     /* the process has all below */
-    uint64_t sent;      /* told to the agent on this link, at least acked */
-    bool known;         /* acked is the agent's word, not a record of an earlier daemon */
+    struct buf buf; /* bytes from start on */
+    uint64_t acked; /* the process has all below */
+    uint64_t
+        start;     /* at least acked: what lies between, of an earlier daemon, only the agent has */
+    uint64_t sent; /* told to the agent on this link, at least start */
+    bool known;    /* these are the agent's word, not a record of an earlier daemon */
     bool eof, eof_sent; /* nothing comes behind the buffer; the agent knows it */
     bool closed;        /* the process takes no more */
     struct list sends;  /* session_send_stdin calls that wait for their acknowledgement */

@@ -82,7 +82,8 @@ void session_press_stop(struct session_entry *e);
 /* session_stdin.c */
 void session_stdin_init(struct session_entry *e);
 void session_stdin_done(struct session_entry *e);
-/* What the agent says it has. */
+/* What the agent says it has; the first status of a session tells where stdin goes on. */
+void session_stdin_take_status(struct session_entry *e, const struct agent_session_status *status);
 void session_stdin_take_ack(struct session_entry *e, uint64_t offset, bool closed);
 /* A new link: what was under way is sent again. */
 void session_stdin_rewind(struct session_entry *e);

@@ -63,7 +63,7 @@ void session_vm_status(struct core *core, struct vm_entry *vm,
         list_foreach(at, &e->attaches) attach_retry(attach_of_link(at));
     }
     if (status->state != AGENT_SESSION_UNKNOWN)
-        session_stdin_take_ack(e, status->stdin_acked, status->stdin_closed);
+        session_stdin_take_status(e, status);
     session_take_status(e, status);
 }
 

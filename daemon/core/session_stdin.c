@@ -35,7 +35,7 @@ void session_stdin_init(struct session_entry *e)
     struct session_input *in = &e->in;
     buf_init(&in->buf, SESSION_STDIN_BUFFER_BYTES);
     list_init(&in->sends);
-    in->acked = in->sent = e->session.stdin_acked;
+    in->acked = in->start = in->sent = e->session.stdin_acked;
     in->closed = e->session.stdin_closed || session_is_terminal(e->session.state);
 }
 
@@ -46,7 +46,7 @@ void session_stdin_done(struct session_entry *e)
 
 uint64_t session_stdin_end(const struct session_entry *e)
 {
-    return e->in.acked + buf_len(&e->in.buf);
+    return e->in.start + buf_len(&e->in.buf);
 }
 
 static struct agent_client *agent_of(const struct session_entry *e)
@@ -88,7 +88,7 @@ void session_stdin_pump(struct session_entry *e)
         uint64_t until = end < limit ? end : limit;
         uint64_t left = until - in->sent;
         uint32_t n = left < FRAME_BYTES ? (uint32_t)left : FRAME_BYTES;
-        const uint8_t *data = buf_data(&in->buf) + (in->sent - in->acked);
+        const uint8_t *data = buf_data(&in->buf) + (in->sent - in->start);
         if (agent_client_send_stdin(agent, e->session.id, in->sent, data, n, NULL) < 0)
             return; /* at writable, or when the link is back */
         in->sent += n;
@@ -100,7 +100,7 @@ void session_stdin_pump(struct session_entry *e)
 
 void session_stdin_rewind(struct session_entry *e)
 {
-    e->in.sent = e->in.acked;
+    e->in.sent = e->in.start;
     e->in.eof_sent = false;
 }
 
@@ -132,7 +132,7 @@ static void close_at(struct session_entry *e, uint64_t taken)
     e->session.stdin_closed = true;
     end_sends(e, taken);
     buf_done(&in->buf);
-    in->sent = in->acked;
+    in->start = in->sent = in->acked;
     session_touch(e);
 }
 
@@ -142,23 +142,52 @@ void session_stdin_close(struct session_entry *e)
         close_at(e, e->in.acked);
 }
 
+/* All below offset is with the agent or the process. */
+static void drop_below(struct session_input *in, uint64_t offset)
+{
+    if (offset <= in->start)
+        return;
+    uint64_t n = offset - in->start;
+    buf_consume(&in->buf, n < buf_len(&in->buf) ? (size_t)n : buf_len(&in->buf));
+    in->start = offset;
+    if (in->sent < offset)
+        in->sent = offset;
+}
+
+/* The first word about a session that an earlier daemon fed. Bytes that it gave the agent keep
+ * their offsets, and its end of stdin holds: whoever writes next comes behind them. */
+static void take_over(struct session_entry *e, const struct agent_session_status *status)
+{
+    struct session_input *in = &e->in;
+    uint64_t received = status->stdin_received, window = session_stdin_window(e);
+    if (status->stdin_acked > in->acked)
+        in->acked = status->stdin_acked;
+    if (received > in->acked && received - in->acked > window)
+        received = in->acked + window; /* it holds no more, whatever the guest says */
+    drop_below(in, received > in->acked ? received : in->acked);
+    in->eof |= status->stdin_eof;
+    in->known = true;
+}
+
+void session_stdin_take_status(struct session_entry *e, const struct agent_session_status *status)
+{
+    if (!e->in.known && !e->in.closed)
+        take_over(e, status);
+    session_stdin_take_ack(e, status->stdin_acked, status->stdin_closed);
+}
+
 void session_stdin_take_ack(struct session_entry *e, uint64_t offset, bool closed)
 {
     struct session_input *in = &e->in;
-    if (in->closed)
-        return;
-    if (!in->known && buf_len(&in->buf) == 0 && offset >= in->acked)
-        in->acked = in->sent = offset; /* of an earlier daemon's bytes */
-    in->known = true;
+    if (in->closed || !in->known)
+        return; /* a status tells it again, with what else the agent has */
     /* Never beyond what there is, whatever the guest says. */
     uint64_t end = session_stdin_end(e), before = in->acked;
     if (offset > end)
         offset = end;
     if (offset > in->acked) {
-        buf_consume(&in->buf, offset - in->acked);
+        drop_below(in, offset);
         in->acked = offset;
-        if (in->sent < offset)
-            in->sent = offset;
     }
     e->session.stdin_acked = in->acked;
     /* What is acknowledged together with the closing may have been dropped, unless the closing was

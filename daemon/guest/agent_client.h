@@ -43,8 +43,8 @@ struct agent_session_status {
     char error[256];
     uint64_t stdout_total, stderr_total;
     bool stdout_ended, stderr_ended;
-    uint64_t stdin_acked;
-    bool stdin_closed;
+    uint64_t stdin_acked, stdin_received; /* received: 0 from an agent that does not tell */
+    bool stdin_eof, stdin_closed;
     int64_t started_ns, ended_ns;
 };
 

@@ -257,6 +257,8 @@ bool agent_codec_status(const PB(SessionStatus) * from, struct agent_session_sta
         .stderr_ended = from->stderr_ended,
         .stdin_acked = from->stdin_acked,
         .stdin_closed = from->stdin_closed,
+        .stdin_received = from->stdin_received,
+        .stdin_eof = from->stdin_eof,
         .started_ns = from->started_ns > INT64_MAX ? 0 : (int64_t)from->started_ns,
         .ended_ns = from->ended_ns > INT64_MAX ? 0 : (int64_t)from->ended_ns,
     };

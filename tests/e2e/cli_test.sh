@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # What a user types, with the daemon started by the command itself.
 #
-#   cli_test.sh BANGER BANGERD AGENT sim|qemu
+#   cli_test.sh BANGER BANGERD AGENT sim|qemu [tls]
+#
+# With tls all but `daemon ...` goes through a context: TCP, TLS, nothing of this machine but the network.
 set -euo pipefail
-banger=$1 agent=$3 engine=$4
+banger=$1 agent=$3 engine=$4 way=${5:-local}
 export BANGER_DAEMON=$2 BANGER_AGENT=$agent BANGER_DRIVER=$engine
 if [ "$engine" = qemu ] && [ -z "${BANGER_TEST_ASSETS:-}" ]; then
     echo "skipped: no kernel and image: BANGER_TEST_ASSETS names no folder of test_assets"
     exit 77
 fi
-unset BANGER_SOCKET BANGER_RUNTIME_DIR NO_COLOR
+unset BANGER_HOST BANGER_SOCKET BANGER_RUNTIME_DIR NO_COLOR
 top=$(mktemp -d /tmp/bcli.XXXXXX)
-export BANGER_STATE_DIR=$top/s
+export BANGER_STATE_DIR=$top/s BANGER_CONFIG_DIR=$top/c
+me="$(id -u), pid" # as `host connections` has it
 failed=0
 
 # Processes that mention the folder, a line each.
@@ -68,7 +71,26 @@ refused() {
     grep -qF -- "$part" "$top/err" || fail "banger $*: \"$(cat "$top/err")\" lacks \"$part\""
 }
 
+# What stands for banger from here on.
+use_context() {
+    local port token code=1
+    for port in $((20000 + $$ % 5000)) $((25000 + $$ % 5000)) $((15000 + $$ % 5000)); do
+        "$banger" auth init --listen "127.0.0.1:$port" >/dev/null 2>"$top/err" && code=0 && break
+    done
+    [ "$code" = 0 ] || { cat "$top/err" && exit 1; }
+    token=$("$banger" auth token create me --role admin -q) || exit 1
+    cat >"$top/over_tls" <<EOF
+#!/bin/sh
+[ "\$1" = daemon ] || { unset BANGER_STATE_DIR; export BANGER_DAEMON=/nonexistent; }
+exec "$banger" "\$@"
+EOF
+    chmod +x "$top/over_tls"
+    banger=$top/over_tls me=TLSv1.3
+    "$banger" auth enroll "127.0.0.1:$port" --token "$token" >/dev/null
+}
+
 "$banger" daemon start >/dev/null
+[ "$way" = local ] || use_context
 if [ "$engine" = qemu ]; then
     kernel=$(sed -n 's/.*"vmlinux": "\(.*\)".*/\1/p' "$BANGER_TEST_ASSETS/assets.json")
     image=$(sed -n 's/.*"path": "\(.*\)".*/\1/p' "$BANGER_TEST_ASSETS/assets.json")
@@ -124,7 +146,8 @@ refused "box" 125 vm exec box -- true
 "$banger" vm restart box >/dev/null 2>&1 || fail "restart"
 expect 0 "" vm exec box -- true
 "$banger" daemon stop >/dev/null
-expect 9 "" vm exec box -- sh -c 'exit 9' # starts the daemon again
+[ "$way" = local ] || "$banger" daemon start >/dev/null
+expect 9 "" vm exec box -- sh -c 'exit 9' # locally: starts the daemon again
 contains vm.restart operation list
 contains '"kind"' operation list -o json
 "$banger" vm kill box >/dev/null 2>&1 || fail "kill"
@@ -134,7 +157,7 @@ expect 0 "" vm list -q
 # Who did that, and who is here
 contains VMService/DeleteVM auth audit --method DeleteVM
 contains '"method": "/banger.v1.VMService/KillVM"' auth audit --method KillVM -o json
-contains "$(id -u), pid" host connections
+contains "$me" host connections
 expect 0 "" auth audit --principal nobody -o json
 refused "no connection" 125 host kick 999999
 refused "not the number" 125 host kick box

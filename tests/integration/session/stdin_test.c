@@ -1,7 +1,9 @@
 /* stdin: offsets, acknowledgements, one writer, atomic sends, over links that break. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/integration/session/viewer.h"
 #include "tests/integration/session/world.h"
@@ -260,6 +262,65 @@ static void test_restart_goes_on(void)
     world_close_daemon();
 }
 
+static bool agent_has_more(void *arg)
+{
+    const struct session_entry *e = arg;
+    return e->in.known && e->in.start > e->in.acked;
+}
+
+/* Bytes and end of stdin that the agent holds for a process that does not read are of nobody in the
+ * next daemon: what comes there goes behind them. */
+static void hold_over_restart(bool eof)
+{
+    enum { HELD = 200 * 1024 };
+    static char marks[SESSION_SEND_BYTES];
+    struct err err = ERR_INIT;
+    char script[200], go[64], id[ID_BYTES];
+    snprintf(go, sizeof(go), "/tmp/bt-go.%d", (int)getpid());
+    snprintf(script, sizeof(script), "until rm %s 2>/dev/null; do sleep 0.02; done; exec cat", go);
+    memset(marks, 'm', sizeof(marks));
+    world_open_daemon(-1);
+    struct session_entry *e = world_start(script, &piped, &err);
+    strcpy(id, e->session.id);
+    struct send lost = {0}, s = {0};
+    CHECK_INT(session_send_stdin(e, world.source, HELD, eof, on_sent, &lost, &err), 0);
+    /* The link is in order: this agent has the bytes when the next session runs. */
+    CHECK(world_start("exit 0", NULL, &err));
+    CHECK_INT(e->in.sent, HELD);
+    CHECK(e->in.acked < HELD);
+    world_close_daemon();
+    world_open_daemon(-1);
+    e = session_find_id(&world.core, id);
+    CHECK(world_run(agent_has_more, e));
+    int sent = session_send_stdin(e, marks, sizeof(marks), true, on_sent, &s, &err);
+    CHECK_INT(sent, eof ? -1 : 0);
+    if (eof)
+        CHECK_STR(err.reason, "STDIN_CLOSED");
+    int fd = open(go, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    close(fd);
+    struct viewer v = {.not_source = !eof};
+    viewer_open(&v, e, &from_start);
+    CHECK(viewer_finish_exit(&v));
+    CHECK_INT(v.got[0], HELD + (eof ? 0 : sizeof(marks)));
+    if (!eof) {
+        CHECK(world_run(one_done, &s));
+        CHECK_INT(s.last, HELD + sizeof(marks));
+    }
+    viewer_close(&v);
+    delete_all();
+    world_close_daemon();
+}
+
+static void test_held_bytes_survive_restart(void)
+{
+    hold_over_restart(false);
+}
+
+static void test_held_eof_survives_restart(void)
+{
+    hold_over_restart(true);
+}
+
 int main(void)
 {
     srand(11);
@@ -272,6 +333,8 @@ int main(void)
     RUN(test_sends);
     RUN(test_send_to_one_that_leaves);
     RUN(test_restart_goes_on);
+    RUN(test_held_bytes_survive_restart);
+    RUN(test_held_eof_survives_restart);
     world_end();
     return check_end();
 }

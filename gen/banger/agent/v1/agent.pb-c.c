@@ -2727,7 +2727,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__session_deleted__descriptor 
   (ProtobufCMessageInit) banger__agent__v1__session_deleted__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__session_status__field_descriptors[18] =
+static const ProtobufCFieldDescriptor banger__agent__v1__session_status__field_descriptors[20] =
 {
   {
     "session_id",
@@ -2945,6 +2945,30 @@ static const ProtobufCFieldDescriptor banger__agent__v1__session_status__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stdin_received",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__SessionStatus, stdin_received),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stdin_eof",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__SessionStatus, stdin_eof),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__session_status__field_indices_by_name[] = {
   17,   /* field[17] = ended_ns */
@@ -2962,6 +2986,8 @@ static const unsigned banger__agent__v1__session_status__field_indices_by_name[]
   11,   /* field[11] = stderr_total */
   14,   /* field[14] = stdin_acked */
   15,   /* field[15] = stdin_closed */
+  19,   /* field[19] = stdin_eof */
+  18,   /* field[18] = stdin_received */
   12,   /* field[12] = stdout_ended */
   10,   /* field[10] = stdout_total */
   6,   /* field[6] = timed_out */
@@ -2969,7 +2995,7 @@ static const unsigned banger__agent__v1__session_status__field_indices_by_name[]
 static const ProtobufCIntRange banger__agent__v1__session_status__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 18 }
+  { 0, 20 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__session_status__descriptor =
 {
@@ -2979,7 +3005,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__session_status__descriptor =
   "Banger__Agent__V1__SessionStatus",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__SessionStatus),
-  18,
+  20,
   banger__agent__v1__session_status__field_descriptors,
   banger__agent__v1__session_status__field_indices_by_name,
   1,  banger__agent__v1__session_status__number_ranges,

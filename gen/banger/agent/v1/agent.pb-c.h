@@ -504,10 +504,16 @@ struct  Banger__Agent__V1__SessionStatus
    */
   uint64_t started_ns;
   uint64_t ended_ns;
+  /*
+   * Bytes of stdin that are here, written to the process or not yet, and whether nothing comes behind
+   * them. A daemon that did not send them gives other bytes the offsets from here on.
+   */
+  uint64_t stdin_received;
+  protobuf_c_boolean stdin_eof;
 };
 #define BANGER__AGENT__V1__SESSION_STATUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__session_status__descriptor) \
-    , (char *)protobuf_c_empty_string, BANGER__AGENT__V1__SESSION_STATE__SESSION_STATE_UNSPECIFIED, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, BANGER__AGENT__V1__SESSION_STATE__SESSION_STATE_UNSPECIFIED, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 typedef enum {

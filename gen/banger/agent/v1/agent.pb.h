@@ -165,6 +165,10 @@ typedef struct _banger_agent_v1_SessionStatus {
     bool stdin_closed;
     uint64_t started_ns; /* guest clock, Unix epoch */
     uint64_t ended_ns;
+    /* Bytes of stdin that are here, written to the process or not yet, and whether nothing comes behind
+ them. A daemon that did not send them gives other bytes the offsets from here on. */
+    uint64_t stdin_received;
+    bool stdin_eof;
 } banger_agent_v1_SessionStatus;
 
 typedef struct _banger_agent_v1_From {
@@ -367,7 +371,7 @@ extern "C" {
 #define banger_agent_v1_Resize_init_default      {"", 0, 0}
 #define banger_agent_v1_DeleteSession_init_default {""}
 #define banger_agent_v1_SessionDeleted_init_default {""}
-#define banger_agent_v1_SessionStatus_init_default {"", _banger_agent_v1_SessionState_MIN, 0, 0, 0, 0, 0, "", 0, "", 0, 0, 0, 0, 0, 0, 0, 0}
+#define banger_agent_v1_SessionStatus_init_default {"", _banger_agent_v1_SessionState_MIN, 0, 0, 0, 0, 0, "", 0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 #define banger_agent_v1_From_init_default        {0, {0}}
 #define banger_agent_v1_Subscribe_init_default   {0, "", false, banger_agent_v1_From_init_default, false, banger_agent_v1_From_init_default, 0, 0}
 #define banger_agent_v1_Subscribed_init_default  {0, 0, 0, ""}
@@ -396,7 +400,7 @@ extern "C" {
 #define banger_agent_v1_Resize_init_zero         {"", 0, 0}
 #define banger_agent_v1_DeleteSession_init_zero  {""}
 #define banger_agent_v1_SessionDeleted_init_zero {""}
-#define banger_agent_v1_SessionStatus_init_zero  {"", _banger_agent_v1_SessionState_MIN, 0, 0, 0, 0, 0, "", 0, "", 0, 0, 0, 0, 0, 0, 0, 0}
+#define banger_agent_v1_SessionStatus_init_zero  {"", _banger_agent_v1_SessionState_MIN, 0, 0, 0, 0, 0, "", 0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 #define banger_agent_v1_From_init_zero           {0, {0}}
 #define banger_agent_v1_Subscribe_init_zero      {0, "", false, banger_agent_v1_From_init_zero, false, banger_agent_v1_From_init_zero, 0, 0}
 #define banger_agent_v1_Subscribed_init_zero     {0, 0, 0, ""}
@@ -484,6 +488,8 @@ extern "C" {
 #define banger_agent_v1_SessionStatus_stdin_closed_tag 16
 #define banger_agent_v1_SessionStatus_started_ns_tag 17
 #define banger_agent_v1_SessionStatus_ended_ns_tag 18
+#define banger_agent_v1_SessionStatus_stdin_received_tag 19
+#define banger_agent_v1_SessionStatus_stdin_eof_tag 20
 #define banger_agent_v1_From_offset_tag          1
 #define banger_agent_v1_From_tail_tag            2
 #define banger_agent_v1_From_end_tag             3
@@ -730,7 +736,9 @@ X(a, STATIC,   SINGULAR, BOOL,     stderr_ended,     14) \
 X(a, STATIC,   SINGULAR, FIXED64,  stdin_acked,      15) \
 X(a, STATIC,   SINGULAR, BOOL,     stdin_closed,     16) \
 X(a, STATIC,   SINGULAR, FIXED64,  started_ns,       17) \
-X(a, STATIC,   SINGULAR, FIXED64,  ended_ns,         18)
+X(a, STATIC,   SINGULAR, FIXED64,  ended_ns,         18) \
+X(a, STATIC,   SINGULAR, FIXED64,  stdin_received,   19) \
+X(a, STATIC,   SINGULAR, BOOL,     stdin_eof,        20)
 #define banger_agent_v1_SessionStatus_CALLBACK NULL
 #define banger_agent_v1_SessionStatus_DEFAULT NULL
 
@@ -902,7 +910,7 @@ extern const pb_msgdesc_t banger_agent_v1_Pong_msg;
 #define banger_agent_v1_Pong_size                9
 #define banger_agent_v1_Resize_size              33
 #define banger_agent_v1_SessionDeleted_size      21
-#define banger_agent_v1_SessionStatus_size       411
+#define banger_agent_v1_SessionStatus_size       424
 #define banger_agent_v1_Shutdown_size            8
 #define banger_agent_v1_ShuttingDown_size        0
 #define banger_agent_v1_Signal_size              34

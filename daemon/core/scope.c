@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/map.h"
 #include "daemon/core/core.h"
 #include "daemon/core/operation_run.h"
 #include "daemon/core/session.h"
@@ -21,6 +22,7 @@ struct departed {
 
 struct scope_memory {
     struct departed *ring[SCOPE_REMEMBERED]; /* owned */
+    struct map by_id; /* of them: lists and watches ask for each of thousands of events */
     size_t next;
 };
 
@@ -31,11 +33,7 @@ bool scope_has_vm(const struct labels *scope, const struct vm *vm)
 
 static const struct departed *find_departed(const struct core *core, const char *vm_id)
 {
-    const struct scope_memory *m = core->scope_memory;
-    for (size_t i = 0; m && i < SCOPE_REMEMBERED; i++)
-        if (m->ring[i] && strcmp(m->ring[i]->id, vm_id) == 0)
-            return m->ring[i];
-    return NULL;
+    return core->scope_memory ? map_find(&core->scope_memory->by_id, vm_id) : NULL;
 }
 
 bool scope_has_vm_id(const struct core *core, const struct labels *scope, const char *vm_id)
@@ -95,18 +93,30 @@ void scope_owner(const struct core *core, const char *resource, char vm_id[ID_BY
     snprintf(vm_id, ID_BYTES, "%s", id);
 }
 
+static struct scope_memory *scope_memory_get(struct core *core)
+{
+    if (core->scope_memory || !(core->scope_memory = calloc(1, sizeof(*core->scope_memory))))
+        return core->scope_memory;
+    map_init(&core->scope_memory->by_id);
+    return core->scope_memory;
+}
+
 void scope_remember(struct core *core, const struct vm *vm)
 {
     size_t bytes = vm->labels.n * sizeof(vm->labels.at[0]);
-    if (!core->scope_memory)
-        core->scope_memory = calloc(1, sizeof(*core->scope_memory));
-    struct scope_memory *m = core->scope_memory;
+    struct scope_memory *m = scope_memory_get(core);
     struct departed *d = m && vm->labels.n > 0 ? malloc(sizeof(*d) + bytes) : NULL;
     if (!d) /* no scope has it, or there is no memory: its end is not told to those with a scope */
         return;
     memcpy(d->id, vm->id, sizeof(d->id));
     d->n = vm->labels.n;
     memcpy(d->labels, vm->labels.at, bytes);
+    if (map_put(&m->by_id, d->id, d) < 0) {
+        free(d);
+        return;
+    }
+    if (m->ring[m->next])
+        map_take(&m->by_id, m->ring[m->next]->id);
     free(m->ring[m->next]);
     m->ring[m->next] = d;
     m->next = (m->next + 1) % SCOPE_REMEMBERED;
@@ -116,6 +126,8 @@ void scope_forget_all(struct core *core)
 {
     for (size_t i = 0; core->scope_memory && i < SCOPE_REMEMBERED; i++)
         free(core->scope_memory->ring[i]);
+    if (core->scope_memory)
+        map_done(&core->scope_memory->by_id);
     free(core->scope_memory);
     core->scope_memory = NULL;
 }

@@ -10,10 +10,11 @@
 #include "base/err.h"
 #include "daemon/core/core.h"
 #include "daemon/core/operation.h"
+#include "daemon/core/scope.h"
 #include "daemon/core/session_internal.h"
 #include "daemon/store/store.h"
 
-enum { REQUESTS_MAX = 20000, KEY_BYTES = 140 };
+enum { REQUESTS_MAX = 20000, KEY_BYTES = 240 };
 
 static const int64_t request_kept_ns = INT64_C(24) * 3600 * 1000000000;
 static const char method_prefix[] = "session.start ";
@@ -33,7 +34,7 @@ static void fill_row(struct store_request *row, const struct request_meta *meta)
 {
     *row = (struct store_request){.created_ns = clock_real_ns()};
     snprintf(row->request_id, sizeof(row->request_id), "%s", meta->request_id);
-    snprintf(row->method, sizeof(row->method), "%s%.40s", method_prefix, meta->principal);
+    snprintf(row->method, sizeof(row->method), "%s%s", method_prefix, meta->principal);
     snprintf(row->digest, sizeof(row->digest), "%s", meta->digest);
 }
 
@@ -114,6 +115,9 @@ int session_request_find(struct core *core, const struct request_meta *meta,
         return err_tag(err, "REQUEST_ID_REUSED", "session/%s", q->row.resource);
     }
     *found = session_find_id(core, q->row.resource);
+    /* Its VM may have left the scope since, and another have got the name. */
+    if (*found && !scope_has_vm_id(core, meta->scope, (*found)->session.vm_id))
+        *found = NULL;
     if (!*found) {
         err_set(err, ERR_NOT_FOUND, "the session that request %s started has been deleted",
                 meta->request_id);

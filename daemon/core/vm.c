@@ -298,20 +298,22 @@ void vm_save(struct vm_entry *e, struct store_txn *txn)
     store_commit(e->core->store, own, NULL, NULL);
 }
 
-static int vm_name_taken(const char *name, const struct vm_entry *by, struct err *err)
+int vm_name_check_free(const struct core *core, const struct labels *scope, const char *name,
+                       struct err *err)
 {
-    err_set(err, ERR_EXISTS, "a VM named %s exists already (%s); choose another name", name,
-            by->vm.id);
+    const struct vm_entry *by = map_find(&core->vms->by_name, name);
+    if (!by)
+        return 0;
+    bool shown = scope_has_vm(scope, &by->vm);
+    err_set(err, ERR_EXISTS, "a VM named %s exists already%s%s%s; choose another name", name,
+            shown ? " (" : "", shown ? by->vm.id : "", shown ? ")" : "");
     return err_tag(err, "VM_NAME_TAKEN", "vm/%s", name);
 }
 
 struct vm_entry *vm_add(struct core *core, const struct vm *vm, struct err *err)
 {
-    const struct vm_entry *other = map_find(&core->vms->by_name, vm->name);
-    if (other) {
-        vm_name_taken(vm->name, other, err);
+    if (vm_name_check_free(core, NULL, vm->name, err) < 0)
         return NULL;
-    }
     struct vm_entry *e = vm_enter(core->vms, vm);
     if (!e) {
         err_set(err, ERR_LIMIT, "out of memory for a VM");
@@ -343,11 +345,10 @@ void vm_remove(struct vm_entry *e, struct store_txn *txn)
 int vm_rename(struct vm_entry *e, const char *name, struct err *err)
 {
     struct vm_registry *r = e->core->vms;
-    const struct vm_entry *other = map_find(&r->by_name, name);
-    if (other == e)
+    if (strcmp(e->vm.name, name) == 0)
         return 0;
-    if (other)
-        return vm_name_taken(name, other, err);
+    if (vm_name_check_free(e->core, NULL, name, err) < 0)
+        return -1;
     /* The key lives in the record: out before it changes. */
     map_take(&r->by_name, e->vm.name);
     snprintf(e->vm.name, sizeof(e->vm.name), "%s", name);

@@ -77,6 +77,9 @@ struct vm_entry *vm_add(struct core *core, const struct vm *vm, struct err *err)
 /* Takes it out of the registry, with its sessions; rows in txn. Its machine must have been closed.
  */
 void vm_remove(struct vm_entry *e, struct store_txn *txn);
+/* ERR_EXISTS (VM_NAME_TAKEN) when a VM has it; says which to whom the scope shows it. */
+int vm_name_check_free(const struct core *core, const struct labels *scope, const char *name,
+                       struct err *err);
 /* ERR_EXISTS (VM_NAME_TAKEN) when another VM has it. */
 int vm_rename(struct vm_entry *e, const char *name, struct err *err);
 /* The record as it is, into txn or, where NULL, a transaction of its own. */

@@ -115,6 +115,7 @@ static void vm_update_undo(struct operation_entry *op)
         operation_step_done(op, err.code ? &err : NULL);
         return;
     }
+    access_labels_changed(op->core, &e->vm.labels, &old->labels);
     e->vm.spec = old->spec;
     e->vm.labels = old->labels;
     e->vm.generation = old->generation;
@@ -147,7 +148,9 @@ struct operation_entry *vm_update_start(struct core *core, const struct vm_updat
     struct vm_entry *e = vm_find_within(core, scope, req->vm, err);
     struct labels labels;
     if (!e || vm_update_check(e, req, &labels, err) < 0 ||
-        scope_check_labels(scope, &labels, err) < 0)
+        scope_check_labels(scope, &labels, err) < 0 ||
+        (req->name && strcmp(req->name, e->vm.name) != 0 &&
+         vm_name_check_free(core, scope, req->name, err) < 0))
         return NULL;
     struct vm_update *old = malloc(sizeof(*old));
     if (!old) {

@@ -49,13 +49,8 @@ int vm_create_check(struct core *core, const struct vm_create_request *req, stru
         vm_name_make(core, made.name);
     if (req->labels)
         made.labels = *req->labels;
-    const struct vm_entry *other = *name ? vm_find(core, made.name, NULL) : NULL;
-    if (other && strcmp(other->vm.name, made.name) == 0) {
-        bool shown = scope_has_vm(req->scope, &other->vm);
-        err_set(err, ERR_EXISTS, "a VM named %s exists already%s%s%s; choose another name",
-                made.name, shown ? " (" : "", shown ? other->vm.id : "", shown ? ")" : "");
-        return err_tag(err, "VM_NAME_TAKEN", "vm/%s", made.name);
-    }
+    if (vm_name_check_free(core, req->scope, made.name, err) < 0)
+        return -1;
     if (vm)
         *vm = made;
     return 0;

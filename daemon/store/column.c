@@ -96,9 +96,11 @@ sqlite3_stmt *table_prepare_select(sqlite3 *db, const struct table *t, const cha
 static int bind_labels(sqlite3_stmt *stmt, int at, const struct labels *labels)
 {
     json_t *object = json_object();
-    for (uint32_t i = 0; object && i < labels->n; i++)
-        json_object_set_new(object, labels->at[i].key, json_string(labels->at[i].value));
-    auto_free char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    bool whole = object != NULL; /* a label that is lost could be one that binds a role */
+    for (uint32_t i = 0; whole && i < labels->n; i++)
+        whole =
+            json_object_set_new(object, labels->at[i].key, json_string(labels->at[i].value)) == 0;
+    auto_free char *text = whole ? json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
     return text ? sqlite3_bind_text(stmt, at, text, -1, SQLITE_TRANSIENT) : SQLITE_NOMEM;
 }
@@ -168,8 +170,10 @@ static int read_labels(sqlite3_stmt *stmt, int at, struct labels *labels)
     json_t *value;
     json_object_foreach(object, key, value)
     {
-        if (labels->n == LABELS_MAX || !json_is_string(value))
-            continue;
+        if (labels->n == LABELS_MAX || !json_is_string(value)) {
+            json_decref(object);
+            return -1;
+        }
         struct label *l = &labels->at[labels->n++];
         snprintf(l->key, sizeof(l->key), "%s", key);
         snprintf(l->value, sizeof(l->value), "%s", json_string_value(value));

@@ -56,7 +56,7 @@ int store_last_audit_seq(struct store *store, uint64_t *seq, struct err *err);
 
 /* Idempotent requests that did not become operations (operations carry their own request_id). */
 struct store_request {
-    char request_id[64], method[64], digest[DIGEST_BYTES], resource[96];
+    char request_id[64], method[160], digest[DIGEST_BYTES], resource[96];
     int64_t created_ns;
 };
 

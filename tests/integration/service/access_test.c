@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "banger/remote.h"
 #include "base/fs.h"
 #include "google/protobuf/descriptor.pb-c.h"
 #include "tests/integration/service/served.h"
@@ -14,45 +13,6 @@
 static struct served served;
 static struct banger_client *local;
 static struct banger_error error;
-static char address[128];
-
-static void listen_tls(void)
-{
-    Banger__V1__InitAuthRequest init = BANGER__V1__INIT_AUTH_REQUEST__INIT;
-    init.listen = TEXT("127.0.0.1:0");
-    Banger__V1__InitAuthResponse *response = banger_init_auth(local, &init, NULL, &error);
-    if (CHECK(response != NULL))
-        snprintf(address, sizeof(address), "%s", response->listen);
-    banger_message_free(response ? &response->base : NULL);
-    CHECK(strstr(address, ":0") == NULL);
-}
-
-/* Enrolls, and connects with the certificate. */
-static struct banger_client *enroll(const char *name, int role, bool scoped)
-{
-    Banger__V1__CreateTokenRequest create = BANGER__V1__CREATE_TOKEN_REQUEST__INIT;
-    Banger__V1__LabelSelector scope = BANGER__V1__LABEL_SELECTOR__INIT;
-    Banger__V1__Label label = BANGER__V1__LABEL__INIT, *labels[] = {&label};
-    label.key = TEXT("env");
-    label.value = TEXT("ci");
-    scope.match = labels;
-    scope.n_match = 1;
-    create.principal = TEXT(name);
-    create.role = (Banger__V1__Role)role;
-    create.scope = scoped ? &scope : NULL;
-    Banger__V1__CreateTokenResponse *made = banger_create_token(local, &create, NULL, &error);
-    const struct banger_client_options options = {.retry_ms = -1};
-    struct banger_client *client = NULL;
-    if (CHECK(made != NULL) &&
-        CHECK_INT(banger_context_enroll(address, made->token, name, &error), 0))
-        client = banger_connect_context(name, &options, &error);
-    banger_message_free(made ? &made->base : NULL);
-    if (!CHECK(client != NULL)) {
-        fprintf(stderr, "  (%s)\n", error.message);
-        exit(EXIT_FAILURE);
-    }
-    return client;
-}
 
 static const ProtobufCFieldDescriptor *string_field(const struct rpc_method *m, const char *name)
 {
@@ -104,7 +64,7 @@ static void test_every_method_and_role(void)
         for (int scoped = 0; scoped < 2; scoped++) {
             char name[32];
             snprintf(name, sizeof(name), "%s%s", names[role], scoped ? "-ci" : "");
-            struct banger_client *client = enroll(name, role, scoped);
+            struct banger_client *client = served_enroll(&served, local, name, role, scoped);
             check_methods(client, role, scoped);
             banger_close(client);
         }
@@ -149,7 +109,7 @@ static void test_nothing_is_left_out(void)
 
 static void test_revoked_under_a_stream(void)
 {
-    struct banger_client *client = enroll("mallory", RPC_ROLE_VIEWER, false);
+    struct banger_client *client = served_enroll(&served, local, "mallory", RPC_ROLE_VIEWER, false);
     Banger__V1__WatchEventsRequest request = BANGER__V1__WATCH_EVENTS_REQUEST__INIT;
     struct banger_stream *stream = banger_stream_open(client, "/banger.v1.EventService/WatchEvents",
                                                       &request.base, NULL, &error);
@@ -177,12 +137,9 @@ static void test_revoked_under_a_stream(void)
 
 int main(void)
 {
-    char config[PATH_BYTES + 16];
     served_open(&served);
-    snprintf(config, sizeof(config), "%s/config", served.dir);
-    setenv("BANGER_CONFIG_DIR", config, 1);
     local = served_connect(&served);
-    RUN(listen_tls);
+    served_listen_tls(&served, local);
     RUN(test_every_method_and_role);
     RUN(test_nothing_is_left_out);
     RUN(test_revoked_under_a_stream);

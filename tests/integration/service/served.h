@@ -23,6 +23,7 @@ struct served {
     struct world world;
     struct host_info host_info;
     char dir[PATH_BYTES], socket[PATH_BYTES + 16];
+    char address[128]; /* for TLS, after served_listen_tls */
     pthread_t thread;
     atomic_int role;        /* of connections that come from now on */
     atomic_int n_shut_down; /* Shutdown was called so often */
@@ -34,6 +35,13 @@ void served_open(struct served *s);
 void served_close(struct served *s);
 /* A new connection; retries nothing. */
 struct banger_client *served_connect(const struct served *s);
+
+/* Over mutual TLS, with contexts below dir. local is a connection of the owner's; scoped binds the
+ * role to env=ci. These end the program where that cannot be. */
+void served_listen_tls(struct served *s, struct banger_client *local);
+struct banger_client *served_enroll(const struct served *s, struct banger_client *local,
+                                    const char *name, int role, bool scoped);
+struct banger_client *served_connect_tls(const char *name);
 
 /* Every service of the contract, and its name for people; NULL ends. */
 extern const struct rpc_service *const served_services[];

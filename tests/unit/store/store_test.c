@@ -112,6 +112,42 @@ static void test_rows_round_trip(void)
     store_close(s);
 }
 
+static void sql(const char *text)
+{
+    sqlite3 *db = NULL;
+    CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static int ignore_vm(void *arg, const struct vm *vm)
+{
+    (void)arg;
+    (void)vm;
+    return 0;
+}
+
+/* A label can bind a role: one that cannot be kept or read as it was is never left out. */
+static void test_labels_are_whole_or_an_error(void)
+{
+    struct store *s = open_store();
+    struct vm vm = sample_vm("0000000000000005", "no-text");
+    struct waited w;
+    struct err err = ERR_INIT;
+    snprintf(vm.labels.at[0].value, LABEL_VALUE_BYTES, "\xff");
+    struct store_txn *txn = store_txn_new();
+    store_put_vm(txn, &vm);
+    commit_and_wait(s, txn, &w);
+    CHECK(w.err.code != ERR_NONE);
+    store_close(s);
+    sql("UPDATE vms SET labels = '{\"team\": 1}'");
+    s = open_store();
+    CHECK_INT(store_load_vms(s, ignore_vm, NULL, &err), -1);
+    CHECK_INT(err.code, ERR_DATA_LOSS);
+    store_close(s);
+    sql("UPDATE vms SET labels = '{}'");
+}
+
 static void test_failed_transaction_stays_alone(void)
 {
     struct store *s = open_store();
@@ -356,6 +392,7 @@ int main(void)
     snprintf(path, sizeof(path), "%s/banger.db", dir);
     loop = loop_new(NULL);
     RUN(test_rows_round_trip);
+    RUN(test_labels_are_whole_or_an_error);
     RUN(test_failed_transaction_stays_alone);
     RUN(test_full_disk_fails_the_batch);
     RUN(test_close_commits_what_waits);

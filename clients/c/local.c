@@ -26,7 +26,18 @@
 #include "daemon_program.h"
 #include "internal.h"
 
-enum { LOCAL_START_MS = 20000, LOCAL_PROBE_MS = 2000, LOCAL_FIRST_WAIT_MS = 2 };
+enum {
+    LOCAL_START_MS = 20000,
+    LOCAL_PROBE_MS = 2000,
+    LOCAL_ENDING_MS = 2000, /* a daemon that breaks connections is asked for so long */
+    LOCAL_FIRST_WAIT_MS = 2,
+    LOCAL_WAIT_MS = 100,
+};
+
+static int local_next_wait(int wait_ms)
+{
+    return 2 * wait_ms < LOCAL_WAIT_MS ? 2 * wait_ms : LOCAL_WAIT_MS;
+}
 
 static int local_paths(struct paths *paths, struct banger_error *error)
 {
@@ -77,6 +88,29 @@ static int local_probe(struct banger_client *client, int64_t timeout_ms, struct 
         return 0;
     return error_set(error, BANGER_UNAVAILABLE, "the daemon at %s is not serving yet",
                      banger_target(client));
+}
+
+/* Does one answer, or is there nobody? A connection that breaks tells neither: the socket of a
+ * daemon that was killed still takes callers for a moment, and cuts them. So it is asked again,
+ * until the socket is gone; the client's own patience, which would wait for another daemon, counts
+ * after this. *nobody: one may be started. */
+static int local_ask(struct banger_client *client, bool *nobody, struct banger_error *error)
+{
+    int64_t retry_ms = client->retry_ms, ready_ms = client->wait_for_ready_ms;
+    int64_t deadline = clock_mono_ms() + LOCAL_ENDING_MS;
+    client->retry_ms = client->wait_for_ready_ms = -1;
+    int rv = local_probe(client, 0, error);
+    for (int wait = LOCAL_FIRST_WAIT_MS; rv < 0 && error->code == BANGER_UNAVAILABLE &&
+                                         client->ever_connected && clock_mono_ms() < deadline;
+         wait = local_next_wait(wait)) {
+        client->ever_connected = false;
+        poll(NULL, 0, wait);
+        rv = local_probe(client, 0, error);
+    }
+    *nobody = rv < 0 && error->code == BANGER_UNAVAILABLE && !client->ever_connected;
+    client->retry_ms = retry_ms;
+    client->wait_for_ready_ms = ready_ms;
+    return rv;
 }
 
 /* What the child tells before the pipe closes at its exec: the daemon's pid, then perhaps an errno.
@@ -195,7 +229,7 @@ static int local_wait_ready(struct banger_client *client, int pidfd, const char 
             local_quote_log(log, error);
             return -1;
         }
-        wait = wait < 100 ? wait * 2 : 100;
+        wait = local_next_wait(wait);
     }
     return 0;
 }
@@ -230,15 +264,9 @@ static int local_start(struct banger_client *client, const struct banger_local_o
     return local_wait_ready(client, pidfd, paths->log, deadline, error);
 }
 
-struct banger_client *banger_connect_local(const struct banger_local_options *options,
+static struct banger_client *local_connect(const struct banger_local_options *options,
                                            struct banger_error *error)
 {
-    static const struct banger_local_options defaults;
-    struct banger_error own;
-    if (!error)
-        error = &own;
-    if (!options)
-        options = &defaults;
     struct paths paths;
     if (local_paths(&paths, error) < 0)
         return NULL;
@@ -246,12 +274,24 @@ struct banger_client *banger_connect_local(const struct banger_local_options *op
         local_copy(paths.socket, sizeof(paths.socket), options->socket, error) < 0)
         return NULL;
     struct banger_client *client = banger_connect(paths.socket, &options->client, error);
-    if (!client || local_probe(client, 0, error) == 0)
-        return client;
-    bool nobody = error->code == BANGER_UNAVAILABLE && !client->ever_connected;
-    if (nobody && !options->no_start && !options->socket &&
-        local_start(client, options, &paths, error) == 0)
+    if (!client)
+        return NULL;
+    bool may_start = !options->no_start && !options->socket, nobody = false;
+    if ((may_start ? local_ask(client, &nobody, error) : local_probe(client, 0, error)) == 0 ||
+        (nobody && local_start(client, options, &paths, error) == 0))
         return client;
     banger_close(client);
     return NULL;
+}
+
+struct banger_client *banger_connect_local(const struct banger_local_options *options,
+                                           struct banger_error *error)
+{
+    /* What fails on the way leaves no trace in the caller's error when it ends well. */
+    static const struct banger_local_options defaults;
+    struct banger_error own;
+    struct banger_client *client = local_connect(options ? options : &defaults, &own);
+    if (!client && error)
+        *error = own;
+    return client;
 }

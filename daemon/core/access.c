@@ -159,6 +159,11 @@ int access_identify(struct core *core, struct rpc_peer *peer, struct err *err)
         return err_set(err, ERR_DENIED, "this daemon takes no callers without a certificate");
     if (peer->mapped)
         return identify_mapped(access, peer, err);
+    if (peer->self_signed && peer->again) {
+        /* Used meanwhile, maybe by the call that is about to answer. */
+        peer->role = RPC_ROLE_ANYONE;
+        return 0;
+    }
     if (peer->self_signed) {
         const struct token *token = access_find_token(access, peer->key_sha256);
         if (!token)
@@ -168,9 +173,12 @@ int access_identify(struct core *core, struct rpc_peer *peer, struct err *err)
         peer->role = RPC_ROLE_ANYONE;
         return 0;
     }
-    if (!access_certificate_counts(access, peer->principal, peer->serial))
-        return err_set(err, ERR_UNAUTHENTICATED, "%s may not use this daemon", peer->principal);
+    /* Rotations shut certificates out, not connections that began with them; what does, revoking
+     * and enrolling anew, has cut these already. */
     const struct identity *identity = access_find(access, peer->principal);
+    if (!identity || identity->revoked ||
+        (!peer->again && !access_certificate_counts(access, peer->principal, peer->serial)))
+        return err_set(err, ERR_UNAUTHENTICATED, "%s may not use this daemon", peer->principal);
     peer->role = (enum rpc_role)identity->role;
     peer->scoped = identity->scope.n > 0;
     return 0;

@@ -77,6 +77,7 @@ static bool has_changed(const struct rpc_server *server, const struct connection
     struct rpc_peer now = *before;
     struct err err = ERR_INIT;
     now.role = RPC_ROLE_NONE;
+    now.again = true;
     return peer_identify(server, conn->fd, &now, &err) < 0 || now.role != before->role ||
            strcmp(now.principal, before->principal) != 0;
 }

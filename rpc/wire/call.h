@@ -34,6 +34,7 @@ struct rpc_peer {
     /* RPC_PEER_UNIX: supplementary groups, for the identify hook alone; NULL at other times. */
     const gid_t *groups;
     size_t n_groups;
+    bool again; /* for the identify hook alone: it let this peer in before */
     enum rpc_role role;
     bool scoped; /* its role holds for a part of what there is: no host_wide methods */
 };

@@ -159,7 +159,6 @@ read -r -t 60 line <&4 || fail "no output over TLS: $(cat "$top/err")"
 [ "$line" = one ] || fail "first line \"$line\""
 daemon_pid=$(for p in $(ours); do [ "$(readlink "/proc/$p/exe")" != "$(readlink -f "$daemon")" ] || echo "$p"; done)
 kill -9 "$daemon_pid"
-timeout 60 tail --pid="$daemon_pid" -f /dev/null # its socket takes no more callers from here on
 on_host "$banger" vm list >/dev/null
 echo >"$top/go"
 read -r -t 60 line <&4 || fail "nothing after the restart: $(cat "$top/err")"

@@ -3,7 +3,11 @@
 #include "tests/support/check.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -174,6 +178,60 @@ static void test_many_start_one(void)
     banger_close(client);
 }
 
+/* A socket in the place of the daemon's. */
+static int listen_there(void)
+{
+    char path[PATHS_BYTES], folder[PATHS_BYTES];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    CHECK_INT(banger_local_socket(path, sizeof(path), NULL), 0);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
+    CHECK_INT(fs_make_dirs(folder, 0700, NULL), 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_INT(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    CHECK_INT(listen(fd, 5), 0);
+    return fd;
+}
+
+/* What callers of a killed daemon can meet, one after the other: closed before a word, cut after
+ * the greeting with a call unread, and reset in the queue, never accepted. */
+static void die_on_callers(int listener)
+{
+    static const char settings[9] = {0, 0, 0, 4};
+    char byte;
+    close(accept(listener, NULL, NULL));
+    int fd = accept(listener, NULL, NULL);
+    if (send(fd, settings, sizeof(settings), 0) != sizeof(settings) || recv(fd, &byte, 1, 0) != 1)
+        _exit(1);
+    close(fd);
+    struct pollfd caller = {.fd = listener, .events = POLLIN};
+    _exit(poll(&caller, 1, -1) == 1 ? 0 : 1);
+}
+
+static void test_daemon_that_was_killed(void)
+{
+    struct banger_error error = {0};
+    int status = -1;
+    use_folder("killed");
+    set("BANGER_DAEMON", BANGER_TEST_DAEMON_FILE);
+    set("BANGER_DRIVER", "sim");
+    int listener = listen_there();
+    fflush(stdout);
+    pid_t pid = fork();
+    if (pid == 0)
+        die_on_callers(listener);
+    close(listener);
+    struct banger_client *client = banger_connect_local(NULL, &error);
+    CHECK_STR(error.message, "");
+    if (CHECK(client != NULL))
+        shut_down(client);
+    else
+        kill(pid, SIGKILL);
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    CHECK_INT(status, 0);
+    banger_close(client);
+}
+
 int main(void)
 {
     snprintf(dir, sizeof(dir), "/tmp/banger-local-XXXXXX");
@@ -184,6 +242,7 @@ int main(void)
     RUN(test_daemon_that_never_answers);
     RUN(test_no_program);
     RUN(test_many_start_one);
+    RUN(test_daemon_that_was_killed);
     fs_remove_tree(dir, NULL);
     return check_end();
 }

@@ -27,6 +27,7 @@ struct fixture {
     struct echo_stats stats;
     struct timer limit; /* ends a wait that lasts too long */
     bool late, refuse, drained;
+    bool again;         /* identify was asked so */
     enum rpc_role role; /* NONE: operator */
     struct rpc_client *client;
     struct watch watch;
@@ -55,6 +56,7 @@ static void check_groups(const struct rpc_peer *peer)
 static int identify(void *arg, struct rpc_peer *peer, struct err *err)
 {
     struct fixture *f = arg;
+    f->again = peer->again;
     if (f->refuse)
         return err_set(err, ERR_DENIED, "not today");
     if (peer->kind == RPC_PEER_INSECURE) {
@@ -367,7 +369,9 @@ static void test_identify_again(void)
         f.role = RPC_ROLE_NONE;
         connect_client(&f);
         CHECK_INT(call(&f, ECHO_UNARY, &r, 0, NULL).code, ERR_NONE);
+        CHECK(!f.again);
         CHECK_INT(rpc_server_identify_again(f.server), 0);
+        CHECK(f.again);
         CHECK_INT(call(&f, ECHO_UNARY, &r, 0, NULL).code, ERR_NONE);
         f.refuse = i == 0;
         f.role = RPC_ROLE_VIEWER;

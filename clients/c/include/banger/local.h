@@ -17,8 +17,8 @@ struct banger_local_options {
     struct banger_client_options client;
 };
 
-/* Connects to the local daemon and checks that it answers; starts it first where nothing listens.
- * Two that do so at once start one. options may be NULL. */
+/* Connects to the local daemon and checks that it answers; starts it first where nothing listens,
+ * be it that one was killed a moment ago. Two that do so at once start one. options may be NULL. */
 struct banger_client *banger_connect_local(const struct banger_local_options *options,
                                            struct banger_error *error);
 /* Socket on which the local daemon listens, copied to out. -1 when it cannot be told. */

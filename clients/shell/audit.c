@@ -37,7 +37,9 @@ static void audit_texts(const Banger__V1__AuditEntry *e, char when[WHEN_BYTES],
     if (localtime_r(&seconds, &tm))
         strftime(when, WHEN_BYTES, "%Y-%m-%d %H:%M:%S", &tm);
     snprintf(result, RESULT_BYTES, "%s", banger_code_name((enum banger_code)e->code));
-    if (e->suppressed)
+    if (e->begun)
+        snprintf(result, RESULT_BYTES, "begun");
+    else if (e->suppressed)
         snprintf(result, RESULT_BYTES, "%s (and %u more)",
                  banger_code_name((enum banger_code)e->code), e->suppressed);
 }

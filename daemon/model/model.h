@@ -225,6 +225,7 @@ struct audit_entry {
     int code;          /* enum err_code */
     char operation_id[ID_BYTES];
     uint32_t suppressed; /* denied calls before this one that were not written */
+    bool begun;          /* of a call that goes on */
 };
 
 enum op_state { /* values of banger.v1.OperationState */

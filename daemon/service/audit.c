@@ -42,9 +42,26 @@ void audit_peer(const struct rpc_peer *peer, char text[PEER_TEXT_BYTES])
         snprintf(text, PEER_TEXT_BYTES, "%s", peer->address);
 }
 
+static void write_entry(struct core *core, const struct rpc_call *call, const struct note *note,
+                        int code, bool begun)
+{
+    const struct rpc_peer *peer = rpc_call_peer(call);
+    struct audit_entry entry = {.role = (int)peer->role, .code = code, .begun = begun};
+    snprintf(entry.principal, sizeof(entry.principal), "%s", peer->principal);
+    snprintf(entry.method, sizeof(entry.method), "%s", rpc_call_method(call)->path);
+    audit_peer(peer, entry.address);
+    if (note) {
+        memcpy(entry.resource, note->resource, sizeof(entry.resource));
+        memcpy(entry.operation_id, note->operation_id, sizeof(entry.operation_id));
+    }
+    audit_add(core, &entry);
+}
+
+/* A client that streams, as one that attaches, may do so for days: its beginning is written, too.
+ */
 static void requested(void *arg, struct rpc_call *call, const ProtobufCMessage *request)
 {
-    (void)arg;
+    struct core *core = arg;
     const struct rpc_method *method = rpc_call_method(call);
     if (audit_is_read(method))
         return;
@@ -52,6 +69,8 @@ static void requested(void *arg, struct rpc_call *call, const ProtobufCMessage *
     rpc_call_set_note(call, note);
     if (note)
         audit_resource(method, request, note->resource, sizeof(note->resource));
+    if (core->audit && method->streams & RPC_CLIENT_STREAMS)
+        write_entry(core, call, note, ERR_NONE, true);
 }
 
 /* Names may be used again, ids are not: what the answer says is preferred. */
@@ -81,20 +100,9 @@ static void ended(void *arg, struct rpc_call *call, const struct err *status)
 {
     struct core *core = arg;
     struct note *note = rpc_call_note(call);
-    const struct rpc_method *method = rpc_call_method(call);
-    const struct rpc_peer *peer = rpc_call_peer(call);
     bool denied = status->code == ERR_DENIED || status->code == ERR_UNAUTHENTICATED;
-    if (core->audit && (denied || !audit_is_read(method))) {
-        struct audit_entry entry = {.role = (int)peer->role, .code = (int)status->code};
-        snprintf(entry.principal, sizeof(entry.principal), "%s", peer->principal);
-        snprintf(entry.method, sizeof(entry.method), "%s", method->path);
-        audit_peer(peer, entry.address);
-        if (note) {
-            memcpy(entry.resource, note->resource, sizeof(entry.resource));
-            memcpy(entry.operation_id, note->operation_id, sizeof(entry.operation_id));
-        }
-        audit_add(core, &entry);
-    }
+    if (core->audit && (denied || !audit_is_read(rpc_call_method(call))))
+        write_entry(core, call, note, (int)status->code, false);
     free(note);
     rpc_call_set_note(call, NULL);
 }

@@ -43,6 +43,7 @@ static int send_entry(struct audit_reader *r, const struct audit_entry *e)
     m.code = e->code;
     m.operation_id = (char *)e->operation_id;
     m.suppressed = e->suppressed;
+    m.begun = e->begun;
     return banger_v1_auth_service_read_audit_log_send(r->call, &m);
 }
 

@@ -86,7 +86,10 @@ static const char version_4[] =
     "ALTER TABLE tokens ADD COLUMN scope TEXT NOT NULL DEFAULT '{}';"
     "ALTER TABLE events ADD COLUMN vm_id TEXT NOT NULL DEFAULT '';";
 
-static const char *const migrations[] = {version_1, version_2, version_3, version_4};
+/* Calls that go on for long are written as they begin, too. */
+static const char version_5[] = "ALTER TABLE audit ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;";
+
+static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5};
 
 int migrations_newest(void)
 {

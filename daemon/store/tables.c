@@ -188,5 +188,6 @@ static const struct column audit_columns[] = {
     COLUMN(audit_entry, address, COLUMN_TEXT),      COLUMN(audit_entry, method, COLUMN_TEXT),
     COLUMN(audit_entry, resource, COLUMN_TEXT),     COLUMN(audit_entry, code, COLUMN_INT),
     COLUMN(audit_entry, operation_id, COLUMN_TEXT), COLUMN(audit_entry, suppressed, COLUMN_INT),
+    COLUMN(audit_entry, begun, COLUMN_BOOL),
 };
 const struct table audit_table = TABLE("audit", audit_columns, "seq");

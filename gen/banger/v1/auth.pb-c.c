@@ -1358,7 +1358,7 @@ const ProtobufCMessageDescriptor banger__v1__read_audit_log_request__descriptor 
   (ProtobufCMessageInit) banger__v1__read_audit_log_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__audit_entry__field_descriptors[10] =
+static const ProtobufCFieldDescriptor banger__v1__audit_entry__field_descriptors[11] =
 {
   {
     "seq",
@@ -1480,9 +1480,22 @@ static const ProtobufCFieldDescriptor banger__v1__audit_entry__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "begun",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AuditEntry, begun),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__audit_entry__field_indices_by_name[] = {
   3,   /* field[3] = address */
+  10,   /* field[10] = begun */
   6,   /* field[6] = code */
   4,   /* field[4] = method */
   7,   /* field[7] = operation_id */
@@ -1496,7 +1509,7 @@ static const unsigned banger__v1__audit_entry__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__audit_entry__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor banger__v1__audit_entry__descriptor =
 {
@@ -1506,7 +1519,7 @@ const ProtobufCMessageDescriptor banger__v1__audit_entry__descriptor =
   "Banger__V1__AuditEntry",
   "banger.v1",
   sizeof(Banger__V1__AuditEntry),
-  10,
+  11,
   banger__v1__audit_entry__field_descriptors,
   banger__v1__audit_entry__field_indices_by_name,
   1,  banger__v1__audit_entry__number_ranges,

@@ -239,7 +239,7 @@ struct  Banger__V1__AuditEntry
    */
   uint64_t seq;
   /*
-   * of the call's end
+   * of the call's end, or of its beginning
    */
   Google__Protobuf__Timestamp *time;
   char *principal;
@@ -271,10 +271,14 @@ struct  Banger__V1__AuditEntry
    * denied calls of the principal's before this one that were not written
    */
   uint32_t suppressed;
+  /*
+   * the call goes on (code is OK): another entry tells how it ended
+   */
+  protobuf_c_boolean begun;
 };
 #define BANGER__V1__AUDIT_ENTRY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__audit_entry__descriptor) \
-    , 0, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, BANGER__V1__ROLE__ROLE_UNSPECIFIED, 0 }
+    , 0, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, BANGER__V1__ROLE__ROLE_UNSPECIFIED, 0, 0 }
 
 
 /* Banger__V1__Identity methods */

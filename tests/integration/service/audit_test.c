@@ -138,6 +138,89 @@ static void test_who_leaves_early(void)
     banger_stream_close(log);
 }
 
+static void check_attach(struct banger_stream *log, bool begun, int code)
+{
+    Banger__V1__AuditEntry *e = next_entry(log);
+    if (CHECK(e != NULL)) {
+        CHECK_STR(e->method, "/banger.v1.GuestSessionService/Attach");
+        CHECK_STR(e->resource, "session/none");
+        CHECK_INT(e->begun, begun);
+        CHECK_INT(e->code, code);
+    }
+    free_entry(e);
+}
+
+/* What may go on for days is written when it begins: here it has not failed yet. */
+static void test_a_stream_begins_and_ends(void)
+{
+    struct banger_stream *log = open_log(0, true, "", "Attach");
+    Banger__V1__AttachRequest attach = BANGER__V1__ATTACH_REQUEST__INIT;
+    Banger__V1__AttachOpen open = BANGER__V1__ATTACH_OPEN__INIT;
+    open.session = TEXT("none");
+    attach.frame_case = BANGER__V1__ATTACH_REQUEST__FRAME_OPEN;
+    attach.open = &open;
+    CHECK_INT(served_call(client, served_method("/banger.v1.GuestSessionService/Attach"),
+                          &attach.base, SERVED_WAIT_MS, NULL, &error),
+              BANGER_NOT_FOUND);
+    check_attach(log, true, BANGER_OK);
+    check_attach(log, false, BANGER_NOT_FOUND);
+    banger_stream_close(log);
+}
+
+static void start_box(void)
+{
+    Banger__V1__StartVMRequest start = BANGER__V1__START_VMREQUEST__INIT;
+    start.vm = TEXT("box");
+    Banger__V1__Operation *op = banger_start_vm(client, &start, NULL, &error);
+    Banger__V1__Operation *end =
+        op ? banger_operation_follow(client, op->id, SERVED_WAIT_MS, NULL, NULL, &error) : NULL;
+    if (!CHECK(end && banger_operation_error(end, &error) == 0))
+        fprintf(stderr, "  (%s)\n", error.message);
+    banger_message_free(end ? &end->base : NULL);
+    banger_message_free(op ? &op->base : NULL);
+}
+
+/* One that goes on is in the log already. */
+static void test_a_stream_is_under_way(void)
+{
+    const char *path = "/banger.v1.GuestSessionService/Attach";
+    Banger__V1__StartSessionRequest start = BANGER__V1__START_SESSION_REQUEST__INIT;
+    Banger__V1__SessionSpec spec = BANGER__V1__SESSION_SPEC__INIT;
+    char *argv[] = {TEXT("cat")};
+    spec.argv = argv;
+    spec.n_argv = 1;
+    spec.stdin_mode = BANGER__V1__STDIN_MODE__STDIN_MODE_PIPE;
+    start.vm = TEXT("box");
+    start.name = TEXT("long");
+    start.spec = &spec;
+    start_box();
+    Banger__V1__GuestSession *s = banger_start_session(client, &start, NULL, &error);
+    if (!CHECK(s != NULL))
+        return;
+    Banger__V1__AttachRequest attach = BANGER__V1__ATTACH_REQUEST__INIT;
+    Banger__V1__AttachOpen open = BANGER__V1__ATTACH_OPEN__INIT;
+    open.session = s->id;
+    attach.frame_case = BANGER__V1__ATTACH_REQUEST__FRAME_OPEN;
+    attach.open = &open;
+    struct banger_stream *log = open_log(0, true, "", "Attach");
+    Banger__V1__AuditEntry *e = NULL;
+    struct banger_stream *stream = banger_stream_open(client, path, NULL, NULL, &error);
+    if (CHECK(stream != NULL) && CHECK_INT(banger_stream_send(stream, &attach.base, &error), 0)) {
+        do {
+            free_entry(e);
+            e = next_entry(log);
+        } while (e && !strstr(e->resource, s->id));
+        CHECK(e && e->begun && e->code == BANGER_OK);
+    }
+    banger_stream_close(stream);
+    free_entry(e);
+    e = next_entry(log);
+    CHECK(e && !e->begun && e->code == BANGER_CANCELLED && strstr(e->resource, s->id));
+    free_entry(e);
+    banger_stream_close(log);
+    banger_message_free(&s->base);
+}
+
 /* The verbs agree with what else the contract says of its methods. */
 static void test_reads_and_changes(void)
 {
@@ -264,6 +347,8 @@ int main(void)
     client = served_connect(&served);
     RUN(test_what_is_written);
     RUN(test_who_leaves_early);
+    RUN(test_a_stream_begins_and_ends);
+    RUN(test_a_stream_is_under_way);
     RUN(test_reads_and_changes);
     RUN(test_resources);
     RUN(test_connections);

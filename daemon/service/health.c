@@ -76,7 +76,11 @@ static void handle_watch(void *self, struct rpc_call *call,
         is_known(request->service)
             ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
             : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN;
-    grpc_health_v1_health_watch_send(call, &response);
+    if (grpc_health_v1_health_watch_send(call, &response) < 0) {
+        struct err err = ERR_INIT;
+        err_set(&err, ERR_LIMIT, "no memory for the state");
+        rpc_call_finish(call, &err);
+    }
 }
 
 int health_service_register(struct rpc_server *server, struct core *core, struct err *err)

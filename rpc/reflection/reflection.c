@@ -29,7 +29,12 @@ static void answer(struct rpc_call *call, const request_t *request, response_t *
     static char nothing[] = "";
     response->valid_host = request->host ? request->host : nothing;
     response->original_request = (request_t *)(uintptr_t)request;
-    (void)grpc_reflection_v1_server_reflection_server_reflection_info_send(call, response);
+    if (grpc_reflection_v1_server_reflection_server_reflection_info_send(call, response) == 0)
+        return;
+    /* Never an end that looks well with an answer left out. */
+    struct err err = ERR_INIT;
+    err_set(&err, ERR_LIMIT, "no memory or no room for an answer");
+    rpc_call_finish(call, &err);
 }
 
 static void answer_error(struct rpc_call *call, const request_t *request, enum err_code code,

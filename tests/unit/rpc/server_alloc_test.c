@@ -1,6 +1,7 @@
-/* Every allocation of a server with its listeners, connections, TLS, reflection and drain failed in
- * turn, ours and libevent's (OpenSSL's: tls_alloc_test): calls end exactly once, the drain comes to
- * its end, nothing leaks (the sanitizer looks). Linked with --wrap for the allocator. */
+/* Every allocation of a server with its listeners, connections, TLS, reflection, health and drain
+ * failed in turn, ours and libevent's (OpenSSL's: tls_alloc_test): calls end exactly once, the
+ * drain comes to its end, nothing leaks (the sanitizer looks). Linked with --wrap for the
+ * allocator. */
 #include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
@@ -14,6 +15,9 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "daemon/service/service.h"
+#include "grpc/health/v1/health.rpc.h"
+#include "grpc/reflection/v1/reflection.rpc.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/server.h"
 #include "rpc/reflection/reflection.h"
@@ -23,7 +27,7 @@
 
 #define REQUEST_INIT BANGER__TEST__V1__ECHO_REQUEST__INIT
 
-enum { MAX_ALLOCATIONS = 20000, N_CALLS = 3, BODY = 20000, HANG_MS = 5000, GRACE_MS = 1 };
+enum { MAX_ALLOCATIONS = 20000, N_CALLS = 6, BODY = 20000, HANG_MS = 5000, GRACE_MS = 1 };
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -71,6 +75,7 @@ struct world {
     int fd; /* the client's */
     uint16_t port;
     bool lost, drained;
+    size_t n_asked; /* questions to reflection that could be sent */
 };
 
 static int identify(void *arg, struct rpc_peer *peer, struct err *err)
@@ -92,7 +97,8 @@ static int open_server(struct world *w, struct err *err)
     w->server = w->loop ? rpc_server_new(w->loop, &config, err) : NULL;
     if (!w->server ||
         rpc_server_add(w->server, &echo_rpc_service, &echo_handlers, &w->stats, err) < 0 ||
-        reflection_register(w->server, set, set_len, err) < 0)
+        reflection_register(w->server, set, set_len, err) < 0 ||
+        health_service_register(w->server, NULL, err) < 0)
         return -1;
     if (!w->with_tls)
         return rpc_server_listen_unix(w->server, path, 0, err);
@@ -189,29 +195,104 @@ static void on_drained(void *arg)
     ((struct world *)arg)->drained = true;
 }
 
-static void run_calls(struct world *w)
+static void note_message(void *arg, struct rpc_call *call, const ProtobufCMessage *message)
+{
+    (void)call;
+    (void)message;
+    ((struct seen *)arg)->n_messages++;
+}
+
+static void note_closed(void *arg, struct rpc_call *call, const struct err *status)
+{
+    struct seen *s = arg;
+    (void)call;
+    s->n_closed++;
+    s->status = *status;
+}
+
+/* For what is no echo. */
+static const struct rpc_call_events note_events = {.message = note_message, .closed = note_closed};
+
+static struct rpc_call *start_echo(struct world *w, int i, struct seen *s, struct err *err)
 {
     static char *gzip[] = {"gzip"};
+    const struct rpc_call_options o = {.timeout_ms = -1, .compress = true};
+    echo_request r = REQUEST_INIT;
+    r.hang = i == 0;
+    r.count = 30;
+    if (!r.hang) {
+        r.payload = (ProtobufCBinaryData){sizeof(body), body};
+        r.tags = gzip;
+        r.n_tags = 1;
+    }
+    return rpc_client_start(w->client, echo_method(i == 2 ? ECHO_SERVER_STREAM : ECHO_UNARY), &o,
+                            &r.base, &seen_events, s, err);
+}
+
+/* All services, then a file with what it imports, on one stream. */
+static struct rpc_call *start_reflection(struct world *w, struct seen *s, struct err *err)
+{
+    Grpc__Reflection__V1__ServerReflectionRequest r =
+        GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__INIT;
+    struct rpc_call *call = grpc_reflection_v1_server_reflection_server_reflection_info_start(
+        w->client, NULL, &note_events, s, err);
+    if (!call)
+        return NULL;
+    r.message_request_case =
+        GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES;
+    r.list_services = "";
+    w->n_asked += rpc_call_send(call, &r.base) == 0;
+    r.message_request_case =
+        GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL;
+    r.file_containing_symbol = "banger.v1.VMService";
+    w->n_asked += rpc_call_send(call, &r.base) == 0;
+    rpc_call_half_close(call);
+    return call;
+}
+
+/* The first one hangs, until the drain ends it. */
+static struct rpc_call *start_call(struct world *w, int i, struct seen *s, struct err *err)
+{
+    const Grpc__Health__V1__HealthCheckRequest check = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
+    const Grpc__Health__V1__HealthListRequest list = GRPC__HEALTH__V1__HEALTH_LIST_REQUEST__INIT;
+    switch (i) {
+    case 3:
+        return start_reflection(w, s, err);
+    case 4:
+        return grpc_health_v1_health_check_start(w->client, NULL, &check, &note_events, s, err);
+    case 5:
+        return grpc_health_v1_health_list_start(w->client, NULL, &list, &note_events, s, err);
+    default:
+        return start_echo(w, i, s, err);
+    }
+}
+
+static bool is_open(struct rpc_call *const calls[], const struct seen s[])
+{
+    for (int i = 1; i < N_CALLS; i++)
+        if (calls[i] && !s[i].n_closed)
+            return true;
+    return false;
+}
+
+static void run_calls(struct world *w)
+{
     struct seen s[N_CALLS] = {{0}};
     struct rpc_call *calls[N_CALLS];
-    echo_request r = REQUEST_INIT, hang = REQUEST_INIT;
     struct err err;
-    const struct rpc_call_options o = {.timeout_ms = -1, .compress = true};
-    r.payload = (ProtobufCBinaryData){sizeof(body), body};
-    r.tags = gzip;
-    r.n_tags = 1;
-    r.count = 30;
-    hang.hang = true;
-    const echo_request *requests[N_CALLS] = {&hang, &r, &r};
-    const int methods[N_CALLS] = {ECHO_UNARY, ECHO_UNARY, ECHO_SERVER_STREAM};
     for (int i = 0; i < N_CALLS; i++)
-        calls[i] = rpc_client_start(w->client, echo_method(methods[i]), &o, &requests[i]->base,
-                                    &seen_events, &s[i], &err);
+        calls[i] = start_call(w, i, &s[i], &err);
+    const size_t n_answers[N_CALLS] = {0, 1, 30, w->n_asked, 1, 1};
     int64_t end = clock_mono_ms() + HANG_MS;
-    while (((calls[1] && !s[1].n_closed) || (calls[2] && !s[2].n_closed)) && clock_mono_ms() < end)
+    while (is_open(calls, s) && clock_mono_ms() < end)
         turn(w);
-    if (!CHECK(!calls[1] || s[1].n_closed) || !CHECK(!calls[2] || s[2].n_closed))
+    if (!CHECK(!is_open(calls, s)))
         fprintf(stderr, "  (allocation %zu)\n", fail_at);
+    for (int i = 1; i < N_CALLS; i++) /* never well with less than all of it */
+        if (calls[i] && !s[i].status.code)
+            CHECK_INT(s[i].n_messages, n_answers[i]);
+        else
+            CHECK(fail_at > 0);
     rpc_server_drain(w->server, GRACE_MS, on_drained, w);
     end = clock_mono_ms() + HANG_MS;
     while (!w->drained && clock_mono_ms() < end)

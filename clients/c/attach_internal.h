@@ -56,8 +56,9 @@ int attach_take_message(struct banger_attach *attach, const Banger__V1__AttachRe
                         struct banger_frame *frame, struct banger_error *error);
 
 /* attach_stdin.c */
-/* The server said up to where it has stdin, at Opened or with an ack. */
+/* Opened: the server has stdin below offset, which comes next. */
 int attach_stdin_resume(struct banger_attach *attach, uint64_t offset, struct banger_error *error);
+/* The process has it, which alone lets go of bytes. */
 void attach_stdin_acked(struct banger_attach *attach, uint64_t offset, bool closed);
 /* Sends what may be sent. */
 void attach_stdin_pump(struct banger_attach *attach);

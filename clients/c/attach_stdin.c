@@ -15,13 +15,15 @@ int attach_stdin_resume(struct banger_attach *attach, uint64_t offset, struct ba
     size_t kept = buf_len(&attach->unacked);
     if (attach->writer && offset < attach->in_base)
         return error_set(error, BANGER_DATA_LOSS,
-                         "the session has lost stdin from byte %llu on, which it had acknowledged",
+                         "the session has lost stdin that it had, from byte %llu on",
                          (unsigned long long)offset);
     if (attach->writer && offset - attach->in_base > kept)
         return error_set(error, BANGER_ABORTED, "someone else has written to the session's stdin");
-    if (attach->writer)
-        buf_consume(&attach->unacked, (size_t)(offset - attach->in_base));
-    attach->in_base = attach->in_sent = offset;
+    /* What the server has is not sent again, but kept: it may die with it, and the next ack tells
+     * what is safe. */
+    if (!attach->writer)
+        attach->in_base = offset;
+    attach->in_sent = offset;
     attach->in_eof_sent = false;
     return 0;
 }

@@ -52,7 +52,8 @@ struct attach_events {
      * went with the guest. */
     void (*gap)(void *arg, int stream, uint64_t from, uint64_t to, const char *reason);
     void (*stream_end)(void *arg, int stream, uint64_t total);
-    /* To the writer: the process has all below offset; closed: send no more. */
+    /* To the writer, at once after opened and at each change: the process has all below offset;
+     * closed: send no more. */
     void (*stdin_ack)(void *arg, uint64_t offset, bool closed);
     /* attach_stdin_full has become false, or this is not the writer any more. */
     void (*stdin_writable)(void *arg);

@@ -33,8 +33,8 @@ static void tell_opened(struct attach *a)
         .stdin_window_bytes = session_stdin_window(a->session),
     };
     a->opened = true;
-    /* A writer that goes on where bytes are still on their way hears how far they have got. */
-    a->acked_told = a->session->in.acked < opened.stdin_offset ? UINT64_MAX : opened.stdin_offset;
+    /* A writer hears at once what is acknowledged: one that came back may give up no more. */
+    a->acked_told = UINT64_MAX;
     a->events->opened(a->arg, &opened);
 }
 

@@ -6,15 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -574,19 +571,9 @@ static void test_tcp_is_tls(void)
     CHECK_INT(count_listeners("/proc/net/tcp") + count_listeners("/proc/net/tcp6"), 0);
 }
 
-static bool own_network(void)
-{
-    struct ifreq lo = {.ifr_name = "lo"};
-    if (unshare(CLONE_NEWNET) < 0)
-        return false;
-    auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    lo.ifr_flags = IFF_UP;
-    return fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &lo) == 0;
-}
-
 int main(int argc, char **argv)
 {
-    if (geteuid() != 0 || !own_network())
+    if (geteuid() != 0 || !harness_own_network())
         return check_skip("needs root to become other users and for a network of its own");
     harness_prepare(&h, argc > 1 ? argv[1] : "sim");
     snprintf(conf, sizeof(conf), "%s/bangerd.conf", h.dir);

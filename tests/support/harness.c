@@ -3,12 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -266,6 +270,16 @@ struct banger_client *harness_connect_once(const struct harness *h)
     if (!client)
         harness_die(h, "no client: %s", error.message);
     return client;
+}
+
+bool harness_own_network(void)
+{
+    struct ifreq lo = {.ifr_name = "lo"};
+    if (unshare(CLONE_NEWNET) < 0)
+        return false;
+    auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    lo.ifr_flags = IFF_UP;
+    return fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &lo) == 0;
 }
 
 void harness_prepare(struct harness *h, const char *driver)

@@ -267,7 +267,7 @@ struct  Banger__V1__AttachOpened
   uint64_t stderr_offset;
   /*
    * Where a writer goes on: the daemon or the process has all below. Bytes may be forgotten only at
-   * their StdinAck; a StdinEof is sent again after every Open.
+   * their StdinAck, one of which follows at once; a StdinEof is sent again after every Open.
    */
   uint64_t stdin_offset;
   uint64_t writer_generation;

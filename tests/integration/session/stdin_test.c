@@ -234,6 +234,39 @@ static void test_send_to_one_that_leaves(void)
     world_close_daemon();
 }
 
+static bool is_told_ack(void *arg)
+{
+    const struct viewer *v = arg;
+    return v->n_acks > 0;
+}
+
+/* Whoever comes back as the writer hears what is acknowledged, though nothing is under way. */
+static void test_first_ack(void)
+{
+    struct err err = ERR_INIT;
+    struct attach_options writer = as(ATTACH_WRITER);
+    struct viewer v = {0}, w = {0};
+    struct send s = {0};
+    world_open_daemon(-1);
+    struct session_entry *e = world_start("exec cat", &piped, &err);
+    viewer_open(&v, e, &writer);
+    CHECK(world_run(is_told_ack, &v));
+    CHECK_INT(v.acked, 0);
+    viewer_close(&v);
+    CHECK_INT(session_send_stdin(e, world.source, 5000, false, on_sent, &s, &err), 0);
+    CHECK(world_run(one_done, &s));
+    viewer_open(&w, e, &writer);
+    CHECK(world_run(is_told_ack, &w));
+    CHECK_INT(w.opened.stdin_offset, 5000);
+    CHECK_INT(w.acked, 5000);
+    CHECK_INT(w.n_acks, 1);
+    CHECK_INT(attach_stdin_eof(w.attach, &err), 0);
+    CHECK(viewer_finish_exit(&w));
+    viewer_close(&w);
+    delete_all();
+    world_close_daemon();
+}
+
 /* A daemon that dies takes its buffer with it; the client sends again from what was acknowledged.
  */
 static void test_restart_goes_on(void)
@@ -332,6 +365,7 @@ int main(void)
     RUN(test_one_writer);
     RUN(test_sends);
     RUN(test_send_to_one_that_leaves);
+    RUN(test_first_ack);
     RUN(test_restart_goes_on);
     RUN(test_held_bytes_survive_restart);
     RUN(test_held_eof_survives_restart);

@@ -86,6 +86,7 @@ static void on_stdin_ack(void *arg, uint64_t offset, bool closed)
     struct viewer *v = arg;
     expect(v, offset >= v->acked, "an acknowledgement that goes back");
     v->acked = offset;
+    v->n_acks++;
     v->stdin_closed |= closed;
     if (v->more)
         v->more(v);

@@ -14,6 +14,7 @@ struct viewer {
     uint64_t next[2], got[2], gaps[2], total[2];
     struct attach_opened opened;
     unsigned n_opened, n_ends, n_exit, n_lost, n_caught_up, n_failed, n_writer_changed, n_gaps;
+    unsigned n_acks;
     bool wrong; /* order, content or contiguity */
     bool is_writer, stdin_closed;
     uint64_t acked;

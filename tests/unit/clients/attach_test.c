@@ -140,6 +140,24 @@ static void check_cut_stdin(bool tls)
     CHECK(f.n_connections > 10);
 }
 
+/* What was only held is asked for again, after connections that told it was there: it had to be
+ * kept. */
+static void test_held_stdin_is_lost(void)
+{
+    struct fake f = {.stdin_bytes = 2 << 20,
+                     .stdout_bytes = 100000,
+                     .holds_stdin = true,
+                     .cuts = 60,
+                     .cut_least = 50,
+                     .cut_most = 40000};
+    struct banger_attach_options options = {.role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER};
+    fake_start(&f);
+    struct seen seen = follow(&f, "s", &options);
+    fake_stop(&f);
+    check_whole(&seen, &f);
+    CHECK(f.n_lost > 5);
+}
+
 static void test_cut_output(void)
 {
     check_cut_output(false);
@@ -280,6 +298,7 @@ int main(void)
     RUN(test_cut_output_tls);
     RUN(test_cut_stdin);
     RUN(test_cut_stdin_tls);
+    RUN(test_held_stdin_is_lost);
     RUN(test_writer_not_yet_free);
     RUN(test_from_offsets);
     RUN(test_no_reattach);

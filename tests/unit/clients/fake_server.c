@@ -18,7 +18,7 @@
 #include "tests/unit/clients/fake_listen.h"
 #include "tests/unit/clients/fake_proxy.h"
 
-enum { CHUNK = 32 << 10, GRACE_MS = 60000 };
+enum { CHUNK = 32 << 10, WINDOW = 64 << 10, HELD = 16 << 10, GRACE_MS = 60000 };
 
 uint8_t fake_byte(int stream, uint64_t offset)
 {
@@ -205,6 +205,7 @@ struct fake_attach {
     struct rpc_call *call;
     uint64_t next[3]; /* by stream */
     bool opened, ended[3], finished;
+    unsigned generation; /* n_opens when it was opened */
     unsigned random;
 };
 
@@ -290,11 +291,28 @@ static void attach_pump(struct fake_attach *a)
 static void attach_ack(struct fake_attach *a)
 {
     Banger__V1__AttachStdinAck ack = BANGER__V1__ATTACH_STDIN_ACK__INIT;
-    ack.offset = a->f->stdin_taken;
+    ack.offset = a->f->stdin_acked;
     Banger__V1__AttachResponse response = BANGER__V1__ATTACH_RESPONSE__INIT;
     response.frame_case = BANGER__V1__ATTACH_RESPONSE__FRAME_STDIN_ACK;
     response.stdin_ack = &ack;
     attach_send(a, &response);
+}
+
+/* Acknowledges everything, or all but the last bytes, and not each time. */
+static void advance_ack(struct fake *f)
+{
+    uint64_t held = f->stdin_taken - f->stdin_acked;
+    if (!f->holds_stdin)
+        f->stdin_acked = f->stdin_taken;
+    else if (held >= WINDOW / 2)
+        f->stdin_acked = f->stdin_taken - HELD;
+}
+
+static void lose_held_stdin(struct fake *f)
+{
+    f->n_lost += f->stdin_taken > f->stdin_acked;
+    f->stdin_taken = f->stdin_acked;
+    f->stdin_ended = false;
 }
 
 static void attach_open(struct fake_attach *a, const Banger__V1__AttachOpen *open)
@@ -327,12 +345,17 @@ static void attach_open(struct fake_attach *a, const Banger__V1__AttachOpen *ope
     Banger__V1__AttachOpened opened = BANGER__V1__ATTACH_OPENED__INIT;
     opened.stdout_offset = a->next[1];
     opened.stderr_offset = a->next[2];
+    a->generation = f->n_opens;
+    if (f->holds_stdin && f->n_opens % 2 == 1)
+        lose_held_stdin(f);
     opened.stdin_offset = f->stdin_taken;
-    opened.stdin_window_bytes = 64 << 10;
+    opened.stdin_window_bytes = WINDOW;
     Banger__V1__AttachResponse response = BANGER__V1__ATTACH_RESPONSE__INIT;
     response.frame_case = BANGER__V1__ATTACH_RESPONSE__FRAME_OPENED;
     response.opened = &opened;
     attach_send(a, &response);
+    if (open->role > BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_VIEWER)
+        attach_ack(a);
     a->opened = true;
     a->random = f->n_opens * 7919;
 }
@@ -340,6 +363,8 @@ static void attach_open(struct fake_attach *a, const Banger__V1__AttachOpen *ope
 static void attach_take_stdin(struct fake_attach *a, const Banger__V1__AttachStdin *bytes)
 {
     struct fake *f = a->f;
+    if (a->generation != f->n_opens)
+        return; /* of a connection that is gone */
     if (bytes->offset > f->stdin_taken)
         f->stdin_wrong = true;
     for (uint64_t i = 0; i < bytes->data.len; i++) {
@@ -349,6 +374,7 @@ static void attach_take_stdin(struct fake_attach *a, const Banger__V1__AttachStd
         if (offset == f->stdin_taken)
             f->stdin_taken++;
     }
+    advance_ack(f);
     attach_ack(a);
 }
 
@@ -364,7 +390,7 @@ static void attach_on_message(void *arg, struct rpc_call *call, const ProtobufCM
         attach_take_stdin(a, request->stdin_data);
         break;
     case BANGER__V1__ATTACH_REQUEST__FRAME_STDIN_EOF:
-        a->f->stdin_ended = true;
+        a->f->stdin_ended |= a->generation == a->f->n_opens;
         break;
     case BANGER__V1__ATTACH_REQUEST__FRAME_DETACH:
         a->finished = true;

@@ -51,10 +51,12 @@ struct fake {
     int watching[2];
     unsigned n_cancels, n_deletes;
 
-    uint64_t stdin_taken;
+    /* The server keeps the last stdin to itself, and has died with it at every other open. */
+    bool holds_stdin;
+    uint64_t stdin_taken, stdin_acked;
     bool stdin_ended, stdin_wrong;
     unsigned unavailable; /* so many calls of GetVM and SignalSession are answered UNAVAILABLE */
-    unsigned n_opens, n_gets, n_sends, n_signals, n_connections;
+    unsigned n_opens, n_gets, n_sends, n_signals, n_connections, n_lost;
 };
 
 void fake_start(struct fake *f);

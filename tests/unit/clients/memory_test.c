@@ -8,52 +8,10 @@
 #include "banger/attach.h"
 #include "banger/json.h"
 #include "banger/operation.h"
+#include "tests/support/failing_alloc.h"
 #include "tests/unit/clients/fake_server.h"
 
 enum { MOST_ALLOCATIONS = 2000 };
-
-static _Thread_local long fail_at; /* 0: none; else counts down to the one that fails */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__real_reallocarray(void *p, size_t n, size_t size);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_reallocarray(void *p, size_t n, size_t size);
-char *__wrap_strdup(const char *s);
-
-static bool fails(void)
-{
-    return fail_at > 0 && --fail_at == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_reallocarray(void *p, size_t n, size_t size)
-{
-    return fails() ? NULL : __real_reallocarray(p, n, size);
-}
-
-char *__wrap_strdup(const char *s)
-{
-    return fails() ? NULL : __real_strdup(s);
-}
 
 static struct fake f;
 
@@ -127,10 +85,10 @@ static void fail_each(scenario_fn *scenario)
 {
     CHECK_INT(scenario(), 1);
     for (long n = 1; n <= MOST_ALLOCATIONS; n++) {
-        fail_at = n;
+        failing_alloc_arm((size_t)n);
         int result = scenario();
-        bool reached = fail_at == 0;
-        fail_at = 0;
+        bool reached = failing_alloc_reached();
+        failing_alloc_arm(0);
         if (result < 0)
             fprintf(stderr, "allocation %ld failed\n", n);
         CHECK(result >= 0);

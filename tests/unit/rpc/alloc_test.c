@@ -1,44 +1,16 @@
 /* Every allocation of a client and server pair failed in turn: calls end exactly once, nothing
- * leaks (the sanitizer looks), nothing crashes. Linked with --wrap for the allocator. */
+ * leaks (the sanitizer looks), nothing crashes. */
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/support/check.h"
+#include "tests/support/failing_alloc.h"
 #include "tests/unit/rpc/pair.h"
 
 #define REQUEST_INIT BANGER__TEST__V1__ECHO_REQUEST__INIT
 
 enum { MAX_ALLOCATIONS = 20000, BODY = 40000 };
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
-static size_t n_allocations, fail_at;
-
-static bool fails(void)
-{
-    return ++n_allocations == fail_at;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
 
 static uint8_t body[BODY];
 
@@ -100,14 +72,13 @@ static void test_every_allocation(void)
     bool done = false;
     for (size_t at = 1; at < MAX_ALLOCATIONS && !done; at++) {
         struct pair p;
-        n_allocations = 0;
-        fail_at = at;
+        failing_alloc_arm(at);
         if (pair_try_open(&p) == 0)
             scenario(&p);
-        done = n_allocations < at;
+        done = !failing_alloc_reached();
         n_failed++;
     }
-    fail_at = 0;
+    failing_alloc_arm(0);
     CHECK(done);
     CHECK(n_failed > 200);
     printf("%zu allocations failed\n", n_failed);

@@ -1,7 +1,6 @@
 /* Every allocation of a server with its listeners, connections, TLS, reflection, health and drain
  * failed in turn, ours and libevent's (OpenSSL's: tls_alloc_test): calls end exactly once, the
- * drain comes to its end, nothing leaks (the sanitizer looks). Linked with --wrap for the
- * allocator. */
+ * drain comes to its end, nothing leaks (the sanitizer looks). */
 #include <errno.h>
 #include <event2/event.h>
 #include <netinet/in.h>
@@ -22,41 +21,13 @@
 #include "rpc/event/server.h"
 #include "rpc/reflection/reflection.h"
 #include "tests/support/check.h"
+#include "tests/support/failing_alloc.h"
 #include "tests/unit/rpc/pair.h"
 #include "tests/unit/rpc/tls_pair.h"
 
 #define REQUEST_INIT BANGER__TEST__V1__ECHO_REQUEST__INIT
 
 enum { MAX_ALLOCATIONS = 20000, N_CALLS = 6, BODY = 20000, HANG_MS = 5000, GRACE_MS = 1 };
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
-static size_t n_allocations, fail_at;
-
-static bool fails(void)
-{
-    return ++n_allocations == fail_at;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
 
 static struct tls_certs certs;
 static char *set, path[] = "/tmp/banger-alloc-XXXXXX/socket";
@@ -287,18 +258,18 @@ static void run_calls(struct world *w)
     while (is_open(calls, s) && clock_mono_ms() < end)
         turn(w);
     if (!CHECK(!is_open(calls, s)))
-        fprintf(stderr, "  (allocation %zu)\n", fail_at);
+        fprintf(stderr, "  (allocation %zu)\n", failing_alloc_nth());
     for (int i = 1; i < N_CALLS; i++) /* never well with less than all of it */
         if (calls[i] && !s[i].status.code)
             CHECK_INT(s[i].n_messages, n_answers[i]);
         else
-            CHECK(fail_at > 0);
+            CHECK(failing_alloc_nth() > 0);
     rpc_server_drain(w->server, GRACE_MS, on_drained, w);
     end = clock_mono_ms() + HANG_MS;
     while (!w->drained && clock_mono_ms() < end)
         turn(w);
     if (!CHECK(w->drained))
-        fprintf(stderr, "  (allocation %zu)\n", fail_at);
+        fprintf(stderr, "  (allocation %zu)\n", failing_alloc_nth());
     rpc_client_free(w->client);
     w->client = NULL;
     for (int i = 0; i < N_CALLS; i++) {
@@ -334,16 +305,15 @@ static void fail_each(bool with_tls)
 {
     size_t n_failed = 0;
     bool done = false;
-    fail_at = 0;
+    failing_alloc_arm(0);
     scenario(with_tls); /* what is made once and kept */
     for (size_t at = 1; at < MAX_ALLOCATIONS && !done && check_failures < 10; at++) {
-        n_allocations = 0;
-        fail_at = at;
+        failing_alloc_arm(at);
         scenario(with_tls);
-        done = n_allocations < at;
+        done = !failing_alloc_reached();
         n_failed++;
     }
-    fail_at = 0;
+    failing_alloc_arm(0);
     CHECK(done);
     CHECK(n_failed > 50);
     printf("%zu allocations failed\n", n_failed);
@@ -361,7 +331,7 @@ static void test_tls(void)
 
 int main(void)
 {
-    event_set_mem_functions(__wrap_malloc, __wrap_realloc, free);
+    event_set_mem_functions(malloc, realloc, free);
     log_set_level(LOG_LEVEL_ERROR);
     char *slash = strrchr(path, '/');
     *slash = '\0';

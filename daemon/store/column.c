@@ -69,7 +69,7 @@ sqlite3_stmt *table_prepare_upsert(sqlite3 *db, const struct table *t, struct er
     sql_add(&s, ") VALUES (");
     for (size_t i = 0; i < t->n_columns; i++)
         sql_add(&s, "%s?", i ? ", " : "");
-    sql_add(&s, ") ON CONFLICT (%s) DO UPDATE SET ", t->columns[0].name);
+    sql_add(&s, ") ON CONFLICT (%s) DO UPDATE SET ", t->key ? t->key : t->columns[0].name);
     for (size_t i = 1; i < t->n_columns; i++)
         sql_add(&s, "%s%s = excluded.%s", i > 1 ? ", " : "", t->columns[i].name,
                 t->columns[i].name);

@@ -25,9 +25,10 @@ struct column {
 
 struct table {
     const char *name;
-    const struct column *columns; /* the first is the primary key */
+    const struct column *columns; /* the first is the primary key, unless there is `key` */
     size_t n_columns;
     const char *order; /* of a select: "created_ns, id" */
+    const char *key;   /* NULL, or the columns of the primary key: "method, request_id" */
 };
 
 /* INSERT … ON CONFLICT … DO UPDATE with all columns; SELECT of all columns, with an optional tail

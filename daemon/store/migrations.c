@@ -89,7 +89,19 @@ static const char version_4[] =
 /* Calls that go on for long are written as they begin, too. */
 static const char version_5[] = "ALTER TABLE audit ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;";
 
-static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5};
+/* Two principals may choose the same request id. */
+static const char version_6[] =
+    "ALTER TABLE requests RENAME TO requests_5;"
+    "CREATE TABLE requests ("
+    " request_id TEXT NOT NULL, method TEXT NOT NULL, digest TEXT NOT NULL,"
+    " resource TEXT NOT NULL, created_ns INTEGER NOT NULL,"
+    " PRIMARY KEY (method, request_id)) STRICT;"
+    "INSERT INTO requests (request_id, method, digest, resource, created_ns)"
+    " SELECT request_id, method, digest, resource, created_ns FROM requests_5;"
+    "DROP TABLE requests_5;";
+
+static const char *const migrations[] = {version_1, version_2, version_3,
+                                         version_4, version_5, version_6};
 
 int migrations_newest(void)
 {

@@ -18,7 +18,7 @@
     }
 #define TABLE(name, columns, order)                                                                \
     {                                                                                              \
-        name, columns, sizeof(columns) / sizeof((columns)[0]), order                               \
+        name, columns, sizeof(columns) / sizeof((columns)[0]), order, NULL                         \
     }
 
 static const struct column vm_columns[] = {
@@ -165,7 +165,10 @@ static const struct column request_columns[] = {
     COLUMN(store_request, digest, COLUMN_TEXT),     COLUMN(store_request, resource, COLUMN_TEXT),
     COLUMN(store_request, created_ns, COLUMN_LONG),
 };
-const struct table request_table = TABLE("requests", request_columns, "created_ns, request_id");
+/* An id is the principal's own, whom the method names. */
+const struct table request_table = {"requests", request_columns,
+                                    sizeof(request_columns) / sizeof(request_columns[0]),
+                                    "created_ns, request_id", "method, request_id"};
 
 static const struct column identity_columns[] = {
     COLUMN(identity, principal, COLUMN_TEXT),  COLUMN(identity, role, COLUMN_INT),

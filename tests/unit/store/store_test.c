@@ -316,6 +316,38 @@ static void test_identities(void)
     store_close(s);
 }
 
+static int copy_request(void *arg, const struct store_request *row)
+{
+    struct store_request *to = arg;
+    to[strcmp(row->method, "session.start bob") == 0] = *row;
+    return 0;
+}
+
+/* The same request id of two principals is two requests; of one, the latest row. */
+static void test_requests(void)
+{
+    struct err err = ERR_INIT;
+    struct store *s = open_store();
+    struct store_txn *txn = store_txn_new();
+    struct waited w;
+    struct store_request row = {.request_id = "one", .method = "session.start alice"};
+    struct store_request loaded[2] = {{.created_ns = 0}};
+    for (int i = 1; i <= 3; i++) {
+        row.created_ns = i;
+        snprintf(row.resource, sizeof(row.resource), "s%d", i);
+        snprintf(row.method, sizeof(row.method), "session.start %s", i < 3 ? "alice" : "bob");
+        store_put_request(txn, &row);
+    }
+    commit_and_wait(s, txn, &w);
+    CHECK_STR(w.err.message, "");
+    store_close(s);
+    s = open_store();
+    CHECK_INT(store_load_requests(s, 0, copy_request, loaded, &err), 0);
+    CHECK_STR(loaded[0].resource, "s2");
+    CHECK_STR(loaded[1].resource, "s3");
+    store_close(s);
+}
+
 /* A database of the first version is brought up to date and keeps its rows. */
 static void test_first_schema(void)
 {
@@ -325,7 +357,10 @@ static void test_first_schema(void)
     snprintf(old, sizeof(old), "%s/old.db", dir);
     CHECK_INT(sqlite3_open(old, &db), SQLITE_OK);
     CHECK_INT(migrations_apply(db, 1, &err), 0);
-    CHECK_INT(sqlite3_exec(db, "INSERT INTO meta VALUES ('old', 'kept')", NULL, NULL, NULL),
+    CHECK_INT(sqlite3_exec(db,
+                           "INSERT INTO meta VALUES ('old', 'kept');"
+                           "INSERT INTO requests VALUES ('id', 'method', 'digest', 'session', 1)",
+                           NULL, NULL, NULL),
               SQLITE_OK);
     CHECK(sqlite3_exec(db, "SELECT * FROM identities", NULL, NULL, NULL) != SQLITE_OK);
     CHECK_INT(migrations_apply(db, 0, &err), 0);
@@ -333,6 +368,9 @@ static void test_first_schema(void)
     CHECK_INT(sqlite3_exec(db, "SELECT * FROM identities, tokens, audit", NULL, NULL, NULL),
               SQLITE_OK);
     CHECK_INT(sqlite3_exec(db, "DELETE FROM meta WHERE key = 'old'", NULL, NULL, NULL), SQLITE_OK);
+    CHECK_INT(sqlite3_changes(db), 1);
+    CHECK_INT(sqlite3_exec(db, "DELETE FROM requests WHERE resource = 'session'", NULL, NULL, NULL),
+              SQLITE_OK);
     CHECK_INT(sqlite3_changes(db), 1);
     sqlite3_close(db);
 }
@@ -398,6 +436,7 @@ int main(void)
     RUN(test_close_commits_what_waits);
     RUN(test_events_are_bounded);
     RUN(test_identities);
+    RUN(test_requests);
     RUN(test_first_schema);
     RUN(test_newer_schema_is_refused);
     RUN(test_no_handle_has_a_column);

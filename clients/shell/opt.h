@@ -34,7 +34,7 @@ struct opt {
     char letter;      /* without -; 0: none */
     enum opt_kind kind;
     size_t offset;     /* in the struct of values */
-    const char *value; /* placeholder in help; NULL for flags */
+    const char *value; /* what help calls it: "--name VALUE"; NULL for flags */
     const char *help;
     const char *choices; /* "a|b|c": the only values; NULL: any */
     enum names names;

@@ -26,11 +26,13 @@
 #include "daemon/host/namespace.h"
 #include "daemon/host/publish.h"
 #include "daemon/host/remove.h"
+#include "daemon/host/room.h"
 #include "daemon/host/unpack.h"
 #include "daemon/host/vmlinux.h"
 
 enum {
     KERNEL_IMAGE_MAX_BYTES = 256 << 20,
+    KERNEL_ROOM_BYTES = 256 << 20, /* a package, unpacked, and what is made of it */
     KERNEL_APT_DEADLINE_MS = 60 * 1000,
     KERNEL_DOWNLOAD_DEADLINE_MS = 15 * 60 * 1000,
 };
@@ -85,6 +87,8 @@ static int kernel_locate(void *self, struct err *err)
     struct kernel_import *k = self;
     if (access(k->agent_path, R_OK) < 0)
         return err_sys(err, errno, "cannot read the guest agent %s", k->agent_path);
+    if (room_check(k->out.temp, KERNEL_ROOM_BYTES, err) < 0)
+        return -1;
     if (publish_begin(&k->out, err) < 0)
         return -1;
     if (k->vmlinuz_path[0] || (!k->ignore_host && kernel_find_on_host(k)))

@@ -26,14 +26,14 @@ class Steps:
 
     def start(self):
         """Until it listens, which is when everything that lived has been found again."""
-        self.server = self.banger.daemon(*OPTIONS)
+        self.server = self.banger.daemon(*OPTIONS, wait_s=300)
 
     def stop(self):
         self.server.end()
         self.server = None
 
     def call(self, *words):
-        out = run([self.client, self.banger.socket, *map(str, words)], timeout=300)
+        out = run([self.client, self.banger.socket, *map(str, words)], timeout=600)
         return [int(x) for x in out.split()]
 
     def row(self, what, n, wall, cpu, aim="", met=None):

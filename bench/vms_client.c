@@ -1,10 +1,9 @@
 /* Many VMs through libbanger, for the row scale.
  *
- *   bench_vms SOCKET create N yes|no          makes N VMs, started or not, and waits for all of them
- *   bench_vms SOCKET delete N                 deletes those N
- *   bench_vms SOCKET list PAGE [SELECTOR] [STATE]
- *                                             all of them, page by page: prints how many there are,
- *                                             on how many pages, and microseconds
+ *   bench_vms SOCKET create N yes|no          makes N VMs, started or not, and waits for all of
+ * them bench_vms SOCKET delete N                 deletes those N bench_vms SOCKET list PAGE
+ * [SELECTOR] [STATE] all of them, page by page: prints how many there are, on how many pages, and
+ * microseconds
  *
  * Names are vm-0, vm-1, …; the label "row" is the number's last two digits. Calls of create and
  * delete are made by threads, a client each, one call at a time. */
@@ -143,7 +142,8 @@ int main(int argc, char **argv)
 {
     struct run r = {.n = argc > 3 ? atoi(argv[3]) : 0};
     if (r.n < 1 || r.n > 100000) {
-        fprintf(stderr, "usage: bench_vms SOCKET create N yes|no | delete N | list PAGE [ROW] [STATE]\n");
+        fprintf(stderr,
+                "usage: bench_vms SOCKET create N yes|no | delete N | list PAGE [ROW] [STATE]\n");
         return 2;
     }
     snprintf(r.target, sizeof(r.target), "unix:%s", argv[1]);

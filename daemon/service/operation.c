@@ -82,7 +82,9 @@ static void look(struct waiting *w)
     bool ready = w->op->over || (w->until == UNTIL_RECORDED && w->op->recorded);
     if (!ready)
         return;
-    if (w->until == EVERY_CHANGE)
+    if (!w->op->recorded)
+        rpc_call_finish(w->call, &w->op->err);
+    else if (w->until == EVERY_CHANGE)
         rpc_call_finish(w->call, &err);
     else
         reply_view(w->call, w->op);
@@ -191,7 +193,8 @@ static void handle_list(void *self, struct rpc_call *call,
                                     : operation_order_before(core, page.after_ns, page.after_id);
     while (i-- > 0) {
         const struct operation_entry *op = operation_at(core, i);
-        if ((request->active_only && op->over) || !operation_is_within(op, scope, principal) ||
+        if (!op->recorded || (request->active_only && op->over) ||
+            !operation_is_within(op, scope, principal) ||
             (*request->resource && strcmp(request->resource, op->op.resource) != 0))
             continue;
         if (page_is_cut(&page))

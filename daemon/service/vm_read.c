@@ -19,11 +19,12 @@
 #include "daemon/service/service.h"
 #include "daemon/service/view.h"
 
+/* Of what is on disk (vm_shown), as all that is told of a record. */
 static void fill_view(struct vm_view *view, const struct vm_entry *e)
 {
     /* The view borrows: conditions live in its own storage. */
     size_t n = vm_get_conditions(e, view->condition_models);
-    vm_view_fill(view, &e->vm, view->condition_models, n);
+    vm_view_fill(view, vm_shown(e), view->condition_models, n);
 }
 
 void vm_service_get(void *self, struct rpc_call *call, const Banger__V1__GetVMRequest *request)
@@ -51,14 +52,15 @@ void vm_service_list(void *self, struct rpc_call *call, const Banger__V1__ListVM
     const struct labels *scope = request_scope(core, call);
     struct vm_entry *e;
     for (size_t i = vm_order_after(core, page.after_ns, page.after_id); (e = vm_at(core, i)); i++) {
-        if (!(states >> e->vm.runtime.state & 1) || !scope_has_vm(scope, &e->vm) ||
-            !labels_match(&e->vm.labels, request->selector))
+        const struct vm *vm = vm_shown(e);
+        if (!vm || !(states >> vm->runtime.state & 1) || !scope_has_vm(scope, vm) ||
+            !labels_match(&vm->labels, request->selector))
             continue;
         if (page_is_cut(&page))
             break;
         struct vm_view view;
         fill_view(&view, e);
-        page_add(&page, call, e->vm.created_ns, e->vm.id, &view.vm.base);
+        page_add(&page, call, vm->created_ns, vm->id, &view.vm.base);
     }
     Banger__V1__ListVMsResponse response = BANGER__V1__LIST_VMS_RESPONSE__INIT;
     response.next_page_token = page.next;

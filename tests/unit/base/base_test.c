@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/order.h"
 #include "base/utf8.h"
 #include "tests/support/check.h"
 
@@ -150,6 +151,45 @@ static void test_map_against_a_plain_array(void)
     CHECK_INT(got, want);
     CHECK_INT(m.len, want);
     map_done(&m);
+}
+
+/* Also with a clock that is set back now and then, and many things of one moment. */
+static void test_order_against_a_plain_array(void)
+{
+    enum { THINGS = 300 };
+    static char ids[THINGS][8];
+    int64_t made[THINGS];
+    bool in[THINGS] = {false};
+    struct order o;
+    order_init(&o);
+    for (int i = 0; i < THINGS; i++) {
+        snprintf(ids[i], sizeof(ids[i]), "%03d", i);
+        made[i] = i % 50;
+    }
+    for (int step = 0; step < 5000; step++) {
+        int i = (int)((unsigned)step * 2654435761u % THINGS);
+        if (in[i])
+            order_remove(&o, made[i], ids[i]);
+        else
+            CHECK_INT(order_add(&o, made[i], ids[i], ids[i]), 0);
+        in[i] = !in[i];
+    }
+    size_t want = 0;
+    for (int i = 0; i < THINGS; i++) {
+        size_t older = 0, after = order_after(&o, made[i], ids[i]);
+        want += in[i];
+        for (int k = 0; k < THINGS; k++)
+            older += in[k] && (made[k] < made[i] || (made[k] == made[i] && k < i));
+        CHECK_INT(order_before(&o, made[i], ids[i]), older);
+        CHECK_INT(after, older + in[i]);
+        CHECK(!in[i] || order_at(&o, after - 1) == ids[i]);
+    }
+    CHECK_INT(o.n, want);
+    CHECK(!order_at(&o, o.n));
+    CHECK_INT(order_after(&o, INT64_MIN, ""), 0);
+    order_remove(&o, 7, "not there");
+    CHECK_INT(o.n, want);
+    order_done(&o);
 }
 
 static void test_ids_and_names(void)
@@ -295,6 +335,7 @@ int main(void)
     RUN(test_log_escapes_and_holds_back);
     RUN(test_buf_keeps_order_and_maximum);
     RUN(test_map_against_a_plain_array);
+    RUN(test_order_against_a_plain_array);
     RUN(test_ids_and_names);
     RUN(test_files);
     RUN(test_remove_tree_goes_on_past_what_stays);

@@ -137,6 +137,35 @@ static void test_states(void)
     close_core();
 }
 
+/* A clock that was set back between two VMs must hide none from a client that reads page by page.
+ */
+static void test_order_is_that_of_creation_times(void)
+{
+    static const struct {
+        const char *id;
+        int64_t created_ns;
+    } made[] = {{"00000000000000a1", 300},
+                {"00000000000000a2", 100}, /* set back */
+                {"00000000000000a4", 200},
+                {"00000000000000a3", 200}};
+    open_fresh();
+    for (size_t i = 0; i < 4; i++) {
+        struct vm vm = {.created_ns = made[i].created_ns};
+        snprintf(vm.id, sizeof(vm.id), "%s", made[i].id);
+        snprintf(vm.name, sizeof(vm.name), "vm-%zu", i);
+        CHECK(vm_add(&core, &vm, NULL) != NULL);
+    }
+    CHECK_INT(vm_order_after(&core, INT64_MIN, ""), 0);
+    CHECK_STR(vm_at(&core, 0)->vm.id, made[1].id);
+    CHECK_STR(vm_at(&core, 1)->vm.id, made[3].id);
+    CHECK_STR(vm_at(&core, 2)->vm.id, made[2].id);
+    CHECK_STR(vm_at(&core, 3)->vm.id, made[0].id);
+    CHECK(!vm_at(&core, 4));
+    CHECK_INT(vm_order_after(&core, 200, made[3].id), 2);
+    CHECK_INT(vm_order_after(&core, 250, "gone"), 3);
+    close_core();
+}
+
 static void refuse(struct vm_spec spec, const char *part)
 {
     struct err err = ERR_INIT;
@@ -332,6 +361,7 @@ int main(void)
     log_set_level(LOG_LEVEL_ERROR);
     RUN(test_references);
     RUN(test_states);
+    RUN(test_order_is_that_of_creation_times);
     RUN(test_spec);
     RUN(test_bad_requests);
     RUN(test_update);

@@ -47,6 +47,7 @@ int table_read(sqlite3_stmt *stmt, const struct table *t, void *row, struct err 
 int store_sqlite_error(sqlite3 *db, struct err *err, const char *what);
 
 extern const struct table vm_table, session_table, operation_table, image_table, kernel_table,
-    event_table, request_table, identity_table, token_table, audit_table;
+    event_table, request_table, identity_table, token_table, audit_table,
+    host_settings_table, vm_update_table;
 
 #endif

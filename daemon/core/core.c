@@ -9,6 +9,7 @@
 #include "daemon/core/access.h"
 #include "daemon/core/audit.h"
 #include "daemon/core/event.h"
+#include "daemon/core/host_settings.h"
 #include "daemon/core/image.h"
 #include "daemon/core/image_import.h"
 #include "daemon/core/operation.h"
@@ -28,6 +29,8 @@ int core_open(struct core *core, struct err *err)
         return -1;
     core->operations = NULL;
     core->sessions = NULL;
+    if (host_settings_load(core, err) < 0)
+        return -1;
     core->events = event_hub_new(core, err);
     core->access = core->events ? access_new(core, err) : NULL;
     core->audit = core->access ? audit_new(core, err) : NULL;
@@ -112,7 +115,7 @@ static void core_drain_on(struct core_drain *d)
 
 void core_drain(struct core *core, int64_t deadline_ms, void (*done)(void *arg), void *arg)
 {
-    core->draining = true;
+    core->closing = true;
     struct core_drain *d = calloc(1, sizeof(*d));
     if (!d || timer_init(&d->deadline, core->loop, core_drain_end, d) < 0) {
         free(d);

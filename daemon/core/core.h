@@ -15,6 +15,7 @@
  *   event.h       the event log and its watchers
  *   audit.h       the audit log
  *   scope.h       which VMs a principal may see
+ *   host_settings.h  what the host was told: draining
  *   reconcile.h   start-up: adopt what lives, demote and tear down what does not
  */
 #ifndef BANGER_DAEMON_CORE_CORE_H
@@ -69,7 +70,9 @@ struct core {
     struct image_registry *images;
     struct host_info *host_info;
     struct rpc_server *rpc_server; /* for what services say of connections */
-    bool draining;                 /* takes no new VMs */
+    struct host_settings settings; /* on disk; see host_settings.h */
+    bool rebooted;                 /* the host, since a daemon last started */
+    bool closing;                  /* the daemon is about to end */
     uint32_t n_console_readers;    /* of daemon/service/console.c */
     /* Ends the daemon, VMs run on; set by the composition root. */
     void (*shut_down)(void *arg);

@@ -8,8 +8,8 @@
  * lead out of it: ERR_DENIED (OUT_OF_SCOPE).
  *
  * Errors of all: ERR_NOT_FOUND (VM_NOT_FOUND), ERR_INVALID (AMBIGUOUS_REFERENCE), ERR_EXISTS
- * (REQUEST_ID_REUSED), ERR_PRECONDITION (VM_WRONG_STATE), and while core->draining ERR_PRECONDITION
- * (HOST_DRAINING) for what starts machines. */
+ * (REQUEST_ID_REUSED), ERR_PRECONDITION (VM_WRONG_STATE), and those of host_check_admits
+ * (host_settings.h) for what starts machines. */
 #ifndef BANGER_DAEMON_CORE_VM_OPS_H
 #define BANGER_DAEMON_CORE_VM_OPS_H
 

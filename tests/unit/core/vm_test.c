@@ -193,10 +193,10 @@ static void test_bad_requests(void)
     CHECK_STR(err.reason, "VM_WRONG_STATE");
     CHECK(vm_kill_start(&core, "nobody", NULL, &err) == NULL);
     CHECK_STR(err.reason, "VM_NOT_FOUND");
-    core.draining = true;
+    core.settings.draining = true;
     CHECK(vm_start_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
     CHECK_STR(err.reason, "HOST_DRAINING");
-    core.draining = false;
+    core.settings.draining = false;
     core.config.max_memory_bytes = 100 * MIB;
     CHECK(vm_start_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
     CHECK_STR(err.reason, "CAPACITY_EXCEEDED");

@@ -40,7 +40,7 @@ int core_open(struct core *core, struct err *err)
     core->sessions = sessions;
     if (sessions)
         core->operations = operation_engine_new(core, core_operation_kinds, err);
-    if (core->operations)
+    if (core->operations && vm_updates_load(core, err) == 0)
         return 0;
     core_close(core);
     return -1;

@@ -79,9 +79,12 @@ struct vm_update_request {
     const char *const *remove_labels;
     size_t n_remove_labels;
 };
-/* Takes effect at once; cpus and memory of a running VM with its next start. */
+/* Takes effect when its turn comes, and is checked (again) then; cpus and memory of a running VM
+ * with its next start. */
 struct operation_entry *vm_update_start(struct core *core, const struct vm_update_request *req,
                                         const struct request_meta *meta, struct err *err);
+/* Once, when the operations are loaded: what those that wait were asked for. */
+int vm_updates_load(struct core *core, struct err *err);
 
 struct vm_prune_request {
     const struct labels *selector; /* NULL: all */

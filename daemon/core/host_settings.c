@@ -65,7 +65,7 @@ void host_set_draining(struct core *core, bool draining,
     struct store_txn *txn = store_txn_new();
     store_put_host_settings(txn, &row);
     event_emit(core, txn, "host.draining", "host", draining ? "on" : "off", NULL);
-    store_commit(core->store, txn, host_draining_committed, c);
+    store_propose(core->store, txn, host_draining_committed, c);
 }
 
 int host_check_admits(const struct core *core, struct err *err)

@@ -193,6 +193,7 @@ static void vm_update_apply(struct vm_entry *e, const struct vm_change *c,
                             const struct vm_update_labels *labels)
 {
     struct vm_spec *spec = &e->vm.spec;
+    vm_edit(e);
     uint32_t cpus = c->cpus ? c->cpus : spec->cpus;
     uint64_t memory_bytes = c->memory_bytes ? c->memory_bytes : spec->memory_bytes;
     bool machine_changes = cpus != spec->cpus || memory_bytes != spec->memory_bytes;
@@ -204,6 +205,30 @@ static void vm_update_apply(struct vm_entry *e, const struct vm_change *c,
         e->restart_required = true;
         e->restart_changed_ns = clock_real_ns();
     }
+}
+
+/* Who must not see it any more is cut off once its labels are on disk. */
+struct vm_relabel {
+    struct core *core;
+    struct labels before, after;
+};
+
+static void vm_update_relabeled(void *arg, const struct err *err)
+{
+    struct vm_relabel *r = arg;
+    if (!err && r->core->operations) /* else the daemon has closed */
+        access_labels_changed(r->core, &r->before, &r->after);
+    free(r);
+}
+
+static void vm_update_relabel(struct vm_entry *e, const struct labels *before,
+                              struct store_txn *txn)
+{
+    struct vm_relabel *r = malloc(sizeof(*r));
+    if (!r)
+        abort(); /* rather than let someone look on */
+    *r = (struct vm_relabel){e->core, *before, e->vm.labels};
+    store_on_commit(txn, vm_update_relabeled, r);
 }
 
 static void vm_update_finish(struct operation_entry *op, struct store_txn *txn)
@@ -219,7 +244,7 @@ static void vm_update_finish(struct operation_entry *op, struct store_txn *txn)
     vm_update_apply(e, &c, &u->labels);
     vm_save(e, txn);
     event_emit(op->core, txn, "vm.updated", op->op.resource, e->vm.name, op->op.id);
-    access_labels_changed(op->core, &before, &e->vm.labels);
+    vm_update_relabel(e, &before, txn);
     vm_notify(e);
 }
 
@@ -319,10 +344,15 @@ static int vm_updates_load_each(void *arg, const struct vm_update_labels *labels
     return 0;
 }
 
+static void vm_updates_tidied(void *arg, const struct err *err)
+{
+    (void)arg, (void)err; /* the next daemon finds them again */
+}
+
 int vm_updates_load(struct core *core, struct err *err)
 {
     struct vm_updates_load load = {core, store_txn_new()};
     int rv = store_load_vm_updates(core->store, vm_updates_load_each, &load, err);
-    store_commit(core->store, load.txn, NULL, NULL);
+    store_commit(core->store, load.txn, vm_updates_tidied, NULL);
     return rv;
 }

@@ -15,6 +15,7 @@
 #include "daemon/core/operation.h"
 #include "daemon/core/scope.h"
 #include "daemon/core/session.h"
+#include "daemon/core/supervise.h"
 #include "daemon/core/vm.h"
 #include "daemon/core/vm_ops.h"
 #include "rpc/event/loop.h"
@@ -29,6 +30,7 @@ int core_open(struct core *core, struct err *err)
         return -1;
     core->operations = NULL;
     core->sessions = NULL;
+    core->supervise = NULL;
     if (host_settings_load(core, err) < 0)
         return -1;
     core->events = event_hub_new(core, err);
@@ -48,6 +50,7 @@ int core_open(struct core *core, struct err *err)
 
 void core_close(struct core *core)
 {
+    supervise_stop(core);
     struct operation_engine *operations = core->operations;
     core->operations = NULL; /* commits that come back find nothing to go on with */
     operation_engine_free(operations);

@@ -16,6 +16,7 @@
  *   audit.h       the audit log
  *   scope.h       which VMs a principal may see
  *   host_settings.h  what the host was told: draining
+ *   supervise.h   what the daemon does by itself: expiry, idle stop, restarts, autostart
  *   reconcile.h   start-up: adopt what lives, demote and tear down what does not
  */
 #ifndef BANGER_DAEMON_CORE_CORE_H
@@ -38,6 +39,7 @@ struct rpc_server;
 struct scope_memory;
 struct session_registry;
 struct store;
+struct supervise;
 struct vm_registry;
 struct vmm_host;
 struct workers;
@@ -68,6 +70,7 @@ struct core {
     struct vm_registry *vms;
     struct session_registry *sessions;
     struct image_registry *images;
+    struct supervise *supervise; /* NULL before supervise_start */
     struct host_info *host_info;
     struct rpc_server *rpc_server; /* for what services say of connections */
     struct host_settings settings; /* on disk; see host_settings.h */

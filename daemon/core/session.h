@@ -98,6 +98,8 @@ struct session_entry *session_find_within(struct core *core, const struct labels
 struct session_entry *session_find_id(struct core *core, const char *id);
 /* In order of creation: session_next(core, NULL) is the first. */
 struct session_entry *session_next(struct core *core, const struct session_entry *after);
+/* How many of the VM's have not ended. */
+uint32_t session_vm_live(struct core *core, const char *vm_id);
 struct session_entry *session_ref(struct session_entry *e);
 void session_unref(struct session_entry *e);
 

@@ -32,13 +32,18 @@ struct vm_change {
     char name[NAME_BYTES]; /* "": as it is */
     uint32_t cpus;
     uint64_t memory_bytes;
+    int64_t expire_after_ms, idle_stop_after_ms; /* -1: as it is */
+    enum restart_policy restart;
+    int autostart; /* -1: as it is */
 };
 
 static int vm_change_write(const struct vm_change *c, char params[1024], struct err *err)
 {
-    json_t *o = json_pack("{s:I, s:s, s:I, s:I}", "if_generation", (json_int_t)c->if_generation,
-                          "name", c->name, "cpus", (json_int_t)c->cpus, "memory_bytes",
-                          (json_int_t)c->memory_bytes);
+    json_t *o = json_pack(
+        "{s:I, s:s, s:I, s:I, s:I, s:I, s:i, s:i}", "if_generation", (json_int_t)c->if_generation,
+        "name", c->name, "cpus", (json_int_t)c->cpus, "memory_bytes", (json_int_t)c->memory_bytes,
+        "expire_after_ms", (json_int_t)c->expire_after_ms, "idle_stop_after_ms",
+        (json_int_t)c->idle_stop_after_ms, "restart", (int)c->restart, "autostart", c->autostart);
     size_t n = o ? json_dumpb(o, params, 1023, JSON_COMPACT) : 0;
     json_decref(o);
     if (n == 0 || n > 1023)
@@ -52,15 +57,38 @@ static uint64_t vm_change_number(const json_t *o, const char *key)
     return (uint64_t)json_integer_value(json_object_get(o, key));
 }
 
+/* Where 0 says something, -1 says nothing. */
+static int64_t vm_change_option(const json_t *o, const char *key)
+{
+    const json_t *value = json_object_get(o, key);
+    return json_is_integer(value) ? json_integer_value(value) : -1;
+}
+
 static void vm_change_read(const struct operation_entry *op, struct vm_change *c)
 {
     json_t *o = json_loads(op->op.params, 0, NULL);
     const char *name = json_string_value(json_object_get(o, "name"));
     *c = (struct vm_change){.if_generation = vm_change_number(o, "if_generation"),
                             .cpus = (uint32_t)vm_change_number(o, "cpus"),
-                            .memory_bytes = vm_change_number(o, "memory_bytes")};
+                            .memory_bytes = vm_change_number(o, "memory_bytes"),
+                            .expire_after_ms = vm_change_option(o, "expire_after_ms"),
+                            .idle_stop_after_ms = vm_change_option(o, "idle_stop_after_ms"),
+                            .restart = (enum restart_policy)vm_change_number(o, "restart"),
+                            .autostart = (int)vm_change_option(o, "autostart")};
     snprintf(c->name, sizeof(c->name), "%s", name ? name : "");
     json_decref(o);
+}
+
+static void vm_change_policies(const struct vm_change *c, struct vm_spec *spec)
+{
+    if (c->expire_after_ms >= 0)
+        spec->expire_after_ms = (uint64_t)c->expire_after_ms;
+    if (c->idle_stop_after_ms >= 0)
+        spec->idle_stop_after_ms = (uint64_t)c->idle_stop_after_ms;
+    if (c->restart)
+        spec->restart = c->restart;
+    if (c->autostart >= 0)
+        spec->autostart = c->autostart;
 }
 
 /* Checks: of the request by itself, and against the VM */
@@ -130,7 +158,9 @@ static int vm_update_check(const struct vm_entry *e, const struct vm_change *c,
                 e->vm.generation, c->if_generation);
         return err_tag(err, "GENERATION_MISMATCH", "vm/%s", e->vm.id);
     }
-    if (vm_update_labels(&after, labels, err) < 0)
+    struct vm_spec spec = e->vm.spec;
+    vm_change_policies(c, &spec);
+    if (vm_update_labels(&after, labels, err) < 0 || vm_policies_check(&spec, err) < 0)
         return -1;
     const struct labels *scope = labels->scope.n ? &labels->scope : NULL;
     if (c->name[0] && strcmp(c->name, e->vm.name) != 0)
@@ -199,6 +229,9 @@ static void vm_update_apply(struct vm_entry *e, const struct vm_change *c,
     bool machine_changes = cpus != spec->cpus || memory_bytes != spec->memory_bytes;
     spec->cpus = cpus;
     spec->memory_bytes = memory_bytes;
+    vm_change_policies(c, spec);
+    if (c->expire_after_ms >= 0)
+        vm_spec_set_expiry(&e->vm, clock_real_ns());
     vm_update_labels(&e->vm.labels, labels, NULL); /* it was tried in the step */
     e->vm.generation++;
     if (machine_changes && e->machine_live) {
@@ -264,6 +297,12 @@ const struct operation_kind vm_update_kind = {
 
 /* Start */
 
+/* Beyond any bound it is refused by those. */
+static int64_t vm_change_of(const uint64_t *value)
+{
+    return !value ? -1 : *value > INT64_MAX ? INT64_MAX : (int64_t)*value;
+}
+
 static int vm_update_fill(struct vm_update *u, const struct vm_update_request *req,
                           const struct labels *scope, struct err *err)
 {
@@ -300,7 +339,11 @@ struct operation_entry *vm_update_start(struct core *core, const struct vm_updat
     }
     struct vm_change c = {.if_generation = req->if_generation,
                           .cpus = req->cpus,
-                          .memory_bytes = req->memory_bytes};
+                          .memory_bytes = req->memory_bytes,
+                          .expire_after_ms = vm_change_of(req->expire_after_ms),
+                          .idle_stop_after_ms = vm_change_of(req->idle_stop_after_ms),
+                          .restart = req->restart,
+                          .autostart = req->autostart ? *req->autostart : -1};
     snprintf(c.name, sizeof(c.name), "%s", req->name ? req->name : "");
     char resource[96], params[1024];
     vm_resource(e, resource);
@@ -314,11 +357,8 @@ struct operation_entry *vm_update_start(struct core *core, const struct vm_updat
         free(u);
         return NULL;
     }
-    struct operation_new what = {.kind = &vm_update_kind,
-                                 .resource = resource,
-                                 .params = params,
-                                 .meta = meta,
-                                 .data = u};
+    struct operation_new what = {
+        .kind = &vm_update_kind, .resource = resource, .params = params, .meta = meta, .data = u};
     return operation_start(core, &what, err);
 }
 

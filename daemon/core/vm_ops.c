@@ -60,6 +60,7 @@ struct operation_entry *vm_create_start(struct core *core, const struct vm_creat
         return NULL;
     id_make(vm.id);
     vm.created_ns = clock_real_ns();
+    vm_spec_set_expiry(&vm, vm.created_ns);
     struct vm_entry *e = vm_paths_make(core, &vm, err) < 0 ? NULL : vm_add(core, &vm, err);
     if (!e)
         return NULL;

@@ -78,6 +78,10 @@ struct vm_update_request {
     const struct labels *set_labels; /* NULL: none */
     const char *const *remove_labels;
     size_t n_remove_labels;
+    /* NULL: as they are. expire_after_ms counts from the moment of the change on. */
+    const uint64_t *expire_after_ms, *idle_stop_after_ms;
+    enum restart_policy restart; /* 0: as it is */
+    const bool *autostart;
 };
 /* Takes effect when its turn comes, and is checked (again) then; cpus and memory of a running VM
  * with its next start. */

@@ -65,8 +65,8 @@ struct vm_spec {
     uint64_t disk_bytes;      /* virtual size of the system disk; 0: the image's */
     uint64_t work_disk_bytes; /* 0: none */
     enum net_mode net;
-    bool run_init;  /* run the image's init where it has one */
-    bool ephemeral; /* deleted when it stops (--rm) */
+    bool run_init;               /* run the image's init where it has one */
+    bool ephemeral;              /* deleted when it stops (--rm) */
     uint64_t expire_after_ms;    /* as last asked for; expires_ns has the time; 0: never */
     uint64_t idle_stop_after_ms; /* 0: never */
     enum restart_policy restart;

@@ -122,9 +122,8 @@ static const char version_8[] =
     "ALTER TABLE vms ADD COLUMN expires_ns INTEGER NOT NULL DEFAULT 0;"
     "UPDATE vms SET wanted = 1 WHERE state IN (3, 4, 5, 10);";
 
-static const char *const migrations[] = {version_1, version_2, version_3,
-                                         version_4, version_5, version_6,
-                                         version_7, version_8};
+static const char *const migrations[] = {version_1, version_2, version_3, version_4,
+                                         version_5, version_6, version_7, version_8};
 
 int migrations_newest(void)
 {

@@ -199,9 +199,8 @@ int store_load_tokens(struct store *store, int (*each)(void *, const struct toke
     return token_rows(store, NULL, 0, each, arg, err);
 }
 
-int store_load_host_settings(struct store *store,
-                             int (*each)(void *, const struct host_settings *), void *arg,
-                             struct err *err)
+int store_load_host_settings(struct store *store, int (*each)(void *, const struct host_settings *),
+                             void *arg, struct err *err)
 {
     return host_settings_rows(store, NULL, 0, each, arg, err);
 }

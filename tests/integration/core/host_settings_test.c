@@ -54,7 +54,8 @@ static const char *refusal(struct world *w)
 {
     static struct err err;
     err_clear(&err);
-    CHECK_INT(vm_create_check(&w->core, &(struct vm_create_request){.name = "box"}, NULL, &err), -1);
+    CHECK_INT(vm_create_check(&w->core, &(struct vm_create_request){.name = "box"}, NULL, &err),
+              -1);
     return err.reason;
 }
 

@@ -62,7 +62,8 @@ static void close_core(void)
 static struct vm_entry *add(const char *id, const char *name)
 {
     struct err err = ERR_INIT;
-    struct vm vm = {.runtime.state = VM_STOPPED, .spec = {.memory_bytes = 256 * MIB}};
+    struct vm vm = {.runtime.state = VM_STOPPED,
+                    .spec = {.memory_bytes = 256 * MIB, .restart = RESTART_NEVER}};
     snprintf(vm.id, sizeof(vm.id), "%s", id);
     snprintf(vm.name, sizeof(vm.name), "%s", name);
     struct vm_entry *e = vm_add(&core, &vm, &err);
@@ -155,6 +156,7 @@ static void test_spec(void)
     CHECK_INT(spec.memory_bytes, 256 * MIB);
     CHECK_INT(spec.net, NET_USER);
     CHECK_STR(spec.driver, "sim");
+    CHECK_INT(spec.restart, RESTART_NEVER);
     refuse((struct vm_spec){.cpus = 65}, "cpus");
     refuse((struct vm_spec){.memory_bytes = 1}, "memory");
     refuse((struct vm_spec){.memory_bytes = 64 * MIB + 1}, "memory");
@@ -165,7 +167,13 @@ static void test_spec(void)
     refuse((struct vm_spec){.driver = "none"}, "no driver");
     refuse((struct vm_spec){.image = "nothing"}, "no image nothing");
     refuse((struct vm_spec){.driver = "qemu"}, "banger image build");
-    refuse((struct vm_spec){.net = NET_BRIDGE}, "networks");
+    refuse((struct vm_spec){.net = NET_BRIDGE}, "makes no taps and no bridge");
+    refuse((struct vm_spec){.expire_after_ms = 999}, "expiry");
+    refuse((struct vm_spec){.expire_after_ms = UINT64_MAX}, "expiry");
+    refuse((struct vm_spec){.idle_stop_after_ms = 1}, "idle stop");
+    refuse((struct vm_spec){.restart = (enum restart_policy)4}, "restart policy");
+    refuse((struct vm_spec){.ephemeral = true, .restart = RESTART_ALWAYS}, "no restart policy");
+    refuse((struct vm_spec){.ephemeral = true, .autostart = true}, "no autostart");
     CHECK_INT(vm_name_check("Box", &err), -1);
     CHECK_STR(err.reason, "INVALID_NAME");
     CHECK_INT(vm_name_check("", &err), -1);
@@ -242,10 +250,15 @@ static struct vm_entry *add_saved(const char *id, const char *name)
 
 static const char *const gone[] = {"old"};
 static const struct labels set = {.n = 1, .at = {{"new", "2"}}};
+static const uint64_t minute = 60000;
+static const bool yes = true;
 static const struct vm_update_request update = {.vm = "box",
                                                 .if_generation = 1,
                                                 .name = "crate",
                                                 .cpus = 2,
+                                                .idle_stop_after_ms = &minute,
+                                                .restart = RESTART_ALWAYS,
+                                                .autostart = &yes,
                                                 .set_labels = &set,
                                                 .remove_labels = gone,
                                                 .n_remove_labels = 1};
@@ -257,6 +270,10 @@ static void check_updated(const struct vm_entry *e)
     CHECK_INT(e->vm.spec.cpus, 2);
     CHECK_INT(e->vm.labels.n, 1);
     CHECK_STR(e->vm.labels.at[0].key, "new");
+    CHECK_INT(e->vm.spec.idle_stop_after_ms, 60000);
+    CHECK_INT(e->vm.spec.restart, RESTART_ALWAYS);
+    CHECK(e->vm.spec.autostart);
+    CHECK_INT(e->vm.expires_ns, 0);
     CHECK(!e->restart_required); /* it does not run */
 }
 

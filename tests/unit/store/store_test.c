@@ -360,7 +360,8 @@ static void test_first_schema(void)
     CHECK_STR(err.message, "");
     CHECK_INT(sqlite3_exec(db, "SELECT * FROM identities, tokens, audit", NULL, NULL, NULL),
               SQLITE_OK);
-    CHECK_INT(sqlite3_exec(db, "DELETE FROM vms WHERE restart_policy = 1 AND wanted = (id = 'runs')",
+    CHECK_INT(sqlite3_exec(db,
+                           "DELETE FROM vms WHERE restart_policy = 1 AND wanted = (id = 'runs')",
                            NULL, NULL, NULL),
               SQLITE_OK);
     CHECK_INT(sqlite3_changes(db), 2); /* what lives is wanted alive */

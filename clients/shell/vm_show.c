@@ -154,10 +154,12 @@ static void vm_print_policies(const Banger__V1__VM *vm, const Banger__V1__VMSpec
     if (spec->idle_stop_after_ms)
         cli_print_field("Idle stop:", "after %llus",
                         (unsigned long long)spec->idle_stop_after_ms / 1000);
-    if (spec->restart_policy > BANGER__V1__RESTART_POLICY__RESTART_POLICY_NEVER)
-        cli_print_field(
-            "Restart:", "%s",
-            enum_word(word, &banger__v1__restart_policy__descriptor, (int)spec->restart_policy));
+    if (spec->restart_policy > BANGER__V1__RESTART_POLICY__RESTART_POLICY_NEVER) {
+        enum_word(word, &banger__v1__restart_policy__descriptor, (int)spec->restart_policy);
+        for (char *c = word; (c = strchr(c, '_'));)
+            *c = '-'; /* as the option has it */
+        cli_print_field("Restart:", "%s", word);
+    }
     if (runtime->restarts)
         cli_print_field("Restarts:", "%u, the latest: %s", runtime->restarts,
                         runtime->last_restart_reason);

@@ -48,7 +48,8 @@ static void autostart_begin(struct supervised *s, struct autostart *place)
     struct err err = ERR_INIT;
     char resource[96];
     vm_resource(e, resource);
-    if (e->removed || e->vm.wanted != VM_WANTED_RUNNING || operation_pending(e->core, resource, NULL))
+    if (e->removed || e->vm.wanted != VM_WANTED_RUNNING ||
+        operation_pending(e->core, resource, NULL))
         return;
     struct operation_entry *op =
         vm_start_start(e->core, &(struct vm_start_request){.vm = e->vm.id}, NULL, &err);

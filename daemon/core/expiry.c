@@ -19,7 +19,8 @@ static int64_t expiry_now(struct supervise *of)
     bool doubted = of->expiry_clock.doubted;
     int64_t now = expiry_clock_now(&of->expiry_clock, clock_real_ns(), clock_ns(CLOCK_BOOTTIME));
     if (!doubted && of->expiry_clock.doubted)
-        log_warn("expiry", "the clock was set forward by %lld s: what that makes overdue is left "
+        log_warn("expiry",
+                 "the clock was set forward by %lld s: what that makes overdue is left "
                  "alone for %lld s",
                  (long long)((of->expiry_clock.doubt_offset_ns - of->expiry_clock.offset_ns) /
                              1000000000),

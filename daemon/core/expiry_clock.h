@@ -1,5 +1,5 @@
-/* The real clock, as far as it may be acted on: where it is set forward while we look, the time goes
- * on as before until the new one has stood for EXPIRY_SETTLE_NS, so that a wrong clock deletes
+/* The real clock, as far as it may be acted on: where it is set forward while we look, the time
+ * goes on as before until the new one has stood for EXPIRY_SETTLE_NS, so that a wrong clock deletes
  * nothing. Set back, it is believed at once: that only deletes later. No I/O, no allocation. */
 #ifndef BANGER_DAEMON_CORE_EXPIRY_CLOCK_H
 #define BANGER_DAEMON_CORE_EXPIRY_CLOCK_H
@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define EXPIRY_JUMP_NS ((int64_t)60 * 1000000000)
+#define EXPIRY_JUMP_NS   ((int64_t)60 * 1000000000)
 #define EXPIRY_SETTLE_NS ((int64_t)600 * 1000000000)
 
 struct expiry_clock { /* zeroed at first */

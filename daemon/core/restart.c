@@ -28,8 +28,8 @@ static bool restart_is_due(const struct supervised *s)
 
 static int64_t restart_wait_ms(uint32_t streak)
 {
-    int64_t wait_ms = (int64_t)RESTART_FIRST_MS << (streak < RESTART_DOUBLINGS ? streak
-                                                                              : RESTART_DOUBLINGS);
+    int64_t wait_ms = (int64_t)RESTART_FIRST_MS
+                      << (streak < RESTART_DOUBLINGS ? streak : RESTART_DOUBLINGS);
     return wait_ms > RESTART_MAX_MS ? RESTART_MAX_MS : wait_ms;
 }
 
@@ -55,10 +55,8 @@ static void restart_wait(struct supervised *s)
     snprintf(rt->restart_reason, sizeof(rt->restart_reason), "%.127s",
              rt->last_error[0] ? rt->last_error : "its guest powered off");
     struct vm_condition *c = &s->restarting;
-    *c = (struct vm_condition){
-        .type = "Restarting", .status = true, .changed_ns = clock_real_ns()};
-    snprintf(c->reason, sizeof(c->reason), "%s",
-             rt->restart_streak == 0 ? "Ended" : "EndedAgain");
+    *c = (struct vm_condition){.type = "Restarting", .status = true, .changed_ns = clock_real_ns()};
+    snprintf(c->reason, sizeof(c->reason), "%s", rt->restart_streak == 0 ? "Ended" : "EndedAgain");
     snprintf(c->message, sizeof(c->message), "restart %u, in %lld s: %.127s", rt->restarts + 1,
              (long long)wait_ms / 1000, rt->restart_reason);
     log_warn(e->vm.id, "%s", c->message);

@@ -79,8 +79,8 @@ static void supervise_changed(void *arg, struct vm_entry *e)
     restart_changed(s);
 }
 
-/* What ran when the host went down is started by autostart or not at all. In the row that says which
- * boot this is, so that it is done once. */
+/* What ran when the host went down is started by autostart or not at all. In the row that says
+ * which boot this is, so that it is done once. */
 static void supervise_begin_boot(struct core *core)
 {
     struct store_txn *txn = store_txn_new();

@@ -3,8 +3,8 @@
  * and when the daemon starts (autostart.c). proto/banger/v1/vm.proto has the rules.
  *
  * It decides, and acts through operations (vm_ops.h) alone. What lasts is in the VM's record:
- * vm.wanted, which operations set as they begin, says whether the VM is to run. It hears of VMs as a
- * vm_listener. On the loop's thread. */
+ * vm.wanted, which operations set as they begin, says whether the VM is to run. It hears of VMs as
+ * a vm_listener. On the loop's thread. */
 #ifndef BANGER_DAEMON_CORE_SUPERVISE_H
 #define BANGER_DAEMON_CORE_SUPERVISE_H
 

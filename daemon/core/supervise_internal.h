@@ -43,9 +43,9 @@ struct supervised {
     struct timer idle_timer; /* runs while the VM does */
     int64_t idle_from_ms;    /* monotonic: it does since, as far as we know */
     struct timer restart_timer;
-    struct vm_condition restarting; /* shown while the timer runs */
+    struct vm_condition restarting;       /* shown while the timer runs */
     struct operation_watch restart_watch; /* of the start that we have asked for; else zeroed */
-    int64_t ran_from_ns;            /* of its latest run; 0: it has not run since we look */
+    int64_t ran_from_ns;                  /* of its latest run; 0: it has not run since we look */
 };
 
 /* For logs and events: an event of its own transaction. */

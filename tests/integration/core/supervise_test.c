@@ -102,7 +102,7 @@ static void stop(const char *name)
     CHECK(succeeds(vm_stop_start(&w.core, &req, NULL, &err), &err));
 }
 
-static void delete(struct vm_entry *e)
+static void delete (struct vm_entry *e)
 {
     struct err err = ERR_INIT;
     struct vm_delete_request req = {.vm = e->vm.id, .force = true};
@@ -179,7 +179,7 @@ static void test_expiry_can_be_put_off(void)
     CHECK(is_gone(given)); /* after the other's first time */
     CHECK(!kept->removed);
     CHECK_INT(kept->vm.runtime.state, VM_RUNNING);
-    delete(kept);
+    delete (kept);
     close_world();
 }
 
@@ -193,7 +193,7 @@ static void test_an_idle_vm_is_stopped(void)
     CHECK_CONTAINS(await_event("vm.idle"), "nobody has used it for 1 s");
     CHECK(world_wait_state(&w, e, VM_STOPPED));
     CHECK_INT(e->vm.wanted, VM_WANTED_STOPPED);
-    delete(e);
+    delete (e);
     close_world();
 }
 
@@ -239,9 +239,9 @@ static void test_a_vm_in_use_is_not_idle(void)
     CHECK_INT(s->session.state, SESSION_EXITED);
     CHECK(busy->vm.stopped_ns - s->session.ended_ns >= (int64_t)1900 * 1000000);
     session_unref(s);
-    delete(viewed);
-    delete(busy);
-    delete(other);
+    delete (viewed);
+    delete (busy);
+    delete (other);
     close_world();
 }
 
@@ -268,7 +268,7 @@ static void test_a_crashed_vm_is_started_again_slower_each_time(void)
     CHECK_INT(e->vm.wanted, VM_WANTED_STOPPED);
     CHECK(world_wait_state(&w, e, VM_FAILED));
     CHECK_STR(restarting(e), "");
-    delete(e);
+    delete (e);
     close_world();
 }
 
@@ -291,7 +291,7 @@ static void test_what_ran_for_long_begins_anew(void)
     CHECK(world_wait_agent(&w, e));
     kill(e->handles.pid, SIGKILL);
     CHECK_CONTAINS(await_event("vm.restarting"), "in 1 s");
-    delete(e);
+    delete (e);
     close_world();
 }
 
@@ -319,10 +319,10 @@ static void test_an_ordered_end_is_final(void)
     CHECK_STR(restarting(killed), "");
     CHECK_STR(restarting(stopped), "");
     CHECK_STR(restarting(off), "");
-    delete(killed);
-    delete(stopped);
-    delete(off);
-    delete(again);
+    delete (killed);
+    delete (stopped);
+    delete (off);
+    delete (again);
     close_world();
 }
 
@@ -340,7 +340,7 @@ static void test_a_start_that_fails_is_tried_again(void)
     unsetenv("BANGER_FAIL_AT");
     CHECK(world_wait_state(&w, e, VM_RUNNING));
     CHECK_INT(e->vm.runtime.restarts, 2);
-    delete(e);
+    delete (e);
     close_world();
 #endif
 }
@@ -373,7 +373,7 @@ static void test_the_next_daemon_goes_on_with_it(void)
     e = find("crashes");
     CHECK(world_wait_state(&w, e, VM_RUNNING));
     CHECK_INT(e->vm.runtime.restarts, 3);
-    delete(e);
+    delete (e);
     close_world();
 }
 
@@ -396,8 +396,8 @@ static void test_a_draining_host_starts_none(void)
     w.core.settings.draining = false;
     CHECK(world_wait_state(&w, e, VM_RUNNING));
     CHECK_INT(e->vm.runtime.restarts, 1);
-    delete(clock);
-    delete(e);
+    delete (clock);
+    delete (e);
     close_world();
 }
 
@@ -482,9 +482,9 @@ static void test_only_autostart_outlives_a_reboot_of_the_host(void)
     vm_unref(plain);
     world_wait_all(&w);
     for (int i = 0; i < SIX; i++)
-        delete(find(names[i]));
-    delete(find("plain"));
-    delete(find("ordered"));
+        delete (find(names[i]));
+    delete (find("plain"));
+    delete (find("ordered"));
     close_world();
 }
 

@@ -121,6 +121,12 @@ struct session_vm *session_vm_find(struct core *core, const char *vm_id)
     return map_find(&core->sessions->vms, vm_id);
 }
 
+uint32_t session_vm_live(struct core *core, const char *vm_id)
+{
+    const struct session_vm *v = core->sessions ? session_vm_find(core, vm_id) : NULL;
+    return v ? v->n_live : 0;
+}
+
 struct session_vm *session_vm_get(struct core *core, const char *vm_id)
 {
     struct session_vm *v = session_vm_find(core, vm_id);

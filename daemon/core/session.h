@@ -102,6 +102,8 @@ struct session_entry *session_next(struct core *core, const struct session_entry
  * session at an index, NULL beyond the end. */
 size_t session_order_after(const struct core *core, int64_t created_ns, const char *id);
 struct session_entry *session_at(const struct core *core, size_t index);
+/* How many of the VM's have not ended. */
+uint32_t session_vm_live(struct core *core, const char *vm_id);
 struct session_entry *session_ref(struct session_entry *e);
 void session_unref(struct session_entry *e);
 

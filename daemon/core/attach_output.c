@@ -243,6 +243,9 @@ static bool place(struct attach *a, int which)
     case AGENT_FROM_TAIL:
         s->next = s->from.value < total ? total - s->from.value : 0;
         return true;
+    case AGENT_FROM_TAIL_LINES: /* nobody can say where they were */
+        s->next = 0;
+        return true;
     default:
         s->next = total;
         return true;

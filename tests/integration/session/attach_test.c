@@ -94,6 +94,39 @@ static void test_no_follow(void)
     world_close_daemon();
 }
 
+/* The last lines of much output cost the channel no more than they are long. */
+static void test_tail_lines_cost_their_length(void)
+{
+    struct err err = ERR_INIT;
+    world_open_daemon(PROXY_SOCKET);
+    struct session_entry *e =
+        world_start("yes 123456789 | head -n 800000; yes abc | head -n 5 >&2", NULL, &err);
+    CHECK(world_wait_ended(e));
+    CHECK(agent_client_hello(world.vm.agent)->tail_lines);
+    static const struct {
+        uint64_t lines, got_out, got_err;
+    } cases[] = {{1, 10, 4}, {1000, 10000, 20}, {5, 50, 20}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct viewer v = {.not_source = true};
+        struct attach_options o = from_start;
+        o.from_stdout = (struct agent_start){AGENT_FROM_TAIL_LINES, cases[i].lines};
+        o.from_stderr = o.from_stdout;
+        size_t before = world.proxy.passed;
+        viewer_open(&v, e, &o);
+        CHECK(world_run(viewer_is_over, &v));
+        CHECK(!v.wrong);
+        CHECK_INT(v.got[0], cases[i].got_out);
+        CHECK_INT(v.got[1], cases[i].got_err);
+        CHECK_INT(v.n_gaps, 0);
+        size_t cost = world.proxy.passed - before;
+        if (!CHECK(cost < cases[i].got_out + cases[i].got_err + 2048))
+            fprintf(stderr, "  (%zu bytes)\n", cost);
+        viewer_close(&v);
+    }
+    delete_all();
+    world_close_daemon();
+}
+
 /* The last words wait for both ends, however the process and its heirs go. */
 static void test_grandchild_holds_output(void)
 {
@@ -214,6 +247,7 @@ int main(void)
     world_begin();
     RUN(test_offsets);
     RUN(test_no_follow);
+    RUN(test_tail_lines_cost_their_length);
     RUN(test_grandchild_holds_output);
     RUN(test_stalled_viewer);
     RUN(test_socket_cut);

@@ -9,12 +9,6 @@
 #include "tests/integration/session/world.h"
 #include "tests/support/check.h"
 
-static void delete_all(void)
-{
-    for (struct session_entry *e; (e = session_next(&world.core, NULL));)
-        CHECK_INT(session_delete(e, true, NULL, NULL, NULL), 0);
-}
-
 static struct session_entry *start_printing(unsigned bytes, const struct session *more)
 {
     char script[300];
@@ -63,7 +57,7 @@ static void test_offsets(void)
     CHECK_INT(v.n_failed, 1);
     CHECK_INT(v.error.code, ERR_RANGE);
     viewer_close(&v);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -90,7 +84,7 @@ static void test_no_follow(void)
     }
     CHECK_INT(now.n_ends, 0);
     viewer_close(&all);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -123,7 +117,7 @@ static void test_tail_lines_cost_their_length(void)
             fprintf(stderr, "  (%zu bytes)\n", cost);
         viewer_close(&v);
     }
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -144,7 +138,7 @@ static void test_grandchild_holds_output(void)
     CHECK(clock_mono_ms() - begin_ms < 10000);
     CHECK_INT(v.got[0], 3);
     viewer_close(&v);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -181,7 +175,7 @@ static void test_stalled_viewer(void)
     CHECK_STR(v[2].gap_reason, "spool_limit");
     for (int i = 0; i < 3; i++)
         viewer_close(&v[i]);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -210,7 +204,7 @@ static void run_with_cuts(int kind)
     printf("     %u cuts, %u links lost after hello\n", world.proxy.cuts, world.downs);
     CHECK(world.proxy.cuts > 10);
     proxy_set_cuts(&world.proxy, 0, 0);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -238,7 +232,7 @@ static void test_close_inside_event(void)
     viewer_open(&v, e, &from_start);
     CHECK(world_run(viewer_is_opened, &v));
     CHECK_INT(e->n_attached, 0);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 

@@ -75,9 +75,9 @@ static int lock_state(struct daemon *d, struct err *err)
 {
     char path[PATH_BYTES];
     snprintf(path, sizeof(path), "%.400s/lock", d->config.paths.state_dir);
-    d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    d->lock_fd = fs_open_own(path, O_RDWR | O_CREAT, 0600, err);
     if (d->lock_fd < 0)
-        return err_sys(err, errno, "cannot open %s", path);
+        return -1;
     int64_t deadline_ms = clock_mono_ms() + LOCK_WAIT_MS + 2 * (int64_t)d->config.drain_ms;
     while (flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0) {
         if (errno != EWOULDBLOCK && errno != EINTR)
@@ -86,20 +86,6 @@ static int lock_state(struct daemon *d, struct err *err)
             return err_set(err, ERR_EXISTS, "another bangerd uses %s", d->config.paths.state_dir);
         poll(NULL, 0, LOCK_LOOK_MS);
     }
-    return 0;
-}
-
-/* What others own or may write to is not ours to keep secrets and disks in. */
-static int check_owner(const char *folder, struct err *err)
-{
-    struct stat st;
-    if (stat(folder, &st) < 0)
-        return err_sys(err, errno, "cannot look at %s", folder);
-    if (st.st_uid != geteuid())
-        return err_set(err, ERR_DENIED, "%s belongs to user %u: choose another --state-dir", folder,
-                       (unsigned)st.st_uid);
-    if (st.st_mode & S_IWOTH)
-        return err_set(err, ERR_DENIED, "everyone may write to %s: chmod o-w it", folder);
     return 0;
 }
 
@@ -112,11 +98,18 @@ static int make_folders(struct daemon *d, struct err *err)
             "state folder %s: the path is %zu characters long, at most %d leave room for "
             "the sockets in it; choose a shorter --state-dir",
             paths->state_dir, strlen(paths->state_dir), STATE_PATH_MAX);
-    if (fs_make_dirs(paths->state_dir, 0700, err) < 0 || check_owner(paths->state_dir, err) < 0)
+    if (fs_make_dirs(paths->state_dir, 0700, err) < 0)
         return -1;
-    char folder[PATHS_BYTES];
-    snprintf(folder, sizeof(folder), "%s", paths->socket);
-    return fs_make_dirs(dirname(folder), 0700, err);
+    if (fs_check_folder(paths->state_dir, false, err) < 0)
+        return err_wrap(err, "the state folder is not safe (--state-dir names another)");
+    char socket[PATHS_BYTES];
+    snprintf(socket, sizeof(socket), "%s", paths->socket);
+    const char *folder = dirname(socket);
+    if (fs_make_dirs(folder, 0700, err) < 0)
+        return -1;
+    if (fs_check_folder(folder, true, err) < 0)
+        return err_wrap(err, "the socket's folder is not safe (--socket names another)");
+    return 0;
 }
 
 /* As installed, then as built; --agent goes before both. */
@@ -173,7 +166,13 @@ static int make_core(struct daemon *d, struct err *err)
     if (!core->workers)
         return -1;
     fill_core(d);
-    snprintf(database, sizeof(database), "%.480s/banger.db", core->config.state_dir);
+    /* SQLite opens all three, and would wait for the other end of a FIFO. */
+    static const char *const files[] = {"banger.db-wal", "banger.db-shm", "banger.db"};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        snprintf(database, sizeof(database), "%.480s/%s", core->config.state_dir, files[i]);
+        if (fs_check_own(database, err) < 0)
+            return -1;
+    }
     core->store = store_open(core->loop, database, err);
     return core->store ? core_open(core, err) : -1;
 }

@@ -170,10 +170,12 @@ static int local_read_report(int fd, const char *program, struct local_report *r
 /* Starts program; returns a pidfd of it, or -1. */
 static int local_spawn(const char *program, const char *log, struct banger_error *error)
 {
-    auto_fd int log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (log_fd < 0)
-        return error_set(error, BANGER_PERMISSION_DENIED, "open the daemon's log %s: %s", log,
-                         strerror(errno));
+    struct err err = ERR_INIT;
+    auto_fd int log_fd = fs_open_own(log, O_WRONLY | O_CREAT | O_APPEND, 0600, &err);
+    if (log_fd < 0) {
+        error_of_err(error, &err);
+        return -1;
+    }
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) < 0)
         return error_set(error, BANGER_RESOURCE_EXHAUSTED, "pipe: %s", strerror(errno));
@@ -203,7 +205,7 @@ static int local_spawn(const char *program, const char *log, struct banger_error
 static void local_quote_log(const char *log, struct banger_error *error)
 {
     char text[400] = "";
-    auto_fd int fd = open(log, O_RDONLY | O_CLOEXEC);
+    auto_fd int fd = fs_open_own(log, O_RDONLY, 0, NULL);
     off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
     off_t from = size < (off_t)sizeof(text) ? 0 : size - (off_t)sizeof(text) + 1;
     ssize_t len = fd < 0 ? 0 : pread(fd, text, sizeof(text) - 1, from);
@@ -249,10 +251,11 @@ static int local_start(struct banger_client *client, const struct banger_local_o
         return -1;
     }
     snprintf(lock_path, sizeof(lock_path), "%s/start.lock", paths->state_dir);
-    auto_fd int lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (lock < 0)
-        return error_set(error, BANGER_PERMISSION_DENIED, "open %s: %s", lock_path,
-                         strerror(errno));
+    auto_fd int lock = fs_open_own(lock_path, O_RDWR | O_CREAT, 0600, &err);
+    if (lock < 0) {
+        error_of_err(error, &err);
+        return -1;
+    }
     while (flock(lock, LOCK_EX) < 0)
         if (errno != EINTR)
             return error_set(error, BANGER_INTERNAL, "lock %s: %s", lock_path, strerror(errno));

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/fs.h"
 #include "daemon/host/run.h"
 
 enum {
@@ -29,9 +30,9 @@ static uint64_t qcow2_get(const uint8_t *at, int n)
 
 int qcow2_read(const char *path, struct qcow2_info *info, struct err *err)
 {
-    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    auto_fd int fd = fs_open_file(path, O_RDONLY, 0, err);
     if (fd < 0)
-        return err_sys(err, errno, "cannot open %s", path);
+        return -1;
     uint8_t h[QCOW2_HEADER_BYTES];
     ssize_t n = pread(fd, h, sizeof(h), 0);
     if (n < 0)

@@ -45,7 +45,9 @@ static int sim_make_disk(const char *path, uint64_t bytes, struct err *err)
     if (bytes > INT64_MAX / 2)
         return err_set(err, ERR_INVALID, "a disk of %llu bytes", (unsigned long long)bytes);
     snprintf(temp, sizeof(temp), "%s.new", path);
-    auto_fd int fd = open(temp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (unlink(temp) < 0 && errno != ENOENT)
+        return err_sys(err, errno, "cannot replace %s", temp);
+    auto_fd int fd = open(temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0 || rename(temp, path) < 0)
         return err_sys(err, errno, "cannot make %s", path);
     return 0;

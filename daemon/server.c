@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "daemon/core/access.h"
 #include "daemon/core/core.h"
 #include "daemon/core/host_info.h"
@@ -31,7 +32,7 @@
 #include "daemon/reload.h"
 #include "daemon/service/service.h"
 #include "daemon/store/store.h"
-#include "daemon/version.h"
+
 #include "daemon/settings.h"
 #include "daemon/vmm/vmm.h"
 #include "rpc/event/loop.h"

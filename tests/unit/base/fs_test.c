@@ -1,4 +1,5 @@
-/* Opening what lies below the state folder: only plain files of ours, at once, whatever is there. */
+/* Opening what lies below the state folder: only plain files of ours, at once, whatever is there.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>

@@ -25,12 +25,12 @@ enum { HOLDER_WORD_BYTES = 64, HOLDER_SOCKET_BYTES = 108, HOLDER_TEXT_BYTES = 10
 
 struct holder {
     pid_t pid;
-    uint64_t start_time;                /* clock ticks since boot, /proc/PID/stat field 22 */
-    char boot_id[HOLDER_WORD_BYTES];    /* in which the pid means anything */
-    char folder_id[HOLDER_WORD_BYTES];  /* the state folder's own */
-    char phase[HOLDER_WORD_BYTES];      /* HOLDER_STARTING, … */
-    char version[HOLDER_WORD_BYTES];    /* of the daemon */
-    char socket[HOLDER_SOCKET_BYTES];   /* where it listens; "": nowhere yet */
+    uint64_t start_time;               /* clock ticks since boot, /proc/PID/stat field 22 */
+    char boot_id[HOLDER_WORD_BYTES];   /* in which the pid means anything */
+    char folder_id[HOLDER_WORD_BYTES]; /* the state folder's own */
+    char phase[HOLDER_WORD_BYTES];     /* HOLDER_STARTING, … */
+    char version[HOLDER_WORD_BYTES];   /* of the daemon */
+    char socket[HOLDER_SOCKET_BYTES];  /* where it listens; "": nowhere yet */
 };
 
 enum holder_found {

@@ -226,8 +226,8 @@ int keeper_listen(struct keeper *k, struct err *err)
     if ((size_t)snprintf(usual->path, sizeof(usual->path), "%s", paths->socket) >=
         sizeof(usual->path))
         return err_set(err, ERR_INVALID, "the socket path %s is too long", paths->socket);
-    if ((size_t)snprintf(spare->path, sizeof(spare->path), "%s/run/bangerd.sock",
-                         k->state->path) >= sizeof(spare->path) ||
+    if ((size_t)snprintf(spare->path, sizeof(spare->path), "%s/run/bangerd.sock", k->state->path) >=
+            sizeof(spare->path) ||
         strcmp(spare->path, usual->path) == 0)
         spare->path[0] = '\0';
     if (keeper_listen_at(k, usual, err) < 0)

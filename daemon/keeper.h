@@ -3,7 +3,8 @@
  * Every second a worker of its own looks whether the folder, the lock file and the socket file are
  * still there and ours. A lost socket is listened on again; where that cannot be (a runtime folder
  * that went at log-out) the daemon listens at run/bangerd.sock in the state folder instead, and the
- * lock file says so. A state folder that is no longer ours ends the daemon. On the loop's thread. */
+ * lock file says so. A state folder that is no longer ours ends the daemon. On the loop's thread.
+ */
 #ifndef BANGER_DAEMON_KEEPER_H
 #define BANGER_DAEMON_KEEPER_H
 

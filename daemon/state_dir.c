@@ -49,8 +49,8 @@ static bool somebody_listens(const char *socket_path)
         return false;
     strcpy(address.sun_path, socket_path);
     auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    return fd >= 0 && (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ||
-                       errno == EAGAIN);
+    return fd >= 0 &&
+           (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN);
 }
 
 /* What the folder is called wherever it is moved. */

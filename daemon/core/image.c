@@ -28,8 +28,26 @@ struct kernel_entry {
 };
 
 struct image_registry {
+    const struct core *core;
     struct list images, kernels; /* by creation */
 };
+
+/* A file of an image or kernel is where the state folder is now, which may have been moved since
+ * the row was written. */
+static int image_place(const struct image_registry *r, const char *kind, const char *id,
+                       char path[PATH_BYTES])
+{
+    char tail[PATH_BYTES], was[PATH_BYTES];
+    snprintf(was, sizeof(was), "%s", path);
+    snprintf(tail, sizeof(tail), "/%s/%s/", kind, id);
+    const char *at = strstr(was, tail);
+    for (const char *next = at; next && (next = strstr(next + 1, tail));)
+        at = next;
+    if (!at)
+        return 0;
+    int n = snprintf(path, PATH_BYTES, "%s%s", r->core->config.state_dir, at);
+    return n > 0 && n < PATH_BYTES ? 0 : -1;
+}
 
 static int image_load_each(void *arg, const struct image *image)
 {
@@ -38,6 +56,10 @@ static int image_load_each(void *arg, const struct image *image)
     if (!e)
         return -1;
     e->image = *image;
+    if (image_place(r, "images", image->id, e->image.path) < 0) {
+        free(e);
+        return -1;
+    }
     list_init(&e->link);
     list_add_tail(&r->images, &e->link);
     return 0;
@@ -50,6 +72,11 @@ static int kernel_load_each(void *arg, const struct kernel *kernel)
     if (!e)
         return -1;
     e->kernel = *kernel;
+    if (image_place(r, "kernels", kernel->id, e->kernel.vmlinux_path) < 0 ||
+        image_place(r, "kernels", kernel->id, e->kernel.initramfs_path) < 0) {
+        free(e);
+        return -1;
+    }
     list_init(&e->link);
     list_add_tail(&r->kernels, &e->link);
     return 0;
@@ -62,6 +89,7 @@ struct image_registry *image_registry_new(struct core *core, struct err *err)
         err_set(err, ERR_LIMIT, "out of memory for images");
         return NULL;
     }
+    r->core = core;
     list_init(&r->images);
     list_init(&r->kernels);
     if (store_load_images(core->store, image_load_each, r, err) < 0 ||

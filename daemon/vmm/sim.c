@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "daemon/vmm/console.h"
+#include "daemon/vmm/evidence.h"
 #include "daemon/vmm/monitor.h"
 #include "daemon/vmm/monitor_job.h"
 
@@ -85,7 +86,9 @@ static int sim_command(struct monitor_launch *l, struct err *err)
 static bool sim_matches(const struct vmm_config *c, const struct process_info *info)
 {
     const char *found = process_arg_after(info, "--listen");
-    return found && strcmp(found, c->agent_sock_path) == 0 && process_has_arg(info, "--no-system");
+    return found && evidence_same_tail(found, c->agent_sock_path) &&
+           process_has_arg(info, "--no-system") &&
+           evidence_works_in(info, c->vm_dir, strcmp(found, c->agent_sock_path) == 0);
 }
 
 static bool sim_claims(const struct process_info *info, const char *folder, char vm_id[ID_BYTES])
@@ -93,13 +96,15 @@ static bool sim_claims(const struct process_info *info, const char *folder, char
     const char *spool = process_arg_after(info, "--spool");
     size_t len = strlen(folder);
     if (!spool || !process_arg_after(info, "--listen") || !process_has_arg(info, "--no-system") ||
-        strncmp(spool, folder, len) != 0 || spool[len] != '/')
+        strlen(spool) <= strlen("/spool") + ID_CHARS)
         return false;
     const char *id = spool + strlen(spool) - strlen("/spool") - ID_CHARS;
-    if (id <= spool + len || id[-1] != '/' || strcmp(id + ID_CHARS, "/spool") != 0)
+    if (id[-1] != '/' || strcmp(id + ID_CHARS, "/spool") != 0)
         return false;
     snprintf(vm_id, ID_BYTES, "%s", id);
-    return id_is_valid(vm_id);
+    return id_is_valid(vm_id) &&
+           evidence_works_below(info, folder,
+                                strncmp(spool, folder, len) == 0 && spool[len] == '/');
 }
 
 static void sim_remove(const char *path, struct err *err)

@@ -64,8 +64,7 @@ static bool is_serving(void *arg)
     struct holder *found = arg, seen;
     if (!found)
         found = &seen;
-    return holder_find(h.state, found) == HOLDER_ALIVE &&
-           strcmp(found->phase, HOLDER_SERVING) == 0;
+    return holder_find(h.state, found) == HOLDER_ALIVE && strcmp(found->phase, HOLDER_SERVING) == 0;
 }
 
 static bool box_works(void)
@@ -280,7 +279,7 @@ static void check_start_with_handles(const char *what, int made)
 
 static void any_kind_of_handles_file_is_passed_over(void)
 {
-    static const char *const kinds[] = {"a FIFO", "a folder",          "a link",
+    static const char *const kinds[] = {"a FIFO",   "a folder",       "a link",
                                         "a device", "another's file", "a huge file"};
     for (int i = 0; i < (int)(sizeof(kinds) / sizeof(kinds[0])); i++)
         check_start_with_handles(kinds[i], i);
@@ -325,6 +324,102 @@ static void files_of_other_kinds_end_the_start_with_a_reason(void)
     CHECK(box_works());
 }
 
+static void rename_state(const char *name)
+{
+    char to[sizeof(h.state)];
+    snprintf(to, sizeof(to), "%s/%s", h.dir, name);
+    CHECK_INT(rename(h.state, to), 0);
+    snprintf(h.state, sizeof(h.state), "%s", to);
+    snprintf(h.socket, sizeof(h.socket), "%s/run/bangerd.sock", h.state);
+}
+
+/* The daemon says so and ends; one at the old place has an empty folder and touches no VM; one at
+ * the new place goes on with what runs. */
+static void folder_renamed_while_the_daemon_runs(void)
+{
+    struct harness other = h;
+    char *text = NULL;
+    int pid = steps_vm_pid(client, box), status = 0;
+    rename_state("t");
+    CHECK(harness_wait_end(&h, END_MS, &status));
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    CHECK_INT(fs_read(h.log, 1 << 22, &text, NULL, NULL), 0);
+    CHECK_CONTAINS(text, "was moved to");
+    CHECK_CONTAINS(text, h.state);
+    free(text);
+    CHECK(harness_alive(pid));
+
+    other.daemon = 0;
+    other.pidfd = -1;
+    harness_start(&other, NULL);
+    struct banger_client *there = harness_connect(&other);
+    CHECK_INT(steps_count_vms(&other, there), 0);
+    CHECK(harness_alive(pid));
+    harness_start(&h, NULL);
+    reconnect();
+    CHECK_INT(steps_vm_state(&h, client, box), VM_STATE(RUNNING));
+    CHECK_INT(steps_vm_pid(client, box), pid);
+    CHECK(box_works());
+    /* Both serve a folder, and neither the other's: also a start beside it ends nothing. */
+    harness_crash(&other);
+    CHECK(harness_alive(pid));
+    CHECK(box_works());
+    banger_close(there);
+    int end = harness_end(&other, SIGTERM);
+    CHECK(WIFEXITED(end) && WEXITSTATUS(end) == 0);
+}
+
+static void folder_moved_while_the_daemon_is_stopped(void)
+{
+    struct banger_error error = {0};
+    int pid = steps_vm_pid(client, box);
+    harness_end(&h, SIGTERM);
+    rename_state("u");
+    harness_start(&h, NULL);
+    reconnect();
+    CHECK_INT(steps_vm_pid(client, box), pid);
+    CHECK(box_works());
+    /* The next turn of its life is at the new place. */
+    CHECK_INT(steps_do(client, STEPS_STOP, box, &error), 0);
+    CHECK(!harness_alive(pid));
+    harness_end(&h, SIGTERM);
+    rename_state("v");
+    harness_start(&h, NULL);
+    reconnect();
+    CHECK_INT(steps_vm_state(&h, client, box), VM_STATE(STOPPED));
+    CHECK_INT(steps_do(client, STEPS_START, box, &error), 0);
+    CHECK_STR(error.message, "");
+    CHECK(box_works());
+    CHECK(steps_vm_pid(client, box) != pid);
+}
+
+/* A copy has the same ids and paths like the first one's: its daemon sees that the process is not
+ * in its folder. */
+static void copy_of_a_folder_touches_no_vm_of_the_first(void)
+{
+    struct harness copy = h;
+    char line[128];
+    int pid = steps_vm_pid(client, box);
+    harness_end(&h, SIGTERM);
+    snprintf(copy.state, sizeof(copy.state), "%s/w", h.dir);
+    snprintf(copy.socket, sizeof(copy.socket), "%s/run/bangerd.sock", copy.state);
+    snprintf(line, sizeof(line), "cp -a %s %s", h.state, copy.state);
+    CHECK_INT(system(line), 0);
+    harness_start(&h, NULL);
+    copy.daemon = 0;
+    copy.pidfd = -1;
+    harness_start(&copy, NULL);
+    struct banger_client *there = harness_connect(&copy);
+    CHECK_INT(steps_vm_state(&copy, there, box), VM_STATE(STOPPED));
+    CHECK_INT(steps_vm_pid(there, box), 0);
+    banger_close(there);
+    CHECK(harness_alive(pid));
+    harness_end(&copy, SIGTERM);
+    harness_crash(&h);
+    CHECK_INT(steps_vm_pid(client, box), pid);
+    CHECK(box_works());
+}
+
 int main(int argc, char **argv)
 {
     struct banger_error error;
@@ -341,6 +436,9 @@ int main(int argc, char **argv)
     RUN(stop_says_so_when_the_process_has_ended);
     RUN(any_kind_of_handles_file_is_passed_over);
     RUN(files_of_other_kinds_end_the_start_with_a_reason);
+    RUN(folder_renamed_while_the_daemon_runs);
+    RUN(folder_moved_while_the_daemon_is_stopped);
+    RUN(copy_of_a_folder_touches_no_vm_of_the_first);
     banger_close(client);
     CHECK(harness_close(&h));
     return check_end();

@@ -340,8 +340,8 @@ static void image_deletion_stored(void *arg, const struct err *err)
     struct image_deletion *d = arg;
     struct err refused = ERR_INIT;
     d->done(d->arg, err);
-    d->job = (struct job){.run = image_deletion_run, .done = image_deletion_done};
-    if (err || workers_submit(d->core->workers, &d->job, &refused) < 0)
+    d->job = (struct job){.run = image_deletion_run, .done = image_deletion_done, .frees = true};
+    if (err || workers_submit(d->core->slow, &d->job, &refused) < 0)
         free(d);
 }
 
@@ -460,8 +460,8 @@ void image_refresh(struct core *core, void (*done)(void *arg), void *arg)
     bool agent = core->config.guest_agent_path[0];
     for (const struct kernel *k = NULL; agent && (k = kernel_next(core, k));) {
         struct err err = ERR_INIT;
-        if (initramfs_refresh_start(core->workers, core->config.guest_agent_path, k,
-                                    image_refreshed, r, &err) == 0)
+        if (initramfs_refresh_start(core->slow, core->config.guest_agent_path, k, image_refreshed,
+                                    r, &err) == 0)
             r->left++;
         else
             log_err(LOG_LEVEL_ERROR, k->id, &err, "cannot bring its initramfs up to date");

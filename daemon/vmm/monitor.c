@@ -143,7 +143,7 @@ static void monitor_explain_start(struct monitor *mon, const struct process_exit
 static void monitor_clean(struct monitor *mon)
 {
     struct err err = ERR_INIT;
-    if (monitor_submit(mon, monitor_work_clean, monitor_cleaned, NULL, &err) == 0)
+    if (monitor_submit(mon, MONITOR_FREES, monitor_work_clean, monitor_cleaned, NULL, &err) == 0)
         return;
     log_err(LOG_LEVEL_WARN, mon->machine.config.vm_id, &err, "remains of the monitor stay");
     monitor_settle(mon);
@@ -355,7 +355,7 @@ static void monitor_launched(struct monitor *mon, struct monitor_job *j)
     struct err err = ERR_INIT;
     if (mon->killing) { /* look again: the job may have found one that runs */
         monitor_end_aborted(mon);
-        if (monitor_submit(mon, monitor_work_find, monitor_found, NULL, &err) < 0)
+        if (monitor_submit(mon, MONITOR_FREES, monitor_work_find, monitor_found, NULL, &err) < 0)
             driver_call_end(&mon->kill, &err);
         return;
     }
@@ -373,7 +373,7 @@ static void monitor_launched(struct monitor *mon, struct monitor_job *j)
     err_wrap(&err, "cannot start vm/%s", j->config.vm_id);
     mon->start_err = err;
     if (err.code == ERR_PRECONDITION || /* it runs: nothing of that is a remain */
-        monitor_submit(mon, monitor_work_clean, monitor_cleaned, NULL, NULL) < 0)
+        monitor_submit(mon, MONITOR_FREES, monitor_work_clean, monitor_cleaned, NULL, NULL) < 0)
         monitor_settle(mon);
 }
 
@@ -385,7 +385,8 @@ void monitor_start(struct vmm_machine *m, vmm_done_fn *done, void *arg)
     err_clear(&mon->start_err);
     if (mon->state != MONITOR_NONE)
         monitor_end_state(&mon->call, "it runs already");
-    else if (monitor_submit(mon, monitor_work_launch, monitor_launched, NULL, &err) < 0)
+    else if (monitor_submit(mon, MONITOR_TAKES, monitor_work_launch, monitor_launched, NULL, &err) <
+             0)
         driver_call_end(&mon->call, &err);
 }
 
@@ -401,7 +402,7 @@ void monitor_adopt(struct vmm_machine *m, const struct vm_handles *hint, vmm_don
         driver_call_end(&mon->call, NULL);
     else if (mon->state != MONITOR_NONE)
         monitor_end_state(&mon->call, "it is just ending");
-    else if (monitor_submit(mon, monitor_work_find, monitor_found, hint, &err) < 0)
+    else if (monitor_submit(mon, MONITOR_FREES, monitor_work_find, monitor_found, hint, &err) < 0)
         driver_call_end(&mon->call, &err);
 }
 
@@ -429,7 +430,8 @@ void monitor_kill(struct vmm_machine *m, vmm_done_fn *done, void *arg)
         /* Its done function sees `killing`, and ends both calls. */
         mon->killing = true;
         monitor_job_cancel(mon->job);
-    } else if (monitor_submit(mon, monitor_work_find, monitor_found, NULL, &err) < 0) {
+    } else if (monitor_submit(mon, MONITOR_FREES, monitor_work_find, monitor_found, NULL, &err) <
+               0) {
         driver_call_end(&mon->kill, &err);
     } else {
         mon->killing = true;
@@ -448,25 +450,25 @@ static void monitor_files_done(struct monitor *mon, struct monitor_job *j)
     mon->killing = false;
 }
 
-static void monitor_files(struct monitor *mon, void (*work)(struct monitor_job *j),
-                          vmm_done_fn *done, void *arg)
+static void monitor_files(struct monitor *mon, enum monitor_job_kind kind,
+                          void (*work)(struct monitor_job *j), vmm_done_fn *done, void *arg)
 {
     struct err err = ERR_INIT;
     driver_call_begin(&mon->call, done, arg);
     if (mon->state != MONITOR_NONE)
         monitor_end_state(&mon->call, "the machine runs: stop it first");
-    else if (monitor_submit(mon, work, monitor_files_done, NULL, &err) < 0)
+    else if (monitor_submit(mon, kind, work, monitor_files_done, NULL, &err) < 0)
         driver_call_end(&mon->call, &err);
 }
 
 void monitor_prepare(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 {
-    monitor_files(monitor_of(m), monitor_work_prepare, done, arg);
+    monitor_files(monitor_of(m), MONITOR_TAKES, monitor_work_prepare, done, arg);
 }
 
 void monitor_discard(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 {
-    monitor_files(monitor_of(m), monitor_work_discard, done, arg);
+    monitor_files(monitor_of(m), MONITOR_FREES, monitor_work_discard, done, arg);
 }
 
 void monitor_get_handles(const struct vmm_machine *m, struct vm_handles *handles)

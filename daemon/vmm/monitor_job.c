@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,7 +65,8 @@ static void monitor_job_refused(void *arg)
     monitor_job_back(arg);
 }
 
-int monitor_submit(struct monitor *mon, void (*work)(struct monitor_job *j),
+int monitor_submit(struct monitor *mon, enum monitor_job_kind kind,
+                   void (*work)(struct monitor_job *j),
                    void (*done)(struct monitor *mon, struct monitor_job *j),
                    const struct vm_handles *hint, struct err *err)
 {
@@ -77,7 +80,8 @@ int monitor_submit(struct monitor *mon, void (*work)(struct monitor_job *j),
         monitor_job_free(j);
         return -1;
     }
-    j->job = (struct job){.run = monitor_job_run, .done = monitor_job_back};
+    j->job = (struct job){
+        .run = monitor_job_run, .done = monitor_job_back, .frees = kind == MONITOR_FREES};
     j->mon = mon;
     j->ops = mon->ops;
     j->config = mon->machine.config;
@@ -90,7 +94,7 @@ int monitor_submit(struct monitor *mon, void (*work)(struct monitor_job *j),
     j->launch.cancel_fd = j->cancel_fd;
     j->launch.kvm_known = mon->machine.host->kvm_known;
     j->launch.kvm_usable = mon->machine.host->kvm_usable;
-    if (workers_submit(mon->machine.host->workers, &j->job, &j->err) < 0 &&
+    if (workers_submit(mon->machine.host->quick, &j->job, &j->err) < 0 &&
         loop_post(mon->machine.host->loop, monitor_job_refused, &j->job) < 0) {
         if (err)
             *err = j->err;
@@ -106,6 +110,7 @@ void monitor_job_cancel(struct monitor_job *j)
     uint64_t one = 1;
     while (write(j->cancel_fd, &one, sizeof(one)) < 0 && errno == EINTR)
         ;
+    workers_hurry(j->launch.host->quick, &j->job);
 }
 
 void monitor_job_orphan(struct monitor_job *j)
@@ -115,6 +120,16 @@ void monitor_job_orphan(struct monitor_job *j)
 }
 
 /* On the worker */
+
+/* Before what takes time or leaves something: is it still wanted? */
+static bool monitor_job_cancelled(struct monitor_job *j)
+{
+    struct pollfd p = {.fd = j->cancel_fd, .events = POLLIN};
+    if (poll(&p, 1, 0) <= 0)
+        return false;
+    err_set(&j->err, ERR_CANCELLED, "cancelled");
+    return true;
+}
 
 static bool monitor_job_matches(void *arg, const struct process_info *info)
 {
@@ -160,7 +175,7 @@ static int monitor_open_log(struct monitor_job *j, bool make)
 
 void monitor_work_prepare(struct monitor_job *j)
 {
-    if (fs_make_dirs(j->config.vm_dir, 0700, &j->err) == 0)
+    if (!monitor_job_cancelled(j) && fs_make_dirs(j->config.vm_dir, 0700, &j->err) == 0)
         j->ops->prepare(&j->config, j->cancel_fd, &j->err);
 }
 

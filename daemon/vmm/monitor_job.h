@@ -4,6 +4,9 @@
 
 #include "daemon/vmm/monitor.h"
 
+/* What frees goes ahead of what takes; see rpc/event/worker.h. */
+enum monitor_job_kind { MONITOR_TAKES, MONITOR_FREES };
+
 struct monitor_job {
     struct job job;
     struct monitor *mon; /* NULL: the machine was closed meanwhile */
@@ -22,9 +25,11 @@ struct monitor_job {
 
 /* Submits work. The caller's done runs later; when the pool refuses, with its error. -1 only when
  * out of memory. */
-int monitor_submit(struct monitor *mon, void (*work)(struct monitor_job *j),
+int monitor_submit(struct monitor *mon, enum monitor_job_kind kind,
+                   void (*work)(struct monitor_job *j),
                    void (*done)(struct monitor *mon, struct monitor_job *j),
                    const struct vm_handles *hint, struct err *err);
+/* Somebody waits for its end: it goes ahead, and does not begin what it has not. */
 void monitor_job_cancel(struct monitor_job *j);
 /* The machine is closed: the job runs out alone. */
 void monitor_job_orphan(struct monitor_job *j);

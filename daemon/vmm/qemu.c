@@ -379,7 +379,7 @@ static struct vmm_machine *qemu_open(struct vmm_host *host, const struct vmm_con
         err_sys(err, ENOMEM, "cannot open vm/%s", config->vm_id);
         return NULL;
     }
-    console_init(&q->console, host->workers, config->log_path);
+    console_init(&q->console, host->quick, config->log_path);
     buf_init(&q->last, QEMU_LAST_BYTES);
     if (monitor_init(&q->mon, &qemu_ops, host, config, err) < 0 ||
         qmp_init(&q->qmp, host->loop, config->api_sock_path, &qemu_qmp_events, q) < 0 ||

@@ -68,7 +68,7 @@ void vmm_scan(struct vmm_host *host, const char *folder,
     j->done = done;
     j->arg = arg;
     snprintf(j->folder, sizeof(j->folder), "%s", folder);
-    if (workers_submit(host->workers, &j->job, &j->err) < 0 &&
+    if (workers_submit(host->quick, &j->job, &j->err) < 0 &&
         loop_post(host->loop, vmm_scan_refused, &j->job) < 0)
         abort();
 }

@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "daemon/core/access.h"
 #include "daemon/core/core.h"
+#include "daemon/core/handles.h"
 #include "daemon/core/host_info.h"
 #include "daemon/core/reconcile.h"
 #include "daemon/reload.h"
@@ -157,6 +158,7 @@ static void fill_core(struct daemon *d)
     d->vmm_host.slow = d->core.slow;
     d->vmm_host.agent_path = d->agent_path;
     d->vmm_host.state_dir = c->state_dir;
+    d->vmm_host.load_hint = handles_load;
     d->core.vmm_host = &d->vmm_host;
     d->core.host_info = &d->host_info;
     d->host_info.started_ns = clock_real_ns();

@@ -10,7 +10,6 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
-#include "daemon/core/handles.h"
 #include "daemon/core/image.h"
 #include "daemon/core/vm_agent.h"
 #include "daemon/core/vm_machine.h"
@@ -151,13 +150,10 @@ void vm_run_launch(struct vm_run *run, void (*then)(struct vm_run *run, const st
         return;
     }
     run->calling = true;
-    if (run->op->resumed) {
-        struct vm_handles hint;
-        handles_load(e->vm.runtime.vm_dir, &hint);
-        vmm_adopt(e->machine, &hint, vm_run_adopted, run);
-    } else {
+    if (run->op->resumed)
+        vmm_adopt(e->machine, NULL, vm_run_adopted, run);
+    else
         vmm_start(e->machine, vm_run_started, run);
-    }
 }
 
 /* Boot */

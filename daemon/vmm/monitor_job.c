@@ -11,10 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fs.h"
+#include "base/log.h"
+#include "daemon/vmm/census.h"
 
 void monitor_argv_add(struct monitor_argv *a, const char *fmt, ...)
 {
@@ -85,8 +91,10 @@ int monitor_submit(struct monitor *mon, enum monitor_job_kind kind,
     j->mon = mon;
     j->ops = mon->ops;
     j->config = mon->machine.config;
+    j->hinted = hint != NULL;
     if (hint)
         j->hint = *hint;
+    j->asked_ns = clock_mono_ns();
     j->work = work;
     j->done = done;
     j->launch.config = &j->config;
@@ -179,13 +187,85 @@ void monitor_work_prepare(struct monitor_job *j)
         j->ops->prepare(&j->config, j->cancel_fd, &j->err);
 }
 
-static int monitor_find(struct monitor_job *j, struct err *err)
+/* A launch makes the FIFO before its process, and what cleans up removes these after it: without
+ * any of them there certainly is none, and nobody needs to be asked. */
+static bool monitor_left_something(const struct monitor_job *j)
+{
+    char log[PATH_BYTES];
+    monitor_log_path(&j->config, log);
+    const char *const paths[] = {j->config.api_sock_path, j->config.agent_sock_path, log};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
+        if (paths[i][0] && (access(paths[i], F_OK) == 0 || errno != ENOENT))
+            return true;
+    return false;
+}
+
+static bool monitor_answers(const char *sock_path)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    if (sock_path[0] == '\0' || strlen(sock_path) >= sizeof(addr.sun_path))
+        return false;
+    strcpy(addr.sun_path, sock_path);
+    auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 || errno == EAGAIN;
+}
+
+/* No process that could be looked at is this VM's. One that could not is a stranger's, unless
+ * somebody holds this VM's sockets. */
+static int monitor_judge_unread(const struct monitor_job *j, const struct process_unread *unread,
+                                struct err *err)
+{
+    if (unread->n == 0)
+        return err_set(err, ERR_NOT_FOUND, "no such process");
+    if (monitor_answers(j->config.api_sock_path) || monitor_answers(j->config.agent_sock_path))
+        return err_set(err, ERR_UNAVAILABLE,
+                       "something answers on its socket, and %zu processes cannot be looked at: %s",
+                       unread->n, unread->first.message);
+    log_debug(j->config.vm_id, "taken for strangers: %zu processes that cannot be looked at: %s",
+              unread->n, unread->first.message);
+    return err_set(err, ERR_NOT_FOUND, "no such process");
+}
+
+static int monitor_find_in(struct monitor_job *j, const struct census *c, struct err *err)
+{
+    const struct vmm_found *f = census_find(c, j->config.vm_id);
+    for (; f && f < c->found + c->n && strcmp(f->vm_id, j->config.vm_id) == 0; f++) {
+        struct err why = ERR_INIT;
+        if (process_hold(f->pid, 0, monitor_job_matches, j, &j->pidfd, &j->info, &why) == 0)
+            return 0;
+        if (why.code != ERR_NOT_FOUND) {
+            if (err)
+                *err = why;
+            return -1;
+        }
+    }
+    return monitor_judge_unread(j, &c->unread, err);
+}
+
+static bool monitor_find_hinted(struct monitor_job *j)
 {
     char boot_id[PROCESS_BOOT_ID_BYTES];
-    bool same_boot = process_boot_id(boot_id, NULL) == 0 &&
-                     strncmp(boot_id, j->hint.host_boot_id, sizeof(j->hint.host_boot_id)) == 0;
-    return process_find(same_boot ? j->hint.pid : 0, j->hint.pid_start_time, monitor_job_matches, j,
-                        &j->pidfd, &j->info, err);
+    struct err ignored = ERR_INIT;
+    if (!j->hinted && j->launch.host->load_hint)
+        j->launch.host->load_hint(j->config.vm_dir, &j->hint);
+    return process_boot_id(boot_id, NULL) == 0 &&
+           strncmp(boot_id, j->hint.host_boot_id, sizeof(j->hint.host_boot_id)) == 0 &&
+           process_hold(j->hint.pid, j->hint.pid_start_time, monitor_job_matches, j, &j->pidfd,
+                        &j->info, &ignored) == 0;
+}
+
+static int monitor_find(struct monitor_job *j, struct err *err)
+{
+    if (monitor_find_hinted(j))
+        return 0;
+    char folder[PATH_BYTES];
+    snprintf(folder, sizeof(folder), "%s", j->config.vm_dir);
+    struct census *c = census_take(dirname(folder), j->asked_ns, err);
+    if (!c)
+        return -1;
+    int rc = monitor_find_in(j, c, err);
+    census_unref(c);
+    return rc;
 }
 
 void monitor_work_find(struct monitor_job *j)
@@ -204,7 +284,11 @@ void monitor_work_find(struct monitor_job *j)
 void monitor_work_launch(struct monitor_job *j)
 {
     struct err none = ERR_INIT;
-    if (monitor_find(j, &none) == 0) {
+    if (monitor_job_cancelled(j))
+        return;
+    if (!monitor_left_something(j))
+        err_set(&none, ERR_NOT_FOUND, "no such process");
+    else if (monitor_find(j, &none) == 0) {
         err_set(&j->err, ERR_PRECONDITION, "it runs already, as process %d", (int)j->info.pid);
         err_tag(&j->err, "VM_RUNNING", "vm/%s", j->config.vm_id);
         return;
@@ -230,7 +314,9 @@ void monitor_work_clean(struct monitor_job *j)
 void monitor_work_discard(struct monitor_job *j)
 {
     struct err none = ERR_INIT;
-    if (monitor_find(j, &none) == 0) {
+    if (!monitor_left_something(j))
+        err_set(&none, ERR_NOT_FOUND, "no such process");
+    else if (monitor_find(j, &none) == 0) {
         err_set(&j->err, ERR_PRECONDITION, "it still runs, as process %d", (int)j->info.pid);
         return;
     }

@@ -13,7 +13,9 @@ struct monitor_job {
     const struct monitor_ops *ops;
     struct vmm_config config; /* a copy: the machine may go */
     struct vm_handles hint;
-    int cancel_fd;                                            /* eventfd; readable: hurry */
+    bool hinted;      /* the hint is the caller's; else the host's load_hint is asked */
+    int64_t asked_ns; /* what is found must have been looked for after that */
+    int cancel_fd;    /* eventfd; readable: hurry */
     void (*work)(struct monitor_job *j);                      /* worker */
     void (*done)(struct monitor *mon, struct monitor_job *j); /* loop; not after close */
     /* Results. */

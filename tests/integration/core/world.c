@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "daemon/core/handles.h"
 #include "daemon/core/image.h"
 #include "daemon/core/reconcile.h"
 #include "daemon/core/vm_ops.h"
@@ -98,7 +99,8 @@ bool world_open(struct world *w, const char *dir, const char *driver)
                                     .quick = c->quick,
                                     .slow = c->slow,
                                     .agent_path = AGENT_FILE,
-                                    .state_dir = c->config.state_dir};
+                                    .state_dir = c->config.state_dir,
+                                    .load_hint = handles_load};
     c->vmm_host = &w->vmm_host;
     bool boots = strcmp(driver, "qemu") == 0;
     if (!c->store || core_open(c, &err) < 0 || (boots && !publish_assets(c, &err)) ||

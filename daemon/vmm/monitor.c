@@ -8,7 +8,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +15,6 @@
 
 #include "base/log.h"
 #include "daemon/vmm/monitor_job.h"
-#include "rpc/event/child.h"
 
 static struct monitor *monitor_of(struct vmm_machine *m)
 {
@@ -311,38 +309,21 @@ static void monitor_found(struct monitor *mon, struct monitor_job *j)
 
 /* Starting */
 
-/* child.h starts it; from then on it is watched through our own pidfd, as one that we adopted. */
-static int monitor_spawn(struct monitor *mon, struct monitor_job *j, struct err *err)
+/* The launch job has started the process: it becomes ours. */
+static int monitor_take_launched(struct monitor *mon, struct monitor_job *j, struct err *err)
 {
-    struct child_spec spec = {
-        .argv = j->launch.args.argv,
-        .cwd = j->config.vm_dir,
-        .stdin_fd = -1,
-        .log_fd = j->log_fd,
-        .detached = true,
-    };
-    struct child *child = child_start(mon->machine.host->loop, &spec, err);
-    if (!child)
-        return -1;
-    mon->pid = child_pid(child);
-    int pidfd = fcntl(child_pidfd(child), F_DUPFD_CLOEXEC, 3);
-    int cause = errno, log_fd = j->log_fd;
-    if (pidfd < 0) {
-        child_kill(child, SIGKILL);
-        mon->pid = 0;
-        return err_sys(err, cause, "cannot watch %s", mon->ops->what); /* it reaps itself */
-    }
-    child_abandon(child);
-    j->log_fd = -1;
-    if (process_start_time(mon->pid, &mon->start_time, err) == 0 &&
-        monitor_watch(mon, pidfd, log_fd, err) == 0)
+    int pidfd = j->pidfd, log_fd = j->log_fd;
+    j->pidfd = j->log_fd = -1;
+    j->launched = false;
+    mon->pid = j->info.pid;
+    mon->start_time = j->info.start_time;
+    buf_reset(&mon->tail);
+    mon->state = MONITOR_STARTING;
+    if (monitor_watch(mon, pidfd, log_fd, err) == 0)
         return 0;
     process_signal(pidfd, SIGKILL, NULL);
-    if (mon->pidfd < 0) {
-        close(pidfd);
-        close(log_fd);
-    }
     monitor_drop_process(mon);
+    mon->state = MONITOR_NONE;
     return -1;
 }
 
@@ -353,22 +334,24 @@ static void monitor_launched(struct monitor *mon, struct monitor_job *j)
         mon->machine.host->kvm_usable = j->launch.kvm_usable;
     }
     struct err err = ERR_INIT;
-    if (mon->killing) { /* look again: the job may have found one that runs */
+    if (mon->killing) {
         monitor_end_aborted(mon);
+        if (j->launched && monitor_take_launched(mon, j, &err) == 0) {
+            monitor_kill_now(mon);
+            return;
+        }
+        /* Look again: the job may have found one that runs. */
         if (monitor_submit(mon, MONITOR_FREES, monitor_work_find, monitor_found, NULL, &err) < 0)
             driver_call_end(&mon->kill, &err);
         return;
     }
     err = j->err;
     if (err.code == ERR_NONE) {
-        buf_reset(&mon->tail);
-        mon->state = MONITOR_STARTING;
-        if (monitor_spawn(mon, j, &err) == 0) {
+        if (monitor_take_launched(mon, j, &err) == 0) {
             monitor_wait(mon, MONITOR_READY_MS, monitor_not_ready);
             mon->ops->attach(mon, false);
             return;
         }
-        mon->state = MONITOR_NONE;
     }
     err_wrap(&err, "cannot start vm/%s", j->config.vm_id);
     mon->start_err = err;

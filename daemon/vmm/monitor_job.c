@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -21,6 +23,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "daemon/vmm/census.h"
+#include "rpc/event/child.h"
 
 void monitor_argv_add(struct monitor_argv *a, const char *fmt, ...)
 {
@@ -44,8 +47,22 @@ static void monitor_job_run(struct job *job)
     j->work(j);
 }
 
+/* SIGKILL makes the wait short; what comes after must not find it. */
+static void monitor_undo_launch(struct monitor_job *j)
+{
+    siginfo_t how;
+    process_signal(j->pidfd, SIGKILL, NULL);
+    while (waitid(P_PIDFD, (id_t)j->pidfd, &how, WEXITED) < 0 && errno == EINTR)
+        ;
+    close(j->pidfd);
+    j->pidfd = -1;
+    j->launched = false;
+}
+
 static void monitor_job_free(struct monitor_job *j)
 {
+    if (j->launched) /* and nobody took it: the machine was closed meanwhile */
+        monitor_undo_launch(j);
     if (j->pidfd >= 0)
         close(j->pidfd);
     if (j->log_fd >= 0)
@@ -281,9 +298,29 @@ void monitor_work_find(struct monitor_job *j)
     }
 }
 
+/* From here on it is watched through its pidfd, as one that was adopted. */
+static void monitor_spawn(struct monitor_job *j)
+{
+    struct child_spec spec = {
+        .argv = j->launch.args.argv,
+        .cwd = j->config.vm_dir,
+        .stdin_fd = -1,
+        .log_fd = j->log_fd,
+        .detached = true,
+    };
+    if (child_start_unwatched(&spec, &j->info.pid, &j->pidfd, &j->err) < 0)
+        return;
+    j->launched = true;
+    if (process_start_time(j->info.pid, &j->info.start_time, &j->err) < 0 ||
+        monitor_job_cancelled(j))
+        monitor_undo_launch(j);
+}
+
 void monitor_work_launch(struct monitor_job *j)
 {
     struct err none = ERR_INIT;
+    char boot_id[PROCESS_BOOT_ID_BYTES];
+    process_boot_id(boot_id, NULL); /* read here once, and remembered for the loop */
     if (monitor_job_cancelled(j))
         return;
     if (!monitor_left_something(j))
@@ -304,6 +341,8 @@ void monitor_work_launch(struct monitor_job *j)
         return;
     if (j->launch.args.overflow)
         err_set(&j->err, ERR_LIMIT, "the command line of %s grew too long", j->ops->what);
+    else if (!monitor_job_cancelled(j))
+        monitor_spawn(j);
 }
 
 void monitor_work_clean(struct monitor_job *j)

@@ -22,6 +22,7 @@ struct monitor_job {
     struct err err;
     struct monitor_launch launch;
     int pidfd, log_fd; /* owned until taken; -1 */
+    bool launched;     /* pidfd is of a process that the job has started, not found */
     struct process_info info;
 };
 

@@ -18,7 +18,7 @@
 #include "base/err.h"
 #include "rpc/event/loop.h"
 
-enum { WORKERS_MAX_THREADS = 65 };
+enum { WORKERS_MAX_THREADS = 65, DONE_AT_ONCE = 16 };
 
 struct workers_queue {
     struct list jobs;
@@ -42,17 +42,21 @@ struct workers {
     bool closing;
 };
 
+static void workers_ring(struct workers *w)
+{
+    uint64_t one = 1;
+    ssize_t n = write(w->done_fd, &one, sizeof(one));
+    (void)n; /* EAGAIN: readable anyway */
+}
+
 static void workers_finish(struct workers *w, struct job *job)
 {
     pthread_mutex_lock(&w->lock);
     bool was_empty = list_empty(&w->finished);
     list_add_tail(&w->finished, &job->link);
     pthread_mutex_unlock(&w->lock);
-    if (was_empty) {
-        uint64_t one = 1;
-        ssize_t n = write(w->done_fd, &one, sizeof(one));
-        (void)n; /* EAGAIN: readable anyway */
-    }
+    if (was_empty)
+        workers_ring(w);
 }
 
 /* With the lock held, as are the next three. */
@@ -132,6 +136,18 @@ static void workers_deliver(struct workers *w)
     w->in_done = false;
 }
 
+/* A few at a time: when a thousand come together, others have their turns in between. */
+static void workers_deliver_some(struct workers *w)
+{
+    struct job *job = NULL;
+    w->in_done = true;
+    for (int i = 0; i < DONE_AT_ONCE && (job = workers_take_finished(w)); i++)
+        job->done(job);
+    w->in_done = false;
+    if (job)
+        workers_ring(w);
+}
+
 static void workers_on_finished(void *arg, int events)
 {
     (void)events;
@@ -139,7 +155,7 @@ static void workers_on_finished(void *arg, int events)
     uint64_t count;
     ssize_t n = read(w->done_fd, &count, sizeof(count));
     (void)n;
-    workers_deliver(w);
+    workers_deliver_some(w);
 }
 
 /* Threads start with every signal blocked: signals belong to the loop's thread. */

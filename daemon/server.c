@@ -21,6 +21,7 @@
 #include "base/version.h"
 #include "daemon/core/access.h"
 #include "daemon/core/core.h"
+#include "daemon/core/handles.h"
 #include "daemon/core/host_info.h"
 #include "daemon/core/reconcile.h"
 #include "daemon/keeper.h"
@@ -101,9 +102,11 @@ static void fill_core(struct daemon *d)
     snprintf(c->guest_agent_path, sizeof(c->guest_agent_path), "%.*s", PATH_BYTES - 1,
              d->agent_path);
     d->vmm_host.loop = d->core.loop;
-    d->vmm_host.workers = d->core.workers;
+    d->vmm_host.quick = d->core.quick;
+    d->vmm_host.slow = d->core.slow;
     d->vmm_host.agent_path = d->agent_path;
     d->vmm_host.state_dir = c->state_dir;
+    d->vmm_host.load_hint = handles_load;
     d->core.vmm_host = &d->vmm_host;
     d->core.host_info = &d->host_info;
     d->host_info.started_ns = clock_real_ns();
@@ -116,9 +119,13 @@ static int make_core(struct daemon *d, struct err *err)
     core->loop = loop_new(err);
     if (!core->loop)
         return -1;
-    core->workers =
-        workers_new(core->loop, "work", (size_t)d->config.workers, JOBS_QUEUED_MAX, err);
-    if (!core->workers)
+    /* And one each that is kept for what frees. */
+    core->quick =
+        workers_new(core->loop, "quick", (size_t)d->config.workers + 1, JOBS_QUEUED_MAX, err);
+    core->slow = core->quick ? workers_new(core->loop, "slow", (size_t)d->config.slow_workers + 1,
+                                           JOBS_QUEUED_MAX, err)
+                             : NULL;
+    if (!core->slow)
         return -1;
     fill_core(d);
     /* SQLite opens all three, and would wait for the other end of a FIFO. */
@@ -284,7 +291,8 @@ void daemon_free(struct daemon *d)
     reload_free(d->reload);
     keeper_free(d->keeper);
     rpc_server_free(core->rpc_server);
-    workers_close(core->workers); /* what jobs bring back finds the core still there */
+    workers_close(core->slow); /* what jobs bring back finds the core still there */
+    workers_close(core->quick);
     core_close(core);
     store_close(core->store);
     loop_free(core->loop);

@@ -165,7 +165,7 @@ static void pump(struct console_reader *r)
     r->news = false;
     r->job.run = read_piece;
     r->job.done = piece_done;
-    if (workers_submit(r->core->workers, &r->job, &err) < 0)
+    if (workers_submit(r->core->quick, &r->job, &err) < 0)
         rpc_call_finish(r->call, &err);
     else
         r->working = true;

@@ -76,7 +76,7 @@ static void console_flush(struct console *c)
     memcpy(j->path, c->path, sizeof(j->path));
     j->len = len;
     memcpy(j->data, buf_data(&c->pending), len);
-    if (workers_submit(c->host->workers, &j->job, NULL) < 0) {
+    if (workers_submit(c->host->quick, &j->job, NULL) < 0) {
         free(j);
         return;
     }

@@ -194,7 +194,7 @@ static bool sim_flush(struct monitor *mon)
     struct vm_handles self = {.pid = mon->pid};
     if (mon->job) /* a pause or resume: sim_switched comes back here */
         return true;
-    return monitor_submit(mon, sim_work_kill_tree, sim_flushed, &self, NULL) == 0;
+    return monitor_submit(mon, MONITOR_FREES, sim_work_kill_tree, sim_flushed, &self, NULL) == 0;
 }
 
 static void sim_output(struct monitor *mon, const char *text, size_t len)
@@ -247,7 +247,7 @@ static void sim_switch(struct vmm_machine *m, void (*work)(struct monitor_job *j
     driver_call_begin(&mon->call, done, arg);
     if (mon->state != MONITOR_RUNNING || mon->killing)
         err_set(&err, ERR_PRECONDITION, "the machine does not run");
-    else if (monitor_submit(mon, work, sim_switched, &self, &err) == 0)
+    else if (monitor_submit(mon, MONITOR_TAKES, work, sim_switched, &self, &err) == 0)
         return;
     driver_call_end(&mon->call, &err);
 }

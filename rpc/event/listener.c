@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "rpc/event/connection.h"
+#include "rpc/event/loop_turn.h"
 
 enum { ACCEPT_AT_ONCE = 32, BACKLOG = 256, RETRY_MS = 200 };
 
@@ -48,12 +49,10 @@ static void listener_take(struct listener *l, int fd)
     log_err(LOG_LEVEL_WARN, "rpc", &err, "refuse a connection on %s", l->path);
 }
 
-static void listener_on_readable(evutil_socket_t fd, short what, void *arg)
+static void listener_accept(struct listener *l)
 {
-    (void)what;
-    struct listener *l = arg;
     for (int i = 0; i < ACCEPT_AT_ONCE; i++) {
-        int peer_fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int peer_fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (peer_fd >= 0) {
             listener_take(l, peer_fd);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -68,6 +67,16 @@ static void listener_on_readable(evutil_socket_t fd, short what, void *arg)
             return;
         }
     }
+}
+
+static void listener_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct listener *l = arg;
+    struct loop_turn turn = loop_turn_begin(l->server->loop);
+    listener_accept(l);
+    loop_turn_end(&turn, "new clients", LOOP_CALLBACK(listener_on_readable));
 }
 
 static void listener_on_retry(void *arg)

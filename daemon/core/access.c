@@ -295,7 +295,7 @@ int access_enroll(struct core *core, const struct rpc_peer *peer, const void *cs
     struct store_txn *txn = begin(err);
     if (!txn || put_identity(access, &identity, err) < 0) {
         store_txn_free(txn);
-        free(certificate->der);
+        pki_certificate_done(certificate);
         return -1;
     }
     store_put_identity(txn, &identity);
@@ -323,7 +323,7 @@ int access_rotate(struct core *core, const struct rpc_peer *peer, const void *cs
         return -1;
     struct store_txn *txn = begin(err);
     if (!txn) {
-        free(certificate->der);
+        pki_certificate_done(certificate);
         return -1;
     }
     *identity = next;

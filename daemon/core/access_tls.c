@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -213,7 +214,8 @@ int access_init(struct core *core, const char *const *names, size_t n_names, con
         return err_set(err, ERR_PRECONDITION,
                        "the daemon listens on %s already; to change that, restart it with --listen",
                        access->address);
-    if (pki_init(folder, names, n_names, err) < 0 || load(access, err) < 0)
+    if (pki_init(folder, names, n_names, clock_real_ns() / 1000000000, err) < 0 ||
+        load(access, err) < 0)
         return -1;
     if (!*listen || access->listening)
         return 0;

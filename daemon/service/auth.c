@@ -41,7 +41,7 @@ static struct pending *pending_new(struct core *core, struct rpc_call *call)
 static void pending_free(struct pending *p)
 {
     rpc_call_unref(p->call);
-    free(p->certificate.der);
+    pki_certificate_done(&p->certificate);
     free(p);
 }
 
@@ -49,7 +49,6 @@ static void pending_free(struct pending *p)
 static void pending_refuse(struct pending *p, const struct err *err)
 {
     rpc_call_finish(p->call, err);
-    p->certificate.der = NULL;
     pending_free(p);
 }
 
@@ -158,15 +157,10 @@ static void handle_create_token(void *self, struct rpc_call *call,
 static void certificate_stored(void *arg, const struct err *err)
 {
     struct pending *p = arg;
-    struct err own = ERR_INIT;
-    uint8_t *ca = NULL;
-    size_t ca_len = 0;
-    if (!err && pki_ca_der(access_pki(p->core), &ca, &ca_len, &own) < 0)
-        err = &own;
     if (err) {
         rpc_call_finish(p->call, err);
     } else {
-        ProtobufCBinaryData chain = {ca_len, ca};
+        ProtobufCBinaryData chain = {p->certificate.ca_der_len, p->certificate.ca_der};
         Banger__V1__EnrollResponse response = BANGER__V1__ENROLL_RESPONSE__INIT;
         response.certificate_der =
             (ProtobufCBinaryData){p->certificate.der_len, p->certificate.der};
@@ -174,7 +168,6 @@ static void certificate_stored(void *arg, const struct err *err)
         response.chain_der = &chain;
         rpc_call_reply(p->call, &response.base);
     }
-    free(ca);
     pending_free(p);
 }
 

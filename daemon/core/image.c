@@ -291,6 +291,11 @@ int image_name_check(const char *name, struct err *err)
     return err_tag(err, "INVALID_NAME", NULL);
 }
 
+static void image_tagged(void *arg, const struct err *err)
+{
+    (void)arg, (void)err;
+}
+
 int image_tag(struct core *core, const char *ref, const char *name, struct err *err)
 {
     const struct image *found = image_find(core, ref, err);
@@ -308,7 +313,7 @@ int image_tag(struct core *core, const char *ref, const char *name, struct err *
     snprintf(image->name, sizeof(image->name), "%s", name);
     store_put_image(txn, image);
     image_emit(core, txn, "image.tagged", "image", image->id, name);
-    store_commit(core->store, txn, NULL, NULL);
+    store_commit(core->store, txn, image_tagged, NULL);
     return 0;
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "daemon/core/access.h"
 #include "daemon/core/core.h"
 #include "daemon/core/image.h"
 #include "daemon/core/vm.h"
@@ -177,5 +178,6 @@ size_t host_diagnose(const struct core *core, const struct host_info *info,
     check_drivers(&r, core, info);
     check_tools(&r);
     check_state(&r, core);
+    r.n += access_diagnose(core, r.checks + r.n, HOST_CHECKS_MAX - r.n);
     return r.n;
 }

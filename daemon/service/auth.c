@@ -14,7 +14,7 @@
 #include "daemon/service/view.h"
 #include "rpc/wire/call.h"
 
-enum { TOKEN_TTL_MS = 3600 * 1000, NAMES_MAX = 64 };
+enum { TOKEN_TTL_MS = 3600 * 1000 };
 
 /* What waits for the disk. */
 struct pending {
@@ -98,28 +98,42 @@ static void handle_who_am_i(void *self, struct rpc_call *call,
     banger_v1_auth_service_who_am_i_reply(call, identity);
 }
 
-static void handle_init(void *self, struct rpc_call *call,
-                        const Banger__V1__InitAuthRequest *request)
+static void certificates_made(void *arg, const struct err *err)
 {
-    struct core *core = self;
-    struct err err = ERR_INIT;
+    struct pending *p = arg;
+    struct err own = ERR_INIT;
     uint8_t hash[PKI_HASH_BYTES];
-    char text[2 * PKI_HASH_BYTES + 1];
-    int rv = request->n_names > NAMES_MAX
-                 ? err_set(&err, ERR_INVALID, "more than %d names", NAMES_MAX)
-                 : access_init(core, (const char *const *)request->names, request->n_names,
-                               request->listen, &err);
-    if (rv < 0) {
-        rpc_call_finish(call, &err);
+    char text[2 * PKI_HASH_BYTES + 1] = "";
+    if (!err && !access_pki(p->core)) {
+        err_set(&own, ERR_PRECONDITION, "the site's own authority is in use, and none of ours");
+        err = &own;
+    }
+    if (err) {
+        rpc_call_finish(p->call, err);
+        pending_free(p);
         return;
     }
-    pki_ca_hash(access_pki(core), hash);
+    struct access_status status;
+    access_status(p->core, &status);
+    pki_ca_hash(access_pki(p->core), hash);
     for (size_t i = 0; i < sizeof(hash); i++)
         snprintf(text + 2 * i, 3, "%02x", hash[i]);
     Banger__V1__InitAuthResponse response = BANGER__V1__INIT_AUTH_RESPONSE__INIT;
     response.ca_sha256 = text;
-    response.listen = (char *)access_address(core);
-    banger_v1_auth_service_init_auth_reply(call, &response);
+    response.listen = (char *)status.address;
+    response.problem = (char *)status.problem;
+    banger_v1_auth_service_init_auth_reply(p->call, &response);
+    pending_free(p);
+}
+
+static void handle_init(void *self, struct rpc_call *call,
+                        const Banger__V1__InitAuthRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct pending *p = pending_new(self, call);
+    if (p && access_init(self, (const char *const *)request->names, request->n_names,
+                         request->listen, certificates_made, p, &err) < 0)
+        pending_refuse(p, &err);
 }
 
 static void token_stored(void *arg, const struct err *err)

@@ -6,6 +6,7 @@
 
 #include "banger/v1/host.server.rpc.h"
 #include "base/err.h"
+#include "daemon/core/access.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
 #include "daemon/core/host_info.h"
@@ -60,6 +61,10 @@ static void reply_host(struct core *core, struct rpc_call *call,
     host.memory_rss_bytes = host_own_rss_bytes();
     host.connections = (uint32_t)rpc_server_connections(core->rpc_server);
     host.default_driver = core->config.default_driver;
+    struct access_status tcp;
+    access_status(core, &tcp);
+    host.listen = (char *)tcp.address;
+    host.listen_problem = (char *)tcp.problem;
     reply(call, &host);
 }
 

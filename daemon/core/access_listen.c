@@ -52,7 +52,8 @@ static void tell_closed(struct access_listen *l)
         return;
     snprintf(l->told, sizeof(l->told), "%s", reason);
     log_err(LOG_LEVEL_ERROR, "bangerd", &l->closed,
-            "TCP on %s is closed until that has passed (the local socket serves)", l->address);
+            "TCP on %s is closed until that has passed, the local socket serves (%s)", l->address,
+            reason);
 }
 
 static void note_open(struct access *access, uint16_t port)

@@ -136,11 +136,13 @@ static void add_listener(const struct access *access, struct host_check *checks,
                          size_t *n)
 {
     const struct access_listen *l = &access->listen;
+    const char *reason = l->closed.reason;
     char text[TEXT_BYTES];
     if (l->open)
         snprintf(text, sizeof(text), "listens on %s", l->address);
     else
-        snprintf(text, sizeof(text), "closed on %s: %s", l->address, why_closed(l));
+        snprintf(text, sizeof(text), "closed on %s%s%s: %s", l->address, *reason ? ", " : "",
+                 reason, why_closed(l));
     bool address = strcmp(l->closed.reason, "ADDRESS_UNAVAILABLE") == 0;
     add(checks, max, n, "TCP", l->open ? HOST_CHECK_OK : HOST_CHECK_FAILED, text,
         address ? "free that address, or listen on another; it opens by itself"

@@ -104,6 +104,28 @@ static void check_log(const char *part)
         fprintf(stderr, "  (the log lacks \"%s\")\n", part);
 }
 
+static int count_in_log(const char *what)
+{
+    auto_free char *text = NULL;
+    int n = 0;
+    if (fs_read(h.log, 16 << 20, &text, NULL, NULL) < 0)
+        harness_die(&h, "cannot read the log");
+    for (const char *at = text; (at = strstr(at, what)); at++)
+        n++;
+    return n;
+}
+
+struct counted {
+    const char *what;
+    int n;
+};
+
+static bool has_more(void *arg)
+{
+    const struct counted *c = arg;
+    return count_in_log(c->what) >= c->n;
+}
+
 static bool tcp_answers(void *arg)
 {
     (void)arg;
@@ -113,7 +135,7 @@ static bool tcp_answers(void *arg)
     return connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0;
 }
 
-static void enroll(const char *who)
+static char *create_token(const char *who)
 {
     struct banger_error error = {0};
     struct banger_client *client = harness_connect(&h);
@@ -121,10 +143,20 @@ static void enroll(const char *who)
     request.principal = (char *)(uintptr_t)who;
     request.role = BANGER__V1__ROLE__ROLE_OPERATOR;
     Banger__V1__CreateTokenResponse *made = banger_create_token(client, &request, NULL, &error);
-    if (!made || banger_context_enroll(target, made->token, who, &error) < 0)
-        harness_die(&h, "enroll %s: %s", who, error.message);
+    if (!made)
+        harness_die(&h, "no token for %s: %s", who, error.message);
+    char *token = strdup(made->token);
     banger_message_free(&made->base);
     banger_close(client);
+    return token;
+}
+
+static void enroll(const char *who)
+{
+    struct banger_error error = {0};
+    auto_free char *token = create_token(who);
+    if (banger_context_enroll(target, token, who, &error) < 0)
+        harness_die(&h, "enroll %s: %s", who, error.message);
 }
 
 static bool is_served(const char *who, struct banger_error *error)
@@ -184,6 +216,48 @@ static void test_everything_expired_is_cured(void)
     char *listen = init_auth(&error);
     CHECK_STR(listen, address);
     free(listen);
+}
+
+static bool is_renewed(void *arg)
+{
+    auto_free char *text = NULL;
+    const char *more = arg;
+    return pki_read_text(pki, "server.pem", &text, NULL) == 0 && strstr(text, more);
+}
+
+/* Who enrolled with the CA as it was, and a token from then, are served as before. */
+static void test_a_ca_that_is_signed_anew_loses_nobody(void)
+{
+    struct err err = ERR_INIT;
+    struct banger_error error = {0};
+    unsigned renewed = 0;
+    char path[128];
+    CHECK_INT(harness_end(&h, SIGTERM), 0);
+    make_pki(time(NULL) - 2400 * (int64_t)DAY_S); /* a third is left in a month */
+    harness_start(&h, NULL);
+    check_doctor("TCP", true, address);
+    enroll("carol");
+    char *token = create_token("dave");
+    CHECK_INT(pki_renew(pki, time(NULL) + 60 * (int64_t)DAY_S, &renewed, &err), 0);
+    CHECK_INT(renewed, PKI_RENEWED_CA | PKI_RENEWED_SERVER);
+    auto_free char *ca = NULL, *known = NULL;
+    CHECK_INT(pki_read_text(pki, "ca.pem", &ca, &err), 0);
+    /* Of a clock that was two months ahead: made anew by the one that is right. */
+    int made = count_in_log("own certificates are renewed");
+    CHECK_INT(kill(h.daemon, SIGHUP), 0);
+    struct counted more = {"own certificates are renewed", made + 1};
+    CHECK(harness_until(has_more, &more, WAIT_MS));
+    CHECK(harness_until(is_renewed, ca, WAIT_MS));
+    check_doctor("TCP", true, address);
+    CHECK(is_served("carol", &error));
+    CHECK_INT(banger_context_enroll(target, token, "dave", &error), 0);
+    CHECK(is_served("dave", &error));
+    free(token);
+    CHECK_INT(banger_context_rotate("carol", &error), 0);
+    CHECK(is_served("carol", &error));
+    snprintf(path, sizeof(path), "%s/contexts/carol", config_dir);
+    CHECK_INT(pki_read_text(path, "ca.pem", &known, &err), 0);
+    CHECK_STR(known, ca);
 }
 
 static void test_a_certificate_that_cannot_be_renewed_closes_tcp_alone(void)
@@ -356,6 +430,7 @@ int main(int argc, char **argv)
     choose_address();
     RUN(test_an_expired_certificate_of_its_own_is_renewed_at_start);
     RUN(test_everything_expired_is_cured);
+    RUN(test_a_ca_that_is_signed_anew_loses_nobody);
     RUN(test_a_certificate_that_cannot_be_renewed_closes_tcp_alone);
     RUN(test_a_clock_that_is_back_is_told_with_both_times);
     RUN(test_a_taken_address_closes_tcp_until_it_is_free);

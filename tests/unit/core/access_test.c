@@ -467,6 +467,91 @@ static void test_an_init_that_fails_leaves_nothing_listening(void)
     CHECK(exists("server.key"));
 }
 
+static int64_t end_of(enum access_what what)
+{
+    const struct access_credentials *c = core.access->now;
+    for (size_t i = 0; i < c->n_dated; i++)
+        if (c->dated[i].what == what)
+            return c->dated[i].dates.ends_s;
+    return 0;
+}
+
+/* As if that time had come while the daemon runs; it looks at once. */
+static void let_time_pass(enum access_what what, int64_t begins_s, int64_t ends_s)
+{
+    struct access_credentials *c = core.access->now;
+    for (size_t i = 0; i < c->n_dated; i++)
+        if (c->dated[i].what == what)
+            c->dated[i].dates = (struct pki_dates){begins_s, ends_s};
+    timer_start(&core.access->listen.look, 0);
+}
+
+static struct timer again;
+static bool (*wanted)(void);
+
+static void look(void *arg)
+{
+    (void)arg;
+    if (wanted())
+        loop_stop(core.loop);
+    else
+        timer_start(&again, 5);
+}
+
+static void until(bool (*cond)(void))
+{
+    wanted = cond;
+    CHECK_INT(timer_init(&again, core.loop, look, NULL), 0);
+    timer_start(&again, 0);
+    run();
+    timer_done(&again);
+    CHECK(cond());
+}
+
+static bool is_renewed(void)
+{
+    return end_of(ACCESS_OWN_SERVER) > time(NULL) + INT64_C(800) * 86400;
+}
+
+static bool is_closed(void)
+{
+    return address()[0] == '\0' && core.access->listen.closed.reason[0];
+}
+
+static bool is_open(void)
+{
+    return address()[0] != '\0';
+}
+
+/* Goes on with the daemon of the test before. */
+static void test_a_running_daemon_renews_when_the_time_comes(void)
+{
+    static const char *const names[] = {"127.0.0.1"};
+    struct err err = ERR_INIT;
+    char path[160], text[32];
+    int64_t now = time(NULL);
+    snprintf(path, sizeof(path), "%s/pki", dir);
+    CHECK_INT(pki_init(path, names, 1, now - INT64_C(700) * 86400, &err), 0);
+    let_time_pass(ACCESS_OWN_SERVER, now - 900, now + 100);
+    until(is_renewed);
+    snprintf(text, sizeof(text), "%s", address());
+    CHECK(!is_free(text)); /* it listens, and did all the time */
+}
+
+/* One that nobody renews closes TCP in its time, and opens it when another is there. */
+static void test_what_ends_while_it_is_in_use_closes_tcp(void)
+{
+    int64_t now = time(NULL);
+    core.access->now->dated[0].what = ACCESS_CRL; /* neither of them is ours to renew */
+    for (size_t i = 0; i < core.access->now->n_dated; i++)
+        if (core.access->now->dated[i].what == ACCESS_OWN_SERVER)
+            core.access->now->dated[i].what = ACCESS_SITE_SERVER;
+    let_time_pass(ACCESS_SITE_SERVER, now - 900, now - 1);
+    until(is_closed);
+    CHECK_STR(core.access->listen.closed.reason, "CERTIFICATE_EXPIRED");
+    until(is_open);
+}
+
 static void test_two_inits_at_once_are_one(void)
 {
     struct ended first = {.calls = 0}, second = {.calls = 0};
@@ -496,6 +581,8 @@ int main(void)
         return 1;
     open_core();
     RUN(test_an_init_that_fails_leaves_nothing_listening);
+    RUN(test_a_running_daemon_renews_when_the_time_comes);
+    RUN(test_what_ends_while_it_is_in_use_closes_tcp);
     RUN(test_two_inits_at_once_are_one);
     RUN(test_a_token_counts_when_it_is_on_disk);
     close_core();

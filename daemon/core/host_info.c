@@ -17,6 +17,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/image.h"
 #include "daemon/core/vm.h"
+#include "daemon/core/store_state.h"
 
 static const char *const driver_names[] = {"qemu", "sim"};
 
@@ -184,5 +185,6 @@ size_t host_diagnose(const struct core *core, const struct host_info *info,
                "%" PRIu64 " entries could not be written since the daemon started",
                audit_lost(core));
     r.n += access_diagnose(core, r.checks + r.n, HOST_CHECKS_MAX - r.n);
+    store_state_check(core, &r.checks[r.n++]);
     return r.n;
 }

@@ -17,9 +17,11 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/log_file.h"
 #include "base/version.h"
 #include "daemon/core/access.h"
 #include "daemon/core/core.h"
+#include "daemon/core/handles.h"
 #include "daemon/core/host_info.h"
 #include "daemon/core/reconcile.h"
 #include "daemon/keeper.h"
@@ -100,9 +102,11 @@ static void fill_core(struct daemon *d)
     snprintf(c->guest_agent_path, sizeof(c->guest_agent_path), "%.*s", PATH_BYTES - 1,
              d->agent_path);
     d->vmm_host.loop = d->core.loop;
-    d->vmm_host.workers = d->core.workers;
+    d->vmm_host.quick = d->core.quick;
+    d->vmm_host.slow = d->core.slow;
     d->vmm_host.agent_path = d->agent_path;
     d->vmm_host.state_dir = c->state_dir;
+    d->vmm_host.load_hint = handles_load;
     d->core.vmm_host = &d->vmm_host;
     d->core.host_info = &d->host_info;
     d->host_info.started_ns = clock_real_ns();
@@ -115,9 +119,13 @@ static int make_core(struct daemon *d, struct err *err)
     core->loop = loop_new(err);
     if (!core->loop)
         return -1;
-    core->workers =
-        workers_new(core->loop, "work", (size_t)d->config.workers, JOBS_QUEUED_MAX, err);
-    if (!core->workers)
+    /* And one each that is kept for what frees. */
+    core->quick =
+        workers_new(core->loop, "quick", (size_t)d->config.workers + 1, JOBS_QUEUED_MAX, err);
+    core->slow = core->quick ? workers_new(core->loop, "slow", (size_t)d->config.slow_workers + 1,
+                                           JOBS_QUEUED_MAX, err)
+                             : NULL;
+    if (!core->slow)
         return -1;
     fill_core(d);
     /* SQLite opens all three, and would wait for the other end of a FIFO. */
@@ -175,6 +183,9 @@ static void hung_up(void *arg, int signo)
 {
     (void)signo;
     struct daemon *d = arg;
+    struct err err = ERR_INIT;
+    if (log_file_reopen(&err) < 0)
+        log_err(LOG_LEVEL_ERROR, "bangerd", &err, "the log stays where it is");
     if (!d->stopping)
         reload_start(d->reload);
 }
@@ -201,25 +212,25 @@ static void reconciled(void *arg)
     struct daemon *d = arg;
     if (d->stopping)
         return;
-    if (keeper_listen(d->keeper, &d->failure) < 0 || access_open(&d->core, &d->failure) < 0) {
+    if (keeper_listen(d->keeper, &d->failure) < 0) {
         d->failed = true;
         loop_stop(d->core.loop);
         return;
     }
+    access_open(&d->core);
     log_info("bangerd", "version %s listens on %s, state in %s", BANGER_VERSION,
              d->config.paths.socket, d->core.config.state_dir);
     host_info_probe(&d->core, &d->host_info);
 }
 
 /* Who may come, and by which certificates. */
-static int make_access(struct daemon *d, struct err *err)
+static void make_access(struct daemon *d)
 {
     struct access_files files;
     settings_files(&d->config, &files);
-    access_set_files(&d->core, &files);
     access_set_rules(&d->core, d->config.rules);
     d->config.rules = NULL;
-    return access_prepare(&d->core, d->config.listen, err);
+    access_prepare(&d->core, d->config.listen, &files);
 }
 
 struct daemon *daemon_new(struct daemon_config *config, int argc, char **argv, struct err *err)
@@ -234,8 +245,9 @@ struct daemon *daemon_new(struct daemon_config *config, int argc, char **argv, s
     d->state.dir_fd = d->state.lock_fd = -1;
     config->rules = NULL;
     if (open_state(d, err) < 0 || find_agent(d, err) < 0 || make_core(d, err) < 0 ||
-        make_rpc(d, err) < 0 || make_access(d, err) < 0)
+        make_rpc(d, err) < 0)
         goto fail;
+    make_access(d);
     d->keeper =
         keeper_new(d->core.loop, d->core.rpc_server, &d->config, &d->state, state_lost, d, err);
     if (!d->keeper)
@@ -280,7 +292,8 @@ void daemon_free(struct daemon *d)
     reload_free(d->reload);
     keeper_free(d->keeper);
     rpc_server_free(core->rpc_server);
-    workers_close(core->workers); /* what jobs bring back finds the core still there */
+    workers_close(core->slow); /* what jobs bring back finds the core still there */
+    workers_close(core->quick);
     core_close(core);
     store_close(core->store);
     loop_free(core->loop);

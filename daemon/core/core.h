@@ -15,6 +15,8 @@
  *   event.h       the event log and its watchers
  *   audit.h       the audit log
  *   scope.h       which VMs a principal may see
+ *   host_settings.h  what the host was told: draining
+ *   supervise.h   what the daemon does by itself: expiry, idle stop, restarts, autostart
  *   reconcile.h   start-up: adopt what lives, demote and tear down what does not
  */
 #ifndef BANGER_DAEMON_CORE_CORE_H
@@ -38,6 +40,7 @@ struct rpc_server;
 struct scope_memory;
 struct session_registry;
 struct store;
+struct supervise;
 struct vm_registry;
 struct vmm_host;
 struct workers;
@@ -57,7 +60,9 @@ struct core_config {
 struct core {
     struct core_config config;
     struct loop *loop;
-    struct workers *workers; /* blocking file work */
+    /* Blocking work. One never waits for the other: which goes where is in docs/ARCHITECTURE.md. */
+    struct workers *quick; /* small files, launches; what ends a VM, ahead of those */
+    struct workers *slow;  /* minutes: copies, digests, builds, images */
     struct store *store;
     struct vmm_host *vmm_host;
     struct access *access;
@@ -68,18 +73,21 @@ struct core {
     struct vm_registry *vms;
     struct session_registry *sessions;
     struct image_registry *images;
+    struct supervise *supervise; /* NULL before supervise_start */
     struct host_info *host_info;
     struct rpc_server *rpc_server; /* for what services say of connections */
-    bool draining;                 /* takes no new VMs */
     struct list store_watches;     /* see store_state.h */
+    struct host_settings settings; /* on disk; see host_settings.h */
+    bool rebooted;                 /* the host, since a daemon last started */
+    bool closing;                  /* the daemon is about to end */
     uint32_t n_console_readers;    /* of daemon/service/console.c */
     /* Ends the daemon, VMs run on; set by the composition root. */
     void (*shut_down)(void *arg);
     void *shut_down_arg;
 };
 
-/* config, loop, workers, store and vmm_host are set and stay the caller's; the registries are made
- * here from what the store holds. Nothing runs before reconcile_start. */
+/* config, loop, quick, slow, store and vmm_host are set and stay the caller's; the registries are
+ * made here from what the store holds. Nothing runs before reconcile_start. */
 int core_open(struct core *core, struct err *err);
 /* Cancels what must not be left half done by a daemon that goes (image builds) and waits for it, up
  * to deadline_ms; VMs, their sessions and operations stay for the next daemon. done comes once,

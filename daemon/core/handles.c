@@ -134,7 +134,7 @@ void handles_save(struct vm_entry *e)
     s->text = e->handles.pid ? handles_to_json(&e->handles) : NULL;
     s->vm = vm_ref(e);
     struct err err = ERR_INIT;
-    if (workers_submit(e->core->workers, &s->job, &err) < 0) {
+    if (workers_submit(e->core->quick, &s->job, &err) < 0) {
         log_err(LOG_LEVEL_WARN, e->vm.id, &err, "cannot keep the handles");
         free(s->text);
         free(s);

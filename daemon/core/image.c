@@ -297,8 +297,8 @@ void image_refresh(struct core *core, void (*done)(void *arg), void *arg)
     bool agent = core->config.guest_agent_path[0];
     for (const struct kernel *k = NULL; agent && (k = kernel_next(core, k));) {
         struct err err = ERR_INIT;
-        if (initramfs_refresh_start(core->workers, core->config.guest_agent_path, k,
-                                    image_refreshed, r, &err) == 0)
+        if (initramfs_refresh_start(core->slow, core->config.guest_agent_path, k, image_refreshed,
+                                    r, &err) == 0)
             r->left++;
         else
             log_err(LOG_LEVEL_ERROR, k->id, &err, "cannot bring its initramfs up to date");

@@ -63,7 +63,7 @@ void vm_run_fail_at_boot(struct vm_run *run, const struct err *err)
     run->job = (struct job){.run = vm_console_read, .done = vm_console_done};
     run->job_err = *err;
     snprintf(run->job_path, sizeof(run->job_path), "%s", run->vm->vm.runtime.log_path);
-    if (workers_submit(run->op->core->workers, &run->job, NULL) < 0) {
+    if (workers_submit(run->op->core->quick, &run->job, NULL) < 0) {
         operation_step_done(run->op, &run->job_err);
         return;
     }

@@ -53,6 +53,10 @@ static void vm_machine_judge(struct vm_entry *e, const struct vmm_exit *exit)
 {
     switch (exit->kind) {
     case VMM_EXIT_POWER_OFF:
+        /* As it wanted; saved with the state. */
+        vm_edit(e);
+        if (e->vm.spec.restart != RESTART_ALWAYS)
+            e->vm.wanted = VM_WANTED_STOPPED;
         vm_set_state(e, VM_STOPPED, NULL, NULL, NULL);
         break;
     case VMM_EXIT_KILLED:
@@ -198,10 +202,7 @@ static void vm_kill_found(void *arg, const struct err *err)
 static void vm_kill_search(struct vm_kill *k)
 {
     struct vm_entry *e = k->vm;
-    struct vm_handles hint = e->handles;
-    if (hint.pid == 0)
-        handles_load(e->vm.runtime.vm_dir, &hint);
-    vmm_adopt(e->machine, &hint, vm_kill_found, k);
+    vmm_adopt(e->machine, e->handles.pid ? &e->handles : NULL, vm_kill_found, k);
 }
 
 static struct vm_kill *vm_kill_new(struct vm_entry *e, struct err *err)

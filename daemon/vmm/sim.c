@@ -194,7 +194,7 @@ static bool sim_flush(struct monitor *mon)
     struct vm_handles self = {.pid = mon->pid};
     if (mon->job) /* a pause or resume: sim_switched comes back here */
         return true;
-    return monitor_submit(mon, sim_work_kill_tree, sim_flushed, &self, NULL) == 0;
+    return monitor_submit(mon, MONITOR_FREES, sim_work_kill_tree, sim_flushed, &self, NULL) == 0;
 }
 
 static void sim_output(struct monitor *mon, const char *text, size_t len)
@@ -247,7 +247,7 @@ static void sim_switch(struct vmm_machine *m, void (*work)(struct monitor_job *j
     driver_call_begin(&mon->call, done, arg);
     if (mon->state != MONITOR_RUNNING || mon->killing)
         err_set(&err, ERR_PRECONDITION, "the machine does not run");
-    else if (monitor_submit(mon, work, sim_switched, &self, &err) == 0)
+    else if (monitor_submit(mon, MONITOR_TAKES, work, sim_switched, &self, &err) == 0)
         return;
     driver_call_end(&mon->call, &err);
 }
@@ -295,7 +295,7 @@ static struct vmm_machine *sim_open(struct vmm_host *host, const struct vmm_conf
         err_sys(err, ENOMEM, "cannot open vm/%s", config->vm_id);
         return NULL;
     }
-    console_init(&s->console, host->workers, config->log_path);
+    console_init(&s->console, host, config->log_path);
     if (monitor_init(&s->mon, &sim_ops, host, config, err) < 0 ||
         timer_init(&s->poll, host->loop, sim_poll, s) < 0) {
         if (err && err->code == ERR_NONE)

@@ -388,7 +388,7 @@ const char *banger_local_version(const struct banger_client *client)
 
 int banger_local_find(struct banger_local_daemon *daemon)
 {
-    struct banger_local_daemon unused;
+    struct banger_local_daemon unused = {0};
     struct paths paths;
     struct holder h;
     struct banger_local_daemon *out = daemon ? daemon : &unused;

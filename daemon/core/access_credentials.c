@@ -105,7 +105,7 @@ static void read_kept_address(struct access_credentials *c, const char *folder)
     if (!pki_has_file(folder, "listen"))
         return;
     snprintf(path, sizeof(path), "%s/listen", folder);
-    if (fs_read(path, sizeof(c->kept_address) - 1, &text, NULL, NULL) < 0)
+    if (fs_read_own(path, sizeof(c->kept_address) - 1, &text, NULL, NULL) < 0)
         return;
     text[strcspn(text, "\n")] = '\0';
     snprintf(c->kept_address, sizeof(c->kept_address), "%s", text);

@@ -38,7 +38,7 @@ int pki_read_text(const char *folder, const char *file, char **text, struct err 
     char path[PKI_PATH_BYTES];
     size_t len = 0;
     path_of(path, folder, file);
-    if (fs_read(path, PKI_FILE_BYTES_MAX, text, &len, err) < 0)
+    if (fs_read_own(path, PKI_FILE_BYTES_MAX, text, &len, err) < 0)
         return precondition(err);
     return len > 0 ? 0 : err_set(err, ERR_PRECONDITION, "%s is empty", path);
 }

@@ -138,7 +138,7 @@ static int read_kept_address(struct access *access, struct err *err)
     snprintf(path, sizeof(path), "%s/listen", folder);
     if (access->address[0] || !exists(path))
         return 0;
-    if (fs_read(path, sizeof(access->address) - 1, &text, NULL, err) < 0)
+    if (fs_read_own(path, sizeof(access->address) - 1, &text, NULL, err) < 0)
         return -1;
     text[strcspn(text, "\n")] = '\0';
     snprintf(access->address, sizeof(access->address), "%s", text);

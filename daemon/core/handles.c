@@ -76,7 +76,7 @@ void handles_load(const char *vm_dir, struct vm_handles *handles)
     struct err err = ERR_INIT;
     auto_free char *text = NULL;
     size_t len;
-    if (fs_read(path, HANDLES_MAX_BYTES, &text, &len, &err) < 0) {
+    if (fs_read_own(path, HANDLES_MAX_BYTES, &text, &len, &err) < 0) {
         if (err.code != ERR_NOT_FOUND)
             log_err(LOG_LEVEL_WARN, vm_dir, &err, "no hint about its process");
     } else if (handles_from_json(text, len, handles, &err) < 0) {

@@ -16,13 +16,35 @@
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
 
+/* A file of an image or kernel is where the state folder is now, which may have been moved since
+ * the row was written. */
+static int image_place(const struct image_registry *r, const char *kind, const char *id,
+                       char path[PATH_BYTES])
+{
+    char tail[PATH_BYTES], was[PATH_BYTES];
+    snprintf(was, sizeof(was), "%s", path);
+    snprintf(tail, sizeof(tail), "/%s/%s/", kind, id);
+    const char *at = strstr(was, tail);
+    for (const char *next = at; next && (next = strstr(next + 1, tail));)
+        at = next;
+    if (!at)
+        return 0;
+    int n = snprintf(path, PATH_BYTES, "%s%s", r->core->config.state_dir, at);
+    return n > 0 && n < PATH_BYTES ? 0 : -1;
+}
+
 static int image_load_each(void *arg, const struct image *image)
 {
     struct image_registry *r = arg;
     struct image_entry *e = malloc(sizeof(*e));
     if (!e)
         return -1;
-    *e = (struct image_entry){.image = *image, .next = *image, .listed = true};
+    struct image here = *image;
+    if (image_place(r, "images", here.id, here.path) < 0) {
+        free(e);
+        return -1;
+    }
+    *e = (struct image_entry){.image = here, .next = here, .listed = true};
     list_init(&e->link);
     list_add_tail(&r->images, &e->link);
     return 0;
@@ -34,7 +56,13 @@ static int kernel_load_each(void *arg, const struct kernel *kernel)
     struct kernel_entry *e = malloc(sizeof(*e));
     if (!e)
         return -1;
-    *e = (struct kernel_entry){.kernel = *kernel, .listed = true};
+    struct kernel here = *kernel;
+    if (image_place(r, "kernels", here.id, here.vmlinux_path) < 0 ||
+        image_place(r, "kernels", here.id, here.initramfs_path) < 0) {
+        free(e);
+        return -1;
+    }
+    *e = (struct kernel_entry){.kernel = here, .listed = true};
     list_init(&e->link);
     list_add_tail(&r->kernels, &e->link);
     return 0;
@@ -47,6 +75,7 @@ struct image_registry *image_registry_new(struct core *core, struct err *err)
         err_set(err, ERR_LIMIT, "out of memory for images");
         return NULL;
     }
+    r->core = core;
     list_init(&r->images);
     list_init(&r->kernels);
     list_init(&r->tags);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "daemon/core/core.h"
 #include "daemon/core/vm_run.h"
 
@@ -32,7 +33,7 @@ static void vm_console_read(struct job *job)
 {
     struct vm_run *run = container_of(job, struct vm_run, job);
     char tail[CONSOLE_TAIL_BYTES], clean[CONSOLE_TAIL_BYTES + 1];
-    auto_fd int fd = open(run->job_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    auto_fd int fd = fs_open_own(run->job_path, O_RDONLY, 0, NULL);
     off_t end = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
     if (end <= 0)
         return;

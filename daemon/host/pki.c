@@ -26,7 +26,7 @@ static int read_file(const char *folder, const char *file, char **text, struct e
     char path[PKI_PATH_BYTES];
     size_t len = 0;
     snprintf(path, sizeof(path), "%.600s/%s", folder, file);
-    if (fs_read(path, PKI_FILE_BYTES_MAX, text, &len, err) < 0) {
+    if (fs_read_own(path, PKI_FILE_BYTES_MAX, text, &len, err) < 0) {
         if (err)
             err->code = ERR_PRECONDITION;
         return -1;

@@ -179,6 +179,23 @@ int rpc_server_listen_unix(struct rpc_server *server, const char *path, mode_t m
     return -1;
 }
 
+int rpc_server_listen_unix_again(struct rpc_server *server, const char *path, mode_t mode,
+                                 struct err *err)
+{
+    struct listener *old = NULL;
+    list_foreach(pos, &server->listeners)
+    {
+        struct listener *l = container_of(pos, struct listener, link);
+        if (l->kind == RPC_PEER_UNIX && strcmp(l->path, path) == 0)
+            old = l;
+    }
+    if (rpc_server_listen_unix(server, path, mode, err) < 0)
+        return -1;
+    if (old)
+        listener_close(old);
+    return 0;
+}
+
 void listener_close(struct listener *l)
 {
     timer_done(&l->retry);

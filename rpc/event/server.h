@@ -67,6 +67,10 @@ bool rpc_server_has(const struct rpc_server *server, const char *service);
  * ERR_EXISTS. */
 int rpc_server_listen_unix(struct rpc_server *server, const char *path, mode_t mode,
                            struct err *err);
+/* Once more at a path whose socket file is gone; the old listener there, if any, is closed once the
+ * new one listens. Connections stay. */
+int rpc_server_listen_unix_again(struct rpc_server *server, const char *path, mode_t mode,
+                                 struct err *err);
 /* TCP without TLS, for tests and for proxies on this machine: "127.0.0.1:PORT" or "[::1]:PORT", any
  * other address is ERR_INVALID. Peers are RPC_PEER_INSECURE, and whoever can reach the loopback
  * interface: without an identify hook they may call nothing. Port 0 takes a free one; *port (may be

@@ -212,25 +212,25 @@ static void reconciled(void *arg)
     struct daemon *d = arg;
     if (d->stopping)
         return;
-    if (keeper_listen(d->keeper, &d->failure) < 0 || access_open(&d->core, &d->failure) < 0) {
+    if (keeper_listen(d->keeper, &d->failure) < 0) {
         d->failed = true;
         loop_stop(d->core.loop);
         return;
     }
+    access_open(&d->core);
     log_info("bangerd", "version %s listens on %s, state in %s", BANGER_VERSION,
              d->config.paths.socket, d->core.config.state_dir);
     host_info_probe(&d->core, &d->host_info);
 }
 
 /* Who may come, and by which certificates. */
-static int make_access(struct daemon *d, struct err *err)
+static void make_access(struct daemon *d)
 {
     struct access_files files;
     settings_files(&d->config, &files);
-    access_set_files(&d->core, &files);
     access_set_rules(&d->core, d->config.rules);
     d->config.rules = NULL;
-    return access_prepare(&d->core, d->config.listen, err);
+    access_prepare(&d->core, d->config.listen, &files);
 }
 
 struct daemon *daemon_new(struct daemon_config *config, int argc, char **argv, struct err *err)
@@ -245,8 +245,9 @@ struct daemon *daemon_new(struct daemon_config *config, int argc, char **argv, s
     d->state.dir_fd = d->state.lock_fd = -1;
     config->rules = NULL;
     if (open_state(d, err) < 0 || find_agent(d, err) < 0 || make_core(d, err) < 0 ||
-        make_rpc(d, err) < 0 || make_access(d, err) < 0)
+        make_rpc(d, err) < 0)
         goto fail;
+    make_access(d);
     d->keeper =
         keeper_new(d->core.loop, d->core.rpc_server, &d->config, &d->state, state_lost, d, err);
     if (!d->keeper)

@@ -12,6 +12,8 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "daemon/core/access.h"
+#include "daemon/core/audit.h"
 #include "daemon/core/core.h"
 #include "daemon/core/image.h"
 #include "daemon/core/vm.h"
@@ -210,5 +212,10 @@ size_t host_diagnose(const struct core *core, const struct host_info *info,
     check_state(&r, core, facts);
     check_files(&r, core);
     store_state_check(core, &r.checks[r.n++]);
+    if (audit_lost(core) > 0)
+        report(&r, "audit log", HOST_CHECK_WARNING, "look for the reason in the daemon's log",
+               "%" PRIu64 " entries could not be written since the daemon started",
+               audit_lost(core));
+    r.n += access_diagnose(core, r.checks + r.n, HOST_CHECKS_MAX - r.n);
     return r.n;
 }

@@ -12,7 +12,7 @@
 struct core;
 struct err;
 
-enum { HOST_DRIVERS_MAX = 4, HOST_CHECKS_MAX = 16 };
+enum { HOST_DRIVERS_MAX = 4, HOST_CHECKS_MAX = 32 };
 
 struct host_driver {
     char name[16];

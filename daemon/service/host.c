@@ -7,6 +7,7 @@
 
 #include "banger/v1/host.server.rpc.h"
 #include "base/err.h"
+#include "daemon/core/access.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
 #include "daemon/core/host_info.h"
@@ -63,6 +64,10 @@ static void reply_host(struct core *core, struct rpc_call *call, struct host_fac
     host.memory_rss_bytes = facts->rss_bytes;
     host.connections = (uint32_t)rpc_server_connections(core->rpc_server);
     host.default_driver = core->config.default_driver;
+    struct access_status tcp;
+    access_status(core, &tcp);
+    host.listen = (char *)tcp.address;
+    host.listen_problem = (char *)tcp.problem;
     struct store_view store;
     host.store = view_store(&store, store_health(core->store));
     reply(call, &host);

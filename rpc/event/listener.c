@@ -103,7 +103,8 @@ static void listener_on_readable(evutil_socket_t fd, short what, void *arg)
 static void listener_on_retry(void *arg)
 {
     struct listener *l = arg;
-    event_add(&l->event, NULL);
+    if (event_add(&l->event, NULL) < 0)
+        timer_start(&l->retry, RETRY_MS);
 }
 
 /* 0: nobody listens there (a stale socket file or nothing). */
@@ -182,10 +183,20 @@ int listener_start(struct listener *l, struct err *err)
 {
     event_assign(&l->event, loop_base(l->server->loop), l->fd, EV_READ | EV_PERSIST,
                  listener_on_readable, l);
-    if (event_add(&l->event, NULL) < 0)
+    bool waits = l->kind == RPC_PEER_TLS && !l->tls;
+    if (!waits && event_add(&l->event, NULL) < 0)
         return err_sys(err, ENOMEM, "listen on %s", l->path);
     list_add_tail(&l->server->listeners, &l->link);
     return 0;
+}
+
+void listener_set_tls(struct listener *l, struct tls_context *context)
+{
+    bool waits = !l->tls;
+    tls_context_unref(l->tls);
+    l->tls = tls_context_ref(context);
+    if (waits && event_add(&l->event, NULL) < 0)
+        timer_start(&l->retry, RETRY_MS);
 }
 
 int rpc_server_listen_unix(struct rpc_server *server, const char *path, mode_t mode,

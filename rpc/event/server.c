@@ -279,10 +279,18 @@ void rpc_server_set_tls(struct rpc_server *server, struct tls_context *context)
     list_foreach(pos, &server->listeners)
     {
         struct listener *l = container_of(pos, struct listener, link);
-        if (l->kind != RPC_PEER_TLS)
-            continue;
-        tls_context_unref(l->tls);
-        l->tls = tls_context_ref(context);
+        if (l->kind == RPC_PEER_TLS)
+            listener_set_tls(l, context);
+    }
+}
+
+void rpc_server_close_tls(struct rpc_server *server)
+{
+    list_foreach(pos, &server->listeners)
+    {
+        struct listener *l = container_of(pos, struct listener, link);
+        if (l->kind == RPC_PEER_TLS)
+            listener_close(l);
     }
 }
 

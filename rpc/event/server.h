@@ -77,11 +77,14 @@ int rpc_server_listen_unix_again(struct rpc_server *server, const char *path, mo
  * NULL) is the one taken. */
 int rpc_server_listen_tcp_insecure(struct rpc_server *server, const char *address, uint16_t *port,
                                    struct err *err);
-/* TCP with TLS: a numeric HOST:PORT as above, of any interface. The context is counted. */
+/* TCP with TLS: a numeric HOST:PORT as above, of any interface. The context is counted; NULL: the
+ * address is taken, and who connects waits, until rpc_server_set_tls. */
 int rpc_server_listen_tls(struct rpc_server *server, const char *address,
                           struct tls_context *context, uint16_t *port, struct err *err);
 /* What TLS listeners shake hands with from now on; connections that are there stay. */
 void rpc_server_set_tls(struct rpc_server *server, struct tls_context *context);
+/* TLS listeners give their addresses back; connections that are there stay. */
+void rpc_server_close_tls(struct rpc_server *server);
 /* Other limits and times from now on: what is the connections' own (streams, messages, headers,
  * queued output, pings, age) holds for new ones. The hooks stay. */
 void rpc_server_set_limits(struct rpc_server *server, const struct rpc_server_config *config);

@@ -51,6 +51,7 @@ struct core_config {
     char default_image[NAME_BYTES * 2];
     char guest_agent_path[PATH_BYTES]; /* static, for initramfs; "": no images can be built */
     uint32_t max_vms;
+    uint64_t max_files;        /* that this process may have open; 0: no limit known */
     uint64_t max_memory_bytes; /* promised to VMs altogether; 0: no limit */
     int64_t boot_timeout_ms;   /* from VMM start to agent ready; then one more try */
     int64_t stop_grace_ms;     /* default grace of a stop */

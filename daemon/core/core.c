@@ -11,7 +11,9 @@
 #include "daemon/core/event.h"
 #include "daemon/core/image.h"
 #include "daemon/core/image_import.h"
+#include "daemon/core/memory.h"
 #include "daemon/core/operation.h"
+#include "daemon/core/request_past.h"
 #include "daemon/core/scope.h"
 #include "daemon/core/session.h"
 #include "daemon/core/vm.h"
@@ -28,6 +30,8 @@ int core_open(struct core *core, struct err *err)
         return -1;
     core->operations = NULL;
     core->sessions = NULL;
+    core->memory = memory_new(core);
+    core->request_past = NULL;
     core->events = event_hub_new(core, err);
     core->access = core->events ? access_new(core, err) : NULL;
     core->audit = core->access ? audit_new(core, err) : NULL;
@@ -38,6 +42,8 @@ int core_open(struct core *core, struct err *err)
     if (sessions)
         core->operations = operation_engine_new(core, core_operation_kinds, err);
     if (core->operations)
+        core->request_past = request_past_new(core, err);
+    if (core->request_past)
         return 0;
     core_close(core);
     return -1;
@@ -62,6 +68,10 @@ void core_close(struct core *core)
     scope_forget_all(core);
     event_hub_free(core->events);
     core->events = NULL;
+    request_past_free(core->request_past);
+    core->request_past = NULL;
+    memory_free(core->memory);
+    core->memory = NULL;
 }
 
 struct core_drain {

@@ -9,6 +9,7 @@
 #include "banger/v1/snapshot.server.rpc.h"
 #include "base/err.h"
 #include "daemon/service/audit.h"
+#include "daemon/service/request_gate.h"
 #include "rpc/wire/call.h"
 
 void service_reply_empty(void *arg, const struct err *err)
@@ -54,5 +55,6 @@ int services_register(struct rpc_server *server, struct core *core, struct err *
         if (all[i](server, core, err) < 0)
             return -1;
     audit_observe(server, core);
+    request_gate_install(server, core);
     return 0;
 }

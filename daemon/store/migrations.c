@@ -100,8 +100,13 @@ static const char version_6[] =
     " SELECT request_id, method, digest, resource, created_ns FROM requests_5;"
     "DROP TABLE requests_5;";
 
-static const char *const migrations[] = {version_1, version_2, version_3,
-                                         version_4, version_5, version_6};
+/* What a principal's request id stood for, when memory has forgotten it. */
+static const char version_7[] =
+    "CREATE INDEX operations_by_request ON operations (principal, request_id)"
+    " WHERE request_id <> '';";
+
+static const char *const migrations[] = {version_1, version_2, version_3, version_4,
+                                         version_5, version_6, version_7};
 
 int migrations_newest(void)
 {

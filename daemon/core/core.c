@@ -16,6 +16,7 @@
 #include "daemon/core/request_past.h"
 #include "daemon/core/scope.h"
 #include "daemon/core/session.h"
+#include "daemon/core/store_state.h"
 #include "daemon/core/vm.h"
 #include "daemon/core/vm_ops.h"
 #include "rpc/event/loop.h"
@@ -43,8 +44,10 @@ int core_open(struct core *core, struct err *err)
         core->operations = operation_engine_new(core, core_operation_kinds, err);
     if (core->operations)
         core->request_past = request_past_new(core, err);
-    if (core->request_past)
+    if (core->request_past) {
+        store_state_open(core);
         return 0;
+    }
     core_close(core);
     return -1;
 }

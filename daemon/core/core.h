@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/list.h"
 #include "daemon/model/model.h"
 
 struct access;
@@ -76,6 +77,7 @@ struct core {
     struct host_info *host_info;
     struct rpc_server *rpc_server; /* for what services say of connections */
     bool draining;                 /* takes no new VMs */
+    struct list store_watches;     /* see store_state.h */
     uint32_t n_console_readers;    /* of daemon/service/console.c */
     /* Ends the daemon, VMs run on; set by the composition root. */
     void (*shut_down)(void *arg);

@@ -125,17 +125,38 @@ static void handle_import(void *self, struct rpc_call *call,
     service_reply_operation(call, image_import_start(self, &import, &meta, &err), &err);
 }
 
+struct tag_call {
+    struct core *core;
+    struct rpc_call *call; /* a reference */
+};
+
+static void tag_done(void *arg, const struct image *image, const struct err *err)
+{
+    struct tag_call *t = arg;
+    if (image)
+        reply_image(t->core, t->call, image, banger_v1_image_service_tag_image_reply);
+    else
+        rpc_call_finish(t->call, err);
+    rpc_call_unref(t->call);
+    free(t);
+}
+
 static void handle_tag(void *self, struct rpc_call *call,
                        const Banger__V1__TagImageRequest *request)
 {
     struct err err = ERR_INIT;
-    if (vm_name_check(request->name, &err) < 0 ||
-        image_tag(self, request->image, request->name, &err) < 0) {
-        rpc_call_finish(call, &err);
+    struct tag_call *t = malloc(sizeof(*t));
+    if (!t) {
+        service_out_of_memory(call);
         return;
     }
-    reply_image(self, call, image_find(self, request->name, &err),
-                banger_v1_image_service_tag_image_reply);
+    *t = (struct tag_call){self, rpc_call_ref(call)};
+    if (vm_name_check(request->name, &err) == 0 &&
+        image_tag(self, request->image, request->name, tag_done, t, &err) == 0)
+        return;
+    rpc_call_finish(call, &err);
+    rpc_call_unref(call);
+    free(t);
 }
 
 static void handle_delete(void *self, struct rpc_call *call,

@@ -239,6 +239,46 @@ static void test_files(void)
     CHECK_INT(fs_remove_tree(dir, &err), 0);
 }
 
+/* A folder that takes no changes keeps what is in it, also from root. */
+static void set_immutable(const char *path, bool immutable)
+{
+    char command[160];
+    snprintf(command, sizeof(command), "chattr %ci '%s' 2>/dev/null", immutable ? '+' : '-', path);
+    if (geteuid() != 0)
+        chmod(path, immutable ? 0500 : 0700);
+    else if (system(command) != 0)
+        printf("this file system has no immutable folders\n");
+}
+
+static void test_remove_tree_goes_on_past_what_stays(void)
+{
+    char dir[] = "/tmp/banger-base-XXXXXX", path[128];
+    struct err err = ERR_INIT;
+    static const char *const files[] = {"a/1", "m/1", "m/2", "z/1"};
+    if (!CHECK(mkdtemp(dir) != NULL))
+        return;
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%c", dir, files[i][0]);
+        CHECK_INT(fs_make_dirs(path, 0700, &err), 0);
+        snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+        CHECK_INT(fs_write_atomic(path, "x", 1, 0600, &err), 0);
+    }
+    snprintf(path, sizeof(path), "%s/m", dir);
+    set_immutable(path, true);
+    int removed = fs_remove_tree(dir, &err);
+    bool kept = access(dir, F_OK) == 0;
+    CHECK_INT(removed, kept ? -1 : 0);
+    if (kept)
+        CHECK_CONTAINS(err.message, "/m/");
+    snprintf(path, sizeof(path), "%s/a", dir);
+    CHECK(access(path, F_OK) < 0);
+    snprintf(path, sizeof(path), "%s/z", dir);
+    CHECK(access(path, F_OK) < 0);
+    snprintf(path, sizeof(path), "%s/m", dir);
+    set_immutable(path, false);
+    CHECK_INT(fs_remove_tree(dir, &err), 0);
+}
+
 static size_t put_frame(uint8_t *out, const char *payload, uint32_t len, uint32_t sequence)
 {
     frame_put_header(out, len, sequence);
@@ -298,6 +338,7 @@ int main(void)
     RUN(test_order_against_a_plain_array);
     RUN(test_ids_and_names);
     RUN(test_files);
+    RUN(test_remove_tree_goes_on_past_what_stays);
     RUN(test_frame_after_any_cut);
     RUN(test_frame_trickled);
     return check_end();

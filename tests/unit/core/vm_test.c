@@ -307,6 +307,13 @@ static void test_handles(void)
     }
 }
 
+static void on_tagged(void *arg, const struct image *image, const struct err *err)
+{
+    (void)arg;
+    CHECK(image && !err);
+    loop_stop(core.loop);
+}
+
 static void test_images(void)
 {
     struct err err = ERR_INIT;
@@ -320,7 +327,6 @@ static void test_images(void)
     struct kernel k = {.id = "cccc000000000001", .name = "linux"};
     struct store_txn *txn = store_txn_new();
     CHECK_INT(image_publish(&core, &a, txn, &err), 0);
-    CHECK_STR(image_default(&core, &err)->id, a.id);
     CHECK_INT(image_publish(&core, &b, txn, &err), 0);
     CHECK_INT(kernel_publish(&core, &k, txn, &err), 0);
     commit_now(core.loop, core.store, txn);
@@ -336,9 +342,10 @@ static void test_images(void)
     snprintf(e->vm.spec.image_id, sizeof(e->vm.spec.image_id), "%s", a.id);
     CHECK_INT(image_delete(&core, a.id, NULL, NULL, &err), -1);
     CHECK_STR(err.reason, "IMAGE_IN_USE");
-    CHECK_INT(image_tag(&core, a.id, "first", &err), 0);
+    CHECK_INT(image_tag(&core, a.id, "first", on_tagged, NULL, &err), 0);
+    loop_run(core.loop, &err);
     CHECK_STR(image_find(&core, "first", &err)->id, a.id);
-    CHECK_INT(image_tag(&core, a.id, "No Good", &err), -1);
+    CHECK_INT(image_tag(&core, a.id, "No Good", on_tagged, NULL, &err), -1);
     close_core();
     open_core();
     CHECK_STR(image_find(&core, "first", &err)->id, a.id);

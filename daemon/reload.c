@@ -89,11 +89,13 @@ static void take_key(void *arg, const char *key, bool reloads)
 static void put_in_force(struct reload *r)
 {
     struct rpc_server_config limits = {0};
+    struct err err = ERR_INIT;
     r->n_changed = 0;
     config_compare(r->config, &r->next, take_key, r);
     settings_core(r->config, &r->core->config);
     settings_rpc(r->config, &limits);
-    settings_log(r->config);
+    if (settings_log(r->config, &err) < 0)
+        log_err(LOG_LEVEL_ERROR, "bangerd", &err, "the log stays where it is");
     rpc_server_set_limits(r->core->rpc_server, &limits);
 }
 

@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/log_file.h"
 #include "daemon/core/access.h"
 #include "daemon/core/core.h"
 #include "daemon/core/host_info.h"
@@ -221,6 +222,9 @@ static void hung_up(void *arg, int signo)
 {
     (void)signo;
     struct daemon *d = arg;
+    struct err err = ERR_INIT;
+    if (log_file_reopen(&err) < 0)
+        log_err(LOG_LEVEL_ERROR, "bangerd", &err, "the log stays where it is");
     if (!d->stopping)
         reload_start(d->reload);
 }

@@ -30,6 +30,7 @@ struct vm_registry {
     struct core *core;
     struct list all;  /* by creation */
     struct list turn; /* turn_link: something changed */
+    struct list listeners;
     struct map by_id, by_name;
     struct order order; /* by creation time, which a clock that was set back makes another */
     bool posted;
@@ -96,6 +97,7 @@ struct vm_registry *vm_registry_new(struct core *core, struct err *err)
     r->core = core;
     list_init(&r->all);
     list_init(&r->turn);
+    list_init(&r->listeners);
     map_init(&r->by_id);
     map_init(&r->by_name);
     order_init(&r->order);
@@ -179,6 +181,11 @@ static void vm_turn(void *arg)
         list_remove(&e->turn_link);
         vm_machine_release(e);
         vm_delete_ephemeral(e);
+        list_foreach(l, &r->listeners)
+        {
+            struct vm_listener *listener = container_of(l, struct vm_listener, link);
+            listener->changed(listener->arg, e);
+        }
         vm_call_watches(e);
         vm_unref(e);
     }
@@ -213,6 +220,36 @@ void vm_unwatch(struct vm_watch *w)
     w->vm = NULL;
     list_remove(&w->link);
     vm_unref(e);
+}
+
+void vm_listen(struct core *core, struct vm_listener *l)
+{
+    list_add_tail(&core->vms->listeners, &l->link);
+    for (struct vm_entry *e = NULL; (e = vm_next(core, e));)
+        vm_notify(e);
+}
+
+void vm_unlisten(struct vm_listener *l)
+{
+    if (l->changed)
+        list_remove(&l->link);
+    l->changed = NULL;
+}
+
+void vm_use_begin(struct vm_entry *e)
+{
+    e->n_users++;
+}
+
+void vm_use_end(struct vm_entry *e)
+{
+    e->n_users--;
+    vm_used(e);
+}
+
+void vm_used(struct vm_entry *e)
+{
+    e->used_ms = clock_mono_ms();
 }
 
 /* References */
@@ -563,5 +600,7 @@ size_t vm_get_conditions(const struct vm_entry *e, struct vm_condition out[VM_CO
         .reason = e->restart_required ? "SpecChanged" : "",
         .message = e->restart_required ? "cpus and memory change when it is restarted" : "",
     };
+    if (e->restarting)
+        out[n++] = *e->restarting;
     return n;
 }

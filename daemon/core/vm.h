@@ -22,6 +22,8 @@ struct handles_save;
 struct operation_entry;
 struct reconcile_vm;
 struct store_txn;
+struct supervised;
+struct vm_condition;
 struct vm_kill;
 struct vmm_machine;
 
@@ -47,12 +49,16 @@ struct vm_entry {
     int64_t agent_changed_ns;      /* of agent_ready */
     bool restart_required;         /* the spec changed under the running machine */
     int64_t restart_changed_ns;
-    struct vm_kill *kill;             /* under way */
-    struct handles_save *saving;      /* handles.json is being written */
-    struct reconcile_vm *reconciling; /* being looked for since the start */
-    bool paused;                      /* its machine is, whatever the state has become */
-    bool rebooting;                   /* the guest asked for a reset: it is started again */
-    bool delete_tried;                /* ephemeral: its deletion was started */
+    struct vm_kill *kill;                  /* under way */
+    struct handles_save *saving;           /* handles.json is being written */
+    struct reconcile_vm *reconciling;      /* being looked for since the start */
+    bool paused;                           /* its machine is, whatever the state has become */
+    bool rebooting;                        /* the guest asked for a reset: it is started again */
+    bool delete_tried;                     /* ephemeral: its deletion was started */
+    uint32_t n_users;                      /* vm_use_begin */
+    int64_t used_ms;                       /* monotonic: when the last use ended */
+    struct supervised *supervised;         /* supervise.h's; NULL: it has no policy */
+    const struct vm_condition *restarting; /* borrowed from there while it waits for a restart */
     struct list watches, turn_link;
 };
 
@@ -128,9 +134,27 @@ void vm_watch(struct vm_entry *e, struct vm_watch *w,
 void vm_unwatch(struct vm_watch *w);
 void vm_notify(struct vm_entry *e);
 
+/* Told of every VM as vm_watch is of one, and of those that the store had, once they are listened
+ * for. For what decides about VMs by itself; see supervise.h. */
+struct vm_listener {
+    struct list link;
+    void (*changed)(void *arg, struct vm_entry *vm);
+    void *arg;
+};
+
+void vm_listen(struct core *core, struct vm_listener *l);
+/* Harmless on a zeroed listener. */
+void vm_unlisten(struct vm_listener *l);
+
+/* Someone looks at it or works with it, other than by a session that runs: a viewer, a reader of
+ * its console. Used: by something that has just ended. */
+void vm_use_begin(struct vm_entry *e);
+void vm_use_end(struct vm_entry *e);
+void vm_used(struct vm_entry *e);
+
 /* What is true of a VM besides its state; texts are borrowed from the entry. */
 struct vm_condition {
-    const char *type; /* "AgentReady", "RestartRequired" */
+    const char *type; /* "AgentReady", "RestartRequired", "Restarting" */
     bool status;
     const char *reason, *message;
     int64_t changed_ns;

@@ -1,6 +1,8 @@
 /* VMService.ReadConsole: the console log from disk, piece by piece on a worker, at the pace of the
  * client. The log is two files at most, PATH.1 and PATH (see daemon/vmm/console.h); a reader
- * follows from one to the next and starts anew with PATH when that was replaced under it. */
+ * follows from one to the next and starts anew with PATH when that was replaced under it. At the
+ * end it is woken by whoever writes the log (daemon/vmm/console_watch.h); one that does not follow
+ * waits there for what the guest had said when the call came. */
 #include "daemon/service/vm.h"
 
 #include <errno.h>
@@ -16,23 +18,27 @@
 #include "daemon/core/vm.h"
 #include "daemon/service/request.h"
 #include "daemon/service/service.h"
+#include "daemon/vmm/console_watch.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
 
 enum {
     PIECE_BYTES = 32 * 1024,
-    LOOK_AGAIN_MS = 200,
-    READERS_MAX = 128, /* each holds a piece, and asks the workers again and again */
+    FRESH_MS = 1000,   /* for the VMM to hand out the guest's latest words */
+    READERS_MAX = 128, /* each holds a piece, and keeps workers busy */
 };
 
 struct console_reader {
     struct core *core;
     struct rpc_call *call; /* counted */
     struct job job;
-    struct timer again;
+    struct console_watch watch;
+    struct vm_watch vm_watch;
+    struct timer fresh; /* runs while the log lacks what the guest has said by now */
     bool working, closed, follow;
-    bool last_look; /* the VM is gone: what is there now is all */
-    char vm_id[ID_BYTES], path[PATH_BYTES];
+    bool news;            /* since the latest piece was asked for */
+    bool gone, last_look; /* the VM is: what is there now is all */
+    char path[PATH_BYTES];
     int fd;        /* the file being read, -1 before the first */
     bool current;  /* it is PATH, not PATH.1 */
     uint64_t tail; /* bytes still to skip to, from the end; 0: everything */
@@ -45,7 +51,11 @@ static void reader_free(struct console_reader *r)
 {
     if (r->fd >= 0)
         close(r->fd);
-    timer_done(&r->again);
+    console_unwatch(&r->watch);
+    if (r->vm_watch.vm)
+        vm_use_end(r->vm_watch.vm);
+    vm_unwatch(&r->vm_watch);
+    timer_done(&r->fresh);
     rpc_call_unref(r->call);
     r->core->n_console_readers--;
     free(r);
@@ -117,15 +127,14 @@ static void send_piece(struct console_reader *r)
 /* Nothing more now. A VM that is gone writes no more, but may have since the last look. */
 static void wait_for_more(struct console_reader *r)
 {
-    bool gone = !vm_find_id(r->core, r->vm_id);
-    if (!r->follow || r->last_look) {
+    if (r->news) {
+        pump(r);
+    } else if (r->last_look || (!r->follow && !timer_pending(&r->fresh))) {
         rpc_call_finish(r->call, NULL);
-    } else if (gone) {
+    } else if (r->gone) {
         r->last_look = true;
         pump(r);
-    } else {
-        timer_start(&r->again, LOOK_AGAIN_MS);
-    }
+    } /* else there will be news */
 }
 
 static void piece_done(struct job *job)
@@ -152,6 +161,7 @@ static void pump(struct console_reader *r)
     struct err err = ERR_INIT;
     if (r->working || r->closed || rpc_call_is_over(r->call) || !rpc_call_writable(r->call))
         return;
+    r->news = false;
     r->job.run = read_piece;
     r->job.done = piece_done;
     if (workers_submit(r->core->workers, &r->job, &err) < 0)
@@ -160,17 +170,33 @@ static void pump(struct console_reader *r)
         r->working = true;
 }
 
-static void look_again(void *arg)
+static void take_news(void *arg, bool fresh)
 {
-    pump(arg);
+    struct console_reader *r = arg;
+    r->news = true;
+    if (fresh)
+        timer_stop(&r->fresh);
+    pump(r);
+}
+
+static void waited_enough(void *arg)
+{
+    take_news(arg, true);
+}
+
+static void vm_changed(void *arg, struct vm_entry *vm)
+{
+    struct console_reader *r = arg;
+    if (!vm->removed)
+        return;
+    r->gone = true;
+    take_news(r, true);
 }
 
 static void became_writable(void *arg, struct rpc_call *call)
 {
     (void)call;
-    struct console_reader *r = arg;
-    if (!timer_pending(&r->again))
-        pump(r);
+    pump(arg);
 }
 
 static void call_closed(void *arg, struct rpc_call *call, const struct err *status)
@@ -179,7 +205,7 @@ static void call_closed(void *arg, struct rpc_call *call, const struct err *stat
     (void)status;
     struct console_reader *r = arg;
     r->closed = true;
-    timer_stop(&r->again);
+    timer_stop(&r->fresh);
     if (!r->working)
         reader_free(r);
 }
@@ -201,19 +227,22 @@ void vm_service_read_console(void *self, struct rpc_call *call,
         return;
     }
     struct console_reader *r = calloc(1, sizeof(*r));
-    if (!r || timer_init(&r->again, core->loop, look_again, r) < 0) {
+    if (!r || timer_init(&r->fresh, core->loop, waited_enough, r) < 0) {
         free(r);
         service_out_of_memory(call);
         return;
     }
     r->core = core;
     core->n_console_readers++;
-    memcpy(r->vm_id, e->vm.id, sizeof(r->vm_id));
+    vm_use_begin(e);
     r->call = rpc_call_ref(call);
     r->follow = request->follow;
     r->tail = request->tail_bytes;
     r->fd = -1;
     snprintf(r->path, sizeof(r->path), "%s", e->vm.runtime.log_path);
     rpc_call_set_events(call, &events, r);
+    vm_watch(e, &r->vm_watch, vm_changed, r);
+    if (console_watch(core->vmm_host, &r->watch, r->path, take_news, r))
+        timer_start(&r->fresh, FRESH_MS);
     pump(r);
 }

@@ -29,6 +29,10 @@ static void fill_spec(Banger__V1__VMSpec *m, const struct vm_spec *spec)
     m->network = (Banger__V1__NetworkMode)spec->net;
     m->no_init = !spec->run_init;
     m->ephemeral = spec->ephemeral;
+    m->expire_after_ms = spec->expire_after_ms;
+    m->idle_stop_after_ms = spec->idle_stop_after_ms;
+    m->restart_policy = (Banger__V1__RestartPolicy)spec->restart;
+    m->autostart = spec->autostart;
 }
 
 static void fill_runtime(Banger__V1__VMRuntime *m, const struct vm_runtime *runtime)
@@ -47,6 +51,8 @@ static void fill_runtime(Banger__V1__VMRuntime *m, const struct vm_runtime *runt
     m->work_disk_path = (char *)runtime->work_disk_path;
     m->last_error = (char *)runtime->last_error;
     m->failed_stage = (char *)runtime->failed_stage;
+    m->restarts = runtime->restarts;
+    m->last_restart_reason = (char *)runtime->restart_reason;
 }
 
 Banger__V1__StoreStatus *view_store(struct store_view *view, const struct store_health *health)
@@ -91,6 +97,7 @@ void vm_view_fill(struct vm_view *view, const struct vm *vm, const struct vm_con
     m->updated = view_time(&view->updated, vm->updated_ns);
     m->started = view_time(&view->started, vm->started_ns);
     m->stopped = view_time(&view->stopped, vm->stopped_ns);
+    m->expires = view_time(&view->expires, vm->expires_ns);
     fill_spec(&view->spec, &vm->spec);
     m->spec = &view->spec;
     fill_runtime(&view->runtime, &vm->runtime);

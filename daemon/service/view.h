@@ -37,7 +37,7 @@ struct vm_view {
     Banger__V1__VM vm; /* the message */
     Banger__V1__VMSpec spec;
     Banger__V1__VMRuntime runtime;
-    Google__Protobuf__Timestamp created, updated, started, stopped;
+    Google__Protobuf__Timestamp created, updated, started, stopped, expires;
     Google__Protobuf__Timestamp condition_changed[VM_CONDITIONS_MAX];
     struct vm_condition condition_models[VM_CONDITIONS_MAX]; /* for a caller who has nowhere else */
     Banger__V1__Condition conditions[VM_CONDITIONS_MAX];

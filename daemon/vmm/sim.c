@@ -288,7 +288,7 @@ static struct vmm_machine *sim_open(struct vmm_host *host, const struct vmm_conf
         err_sys(err, ENOMEM, "cannot open vm/%s", config->vm_id);
         return NULL;
     }
-    console_init(&s->console, host->workers, config->log_path);
+    console_init(&s->console, host, config->log_path);
     if (monitor_init(&s->mon, &sim_ops, host, config, err) < 0 ||
         timer_init(&s->poll, host->loop, sim_poll, s) < 0) {
         if (err && err->code == ERR_NONE)

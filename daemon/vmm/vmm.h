@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/list.h"
 #include "daemon/model/model.h"
 
 struct err;
@@ -34,6 +35,7 @@ struct vmm_host {
         *probe_kernel; /* vmlinux that vmm_probe boots under KVM; NULL: the first start tries */
     bool kvm_known;    /* KVM was tried in this life of the daemon; kvm_usable tells */
     bool kvm_usable;   /* set by probing: a guest really ran */
+    struct list consoles, console_watches; /* console_watch.h's; zeros to begin with */
 };
 
 /* Everything a machine is made of; deterministic, so that adopting needs nothing else. */

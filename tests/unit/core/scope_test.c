@@ -149,7 +149,8 @@ static struct session_entry *add_session(const struct vm_entry *vm, const char *
     snprintf(record.vm_id, sizeof(record.vm_id), "%s", vm->vm.id);
     struct session_vm *of = session_vm_get(&core, vm->vm.id);
     struct session_entry *e = of ? session_add(&core, &record, of) : NULL;
-    CHECK(e != NULL);
+    if (CHECK(e != NULL))
+        e->stored = true;
     return e;
 }
 

@@ -33,7 +33,7 @@ static void memory_is_quiet(void *arg)
     struct memory *m = arg;
     /* A full queue is no quiet; what fills it comes here again. */
     if (!m->trimming)
-        m->trimming = workers_submit(m->core->workers, &m->job, NULL) == 0;
+        m->trimming = workers_submit(m->core->quick, &m->job, NULL) == 0;
 }
 
 struct memory *memory_new(struct core *core)
@@ -60,6 +60,6 @@ void memory_free(struct memory *m)
 
 void memory_let_go(struct core *core)
 {
-    if (core->memory && core->workers)
+    if (core->memory && core->quick)
         timer_start(&core->memory->quiet, MEMORY_QUIET_MS);
 }

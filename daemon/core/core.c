@@ -15,6 +15,7 @@
 #include "daemon/core/operation.h"
 #include "daemon/core/scope.h"
 #include "daemon/core/session.h"
+#include "daemon/core/store_state.h"
 #include "daemon/core/supervise.h"
 #include "daemon/core/vm.h"
 #include "daemon/core/vm_ops.h"
@@ -42,8 +43,10 @@ int core_open(struct core *core, struct err *err)
     core->sessions = sessions;
     if (sessions)
         core->operations = operation_engine_new(core, core_operation_kinds, err);
-    if (core->operations && vm_updates_load(core, err) == 0)
+    if (core->operations && vm_updates_load(core, err) == 0) {
+        store_state_open(core);
         return 0;
+    }
     core_close(core);
     return -1;
 }

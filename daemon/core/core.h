@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/list.h"
 #include "daemon/model/model.h"
 
 struct access;
@@ -73,6 +74,7 @@ struct core {
     struct supervise *supervise; /* NULL before supervise_start */
     struct host_info *host_info;
     struct rpc_server *rpc_server; /* for what services say of connections */
+    struct list store_watches;     /* see store_state.h */
     struct host_settings settings; /* on disk; see host_settings.h */
     bool rebooted;                 /* the host, since a daemon last started */
     bool closing;                  /* the daemon is about to end */

@@ -55,10 +55,13 @@ static void restart_wait(struct supervised *s)
     snprintf(rt->restart_reason, sizeof(rt->restart_reason), "%.127s",
              rt->last_error[0] ? rt->last_error : "its guest powered off");
     struct vm_condition *c = &s->restarting;
-    *c = (struct vm_condition){.type = "Restarting", .status = true, .changed_ns = clock_real_ns()};
-    snprintf(c->reason, sizeof(c->reason), "%s", rt->restart_streak == 0 ? "Ended" : "EndedAgain");
-    snprintf(c->message, sizeof(c->message), "restart %u, in %lld s: %.127s", rt->restarts + 1,
-             (long long)wait_ms / 1000, rt->restart_reason);
+    *c = (struct vm_condition){.type = "Restarting",
+                               .status = true,
+                               .changed_ns = clock_real_ns(),
+                               .reason = rt->restart_streak == 0 ? "Ended" : "EndedAgain",
+                               .message = s->restarting_text};
+    snprintf(s->restarting_text, sizeof(s->restarting_text), "restart %u, in %lld s: %.127s",
+             rt->restarts + 1, (long long)wait_ms / 1000, rt->restart_reason);
     log_warn(e->vm.id, "%s", c->message);
     vm_save(e, txn);
     event_emit(e->core, txn, "vm.restarting", resource, c->message, NULL);

@@ -44,6 +44,7 @@ struct supervised {
     int64_t idle_from_ms;    /* monotonic: it does since, as far as we know */
     struct timer restart_timer;
     struct vm_condition restarting;       /* shown while the timer runs */
+    char restarting_text[256];            /* its message */
     struct operation_watch restart_watch; /* of the start that we have asked for; else zeroed */
     int64_t ran_from_ns;                  /* of its latest run; 0: it has not run since we look */
 };

@@ -77,6 +77,10 @@ struct vm_entry *vm_find_id(struct core *core, const char *id);
 /* In order of creation: vm_next(core, NULL) is the first. */
 struct vm_entry *vm_next(struct core *core, const struct vm_entry *after);
 size_t vm_count(const struct core *core);
+/* By creation time, for pages: where those after that VM (which may be gone) begin, and the VM at
+ * an index, NULL beyond the end. */
+size_t vm_order_after(const struct core *core, int64_t created_ns, const char *id);
+struct vm_entry *vm_at(const struct core *core, size_t index);
 
 struct vm_entry *vm_ref(struct vm_entry *e);
 void vm_unref(struct vm_entry *e);
@@ -161,12 +165,11 @@ static inline void vm_use_end(struct vm_entry *e)
     vm_used(e);
 }
 
-/* What is true of a VM besides its state. */
+/* What is true of a VM besides its state; texts are borrowed from the entry. */
 struct vm_condition {
     const char *type; /* "AgentReady", "RestartRequired", "Restarting" */
     bool status;
-    char reason[40];
-    char message[256];
+    const char *reason, *message;
     int64_t changed_ns;
 };
 

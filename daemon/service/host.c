@@ -12,6 +12,7 @@
 #include "daemon/core/host_info.h"
 #include "daemon/core/host_settings.h"
 #include "daemon/service/view.h"
+#include "daemon/store/store.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/server.h"
 #include "rpc/wire/call.h"
@@ -63,6 +64,8 @@ static void reply_host(struct core *core, struct rpc_call *call,
     host.memory_rss_bytes = host_own_rss_bytes();
     host.connections = (uint32_t)rpc_server_connections(core->rpc_server);
     host.default_driver = core->config.default_driver;
+    struct store_view store;
+    host.store = view_store(&store, store_health(core->store));
     reply(call, &host);
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "daemon/core/vm.h"
+#include "daemon/store/store.h"
 
 Google__Protobuf__Timestamp *view_time(Google__Protobuf__Timestamp *stamp, int64_t unix_ns)
 {
@@ -52,6 +53,22 @@ static void fill_runtime(Banger__V1__VMRuntime *m, const struct vm_runtime *runt
     m->failed_stage = (char *)runtime->failed_stage;
     m->restarts = runtime->restarts;
     m->last_restart_reason = (char *)runtime->restart_reason;
+}
+
+Banger__V1__StoreStatus *view_store(struct store_view *view, const struct store_health *health)
+{
+    static const Banger__V1__StoreStatus__State states[] = {
+        [STORE_WRITABLE] = BANGER__V1__STORE_STATUS__STATE__STATE_WRITABLE,
+        [STORE_RETRYING] = BANGER__V1__STORE_STATUS__STATE__STATE_RETRYING,
+        [STORE_BROKEN] = BANGER__V1__STORE_STATUS__STATE__STATE_BROKEN,
+    };
+    banger__v1__store_status__init(&view->status);
+    view->status.state = states[health->state];
+    view->status.message = (char *)health->err.message;
+    view->status.since = view_time(&view->since, health->since_ns);
+    view->status.tries = health->tries;
+    view->status.waiting = (uint32_t)health->waiting;
+    return &view->status;
 }
 
 size_t labels_view_fill(struct labels_view *view, const struct labels *labels)

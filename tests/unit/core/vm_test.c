@@ -138,6 +138,35 @@ static void test_states(void)
     close_core();
 }
 
+/* A clock that was set back between two VMs must hide none from a client that reads page by page.
+ */
+static void test_order_is_that_of_creation_times(void)
+{
+    static const struct {
+        const char *id;
+        int64_t created_ns;
+    } made[] = {{"00000000000000a1", 300},
+                {"00000000000000a2", 100}, /* set back */
+                {"00000000000000a4", 200},
+                {"00000000000000a3", 200}};
+    open_fresh();
+    for (size_t i = 0; i < 4; i++) {
+        struct vm vm = {.created_ns = made[i].created_ns};
+        snprintf(vm.id, sizeof(vm.id), "%s", made[i].id);
+        snprintf(vm.name, sizeof(vm.name), "vm-%zu", i);
+        CHECK(vm_add(&core, &vm, NULL) != NULL);
+    }
+    CHECK_INT(vm_order_after(&core, INT64_MIN, ""), 0);
+    CHECK_STR(vm_at(&core, 0)->vm.id, made[1].id);
+    CHECK_STR(vm_at(&core, 1)->vm.id, made[3].id);
+    CHECK_STR(vm_at(&core, 2)->vm.id, made[2].id);
+    CHECK_STR(vm_at(&core, 3)->vm.id, made[0].id);
+    CHECK(!vm_at(&core, 4));
+    CHECK_INT(vm_order_after(&core, 200, made[3].id), 2);
+    CHECK_INT(vm_order_after(&core, 250, "gone"), 3);
+    close_core();
+}
+
 static void refuse(struct vm_spec spec, const char *part)
 {
     struct err err = ERR_INIT;
@@ -416,6 +445,13 @@ static void test_handles(void)
     }
 }
 
+static void on_tagged(void *arg, const struct image *image, const struct err *err)
+{
+    (void)arg;
+    CHECK(image && !err);
+    loop_stop(core.loop);
+}
+
 static void test_images(void)
 {
     struct err err = ERR_INIT;
@@ -429,7 +465,6 @@ static void test_images(void)
     struct kernel k = {.id = "cccc000000000001", .name = "linux"};
     struct store_txn *txn = store_txn_new();
     CHECK_INT(image_publish(&core, &a, txn, &err), 0);
-    CHECK_STR(image_default(&core, &err)->id, a.id);
     CHECK_INT(image_publish(&core, &b, txn, &err), 0);
     CHECK_INT(kernel_publish(&core, &k, txn, &err), 0);
     commit_now(core.loop, core.store, txn);
@@ -445,9 +480,10 @@ static void test_images(void)
     snprintf(e->vm.spec.image_id, sizeof(e->vm.spec.image_id), "%s", a.id);
     CHECK_INT(image_delete(&core, a.id, NULL, NULL, &err), -1);
     CHECK_STR(err.reason, "IMAGE_IN_USE");
-    CHECK_INT(image_tag(&core, a.id, "first", &err), 0);
+    CHECK_INT(image_tag(&core, a.id, "first", on_tagged, NULL, &err), 0);
+    loop_run(core.loop, &err);
     CHECK_STR(image_find(&core, "first", &err)->id, a.id);
-    CHECK_INT(image_tag(&core, a.id, "No Good", &err), -1);
+    CHECK_INT(image_tag(&core, a.id, "No Good", on_tagged, NULL, &err), -1);
     close_core();
     open_core();
     CHECK_STR(image_find(&core, "first", &err)->id, a.id);
@@ -463,6 +499,7 @@ int main(void)
     log_set_level(LOG_LEVEL_ERROR);
     RUN(test_references);
     RUN(test_states);
+    RUN(test_order_is_that_of_creation_times);
     RUN(test_spec);
     RUN(test_bad_requests);
     RUN(test_update);

@@ -30,10 +30,13 @@ int main(int argc, char **argv)
     if (result != CONFIG_RUN)
         return result == CONFIG_SHOWN ? EXIT_SUCCESS : result == CONFIG_UNFIT ? EXIT_FAILURE : 2;
     keep_memory_small();
-    settings_log(&config);
     signal(SIGPIPE, SIG_IGN); /* a peer that went away is an error of its own write */
     umask(077);
-    struct daemon *d = daemon_new(&config, argc, argv, &err);
+    struct daemon *d = NULL;
+    if (settings_log(&config, &err) < 0)
+        config_done(&config);
+    else
+        d = daemon_new(&config, argc, argv, &err);
     int rc = d ? daemon_run(d, &err) : -1;
     daemon_free(d);
     if (rc < 0) {

@@ -12,12 +12,6 @@
 #include "tests/integration/session/world.h"
 #include "tests/support/check.h"
 
-static void delete_all(void)
-{
-    for (struct session_entry *e; (e = session_next(&world.core, NULL));)
-        CHECK_INT(session_delete(e, true, NULL, NULL, NULL), 0);
-}
-
 static void test_exit_and_signal(void)
 {
     struct err err = ERR_INIT;
@@ -31,7 +25,7 @@ static void test_exit_and_signal(void)
     CHECK(e && world_wait_ended(e));
     CHECK_INT(e->session.exit_kind, SESSION_EXIT_SIGNAL);
     CHECK_INT(e->session.exit_signo, SIGUSR1);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -50,7 +44,7 @@ static void test_spawn_failure(void)
     CHECK_INT(v.n_lost, 1);
     CHECK_STR(v.reason, "failed");
     viewer_close(&v);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -82,7 +76,7 @@ static void test_stop_and_kill(void)
     CHECK_INT(session_kill(e, &err), 0);
     CHECK(world_wait_ended(e));
     CHECK_INT(e->session.exit_signo, SIGKILL);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -109,7 +103,7 @@ static void test_stop_before_start(void)
     CHECK_INT(session_kill(e, &err), 0);
     CHECK(world_run(is_set, &got));
     CHECK_INT(got, SESSION_FAILED);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -141,7 +135,7 @@ static void test_names_and_references(void)
             ambiguous = true;
     }
     CHECK(ambiguous);
-    delete_all();
+    world_delete_all();
     CHECK(session_next(&world.core, NULL) == NULL);
     world_close_daemon();
 }
@@ -167,7 +161,7 @@ static void test_request_ids(void)
     strcpy(meta.digest, "sha256:2");
     CHECK_INT(world_start_async("exit 4", NULL, &meta, never_started, &again, &err), -1);
     CHECK_STR(err.reason, "REQUEST_ID_REUSED");
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -205,7 +199,7 @@ static void test_daemon_restart(void)
     CHECK_INT(e->session.state, SESSION_EXITED);
     CHECK_INT(e->session.exit_code, 5);
     CHECK_INT(e->session.stdout_total, 100000);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -233,7 +227,7 @@ static void test_agent_restart(void)
     CHECK_STR(w.gap_reason, "agent_lost");
     viewer_close(&v);
     viewer_close(&w);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -270,7 +264,7 @@ static void test_vm_gone(void)
     viewer_close(&w);
     viewer_close(&x);
     world.vm.vm.runtime.state = VM_RUNNING;
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -295,7 +289,7 @@ static void test_vm_found_stopped(void)
     while (kill(pid, 0) == 0 && clock_mono_ms() < until)
         CHECK(world_start("exit 0", NULL, &err) != NULL); /* a round trip to the agent */
     CHECK(kill(pid, 0) < 0);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -331,7 +325,7 @@ static void test_delete(void)
     while (kill(pid, 0) == 0 && clock_mono_ms() < until) {
         e = world_start("exit 0", NULL, &err); /* a round trip to the agent */
         CHECK(e && world_wait_ended(e));
-        session_delete(e, false, NULL, NULL, NULL);
+        world_delete(e, false);
     }
     CHECK(kill(pid, 0) < 0);
     world_close_daemon();
@@ -360,7 +354,7 @@ static void test_fast_exit(void)
         CHECK_INT(v.got[1], more);
         CHECK_INT(e->session.exit_code, code);
         viewer_close(&v);
-        session_delete(e, false, NULL, NULL, NULL);
+        world_delete(e, false);
     }
     printf("     %d commands, %.2f ms each\n", COMMANDS,
            (double)(clock_mono_ms() - begin_ms) / COMMANDS);

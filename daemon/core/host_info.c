@@ -15,6 +15,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/image.h"
 #include "daemon/core/vm.h"
+#include "daemon/core/store_state.h"
 
 static const char *const driver_names[] = {"qemu", "sim"};
 
@@ -177,5 +178,6 @@ size_t host_diagnose(const struct core *core, const struct host_info *info,
     check_drivers(&r, core, info);
     check_tools(&r);
     check_state(&r, core);
+    store_state_check(core, &r.checks[r.n++]);
     return r.n;
 }

@@ -12,6 +12,7 @@
 #include "daemon/core/operation.h"
 #include "daemon/core/reconcile_leaks.h"
 #include "daemon/core/session.h"
+#include "daemon/core/supervise.h"
 #include "daemon/core/vm.h"
 #include "daemon/core/vm_machine.h"
 #include "daemon/vmm/vmm.h"
@@ -48,6 +49,7 @@ static void reconcile_resume(void *arg)
     struct reconcile *r = arg;
     struct core *core = r->core;
     operation_resume_all(core);
+    supervise_start(core);
     timer_done(&r->deadline);
     r->over = true;
     r->done(r->arg);

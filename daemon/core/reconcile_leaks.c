@@ -21,7 +21,7 @@
 #include "daemon/core/vm.h"
 #include "daemon/core/vm_machine.h"
 #include "daemon/core/vm_spec.h"
-#include "daemon/host/kernel.h"
+#include "daemon/host/remove.h"
 #include "daemon/vmm/vmm.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"

@@ -108,6 +108,12 @@ struct session_entry *session_find_within(struct core *core, const struct labels
 struct session_entry *session_find_id(struct core *core, const char *id);
 /* In order of creation: session_next(core, NULL) is the first. */
 struct session_entry *session_next(struct core *core, const struct session_entry *after);
+/* By creation time, for pages: where those after that session (which may be gone) begin, and the
+ * session at an index, NULL beyond the end. */
+size_t session_order_after(const struct core *core, int64_t created_ns, const char *id);
+struct session_entry *session_at(const struct core *core, size_t index);
+/* How many of the VM's have not ended. */
+uint32_t session_vm_live(struct core *core, const char *vm_id);
 /* The record as it is on disk; NULL: not there yet, and to be found by session_find_id and
  * session_next alone. Borrowed until the next return to the loop. */
 const struct session *session_shown(const struct session_entry *e);

@@ -52,6 +52,8 @@ static void reader_free(struct console_reader *r)
     if (r->fd >= 0)
         close(r->fd);
     console_unwatch(&r->watch);
+    if (r->vm_watch.vm && !r->vm_watch.vm->removed)
+        vm_use_end(r->vm_watch.vm);
     vm_unwatch(&r->vm_watch);
     timer_done(&r->fresh);
     rpc_call_unref(r->call);
@@ -238,6 +240,7 @@ void vm_service_read_console(void *self, struct rpc_call *call,
     r->fd = -1;
     snprintf(r->path, sizeof(r->path), "%s", e->vm.runtime.log_path);
     rpc_call_set_events(call, &events, r);
+    vm_use_begin(e);
     vm_watch(e, &r->vm_watch, vm_changed, r);
     if (console_watch(core->vmm_host, &r->watch, r->path, take_news, r))
         timer_start(&r->fresh, FRESH_MS);

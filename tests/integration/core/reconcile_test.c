@@ -152,13 +152,19 @@ static void on_start(void *arg, struct vm_entry *e)
         kill(h->pid, SIGSTOP);
 }
 
+/* It cannot be found by name before its record is on disk. */
+static struct vm_entry *slow_vm(const struct operation_entry *creation)
+{
+    return vm_find_id(creation->core, creation->op.resource + strlen("vm/"));
+}
+
 static struct operation_entry *create_hung(struct world *w, struct hang *h)
 {
     struct err err = ERR_INIT;
     struct vm_create_request req = {.name = "slow", .start = true};
     struct operation_entry *op = vm_create_start(&w->core, &req, NULL, &err);
     if (CHECK(op != NULL))
-        vm_watch(vm_find(&w->core, "slow", NULL), &h->watch, on_start, h);
+        vm_watch(slow_vm(op), &h->watch, on_start, h);
     return op;
 }
 
@@ -195,7 +201,7 @@ static void test_cancel_boot(void)
         return;
     struct hang always = {.left = 10};
     struct operation_entry *op = create_hung(&w, &always);
-    struct vm_entry *e = vm_find(&w.core, "slow", NULL);
+    struct vm_entry *e = slow_vm(op);
     operation_ref(op);
     CHECK(world_wait_state(&w, e, VM_STARTING));
     operation_cancel(op);
@@ -218,7 +224,7 @@ static void test_kill_creation(void)
     struct hang always = {.left = 10};
     struct operation_entry *op = create_hung(&w, &always);
     operation_ref(op);
-    CHECK(world_wait_state(&w, vm_find(&w.core, "slow", NULL), VM_STARTING));
+    CHECK(world_wait_state(&w, slow_vm(op), VM_STARTING));
     CHECK(succeeds(&w, vm_kill_start(&w.core, "slow", NULL, &err)));
     vm_unwatch(&always.watch);
     CHECK_INT(op->op.state, OP_CANCELLED);

@@ -50,7 +50,10 @@ const struct config_key config_keys[] = {
     {"agent", CONFIG_PATH, FIELD(agent_path), "", "looked for beside the program", "PATH",
      .help = "The guest agent program."},
     {"workers", CONFIG_NUMBER, FIELD(workers), "4", .argument = "N", .min = 1, .max = 64,
-     .help = "Threads for disk and image work."},
+     .help = "Threads for short work: starts, small files. One more is kept for what ends VMs."},
+    {"slow_workers", CONFIG_NUMBER, FIELD(slow_workers), "4", .argument = "N", .min = 1, .max = 64,
+     .help = "Threads for what takes minutes: image copies, digests, builds. One more is kept for "
+             "what frees their space."},
     {"debug", CONFIG_FLAG, FIELD(debug), "no", .reloads = true, .help = "Log more."},
     {"log_file", CONFIG_PATH, FIELD(log_file), "",
      "stderr; bangerd.log in the state folder where the CLI started the daemon", "PATH",

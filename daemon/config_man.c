@@ -1,8 +1,8 @@
 /* The tables as manual pages, made when banger is built; see config_internal.h. */
 #include <string.h>
 
+#include "base/version.h"
 #include "daemon/config_internal.h"
-#include "daemon/version.h"
 
 /* roff: a backslash and a minus are written otherwise, a line does not begin with a dot or quote.
  * Texts here are ASCII. */

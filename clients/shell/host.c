@@ -26,6 +26,10 @@ static void host_print(const Banger__V1__Host *host)
     for (size_t i = 0; i < host->n_labels; i++)
         cli_print_field(i ? "" : "Labels:", "%s=%s", host->labels[i]->key, host->labels[i]->value);
     cli_print_field("Draining:", "%s", host->draining ? "yes: takes no new VMs" : "");
+    if (host->listen[0])
+        cli_print_field("Listens on:", "%s", host->listen);
+    else if (host->listen_problem[0])
+        cli_print_field("Listens on:", "nothing: %s", host->listen_problem);
     cli_print_field("Daemon:", "%s resident, %u connections",
                     format_size(a, host->memory_rss_bytes), host->connections);
     if (host->started)

@@ -125,7 +125,7 @@ static void leaks_less(struct leaks *l)
     l->job = (struct job){.run = leaks_run, .done = leaks_swept};
     if (!l->whole || leaks_collect_ids(l) < 0)
         log_warn(NULL, "leftover folders are left for the next start");
-    else if (workers_submit(l->core->workers, &l->job, &err) == 0)
+    else if (workers_submit(l->core->slow, &l->job, &err) == 0)
         return;
     leaks_end(l);
 }

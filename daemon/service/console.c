@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fs.h"
 #include "daemon/core/core.h"
 #include "daemon/core/vm.h"
 #include "daemon/service/request.h"
@@ -52,7 +53,7 @@ static void reader_free(struct console_reader *r)
     if (r->fd >= 0)
         close(r->fd);
     console_unwatch(&r->watch);
-    if (r->vm_watch.vm && !r->vm_watch.vm->removed)
+    if (r->vm_watch.vm)
         vm_use_end(r->vm_watch.vm);
     vm_unwatch(&r->vm_watch);
     timer_done(&r->fresh);
@@ -73,7 +74,7 @@ static void open_first(struct console_reader *r)
     r->current = !has_old || skip >= (uint64_t)st_old.st_size;
     if (has_old && r->current)
         skip -= (uint64_t)st_old.st_size;
-    r->fd = open(r->current ? r->path : old, O_RDONLY | O_CLOEXEC);
+    r->fd = fs_open_own(r->current ? r->path : old, O_RDONLY, 0, NULL);
     if (r->fd >= 0)
         lseek(r->fd, (off_t)skip, SEEK_SET);
 }
@@ -85,7 +86,7 @@ static bool open_next(struct console_reader *r)
     if (r->fd >= 0 && r->current && fstat(r->fd, &mine) == 0 && stat(r->path, &named) == 0 &&
         mine.st_ino == named.st_ino)
         return false;
-    int fd = open(r->path, O_RDONLY | O_CLOEXEC);
+    int fd = fs_open_own(r->path, O_RDONLY, 0, NULL);
     if (fd < 0)
         return false;
     if (r->fd >= 0)
@@ -164,7 +165,7 @@ static void pump(struct console_reader *r)
     r->news = false;
     r->job.run = read_piece;
     r->job.done = piece_done;
-    if (workers_submit(r->core->workers, &r->job, &err) < 0)
+    if (workers_submit(r->core->quick, &r->job, &err) < 0)
         rpc_call_finish(r->call, &err);
     else
         r->working = true;
@@ -234,13 +235,13 @@ void vm_service_read_console(void *self, struct rpc_call *call,
     }
     r->core = core;
     core->n_console_readers++;
+    vm_use_begin(e);
     r->call = rpc_call_ref(call);
     r->follow = request->follow;
     r->tail = request->tail_bytes;
     r->fd = -1;
     snprintf(r->path, sizeof(r->path), "%s", e->vm.runtime.log_path);
     rpc_call_set_events(call, &events, r);
-    vm_use_begin(e);
     vm_watch(e, &r->vm_watch, vm_changed, r);
     if (console_watch(core->vmm_host, &r->watch, r->path, take_news, r))
         timer_start(&r->fresh, FRESH_MS);

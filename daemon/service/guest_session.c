@@ -129,7 +129,8 @@ static void handle_list(void *self, struct rpc_call *call,
     for (size_t i = session_order_after(core, page.after_ns, page.after_id);
          (e = session_at(core, i)); i++) {
         struct session_view view;
-        if (!session_shown(e) || !is_wanted(request, states, session_shown(e), vm) ||
+        const struct session *shown = session_shown(e);
+        if (!shown || !is_wanted(request, states, shown, vm) ||
             !scope_has_vm_id(core, scope, e->session.vm_id))
             continue;
         if (page_is_cut(&page))

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "daemon/vmm/console_watch.h"
 #include "daemon/vmm/vmm.h"
+#include "base/fs.h"
 #include "rpc/event/worker.h"
 
 struct console_job {
@@ -27,7 +28,7 @@ struct console_job {
 static void console_write(struct job *job)
 {
     struct console_job *j = container_of(job, struct console_job, job);
-    auto_fd int fd = open(j->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    auto_fd int fd = fs_open_own(j->path, O_WRONLY | O_APPEND | O_CREAT, 0600, NULL);
     size_t done = 0;
     while (fd >= 0 && done < j->len) {
         ssize_t n = write(fd, j->data + done, j->len - done);
@@ -75,7 +76,7 @@ static void console_flush(struct console *c)
     memcpy(j->path, c->path, sizeof(j->path));
     j->len = len;
     memcpy(j->data, buf_data(&c->pending), len);
-    if (workers_submit(c->host->workers, &j->job, NULL) < 0) {
+    if (workers_submit(c->host->quick, &j->job, NULL) < 0) {
         free(j);
         return;
     }

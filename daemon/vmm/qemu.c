@@ -17,6 +17,7 @@
 #include "daemon/host/tsc.h"
 #include "daemon/vmm/console.h"
 #include "daemon/vmm/console_watch.h"
+#include "daemon/vmm/evidence.h"
 #include "daemon/vmm/monitor.h"
 #include "daemon/vmm/qemu_args.h"
 #include "daemon/vmm/qemu_disk.h"
@@ -342,20 +343,25 @@ static bool qemu_matches(const struct vmm_config *c, const struct process_info *
 {
     char mark[QEMU_MARK_BYTES];
     qemu_args_mark(c, mark);
-    const char *found = process_arg_after(info, "-qmp");
-    return found && strcmp(found, mark) == 0 && (info->exe[0] == '\0' || strstr(info->exe, "qemu"));
+    char name[QEMU_NAME_BYTES];
+    const char *qmp = process_arg_after(info, "-qmp"), *found = process_arg_after(info, "-name");
+    snprintf(name, sizeof(name), QEMU_NAME_PREFIX "%s", c->vm_id);
+    return qmp && found && strcmp(found, name) == 0 &&
+           (info->exe[0] == '\0' || strstr(info->exe, "qemu")) &&
+           evidence_works_in(info, c->vm_dir, strcmp(qmp, mark) == 0);
 }
 
 static bool qemu_claims(const struct process_info *info, const char *folder, char vm_id[ID_BYTES])
 {
-    static const char prefix[] = "guest=banger-";
+    static const char prefix[] = QEMU_NAME_PREFIX;
     const char *name = process_arg_after(info, "-name");
     size_t len = strlen(folder);
     if (!name || strncmp(name, prefix, sizeof(prefix) - 1) != 0 ||
-        strncmp(info->cwd, folder, len) != 0 || info->cwd[len] != '/')
-        return false; /* it is started in its VM's folder */
+        !id_is_valid(name + sizeof(prefix) - 1))
+        return false;
     name += sizeof(prefix) - 1;
-    if (!id_is_valid(name))
+    if (!evidence_works_below(info, folder,
+                              strncmp(info->cwd, folder, len) == 0 && info->cwd[len] == '/'))
         return false;
     memcpy(vm_id, name, ID_BYTES);
     return true;

@@ -1029,7 +1029,7 @@ const ProtobufCMessageDescriptor banger__v1__driver_info__descriptor =
   (ProtobufCMessageInit) banger__v1__driver_info__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__host__field_descriptors[14] =
+static const ProtobufCFieldDescriptor banger__v1__host__field_descriptors[16] =
 {
   {
     "id",
@@ -1188,6 +1188,30 @@ static const ProtobufCFieldDescriptor banger__v1__host__field_descriptors[14] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "listen",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Host, listen),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "listen_problem",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Host, listen_problem),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "store",
     22,
     PROTOBUF_C_LABEL_NONE,
@@ -1208,10 +1232,12 @@ static const unsigned banger__v1__host__field_indices_by_name[] = {
   1,   /* field[1] = hostname */
   0,   /* field[0] = id */
   7,   /* field[7] = labels */
+  13,   /* field[13] = listen */
+  14,   /* field[14] = listen_problem */
   10,   /* field[10] = memory_rss_bytes */
   9,   /* field[9] = started */
   3,   /* field[3] = state_dir */
-  13,   /* field[13] = store */
+  15,   /* field[15] = store */
   4,   /* field[4] = total */
   5,   /* field[5] = used */
   2,   /* field[2] = version */
@@ -1219,8 +1245,8 @@ static const unsigned banger__v1__host__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__host__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 22, 13 },
-  { 0, 14 }
+  { 20, 13 },
+  { 0, 16 }
 };
 const ProtobufCMessageDescriptor banger__v1__host__descriptor =
 {
@@ -1230,7 +1256,7 @@ const ProtobufCMessageDescriptor banger__v1__host__descriptor =
   "Banger__V1__Host",
   "banger.v1",
   sizeof(Banger__V1__Host),
-  14,
+  16,
   banger__v1__host__field_descriptors,
   banger__v1__host__field_indices_by_name,
   2,  banger__v1__host__number_ranges,

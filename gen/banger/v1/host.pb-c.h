@@ -124,11 +124,19 @@ struct  Banger__V1__Host
   uint64_t memory_rss_bytes;
   uint32_t connections;
   char *default_driver;
+  /*
+   * where TLS clients are served; "": nowhere
+   */
+  char *listen;
+  /*
+   * why TCP is closed though it should be open; it is tried again
+   */
+  char *listen_problem;
   Banger__V1__StoreStatus *store;
 };
 #define BANGER__V1__HOST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__host__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL, 0,NULL, 0, NULL, 0, 0, (char *)protobuf_c_empty_string, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL, 0,NULL, 0, NULL, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL }
 
 
 /*

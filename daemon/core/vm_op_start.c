@@ -1,5 +1,6 @@
 /* vm.create, vm.start, vm.restart: the ways to a running VM. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "daemon/core/core.h"
@@ -43,6 +44,18 @@ static void vm_prepare_run(struct operation_entry *op)
         operation_step_done(op, NULL); /* resumed: it was prepared, and started */
     else
         vm_run_make_dir(run, vm_prepare_disks);
+}
+
+/* Of a VM that has had its disks: they are looked at, and grown. Nothing that is gone is made. */
+static void vm_disk_run(struct operation_entry *op)
+{
+    struct vm_run *run = vm_run_get_vm(op);
+    if (!run)
+        return;
+    if (run->vm->machine_live)
+        operation_step_done(op, NULL);
+    else
+        vm_prepare_disks(run, NULL);
 }
 
 static void vm_discarded(void *arg, const struct err *err)
@@ -116,7 +129,8 @@ static void vm_start_finish(struct operation_entry *op, struct store_txn *txn)
     if (!e || !op->begun)
         return;
     enum vm_state state = e->vm.runtime.state;
-    if (state != VM_STARTING && state != VM_STOPPING)
+    bool disk_missing = strcmp(op->err.reason, "DISK_MISSING") == 0;
+    if (state != VM_STARTING && state != VM_STOPPING && !disk_missing)
         return; /* nothing was to be done, or it was not admitted */
     if (op->op.state == OP_SUCCEEDED)
         vm_set_running(e, txn);
@@ -208,7 +222,7 @@ static void vm_start_admit(struct operation_entry *op)
         run->nothing_to_do = true;
         operation_step_done(op, NULL);
     } else if (state == VM_STOPPED || state == VM_FAILED) {
-        vm_prepare_run(op);
+        vm_disk_run(op);
     } else {
         struct err err = ERR_INIT;
         err_set(&err, ERR_PRECONDITION, "the VM is %s; it can be started when STOPPED or FAILED",
@@ -219,7 +233,7 @@ static void vm_start_admit(struct operation_entry *op)
 }
 
 static const struct operation_step vm_start_steps[] = {
-    {.name = "prepare", .percent = 5, .run = vm_start_admit},
+    {.name = "disk", .percent = 5, .run = vm_start_admit},
     {.name = "launch",
      .percent = 10,
      .skip = vm_start_nothing,
@@ -256,7 +270,7 @@ static void vm_restart_stop(struct operation_entry *op)
 
 static const struct operation_step vm_restart_steps[] = {
     {.name = "stop", .percent = 5, .journal = vm_restart_stopping, .run = vm_restart_stop},
-    {.name = "prepare", .percent = 30, .run = vm_prepare_run},
+    {.name = "disk", .percent = 30, .run = vm_disk_run},
     {.name = "launch",
      .percent = 40,
      .journal = vm_journal_starting,

@@ -16,6 +16,8 @@
  *   audit.h       the audit log
  *   scope.h       which VMs a principal may see
  *   reconcile.h   start-up: adopt what lives, demote and tear down what does not
+ *   unlisted.h    what no record knows; recover.h: what can be done about it
+ *   record.h      copies of records in the folders of what they are of
  */
 #ifndef BANGER_DAEMON_CORE_CORE_H
 #define BANGER_DAEMON_CORE_CORE_H
@@ -33,6 +35,8 @@ struct host_info;
 struct image_registry;
 struct loop;
 struct operation_engine;
+struct record_keeper;
+struct recover;
 struct rpc_server;
 struct scope_memory;
 struct session_registry;
@@ -67,6 +71,8 @@ struct core {
     struct vm_registry *vms;
     struct session_registry *sessions;
     struct image_registry *images;
+    struct record_keeper *records;
+    struct recover *recover;
     struct host_info *host_info;
     struct rpc_server *rpc_server; /* for what services say of connections */
     bool draining;                 /* takes no new VMs */

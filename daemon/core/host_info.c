@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/image.h"
+#include "daemon/core/recover.h"
 #include "daemon/core/vm.h"
 
 static const char *const driver_names[] = {"qemu", "sim"};
@@ -170,6 +171,22 @@ static void check_state(struct report *r, const struct core *core)
            image ? "there is one" : "there is none yet");
 }
 
+static void check_unlisted(struct report *r, const struct core *core)
+{
+    uint32_t unlisted, aside;
+    recover_count(core, &unlisted, &aside);
+    if (unlisted > 0)
+        report(r, "database", HOST_CHECK_FAILED,
+               "banger host recover lists them again (--dry-run: what there is)",
+               "%u VMs, images or kernels in the state folder are not in it; they are left alone",
+               unlisted);
+    if (aside > 0)
+        report(r, "lost+found", HOST_CHECK_WARNING,
+               "look at them, then remove them with banger host recover --discard",
+               "%u folders that nothing knows of are in %s/lost+found", aside,
+               core->config.state_dir);
+}
+
 size_t host_diagnose(const struct core *core, const struct host_info *info,
                      struct host_check checks[HOST_CHECKS_MAX])
 {
@@ -177,5 +194,6 @@ size_t host_diagnose(const struct core *core, const struct host_info *info,
     check_drivers(&r, core, info);
     check_tools(&r);
     check_state(&r, core);
+    check_unlisted(&r, core);
     return r.n;
 }

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
+#include "daemon/core/record.h"
 #include "daemon/core/vm.h"
 #include "daemon/host/initramfs.h"
 #include "daemon/store/store.h"
@@ -260,6 +261,7 @@ int image_publish(struct core *core, const struct image *image, struct store_txn
         return err_set(err, ERR_LIMIT, "out of memory for an image");
     image_free_name(core, image->name, image->id, txn);
     store_put_image(txn, image);
+    record_keep_image(core, image);
     image_emit(core, txn, "image.created", "image", image->id, image->name);
     return 0;
 }
@@ -270,6 +272,7 @@ int kernel_publish(struct core *core, const struct kernel *kernel, struct store_
     if (kernel_load_each(core->images, kernel) < 0)
         return err_set(err, ERR_LIMIT, "out of memory for a kernel");
     store_put_kernel(txn, kernel);
+    record_keep_kernel(core, kernel);
     image_emit(core, txn, "kernel.created", "kernel", kernel->id, kernel->name);
     return 0;
 }
@@ -307,6 +310,7 @@ int image_tag(struct core *core, const char *ref, const char *name, struct err *
     image_free_name(core, name, image->id, txn);
     snprintf(image->name, sizeof(image->name), "%s", name);
     store_put_image(txn, image);
+    record_keep_image(core, image);
     image_emit(core, txn, "image.tagged", "image", image->id, name);
     store_commit(core->store, txn, NULL, NULL);
     return 0;

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
+#include "daemon/core/record.h"
 #include "daemon/core/vm_machine.h"
 #include "daemon/core/vm_run.h"
 #include "daemon/vmm/vmm.h"
@@ -23,6 +24,7 @@ static void vm_prepare_disks(struct vm_run *run, const struct err *err)
 {
     struct err why = ERR_INIT;
     if (!err) {
+        record_keep_vm(run->op->core, &run->vm->vm);
         vm_machine_release(run->vm);
         if (vm_machine_open(run->vm, &why) < 0)
             err = &why;

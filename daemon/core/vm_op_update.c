@@ -10,6 +10,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/access.h"
 #include "daemon/core/event.h"
+#include "daemon/core/record.h"
 #include "daemon/core/scope.h"
 #include "daemon/core/vm_ops.h"
 #include "daemon/core/vm_run.h"
@@ -103,6 +104,9 @@ static void vm_update_record(struct operation_entry *op, struct store_txn *txn)
 
 static void vm_update_run(struct operation_entry *op)
 {
+    const struct vm_entry *e = vm_run_find(op);
+    if (e)
+        record_keep_vm(op->core, &e->vm);
     operation_step_done(op, NULL);
 }
 

@@ -9,6 +9,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
 #include "daemon/core/host_info.h"
+#include "daemon/core/recover.h"
 #include "daemon/service/view.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/server.h"
@@ -60,6 +61,7 @@ static void reply_host(struct core *core, struct rpc_call *call,
     host.memory_rss_bytes = host_own_rss_bytes();
     host.connections = (uint32_t)rpc_server_connections(core->rpc_server);
     host.default_driver = core->config.default_driver;
+    recover_count(core, &host.unlisted, &host.set_aside);
     reply(call, &host);
 }
 
@@ -119,6 +121,7 @@ int host_service_register(struct rpc_server *server, struct core *core, struct e
         .shutdown = handle_shutdown,
         .list_connections = host_service_list_connections,
         .kick_connection = host_service_kick_connection,
+        .recover_host = host_service_recover,
     };
     return banger_v1_host_service_register(server, &handlers, core, err);
 }

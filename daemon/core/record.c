@@ -1,0 +1,152 @@
+/* Records in folders; see record.h. One job at a time takes all that waits. */
+#include "daemon/core/record.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/fs.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "daemon/core/core.h"
+#include "daemon/core/image.h"
+#include "daemon/core/vm.h"
+#include "daemon/store/record.h"
+#include "rpc/event/worker.h"
+
+struct record_file {
+    struct list link;
+    char path[PATH_BYTES + 64];
+    char *text; /* owned */
+};
+
+struct record_keeper {
+    struct core *core;
+    struct list waiting; /* struct record_file */
+    struct list taken;   /* by the job */
+    struct job job;
+    bool running;
+};
+
+static void record_free_all(struct list *files)
+{
+    for (struct list *l; (l = list_first(files));) {
+        struct record_file *f = container_of(l, struct record_file, link);
+        list_remove(l);
+        free(f->text);
+        free(f);
+    }
+}
+
+/* Most of them are there at a start. */
+static bool record_is_there(const struct record_file *f)
+{
+    auto_free char *text = NULL;
+    size_t len;
+    return fs_read(f->path, RECORD_MAX_BYTES, &text, &len, NULL) == 0 && strcmp(text, f->text) == 0;
+}
+
+static void record_run(struct job *job)
+{
+    struct record_keeper *k = container_of(job, struct record_keeper, job);
+    list_foreach(l, &k->taken)
+    {
+        struct record_file *f = container_of(l, struct record_file, link);
+        struct err err = ERR_INIT;
+        if (!record_is_there(f) &&
+            fs_write_atomic(f->path, f->text, strlen(f->text), 0600, &err) < 0 &&
+            err.code != ERR_NOT_FOUND)
+            log_err(LOG_LEVEL_WARN, f->path, &err, "cannot keep the record");
+    }
+}
+
+static void record_start(struct record_keeper *k);
+
+static void record_done(struct job *job)
+{
+    struct record_keeper *k = container_of(job, struct record_keeper, job);
+    record_free_all(&k->taken);
+    k->running = false;
+    record_start(k);
+}
+
+static void record_start(struct record_keeper *k)
+{
+    if (k->running || list_empty(&k->waiting))
+        return;
+    list_foreach(l, &k->waiting)
+    {
+        list_remove(l);
+        list_add_tail(&k->taken, l);
+    }
+    k->job = (struct job){.run = record_run, .done = record_done};
+    k->running = workers_submit(k->core->workers, &k->job, NULL) == 0;
+    if (!k->running)
+        record_free_all(&k->taken); /* the daemon ends: the next one looks */
+}
+
+/* Takes text; NULL: out of memory, which the next start makes good. */
+static void record_keep(struct core *core, const char *folder, const char *id, const char *file,
+                        char *text)
+{
+    struct record_keeper *k = core->records;
+    struct record_file *f = text && k ? calloc(1, sizeof(*f)) : NULL;
+    if (!f) {
+        free(text);
+        return;
+    }
+    f->text = text;
+    snprintf(f->path, sizeof(f->path), "%.400s/%s/%s/%s", core->config.state_dir, folder, id, file);
+    list_add_tail(&k->waiting, &f->link);
+    record_start(k);
+}
+
+void record_keep_vm(struct core *core, const struct vm *vm)
+{
+    record_keep(core, "vms", vm->id, "vm.json", record_of_vm(vm));
+}
+
+void record_keep_image(struct core *core, const struct image *image)
+{
+    record_keep(core, "images", image->id, "image.json", record_of_image(image));
+}
+
+void record_keep_kernel(struct core *core, const struct kernel *kernel)
+{
+    record_keep(core, "kernels", kernel->id, "kernel.json", record_of_kernel(kernel));
+}
+
+void record_keep_all(struct core *core)
+{
+    for (const struct kernel *k = NULL; (k = kernel_next(core, k));)
+        record_keep_kernel(core, k);
+    for (const struct image *i = NULL; (i = image_next(core, i));)
+        record_keep_image(core, i);
+    for (struct vm_entry *e = NULL; (e = vm_next(core, e));)
+        record_keep_vm(core, &e->vm);
+}
+
+struct record_keeper *record_keeper_new(struct core *core, struct err *err)
+{
+    struct record_keeper *k = calloc(1, sizeof(*k));
+    if (!k) {
+        err_set(err, ERR_LIMIT, "out of memory for records");
+        return NULL;
+    }
+    k->core = core;
+    list_init(&k->waiting);
+    list_init(&k->taken);
+    return k;
+}
+
+void record_keeper_free(struct record_keeper *k)
+{
+    if (!k)
+        return;
+    record_free_all(&k->waiting);
+    record_free_all(&k->taken);
+    free(k);
+}

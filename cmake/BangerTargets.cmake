@@ -41,6 +41,14 @@ function(banger_library name)
     target_link_libraries(${name} PUBLIC ${A_LINK})
 endfunction()
 
+# banger_faults(TARGET): it has faults that the environment can ask for, where they are wanted; never
+# in what is given to users, whatever an older build folder remembers.
+function(banger_faults target)
+    if(BANGER_FAULTS AND NOT CMAKE_BUILD_TYPE STREQUAL "Release")
+        target_compile_definitions(${target} PUBLIC BANGER_FAULTS)
+    endif()
+endfunction()
+
 # banger_test(NAME SOURCES … LINK … LABELS … TIMEOUT seconds): one program, one ctest entry.
 # Exit code 77 means skipped (with the reason on its last line).
 function(banger_test name)

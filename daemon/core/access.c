@@ -256,7 +256,10 @@ int access_create_token(struct core *core, const char *principal, int role,
     }
     if (rv == 0)
         store_put_token(txn, &token);
-    store_commit(core->store, txn, rv == 0 ? done : NULL, arg);
+    if (rv == 0)
+        store_commit(core->store, txn, done, arg);
+    else
+        store_txn_free(txn);
     return rv;
 }
 

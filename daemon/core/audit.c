@@ -99,17 +99,16 @@ static void flush(struct audit *audit)
     if (!audit->waiting)
         return;
     struct flushed *f = malloc(sizeof(*f));
-    if (f)
-        *f = (struct flushed){audit->core, audit->last};
+    if (!f)
+        return; /* memory may come back */
+    *f = (struct flushed){audit->core, audit->last};
     if (audit->last > AUDIT_KEPT && audit->last - audit->trimmed_at >= TRIM_EVERY) {
         audit->trimmed_at = audit->last;
         store_trim_audit(audit->waiting, audit->last - AUDIT_KEPT);
     }
-    store_commit(audit->core->store, audit->waiting, f ? flush_done : NULL, f);
+    store_commit(audit->core->store, audit->waiting, flush_done, f);
     audit->waiting = NULL;
     audit->n_waiting = 0;
-    if (!f) /* without memory to be told, it is taken for written */
-        audit->stored = audit->last;
 }
 
 static void write_entry(struct audit *audit, const struct audit_entry *from, uint32_t suppressed)
@@ -185,6 +184,11 @@ void audit_flush(struct core *core)
     flush(core->audit);
 }
 
+static void last_flushed(void *arg, const struct err *err)
+{
+    (void)arg, (void)err; /* the store has said it; there is nobody left to tell */
+}
+
 void audit_free(struct audit *audit)
 {
     if (!audit)
@@ -193,7 +197,7 @@ void audit_free(struct audit *audit)
         if (audit->buckets[i].n_counted > 0)
             bucket_tell(audit, &audit->buckets[i], 0);
     if (audit->waiting)
-        store_commit(audit->core->store, audit->waiting, NULL, NULL);
+        store_commit(audit->core->store, audit->waiting, last_flushed, NULL);
     timer_done(&audit->flush);
     free(audit);
 }
@@ -208,9 +212,8 @@ void audit_read(struct core *core, struct audit_page *page,
 {
     struct store_txn *txn = store_txn_new();
     page->through_seq = audit_last_seq(core);
-    if (txn)
-        store_read_audit(txn, page);
-    store_commit(core->store, txn, done, arg);
+    store_read_audit(txn, page);
+    store_propose(core->store, txn, done, arg);
 }
 
 void audit_watch(struct core *core, struct audit_watch *w, void (*more)(void *arg), void *arg)

@@ -1,5 +1,5 @@
-/* The event log; see event.h. Tricky: seqs are given out at once, but `visible` follows only when a
- * barrier commit, queued behind the transactions that carry the events, has come back. */
+/* The event log; see event.h. The store numbers events as it commits them, so that one that is not
+ * committed never had a number, and hands them over in that order. */
 #include "daemon/core/event.h"
 
 #include <stdlib.h>
@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/scope.h"
 #include "daemon/store/store.h"
@@ -23,10 +22,9 @@ struct event_hub {
     struct core *core;
     struct event_record *ring[EVENTS_KEPT]; /* at seq % EVENTS_KEPT; NULL where memory ran out */
     uint64_t first;                         /* oldest kept */
-    uint64_t last;                          /* newest given out */
-    uint64_t visible;                       /* newest that watchers may see */
+    uint64_t last;                          /* newest on disk */
     uint64_t trimmed_at;
-    bool barrier; /* one is posted or on its way */
+    bool posted; /* watchers are about to be told */
     struct list watches;
 };
 
@@ -83,56 +81,14 @@ static int event_load_each(void *arg, const struct event *e)
     return 0;
 }
 
-struct event_hub *event_hub_new(struct core *core, struct err *err)
+/* A watch may be closed by its more(), others by it too: walk a list of our own. */
+static void event_tell(void *arg)
 {
-    struct event_hub *hub = calloc(1, sizeof(*hub));
-    if (!hub) {
-        err_set(err, ERR_LIMIT, "out of memory for the event log");
-        return NULL;
-    }
-    hub->core = core;
-    hub->first = 1;
-    list_init(&hub->watches);
-    if (store_load_events(core->store, EVENTS_KEPT, event_load_each, hub, err) < 0) {
-        event_hub_free(hub);
-        return NULL;
-    }
-    hub->visible = hub->trimmed_at = hub->last;
-    return hub;
-}
-
-void event_hub_free(struct event_hub *hub)
-{
+    struct core *core = arg;
+    struct event_hub *hub = core->events;
     if (!hub)
         return;
-    for (size_t i = 0; i < EVENTS_KEPT; i++)
-        free(hub->ring[i]);
-    free(hub);
-}
-
-struct event_barrier {
-    struct core *core;
-    uint64_t seq;
-};
-
-static void event_barrier_post(struct event_hub *hub);
-
-static void event_barrier_done(void *arg, const struct err *err)
-{
-    struct event_barrier *b = arg;
-    struct event_hub *hub = b->core->events;
-    uint64_t seq = b->seq;
-    free(b);
-    if (err)
-        log_err(LOG_LEVEL_ERROR, "events", err, "cannot write the event log");
-    if (!hub)
-        return;
-    hub->barrier = false;
-    if (hub->visible < seq)
-        hub->visible = seq;
-    if (hub->last > hub->visible)
-        event_barrier_post(hub);
-    /* A watch may be closed by its more(), others by it too: walk a list of our own. */
+    hub->posted = false;
     struct list turn;
     list_init(&turn);
     while (!list_empty(&hub->watches)) {
@@ -148,35 +104,59 @@ static void event_barrier_done(void *arg, const struct err *err)
     }
 }
 
-/* Runs when the loop has come back, so behind the commit of whoever emitted. */
-static void event_barrier_run(void *arg)
+static void event_ignore(void *arg, const struct err *err)
+{
+    (void)arg, (void)err; /* the store has said it; nobody waits for this */
+}
+
+static void event_trim(struct event_hub *hub)
+{
+    if (hub->last - hub->trimmed_at < TRIM_EVERY || hub->first <= 1)
+        return;
+    hub->trimmed_at = hub->last;
+    struct store_txn *txn = store_txn_new();
+    store_trim(txn, hub->first, 0, 0);
+    store_commit(hub->core->store, txn, event_ignore, NULL);
+}
+
+static void event_written(void *arg, const struct event *e)
 {
     struct core *core = arg;
     struct event_hub *hub = core->events;
     if (!hub)
         return;
-    struct event_barrier *b = malloc(sizeof(*b));
-    struct store_txn *txn = b ? store_txn_new() : NULL;
-    if (!txn) {
-        /* Without memory for a barrier the events are shown as they are. */
-        free(b);
-        hub->barrier = false;
-        hub->visible = hub->last;
-        return;
-    }
-    *b = (struct event_barrier){core, hub->last};
-    if (hub->last - hub->trimmed_at >= TRIM_EVERY && hub->first > 1) {
-        hub->trimmed_at = hub->last;
-        store_trim(txn, hub->first, 0, 0);
-    }
-    store_commit(core->store, txn, event_barrier_done, b);
+    event_keep(hub, e);
+    event_trim(hub);
+    if (!hub->posted)
+        hub->posted = loop_post(core->loop, event_tell, core) == 0;
 }
 
-static void event_barrier_post(struct event_hub *hub)
+struct event_hub *event_hub_new(struct core *core, struct err *err)
 {
-    if (hub->barrier)
+    struct event_hub *hub = calloc(1, sizeof(*hub));
+    if (!hub) {
+        err_set(err, ERR_LIMIT, "out of memory for the event log");
+        return NULL;
+    }
+    hub->core = core;
+    hub->first = 1;
+    list_init(&hub->watches);
+    if (store_load_events(core->store, EVENTS_KEPT, event_load_each, hub, err) < 0) {
+        event_hub_free(hub);
+        return NULL;
+    }
+    hub->trimmed_at = hub->last;
+    store_on_event(core->store, event_written, core);
+    return hub;
+}
+
+void event_hub_free(struct event_hub *hub)
+{
+    if (!hub)
         return;
-    hub->barrier = loop_post(hub->core->loop, event_barrier_run, hub->core) == 0;
+    for (size_t i = 0; i < EVENTS_KEPT; i++)
+        free(hub->ring[i]);
+    free(hub);
 }
 
 static void event_copy(char *to, size_t room, const char *from)
@@ -187,24 +167,22 @@ static void event_copy(char *to, size_t room, const char *from)
     to[n] = '\0';
 }
 
-uint64_t event_emit(struct core *core, struct store_txn *txn, const char *kind,
-                    const char *resource, const char *detail, const char *operation_id)
+void event_emit(struct core *core, struct store_txn *txn, const char *kind, const char *resource,
+                const char *detail, const char *operation_id)
 {
-    struct event_hub *hub = core->events;
-    struct event e = {.seq = hub->last + 1, .time_ns = clock_real_ns()};
+    struct event e = {.time_ns = clock_real_ns()};
     event_copy(e.kind, sizeof(e.kind), kind);
     event_copy(e.resource, sizeof(e.resource), resource);
     event_copy(e.detail, sizeof(e.detail), detail);
     event_copy(e.operation_id, sizeof(e.operation_id), operation_id);
     scope_owner(core, e.resource, e.vm_id);
-    event_keep(hub, &e);
-    struct store_txn *own = txn ? NULL : store_txn_new();
-    if (txn || own)
-        store_add_event(txn ? txn : own, &e);
-    if (own)
-        store_commit(core->store, own, NULL, NULL);
-    event_barrier_post(hub);
-    return e.seq;
+    if (txn) {
+        store_add_event(txn, &e);
+        return;
+    }
+    txn = store_txn_new();
+    store_add_event(txn, &e);
+    store_commit(core->store, txn, event_ignore, NULL);
 }
 
 const char *event_epoch(const struct core *core)
@@ -214,7 +192,7 @@ const char *event_epoch(const struct core *core)
 
 uint64_t event_last_seq(const struct core *core)
 {
-    return core->events->visible;
+    return core->events->last;
 }
 
 uint64_t event_first_seq(const struct core *core)
@@ -225,7 +203,7 @@ uint64_t event_first_seq(const struct core *core)
 bool event_load(const struct core *core, uint64_t seq, struct event *event)
 {
     const struct event_hub *hub = core->events;
-    if (seq < hub->first || seq > hub->visible || !hub->ring[seq % EVENTS_KEPT])
+    if (seq < hub->first || seq > hub->last || !hub->ring[seq % EVENTS_KEPT])
         return false;
     event_unpack(hub->ring[seq % EVENTS_KEPT], seq, event);
     return true;
@@ -236,10 +214,10 @@ void event_watch_open(struct core *core, struct event_watch *w, const char *epoc
 {
     struct event_hub *hub = core->events;
     *w = (struct event_watch){.core = core, .more = more, .arg = arg};
-    w->next = hub->visible + 1;
+    w->next = hub->last + 1;
     if (epoch && *epoch) {
         /* A seq from another history, or from the future, says nothing of ours. */
-        bool stranger = strcmp(epoch, event_epoch(core)) != 0 || after_seq > hub->visible;
+        bool stranger = strcmp(epoch, event_epoch(core)) != 0 || after_seq > hub->last;
         w->gap = stranger;
         w->gap_from = stranger ? hub->first : after_seq + 1;
         if (!stranger)
@@ -264,7 +242,7 @@ enum event_next event_watch_next(struct event_watch *w, struct event *event, uin
         *to = w->next;
         return EVENT_NEXT_GAP;
     }
-    while (w->next <= hub->visible) {
+    while (w->next <= hub->last) {
         if (event_load(w->core, w->next++, event))
             return EVENT_NEXT_EVENT;
     }

@@ -1,10 +1,10 @@
 /* The event log: what happened, in order, durable and bounded.
  *
  * An event is added to the transaction that makes it true and becomes visible to watchers once that
- * is on disk: what a watcher has seen, a crash cannot take back. The latest EVENTS_KEPT are held in
- * memory (compactly) and in the store. A watcher is a cursor: it takes what follows at its own pace
- * and is told when there is more, so a slow one costs nothing; what it lets fall out of the log it
- * gets as a gap. On the loop's thread. */
+ * is on disk: what a watcher has seen, a crash cannot take back, and its number is nobody else's.
+ * The latest EVENTS_KEPT are held in memory (compactly) and in the store. A watcher is a cursor: it
+ * takes what follows at its own pace and is told when there is more, so a slow one costs nothing;
+ * what it lets fall out of the log it gets as a gap. On the loop's thread. */
 #ifndef BANGER_DAEMON_CORE_EVENT_H
 #define BANGER_DAEMON_CORE_EVENT_H
 
@@ -26,11 +26,11 @@ struct event_hub *event_hub_new(struct core *core, struct err *err);
 /* Watchers must be closed. NULL is fine. */
 void event_hub_free(struct event_hub *hub);
 
-/* Adds an event to txn, which the caller commits before it returns to the loop; NULL: a transaction
- * of its own. kind such as "vm.state", resource "vm/ID", detail the new state or a reason;
- * operation_id "" or NULL outside of one. Returns its seq. */
-uint64_t event_emit(struct core *core, struct store_txn *txn, const char *kind,
-                    const char *resource, const char *detail, const char *operation_id);
+/* Adds an event to txn; NULL: a transaction of its own, for what nothing else in the store says.
+ * kind such as "vm.state", resource "vm/ID", detail the new state or a reason; operation_id "" or
+ * NULL outside of one. It gets its seq as it is committed. */
+void event_emit(struct core *core, struct store_txn *txn, const char *kind, const char *resource,
+                const char *detail, const char *operation_id);
 
 const char *event_epoch(const struct core *core);
 /* The newest and the oldest seq there is to see; 0 and 1 in an empty log. */

@@ -261,7 +261,7 @@ int image_publish(struct core *core, const struct image *image, struct store_txn
         return err_set(err, ERR_LIMIT, "out of memory for an image");
     image_free_name(core, image->name, image->id, txn);
     store_put_image(txn, image);
-    record_keep_image(core, image);
+    record_keep_image_with(core, image, txn);
     image_emit(core, txn, "image.created", "image", image->id, image->name);
     return 0;
 }
@@ -272,7 +272,7 @@ int kernel_publish(struct core *core, const struct kernel *kernel, struct store_
     if (kernel_load_each(core->images, kernel) < 0)
         return err_set(err, ERR_LIMIT, "out of memory for a kernel");
     store_put_kernel(txn, kernel);
-    record_keep_kernel(core, kernel);
+    record_keep_kernel_with(core, kernel, txn);
     image_emit(core, txn, "kernel.created", "kernel", kernel->id, kernel->name);
     return 0;
 }
@@ -294,6 +294,11 @@ int image_name_check(const char *name, struct err *err)
     return err_tag(err, "INVALID_NAME", NULL);
 }
 
+static void image_tagged(void *arg, const struct err *err)
+{
+    (void)arg, (void)err;
+}
+
 int image_tag(struct core *core, const char *ref, const char *name, struct err *err)
 {
     const struct image *found = image_find(core, ref, err);
@@ -310,9 +315,9 @@ int image_tag(struct core *core, const char *ref, const char *name, struct err *
     image_free_name(core, name, image->id, txn);
     snprintf(image->name, sizeof(image->name), "%s", name);
     store_put_image(txn, image);
-    record_keep_image(core, image);
+    record_keep_image_with(core, image, txn);
     image_emit(core, txn, "image.tagged", "image", image->id, name);
-    store_commit(core->store, txn, NULL, NULL);
+    store_commit(core->store, txn, image_tagged, NULL);
     return 0;
 }
 

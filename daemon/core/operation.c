@@ -235,6 +235,24 @@ void operation_queue_next(struct operation_entry *op)
     operation_schedule(first);
 }
 
+static void operation_trimmed(void *arg, const struct err *err)
+{
+    (void)arg, (void)err; /* the next time is soon enough */
+}
+
+void operation_drop(struct operation_entry *op)
+{
+    struct operation_engine *engine = op->core->operations;
+    if (map_find(&engine->by_id, op->op.id) != op)
+        return;
+    map_take(&engine->by_id, op->op.id);
+    if (op->request_key[0] && map_find(&engine->by_request, op->request_key) == op)
+        map_take(&engine->by_request, op->request_key);
+    list_remove(&op->link);
+    engine->n_ended--;
+    operation_unref(op);
+}
+
 /* Forgets the oldest ended ones beyond what is kept, here and (by age) in the store. */
 static void operation_forget(struct operation_engine *engine)
 {
@@ -246,21 +264,15 @@ static void operation_forget(struct operation_engine *engine)
         struct operation_entry *op = container_of(l, struct operation_entry, link);
         bool wanted = op->op.request_id[0] && op->op.ended_ns > now - request_kept_ns &&
                       engine->n_ended <= OPERATIONS_KEPT_REQUESTS;
-        if (!op->over || wanted)
-            continue;
-        map_take(&engine->by_id, op->op.id);
-        if (op->request_key[0] && map_find(&engine->by_request, op->request_key) == op)
-            map_take(&engine->by_request, op->request_key);
-        list_remove(&op->link);
-        engine->n_ended--;
-        operation_unref(op);
+        if (op->over && !wanted)
+            operation_drop(op);
     }
     if (++engine->ended_since_trim < TRIM_EVERY)
         return;
     engine->ended_since_trim = 0;
     struct store_txn *txn = store_txn_new();
     store_trim(txn, 0, now - request_kept_ns, now - request_kept_ns);
-    store_commit(engine->core->store, txn, NULL, NULL);
+    store_commit(engine->core->store, txn, operation_trimmed, NULL);
 }
 
 void operation_retire(struct operation_entry *op)
@@ -278,6 +290,18 @@ void operation_retire(struct operation_entry *op)
     operation_unref(op);
 }
 
+static void operation_given_up(void *arg, const struct err *err)
+{
+    struct operation_entry *op = arg;
+    if (op->core->operations && !err) {
+        op->phase = OPERATION_OVER;
+        op->over = true;
+        operation_retire(op);
+        operation_notify(op);
+    }
+    operation_unref(op);
+}
+
 /* The row of a kind that is gone, or with a step that is, cannot go anywhere. */
 static void operation_give_up(struct operation_entry *op)
 {
@@ -290,29 +314,19 @@ static void operation_give_up(struct operation_entry *op)
     log_error(op->op.resource, "operation %s: %s", op->op.id, op->op.error_message);
     struct store_txn *txn = store_txn_new();
     store_put_operation(txn, &op->op);
-    store_commit(op->core->store, txn, NULL, NULL);
-    op->phase = OPERATION_OVER;
-    op->over = true;
-    operation_retire(op);
-    operation_notify(op);
+    op->phase = OPERATION_FINISHING;
+    store_commit(op->core->store, txn, operation_given_up, operation_ref(op));
 }
 
-/* Those that cannot go on; one at a time, because retiring one may forget others. */
+/* Those that cannot go on. */
 static void operation_give_up_all(struct operation_engine *engine)
 {
-    bool again;
-    do {
-        again = false;
-        list_foreach(l, &engine->all)
-        {
-            struct operation_entry *op = container_of(l, struct operation_entry, link);
-            if (op->phase == OPERATION_QUEUED && op->op.step >= op->kind->n_steps) {
-                operation_give_up(op);
-                again = true;
-                break;
-            }
-        }
-    } while (again);
+    list_foreach(l, &engine->all)
+    {
+        struct operation_entry *op = container_of(l, struct operation_entry, link);
+        if (op->phase == OPERATION_QUEUED && op->op.step >= op->kind->n_steps)
+            operation_give_up(op);
+    }
 }
 
 void operation_resume_all(struct core *core)
@@ -414,6 +428,11 @@ struct operation_entry *operation_start(struct core *core, const struct operatio
     return op;
 }
 
+static void operation_cancel_noted(void *arg, const struct err *err)
+{
+    (void)arg, (void)err; /* it is cancelled all the same; its end says so */
+}
+
 void operation_cancel(struct operation_entry *op)
 {
     if (op->phase == OPERATION_OVER || op->phase == OPERATION_FINISHING || op->undoing)
@@ -425,7 +444,7 @@ void operation_cancel(struct operation_entry *op)
         op->op.cancel_asked = true;
         struct store_txn *txn = store_txn_new();
         store_put_operation(txn, &op->op);
-        store_commit(op->core->store, txn, NULL, NULL);
+        store_commit(op->core->store, txn, operation_cancel_noted, NULL);
     }
     if (op->phase == OPERATION_QUEUED && op->core->operations->open) {
         /* It has done nothing yet, so it need not wait for its turn to undo nothing. */

@@ -52,9 +52,13 @@ struct operation_kind {
     enum operation_after_crash after_crash;
     bool no_cancel; /* once begun it ends by itself */
     bool unqueued;  /* does not wait for others on the resource, nor they for it */
-    /* All optional. record: rows of the beginning, with the operation's first row. finish: rows of
-     * the end, with its last; op->op.state is the final one and op->err the error, if any. */
+    /* All optional. record: rows of the beginning, with the operation's first row. withdraw: those
+     * rows have not come to the disk, and never will; takes back what record and the start changed
+     * in memory. finish: rows of the end, with its last; op->op.state is the final one and op->err
+     * the error, if any; what becomes visible by them does so when they are on disk
+     * (store_on_commit). */
     void (*record)(struct operation_entry *op, struct store_txn *txn);
+    void (*withdraw)(struct operation_entry *op);
     void (*finish)(struct operation_entry *op, struct store_txn *txn);
     /* Makes the step under way end soon, with an error, whatever it waits for. */
     void (*abort)(struct operation_entry *op);
@@ -68,7 +72,7 @@ struct operation_entry {
     struct err err; /* why it fails or failed */
     void *data;     /* the kind's, while it is not over */
     bool recorded;  /* its first row is on disk */
-    bool over;      /* its last row is on disk, or never will be */
+    bool over;      /* its last row is on disk, or never will be (!recorded: nothing ever was) */
     bool resumed;   /* it was begun by an earlier daemon */
     bool aborted;   /* pre-empted */
     bool begun;     /* its first step was journaled, by us or an earlier daemon */
@@ -124,7 +128,9 @@ struct operation_new {
     bool preempt;                    /* ends what is under way or waits on the resource */
 };
 
-/* Borrowed, PENDING; record() has been called. NULL with ERR_LIMIT or ERR_UNAVAILABLE. */
+/* Borrowed, PENDING; record() has been called. NULL with ERR_LIMIT or ERR_UNAVAILABLE. One whose
+ * first row the disk refuses is over without ever having been recorded, with its error in op->err.
+ */
 struct operation_entry *operation_start(struct core *core, const struct operation_new *what,
                                         struct err *err);
 /* err NULL: success. Exactly once for each run() and undo(). */

@@ -41,19 +41,46 @@ static void operation_commit(struct operation_entry *op, struct store_txn *txn,
     store_commit(op->core->store, txn, done, op);
 }
 
+static void operation_set_error(struct operation_entry *op)
+{
+    op->op.error_code = (int)op->err.code;
+    snprintf(op->op.error_reason, sizeof(op->op.error_reason), "%s", op->err.reason);
+    snprintf(op->op.error_stage, sizeof(op->op.error_stage), "%s", op->err.stage);
+    snprintf(op->op.error_message, sizeof(op->op.error_message), "%s", op->err.message);
+}
+
+static void operation_over(struct operation_entry *op)
+{
+    op->phase = OPERATION_OVER;
+    op->over = true;
+    operation_retire(op);
+    operation_notify(op);
+}
+
+/* Nothing of it is on disk, and it has not begun: as if it had never been asked for. */
+static void operation_withdraw(struct operation_entry *op, const struct err *err)
+{
+    op->err = *err;
+    op->op.state = OP_FAILED;
+    op->op.result[0] = '\0';
+    op->op.ended_ns = clock_real_ns();
+    operation_set_error(op);
+    if (op->kind->withdraw)
+        op->kind->withdraw(op);
+    log_err(LOG_LEVEL_WARN, op->op.resource, err, "%s was not begun", op->op.kind);
+    operation_over(op);
+    operation_drop(op);
+}
+
 static void operation_recorded(void *arg, const struct err *err)
 {
     struct operation_entry *op = arg;
-    if (op->core->operations) {
-        op->recorded = !err;
+    if (op->core->operations && err) {
+        operation_withdraw(op, err);
+    } else if (op->core->operations) {
+        op->recorded = true;
         op->phase = OPERATION_QUEUED;
-        if (err) {
-            /* Nothing of it is on disk, but record() may have changed memory: back through undo. */
-            op->step_err = *err;
-            list_remove(&op->queue_link);
-            op->phase = OPERATION_STEPPED;
-            operation_schedule(op);
-        } else if (op->op.cancel_asked) {
+        if (op->op.cancel_asked) {
             list_remove(&op->queue_link);
             op->phase = OPERATION_READY;
             operation_schedule(op);
@@ -72,7 +99,7 @@ void operation_record(struct operation_entry *op)
     operation_put(op, txn);
     operation_emit(op, txn);
     op->phase = OPERATION_RECORDING;
-    operation_commit(op, txn, operation_recorded);
+    store_propose(op->core->store, txn, operation_recorded, operation_ref(op));
 }
 
 static void operation_finished(void *arg, const struct err *err)
@@ -80,12 +107,14 @@ static void operation_finished(void *arg, const struct err *err)
     struct operation_entry *op = arg;
     if (op->core->operations) {
         crash_point(op->op.kind, "end", "after", op->undoing);
-        if (err)
-            log_err(LOG_LEVEL_ERROR, op->op.id, err, "cannot write the end of %s", op->op.kind);
-        op->phase = OPERATION_OVER;
-        op->over = true;
-        operation_retire(op);
-        operation_notify(op);
+        if (err) {
+            /* The next daemon finds it under way, so nobody is told another end. */
+            op->err = *err;
+            op->op.state = OP_FAILED;
+            op->op.result[0] = '\0';
+            operation_set_error(op);
+        }
+        operation_over(op);
     }
     operation_unref(op);
 }
@@ -201,10 +230,7 @@ static void operation_fail(struct operation_entry *op, const struct err *err)
             err_tag(&op->err, "PREEMPTED", "%s", op->op.resource);
         snprintf(op->err.stage, sizeof(op->err.stage), "%s", operation_step(op)->name);
     }
-    op->op.error_code = (int)op->err.code;
-    snprintf(op->op.error_reason, sizeof(op->op.error_reason), "%s", op->err.reason);
-    snprintf(op->op.error_stage, sizeof(op->op.error_stage), "%s", op->err.stage);
-    snprintf(op->op.error_message, sizeof(op->op.error_message), "%s", op->err.message);
+    operation_set_error(op);
     op->undoing = true;
     operation_undo_on(op);
 }

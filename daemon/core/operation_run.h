@@ -33,6 +33,8 @@ void operation_turn(struct operation_entry *op);
 void operation_record(struct operation_entry *op);
 /* Called when it is over: next of its queue, oldest ended ones forgotten. */
 void operation_retire(struct operation_entry *op);
+/* Out of the registry: nobody finds it any more. */
+void operation_drop(struct operation_entry *op);
 /* Lets the first of the entry's queue begin. */
 void operation_queue_next(struct operation_entry *op);
 

@@ -26,7 +26,7 @@ struct operation_entry *operation_find_within(struct core *core, const struct la
 {
     struct operation_engine *engine = core->operations;
     struct operation_entry *found = map_find(&engine->by_id, ref);
-    if (found && operation_is_within(found, scope, principal))
+    if (found && found->recorded && operation_is_within(found, scope, principal))
         return found;
     found = NULL;
     size_t n = strlen(ref), matches = 0;
@@ -34,7 +34,8 @@ struct operation_entry *operation_find_within(struct core *core, const struct la
         list_foreach(l, &engine->all)
         {
             struct operation_entry *op = container_of(l, struct operation_entry, link);
-            if (strncmp(op->op.id, ref, n) == 0 && operation_is_within(op, scope, principal)) {
+            if (op->recorded && strncmp(op->op.id, ref, n) == 0 &&
+                operation_is_within(op, scope, principal)) {
                 found = op;
                 matches++;
             }

@@ -15,6 +15,7 @@
 #include "daemon/core/image.h"
 #include "daemon/core/vm.h"
 #include "daemon/store/record.h"
+#include "daemon/store/store.h"
 #include "rpc/event/worker.h"
 
 struct record_file {
@@ -117,6 +118,44 @@ void record_keep_image(struct core *core, const struct image *image)
 void record_keep_kernel(struct core *core, const struct kernel *kernel)
 {
     record_keep(core, "kernels", kernel->id, "kernel.json", record_of_kernel(kernel));
+}
+
+/* The row is on disk, or will never be. */
+
+struct record_promise {
+    struct core *core;
+    struct image image;
+    struct kernel kernel;
+};
+
+static void record_promised(void *arg, const struct err *err)
+{
+    struct record_promise *p = arg;
+    if (!err && p->image.id[0])
+        record_keep_image(p->core, &p->image);
+    if (!err && p->kernel.id[0])
+        record_keep_kernel(p->core, &p->kernel);
+    free(p);
+}
+
+void record_keep_image_with(struct core *core, const struct image *image, struct store_txn *txn)
+{
+    struct record_promise *p = calloc(1, sizeof(*p));
+    if (!p)
+        return; /* the next start looks */
+    p->core = core;
+    p->image = *image;
+    store_on_commit(txn, record_promised, p);
+}
+
+void record_keep_kernel_with(struct core *core, const struct kernel *kernel, struct store_txn *txn)
+{
+    struct record_promise *p = calloc(1, sizeof(*p));
+    if (!p)
+        return;
+    p->core = core;
+    p->kernel = *kernel;
+    store_on_commit(txn, record_promised, p);
 }
 
 void record_keep_all(struct core *core)

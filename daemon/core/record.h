@@ -12,6 +12,7 @@ struct err;
 struct image;
 struct kernel;
 struct record_keeper;
+struct store_txn;
 struct vm;
 
 struct record_keeper *record_keeper_new(struct core *core, struct err *err);
@@ -22,6 +23,9 @@ void record_keeper_free(struct record_keeper *k);
 void record_keep_vm(struct core *core, const struct vm *vm);
 void record_keep_image(struct core *core, const struct image *image);
 void record_keep_kernel(struct core *core, const struct kernel *kernel);
+/* When txn is on disk. */
+void record_keep_image_with(struct core *core, const struct image *image, struct store_txn *txn);
+void record_keep_kernel_with(struct core *core, const struct kernel *kernel, struct store_txn *txn);
 /* All that the registries have. */
 void record_keep_all(struct core *core);
 

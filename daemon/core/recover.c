@@ -142,7 +142,7 @@ static void recovery_stored(void *arg, const struct err *err)
     if (err) {
         recovery_say(&p->item, err);
         if (p->vm)
-            vm_remove(p->vm, NULL);
+            vm_withdraw(p->vm);
     } else {
         p->item.outcome = RECOVER_LISTED;
         recovery_forget(p);
@@ -242,7 +242,7 @@ static void recover_one(struct recovery_part *p)
         return;
     }
     p->of->left++;
-    store_commit(p->of->core->store, txn, recovery_stored, p);
+    store_propose(p->of->core->store, txn, recovery_stored, p);
 }
 
 /* What a VM is on comes before it. */

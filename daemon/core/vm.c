@@ -43,8 +43,10 @@ struct vm_entry *vm_ref(struct vm_entry *e)
 
 void vm_unref(struct vm_entry *e)
 {
-    if (--e->refs == 0)
-        free(e);
+    if (--e->refs > 0)
+        return;
+    free(e->shown);
+    free(e);
 }
 
 /* By creation, as the store would load it: one that is recovered may be older than the last. */
@@ -84,7 +86,10 @@ static struct vm_entry *vm_enter(struct vm_registry *r, const struct vm *vm)
 
 static int vm_load_each(void *arg, const struct vm *vm)
 {
-    return vm_enter(arg, vm) ? 0 : -1;
+    struct vm_entry *e = vm_enter(arg, vm);
+    if (e)
+        e->committed = true;
+    return e ? 0 : -1;
 }
 
 struct vm_registry *vm_registry_new(struct core *core, struct err *err)
@@ -221,6 +226,11 @@ struct vm_entry *vm_find_id(struct core *core, const char *id)
     return map_find(&core->vms->by_id, id);
 }
 
+static bool vm_may_be_found(const struct vm_entry *e, const struct labels *scope)
+{
+    return e->committed && scope_has_vm(scope, &e->vm);
+}
+
 static struct vm_entry *vm_find_prefix(struct core *core, const struct labels *scope,
                                        const char *ref, struct err *err)
 {
@@ -228,7 +238,7 @@ static struct vm_entry *vm_find_prefix(struct core *core, const struct labels *s
     size_t n = strlen(ref), matches = 0, used = 0;
     char names[320] = "";
     for (struct vm_entry *e = NULL; (e = vm_next(core, e));) {
-        if (strncmp(e->vm.id, ref, n) != 0 || !scope_has_vm(scope, &e->vm))
+        if (strncmp(e->vm.id, ref, n) != 0 || !vm_may_be_found(e, scope))
             continue;
         found = e;
         if (matches++ < CANDIDATES_SHOWN && used < sizeof(names))
@@ -252,9 +262,9 @@ struct vm_entry *vm_find_within(struct core *core, const struct labels *scope, c
                                 struct err *err)
 {
     struct vm_entry *e = map_find(&core->vms->by_id, ref);
-    if (!e || !scope_has_vm(scope, &e->vm))
+    if (!e || !vm_may_be_found(e, scope))
         e = map_find(&core->vms->by_name, ref);
-    if (e && scope_has_vm(scope, &e->vm))
+    if (e && vm_may_be_found(e, scope))
         return e;
     if (!*ref) {
         err_set(err, ERR_INVALID, "which VM? Give its name or id");
@@ -294,18 +304,67 @@ void vm_resource(const struct vm_entry *e, char resource[96])
 
 /* Records */
 
+const struct vm *vm_shown(const struct vm_entry *e)
+{
+    return !e->committed ? NULL : e->shown ? e->shown : &e->vm;
+}
+
+void vm_edit(struct vm_entry *e)
+{
+    if (!e->committed || e->shown)
+        return;
+    e->shown = malloc(sizeof(*e->shown));
+    if (e->shown)
+        *e->shown = e->vm;
+    else
+        log_error(e->vm.id, "out of memory: a change is shown before it is on disk");
+}
+
+/* A version on its way to the disk. */
+struct vm_version {
+    struct vm_entry *e; /* referenced */
+    struct vm vm;
+};
+
+static void vm_written(void *arg, const struct err *err)
+{
+    struct vm_version *v = arg;
+    struct vm_entry *e = v->e;
+    e->n_unwritten--;
+    if (!err) {
+        e->committed = true;
+        if (e->n_unwritten == 0) {
+            free(e->shown);
+            e->shown = NULL;
+        } else if (e->shown || (e->shown = malloc(sizeof(*e->shown)))) {
+            *e->shown = v->vm;
+        }
+        vm_notify(e);
+    }
+    vm_unref(e);
+    free(v);
+}
+
+static void vm_ignore(void *arg, const struct err *err)
+{
+    (void)arg, (void)err; /* vm_written has it */
+}
+
 void vm_save(struct vm_entry *e, struct store_txn *txn)
 {
     if (e->removed)
         return;
+    struct vm_version *v = malloc(sizeof(*v));
+    struct store_txn *own = txn ? NULL : store_txn_new();
     e->vm.updated_ns = clock_real_ns();
-    if (txn) {
-        store_put_vm(txn, &e->vm);
-        return;
+    store_put_vm(txn ? txn : own, &e->vm);
+    if (v) {
+        *v = (struct vm_version){.e = vm_ref(e), .vm = e->vm};
+        e->n_unwritten++;
+        store_on_commit(txn ? txn : own, vm_written, v);
     }
-    struct store_txn *own = store_txn_new();
-    store_put_vm(own, &e->vm);
-    store_commit(e->core->store, own, NULL, NULL);
+    if (own)
+        store_commit(e->core->store, own, vm_ignore, NULL);
 }
 
 int vm_name_check_free(const struct core *core, const struct labels *scope, const char *name,
@@ -332,6 +391,27 @@ struct vm_entry *vm_add(struct core *core, const struct vm *vm, struct err *err)
     return e;
 }
 
+static void vm_leave(struct vm_entry *e)
+{
+    struct vm_registry *r = e->core->vms;
+    if (e->removed || !r)
+        return;
+    map_take(&r->by_id, e->vm.id);
+    map_take(&r->by_name, e->vm.name);
+    list_remove(&e->link);
+    e->removed = true;
+    vm_notify(e);
+    vm_unref(e);
+}
+
+static void vm_deleted(void *arg, const struct err *err)
+{
+    struct vm_entry *e = arg;
+    if (!err)
+        vm_leave(e);
+    vm_unref(e);
+}
+
 void vm_remove(struct vm_entry *e, struct store_txn *txn)
 {
     if (e->removed)
@@ -344,12 +424,13 @@ void vm_remove(struct vm_entry *e, struct store_txn *txn)
     vm_resource(e, resource);
     event_emit(core, txn, "vm.deleted", resource, e->vm.name, NULL);
     scope_remember(core, &e->vm);
-    map_take(&core->vms->by_id, e->vm.id);
-    map_take(&core->vms->by_name, e->vm.name);
-    list_remove(&e->link);
-    e->removed = true;
-    vm_notify(e);
-    vm_unref(e);
+    store_on_commit(txn, vm_deleted, vm_ref(e));
+}
+
+void vm_withdraw(struct vm_entry *e)
+{
+    reconcile_forget(e);
+    vm_leave(e);
 }
 
 int vm_rename(struct vm_entry *e, const char *name, struct err *err)
@@ -359,6 +440,7 @@ int vm_rename(struct vm_entry *e, const char *name, struct err *err)
         return 0;
     if (vm_name_check_free(e->core, NULL, name, err) < 0)
         return -1;
+    vm_edit(e);
     /* The key lives in the record: out before it changes. */
     map_take(&r->by_name, e->vm.name);
     snprintf(e->vm.name, sizeof(e->vm.name), "%s", name);
@@ -439,6 +521,7 @@ int vm_set_state(struct vm_entry *e, enum vm_state state, const char *stage, con
                   vm_state_name(state));
         return -1;
     }
+    vm_edit(e);
     vm_apply_state(e, state, stage, reason);
     log_info(resource, "%s -> %s%s%s", vm_state_name(from), vm_state_name(state),
              reason ? ": " : "", reason ? reason : "");
@@ -447,8 +530,8 @@ int vm_set_state(struct vm_entry *e, enum vm_state state, const char *stage, con
     struct operation_entry *op = e->core->operations ? operation_running(e->core, resource) : NULL;
     event_emit(e->core, txn ? txn : own, "vm.state", resource, vm_state_name(state),
                op ? op->op.id : NULL);
-    if (!txn)
-        store_commit(e->core->store, own, NULL, NULL);
+    if (own)
+        store_commit(e->core->store, own, vm_ignore, NULL);
     vm_notify(e);
     return 0;
 }

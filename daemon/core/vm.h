@@ -1,8 +1,10 @@
 /* VMs: registry, references, and the one setter of state. On the loop's thread.
  *
  * A vm_entry is what the daemon holds of a VM: the durable record, its machine (VMM) and its agent
- * client while it runs. Only vm.c changes vm.runtime.state; everybody else asks. See vm_machine.h
- * for the process, vm_agent.h for the guest, vm_ops.h for what users ask for. */
+ * client while it runs. Only vm.c changes vm.runtime.state; everybody else asks. The record is the
+ * working copy that decisions are made by; what others see of it is the version that is on disk
+ * (vm_shown). Who changes it says vm_edit before and vm_save after. See vm_machine.h for the
+ * process, vm_agent.h for the guest, vm_ops.h for what users ask for. */
 #ifndef BANGER_DAEMON_CORE_VM_H
 #define BANGER_DAEMON_CORE_VM_H
 
@@ -32,6 +34,9 @@ struct vm_entry {
     struct vm_handles handles;   /* cache; see handles.h */
     struct list link;            /* registry, by creation */
     uint32_t refs;               /* an entry outlives its removal while someone looks at it */
+    bool committed;              /* some version of the record is on disk: it may be seen */
+    struct vm *shown;            /* that version, while a newer one is on its way; else NULL */
+    uint32_t n_unwritten;        /* versions on their way */
     bool removed;
 
     bool machine_live;             /* started or adopted, and not seen to end */
@@ -72,17 +77,25 @@ void vm_unref(struct vm_entry *e);
 /* "vm/ID": the resource of its operations and events. */
 void vm_resource(const struct vm_entry *e, char resource[96]);
 
-/* Adds a record (copied) to the registry; vm_save writes it. ERR_EXISTS (VM_NAME_TAKEN). */
+/* The record as it is on disk; NULL: none is yet. Borrowed until the next return to the loop. */
+const struct vm *vm_shown(const struct vm_entry *e);
+/* Adds a record (copied) to the registry; vm_save writes it, and until that is on disk nobody finds
+ * it but by vm_find_id. ERR_EXISTS (VM_NAME_TAKEN). */
 struct vm_entry *vm_add(struct core *core, const struct vm *vm, struct err *err);
-/* Takes it out of the registry, with its sessions; rows in txn. Its machine must have been closed.
- */
+/* Takes back a vm_add whose record has not come to the disk, and never will. */
+void vm_withdraw(struct vm_entry *e);
+/* Rows into txn; when they are gone from the disk it leaves the registry, with its sessions. Its
+ * machine must have been closed. */
 void vm_remove(struct vm_entry *e, struct store_txn *txn);
 /* ERR_EXISTS (VM_NAME_TAKEN) when a VM has it; says which to whom the scope shows it. */
 int vm_name_check_free(const struct core *core, const struct labels *scope, const char *name,
                        struct err *err);
 /* ERR_EXISTS (VM_NAME_TAKEN) when another VM has it. */
 int vm_rename(struct vm_entry *e, const char *name, struct err *err);
-/* The record as it is, into txn or, where NULL, a transaction of its own. */
+/* Before a change of the record; harmless again and again. */
+void vm_edit(struct vm_entry *e);
+/* The record as it is, into txn or, where NULL, a transaction of its own. Watchers are told when it
+ * is on disk. */
 void vm_save(struct vm_entry *e, struct store_txn *txn);
 
 /* The one setter of state: checks the move against the table, writes the record (txn as in

@@ -59,6 +59,7 @@ static void vm_agent_link_up(void *arg, const struct agent_hello *hello)
     struct vm_entry *e = arg;
     e->link_synced = false;
     if (strcmp(e->vm.boot_id, hello->boot_id) != 0) {
+        vm_edit(e);
         snprintf(e->vm.boot_id, sizeof(e->vm.boot_id), "%s", hello->boot_id);
         vm_save(e, NULL);
     }

@@ -160,6 +160,13 @@ static void vm_create_record(struct operation_entry *op, struct store_txn *txn)
     event_emit(op->core, txn, "vm.created", op->op.resource, e->vm.name, op->op.id);
 }
 
+static void vm_create_withdraw(struct operation_entry *op)
+{
+    struct vm_entry *e = vm_run_find(op);
+    if (e)
+        vm_withdraw(e);
+}
+
 static void vm_create_preparing(struct operation_entry *op, struct store_txn *txn)
 {
     struct vm_entry *e = vm_run_find(op);
@@ -201,6 +208,7 @@ const struct operation_kind vm_create_kind = {
     .steps = vm_create_steps,
     .n_steps = sizeof(vm_create_steps) / sizeof(vm_create_steps[0]),
     .record = vm_create_record,
+    .withdraw = vm_create_withdraw,
     .finish = vm_create_finish,
     .abort = vm_run_abort,
     .free_data = vm_run_free,

@@ -79,6 +79,7 @@ static void vm_update_apply(struct vm_entry *e, const struct vm_update_request *
                             const struct labels *labels)
 {
     struct vm_spec *spec = &e->vm.spec;
+    vm_edit(e);
     uint32_t cpus = req->cpus ? req->cpus : spec->cpus;
     uint64_t memory_bytes = req->memory_bytes ? req->memory_bytes : spec->memory_bytes;
     bool machine_changes = cpus != spec->cpus || memory_bytes != spec->memory_bytes;
@@ -102,6 +103,21 @@ static void vm_update_record(struct operation_entry *op, struct store_txn *txn)
     event_emit(op->core, txn, "vm.updated", op->op.resource, e->vm.name, op->op.id);
 }
 
+static void vm_update_withdraw(struct operation_entry *op)
+{
+    const struct vm_update *old = op->data;
+    struct vm_entry *e = vm_run_find(op);
+    if (!e)
+        return;
+    vm_rename(e, old->name, NULL);
+    access_labels_changed(op->core, &e->vm.labels, &old->labels);
+    e->vm.spec = old->spec;
+    e->vm.labels = old->labels;
+    e->vm.generation = old->generation;
+    e->restart_required = old->restart_required;
+    vm_notify(e);
+}
+
 static void vm_update_run(struct operation_entry *op)
 {
     const struct vm_entry *e = vm_run_find(op);
@@ -120,6 +136,7 @@ static void vm_update_undo(struct operation_entry *op)
         return;
     }
     access_labels_changed(op->core, &e->vm.labels, &old->labels);
+    vm_edit(e);
     e->vm.spec = old->spec;
     e->vm.labels = old->labels;
     e->vm.generation = old->generation;
@@ -139,6 +156,7 @@ const struct operation_kind vm_update_kind = {
     .n_steps = 1,
     .unqueued = true,
     .record = vm_update_record,
+    .withdraw = vm_update_withdraw,
     .free_data = free,
 };
 

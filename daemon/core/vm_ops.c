@@ -77,7 +77,7 @@ struct operation_entry *vm_create_start(struct core *core, const struct vm_creat
         .kind = &vm_create_kind, .resource = resource, .params = params, .meta = meta};
     struct operation_entry *op = operation_start(core, &what, err);
     if (!op)
-        vm_remove(e, NULL);
+        vm_withdraw(e);
     return op;
 }
 

@@ -81,7 +81,9 @@ static void look(struct waiting *w)
     bool ready = w->op->over || (w->until == UNTIL_RECORDED && w->op->recorded);
     if (!ready)
         return;
-    if (w->until == EVERY_CHANGE)
+    if (!w->op->recorded)
+        rpc_call_finish(w->call, &w->op->err);
+    else if (w->until == EVERY_CHANGE)
         rpc_call_finish(w->call, &err);
     else
         reply_view(w->call, w->op);
@@ -197,7 +199,8 @@ static void handle_list(void *self, struct rpc_call *call,
     char token[PAGE_TOKEN_BYTES] = "";
     size_t n = 0;
     for (struct operation_entry *op = NULL; (op = operation_next(core, op));) {
-        if ((request->active_only && op->over) || !operation_is_within(op, scope, principal))
+        if (!op->recorded || (request->active_only && op->over) ||
+            !operation_is_within(op, scope, principal))
             continue;
         if (*request->resource && strcmp(request->resource, op->op.resource) != 0)
             continue;

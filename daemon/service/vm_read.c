@@ -19,11 +19,12 @@
 #include "daemon/service/service.h"
 #include "daemon/service/view.h"
 
+/* Of what is on disk (vm_shown), as all that is told of a record. */
 static void fill_view(struct vm_view *view, const struct vm_entry *e)
 {
     /* The view borrows: conditions live in its own storage. */
     size_t n = vm_get_conditions(e, view->condition_models);
-    vm_view_fill(view, &e->vm, view->condition_models, n);
+    vm_view_fill(view, vm_shown(e), view->condition_models, n);
 }
 
 void vm_service_get(void *self, struct rpc_call *call, const Banger__V1__GetVMRequest *request)
@@ -60,8 +61,9 @@ void vm_service_list(void *self, struct rpc_call *call, const Banger__V1__ListVM
     const struct vm *last = NULL;
     size_t n = 0;
     for (struct vm_entry *e = NULL; (e = vm_next(core, e));) {
-        if (!page_is_after(&page, e->vm.created_ns, e->vm.id) || !scope_has_vm(scope, &e->vm) ||
-            !(states >> e->vm.runtime.state & 1) || !labels_match(&e->vm.labels, request->selector))
+        const struct vm *vm = vm_shown(e);
+        if (!vm || !page_is_after(&page, vm->created_ns, vm->id) || !scope_has_vm(scope, vm) ||
+            !(states >> vm->runtime.state & 1) || !labels_match(&vm->labels, request->selector))
             continue;
         if (page_is_full(&page)) {
             page_token(token, last->created_ns, last->id);
@@ -70,7 +72,7 @@ void vm_service_list(void *self, struct rpc_call *call, const Banger__V1__ListVM
         fill_view(&views[n], e);
         list[n] = &views[n].vm;
         page_add(&page, &list[n]->base);
-        last = &e->vm;
+        last = vm;
         n++;
     }
     Banger__V1__ListVMsResponse response = BANGER__V1__LIST_VMS_RESPONSE__INIT;

@@ -36,19 +36,46 @@ static void sql_add_names(struct sql *s, const struct table *t)
         sql_add(s, "%s%s", i ? ", " : "", t->columns[i].name);
 }
 
-int store_sqlite_error(sqlite3 *db, struct err *err, const char *what)
+static int sqlite_error(int rc, struct err *err, const char *what, const char *why)
 {
-    int rc = sqlite3_errcode(db);
     enum err_code code = ERR_INTERNAL;
     if (rc == SQLITE_FULL || rc == SQLITE_TOOBIG || rc == SQLITE_NOMEM)
         code = ERR_LIMIT;
-    else if (rc == SQLITE_BUSY || rc == SQLITE_LOCKED || rc == SQLITE_IOERR)
-        code = ERR_UNAVAILABLE;
     else if (rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB)
         code = ERR_DATA_LOSS;
     else if (rc == SQLITE_CONSTRAINT)
         code = ERR_EXISTS;
-    return err_set(err, code, "%s: %s", what, sqlite3_errmsg(db));
+    else if (store_code_is_transient(rc))
+        code = ERR_UNAVAILABLE;
+    return err_set(err, code, "%s: %s", what, why);
+}
+
+int store_sqlite_error(sqlite3 *db, struct err *err, const char *what)
+{
+    return sqlite_error(sqlite3_errcode(db), err, what, sqlite3_errmsg(db));
+}
+
+int store_code_error(int rc, struct err *err, const char *what)
+{
+    return sqlite_error(rc, err, what, sqlite3_errstr(rc));
+}
+
+bool store_code_is_transient(int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PROTOCOL:
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_NOMEM:
+        return true;
+    default:
+        return false;
+    }
 }
 
 static sqlite3_stmt *prepare(sqlite3 *db, const char *sql, struct err *err)

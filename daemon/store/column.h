@@ -4,6 +4,7 @@
 #define BANGER_DAEMON_STORE_COLUMN_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct err;
@@ -45,6 +46,10 @@ int table_read(sqlite3_stmt *stmt, const struct table *t, void *row, struct err 
 
 /* Sets err from the database's last error: full disk and locks get their own codes. */
 int store_sqlite_error(sqlite3 *db, struct err *err, const char *what);
+/* The same of a bare code of SQLite's. */
+int store_code_error(int rc, struct err *err, const char *what);
+/* True where the same may succeed later: the disk is full, locked, failing, read-only for now. */
+bool store_code_is_transient(int rc);
 
 extern const struct table vm_table, session_table, operation_table, image_table, kernel_table,
     event_table, request_table, identity_table, token_table, audit_table;

@@ -1,32 +1,15 @@
-/* Opening, committing, closing; see store.h.
- *
- * The loop's thread owns the queue. One batch at a time is with the worker; whatever is committed
- * meanwhile makes the next batch, so that a burst costs one fsync, not one each. Within a batch
- * every transaction has its savepoint: one that fails takes nobody along. */
+/* Opening, loading, closing; see store.h. Commits are in commit.c. */
 #include "daemon/store/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "daemon/store/column.h"
 #include "daemon/store/migrations.h"
-#include "daemon/store/txn.h"
-#include "rpc/event/loop.h"
-#include "rpc/event/worker.h"
+#include "daemon/store/store_internal.h"
 
-struct store {
-    struct loop *loop;
-    struct workers *worker;
-    sqlite3 *db;
-    struct statements statements;
-    char epoch[ID_BYTES];
-    struct list waiting; /* store_txn: the next batch */
-    struct list batch;   /* with the worker now */
-    struct job job;
-    bool running; /* job is with the worker */
-};
+enum { BUSY_MS = 5000 };
 
 static int open_database(struct store *s, const char *path, struct err *err)
 {
@@ -36,17 +19,30 @@ static int open_database(struct store *s, const char *path, struct err *err)
         return err_wrap(err, "cannot open database %s", path);
     }
     sqlite3_extended_result_codes(s->db, 0);
-    sqlite3_busy_timeout(s->db, 5000);
-    /* 1 MiB of page cache: the daemon reads rows only at start. */
+    sqlite3_busy_timeout(s->db, BUSY_MS);
+    /* Exclusive from the first access on: nobody else can lock us out while the daemon runs, nor
+     * write beside it, and the index of the log needs no file. 1 MiB of page cache: the daemon
+     * reads rows only at start. */
     if (sqlite3_exec(s->db,
-                     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                     "PRAGMA foreign_keys = ON; PRAGMA cache_size = -1024;"
+                     "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
+                     "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                     "PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY;"
                      "PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 16777216;",
                      NULL, NULL, NULL) != SQLITE_OK) {
         store_sqlite_error(s->db, err, path);
         return err_wrap(err, "cannot set up database");
     }
     return 0;
+}
+
+static int load_last_seq(struct store *s, struct err *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(s->db, "SELECT ifnull(max(seq), 0) FROM events", -1, &stmt, NULL);
+    if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+        s->last_seq = (uint64_t)sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_ROW ? 0 : store_sqlite_error(s->db, err, "cannot read the event log");
 }
 
 static int load_epoch(struct store *s, struct err *err)
@@ -68,12 +64,12 @@ struct store *store_open(struct loop *loop, const char *path, struct err *err)
         return NULL;
     }
     s->loop = loop;
-    list_init(&s->waiting);
-    list_init(&s->batch);
-    list_init(&s->job.link);
-    if (open_database(s, path, err) < 0 || migrations_apply(s->db, 0, err) < 0 ||
-        load_epoch(s, err) < 0 || statements_prepare(&s->statements, s->db, err) < 0)
+    reserve_init(&s->reserve, path);
+    if (store_queue_init(s, err) < 0 || open_database(s, path, err) < 0 ||
+        migrations_apply(s->db, 0, err) < 0 || load_epoch(s, err) < 0 ||
+        load_last_seq(s, err) < 0 || statements_prepare(&s->statements, s->db, err) < 0)
         goto fail;
+    reserve_keep(&s->reserve);
     s->worker = workers_new(loop, "store", 1, 1, err);
     if (!s->worker)
         goto fail;
@@ -83,165 +79,24 @@ fail:
     return NULL;
 }
 
+uint64_t store_last_seq(const struct store *store)
+{
+    return store->last_seq;
+}
+
 const char *store_epoch(const struct store *store)
 {
     return store->epoch;
-}
-
-static int apply_in_savepoint(struct store *s, struct store_txn *txn)
-{
-    if (sqlite3_exec(s->db, "SAVEPOINT txn", NULL, NULL, NULL) != SQLITE_OK)
-        return store_sqlite_error(s->db, &txn->err, "savepoint");
-    if (txn_apply(txn, &s->statements, &txn->err) < 0) {
-        sqlite3_exec(s->db, "ROLLBACK TO txn; RELEASE txn", NULL, NULL, NULL);
-        return -1;
-    }
-    if (sqlite3_exec(s->db, "RELEASE txn", NULL, NULL, NULL) != SQLITE_OK)
-        return store_sqlite_error(s->db, &txn->err, "release");
-    return 0;
-}
-
-/* Nothing of the batch is there any more. */
-static void fail_rest(struct store *s, const struct err *why)
-{
-    list_foreach(at, &s->batch)
-    {
-        struct store_txn *txn = container_of(at, struct store_txn, link);
-        if (txn->err.code == ERR_NONE)
-            txn->err = *why;
-    }
-}
-
-static void fail_batch(struct store *s, const char *what)
-{
-    struct err err;
-    store_sqlite_error(s->db, &err, what);
-    sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-    fail_rest(s, &err);
-}
-
-/* On the worker. */
-static void run_batch(struct job *job)
-{
-    struct store *s = container_of(job, struct store, job);
-    if (sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK) {
-        fail_batch(s, "begin");
-        return;
-    }
-    list_foreach(at, &s->batch)
-    {
-        struct store_txn *txn = container_of(at, struct store_txn, link);
-        apply_in_savepoint(s, txn);
-        /* A full disk makes SQLite roll everything back, not the savepoint alone; what came next
-         * would be committed by itself, and then be said to have failed. */
-        if (sqlite3_get_autocommit(s->db)) {
-            fail_rest(s, &txn->err);
-            return;
-        }
-    }
-    if (sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
-        fail_batch(s, "commit");
-}
-
-static void start_batch(struct store *s);
-
-/* On the loop's thread. */
-static void finish_batch(struct job *job)
-{
-    struct store *s = container_of(job, struct store, job);
-    struct list finished;
-    list_init(&finished);
-    list_foreach(at, &s->batch)
-    {
-        list_remove(at);
-        list_add_tail(&finished, at);
-    }
-    s->running = false;
-    start_batch(s);
-    size_t n_failed = 0; /* told once a batch: a full disk fails thousands */
-    list_foreach(at, &finished)
-    {
-        n_failed += container_of(at, struct store_txn, link)->err.code != ERR_NONE;
-    }
-    for (struct list *at; (at = list_first(&finished));) {
-        struct store_txn *txn = container_of(at, struct store_txn, link);
-        list_remove(at);
-        bool failed = txn->err.code != ERR_NONE;
-        if (failed && n_failed > 0)
-            log_err(LOG_LEVEL_ERROR, "store", &txn->err, "%zu transactions not committed",
-                    n_failed);
-        if (failed)
-            n_failed = 0;
-        if (txn->done)
-            txn->done(txn->arg, failed ? &txn->err : NULL);
-        store_txn_free(txn);
-    }
-}
-
-static void start_batch(struct store *s)
-{
-    if (s->running || list_empty(&s->waiting) || !s->worker)
-        return;
-    list_foreach(at, &s->waiting)
-    {
-        list_remove(at);
-        list_add_tail(&s->batch, at);
-    }
-    s->job.run = run_batch;
-    s->job.done = finish_batch;
-    s->running = true;
-    if (workers_submit(s->worker, &s->job, NULL) < 0) {
-        /* Only while closing: store_close finishes what is left. */
-        s->running = false;
-        list_foreach(at, &s->batch)
-        {
-            list_remove(at);
-            list_add_tail(&s->waiting, at);
-        }
-    }
-}
-
-/* A txn that could not even be made still gets its done(), later. */
-static struct store_txn *txn_or_placeholder(struct store_txn *txn)
-{
-    if (txn)
-        return txn;
-    txn = store_txn_new();
-    if (txn)
-        txn->out_of_memory = true;
-    return txn;
-}
-
-void store_commit(struct store *store, struct store_txn *txn,
-                  void (*done)(void *arg, const struct err *err), void *arg)
-{
-    txn = txn_or_placeholder(txn);
-    if (!txn) {
-        log_error("store", "out of memory: the daemon cannot go on");
-        abort(); /* twice out of memory for 600 bytes: nothing durable could be said any more */
-    }
-    txn->done = done;
-    txn->arg = arg;
-    list_add_tail(&store->waiting, &txn->link);
-    start_batch(store);
 }
 
 void store_close(struct store *s)
 {
     if (!s)
         return;
+    s->closing = true;
     workers_close(s->worker);
     s->worker = NULL;
-    /* What done() callbacks committed while the worker was closing. */
-    for (int round = 0; round < 16 && !list_empty(&s->waiting); round++) {
-        list_foreach(at, &s->waiting)
-        {
-            list_remove(at);
-            list_add_tail(&s->batch, at);
-        }
-        run_batch(&s->job);
-        finish_batch(&s->job);
-    }
+    store_queue_close(s);
     statements_done(&s->statements);
     sqlite3_close(s->db);
     free(s);

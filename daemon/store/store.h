@@ -1,18 +1,23 @@
 /* The durable half of the daemon: SQLite, the only place with SQL.
  *
  * Memory is what the daemon reads from (the core loads everything at start), the store is what
- * survives. Changes are collected in a transaction on the loop's thread and committed on the
- * store's own worker, in order; commits that wait together share one fsync. No kernel handle (pid,
- * tap, loop, dm) has a column anywhere: see tests/unit/store. */
+ * survives, and memory follows the disk: what a client, an event or another module may see is
+ * committed first. Changes are collected in a transaction on the loop's thread and committed on the
+ * store's own worker, in order; commits that wait together share one fsync.
+ *
+ * A disk that refuses (full, locked, failing) is a state of the store, not an answer: what has
+ * happened waits, in order, until it is written; what was only asked for is given up after a moment
+ * and may be tried again. No kernel handle (pid, tap, loop, dm) has a column anywhere: see
+ * tests/unit/store. */
 #ifndef BANGER_DAEMON_STORE_STORE_H
 #define BANGER_DAEMON_STORE_STORE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "daemon/model/model.h"
 
-struct err;
 struct loop;
 struct store;
 struct store_txn;
@@ -21,8 +26,36 @@ struct store_txn;
  * migrations.c), starts the worker. ERR_PRECONDITION: the schema is newer than this program.
  * Blocking. */
 struct store *store_open(struct loop *loop, const char *path, struct err *err);
-/* Commits what is queued, calls outstanding done()s, closes. */
+/* Commits what is queued, calls outstanding done()s, closes. What the disk refuses even now is told
+ * ERR_UNAVAILABLE. */
 void store_close(struct store *store);
+
+enum store_state {
+    STORE_WRITABLE,
+    STORE_RETRYING, /* the disk refuses; tried again by itself until it does not */
+    STORE_BROKEN,   /* what is there is no database any more: nothing is written until a restart */
+};
+
+struct store_health {
+    enum store_state state;
+    struct err err;   /* why, unless WRITABLE */
+    int64_t since_ns; /* of the state */
+    uint32_t tries;   /* since then */
+    size_t waiting;   /* transactions */
+};
+
+/* Borrowed until the next return to the loop. */
+const struct store_health *store_health(const struct store *store);
+/* 0, or -1 with ERR_UNAVAILABLE (STORE_UNAVAILABLE) or ERR_DATA_LOSS (STORE_BROKEN). */
+int store_check_writable(const struct store *store, struct err *err);
+/* changed() is called on the loop after each change of the state. One listener. */
+void store_on_health(struct store *store, void (*changed)(void *arg), void *arg);
+/* written() is called on the loop with each event that is on disk, in the order of their numbers,
+ * before hooks and done() of its transaction. One listener. */
+void store_on_event(struct store *store, void (*written)(void *arg, const struct event *event),
+                    void *arg);
+/* Of the newest event on disk; while nothing is being committed. */
+uint64_t store_last_seq(const struct store *store);
 
 /* Random word made with the database: the epoch of its events. */
 const char *store_epoch(const struct store *store);
@@ -64,7 +97,9 @@ int store_load_requests(struct store *store, int64_t newer_than_ns,
                         int (*each)(void *arg, const struct store_request *r), void *arg,
                         struct err *err);
 
-/* A transaction copies what it is given. Out of memory is remembered and reported at the commit. */
+/* A transaction copies what it is given; out of memory for a row is remembered and reported at the
+ * commit. Never NULL: without memory for so little, nothing durable can be said any more, and the
+ * daemon ends here (VMs run on). */
 struct store_txn *store_txn_new(void);
 void store_txn_free(struct store_txn *txn);
 void store_put_vm(struct store_txn *txn, const struct vm *vm);
@@ -79,6 +114,7 @@ void store_delete_kernel(struct store_txn *txn, const char *id);
 void store_put_identity(struct store_txn *txn, const struct identity *identity);
 void store_put_token(struct store_txn *txn, const struct token *token);
 void store_delete_token(struct store_txn *txn, const char *key);
+/* Its seq is given by the store, as it commits. */
 void store_add_event(struct store_txn *txn, const struct event *event);
 void store_put_request(struct store_txn *txn, const struct store_request *request);
 void store_add_audit(struct store_txn *txn, const struct audit_entry *entry);
@@ -103,9 +139,26 @@ void store_read_audit(struct store_txn *txn, struct audit_page *page);
 void store_trim(struct store_txn *txn, uint64_t events_before_seq, int64_t operations_before_ns,
                 int64_t requests_before_ns);
 
-/* Takes txn (NULL txn: out of memory when it was made). done comes exactly once, later, on the
- * loop: err NULL when it is on disk, else nothing of this transaction is. done may be NULL. */
+/* fn(arg, err) is called on the loop, once, before the transaction's done(): err NULL when it is on
+ * disk. For what becomes visible then, whoever commits it; in order of adding. */
+void store_on_commit(struct store_txn *txn, void (*fn)(void *arg, const struct err *err),
+                     void *arg);
+
+/* Both take txn. done comes exactly once, later, on the loop: err NULL when it is on disk, else
+ * nothing of this transaction is, nor will be.
+ *
+ * commit is for what has happened. While the disk refuses it waits. An error means that these rows
+ * cannot be written (ERR_EXISTS, ERR_LIMIT, …: a mistake of ours), that the database is broken
+ * (ERR_DATA_LOSS), or that the daemon ends.
+ *
+ * propose is for what was asked for and has not been begun: given up with ERR_UNAVAILABLE
+ * (STORE_UNAVAILABLE) when the disk has refused for STORE_PATIENCE_MS. */
+enum { STORE_PATIENCE_MS = 3000 };
 void store_commit(struct store *store, struct store_txn *txn,
-                  void (*done)(void *arg, const struct err *err), void *arg);
+                  void (*done)(void *arg, const struct err *err), void *arg)
+    __attribute__((nonnull(1, 2, 3)));
+void store_propose(struct store *store, struct store_txn *txn,
+                   void (*done)(void *arg, const struct err *err), void *arg)
+    __attribute__((nonnull(1, 2, 3)));
 
 #endif

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "daemon/store/column.h"
+#include "daemon/store/fault.h"
 #include "daemon/store/store.h"
 
 struct change {
@@ -75,14 +77,50 @@ void statements_done(struct statements *s)
         sqlite3_finalize(s->at[i]);
 }
 
+struct txn_hook {
+    struct list link;
+    void (*fn)(void *arg, const struct err *err);
+    void *arg;
+};
+
+/* For so little: see store.h. */
+static void *txn_alloc(size_t size)
+{
+    void *p = calloc(1, size);
+    if (!p) {
+        log_error("store", "out of memory: the daemon cannot go on");
+        abort();
+    }
+    return p;
+}
+
 struct store_txn *store_txn_new(void)
 {
-    struct store_txn *txn = calloc(1, sizeof(*txn));
-    if (txn) {
-        list_init(&txn->link);
-        list_init(&txn->changes);
-    }
+    struct store_txn *txn = txn_alloc(sizeof(*txn));
+    list_init(&txn->link);
+    list_init(&txn->changes);
+    list_init(&txn->hooks);
     return txn;
+}
+
+void store_on_commit(struct store_txn *txn, void (*fn)(void *arg, const struct err *err), void *arg)
+{
+    struct txn_hook *hook = txn_alloc(sizeof(*hook));
+    *hook = (struct txn_hook){.fn = fn, .arg = arg};
+    list_init(&hook->link);
+    list_add_tail(&txn->hooks, &hook->link);
+}
+
+void txn_end(struct store_txn *txn, const struct err *err)
+{
+    for (struct list *l; (l = list_first(&txn->hooks));) {
+        struct txn_hook *hook = container_of(l, struct txn_hook, link);
+        list_remove(l);
+        hook->fn(hook->arg, err);
+        free(hook);
+    }
+    txn->done(txn->arg, err);
+    store_txn_free(txn);
 }
 
 void store_txn_free(struct store_txn *txn)
@@ -96,16 +134,16 @@ void store_txn_free(struct store_txn *txn)
             session_done((struct session *)(void *)c->data);
         free(c);
     }
+    list_foreach(h, &txn->hooks) free(container_of(h, struct txn_hook, link));
     free(txn);
 }
 
 /* Appends a change with room for size bytes; NULL when out of memory, which the commit reports. */
 static void *add(struct store_txn *txn, enum statement statement, const void *data, size_t size)
 {
-    struct change *c = txn ? malloc(sizeof(*c) + size) : NULL;
+    struct change *c = malloc(sizeof(*c) + size);
     if (!c) {
-        if (txn)
-            txn->out_of_memory = true;
+        txn->out_of_memory = true;
         return NULL;
     }
     c->statement = statement;
@@ -231,21 +269,47 @@ static int apply_trim(sqlite3_stmt *stmt, const void *data, struct err *err)
     return rc == SQLITE_DONE ? 0 : -1;
 }
 
-int txn_apply(struct store_txn *txn, struct statements *s, struct err *err)
+static int apply_change(struct change *c, struct statements *s, uint64_t *last_seq, struct err *err)
 {
+    const struct table *t = statement_sources[c->statement].table;
+    sqlite3_stmt *stmt = s->at[c->statement];
+    if (c->statement == PUT_EVENT)
+        ((struct event *)(void *)c->data)->seq = ++*last_seq;
+    return !t                           ? apply_trim(stmt, c->data, err)
+           : c->statement == READ_AUDIT ? apply_read(stmt, c->data, err)
+           : is_delete(c->statement)    ? table_delete(stmt, (const char *)c->data, err)
+                                        : table_upsert(stmt, t, c->data, err);
+}
+
+int txn_apply(struct store_txn *txn, struct statements *s, uint64_t *last_seq, int *rc,
+              struct err *err)
+{
+    *rc = SQLITE_ERROR;
     if (txn->out_of_memory)
         return err_set(err, ERR_LIMIT, "out of memory collecting a transaction");
     list_foreach(at, &txn->changes)
     {
-        const struct change *c = container_of(at, struct change, link);
+        struct change *c = container_of(at, struct change, link);
         const struct table *t = statement_sources[c->statement].table;
-        sqlite3_stmt *stmt = s->at[c->statement];
-        int rc = !t                           ? apply_trim(stmt, c->data, err)
-                 : c->statement == READ_AUDIT ? apply_read(stmt, c->data, err)
-                 : is_delete(c->statement)    ? table_delete(stmt, (const char *)c->data, err)
-                                              : table_upsert(stmt, t, c->data, err);
-        if (rc < 0)
+        *rc = t && c->statement != READ_AUDIT ? store_fault_hit(t->name) : SQLITE_OK;
+        if (*rc != SQLITE_OK)
+            return store_code_error(*rc, err, t->name);
+        if (apply_change(c, s, last_seq, err) < 0) {
+            *rc = sqlite3_errcode(sqlite3_db_handle(s->at[c->statement]));
             return -1;
+        }
     }
+    *rc = SQLITE_OK;
     return 0;
+}
+
+void txn_each_event(const struct store_txn *txn, void (*each)(void *arg, const struct event *event),
+                    void *arg)
+{
+    list_foreach(at, &txn->changes)
+    {
+        const struct change *c = container_of(at, struct change, link);
+        if (c->statement == PUT_EVENT)
+            each(arg, (const struct event *)(const void *)c->data);
+    }
 }

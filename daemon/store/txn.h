@@ -45,7 +45,9 @@ void statements_done(struct statements *s);
 struct store_txn {
     struct list link;    /* in the store's queue */
     struct list changes; /* struct change */
+    struct list hooks;   /* struct txn_hook */
     bool out_of_memory;
+    bool proposed; /* may be given up while the disk refuses */
     void (*done)(void *arg, const struct err *err);
     void *arg;
     struct err err; /* outcome; ERR_NONE when committed */
@@ -54,7 +56,14 @@ struct store_txn {
 /* audit.c: steps through the rows that the page asks for. */
 int audit_page_read(sqlite3_stmt *select, struct audit_page *page, struct err *err);
 
-/* Runs every change; the caller has opened the savepoint. */
-int txn_apply(struct store_txn *txn, struct statements *s, struct err *err);
+/* Runs every change, numbering events behind *last_seq; the caller has opened the savepoint, and
+ * takes *last_seq back where it fails. *rc is SQLite's word for a failure. */
+int txn_apply(struct store_txn *txn, struct statements *s, uint64_t *last_seq, int *rc,
+              struct err *err);
+/* Calls each() with every event, in order. */
+void txn_each_event(const struct store_txn *txn, void (*each)(void *arg, const struct event *event),
+                    void *arg);
+/* Calls the hooks in order, then done(), and frees. err NULL: it is on disk. */
+void txn_end(struct store_txn *txn, const struct err *err);
 
 #endif

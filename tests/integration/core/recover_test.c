@@ -16,6 +16,7 @@
 #include "daemon/store/store.h"
 #include "tests/integration/core/world.h"
 #include "tests/support/check.h"
+#include "tests/support/commit.h"
 
 static char dir[PATH_BYTES];
 
@@ -153,7 +154,7 @@ static void publish_files(struct world *w)
     struct store_txn *txn = store_txn_new();
     CHECK_INT(kernel_publish(&w->core, &kernel, txn, NULL), 0);
     CHECK_INT(image_publish(&w->core, &image, txn, NULL), 0);
-    store_commit(w->core.store, txn, NULL, NULL);
+    commit_now(w->core.loop, w->core.store, txn);
 }
 
 /* Tests */
@@ -297,7 +298,7 @@ static void put_operation(struct world *w, const char *kind, enum op_state state
     snprintf(op.params, sizeof(op.params), "%s", params);
     struct store_txn *txn = store_txn_new();
     store_put_operation(txn, &op);
-    store_commit(w->core.store, txn, NULL, NULL);
+    commit_now(w->core.loop, w->core.store, txn);
 }
 
 static void on_deleted(void *arg, const struct err *err)

@@ -15,6 +15,7 @@
 #include "daemon/core/vm_ops.h"
 #include "daemon/store/store.h"
 #include "rpc/event/worker.h"
+#include "tests/support/commit.h"
 
 enum { WORKERS = 4, WORKERS_QUEUED = 1000 };
 
@@ -70,7 +71,7 @@ static bool publish_assets(struct core *c, struct err *err)
     json_decref(all);
     struct store_txn *txn = store_txn_new();
     ok = ok && kernel_publish(c, &kernel, txn, err) == 0 && image_publish(c, &image, txn, err) == 0;
-    store_commit(c->store, txn, NULL, NULL);
+    commit_now(c->loop, c->store, txn);
     if (!ok)
         err_set(err, ERR_NOT_FOUND, "nothing to boot in %s", path);
     return ok;

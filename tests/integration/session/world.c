@@ -9,6 +9,7 @@
 #include "daemon/core/event.h"
 #include "daemon/core/operation.h"
 #include "daemon/store/store.h"
+#include "tests/support/commit.h"
 
 struct world world;
 
@@ -224,7 +225,7 @@ void world_begin(void)
     must(store, "store", &err);
     struct store_txn *txn = store_txn_new();
     store_put_vm(txn, vm);
-    store_commit(store, txn, NULL, NULL);
+    commit_now(loop, store, txn);
     store_close(store);
     loop_free(loop);
 }

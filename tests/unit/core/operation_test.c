@@ -10,6 +10,7 @@
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
 #include "tests/support/check.h"
+#include "tests/support/commit.h"
 
 static char dir[64];
 static char trace[512];
@@ -376,6 +377,8 @@ static void test_unknown_kind(void)
     operation_resume_all(&core);
     struct operation_entry *op = operation_next(&core, NULL);
     CHECK_INT(op->op.state, OP_FAILED);
+    CHECK(!op->over); /* before it is on disk */
+    commit_now(core.loop, core.store, store_txn_new());
     CHECK(op->over);
     CHECK_INT(operation_active_count(&core), 0);
     close_core();

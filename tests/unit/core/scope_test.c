@@ -18,6 +18,7 @@
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
 #include "tests/support/check.h"
+#include "tests/support/commit.h"
 
 static const struct labels ci = {.n = 1, .at = {{"env", "ci"}}};
 static const struct labels ci_blue = {.n = 2, .at = {{"team", "blue"}, {"env", "ci"}}};
@@ -66,6 +67,9 @@ static struct vm_entry *add(unsigned number, const struct labels *labels)
     vm.labels = *labels;
     struct vm_entry *e = vm_add(&core, &vm, &err);
     CHECK(e != NULL);
+    struct store_txn *txn = store_txn_new();
+    vm_save(e, txn);
+    commit_now(core.loop, core.store, txn);
     return e;
 }
 
@@ -73,7 +77,7 @@ static void remove_vm(struct vm_entry *e)
 {
     struct store_txn *txn = store_txn_new();
     vm_remove(e, txn);
-    store_commit(core.store, txn, NULL, NULL);
+    commit_now(core.loop, core.store, txn);
 }
 
 static void test_labels_decide(void)
@@ -198,6 +202,8 @@ static void test_operations(void)
         vm_prune_start(&core, &(struct vm_prune_request){.dry_run = true}, &alice, &err);
     if (!CHECK(on_a && on_b && all))
         return;
+    CHECK(operation_find_within(&core, NULL, "alice", on_a->op.id, &err) == NULL); /* not on disk */
+    commit_now(core.loop, core.store, store_txn_new());
     char resource[64];
     snprintf(resource, sizeof(resource), "operation/%s", on_b->op.id);
     check_owner(resource, b->vm.id);

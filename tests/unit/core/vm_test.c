@@ -17,6 +17,7 @@
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
 #include "tests/support/check.h"
+#include "tests/support/commit.h"
 
 #define MIB ((uint64_t)1 << 20)
 
@@ -65,8 +66,15 @@ static struct vm_entry *add(const char *id, const char *name)
     snprintf(vm.id, sizeof(vm.id), "%s", id);
     snprintf(vm.name, sizeof(vm.name), "%s", name);
     struct vm_entry *e = vm_add(&core, &vm, &err);
-    if (!e)
+    if (!e) {
         fprintf(stderr, "%s\n", err.message);
+        return NULL;
+    }
+    CHECK(vm_shown(e) == NULL && vm_find(&core, id, &err) == NULL); /* not before it is on disk */
+    struct store_txn *txn = store_txn_new();
+    vm_save(e, txn);
+    commit_now(core.loop, core.store, txn);
+    CHECK(vm_shown(e) == &e->vm);
     return e;
 }
 
@@ -286,7 +294,7 @@ static void test_images(void)
     CHECK_STR(image_default(&core, &err)->id, a.id);
     CHECK_INT(image_publish(&core, &b, txn, &err), 0);
     CHECK_INT(kernel_publish(&core, &k, txn, &err), 0);
-    store_commit(core.store, txn, NULL, NULL);
+    commit_now(core.loop, core.store, txn);
     CHECK_STR(image_find(&core, "debian", &err)->id, b.id); /* the name has moved */
     CHECK_STR(image_find(&core, "sha256:0123456789ab", &err)->id, a.id);
     CHECK(image_find(&core, "sha256:01", &err) == NULL);

@@ -288,6 +288,7 @@ int session_delete(struct session_entry *e, bool force,
     struct agent_client *agent = agent_of(e);
     if (agent)
         agent_client_delete_session(agent, e->session.id, NULL);
+    session_remember_deleted(e->core->sessions, e->session.id);
     struct store_txn *txn = store_txn_new();
     if (txn) {
         session_write_into(e->core->sessions, txn);

@@ -33,6 +33,13 @@ int main(int argc, char **argv)
     settings_log(&config);
     signal(SIGPIPE, SIG_IGN); /* a peer that went away is an error of its own write */
     umask(077);
+    if (config.restore_backup) {
+        int restored = daemon_restore(&config, &err);
+        if (restored < 0)
+            log_err(LOG_LEVEL_ERROR, "bangerd", &err, "cannot put a copy of the database in place");
+        config_done(&config);
+        return restored < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    }
     struct daemon *d = daemon_new(&config, argc, argv, &err);
     int rc = d ? daemon_run(d, &err) : -1;
     daemon_free(d);

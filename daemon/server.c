@@ -346,3 +346,21 @@ void daemon_free(struct daemon *d)
     config_done(&d->config);
     free(d);
 }
+
+int daemon_restore(const struct daemon_config *config, struct err *err)
+{
+    struct daemon *d = calloc(1, sizeof(*d));
+    char database[PATH_BYTES];
+    if (!d)
+        return err_set(err, ERR_LIMIT, "out of memory");
+    d->config = *config;
+    d->lock_fd = -1;
+    int rc = make_folders(d, err) < 0 || lock_state(d, err) < 0 ? -1 : 0;
+    snprintf(database, sizeof(database), "%.480s/banger.db", d->config.paths.state_dir);
+    if (rc == 0)
+        rc = store_restore(database, config->restore_backup, err);
+    if (d->lock_fd >= 0)
+        close(d->lock_fd);
+    free(d);
+    return rc;
+}

@@ -16,6 +16,7 @@
 #include "daemon/core/image.h"
 #include "daemon/core/recover.h"
 #include "daemon/core/vm.h"
+#include "daemon/store/store.h"
 
 static const char *const driver_names[] = {"qemu", "sim"};
 
@@ -171,6 +172,19 @@ static void check_state(struct report *r, const struct core *core)
            image ? "there is one" : "there is none yet");
 }
 
+static void check_backup(struct report *r, const struct core *core)
+{
+    struct err err = ERR_INIT;
+    const char *newest = store_backup_newest(core->store, &err);
+    if (err.code != ERR_NONE)
+        report(r, "backup", HOST_CHECK_WARNING, "it is tried again within the hour", "%.300s",
+               err.message);
+    else
+        report(r, "backup", HOST_CHECK_OK, "", "%s of the database%s%s",
+               *newest ? "the newest copy" : "the first copy", *newest ? " is backups/" : " is due",
+               newest);
+}
+
 static void check_unlisted(struct report *r, const struct core *core)
 {
     uint32_t unlisted, aside;
@@ -194,6 +208,7 @@ size_t host_diagnose(const struct core *core, const struct host_info *info,
     check_drivers(&r, core, info);
     check_tools(&r);
     check_state(&r, core);
+    check_backup(&r, core);
     check_unlisted(&r, core);
     return r.n;
 }

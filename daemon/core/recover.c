@@ -103,10 +103,10 @@ void recovery_say(struct recover_item *item, const struct err *err)
     snprintf(item->message, sizeof(item->message), "%.255s", err->message);
 }
 
-void recovery_less(struct recovery *r)
+static void recovery_end(void *arg, const struct err *err)
 {
-    if (--r->left > 0)
-        return;
+    struct recovery *r = arg;
+    (void)err; /* of no rows */
     for (size_t i = 0; i < r->n; i++)
         r->items[i] = r->parts[i].item;
     if (r->core->recover)
@@ -117,6 +117,20 @@ void recovery_less(struct recovery *r)
     free(r->parts);
     free(r->items);
     free(r);
+}
+
+/* What was found of VMs is on its way to the disk: a caller that looks sees it. */
+void recovery_less(struct recovery *r)
+{
+    bool listed = false;
+    if (--r->left > 0)
+        return;
+    for (size_t i = 0; i < r->n; i++)
+        listed |= r->parts[i].item.outcome == RECOVER_LISTED;
+    if (listed && r->core->recover)
+        store_commit(r->core->store, store_txn_new(), recovery_end, r);
+    else
+        recovery_end(r, NULL);
 }
 
 /* It is listed, or gone: no longer ours to tell of. */

@@ -1,6 +1,7 @@
 /* What a daemon makes of what it finds: strays, leftovers, machines that do not answer; and guests
  * that do not boot. */
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -116,13 +117,19 @@ static void on_start(void *arg, struct vm_entry *e)
         kill(h->pid, SIGSTOP);
 }
 
+/* Before its row is on disk nobody else finds it. */
+static struct vm_entry *vm_of(struct world *w, const struct operation_entry *op)
+{
+    return vm_find_id(&w->core, op->op.resource + strlen("vm/"));
+}
+
 static struct operation_entry *create_hung(struct world *w, struct hang *h)
 {
     struct err err = ERR_INIT;
     struct vm_create_request req = {.name = "slow", .start = true};
     struct operation_entry *op = vm_create_start(&w->core, &req, NULL, &err);
     if (CHECK(op != NULL))
-        vm_watch(vm_find(&w->core, "slow", NULL), &h->watch, on_start, h);
+        vm_watch(vm_of(w, op), &h->watch, on_start, h);
     return op;
 }
 
@@ -159,7 +166,7 @@ static void test_cancel_boot(void)
         return;
     struct hang always = {.left = 10};
     struct operation_entry *op = create_hung(&w, &always);
-    struct vm_entry *e = vm_find(&w.core, "slow", NULL);
+    struct vm_entry *e = vm_of(&w, op);
     operation_ref(op);
     CHECK(world_wait_state(&w, e, VM_STARTING));
     operation_cancel(op);
@@ -182,7 +189,7 @@ static void test_kill_creation(void)
     struct hang always = {.left = 10};
     struct operation_entry *op = create_hung(&w, &always);
     operation_ref(op);
-    CHECK(world_wait_state(&w, vm_find(&w.core, "slow", NULL), VM_STARTING));
+    CHECK(world_wait_state(&w, vm_of(&w, op), VM_STARTING));
     CHECK(succeeds(&w, vm_kill_start(&w.core, "slow", NULL, &err)));
     vm_unwatch(&always.watch);
     CHECK_INT(op->op.state, OP_CANCELLED);

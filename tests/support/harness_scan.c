@@ -15,9 +15,11 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/err.h"
+#include "base/fs.h"
 #include "tests/support/harness.h"
 
-enum { PROC_BYTES = 128 * 1024, FILES_MAX = 4096 };
+enum { PROC_BYTES = 128 * 1024, FILES_MAX = 4096, DATABASE_MAX_BYTES = 256 << 20 };
 
 /* NULs become blanks. The length, 0 when it cannot be read. */
 static size_t read_proc(pid_t pid, const char *name, char *text, size_t size)
@@ -142,14 +144,35 @@ char *harness_list(const char *folder)
     return access(folder, F_OK) == 0 ? list_text(folder, NULL) : NULL;
 }
 
+/* The daemon lets nobody else into its database, so its files are looked at: what was committed is
+ * in them. */
+static void copy_database(const struct harness *h, const char *to)
+{
+    static const char *const parts[] = {"", "-wal"};
+    for (size_t i = 0; i < 2; i++) {
+        char from[128], copy[128];
+        auto_free char *data = NULL;
+        size_t len = 0;
+        struct err err = ERR_INIT;
+        snprintf(from, sizeof(from), "%s/banger.db%s", h->state, parts[i]);
+        snprintf(copy, sizeof(copy), "%s%s", to, parts[i]);
+        unlink(copy);
+        if (fs_read(from, DATABASE_MAX_BYTES, &data, &len, &err) < 0 && err.code == ERR_NOT_FOUND)
+            continue;
+        if (!data || fs_write_atomic(copy, data, len, 0600, &err) < 0)
+            harness_die(h, "cannot look at the database: %s", err.message);
+    }
+}
+
 int64_t harness_rows(const struct harness *h, const char *table)
 {
     char path[128], sql[128];
     sqlite3 *db = NULL;
     sqlite3_stmt *statement = NULL;
-    snprintf(path, sizeof(path), "%s/banger.db", h->state);
+    snprintf(path, sizeof(path), "%s/rows.db", h->dir);
+    copy_database(h, path);
     snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", table);
-    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
         sqlite3_busy_timeout(db, 5000) != SQLITE_OK ||
         sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK ||
         sqlite3_step(statement) != SQLITE_ROW)

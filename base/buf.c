@@ -33,14 +33,16 @@ uint8_t *buf_reserve(struct buf *b, size_t n_bytes)
         size_t cap = b->cap ? b->cap : FIRST_BLOCK_BYTES;
         while (cap < len + n_bytes)
             cap = cap > SIZE_MAX / 2 ? len + n_bytes : cap * 2;
-        uint8_t *block = malloc(cap);
+        /* realloc may grow a large block where it is, or move it without touching its bytes. */
+        uint8_t *block = b->head == 0 ? realloc(b->block, cap) : malloc(cap);
         if (!block) {
             errno = ENOMEM;
             return NULL;
         }
-        if (len)
+        if (b->head > 0) {
             memcpy(block, b->block + b->head, len);
-        free(b->block);
+            free(b->block);
+        }
         b->block = block;
         b->cap = cap;
     }

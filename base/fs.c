@@ -101,17 +101,30 @@ int fs_make_dirs(const char *path, mode_t mode, struct err *err)
     return 0;
 }
 
+/* Of the walk under way: nftw has no argument to pass on. */
+static _Thread_local struct {
+    int cause; /* errno for which the first entry stays, or 0 */
+    char path[PATH_MAX];
+} remove_left;
+
 static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
 {
     (void)st;
     (void)kind;
     (void)at;
-    return remove(path) < 0 && errno != ENOENT ? -1 : 0;
+    if (remove(path) < 0 && errno != ENOENT && remove_left.cause == 0) {
+        remove_left.cause = errno;
+        snprintf(remove_left.path, sizeof(remove_left.path), "%s", path);
+    }
+    return 0;
 }
 
 int fs_remove_tree(const char *path, struct err *err)
 {
+    remove_left.cause = 0;
     if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0 && errno != ENOENT)
         return err_sys(err, errno, "cannot remove %s", path);
+    if (remove_left.cause)
+        return err_sys(err, remove_left.cause, "cannot remove %s", remove_left.path);
     return 0;
 }

@@ -15,7 +15,7 @@ int fs_write_atomic(const char *path, const void *data, size_t len, mode_t mode,
 /* Creates path and missing parents; an existing folder is fine. */
 int fs_make_dirs(const char *path, mode_t mode, struct err *err);
 /* Removes a file or a whole tree, never following links or crossing file systems. Missing is fine.
- */
+ * What cannot be removed does not keep the rest from being removed; err names the first of it. */
 int fs_remove_tree(const char *path, struct err *err);
 
 #endif

@@ -47,9 +47,9 @@ def listens(path):
 class Server:
     """A process of ours, ended with `with`."""
 
-    def __init__(self, name, argv, env=None, socket=None, says_ready=False):
-        """socket: path on which it will listen; waits for that. says_ready: waits for a line "ready PORT…", and
-        keeps the ports."""
+    def __init__(self, name, argv, env=None, socket=None, says_ready=False, wait_s=60):
+        """socket: path on which it will listen; waits for that, so long. says_ready: waits for a line "ready PORT…",
+        and keeps the ports."""
         self.name = name
         self.socket = socket
         self.ports = []
@@ -60,7 +60,8 @@ class Server:
             if says_ready:
                 self._wait_ready()
             if socket:
-                wait_until(f"{name}'s socket", lambda: listens(socket) or self.process.poll() is not None)
+                wait_until(f"{name}'s socket", lambda: listens(socket) or self.process.poll() is not None,
+                           wait_s)
             if self.process.poll() is not None:
                 raise RuntimeError(f"{name} ended with {self.process.returncode}")
         except BaseException:
@@ -166,12 +167,12 @@ class Banger:
         for name in [n for n in self.env if n.startswith("BANGER_") and n not in ("BANGER_SOCKET", "BANGER_STATE_DIR")]:
             del self.env[name]
 
-    def daemon(self, *options):
+    def daemon(self, *options, wait_s=60):
         os.makedirs(self.state, mode=0o700, exist_ok=True)
         if os.path.exists(self.socket):
             os.unlink(self.socket)
         return Server("bangerd", [self.daemon_path, "--state-dir", self.state, "--socket", self.socket, *options],
-                      env=self.env, socket=self.socket)
+                      env=self.env, socket=self.socket, wait_s=wait_s)
 
     def command(self, *words):
         return [self.shell, "--socket", self.socket, *words]

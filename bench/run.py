@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Benchmarks: run.py BUILD_FOLDER [--quick] [ROW…], with rows of ROWS below.
 
-Every row compares in one interleaved run (A B A B …) and prints medians and a ratio; nothing here
-passes or fails. What it keeps (peers in the build folder, the image with sshd in the cache folder)
+Every row but scale compares in one interleaved run (A B A B …) and prints medians and a ratio; nothing
+here passes or fails. What it keeps (peers in the build folder, the image with sshd in the cache folder)
 is used again by the next run. docs/benchmarks.md explains the rows."""
 
 import argparse
@@ -20,17 +20,19 @@ sys.dont_write_bytecode = True
 from lib import Banger, load, print_summary, run  # noqa: E402
 from peers import Peers  # noqa: E402
 
-ROWS = ["unary", "stream", "connections", "daemon", "idle", "exit", "attach", "boot"]
+ROWS = ["unary", "stream", "connections", "daemon", "idle", "exit", "attach", "boot", "scale"]
 MODULES = {"exit": "exits"}
+ALONE = {"scale"}  # compare with an aim, not with a peer
 
 
 def versions(peers):
-    qemu = run(["qemu-system-x86_64", "--version"]).decode().split("\n")[0]
-    h2load = run(["h2load", "--version"]).decode().strip()
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8")
                   if line.startswith("model name")), "?")
     print(f"{os.cpu_count()} x {model}, Linux {platform.release()}, load {load()}")
-    print(f"{peers.versions()}, {h2load}, {qemu}", flush=True)
+    if peers:
+        qemu = run(["qemu-system-x86_64", "--version"]).decode().split("\n")[0]
+        h2load = run(["h2load", "--version"]).decode().strip()
+        print(f"{peers.versions()}, {h2load}, {qemu}", flush=True)
 
 
 def main():
@@ -42,13 +44,14 @@ def main():
     if unknown := [row for row in args.rows if row not in ROWS]:
         parser.error(f"no such row: {' '.join(unknown)}; there are {' '.join(ROWS)}")
     build = os.path.abspath(args.build)
-    peers = Peers(build)
+    rows = args.rows or ROWS
+    peers = None if ALONE.issuperset(rows) else Peers(build)
     begun = time.monotonic()
     versions(peers)
     # Short, as sockets are in it.
     folder = tempfile.mkdtemp(prefix="bb-")
     try:
-        for row in args.rows or ROWS:
+        for row in rows:
             state = os.path.join(folder, row)
             importlib.import_module(MODULES.get(row, row)).bench(Banger(build, state), peers, folder, args.quick)
         print_summary(time.monotonic() - begun)

@@ -1,4 +1,4 @@
-/* See progress.h. Nothing is shown where stderr is no terminal, unless -v or --progress=plain. */
+/* See progress.h. */
 #include "progress.h"
 
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PROGRESS_BAR = 16 };
+enum { BAR_CELLS = 16 };
 
 static long long now_ms(void)
 {
@@ -22,10 +22,16 @@ void progress_begin(struct progress *p, const struct cli *cli, const char *label
     const char *how = cli->options.progress ? cli->options.progress : "auto";
     const char *term = getenv("TERM");
     bool terminal = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
-    *p = (struct progress){.label = label, .started_ms = now_ms()};
-    bool none = strcmp(how, "none") == 0 || cli->options.quiet;
-    p->bar = strcmp(how, "auto") == 0 && terminal && !none;
-    p->lines = !p->bar && !none && (strcmp(how, "plain") == 0 || cli->options.verbose);
+    long long now = now_ms();
+    *p = (struct progress){.label = label, .started_ms = now, .printed_ms = now};
+    if (strcmp(how, "none") == 0 || cli->options.quiet)
+        p->how = PROGRESS_NONE;
+    else if (strcmp(how, "auto") == 0 && terminal)
+        p->how = PROGRESS_BAR;
+    else if (strcmp(how, "plain") == 0 || cli->options.verbose)
+        p->how = PROGRESS_STAGES;
+    else
+        p->how = PROGRESS_LINES;
 }
 
 static void progress_draw(struct progress *p, const Banger__V1__Operation *operation)
@@ -34,10 +40,10 @@ static void progress_draw(struct progress *p, const Banger__V1__Operation *opera
     int columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
     bool colour = !getenv("NO_COLOR") || !*getenv("NO_COLOR");
     unsigned percent = operation->percent > 100 ? 100 : operation->percent;
-    char bar[PROGRESS_BAR + 1];
-    for (unsigned i = 0; i < PROGRESS_BAR; i++)
-        bar[i] = i * 100 < percent * PROGRESS_BAR ? '=' : ' ';
-    bar[PROGRESS_BAR] = '\0';
+    char bar[BAR_CELLS + 1];
+    for (unsigned i = 0; i < BAR_CELLS; i++)
+        bar[i] = i * 100 < percent * BAR_CELLS ? '=' : ' ';
+    bar[BAR_CELLS] = '\0';
     char text[512];
     double seconds = (double)(now_ms() - p->started_ms) / 1000;
     snprintf(text, sizeof(text), "%.64s [%s] %3u%% %.48s%s%.160s (%.1fs)", p->label, bar, percent,
@@ -51,18 +57,38 @@ static void progress_draw(struct progress *p, const Banger__V1__Operation *opera
     p->drawn = true;
 }
 
+bool progress_is_due(struct progress *p, const Banger__V1__Operation *operation, long long now_ms)
+{
+    char says[sizeof(p->shown)];
+    bool stages = p->how == PROGRESS_STAGES;
+    if (!operation->stage[0] || (!stages && p->how != PROGRESS_LINES) ||
+        (!stages && now_ms - p->printed_ms < PROGRESS_QUIET_MS))
+        return false;
+    snprintf(says, sizeof(says), "%.60s: %.180s", operation->stage,
+             stages ? "" : operation->message);
+    if (strcmp(says, p->shown) == 0)
+        return false;
+    memcpy(p->shown, says, sizeof(says));
+    p->printed_ms = now_ms;
+    return true;
+}
+
 void progress_update(void *arg, const Banger__V1__Operation *operation)
 {
     struct progress *p = arg;
-    if (p->bar && !banger_operation_ended(operation)) {
+    long long now = now_ms();
+    if (p->how == PROGRESS_BAR && !banger_operation_ended(operation)) {
         progress_draw(p, operation);
         return;
     }
-    if (!p->lines || !operation->stage[0] || strcmp(p->stage, operation->stage) == 0)
+    if (!progress_is_due(p, operation, now))
         return;
-    snprintf(p->stage, sizeof(p->stage), "%s", operation->stage);
-    fprintf(stderr, "%s: %s%s%s\n", p->label, operation->stage, operation->message[0] ? ": " : "",
+    fprintf(stderr, "%s: %s%s%s", p->label, operation->stage, operation->message[0] ? ": " : "",
             operation->message);
+    if (p->how == PROGRESS_LINES)
+        fprintf(stderr, " (%u%%, %lld s)", (unsigned)operation->percent,
+                (now - p->started_ms) / 1000);
+    fputc('\n', stderr);
 }
 
 void progress_end(struct progress *p)

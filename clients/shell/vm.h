@@ -47,7 +47,7 @@ struct vm_spec_options {
          OPT_STRING,                                                                               \
          offsetof(struct vm_spec_options, net),                                                    \
          "MODE",                                                                                   \
-         "user (default), bridge or none",                                                         \
+         "user (default) or none; bridge is not built yet",                                        \
          "user|bridge|none",                                                                       \
          NAMES_NONE},                                                                              \
         {"driver",   0,                                                                            \
@@ -64,23 +64,23 @@ struct vm_spec_options {
          NULL,      NAMES_NONE},                                                                   \
         {"expire",     0,                                                                          \
          OPT_DURATION, offsetof(struct vm_spec_options, expire),                                   \
-         "TIME",       "delete the VM so long after its creation",                                 \
+         "TIME",       "stop and delete the VM so long after its creation",                        \
          NULL,         NAMES_NONE},                                                                \
         {"idle-stop",  0,                                                                          \
          OPT_DURATION, offsetof(struct vm_spec_options, idle_stop),                                \
-         "TIME",       "stop it after so long without a session",                                  \
+         "TIME",       "stop it after so long without a session, viewer or console",               \
          NULL,         NAMES_NONE},                                                                \
         {"restart",                                                                                \
          0,                                                                                        \
          OPT_STRING,                                                                               \
          offsetof(struct vm_spec_options, restart),                                                \
          "POLICY",                                                                                 \
-         "never (default), on-failure or always",                                                  \
+         "start it again: never (default), on-failure or always",                                  \
          "never|on-failure|always",                                                                \
          NAMES_NONE},                                                                              \
     {                                                                                              \
         "autostart", 0, OPT_FLAG, offsetof(struct vm_spec_options, autostart), NULL,               \
-            "start it with the daemon", NULL, NAMES_NONE                                           \
+            "start it with the daemon unless it was stopped", NULL, NAMES_NONE                     \
     }
 
 /* A request built of options; its strings are borrowed from them. */
@@ -91,6 +91,8 @@ struct vm_request {
     char id[REQUEST_ID_BYTES];
 };
 
+/* "on-failure" as the enum; NULL: unspecified. */
+Banger__V1__RestartPolicy vm_restart_policy(const char *word);
 /* 0, or EXIT_BANGER with the error printed. */
 int vm_request_init(struct vm_request *request, const struct vm_spec_options *o);
 void vm_request_done(struct vm_request *request);

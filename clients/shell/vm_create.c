@@ -14,7 +14,7 @@ static Banger__V1__NetworkMode vm_network(const char *word)
                                        : BANGER__V1__NETWORK_MODE__NETWORK_MODE_USER;
 }
 
-static Banger__V1__RestartPolicy vm_restart_policy(const char *word)
+Banger__V1__RestartPolicy vm_restart_policy(const char *word)
 {
     if (!word)
         return BANGER__V1__RESTART_POLICY__RESTART_POLICY_UNSPECIFIED;

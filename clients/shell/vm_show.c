@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "stream.h"
 #include "table.h"
@@ -138,6 +139,33 @@ static int vm_list(struct cli *cli, const void *values, const struct opt_args *a
 
 /* ---- show ---- */
 
+static void vm_print_policies(const Banger__V1__VM *vm, const Banger__V1__VMSpec *spec,
+                              const Banger__V1__VMRuntime *runtime)
+{
+    char word[WORD_BYTES];
+    if (vm->expires) {
+        time_t at = (time_t)timestamp_seconds(vm->expires);
+        struct tm tm;
+        char text[FORMAT_BYTES] = "";
+        if (localtime_r(&at, &tm))
+            strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+        cli_print_field("Expires:", "%s", text);
+    }
+    if (spec->idle_stop_after_ms)
+        cli_print_field("Idle stop:", "after %llus",
+                        (unsigned long long)spec->idle_stop_after_ms / 1000);
+    if (spec->restart_policy > BANGER__V1__RESTART_POLICY__RESTART_POLICY_NEVER) {
+        enum_word(word, &banger__v1__restart_policy__descriptor, (int)spec->restart_policy);
+        for (char *c = word; (c = strchr(c, '_'));)
+            *c = '-'; /* as the option has it */
+        cli_print_field("Restart:", "%s", word);
+    }
+    if (runtime->restarts)
+        cli_print_field("Restarts:", "%u, the latest: %s", runtime->restarts,
+                        runtime->last_restart_reason);
+    cli_print_field("Autostart:", "%s", spec->autostart ? "yes" : "");
+}
+
 static void vm_print_description(const Banger__V1__VM *vm)
 {
     char word[WORD_BYTES], a[FORMAT_BYTES];
@@ -163,6 +191,7 @@ static void vm_print_description(const Banger__V1__VM *vm)
                     enum_word(word, &banger__v1__network_mode__descriptor, (int)spec->network));
     cli_print_field("Address:", "%s", runtime->guest_ip);
     cli_print_field("Ephemeral:", "%s", spec->ephemeral ? "yes, deleted when it stops" : "");
+    vm_print_policies(vm, spec, runtime);
     for (size_t i = 0; i < vm->n_labels; i++)
         cli_print_field(i ? "" : "Labels:", "%s=%s", vm->labels[i]->key, vm->labels[i]->value);
     for (size_t i = 0; i < vm->n_conditions; i++)

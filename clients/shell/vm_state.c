@@ -1,4 +1,6 @@
 /* Commands that change the state of VMs: each is an operation for every reference. */
+#include <string.h>
+
 #include "vm.h"
 
 struct vm_stop_options {
@@ -146,10 +148,31 @@ static int vm_recover(struct cli *cli, const void *values, const struct opt_args
 }
 
 struct vm_update_options {
-    const char *name;
-    struct opt_number cpus, memory, disk;
+    const char *name, *restart, *autostart;
+    struct opt_number cpus, memory, disk, expire, idle_stop;
     struct opt_list labels, remove_labels;
 };
+
+static void update_policies(Banger__V1__UpdateVMRequest *m, const struct vm_update_options *o)
+{
+    if (o->expire.given) {
+        m->_expire_after_ms_case = BANGER__V1__UPDATE_VMREQUEST___EXPIRE_AFTER_MS_EXPIRE_AFTER_MS;
+        m->expire_after_ms = o->expire.value;
+    }
+    if (o->idle_stop.given) {
+        m->_idle_stop_after_ms_case =
+            BANGER__V1__UPDATE_VMREQUEST___IDLE_STOP_AFTER_MS_IDLE_STOP_AFTER_MS;
+        m->idle_stop_after_ms = o->idle_stop.value;
+    }
+    if (o->restart) {
+        m->_restart_policy_case = BANGER__V1__UPDATE_VMREQUEST___RESTART_POLICY_RESTART_POLICY;
+        m->restart_policy = vm_restart_policy(o->restart);
+    }
+    if (o->autostart) {
+        m->_autostart_case = BANGER__V1__UPDATE_VMREQUEST___AUTOSTART_AUTOSTART;
+        m->autostart = strcmp(o->autostart, "on") == 0;
+    }
+}
 
 static Banger__V1__Operation *start_update(struct cli *cli, const char *ref, const void *values,
                                            struct banger_error *error)
@@ -180,6 +203,7 @@ static Banger__V1__Operation *start_update(struct cli *cli, const char *ref, con
         request._disk_bytes_case = BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES_DISK_BYTES;
         request.disk_bytes = o->disk.value;
     }
+    update_policies(&request, o);
     request.set_labels = labels->list;
     request.n_set_labels = labels->n;
     request.remove_labels = (char **)o->remove_labels.items;
@@ -224,6 +248,14 @@ static const struct opt update_opts[] = {
      "set a label; may be repeated", NULL, NAMES_NONE},
     {"remove-label", 0, OPT_LIST, offsetof(struct vm_update_options, remove_labels), "KEY",
      "remove a label; may be repeated", NULL, NAMES_NONE},
+    {"expire", 0, OPT_DURATION, offsetof(struct vm_update_options, expire), "TIME",
+     "stop and delete the VM so long from now; 0: never", NULL, NAMES_NONE},
+    {"idle-stop", 0, OPT_DURATION, offsetof(struct vm_update_options, idle_stop), "TIME",
+     "stop it after so long without a session, viewer or console; 0: never", NULL, NAMES_NONE},
+    {"restart", 0, OPT_STRING, offsetof(struct vm_update_options, restart), "POLICY",
+     "start it again: never, on-failure or always", "never|on-failure|always", NAMES_NONE},
+    {"autostart", 0, OPT_STRING, offsetof(struct vm_update_options, autostart), "on|off",
+     "start it with the daemon unless it was stopped", "on|off", NAMES_NONE},
     {.name = NULL},
 };
 

@@ -65,6 +65,9 @@ struct attach *attach_open(struct core *core, struct session_entry *e,
     list_init(&a->link);
     list_add_tail(&e->attaches, &a->link);
     e->n_attached++;
+    struct vm_entry *vm = attach_vm(a);
+    if (vm)
+        vm_use_begin(vm);
     session_touch(e);
     return a;
 }
@@ -74,6 +77,9 @@ void attach_close(struct attach *a)
     if (!a || a->closed)
         return;
     struct session_entry *e = a->session;
+    struct vm_entry *vm = attach_vm(a);
+    if (vm)
+        vm_use_end(vm);
     a->closed = true;
     attach_drop_subscription(a);
     list_remove(&a->link);

@@ -9,6 +9,7 @@
 #include "daemon/core/access.h"
 #include "daemon/core/audit.h"
 #include "daemon/core/event.h"
+#include "daemon/core/host_settings.h"
 #include "daemon/core/image.h"
 #include "daemon/core/image_import.h"
 #include "daemon/core/operation.h"
@@ -16,6 +17,8 @@
 #include "daemon/core/recover.h"
 #include "daemon/core/scope.h"
 #include "daemon/core/session.h"
+#include "daemon/core/store_state.h"
+#include "daemon/core/supervise.h"
 #include "daemon/core/vm.h"
 #include "daemon/core/vm_ops.h"
 #include "rpc/event/loop.h"
@@ -30,6 +33,9 @@ int core_open(struct core *core, struct err *err)
         return -1;
     core->operations = NULL;
     core->sessions = NULL;
+    core->supervise = NULL;
+    if (host_settings_load(core, err) < 0)
+        return -1;
     core->events = event_hub_new(core, err);
     core->access = core->events ? access_new(core, err) : NULL;
     core->audit = core->access ? audit_new(core, err) : NULL;
@@ -41,14 +47,17 @@ int core_open(struct core *core, struct err *err)
     core->sessions = sessions;
     if (sessions)
         core->operations = operation_engine_new(core, core_operation_kinds, err);
-    if (core->operations)
+    if (core->operations && vm_updates_load(core, err) == 0) {
+        store_state_open(core);
         return 0;
+    }
     core_close(core);
     return -1;
 }
 
 void core_close(struct core *core)
 {
+    supervise_stop(core);
     struct operation_engine *operations = core->operations;
     core->operations = NULL; /* commits that come back find nothing to go on with */
     operation_engine_free(operations);
@@ -120,7 +129,7 @@ static void core_drain_on(struct core_drain *d)
 
 void core_drain(struct core *core, int64_t deadline_ms, void (*done)(void *arg), void *arg)
 {
-    core->draining = true;
+    core->closing = true;
     struct core_drain *d = calloc(1, sizeof(*d));
     if (!d || timer_init(&d->deadline, core->loop, core_drain_end, d) < 0) {
         free(d);

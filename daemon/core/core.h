@@ -15,6 +15,8 @@
  *   event.h       the event log and its watchers
  *   audit.h       the audit log
  *   scope.h       which VMs a principal may see
+ *   host_settings.h  what the host was told: draining
+ *   supervise.h   what the daemon does by itself: expiry, idle stop, restarts, autostart
  *   reconcile.h   start-up: adopt what lives, demote and tear down what does not
  *   unlisted.h    what no record knows; recover.h: what can be done about it
  *   record.h      copies of records in the folders of what they are of
@@ -25,6 +27,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/list.h"
 #include "daemon/model/model.h"
 
 struct access;
@@ -41,6 +44,7 @@ struct rpc_server;
 struct scope_memory;
 struct session_registry;
 struct store;
+struct supervise;
 struct vm_registry;
 struct vmm_host;
 struct workers;
@@ -73,9 +77,13 @@ struct core {
     struct image_registry *images;
     struct record_keeper *records;
     struct recover *recover;
+    struct supervise *supervise; /* NULL before supervise_start */
     struct host_info *host_info;
     struct rpc_server *rpc_server; /* for what services say of connections */
-    bool draining;                 /* takes no new VMs */
+    struct list store_watches;     /* see store_state.h */
+    struct host_settings settings; /* on disk; see host_settings.h */
+    bool rebooted;                 /* the host, since a daemon last started */
+    bool closing;                  /* the daemon is about to end */
     uint32_t n_console_readers;    /* of daemon/service/console.c */
     /* Ends the daemon, VMs run on; set by the composition root. */
     void (*shut_down)(void *arg);

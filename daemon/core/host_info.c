@@ -16,6 +16,7 @@
 #include "daemon/core/image.h"
 #include "daemon/core/recover.h"
 #include "daemon/core/vm.h"
+#include "daemon/core/store_state.h"
 #include "daemon/store/store.h"
 
 static const char *const driver_names[] = {"qemu", "sim"};
@@ -208,6 +209,7 @@ size_t host_diagnose(const struct core *core, const struct host_info *info,
     check_drivers(&r, core, info);
     check_tools(&r);
     check_state(&r, core);
+    store_state_check(core, &r.checks[r.n++]);
     check_backup(&r, core);
     check_unlisted(&r, core);
     return r.n;

@@ -1,6 +1,7 @@
 /* Images and kernels: registry, references, building, deletion. On the loop's thread.
  *
- * Borrowed pointers are good until the next return to the loop. */
+ * What is found here is on disk: what is on its way there or away from there is not seen. Borrowed
+ * pointers are good until the next return to the loop. */
 #ifndef BANGER_DAEMON_CORE_IMAGE_H
 #define BANGER_DAEMON_CORE_IMAGE_H
 
@@ -32,20 +33,23 @@ const struct kernel *kernel_default(struct core *core, struct err *err);
 /* In order of creation; NULL: the first. */
 const struct image *image_next(struct core *core, const struct image *after);
 const struct kernel *kernel_next(struct core *core, const struct kernel *after);
-/* VMs made from it. */
+/* VMs made from it, those that are being made included; for a kernel, images too. */
 uint32_t image_vm_count(struct core *core, const char *image_id);
 uint32_t kernel_user_count(struct core *core, const char *kernel_id);
 
-/* Removes record and files; ERR_PRECONDITION (IMAGE_IN_USE, KERNEL_IN_USE). done comes once, later,
- * when the record is gone from disk; 0, or -1 and it never comes. */
+/* Removes record and files; ERR_PRECONDITION (IMAGE_IN_USE, KERNEL_IN_USE). done comes once, later:
+ * the record is gone from disk, or all is as before; 0, or -1 and it never comes. */
 int image_delete(struct core *core, const char *ref, void (*done)(void *arg, const struct err *err),
                  void *arg, struct err *err);
 int kernel_delete(struct core *core, const char *ref,
                   void (*done)(void *arg, const struct err *err), void *arg, struct err *err);
 /* 1 to 127 of a-z 0-9 . _ : / -. ERR_INVALID (INVALID_NAME). */
 int image_name_check(const char *name, struct err *err);
-/* The name moves to this image. */
-int image_tag(struct core *core, const char *ref, const char *name, struct err *err);
+/* The name moves to this image. done comes once, later: image (borrowed) has it on disk, or NULL
+ * with err and all is as before; 0, or -1 and it never comes. */
+int image_tag(struct core *core, const char *ref, const char *name,
+              void (*done)(void *arg, const struct image *image, const struct err *err), void *arg,
+              struct err *err);
 
 struct image_build_request {
     char name[NAME_BYTES * 2];   /* "": debian-SUITE */
@@ -66,7 +70,8 @@ extern const struct operation_kind image_build_kind, kernel_pull_kind;
 /* Brings every kernel's initramfs up to date with the guest agent. done comes once, later; failures
  * are logged. */
 void image_refresh(struct core *core, void (*done)(void *arg), void *arg);
-/* Publishes what a build made: rows and events in txn. */
+/* Publishes what was made: rows and events in txn, found by others once that is on disk, and never
+ * if it does not get there. Always 0. */
 int image_publish(struct core *core, const struct image *image, struct store_txn *txn,
                   struct err *err);
 int kernel_publish(struct core *core, const struct kernel *kernel, struct store_txn *txn,

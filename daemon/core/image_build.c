@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/image.h"
+#include "daemon/core/room.h"
 #include "daemon/host/kernel.h"
 #include "daemon/host/rootfs.h"
 #include "daemon/store/store.h"
@@ -269,6 +270,8 @@ static struct operation_entry *image_build_begin(struct core *core,
         err_tag(err, "NO_GUEST_AGENT", NULL);
         return NULL;
     }
+    if (kind == &image_build_kind && core_check_room(core, ROOM_BUILD_BYTES, err) < 0)
+        return NULL;
     struct image_build *b = calloc(1, sizeof(*b));
     if (!b) {
         err_set(err, ERR_LIMIT, "out of memory for a build");

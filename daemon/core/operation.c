@@ -77,6 +77,10 @@ static int operation_enter(struct operation_engine *engine, struct operation_ent
     }
     if (map_put(&engine->by_id, op->op.id, op) < 0)
         return -1;
+    if (order_add(&engine->order, op->op.created_ns, op->op.id, op) < 0) {
+        map_take(&engine->by_id, op->op.id);
+        return -1;
+    }
     if (op->op.request_id[0]) {
         operation_request_key(op->request_key, sizeof(op->request_key), op->op.principal,
                               op->op.request_id);
@@ -84,6 +88,7 @@ static int operation_enter(struct operation_engine *engine, struct operation_ent
         map_take(&engine->by_request, op->request_key);
         if (map_put(&engine->by_request, op->request_key, op) < 0) {
             map_take(&engine->by_id, op->op.id);
+            order_remove(&engine->order, op->op.created_ns, op->op.id);
             return -1;
         }
     }
@@ -159,6 +164,7 @@ operation_engine_new(struct core *core, const struct operation_kind *const *kind
     map_init(&engine->by_id);
     map_init(&engine->by_request);
     map_init(&engine->queues);
+    order_init(&engine->order);
     if (store_load_operations(core->store, OPERATIONS_KEPT, operation_load_each, engine, err) < 0) {
         operation_engine_free(engine);
         return NULL;
@@ -186,6 +192,7 @@ void operation_engine_free(struct operation_engine *engine)
     map_done(&engine->queues);
     map_done(&engine->by_request);
     map_done(&engine->by_id);
+    order_done(&engine->order);
     free(engine);
 }
 
@@ -246,6 +253,7 @@ void operation_drop(struct operation_entry *op)
     if (map_find(&engine->by_id, op->op.id) != op)
         return;
     map_take(&engine->by_id, op->op.id);
+    order_remove(&engine->order, op->op.created_ns, op->op.id);
     if (op->request_key[0] && map_find(&engine->by_request, op->request_key) == op)
         map_take(&engine->by_request, op->request_key);
     list_remove(&op->link);

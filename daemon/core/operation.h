@@ -150,6 +150,10 @@ bool operation_is_within(const struct operation_entry *op, const struct labels *
                          const char *principal);
 /* Latest first: operation_next(core, NULL) is the newest. */
 struct operation_entry *operation_next(struct core *core, const struct operation_entry *after);
+/* By creation time, for pages: how many were created before that operation (which may be gone), and
+ * the operation at an index, the oldest first; NULL beyond the end. */
+size_t operation_order_before(const struct core *core, int64_t created_ns, const char *id);
+struct operation_entry *operation_at(const struct core *core, size_t index);
 /* Under way on the resource, or NULL. */
 struct operation_entry *operation_running(struct core *core, const char *resource);
 /* True if any that is not over has this kind on the resource (kind NULL: any kind). */

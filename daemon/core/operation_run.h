@@ -3,6 +3,7 @@
 #define BANGER_DAEMON_CORE_OPERATION_RUN_H
 
 #include "base/map.h"
+#include "base/order.h"
 #include "daemon/core/operation.h"
 
 /* Operations on one resource, in order; the first is under way. */
@@ -17,6 +18,7 @@ struct operation_engine {
     struct list all;   /* by creation, oldest first */
     struct list ready; /* ready_link: to be looked at in the next turn */
     struct map by_id, by_request, queues;
+    struct order order; /* by creation time */
     size_t n_active, n_ended;
     bool open;   /* operation_resume_all was called */
     bool posted; /* a turn is */

@@ -61,6 +61,16 @@ struct operation_entry *operation_next(struct core *core, const struct operation
     return l == all ? NULL : container_of(l, struct operation_entry, link);
 }
 
+size_t operation_order_before(const struct core *core, int64_t created_ns, const char *id)
+{
+    return order_before(&core->operations->order, created_ns, id);
+}
+
+struct operation_entry *operation_at(const struct core *core, size_t index)
+{
+    return order_at(&core->operations->order, index);
+}
+
 struct operation_entry *operation_running(struct core *core, const char *resource)
 {
     struct operation_queue *q = map_find(&core->operations->queues, resource);

@@ -13,6 +13,7 @@
 #include "daemon/core/record.h"
 #include "daemon/core/reconcile_leaks.h"
 #include "daemon/core/session.h"
+#include "daemon/core/supervise.h"
 #include "daemon/core/vm.h"
 #include "daemon/core/vm_machine.h"
 #include "daemon/vmm/vmm.h"
@@ -52,6 +53,7 @@ static void reconcile_resume(void *arg)
     struct core *core = r->core;
     operation_resume_all(core);
     record_keep_all(core);
+    supervise_start(core);
     timer_done(&r->deadline);
     r->over = true;
     r->done(r->arg);

@@ -89,81 +89,108 @@ static void record_start(struct record_keeper *k)
         record_free_all(&k->taken); /* the daemon ends: the next one looks */
 }
 
-/* Takes text; NULL: out of memory, which the next start makes good. */
-static void record_keep(struct core *core, const char *folder, const char *id, const char *file,
-                        char *text)
+/* Takes text (NULL: out of memory); NULL is made good by the next start. */
+static struct record_file *record_make(const struct core *core, const char *folder, const char *id,
+                                       const char *file, char *text)
 {
-    struct record_keeper *k = core->records;
-    struct record_file *f = text && k ? calloc(1, sizeof(*f)) : NULL;
+    struct record_file *f = text ? calloc(1, sizeof(*f)) : NULL;
     if (!f) {
         free(text);
-        return;
+        return NULL;
     }
     f->text = text;
     snprintf(f->path, sizeof(f->path), "%.400s/%s/%s/%s", core->config.state_dir, folder, id, file);
+    return f;
+}
+
+static struct record_file *record_make_vm(const struct core *core, const struct vm *vm)
+{
+    return record_make(core, "vms", vm->id, "vm.json", record_of_vm(vm));
+}
+
+static struct record_file *record_make_image(const struct core *core, const struct image *image)
+{
+    return record_make(core, "images", image->id, "image.json", record_of_image(image));
+}
+
+static struct record_file *record_make_kernel(const struct core *core, const struct kernel *kernel)
+{
+    return record_make(core, "kernels", kernel->id, "kernel.json", record_of_kernel(kernel));
+}
+
+static void record_drop(struct record_file *f)
+{
+    if (f)
+        free(f->text);
+    free(f);
+}
+
+/* Takes f, which may be NULL. */
+static void record_keep(struct core *core, struct record_file *f)
+{
+    struct record_keeper *k = core->records;
+    if (!f || !k) {
+        record_drop(f);
+        return;
+    }
     list_add_tail(&k->waiting, &f->link);
     record_start(k);
 }
 
 void record_keep_vm(struct core *core, const struct vm *vm)
 {
-    record_keep(core, "vms", vm->id, "vm.json", record_of_vm(vm));
-}
-
-void record_keep_image(struct core *core, const struct image *image)
-{
-    record_keep(core, "images", image->id, "image.json", record_of_image(image));
-}
-
-void record_keep_kernel(struct core *core, const struct kernel *kernel)
-{
-    record_keep(core, "kernels", kernel->id, "kernel.json", record_of_kernel(kernel));
+    record_keep(core, record_make_vm(core, vm));
 }
 
 /* The row is on disk, or will never be. */
 
 struct record_promise {
     struct core *core;
-    struct image image;
-    struct kernel kernel;
+    struct record_file *file; /* owned */
 };
 
 static void record_promised(void *arg, const struct err *err)
 {
     struct record_promise *p = arg;
-    if (!err && p->image.id[0])
-        record_keep_image(p->core, &p->image);
-    if (!err && p->kernel.id[0])
-        record_keep_kernel(p->core, &p->kernel);
+    if (err)
+        record_drop(p->file);
+    else
+        record_keep(p->core, p->file);
     free(p);
+}
+
+static void record_promise(struct core *core, struct record_file *f, struct store_txn *txn)
+{
+    struct record_promise *p = f ? calloc(1, sizeof(*p)) : NULL;
+    if (!p) {
+        record_drop(f);
+        return;
+    }
+    *p = (struct record_promise){core, f};
+    store_on_commit(txn, record_promised, p);
+}
+
+void record_keep_vm_with(struct core *core, const struct vm *vm, struct store_txn *txn)
+{
+    record_promise(core, record_make_vm(core, vm), txn);
 }
 
 void record_keep_image_with(struct core *core, const struct image *image, struct store_txn *txn)
 {
-    struct record_promise *p = calloc(1, sizeof(*p));
-    if (!p)
-        return; /* the next start looks */
-    p->core = core;
-    p->image = *image;
-    store_on_commit(txn, record_promised, p);
+    record_promise(core, record_make_image(core, image), txn);
 }
 
 void record_keep_kernel_with(struct core *core, const struct kernel *kernel, struct store_txn *txn)
 {
-    struct record_promise *p = calloc(1, sizeof(*p));
-    if (!p)
-        return;
-    p->core = core;
-    p->kernel = *kernel;
-    store_on_commit(txn, record_promised, p);
+    record_promise(core, record_make_kernel(core, kernel), txn);
 }
 
 void record_keep_all(struct core *core)
 {
     for (const struct kernel *k = NULL; (k = kernel_next(core, k));)
-        record_keep_kernel(core, k);
+        record_keep(core, record_make_kernel(core, k));
     for (const struct image *i = NULL; (i = image_next(core, i));)
-        record_keep_image(core, i);
+        record_keep(core, record_make_image(core, i));
     for (struct vm_entry *e = NULL; (e = vm_next(core, e));)
         record_keep_vm(core, &e->vm);
 }

@@ -181,8 +181,11 @@ static int recover_vm(struct recovery_part *p, struct store_txn *txn, struct err
     const struct unlisted *u = p->unlisted;
     struct vm vm;
     int64_t now = clock_real_ns();
-    if (record_read_vm(u->record, strlen(u->record), &vm, err) < 0 ||
-        vm_labels_check(&vm.labels, err) < 0 || vm_spec_check_made(&vm.spec, err) < 0)
+    if (record_read_vm(u->record, strlen(u->record), &vm, err) < 0)
+        return -1;
+    if (vm.spec.restart == 0) /* from before there were policies */
+        vm.spec.restart = RESTART_NEVER;
+    if (vm_labels_check(&vm.labels, err) < 0 || vm_spec_check_made(&vm.spec, err) < 0)
         return -1;
     memcpy(vm.id, u->id, sizeof(vm.id));
     if (!name_is_valid(vm.name) || vm_name_check_free(core, NULL, vm.name, NULL) < 0) {
@@ -195,6 +198,7 @@ static int recover_vm(struct recovery_part *p, struct store_txn *txn, struct err
     if (vm.generation == 0)
         vm.generation = 1;
     vm.runtime.state = VM_UNKNOWN;
+    vm.wanted = u->driver ? VM_WANTED_RUNNING : VM_WANTED_STOPPED;
     struct vm_entry *e = vm_paths_make(core, &vm, err) < 0 ? NULL : vm_add(core, &vm, err);
     if (!e)
         return -1;

@@ -5,12 +5,12 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/fs.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
 #include "daemon/core/recover_internal.h"
 #include "daemon/core/stray.h"
+#include "daemon/host/remove.h"
 #include "rpc/event/worker.h"
 
 /* On the worker: the parts' copies. */
@@ -24,7 +24,7 @@ static void discard_run(struct job *job)
             continue;
         snprintf(path, sizeof(path), "%.400s/%s", r->core->config.state_dir, p->work->folder);
         if (p->work->aside)
-            fs_remove_tree(path, &p->err);
+            host_remove_tree(path, &p->err);
         else
             unlisted_set_aside(r->core->config.state_dir, p->work, &p->err);
     }

@@ -121,6 +121,12 @@ struct session_vm *session_vm_find(struct core *core, const char *vm_id)
     return map_find(&core->sessions->vms, vm_id);
 }
 
+uint32_t session_vm_live(struct core *core, const char *vm_id)
+{
+    const struct session_vm *v = core->sessions ? session_vm_find(core, vm_id) : NULL;
+    return v ? v->n_live : 0;
+}
+
 struct session_vm *session_vm_get(struct core *core, const char *vm_id)
 {
     struct session_vm *v = session_vm_find(core, vm_id);
@@ -172,7 +178,10 @@ struct session_entry *session_add(struct core *core, struct session *record, str
     list_init(&e->attaches);
     bool named = e->session.name[0] != '\0';
     if (map_put(&r->by_id, e->session.id, e) < 0 ||
-        (named && map_put(&of->by_name, e->session.name, e) < 0)) {
+        (named && map_put(&of->by_name, e->session.name, e) < 0) ||
+        order_add(&r->order, e->session.created_ns, e->session.id, e) < 0) {
+        if (named && map_find(&of->by_name, e->session.name) == e)
+            map_take(&of->by_name, e->session.name);
         map_take(&r->by_id, e->session.id);
         free(e);
         return NULL;
@@ -195,6 +204,7 @@ void session_remove(struct session_entry *e, const struct err *why)
     map_take(&r->by_id, e->session.id);
     if (e->session.name[0])
         map_take(&of->by_name, e->session.name);
+    order_remove(&r->order, e->session.created_ns, e->session.id);
     list_remove(&e->link);
     list_remove(&e->vm_link);
     list_remove(&e->unsaved);
@@ -257,6 +267,7 @@ struct session_registry *session_registry_new(struct core *core, struct err *err
     list_init(&r->ended_sends);
     list_init(&r->request_order);
     map_init(&r->by_id);
+    order_init(&r->order);
     map_init(&r->vms);
     map_init(&r->requests);
     map_init(&r->deleted);
@@ -293,6 +304,7 @@ void session_registry_free(struct session_registry *r)
     }
     map_done(&r->vms);
     map_done(&r->by_id);
+    order_done(&r->order);
     session_requests_free(r);
     session_deleted_free(r);
     free(r);
@@ -303,6 +315,16 @@ void session_registry_free(struct session_registry *r)
 struct session_entry *session_find_id(struct core *core, const char *id)
 {
     return map_find(&core->sessions->by_id, id);
+}
+
+size_t session_order_after(const struct core *core, int64_t created_ns, const char *id)
+{
+    return order_after(&core->sessions->order, created_ns, id);
+}
+
+struct session_entry *session_at(const struct core *core, size_t index)
+{
+    return order_at(&core->sessions->order, index);
 }
 
 struct session_entry *session_next(struct core *core, const struct session_entry *after)

@@ -98,6 +98,12 @@ struct session_entry *session_find_within(struct core *core, const struct labels
 struct session_entry *session_find_id(struct core *core, const char *id);
 /* In order of creation: session_next(core, NULL) is the first. */
 struct session_entry *session_next(struct core *core, const struct session_entry *after);
+/* By creation time, for pages: where those after that session (which may be gone) begin, and the
+ * session at an index, NULL beyond the end. */
+size_t session_order_after(const struct core *core, int64_t created_ns, const char *id);
+struct session_entry *session_at(const struct core *core, size_t index);
+/* How many of the VM's have not ended. */
+uint32_t session_vm_live(struct core *core, const char *vm_id);
 struct session_entry *session_ref(struct session_entry *e);
 void session_unref(struct session_entry *e);
 

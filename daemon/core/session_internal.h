@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "base/order.h"
 #include "daemon/core/session.h"
 
 /* The sessions of one VM, and what is known of its link. */
@@ -23,6 +24,7 @@ struct session_registry {
     struct core *core;
     struct list all; /* by creation */
     struct map by_id;
+    struct order order;          /* by creation time */
     struct map vms;              /* struct session_vm, owned */
     struct list dirty;           /* entries with news */
     struct timer turn;           /* tells the news */

@@ -4,7 +4,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/core/core.h"
 #include "daemon/core/session_internal.h"
+#include "daemon/core/vm.h"
 
 #define TO(state) (1u << (state))
 
@@ -41,6 +43,9 @@ bool session_set_state(struct session_entry *e, enum session_state state)
             s->ended_ns = s->updated_ns;
         if (e->of)
             e->of->n_live--;
+        struct vm_entry *vm = e->core->vms ? vm_find_id(e->core, s->vm_id) : NULL;
+        if (vm)
+            vm_used(vm);
         timer_done(&e->grace);
         session_stdin_close(e);
     }

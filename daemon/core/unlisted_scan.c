@@ -16,8 +16,8 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "daemon/core/unlisted.h"
-#include "daemon/host/kernel.h"
 #include "daemon/host/qcow2.h"
+#include "daemon/host/remove.h"
 #include "daemon/store/record.h"
 #include "daemon/vmm/vmm.h"
 
@@ -210,7 +210,7 @@ static void scan_remove(const struct unlisted_scan *s, const char *folder)
     char path[SCAN_PATH_BYTES];
     struct err err = ERR_INIT;
     scan_path(s, folder, path);
-    if (fs_remove_tree(path, &err) < 0)
+    if (host_remove_tree(path, &err) < 0)
         log_err(LOG_LEVEL_WARN, path, &err, "cannot remove a leftover");
     else
         log_info(path, "removed: it was deleted, or what made it was cut off");

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/order.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
 #include "daemon/core/operation.h"
@@ -29,7 +30,9 @@ struct vm_registry {
     struct core *core;
     struct list all;  /* by creation */
     struct list turn; /* turn_link: something changed */
+    struct list listeners;
     struct map by_id, by_name;
+    struct order order; /* by creation time, which a clock that was set back makes another */
     bool posted;
 };
 
@@ -75,7 +78,9 @@ static struct vm_entry *vm_enter(struct vm_registry *r, const struct vm *vm)
         free(e);
         return NULL;
     }
-    if (map_put(&r->by_name, e->vm.name, e) < 0) {
+    if (map_put(&r->by_name, e->vm.name, e) < 0 ||
+        order_add(&r->order, e->vm.created_ns, e->vm.id, e) < 0) {
+        map_take(&r->by_name, e->vm.name);
         map_take(&r->by_id, e->vm.id);
         free(e);
         return NULL;
@@ -102,8 +107,10 @@ struct vm_registry *vm_registry_new(struct core *core, struct err *err)
     r->core = core;
     list_init(&r->all);
     list_init(&r->turn);
+    list_init(&r->listeners);
     map_init(&r->by_id);
     map_init(&r->by_name);
+    order_init(&r->order);
     if (store_load_vms(core->store, vm_load_each, r, err) < 0) {
         vm_registry_free(r);
         return NULL;
@@ -133,6 +140,7 @@ void vm_registry_free(struct vm_registry *r)
     }
     map_done(&r->by_id);
     map_done(&r->by_name);
+    order_done(&r->order);
     free(r);
 }
 
@@ -183,6 +191,11 @@ static void vm_turn(void *arg)
         list_remove(&e->turn_link);
         vm_machine_release(e);
         vm_delete_ephemeral(e);
+        list_foreach(l, &r->listeners)
+        {
+            struct vm_listener *listener = container_of(l, struct vm_listener, link);
+            listener->changed(listener->arg, e);
+        }
         vm_call_watches(e);
         vm_unref(e);
     }
@@ -217,6 +230,36 @@ void vm_unwatch(struct vm_watch *w)
     w->vm = NULL;
     list_remove(&w->link);
     vm_unref(e);
+}
+
+void vm_listen(struct core *core, struct vm_listener *l)
+{
+    list_add_tail(&core->vms->listeners, &l->link);
+    for (struct vm_entry *e = NULL; (e = vm_next(core, e));)
+        vm_notify(e);
+}
+
+void vm_unlisten(struct vm_listener *l)
+{
+    if (l->changed)
+        list_remove(&l->link);
+    l->changed = NULL;
+}
+
+void vm_use_begin(struct vm_entry *e)
+{
+    e->n_users++;
+}
+
+void vm_use_end(struct vm_entry *e)
+{
+    e->n_users--;
+    vm_used(e);
+}
+
+void vm_used(struct vm_entry *e)
+{
+    e->used_ms = clock_mono_ms();
 }
 
 /* References */
@@ -295,6 +338,16 @@ struct vm_entry *vm_next(struct core *core, const struct vm_entry *after)
 size_t vm_count(const struct core *core)
 {
     return core->vms->by_id.len;
+}
+
+size_t vm_order_after(const struct core *core, int64_t created_ns, const char *id)
+{
+    return order_after(&core->vms->order, created_ns, id);
+}
+
+struct vm_entry *vm_at(const struct core *core, size_t index)
+{
+    return order_at(&core->vms->order, index);
 }
 
 void vm_resource(const struct vm_entry *e, char resource[96])
@@ -398,6 +451,7 @@ static void vm_leave(struct vm_entry *e)
         return;
     map_take(&r->by_id, e->vm.id);
     map_take(&r->by_name, e->vm.name);
+    order_remove(&r->order, e->vm.created_ns, e->vm.id);
     list_remove(&e->link);
     e->removed = true;
     vm_notify(e);
@@ -539,22 +593,24 @@ int vm_set_state(struct vm_entry *e, enum vm_state state, const char *stage, con
 size_t vm_get_conditions(const struct vm_entry *e, struct vm_condition out[VM_CONDITIONS_MAX])
 {
     size_t n = 0;
-    struct vm_condition *c = &out[n++];
-    *c = (struct vm_condition){
-        .type = "AgentReady", .status = e->agent_ready, .changed_ns = e->agent_changed_ns};
-    snprintf(c->reason, sizeof(c->reason), "%s",
-             e->agent_ready      ? "LinkUp"
-             : !e->machine_live  ? "NotRunning"
-             : e->agent_error[0] ? "LinkDown"
-                                 : "Booting");
-    if (!e->agent_ready)
-        snprintf(c->message, sizeof(c->message), "%s", e->agent_error);
-    c = &out[n++];
-    *c = (struct vm_condition){.type = "RestartRequired",
-                               .status = e->restart_required,
-                               .changed_ns = e->restart_changed_ns};
-    snprintf(c->reason, sizeof(c->reason), "%s", e->restart_required ? "SpecChanged" : "");
-    if (e->restart_required)
-        snprintf(c->message, sizeof(c->message), "cpus and memory change when it is restarted");
+    out[n++] = (struct vm_condition){
+        .type = "AgentReady",
+        .status = e->agent_ready,
+        .changed_ns = e->agent_changed_ns,
+        .reason = e->agent_ready      ? "LinkUp"
+                  : !e->machine_live  ? "NotRunning"
+                  : e->agent_error[0] ? "LinkDown"
+                                      : "Booting",
+        .message = e->agent_ready ? "" : e->agent_error,
+    };
+    out[n++] = (struct vm_condition){
+        .type = "RestartRequired",
+        .status = e->restart_required,
+        .changed_ns = e->restart_changed_ns,
+        .reason = e->restart_required ? "SpecChanged" : "",
+        .message = e->restart_required ? "cpus and memory change when it is restarted" : "",
+    };
+    if (e->restarting)
+        out[n++] = *e->restarting;
     return n;
 }

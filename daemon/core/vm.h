@@ -22,6 +22,8 @@ struct handles_save;
 struct operation_entry;
 struct reconcile_vm;
 struct store_txn;
+struct supervised;
+struct vm_condition;
 struct vm_kill;
 struct vmm_machine;
 
@@ -47,12 +49,16 @@ struct vm_entry {
     int64_t agent_changed_ns;      /* of agent_ready */
     bool restart_required;         /* the spec changed under the running machine */
     int64_t restart_changed_ns;
-    struct vm_kill *kill;             /* under way */
-    struct handles_save *saving;      /* handles.json is being written */
-    struct reconcile_vm *reconciling; /* being looked for since the start */
-    bool paused;                      /* its machine is, whatever the state has become */
-    bool rebooting;                   /* the guest asked for a reset: it is started again */
-    bool delete_tried;                /* ephemeral: its deletion was started */
+    struct vm_kill *kill;                  /* under way */
+    struct handles_save *saving;           /* handles.json is being written */
+    struct reconcile_vm *reconciling;      /* being looked for since the start */
+    bool paused;                           /* its machine is, whatever the state has become */
+    bool rebooting;                        /* the guest asked for a reset: it is started again */
+    bool delete_tried;                     /* ephemeral: its deletion was started */
+    uint32_t n_users;                      /* vm_use_begin */
+    int64_t used_ms;                       /* monotonic: when the last use ended */
+    struct supervised *supervised;         /* supervise.h's; NULL: it has no policy */
+    const struct vm_condition *restarting; /* borrowed from there while it waits for a restart */
     struct list watches, turn_link;
 };
 
@@ -70,6 +76,10 @@ struct vm_entry *vm_find_id(struct core *core, const char *id);
 /* In order of creation: vm_next(core, NULL) is the first. */
 struct vm_entry *vm_next(struct core *core, const struct vm_entry *after);
 size_t vm_count(const struct core *core);
+/* By creation time, for pages: where those after that VM (which may be gone) begin, and the VM at
+ * an index, NULL beyond the end. */
+size_t vm_order_after(const struct core *core, int64_t created_ns, const char *id);
+struct vm_entry *vm_at(const struct core *core, size_t index);
 
 struct vm_entry *vm_ref(struct vm_entry *e);
 void vm_unref(struct vm_entry *e);
@@ -124,12 +134,29 @@ void vm_watch(struct vm_entry *e, struct vm_watch *w,
 void vm_unwatch(struct vm_watch *w);
 void vm_notify(struct vm_entry *e);
 
-/* What is true of a VM besides its state. */
+/* Told of every VM as vm_watch is of one, and of those that the store had, once they are listened
+ * for. For what decides about VMs by itself; see supervise.h. */
+struct vm_listener {
+    struct list link;
+    void (*changed)(void *arg, struct vm_entry *vm);
+    void *arg;
+};
+
+void vm_listen(struct core *core, struct vm_listener *l);
+/* Harmless on a zeroed listener. */
+void vm_unlisten(struct vm_listener *l);
+
+/* Someone looks at it or works with it, other than by a session that runs: a viewer, a reader of
+ * its console. Used: by something that has just ended. */
+void vm_use_begin(struct vm_entry *e);
+void vm_use_end(struct vm_entry *e);
+void vm_used(struct vm_entry *e);
+
+/* What is true of a VM besides its state; texts are borrowed from the entry. */
 struct vm_condition {
-    const char *type; /* "AgentReady", "RestartRequired" */
+    const char *type; /* "AgentReady", "RestartRequired", "Restarting" */
     bool status;
-    char reason[40];
-    char message[256];
+    const char *reason, *message;
     int64_t changed_ns;
 };
 

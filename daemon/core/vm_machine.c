@@ -55,6 +55,10 @@ static void vm_machine_judge(struct vm_entry *e, const struct vmm_exit *exit)
 {
     switch (exit->kind) {
     case VMM_EXIT_POWER_OFF:
+        /* As it wanted; saved with the state. */
+        vm_edit(e);
+        if (e->vm.spec.restart != RESTART_ALWAYS)
+            e->vm.wanted = VM_WANTED_STOPPED;
         vm_set_state(e, VM_STOPPED, NULL, NULL, NULL);
         break;
     case VMM_EXIT_KILLED:

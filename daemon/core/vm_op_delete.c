@@ -16,8 +16,11 @@
 static void vm_delete_deleting(struct operation_entry *op, struct store_txn *txn)
 {
     struct vm_entry *e = vm_run_find(op);
-    if (e)
-        vm_set_state(e, VM_DELETING, NULL, NULL, txn);
+    if (!e)
+        return;
+    vm_edit(e);
+    e->vm.wanted = VM_WANTED_STOPPED;
+    vm_set_state(e, VM_DELETING, NULL, NULL, txn);
 }
 
 static void vm_delete_end(struct operation_entry *op)

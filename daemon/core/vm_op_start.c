@@ -86,11 +86,30 @@ static void vm_prepare_undo(struct operation_entry *op)
     vmm_discard(run->vm->machine, vm_discarded, run);
 }
 
+/* It is to run from now on; where somebody asks for that, what the restart policy has counted so
+ * far is past. */
+static bool vm_want(struct operation_entry *op, struct vm_entry *e)
+{
+    struct vm_runtime *rt = &e->vm.runtime;
+    bool counted = op->op.principal[0] && rt->restarts > 0;
+    if (e->vm.wanted == VM_WANTED_RUNNING && !counted)
+        return false;
+    vm_edit(e);
+    e->vm.wanted = VM_WANTED_RUNNING;
+    if (counted) {
+        rt->restarts = rt->restart_streak = 0;
+        rt->restart_reason[0] = '\0';
+    }
+    return true;
+}
+
 static void vm_journal_starting(struct operation_entry *op, struct store_txn *txn)
 {
     struct vm_entry *e = vm_run_find(op);
-    if (e)
-        vm_set_state(e, VM_STARTING, NULL, NULL, txn);
+    if (!e)
+        return;
+    vm_want(op, e);
+    vm_set_state(e, VM_STARTING, NULL, NULL, txn);
 }
 
 static void vm_launch_run(struct operation_entry *op)
@@ -132,8 +151,10 @@ static void vm_start_finish(struct operation_entry *op, struct store_txn *txn)
         return;
     enum vm_state state = e->vm.runtime.state;
     bool disk_missing = strcmp(op->err.reason, "DISK_MISSING") == 0;
+    if (state == VM_RUNNING && op->op.state == OP_SUCCEEDED && vm_want(op, e))
+        vm_save(e, txn); /* nothing was to be done, but to want it */
     if (state != VM_STARTING && state != VM_STOPPING && !disk_missing)
-        return; /* nothing was to be done, or it was not admitted */
+        return; /* as that, or it was not admitted */
     if (op->op.state == OP_SUCCEEDED)
         vm_set_running(e, txn);
     else if (e->machine_live)

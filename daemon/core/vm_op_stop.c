@@ -29,8 +29,18 @@ static bool vm_is_down(const struct vm_entry *e)
 static void vm_journal_stopping(struct operation_entry *op, struct store_txn *txn)
 {
     struct vm_entry *e = vm_run_find(op);
-    if (e && !vm_is_down(e) && e->vm.runtime.state != VM_DELETING)
+    if (!e)
+        return;
+    bool was_wanted = e->vm.wanted != VM_WANTED_STOPPED;
+    if (was_wanted)
+        vm_edit(e);
+    e->vm.wanted = VM_WANTED_STOPPED;
+    if (!vm_is_down(e) && e->vm.runtime.state != VM_DELETING) {
         vm_set_state(e, VM_STOPPING, NULL, NULL, txn);
+    } else if (was_wanted) {
+        vm_save(e, txn);
+        vm_notify(e); /* it may have been waiting for a restart */
+    }
 }
 
 static void vm_stop_run(struct operation_entry *op)

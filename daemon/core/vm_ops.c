@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
+#include "daemon/core/host_settings.h"
 #include "daemon/core/image.h"
 #include "daemon/core/image_import.h"
 #include "daemon/core/scope.h"
@@ -22,14 +23,6 @@ const struct operation_kind *const core_operation_kinds[] = {
     &kernel_pull_kind, &image_import_kind, &kernel_import_kind, NULL,
 };
 
-static int vm_check_draining(const struct core *core, struct err *err)
-{
-    if (!core->draining)
-        return 0;
-    err_set(err, ERR_PRECONDITION, "this host is draining and takes nothing new; try another");
-    return err_tag(err, "HOST_DRAINING", NULL);
-}
-
 /* vm.create */
 
 int vm_create_check(struct core *core, const struct vm_create_request *req, struct vm *vm,
@@ -37,7 +30,7 @@ int vm_create_check(struct core *core, const struct vm_create_request *req, stru
 {
     struct vm made = {.spec = req->spec, .generation = 1, .runtime.state = VM_PENDING};
     const char *name = req->name ? req->name : "";
-    if (vm_check_draining(core, err) < 0 || (*name && vm_name_check(name, err) < 0) ||
+    if (host_check_admits(core, err) < 0 || (*name && vm_name_check(name, err) < 0) ||
         (req->labels && vm_labels_check(req->labels, err) < 0) ||
         scope_check_labels(req->scope, req->labels, err) < 0 ||
         vm_spec_check(core, &made.spec, req->kernel, err) < 0 ||
@@ -67,6 +60,7 @@ struct operation_entry *vm_create_start(struct core *core, const struct vm_creat
         return NULL;
     id_make(vm.id);
     vm.created_ns = clock_real_ns();
+    vm_spec_set_expiry(&vm, vm.created_ns);
     struct vm_entry *e = vm_paths_make(core, &vm, err) < 0 ? NULL : vm_add(core, &vm, err);
     if (!e)
         return NULL;
@@ -100,7 +94,7 @@ static struct operation_entry *vm_ask(struct core *core, const struct vm_ask *as
     if (operation_find_request(core, meta, ask->kind->name, &found, err) < 0 || found)
         return found;
     struct vm_entry *e = vm_find_within(core, meta ? meta->scope : NULL, ask->ref, err);
-    if (!e || (ask->starts && vm_check_draining(core, err) < 0))
+    if (!e || (ask->starts && host_check_admits(core, err) < 0))
         return NULL;
     enum vm_state state = e->vm.runtime.state;
     char resource[96], params[128];

@@ -8,8 +8,8 @@
  * lead out of it: ERR_DENIED (OUT_OF_SCOPE).
  *
  * Errors of all: ERR_NOT_FOUND (VM_NOT_FOUND), ERR_INVALID (AMBIGUOUS_REFERENCE), ERR_EXISTS
- * (REQUEST_ID_REUSED), ERR_PRECONDITION (VM_WRONG_STATE), and while core->draining ERR_PRECONDITION
- * (HOST_DRAINING) for what starts machines. */
+ * (REQUEST_ID_REUSED), ERR_PRECONDITION (VM_WRONG_STATE), and those of host_check_admits
+ * (host_settings.h) for what starts machines. */
 #ifndef BANGER_DAEMON_CORE_VM_OPS_H
 #define BANGER_DAEMON_CORE_VM_OPS_H
 
@@ -78,10 +78,17 @@ struct vm_update_request {
     const struct labels *set_labels; /* NULL: none */
     const char *const *remove_labels;
     size_t n_remove_labels;
+    /* NULL: as they are. expire_after_ms counts from the moment of the change on. */
+    const uint64_t *expire_after_ms, *idle_stop_after_ms;
+    enum restart_policy restart; /* 0: as it is */
+    const bool *autostart;
 };
-/* Takes effect at once; cpus and memory of a running VM with its next start. */
+/* Takes effect when its turn comes, and is checked (again) then; cpus and memory of a running VM
+ * with its next start. */
 struct operation_entry *vm_update_start(struct core *core, const struct vm_update_request *req,
                                         const struct request_meta *meta, struct err *err);
+/* Once, when the operations are loaded: what those that wait were asked for. */
+int vm_updates_load(struct core *core, struct err *err);
 
 struct vm_prune_request {
     const struct labels *selector; /* NULL: all */

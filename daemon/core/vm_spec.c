@@ -19,6 +19,7 @@ enum { CPUS_MAX = 64, MADE_NAME_TRIES = 32 };
 static const uint64_t memory_min = 64 * MIB, memory_max = TIB, memory_default = 256 * MIB;
 static const uint64_t work_disk_min = 16 * MIB, work_disk_max = 16 * TIB;
 static const uint64_t disk_max = 16 * TIB;
+static const uint64_t span_min_ms = 1000, span_max_ms = (uint64_t)3650 * 24 * 3600 * 1000;
 
 static int vm_spec_invalid(struct err *err)
 {
@@ -95,6 +96,52 @@ static int vm_images_resolve(struct core *core, struct vm_spec *spec, const char
     return 0;
 }
 
+static int vm_net_check(enum net_mode net, struct err *err)
+{
+    if (net == NET_NONE || net == NET_USER)
+        return 0;
+    if (net == NET_BRIDGE)
+        err_set(
+            err, ERR_UNIMPLEMENTED,
+            "network \"bridge\" is not built: banger makes no taps and no bridge yet, and hands "
+            "out no addresses; take \"user\" (outgoing connections) or \"none\"");
+    else
+        err_set(err, ERR_INVALID, "network %d is not a mode; take \"user\" or \"none\"", (int)net);
+    return vm_spec_invalid(err);
+}
+
+static int vm_span_check(const char *what, uint64_t ms, struct err *err)
+{
+    if (ms == 0 || (ms >= span_min_ms && ms <= span_max_ms))
+        return 0;
+    err_set(err, ERR_INVALID, "%s is %" PRIu64 " ms; it can be 1 s to 10 years, or 0: never", what,
+            ms);
+    return vm_spec_invalid(err);
+}
+
+int vm_policies_check(const struct vm_spec *spec, struct err *err)
+{
+    if (vm_span_check("expiry", spec->expire_after_ms, err) < 0 ||
+        vm_span_check("idle stop", spec->idle_stop_after_ms, err) < 0)
+        return -1;
+    if (spec->restart < RESTART_NEVER || spec->restart > RESTART_ALWAYS) {
+        err_set(err, ERR_INVALID, "restart policy %d is not one", (int)spec->restart);
+        return vm_spec_invalid(err);
+    }
+    if (spec->ephemeral && (spec->restart != RESTART_NEVER || spec->autostart)) {
+        err_set(err, ERR_INVALID, "an ephemeral VM is deleted when it ends: it has no %s",
+                spec->autostart ? "autostart" : "restart policy");
+        return vm_spec_invalid(err);
+    }
+    return 0;
+}
+
+void vm_spec_set_expiry(struct vm *vm, int64_t from_ns)
+{
+    uint64_t ms = vm->spec.expire_after_ms;
+    vm->expires_ns = ms ? from_ns + (int64_t)ms * 1000000 : 0;
+}
+
 int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_ref, struct err *err)
 {
     if (!spec->driver[0])
@@ -105,17 +152,16 @@ int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_re
         spec->memory_bytes = memory_default;
     if (spec->net == 0)
         spec->net = NET_USER;
+    if (spec->restart == 0)
+        spec->restart = RESTART_NEVER;
     if (!vmm_find_driver(spec->driver, err)) {
         err->code = ERR_INVALID;
         return vm_spec_invalid(err);
     }
     if (vm_cpus_check(spec->cpus, err) < 0 || vm_memory_check(spec->memory_bytes, err) < 0)
         return -1;
-    if (spec->net != NET_NONE && spec->net != NET_USER) {
-        err_set(err, spec->net == NET_BRIDGE ? ERR_UNIMPLEMENTED : ERR_INVALID,
-                "networks are none and user so far");
-        return vm_spec_invalid(err);
-    }
+    if (vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0)
+        return -1;
     const struct image *image;
     if (vm_images_resolve(core, spec, kernel_ref, &image, err) < 0)
         return -1;
@@ -127,12 +173,12 @@ int vm_spec_check_made(const struct vm_spec *spec, struct err *err)
     bool ids = (!spec->image_id[0] || id_is_valid(spec->image_id)) &&
                (!spec->kernel_id[0] || id_is_valid(spec->kernel_id));
     if (!vmm_find_driver(spec->driver, err) || vm_cpus_check(spec->cpus, err) < 0 ||
-        vm_memory_check(spec->memory_bytes, err) < 0 || vm_disks_check(spec, NULL, err) < 0)
+        vm_memory_check(spec->memory_bytes, err) < 0 || vm_disks_check(spec, NULL, err) < 0 ||
+        vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0)
         return -1;
-    if (ids && (spec->net == NET_NONE || spec->net == NET_USER))
+    if (ids)
         return 0;
-    err_set(err, ERR_INVALID, "%s",
-            ids ? "its network is of no known kind" : "its image's id is none");
+    err_set(err, ERR_INVALID, "the id of its image or kernel is none");
     return vm_spec_invalid(err);
 }
 

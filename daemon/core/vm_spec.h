@@ -16,6 +16,10 @@ int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_re
 int vm_spec_check_made(const struct vm_spec *spec, struct err *err);
 int vm_cpus_check(uint32_t cpus, struct err *err);
 int vm_memory_check(uint64_t memory_bytes, struct err *err);
+/* Expiry, idle stop, restart policy, autostart: their bounds, and that they go together. */
+int vm_policies_check(const struct vm_spec *spec, struct err *err);
+/* expires_ns, as spec.expire_after_ms has it from from_ns on. */
+void vm_spec_set_expiry(struct vm *vm, int64_t from_ns);
 /* A DNS label. ERR_INVALID (INVALID_NAME) with what is wrong. */
 int vm_name_check(const char *name, struct err *err);
 /* A free name such as "brisk-otter". */

@@ -18,6 +18,7 @@
 #include "daemon/host/digest.h"
 #include "daemon/host/publish.h"
 #include "daemon/host/qcow2.h"
+#include "daemon/host/room.h"
 
 enum {
     COPY_PIECE_BYTES = 16 << 20,
@@ -77,7 +78,12 @@ static int look_at(const char *path, struct image *image, struct err *err)
 static int check_step(void *self, struct err *err)
 {
     struct image_file_import *i = self;
-    return look_at(i->source, &i->image, err);
+    struct stat st;
+    if (look_at(i->source, &i->image, err) < 0)
+        return -1;
+    if (stat(i->source, &st) < 0)
+        return err_sys(err, errno, "cannot look at %s", i->source);
+    return room_check(i->out.temp, (uint64_t)st.st_blocks * 512, err);
 }
 
 /* The source may have changed since it was looked at: what counts is the copy. */

@@ -23,12 +23,16 @@
 #include "daemon/host/digest.h"
 #include "daemon/host/initramfs.h"
 #include "daemon/host/module.h"
+#include "daemon/host/namespace.h"
 #include "daemon/host/publish.h"
+#include "daemon/host/remove.h"
+#include "daemon/host/room.h"
 #include "daemon/host/unpack.h"
 #include "daemon/host/vmlinux.h"
 
 enum {
     KERNEL_IMAGE_MAX_BYTES = 256 << 20,
+    KERNEL_ROOM_BYTES = 256 << 20, /* a package, unpacked, and what is made of it */
     KERNEL_APT_DEADLINE_MS = 60 * 1000,
     KERNEL_DOWNLOAD_DEADLINE_MS = 15 * 60 * 1000,
 };
@@ -83,10 +87,16 @@ static int kernel_locate(void *self, struct err *err)
     struct kernel_import *k = self;
     if (access(k->agent_path, R_OK) < 0)
         return err_sys(err, errno, "cannot read the guest agent %s", k->agent_path);
+    if (room_check(k->out.temp, KERNEL_ROOM_BYTES, err) < 0)
+        return -1;
     if (publish_begin(&k->out, err) < 0)
         return -1;
     if (k->vmlinuz_path[0] || (!k->ignore_host && kernel_find_on_host(k)))
         return 0;
+    /* Pulls run one at a time: what is there now is of one that was killed. */
+    if (host_remove_leftovers(k->cache_dir, err) < 0)
+        log_err(LOG_LEVEL_WARN, NULL, err, "cannot tidy the cache");
+    err_clear(err);
     return fs_make_dirs(k->cache_dir, 0755, err);
 }
 
@@ -161,14 +171,18 @@ static bool kernel_is_cached(const struct kernel_import *k)
 static int kernel_download(void *self, struct err *err)
 {
     struct kernel_import *k = self;
-    const char *argv[] = {
-        "apt-get",  "-q",       "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3",
-        "download", k->package, NULL};
+    static const char *const args[] = {
+        "apt-get", "-q", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3", "download"};
+    struct namespace_argv a;
     if (k->vmlinuz_path[0] || kernel_is_cached(k))
         return task_skip(&k->task);
     if (mkdir(k->fetch_dir, 0755) < 0)
         return err_sys(err, errno, "cannot create folder %s", k->fetch_dir);
-    return kernel_apt_run(k, argv, k->fetch_dir, KERNEL_DOWNLOAD_DEADLINE_MS, err);
+    namespace_argv_init(&a, NAMESPACE_NONE);
+    for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++)
+        namespace_argv_add(&a, args[i]);
+    namespace_argv_add(&a, k->package);
+    return kernel_apt_run(k, a.argv, k->fetch_dir, KERNEL_DOWNLOAD_DEADLINE_MS, err);
 }
 
 /* apt has checked the hash; a half file never gets the final name. */

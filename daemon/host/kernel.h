@@ -34,8 +34,4 @@ struct kernel_import *kernel_import_start(struct loop *loop, struct workers *wor
 /* Asks; done still comes. The import may not be touched after done. */
 void kernel_import_cancel(struct kernel_import *k);
 
-/* Removes what crashed imports or builds left in a folder (.tmp-*). Call before any starts. For
- * workers and start-up. */
-int host_remove_leftovers(const char *folder, struct err *err);
-
 #endif

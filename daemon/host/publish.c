@@ -1,11 +1,9 @@
 /* Folders published by rename; see publish.h. */
 #include "daemon/host/publish.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,11 +12,11 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fs.h"
-#include "daemon/host/kernel.h"
+#include "daemon/host/remove.h"
 
 enum { ABORT_ROUNDS = 250, ABORT_PAUSE_MS = 20 };
 
-static const char publish_prefix[] = ".tmp-";
+const char publish_prefix[] = ".tmp-";
 
 int publish_init(struct publish *p, const char *parent, const char *id, struct err *err)
 {
@@ -81,7 +79,7 @@ int publish_abort(struct publish *p, struct err *err)
 {
     struct err why = ERR_INIT;
     for (int round = 0; round < ABORT_ROUNDS; round++) {
-        if (fs_remove_tree(p->temp, &why) == 0)
+        if (host_remove_tree(p->temp, &why) == 0)
             return 0;
         if (why.sys != ENOTEMPTY)
             break;
@@ -90,21 +88,4 @@ int publish_abort(struct publish *p, struct err *err)
     if (err)
         *err = why;
     return -1;
-}
-
-int host_remove_leftovers(const char *folder, struct err *err)
-{
-    auto_dir DIR *dir = opendir(folder);
-    if (!dir)
-        return errno == ENOENT ? 0 : err_sys(err, errno, "cannot list %s", folder);
-    for (struct dirent *entry; (entry = readdir(dir));) {
-        char path[PATH_MAX];
-        if (strncmp(entry->d_name, publish_prefix, sizeof(publish_prefix) - 1) != 0)
-            continue;
-        if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) >= sizeof(path))
-            return err_set(err, ERR_INVALID, "path too long: %s/%s", folder, entry->d_name);
-        if (fs_remove_tree(path, err) < 0)
-            return -1;
-    }
-    return 0;
 }

@@ -13,6 +13,8 @@ struct publish {
     char folder[PATH_BYTES]; /* parent/ID */
 };
 
+extern const char publish_prefix[]; /* ".tmp-" */
+
 /* Takes the id, or picks one (NULL); makes nothing yet. ERR_INVALID when the paths are too long. */
 int publish_init(struct publish *p, const char *parent, const char *id, struct err *err);
 /* Creates the temporary folder, and parent where missing. */

@@ -2,7 +2,11 @@
  *
  * begin -> probe -> sources -> options -> packages -> filesystem -> publish. The tree travels as a
  * tar from mmdebstrap to mke2fs, with its true owners in it, so the two need not share a namespace:
- * the second unpacks it as root or under fakeroot. */
+ * the second unpacks it as root or under fakeroot.
+ *
+ * mmdebstrap could make a user namespace by itself (its mode unshare), but one in which our own id
+ * is nobody: its tools then cannot even look at a folder that is ours alone. In ours we are root,
+ * so that every tool may go wherever we may, and it works in its mode root. */
 #include "daemon/host/rootfs.h"
 
 #include <errno.h>
@@ -20,6 +24,7 @@
 #include "base/log.h"
 #include "daemon/host/apt.h"
 #include "daemon/host/digest.h"
+#include "daemon/host/namespace.h"
 #include "daemon/host/publish.h"
 #include "daemon/host/rootfs_text.h"
 
@@ -37,11 +42,15 @@ static const uint64_t rootfs_max_disk_bytes = (uint64_t)16 << 40;
 static const char rootfs_env_path[] =
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/* fakeroot tries first, and takes for an error that a user namespace knows no other ids. */
+static const char rootfs_no_chown[] = "FAKEROOTDONTTRYCHOWN=1";
+
 struct rootfs_build {
     struct task task;
     struct publish out;
     struct image image; /* the result */
     enum rootfs_mode mode;
+    enum namespace_kind namespace;
     char suite[32];
     char packages[ROOTFS_PACKAGES_BYTES]; /* comma-separated */
     bool has_sources, has_options;
@@ -72,22 +81,29 @@ static int rootfs_begin(void *self, struct err *err)
 static int rootfs_probe(void *self, struct err *err)
 {
     struct rootfs_build *b = self;
-    const char *argv[] = {"env", rootfs_env_path, "mmdebstrap", "--unshare-helper", "true", NULL};
-    if (b->mode == ROOTFS_MODE_AUTO && geteuid() == 0)
-        b->mode = ROOTFS_MODE_ROOT;
-    if (b->mode != ROOTFS_MODE_AUTO)
-        return task_skip(&b->task);
+    const char *subids = b->mode == ROOTFS_MODE_FAKECHROOT ? "self" : "all";
+    const char *argv[] = {"env", rootfs_env_path, "sh", "-c", namespace_probe, "sh", subids, NULL};
     return task_run(&b->task, argv, NULL, b->out.temp, ROOTFS_SHORT_DEADLINE_MS, err);
 }
 
 static int rootfs_probed(void *self, const struct child_exit *exit, struct err *err)
 {
     struct rootfs_build *b = self;
-    if (exit->code == 127)
-        return err_set(err, ERR_NOT_FOUND,
-                       "mmdebstrap is not installed: run `apt-get install "
-                       "mmdebstrap e2fsprogs` as root");
-    b->mode = exit->code == 0 ? ROOTFS_MODE_UNSHARE : ROOTFS_MODE_FAKECHROOT;
+    b->namespace = namespace_of(exit->out);
+    if (b->mode == ROOTFS_MODE_UNSHARE && b->namespace != NAMESPACE_SUBIDS)
+        return err_set(err, ERR_PRECONDITION, "mode unshare needs %s",
+                       geteuid() == 0 ? "an ordinary user" : rootfs_text_subids);
+    if (b->mode == ROOTFS_MODE_AUTO)
+        b->mode = geteuid() == 0                     ? ROOTFS_MODE_ROOT
+                  : b->namespace == NAMESPACE_SUBIDS ? ROOTFS_MODE_UNSHARE
+                                                     : ROOTFS_MODE_FAKECHROOT;
+    /* Packages' scripts run with the whole path there, and not all of them quote it. */
+    if (b->mode == ROOTFS_MODE_FAKECHROOT && strpbrk(b->out.temp, " \t\n'\"\\$&;|<>*?()"))
+        return err_set(
+            err, ERR_PRECONDITION,
+            "a build under fakechroot needs a folder without blanks and quotes, which %s "
+            "is not; any folder will do with %s",
+            b->out.temp, rootfs_text_subids);
     return 0;
 }
 
@@ -117,15 +133,13 @@ static int rootfs_checked_tools(void *self, const struct child_exit *exit, struc
     struct rootfs_build *b = self;
     if (exit->code == 0)
         return 0;
-    const char *hint = b->mode == ROOTFS_MODE_FAKECHROOT
-                           ? "; or give this user subordinate ids (usermod --add-subuids "
-                             "100000-165535 --add-subgids 100000-165535 USER, with uidmap "
-                             "installed), which is faster"
-                           : "";
+    bool slow = b->mode == ROOTFS_MODE_FAKECHROOT;
     return err_set(err, ERR_NOT_FOUND,
                    "%.*s is not installed: run `apt-get install mmdebstrap e2fsprogs fakeroot "
-                   "fakechroot` as root%s",
-                   (int)strcspn(exit->out, "\n"), exit->out, hint);
+                   "fakechroot` as root%s%s%s",
+                   (int)strcspn(exit->out, "\n"), exit->out,
+                   slow ? "; faster is a build with " : "", slow ? rootfs_text_subids : "",
+                   slow ? ", which needs no fakechroot" : "");
 }
 
 /* sources, options: what the host's apt is told */
@@ -177,55 +191,49 @@ static int rootfs_got_options(void *self, const struct child_exit *exit, struct 
 
 static const char *rootfs_mode_name(enum rootfs_mode mode)
 {
-    return mode == ROOTFS_MODE_ROOT      ? "--mode=root"
-           : mode == ROOTFS_MODE_UNSHARE ? "--mode=unshare"
-                                         : "--mode=fakechroot";
+    return mode == ROOTFS_MODE_ROOT      ? "root"
+           : mode == ROOTFS_MODE_UNSHARE ? "unshare"
+                                         : "fakechroot";
+}
+
+static int rootfs_run(struct rootfs_build *b, const struct namespace_argv *a, struct err *err)
+{
+    return task_run(&b->task, a->argv, NULL, b->out.temp, ROOTFS_LONG_DEADLINE_MS, err);
 }
 
 static int rootfs_packages(void *self, struct err *err)
 {
     struct rootfs_build *b = self;
     char include[ROOTFS_PACKAGES_BYTES + 16], temp[PATH_BYTES + 16];
-    char upload_options[PATH_BYTES + 96], upload_sources[PATH_BYTES + 96];
-    const char *argv[40];
-    size_t n = 0;
+    struct namespace_argv a;
     snprintf(include, sizeof(include), "--include=%s", b->packages);
     snprintf(temp, sizeof(temp), "TMPDIR=%s", b->out.temp);
-    snprintf(upload_options, sizeof(upload_options),
-             "--setup-hook=upload '%s/apt.conf' /etc/apt/apt.conf.d/%s", b->out.temp,
-             ROOTFS_HOST_OPTIONS);
-    snprintf(upload_sources, sizeof(upload_sources),
-             "--customize-hook=upload '%s/debian.sources' /etc/apt/sources.list.d/debian.sources",
-             b->out.temp);
-    argv[n++] = "env";
-    argv[n++] = rootfs_env_path;
-    argv[n++] = "LC_ALL=C.UTF-8";
-    argv[n++] = "DEBIAN_FRONTEND=noninteractive";
-    /* In a user namespace the temporary tree must lie where its root may walk: the default. */
-    if (b->mode != ROOTFS_MODE_UNSHARE)
-        argv[n++] = temp;
-    argv[n++] = "sh";
-    argv[n++] = "-c";
-    argv[n++] = "exec \"$@\" <\"$0\"";
-    argv[n++] = b->has_sources ? "sources.list" : "/dev/null";
-    argv[n++] = "mmdebstrap";
-    argv[n++] = rootfs_mode_name(b->mode);
-    argv[n++] = "--variant=minbase";
-    argv[n++] = "--format=tar";
-    argv[n++] = "--architectures=amd64";
-    argv[n++] = include;
+    namespace_argv_init(&a, b->namespace);
+    namespace_argv_add(&a, "env");
+    namespace_argv_add(&a, rootfs_env_path);
+    namespace_argv_add(&a, "LC_ALL=C.UTF-8");
+    namespace_argv_add(&a, "DEBIAN_FRONTEND=noninteractive");
+    namespace_argv_add(&a, temp);
+    namespace_argv_add(&a, rootfs_no_chown);
+    namespace_argv_add(&a, "sh");
+    namespace_argv_add(&a, "-c");
+    namespace_argv_add(&a, "exec \"$@\" <\"$0\"");
+    namespace_argv_add(&a, b->has_sources ? "sources.list" : "/dev/null");
+    namespace_argv_add(&a, "mmdebstrap");
+    namespace_argv_add(&a, b->mode == ROOTFS_MODE_FAKECHROOT ? "--mode=fakechroot" : "--mode=root");
+    namespace_argv_add(&a, "--variant=minbase");
+    namespace_argv_add(&a, "--format=tar");
+    namespace_argv_add(&a, "--architectures=amd64");
+    namespace_argv_add(&a, include);
     for (size_t i = 0; i < rootfs_text_n_dpkg_options; i++)
-        argv[n++] = rootfs_text_dpkg_options[i];
-    if (b->has_options)
-        argv[n++] = upload_options;
-    argv[n++] = rootfs_text_clean_hook;
-    argv[n++] = upload_sources;
-    argv[n++] = b->suite;
-    argv[n++] = "root.tar";
-    if (b->has_sources)
-        argv[n++] = "-";
-    argv[n] = NULL;
-    return task_run(&b->task, argv, NULL, b->out.temp, ROOTFS_LONG_DEADLINE_MS, err);
+        namespace_argv_add(&a, rootfs_text_dpkg_options[i]);
+    namespace_argv_add(&a, b->has_options ? rootfs_text_options_hook : NULL);
+    namespace_argv_add(&a, rootfs_text_clean_hook);
+    namespace_argv_add(&a, rootfs_text_sources_hook);
+    namespace_argv_add(&a, b->suite);
+    namespace_argv_add(&a, "root.tar");
+    namespace_argv_add(&a, b->has_sources ? "-" : NULL);
+    return rootfs_run(b, &a, err);
 }
 
 static void rootfs_packages_line(void *self, const char *line)
@@ -247,7 +255,7 @@ static int rootfs_got_packages(void *self, const struct child_exit *exit, struct
         return 0;
     task_child_error(exit, "mmdebstrap", err);
     err->code = exit->timed_out ? ERR_DEADLINE : ERR_UNAVAILABLE;
-    return err_wrap(err, "cannot build the root filesystem (%s%s)", rootfs_mode_name(b->mode) + 2,
+    return err_wrap(err, "cannot build the root filesystem (mode %s%s)", rootfs_mode_name(b->mode),
                     b->has_sources ? ""
                                    : "; apt knows no Debian sources here: run `apt-get update`");
 }
@@ -258,21 +266,20 @@ static int rootfs_filesystem(void *self, struct err *err)
 {
     struct rootfs_build *b = self;
     char bytes[32];
-    const char *argv[12];
-    size_t n = 0;
+    struct namespace_argv a;
     snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)b->image.virtual_bytes);
-    argv[n++] = "env";
-    argv[n++] = rootfs_env_path;
-    argv[n++] = "LC_ALL=C";
-    if (b->mode != ROOTFS_MODE_ROOT)
-        argv[n++] = "fakeroot";
-    argv[n++] = "sh";
-    argv[n++] = "-c";
-    argv[n++] = rootfs_text_mke2fs;
-    argv[n++] = "sh";
-    argv[n++] = bytes;
-    argv[n] = NULL;
-    return task_run(&b->task, argv, NULL, b->out.temp, ROOTFS_LONG_DEADLINE_MS, err);
+    namespace_argv_init(&a, b->namespace);
+    namespace_argv_add(&a, "env");
+    namespace_argv_add(&a, rootfs_env_path);
+    namespace_argv_add(&a, "LC_ALL=C");
+    namespace_argv_add(&a, rootfs_no_chown);
+    namespace_argv_add(&a, b->mode == ROOTFS_MODE_ROOT ? NULL : "fakeroot");
+    namespace_argv_add(&a, "sh");
+    namespace_argv_add(&a, "-c");
+    namespace_argv_add(&a, rootfs_text_mke2fs);
+    namespace_argv_add(&a, "sh");
+    namespace_argv_add(&a, bytes);
+    return rootfs_run(b, &a, err);
 }
 
 /* publish */
@@ -376,9 +383,8 @@ static int rootfs_take_spec(struct rootfs_build *b, const struct rootfs_build_sp
         return err_set(err, ERR_INVALID, "not a Debian suite: %.64s", suite);
     if (bytes < rootfs_min_disk_bytes || bytes > rootfs_max_disk_bytes)
         return err_set(err, ERR_INVALID, "the image's size must be between 512 MiB and 16 TiB");
-    /* Paths become part of mmdebstrap's hooks, which are split like a shell's words. */
-    if (spec->images_dir[0] != '/' || strpbrk(spec->images_dir, "'\"\\\n"))
-        return err_set(err, ERR_INVALID, "the images' folder must be absolute, without quotes: %s",
+    if (spec->images_dir[0] != '/')
+        return err_set(err, ERR_INVALID, "the images' folder must be absolute: %s",
                        spec->images_dir);
     if (spec->mode == ROOTFS_MODE_ROOT && geteuid() != 0)
         return err_set(err, ERR_DENIED, "mode root needs root");

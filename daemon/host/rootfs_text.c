@@ -20,6 +20,16 @@ const char *const rootfs_text_dpkg_options[] = {
 const size_t rootfs_text_n_dpkg_options =
     sizeof(rootfs_text_dpkg_options) / sizeof(rootfs_text_dpkg_options[0]);
 
+const char rootfs_text_subids[] =
+    "subordinate ids (as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 "
+    "USER), and uidmap installed";
+
+/* The files lie in the working folder, whose path could hold anything. */
+const char rootfs_text_options_hook[] =
+    "--setup-hook=upload apt.conf /etc/apt/apt.conf.d/" ROOTFS_HOST_OPTIONS;
+const char rootfs_text_sources_hook[] =
+    "--customize-hook=upload debian.sources /etc/apt/sources.list.d/debian.sources";
+
 /* mmdebstrap copies the host's resolv.conf and hostname into the tree so that packages can be
  * installed; the agent sets both for each VM. */
 const char rootfs_text_clean_hook[] =

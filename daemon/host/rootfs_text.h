@@ -14,6 +14,10 @@ extern const char rootfs_text_packages[];
 /* mmdebstrap's options that leave out documentation and translations. */
 extern const char *const rootfs_text_dpkg_options[];
 extern const size_t rootfs_text_n_dpkg_options;
+/* What mode unshare needs, for an error. */
+extern const char rootfs_text_subids[];
+/* Put apt.conf and debian.sources of the current folder into the tree. */
+extern const char rootfs_text_options_hook[], rootfs_text_sources_hook[];
 /* Takes everything of this host out of the tree again ("$1"), before it is packed. */
 extern const char rootfs_text_clean_hook[];
 /* Shell: root.tar in the current folder -> root.raw of $1 bytes and os-release. */

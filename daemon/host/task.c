@@ -215,29 +215,52 @@ static bool task_line_is_error(const char *line, size_t len)
            (len > 6 && strncasecmp(line, "error:", 6) == 0);
 }
 
-int task_child_error(const struct child_exit *exit, const char *what, struct err *err)
+/* "find: cannot …": what a program says of itself. apt and mmdebstrap begin all else with I: or W:.
+ */
+static bool task_line_is_program(const char *line, size_t len)
 {
-    const char *best = "", *at = exit->out;
-    size_t best_len = 0;
-    bool best_is_error = false;
+    size_t n = strspn(line, "abcdefghijklmnopqrstuvwxyz0123456789_.+-/");
+    return n > 1 && n + 2 < len && line[n] == ':' && line[n + 1] == ' ';
+}
+
+struct task_cause {
+    const char *before, *line; /* in the output; before: of the program that failed, or NULL */
+    size_t before_len, len;
+};
+
+/* Errors bring on others: the first is the cause. A tool that failed has often said why in the line
+ * before. Without an error the last line has to do. */
+static struct task_cause task_find_cause(const char *at)
+{
+    struct task_cause c = {.line = ""};
     while (*at) {
         size_t len = strcspn(at, "\r\n");
         bool is_error = task_line_is_error(at, len);
-        if (len > 0 && (is_error || !best_is_error)) {
-            best = at;
-            best_len = len;
-            best_is_error = is_error;
+        if (is_error && task_line_is_program(c.line, c.len)) {
+            c.before = c.line;
+            c.before_len = c.len;
         }
+        if (len > 0) {
+            c.line = at;
+            c.len = len;
+        }
+        if (is_error)
+            break;
         at += len + strspn(at + len, "\r\n");
     }
-    if (best_len > 300)
-        best_len = 300;
+    return c;
+}
+
+int task_child_error(const struct child_exit *exit, const char *what, struct err *err)
+{
+    struct task_cause c = task_find_cause(exit->out);
+    char text[320];
+    snprintf(text, sizeof(text), "%.*s%s%.*s", (int)(c.before_len < 200 ? c.before_len : 200),
+             c.before ? c.before : "", c.before ? "; " : "", (int)(c.len < 300 ? c.len : 300),
+             c.line);
     if (exit->timed_out)
-        return err_set(err, ERR_DEADLINE, "%s took too long and was ended: %.*s", what,
-                       (int)best_len, best);
+        return err_set(err, ERR_DEADLINE, "%s took too long and was ended: %s", what, text);
     if (exit->signo)
-        return err_set(err, ERR_UNKNOWN, "%s was ended by signal %d: %.*s", what, exit->signo,
-                       (int)best_len, best);
-    return err_set(err, ERR_UNKNOWN, "%s failed with status %d: %.*s", what, exit->code,
-                   (int)best_len, best);
+        return err_set(err, ERR_UNKNOWN, "%s was ended by signal %d: %s", what, exit->signo, text);
+    return err_set(err, ERR_UNKNOWN, "%s failed with status %d: %s", what, exit->code, text);
 }

@@ -68,7 +68,8 @@ int task_run(struct task *t, const char *const *argv, const char *const *env, co
 int task_skip(struct task *t);
 /* From line() or exited(): progress inside the step. */
 void task_report(struct task *t, uint32_t percent, const char *message);
-/* What a failed child said: its last line that begins with E: or error, else its last line. */
+/* What a failed child said: its first line that begins with E: or error, behind what a program said
+ * of itself right before; else its last line. */
 int task_child_error(const struct child_exit *exit, const char *what, struct err *err);
 
 #endif

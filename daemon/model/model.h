@@ -47,6 +47,11 @@ enum vm_state { /* values of banger.v1.VMState */
                 VM_UNKNOWN = 10, /* evidence is missing; never shown as STOPPED */
 };
 
+enum restart_policy { RESTART_NEVER = 1, RESTART_ON_FAILURE = 2, RESTART_ALWAYS = 3 };
+
+/* What the VM is to be, as far as starting it without being asked goes. */
+enum vm_wanted { VM_WANTED_STOPPED = 0, VM_WANTED_RUNNING = 1 };
+
 enum net_mode { NET_NONE = 1, NET_USER = 2, NET_BRIDGE = 3 };
 
 /* Intent: what the user asked for. */
@@ -60,8 +65,12 @@ struct vm_spec {
     uint64_t disk_bytes;      /* virtual size of the system disk; 0: the image's */
     uint64_t work_disk_bytes; /* 0: none */
     enum net_mode net;
-    bool run_init;  /* run the image's init where it has one */
-    bool ephemeral; /* deleted when it stops (--rm) */
+    bool run_init;               /* run the image's init where it has one */
+    bool ephemeral;              /* deleted when it stops (--rm) */
+    uint64_t expire_after_ms;    /* as last asked for; expires_ns has the time; 0: never */
+    uint64_t idle_stop_after_ms; /* 0: never */
+    enum restart_policy restart;
+    bool autostart; /* started with the daemon if wanted RUNNING */
 };
 
 /* Durable identity and deterministic paths. Nothing that a kernel hands out belongs here. */
@@ -79,6 +88,10 @@ struct vm_runtime {
     char metrics_path[PATH_BYTES];
     char system_overlay[PATH_BYTES];
     char work_disk_path[PATH_BYTES];
+    /* Restarts by policy, see supervise.h: since the last start that was asked for, and since it
+     * last ran for long. */
+    uint32_t restarts, restart_streak;
+    char restart_reason[128]; /* of the latest */
 };
 
 struct vm {
@@ -89,7 +102,25 @@ struct vm {
     struct labels labels;
     uint64_t generation; /* counts changes of spec, name and labels */
     char boot_id[40];    /* the guest's, of its latest boot */
+    enum vm_wanted wanted;
     int64_t created_ns, updated_ns, started_ns, stopped_ns;
+    int64_t expires_ns; /* deleted then */
+};
+
+/* What the host as a whole was told, and what the last daemon saw of it: one row. */
+struct host_settings {
+    int id;           /* HOST_SETTINGS_ID */
+    bool draining;    /* takes nothing new */
+    char boot_id[40]; /* the host's, when a daemon last started */
+};
+
+enum { HOST_SETTINGS_ID = 1 };
+
+/* The labels of a vm.update that waits for its turn; the rest is in the operation's params. */
+struct vm_update_labels {
+    char operation_id[ID_BYTES];
+    struct labels set, remove; /* of remove the keys count */
+    struct labels scope;       /* of who asked; none: for everything */
 };
 
 /* What is true now; in memory and in handles.json, never in SQLite. */

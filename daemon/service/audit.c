@@ -22,16 +22,7 @@ struct note {
 
 bool audit_is_read(const struct rpc_method *method)
 {
-    static const char *const verbs[] = {"Get",  "List", "Read",   "Watch",    "Wait",   "Check",
-                                        "Stat", "Who",  "Export", "Diagnose", "Server", "PullTree"};
-    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-        size_t n = strlen(verbs[i]);
-        /* "Stat" is a word in "StatFile", not in "StateFile". */
-        if (strncmp(method->name, verbs[i], n) == 0 &&
-            !(method->name[n] >= 'a' && method->name[n] <= 'z'))
-            return true;
-    }
-    return false;
+    return method->effect == RPC_EFFECT_READ;
 }
 
 void audit_peer(const struct rpc_peer *peer, char text[PEER_TEXT_BYTES])

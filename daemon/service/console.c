@@ -48,6 +48,9 @@ static void reader_free(struct console_reader *r)
     timer_done(&r->again);
     rpc_call_unref(r->call);
     r->core->n_console_readers--;
+    struct vm_entry *e = vm_find_id(r->core, r->vm_id);
+    if (e)
+        vm_use_end(e);
     free(r);
 }
 
@@ -208,6 +211,7 @@ void vm_service_read_console(void *self, struct rpc_call *call,
     }
     r->core = core;
     core->n_console_readers++;
+    vm_use_begin(e);
     memcpy(r->vm_id, e->vm.id, sizeof(r->vm_id));
     r->call = rpc_call_ref(call);
     r->follow = request->follow;

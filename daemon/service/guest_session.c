@@ -12,6 +12,7 @@
 #include "daemon/core/scope.h"
 #include "daemon/core/session.h"
 #include "daemon/core/vm.h"
+#include "daemon/service/page.h"
 #include "daemon/service/request.h"
 #include "daemon/service/service.h"
 #include "daemon/service/view.h"
@@ -121,41 +122,23 @@ static void handle_list(void *self, struct rpc_call *call,
         rpc_call_finish(call, &err);
         return;
     }
-    auto_free struct session_view *views = calloc(page.size, sizeof(*views));
-    auto_free Banger__V1__GuestSession **list = calloc(page.size, sizeof(*list));
-    if (!views || !list) {
-        service_out_of_memory(call);
-        return;
-    }
-    char token[PAGE_TOKEN_BYTES] = "";
-    const struct session *last = NULL;
-    size_t n = 0;
-    bool failed = false;
-    for (struct session_entry *e = NULL; (e = session_next(core, e));) {
-        if (!page_is_after(&page, e->session.created_ns, e->session.id) ||
-            !is_wanted(request, states, &e->session, vm) ||
+    struct session_entry *e;
+    for (size_t i = session_order_after(core, page.after_ns, page.after_id);
+         (e = session_at(core, i)); i++) {
+        struct session_view view;
+        if (!is_wanted(request, states, &e->session, vm) ||
             !scope_has_vm_id(core, scope, e->session.vm_id))
             continue;
-        if (page_is_full(&page)) {
-            page_token(token, last->created_ns, last->id);
+        if (page_is_cut(&page))
             break;
-        }
-        failed = session_service_view(&views[n], call, e) < 0;
-        if (failed)
-            break;
-        list[n] = &views[n].session;
-        page_add(&page, &list[n]->base);
-        last = &e->session;
-        n++;
+        if (session_service_view(&view, call, e) < 0)
+            return;
+        page_add(&page, call, e->session.created_ns, e->session.id, &view.session.base);
+        session_view_done(&view);
     }
     Banger__V1__ListSessionsResponse response = BANGER__V1__LIST_SESSIONS_RESPONSE__INIT;
-    response.n_sessions = n;
-    response.sessions = list;
-    response.next_page_token = token;
-    if (!failed)
-        banger_v1_guest_session_service_list_sessions_reply(call, &response);
-    for (size_t i = 0; i < n; i++)
-        session_view_done(&views[i]);
+    response.next_page_token = page.next;
+    banger_v1_guest_session_service_list_sessions_reply(call, &response);
 }
 
 /* A call that is answered when its session has ended: wait, stop, kill. */

@@ -7,6 +7,8 @@
 
 #include "base/err.h"
 #include "daemon/core/core.h"
+#include "daemon/core/store_state.h"
+#include "daemon/store/store.h"
 #include "grpc/health/v1/health.server.rpc.h"
 
 static const char *const known_services[] = {
@@ -29,10 +31,17 @@ static bool is_known(const char *service)
     return false;
 }
 
+/* A daemon that cannot write its state takes nothing new: others are better asked. */
+static Grpc__Health__V1__HealthCheckResponse__ServingStatus status_of(const struct core *core)
+{
+    return store_health(core->store)->state == STORE_WRITABLE
+               ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
+               : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING;
+}
+
 static void handle_check(void *self, struct rpc_call *call,
                          const Grpc__Health__V1__HealthCheckRequest *request)
 {
-    (void)self;
     if (!is_known(request->service)) {
         struct err err = ERR_INIT;
         err_set(&err, ERR_NOT_FOUND, "no service named %.100s", request->service);
@@ -40,20 +49,19 @@ static void handle_check(void *self, struct rpc_call *call,
         return;
     }
     Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-    response.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+    response.status = status_of(self);
     grpc_health_v1_health_check_reply(call, &response);
 }
 
 static void handle_list(void *self, struct rpc_call *call,
                         const Grpc__Health__V1__HealthListRequest *request)
 {
-    (void)self;
     (void)request;
     enum { N = sizeof(known_services) / sizeof(known_services[0]) };
     Grpc__Health__V1__HealthCheckResponse serving = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
     Grpc__Health__V1__HealthListResponse__StatusesEntry entries[N], *at[N];
     Grpc__Health__V1__HealthListResponse response = GRPC__HEALTH__V1__HEALTH_LIST_RESPONSE__INIT;
-    serving.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+    serving.status = status_of(self);
     for (size_t i = 0; i < N; i++) {
         grpc__health__v1__health_list_response__statuses_entry__init(&entries[i]);
         entries[i].key = (char *)(uintptr_t)known_services[i];
@@ -65,22 +73,58 @@ static void handle_list(void *self, struct rpc_call *call,
     grpc_health_v1_health_list_reply(call, &response);
 }
 
-/* The state changes only when the daemon ends, and then the stream does: one message, then silence.
- */
+/* One message at once, and one after each change. */
+struct health_watch {
+    struct core *core;
+    struct rpc_call *call;
+    struct store_state_watch watch;
+};
+
+static void health_tell(struct rpc_call *call, const struct core *core, bool known)
+{
+    Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+    response.status =
+        known ? status_of(core)
+              : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN;
+    if (grpc_health_v1_health_watch_send(call, &response) < 0) {
+        struct err err = ERR_INIT;
+        err_set(&err, ERR_LIMIT, "the client does not take what it is sent");
+        rpc_call_finish(call, &err);
+    }
+}
+
+static void health_changed(void *arg)
+{
+    const struct health_watch *w = arg;
+    health_tell(w->call, w->core, true);
+}
+
+static void health_closed(void *arg, struct rpc_call *call, const struct err *status)
+{
+    (void)call, (void)status;
+    struct health_watch *w = arg;
+    store_state_unwatch(&w->watch);
+    rpc_call_unref(w->call);
+    free(w);
+}
+
 static void handle_watch(void *self, struct rpc_call *call,
                          const Grpc__Health__V1__HealthCheckRequest *request)
 {
-    (void)self;
-    Grpc__Health__V1__HealthCheckResponse response = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-    response.status =
-        is_known(request->service)
-            ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING
-            : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN;
-    if (grpc_health_v1_health_watch_send(call, &response) < 0) {
-        struct err err = ERR_INIT;
-        err_set(&err, ERR_LIMIT, "no memory for the state");
-        rpc_call_finish(call, &err);
+    static const struct rpc_call_events events = {.closed = health_closed};
+    bool known = is_known(request->service);
+    struct health_watch *w = known ? calloc(1, sizeof(*w)) : NULL;
+    if (known && !w) {
+        service_out_of_memory(call);
+        return;
     }
+    if (w) {
+        w->core = self;
+        w->call = rpc_call_ref(call);
+        store_state_watch(w->core, &w->watch, health_changed, w);
+        rpc_call_set_events(call, &events, w);
+    }
+    health_tell(call, self, known);
 }
 
 int health_service_register(struct rpc_server *server, struct core *core, struct err *err)

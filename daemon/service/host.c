@@ -2,6 +2,7 @@
 #include "daemon/service/service.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "banger/v1/host.server.rpc.h"
@@ -10,9 +11,12 @@
 #include "daemon/core/event.h"
 #include "daemon/core/host_info.h"
 #include "daemon/core/recover.h"
+#include "daemon/core/host_settings.h"
 #include "daemon/service/view.h"
+#include "daemon/store/store.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/server.h"
+#include "rpc/wire/call.h"
 
 static void fill_capacity(Banger__V1__Capacity *m, const struct host_capacity *c)
 {
@@ -56,12 +60,14 @@ static void reply_host(struct core *core, struct rpc_call *call,
     host.used = &used;
     host.n_drivers = info->n_drivers;
     host.drivers = list;
-    host.draining = core->draining;
+    host.draining = core->settings.draining;
     host.started = view_time(&started, info->started_ns);
     host.memory_rss_bytes = host_own_rss_bytes();
     host.connections = (uint32_t)rpc_server_connections(core->rpc_server);
     host.default_driver = core->config.default_driver;
     recover_count(core, &host.unlisted, &host.set_aside);
+    struct store_view store;
+    host.store = view_store(&store, store_health(core->store));
     reply(call, &host);
 }
 
@@ -71,13 +77,32 @@ static void handle_get(void *self, struct rpc_call *call, const Banger__V1__GetH
     reply_host(self, call, banger_v1_host_service_get_host_reply);
 }
 
+struct draining {
+    struct core *core;
+    struct rpc_call *call; /* referenced */
+};
+
+static void draining_set(void *arg, const struct err *err)
+{
+    struct draining *d = arg;
+    if (err)
+        rpc_call_finish(d->call, err);
+    else if (d->core->operations) /* else the daemon has closed: nobody hears */
+        reply_host(d->core, d->call, banger_v1_host_service_set_draining_reply);
+    rpc_call_unref(d->call);
+    free(d);
+}
+
 static void handle_set_draining(void *self, struct rpc_call *call,
                                 const Banger__V1__SetDrainingRequest *request)
 {
-    struct core *core = self;
-    core->draining = request->draining;
-    event_emit(core, NULL, "host.draining", "host", core->draining ? "on" : "off", NULL);
-    reply_host(core, call, banger_v1_host_service_set_draining_reply);
+    struct draining *d = malloc(sizeof(*d));
+    if (!d) {
+        service_out_of_memory(call);
+        return;
+    }
+    *d = (struct draining){self, rpc_call_ref(call)};
+    host_set_draining(self, request->draining, draining_set, d);
 }
 
 static void handle_diagnose(void *self, struct rpc_call *call,

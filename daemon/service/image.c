@@ -11,6 +11,7 @@
 #include "daemon/core/image.h"
 #include "daemon/core/image_import.h"
 #include "daemon/core/vm_spec.h"
+#include "daemon/service/page.h"
 #include "daemon/service/request.h"
 #include "daemon/service/view.h"
 
@@ -45,32 +46,17 @@ static void handle_list(void *self, struct rpc_call *call,
         rpc_call_finish(call, &err);
         return;
     }
-    auto_free struct image_view *views = calloc(page.size, sizeof(*views));
-    auto_free Banger__V1__Image **list = calloc(page.size, sizeof(*list));
-    if (!views || !list) {
-        service_out_of_memory(call);
-        return;
-    }
-    char token[PAGE_TOKEN_BYTES] = "";
-    size_t n = 0;
-    const struct image *last = NULL;
     for (const struct image *i = NULL; (i = image_next(core, i));) {
         if (!page_is_after(&page, i->created_ns, i->id))
             continue;
-        if (page_is_full(&page)) {
-            page_token(token, last->created_ns, last->id);
+        if (page_is_cut(&page))
             break;
-        }
-        image_view_fill(&views[n], i, image_vm_count(core, i->id));
-        list[n] = &views[n].image;
-        page_add(&page, &list[n]->base);
-        last = i;
-        n++;
+        struct image_view view;
+        image_view_fill(&view, i, image_vm_count(core, i->id));
+        page_add(&page, call, i->created_ns, i->id, &view.image.base);
     }
     Banger__V1__ListImagesResponse response = BANGER__V1__LIST_IMAGES_RESPONSE__INIT;
-    response.n_images = n;
-    response.images = list;
-    response.next_page_token = token;
+    response.next_page_token = page.next;
     banger_v1_image_service_list_images_reply(call, &response);
 }
 
@@ -139,17 +125,38 @@ static void handle_import(void *self, struct rpc_call *call,
     service_reply_operation(call, image_import_start(self, &import, &meta, &err), &err);
 }
 
+struct tag_call {
+    struct core *core;
+    struct rpc_call *call; /* a reference */
+};
+
+static void tag_done(void *arg, const struct image *image, const struct err *err)
+{
+    struct tag_call *t = arg;
+    if (image)
+        reply_image(t->core, t->call, image, banger_v1_image_service_tag_image_reply);
+    else
+        rpc_call_finish(t->call, err);
+    rpc_call_unref(t->call);
+    free(t);
+}
+
 static void handle_tag(void *self, struct rpc_call *call,
                        const Banger__V1__TagImageRequest *request)
 {
     struct err err = ERR_INIT;
-    if (vm_name_check(request->name, &err) < 0 ||
-        image_tag(self, request->image, request->name, &err) < 0) {
-        rpc_call_finish(call, &err);
+    struct tag_call *t = malloc(sizeof(*t));
+    if (!t) {
+        service_out_of_memory(call);
         return;
     }
-    reply_image(self, call, image_find(self, request->name, &err),
-                banger_v1_image_service_tag_image_reply);
+    *t = (struct tag_call){self, rpc_call_ref(call)};
+    if (vm_name_check(request->name, &err) == 0 &&
+        image_tag(self, request->image, request->name, tag_done, t, &err) == 0)
+        return;
+    rpc_call_finish(call, &err);
+    rpc_call_unref(call);
+    free(t);
 }
 
 static void handle_delete(void *self, struct rpc_call *call,

@@ -10,6 +10,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/image.h"
 #include "daemon/core/image_import.h"
+#include "daemon/service/page.h"
 #include "daemon/service/request.h"
 #include "daemon/service/view.h"
 
@@ -37,32 +38,17 @@ static void handle_list(void *self, struct rpc_call *call,
         rpc_call_finish(call, &err);
         return;
     }
-    auto_free struct kernel_view *views = calloc(page.size, sizeof(*views));
-    auto_free Banger__V1__Kernel **list = calloc(page.size, sizeof(*list));
-    if (!views || !list) {
-        service_out_of_memory(call);
-        return;
-    }
-    char token[PAGE_TOKEN_BYTES] = "";
-    size_t n = 0;
-    const struct kernel *last = NULL;
     for (const struct kernel *k = NULL; (k = kernel_next(core, k));) {
         if (!page_is_after(&page, k->created_ns, k->id))
             continue;
-        if (page_is_full(&page)) {
-            page_token(token, last->created_ns, last->id);
+        if (page_is_cut(&page))
             break;
-        }
-        kernel_view_fill(&views[n], k);
-        list[n] = &views[n].kernel;
-        page_add(&page, &list[n]->base);
-        last = k;
-        n++;
+        struct kernel_view view;
+        kernel_view_fill(&view, k);
+        page_add(&page, call, k->created_ns, k->id, &view.kernel.base);
     }
     Banger__V1__ListKernelsResponse response = BANGER__V1__LIST_KERNELS_RESPONSE__INIT;
-    response.n_kernels = n;
-    response.kernels = list;
-    response.next_page_token = token;
+    response.next_page_token = page.next;
     banger_v1_kernel_service_list_kernels_reply(call, &response);
 }
 

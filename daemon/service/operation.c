@@ -10,6 +10,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/operation.h"
 #include "daemon/service/audit.h"
+#include "daemon/service/page.h"
 #include "daemon/service/request.h"
 #include "daemon/service/view.h"
 
@@ -188,42 +189,22 @@ static void handle_list(void *self, struct rpc_call *call,
     }
     const struct labels *scope = request_scope(core, call);
     const char *principal = rpc_call_peer(call)->principal;
-    bool first_page = !*request->page_token;
-    auto_free struct operation_view *views = calloc(page.size, sizeof(*views));
-    auto_free Banger__V1__Operation **list = calloc(page.size, sizeof(*list));
-    if (!views || !list) {
-        service_out_of_memory(call);
-        return;
+    size_t i = page_is_first(&page) ? operation_order_before(core, INT64_MAX, "")
+                                    : operation_order_before(core, page.after_ns, page.after_id);
+    while (i-- > 0) {
+        const struct operation_entry *op = operation_at(core, i);
+        if (!op->recorded || (request->active_only && op->over) ||
+            !operation_is_within(op, scope, principal) ||
+            (*request->resource && strcmp(request->resource, op->op.resource) != 0))
+            continue;
+        if (page_is_cut(&page))
+            break;
+        struct operation_view view;
+        fill_view(&view, op);
+        page_add(&page, call, op->op.created_ns, op->op.id, &view.operation.base);
     }
     Banger__V1__ListOperationsResponse response = BANGER__V1__LIST_OPERATIONS_RESPONSE__INIT;
-    char token[PAGE_TOKEN_BYTES] = "";
-    size_t n = 0;
-    for (struct operation_entry *op = NULL; (op = operation_next(core, op));) {
-        if (!op->recorded || (request->active_only && op->over) ||
-            !operation_is_within(op, scope, principal))
-            continue;
-        if (*request->resource && strcmp(request->resource, op->op.resource) != 0)
-            continue;
-        if (!first_page && (page_is_after(&page, op->op.created_ns, op->op.id) ||
-                            strcmp(op->op.id, page.after_id) == 0))
-            continue;
-        if (page_is_full(&page)) {
-            page_token(token,
-                       views[n - 1].operation.created
-                           ? views[n - 1].operation.created->seconds * 1000000000 +
-                                 views[n - 1].operation.created->nanos
-                           : 0,
-                       views[n - 1].operation.id);
-            break;
-        }
-        fill_view(&views[n], op);
-        list[n] = &views[n].operation;
-        page_add(&page, &list[n]->base);
-        n++;
-    }
-    response.n_operations = n;
-    response.operations = list;
-    response.next_page_token = token;
+    response.next_page_token = page.next;
     banger_v1_operation_service_list_operations_reply(call, &response);
 }
 

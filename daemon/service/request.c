@@ -1,15 +1,12 @@
 /* What services have in common; see request.h. */
 #include "daemon/service/request.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/id.h"
 #include "daemon/core/access.h"
 #include "daemon/core/vm.h"
 #include "daemon/host/digest.h"
@@ -137,42 +134,4 @@ int request_states(uint32_t *set, const void *states, size_t n, int last, struct
         *set |= UINT32_C(1) << state;
     }
     return 0;
-}
-
-int page_parse(struct page *page, uint32_t page_size, const char *token, struct err *err)
-{
-    *page = (struct page){.size = page_size ? page_size : 100, .after_ns = INT64_MIN};
-    if (page_size > 1000)
-        return err_set(err, ERR_INVALID, "page_size is %u, at most 1000 is allowed", page_size);
-    if (!*token)
-        return 0;
-    char *end = NULL;
-    errno = 0;
-    page->after_ns = strtoll(token, &end, 10);
-    if (errno || end == token || *end != '.' || !id_is_prefix(end + 1))
-        return err_set(err, ERR_INVALID, "page_token is not one that this server gave");
-    snprintf(page->after_id, sizeof(page->after_id), "%s", end + 1);
-    return 0;
-}
-
-bool page_is_full(const struct page *page)
-{
-    return page->n == page->size || page->bytes > PAGE_BYTES;
-}
-
-void page_add(struct page *page, const ProtobufCMessage *thing)
-{
-    page->n++;
-    page->bytes += protobuf_c_message_get_packed_size(thing);
-}
-
-bool page_is_after(const struct page *page, int64_t created_ns, const char *id)
-{
-    return created_ns > page->after_ns ||
-           (created_ns == page->after_ns && strcmp(id, page->after_id) > 0);
-}
-
-void page_token(char token[PAGE_TOKEN_BYTES], int64_t created_ns, const char *id)
-{
-    snprintf(token, PAGE_TOKEN_BYTES, "%" PRId64 ".%s", created_ns, id);
 }

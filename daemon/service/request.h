@@ -1,4 +1,4 @@
-/* What services have in common: request identity, paging, replies that fail. */
+/* What services have in common: request identity, references, labels, states. */
 #ifndef BANGER_DAEMON_SERVICE_REQUEST_H
 #define BANGER_DAEMON_SERVICE_REQUEST_H
 
@@ -37,25 +37,5 @@ int request_selector_check(const Banger__V1__LabelSelector *selector, struct err
 /* A list of states as a set: bit N for state N, all bits where the list is empty. ERR_INVALID for a
  * value from outside 1 to last. */
 int request_states(uint32_t *set, const void *states, size_t n, int last, struct err *err);
-
-/* Pages: things in order of creation; a token says after which one the page begins. A page ends
- * when it is full, or so large that one more thing might not fit what clients take. */
-enum { PAGE_BYTES = 3 << 20 }; /* gRPC's libraries take 4 MiB by default */
-
-struct page {
-    size_t size;
-    size_t n, bytes; /* what is on it so far */
-    int64_t after_ns;
-    char after_id[ID_BYTES];
-};
-
-enum { PAGE_TOKEN_BYTES = 48 };
-
-int page_parse(struct page *page, uint32_t page_size, const char *token, struct err *err);
-bool page_is_full(const struct page *page);
-/* Counts a thing that goes on the page. */
-void page_add(struct page *page, const ProtobufCMessage *thing);
-bool page_is_after(const struct page *page, int64_t created_ns, const char *id);
-void page_token(char token[PAGE_TOKEN_BYTES], int64_t created_ns, const char *id);
 
 #endif

@@ -8,6 +8,7 @@
 #include "banger/v1/forward.server.rpc.h"
 #include "banger/v1/snapshot.server.rpc.h"
 #include "base/err.h"
+#include "daemon/service/admit.h"
 #include "daemon/service/audit.h"
 #include "rpc/wire/call.h"
 
@@ -53,6 +54,7 @@ int services_register(struct rpc_server *server, struct core *core, struct err *
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         if (all[i](server, core, err) < 0)
             return -1;
+    admit_register(server, core);
     audit_observe(server, core);
     return 0;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "daemon/core/vm.h"
+#include "daemon/store/store.h"
 
 Google__Protobuf__Timestamp *view_time(Google__Protobuf__Timestamp *stamp, int64_t unix_ns)
 {
@@ -28,6 +29,10 @@ static void fill_spec(Banger__V1__VMSpec *m, const struct vm_spec *spec)
     m->network = (Banger__V1__NetworkMode)spec->net;
     m->no_init = !spec->run_init;
     m->ephemeral = spec->ephemeral;
+    m->expire_after_ms = spec->expire_after_ms;
+    m->idle_stop_after_ms = spec->idle_stop_after_ms;
+    m->restart_policy = (Banger__V1__RestartPolicy)spec->restart;
+    m->autostart = spec->autostart;
 }
 
 static void fill_runtime(Banger__V1__VMRuntime *m, const struct vm_runtime *runtime)
@@ -46,6 +51,24 @@ static void fill_runtime(Banger__V1__VMRuntime *m, const struct vm_runtime *runt
     m->work_disk_path = (char *)runtime->work_disk_path;
     m->last_error = (char *)runtime->last_error;
     m->failed_stage = (char *)runtime->failed_stage;
+    m->restarts = runtime->restarts;
+    m->last_restart_reason = (char *)runtime->restart_reason;
+}
+
+Banger__V1__StoreStatus *view_store(struct store_view *view, const struct store_health *health)
+{
+    static const Banger__V1__StoreStatus__State states[] = {
+        [STORE_WRITABLE] = BANGER__V1__STORE_STATUS__STATE__STATE_WRITABLE,
+        [STORE_RETRYING] = BANGER__V1__STORE_STATUS__STATE__STATE_RETRYING,
+        [STORE_BROKEN] = BANGER__V1__STORE_STATUS__STATE__STATE_BROKEN,
+    };
+    banger__v1__store_status__init(&view->status);
+    view->status.state = states[health->state];
+    view->status.message = (char *)health->err.message;
+    view->status.since = view_time(&view->since, health->since_ns);
+    view->status.tries = health->tries;
+    view->status.waiting = (uint32_t)health->waiting;
+    return &view->status;
 }
 
 size_t labels_view_fill(struct labels_view *view, const struct labels *labels)
@@ -74,6 +97,7 @@ void vm_view_fill(struct vm_view *view, const struct vm *vm, const struct vm_con
     m->updated = view_time(&view->updated, vm->updated_ns);
     m->started = view_time(&view->started, vm->started_ns);
     m->stopped = view_time(&view->stopped, vm->stopped_ns);
+    m->expires = view_time(&view->expires, vm->expires_ns);
     fill_spec(&view->spec, &vm->spec);
     m->spec = &view->spec;
     fill_runtime(&view->runtime, &vm->runtime);

@@ -4,6 +4,7 @@
 #ifndef BANGER_DAEMON_SERVICE_VIEW_H
 #define BANGER_DAEMON_SERVICE_VIEW_H
 
+#include "banger/v1/host.pb-c.h"
 #include "banger/v1/image.pb-c.h"
 #include "banger/v1/operation.pb-c.h"
 #include "banger/v1/session_types.pb-c.h"
@@ -13,6 +14,16 @@
 
 /* NULL for 0 (it has not happened), else the filled stamp. */
 Google__Protobuf__Timestamp *view_time(Google__Protobuf__Timestamp *stamp, int64_t unix_ns);
+
+struct store_health;
+
+/* Borrows from the health. */
+struct store_view {
+    Banger__V1__StoreStatus status;
+    Google__Protobuf__Timestamp since;
+};
+
+Banger__V1__StoreStatus *view_store(struct store_view *view, const struct store_health *health);
 
 struct labels_view {
     Banger__V1__Label labels[LABELS_MAX];
@@ -26,7 +37,7 @@ struct vm_view {
     Banger__V1__VM vm; /* the message */
     Banger__V1__VMSpec spec;
     Banger__V1__VMRuntime runtime;
-    Google__Protobuf__Timestamp created, updated, started, stopped;
+    Google__Protobuf__Timestamp created, updated, started, stopped, expires;
     Google__Protobuf__Timestamp condition_changed[VM_CONDITIONS_MAX];
     struct vm_condition condition_models[VM_CONDITIONS_MAX]; /* for a caller who has nowhere else */
     Banger__V1__Condition conditions[VM_CONDITIONS_MAX];

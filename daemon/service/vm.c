@@ -21,11 +21,8 @@ static int fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, struct e
     spec->run_init = true;
     if (!m)
         return 0;
-    if (m->n_volumes > 0 || m->expire_after_ms || m->idle_stop_after_ms || m->autostart ||
-        m->restart_policy > BANGER__V1__RESTART_POLICY__RESTART_POLICY_NEVER)
-        return err_set(
-            err, ERR_UNIMPLEMENTED,
-            "volumes, expiry, idle stop, restart policy and autostart are not built yet");
+    if (m->n_volumes > 0)
+        return err_set(err, ERR_UNIMPLEMENTED, "volumes are not built yet");
     if (m->network < 0 || m->network > (Banger__V1__NetworkMode)NET_BRIDGE)
         return err_set(err, ERR_INVALID, "network %d is not a mode", (int)m->network);
     spec->cpus = m->cpus;
@@ -35,6 +32,10 @@ static int fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, struct e
     spec->net = (enum net_mode)m->network;
     spec->run_init = !m->no_init;
     spec->ephemeral = m->ephemeral;
+    spec->expire_after_ms = m->expire_after_ms;
+    spec->idle_stop_after_ms = m->idle_stop_after_ms;
+    spec->restart = (enum restart_policy)m->restart_policy;
+    spec->autostart = m->autostart;
     if (request_copy(spec->image, sizeof(spec->image), m->image, "image", err) < 0 ||
         request_copy(spec->driver, sizeof(spec->driver), m->driver, "driver", err) < 0)
         return -1;
@@ -82,6 +83,23 @@ static void handle_create(void *self, struct rpc_call *call,
         service_reply_operation(call, vm_create_start(self, &create, &meta, &err), &err);
 }
 
+static void fill_policies(struct vm_update_request *update, const Banger__V1__UpdateVMRequest *m,
+                          bool *autostart)
+{
+#define GIVEN(field, NAME) (m->_##field##_case == BANGER__V1__UPDATE_VMREQUEST___##NAME)
+    if (GIVEN(expire_after_ms, EXPIRE_AFTER_MS_EXPIRE_AFTER_MS))
+        update->expire_after_ms = &m->expire_after_ms;
+    if (GIVEN(idle_stop_after_ms, IDLE_STOP_AFTER_MS_IDLE_STOP_AFTER_MS))
+        update->idle_stop_after_ms = &m->idle_stop_after_ms;
+    if (GIVEN(restart_policy, RESTART_POLICY_RESTART_POLICY))
+        update->restart =
+            m->restart_policy ? (enum restart_policy)m->restart_policy : RESTART_NEVER;
+    *autostart = m->autostart;
+    if (GIVEN(autostart, AUTOSTART_AUTOSTART))
+        update->autostart = autostart;
+#undef GIVEN
+}
+
 static void handle_update(void *self, struct rpc_call *call,
                           const Banger__V1__UpdateVMRequest *request)
 {
@@ -101,6 +119,8 @@ static void handle_update(void *self, struct rpc_call *call,
         update.cpus = request->cpus;
     if (request->_memory_bytes_case == BANGER__V1__UPDATE_VMREQUEST___MEMORY_BYTES_MEMORY_BYTES)
         update.memory_bytes = request->memory_bytes;
+    bool autostart;
+    fill_policies(&update, request, &autostart);
     if (request->_disk_bytes_case == BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES_DISK_BYTES)
         err_set(&err, ERR_UNIMPLEMENTED, "disk_bytes cannot be changed yet");
     else if (request->n_remove_labels > LABELS_MAX)

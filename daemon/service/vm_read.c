@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fs.h"
@@ -15,6 +14,7 @@
 #include "daemon/core/scope.h"
 #include "daemon/core/vm.h"
 #include "daemon/guest/agent_client.h"
+#include "daemon/service/page.h"
 #include "daemon/service/request.h"
 #include "daemon/service/service.h"
 #include "daemon/service/view.h"
@@ -50,35 +50,20 @@ void vm_service_list(void *self, struct rpc_call *call, const Banger__V1__ListVM
         return;
     }
     const struct labels *scope = request_scope(core, call);
-    size_t most = vm_count(core) < page.size ? vm_count(core) : page.size;
-    auto_free struct vm_view *views = malloc((most ? most : 1) * sizeof(*views));
-    auto_free Banger__V1__VM **list = calloc(most ? most : 1, sizeof(*list));
-    if (!views || !list) {
-        service_out_of_memory(call);
-        return;
-    }
-    char token[PAGE_TOKEN_BYTES] = "";
-    const struct vm *last = NULL;
-    size_t n = 0;
-    for (struct vm_entry *e = NULL; (e = vm_next(core, e));) {
+    struct vm_entry *e;
+    for (size_t i = vm_order_after(core, page.after_ns, page.after_id); (e = vm_at(core, i)); i++) {
         const struct vm *vm = vm_shown(e);
-        if (!vm || !page_is_after(&page, vm->created_ns, vm->id) || !scope_has_vm(scope, vm) ||
-            !(states >> vm->runtime.state & 1) || !labels_match(&vm->labels, request->selector))
+        if (!vm || !(states >> vm->runtime.state & 1) || !scope_has_vm(scope, vm) ||
+            !labels_match(&vm->labels, request->selector))
             continue;
-        if (page_is_full(&page)) {
-            page_token(token, last->created_ns, last->id);
+        if (page_is_cut(&page))
             break;
-        }
-        fill_view(&views[n], e);
-        list[n] = &views[n].vm;
-        page_add(&page, &list[n]->base);
-        last = vm;
-        n++;
+        struct vm_view view;
+        fill_view(&view, e);
+        page_add(&page, call, vm->created_ns, vm->id, &view.vm.base);
     }
     Banger__V1__ListVMsResponse response = BANGER__V1__LIST_VMS_RESPONSE__INIT;
-    response.n_vms = n;
-    response.vms = list;
-    response.next_page_token = token;
+    response.next_page_token = page.next;
     banger_v1_vm_service_list_vms_reply(call, &response);
 }
 

@@ -100,8 +100,30 @@ static const char version_6[] =
     " SELECT request_id, method, digest, resource, created_ns FROM requests_5;"
     "DROP TABLE requests_5;";
 
-static const char *const migrations[] = {version_1, version_2, version_3,
-                                         version_4, version_5, version_6};
+/* What the host was told; updates that wait for their turn. */
+static const char version_7[] =
+    "CREATE TABLE host_settings ("
+    " id INTEGER PRIMARY KEY CHECK (id = 1), draining INTEGER NOT NULL, boot_id TEXT NOT NULL)"
+    " STRICT;"
+    "CREATE TABLE vm_updates ("
+    " operation_id TEXT PRIMARY KEY, set_labels TEXT NOT NULL, remove_labels TEXT NOT NULL,"
+    " scope TEXT NOT NULL) STRICT;";
+
+/* Policies of VMs. What lives now is wanted alive. */
+static const char version_8[] =
+    "ALTER TABLE vms ADD COLUMN expire_after_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE vms ADD COLUMN idle_stop_after_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE vms ADD COLUMN restart_policy INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE vms ADD COLUMN autostart INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE vms ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE vms ADD COLUMN restart_streak INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE vms ADD COLUMN restart_reason TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE vms ADD COLUMN wanted INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE vms ADD COLUMN expires_ns INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE vms SET wanted = 1 WHERE state IN (3, 4, 5, 10);";
+
+static const char *const migrations[] = {version_1, version_2, version_3, version_4,
+                                         version_5, version_6, version_7, version_8};
 
 int migrations_newest(void)
 {

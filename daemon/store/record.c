@@ -14,10 +14,11 @@
 
 /* What is no intent: derived from the id and the state folder, or true for a while only. */
 static const char *const left_out[] = {
-    "state",        "failed_stage",   "last_error",     "guest_ip",     "dns_name",
-    "vm_dir",       "api_sock_path",  "vsock_cid",      "log_path",     "agent_sock_path",
-    "metrics_path", "system_overlay", "work_disk_path", "boot_id",      "updated_ns",
-    "started_ns",   "stopped_ns",     "path",           "vmlinux_path", "initramfs_path",
+    "restarts",       "restart_streak", "restart_reason", "wanted",          "state",
+    "failed_stage",   "last_error",     "guest_ip",       "dns_name",        "vm_dir",
+    "api_sock_path",  "vsock_cid",      "log_path",       "agent_sock_path", "metrics_path",
+    "system_overlay", "work_disk_path", "boot_id",        "updated_ns",      "started_ns",
+    "stopped_ns",     "path",           "vmlinux_path",   "initramfs_path",
 };
 
 static bool is_left_out(const char *name)

@@ -188,6 +188,8 @@ LOADER(token, token, token_table, NOTHING)
 LOADER(operation, operation, operation_table, NOTHING)
 LOADER(event, event, event_table, NOTHING)
 LOADER(audit, audit_entry, audit_table, NOTHING)
+LOADER(host_settings, host_settings, host_settings_table, NOTHING)
+LOADER(vm_update, vm_update_labels, vm_update_table, NOTHING)
 LOADER(request, store_request, request_table, NOTHING)
 
 int store_load_vms(struct store *store, int (*each)(void *, const struct vm *), void *arg,
@@ -224,6 +226,18 @@ int store_load_tokens(struct store *store, int (*each)(void *, const struct toke
                       struct err *err)
 {
     return token_rows(store, NULL, 0, each, arg, err);
+}
+
+int store_load_host_settings(struct store *store, int (*each)(void *, const struct host_settings *),
+                             void *arg, struct err *err)
+{
+    return host_settings_rows(store, NULL, 0, each, arg, err);
+}
+
+int store_load_vm_updates(struct store *store, int (*each)(void *, const struct vm_update_labels *),
+                          void *arg, struct err *err)
+{
+    return vm_update_rows(store, NULL, 0, each, arg, err);
 }
 
 int store_load_operations(struct store *store, size_t max_ended,

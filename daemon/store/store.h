@@ -86,6 +86,13 @@ int store_load_identities(struct store *store,
                           struct err *err);
 int store_load_tokens(struct store *store, int (*each)(void *arg, const struct token *token),
                       void *arg, struct err *err);
+/* One row, or none where nothing was ever set. */
+int store_load_host_settings(struct store *store,
+                             int (*each)(void *arg, const struct host_settings *settings),
+                             void *arg, struct err *err);
+int store_load_vm_updates(struct store *store,
+                          int (*each)(void *arg, const struct vm_update_labels *update), void *arg,
+                          struct err *err);
 /* All operations that are not over, and the latest max_ended that are. */
 int store_load_operations(struct store *store, size_t max_ended,
                           int (*each)(void *arg, const struct operation *op), void *arg,
@@ -125,6 +132,9 @@ void store_delete_kernel(struct store_txn *txn, const char *id);
 void store_put_identity(struct store_txn *txn, const struct identity *identity);
 void store_put_token(struct store_txn *txn, const struct token *token);
 void store_delete_token(struct store_txn *txn, const char *key);
+void store_put_host_settings(struct store_txn *txn, const struct host_settings *settings);
+void store_put_vm_update(struct store_txn *txn, const struct vm_update_labels *update);
+void store_delete_vm_update(struct store_txn *txn, const char *operation_id);
 /* Its seq is given by the store, as it commits. */
 void store_add_event(struct store_txn *txn, const struct event *event);
 void store_put_request(struct store_txn *txn, const struct store_request *request);

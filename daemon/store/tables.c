@@ -55,8 +55,32 @@ static const struct column vm_columns[] = {
     COLUMN(vm, updated_ns, COLUMN_LONG),
     COLUMN(vm, started_ns, COLUMN_LONG),
     COLUMN(vm, stopped_ns, COLUMN_LONG),
+    NESTED(vm, "expire_after_ms", spec.expire_after_ms, COLUMN_LONG),
+    NESTED(vm, "idle_stop_after_ms", spec.idle_stop_after_ms, COLUMN_LONG),
+    NESTED(vm, "restart_policy", spec.restart, COLUMN_INT),
+    NESTED(vm, "autostart", spec.autostart, COLUMN_BOOL),
+    NESTED(vm, "restarts", runtime.restarts, COLUMN_INT),
+    NESTED(vm, "restart_streak", runtime.restart_streak, COLUMN_INT),
+    NESTED(vm, "restart_reason", runtime.restart_reason, COLUMN_TEXT),
+    COLUMN(vm, wanted, COLUMN_INT),
+    COLUMN(vm, expires_ns, COLUMN_LONG),
 };
 const struct table vm_table = TABLE("vms", vm_columns, "created_ns, id");
+
+static const struct column host_settings_columns[] = {
+    COLUMN(host_settings, id, COLUMN_INT),
+    COLUMN(host_settings, draining, COLUMN_BOOL),
+    COLUMN(host_settings, boot_id, COLUMN_TEXT),
+};
+const struct table host_settings_table = TABLE("host_settings", host_settings_columns, "id");
+
+static const struct column vm_update_columns[] = {
+    COLUMN(vm_update_labels, operation_id, COLUMN_TEXT),
+    NESTED(vm_update_labels, "set_labels", set, COLUMN_LABELS),
+    NESTED(vm_update_labels, "remove_labels", remove, COLUMN_LABELS),
+    COLUMN(vm_update_labels, scope, COLUMN_LABELS),
+};
+const struct table vm_update_table = TABLE("vm_updates", vm_update_columns, "operation_id");
 
 static const struct column session_columns[] = {
     COLUMN(session, id, COLUMN_TEXT),

@@ -36,6 +36,9 @@ static const struct {
     [PUT_IDENTITY] = {&identity_table, NULL},
     [PUT_TOKEN] = {&token_table, NULL},
     [DELETE_TOKEN] = {&token_table, NULL},
+    [PUT_HOST_SETTINGS] = {&host_settings_table, NULL},
+    [PUT_VM_UPDATE] = {&vm_update_table, NULL},
+    [DELETE_VM_UPDATE] = {&vm_update_table, NULL},
     [PUT_AUDIT] = {&audit_table, NULL},
     [READ_AUDIT] = {&audit_table, NULL},
     [TRIM_AUDIT] = {NULL, "DELETE FROM audit WHERE seq <= ?"},
@@ -47,7 +50,7 @@ static const struct {
 static bool is_delete(enum statement s)
 {
     return s == DELETE_VM || s == DELETE_SESSION || s == DELETE_IMAGE || s == DELETE_KERNEL ||
-           s == DELETE_TOKEN;
+           s == DELETE_TOKEN || s == DELETE_VM_UPDATE;
 }
 
 int statements_prepare(struct statements *s, sqlite3 *db, struct err *err)
@@ -212,6 +215,21 @@ void store_put_token(struct store_txn *txn, const struct token *token)
 void store_delete_token(struct store_txn *txn, const char *key)
 {
     add(txn, DELETE_TOKEN, key, strlen(key) + 1);
+}
+
+void store_put_host_settings(struct store_txn *txn, const struct host_settings *settings)
+{
+    add(txn, PUT_HOST_SETTINGS, settings, sizeof(*settings));
+}
+
+void store_put_vm_update(struct store_txn *txn, const struct vm_update_labels *update)
+{
+    add(txn, PUT_VM_UPDATE, update, sizeof(*update));
+}
+
+void store_delete_vm_update(struct store_txn *txn, const char *operation_id)
+{
+    add(txn, DELETE_VM_UPDATE, operation_id, strlen(operation_id) + 1);
 }
 
 void store_add_event(struct store_txn *txn, const struct event *event)

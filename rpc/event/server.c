@@ -174,6 +174,14 @@ int rpc_server_add(struct rpc_server *server, const struct rpc_service *service,
     return router_add(&server->wire.router, service, handlers, self, err);
 }
 
+void rpc_server_set_admit(struct rpc_server *server,
+                          int (*admit)(void *arg, const struct rpc_method *method, struct err *err),
+                          void *arg)
+{
+    server->wire.admit = admit;
+    server->wire.admit_arg = arg;
+}
+
 void rpc_server_set_observer(struct rpc_server *server, const struct rpc_observer *observer,
                              void *arg)
 {

@@ -14,6 +14,7 @@
 
 struct err;
 struct loop;
+struct rpc_method;
 struct rpc_observer;
 struct rpc_server;
 struct tls_context;
@@ -50,6 +51,11 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
 /* service and handlers are borrowed for the server's life. Used by generated code. */
 int rpc_server_add(struct rpc_server *server, const struct rpc_service *service,
                    const void *handlers, void *self, struct err *err);
+/* Asked about every call that its peer may make, before anything of it runs: 0, or -1 with what the
+ * call is refused with. */
+void rpc_server_set_admit(struct rpc_server *server,
+                          int (*admit)(void *arg, const struct rpc_method *method, struct err *err),
+                          void *arg);
 /* Looks on at all calls from now on; see rpc/wire/observer.h. Borrowed for the server's life. */
 void rpc_server_set_observer(struct rpc_server *server, const struct rpc_observer *observer,
                              void *arg);

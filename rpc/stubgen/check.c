@@ -106,6 +106,9 @@ static void check_method(const proto_file *file, const proto_service *service, s
     else if (policy.role != 0 && !policy_role_name(policy.role))
         check_say(errors, file, path, "method %s.%s: role %u is unknown to rpc/wire/method.h",
                   service->name, method->name, policy.role);
+    else if (!policy_effect_name(policy.effect))
+        check_say(errors, file, path, "method %s.%s: effect %u is unknown to rpc/wire/method.h",
+                  service->name, method->name, policy.effect);
 }
 
 static void check_file(const proto_file *file, struct text *errors)

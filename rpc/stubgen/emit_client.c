@@ -126,6 +126,9 @@ static void emit_row(struct text *t, const struct stub *s, const char *service)
                  s->client_streams && s->server_streams ? " | " : "",
                  s->server_streams ? "RPC_SERVER_STREAMS" : "");
     text_add(t, "        .role = %s,\n", role);
+    /* As those that only look. */
+    text_add(t, "        .effect = %s,\n",
+             p.role ? policy_effect_name(p.effect) : "RPC_EFFECT_READ");
     if (p.host_wide)
         text_add(t, "        .host_wide = true,\n");
     if (p.idempotent)

@@ -16,6 +16,18 @@ const char *policy_role_name(uint32_t role)
     return role < sizeof(roles) / sizeof(roles[0]) ? roles[role] : NULL;
 }
 
+static const char *const effects[] = {
+    [0] = "RPC_EFFECT_CHANGE",
+    [1] = "RPC_EFFECT_CHANGE",
+    [2] = "RPC_EFFECT_READ",
+    [3] = "RPC_EFFECT_FREE",
+};
+
+const char *policy_effect_name(uint32_t effect)
+{
+    return effect < sizeof(effects) / sizeof(effects[0]) ? effects[effect] : NULL;
+}
+
 struct bytes {
     const uint8_t *at, *end;
 };
@@ -59,6 +71,9 @@ static int policy_message(struct policy *policy, struct bytes in)
             break;
         case 6:
             policy->host_wide = v != 0;
+            break;
+        case 7:
+            policy->effect = v;
             break;
         default:
             return -1; /* a newer options.proto: teach struct policy first */

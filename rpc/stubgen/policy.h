@@ -12,6 +12,7 @@
 struct policy {
     uint32_t role; /* 0: not given */
     bool idempotent, host_wide;
+    uint32_t effect;
     uint32_t default_deadline_ms, max_request_bytes, max_response_bytes;
 };
 
@@ -19,5 +20,7 @@ struct policy {
 int policy_read(struct policy *policy, const proto_method *method);
 /* RPC_ROLE_OPERATOR and so on; NULL for what is no role. */
 const char *policy_role_name(uint32_t role);
+/* RPC_EFFECT_CHANGE and so on; NULL for what is no effect. */
+const char *policy_effect_name(uint32_t effect);
 
 #endif

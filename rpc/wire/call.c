@@ -261,8 +261,7 @@ const char *rpc_call_metadata(const struct rpc_call *call, const char *key, size
     return metadata_find(&call->metadata, key, len);
 }
 
-/* False when the API has nothing to do any more. */
-static bool call_is_live(const struct rpc_call *call)
+bool call_is_live(const struct rpc_call *call)
 {
     return !call->over && call->stream_open && !call->conn->broken;
 }
@@ -372,6 +371,7 @@ void rpc_call_finish(struct rpc_call *call, const struct err *status)
     if (status && status->code != ERR_NONE && status != &call->status)
         call->status = *status;
     call->over = true;
+    call_drop_begun(call); /* where an error came after all */
     call_settle(call);
     if (!call->remote_ended && !call->early) {
         call->early = true;
@@ -390,7 +390,8 @@ void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *response)
     err.code = ERR_NONE;
     if (server && server->observer && server->observer->replied && call->method)
         server->observer->replied(server->observer_arg, call, response);
-    if (call_queue_message(call, response, &err) < 0)
+    bool begun = call->begun_bytes > 0 || call->begun_failed;
+    if ((begun ? call_queue_begun : call_queue_message)(call, response, &err) < 0)
         rpc_call_finish(call, &err);
     else
         rpc_call_finish(call, NULL);

@@ -98,6 +98,10 @@ int rpc_call_add_headers(struct rpc_call *call, const struct rpc_metadata *metad
                          struct err *err);
 int rpc_call_add_trailers(struct rpc_call *call, const struct rpc_metadata *metadata, size_t n,
                           struct err *err);
+/* Packs an element of the response's repeated field now, so that a long list is never there as
+ * structs; rpc_call_reply packs the other fields and ends the call. Returns the element's bytes on
+ * the wire; 0 when the call is over or there is no memory, which rpc_call_reply then says. */
+size_t rpc_call_add(struct rpc_call *call, uint32_t field, const ProtobufCMessage *element);
 /* One message and OK: the end of a unary or client-streaming call. */
 void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *response);
 /* Ends the call after what is queued; NULL or ERR_NONE is OK, else the error becomes the status,

@@ -44,6 +44,9 @@ struct wire_server {
     struct router router;
     int (*authorize)(void *arg, struct rpc_call *call, struct err *err); /* NULL: by role */
     void *arg;
+    /* After that: whether it may be done now. NULL: yes. */
+    int (*admit)(void *arg, const struct rpc_method *method, struct err *err);
+    void *admit_arg;
     bool compress;                       /* answers by gzip where the client takes it */
     const struct rpc_observer *observer; /* NULL: nobody looks on */
     void *observer_arg;

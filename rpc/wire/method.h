@@ -21,6 +21,13 @@ enum rpc_role {
     RPC_ROLE_FLEET = 5,
 };
 
+/* What a call does to what there is: proto/banger/v1/options.proto. */
+enum rpc_effect {
+    RPC_EFFECT_CHANGE,
+    RPC_EFFECT_READ,
+    RPC_EFFECT_FREE,
+};
+
 enum { RPC_CLIENT_STREAMS = 1, RPC_SERVER_STREAMS = 2 };
 
 /* Generated: calls the typed handler; false when it is NULL (answered UNIMPLEMENTED). request is
@@ -36,6 +43,7 @@ struct rpc_method {
     rpc_dispatch_fn *dispatch;
     uint8_t streams;              /* RPC_CLIENT_STREAMS | RPC_SERVER_STREAMS */
     uint8_t role;                 /* enum rpc_role */
+    uint8_t effect;               /* enum rpc_effect */
     bool host_wide;               /* not for peers that are scoped */
     bool idempotent;              /* may be sent again after a lost connection */
     uint32_t default_deadline_ms; /* where the client sends none; 0: none */

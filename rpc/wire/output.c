@@ -13,7 +13,7 @@
 
 enum { HTTP2_HEAD_BYTES = 9 };
 
-static int output_check_size(struct rpc_call *call, size_t n, struct err *err)
+int call_check_size(struct rpc_call *call, size_t n, struct err *err)
 {
     const struct wire_conn *conn = call->conn;
     uint32_t max = wire_conn_is_server(conn) ? call->method->max_response_bytes
@@ -29,8 +29,7 @@ static int output_check_size(struct rpc_call *call, size_t n, struct err *err)
     return 0;
 }
 
-/* There is something for nghttp2 to fetch. */
-static void output_offer(struct rpc_call *call)
+void call_offer_output(struct rpc_call *call)
 {
     struct wire_conn *conn = call->conn;
     if (!call->submitted) {
@@ -60,7 +59,7 @@ static size_t output_pack_gzip(const ProtobufCMessage *message, size_t n, uint8_
 int call_queue_message(struct rpc_call *call, const ProtobufCMessage *message, struct err *err)
 {
     size_t n = protobuf_c_message_get_packed_size(message);
-    if (output_check_size(call, n, err) < 0)
+    if (call_check_size(call, n, err) < 0)
         return -1;
     uint8_t *at = buf_reserve(&call->out, FRAME_PREFIX_BYTES + n);
     if (!at)
@@ -74,7 +73,7 @@ int call_queue_message(struct rpc_call *call, const ProtobufCMessage *message, s
     }
     buf_commit(&call->out, FRAME_PREFIX_BYTES + n);
     conn_queue(call->conn, FRAME_PREFIX_BYTES + n);
-    output_offer(call);
+    call_offer_output(call);
     return 0;
 }
 
@@ -85,13 +84,14 @@ void call_end_output(struct rpc_call *call)
         serve_submit(call, false);
         wire_conn_touch(call->conn);
     } else if (!call->submitted || call->deferred) {
-        output_offer(call);
+        call_offer_output(call);
     }
 }
 
 /* What is promised to a DATA frame already begun has to stay. */
 void call_drop_output(struct rpc_call *call)
 {
+    call_drop_begun(call);
     size_t drop = buf_len(&call->out) - call->promised_bytes;
     conn_unqueue(call->conn, drop);
     call->out.tail -= drop;

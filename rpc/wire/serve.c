@@ -156,7 +156,7 @@ void serve_header(struct rpc_call *call, const uint8_t *name, size_t name_len, c
         serve_metadata(call, name, name_len, value, value_len);
 }
 
-static int serve_authorize(struct rpc_call *call, struct err *err)
+static int serve_may_call(struct rpc_call *call, struct err *err)
 {
     const struct wire_server *server = call->conn->server;
     if (server->authorize)
@@ -172,6 +172,14 @@ static int serve_authorize(struct rpc_call *call, struct err *err)
     err_set(err, ERR_DENIED, "%s is bound to a label selector, and %s is about the whole host",
             peer->principal, m->path);
     return err_tag(err, "SCOPED", NULL);
+}
+
+static int serve_authorize(struct rpc_call *call, struct err *err)
+{
+    const struct wire_server *server = call->conn->server;
+    if (serve_may_call(call, err) < 0)
+        return -1;
+    return server->admit ? server->admit(server->admit_arg, call->method, err) : 0;
 }
 
 /* A request that is one message has to end in its own time, however long the call may take. */

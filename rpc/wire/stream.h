@@ -53,6 +53,8 @@ struct rpc_call {
     size_t unconsumed_bytes; /* received, stream window not yet given back */
     size_t max_message_bytes;
     size_t promised_bytes; /* of out, to the DATA frame that nghttp2 has begun */
+    size_t
+        begun_bytes; /* of out, its last: a message that rpc_call_add has begun, prefix included */
 
     bool held : 1;          /* the connection has its reference and link */
     bool stream_open : 1;   /* nghttp2 has the stream */
@@ -81,6 +83,7 @@ struct rpc_call {
     bool message_gzip : 1; /* the one that is handed over was */
     bool out_gzip : 1;     /* our headers say gzip, or will */
     bool compress : 1;     /* our next messages; only with out_gzip */
+    bool begun_failed : 1; /* no memory for what rpc_call_add was given */
 
     struct reply_metadata *reply; /* server: owned; NULL without */
     struct buf in;  /* received, not yet taken: part of a message, or behind a pause */
@@ -105,6 +108,8 @@ void call_release(struct rpc_call *call);
 /* Puts it on the work list. */
 void call_add_work(struct rpc_call *call);
 void call_do_work(struct rpc_call *call);
+/* False when the API has nothing to do any more. */
+bool call_is_live(const struct rpc_call *call);
 int call_set_deadline(struct rpc_call *call, int64_t at_ms);
 /* This side's fault-finding ends the call: the server answers err, the client resets. */
 void call_fail(struct rpc_call *call, const struct err *err);
@@ -122,6 +127,10 @@ static inline bool call_input_pending(const struct rpc_call *call)
 
 /* output.c */
 int call_queue_message(struct rpc_call *call, const ProtobufCMessage *message, struct err *err);
+/* Whether n bytes more may be queued; ERR_LIMIT. */
+int call_check_size(struct rpc_call *call, size_t n, struct err *err);
+/* There is something for nghttp2 to fetch. */
+void call_offer_output(struct rpc_call *call);
 /* Nothing more comes; server: call->status is the status. */
 void call_end_output(struct rpc_call *call);
 void call_drop_output(struct rpc_call *call);
@@ -132,6 +141,11 @@ nghttp2_data_provider call_output_provider(struct rpc_call *call);
 int call_take_output(struct rpc_call *call, const uint8_t *frame_head, size_t len);
 /* Tells the blocked calls that there is room. */
 void calls_notify_writable(struct wire_conn *conn);
+
+/* reply.c */
+/* The message that rpc_call_add has begun, with its other fields. */
+int call_queue_begun(struct rpc_call *call, const ProtobufCMessage *rest, struct err *err);
+void call_drop_begun(struct rpc_call *call);
 
 /* serve.c */
 void serve_header(struct rpc_call *call, const uint8_t *name, size_t name_len, const uint8_t *value,

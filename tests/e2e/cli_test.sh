@@ -154,6 +154,21 @@ contains '"kind"' operation list -o json
 "$banger" vm delete box >/dev/null 2>&1 || fail "delete"
 expect 0 "" vm list -q
 
+# What the daemon does with a VM by itself
+"$banger" vm create --no-start --name kept --expire 2h --idle-stop 30m --restart on-failure --autostart \
+    >/dev/null 2>&1 || fail "create with policies"
+contains Expires: vm show kept
+contains "after 1800s" vm show kept
+contains on-failure vm show kept
+contains '"autostart": true' vm show kept -o json
+"$banger" vm update --expire 0 --restart never --autostart off kept >/dev/null 2>&1 || fail "update policies"
+"$banger" vm show kept | grep -qE "^(Expires|Restart|Autostart):" && fail "policies are still there"
+contains "after 1800s" vm show kept
+"$banger" vm delete kept >/dev/null 2>&1 || fail "delete kept"
+refused "makes no taps" 125 vm create --net bridge
+refused "restart policy" 125 vm run --rm --restart always -- true
+contains "not built" help vm create
+
 # Who did that, and who is here
 contains VMService/DeleteVM auth audit --method DeleteVM
 contains '"method": "/banger.v1.VMService/KillVM"' auth audit --method KillVM -o json

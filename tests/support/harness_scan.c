@@ -144,42 +144,75 @@ char *harness_list(const char *folder)
     return access(folder, F_OK) == 0 ? list_text(folder, NULL) : NULL;
 }
 
-/* The daemon lets nobody else into its database, so its files are looked at: what was committed is
- * in them. */
-static void copy_database(const struct harness *h, const char *to)
+/* A copy of one of the store's files; 0 bytes where there is none. */
+static bool copy_file(const char *from, const char *to)
 {
-    static const char *const parts[] = {"", "-wal"};
-    for (size_t i = 0; i < 2; i++) {
-        char from[128], copy[128];
-        auto_free char *data = NULL;
-        size_t len = 0;
-        struct err err = ERR_INIT;
-        snprintf(from, sizeof(from), "%s/banger.db%s", h->state, parts[i]);
-        snprintf(copy, sizeof(copy), "%s%s", to, parts[i]);
-        unlink(copy);
-        if (fs_read(from, DATABASE_MAX_BYTES, &data, &len, &err) < 0 && err.code == ERR_NOT_FOUND)
-            continue;
-        if (!data || fs_write_atomic(copy, data, len, 0600, &err) < 0)
-            harness_die(h, "cannot look at the database: %s", err.message);
+    static char piece[1 << 16];
+    auto_fd int in = open(from, O_RDONLY | O_CLOEXEC);
+    auto_fd int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    ssize_t n = 0;
+    while (in >= 0 && out >= 0 && (n = read(in, piece, sizeof(piece))) > 0)
+        if (write(out, piece, (size_t)n) != n)
+            return false;
+    return out >= 0 && n == 0;
+}
+
+struct stamp {
+    struct timespec written[2];
+    off_t size[2];
+};
+
+static struct stamp stamp_store(const char *const path[2])
+{
+    struct stamp stamp = {.size = {-1, -1}};
+    struct stat st;
+    for (int i = 0; i < 2; i++)
+        if (stat(path[i], &st) == 0) {
+            stamp.written[i] = st.st_mtim;
+            stamp.size[i] = st.st_size;
+        }
+    return stamp;
+}
+
+/* The daemon holds its database alone: it is read from a copy, in which nothing was written
+ * meanwhile. */
+static void copy_store(const struct harness *h, const char *copy)
+{
+    char db[128], wal[128], copied_wal[160];
+    snprintf(db, sizeof(db), "%s/banger.db", h->state);
+    snprintf(wal, sizeof(wal), "%s-wal", db);
+    snprintf(copied_wal, sizeof(copied_wal), "%s-wal", copy);
+    for (int tries = 0; tries < 100; tries++) {
+        struct stamp before = stamp_store((const char *const[]){db, wal});
+        bool ok = copy_file(db, copy) && copy_file(wal, copied_wal);
+        struct stamp after = stamp_store((const char *const[]){db, wal});
+        if (ok && memcmp(&before, &after, sizeof(before)) == 0)
+            return;
+        poll(NULL, 0, 5);
     }
+    harness_die(h, "the store does not come to rest");
 }
 
 int64_t harness_rows(const struct harness *h, const char *table)
 {
-    char path[128], sql[128];
+    char copy[96], extra[128], sql[128];
     sqlite3 *db = NULL;
     sqlite3_stmt *statement = NULL;
-    snprintf(path, sizeof(path), "%s/rows.db", h->dir);
-    copy_database(h, path);
+    snprintf(copy, sizeof(copy), "%s/rows.db", h->dir);
     snprintf(sql, sizeof(sql), "SELECT count(*) FROM %s", table);
-    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
-        sqlite3_busy_timeout(db, 5000) != SQLITE_OK ||
+    copy_store(h, copy);
+    if (sqlite3_open_v2(copy, &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
         sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK ||
         sqlite3_step(statement) != SQLITE_ROW)
         harness_die(h, "cannot count the rows of %s: %s", table, sqlite3_errmsg(db));
     int64_t n = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
     sqlite3_close(db);
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        snprintf(extra, sizeof(extra), "%s%s", copy, ends[i]);
+        unlink(extra);
+    }
     return n;
 }
 

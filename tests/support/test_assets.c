@@ -19,6 +19,7 @@
 #include "base/fs.h"
 #include "daemon/host/initramfs.h"
 #include "daemon/host/kernel.h"
+#include "daemon/host/remove.h"
 #include "daemon/host/rootfs.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"

@@ -43,7 +43,8 @@ struct  Banger__V1__Event
   uint64_t seq;
   Google__Protobuf__Timestamp *time;
   /*
-   * "vm.state", "session.state", "operation.state", "image.created", …
+   * "vm.state", "session.state", "operation.state", "image.created", …; what the daemon does with a VM
+   * by itself: "vm.expiring", "vm.expired", "vm.idle", "vm.restarting", "vm.autostart"
    */
   char *kind;
   /*

@@ -37,6 +37,7 @@ static const struct rpc_method banger_v1_event_service_methods[] = {
         .dispatch = banger_v1_event_service_watch_events_dispatch,
         .streams = RPC_SERVER_STREAMS,
         .role = RPC_ROLE_VIEWER,
+        .effect = RPC_EFFECT_READ,
         .idempotent = true,
     },
     [BANGER_V1_EVENT_SERVICE_LIST_EVENTS] = {
@@ -46,6 +47,7 @@ static const struct rpc_method banger_v1_event_service_methods[] = {
         .response = &banger__v1__list_events_response__descriptor,
         .dispatch = banger_v1_event_service_list_events_dispatch,
         .role = RPC_ROLE_VIEWER,
+        .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
     },

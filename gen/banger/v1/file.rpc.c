@@ -146,6 +146,7 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .response = &banger__v1__file_info__descriptor,
         .dispatch = banger_v1_file_service_stat_file_dispatch,
         .role = RPC_ROLE_VIEWER,
+        .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
     },
@@ -157,6 +158,7 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .dispatch = banger_v1_file_service_list_files_dispatch,
         .streams = RPC_SERVER_STREAMS,
         .role = RPC_ROLE_VIEWER,
+        .effect = RPC_EFFECT_READ,
         .idempotent = true,
     },
     [BANGER_V1_FILE_SERVICE_MAKE_DIRECTORY] = {
@@ -166,6 +168,7 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .response = &banger__v1__file_info__descriptor,
         .dispatch = banger_v1_file_service_make_directory_dispatch,
         .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_CHANGE,
         .default_deadline_ms = 10000,
     },
     [BANGER_V1_FILE_SERVICE_REMOVE_FILE] = {
@@ -175,6 +178,7 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .response = &banger__v1__empty__descriptor,
         .dispatch = banger_v1_file_service_remove_file_dispatch,
         .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_FREE,
         .default_deadline_ms = 60000,
     },
     [BANGER_V1_FILE_SERVICE_MOVE_FILE] = {
@@ -184,6 +188,7 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .response = &banger__v1__file_info__descriptor,
         .dispatch = banger_v1_file_service_move_file_dispatch,
         .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_CHANGE,
         .default_deadline_ms = 10000,
     },
     [BANGER_V1_FILE_SERVICE_READ_FILE] = {
@@ -194,6 +199,7 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .dispatch = banger_v1_file_service_read_file_dispatch,
         .streams = RPC_SERVER_STREAMS,
         .role = RPC_ROLE_VIEWER,
+        .effect = RPC_EFFECT_READ,
         .idempotent = true,
     },
     [BANGER_V1_FILE_SERVICE_WRITE_FILE] = {
@@ -204,6 +210,7 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .dispatch = banger_v1_file_service_write_file_dispatch,
         .streams = RPC_CLIENT_STREAMS,
         .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_CHANGE,
     },
     [BANGER_V1_FILE_SERVICE_PULL_TREE] = {
         .name = "PullTree",
@@ -213,6 +220,7 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .dispatch = banger_v1_file_service_pull_tree_dispatch,
         .streams = RPC_SERVER_STREAMS,
         .role = RPC_ROLE_VIEWER,
+        .effect = RPC_EFFECT_READ,
         .idempotent = true,
     },
     [BANGER_V1_FILE_SERVICE_PUSH_TREE] = {
@@ -223,6 +231,7 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .dispatch = banger_v1_file_service_push_tree_dispatch,
         .streams = RPC_CLIENT_STREAMS,
         .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_CHANGE,
     },
     [BANGER_V1_FILE_SERVICE_PREPARE_WORKSPACE] = {
         .name = "PrepareWorkspace",
@@ -231,6 +240,7 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .response = &banger__v1__operation__descriptor,
         .dispatch = banger_v1_file_service_prepare_workspace_dispatch,
         .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_CHANGE,
         .idempotent = true,
         .default_deadline_ms = 30000,
     },
@@ -242,6 +252,7 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .dispatch = banger_v1_file_service_export_workspace_dispatch,
         .streams = RPC_SERVER_STREAMS,
         .role = RPC_ROLE_VIEWER,
+        .effect = RPC_EFFECT_READ,
         .idempotent = true,
     },
 };

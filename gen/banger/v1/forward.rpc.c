@@ -26,6 +26,7 @@ static const struct rpc_method banger_v1_forward_service_methods[] = {
         .dispatch = banger_v1_forward_service_forward_dispatch,
         .streams = RPC_CLIENT_STREAMS | RPC_SERVER_STREAMS,
         .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_FREE,
     },
 };
 

@@ -145,6 +145,7 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .response = &banger__v1__guest_session__descriptor,
         .dispatch = banger_v1_guest_session_service_start_session_dispatch,
         .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_CHANGE,
         .idempotent = true,
         .default_deadline_ms = 30000,
     },
@@ -155,6 +156,7 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .response = &banger__v1__guest_session__descriptor,
         .dispatch = banger_v1_guest_session_service_get_session_dispatch,
         .role = RPC_ROLE_VIEWER,
+        .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
     },
@@ -165,6 +167,7 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .response = &banger__v1__list_sessions_response__descriptor,
         .dispatch = banger_v1_guest_session_service_list_sessions_dispatch,
         .role = RPC_ROLE_VIEWER,
+        .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
     },
@@ -175,6 +178,7 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .response = &banger__v1__guest_session__descriptor,
         .dispatch = banger_v1_guest_session_service_wait_session_dispatch,
         .role = RPC_ROLE_VIEWER,
+        .effect = RPC_EFFECT_READ,
         .idempotent = true,
     },
     [BANGER_V1_GUEST_SESSION_SERVICE_READ_LOGS] = {
@@ -185,6 +189,7 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .dispatch = banger_v1_guest_session_service_read_logs_dispatch,
         .streams = RPC_SERVER_STREAMS,
         .role = RPC_ROLE_VIEWER,
+        .effect = RPC_EFFECT_READ,
         .idempotent = true,
     },
     [BANGER_V1_GUEST_SESSION_SERVICE_SIGNAL_SESSION] = {
@@ -194,6 +199,7 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .response = &banger__v1__guest_session__descriptor,
         .dispatch = banger_v1_guest_session_service_signal_session_dispatch,
         .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_FREE,
         .default_deadline_ms = 10000,
     },
     [BANGER_V1_GUEST_SESSION_SERVICE_STOP_SESSION] = {
@@ -203,6 +209,7 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .response = &banger__v1__guest_session__descriptor,
         .dispatch = banger_v1_guest_session_service_stop_session_dispatch,
         .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_FREE,
         .idempotent = true,
         .default_deadline_ms = 60000,
     },
@@ -213,6 +220,7 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .response = &banger__v1__guest_session__descriptor,
         .dispatch = banger_v1_guest_session_service_kill_session_dispatch,
         .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_FREE,
         .idempotent = true,
         .default_deadline_ms = 30000,
     },
@@ -223,6 +231,7 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .response = &banger__v1__empty__descriptor,
         .dispatch = banger_v1_guest_session_service_delete_session_dispatch,
         .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_FREE,
         .idempotent = true,
         .default_deadline_ms = 30000,
     },
@@ -233,6 +242,7 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .response = &banger__v1__send_stdin_response__descriptor,
         .dispatch = banger_v1_guest_session_service_send_stdin_dispatch,
         .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_FREE,
         .default_deadline_ms = 60000,
     },
     [BANGER_V1_GUEST_SESSION_SERVICE_ATTACH] = {
@@ -243,6 +253,7 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .dispatch = banger_v1_guest_session_service_attach_dispatch,
         .streams = RPC_CLIENT_STREAMS | RPC_SERVER_STREAMS,
         .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_FREE,
     },
 };
 

@@ -142,6 +142,51 @@ void   banger__v1__host__free_unpacked
   assert(message->base.descriptor == &banger__v1__host__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__store_status__init
+                     (Banger__V1__StoreStatus         *message)
+{
+  static const Banger__V1__StoreStatus init_value = BANGER__V1__STORE_STATUS__INIT;
+  *message = init_value;
+}
+size_t banger__v1__store_status__get_packed_size
+                     (const Banger__V1__StoreStatus *message)
+{
+  assert(message->base.descriptor == &banger__v1__store_status__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__store_status__pack
+                     (const Banger__V1__StoreStatus *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__store_status__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__store_status__pack_to_buffer
+                     (const Banger__V1__StoreStatus *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__store_status__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__StoreStatus *
+       banger__v1__store_status__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__StoreStatus *)
+     protobuf_c_message_unpack (&banger__v1__store_status__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__store_status__free_unpacked
+                     (Banger__V1__StoreStatus *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__store_status__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__v1__get_host_request__init
                      (Banger__V1__GetHostRequest         *message)
 {
@@ -1119,7 +1164,7 @@ const ProtobufCMessageDescriptor banger__v1__driver_info__descriptor =
   (ProtobufCMessageInit) banger__v1__driver_info__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__host__field_descriptors[15] =
+static const ProtobufCFieldDescriptor banger__v1__host__field_descriptors[16] =
 {
   {
     "id",
@@ -1301,6 +1346,18 @@ static const ProtobufCFieldDescriptor banger__v1__host__field_descriptors[15] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "store",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Host, store),
+    &banger__v1__store_status__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__host__field_indices_by_name[] = {
   11,   /* field[11] = connections */
@@ -1314,6 +1371,7 @@ static const unsigned banger__v1__host__field_indices_by_name[] = {
   14,   /* field[14] = set_aside */
   9,   /* field[9] = started */
   3,   /* field[3] = state_dir */
+  15,   /* field[15] = store */
   4,   /* field[4] = total */
   13,   /* field[13] = unlisted */
   5,   /* field[5] = used */
@@ -1323,7 +1381,7 @@ static const ProtobufCIntRange banger__v1__host__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 20, 13 },
-  { 0, 15 }
+  { 0, 16 }
 };
 const ProtobufCMessageDescriptor banger__v1__host__descriptor =
 {
@@ -1333,11 +1391,133 @@ const ProtobufCMessageDescriptor banger__v1__host__descriptor =
   "Banger__V1__Host",
   "banger.v1",
   sizeof(Banger__V1__Host),
-  15,
+  16,
   banger__v1__host__field_descriptors,
   banger__v1__host__field_indices_by_name,
   2,  banger__v1__host__number_ranges,
   (ProtobufCMessageInit) banger__v1__host__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue banger__v1__store_status__state__enum_values_by_number[4] =
+{
+  { "STATE_UNSPECIFIED", "BANGER__V1__STORE_STATUS__STATE__STATE_UNSPECIFIED", 0 },
+  { "STATE_WRITABLE", "BANGER__V1__STORE_STATUS__STATE__STATE_WRITABLE", 1 },
+  { "STATE_RETRYING", "BANGER__V1__STORE_STATUS__STATE__STATE_RETRYING", 2 },
+  { "STATE_BROKEN", "BANGER__V1__STORE_STATUS__STATE__STATE_BROKEN", 3 },
+};
+static const ProtobufCIntRange banger__v1__store_status__state__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex banger__v1__store_status__state__enum_values_by_name[4] =
+{
+  { "STATE_BROKEN", 3 },
+  { "STATE_RETRYING", 2 },
+  { "STATE_UNSPECIFIED", 0 },
+  { "STATE_WRITABLE", 1 },
+};
+const ProtobufCEnumDescriptor banger__v1__store_status__state__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "banger.v1.StoreStatus.State",
+  "State",
+  "Banger__V1__StoreStatus__State",
+  "banger.v1",
+  4,
+  banger__v1__store_status__state__enum_values_by_number,
+  4,
+  banger__v1__store_status__state__enum_values_by_name,
+  1,
+  banger__v1__store_status__state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor banger__v1__store_status__field_descriptors[5] =
+{
+  {
+    "state",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__StoreStatus, state),
+    &banger__v1__store_status__state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__StoreStatus, message),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "since",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__StoreStatus, since),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tries",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__StoreStatus, tries),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "waiting",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__StoreStatus, waiting),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__store_status__field_indices_by_name[] = {
+  1,   /* field[1] = message */
+  2,   /* field[2] = since */
+  0,   /* field[0] = state */
+  3,   /* field[3] = tries */
+  4,   /* field[4] = waiting */
+};
+static const ProtobufCIntRange banger__v1__store_status__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor banger__v1__store_status__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.StoreStatus",
+  "StoreStatus",
+  "Banger__V1__StoreStatus",
+  "banger.v1",
+  sizeof(Banger__V1__StoreStatus),
+  5,
+  banger__v1__store_status__field_descriptors,
+  banger__v1__store_status__field_indices_by_name,
+  1,  banger__v1__store_status__number_ranges,
+  (ProtobufCMessageInit) banger__v1__store_status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 #define banger__v1__get_host_request__field_descriptors NULL

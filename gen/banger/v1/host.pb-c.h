@@ -21,6 +21,7 @@ PROTOBUF_C__BEGIN_DECLS
 typedef struct Banger__V1__Capacity Banger__V1__Capacity;
 typedef struct Banger__V1__DriverInfo Banger__V1__DriverInfo;
 typedef struct Banger__V1__Host Banger__V1__Host;
+typedef struct Banger__V1__StoreStatus Banger__V1__StoreStatus;
 typedef struct Banger__V1__GetHostRequest Banger__V1__GetHostRequest;
 typedef struct Banger__V1__DiagnoseRequest Banger__V1__DiagnoseRequest;
 typedef struct Banger__V1__Check Banger__V1__Check;
@@ -43,6 +44,19 @@ typedef struct Banger__V1__RecoverHostResponse Banger__V1__RecoverHostResponse;
 
 /* --- enums --- */
 
+typedef enum _Banger__V1__StoreStatus__State {
+  BANGER__V1__STORE_STATUS__STATE__STATE_UNSPECIFIED = 0,
+  BANGER__V1__STORE_STATUS__STATE__STATE_WRITABLE = 1,
+  /*
+   * full, locked, failing: it leaves this by itself
+   */
+  BANGER__V1__STORE_STATUS__STATE__STATE_RETRYING = 2,
+  /*
+   * the database is corrupt: until a restart
+   */
+  BANGER__V1__STORE_STATUS__STATE__STATE_BROKEN = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__STORE_STATUS__STATE)
+} Banger__V1__StoreStatus__State;
 typedef enum _Banger__V1__CheckResult {
   BANGER__V1__CHECK_RESULT__CHECK_RESULT_UNSPECIFIED = 0,
   BANGER__V1__CHECK_RESULT__CHECK_RESULT_OK = 1,
@@ -141,10 +155,38 @@ struct  Banger__V1__Host
    * What nothing knew of, or was discarded, and waits in lost+found.
    */
   uint32_t set_aside;
+  Banger__V1__StoreStatus *store;
 };
 #define BANGER__V1__HOST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__host__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL, 0,NULL, 0, NULL, 0, 0, (char *)protobuf_c_empty_string, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL, 0,NULL, 0, NULL, 0, 0, (char *)protobuf_c_empty_string, 0, 0, NULL }
+
+
+/*
+ * Whether the daemon can write down what it does. While it cannot, it refuses what changes, tries
+ * again and again, and says here since when; what has happened is told when it is on disk.
+ */
+struct  Banger__V1__StoreStatus
+{
+  ProtobufCMessage base;
+  Banger__V1__StoreStatus__State state;
+  /*
+   * why, unless WRITABLE
+   */
+  char *message;
+  Google__Protobuf__Timestamp *since;
+  /*
+   * since then
+   */
+  uint32_t tries;
+  /*
+   * changes that wait to be written
+   */
+  uint32_t waiting;
+};
+#define BANGER__V1__STORE_STATUS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__store_status__descriptor) \
+    , BANGER__V1__STORE_STATUS__STATE__STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, NULL, 0, 0 }
 
 
 struct  Banger__V1__GetHostRequest
@@ -452,6 +494,25 @@ Banger__V1__Host *
                       const uint8_t       *data);
 void   banger__v1__host__free_unpacked
                      (Banger__V1__Host *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__StoreStatus methods */
+void   banger__v1__store_status__init
+                     (Banger__V1__StoreStatus         *message);
+size_t banger__v1__store_status__get_packed_size
+                     (const Banger__V1__StoreStatus   *message);
+size_t banger__v1__store_status__pack
+                     (const Banger__V1__StoreStatus   *message,
+                      uint8_t             *out);
+size_t banger__v1__store_status__pack_to_buffer
+                     (const Banger__V1__StoreStatus   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__StoreStatus *
+       banger__v1__store_status__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__store_status__free_unpacked
+                     (Banger__V1__StoreStatus *message,
                       ProtobufCAllocator *allocator);
 /* Banger__V1__GetHostRequest methods */
 void   banger__v1__get_host_request__init
@@ -806,6 +867,9 @@ typedef void (*Banger__V1__DriverInfo_Closure)
 typedef void (*Banger__V1__Host_Closure)
                  (const Banger__V1__Host *message,
                   void *closure_data);
+typedef void (*Banger__V1__StoreStatus_Closure)
+                 (const Banger__V1__StoreStatus *message,
+                  void *closure_data);
 typedef void (*Banger__V1__GetHostRequest_Closure)
                  (const Banger__V1__GetHostRequest *message,
                   void *closure_data);
@@ -973,6 +1037,8 @@ extern const ProtobufCEnumDescriptor    banger__v1__recover_outcome__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__capacity__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__driver_info__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__host__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__store_status__descriptor;
+extern const ProtobufCEnumDescriptor    banger__v1__store_status__state__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__get_host_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__diagnose_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__check__descriptor;

@@ -52,7 +52,7 @@ void   banger__v1__method_policy__free_unpacked
   assert(message->base.descriptor == &banger__v1__method_policy__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor banger__v1__method_policy__field_descriptors[6] =
+static const ProtobufCFieldDescriptor banger__v1__method_policy__field_descriptors[7] =
 {
   {
     "role",
@@ -126,9 +126,22 @@ static const ProtobufCFieldDescriptor banger__v1__method_policy__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "effect",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__MethodPolicy, effect),
+    &banger__v1__effect__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__method_policy__field_indices_by_name[] = {
   2,   /* field[2] = default_deadline_ms */
+  6,   /* field[6] = effect */
   5,   /* field[5] = host_wide */
   1,   /* field[1] = idempotent */
   3,   /* field[3] = max_request_bytes */
@@ -138,7 +151,7 @@ static const unsigned banger__v1__method_policy__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__method_policy__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor banger__v1__method_policy__descriptor =
 {
@@ -148,7 +161,7 @@ const ProtobufCMessageDescriptor banger__v1__method_policy__descriptor =
   "Banger__V1__MethodPolicy",
   "banger.v1",
   sizeof(Banger__V1__MethodPolicy),
-  6,
+  7,
   banger__v1__method_policy__field_descriptors,
   banger__v1__method_policy__field_indices_by_name,
   1,  banger__v1__method_policy__number_ranges,
@@ -189,5 +202,37 @@ const ProtobufCEnumDescriptor banger__v1__role__descriptor =
   banger__v1__role__enum_values_by_name,
   1,
   banger__v1__role__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue banger__v1__effect__enum_values_by_number[4] =
+{
+  { "EFFECT_UNSPECIFIED", "BANGER__V1__EFFECT__EFFECT_UNSPECIFIED", 0 },
+  { "EFFECT_CHANGE", "BANGER__V1__EFFECT__EFFECT_CHANGE", 1 },
+  { "EFFECT_READ", "BANGER__V1__EFFECT__EFFECT_READ", 2 },
+  { "EFFECT_FREE", "BANGER__V1__EFFECT__EFFECT_FREE", 3 },
+};
+static const ProtobufCIntRange banger__v1__effect__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex banger__v1__effect__enum_values_by_name[4] =
+{
+  { "EFFECT_CHANGE", 1 },
+  { "EFFECT_FREE", 3 },
+  { "EFFECT_READ", 2 },
+  { "EFFECT_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor banger__v1__effect__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "banger.v1.Effect",
+  "Effect",
+  "Banger__V1__Effect",
+  "banger.v1",
+  4,
+  banger__v1__effect__enum_values_by_number,
+  4,
+  banger__v1__effect__enum_values_by_name,
+  1,
+  banger__v1__effect__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

@@ -49,6 +49,29 @@ typedef enum _Banger__V1__Role {
   BANGER__V1__ROLE__ROLE_FLEET = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__ROLE)
 } Banger__V1__Role;
+/*
+ * What a method does to what there is. While the daemon cannot write its state (see Host.store), it
+ * refuses what changes with UNAVAILABLE (STORE_UNAVAILABLE, retryable) before it begins.
+ */
+typedef enum _Banger__V1__Effect {
+  /*
+   * as CHANGE
+   */
+  BANGER__V1__EFFECT__EFFECT_UNSPECIFIED = 0,
+  /*
+   * makes, starts, changes: takes room
+   */
+  BANGER__V1__EFFECT__EFFECT_CHANGE = 1,
+  /*
+   * only looks; not in the audit log
+   */
+  BANGER__V1__EFFECT__EFFECT_READ = 2,
+  /*
+   * ends or removes, or goes on with what is there: never refused for want of room
+   */
+  BANGER__V1__EFFECT__EFFECT_FREE = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__EFFECT)
+} Banger__V1__Effect;
 
 /* --- messages --- */
 
@@ -80,10 +103,11 @@ struct  Banger__V1__MethodPolicy
    * SCOPED, to who is bound to a label selector.
    */
   protobuf_c_boolean host_wide;
+  Banger__V1__Effect effect;
 };
 #define BANGER__V1__METHOD_POLICY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__method_policy__descriptor) \
-    , BANGER__V1__ROLE__ROLE_UNSPECIFIED, 0, 0, 0, 0, 0 }
+    , BANGER__V1__ROLE__ROLE_UNSPECIFIED, 0, 0, 0, 0, 0, BANGER__V1__EFFECT__EFFECT_UNSPECIFIED }
 
 
 /* Banger__V1__MethodPolicy methods */
@@ -117,6 +141,7 @@ typedef void (*Banger__V1__MethodPolicy_Closure)
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    banger__v1__role__descriptor;
+extern const ProtobufCEnumDescriptor    banger__v1__effect__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__method_policy__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -1699,7 +1699,7 @@ const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor =
   (ProtobufCMessageInit) banger__v1__vmspec__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__vmruntime__field_descriptors[13] =
+static const ProtobufCFieldDescriptor banger__v1__vmruntime__field_descriptors[15] =
 {
   {
     "state",
@@ -1857,6 +1857,30 @@ static const ProtobufCFieldDescriptor banger__v1__vmruntime__field_descriptors[1
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "restarts",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VMRuntime, restarts),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "last_restart_reason",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VMRuntime, last_restart_reason),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__vmruntime__field_indices_by_name[] = {
   2,   /* field[2] = api_sock_path */
@@ -1864,8 +1888,10 @@ static const unsigned banger__v1__vmruntime__field_indices_by_name[] = {
   12,   /* field[12] = failed_stage */
   1,   /* field[1] = guest_ip */
   11,   /* field[11] = last_error */
+  14,   /* field[14] = last_restart_reason */
   5,   /* field[5] = log_path */
   6,   /* field[6] = metrics_path */
+  13,   /* field[13] = restarts */
   0,   /* field[0] = state */
   9,   /* field[9] = system_overlay */
   8,   /* field[8] = vm_dir */
@@ -1876,7 +1902,7 @@ static const unsigned banger__v1__vmruntime__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__vmruntime__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor banger__v1__vmruntime__descriptor =
 {
@@ -1886,7 +1912,7 @@ const ProtobufCMessageDescriptor banger__v1__vmruntime__descriptor =
   "Banger__V1__VMRuntime",
   "banger.v1",
   sizeof(Banger__V1__VMRuntime),
-  13,
+  15,
   banger__v1__vmruntime__field_descriptors,
   banger__v1__vmruntime__field_indices_by_name,
   1,  banger__v1__vmruntime__number_ranges,
@@ -1983,7 +2009,7 @@ const ProtobufCMessageDescriptor banger__v1__condition__descriptor =
   (ProtobufCMessageInit) banger__v1__condition__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__vm__field_descriptors[14] =
+static const ProtobufCFieldDescriptor banger__v1__vm__field_descriptors[15] =
 {
   {
     "id",
@@ -2153,11 +2179,24 @@ static const ProtobufCFieldDescriptor banger__v1__vm__field_descriptors[14] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "expires",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VM, expires),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__vm__field_indices_by_name[] = {
   7,   /* field[7] = boot_id */
   4,   /* field[4] = conditions */
   8,   /* field[8] = created */
+  14,   /* field[14] = expires */
   6,   /* field[6] = generation */
   0,   /* field[0] = id */
   12,   /* field[12] = image_id */
@@ -2173,7 +2212,7 @@ static const unsigned banger__v1__vm__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__vm__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 14 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor banger__v1__vm__descriptor =
 {
@@ -2183,7 +2222,7 @@ const ProtobufCMessageDescriptor banger__v1__vm__descriptor =
   "Banger__V1__VM",
   "banger.v1",
   sizeof(Banger__V1__VM),
-  14,
+  15,
   banger__v1__vm__field_descriptors,
   banger__v1__vm__field_indices_by_name,
   1,  banger__v1__vm__number_ranges,
@@ -2588,7 +2627,7 @@ const ProtobufCMessageDescriptor banger__v1__list_vms_response__descriptor =
   (ProtobufCMessageInit) banger__v1__list_vms_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descriptors[9] =
+static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descriptors[13] =
 {
   {
     "request_id",
@@ -2698,22 +2737,74 @@ static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "expire_after_ms",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Banger__V1__UpdateVMRequest, _expire_after_ms_case),
+    offsetof(Banger__V1__UpdateVMRequest, expire_after_ms),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "idle_stop_after_ms",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Banger__V1__UpdateVMRequest, _idle_stop_after_ms_case),
+    offsetof(Banger__V1__UpdateVMRequest, idle_stop_after_ms),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "restart_policy",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Banger__V1__UpdateVMRequest, _restart_policy_case),
+    offsetof(Banger__V1__UpdateVMRequest, restart_policy),
+    &banger__v1__restart_policy__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "autostart",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    offsetof(Banger__V1__UpdateVMRequest, _autostart_case),
+    offsetof(Banger__V1__UpdateVMRequest, autostart),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__update_vmrequest__field_indices_by_name[] = {
+  12,   /* field[12] = autostart */
   4,   /* field[4] = cpus */
   6,   /* field[6] = disk_bytes */
+  9,   /* field[9] = expire_after_ms */
+  10,   /* field[10] = idle_stop_after_ms */
   2,   /* field[2] = if_generation */
   5,   /* field[5] = memory_bytes */
   3,   /* field[3] = name */
   8,   /* field[8] = remove_labels */
   0,   /* field[0] = request_id */
+  11,   /* field[11] = restart_policy */
   7,   /* field[7] = set_labels */
   1,   /* field[1] = vm */
 };
 static const ProtobufCIntRange banger__v1__update_vmrequest__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor banger__v1__update_vmrequest__descriptor =
 {
@@ -2723,7 +2814,7 @@ const ProtobufCMessageDescriptor banger__v1__update_vmrequest__descriptor =
   "Banger__V1__UpdateVMRequest",
   "banger.v1",
   sizeof(Banger__V1__UpdateVMRequest),
-  9,
+  13,
   banger__v1__update_vmrequest__field_descriptors,
   banger__v1__update_vmrequest__field_indices_by_name,
   1,  banger__v1__update_vmrequest__number_ranges,

@@ -97,18 +97,32 @@ typedef enum _Banger__V1__NetworkMode {
    */
   BANGER__V1__NETWORK_MODE__NETWORK_MODE_USER = 2,
   /*
-   * tap on a bridge
+   * tap on a bridge; not built: UNIMPLEMENTED
    */
   BANGER__V1__NETWORK_MODE__NETWORK_MODE_BRIDGE = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__NETWORK_MODE)
 } Banger__V1__NetworkMode;
+/*
+ * What becomes of a VM that is to run and does not. It is to run from the start that was asked for
+ * until a stop or kill is, by whomever (idle stop too), or until its guest powers itself off, ALWAYS
+ * excepted. It is started again after 1 s, then 2 s, 4 s and so on up to 5 minutes, without end; once
+ * it has run for 10 minutes, that begins anew. Condition "Restarting" and event "vm.restarting" say
+ * so. A reboot of the guest is no end. After a reboot of the host only autostart counts. A host that
+ * drains starts none.
+ */
 typedef enum _Banger__V1__RestartPolicy {
   /*
    * NEVER
    */
   BANGER__V1__RESTART_POLICY__RESTART_POLICY_UNSPECIFIED = 0,
   BANGER__V1__RESTART_POLICY__RESTART_POLICY_NEVER = 1,
+  /*
+   * it crashed, vanished or did not boot
+   */
   BANGER__V1__RESTART_POLICY__RESTART_POLICY_ON_FAILURE = 2,
+  /*
+   * and also when the guest powers itself off
+   */
   BANGER__V1__RESTART_POLICY__RESTART_POLICY_ALWAYS = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__RESTART_POLICY)
 } Banger__V1__RestartPolicy;
@@ -171,20 +185,26 @@ struct  Banger__V1__VMSpec
    */
   protobuf_c_boolean no_init;
   /*
-   * deleted when it stops
+   * deleted when it stops; neither with a restart policy nor autostart
    */
   protobuf_c_boolean ephemeral;
   /*
-   * deleted so long after creation; 0: never
+   * Stopped as by StopVM, then deleted, so long after creation (VM.expires), whatever it is doing; 1 s
+   * - 10 years; 0: never. Events "vm.expiring" a minute ahead, "vm.expired". What came due while no
+   * daemon ran is deleted when one starts. By the host's clock; where that is set forward under a
+   * running daemon, nothing is deleted for it until the new time has stood for 10 minutes.
    */
   uint64_t expire_after_ms;
   /*
-   * stopped after so long without a live session; 0: never
+   * Stopped as by StopVM after so long in state RUNNING without activity, with event "vm.idle"; 1 s - 10
+   * years; 0: never. Activity is a session that has not ended, an attached viewer or writer (of an ended
+   * session too), a reader of the console, an operation on the VM. Begins anew when the daemon starts.
    */
   uint64_t idle_stop_after_ms;
   Banger__V1__RestartPolicy restart_policy;
   /*
-   * started with the daemon
+   * Started when the daemon starts, unless it was stopped or killed, or its guest powered itself off
+   * (RestartPolicy ALWAYS excepted); a few at a time.
    */
   protobuf_c_boolean autostart;
   size_t n_volumes;
@@ -223,14 +243,20 @@ struct  Banger__V1__VMRuntime
   char *work_disk_path;
   char *last_error;
   char *failed_stage;
+  /*
+   * Of restarts by policy since the last start that was asked for.
+   */
+  uint32_t restarts;
+  char *last_restart_reason;
 };
 #define BANGER__V1__VMRUNTIME__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__vmruntime__descriptor) \
-    , BANGER__V1__VMSTATE__VM_STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , BANGER__V1__VMSTATE__VM_STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
 
 
 /*
- * One aspect of a VM: "AgentReady", "RestartRequired", …
+ * One aspect of a VM: "AgentReady", "RestartRequired", "Restarting" (there while its restart policy
+ * waits to start it again; the message says when and why), …
  */
 struct  Banger__V1__Condition
 {
@@ -274,10 +300,14 @@ struct  Banger__V1__VM
    */
   char *image_id;
   char *kernel_id;
+  /*
+   * when it will be deleted; absent: never
+   */
+  Google__Protobuf__Timestamp *expires;
 };
 #define BANGER__V1__VM__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__vm__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL, 0,NULL, 0, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL, 0,NULL, 0, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL }
 
 
 /*
@@ -409,6 +439,30 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES__CASE)
 } Banger__V1__UpdateVMRequest__DiskBytesCase;
 
+typedef enum {
+  BANGER__V1__UPDATE_VMREQUEST___EXPIRE_AFTER_MS__NOT_SET = 0,
+  BANGER__V1__UPDATE_VMREQUEST___EXPIRE_AFTER_MS_EXPIRE_AFTER_MS = 10
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__UPDATE_VMREQUEST___EXPIRE_AFTER_MS__CASE)
+} Banger__V1__UpdateVMRequest__ExpireAfterMsCase;
+
+typedef enum {
+  BANGER__V1__UPDATE_VMREQUEST___IDLE_STOP_AFTER_MS__NOT_SET = 0,
+  BANGER__V1__UPDATE_VMREQUEST___IDLE_STOP_AFTER_MS_IDLE_STOP_AFTER_MS = 11
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__UPDATE_VMREQUEST___IDLE_STOP_AFTER_MS__CASE)
+} Banger__V1__UpdateVMRequest__IdleStopAfterMsCase;
+
+typedef enum {
+  BANGER__V1__UPDATE_VMREQUEST___RESTART_POLICY__NOT_SET = 0,
+  BANGER__V1__UPDATE_VMREQUEST___RESTART_POLICY_RESTART_POLICY = 12
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__UPDATE_VMREQUEST___RESTART_POLICY__CASE)
+} Banger__V1__UpdateVMRequest__RestartPolicyCase;
+
+typedef enum {
+  BANGER__V1__UPDATE_VMREQUEST___AUTOSTART__NOT_SET = 0,
+  BANGER__V1__UPDATE_VMREQUEST___AUTOSTART_AUTOSTART = 13
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__UPDATE_VMREQUEST___AUTOSTART__CASE)
+} Banger__V1__UpdateVMRequest__AutostartCase;
+
 struct  Banger__V1__UpdateVMRequest
 {
   ProtobufCMessage base;
@@ -435,10 +489,29 @@ struct  Banger__V1__UpdateVMRequest
   union {
     uint64_t disk_bytes;
   };
+  Banger__V1__UpdateVMRequest__ExpireAfterMsCase _expire_after_ms_case;
+  union {
+    /*
+     * from the moment of the change on; 0: never
+     */
+    uint64_t expire_after_ms;
+  };
+  Banger__V1__UpdateVMRequest__IdleStopAfterMsCase _idle_stop_after_ms_case;
+  union {
+    uint64_t idle_stop_after_ms;
+  };
+  Banger__V1__UpdateVMRequest__RestartPolicyCase _restart_policy_case;
+  union {
+    Banger__V1__RestartPolicy restart_policy;
+  };
+  Banger__V1__UpdateVMRequest__AutostartCase _autostart_case;
+  union {
+    protobuf_c_boolean autostart;
+  };
 };
 #define BANGER__V1__UPDATE_VMREQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__update_vmrequest__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, BANGER__V1__UPDATE_VMREQUEST___NAME__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___CPUS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___MEMORY_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES__NOT_SET, {0} }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, BANGER__V1__UPDATE_VMREQUEST___NAME__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___CPUS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___MEMORY_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___EXPIRE_AFTER_MS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___IDLE_STOP_AFTER_MS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___RESTART_POLICY__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___AUTOSTART__NOT_SET, {0} }
 
 
 struct  Banger__V1__StartVMRequest

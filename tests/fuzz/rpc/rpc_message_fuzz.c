@@ -1,5 +1,6 @@
 /* A byte that picks the type, then a message's bytes to our decoder: what it takes, protobuf-c must
- * take too and see the same in it, whether bytes were borrowed or copied. */
+ * take too and see the same in it, whether bytes were borrowed or copied; and our encoder makes of
+ * it what protobuf-c makes, in no more room. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 
 #include "base/err.h"
 #include "rpc/wire/call.h"
+#include "rpc/wire/encode.h"
 #include "rpc/wire/message.h"
 #include "rpc/wire/pbwire.h"
 #include "banger/v1/vm.pb-c.h"
@@ -68,6 +70,24 @@ static uint8_t *pack(const ProtobufCMessage *m, size_t *n)
     return packed;
 }
 
+static void check_encoder(const ProtobufCMessage *m, const uint8_t *packed, size_t n)
+{
+    uint8_t *room = malloc(n + 1);
+    if (!room)
+        abort();
+    struct encoder exact = {room, room + n, false};
+    encode_message(&exact, m);
+    if (exact.full || exact.at != room || (n > 0 && memcmp(room, packed, n) != 0))
+        abort();
+    if (n > 0) {
+        struct encoder short_of_one = {room + 1, room + n, false};
+        encode_message(&short_of_one, m);
+        if (!short_of_one.full)
+            abort();
+    }
+    free(room);
+}
+
 static void compare(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t size,
                     const ProtobufCMessage *ours)
 {
@@ -82,6 +102,7 @@ static void compare(const ProtobufCMessageDescriptor *type, const uint8_t *data,
     uint8_t *a = pack(ours, &n_ours), *b = pack(theirs, &n_theirs);
     if (n_ours != n_theirs || memcmp(a, b, n_ours) != 0)
         abort();
+    check_encoder(ours, a, n_ours);
     free(a);
     free(b);
     protobuf_c_message_free_unpacked(theirs, NULL);

@@ -117,10 +117,10 @@ static void on_start(void *arg, struct vm_entry *e)
         kill(h->pid, SIGSTOP);
 }
 
-/* Before its row is on disk nobody else finds it. */
-static struct vm_entry *vm_of(struct world *w, const struct operation_entry *op)
+/* It cannot be found by name before its record is on disk. */
+static struct vm_entry *slow_vm(const struct operation_entry *creation)
 {
-    return vm_find_id(&w->core, op->op.resource + strlen("vm/"));
+    return vm_find_id(creation->core, creation->op.resource + strlen("vm/"));
 }
 
 static struct operation_entry *create_hung(struct world *w, struct hang *h)
@@ -129,7 +129,7 @@ static struct operation_entry *create_hung(struct world *w, struct hang *h)
     struct vm_create_request req = {.name = "slow", .start = true};
     struct operation_entry *op = vm_create_start(&w->core, &req, NULL, &err);
     if (CHECK(op != NULL))
-        vm_watch(vm_of(w, op), &h->watch, on_start, h);
+        vm_watch(slow_vm(op), &h->watch, on_start, h);
     return op;
 }
 
@@ -166,7 +166,7 @@ static void test_cancel_boot(void)
         return;
     struct hang always = {.left = 10};
     struct operation_entry *op = create_hung(&w, &always);
-    struct vm_entry *e = vm_of(&w, op);
+    struct vm_entry *e = slow_vm(op);
     operation_ref(op);
     CHECK(world_wait_state(&w, e, VM_STARTING));
     operation_cancel(op);
@@ -189,7 +189,7 @@ static void test_kill_creation(void)
     struct hang always = {.left = 10};
     struct operation_entry *op = create_hung(&w, &always);
     operation_ref(op);
-    CHECK(world_wait_state(&w, vm_of(&w, op), VM_STARTING));
+    CHECK(world_wait_state(&w, slow_vm(op), VM_STARTING));
     CHECK(succeeds(&w, vm_kill_start(&w.core, "slow", NULL, &err)));
     vm_unwatch(&always.watch);
     CHECK_INT(op->op.state, OP_CANCELLED);

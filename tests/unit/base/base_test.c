@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "base/order.h"
 #include "base/utf8.h"
 #include "tests/support/check.h"
 
@@ -152,6 +153,45 @@ static void test_map_against_a_plain_array(void)
     map_done(&m);
 }
 
+/* Also with a clock that is set back now and then, and many things of one moment. */
+static void test_order_against_a_plain_array(void)
+{
+    enum { THINGS = 300 };
+    static char ids[THINGS][8];
+    int64_t made[THINGS];
+    bool in[THINGS] = {false};
+    struct order o;
+    order_init(&o);
+    for (int i = 0; i < THINGS; i++) {
+        snprintf(ids[i], sizeof(ids[i]), "%03d", i);
+        made[i] = i % 50;
+    }
+    for (int step = 0; step < 5000; step++) {
+        int i = (int)((unsigned)step * 2654435761u % THINGS);
+        if (in[i])
+            order_remove(&o, made[i], ids[i]);
+        else
+            CHECK_INT(order_add(&o, made[i], ids[i], ids[i]), 0);
+        in[i] = !in[i];
+    }
+    size_t want = 0;
+    for (int i = 0; i < THINGS; i++) {
+        size_t older = 0, after = order_after(&o, made[i], ids[i]);
+        want += in[i];
+        for (int k = 0; k < THINGS; k++)
+            older += in[k] && (made[k] < made[i] || (made[k] == made[i] && k < i));
+        CHECK_INT(order_before(&o, made[i], ids[i]), older);
+        CHECK_INT(after, older + in[i]);
+        CHECK(!in[i] || order_at(&o, after - 1) == ids[i]);
+    }
+    CHECK_INT(o.n, want);
+    CHECK(!order_at(&o, o.n));
+    CHECK_INT(order_after(&o, INT64_MIN, ""), 0);
+    order_remove(&o, 7, "not there");
+    CHECK_INT(o.n, want);
+    order_done(&o);
+}
+
 static void test_ids_and_names(void)
 {
     char a[ID_BYTES], b[ID_BYTES];
@@ -196,6 +236,46 @@ static void test_files(void)
     CHECK_INT(fs_remove_tree(dir, &err), 0);
     CHECK(access(dir, F_OK) < 0);
     CHECK_INT(rmdir(outside), 0);
+    CHECK_INT(fs_remove_tree(dir, &err), 0);
+}
+
+/* A folder that takes no changes keeps what is in it, also from root. */
+static void set_immutable(const char *path, bool immutable)
+{
+    char command[160];
+    snprintf(command, sizeof(command), "chattr %ci '%s' 2>/dev/null", immutable ? '+' : '-', path);
+    if (geteuid() != 0)
+        chmod(path, immutable ? 0500 : 0700);
+    else if (system(command) != 0)
+        printf("this file system has no immutable folders\n");
+}
+
+static void test_remove_tree_goes_on_past_what_stays(void)
+{
+    char dir[] = "/tmp/banger-base-XXXXXX", path[128];
+    struct err err = ERR_INIT;
+    static const char *const files[] = {"a/1", "m/1", "m/2", "z/1"};
+    if (!CHECK(mkdtemp(dir) != NULL))
+        return;
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%c", dir, files[i][0]);
+        CHECK_INT(fs_make_dirs(path, 0700, &err), 0);
+        snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
+        CHECK_INT(fs_write_atomic(path, "x", 1, 0600, &err), 0);
+    }
+    snprintf(path, sizeof(path), "%s/m", dir);
+    set_immutable(path, true);
+    int removed = fs_remove_tree(dir, &err);
+    bool kept = access(dir, F_OK) == 0;
+    CHECK_INT(removed, kept ? -1 : 0);
+    if (kept)
+        CHECK_CONTAINS(err.message, "/m/");
+    snprintf(path, sizeof(path), "%s/a", dir);
+    CHECK(access(path, F_OK) < 0);
+    snprintf(path, sizeof(path), "%s/z", dir);
+    CHECK(access(path, F_OK) < 0);
+    snprintf(path, sizeof(path), "%s/m", dir);
+    set_immutable(path, false);
     CHECK_INT(fs_remove_tree(dir, &err), 0);
 }
 
@@ -255,8 +335,10 @@ int main(void)
     RUN(test_log_escapes_and_holds_back);
     RUN(test_buf_keeps_order_and_maximum);
     RUN(test_map_against_a_plain_array);
+    RUN(test_order_against_a_plain_array);
     RUN(test_ids_and_names);
     RUN(test_files);
+    RUN(test_remove_tree_goes_on_past_what_stays);
     RUN(test_frame_after_any_cut);
     RUN(test_frame_trickled);
     return check_end();

@@ -115,7 +115,7 @@ static void open_core(void)
     struct err err = ERR_INIT;
     char path[128];
     snprintf(path, sizeof(path), "%s/test.db", dir);
-    core = (struct core){.draining = false};
+    core = (struct core){.closing = false};
     core.loop = loop_new(&err);
     timer_init(&deadline, core.loop, on_late, NULL);
     core.store = store_open(core.loop, path, &err);

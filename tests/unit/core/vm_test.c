@@ -62,7 +62,8 @@ static void close_core(void)
 static struct vm_entry *add(const char *id, const char *name)
 {
     struct err err = ERR_INIT;
-    struct vm vm = {.runtime.state = VM_STOPPED, .spec = {.memory_bytes = 256 * MIB}};
+    struct vm vm = {.runtime.state = VM_STOPPED,
+                    .spec = {.memory_bytes = 256 * MIB, .restart = RESTART_NEVER}};
     snprintf(vm.id, sizeof(vm.id), "%s", id);
     snprintf(vm.name, sizeof(vm.name), "%s", name);
     struct vm_entry *e = vm_add(&core, &vm, &err);
@@ -137,6 +138,35 @@ static void test_states(void)
     close_core();
 }
 
+/* A clock that was set back between two VMs must hide none from a client that reads page by page.
+ */
+static void test_order_is_that_of_creation_times(void)
+{
+    static const struct {
+        const char *id;
+        int64_t created_ns;
+    } made[] = {{"00000000000000a1", 300},
+                {"00000000000000a2", 100}, /* set back */
+                {"00000000000000a4", 200},
+                {"00000000000000a3", 200}};
+    open_fresh();
+    for (size_t i = 0; i < 4; i++) {
+        struct vm vm = {.created_ns = made[i].created_ns};
+        snprintf(vm.id, sizeof(vm.id), "%s", made[i].id);
+        snprintf(vm.name, sizeof(vm.name), "vm-%zu", i);
+        CHECK(vm_add(&core, &vm, NULL) != NULL);
+    }
+    CHECK_INT(vm_order_after(&core, INT64_MIN, ""), 0);
+    CHECK_STR(vm_at(&core, 0)->vm.id, made[1].id);
+    CHECK_STR(vm_at(&core, 1)->vm.id, made[3].id);
+    CHECK_STR(vm_at(&core, 2)->vm.id, made[2].id);
+    CHECK_STR(vm_at(&core, 3)->vm.id, made[0].id);
+    CHECK(!vm_at(&core, 4));
+    CHECK_INT(vm_order_after(&core, 200, made[3].id), 2);
+    CHECK_INT(vm_order_after(&core, 250, "gone"), 3);
+    close_core();
+}
+
 static void refuse(struct vm_spec spec, const char *part)
 {
     struct err err = ERR_INIT;
@@ -155,6 +185,7 @@ static void test_spec(void)
     CHECK_INT(spec.memory_bytes, 256 * MIB);
     CHECK_INT(spec.net, NET_USER);
     CHECK_STR(spec.driver, "sim");
+    CHECK_INT(spec.restart, RESTART_NEVER);
     refuse((struct vm_spec){.cpus = 65}, "cpus");
     refuse((struct vm_spec){.memory_bytes = 1}, "memory");
     refuse((struct vm_spec){.memory_bytes = 64 * MIB + 1}, "memory");
@@ -165,7 +196,13 @@ static void test_spec(void)
     refuse((struct vm_spec){.driver = "none"}, "no driver");
     refuse((struct vm_spec){.image = "nothing"}, "no image nothing");
     refuse((struct vm_spec){.driver = "qemu"}, "banger image build");
-    refuse((struct vm_spec){.net = NET_BRIDGE}, "networks");
+    refuse((struct vm_spec){.net = NET_BRIDGE}, "makes no taps and no bridge");
+    refuse((struct vm_spec){.expire_after_ms = 999}, "expiry");
+    refuse((struct vm_spec){.expire_after_ms = UINT64_MAX}, "expiry");
+    refuse((struct vm_spec){.idle_stop_after_ms = 1}, "idle stop");
+    refuse((struct vm_spec){.restart = (enum restart_policy)4}, "restart policy");
+    refuse((struct vm_spec){.ephemeral = true, .restart = RESTART_ALWAYS}, "no restart policy");
+    refuse((struct vm_spec){.ephemeral = true, .autostart = true}, "no autostart");
     CHECK_INT(vm_name_check("Box", &err), -1);
     CHECK_STR(err.reason, "INVALID_NAME");
     CHECK_INT(vm_name_check("", &err), -1);
@@ -201,10 +238,10 @@ static void test_bad_requests(void)
     CHECK_STR(err.reason, "VM_WRONG_STATE");
     CHECK(vm_kill_start(&core, "nobody", NULL, &err) == NULL);
     CHECK_STR(err.reason, "VM_NOT_FOUND");
-    core.draining = true;
+    core.settings.draining = true;
     CHECK(vm_start_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
     CHECK_STR(err.reason, "HOST_DRAINING");
-    core.draining = false;
+    core.settings.draining = false;
     core.config.max_memory_bytes = 100 * MIB;
     CHECK(vm_start_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
     CHECK_STR(err.reason, "CAPACITY_EXCEEDED");
@@ -215,34 +252,164 @@ static void test_bad_requests(void)
     close_core();
 }
 
-static void test_update(void)
+static void on_operation(void *arg, struct operation_entry *op)
 {
-    struct err err = ERR_INIT;
-    open_fresh();
-    struct vm_entry *e = add("aaaa000000000001", "box");
+    if (op->over)
+        loop_stop(arg);
+}
+
+/* Lets operations run, and waits for the end of this one. */
+static void finish(struct operation_entry *op)
+{
+    struct operation_watch watch;
+    operation_watch(op, &watch, on_operation, core.loop);
+    if (!op->over)
+        loop_run(core.loop, NULL);
+    operation_unwatch(&watch);
+}
+
+static struct vm_entry *add_saved(const char *id, const char *name)
+{
+    struct vm_entry *e = add(id, name);
     e->vm.generation = 1;
-    const char *gone[] = {"old"};
     e->vm.labels = (struct labels){.n = 1, .at = {{"old", "1"}}};
-    struct labels set = {.n = 1, .at = {{"new", "2"}}};
-    struct vm_update_request req = {.vm = "box",
-                                    .if_generation = 7,
-                                    .name = "crate",
-                                    .cpus = 2,
-                                    .set_labels = &set,
-                                    .remove_labels = gone,
-                                    .n_remove_labels = 1};
-    CHECK(vm_update_start(&core, &req, NULL, &err) == NULL);
-    CHECK_STR(err.reason, "GENERATION_MISMATCH");
-    CHECK_INT(err.code, ERR_ABORTED);
-    CHECK_STR(e->vm.name, "box");
-    req.if_generation = 1;
-    CHECK(vm_update_start(&core, &req, NULL, &err) != NULL);
+    vm_save(e, NULL);
+    return e;
+}
+
+static const char *const gone[] = {"old"};
+static const struct labels set = {.n = 1, .at = {{"new", "2"}}};
+static const uint64_t minute = 60000;
+static const bool yes = true;
+static const struct vm_update_request update = {.vm = "box",
+                                                .if_generation = 1,
+                                                .name = "crate",
+                                                .cpus = 2,
+                                                .idle_stop_after_ms = &minute,
+                                                .restart = RESTART_ALWAYS,
+                                                .autostart = &yes,
+                                                .set_labels = &set,
+                                                .remove_labels = gone,
+                                                .n_remove_labels = 1};
+
+static void check_updated(const struct vm_entry *e)
+{
     CHECK_STR(e->vm.name, "crate");
     CHECK_INT(e->vm.generation, 2);
     CHECK_INT(e->vm.spec.cpus, 2);
     CHECK_INT(e->vm.labels.n, 1);
     CHECK_STR(e->vm.labels.at[0].key, "new");
+    CHECK_INT(e->vm.spec.idle_stop_after_ms, 60000);
+    CHECK_INT(e->vm.spec.restart, RESTART_ALWAYS);
+    CHECK(e->vm.spec.autostart);
+    CHECK_INT(e->vm.expires_ns, 0);
     CHECK(!e->restart_required); /* it does not run */
+}
+
+static void test_update(void)
+{
+    struct err err = ERR_INIT;
+    open_fresh();
+    operation_resume_all(&core);
+    struct vm_entry *e = add_saved("aaaa000000000001", "box");
+    struct vm_update_request late = update;
+    late.if_generation = 7;
+    CHECK(vm_update_start(&core, &late, NULL, &err) == NULL);
+    CHECK_STR(err.reason, "GENERATION_MISMATCH");
+    CHECK_INT(err.code, ERR_ABORTED);
+    CHECK_STR(e->vm.name, "box");
+    struct operation_entry *op = vm_update_start(&core, &update, NULL, &err);
+    if (CHECK(op != NULL)) {
+        finish(op);
+        CHECK_INT(op->op.state, OP_SUCCEEDED);
+    }
+    check_updated(e);
+    CHECK(vm_find(&core, "crate", &err) == e && vm_find(&core, "box", NULL) == NULL);
+    close_core();
+    open_core();
+    check_updated(vm_find(&core, "crate", &err));
+    close_core();
+}
+
+/* It waits, and what it asks for is looked at when its turn comes. */
+static void test_update_waits_for_its_turn(void)
+{
+    struct err err = ERR_INIT;
+    open_fresh();
+    struct vm_entry *e = add_saved("aaaa000000000001", "box");
+    struct vm_update_request cpus = {.vm = "box", .cpus = 3};
+    struct vm_update_request taken = {.vm = "box", .name = "crate"};
+    struct operation_entry *first = vm_update_start(&core, &update, NULL, &err);
+    struct operation_entry *late = vm_update_start(&core, &update, NULL, &err);
+    struct operation_entry *last = vm_update_start(&core, &cpus, NULL, &err);
+    struct vm_entry *other = add_saved("aaaa000000000002", "other");
+    taken.vm = "other";
+    struct operation_entry *too_late = vm_update_start(&core, &taken, NULL, &err);
+    if (!CHECK(first && late && last && too_late))
+        return;
+    CHECK_STR(e->vm.name, "box"); /* nothing has changed yet */
+    CHECK_INT(e->vm.generation, 1);
+    operation_resume_all(&core);
+    finish(last);
+    finish(too_late);
+    CHECK_INT(first->op.state, OP_SUCCEEDED);
+    CHECK_INT(late->op.state, OP_FAILED);
+    CHECK_STR(late->op.error_reason, "GENERATION_MISMATCH");
+    CHECK_INT(last->op.state, OP_SUCCEEDED);
+    CHECK_STR(too_late->op.error_reason, "VM_NAME_TAKEN");
+    CHECK_STR(e->vm.name, "crate");
+    CHECK_INT(e->vm.spec.cpus, 3);
+    CHECK_INT(e->vm.generation, 3);
+    CHECK_STR(other->vm.name, "other");
+    close_core();
+}
+
+/* What was accepted is done by the next daemon: labels too. */
+static void test_update_outlives_the_daemon(void)
+{
+    struct err err = ERR_INIT;
+    open_fresh();
+    add_saved("aaaa000000000001", "box");
+    struct operation_entry *op = vm_update_start(&core, &update, NULL, &err);
+    if (!CHECK(op != NULL))
+        return;
+    char id[ID_BYTES];
+    snprintf(id, sizeof(id), "%s", op->op.id);
+    close_core();
+    open_core();
+    op = operation_find(&core, id, &err);
+    struct vm_entry *e = vm_find(&core, "box", &err);
+    if (!CHECK(op && e))
+        return;
+    operation_resume_all(&core);
+    finish(op);
+    CHECK_INT(op->op.state, OP_SUCCEEDED);
+    check_updated(e);
+    close_core();
+    open_core();
+    check_updated(vm_find(&core, "crate", &err));
+    close_core();
+}
+
+/* Who is bound to a scope cannot reach, by waiting, what has left it. */
+static void test_update_keeps_to_its_scope_when_its_turn_comes(void)
+{
+    struct err err = ERR_INIT;
+    static const struct labels scope = {.n = 1, .at = {{"old", "1"}}};
+    struct request_meta meta = {.principal = "bound", .scope = &scope};
+    struct vm_update_request cpus = {.vm = "box", .cpus = 3};
+    open_fresh();
+    struct vm_entry *e = add_saved("aaaa000000000001", "box");
+    struct operation_entry *out = vm_update_start(&core, &update, NULL, &err);
+    struct operation_entry *late = vm_update_start(&core, &cpus, &meta, &err);
+    if (!CHECK(out && late))
+        return;
+    CHECK(vm_update_start(&core, &update, &meta, &err) == NULL);
+    CHECK_STR(err.reason, "OUT_OF_SCOPE");
+    operation_resume_all(&core);
+    finish(late);
+    CHECK_STR(late->op.error_reason, "VM_NOT_FOUND");
+    CHECK_INT(e->vm.spec.cpus, 2);
     close_core();
 }
 
@@ -278,6 +445,13 @@ static void test_handles(void)
     }
 }
 
+static void on_tagged(void *arg, const struct image *image, const struct err *err)
+{
+    (void)arg;
+    CHECK(image && !err);
+    loop_stop(core.loop);
+}
+
 static void test_images(void)
 {
     struct err err = ERR_INIT;
@@ -291,7 +465,6 @@ static void test_images(void)
     struct kernel k = {.id = "cccc000000000001", .name = "linux"};
     struct store_txn *txn = store_txn_new();
     CHECK_INT(image_publish(&core, &a, txn, &err), 0);
-    CHECK_STR(image_default(&core, &err)->id, a.id);
     CHECK_INT(image_publish(&core, &b, txn, &err), 0);
     CHECK_INT(kernel_publish(&core, &k, txn, &err), 0);
     commit_now(core.loop, core.store, txn);
@@ -307,9 +480,10 @@ static void test_images(void)
     snprintf(e->vm.spec.image_id, sizeof(e->vm.spec.image_id), "%s", a.id);
     CHECK_INT(image_delete(&core, a.id, NULL, NULL, &err), -1);
     CHECK_STR(err.reason, "IMAGE_IN_USE");
-    CHECK_INT(image_tag(&core, a.id, "first", &err), 0);
+    CHECK_INT(image_tag(&core, a.id, "first", on_tagged, NULL, &err), 0);
+    loop_run(core.loop, &err);
     CHECK_STR(image_find(&core, "first", &err)->id, a.id);
-    CHECK_INT(image_tag(&core, a.id, "No Good", &err), -1);
+    CHECK_INT(image_tag(&core, a.id, "No Good", on_tagged, NULL, &err), -1);
     close_core();
     open_core();
     CHECK_STR(image_find(&core, "first", &err)->id, a.id);
@@ -325,9 +499,13 @@ int main(void)
     log_set_level(LOG_LEVEL_ERROR);
     RUN(test_references);
     RUN(test_states);
+    RUN(test_order_is_that_of_creation_times);
     RUN(test_spec);
     RUN(test_bad_requests);
     RUN(test_update);
+    RUN(test_update_waits_for_its_turn);
+    RUN(test_update_outlives_the_daemon);
+    RUN(test_update_keeps_to_its_scope_when_its_turn_comes);
     RUN(test_handles);
     RUN(test_images);
     fs_remove_tree(dir, NULL);

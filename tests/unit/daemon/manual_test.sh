@@ -11,7 +11,9 @@ command -v groff >/dev/null || {
 failed=0
 for section in 5 8; do
     page=$("$daemon" --print-manual=$section)
-    warnings=$(groff -man -Tascii -ww -rCHECKSTYLE=3 -z <<<"$page" 2>&1)
+    # The page has no date, so that two builds of one version are alike.
+    warnings=$(groff -man -Tascii -ww -rCHECKSTYLE=3 -z <<<"$page" 2>&1 |
+        grep -v 'missing third argument') || true
     [ -z "$warnings" ] || {
         printf 'FAIL section %s: %s\n' "$section" "$warnings"
         failed=1

@@ -3,14 +3,17 @@
 #include "daemon/host/image_file.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/fs.h"
+#include "daemon/host/room.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
 #include "tests/support/check.h"
@@ -176,6 +179,39 @@ static void test_what_is_no_disk_is_refused(void)
         check_refused("huge", "not a disk image");
 }
 
+/* Nothing is copied before it is known to fit. */
+static void test_what_does_not_fit_is_refused_before_it_is_copied(void)
+{
+    char path[256], images[256], found[32];
+    snprintf(path, sizeof(path), "%s/disk", folder);
+    snprintf(images, sizeof(images), "%s/images", folder);
+    make_disk(path);
+    CHECK_INT(fs_make_dirs(images, 0700, NULL), 0);
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", images, "tmpfs", 0, "size=8m") < 0) {
+        printf("     no mount namespace here: no small file system was tried\n");
+        return;
+    }
+    struct imported r = import(path);
+    CHECK_INT(r.err.code, ERR_LIMIT);
+    CHECK_STR(r.err.reason, "DISK_FULL");
+    CHECK_STR(r.err.stage, "check");
+    snprintf(found, sizeof(found), "%d are free", 8 << 20);
+    CHECK_CONTAINS(r.err.message, found);
+    CHECK_INT(umount(images), 0);
+}
+
+static void test_room_is_counted_with_a_reserve(void)
+{
+    struct err err = ERR_INIT;
+    CHECK_INT(room_check(folder, (uint64_t)1 << 62, &err), -1);
+    CHECK_INT(err.code, ERR_LIMIT);
+    CHECK_STR(err.reason, "DISK_FULL");
+    CHECK_CONTAINS(err.message, "4611686018427387904 bytes are needed");
+    CHECK_INT(room_check("/no/such/folder/at/all", (uint64_t)1 << 62, &err), -1);
+    CHECK_STR(err.reason, "DISK_FULL"); /* of what is above it */
+}
+
 int main(void)
 {
     folder = made_folder();
@@ -183,6 +219,8 @@ int main(void)
     RUN(test_disk_of_another_file_system);
     RUN(test_what_names_other_files_is_refused);
     RUN(test_what_is_no_disk_is_refused);
+    RUN(test_room_is_counted_with_a_reserve);
+    RUN(test_what_does_not_fit_is_refused_before_it_is_copied);
     made_folder_done();
     return check_end();
 }

@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "daemon/host/initramfs.h"
 #include "daemon/host/publish.h"
+#include "daemon/host/remove.h"
 #include "tests/support/check.h"
 #include "tests/unit/host/made.h"
 

@@ -176,6 +176,21 @@ static void test_failed_child(void)
     CHECK_CONTAINS(f.err.message, "status 3: E: the cause");
 }
 
+static void test_failed_child_tells_the_first_cause(void)
+{
+    static const struct task_step steps[] = {{.name = "shell", .spawn = spawn_shell}};
+    struct fixture f = {.command = "echo 'I: begins'; echo 'find: cannot go back: no'; "
+                                   "echo 'E: hook failed'; echo 'E: setup failed'; exit 1"};
+    run_steps(&f, steps, 1);
+    CHECK_CONTAINS(f.err.message, "status 1: find: cannot go back: no; E: hook failed");
+    struct fixture plain = {.command = "echo 'I: begins'; echo 'E: one'; echo 'E: two'; exit 1"};
+    run_steps(&plain, steps, 1);
+    CHECK_CONTAINS(plain.err.message, "status 1: E: one");
+    struct fixture without = {.command = "echo first; echo last; exit 1"};
+    run_steps(&without, steps, 1);
+    CHECK_CONTAINS(without.err.message, "status 1: last");
+}
+
 static void test_no_such_program(void)
 {
     static const struct task_step steps[] = {{.name = "spawn", .spawn = spawn_bad}};
@@ -210,6 +225,7 @@ int main(void)
     RUN(test_all_steps);
     RUN(test_failed_work);
     RUN(test_failed_child);
+    RUN(test_failed_child_tells_the_first_cause);
     RUN(test_no_such_program);
     RUN(test_cancel_child);
     RUN(test_cancel_work);

@@ -26,16 +26,19 @@ static void start(struct pair *p, int method, const echo_request *r, struct seen
 /* Unary, failing, streaming and cancelled calls at once. */
 static void scenario(struct pair *p)
 {
-    enum { N = 7 };
+    enum { N = 8 };
     struct seen s[N] = {{0}};
     struct rpc_call *calls[N];
     echo_request big = REQUEST_INIT, fail = REQUEST_INIT, hang = REQUEST_INIT;
-    static char *tags[] = {"gzip", "header", "trailer"};
+    echo_request pieces = REQUEST_INIT;
+    static char *tags[] = {"gzip", "header", "trailer", "pieces"};
     big.text = "text";
     big.tags = fail.tags = tags;
     big.n_tags = fail.n_tags = 3;
     big.payload = (ProtobufCBinaryData){sizeof(body), body};
     big.count = 5;
+    pieces = big;
+    pieces.n_tags = 4;
     fail.fail_code = ERR_PRECONDITION;
     fail.fail_reason = "WHY";
     hang.hang = true;
@@ -46,6 +49,7 @@ static void scenario(struct pair *p)
     start(p, ECHO_BIDI, NULL, &s[4], &calls[4]);
     start(p, ECHO_UNARY, &hang, &s[5], &calls[5]);
     start(p, ECHO_MISSING, &big, &s[6], &calls[6]);
+    start(p, ECHO_UNARY, &pieces, &s[7], &calls[7]);
     for (int i = 0; i < 4; i++) {
         if (calls[3])
             rpc_call_send(calls[3], &big.base);

@@ -41,6 +41,10 @@ static int vm_is_whole(void *arg, const struct vm *vm)
     CHECK_INT(vm->generation, 7);
     CHECK_INT(vm->created_ns, 11);
     CHECK_INT(vm->stopped_ns, 14);
+    CHECK_INT(vm->spec.restart, version >= 8 ? RESTART_ON_FAILURE : RESTART_NEVER);
+    CHECK_INT(vm->spec.expire_after_ms, version >= 8 ? 3600000 : 0);
+    CHECK_INT(vm->wanted, version >= 8 ? VM_WANTED_RUNNING : VM_WANTED_STOPPED);
+    CHECK_INT(vm->expires_ns, version >= 8 ? 71 : 0);
     return 0;
 }
 
@@ -129,6 +133,27 @@ static int token_is_whole(void *arg, const struct token *token)
     return 0;
 }
 
+static int settings_are_whole(void *arg, const struct host_settings *settings)
+{
+    ++*(int *)arg;
+    CHECK(settings->draining);
+    return 0;
+}
+
+static int update_is_whole(void *arg, const struct vm_update_labels *update)
+{
+    ++*(int *)arg;
+    CHECK_STR(update->operation_id, "5123456789abcdef");
+    CHECK_STR(update->set.at[0].value, "blue");
+    return 0;
+}
+
+/* Versions 7 and 8 came together: no build made a database of 7. */
+static bool was_made_by_a_build(int of)
+{
+    return of != 7;
+}
+
 static void copy_fixture(void)
 {
     char from[512];
@@ -163,7 +188,7 @@ static int user_version(void)
 static void check_rows(struct store *s)
 {
     uint64_t audit_seq = 0;
-    int n[9] = {0};
+    int n[11] = {0};
     CHECK_INT(store_load_vms(s, vm_is_whole, &n[0], NULL), 0);
     CHECK_INT(store_load_sessions(s, session_is_whole, &n[1], NULL), 0);
     CHECK_INT(store_load_operations(s, 10, operation_is_whole, &n[2], NULL), 0);
@@ -173,8 +198,10 @@ static void check_rows(struct store *s)
     CHECK_INT(store_load_requests(s, 0, request_is_whole, &n[6], NULL), 0);
     CHECK_INT(store_load_identities(s, identity_is_whole, &n[7], NULL), 0);
     CHECK_INT(store_load_tokens(s, token_is_whole, &n[8], NULL), 0);
-    for (int i = 0; i < 9; i++)
-        CHECK_INT(n[i], i < 7 || version >= 2);
+    CHECK_INT(store_load_host_settings(s, settings_are_whole, &n[9], NULL), 0);
+    CHECK_INT(store_load_vm_updates(s, update_is_whole, &n[10], NULL), 0);
+    for (int i = 0; i < 11; i++)
+        CHECK_INT(n[i], i < 7 || (i < 9 ? version >= 2 : version >= 8));
     CHECK_INT(store_last_audit_seq(s, &audit_seq, NULL), 0);
     CHECK_INT(audit_seq, version >= 3 ? 9 : 0);
 }
@@ -190,8 +217,8 @@ static bool has_fixture(void)
 static void test_every_version_is_migrated(void)
 {
     for (version = 1; version <= migrations_newest(); version++) {
-        if (version == migrations_newest() && !has_fixture())
-            break;
+        if (!was_made_by_a_build(version) || (version == migrations_newest() && !has_fixture()))
+            continue;
         copy_fixture();
         CHECK_INT(user_version(), version);
         for (int i = 0; i < 2; i++) {

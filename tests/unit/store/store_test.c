@@ -254,6 +254,48 @@ static void test_identities(void)
     store_close(s);
 }
 
+static int keep_settings(void *arg, const struct host_settings *settings)
+{
+    *(struct host_settings *)arg = *settings;
+    return 0;
+}
+
+static int keep_update(void *arg, const struct vm_update_labels *update)
+{
+    *(struct vm_update_labels *)arg = *update;
+    return 0;
+}
+
+static void test_host_settings_and_waiting_updates(void)
+{
+    static struct vm_update_labels update = {.operation_id = "op1",
+                                             .set = {.n = 1, .at = {{"a", "1"}}},
+                                             .remove = {.n = 1, .at = {{"b", ""}}},
+                                             .scope = {.n = 1, .at = {{"c", "3"}}}};
+    static struct vm_update_labels gone = {.operation_id = "op2"}, back;
+    struct host_settings settings = {.id = HOST_SETTINGS_ID, .boot_id = "x"}, kept = {0};
+    struct store *s = open_store();
+    CHECK_INT(store_load_host_settings(s, keep_settings, &kept, NULL), 0);
+    CHECK_INT(kept.id, 0); /* nothing was ever set */
+    struct waited w;
+    struct store_txn *txn = store_txn_new();
+    store_put_host_settings(txn, &settings);
+    settings.draining = true;
+    store_put_host_settings(txn, &settings);
+    store_put_vm_update(txn, &gone);
+    store_put_vm_update(txn, &update);
+    store_delete_vm_update(txn, gone.operation_id);
+    commit_and_wait(s, txn, &w);
+    CHECK_INT(w.err.code, ERR_NONE);
+    store_close(s);
+    s = open_store();
+    CHECK_INT(store_load_host_settings(s, keep_settings, &kept, NULL), 0);
+    CHECK(memcmp(&kept, &settings, sizeof(kept)) == 0);
+    CHECK_INT(store_load_vm_updates(s, keep_update, &back, NULL), 0);
+    CHECK(memcmp(&back, &update, sizeof(back)) == 0);
+    store_close(s);
+}
+
 static int copy_request(void *arg, const struct store_request *row)
 {
     struct store_request *to = arg;
@@ -286,6 +328,17 @@ static void test_requests(void)
     store_close(s);
 }
 
+/* A row as the first version had it, all fields empty but id, name and state. */
+static void insert_old_vm(sqlite3 *db, const char *id, enum vm_state state)
+{
+    char sql[512];
+    snprintf(sql, sizeof(sql),
+             "INSERT INTO vms VALUES ('%s', '%s', '', '', '', 'sim', 1, 1, 0, 0, 2, 0, 0, %d, '', "
+             "'', '', '', '', '', '', 0, '', '', '', '', '{}', 1, '', 1, 1, 0, 0)",
+             id, id, (int)state);
+    CHECK_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
 /* A database of the first version is brought up to date and keeps its rows. */
 static void test_first_schema(void)
 {
@@ -300,11 +353,18 @@ static void test_first_schema(void)
                            "INSERT INTO requests VALUES ('id', 'method', 'digest', 'session', 1)",
                            NULL, NULL, NULL),
               SQLITE_OK);
+    insert_old_vm(db, "runs", VM_RUNNING);
+    insert_old_vm(db, "rests", VM_STOPPED);
     CHECK(sqlite3_exec(db, "SELECT * FROM identities", NULL, NULL, NULL) != SQLITE_OK);
     CHECK_INT(migrations_apply(db, 0, &err), 0);
     CHECK_STR(err.message, "");
     CHECK_INT(sqlite3_exec(db, "SELECT * FROM identities, tokens, audit", NULL, NULL, NULL),
               SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db,
+                           "DELETE FROM vms WHERE restart_policy = 1 AND wanted = (id = 'runs')",
+                           NULL, NULL, NULL),
+              SQLITE_OK);
+    CHECK_INT(sqlite3_changes(db), 2); /* what lives is wanted alive */
     CHECK_INT(sqlite3_exec(db, "DELETE FROM meta WHERE key = 'old'", NULL, NULL, NULL), SQLITE_OK);
     CHECK_INT(sqlite3_changes(db), 1);
     CHECK_INT(sqlite3_exec(db, "DELETE FROM requests WHERE resource = 'session'", NULL, NULL, NULL),
@@ -375,6 +435,7 @@ int main(void)
     RUN(test_close_commits_what_waits);
     RUN(test_events_are_bounded);
     RUN(test_identities);
+    RUN(test_host_settings_and_waiting_updates);
     RUN(test_requests);
     RUN(test_first_schema);
     RUN(test_newer_schema_is_refused);

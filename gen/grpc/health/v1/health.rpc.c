@@ -48,6 +48,7 @@ static const struct rpc_method grpc_health_v1_health_methods[] = {
         .response = &grpc__health__v1__health_check_response__descriptor,
         .dispatch = grpc_health_v1_health_check_dispatch,
         .role = RPC_ROLE_ANYONE,
+        .effect = RPC_EFFECT_READ,
     },
     [GRPC_HEALTH_V1_HEALTH_WATCH] = {
         .name = "Watch",
@@ -57,6 +58,7 @@ static const struct rpc_method grpc_health_v1_health_methods[] = {
         .dispatch = grpc_health_v1_health_watch_dispatch,
         .streams = RPC_SERVER_STREAMS,
         .role = RPC_ROLE_ANYONE,
+        .effect = RPC_EFFECT_READ,
     },
     [GRPC_HEALTH_V1_HEALTH_LIST] = {
         .name = "List",
@@ -65,6 +67,7 @@ static const struct rpc_method grpc_health_v1_health_methods[] = {
         .response = &grpc__health__v1__health_list_response__descriptor,
         .dispatch = grpc_health_v1_health_list_dispatch,
         .role = RPC_ROLE_ANYONE,
+        .effect = RPC_EFFECT_READ,
     },
 };
 

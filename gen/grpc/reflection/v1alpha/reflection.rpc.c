@@ -26,6 +26,7 @@ static const struct rpc_method grpc_reflection_v1alpha_server_reflection_methods
         .dispatch = grpc_reflection_v1alpha_server_reflection_server_reflection_info_dispatch,
         .streams = RPC_CLIENT_STREAMS | RPC_SERVER_STREAMS,
         .role = RPC_ROLE_ANYONE,
+        .effect = RPC_EFFECT_READ,
     },
 };
 

@@ -74,6 +74,7 @@ static const struct rpc_method banger_demo_v1_vm_service_methods[] = {
         .response = &banger__demo__v1__vmhandles__descriptor,
         .dispatch = banger_demo_v1_vm_service_get_vm_handles_dispatch,
         .role = RPC_ROLE_ADMIN,
+        .effect = RPC_EFFECT_CHANGE,
         .idempotent = true,
         .default_deadline_ms = 1500,
         .max_request_bytes = 4096,
@@ -87,6 +88,7 @@ static const struct rpc_method banger_demo_v1_vm_service_methods[] = {
         .dispatch = banger_demo_v1_vm_service_list_vms_dispatch,
         .streams = RPC_SERVER_STREAMS,
         .role = RPC_ROLE_VIEWER,
+        .effect = RPC_EFFECT_CHANGE,
     },
     [BANGER_DEMO_V1_VM_SERVICE_UPLOAD] = {
         .name = "Upload",
@@ -96,6 +98,7 @@ static const struct rpc_method banger_demo_v1_vm_service_methods[] = {
         .dispatch = banger_demo_v1_vm_service_upload_dispatch,
         .streams = RPC_CLIENT_STREAMS,
         .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_CHANGE,
     },
     [BANGER_DEMO_V1_VM_SERVICE_ATTACH] = {
         .name = "Attach",
@@ -105,6 +108,7 @@ static const struct rpc_method banger_demo_v1_vm_service_methods[] = {
         .dispatch = banger_demo_v1_vm_service_attach_dispatch,
         .streams = RPC_CLIENT_STREAMS | RPC_SERVER_STREAMS,
         .role = RPC_ROLE_FLEET,
+        .effect = RPC_EFFECT_CHANGE,
         .host_wide = true,
     },
     [BANGER_DEMO_V1_VM_SERVICE_DELETE] = {
@@ -114,6 +118,7 @@ static const struct rpc_method banger_demo_v1_vm_service_methods[] = {
         .response = &banger__demo__v1__chunk__descriptor,
         .dispatch = banger_demo_v1_vm_service_delete_dispatch,
         .role = RPC_ROLE_ANYONE,
+        .effect = RPC_EFFECT_CHANGE,
     },
 };
 

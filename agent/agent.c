@@ -53,6 +53,7 @@ static void send_hello_reply(struct agent *a, uint64_t nonce)
     r->configured = a->configured;
     snprintf(r->boot_error, sizeof(r->boot_error), "%s", a->boot_error);
     r->max_sessions = SESSIONS_MAX_LIVE;
+    r->tail_lines = true;
     link_send(&a->link, &m);
 }
 

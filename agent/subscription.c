@@ -57,15 +57,18 @@ static bool place_cursor(struct cursor *c, const struct stream *stream, bool has
 {
     const struct spool *spool = &stream->spool;
     c->done = stream_skipped(has, from);
+    c->seeking = has && from->which_at == PB_TAG(From, tail_lines);
     c->at = 0;
     if (has && from->which_at == PB_TAG(From, offset))
         c->at = from->at.offset;
     else if (has && from->which_at == PB_TAG(From, tail))
         c->at = from->at.tail < spool->total ? spool->total - from->at.tail : 0;
-    else if (c->done || (has && from->which_at == PB_TAG(From, end) && from->at.end))
+    else if (c->seeking || c->done || (has && from->which_at == PB_TAG(From, end) && from->at.end))
         c->at = spool->total;
     if (has && from->which_at == PB_TAG(From, tail) && c->at < spool_first(spool))
         c->at = spool_first(spool);
+    if (c->seeking)
+        tail_begin(&c->tail, spool, from->at.tail_lines);
     c->end = follow ? UINT64_MAX : spool->total;
     return c->at <= spool->total;
 }
@@ -185,6 +188,21 @@ static void note_progress(struct subscription *sub, size_t n_bytes)
     }
 }
 
+/* True when both cursors know where they begin. */
+static bool seek(struct subscription *sub, size_t *looked)
+{
+    for (int i = 0; i < 2; i++) {
+        struct cursor *c = &sub->cursor[i];
+        if (!c->seeking)
+            continue;
+        if (!tail_step(&c->tail, &sub->session->out[i].spool, looked))
+            return false;
+        c->seeking = false;
+        c->at = c->tail.at;
+    }
+    return true;
+}
+
 static void send_announcement(struct subscription *sub, struct link *link)
 {
     PB(FromAgent) m = PB(FromAgent_init_zero);
@@ -268,10 +286,13 @@ static bool step_stream(struct subscription *sub, int which, struct link *link)
     return true;
 }
 
-/* True if something was sent, or the subscription has ended (then it is gone). */
-static bool step(struct subscriptions *set, struct subscription *sub, struct link *link)
+/* True if something was sent or looked at, or the subscription has ended (then it is gone). */
+static bool step(struct subscriptions *set, struct subscription *sub, struct link *link,
+                 size_t *looked)
 {
     if (sub->session) {
+        if (!seek(sub, looked))
+            return true;
         if (!sub->announced) {
             send_announcement(sub, link);
             return true;
@@ -294,12 +315,13 @@ static bool step(struct subscriptions *set, struct subscription *sub, struct lin
 bool subscriptions_pump(struct subscriptions *set, struct session_table *t, struct link *link)
 {
     bool any = false;
-    while (link_takes_data(link) && !list_empty(&t->ready)) {
+    size_t looked = 0;
+    while (link_takes_data(link) && !list_empty(&t->ready) && looked < SEEK_TURN_BYTES) {
         struct list *pos = list_first(&t->ready);
         struct subscription *sub = container_of(pos, struct subscription, ready);
         int n = set->n;
         list_remove(pos);
-        if (!step(set, sub, link))
+        if (!step(set, sub, link, &looked))
             continue;
         any = true;
         if (set->n == n && list_empty(&sub->ready))

@@ -16,6 +16,7 @@
 
 #include "agent/codec.h"
 #include "agent/link.h"
+#include "agent/tail.h"
 #include "base/list.h"
 
 enum {
@@ -23,6 +24,7 @@ enum {
     FOLLOWER_WINDOW_MS = 250,
     FOLLOWER_MIN_BYTES = 256 * 1024,
     FOLLOWER_NEAR_BYTES = 64 * 1024,
+    SEEK_TURN_BYTES = 256 * 1024, /* looked through for lines before others have a turn */
 };
 
 struct session;
@@ -33,6 +35,8 @@ struct cursor {
     uint64_t at;  /* next offset to send */
     uint64_t end; /* stop here; UINT64_MAX: follow */
     bool done;    /* end of stream told, or not wanted */
+    bool seeking; /* at is not known yet: tail looks for it */
+    struct tail tail;
 };
 
 struct subscription {

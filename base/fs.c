@@ -14,11 +14,65 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 
-int fs_read(const char *path, size_t max_bytes, char **data, size_t *len, struct err *err)
+int fs_open_file(const char *path, int flags, mode_t mode, struct err *err)
 {
-    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
+    struct stat st;
+    auto_fd int fd = open(path, flags | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, mode);
+    if (fd < 0 && (errno == ELOOP || errno == ENXIO || errno == EISDIR))
+        return err_set(err, ERR_PRECONDITION, "%s is no plain file", path);
+    if (fd < 0 || fstat(fd, &st) < 0)
         return err_sys(err, errno, "cannot open %s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_PRECONDITION, "%s is no plain file", path);
+    return take_fd(&fd);
+}
+
+int fs_open_own(const char *path, int flags, mode_t mode, struct err *err)
+{
+    struct stat st;
+    auto_fd int fd = fs_open_file(path, flags | O_NOFOLLOW, mode, err);
+    if (fd < 0)
+        return -1;
+    if (fstat(fd, &st) < 0)
+        return err_sys(err, errno, "cannot look at %s", path);
+    if (st.st_uid != geteuid() && st.st_uid != 0)
+        return err_set(err, ERR_DENIED, "%s belongs to user %u", path, (unsigned)st.st_uid);
+    return take_fd(&fd);
+}
+
+int fs_check_own(const char *path, struct err *err)
+{
+    struct err why = ERR_INIT;
+    auto_fd int fd = fs_open_own(path, O_RDONLY, 0, &why);
+    if (fd >= 0 || why.code == ERR_NOT_FOUND)
+        return 0;
+    if (err)
+        *err = why;
+    return -1;
+}
+
+int fs_check_folder(const char *path, bool shared, struct err *err)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return err_sys(err, errno, "cannot look at %s", path);
+    if (!S_ISDIR(st.st_mode))
+        return err_set(err, ERR_PRECONDITION, "%s is not a folder", path);
+    if (st.st_uid != geteuid() && !(shared && st.st_uid == 0))
+        return err_set(err, ERR_DENIED, "%s belongs to user %u", path, (unsigned)st.st_uid);
+    /* Where the sticky bit is set nobody takes away what is another's. */
+    if (shared && st.st_mode & S_ISVTX)
+        return 0;
+    if (st.st_mode & (S_IWGRP | S_IWOTH))
+        return err_set(err, ERR_DENIED, "%s may write to %s: chmod go-w it",
+                       st.st_mode & S_IWOTH ? "everyone" : "its group", path);
+    return 0;
+}
+
+/* All of fd, whose name is for errors. */
+static int read_all(int fd, const char *path, size_t max_bytes, char **data, size_t *len,
+                    struct err *err)
+{
     size_t cap = 4096, n = 0;
     auto_free char *text = malloc(cap);
     for (;;) {
@@ -46,6 +100,20 @@ int fs_read(const char *path, size_t max_bytes, char **data, size_t *len, struct
     if (len)
         *len = n;
     return 0;
+}
+
+int fs_read(const char *path, size_t max_bytes, char **data, size_t *len, struct err *err)
+{
+    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return err_sys(err, errno, "cannot open %s", path);
+    return read_all(fd, path, max_bytes, data, len, err);
+}
+
+int fs_read_own(const char *path, size_t max_bytes, char **data, size_t *len, struct err *err)
+{
+    auto_fd int fd = fs_open_own(path, O_RDONLY, 0, err);
+    return fd < 0 ? -1 : read_all(fd, path, max_bytes, data, len, err);
 }
 
 static int write_all(int fd, const char *data, size_t len)

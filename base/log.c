@@ -27,6 +27,7 @@ static atomic_flag kinds_lock = ATOMIC_FLAG_INIT; /* held for a few instructions
 
 static atomic_int min_level = LOG_LEVEL_INFO;
 static atomic_int log_fd = STDERR_FILENO;
+static void (*_Atomic on_written)(size_t n_bytes);
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
@@ -43,6 +44,11 @@ void log_set_level(enum log_level level)
 void log_set_fd(int fd)
 {
     atomic_store(&log_fd, fd);
+}
+
+void log_on_written(void (*written)(size_t n_bytes))
+{
+    atomic_store(&on_written, written);
 }
 
 /* Leaves room for the final quote and newline. */
@@ -142,7 +148,9 @@ static void finish(struct entry *en, unsigned left_out)
     }
     en->text[en->len++] = '\n';
     ssize_t n = write(atomic_load(&log_fd), en->text, en->len);
-    (void)n; /* a log that cannot be written has nowhere to say so */
+    void (*written)(size_t) = atomic_load(&on_written);
+    if (n > 0 && written) /* a log that cannot be written has nowhere to say so */
+        written((size_t)n);
 }
 
 void log_entry(enum log_level level, const char *subject, const char *fmt, ...)

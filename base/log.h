@@ -6,6 +6,8 @@
 #ifndef BANGER_BASE_LOG_H
 #define BANGER_BASE_LOG_H
 
+#include <stddef.h>
+
 enum { LOG_BURST = 20, LOG_WINDOW_MS = 10000 };
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
@@ -15,6 +17,8 @@ struct err;
 void log_set_level(enum log_level level);
 /* Where entries go; 2 (stderr) until set. The fd is borrowed. */
 void log_set_fd(int fd);
+/* Told of the bytes of each entry, on the thread that has written it; for log_file.c. */
+void log_on_written(void (*written)(size_t n_bytes));
 
 /* fmt makes the message; subject is what it is about, such as "vm/4f…", or NULL. */
 void log_entry(enum log_level level, const char *subject, const char *fmt, ...)

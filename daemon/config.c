@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/version.h"
 #include "daemon/config_internal.h"
 #include "daemon/core/access_rules.h"
-#include "daemon/version.h"
 
 /* Errors */
 

@@ -42,7 +42,9 @@ struct daemon_config {
     uint64_t max_memory_mib; /* promised to VMs altogether; 0: no limit */
     uint64_t boot_timeout_ms;
     uint64_t stop_grace_ms;
-    uint64_t workers;
+    uint64_t workers, slow_workers;
+    char log_file[CONFIG_PATH_BYTES]; /* "": stderr */
+    uint64_t log_max_kib;
     char listen[108]; /* HOST:PORT for TLS clients; "": as "banger auth init" said */
     char ca_file[CONFIG_PATH_BYTES];
     char certificate_file[CONFIG_PATH_BYTES], key_file[CONFIG_PATH_BYTES];

@@ -50,8 +50,20 @@ const struct config_key config_keys[] = {
     {"agent", CONFIG_PATH, FIELD(agent_path), "", "looked for beside the program", "PATH",
      .help = "The guest agent program."},
     {"workers", CONFIG_NUMBER, FIELD(workers), "4", .argument = "N", .min = 1, .max = 64,
-     .help = "Threads for disk and image work."},
+     .help = "Threads for short work: starts, small files. One more is kept for what ends VMs."},
+    {"slow_workers", CONFIG_NUMBER, FIELD(slow_workers), "4", .argument = "N", .min = 1, .max = 64,
+     .help = "Threads for what takes minutes: image copies, digests, builds. One more is kept for "
+             "what frees their space."},
     {"debug", CONFIG_FLAG, FIELD(debug), "no", .reloads = true, .help = "Log more."},
+    {"log_file", CONFIG_PATH, FIELD(log_file), "",
+     "stderr; bangerd.log in the state folder where the CLI started the daemon", "PATH",
+     .reloads = true,
+     .help = "Log; SIGHUP opens it anew, so that it can be moved away. Taking the key away needs a "
+             "restart."},
+    {"log_max_kib", CONFIG_NUMBER, FIELD(log_max_kib), "16384", .argument = "KIB", .min = 4,
+     .max = UINT64_C(1) << 30, .reloads = true,
+     .help =
+         "At this size the log becomes PATH.1, in place of an older one, and a new one begins."},
 
     {"socket", CONFIG_PATH, FIELD(paths.socket), .default_remark = default_socket,
      .argument = "PATH", .help = "Unix socket to listen on; clients must be told if it moves."},

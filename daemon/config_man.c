@@ -1,8 +1,8 @@
 /* The tables as manual pages, made when banger is built; see config_internal.h. */
 #include <string.h>
 
+#include "base/version.h"
 #include "daemon/config_internal.h"
-#include "daemon/version.h"
 
 /* roff: a backslash and a minus are written otherwise, a line does not begin with a dot or quote.
  * Texts here are ASCII. */
@@ -161,15 +161,17 @@ static void print_program_manual(FILE *to)
           ".TP\n.B \\-\\-version\nThe version.\n",
           to);
     put_keys(to, put_option);
-    fputs(".SH SIGNALS\n"
-          ".TP\n.B SIGHUP\n"
-          "Reads the configuration, certificates, authorities and revocation lists again.\n"
-          ".TP\n.BR SIGTERM ,\\  SIGINT\n"
-          "Ends the daemon: calls have\n.B drain_ms\nto end, VMs run on.\n"
-          ".SH EXIT STATUS\n"
-          "0 after a signal, 1 when it cannot go on, 2 when the configuration is wrong.\n"
-          ".SH SEE ALSO\n.BR bangerd.conf (5)\n",
-          to);
+    fputs(
+        ".SH SIGNALS\n"
+        ".TP\n.B SIGHUP\n"
+        "Reads the configuration, certificates, authorities and revocation lists again, and opens\n"
+        "the log anew.\n"
+        ".TP\n.BR SIGTERM ,\\  SIGINT\n"
+        "Ends the daemon: calls have\n.B drain_ms\nto end, VMs run on.\n"
+        ".SH EXIT STATUS\n"
+        "0 after a signal, 1 when it cannot go on, 2 when the configuration is wrong.\n"
+        ".SH SEE ALSO\n.BR bangerd.conf (5)\n",
+        to);
 }
 
 void config_print_manual(FILE *to, int section)

@@ -32,6 +32,7 @@ struct reload {
     int result;
     struct workers *workers; /* one; made at the first time */
     bool running, again, closing;
+    bool reading;     /* the certificates: access has us until it calls back */
     size_t n_changed; /* keys that took effect */
 };
 
@@ -56,6 +57,15 @@ void reload_free(struct reload *r)
         return;
     r->closing = true;
     workers_close(r->workers);
+    if (!r->reading)
+        free(r);
+}
+
+/* It was freed while access had it. */
+static void end(struct reload *r)
+{
+    if (r->result == 0)
+        config_done(&r->next);
     free(r);
 }
 
@@ -89,28 +99,14 @@ static void take_key(void *arg, const char *key, bool reloads)
 static void put_in_force(struct reload *r)
 {
     struct rpc_server_config limits = {0};
+    struct err err = ERR_INIT;
     r->n_changed = 0;
     config_compare(r->config, &r->next, take_key, r);
     settings_core(r->config, &r->core->config);
     settings_rpc(r->config, &limits);
-    settings_log(r->config);
+    if (settings_log(r->config, &err) < 0)
+        log_err(LOG_LEVEL_ERROR, "bangerd", &err, "the log stays where it is");
     rpc_server_set_limits(r->core->rpc_server, &limits);
-}
-
-/* With the new files if they will do, else with the old ones. */
-static void reload_certificates(struct reload *r)
-{
-    const struct access_files before = *access_files(r->core);
-    struct access_files files;
-    struct err err = ERR_INIT;
-    settings_files(r->config, &files);
-    access_set_files(r->core, &files);
-    if (access_reload(r->core, &err) == 0) {
-        log_info("bangerd", "certificates are read anew");
-        return;
-    }
-    access_set_files(r->core, &before);
-    log_err(LOG_LEVEL_ERROR, "bangerd", &err, "reload failed, the old certificates stay");
 }
 
 static void take_rules(struct reload *r)
@@ -123,10 +119,55 @@ static void take_rules(struct reload *r)
                  n);
 }
 
+/* The last step, whatever came of the certificates. */
+static void finish(struct reload *r)
+{
+    r->running = false;
+    if (r->result == 0) {
+        take_rules(r);
+        config_done(&r->next);
+        log_info("bangerd", "the configuration is read anew, %zu keys have changed", r->n_changed);
+    }
+    if (r->again)
+        reload_start(r);
+}
+
+static void tell_certificates(const struct err *err)
+{
+    if (err)
+        log_err(LOG_LEVEL_ERROR, "bangerd", err, "reload failed, the old certificates stay");
+    else
+        log_info("bangerd", "certificates are read anew");
+}
+
+static void certificates_read(void *arg, const struct err *err)
+{
+    struct reload *r = arg;
+    r->reading = false;
+    if (r->closing) {
+        end(r);
+        return;
+    }
+    tell_certificates(err);
+    finish(r);
+}
+
+/* With the new files if they will do, else with the old ones. */
+static void reload_certificates(struct reload *r)
+{
+    struct access_files files;
+    struct err err = ERR_INIT;
+    settings_files(r->config, &files);
+    r->reading = access_reload(r->core, &files, certificates_read, r, &err) == 0;
+    if (r->reading)
+        return;
+    tell_certificates(&err);
+    finish(r);
+}
+
 static void config_is_read(struct job *job)
 {
     struct reload *r = container_of(job, struct reload, job);
-    r->running = false;
     if (r->closing) {
         if (r->result == 0)
             config_done(&r->next);
@@ -137,13 +178,6 @@ static void config_is_read(struct job *job)
     else
         put_in_force(r);
     reload_certificates(r);
-    if (r->result == 0) {
-        take_rules(r);
-        config_done(&r->next);
-        log_info("bangerd", "the configuration is read anew, %zu keys have changed", r->n_changed);
-    }
-    if (r->again)
-        reload_start(r);
 }
 
 void reload_start(struct reload *r)

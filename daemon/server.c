@@ -5,34 +5,31 @@
 #include "daemon/server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/log_file.h"
+#include "base/version.h"
 #include "daemon/core/access.h"
 #include "daemon/core/core.h"
+#include "daemon/core/handles.h"
 #include "daemon/core/host_info.h"
 #include "daemon/core/reconcile.h"
+#include "daemon/keeper.h"
 #include "daemon/reload.h"
 #include "daemon/service/service.h"
 #include "daemon/store/store.h"
-#include "daemon/version.h"
 #include "daemon/settings.h"
+#include "daemon/state_dir.h"
 #include "daemon/vmm/vmm.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/server.h"
@@ -40,8 +37,7 @@
 
 enum {
     LOCK_WAIT_MS = 11000, /* for a daemon that is ending: its commits, above both its graces */
-    LOCK_LOOK_MS = 20,
-    STATE_PATH_MAX = 72, /* + /vms/ID/agent.sock must fit a Unix socket's 107 bytes */
+    STATE_PATH_MAX = 72,  /* + /vms/ID/agent.sock must fit a Unix socket's 107 bytes */
     JOBS_QUEUED_MAX = 4096,
 };
 
@@ -53,70 +49,23 @@ struct daemon {
     struct signal_watch term, interrupt, hangup;
     struct reload *reload;
     char agent_path[PATH_MAX];
-    int lock_fd;
+    struct state_dir state;
+    struct keeper *keeper;
     bool stopping, failed;
     struct err failure;
 };
 
-static bool somebody_listens(const char *socket_path)
+static int open_state(struct daemon *d, struct err *err)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(socket_path) >= sizeof(address.sun_path))
-        return false;
-    strcpy(address.sun_path, socket_path);
-    auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    return fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
-}
-
-/* One daemon a state folder: the lock goes with the process, however it ends. One that has stopped
- * listening is about to end, and its successor waits for it: so `stop` and `start` follow each
- * other without a care. */
-static int lock_state(struct daemon *d, struct err *err)
-{
-    char path[PATH_BYTES];
-    snprintf(path, sizeof(path), "%.400s/lock", d->config.paths.state_dir);
-    d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (d->lock_fd < 0)
-        return err_sys(err, errno, "cannot open %s", path);
-    int64_t deadline_ms = clock_mono_ms() + LOCK_WAIT_MS + 2 * (int64_t)d->config.drain_ms;
-    while (flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return err_sys(err, errno, "cannot lock %s", path);
-        if (somebody_listens(d->config.paths.socket) || clock_mono_ms() > deadline_ms)
-            return err_set(err, ERR_EXISTS, "another bangerd uses %s", d->config.paths.state_dir);
-        poll(NULL, 0, LOCK_LOOK_MS);
-    }
-    return 0;
-}
-
-/* What others own or may write to is not ours to keep secrets and disks in. */
-static int check_owner(const char *folder, struct err *err)
-{
-    struct stat st;
-    if (stat(folder, &st) < 0)
-        return err_sys(err, errno, "cannot look at %s", folder);
-    if (st.st_uid != geteuid())
-        return err_set(err, ERR_DENIED, "%s belongs to user %u: choose another --state-dir", folder,
-                       (unsigned)st.st_uid);
-    if (st.st_mode & S_IWOTH)
-        return err_set(err, ERR_DENIED, "everyone may write to %s: chmod o-w it", folder);
-    return 0;
-}
-
-static int make_folders(struct daemon *d, struct err *err)
-{
-    const struct paths *paths = &d->config.paths;
-    if (strlen(paths->state_dir) > STATE_PATH_MAX)
+    const char *path = d->config.paths.state_dir;
+    if (strlen(path) > STATE_PATH_MAX)
         return err_set(
             err, ERR_INVALID,
             "state folder %s: the path is %zu characters long, at most %d leave room for "
             "the sockets in it; choose a shorter --state-dir",
-            paths->state_dir, strlen(paths->state_dir), STATE_PATH_MAX);
-    if (fs_make_dirs(paths->state_dir, 0700, err) < 0 || check_owner(paths->state_dir, err) < 0)
-        return -1;
-    char folder[PATHS_BYTES];
-    snprintf(folder, sizeof(folder), "%s", paths->socket);
-    return fs_make_dirs(dirname(folder), 0700, err);
+            path, strlen(path), STATE_PATH_MAX);
+    return state_dir_open(&d->state, &d->config.paths, BANGER_VERSION,
+                          LOCK_WAIT_MS + 2 * (int64_t)d->config.drain_ms, err);
 }
 
 /* As installed, then as built; --agent goes before both. */
@@ -153,9 +102,11 @@ static void fill_core(struct daemon *d)
     snprintf(c->guest_agent_path, sizeof(c->guest_agent_path), "%.*s", PATH_BYTES - 1,
              d->agent_path);
     d->vmm_host.loop = d->core.loop;
-    d->vmm_host.workers = d->core.workers;
+    d->vmm_host.quick = d->core.quick;
+    d->vmm_host.slow = d->core.slow;
     d->vmm_host.agent_path = d->agent_path;
     d->vmm_host.state_dir = c->state_dir;
+    d->vmm_host.load_hint = handles_load;
     d->core.vmm_host = &d->vmm_host;
     d->core.host_info = &d->host_info;
     d->host_info.started_ns = clock_real_ns();
@@ -168,12 +119,22 @@ static int make_core(struct daemon *d, struct err *err)
     core->loop = loop_new(err);
     if (!core->loop)
         return -1;
-    core->workers =
-        workers_new(core->loop, "work", (size_t)d->config.workers, JOBS_QUEUED_MAX, err);
-    if (!core->workers)
+    /* And one each that is kept for what frees. */
+    core->quick =
+        workers_new(core->loop, "quick", (size_t)d->config.workers + 1, JOBS_QUEUED_MAX, err);
+    core->slow = core->quick ? workers_new(core->loop, "slow", (size_t)d->config.slow_workers + 1,
+                                           JOBS_QUEUED_MAX, err)
+                             : NULL;
+    if (!core->slow)
         return -1;
     fill_core(d);
-    snprintf(database, sizeof(database), "%.480s/banger.db", core->config.state_dir);
+    /* SQLite opens all three, and would wait for the other end of a FIFO. */
+    static const char *const files[] = {"banger.db-wal", "banger.db-shm", "banger.db"};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        snprintf(database, sizeof(database), "%.480s/%s", core->config.state_dir, files[i]);
+        if (fs_check_own(database, err) < 0)
+            return -1;
+    }
     core->store = store_open(core->loop, database, err);
     return core->store ? core_open(core, err) : -1;
 }
@@ -213,6 +174,7 @@ static void shut_down(void *arg)
     if (d->stopping)
         return;
     d->stopping = true;
+    keeper_ending(d->keeper);
     log_info("bangerd", "stopping; VMs run on");
     rpc_server_drain(d->core.rpc_server, (int64_t)d->config.drain_ms, rpc_drained, d);
 }
@@ -221,6 +183,9 @@ static void hung_up(void *arg, int signo)
 {
     (void)signo;
     struct daemon *d = arg;
+    struct err err = ERR_INIT;
+    if (log_file_reopen(&err) < 0)
+        log_err(LOG_LEVEL_ERROR, "bangerd", &err, "the log stays where it is");
     if (!d->stopping)
         reload_start(d->reload);
 }
@@ -231,30 +196,14 @@ static void caught(void *arg, int signo)
     shut_down(arg);
 }
 
-/* The socket's folder lets others through where its mode does; they still see nothing in it. */
-static int open_folder(const struct daemon *d, struct err *err)
+/* The state folder is another daemon's, or gone: nothing more is changed, and VMs run on. */
+static void state_lost(void *arg, const struct err *why)
 {
-    char folder[PATHS_BYTES];
-    struct stat st;
-    snprintf(folder, sizeof(folder), "%s", d->config.paths.socket);
-    dirname(folder);
-    if ((d->config.socket_mode & 0066) == 0 || stat(folder, &st) < 0 || st.st_uid != geteuid() ||
-        (st.st_mode & 0011) == 0011)
-        return 0;
-    return chmod(folder, (st.st_mode & 07777) | 0011) == 0
-               ? 0
-               : err_sys(err, errno, "cannot open %s to those of socket_mode", folder);
-}
-
-static int listen_unix(struct daemon *d, struct err *err)
-{
-    const char *path = d->config.paths.socket;
-    if (open_folder(d, err) < 0 ||
-        rpc_server_listen_unix(d->core.rpc_server, path, (mode_t)d->config.socket_mode, err) < 0)
-        return -1;
-    if (*d->config.socket_group && chown(path, (uid_t)-1, d->config.socket_gid) < 0)
-        return err_sys(err, errno, "cannot give %s to group %s", path, d->config.socket_group);
-    return 0;
+    struct daemon *d = arg;
+    log_err(LOG_LEVEL_ERROR, "bangerd", why, "cannot serve any more");
+    d->failed = true;
+    d->failure = *why;
+    shut_down(d);
 }
 
 /* What lived has been found again: now there is something true to say to clients. */
@@ -263,25 +212,25 @@ static void reconciled(void *arg)
     struct daemon *d = arg;
     if (d->stopping)
         return;
-    if (listen_unix(d, &d->failure) < 0 || access_open(&d->core, &d->failure) < 0) {
+    if (keeper_listen(d->keeper, &d->failure) < 0) {
         d->failed = true;
         loop_stop(d->core.loop);
         return;
     }
+    access_open(&d->core);
     log_info("bangerd", "version %s listens on %s, state in %s", BANGER_VERSION,
              d->config.paths.socket, d->core.config.state_dir);
     host_info_probe(&d->core, &d->host_info);
 }
 
 /* Who may come, and by which certificates. */
-static int make_access(struct daemon *d, struct err *err)
+static void make_access(struct daemon *d)
 {
     struct access_files files;
     settings_files(&d->config, &files);
-    access_set_files(&d->core, &files);
     access_set_rules(&d->core, d->config.rules);
     d->config.rules = NULL;
-    return access_prepare(&d->core, d->config.listen, err);
+    access_prepare(&d->core, d->config.listen, &files);
 }
 
 struct daemon *daemon_new(struct daemon_config *config, int argc, char **argv, struct err *err)
@@ -293,10 +242,15 @@ struct daemon *daemon_new(struct daemon_config *config, int argc, char **argv, s
         return NULL;
     }
     d->config = *config;
-    d->lock_fd = -1;
+    d->state.dir_fd = d->state.lock_fd = -1;
     config->rules = NULL;
-    if (make_folders(d, err) < 0 || lock_state(d, err) < 0 || find_agent(d, err) < 0 ||
-        make_core(d, err) < 0 || make_rpc(d, err) < 0 || make_access(d, err) < 0)
+    if (open_state(d, err) < 0 || find_agent(d, err) < 0 || make_core(d, err) < 0 ||
+        make_rpc(d, err) < 0)
+        goto fail;
+    make_access(d);
+    d->keeper =
+        keeper_new(d->core.loop, d->core.rpc_server, &d->config, &d->state, state_lost, d, err);
+    if (!d->keeper)
         goto fail;
     d->reload = reload_new(&d->core, &d->config, argc, argv, err);
     if (!d->reload)
@@ -336,13 +290,14 @@ void daemon_free(struct daemon *d)
     signal_watch_done(&d->interrupt);
     signal_watch_done(&d->hangup);
     reload_free(d->reload);
+    keeper_free(d->keeper);
     rpc_server_free(core->rpc_server);
-    workers_close(core->workers); /* what jobs bring back finds the core still there */
+    workers_close(core->slow); /* what jobs bring back finds the core still there */
+    workers_close(core->quick);
     core_close(core);
     store_close(core->store);
     loop_free(core->loop);
-    if (d->lock_fd >= 0)
-        close(d->lock_fd);
+    state_dir_close(&d->state);
     config_done(&d->config);
     free(d);
 }
@@ -354,13 +309,12 @@ int daemon_restore(const struct daemon_config *config, struct err *err)
     if (!d)
         return err_set(err, ERR_LIMIT, "out of memory");
     d->config = *config;
-    d->lock_fd = -1;
-    int rc = make_folders(d, err) < 0 || lock_state(d, err) < 0 ? -1 : 0;
-    snprintf(database, sizeof(database), "%.480s/banger.db", d->config.paths.state_dir);
+    d->state.dir_fd = d->state.lock_fd = -1;
+    snprintf(database, sizeof(database), "%.480s/banger.db", config->paths.state_dir);
+    int rc = open_state(d, err);
     if (rc == 0)
         rc = store_restore(database, config->restore_backup, err);
-    if (d->lock_fd >= 0)
-        close(d->lock_fd);
+    state_dir_close(&d->state);
     free(d);
     return rc;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/log_file.h"
 #include "daemon/config.h"
 #include "daemon/core/access.h"
 #include "daemon/core/core.h"
@@ -55,7 +56,13 @@ void settings_files(const struct daemon_config *config, struct access_files *fil
     memcpy(files->key, config->key_file, sizeof(files->key));
 }
 
-void settings_log(const struct daemon_config *config)
+/* Whoever started the daemon may have given it its log as stderr (libbanger does): then it has the
+ * bound that a named one has. */
+int settings_log(const struct daemon_config *config, struct err *err)
 {
+    const char *path = config->log_file;
     log_set_level(config->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+    if (!*path && log_file_is_stderr(config->paths.log))
+        path = config->paths.log;
+    return *path ? log_file_use(path, config->log_max_kib << 10, err) : 0;
 }

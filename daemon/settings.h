@@ -5,6 +5,7 @@
 struct access_files;
 struct core_config;
 struct daemon_config;
+struct err;
 struct rpc_server_config;
 
 /* What may change while the core runs. */
@@ -12,6 +13,7 @@ void settings_core(const struct daemon_config *config, struct core_config *core)
 /* Limits; not the hooks. */
 void settings_rpc(const struct daemon_config *config, struct rpc_server_config *rpc);
 void settings_files(const struct daemon_config *config, struct access_files *files);
-void settings_log(const struct daemon_config *config);
+/* Level and file; -1: the file in use stays. */
+int settings_log(const struct daemon_config *config, struct err *err);
 
 #endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/version.h"
 
 enum { DEFAULT_RETRY_MS = 10000 };
 

@@ -181,6 +181,24 @@ int context_write_identity(const struct context_files *files, const char *certif
     return write_file(files->identity, both, error);
 }
 
+int context_add_ca(const struct context_files *files, const char *ca_pem,
+                   struct banger_error *error)
+{
+    struct err err = ERR_INIT;
+    auto_free char *known = NULL, *both = NULL;
+    if (fs_read(files->ca, PEM_BYTES_MAX, &known, NULL, &err) < 0) {
+        error_of_err(error, &err);
+        return -1;
+    }
+    if (strstr(known, ca_pem))
+        return 0;
+    if (asprintf(&both, "%s%s", ca_pem, known) < 0) {
+        both = NULL;
+        return error_no_memory(error);
+    }
+    return write_file(files->ca, both, error);
+}
+
 int context_write(const char *name, const char *target, const char *ca_pem,
                   const char *certificate_pem, const char *key_pem, struct banger_error *error)
 {

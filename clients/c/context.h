@@ -20,6 +20,9 @@ int context_write(const char *name, const char *target, const char *ca_pem,
 /* Replaces the certificate and the key that belongs to it. */
 int context_write_identity(const struct context_files *files, const char *certificate_pem,
                            const char *key_pem, struct banger_error *error);
+/* Trusts that one, too, before those that it trusts. */
+int context_add_ca(const struct context_files *files, const char *ca_pem,
+                   struct banger_error *error);
 /* The name of the context that name, HOST:PORT or target means. */
 int context_find(const char *name, struct banger_context *context, struct banger_error *error);
 

@@ -156,6 +156,8 @@ int banger_context_rotate(const char *name, struct banger_error *error)
     }
     if (rv == 0)
         rv = context_write_identity(&files, certificate, request.key_pem, error);
+    if (rv == 0) /* the host may have signed its CA anew */
+        rv = context_add_ca(&files, ca, error);
     banger_message_free(answer ? &answer->base : NULL);
     request_done(&request);
     banger_close(client);

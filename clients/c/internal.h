@@ -28,7 +28,8 @@ enum {
 struct banger_client {
     char *text; /* the target, as given */
     struct target target;
-    int epoll_fd, timer_fd; /* the timer is in the set: see client_arm */
+    char daemon_version[64]; /* see banger_local_version */
+    int epoll_fd, timer_fd;  /* the timer is in the set: see client_arm */
     int interrupt_fd;
     int64_t retry_ms;
     int64_t wait_for_ready_ms; /* 0: see client.h */

@@ -1,4 +1,4 @@
-/* The local daemon: found, started where nothing listens, and waited for.
+/* The local daemon: found by its socket or by its lock, started where there is none, waited for.
  *
  * The starter holds a lock while it looks and starts, so that of two that come at once the second
  * finds the first one's daemon. The daemon is started detached: own session, stdin from /dev/null,
@@ -22,6 +22,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/holder.h"
 #include "base/paths.h"
 #include "daemon_program.h"
 #include "internal.h"
@@ -30,6 +31,7 @@ enum {
     LOCAL_START_MS = 20000,
     LOCAL_PROBE_MS = 2000,
     LOCAL_ENDING_MS = 2000, /* a daemon that breaks connections is asked for so long */
+    LOCAL_MEND_MS = 4000,   /* for a daemon to make its socket again: keeper.c looks each second */
     LOCAL_FIRST_WAIT_MS = 2,
     LOCAL_WAIT_MS = 100,
 };
@@ -170,10 +172,12 @@ static int local_read_report(int fd, const char *program, struct local_report *r
 /* Starts program; returns a pidfd of it, or -1. */
 static int local_spawn(const char *program, const char *log, struct banger_error *error)
 {
-    auto_fd int log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (log_fd < 0)
-        return error_set(error, BANGER_PERMISSION_DENIED, "open the daemon's log %s: %s", log,
-                         strerror(errno));
+    struct err err = ERR_INIT;
+    auto_fd int log_fd = fs_open_own(log, O_WRONLY | O_CREAT | O_APPEND, 0600, &err);
+    if (log_fd < 0) {
+        error_of_err(error, &err);
+        return -1;
+    }
     int fds[2];
     if (pipe2(fds, O_CLOEXEC) < 0)
         return error_set(error, BANGER_RESOURCE_EXHAUSTED, "pipe: %s", strerror(errno));
@@ -203,7 +207,7 @@ static int local_spawn(const char *program, const char *log, struct banger_error
 static void local_quote_log(const char *log, struct banger_error *error)
 {
     char text[400] = "";
-    auto_fd int fd = open(log, O_RDONLY | O_CLOEXEC);
+    auto_fd int fd = fs_open_own(log, O_RDONLY, 0, NULL);
     off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
     off_t from = size < (off_t)sizeof(text) ? 0 : size - (off_t)sizeof(text) + 1;
     ssize_t len = fd < 0 ? 0 : pread(fd, text, sizeof(text) - 1, from);
@@ -249,10 +253,11 @@ static int local_start(struct banger_client *client, const struct banger_local_o
         return -1;
     }
     snprintf(lock_path, sizeof(lock_path), "%s/start.lock", paths->state_dir);
-    auto_fd int lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (lock < 0)
-        return error_set(error, BANGER_PERMISSION_DENIED, "open %s: %s", lock_path,
-                         strerror(errno));
+    auto_fd int lock = fs_open_own(lock_path, O_RDWR | O_CREAT, 0600, &err);
+    if (lock < 0) {
+        error_of_err(error, &err);
+        return -1;
+    }
     while (flock(lock, LOCK_EX) < 0)
         if (errno != EINTR)
             return error_set(error, BANGER_INTERNAL, "lock %s: %s", lock_path, strerror(errno));
@@ -262,6 +267,81 @@ static int local_start(struct banger_client *client, const struct banger_local_o
     if (pidfd < 0)
         return -1;
     return local_wait_ready(client, pidfd, paths->log, deadline, error);
+}
+
+/* As the lock file of the daemon that listens there says. */
+static void local_note_version(struct banger_client *client, const struct paths *paths, bool named)
+{
+    struct holder h;
+    enum holder_found found = holder_find(paths->state_dir, &h);
+    const char *version = "";
+    if (found == HOLDER_ALIVE && strcmp(h.socket, client->target.path) == 0)
+        version = h.version;
+    else if (found == HOLDER_UNKNOWN && !named)
+        version = "older";
+    snprintf(client->daemon_version, sizeof(client->daemon_version), "%s", version);
+}
+
+/* One try to reach it where it says that it listens. */
+static struct banger_client *local_dial_holder(const struct holder *h,
+                                               const struct banger_local_options *options,
+                                               struct banger_error *error)
+{
+    bool nobody;
+    struct banger_client *client =
+        h->socket[0] ? banger_connect(h->socket, &options->client, error) : NULL;
+    if (client && local_ask(client, &nobody, error) == 0)
+        return client;
+    banger_close(client);
+    return NULL;
+}
+
+/* The daemon that holds the state folder, wherever it listens; it makes a lost socket again by
+ * itself. *held: there is one, and no other may be started. */
+static struct banger_client *local_meet_holder(const struct banger_local_options *options,
+                                               const struct paths *paths, bool *held,
+                                               struct banger_error *error)
+{
+    int64_t begun = clock_mono_ms();
+    for (int wait = LOCAL_FIRST_WAIT_MS;; wait = local_next_wait(wait)) {
+        struct holder h;
+        *held = holder_find(paths->state_dir, &h) == HOLDER_ALIVE &&
+                strcmp(h.phase, HOLDER_ENDING) != 0;
+        if (!*held)
+            return NULL;
+        struct banger_client *client = local_dial_holder(&h, options, error);
+        if (client)
+            return client;
+        bool starting = strcmp(h.phase, HOLDER_STARTING) == 0;
+        if (clock_mono_ms() - begun > (starting ? LOCAL_START_MS : LOCAL_MEND_MS)) {
+            error_set(error, BANGER_UNAVAILABLE,
+                      "bangerd (process %d) holds %s and does not answer%s%s; \"banger daemon "
+                      "stop\" ends it, VMs run on (log: %s)",
+                      (int)h.pid, paths->state_dir, h.socket[0] ? " on " : "", h.socket,
+                      paths->log);
+            return NULL;
+        }
+        poll(NULL, 0, wait);
+    }
+}
+
+static bool local_is_away(const struct banger_error *error)
+{
+    return error->code == BANGER_UNAVAILABLE;
+}
+
+/* No daemon holds the state folder, or it is about to end. */
+static struct banger_client *local_begin(const struct banger_local_options *options,
+                                         struct paths *paths, struct banger_error *error)
+{
+    struct banger_client *client = banger_connect(paths->socket, &options->client, error);
+    bool held = false;
+    if (!client || local_start(client, options, paths, error) == 0)
+        return client;
+    banger_close(client);
+    /* Another was quicker, and listens elsewhere. */
+    struct banger_error own;
+    return local_is_away(error) ? local_meet_holder(options, paths, &held, &own) : NULL;
 }
 
 static struct banger_client *local_connect(const struct banger_local_options *options,
@@ -276,12 +356,40 @@ static struct banger_client *local_connect(const struct banger_local_options *op
     struct banger_client *client = banger_connect(paths.socket, &options->client, error);
     if (!client)
         return NULL;
-    bool may_start = !options->no_start && !options->socket, nobody = false;
-    if ((may_start ? local_ask(client, &nobody, error) : local_probe(client, 0, error)) == 0 ||
-        (nobody && local_start(client, options, &paths, error) == 0))
-        return client;
-    banger_close(client);
-    return NULL;
+    bool may_start = !options->no_start && !options->socket, nobody = false, held = false;
+    int rv = may_start ? local_ask(client, &nobody, error) : local_probe(client, 0, error);
+    if (rv < 0) {
+        banger_close(client);
+        client = NULL;
+        if (!options->socket && local_is_away(error))
+            client = local_meet_holder(options, &paths, &held, error);
+        if (!client && !held && nobody)
+            client = local_begin(options, &paths, error);
+    }
+    if (client)
+        local_note_version(client, &paths, options->socket != NULL);
+    return client;
+}
+
+const char *banger_local_version(const struct banger_client *client)
+{
+    return client->daemon_version;
+}
+
+int banger_local_find(struct banger_local_daemon *daemon)
+{
+    struct banger_local_daemon unused;
+    struct paths paths;
+    struct holder h;
+    struct banger_local_daemon *out = daemon ? daemon : &unused;
+    *out = (struct banger_local_daemon){0};
+    if (paths_default(&paths, NULL) < 0 || holder_find(paths.state_dir, &h) != HOLDER_ALIVE)
+        return -1;
+    out->pid = (int)h.pid;
+    out->ending = strcmp(h.phase, HOLDER_ENDING) == 0;
+    snprintf(out->socket, sizeof(out->socket), "%s", h.socket);
+    snprintf(out->version, sizeof(out->version), "%s", h.version);
+    return holder_pidfd(&h);
 }
 
 struct banger_client *banger_connect_local(const struct banger_local_options *options,

@@ -44,8 +44,12 @@ static int auth_init(struct cli *cli, const void *values, const struct opt_args 
     int status = 0;
     if (cli_is_table(cli)) {
         cli_print_field("CA:", "sha256:%s", response->ca_sha256);
-        cli_print_field("Listens on:", "%s",
-                        *response->listen ? response->listen : "nothing: say --listen HOST:PORT");
+        if (*response->problem)
+            cli_print_field("Listens on:", "nothing: %s", response->problem);
+        else
+            cli_print_field("Listens on:", "%s",
+                            *response->listen ? response->listen
+                                              : "nothing: say --listen HOST:PORT");
     } else {
         status = cli_print_message(cli, &response->base);
     }
@@ -273,8 +277,10 @@ static const struct opt enroll_opts[] = {
 
 static const struct command rows[] = {
     {"init", NULL, "", "make this host's CA and certificate, and serve other hosts",
-     "The CA is made once, the server's certificate anew each time.", init_opts,
-     sizeof(struct init_values), 0, 0, false, NAMES_NONE, auth_init},
+     "The CA is made once, the server's certificate anew each time. The daemon renews both before "
+     "they "
+     "end; this is the cure when it could not, whatever has expired.",
+     init_opts, sizeof(struct init_values), 0, 0, false, NAMES_NONE, auth_init},
     {"token", NULL, "create NAME", "create a one-time token with which NAME can enroll", NULL,
      token_opts, sizeof(struct token_values), 2, 2, false, NAMES_NONE, auth_token},
     {"enroll", NULL, "HOST:PORT", "get a certificate from another host's daemon",

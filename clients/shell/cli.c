@@ -29,7 +29,8 @@ static bool env_names_local(void)
 /* Whom to talk to: --socket, --context, BANGER_HOST, a local daemon that the environment names, the
  * current context, the local daemon; the first that is given. "" is a local one. -1 with the
  * error. */
-static int cli_host(struct cli *cli, char name[BANGER_TARGET_BYTES], struct banger_error *error)
+static int cli_host(const struct cli *cli, char name[BANGER_TARGET_BYTES],
+                    struct banger_error *error)
 {
     const char *host = getenv("BANGER_HOST");
     struct banger_context current;
@@ -68,11 +69,32 @@ static int cli_open(struct cli *cli, bool start, struct banger_error *error)
     return cli->client ? 0 : -1;
 }
 
+bool cli_is_local(const struct cli *cli)
+{
+    char host[BANGER_TARGET_BYTES];
+    struct banger_error error;
+    return !cli->options.socket && cli_host(cli, host, &error) == 0 && !host[0];
+}
+
+void cli_tell_version(struct cli *cli)
+{
+    const char *version = banger_local_version(cli->client);
+    if (cli->told_version || !*version || strcmp(version, banger_version()) == 0)
+        return;
+    cli->told_version = true;
+    fprintf(stderr,
+            "banger: the daemon is of another version (%s, this is %s); \"banger daemon stop\" and "
+            "the next command renew it, VMs run on\n",
+            version, banger_version());
+}
+
 int cli_connect(struct cli *cli)
 {
     struct banger_error error;
-    if (cli_open(cli, true, &error) == 0)
+    if (cli_open(cli, true, &error) == 0) {
+        cli_tell_version(cli);
         return 0;
+    }
     cli_fail(&error, "no daemon");
     return -1;
 }

@@ -30,6 +30,7 @@ struct cli {
     struct cli_options options;
     struct banger_client *client; /* NULL until cli_connect */
     unsigned n_documents;         /* YAML documents printed so far */
+    bool told_version;            /* that the daemon's is another */
 };
 
 struct command {
@@ -64,6 +65,10 @@ int complete_words(struct cli *cli, int n_words, char **words);
 
 /* Connects, starting the local daemon where there is none. 0, or -1 with the error printed. */
 int cli_connect(struct cli *cli);
+/* Whether the local daemon is meant, and no socket was named. */
+bool cli_is_local(const struct cli *cli);
+/* Says on stderr, once, that the local daemon is of another version, where it is. */
+void cli_tell_version(struct cli *cli);
 /* As that, never starting one. */
 int cli_connect_running(struct cli *cli, struct banger_error *error);
 /* "banger: what: why (hint)" on stderr; returns EXIT_BANGER. */

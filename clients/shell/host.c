@@ -31,6 +31,10 @@ static void host_print(const Banger__V1__Host *host)
                         host->unlisted);
     if (host->set_aside > 0)
         cli_print_field("Lost+found:", "%u", host->set_aside);
+    if (host->listen[0])
+        cli_print_field("Listens on:", "%s", host->listen);
+    else if (host->listen_problem[0])
+        cli_print_field("Listens on:", "nothing: %s", host->listen_problem);
     cli_print_field("Daemon:", "%s resident, %u connections",
                     format_size(a, host->memory_rss_bytes), host->connections);
     if (host->started)

@@ -1,8 +1,8 @@
 /* Who may come over TCP: the host's CA in use, the identities it signed for, one-time tokens, the
- * listener. On the loop's thread.
+ * listener. On the loop's thread; files and keys are a worker's.
  *
- * Identities and tokens are in memory; each change is in force at once and reported to its caller
- * when it is on disk. */
+ * Identities and tokens are in memory; each change is in force, and reported to its caller, when it
+ * is on disk. Changes are made one after the other, so a token is used up once. */
 #ifndef BANGER_DAEMON_CORE_ACCESS_H
 #define BANGER_DAEMON_CORE_ACCESS_H
 
@@ -17,6 +17,7 @@ struct access;
 struct access_rules;
 struct core;
 struct err;
+struct host_check;
 struct rpc_peer;
 
 enum { ACCESS_ADDRESS_BYTES = 108, ACCESS_FILE_BYTES = 4096 };
@@ -35,28 +36,36 @@ void access_free(struct access *access);
 /* Who may come by the configuration; takes the rules. Those who are here are looked at again, and
  * cut where they may do something else now. Returns how many. */
 size_t access_set_rules(struct core *core, struct access_rules *rules);
-/* From the next access_prepare or access_reload on; where that fails the caller gives the old ones
- * back. */
-void access_set_files(struct core *core, const struct access_files *files);
-const struct access_files *access_files(const struct core *core);
+/* done comes once, later, on the loop; unless what takes it returns -1: then never. */
+typedef void access_done_fn(void *arg, const struct err *err);
 
-/* Where to listen: listen, or where that is "" what access_init has kept; "" again: nowhere. Reads
- * the CA. ERR_PRECONDITION, with the reason, when there is one to listen on but the CA is missing,
- * empty or unreadable. */
-int access_prepare(struct core *core, const char *listen, struct err *err);
-/* Listens there, if anywhere. */
-int access_open(struct core *core, struct err *err);
+/* Where to listen: listen, or where that is "" what access_init has kept; "" again: nowhere. Begins
+ * to read the files, and to renew what is the host's own and due. */
+void access_prepare(struct core *core, const char *listen, const struct access_files *files);
+/* Listens there, if anywhere, as soon as that can be. It never fails: until then TCP is closed with
+ * a reason (access_status), and tried again by itself. */
+void access_open(struct core *core);
 /* Reads certificates, CA and revocation list again; connections that are there stay. What was there
- * before stays in use on failure. */
-int access_reload(struct core *core, struct err *err);
+ * before stays in use on failure, files included. */
+int access_reload(struct core *core, const struct access_files *files, access_done_fn *done,
+                  void *arg, struct err *err);
 /* Makes the CA and the server's certificate; listen "" or an address to listen on from now on and
- * at every start. */
+ * at every start. When it fails nothing listens that did not before. ERR_ABORTED: there is another
+ * one on its way. */
 int access_init(struct core *core, const char *const *names, size_t n_names, const char *listen,
-                struct err *err);
-/* NULL before access_init. */
+                access_done_fn *done, void *arg, struct err *err);
+/* The CA in use; NULL: none. Borrowed until the next return to the loop. */
 const struct pki *access_pki(const struct core *core);
-/* Where the TCP listener is, or "". */
-const char *access_address(const struct core *core);
+
+struct access_status {
+    const char *address; /* where TLS clients are served; "": nowhere */
+    const char *problem; /* why not, though it should be; "": none */
+};
+
+/* Borrowed until the next return to the loop. */
+void access_status(const struct core *core, struct access_status *status);
+/* Fills checks for doctor, max at most; returns how many. */
+size_t access_diagnose(const struct core *core, struct host_check *checks, size_t max);
 
 /* Fills principal and role of any peer; -1: not known, or not any more. The daemon's own user and
  * root may do everything, other Unix peers what the rules say. */
@@ -69,14 +78,14 @@ const struct labels *access_scope(const struct core *core, const struct rpc_peer
  * be looking at it. */
 void access_labels_changed(struct core *core, const struct labels *old, const struct labels *now);
 
-/* done as in store_commit: once, later, unless these return -1. */
-typedef void access_done_fn(void *arg, const struct err *err);
+/* What these fill is borrowed until done, and whole then. */
 /* Gives out a token for a principal; text is to be shown once. scope may be NULL. */
 int access_create_token(struct core *core, const char *principal, int role,
                         const struct labels *scope, int64_t ttl_ms, char text[TLS_TOKEN_BYTES],
                         int64_t *expires_ns, access_done_fn *done, void *arg, struct err *err);
 /* Uses up the token that peer came with: a certificate for its principal. Certificates of that
- * principal from before count no more, their connections are cut. */
+ * principal from before count no more, their connections are cut. A token is used up when that is
+ * on disk; csr is copied. */
 int access_enroll(struct core *core, const struct rpc_peer *peer, const void *csr, size_t csr_len,
                   struct pki_certificate *certificate, access_done_fn *done, void *arg,
                   struct err *err);
@@ -84,7 +93,8 @@ int access_enroll(struct core *core, const struct rpc_peer *peer, const void *cs
 int access_rotate(struct core *core, const struct rpc_peer *peer, const void *csr, size_t csr_len,
                   struct pki_certificate *certificate, access_done_fn *done, void *arg,
                   struct err *err);
-/* Also throws away its unused tokens, and cuts its connections. *copy is it then. */
+/* Also throws away its unused tokens, and cuts its connections, all of it when it is on disk: who
+ * is cut before could come back. *copy is it then. */
 int access_revoke(struct core *core, const char *principal, struct identity *copy,
                   access_done_fn *done, void *arg, struct err *err);
 /* In order of principals: the first after `after` ("": the first of all), or NULL. */

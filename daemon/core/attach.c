@@ -35,8 +35,13 @@ static int claim(struct session_entry *e, struct attach *a, enum attach_role rol
     if (e->writer)
         e->writer->demoted = true;
     e->writer = a;
-    e->session.writer_generation++;
+    a->generation = ++e->generation;
     a->was_writer = true;
+    if (a->generation > e->session.writer_generation) {
+        session_edit(e);
+        e->session.writer_generation = a->generation;
+        session_save_now(e); /* told when it is on disk: no other will ever be given it */
+    }
     return 0;
 }
 
@@ -156,8 +161,10 @@ int attach_resize(struct attach *a, uint32_t rows, uint32_t columns, struct err 
     if (rows == 0 || columns == 0 || rows > UINT16_MAX || columns > UINT16_MAX)
         return err_set(err, ERR_INVALID, "a terminal of %u x %u", (unsigned)rows,
                        (unsigned)columns);
+    session_edit(e);
     e->session.rows = rows;
     e->session.columns = columns;
+    session_save(e);
     struct vm_entry *vm = attach_vm(a);
     if (session_is_live(e) && vm && vm->agent)
         agent_client_resize(vm->agent, e->session.id, rows, columns, NULL);

@@ -30,7 +30,7 @@ enum attach_role { ATTACH_VIEWER, ATTACH_WRITER, ATTACH_TAKEOVER };
 
 struct attach_options {
     enum attach_role role;
-    struct agent_start from_stdout, from_stderr;
+    struct agent_start from_stdout, from_stderr; /* tail lines: where the agent's hello says so */
     uint32_t credit_bytes; /* to begin with, at most ATTACH_CREDIT_MAX_BYTES */
     bool no_follow;        /* ends with caught_up at what has been written by now */
 };

@@ -28,8 +28,9 @@ struct attach {
     bool refused;     /* by the agent; no use to ask before it has news */
     bool output_gone; /* the agent cannot give it (any more) */
     bool caught_up;
-    bool was_writer; /* as last told */
-    bool demoted;    /* another took over */
+    bool was_writer;     /* as last told */
+    uint64_t generation; /* of the writer that it became; 0: never one */
+    bool demoted;        /* another took over */
     uint64_t acked_told;
     bool closed_told, full_told;
 };

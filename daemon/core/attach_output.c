@@ -3,7 +3,8 @@
  *
  * attach_pump looks at where the attach and its session stand and does what is next. It runs from
  * the registry's turn after anything has changed, and after a subscription's events. Any event may
- * close the attach, which then lives until the outermost leave(). */
+ * close the attach, which then lives until the outermost leave(). How the session stands is what is
+ * on disk of it (session_shown): an end that nobody has written down is not told. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,13 +24,25 @@ static void leave(struct attach *a)
 
 /* Telling */
 
+static const struct session *seen(const struct attach *a)
+{
+    const struct session *shown = session_shown(a->session);
+    return shown ? shown : &a->session->session;
+}
+
+/* The session is on disk, and the number of a writer. */
+static bool may_open(const struct attach *a)
+{
+    return a->session->stored && seen(a)->writer_generation >= a->generation;
+}
+
 static void tell_opened(struct attach *a)
 {
     struct attach_opened opened = {
         .stdout_offset = a->streams[0].next,
         .stderr_offset = a->streams[1].next,
         .stdin_offset = session_stdin_end(a->session),
-        .writer_generation = a->session->session.writer_generation,
+        .writer_generation = session_writer_generation(a->session),
         .stdin_window_bytes = session_stdin_window(a->session),
     };
     a->opened = true;
@@ -52,7 +65,7 @@ static void tell_failed(struct attach *a, const struct err *err)
 
 static const char *gone_reason(const struct attach *a)
 {
-    const struct session *s = &a->session->session;
+    const struct session *s = seen(a);
     if (a->session->removed)
         return "deleted";
     if (s->state == SESSION_LOST)
@@ -136,7 +149,7 @@ static void take_refusal(struct attach *a, const struct err *err)
 {
     const struct session_entry *e = a->session;
     enum session_state state = e->session.state;
-    if (!session_is_live(e)) {
+    if (!session_seems_live(e)) {
         a->output_gone = true;
         return;
     }
@@ -192,17 +205,17 @@ void attach_drop_subscription(struct attach *a)
 static void subscribe(struct attach *a)
 {
     struct session_entry *e = a->session;
-    enum session_state state = e->session.state;
+    enum session_state state = seen(a)->state;
     if (a->sub && agent_subscription_is_orphan(a->sub))
         attach_drop_subscription(a);
     a->output_gone |= state == SESSION_LOST || state == SESSION_FAILED;
     if (a->sub || a->refused || a->output_gone || a->caught_up || e->removed ||
-        (a->opened && wanted_has_ended(a)))
+        (a->opened && wanted_has_ended(a)) || !may_open(a))
         return;
     struct vm_entry *vm = attach_vm(a);
     bool has_agent = vm && vm->agent;
-    bool forgotten = e->of->synced && !e->named && !session_is_live(e);
-    if (!session_is_live(e) && (!has_agent || forgotten)) {
+    bool forgotten = e->of->synced && !e->named && !session_seems_live(e);
+    if (!session_seems_live(e) && (!has_agent || forgotten)) {
         a->output_gone = true;
         return;
     }
@@ -239,9 +252,12 @@ static bool place(struct attach *a, int which)
     switch (s->from.at) {
     case AGENT_FROM_OFFSET:
         s->next = s->from.value;
-        return s->next <= total || a->session->session.state == SESSION_LOST;
+        return s->next <= total || seen(a)->state == SESSION_LOST;
     case AGENT_FROM_TAIL:
         s->next = s->from.value < total ? total - s->from.value : 0;
+        return true;
+    case AGENT_FROM_TAIL_LINES: /* nobody can say where they were */
+        s->next = 0;
         return true;
     default:
         s->next = total;
@@ -292,14 +308,23 @@ static void end_skipped(struct attach *a)
     }
 }
 
+static bool has_both_ends(const struct attach *a)
+{
+    return a->streams[0].ended && a->streams[1].ended;
+}
+
 static void tell_last(struct attach *a)
 {
     const struct session_entry *e = a->session;
-    const struct session *s = &e->session;
-    if (!e->removed && session_is_live(e) && !a->caught_up)
+    const struct session *s = seen(a);
+    struct err stalled = ERR_INIT;
+    if (!a->caught_up && !has_both_ends(a))
         return;
-    if (!a->caught_up && (!a->streams[0].ended || !a->streams[1].ended))
+    if (!e->removed && session_seems_live(e) && !a->caught_up) {
+        if (session_check_end(e, &stalled) < 0)
+            tell_failed(a, &stalled);
         return;
+    }
     a->over = true;
     if (e->removed)
         a->events->lost(a->arg, "deleted", "the session was deleted");
@@ -316,11 +341,11 @@ static void tell_last(struct attach *a)
 static void tell_writer(struct attach *a)
 {
     struct session_entry *e = a->session;
-    if (a->was_writer && e->writer != a) {
+    if (a->was_writer && e->writer != a && session_writer_generation(e) > a->generation) {
         bool paused = a->full_told;
         a->was_writer = false;
         a->full_told = false;
-        a->events->writer_changed(a->arg, e->session.writer_generation, false);
+        a->events->writer_changed(a->arg, session_writer_generation(e), false);
         if (paused && !a->closed)
             a->events->stdin_writable(a->arg);
     }
@@ -338,6 +363,13 @@ static void tell_writer(struct attach *a)
     }
 }
 
+static void fail_stalled(struct attach *a)
+{
+    struct err err = ERR_INIT;
+    session_stalled_error(a->session, &err);
+    tell_failed(a, &err);
+}
+
 void attach_pump(struct attach *a)
 {
     if (a->over)
@@ -345,8 +377,11 @@ void attach_pump(struct attach *a)
     enter(a);
     if (a->session->removed)
         a->output_gone = true;
-    subscribe(a);
-    if (!a->over && a->output_gone)
+    else if (!may_open(a) && a->session->stalled)
+        fail_stalled(a);
+    if (!a->over)
+        subscribe(a);
+    if (!a->over && a->output_gone && may_open(a))
         tell_output_gone(a);
     if (!a->over && !a->closed && a->opened)
         tell_writer(a);

@@ -23,12 +23,20 @@ struct bucket {
     uint32_t n_counted;      /* 0: none */
 };
 
+/* What is on its way to the store: the log may be gone when it is there. */
+struct flushed {
+    struct core *core;
+    uint64_t seq; /* of its last entry */
+    size_t n;
+};
+
 struct audit {
     struct core *core;
     struct store_txn *waiting; /* NULL: nothing waits */
-    size_t n_waiting;
-    uint64_t last;   /* given out */
-    uint64_t stored; /* on disk, or never will be */
+    struct flushed *flushed;   /* owned: for what waits; NULL where nothing does */
+    uint64_t lost;             /* entries, since the start */
+    uint64_t last;             /* given out */
+    uint64_t stored;           /* on disk, or never will be */
     uint64_t trimmed_at;
     struct timer flush;
     struct list watches;
@@ -56,12 +64,6 @@ struct audit *audit_new(struct core *core, struct err *err)
     return audit;
 }
 
-/* What a flush has on its way: the log may be gone when it is there. */
-struct flushed {
-    struct core *core;
-    uint64_t seq;
-};
-
 static void tell_watches(struct audit *audit)
 {
     /* A watch may be closed by its more(), others by it too: walk a list of our own. */
@@ -79,16 +81,18 @@ static void tell_watches(struct audit *audit)
     }
 }
 
+/* The store has tried until it could: what comes back with an error is lost for good. */
 static void flush_done(void *arg, const struct err *err)
 {
     struct flushed f = *(struct flushed *)arg;
     free(arg);
     if (err)
-        log_err(LOG_LEVEL_ERROR, "audit", err, "entries up to %llu could not be written",
+        log_err(LOG_LEVEL_ERROR, "audit", err, "%zu entries up to %llu are lost", f.n,
                 (unsigned long long)f.seq);
     struct audit *audit = f.core->audit;
     if (!audit)
         return;
+    audit->lost += err ? f.n : 0;
     if (audit->stored < f.seq)
         audit->stored = f.seq;
     tell_watches(audit);
@@ -96,19 +100,36 @@ static void flush_done(void *arg, const struct err *err)
 
 static void flush(struct audit *audit)
 {
+    struct flushed *f = audit->flushed;
     if (!audit->waiting)
         return;
-    struct flushed *f = malloc(sizeof(*f));
-    if (!f)
-        return; /* memory may come back */
-    *f = (struct flushed){audit->core, audit->last};
+    f->seq = audit->last;
     if (audit->last > AUDIT_KEPT && audit->last - audit->trimmed_at >= TRIM_EVERY) {
         audit->trimmed_at = audit->last;
         store_trim_audit(audit->waiting, audit->last - AUDIT_KEPT);
     }
-    store_commit(audit->core->store, audit->waiting, flush_done, f);
+    struct store_txn *txn = audit->waiting;
     audit->waiting = NULL;
-    audit->n_waiting = 0;
+    audit->flushed = NULL;
+    store_commit(audit->core->store, txn, flush_done, f);
+}
+
+/* There is a transaction to add to, and room for its outcome. */
+static bool have_waiting(struct audit *audit)
+{
+    if (audit->waiting)
+        return true;
+    audit->waiting = store_txn_new();
+    audit->flushed = calloc(1, sizeof(*audit->flushed));
+    if (audit->waiting && audit->flushed) {
+        audit->flushed->core = audit->core;
+        return true;
+    }
+    store_txn_free(audit->waiting);
+    free(audit->flushed);
+    audit->waiting = NULL;
+    audit->flushed = NULL;
+    return false;
 }
 
 static void write_entry(struct audit *audit, const struct audit_entry *from, uint32_t suppressed)
@@ -116,14 +137,13 @@ static void write_entry(struct audit *audit, const struct audit_entry *from, uin
     struct audit_entry entry = *from;
     entry.seq = ++audit->last;
     entry.suppressed = suppressed;
-    if (!audit->waiting && audit->last - audit->stored <= AUDIT_UNWRITTEN_MAX)
-        audit->waiting = store_txn_new();
-    if (!audit->waiting || audit->last - audit->stored > AUDIT_UNWRITTEN_MAX) {
+    if (audit->last - audit->stored > AUDIT_UNWRITTEN_MAX || !have_waiting(audit)) {
+        audit->lost++;
         log_error("audit", "an entry is lost: %s by %s", entry.method, entry.principal);
         return;
     }
     store_add_audit(audit->waiting, &entry);
-    if (++audit->n_waiting >= FLUSH_ENTRIES)
+    if (++audit->flushed->n >= FLUSH_ENTRIES)
         flush(audit);
 }
 
@@ -184,11 +204,6 @@ void audit_flush(struct core *core)
     flush(core->audit);
 }
 
-static void last_flushed(void *arg, const struct err *err)
-{
-    (void)arg, (void)err; /* the store has said it; there is nobody left to tell */
-}
-
 void audit_free(struct audit *audit)
 {
     if (!audit)
@@ -196,8 +211,7 @@ void audit_free(struct audit *audit)
     for (size_t i = 0; i < BUCKETS; i++)
         if (audit->buckets[i].n_counted > 0)
             bucket_tell(audit, &audit->buckets[i], 0);
-    if (audit->waiting)
-        store_commit(audit->core->store, audit->waiting, last_flushed, NULL);
+    flush(audit); /* its end finds core->audit gone, and tells what is lost all the same */
     timer_done(&audit->flush);
     free(audit);
 }
@@ -205,6 +219,11 @@ void audit_free(struct audit *audit)
 uint64_t audit_last_seq(const struct core *core)
 {
     return core->audit->stored;
+}
+
+uint64_t audit_lost(const struct core *core)
+{
+    return core->audit->lost;
 }
 
 void audit_read(struct core *core, struct audit_page *page,

@@ -1,9 +1,10 @@
 /* The audit log: who did what, from where, on what, with which result. On the loop's thread.
  *
- * Entries are numbered as they come and written together, AUDIT_FLUSH_MS later at most: no call
- * waits for them, and a daemon that is killed loses no more than that. The store has the latest
- * AUDIT_KEPT; memory holds only what is on its way there. Which calls are written is the business
- * of daemon/service/audit.c. */
+ * Entries are numbered as they come and given to the store together, AUDIT_FLUSH_MS later at most:
+ * no call waits for them, and a daemon that is killed loses no more than that. While the disk
+ * refuses they wait, in order; what is lost all the same is counted and told. The store has the
+ * latest AUDIT_KEPT; memory holds only what is on its way there. Which calls are written is the
+ * business of daemon/service/audit.c. */
 #ifndef BANGER_DAEMON_CORE_AUDIT_H
 #define BANGER_DAEMON_CORE_AUDIT_H
 
@@ -26,7 +27,7 @@ enum {
 };
 
 struct audit *audit_new(struct core *core, struct err *err);
-/* Gives what waits to the store. */
+/* Gives what waits to the store; core->audit is NULL before. */
 void audit_free(struct audit *audit);
 
 /* Numbers and stamps *entry, and writes it soon. A denied one (ERR_DENIED, ERR_UNAUTHENTICATED) may
@@ -37,6 +38,8 @@ void audit_flush(struct core *core);
 
 /* The newest seq that is on disk. */
 uint64_t audit_last_seq(const struct core *core);
+/* How many were lost since the start: too many waited for the disk, or the store refused them. */
+uint64_t audit_lost(const struct core *core);
 /* Fills page->entries from the store; page->through_seq is taken from here. done comes once, later,
  * and page is borrowed until then. */
 void audit_read(struct core *core, struct audit_page *page,

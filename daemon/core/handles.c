@@ -76,7 +76,7 @@ void handles_load(const char *vm_dir, struct vm_handles *handles)
     struct err err = ERR_INIT;
     auto_free char *text = NULL;
     size_t len;
-    if (fs_read(path, HANDLES_MAX_BYTES, &text, &len, &err) < 0) {
+    if (fs_read_own(path, HANDLES_MAX_BYTES, &text, &len, &err) < 0) {
         if (err.code != ERR_NOT_FOUND)
             log_err(LOG_LEVEL_WARN, vm_dir, &err, "no hint about its process");
     } else if (handles_from_json(text, len, handles, &err) < 0) {
@@ -134,7 +134,7 @@ void handles_save(struct vm_entry *e)
     s->text = e->handles.pid ? handles_to_json(&e->handles) : NULL;
     s->vm = vm_ref(e);
     struct err err = ERR_INIT;
-    if (workers_submit(e->core->workers, &s->job, &err) < 0) {
+    if (workers_submit(e->core->quick, &s->job, &err) < 0) {
         log_err(LOG_LEVEL_WARN, e->vm.id, &err, "cannot keep the handles");
         free(s->text);
         free(s);

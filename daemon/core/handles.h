@@ -18,7 +18,8 @@ char *handles_to_json(const struct vm_handles *handles);
 /* Anything odd (not JSON, wrong types, absurd values) is -1 and leaves zeros. */
 int handles_from_json(const char *text, size_t len, struct vm_handles *handles, struct err *err);
 
-/* vm_dir/handles.json; zeros where there is nothing to be learned. Blocking, bounded: start-up. */
+/* vm_dir/handles.json; zeros where there is nothing to be learned. Blocking, bounded: for workers,
+ * as vmm_host.load_hint. */
 void handles_load(const char *vm_dir, struct vm_handles *handles);
 /* Writes entry->handles on a worker, or removes the file when there is no process. The last of
  * several quick calls wins; failures are logged and harm nothing. */

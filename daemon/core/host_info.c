@@ -12,6 +12,8 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "daemon/core/access.h"
+#include "daemon/core/audit.h"
 #include "daemon/core/core.h"
 #include "daemon/core/image.h"
 #include "daemon/core/recover.h"
@@ -40,35 +42,31 @@ void host_info_probe(struct core *core, struct host_info *info)
     }
 }
 
-void host_capacity_total(const struct core *core, struct host_capacity *total)
-{
-    *total = (struct host_capacity){.vms = core->config.max_vms};
-    total->cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
-    struct sysinfo si;
-    if (sysinfo(&si) == 0)
-        total->memory_bytes = (uint64_t)si.totalram * si.mem_unit;
-    if (core->config.max_memory_bytes)
-        total->memory_bytes = core->config.max_memory_bytes;
-    struct statvfs fs;
-    if (statvfs(core->config.state_dir, &fs) == 0)
-        total->disk_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
-}
+/* What the host lacks without them. */
+static const struct host_tool {
+    const char *program, *package, *what;
+    enum host_check_result without;
+} host_tools[HOST_TOOLS] = {
+    {"qemu-img", "qemu-utils", "makes disks", HOST_CHECK_FAILED},
+    {"mke2fs", "e2fsprogs", "makes file systems", HOST_CHECK_FAILED},
+    {"mmdebstrap", "mmdebstrap", "builds images", HOST_CHECK_WARNING},
+};
 
-void host_capacity_used(const struct core *core, struct host_capacity *used)
+static bool is_in_path(const char *program)
 {
-    *used = (struct host_capacity){.vms = (uint32_t)vm_count(core)};
-    for (struct vm_entry *e = NULL; (e = vm_next((struct core *)core, e));) {
-        if (!vm_state_is_active(e->vm.runtime.state))
-            continue;
-        used->cpus += e->vm.spec.cpus;
-        used->memory_bytes += e->vm.spec.memory_bytes;
+    const char *path = getenv("PATH");
+    char full[PATH_BYTES];
+    while (path && *path) {
+        size_t n = strcspn(path, ":");
+        snprintf(full, sizeof(full), "%.*s/%s", (int)(n < 400 ? n : 400), path, program);
+        if (access(full, X_OK) == 0)
+            return true;
+        path += n + (path[n] == ':');
     }
-    struct statvfs fs;
-    if (statvfs(core->config.state_dir, &fs) == 0)
-        used->disk_bytes = (uint64_t)(fs.f_blocks - fs.f_bavail) * fs.f_frsize;
+    return false;
 }
 
-uint64_t host_own_rss_bytes(void)
+static uint64_t own_rss_bytes(void)
 {
     unsigned long size = 0, resident = 0;
     FILE *f = fopen("/proc/self/statm", "re");
@@ -77,6 +75,50 @@ uint64_t host_own_rss_bytes(void)
     int n = fscanf(f, "%lu %lu", &size, &resident);
     fclose(f);
     return n == 2 ? (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+void host_facts_gather(struct host_facts *f)
+{
+    struct sysinfo si;
+    struct statvfs fs;
+    gethostname(f->hostname, sizeof(f->hostname) - 1);
+    f->cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+    if (sysinfo(&si) == 0)
+        f->memory_bytes = (uint64_t)si.totalram * si.mem_unit;
+    f->state_writable = access(f->state_dir, W_OK) == 0;
+    if (statvfs(f->state_dir, &fs) == 0) {
+        f->disk_bytes = (uint64_t)fs.f_blocks * fs.f_frsize;
+        f->disk_used_bytes = (uint64_t)(fs.f_blocks - fs.f_bavail) * fs.f_frsize;
+        f->disk_free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+    }
+    f->rss_bytes = own_rss_bytes();
+    for (size_t i = 0; i < HOST_TOOLS; i++)
+        f->tools[i] = is_in_path(host_tools[i].program);
+}
+
+void host_capacity_total(const struct core *core, const struct host_facts *facts,
+                         struct host_capacity *total)
+{
+    *total = (struct host_capacity){
+        .cpus = facts->cpus,
+        .vms = core->config.max_vms,
+        .memory_bytes =
+            core->config.max_memory_bytes ? core->config.max_memory_bytes : facts->memory_bytes,
+        .disk_bytes = facts->disk_bytes,
+    };
+}
+
+void host_capacity_used(const struct core *core, const struct host_facts *facts,
+                        struct host_capacity *used)
+{
+    *used = (struct host_capacity){.vms = (uint32_t)vm_count(core),
+                                   .disk_bytes = facts->disk_used_bytes};
+    for (struct vm_entry *e = NULL; (e = vm_next((struct core *)core, e));) {
+        if (!vm_state_is_active(e->vm.runtime.state))
+            continue;
+        used->cpus += e->vm.spec.cpus;
+        used->memory_bytes += e->vm.spec.memory_bytes;
+    }
 }
 
 struct report {
@@ -97,20 +139,6 @@ __attribute__((format(printf, 5, 6))) static void report(struct report *r, const
     va_start(ap, fmt);
     vsnprintf(c->message, sizeof(c->message), fmt, ap);
     va_end(ap);
-}
-
-static bool is_in_path(const char *program)
-{
-    const char *path = getenv("PATH");
-    char full[PATH_BYTES];
-    while (path && *path) {
-        size_t n = strcspn(path, ":");
-        snprintf(full, sizeof(full), "%.*s/%s", (int)(n < 400 ? n : 400), path, program);
-        if (access(full, X_OK) == 0)
-            return true;
-        path += n + (path[n] == ':');
-    }
-    return false;
 }
 
 static void check_drivers(struct report *r, const struct core *core, const struct host_info *info)
@@ -137,33 +165,23 @@ static void check_drivers(struct report *r, const struct core *core, const struc
     }
 }
 
-static void check_tools(struct report *r)
+static void check_tools(struct report *r, const struct host_facts *facts)
 {
-    static const struct {
-        const char *program, *package, *what;
-        enum host_check_result without;
-    } tools[] = {
-        {"qemu-img", "qemu-utils", "makes disks", HOST_CHECK_FAILED},
-        {"mke2fs", "e2fsprogs", "makes file systems", HOST_CHECK_FAILED},
-        {"mmdebstrap", "mmdebstrap", "builds images", HOST_CHECK_WARNING},
-    };
-    for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++) {
+    for (size_t i = 0; i < HOST_TOOLS; i++) {
         char fix[128];
-        bool found = is_in_path(tools[i].program);
-        snprintf(fix, sizeof(fix), "apt-get install %s", tools[i].package);
-        report(r, tools[i].program, found ? HOST_CHECK_OK : tools[i].without, fix, "%s (%s)",
-               found ? "found" : "not found", tools[i].what);
+        const struct host_tool *t = &host_tools[i];
+        snprintf(fix, sizeof(fix), "apt-get install %s", t->package);
+        report(r, t->program, facts->tools[i] ? HOST_CHECK_OK : t->without, fix, "%s (%s)",
+               facts->tools[i] ? "found" : "not found", t->what);
     }
 }
 
-static void check_state(struct report *r, const struct core *core)
+static void check_state(struct report *r, const struct core *core, const struct host_facts *facts)
 {
-    struct statvfs fs;
-    bool writable = access(core->config.state_dir, W_OK) == 0;
-    report(r, "state folder", writable ? HOST_CHECK_OK : HOST_CHECK_FAILED,
+    report(r, "state folder", facts->state_writable ? HOST_CHECK_OK : HOST_CHECK_FAILED,
            "make it writable for the daemon's user", "%s", core->config.state_dir);
-    if (statvfs(core->config.state_dir, &fs) == 0) {
-        uint64_t free_mib = (uint64_t)fs.f_bavail * fs.f_frsize >> 20;
+    if (facts->disk_bytes > 0) {
+        uint64_t free_mib = facts->disk_free_bytes >> 20;
         report(r, "disk space", free_mib > 2048 ? HOST_CHECK_OK : HOST_CHECK_WARNING,
                "images and overlays need room: free some, or choose another --state-dir",
                "%" PRIu64 " MiB free", free_mib);
@@ -203,12 +221,17 @@ static void check_unlisted(struct report *r, const struct core *core)
 }
 
 size_t host_diagnose(const struct core *core, const struct host_info *info,
-                     struct host_check checks[HOST_CHECKS_MAX])
+                     const struct host_facts *facts, struct host_check checks[HOST_CHECKS_MAX])
 {
     struct report r = {checks, 0};
     check_drivers(&r, core, info);
-    check_tools(&r);
-    check_state(&r, core);
+    check_tools(&r, facts);
+    check_state(&r, core, facts);
+    if (audit_lost(core) > 0)
+        report(&r, "audit log", HOST_CHECK_WARNING, "look for the reason in the daemon's log",
+               "%" PRIu64 " entries could not be written since the daemon started",
+               audit_lost(core));
+    r.n += access_diagnose(core, r.checks + r.n, HOST_CHECKS_MAX - r.n);
     store_state_check(core, &r.checks[r.n++]);
     check_backup(&r, core);
     check_unlisted(&r, core);

@@ -1,5 +1,5 @@
 /* What this host can do: drivers as probed, capacity, and the checks of `banger doctor`. On the
- * loop's thread. */
+ * loop's thread, but for host_facts_gather. */
 #ifndef BANGER_DAEMON_CORE_HOST_INFO_H
 #define BANGER_DAEMON_CORE_HOST_INFO_H
 
@@ -12,7 +12,7 @@
 struct core;
 struct err;
 
-enum { HOST_DRIVERS_MAX = 4, HOST_CHECKS_MAX = 16 };
+enum { HOST_DRIVERS_MAX = 4, HOST_CHECKS_MAX = 32 };
 
 struct host_driver {
     char name[16];
@@ -35,10 +35,27 @@ struct host_capacity {
     uint64_t memory_bytes, disk_bytes;
 };
 
+enum { HOST_TOOLS = 3 };
+
+/* What must be looked up where it may block. */
+struct host_facts {
+    char state_dir[PATH_BYTES]; /* in */
+    char hostname[256];
+    uint32_t cpus;
+    uint64_t memory_bytes; /* of the machine */
+    bool state_writable;
+    uint64_t disk_bytes, disk_used_bytes, disk_free_bytes; /* of the state folder's file system */
+    uint64_t rss_bytes;                                    /* this process */
+    bool tools[HOST_TOOLS];                                /* in PATH; see host_info.c */
+};
+
+/* Fills facts from its state_dir. Blocks: on a worker. */
+void host_facts_gather(struct host_facts *facts);
 /* Of the machine, and what VMs are promised of it (disk: what is used of the state folder's). */
-void host_capacity_total(const struct core *core, struct host_capacity *total);
-void host_capacity_used(const struct core *core, struct host_capacity *used);
-uint64_t host_own_rss_bytes(void);
+void host_capacity_total(const struct core *core, const struct host_facts *facts,
+                         struct host_capacity *total);
+void host_capacity_used(const struct core *core, const struct host_facts *facts,
+                        struct host_capacity *used);
 
 enum host_check_result { HOST_CHECK_OK = 1, HOST_CHECK_WARNING, HOST_CHECK_FAILED };
 
@@ -49,8 +66,8 @@ struct host_check {
     char fix[TEXT_BYTES];
 };
 
-/* Fills checks and returns how many. Looks at files and settings only: quick. */
+/* Fills checks and returns how many. */
 size_t host_diagnose(const struct core *core, const struct host_info *info,
-                     struct host_check checks[HOST_CHECKS_MAX]);
+                     const struct host_facts *facts, struct host_check checks[HOST_CHECKS_MAX]);
 
 #endif

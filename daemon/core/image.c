@@ -16,13 +16,35 @@
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
 
+/* A file of an image or kernel is where the state folder is now, which may have been moved since
+ * the row was written. */
+static int image_place(const struct image_registry *r, const char *kind, const char *id,
+                       char path[PATH_BYTES])
+{
+    char tail[PATH_BYTES], was[PATH_BYTES];
+    snprintf(was, sizeof(was), "%s", path);
+    snprintf(tail, sizeof(tail), "/%s/%s/", kind, id);
+    const char *at = strstr(was, tail);
+    for (const char *next = at; next && (next = strstr(next + 1, tail));)
+        at = next;
+    if (!at)
+        return 0;
+    int n = snprintf(path, PATH_BYTES, "%s%s", r->core->config.state_dir, at);
+    return n > 0 && n < PATH_BYTES ? 0 : -1;
+}
+
 static int image_load_each(void *arg, const struct image *image)
 {
     struct image_registry *r = arg;
     struct image_entry *e = malloc(sizeof(*e));
     if (!e)
         return -1;
-    *e = (struct image_entry){.image = *image, .next = *image, .listed = true};
+    struct image here = *image;
+    if (image_place(r, "images", here.id, here.path) < 0) {
+        free(e);
+        return -1;
+    }
+    *e = (struct image_entry){.image = here, .next = here, .listed = true};
     list_init(&e->link);
     list_add_tail(&r->images, &e->link);
     return 0;
@@ -34,7 +56,13 @@ static int kernel_load_each(void *arg, const struct kernel *kernel)
     struct kernel_entry *e = malloc(sizeof(*e));
     if (!e)
         return -1;
-    *e = (struct kernel_entry){.kernel = *kernel, .listed = true};
+    struct kernel here = *kernel;
+    if (image_place(r, "kernels", here.id, here.vmlinux_path) < 0 ||
+        image_place(r, "kernels", here.id, here.initramfs_path) < 0) {
+        free(e);
+        return -1;
+    }
+    *e = (struct kernel_entry){.kernel = here, .listed = true};
     list_init(&e->link);
     list_add_tail(&r->kernels, &e->link);
     return 0;
@@ -47,6 +75,7 @@ struct image_registry *image_registry_new(struct core *core, struct err *err)
         err_set(err, ERR_LIMIT, "out of memory for images");
         return NULL;
     }
+    r->core = core;
     list_init(&r->images);
     list_init(&r->kernels);
     list_init(&r->tags);
@@ -268,8 +297,8 @@ void image_refresh(struct core *core, void (*done)(void *arg), void *arg)
     bool agent = core->config.guest_agent_path[0];
     for (const struct kernel *k = NULL; agent && (k = kernel_next(core, k));) {
         struct err err = ERR_INIT;
-        if (initramfs_refresh_start(core->workers, core->config.guest_agent_path, k,
-                                    image_refreshed, r, &err) == 0)
+        if (initramfs_refresh_start(core->slow, core->config.guest_agent_path, k, image_refreshed,
+                                    r, &err) == 0)
             r->left++;
         else
             log_err(LOG_LEVEL_ERROR, k->id, &err, "cannot bring its initramfs up to date");

@@ -122,7 +122,7 @@ static void image_kernel_run(struct operation_entry *op)
                                       .done = image_kernel_done,
                                       .arg = b};
     op->cancel_step = image_build_cancel;
-    b->import = kernel_import_start(core->loop, core->workers, &spec, &err);
+    b->import = kernel_import_start(core->loop, core->slow, &spec, &err);
     if (!b->import)
         operation_step_done(op, &err);
 }
@@ -168,7 +168,7 @@ static void image_rootfs_run(struct operation_entry *op)
     b->percent_from = op->op.percent;
     b->percent_to = 99;
     op->cancel_step = image_build_cancel;
-    b->rootfs = rootfs_build_start(core->loop, core->workers, &spec, &err);
+    b->rootfs = rootfs_build_start(core->loop, core->slow, &spec, &err);
     if (!b->rootfs)
         operation_step_done(op, &err);
 }

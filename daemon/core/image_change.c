@@ -295,8 +295,8 @@ static void image_deletion_stored(void *arg, const struct err *err)
     struct image_deletion *d = arg;
     struct err refused = ERR_INIT;
     d->done(d->arg, err);
-    d->job = (struct job){.run = image_deletion_run, .done = image_deletion_done};
-    if (err || workers_submit(d->core->workers, &d->job, &refused) < 0)
+    d->job = (struct job){.run = image_deletion_run, .done = image_deletion_done, .frees = true};
+    if (err || workers_submit(d->core->slow, &d->job, &refused) < 0)
         free(d);
 }
 

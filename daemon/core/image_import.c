@@ -105,7 +105,7 @@ static void image_run(struct operation_entry *op)
         .done = image_done,
         .arg = op,
     };
-    im->image_file = image_file_import_start(op->core->loop, op->core->workers, &spec, &err);
+    im->image_file = image_file_import_start(op->core->loop, op->core->slow, &spec, &err);
     if (im->image_file)
         op->cancel_step = import_cancel_step;
     else
@@ -154,7 +154,7 @@ static void kernel_run(struct operation_entry *op)
         .done = kernel_done,
         .arg = op,
     };
-    im->kernel_file = kernel_import_start(op->core->loop, op->core->workers, &spec, &err);
+    im->kernel_file = kernel_import_start(op->core->loop, op->core->slow, &spec, &err);
     if (im->kernel_file)
         op->cancel_step = import_cancel_step;
     else

@@ -21,6 +21,7 @@ struct kernel_entry {
 };
 
 struct image_registry {
+    const struct core *core;
     struct list images, kernels; /* by creation */
     struct list tags;            /* struct image_tagging: one after another */
     bool tagging;                /* the first is on its way to the disk */

@@ -187,9 +187,7 @@ static void reconcile_ask(struct reconcile_vm *v)
         reconcile_unknown(v, &err);
         return;
     }
-    struct vm_handles hint;
-    handles_load(e->vm.runtime.vm_dir, &hint);
-    vmm_adopt(e->machine, &hint, reconcile_answer, v);
+    vmm_adopt(e->machine, NULL, reconcile_answer, v);
 }
 
 /* Somebody else may have settled it meanwhile, or be about to. */

@@ -64,7 +64,7 @@ static void leaks_less(struct leaks *l)
     l->job = (struct job){.run = leaks_run, .done = leaks_swept};
     if (!l->whole)
         log_warn(NULL, "folders without a record are left for the next start");
-    if (workers_submit(l->core->workers, &l->job, &err) == 0)
+    if (workers_submit(l->core->slow, &l->job, &err) == 0)
         return;
     log_err(LOG_LEVEL_ERROR, NULL, &err, "cannot look for what no record knows");
     leaks_end(l);

@@ -84,7 +84,7 @@ static void record_start(struct record_keeper *k)
         list_add_tail(&k->taken, l);
     }
     k->job = (struct job){.run = record_run, .done = record_done};
-    k->running = workers_submit(k->core->workers, &k->job, NULL) == 0;
+    k->running = workers_submit(k->core->slow, &k->job, NULL) == 0;
     if (!k->running)
         record_free_all(&k->taken); /* the daemon ends: the next one looks */
 }

@@ -77,7 +77,7 @@ static void discard_less(struct recovery *r)
     if (--r->ends_left > 0)
         return;
     r->job = (struct job){.run = discard_run, .done = discard_done};
-    if (workers_submit(r->core->workers, &r->job, &err) == 0)
+    if (workers_submit(r->core->slow, &r->job, &err) == 0)
         return;
     for (size_t i = 0; i < r->n; i++)
         recovery_say(&r->parts[i].item, &err);

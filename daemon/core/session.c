@@ -18,15 +18,25 @@ enum { CANDIDATES_NAMED = 5 };
 
 /* Telling the news */
 
+static bool is_starting(enum session_state state)
+{
+    return state == SESSION_PENDING || state == SESSION_STARTING;
+}
+
 static void tell_starters(struct session_entry *e)
 {
-    enum session_state state = e->session.state;
-    if (!e->removed && (state == SESSION_PENDING || state == SESSION_STARTING))
+    const struct session *shown = session_shown(e);
+    bool started = shown && !is_starting(shown->state);
+    struct err stalled = ERR_INIT;
+    if (!e->removed && !started && (!e->stalled || is_starting(e->session.state)))
         return;
+    if (!e->removed && !started)
+        session_stalled_error(e, &stalled);
     for (struct list *pos; (pos = list_first(&e->starters));) {
         struct session_starter *s = container_of(pos, struct session_starter, link);
+        const struct err *why = e->removed ? &s->why : started ? NULL : &stalled;
         list_remove(pos);
-        s->started(s->arg, e->removed ? NULL : e, e->removed ? &s->why : NULL);
+        s->started(s->arg, why ? NULL : e, why);
         free(s);
     }
 }
@@ -158,6 +168,7 @@ void session_unref(struct session_entry *e)
     timer_done(&e->grace);
     list_remove(&e->dirty);
     session_stdin_done(e);
+    free(e->shown);
     session_done(&e->session);
     free(e);
 }
@@ -173,6 +184,7 @@ struct session_entry *session_add(struct core *core, struct session *record, str
     e->refs = 1;
     list_init(&e->dirty);
     list_init(&e->unsaved);
+    list_init(&e->unwritten);
     list_init(&e->starters);
     list_init(&e->watches);
     list_init(&e->attaches);
@@ -208,6 +220,7 @@ void session_remove(struct session_entry *e, const struct err *why)
     list_remove(&e->link);
     list_remove(&e->vm_link);
     list_remove(&e->unsaved);
+    list_remove(&e->unwritten);
     of->n--;
     if (session_is_live(e))
         of->n_live--;
@@ -234,6 +247,7 @@ static int load_one(void *arg, const struct session *s)
         return -1;
     }
     e->stored = true;
+    e->generation = e->session.writer_generation;
     return 0;
 }
 
@@ -252,9 +266,12 @@ struct session_registry *session_registry_new(struct core *core, struct err *err
 {
     struct session_registry *r = calloc(1, sizeof(*r));
     if (!r || timer_init(&r->turn, core->loop, on_turn, r) < 0 ||
-        timer_init(&r->write, core->loop, on_write, r) < 0) {
-        if (r)
+        timer_init(&r->write, core->loop, on_write, r) < 0 ||
+        timer_init(&r->stall, core->loop, session_look_for_stalled, r) < 0) {
+        if (r) {
             timer_done(&r->turn);
+            timer_done(&r->write);
+        }
         free(r);
         err_sys(err, ENOMEM, "sessions");
         return NULL;
@@ -264,6 +281,7 @@ struct session_registry *session_registry_new(struct core *core, struct err *err
     list_init(&r->dirty);
     list_init(&r->unsaved);
     list_init(&r->events);
+    list_init(&r->unwritten);
     list_init(&r->ended_sends);
     list_init(&r->request_order);
     map_init(&r->by_id);
@@ -295,8 +313,10 @@ void session_registry_free(struct session_registry *r)
         session_remove(container_of(pos, struct session_entry, link), &why);
     on_turn(r);
     session_stdin_report_all(r);
+    session_drop_events(r);
     timer_done(&r->turn);
     timer_done(&r->write);
+    timer_done(&r->stall);
     struct session_vm *v;
     for (size_t at = 0; (v = map_next(&r->vms, &at));) {
         map_done(&v->by_name);
@@ -352,12 +372,13 @@ static void add_candidate(struct candidates *c, struct session_entry *e)
     c->n++;
 }
 
-/* Of that VM (NULL: of any), and in scope. */
-static bool is_meant(struct core *core, const struct labels *scope, const struct vm_entry *vm,
-                     const char *vm_id)
+/* On disk, of that VM (NULL: of any), and in scope. */
+static bool is_meant(const struct session_entry *e, const struct labels *scope,
+                     const struct vm_entry *vm)
 {
-    const struct vm_entry *of = !vm && scope ? vm_find_id(core, vm_id) : vm;
-    return (!vm || strcmp(vm_id, vm->vm.id) == 0) &&
+    const char *vm_id = e->session.vm_id;
+    const struct vm_entry *of = !vm && scope ? vm_find_id(e->core, vm_id) : vm;
+    return e->stored && (!vm || strcmp(vm_id, vm->vm.id) == 0) &&
            (!scope || (of && scope_has_vm(scope, &of->vm)));
 }
 
@@ -367,7 +388,7 @@ static void find_names(struct core *core, const struct labels *scope, const stru
     struct session_vm *v;
     for (size_t at = 0; (v = map_next(&core->sessions->vms, &at));) {
         struct session_entry *e = map_find(&v->by_name, ref);
-        if (e && is_meant(core, scope, vm, v->vm_id))
+        if (e && is_meant(e, scope, vm))
             add_candidate(c, e);
     }
 }
@@ -377,7 +398,7 @@ static void find_prefixes(struct core *core, const struct labels *scope, const s
 {
     size_t len = strlen(ref);
     for (struct session_entry *e = NULL; (e = session_next(core, e));)
-        if (strncmp(e->session.id, ref, len) == 0 && is_meant(core, scope, vm, e->session.vm_id))
+        if (strncmp(e->session.id, ref, len) == 0 && is_meant(e, scope, vm))
             add_candidate(c, e);
 }
 
@@ -392,7 +413,7 @@ struct session_entry *session_find_within(struct core *core, const struct labels
                                           struct err *err)
 {
     struct session_entry *e = session_find_id(core, ref);
-    if (e && is_meant(core, scope, vm, e->session.vm_id))
+    if (e && is_meant(e, scope, vm))
         return e;
     struct candidates c = {0};
     if (name_is_valid(ref))

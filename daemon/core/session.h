@@ -4,12 +4,16 @@
  * State is changed by one setter (session_state.c), which writes it to the store, tells watchers,
  * and emits an event. A session is recorded on disk before its agent hears of it, and starts are
  * idempotent: what a crash leaves PENDING and the agent does not know is sent again. STARTING is
- * not written down: it only says that the agent has been told. Everything runs on the loop's
- * thread; callbacks come from the loop, never from inside a function of this header.
+ * not written down: it only says that the agent has been told.
+ *
+ * The record in an entry is the working copy that decisions are made by. Starters, watches,
+ * attaches and views go by the version that is on disk (session_shown); output and acknowledged
+ * stdin are the agent's word and need no disk. Everything runs on the loop's thread; callbacks come
+ * from the loop, never from inside a function of this header.
  *
  *   session.c         registry, references, watches
  *   session_state.c   the setter, and what an agent's status means
- *   session_record.c  the way to the store
+ *   session_record.c  the way to the store, and what is shown meanwhile
  *   session_ops.c     start, stop, kill, signal, delete
  *   session_link.c    a VM's agent comes, tells, goes
  *   session_stdin.c   bytes for stdin: offsets, acknowledgements, who may write
@@ -60,11 +64,16 @@ struct session_input {
 struct session_entry {
     struct core *core;
     struct session session; /* the record; only this module writes it */
+    struct session *shown;  /* as on disk, while that differs; its blobs are the record's */
     struct session_vm *of;  /* the sessions of its VM; NULL once removed */
     struct list link;       /* registry, by creation */
     struct list vm_link;    /* of its VM */
     struct list dirty;      /* has news for starters, watches, attaches */
     struct list unsaved;    /* its record has changed */
+    struct list unwritten;  /* versions are on their way */
+    uint32_t n_unwritten;
+    uint32_t n_deletions;    /* on their way */
+    bool looked_at, stalled; /* versions wait too long: whoever waits for them is told so */
     struct list starters, watches, attaches;
     uint32_t refs;
     bool removed, told_removed;
@@ -78,6 +87,7 @@ struct session_entry {
     struct timer grace; /* between TERM and KILL; zeroed until used */
     struct session_input in;
     struct attach *writer; /* borrowed; NULL: none */
+    uint64_t generation;   /* the latest writer's; the record's is the highest that may be told */
     uint32_t n_attached;
 };
 
@@ -104,11 +114,19 @@ size_t session_order_after(const struct core *core, int64_t created_ns, const ch
 struct session_entry *session_at(const struct core *core, size_t index);
 /* How many of the VM's have not ended. */
 uint32_t session_vm_live(struct core *core, const char *vm_id);
+/* The record as it is on disk; NULL: not there yet, and to be found by session_find_id and
+ * session_next alone. Borrowed until the next return to the loop. */
+const struct session *session_shown(const struct session_entry *e);
+/* 0, or -1 with ERR_UNAVAILABLE (STORE_UNAVAILABLE): it has ended, but that cannot be written, and
+ * so not be told, for some seconds already. */
+int session_check_end(const struct session_entry *e, struct err *err);
+/* Of the latest writer whose number is on disk. */
+uint64_t session_writer_generation(const struct session_entry *e);
 struct session_entry *session_ref(struct session_entry *e);
 void session_unref(struct session_entry *e);
 
-/* Told after changes of the record, and of removal (entry->removed). The entry is referenced
- * meanwhile. */
+/* Told after changes of what is shown, of what session_check_end says, and of removal
+ * (entry->removed). The entry is referenced meanwhile. */
 struct session_watch {
     struct list link;
     struct session_entry *session;
@@ -123,10 +141,11 @@ void session_unwatch(struct session_watch *w);
 
 /* Starts a command. From spec: name, argv, env, …, limits; identity, state and times are made here.
  * The VM must be RUNNING. 0: started() comes once, later: the session is beyond STARTING (RUNNING,
- * FAILED, EXITED, LOST: e is set, err NULL), or could not be recorded or was deleted (e NULL).
- * -1: ERR_INVALID, ERR_PRECONDITION (VM_NOT_RUNNING), ERR_EXISTS (SESSION_NAME_TAKEN,
- * REQUEST_ID_REUSED), ERR_LIMIT (SESSION_LIMIT). meta may be NULL; a request id known already leads
- * to its session. */
+ * FAILED, EXITED, LOST: e is set, err NULL), could not be recorded (nothing has been started) or
+ * was deleted, or has started and that cannot be written for some seconds (e NULL; ERR_UNAVAILABLE:
+ * try again, with the request id). -1: ERR_INVALID, ERR_PRECONDITION (VM_NOT_RUNNING), ERR_EXISTS
+ * (SESSION_NAME_TAKEN, REQUEST_ID_REUSED), ERR_LIMIT (SESSION_LIMIT). meta may be NULL; a request
+ * id known already leads to its session. */
 int session_start(struct core *core, struct vm_entry *vm, const struct session *spec,
                   const struct request_meta *meta,
                   void (*started)(void *arg, struct session_entry *e, const struct err *err),
@@ -138,9 +157,10 @@ int session_kill(struct session_entry *e, struct err *err);
 /* target 1 process, 2 group, 3 all. ERR_PRECONDITION (SESSION_ENDED), ERR_UNAVAILABLE while the
  * link is down. */
 int session_signal(struct session_entry *e, int signo, int target, struct err *err);
-/* Forgets the session here at once and in the guest as soon as it is reached; force: kills a live
- * one (else ERR_PRECONDITION, SESSION_RUNNING). Attaches end with Lost("deleted"). done (may be
- * NULL) comes once that is on disk. */
+/* Forgets the session when that is on disk, and in the guest as soon as it is reached; force: kills
+ * a live one (else ERR_PRECONDITION, SESSION_RUNNING). Attaches end with Lost("deleted"). done (may
+ * be NULL) comes then, or with ERR_UNAVAILABLE when the disk will not have it: nothing is changed.
+ */
 int session_delete(struct session_entry *e, bool force,
                    void (*done)(void *arg, const struct err *err), void *arg, struct err *err);
 
@@ -166,7 +186,7 @@ void session_vm_writable(struct core *core, struct vm_entry *vm);
 /* The VM stopped or died: live sessions are LOST(reason: "vm_stopped", "vm_lost"). vm->agent may
  * have been closed before, or is closed after; it is not used again. */
 void session_vm_gone(struct core *core, struct vm_entry *vm, const char *reason);
-/* The VM's record goes: its sessions too (in the caller's transaction). */
+/* The VM's record goes: its sessions too, when the caller's transaction is on disk. */
 void session_vm_removed(struct core *core, const char *vm_id, struct store_txn *txn);
 
 #endif

@@ -29,7 +29,8 @@ struct session_registry {
     struct list dirty;           /* entries with news */
     struct timer turn;           /* tells the news */
     struct list unsaved, events; /* for the store, gathered; see session_record.c */
-    struct timer write;
+    struct list unwritten;       /* entries with versions on their way to the disk */
+    struct timer write, stall;
     struct list ended_sends; /* whose done() comes in the next turn; see session_stdin.c */
     struct map deleted;      /* ids; see session_recover.c */
     struct list deleted_order;
@@ -48,6 +49,13 @@ struct session_starter {
 static inline bool session_is_live(const struct session_entry *e)
 {
     return !session_is_terminal(e->session.state);
+}
+
+/* As others see it: what is on disk. */
+static inline bool session_seems_live(const struct session_entry *e)
+{
+    const struct session *shown = session_shown(e);
+    return !shown || !session_is_terminal(shown->state);
 }
 
 /* session.c */
@@ -70,12 +78,27 @@ void session_set_failed(struct session_entry *e, const char *stage, const char *
 void session_take_status(struct session_entry *e, const struct agent_session_status *status);
 
 /* session_record.c */
-/* The record goes to the store within a moment; with an event of its state. */
+/* Before a change that is seen only when it is on disk; harmless again and again. */
+void session_edit(struct session_entry *e);
+/* The record goes to the store within a moment, or in this turn of the loop; with an event of its
+ * state, at once where somebody waits. */
 void session_save(struct session_entry *e);
+void session_save_now(struct session_entry *e);
 void session_save_state(struct session_entry *e);
-/* What is gathered joins a transaction that is about to be committed; or has its own. */
-void session_write_into(struct session_registry *r, struct store_txn *txn);
+/* What is gathered is committed. */
 void session_write_now(struct session_registry *r);
+/* What was held back for a first record or a deletion may go. */
+void session_write_again(struct session_entry *e);
+/* The record as it is into txn, seen when that is on disk. -1: out of memory. */
+int session_put(struct session_entry *e, struct store_txn *txn, struct err *err);
+void session_emit(struct core *core, struct store_txn *txn, const char *id,
+                  enum session_state state);
+/* Of sessions that are gone. */
+void session_drop_events(struct session_registry *r);
+/* arg: the registry. */
+void session_look_for_stalled(void *arg);
+/* -1 with ERR_UNAVAILABLE (STORE_UNAVAILABLE): there is news that cannot be told yet. */
+int session_stalled_error(const struct session_entry *e, struct err *err);
 
 /* session_ops.c */
 /* Tells the agent to start it, when it may and can be told now. */

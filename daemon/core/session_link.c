@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/session_internal.h"
 #include "daemon/core/vm.h"
@@ -174,22 +175,63 @@ void session_vm_gone(struct core *core, struct vm_entry *vm, const char *reason)
     session_write_now(core->sessions); /* no agent would tell this again */
 }
 
-void session_vm_removed(struct core *core, const char *vm_id, struct store_txn *txn)
+/* The rows of a VM's sessions on their way out, with the VM's. */
+struct vm_removal {
+    struct core *core;
+    char vm_id[ID_BYTES];
+};
+
+static void remove_all(struct core *core, struct session_vm *v)
 {
-    struct session_vm *v = session_vm_find(core, vm_id);
-    if (!v)
-        return;
     struct err why = ERR_INIT;
-    err_set(&why, ERR_NOT_FOUND, "the session went with its VM %s", vm_id);
-    err_tag(&why, "SESSION_NOT_FOUND", "vm/%s", vm_id);
-    session_write_into(core->sessions, txn);
+    err_set(&why, ERR_NOT_FOUND, "the session went with its VM %s", v->vm_id);
+    err_tag(&why, "SESSION_NOT_FOUND", "vm/%s", v->vm_id);
     for (struct list *pos; (pos = list_first(&v->sessions));) {
         struct session_entry *e = container_of(pos, struct session_entry, vm_link);
-        store_delete_session(txn, e->session.id);
         list_foreach(at, &e->attaches) attach_forget_agent(attach_of_link(at));
         session_remove(e, &why);
     }
-    map_take(&core->sessions->vms, vm_id);
+    map_take(&core->sessions->vms, v->vm_id);
     map_done(&v->by_name);
     free(v);
+}
+
+static void vm_is_removed(void *arg, const struct err *err)
+{
+    struct vm_removal *removal = arg;
+    struct core *core = removal->core;
+    struct session_vm *v = core->sessions ? session_vm_find(core, removal->vm_id) : NULL;
+    free(removal);
+    if (v && !err) {
+        remove_all(core, v);
+    } else if (v) {
+        list_foreach(pos, &v->sessions)
+        {
+            struct session_entry *e = container_of(pos, struct session_entry, vm_link);
+            e->n_deletions--;
+            session_write_again(e);
+        }
+    }
+}
+
+void session_vm_removed(struct core *core, const char *vm_id, struct store_txn *txn)
+{
+    struct session_vm *v = session_vm_find(core, vm_id);
+    struct vm_removal *removal = v ? malloc(sizeof(*removal)) : NULL;
+    if (!v)
+        return;
+    if (!removal) { /* their rows go with the VM's; the entries at the next start */
+        log_error(vm_id, "out of memory: sessions of a VM that is removed stay in lists");
+        return;
+    }
+    removal->core = core;
+    snprintf(removal->vm_id, sizeof(removal->vm_id), "%s", vm_id);
+    session_write_now(core->sessions);
+    list_foreach(pos, &v->sessions)
+    {
+        struct session_entry *e = container_of(pos, struct session_entry, vm_link);
+        store_delete_session(txn, e->session.id);
+        e->n_deletions++;
+    }
+    store_on_commit(txn, vm_is_removed, removal);
 }

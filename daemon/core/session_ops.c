@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
 #include "daemon/core/operation.h"
@@ -52,8 +51,8 @@ static void on_stored(void *arg, const struct err *err)
         session_request_forget(e->core, e);
         session_remove(e, err);
     } else if (!e->removed) {
-        e->stored = true;
         session_send_start(e);
+        session_write_again(e);
     }
     session_unref(e);
 }
@@ -116,9 +115,28 @@ static int make_record(struct session *out, const struct session *spec, const st
     memcpy(fresh.cwd, spec->cwd, sizeof(fresh.cwd));
     memcpy(fresh.user, spec->user, sizeof(fresh.user));
     memcpy(fresh.group, spec->group, sizeof(fresh.group));
+    fresh.state = SESSION_PENDING;
+    fresh.writer_generation = 1; /* so that the first writer need not wait for the disk */
     fresh.created_ns = fresh.updated_ns = clock_real_ns();
     fresh.stdin_closed = fresh.stdin_mode == SESSION_STDIN_NONE;
     return session_copy(out, &fresh);
+}
+
+/* The record is proposed, and nothing else with it. Nobody sees it, and the agent does not hear of
+ * it, before it is on disk. */
+static int propose_start(struct session_entry *e, const struct request_meta *meta, struct err *err)
+{
+    struct core *core = e->core;
+    struct store_txn *txn = store_txn_new();
+    if (session_put(e, txn, err) < 0) {
+        store_txn_free(txn);
+        session_remove(e, err);
+        return -1;
+    }
+    session_request_add(core, meta, e, txn);
+    session_emit(core, txn, e->session.id, e->session.state);
+    store_propose(core->store, txn, on_stored, session_ref(e));
+    return 0;
 }
 
 static struct session_entry *add_new(struct core *core, const struct vm_entry *vm,
@@ -145,7 +163,6 @@ int session_start(struct core *core, struct vm_entry *vm, const struct session *
         return -1;
     struct session_vm *of = session_vm_get(core, vm->vm.id);
     struct session_starter *starter = calloc(1, sizeof(*starter));
-    struct store_txn *txn = NULL;
     if (!of || !starter) {
         err_sys(err, ENOMEM, "session");
         goto fail;
@@ -157,13 +174,8 @@ int session_start(struct core *core, struct vm_entry *vm, const struct session *
         if (!e)
             goto fail;
         e->in.known = true;
-        session_set_state(e, SESSION_PENDING);
-        txn = store_txn_new();
-        if (txn) {
-            session_write_into(core->sessions, txn);
-            session_request_add(core, meta, e, txn);
-        }
-        store_commit(core->store, txn, on_stored, session_ref(e));
+        if (propose_start(e, meta, err) < 0)
+            goto fail;
     }
     starter->started = started;
     starter->arg = arg;
@@ -253,17 +265,37 @@ int session_signal(struct session_entry *e, int signo, int target, struct err *e
 /* Delete */
 
 struct deletion {
+    struct session_entry *session; /* referenced */
     void (*done)(void *arg, const struct err *err);
     void *arg;
 };
 
+/* The agent kills what lives. Not reached now: it names the session when it is, and that it
+ * was deleted is remembered (session_recover.c). */
+static void forget(struct session_entry *e)
+{
+    struct agent_client *agent = agent_of(e);
+    struct err why = ERR_INIT;
+    session_remember_deleted(e->core->sessions, e->session.id);
+    if (agent)
+        agent_client_delete_session(agent, e->session.id, NULL);
+    err_set(&why, ERR_NOT_FOUND, "session %s was deleted", e->session.id);
+    err_tag(&why, "SESSION_NOT_FOUND", "session/%s", e->session.id);
+    session_remove(e, &why);
+}
+
 static void on_deleted(void *arg, const struct err *err)
 {
     struct deletion *d = arg;
-    if (err)
-        log_err(LOG_LEVEL_ERROR, NULL, err, "deleting a session's record");
+    struct session_entry *e = d->session;
+    e->n_deletions--;
+    if (!err && !e->removed)
+        forget(e);
+    else if (!e->removed)
+        session_write_again(e);
     if (d->done)
         d->done(d->arg, err);
+    session_unref(e);
     free(d);
 }
 
@@ -282,25 +314,13 @@ int session_delete(struct session_entry *e, bool force,
     struct deletion *d = calloc(1, sizeof(*d));
     if (!d)
         return err_sys(err, ENOMEM, "deleting a session");
-    *d = (struct deletion){done, arg};
-    /* The agent kills what lives. Not reached now: it names the session when it is, and nobody here
-     * knows it (session_vm_status). */
-    struct agent_client *agent = agent_of(e);
-    if (agent)
-        agent_client_delete_session(agent, e->session.id, NULL);
-    session_remember_deleted(e->core->sessions, e->session.id);
+    *d = (struct deletion){session_ref(e), done, arg};
     struct store_txn *txn = store_txn_new();
-    if (txn) {
-        session_write_into(e->core->sessions, txn);
-        char resource[96];
-        snprintf(resource, sizeof(resource), "session/%s", e->session.id);
-        store_delete_session(txn, e->session.id);
-        event_emit(e->core, txn, "session.deleted", resource, "", NULL);
-    }
-    struct err why = ERR_INIT;
-    err_set(&why, ERR_NOT_FOUND, "session %s was deleted", e->session.id);
-    err_tag(&why, "SESSION_NOT_FOUND", "session/%s", e->session.id);
-    session_remove(e, &why);
-    store_commit(e->core->store, txn, on_deleted, d);
+    char resource[96];
+    snprintf(resource, sizeof(resource), "session/%s", e->session.id);
+    store_delete_session(txn, e->session.id);
+    event_emit(e->core, txn, "session.deleted", resource, "", NULL);
+    e->n_deletions++;
+    store_propose(e->core->store, txn, on_deleted, d);
     return 0;
 }

@@ -36,6 +36,7 @@ bool session_set_state(struct session_entry *e, enum session_state state)
                  session_state_name(state));
         return false;
     }
+    session_edit(e);
     s->state = state;
     s->updated_ns = clock_real_ns();
     if (session_is_terminal(state)) {
@@ -58,6 +59,7 @@ bool session_set_state(struct session_entry *e, enum session_state state)
 void session_set_lost(struct session_entry *e, const char *reason)
 {
     struct session *s = &e->session;
+    session_edit(e);
     snprintf(s->lost_reason, sizeof(s->lost_reason), "%s", reason);
     snprintf(s->last_error, sizeof(s->last_error), "it ended unseen: %s", reason);
     session_set_state(e, SESSION_LOST);
@@ -66,6 +68,7 @@ void session_set_lost(struct session_entry *e, const char *reason)
 void session_set_failed(struct session_entry *e, const char *stage, const char *text)
 {
     struct session *s = &e->session;
+    session_edit(e);
     snprintf(s->failed_stage, sizeof(s->failed_stage), "%s", stage);
     snprintf(s->last_error, sizeof(s->last_error), "%s", text);
     session_set_state(e, SESSION_FAILED);
@@ -73,29 +76,25 @@ void session_set_failed(struct session_entry *e, const char *stage, const char *
 
 /* An agent's status */
 
-static bool raise(uint64_t *to, uint64_t value)
+static void raise(uint64_t *to, uint64_t value)
 {
-    bool more = value > *to;
-    if (more)
+    if (value > *to)
         *to = value;
-    return more;
 }
 
-static bool set_flag(bool *to, bool value)
+static bool has_totals(const struct session *s, const struct agent_session_status *status)
 {
-    bool more = value && !*to;
-    *to |= value;
-    return more;
+    return s->stdout_total >= status->stdout_total && s->stderr_total >= status->stderr_total &&
+           s->stdout_ended >= status->stdout_ended && s->stderr_ended >= status->stderr_ended;
 }
 
-/* Counters only go up, whatever a guest says. True if anything changed. */
-static bool take_totals(struct session *s, const struct agent_session_status *status)
+/* Counters only go up, whatever a guest says. */
+static void take_totals(struct session *s, const struct agent_session_status *status)
 {
-    bool changed = raise(&s->stdout_total, status->stdout_total);
-    changed |= raise(&s->stderr_total, status->stderr_total);
-    changed |= set_flag(&s->stdout_ended, status->stdout_ended);
-    changed |= set_flag(&s->stderr_ended, status->stderr_ended);
-    return changed;
+    raise(&s->stdout_total, status->stdout_total);
+    raise(&s->stderr_total, status->stderr_total);
+    s->stdout_ended |= status->stdout_ended;
+    s->stderr_ended |= status->stderr_ended;
 }
 
 /* A code that no process can have must not read as another, least of all as 0. */
@@ -135,12 +134,15 @@ static void take_running(struct session_entry *e)
 void session_take_status(struct session_entry *e, const struct agent_session_status *status)
 {
     struct session *s = &e->session;
-    bool changed = take_totals(s, status);
-    if (session_is_terminal(s->state)) {
-        if (changed) {
-            session_save(e);
-            session_touch(e);
-        }
+    bool over = session_is_terminal(s->state);
+    if (over && has_totals(s, status))
+        return;
+    if (over || status->state != AGENT_SESSION_RUNNING || s->started_ns == 0)
+        session_edit(e); /* it will be saved; else the totals are the agent's word */
+    take_totals(s, status);
+    if (over) {
+        session_save(e);
+        session_touch(e);
         return;
     }
     switch (status->state) {

@@ -23,6 +23,7 @@
 #include "daemon/core/vm_agent.h"
 #include "daemon/core/vm_machine.h"
 #include "daemon/core/vm_ops.h"
+#include "daemon/core/vm_spec.h"
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
 
@@ -91,7 +92,12 @@ static struct vm_entry *vm_enter(struct vm_registry *r, const struct vm *vm)
 
 static int vm_load_each(void *arg, const struct vm *vm)
 {
-    struct vm_entry *e = vm_enter(arg, vm);
+    struct vm_registry *r = arg;
+    struct vm here = *vm;
+    /* Where the state folder is now: it may have been moved since the row was written. */
+    if (vm_paths_make(r->core, &here, NULL) < 0)
+        return -1;
+    struct vm_entry *e = vm_enter(r, &here);
     if (e)
         e->committed = true;
     return e ? 0 : -1;

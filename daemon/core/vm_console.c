@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "daemon/core/core.h"
 #include "daemon/core/vm_run.h"
 
@@ -32,7 +33,7 @@ static void vm_console_read(struct job *job)
 {
     struct vm_run *run = container_of(job, struct vm_run, job);
     char tail[CONSOLE_TAIL_BYTES], clean[CONSOLE_TAIL_BYTES + 1];
-    auto_fd int fd = open(run->job_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    auto_fd int fd = fs_open_own(run->job_path, O_RDONLY, 0, NULL);
     off_t end = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
     if (end <= 0)
         return;
@@ -62,7 +63,7 @@ void vm_run_fail_at_boot(struct vm_run *run, const struct err *err)
     run->job = (struct job){.run = vm_console_read, .done = vm_console_done};
     run->job_err = *err;
     snprintf(run->job_path, sizeof(run->job_path), "%s", run->vm->vm.runtime.log_path);
-    if (workers_submit(run->op->core->workers, &run->job, NULL) < 0) {
+    if (workers_submit(run->op->core->quick, &run->job, NULL) < 0) {
         operation_step_done(run->op, &run->job_err);
         return;
     }

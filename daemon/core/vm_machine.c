@@ -204,10 +204,7 @@ static void vm_kill_found(void *arg, const struct err *err)
 static void vm_kill_search(struct vm_kill *k)
 {
     struct vm_entry *e = k->vm;
-    struct vm_handles hint = e->handles;
-    if (hint.pid == 0)
-        handles_load(e->vm.runtime.vm_dir, &hint);
-    vmm_adopt(e->machine, &hint, vm_kill_found, k);
+    vmm_adopt(e->machine, e->handles.pid ? &e->handles : NULL, vm_kill_found, k);
 }
 
 static struct vm_kill *vm_kill_new(struct vm_entry *e, struct err *err)

@@ -226,10 +226,8 @@ static void vm_recover_run(struct operation_entry *op)
     } else if (vm_machine_open(e, &err) < 0) {
         operation_step_done(op, &err);
     } else {
-        struct vm_handles hint;
-        handles_load(e->vm.runtime.vm_dir, &hint);
         run->calling = true;
-        vmm_adopt(e->machine, &hint, vm_recovered, run);
+        vmm_adopt(e->machine, NULL, vm_recovered, run);
     }
 }
 

@@ -10,7 +10,6 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
-#include "daemon/core/handles.h"
 #include "daemon/core/image.h"
 #include "daemon/core/vm_agent.h"
 #include "daemon/core/vm_machine.h"
@@ -151,13 +150,10 @@ void vm_run_launch(struct vm_run *run, void (*then)(struct vm_run *run, const st
         return;
     }
     run->calling = true;
-    if (run->op->resumed) {
-        struct vm_handles hint;
-        handles_load(e->vm.runtime.vm_dir, &hint);
-        vmm_adopt(e->machine, &hint, vm_run_adopted, run);
-    } else {
+    if (run->op->resumed)
+        vmm_adopt(e->machine, NULL, vm_run_adopted, run);
+    else
         vmm_start(e->machine, vm_run_started, run);
-    }
 }
 
 /* Boot */
@@ -362,7 +358,10 @@ static void vm_run_abort_done(void *arg, const struct err *err)
 void vm_run_abort(struct operation_entry *op)
 {
     struct vm_entry *e = vm_run_find(op);
+    struct vm_run *run = op->data;
     struct err err = ERR_INIT;
+    if (run) /* its folder may be waiting to be made */
+        workers_hurry(op->core->quick, &run->job);
     if (e && vm_machine_kill(vm_ref(e), vm_run_abort_done, e, &err) < 0)
         vm_run_abort_done(e, &err);
 }
@@ -407,10 +406,11 @@ static void vm_run_dir(struct vm_run *run, void (*work)(struct job *job),
 {
     struct err err = ERR_INIT;
     run->then = then;
-    run->job = (struct job){.run = work, .done = vm_run_dir_done};
+    run->job =
+        (struct job){.run = work, .done = vm_run_dir_done, .frees = work == vm_run_dir_remove};
     err_clear(&run->job_err);
     snprintf(run->job_path, sizeof(run->job_path), "%s", run->vm->vm.runtime.vm_dir);
-    if (workers_submit(run->op->core->workers, &run->job, &err) < 0) {
+    if (workers_submit(run->op->core->quick, &run->job, &err) < 0) {
         then(run, &err);
         return;
     }

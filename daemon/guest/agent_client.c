@@ -35,6 +35,7 @@ static void on_up(void *arg, const PB(HelloReply) * reply)
         .stdin_window_bytes =
             clamp(reply->stdin_window_bytes, STDIN_WINDOW_MIN_BYTES, STDIN_WINDOW_MAX_BYTES),
         .max_sessions = clamp(reply->max_sessions, 1, SESSIONS_MAX),
+        .tail_lines = reply->tail_lines,
         .configured = reply->configured,
     };
     agent_codec_text(h->boot_id, sizeof(h->boot_id), reply->boot_id);

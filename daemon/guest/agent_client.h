@@ -24,6 +24,7 @@ struct agent_hello {
     char boot_error[256];
     uint32_t stdin_window_bytes, max_sessions;
     bool configured;
+    bool tail_lines; /* AGENT_FROM_TAIL_LINES may be asked for */
 };
 
 /* What the agent says of a session; see agent.proto. */
@@ -106,8 +107,14 @@ int agent_client_shutdown(struct agent_client *c, bool reboot, uint32_t grace_ms
 
 /* A cursor over a session's output. */
 struct agent_start {
-    enum { AGENT_FROM_OFFSET, AGENT_FROM_TAIL, AGENT_FROM_END, AGENT_SKIP } at;
-    uint64_t value; /* offset, or bytes of tail */
+    enum {
+        AGENT_FROM_OFFSET,
+        AGENT_FROM_TAIL,
+        AGENT_FROM_TAIL_LINES,
+        AGENT_FROM_END,
+        AGENT_SKIP
+    } at;
+    uint64_t value; /* offset, or bytes or lines of tail */
 };
 
 struct agent_subscription_events {

@@ -77,6 +77,9 @@ static void put_from(PB(From) * out, const struct agent_subscription *s, int whi
     } else if (from->at == AGENT_FROM_TAIL) {
         out->which_at = PB_TAG(From, tail);
         out->at.tail = from->value;
+    } else if (from->at == AGENT_FROM_TAIL_LINES) {
+        out->which_at = PB_TAG(From, tail_lines);
+        out->at.tail_lines = from->value < UINT32_MAX ? (uint32_t)from->value : UINT32_MAX;
     } else {
         out->which_at = PB_TAG(From, end);
         out->at.end = true;

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/fs.h"
 #include "rpc/event/worker.h"
 
 enum { DIGEST_PIECE_BYTES = 1 << 20 };
@@ -56,9 +57,9 @@ static int digest_read_all(EVP_MD_CTX *md, int fd, const char *path, const atomi
 int digest_file(const char *path, const atomic_bool *cancelled, char digest[DIGEST_BYTES],
                 struct err *err)
 {
-    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    auto_fd int fd = fs_open_file(path, O_RDONLY, 0, err);
     if (fd < 0)
-        return err_sys(err, errno, "cannot open %s", path);
+        return -1;
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     int rc = -1;
     if (!md || EVP_DigestInit_ex(md, EVP_sha256(), NULL) != 1)

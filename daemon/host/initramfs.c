@@ -54,14 +54,24 @@ static int initramfs_entry(struct initramfs_out *out, const char *path, mode_t m
     return 0;
 }
 
-static int initramfs_file(struct initramfs_out *out, const char *source, size_t max_bytes,
-                          const char *path, mode_t mode, struct err *err)
+static int initramfs_agent(struct initramfs_out *out, const char *agent_path, struct err *err)
 {
     auto_free char *data = NULL;
     size_t len;
-    if (fs_read(source, max_bytes, &data, &len, err) < 0)
+    if (fs_read(agent_path, INITRAMFS_AGENT_MAX_BYTES, &data, &len, err) < 0)
         return -1;
-    return initramfs_entry(out, path, S_IFREG | mode, data, len, err);
+    return initramfs_entry(out, "init", S_IFREG | 0755, data, len, err);
+}
+
+/* Of the kernel's folder. */
+static int initramfs_module(struct initramfs_out *out, const char *source, const char *path,
+                            struct err *err)
+{
+    auto_free char *data = NULL;
+    size_t len;
+    if (fs_read_own(source, INITRAMFS_MAX_BYTES, &data, &len, err) < 0)
+        return -1;
+    return initramfs_entry(out, path, S_IFREG | 0644, data, len, err);
 }
 
 /* Modules and /modules/order, which has one absolute path a line. */
@@ -71,7 +81,7 @@ static int initramfs_modules(struct initramfs_out *out, const char *modules_dir,
     auto_free char *order = NULL, *paths = NULL;
     size_t len, n_paths = 0;
     snprintf(source, sizeof(source), "%s/order", modules_dir);
-    if (fs_read(source, INITRAMFS_ORDER_MAX_BYTES, &order, &len, err) < 0)
+    if (fs_read_own(source, INITRAMFS_ORDER_MAX_BYTES, &order, &len, err) < 0)
         return -1;
     paths = malloc(len * (sizeof("/modules/") + 1) + 1);
     if (!paths)
@@ -84,7 +94,7 @@ static int initramfs_modules(struct initramfs_out *out, const char *modules_dir,
         if ((size_t)snprintf(file, sizeof(file), "%s/%s", modules_dir, name) >= sizeof(file))
             return err_set(err, ERR_INVALID, "path too long: %s/%s", modules_dir, name);
         snprintf(path, sizeof(path), "modules/%s", name);
-        if (initramfs_file(out, file, INITRAMFS_MAX_BYTES, path, 0644, err) < 0)
+        if (initramfs_module(out, file, path, err) < 0)
             return -1;
         n_paths += (size_t)sprintf(paths + n_paths, "/%s\n", path);
     }
@@ -99,7 +109,7 @@ static int initramfs_fill(struct initramfs_out *out, const char *agent_path,
         if (initramfs_entry(out, folders[i], S_IFDIR | 0755, NULL, 0, err) < 0)
             return -1;
     if (initramfs_entry(out, "dev/console", S_IFCHR | 0600, NULL, 0, err) < 0 ||
-        initramfs_file(out, agent_path, INITRAMFS_AGENT_MAX_BYTES, "init", 0755, err) < 0)
+        initramfs_agent(out, agent_path, err) < 0)
         return -1;
     return initramfs_modules(out, modules_dir, err);
 }

@@ -69,7 +69,7 @@ static bool kvm_probe_load(const char *path, const char *key, struct kvm_verdict
 {
     auto_free char *text = NULL;
     size_t len;
-    if (fs_read(path, KVM_PROBE_CACHE_BYTES, &text, &len, NULL) < 0)
+    if (fs_read_own(path, KVM_PROBE_CACHE_BYTES, &text, &len, NULL) < 0)
         return false;
     json_t *root = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
     const char *stored_key = NULL, *reason = NULL;

@@ -1,87 +1,81 @@
 /* The CA in use; see pki.h. */
 #include "daemon/host/pki.h"
 
-#include <errno.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
-#include "base/fs.h"
+#include "daemon/host/pki_files.h"
 #include "daemon/host/pki_x509.h"
 
 enum { CLIENT_DAYS = 365, PRINCIPAL_URI_BYTES = 200 };
 
 struct pki {
     char *ca_pem, *server_pem, *server_key_pem, *crl_pem; /* owned; crl_pem may be NULL */
-    X509 *ca;
-    EVP_PKEY *ca_key;
+    struct pki_ca ca;
 };
 
-static int read_file(const char *folder, const char *file, char **text, struct err *err)
+static int read_ca(struct pki *pki, const char *folder, struct err *err)
 {
-    char path[PKI_PATH_BYTES];
-    size_t len = 0;
-    snprintf(path, sizeof(path), "%.600s/%s", folder, file);
-    if (fs_read(path, PKI_FILE_BYTES_MAX, text, &len, err) < 0) {
+    char *key = NULL;
+    if (pki_read_text(folder, "ca.pem", &pki->ca_pem, err) < 0 ||
+        pki_read_text(folder, "ca.key", &key, err) < 0)
+        return -1;
+    int rv = pki_ca_parse(&pki->ca, pki->ca_pem, key, err);
+    pki_free_secret(key);
+    return rv < 0 ? err_wrap(err, "%s", folder) : 0;
+}
+
+/* Of the keys in text the certificate's alone, as text. */
+static char *key_text(const char *text, X509 *certificate)
+{
+    EVP_PKEY *key = pki_find_key(text, certificate);
+    BIO *bio = BIO_new(BIO_s_secmem());
+    char *data, *copy = NULL;
+    if (key && bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL)) {
+        long len = BIO_get_mem_data(bio, &data);
+        copy = strndup(data, (size_t)len);
+    }
+    BIO_free(bio);
+    EVP_PKEY_free(key);
+    return copy;
+}
+
+static int read_server(struct pki *pki, const char *folder, struct err *err)
+{
+    char *keys = NULL;
+    if (pki_read_text(folder, "server.pem", &pki->server_pem, err) < 0 ||
+        pki_read_text(folder, "server.key", &keys, err) < 0)
+        return -1;
+    X509 *x = pki_parse_certificate(pki->server_pem);
+    pki->server_key_pem = x ? key_text(keys, x) : NULL;
+    int rv = 0;
+    if (!pki->server_key_pem) {
+        rv = pki_error(err, x ? "server.key is not the key of server.pem"
+                              : "server.pem holds no certificate");
         if (err)
             err->code = ERR_PRECONDITION;
-        return -1;
+        err_wrap(err, "%s", folder);
     }
-    return len > 0 ? 0 : err_set(err, ERR_PRECONDITION, "%s is empty", path);
-}
-
-static BIO *open_text(const char *text)
-{
-    return text ? BIO_new_mem_buf(text, -1) : NULL;
-}
-
-static int parse_ca(struct pki *pki, const char *folder, const char *key_pem, struct err *err)
-{
-    BIO *bio = open_text(pki->ca_pem);
-    pki->ca = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
-    BIO_free(bio);
-    bio = open_text(key_pem);
-    pki->ca_key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
-    BIO_free(bio);
-    if (!pki->ca) {
-        pki_error(err, "ca.pem holds no certificate");
-        goto bad;
-    }
-    if (!pki->ca_key || X509_check_private_key(pki->ca, pki->ca_key) != 1) {
-        pki_error(err, "ca.key is not the key of ca.pem");
-        goto bad;
-    }
-    return 0;
-bad:
-    if (err)
-        err->code = ERR_PRECONDITION;
-    return err_wrap(err, "%s", folder);
+    X509_free(x);
+    pki_free_secret(keys);
+    return rv;
 }
 
 struct pki *pki_open(const char *folder, struct err *err)
 {
-    char path[PKI_PATH_BYTES], *key = NULL;
     struct pki *pki = calloc(1, sizeof(*pki));
     if (!pki) {
         err_set(err, ERR_LIMIT, "out of memory");
         return NULL;
     }
-    snprintf(path, sizeof(path), "%.600s/crl.pem", folder);
-    int rv = -1;
-    if (read_file(folder, "ca.pem", &pki->ca_pem, err) == 0 &&
-        read_file(folder, "ca.key", &key, err) == 0 &&
-        read_file(folder, "server.pem", &pki->server_pem, err) == 0 &&
-        read_file(folder, "server.key", &pki->server_key_pem, err) == 0 &&
-        (access(path, F_OK) < 0 || read_file(folder, "crl.pem", &pki->crl_pem, err) == 0))
-        rv = parse_ca(pki, folder, key, err);
-    if (key)
-        OPENSSL_cleanse(key, strlen(key));
-    free(key);
-    if (rv == 0)
+    if (read_ca(pki, folder, err) == 0 && read_server(pki, folder, err) == 0 &&
+        (!pki_has_file(folder, "crl.pem") ||
+         pki_read_text(folder, "crl.pem", &pki->crl_pem, err) == 0))
         return pki;
     pki_close(pki);
     return NULL;
@@ -91,14 +85,11 @@ void pki_close(struct pki *pki)
 {
     if (!pki)
         return;
-    if (pki->server_key_pem)
-        OPENSSL_cleanse(pki->server_key_pem, strlen(pki->server_key_pem));
+    pki_free_secret(pki->server_key_pem);
     free(pki->ca_pem);
     free(pki->server_pem);
-    free(pki->server_key_pem);
     free(pki->crl_pem);
-    X509_free(pki->ca);
-    EVP_PKEY_free(pki->ca_key);
+    pki_ca_done(&pki->ca);
     free(pki);
 }
 
@@ -124,7 +115,7 @@ const char *pki_crl_pem(const struct pki *pki)
 
 void pki_ca_hash(const struct pki *pki, uint8_t hash[PKI_HASH_BYTES])
 {
-    X509_digest(pki->ca, EVP_sha256(), hash, NULL);
+    X509_digest(pki->ca.all[0], EVP_sha256(), hash, NULL);
 }
 
 /* DER in memory of malloc's, as everything else here is freed. */
@@ -137,11 +128,6 @@ static int to_der(X509 *x, uint8_t **der, size_t *len, struct err *err)
     *der = at;
     *len = (size_t)i2d_X509(x, &at);
     return 0;
-}
-
-int pki_ca_der(const struct pki *pki, uint8_t **der, size_t *len, struct err *err)
-{
-    return to_der(pki->ca, der, len, err);
 }
 
 /* Keys that TLS 1.3 signs with and that are not weak. */
@@ -179,7 +165,7 @@ static EVP_PKEY *key_of_request(const void *csr_der, size_t csr_len, struct err 
     return NULL;
 }
 
-static int describe(X509 *x, struct pki_certificate *c, struct err *err)
+static int describe(X509 *x, X509 *ca, struct pki_certificate *c, struct err *err)
 {
     const ASN1_INTEGER *serial = X509_get0_serialNumber(x);
     struct tm tm;
@@ -189,7 +175,18 @@ static int describe(X509 *x, struct pki_certificate *c, struct err *err)
     for (int i = 0; i < n; i++)
         snprintf(c->serial + 2 * i, 3, "%02x", ASN1_STRING_get0_data(serial)[i]);
     c->not_after_s = timegm(&tm);
-    return to_der(x, &c->der, &c->der_len, err);
+    if (to_der(x, &c->der, &c->der_len, err) == 0 &&
+        to_der(ca, &c->ca_der, &c->ca_der_len, err) == 0)
+        return 0;
+    pki_certificate_done(c);
+    return -1;
+}
+
+void pki_certificate_done(struct pki_certificate *certificate)
+{
+    free(certificate->der);
+    free(certificate->ca_der);
+    certificate->der = certificate->ca_der = NULL;
 }
 
 int pki_sign(const struct pki *pki, const void *csr_der, size_t csr_len, const char *principal,
@@ -205,9 +202,10 @@ int pki_sign(const struct pki *pki, const void *csr_der, size_t csr_len, const c
     const struct pki_spec spec = {.common_name = name,
                                   .alternative_names = uri,
                                   .purpose = "clientAuth",
+                                  .now_s = clock_real_ns() / 1000000000,
                                   .days = CLIENT_DAYS};
-    X509 *x = pki_make_certificate(&spec, key, pki->ca, pki->ca_key, err);
-    int rv = x ? describe(x, certificate, err) : -1;
+    X509 *x = pki_make_certificate(&spec, key, pki->ca.all[0], pki->ca.key, err);
+    int rv = x ? describe(x, pki->ca.all[0], certificate, err) : -1;
     X509_free(x);
     EVP_PKEY_free(key);
     return rv;

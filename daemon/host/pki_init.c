@@ -1,9 +1,8 @@
-/* The CA's and the server's files, made; see pki.h. */
+/* The host's names, and the CA's and the server's files made for them; see pki.h. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
-#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,9 +11,9 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "daemon/host/pki.h"
-#include "daemon/host/pki_x509.h"
+#include "daemon/host/pki_make.h"
 
-enum { CA_DAYS = 3650, SERVER_DAYS = 825, NAMES_BYTES = 8192, HOST_NAME_BYTES = 64 };
+enum { NAMES_BYTES = 8192, HOST_NAME_BYTES = 64 };
 
 /* Letters, digits, dots and hyphens; anything else could add names of its own to the list. */
 static bool is_dns_name(const char *text)
@@ -84,90 +83,19 @@ static int collect_names(char list[NAMES_BYTES], char host[HOST_NAME_BYTES],
     return 0;
 }
 
-/* Writes certificates (second may be NULL) or, with no first, the key. */
-static int write_pem(const char *folder, const char *file, X509 *first, X509 *second, EVP_PKEY *key,
-                     struct err *err)
-{
-    char path[PKI_PATH_BYTES], *data;
-    snprintf(path, sizeof(path), "%.600s/%s", folder, file);
-    BIO *bio = BIO_new(BIO_s_secmem());
-    int ok = bio && (first ? PEM_write_bio_X509(bio, first)
-                           : PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL));
-    if (ok && second)
-        ok = PEM_write_bio_X509(bio, second);
-    long len = ok ? BIO_get_mem_data(bio, &data) : 0;
-    int rv = ok ? fs_write_atomic(path, data, (size_t)len, 0600, err) : pki_error(err, path);
-    BIO_free(bio);
-    return rv;
-}
-
-static void *read_pem(const char *folder, const char *file, bool key)
-{
-    char path[PKI_PATH_BYTES];
-    snprintf(path, sizeof(path), "%.600s/%s", folder, file);
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return NULL;
-    void *object = key ? (void *)PEM_read_PrivateKey(f, NULL, NULL, NULL)
-                       : (void *)PEM_read_X509(f, NULL, NULL, NULL);
-    fclose(f);
-    return object;
-}
-
-/* The CA that is there, or a new one. A broken one is never replaced: every client trusts it. */
-static int have_ca(const char *folder, const char *host, X509 **ca, EVP_PKEY **key, struct err *err)
-{
-    char path[PKI_PATH_BYTES], name[HOST_NAME_BYTES + 16];
-    snprintf(path, sizeof(path), "%.600s/ca.pem", folder);
-    if (access(path, F_OK) == 0) {
-        *ca = read_pem(folder, "ca.pem", false);
-        *key = read_pem(folder, "ca.key", true);
-        if (*ca && *key)
-            return 0;
-        return err_set(err, ERR_PRECONDITION,
-                       "the CA in %s cannot be read: bring it back from a backup, or remove the "
-                       "folder, and enroll all clients anew",
-                       folder);
-    }
-    snprintf(name, sizeof(name), "banger CA %s", host);
-    const struct pki_spec spec = {.common_name = name, .days = CA_DAYS};
-    *key = EVP_EC_gen("P-256");
-    *ca = *key ? pki_make_certificate(&spec, *key, NULL, NULL, err) : NULL;
-    if (!*ca)
-        return *key ? -1 : pki_error(err, "cannot make a key");
-    /* The key first: ca.pem there means that both are. */
-    if (write_pem(folder, "ca.key", NULL, NULL, *key, err) < 0)
-        return -1;
-    return write_pem(folder, "ca.pem", *ca, NULL, NULL, err);
-}
-
-int pki_init(const char *folder, const char *const *names, size_t n_names, struct err *err)
+int pki_init(const char *folder, const char *const *names, size_t n_names, int64_t now_s,
+             struct err *err)
 {
     char list[NAMES_BYTES], host[HOST_NAME_BYTES];
-    X509 *ca = NULL, *server = NULL;
-    EVP_PKEY *ca_key = NULL, *key = NULL;
-    int rv = -1;
+    struct pki_ca ca = {.n = 0};
+    bool renewed;
     if (collect_names(list, host, names, n_names, err) < 0 || fs_make_dirs(folder, 0700, err) < 0 ||
-        have_ca(folder, host, &ca, &ca_key, err) < 0)
-        goto end;
-    const struct pki_spec spec = {.common_name = host,
-                                  .alternative_names = list,
-                                  .purpose = "serverAuth",
-                                  .days = SERVER_DAYS};
-    key = EVP_EC_gen("P-256");
-    server = key ? pki_make_certificate(&spec, key, ca, ca_key, err) : NULL;
-    if (!server) {
-        if (!key)
-            pki_error(err, "cannot make a key");
-        goto end;
-    }
-    if (write_pem(folder, "server.key", NULL, NULL, key, err) == 0 &&
-        write_pem(folder, "server.pem", server, ca, NULL, err) == 0)
-        rv = 0;
-end:
-    X509_free(server);
-    X509_free(ca);
-    EVP_PKEY_free(key);
-    EVP_PKEY_free(ca_key);
+        pki_have_ca(folder, host, now_s, &ca, err) < 0)
+        return -1;
+    const struct pki_spec spec = {.common_name = host, .alternative_names = list, .now_s = now_s};
+    int rv = pki_renew_ca(folder, &ca, now_s, &renewed, err);
+    if (rv == 0)
+        rv = pki_make_server(folder, &spec, &ca, err);
+    pki_ca_done(&ca);
     return rv;
 }

@@ -43,6 +43,12 @@ static bool add_extension(X509 *x, X509 *issuer, int nid, const char *value)
     return ok;
 }
 
+static bool copy_alternative_names(X509 *x, X509 *from)
+{
+    int at = X509_get_ext_by_NID(from, NID_subject_alt_name, -1);
+    return at < 0 || X509_add_ext(x, X509_get_ext(from, at), -1);
+}
+
 static bool add_extensions(X509 *x, X509 *issuer, const struct pki_spec *spec)
 {
     if (!spec->purpose)
@@ -53,21 +59,33 @@ static bool add_extensions(X509 *x, X509 *issuer, const struct pki_spec *spec)
            add_extension(x, issuer, NID_key_usage, "critical,digitalSignature") &&
            add_extension(x, issuer, NID_ext_key_usage, spec->purpose) &&
            add_extension(x, issuer, NID_authority_key_identifier, "keyid") &&
-           add_extension(x, issuer, NID_subject_alt_name, spec->alternative_names);
+           (spec->like ? copy_alternative_names(x, spec->like)
+                       : add_extension(x, issuer, NID_subject_alt_name, spec->alternative_names));
+}
+
+static bool set_dates(X509 *x, const struct pki_spec *spec)
+{
+    int64_t begins_s = spec->begins_s ? spec->begins_s : spec->now_s - CLOCK_SKEW_S;
+    return ASN1_TIME_set(X509_getm_notBefore(x), (time_t)begins_s) &&
+           ASN1_TIME_set(X509_getm_notAfter(x), (time_t)(spec->now_s + spec->days * DAY_S));
+}
+
+static bool set_name(X509 *x, const struct pki_spec *spec)
+{
+    if (spec->like)
+        return X509_set_subject_name(x, X509_get_subject_name(spec->like));
+    return X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8,
+                                      (const uint8_t *)spec->common_name, -1, -1, 0);
 }
 
 X509 *pki_make_certificate(const struct pki_spec *spec, EVP_PKEY *key, X509 *ca, EVP_PKEY *ca_key,
                            struct err *err)
 {
     X509 *x = X509_new(), *issuer = ca ? ca : x;
-    X509_NAME *name = x ? X509_get_subject_name(x) : NULL;
-    if (x && X509_set_version(x, X509_VERSION_3) && set_serial(x) &&
-        X509_gmtime_adj(X509_getm_notBefore(x), -CLOCK_SKEW_S) &&
-        X509_gmtime_adj(X509_getm_notAfter(x), spec->days * DAY_S) &&
-        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const uint8_t *)spec->common_name,
-                                   -1, -1, 0) &&
-        X509_set_issuer_name(x, X509_get_subject_name(issuer)) && X509_set_pubkey(x, key) &&
-        add_extensions(x, issuer, spec) && X509_sign(x, ca ? ca_key : key, EVP_sha256()) > 0)
+    if (x && X509_set_version(x, X509_VERSION_3) && set_serial(x) && set_dates(x, spec) &&
+        set_name(x, spec) && X509_set_issuer_name(x, X509_get_subject_name(issuer)) &&
+        X509_set_pubkey(x, key) && add_extensions(x, issuer, spec) &&
+        X509_sign(x, ca ? ca_key : key, EVP_sha256()) > 0)
         return x;
     pki_error(err, "cannot make a certificate");
     X509_free(x);

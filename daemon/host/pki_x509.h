@@ -4,16 +4,18 @@
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <stdint.h>
 
 struct err;
-
-enum { PKI_PATH_BYTES = 640, PKI_FILE_BYTES_MAX = 1 << 20 };
 
 struct pki_spec {
     const char *common_name;
     const char *alternative_names; /* as OpenSSL writes them, or NULL */
+    X509 *like;                    /* has the two above, as they are there; NULL: they are said */
     const char *purpose;           /* "serverAuth", "clientAuth"; NULL: a CA */
-    long days;
+    int64_t now_s;                 /* seconds since 1970 */
+    int64_t begins_s;              /* 0: an hour before now, for clocks that are late */
+    long days;                     /* from now */
 };
 
 /* Signed by ca with ca_key; NULL: by itself. NULL with err. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@ enum {
     PROCESS_TREE_ROUNDS = 8,
 };
 
-int process_boot_id(char id[PROCESS_BOOT_ID_BYTES], struct err *err)
+static int process_read_boot_id(char id[PROCESS_BOOT_ID_BYTES], struct err *err)
 {
     auto_free char *text = NULL;
     size_t len;
@@ -39,7 +40,25 @@ int process_boot_id(char id[PROCESS_BOOT_ID_BYTES], struct err *err)
     return 0;
 }
 
+int process_boot_id(char id[PROCESS_BOOT_ID_BYTES], struct err *err)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static char known[PROCESS_BOOT_ID_BYTES];
+    pthread_mutex_lock(&lock);
+    int rc = known[0] ? 0 : process_read_boot_id(known, err);
+    memcpy(id, known, sizeof(known));
+    pthread_mutex_unlock(&lock);
+    return rc;
+}
+
 /* Reading one process */
+
+static pid_t process_hidden;
+
+void process_hide(pid_t pid)
+{
+    process_hidden = pid;
+}
 
 static int process_fail(struct err *err, pid_t pid, int cause)
 {
@@ -124,16 +143,26 @@ static int process_owner(pid_t pid, uid_t *uid, struct err *err)
     return 0;
 }
 
-int process_read(pid_t pid, struct process_info *info, struct err *err)
+/* Owner, parent and start time: what a tree is made of. */
+static int process_read_place(pid_t pid, struct process_info *info, struct err *err)
 {
     struct process_stat st;
     info->pid = pid;
+    if (pid == process_hidden)
+        return err_sys(err, EACCES, "cannot look at process %d", (int)pid);
     if (process_owner(pid, &info->uid, err) < 0 || process_read_stat(pid, &st, err) < 0)
         return -1;
     if (st.state == 'Z' || st.state == 'X')
         return err_set(err, ERR_NOT_FOUND, "process %d has ended", (int)pid);
     info->ppid = st.ppid;
     info->start_time = st.start_time;
+    return 0;
+}
+
+int process_read(pid_t pid, struct process_info *info, struct err *err)
+{
+    if (process_read_place(pid, info, err) < 0)
+        return -1;
     ssize_t n = process_read_file(pid, "cmdline", info->cmdline, sizeof(info->cmdline));
     if (n < 0)
         return process_fail(err, pid, errno);
@@ -200,19 +229,30 @@ static pid_t process_next(DIR *proc)
     }
 }
 
-/* Reads a process of our own user; ERR_NOT_FOUND also for another user's. */
-static int process_read_own(pid_t pid, struct process_info *info, struct err *err)
+/* A process of our own user; ERR_NOT_FOUND also for another user's. */
+static int process_check_owner(pid_t pid, uid_t *uid, struct err *err)
 {
-    uid_t uid = (uid_t)-1;
-    if (process_owner(pid, &uid, err) < 0)
+    if (process_owner(pid, uid, err) < 0)
         return -1;
-    if (uid != geteuid())
+    if (*uid != geteuid())
         return err_set(err, ERR_NOT_FOUND, "process %d is another user's", (int)pid);
-    return process_read(pid, info, err);
+    return 0;
 }
 
-int process_each(bool (*look)(void *arg, const struct process_info *info), void *arg,
-                 struct err *err)
+static int process_read_own(pid_t pid, struct process_info *info, struct err *err)
+{
+    return process_check_owner(pid, &info->uid, err) < 0 ? -1 : process_read(pid, info, err);
+}
+
+/* What runs out here runs out for all processes: none that follows would be seen either. */
+static bool process_is_starved(const struct err *err)
+{
+    return err->sys == EMFILE || err->sys == ENFILE || err->sys == ENOMEM;
+}
+
+static int process_walk(int (*read)(pid_t pid, struct process_info *info, struct err *err),
+                        bool (*look)(void *arg, const struct process_info *info), void *arg,
+                        struct process_unread *unread, struct err *err)
 {
     auto_free struct process_info *info = malloc(sizeof(*info));
     auto_dir DIR *proc = opendir("/proc");
@@ -221,78 +261,46 @@ int process_each(bool (*look)(void *arg, const struct process_info *info), void 
     pid_t pid;
     while ((pid = process_next(proc)) > 0) {
         struct err why = ERR_INIT;
-        if (process_read_own(pid, info, &why) == 0) {
+        if (read(pid, info, &why) == 0) {
             if (!look(arg, info))
                 return 0;
-        } else if (why.code != ERR_NOT_FOUND) {
+        } else if (process_is_starved(&why)) {
             if (err)
                 *err = why;
             return -1;
+        } else if (why.code != ERR_NOT_FOUND && unread && unread->n++ == 0) {
+            unread->first = why;
         }
     }
     return pid < 0 ? err_sys(err, errno, "cannot list processes") : 0;
 }
 
-struct process_search {
-    bool (*match)(void *arg, const struct process_info *info);
-    void *arg;
-    uint64_t start_time; /* must equal unless 0 */
-    int *pidfd;
-    struct process_info *info;
-};
+int process_each(bool (*look)(void *arg, const struct process_info *info), void *arg,
+                 struct process_unread *unread, struct err *err)
+{
+    *unread = (struct process_unread){.n = 0};
+    return process_walk(process_read_own, look, arg, unread, err);
+}
 
 /* The pidfd first: what is read afterwards of a process that is still alive behind the pidfd is of
  * that very process. */
-static int process_try(const struct process_search *s, pid_t pid, struct err *err)
+int process_hold(pid_t pid, uint64_t start_time,
+                 bool (*match)(void *arg, const struct process_info *info), void *arg, int *pidfd,
+                 struct process_info *info, struct err *err)
 {
+    if (pid <= 0)
+        return err_set(err, ERR_NOT_FOUND, "no process %d", (int)pid);
     auto_fd int fd = pidfd_open(pid, 0);
     if (fd < 0)
         return errno == ESRCH || errno == EINVAL
                    ? err_set(err, ERR_NOT_FOUND, "no process %d", (int)pid)
                    : err_sys(err, errno, "cannot hold on to process %d", (int)pid);
-    if (process_read_own(pid, s->info, err) < 0)
+    if (process_read_own(pid, info, err) < 0)
         return -1;
-    if ((s->start_time && s->info->start_time != s->start_time) || !s->match(s->arg, s->info) ||
-        process_gone(fd))
+    if ((start_time && info->start_time != start_time) || !match(arg, info) || process_gone(fd))
         return err_set(err, ERR_NOT_FOUND, "process %d is another", (int)pid);
-    *s->pidfd = take_fd(&fd);
+    *pidfd = take_fd(&fd);
     return 0;
-}
-
-static int process_try_all(const struct process_search *s, struct err *err)
-{
-    auto_dir DIR *proc = opendir("/proc");
-    if (!proc)
-        return err_sys(err, errno, "cannot list processes");
-    pid_t pid;
-    while ((pid = process_next(proc)) > 0) {
-        struct err why = ERR_INIT;
-        uid_t uid = (uid_t)-1;
-        if (process_owner(pid, &uid, &why) == 0 && uid != geteuid())
-            continue; /* cheap: most processes of a host are not ours */
-        if (why.code == ERR_NONE && process_try(s, pid, &why) == 0)
-            return 0;
-        if (why.code != ERR_NOT_FOUND) {
-            if (err)
-                *err = why;
-            return -1;
-        }
-    }
-    if (pid < 0)
-        return err_sys(err, errno, "cannot list processes");
-    return err_set(err, ERR_NOT_FOUND, "no such process");
-}
-
-int process_find(pid_t hint_pid, uint64_t hint_start_time,
-                 bool (*match)(void *arg, const struct process_info *info), void *arg, int *pidfd,
-                 struct process_info *info, struct err *err)
-{
-    struct process_search s = {match, arg, hint_start_time, pidfd, info};
-    struct err why = ERR_INIT;
-    if (hint_pid > 0 && process_try(&s, hint_pid, &why) == 0)
-        return 0;
-    s.start_time = 0; /* the hint was wrong: then all of it may be */
-    return process_try_all(&s, err);
 }
 
 /* Trees */
@@ -332,7 +340,7 @@ int process_signal_descendants(pid_t root, int signo, struct err *err)
     size_t signalled = 1;
     for (int round = 0; round < PROCESS_TREE_ROUNDS; round++) {
         t->grown = false;
-        if (process_each(process_tree_look, t, err) < 0)
+        if (process_walk(process_read_place, process_tree_look, t, NULL, err) < 0)
             return -1;
         for (; signalled < t->n; signalled++)
             kill(t->pids[signalled], signo);

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct err;
+#include "base/err.h"
 
 enum {
     PROCESS_CMDLINE_BYTES = 32768, /* longer ones are cut; ours are far below */
@@ -29,7 +29,7 @@ struct process_info {
     char cmdline[PROCESS_CMDLINE_BYTES]; /* NUL-terminated strings, one after another */
 };
 
-/* Id of this boot of the host: pids mean something only within one. */
+/* Id of this boot of the host: pids mean something only within one. Read once; any thread. */
 int process_boot_id(char id[PROCESS_BOOT_ID_BYTES], struct err *err);
 /* ERR_NOT_FOUND: there is no such process (or it is a zombie). */
 int process_read(pid_t pid, struct process_info *info, struct err *err);
@@ -42,14 +42,21 @@ bool process_has_arg(const struct process_info *info, const char *arg);
 /* The argument behind the one that equals option, or NULL. Borrowed. */
 const char *process_arg_after(const struct process_info *info, const char *option);
 
-/* Calls look for every live process of our own user until it returns false. -1 when /proc could not
- * be read whole: what was not seen may exist. */
-int process_each(bool (*look)(void *arg, const struct process_info *info), void *arg,
-                 struct err *err);
+/* Processes of our own user that could not be looked at. */
+struct process_unread {
+    size_t n;
+    struct err first; /* which, and why */
+};
 
-/* The process that match recognises: hint_pid first where it is not 0, then all. On success *pidfd
- * (the caller's) and *info belong together. ERR_NOT_FOUND: there certainly is none. */
-int process_find(pid_t hint_pid, uint64_t hint_start_time,
+/* Calls look for every live process of our own user until it returns false. One that cannot be read
+ * is counted and passed over: whether it may be the one that is sought is the caller's to judge. -1
+ * when processes could not be listed, or files or memory ran out. */
+int process_each(bool (*look)(void *arg, const struct process_info *info), void *arg,
+                 struct process_unread *unread, struct err *err);
+
+/* Process pid, if it is our user's, began at start_time (0: whenever) and match recognises it. On
+ * success *pidfd (the caller's) and *info belong together. ERR_NOT_FOUND: it certainly is not. */
+int process_hold(pid_t pid, uint64_t start_time,
                  bool (*match)(void *arg, const struct process_info *info), void *arg, int *pidfd,
                  struct process_info *info, struct err *err);
 
@@ -66,6 +73,9 @@ struct process_exit {
     int code;   /* exit code, or -1 */
     int signo;  /* signal that ended it, or 0 */
 };
+
+/* For tests: from now on this process cannot be read, as if the host forbade it; 0: none. */
+void process_hide(pid_t pid);
 
 /* After process_gone: takes the exit status and the zombie where it is our child. */
 void process_reap(int pidfd, struct process_exit *how);

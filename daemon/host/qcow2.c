@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/fs.h"
 #include "daemon/host/run.h"
 
 enum {
@@ -29,9 +30,9 @@ static uint64_t qcow2_get(const uint8_t *at, int n)
 
 int qcow2_read(const char *path, struct qcow2_info *info, struct err *err)
 {
-    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    auto_fd int fd = fs_open_file(path, O_RDONLY, 0, err);
     if (fd < 0)
-        return err_sys(err, errno, "cannot open %s", path);
+        return -1;
     uint8_t h[QCOW2_HEADER_BYTES];
     ssize_t n = pread(fd, h, sizeof(h), 0);
     if (n < 0)
@@ -112,6 +113,28 @@ static int qcow2_grow(const char *path, uint64_t bytes, int cancel_fd, struct er
     return 0;
 }
 
+/* The same file of the same folder, ID/root.raw, elsewhere. */
+static bool qcow2_is_moved(const char *stored, const char *backing)
+{
+    const char *at = strrchr(backing, '/');
+    while (at && at > backing && at[-1] != '/')
+        at--;
+    size_t n = strlen(stored), len = at ? strlen(at) : 0;
+    return len > 0 && n > len && stored[n - len - 1] == '/' && strcmp(stored + n - len, at) == 0;
+}
+
+/* Writes another name into the header, nothing else. */
+static int qcow2_rename_backing(const char *path, const char *backing, bool backing_raw,
+                                int cancel_fd, struct err *err)
+{
+    const char *argv[] = {"qemu-img", "rebase", "-q",    "-u", "-f",
+                          "qcow2",    "-b",     backing, "-F", backing_raw ? "raw" : "qcow2",
+                          path,       NULL};
+    if (run_checked(argv, QCOW2_TOOL_DEADLINE_MS, cancel_fd, err) < 0)
+        return err_wrap(err, "cannot tell %s where its image is now", path);
+    return 0;
+}
+
 int qcow2_make_overlay(const char *path, const char *backing, bool backing_raw,
                        uint64_t virtual_bytes, int cancel_fd, struct err *err)
 {
@@ -129,7 +152,10 @@ int qcow2_make_overlay(const char *path, const char *backing, bool backing_raw,
                             cancel_fd, err);
     if (qcow2_read(path, &info, err) < 0)
         return err_wrap(err, "what is there is not ours to replace");
-    if (strcmp(info.backing, backing) != 0)
+    if (strcmp(info.backing, backing) != 0 && qcow2_is_moved(info.backing, backing)) {
+        if (qcow2_rename_backing(path, backing, backing_raw, cancel_fd, err) < 0)
+            return -1;
+    } else if (strcmp(info.backing, backing) != 0)
         return err_set(err, ERR_PRECONDITION, "%s is an overlay of %s, not of %s", path,
                        info.backing[0] ? info.backing : "nothing", backing);
     if (virtual_bytes && virtual_bytes < info.virtual_bytes)

@@ -14,7 +14,7 @@
 #include "daemon/service/view.h"
 #include "rpc/wire/call.h"
 
-enum { TOKEN_TTL_MS = 3600 * 1000, NAMES_MAX = 64 };
+enum { TOKEN_TTL_MS = 3600 * 1000 };
 
 /* What waits for the disk. */
 struct pending {
@@ -41,7 +41,7 @@ static struct pending *pending_new(struct core *core, struct rpc_call *call)
 static void pending_free(struct pending *p)
 {
     rpc_call_unref(p->call);
-    free(p->certificate.der);
+    pki_certificate_done(&p->certificate);
     free(p);
 }
 
@@ -49,7 +49,6 @@ static void pending_free(struct pending *p)
 static void pending_refuse(struct pending *p, const struct err *err)
 {
     rpc_call_finish(p->call, err);
-    p->certificate.der = NULL;
     pending_free(p);
 }
 
@@ -99,28 +98,42 @@ static void handle_who_am_i(void *self, struct rpc_call *call,
     banger_v1_auth_service_who_am_i_reply(call, identity);
 }
 
-static void handle_init(void *self, struct rpc_call *call,
-                        const Banger__V1__InitAuthRequest *request)
+static void certificates_made(void *arg, const struct err *err)
 {
-    struct core *core = self;
-    struct err err = ERR_INIT;
+    struct pending *p = arg;
+    struct err own = ERR_INIT;
     uint8_t hash[PKI_HASH_BYTES];
-    char text[2 * PKI_HASH_BYTES + 1];
-    int rv = request->n_names > NAMES_MAX
-                 ? err_set(&err, ERR_INVALID, "more than %d names", NAMES_MAX)
-                 : access_init(core, (const char *const *)request->names, request->n_names,
-                               request->listen, &err);
-    if (rv < 0) {
-        rpc_call_finish(call, &err);
+    char text[2 * PKI_HASH_BYTES + 1] = "";
+    if (!err && !access_pki(p->core)) {
+        err_set(&own, ERR_PRECONDITION, "the site's own authority is in use, and none of ours");
+        err = &own;
+    }
+    if (err) {
+        rpc_call_finish(p->call, err);
+        pending_free(p);
         return;
     }
-    pki_ca_hash(access_pki(core), hash);
+    struct access_status status;
+    access_status(p->core, &status);
+    pki_ca_hash(access_pki(p->core), hash);
     for (size_t i = 0; i < sizeof(hash); i++)
         snprintf(text + 2 * i, 3, "%02x", hash[i]);
     Banger__V1__InitAuthResponse response = BANGER__V1__INIT_AUTH_RESPONSE__INIT;
     response.ca_sha256 = text;
-    response.listen = (char *)access_address(core);
-    banger_v1_auth_service_init_auth_reply(call, &response);
+    response.listen = (char *)status.address;
+    response.problem = (char *)status.problem;
+    banger_v1_auth_service_init_auth_reply(p->call, &response);
+    pending_free(p);
+}
+
+static void handle_init(void *self, struct rpc_call *call,
+                        const Banger__V1__InitAuthRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct pending *p = pending_new(self, call);
+    if (p && access_init(self, (const char *const *)request->names, request->n_names,
+                         request->listen, certificates_made, p, &err) < 0)
+        pending_refuse(p, &err);
 }
 
 static void token_stored(void *arg, const struct err *err)
@@ -158,15 +171,10 @@ static void handle_create_token(void *self, struct rpc_call *call,
 static void certificate_stored(void *arg, const struct err *err)
 {
     struct pending *p = arg;
-    struct err own = ERR_INIT;
-    uint8_t *ca = NULL;
-    size_t ca_len = 0;
-    if (!err && pki_ca_der(access_pki(p->core), &ca, &ca_len, &own) < 0)
-        err = &own;
     if (err) {
         rpc_call_finish(p->call, err);
     } else {
-        ProtobufCBinaryData chain = {ca_len, ca};
+        ProtobufCBinaryData chain = {p->certificate.ca_der_len, p->certificate.ca_der};
         Banger__V1__EnrollResponse response = BANGER__V1__ENROLL_RESPONSE__INIT;
         response.certificate_der =
             (ProtobufCBinaryData){p->certificate.der_len, p->certificate.der};
@@ -174,7 +182,6 @@ static void certificate_stored(void *arg, const struct err *err)
         response.chain_der = &chain;
         rpc_call_reply(p->call, &response.base);
     }
-    free(ca);
     pending_free(p);
 }
 

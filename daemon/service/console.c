@@ -1,6 +1,8 @@
 /* VMService.ReadConsole: the console log from disk, piece by piece on a worker, at the pace of the
  * client. The log is two files at most, PATH.1 and PATH (see daemon/vmm/console.h); a reader
- * follows from one to the next and starts anew with PATH when that was replaced under it. */
+ * follows from one to the next and starts anew with PATH when that was replaced under it. At the
+ * end it is woken by whoever writes the log (daemon/vmm/console_watch.h); one that does not follow
+ * waits there for what the guest had said when the call came. */
 #include "daemon/service/vm.h"
 
 #include <errno.h>
@@ -12,27 +14,32 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fs.h"
 #include "daemon/core/core.h"
 #include "daemon/core/vm.h"
 #include "daemon/service/request.h"
 #include "daemon/service/service.h"
+#include "daemon/vmm/console_watch.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
 
 enum {
     PIECE_BYTES = 32 * 1024,
-    LOOK_AGAIN_MS = 200,
-    READERS_MAX = 128, /* each holds a piece, and asks the workers again and again */
+    FRESH_MS = 1000,   /* for the VMM to hand out the guest's latest words */
+    READERS_MAX = 128, /* each holds a piece, and keeps workers busy */
 };
 
 struct console_reader {
     struct core *core;
     struct rpc_call *call; /* counted */
     struct job job;
-    struct timer again;
+    struct console_watch watch;
+    struct vm_watch vm_watch;
+    struct timer fresh; /* runs while the log lacks what the guest has said by now */
     bool working, closed, follow;
-    bool last_look; /* the VM is gone: what is there now is all */
-    char vm_id[ID_BYTES], path[PATH_BYTES];
+    bool news;            /* since the latest piece was asked for */
+    bool gone, last_look; /* the VM is: what is there now is all */
+    char path[PATH_BYTES];
     int fd;        /* the file being read, -1 before the first */
     bool current;  /* it is PATH, not PATH.1 */
     uint64_t tail; /* bytes still to skip to, from the end; 0: everything */
@@ -45,12 +52,13 @@ static void reader_free(struct console_reader *r)
 {
     if (r->fd >= 0)
         close(r->fd);
-    timer_done(&r->again);
+    console_unwatch(&r->watch);
+    if (r->vm_watch.vm)
+        vm_use_end(r->vm_watch.vm);
+    vm_unwatch(&r->vm_watch);
+    timer_done(&r->fresh);
     rpc_call_unref(r->call);
     r->core->n_console_readers--;
-    struct vm_entry *e = vm_find_id(r->core, r->vm_id);
-    if (e)
-        vm_use_end(e);
     free(r);
 }
 
@@ -66,7 +74,7 @@ static void open_first(struct console_reader *r)
     r->current = !has_old || skip >= (uint64_t)st_old.st_size;
     if (has_old && r->current)
         skip -= (uint64_t)st_old.st_size;
-    r->fd = open(r->current ? r->path : old, O_RDONLY | O_CLOEXEC);
+    r->fd = fs_open_own(r->current ? r->path : old, O_RDONLY, 0, NULL);
     if (r->fd >= 0)
         lseek(r->fd, (off_t)skip, SEEK_SET);
 }
@@ -78,7 +86,7 @@ static bool open_next(struct console_reader *r)
     if (r->fd >= 0 && r->current && fstat(r->fd, &mine) == 0 && stat(r->path, &named) == 0 &&
         mine.st_ino == named.st_ino)
         return false;
-    int fd = open(r->path, O_RDONLY | O_CLOEXEC);
+    int fd = fs_open_own(r->path, O_RDONLY, 0, NULL);
     if (fd < 0)
         return false;
     if (r->fd >= 0)
@@ -120,15 +128,14 @@ static void send_piece(struct console_reader *r)
 /* Nothing more now. A VM that is gone writes no more, but may have since the last look. */
 static void wait_for_more(struct console_reader *r)
 {
-    bool gone = !vm_find_id(r->core, r->vm_id);
-    if (!r->follow || r->last_look) {
+    if (r->news) {
+        pump(r);
+    } else if (r->last_look || (!r->follow && !timer_pending(&r->fresh))) {
         rpc_call_finish(r->call, NULL);
-    } else if (gone) {
+    } else if (r->gone) {
         r->last_look = true;
         pump(r);
-    } else {
-        timer_start(&r->again, LOOK_AGAIN_MS);
-    }
+    } /* else there will be news */
 }
 
 static void piece_done(struct job *job)
@@ -155,25 +162,42 @@ static void pump(struct console_reader *r)
     struct err err = ERR_INIT;
     if (r->working || r->closed || rpc_call_is_over(r->call) || !rpc_call_writable(r->call))
         return;
+    r->news = false;
     r->job.run = read_piece;
     r->job.done = piece_done;
-    if (workers_submit(r->core->workers, &r->job, &err) < 0)
+    if (workers_submit(r->core->quick, &r->job, &err) < 0)
         rpc_call_finish(r->call, &err);
     else
         r->working = true;
 }
 
-static void look_again(void *arg)
+static void take_news(void *arg, bool fresh)
 {
-    pump(arg);
+    struct console_reader *r = arg;
+    r->news = true;
+    if (fresh)
+        timer_stop(&r->fresh);
+    pump(r);
+}
+
+static void waited_enough(void *arg)
+{
+    take_news(arg, true);
+}
+
+static void vm_changed(void *arg, struct vm_entry *vm)
+{
+    struct console_reader *r = arg;
+    if (!vm->removed)
+        return;
+    r->gone = true;
+    take_news(r, true);
 }
 
 static void became_writable(void *arg, struct rpc_call *call)
 {
     (void)call;
-    struct console_reader *r = arg;
-    if (!timer_pending(&r->again))
-        pump(r);
+    pump(arg);
 }
 
 static void call_closed(void *arg, struct rpc_call *call, const struct err *status)
@@ -182,7 +206,7 @@ static void call_closed(void *arg, struct rpc_call *call, const struct err *stat
     (void)status;
     struct console_reader *r = arg;
     r->closed = true;
-    timer_stop(&r->again);
+    timer_stop(&r->fresh);
     if (!r->working)
         reader_free(r);
 }
@@ -204,7 +228,7 @@ void vm_service_read_console(void *self, struct rpc_call *call,
         return;
     }
     struct console_reader *r = calloc(1, sizeof(*r));
-    if (!r || timer_init(&r->again, core->loop, look_again, r) < 0) {
+    if (!r || timer_init(&r->fresh, core->loop, waited_enough, r) < 0) {
         free(r);
         service_out_of_memory(call);
         return;
@@ -212,12 +236,14 @@ void vm_service_read_console(void *self, struct rpc_call *call,
     r->core = core;
     core->n_console_readers++;
     vm_use_begin(e);
-    memcpy(r->vm_id, e->vm.id, sizeof(r->vm_id));
     r->call = rpc_call_ref(call);
     r->follow = request->follow;
     r->tail = request->tail_bytes;
     r->fd = -1;
     snprintf(r->path, sizeof(r->path), "%s", e->vm.runtime.log_path);
     rpc_call_set_events(call, &events, r);
+    vm_watch(e, &r->vm_watch, vm_changed, r);
+    if (console_watch(core->vmm_host, &r->watch, r->path, take_news, r))
+        timer_start(&r->fresh, FRESH_MS);
     pump(r);
 }

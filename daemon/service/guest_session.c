@@ -35,9 +35,12 @@ int session_service_view(struct session_view *view, struct rpc_call *call,
                          const struct session_entry *e)
 {
     const struct vm_entry *vm = vm_find_id(e->core, e->session.vm_id);
-    if (session_view_fill(view, &e->session, vm ? vm->vm.name : NULL, e->writer != NULL,
-                          e->n_attached) == 0)
+    const struct vm *shown = vm ? vm_shown(vm) : NULL;
+    if (session_view_fill(view, session_shown(e), shown ? shown->name : NULL, e->writer != NULL,
+                          e->n_attached) == 0) {
+        view->session.writer_generation = session_writer_generation(e);
         return 0;
+    }
     service_out_of_memory(call);
     return -1;
 }
@@ -126,7 +129,8 @@ static void handle_list(void *self, struct rpc_call *call,
     for (size_t i = session_order_after(core, page.after_ns, page.after_id);
          (e = session_at(core, i)); i++) {
         struct session_view view;
-        if (!is_wanted(request, states, &e->session, vm) ||
+        const struct session *shown = session_shown(e);
+        if (!shown || !is_wanted(request, states, shown, vm) ||
             !scope_has_vm_id(core, scope, e->session.vm_id))
             continue;
         if (page_is_cut(&page))
@@ -160,12 +164,15 @@ static void end_wait_free(struct end_wait *w)
 static void end_wait_look(void *arg, struct session_entry *e)
 {
     struct end_wait *w = arg;
-    if (!session_is_terminal(e->session.state) && !e->removed)
-        return;
     struct err err = ERR_INIT;
-    err_set(&err, ERR_NOT_FOUND, "session %s was deleted", e->session.id);
-    err_tag(&err, "SESSION_NOT_FOUND", "session/%s", e->session.id);
-    if (session_is_terminal(e->session.state))
+    bool ended = session_is_terminal(session_shown(e)->state);
+    if (!ended && !e->removed && session_check_end(e, &err) == 0)
+        return;
+    if (e->removed) {
+        err_set(&err, ERR_NOT_FOUND, "session %s was deleted", e->session.id);
+        err_tag(&err, "SESSION_NOT_FOUND", "session/%s", e->session.id);
+    }
+    if (ended)
         session_service_reply(w->call, e);
     else
         rpc_call_finish(w->call, &err);

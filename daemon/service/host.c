@@ -3,10 +3,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "banger/v1/host.server.rpc.h"
 #include "base/err.h"
+#include "daemon/core/access.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
 #include "daemon/core/host_info.h"
@@ -14,6 +15,7 @@
 #include "daemon/core/host_settings.h"
 #include "daemon/service/view.h"
 #include "daemon/store/store.h"
+#include "daemon/service/worker_call.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/server.h"
 #include "rpc/wire/call.h"
@@ -27,7 +29,7 @@ static void fill_capacity(Banger__V1__Capacity *m, const struct host_capacity *c
     m->vms = c->vms;
 }
 
-static void reply_host(struct core *core, struct rpc_call *call,
+static void reply_host(struct core *core, struct rpc_call *call, struct host_facts *facts,
                        void (*reply)(struct rpc_call *, const Banger__V1__Host *))
 {
     Banger__V1__Host host = BANGER__V1__HOST__INIT;
@@ -35,11 +37,9 @@ static void reply_host(struct core *core, struct rpc_call *call,
     Banger__V1__DriverInfo drivers[HOST_DRIVERS_MAX], *list[HOST_DRIVERS_MAX];
     Google__Protobuf__Timestamp started;
     struct host_capacity c;
-    char hostname[256] = "";
-    gethostname(hostname, sizeof(hostname) - 1);
-    host_capacity_total(core, &c);
+    host_capacity_total(core, facts, &c);
     fill_capacity(&total, &c);
-    host_capacity_used(core, &c);
+    host_capacity_used(core, facts, &c);
     fill_capacity(&used, &c);
     const struct host_info *info = core->host_info;
     for (size_t i = 0; i < info->n_drivers; i++) {
@@ -53,7 +53,7 @@ static void reply_host(struct core *core, struct rpc_call *call,
         list[i] = &drivers[i];
     }
     host.id = (char *)event_epoch(core);
-    host.hostname = hostname;
+    host.hostname = facts->hostname;
     host.version = (char *)core->config.version;
     host.state_dir = core->config.state_dir;
     host.total = &total;
@@ -62,19 +62,47 @@ static void reply_host(struct core *core, struct rpc_call *call,
     host.drivers = list;
     host.draining = core->settings.draining;
     host.started = view_time(&started, info->started_ns);
-    host.memory_rss_bytes = host_own_rss_bytes();
+    host.memory_rss_bytes = facts->rss_bytes;
     host.connections = (uint32_t)rpc_server_connections(core->rpc_server);
     host.default_driver = core->config.default_driver;
     recover_count(core, &host.unlisted, &host.set_aside);
+    struct access_status tcp;
+    access_status(core, &tcp);
+    host.listen = (char *)tcp.address;
+    host.listen_problem = (char *)tcp.problem;
     struct store_view store;
     host.store = view_store(&store, store_health(core->store));
     reply(call, &host);
 }
 
+static void gather(void *data)
+{
+    host_facts_gather(data);
+}
+
+/* The facts are looked up on a worker, then reply gets them. */
+static void with_facts(struct core *core, struct rpc_call *call,
+                       void (*reply)(struct core *core, struct rpc_call *call, void *facts))
+{
+    struct host_facts facts = {.cpus = 0};
+    memcpy(facts.state_dir, core->config.state_dir, sizeof(facts.state_dir));
+    worker_call_start(core, call, &facts, sizeof(facts), gather, reply);
+}
+
+static void reply_get(struct core *core, struct rpc_call *call, void *facts)
+{
+    reply_host(core, call, facts, banger_v1_host_service_get_host_reply);
+}
+
+static void reply_draining(struct core *core, struct rpc_call *call, void *facts)
+{
+    reply_host(core, call, facts, banger_v1_host_service_set_draining_reply);
+}
+
 static void handle_get(void *self, struct rpc_call *call, const Banger__V1__GetHostRequest *request)
 {
     (void)request;
-    reply_host(self, call, banger_v1_host_service_get_host_reply);
+    with_facts(self, call, reply_get);
 }
 
 struct draining {
@@ -88,7 +116,7 @@ static void draining_set(void *arg, const struct err *err)
     if (err)
         rpc_call_finish(d->call, err);
     else if (d->core->operations) /* else the daemon has closed: nobody hears */
-        reply_host(d->core, d->call, banger_v1_host_service_set_draining_reply);
+        with_facts(d->core, d->call, reply_draining);
     rpc_call_unref(d->call);
     free(d);
 }
@@ -105,14 +133,11 @@ static void handle_set_draining(void *self, struct rpc_call *call,
     host_set_draining(self, request->draining, draining_set, d);
 }
 
-static void handle_diagnose(void *self, struct rpc_call *call,
-                            const Banger__V1__DiagnoseRequest *request)
+static void reply_diagnose(struct core *core, struct rpc_call *call, void *facts)
 {
-    (void)request;
-    struct core *core = self;
     struct host_check checks[HOST_CHECKS_MAX];
     Banger__V1__Check messages[HOST_CHECKS_MAX], *list[HOST_CHECKS_MAX];
-    size_t n = host_diagnose(core, core->host_info, checks);
+    size_t n = host_diagnose(core, core->host_info, facts, checks);
     for (size_t i = 0; i < n; i++) {
         banger__v1__check__init(&messages[i]);
         messages[i].name = (char *)checks[i].name;
@@ -125,6 +150,13 @@ static void handle_diagnose(void *self, struct rpc_call *call,
     response.n_checks = n;
     response.checks = list;
     banger_v1_host_service_diagnose_reply(call, &response);
+}
+
+static void handle_diagnose(void *self, struct rpc_call *call,
+                            const Banger__V1__DiagnoseRequest *request)
+{
+    (void)request;
+    with_facts(self, call, reply_diagnose);
 }
 
 static void handle_shutdown(void *self, struct rpc_call *call,

@@ -1,7 +1,8 @@
 /* GuestSessionService.ReadLogs: output so far, or followed to its end, by bytes or by lines.
  *
- * The last N lines are found in a first pass over what is kept, which remembers where the latest
- * N + 1 lines begin and nothing else; the second pass reads from there. */
+ * The last N lines are looked for by the agent, from the end. An agent that cannot (or where the
+ * lines are to be counted in a part of the output only) has all of it sent in a first pass, which
+ * remembers where the latest N lines begin and nothing else; the second pass reads from there. */
 #include "daemon/service/guest_session.h"
 
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "daemon/core/attach.h"
 #include "daemon/core/core.h"
 #include "daemon/core/session.h"
+#include "daemon/core/vm.h"
 #include "daemon/service/service.h"
 
 enum { CREDIT_BYTES = 256 * 1024, TAIL_LINES_MAX = 100000 };
@@ -29,7 +31,7 @@ struct log_reader {
     struct attach *attach;
     struct attach_options options;
     bool follow;
-    uint32_t tail_lines; /* > 0: the first pass is under way */
+    uint32_t tail_lines; /* > 0: a first pass is under way */
     struct line_starts lines[2];
     uint32_t owed_bytes;
     bool over;
@@ -223,6 +225,20 @@ static struct agent_start start_of(bool skip, uint64_t tail_bytes, uint64_t from
     return (struct agent_start){AGENT_FROM_OFFSET, from};
 }
 
+static bool agent_finds_lines(const struct log_reader *r,
+                              const Banger__V1__ReadLogsRequest *request)
+{
+    const struct vm_entry *vm = vm_find_id(r->core, r->session->session.vm_id);
+    bool all = request->tail_bytes == 0 && request->from_stdout == 0 && request->from_stderr == 0;
+    return all && vm && vm->agent && agent_client_hello(vm->agent)->tail_lines;
+}
+
+static void start_at_tail(struct agent_start *start, uint32_t lines)
+{
+    if (start->at != AGENT_SKIP)
+        *start = (struct agent_start){AGENT_FROM_TAIL_LINES, lines};
+}
+
 static int reader_prepare(struct log_reader *r, const Banger__V1__ReadLogsRequest *request,
                           struct err *err)
 {
@@ -237,6 +253,11 @@ static int reader_prepare(struct log_reader *r, const Banger__V1__ReadLogsReques
     if (request->tail_lines > TAIL_LINES_MAX)
         return err_set(err, ERR_INVALID, "tail_lines is %u, at most %d are allowed",
                        request->tail_lines, TAIL_LINES_MAX);
+    if (r->tail_lines > 0 && agent_finds_lines(r, request)) {
+        start_at_tail(&r->options.from_stdout, r->tail_lines);
+        start_at_tail(&r->options.from_stderr, r->tail_lines);
+        r->tail_lines = 0;
+    }
     for (int i = 0; i < 2 && r->tail_lines > 0; i++) {
         r->lines[i].fresh = true;
         r->lines[i].at = calloc(r->tail_lines, sizeof(*r->lines[i].at));

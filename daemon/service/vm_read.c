@@ -1,4 +1,5 @@
-/* VMService: what only looks. Answered from memory: no VM can hold these up. */
+/* VMService: what only looks. Answered from memory, so that no VM can hold these up, but for what
+ * the kernel counts of a VM's process. */
 #include "daemon/service/vm.h"
 
 #include <inttypes.h>
@@ -18,6 +19,7 @@
 #include "daemon/service/request.h"
 #include "daemon/service/service.h"
 #include "daemon/service/view.h"
+#include "daemon/service/worker_call.h"
 
 /* Of what is on disk (vm_shown), as all that is told of a record. */
 static void fill_view(struct vm_view *view, const struct vm_entry *e)
@@ -115,23 +117,45 @@ static uint64_t proc_cpu_ns(pid_t pid)
     return (user + kernel) * (1000000000 / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
+struct stats {
+    pid_t pid; /* 0: it does not run */
+    int64_t started_ns;
+    uint64_t cpu_ns, rss_bytes, read_bytes, written_bytes;
+};
+
+static void stats_look(void *data)
+{
+    struct stats *s = data;
+    if (s->pid <= 0)
+        return;
+    s->cpu_ns = proc_cpu_ns(s->pid);
+    s->rss_bytes = proc_value(s->pid, "status", "VmRSS:") << 10;
+    s->read_bytes = proc_value(s->pid, "io", "\nread_bytes:");
+    s->written_bytes = proc_value(s->pid, "io", "\nwrite_bytes:");
+}
+
+static void stats_reply(struct core *core, struct rpc_call *call, void *data)
+{
+    (void)core;
+    const struct stats *s = data;
+    Banger__V1__VMStats stats = BANGER__V1__VMSTATS__INIT;
+    stats.cpu_ns = s->cpu_ns;
+    stats.memory_rss_bytes = s->rss_bytes;
+    stats.disk_read_bytes = s->read_bytes;
+    stats.disk_written_bytes = s->written_bytes;
+    int64_t up_ns = s->pid > 0 && s->started_ns ? clock_real_ns() - s->started_ns : 0;
+    stats.uptime_ms = up_ns > 0 ? (uint64_t)up_ns / 1000000 : 0; /* the clock may be set back */
+    banger_v1_vm_service_get_vm_stats_reply(call, &stats);
+}
+
 void vm_service_get_stats(void *self, struct rpc_call *call,
                           const Banger__V1__GetVMStatsRequest *request)
 {
     struct vm_entry *e = request_find_vm(self, call, request->vm);
     if (!e)
         return;
-    Banger__V1__VMStats stats = BANGER__V1__VMSTATS__INIT;
-    pid_t pid = e->handles.pid;
-    if (pid > 0) {
-        stats.cpu_ns = proc_cpu_ns(pid);
-        stats.memory_rss_bytes = proc_value(pid, "status", "VmRSS:") << 10;
-        stats.disk_read_bytes = proc_value(pid, "io", "\nread_bytes:");
-        stats.disk_written_bytes = proc_value(pid, "io", "\nwrite_bytes:");
-        int64_t up_ns = e->vm.started_ns ? clock_real_ns() - e->vm.started_ns : 0;
-        stats.uptime_ms = up_ns > 0 ? (uint64_t)up_ns / 1000000 : 0; /* the clock may be set back */
-    }
-    banger_v1_vm_service_get_vm_stats_reply(call, &stats);
+    struct stats s = {.pid = e->handles.pid, .started_ns = e->vm.started_ns};
+    worker_call_start(self, call, &s, sizeof(s), stats_look, stats_reply);
 }
 
 void vm_service_check_health(void *self, struct rpc_call *call,

@@ -222,9 +222,10 @@ static void finish_batch(struct job *job)
     struct list finished;
     list_init(&finished);
     move_all(&s->batch, &finished);
+    const struct list *first = list_first(&finished);
     if (s->broken)
         set_state(s, STORE_BROKEN,
-                  &container_of(list_first(&finished), struct store_txn, link)->err);
+                  first ? &container_of(first, struct store_txn, link)->err : &s->health.err);
     else
         set_state(s, STORE_WRITABLE, NULL);
     backup_changed(s->backup);
@@ -236,9 +237,12 @@ static void finish_batch(struct job *job)
     }
 }
 
+/* While the disk refuses an empty one is tried, too: what was only proposed has been given up, and
+ * nothing else may be waiting to find out that it writes again. */
 static void start_batch(struct store *s)
 {
-    if (s->running || list_empty(&s->waiting) || !s->worker || s->health.state == STORE_BROKEN)
+    bool wanted = !list_empty(&s->waiting) || s->health.state == STORE_RETRYING;
+    if (s->running || !wanted || !s->worker || s->health.state == STORE_BROKEN)
         return;
     move_all(&s->waiting, &s->batch);
     s->running = true;

@@ -11,11 +11,15 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "daemon/vmm/console_watch.h"
+#include "daemon/vmm/vmm.h"
+#include "base/fs.h"
 #include "rpc/event/worker.h"
 
 struct console_job {
     struct job job;
     struct console *console; /* NULL: gone meanwhile */
+    struct vmm_host *host;
     char path[PATH_BYTES];
     size_t len;
     uint8_t data[];
@@ -24,7 +28,7 @@ struct console_job {
 static void console_write(struct job *job)
 {
     struct console_job *j = container_of(job, struct console_job, job);
-    auto_fd int fd = open(j->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    auto_fd int fd = fs_open_own(j->path, O_WRONLY | O_APPEND | O_CREAT, 0600, NULL);
     size_t done = 0;
     while (fd >= 0 && done < j->len) {
         ssize_t n = write(fd, j->data + done, j->len - done);
@@ -47,11 +51,15 @@ static void console_written(struct job *job)
 {
     struct console_job *j = container_of(job, struct console_job, job);
     struct console *c = j->console;
-    free(j);
+    bool fresh = false;
     if (c) {
         c->job = NULL;
         console_flush(c);
+        fresh = c->fresh_due && !c->job;
+        c->fresh_due &= !fresh;
     }
+    console_tell(j->host, j->path, fresh);
+    free(j);
 }
 
 static void console_flush(struct console *c)
@@ -64,10 +72,11 @@ static void console_flush(struct console *c)
         return; /* with the next append */
     j->job = (struct job){.run = console_write, .done = console_written};
     j->console = c;
+    j->host = c->host;
     memcpy(j->path, c->path, sizeof(j->path));
     j->len = len;
     memcpy(j->data, buf_data(&c->pending), len);
-    if (workers_submit(c->workers, &j->job, NULL) < 0) {
+    if (workers_submit(c->host->quick, &j->job, NULL) < 0) {
         free(j);
         return;
     }
@@ -75,17 +84,35 @@ static void console_flush(struct console *c)
     c->job = j;
 }
 
-void console_init(struct console *c, struct workers *workers, const char *path)
+void console_init(struct console *c, struct vmm_host *host, const char *path)
 {
-    *c = (struct console){.workers = workers};
+    *c = (struct console){.host = host};
     snprintf(c->path, sizeof(c->path), "%s", path);
     buf_init(&c->pending, CONSOLE_PENDING_BYTES);
+    list_init(&c->link);
+    console_register(c);
+}
+
+void console_set_refresh(struct console *c, bool (*refresh)(void *arg), void *arg)
+{
+    c->refresh = refresh;
+    c->refresh_arg = arg;
+}
+
+void console_is_fresh(struct console *c)
+{
+    c->fresh_due = c->job != NULL;
+    if (!c->job)
+        console_tell(c->host, c->path, true);
 }
 
 void console_done(struct console *c)
 {
+    if (!c->host)
+        return;
     if (c->job)
         c->job->console = NULL;
+    console_unregister(c);
     buf_done(&c->pending);
 }
 

@@ -41,6 +41,7 @@ struct fault_call {
     bool forwarded; /* the inner machine has it */
     int64_t grace_ms;
     struct vm_handles hint;
+    bool hinted;
 };
 
 struct fault_machine {
@@ -74,7 +75,7 @@ static void fault_forward(void *arg)
         vmm_start(inner, fault_inner_done, c);
         break;
     case FAULT_ADOPT:
-        vmm_adopt(inner, &c->hint, fault_inner_done, c);
+        vmm_adopt(inner, c->hinted ? &c->hint : NULL, fault_inner_done, c);
         break;
     case FAULT_STOP:
         vmm_stop(inner, c->grace_ms, fault_inner_done, c);
@@ -146,7 +147,8 @@ static void fault_start(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 static void fault_adopt(struct vmm_machine *m, const struct vm_handles *hint, vmm_done_fn *done,
                         void *arg)
 {
-    fault_of(m)->main.hint = *hint;
+    fault_of(m)->main.hinted = hint != NULL;
+    fault_of(m)->main.hint = hint ? *hint : (struct vm_handles){0};
     fault_begin(&fault_of(m)->main, FAULT_ADOPT, done, arg);
 }
 

@@ -8,7 +8,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +15,6 @@
 
 #include "base/log.h"
 #include "daemon/vmm/monitor_job.h"
-#include "rpc/event/child.h"
 
 static struct monitor *monitor_of(struct vmm_machine *m)
 {
@@ -143,7 +141,7 @@ static void monitor_explain_start(struct monitor *mon, const struct process_exit
 static void monitor_clean(struct monitor *mon)
 {
     struct err err = ERR_INIT;
-    if (monitor_submit(mon, monitor_work_clean, monitor_cleaned, NULL, &err) == 0)
+    if (monitor_submit(mon, MONITOR_FREES, monitor_work_clean, monitor_cleaned, NULL, &err) == 0)
         return;
     log_err(LOG_LEVEL_WARN, mon->machine.config.vm_id, &err, "remains of the monitor stay");
     monitor_settle(mon);
@@ -311,38 +309,21 @@ static void monitor_found(struct monitor *mon, struct monitor_job *j)
 
 /* Starting */
 
-/* child.h starts it; from then on it is watched through our own pidfd, as one that we adopted. */
-static int monitor_spawn(struct monitor *mon, struct monitor_job *j, struct err *err)
+/* The launch job has started the process: it becomes ours. */
+static int monitor_take_launched(struct monitor *mon, struct monitor_job *j, struct err *err)
 {
-    struct child_spec spec = {
-        .argv = j->launch.args.argv,
-        .cwd = j->config.vm_dir,
-        .stdin_fd = -1,
-        .log_fd = j->log_fd,
-        .detached = true,
-    };
-    struct child *child = child_start(mon->machine.host->loop, &spec, err);
-    if (!child)
-        return -1;
-    mon->pid = child_pid(child);
-    int pidfd = fcntl(child_pidfd(child), F_DUPFD_CLOEXEC, 3);
-    int cause = errno, log_fd = j->log_fd;
-    if (pidfd < 0) {
-        child_kill(child, SIGKILL);
-        mon->pid = 0;
-        return err_sys(err, cause, "cannot watch %s", mon->ops->what); /* it reaps itself */
-    }
-    child_abandon(child);
-    j->log_fd = -1;
-    if (process_start_time(mon->pid, &mon->start_time, err) == 0 &&
-        monitor_watch(mon, pidfd, log_fd, err) == 0)
+    int pidfd = j->pidfd, log_fd = j->log_fd;
+    j->pidfd = j->log_fd = -1;
+    j->launched = false;
+    mon->pid = j->info.pid;
+    mon->start_time = j->info.start_time;
+    buf_reset(&mon->tail);
+    mon->state = MONITOR_STARTING;
+    if (monitor_watch(mon, pidfd, log_fd, err) == 0)
         return 0;
     process_signal(pidfd, SIGKILL, NULL);
-    if (mon->pidfd < 0) {
-        close(pidfd);
-        close(log_fd);
-    }
     monitor_drop_process(mon);
+    mon->state = MONITOR_NONE;
     return -1;
 }
 
@@ -353,27 +334,29 @@ static void monitor_launched(struct monitor *mon, struct monitor_job *j)
         mon->machine.host->kvm_usable = j->launch.kvm_usable;
     }
     struct err err = ERR_INIT;
-    if (mon->killing) { /* look again: the job may have found one that runs */
+    if (mon->killing) {
         monitor_end_aborted(mon);
-        if (monitor_submit(mon, monitor_work_find, monitor_found, NULL, &err) < 0)
+        if (j->launched && monitor_take_launched(mon, j, &err) == 0) {
+            monitor_kill_now(mon);
+            return;
+        }
+        /* Look again: the job may have found one that runs. */
+        if (monitor_submit(mon, MONITOR_FREES, monitor_work_find, monitor_found, NULL, &err) < 0)
             driver_call_end(&mon->kill, &err);
         return;
     }
     err = j->err;
     if (err.code == ERR_NONE) {
-        buf_reset(&mon->tail);
-        mon->state = MONITOR_STARTING;
-        if (monitor_spawn(mon, j, &err) == 0) {
+        if (monitor_take_launched(mon, j, &err) == 0) {
             monitor_wait(mon, MONITOR_READY_MS, monitor_not_ready);
             mon->ops->attach(mon, false);
             return;
         }
-        mon->state = MONITOR_NONE;
     }
     err_wrap(&err, "cannot start vm/%s", j->config.vm_id);
     mon->start_err = err;
     if (err.code == ERR_PRECONDITION || /* it runs: nothing of that is a remain */
-        monitor_submit(mon, monitor_work_clean, monitor_cleaned, NULL, NULL) < 0)
+        monitor_submit(mon, MONITOR_FREES, monitor_work_clean, monitor_cleaned, NULL, NULL) < 0)
         monitor_settle(mon);
 }
 
@@ -385,7 +368,8 @@ void monitor_start(struct vmm_machine *m, vmm_done_fn *done, void *arg)
     err_clear(&mon->start_err);
     if (mon->state != MONITOR_NONE)
         monitor_end_state(&mon->call, "it runs already");
-    else if (monitor_submit(mon, monitor_work_launch, monitor_launched, NULL, &err) < 0)
+    else if (monitor_submit(mon, MONITOR_TAKES, monitor_work_launch, monitor_launched, NULL, &err) <
+             0)
         driver_call_end(&mon->call, &err);
 }
 
@@ -401,7 +385,7 @@ void monitor_adopt(struct vmm_machine *m, const struct vm_handles *hint, vmm_don
         driver_call_end(&mon->call, NULL);
     else if (mon->state != MONITOR_NONE)
         monitor_end_state(&mon->call, "it is just ending");
-    else if (monitor_submit(mon, monitor_work_find, monitor_found, hint, &err) < 0)
+    else if (monitor_submit(mon, MONITOR_FREES, monitor_work_find, monitor_found, hint, &err) < 0)
         driver_call_end(&mon->call, &err);
 }
 
@@ -429,7 +413,8 @@ void monitor_kill(struct vmm_machine *m, vmm_done_fn *done, void *arg)
         /* Its done function sees `killing`, and ends both calls. */
         mon->killing = true;
         monitor_job_cancel(mon->job);
-    } else if (monitor_submit(mon, monitor_work_find, monitor_found, NULL, &err) < 0) {
+    } else if (monitor_submit(mon, MONITOR_FREES, monitor_work_find, monitor_found, NULL, &err) <
+               0) {
         driver_call_end(&mon->kill, &err);
     } else {
         mon->killing = true;
@@ -448,25 +433,25 @@ static void monitor_files_done(struct monitor *mon, struct monitor_job *j)
     mon->killing = false;
 }
 
-static void monitor_files(struct monitor *mon, void (*work)(struct monitor_job *j),
-                          vmm_done_fn *done, void *arg)
+static void monitor_files(struct monitor *mon, enum monitor_job_kind kind,
+                          void (*work)(struct monitor_job *j), vmm_done_fn *done, void *arg)
 {
     struct err err = ERR_INIT;
     driver_call_begin(&mon->call, done, arg);
     if (mon->state != MONITOR_NONE)
         monitor_end_state(&mon->call, "the machine runs: stop it first");
-    else if (monitor_submit(mon, work, monitor_files_done, NULL, &err) < 0)
+    else if (monitor_submit(mon, kind, work, monitor_files_done, NULL, &err) < 0)
         driver_call_end(&mon->call, &err);
 }
 
 void monitor_prepare(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 {
-    monitor_files(monitor_of(m), monitor_work_prepare, done, arg);
+    monitor_files(monitor_of(m), MONITOR_TAKES, monitor_work_prepare, done, arg);
 }
 
 void monitor_discard(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 {
-    monitor_files(monitor_of(m), monitor_work_discard, done, arg);
+    monitor_files(monitor_of(m), MONITOR_FREES, monitor_work_discard, done, arg);
 }
 
 void monitor_get_handles(const struct vmm_machine *m, struct vm_handles *handles)

@@ -4,15 +4,26 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fs.h"
+#include "base/log.h"
+#include "daemon/vmm/census.h"
+#include "rpc/event/child.h"
 
 void monitor_argv_add(struct monitor_argv *a, const char *fmt, ...)
 {
@@ -36,8 +47,22 @@ static void monitor_job_run(struct job *job)
     j->work(j);
 }
 
+/* SIGKILL makes the wait short; what comes after must not find it. */
+static void monitor_undo_launch(struct monitor_job *j)
+{
+    siginfo_t how;
+    process_signal(j->pidfd, SIGKILL, NULL);
+    while (waitid(P_PIDFD, (id_t)j->pidfd, &how, WEXITED) < 0 && errno == EINTR)
+        ;
+    close(j->pidfd);
+    j->pidfd = -1;
+    j->launched = false;
+}
+
 static void monitor_job_free(struct monitor_job *j)
 {
+    if (j->launched) /* and nobody took it: the machine was closed meanwhile */
+        monitor_undo_launch(j);
     if (j->pidfd >= 0)
         close(j->pidfd);
     if (j->log_fd >= 0)
@@ -63,7 +88,8 @@ static void monitor_job_refused(void *arg)
     monitor_job_back(arg);
 }
 
-int monitor_submit(struct monitor *mon, void (*work)(struct monitor_job *j),
+int monitor_submit(struct monitor *mon, enum monitor_job_kind kind,
+                   void (*work)(struct monitor_job *j),
                    void (*done)(struct monitor *mon, struct monitor_job *j),
                    const struct vm_handles *hint, struct err *err)
 {
@@ -77,12 +103,15 @@ int monitor_submit(struct monitor *mon, void (*work)(struct monitor_job *j),
         monitor_job_free(j);
         return -1;
     }
-    j->job = (struct job){.run = monitor_job_run, .done = monitor_job_back};
+    j->job = (struct job){
+        .run = monitor_job_run, .done = monitor_job_back, .frees = kind == MONITOR_FREES};
     j->mon = mon;
     j->ops = mon->ops;
     j->config = mon->machine.config;
+    j->hinted = hint != NULL;
     if (hint)
         j->hint = *hint;
+    j->asked_ns = clock_mono_ns();
     j->work = work;
     j->done = done;
     j->launch.config = &j->config;
@@ -90,7 +119,7 @@ int monitor_submit(struct monitor *mon, void (*work)(struct monitor_job *j),
     j->launch.cancel_fd = j->cancel_fd;
     j->launch.kvm_known = mon->machine.host->kvm_known;
     j->launch.kvm_usable = mon->machine.host->kvm_usable;
-    if (workers_submit(mon->machine.host->workers, &j->job, &j->err) < 0 &&
+    if (workers_submit(mon->machine.host->quick, &j->job, &j->err) < 0 &&
         loop_post(mon->machine.host->loop, monitor_job_refused, &j->job) < 0) {
         if (err)
             *err = j->err;
@@ -106,6 +135,7 @@ void monitor_job_cancel(struct monitor_job *j)
     uint64_t one = 1;
     while (write(j->cancel_fd, &one, sizeof(one)) < 0 && errno == EINTR)
         ;
+    workers_hurry(j->launch.host->quick, &j->job);
 }
 
 void monitor_job_orphan(struct monitor_job *j)
@@ -115,6 +145,16 @@ void monitor_job_orphan(struct monitor_job *j)
 }
 
 /* On the worker */
+
+/* Before what takes time or leaves something: is it still wanted? */
+static bool monitor_job_cancelled(struct monitor_job *j)
+{
+    struct pollfd p = {.fd = j->cancel_fd, .events = POLLIN};
+    if (poll(&p, 1, 0) <= 0)
+        return false;
+    err_set(&j->err, ERR_CANCELLED, "cancelled");
+    return true;
+}
 
 static bool monitor_job_matches(void *arg, const struct process_info *info)
 {
@@ -160,17 +200,89 @@ static int monitor_open_log(struct monitor_job *j, bool make)
 
 void monitor_work_prepare(struct monitor_job *j)
 {
-    if (fs_make_dirs(j->config.vm_dir, 0700, &j->err) == 0)
+    if (!monitor_job_cancelled(j) && fs_make_dirs(j->config.vm_dir, 0700, &j->err) == 0)
         j->ops->prepare(&j->config, j->cancel_fd, &j->err);
+}
+
+/* A launch makes the FIFO before its process, and what cleans up removes these after it: without
+ * any of them there certainly is none, and nobody needs to be asked. */
+static bool monitor_left_something(const struct monitor_job *j)
+{
+    char log[PATH_BYTES];
+    monitor_log_path(&j->config, log);
+    const char *const paths[] = {j->config.api_sock_path, j->config.agent_sock_path, log};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
+        if (paths[i][0] && (access(paths[i], F_OK) == 0 || errno != ENOENT))
+            return true;
+    return false;
+}
+
+static bool monitor_answers(const char *sock_path)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    if (sock_path[0] == '\0' || strlen(sock_path) >= sizeof(addr.sun_path))
+        return false;
+    strcpy(addr.sun_path, sock_path);
+    auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 || errno == EAGAIN;
+}
+
+/* No process that could be looked at is this VM's. One that could not is a stranger's, unless
+ * somebody holds this VM's sockets. */
+static int monitor_judge_unread(const struct monitor_job *j, const struct process_unread *unread,
+                                struct err *err)
+{
+    if (unread->n == 0)
+        return err_set(err, ERR_NOT_FOUND, "no such process");
+    if (monitor_answers(j->config.api_sock_path) || monitor_answers(j->config.agent_sock_path))
+        return err_set(err, ERR_UNAVAILABLE,
+                       "something answers on its socket, and %zu processes cannot be looked at: %s",
+                       unread->n, unread->first.message);
+    log_debug(j->config.vm_id, "taken for strangers: %zu processes that cannot be looked at: %s",
+              unread->n, unread->first.message);
+    return err_set(err, ERR_NOT_FOUND, "no such process");
+}
+
+static int monitor_find_in(struct monitor_job *j, const struct census *c, struct err *err)
+{
+    const struct vmm_found *f = census_find(c, j->config.vm_id);
+    for (; f && f < c->found + c->n && strcmp(f->vm_id, j->config.vm_id) == 0; f++) {
+        struct err why = ERR_INIT;
+        if (process_hold(f->pid, 0, monitor_job_matches, j, &j->pidfd, &j->info, &why) == 0)
+            return 0;
+        if (why.code != ERR_NOT_FOUND) {
+            if (err)
+                *err = why;
+            return -1;
+        }
+    }
+    return monitor_judge_unread(j, &c->unread, err);
+}
+
+static bool monitor_find_hinted(struct monitor_job *j)
+{
+    char boot_id[PROCESS_BOOT_ID_BYTES];
+    struct err ignored = ERR_INIT;
+    if (!j->hinted && j->launch.host->load_hint)
+        j->launch.host->load_hint(j->config.vm_dir, &j->hint);
+    return process_boot_id(boot_id, NULL) == 0 &&
+           strncmp(boot_id, j->hint.host_boot_id, sizeof(j->hint.host_boot_id)) == 0 &&
+           process_hold(j->hint.pid, j->hint.pid_start_time, monitor_job_matches, j, &j->pidfd,
+                        &j->info, &ignored) == 0;
 }
 
 static int monitor_find(struct monitor_job *j, struct err *err)
 {
-    char boot_id[PROCESS_BOOT_ID_BYTES];
-    bool same_boot = process_boot_id(boot_id, NULL) == 0 &&
-                     strncmp(boot_id, j->hint.host_boot_id, sizeof(j->hint.host_boot_id)) == 0;
-    return process_find(same_boot ? j->hint.pid : 0, j->hint.pid_start_time, monitor_job_matches, j,
-                        &j->pidfd, &j->info, err);
+    if (monitor_find_hinted(j))
+        return 0;
+    char folder[PATH_BYTES];
+    snprintf(folder, sizeof(folder), "%s", j->config.vm_dir);
+    struct census *c = census_take(dirname(folder), j->asked_ns, err);
+    if (!c)
+        return -1;
+    int rc = monitor_find_in(j, c, err);
+    census_unref(c);
+    return rc;
 }
 
 void monitor_work_find(struct monitor_job *j)
@@ -186,10 +298,34 @@ void monitor_work_find(struct monitor_job *j)
     }
 }
 
+/* From here on it is watched through its pidfd, as one that was adopted. */
+static void monitor_spawn(struct monitor_job *j)
+{
+    struct child_spec spec = {
+        .argv = j->launch.args.argv,
+        .cwd = j->config.vm_dir,
+        .stdin_fd = -1,
+        .log_fd = j->log_fd,
+        .detached = true,
+    };
+    if (child_start_unwatched(&spec, &j->info.pid, &j->pidfd, &j->err) < 0)
+        return;
+    j->launched = true;
+    if (process_start_time(j->info.pid, &j->info.start_time, &j->err) < 0 ||
+        monitor_job_cancelled(j))
+        monitor_undo_launch(j);
+}
+
 void monitor_work_launch(struct monitor_job *j)
 {
     struct err none = ERR_INIT;
-    if (monitor_find(j, &none) == 0) {
+    char boot_id[PROCESS_BOOT_ID_BYTES];
+    process_boot_id(boot_id, NULL); /* read here once, and remembered for the loop */
+    if (monitor_job_cancelled(j))
+        return;
+    if (!monitor_left_something(j))
+        err_set(&none, ERR_NOT_FOUND, "no such process");
+    else if (monitor_find(j, &none) == 0) {
         err_set(&j->err, ERR_PRECONDITION, "it runs already, as process %d", (int)j->info.pid);
         err_tag(&j->err, "VM_RUNNING", "vm/%s", j->config.vm_id);
         return;
@@ -205,6 +341,8 @@ void monitor_work_launch(struct monitor_job *j)
         return;
     if (j->launch.args.overflow)
         err_set(&j->err, ERR_LIMIT, "the command line of %s grew too long", j->ops->what);
+    else if (!monitor_job_cancelled(j))
+        monitor_spawn(j);
 }
 
 void monitor_work_clean(struct monitor_job *j)
@@ -215,7 +353,9 @@ void monitor_work_clean(struct monitor_job *j)
 void monitor_work_discard(struct monitor_job *j)
 {
     struct err none = ERR_INIT;
-    if (monitor_find(j, &none) == 0) {
+    if (!monitor_left_something(j))
+        err_set(&none, ERR_NOT_FOUND, "no such process");
+    else if (monitor_find(j, &none) == 0) {
         err_set(&j->err, ERR_PRECONDITION, "it still runs, as process %d", (int)j->info.pid);
         return;
     }

@@ -4,27 +4,35 @@
 
 #include "daemon/vmm/monitor.h"
 
+/* What frees goes ahead of what takes; see rpc/event/worker.h. */
+enum monitor_job_kind { MONITOR_TAKES, MONITOR_FREES };
+
 struct monitor_job {
     struct job job;
     struct monitor *mon; /* NULL: the machine was closed meanwhile */
     const struct monitor_ops *ops;
     struct vmm_config config; /* a copy: the machine may go */
     struct vm_handles hint;
-    int cancel_fd;                                            /* eventfd; readable: hurry */
+    bool hinted;      /* the hint is the caller's; else the host's load_hint is asked */
+    int64_t asked_ns; /* what is found must have been looked for after that */
+    int cancel_fd;    /* eventfd; readable: hurry */
     void (*work)(struct monitor_job *j);                      /* worker */
     void (*done)(struct monitor *mon, struct monitor_job *j); /* loop; not after close */
     /* Results. */
     struct err err;
     struct monitor_launch launch;
     int pidfd, log_fd; /* owned until taken; -1 */
+    bool launched;     /* pidfd is of a process that the job has started, not found */
     struct process_info info;
 };
 
 /* Submits work. The caller's done runs later; when the pool refuses, with its error. -1 only when
  * out of memory. */
-int monitor_submit(struct monitor *mon, void (*work)(struct monitor_job *j),
+int monitor_submit(struct monitor *mon, enum monitor_job_kind kind,
+                   void (*work)(struct monitor_job *j),
                    void (*done)(struct monitor *mon, struct monitor_job *j),
                    const struct vm_handles *hint, struct err *err);
+/* Somebody waits for its end: it goes ahead, and does not begin what it has not. */
 void monitor_job_cancel(struct monitor_job *j);
 /* The machine is closed: the job runs out alone. */
 void monitor_job_orphan(struct monitor_job *j);

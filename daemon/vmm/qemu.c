@@ -16,6 +16,8 @@
 #include "daemon/host/kvm_probe.h"
 #include "daemon/host/tsc.h"
 #include "daemon/vmm/console.h"
+#include "daemon/vmm/console_watch.h"
+#include "daemon/vmm/evidence.h"
 #include "daemon/vmm/monitor.h"
 #include "daemon/vmm/qemu_args.h"
 #include "daemon/vmm/qemu_disk.h"
@@ -24,10 +26,11 @@
 
 enum {
     QEMU_COMMAND_MS = 5000,
-    QEMU_LAST_BYTES = 8192,   /* of the console, in memory: a panic and its register dump */
-    QEMU_FLUSH_MS = 200,      /* the console is not worth more before a kill */
-    QEMU_POLL_FIRST_MS = 250, /* console: often while the guest boots or talks, */
-    QEMU_POLL_MAX_MS = 10000, /* seldom while it is silent */
+    QEMU_LAST_BYTES = 8192,     /* of the console, in memory: a panic and its register dump */
+    QEMU_FLUSH_MS = 200,        /* the console is not worth more before a kill */
+    QEMU_POLL_FIRST_MS = 250,   /* console: often while the guest boots or talks, */
+    QEMU_POLL_MAX_MS = 10000,   /* seldom while it is silent, */
+    QEMU_POLL_WATCHED_MS = 100, /* and while somebody looks */
 };
 
 enum qemu_over { QEMU_GUEST_RUNS, QEMU_GUEST_OFF, QEMU_GUEST_RESET, QEMU_GUEST_UNSEEN };
@@ -79,10 +82,13 @@ static int qemu_read_console(struct qemu *q, int64_t deadline_ms, qmp_reply_fn *
 static void qemu_polled(void *arg, const json_t *value, const struct err *err)
 {
     struct qemu *q = arg;
-    if (!err)
+    if (!err) {
         qemu_take_console(q, value);
+        console_is_fresh(&q->console);
+    }
+    bool watched = console_is_watched(&q->console);
     if (!err || err->code == ERR_DEADLINE)
-        timer_start(&q->poll, q->poll_ms);
+        timer_start(&q->poll, watched ? QEMU_POLL_WATCHED_MS : q->poll_ms);
 }
 
 static void qemu_poll(void *arg)
@@ -100,6 +106,17 @@ static void qemu_flushed(void *arg, const json_t *value, const struct err *err)
         qemu_take_console(q, value);
     if (!err || err->code != ERR_ABORTED) /* else qemu is gone already */
         monitor_flushed(&q->mon);
+}
+
+/* A poll that is under way, or will be when the guest's state is known, does as well. */
+static bool qemu_refresh_console(void *arg)
+{
+    struct qemu *q = arg;
+    if (!qmp_is_up(&q->qmp) || q->over != QEMU_GUEST_RUNS)
+        return false;
+    if (timer_pending(&q->poll))
+        timer_start(&q->poll, 0);
+    return true;
 }
 
 static bool qemu_flush(struct monitor *mon)
@@ -326,20 +343,25 @@ static bool qemu_matches(const struct vmm_config *c, const struct process_info *
 {
     char mark[QEMU_MARK_BYTES];
     qemu_args_mark(c, mark);
-    const char *found = process_arg_after(info, "-qmp");
-    return found && strcmp(found, mark) == 0 && (info->exe[0] == '\0' || strstr(info->exe, "qemu"));
+    char name[QEMU_NAME_BYTES];
+    const char *qmp = process_arg_after(info, "-qmp"), *found = process_arg_after(info, "-name");
+    snprintf(name, sizeof(name), QEMU_NAME_PREFIX "%s", c->vm_id);
+    return qmp && found && strcmp(found, name) == 0 &&
+           (info->exe[0] == '\0' || strstr(info->exe, "qemu")) &&
+           evidence_works_in(info, c->vm_dir, strcmp(qmp, mark) == 0);
 }
 
 static bool qemu_claims(const struct process_info *info, const char *folder, char vm_id[ID_BYTES])
 {
-    static const char prefix[] = "guest=banger-";
+    static const char prefix[] = QEMU_NAME_PREFIX;
     const char *name = process_arg_after(info, "-name");
     size_t len = strlen(folder);
     if (!name || strncmp(name, prefix, sizeof(prefix) - 1) != 0 ||
-        strncmp(info->cwd, folder, len) != 0 || info->cwd[len] != '/')
-        return false; /* it is started in its VM's folder */
+        !id_is_valid(name + sizeof(prefix) - 1))
+        return false;
     name += sizeof(prefix) - 1;
-    if (!id_is_valid(name))
+    if (!evidence_works_below(info, folder,
+                              strncmp(info->cwd, folder, len) == 0 && info->cwd[len] == '/'))
         return false;
     memcpy(vm_id, name, ID_BYTES);
     return true;
@@ -379,7 +401,8 @@ static struct vmm_machine *qemu_open(struct vmm_host *host, const struct vmm_con
         err_sys(err, ENOMEM, "cannot open vm/%s", config->vm_id);
         return NULL;
     }
-    console_init(&q->console, host->workers, config->log_path);
+    console_init(&q->console, host, config->log_path);
+    console_set_refresh(&q->console, qemu_refresh_console, q);
     buf_init(&q->last, QEMU_LAST_BYTES);
     if (monitor_init(&q->mon, &qemu_ops, host, config, err) < 0 ||
         qmp_init(&q->qmp, host->loop, config->api_sock_path, &qemu_qmp_events, q) < 0 ||

@@ -147,7 +147,7 @@ void qemu_args_build(struct monitor_argv *a, const struct vmm_config *c,
     qemu_args_uuid(c->vm_id, uuid);
     monitor_argv_add(a, "%s", choice->qemu);
     monitor_argv_add(a, "-name");
-    monitor_argv_add(a, "guest=banger-%s", c->vm_id);
+    monitor_argv_add(a, QEMU_NAME_PREFIX "%s", c->vm_id);
     monitor_argv_add(a, "-uuid");
     monitor_argv_add(a, "%s", uuid);
     monitor_argv_add(a, "-M");

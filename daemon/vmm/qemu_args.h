@@ -7,7 +7,14 @@
 
 #include "daemon/vmm/monitor.h"
 
-enum { QEMU_RING_BYTES = 65536, QEMU_MARK_BYTES = 2 * SOCKET_PATH_BYTES + 32 };
+/* Of the argument of -name, before the VM's id. */
+#define QEMU_NAME_PREFIX "guest=banger-"
+
+enum {
+    QEMU_RING_BYTES = 65536,
+    QEMU_MARK_BYTES = 2 * SOCKET_PATH_BYTES + 32,
+    QEMU_NAME_BYTES = 16 + ID_BYTES,
+};
 
 struct qemu_choice {
     const char *qemu; /* program */

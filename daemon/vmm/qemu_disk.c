@@ -62,9 +62,11 @@ static int qemu_disk_prepare_work(const struct vmm_config *c, int cancel_fd, str
     if (c->work_disk_bytes < QEMU_WORK_MIN_BYTES || c->work_disk_bytes > INT64_MAX / 2)
         return err_set(err, ERR_INVALID, "a work disk of %llu bytes: at least 4 MiB are needed",
                        (unsigned long long)c->work_disk_bytes);
-    if (stat(c->work_disk_path, &st) < 0)
+    if (lstat(c->work_disk_path, &st) < 0)
         return errno == ENOENT ? qemu_disk_make_work(c, cancel_fd, err)
                                : err_sys(err, errno, "cannot look at %s", c->work_disk_path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(err, ERR_PRECONDITION, "%s is no plain file", c->work_disk_path);
     if ((uint64_t)st.st_size != c->work_disk_bytes)
         return err_set(err, ERR_PRECONDITION,
                        "the work disk has %llu bytes, not %llu, and keeps its size",

@@ -123,7 +123,7 @@ void qemu_probe(struct vmm_host *host,
     j->done = done;
     j->arg = arg;
     struct err err = ERR_INIT;
-    if (workers_submit(host->workers, &j->job, &err) == 0)
+    if (workers_submit(host->slow, &j->job, &err) == 0)
         return;
     snprintf(j->result.explanation, sizeof(j->result.explanation), "%.500s", err.message);
     if (loop_post(host->loop, qemu_probe_refused, &j->job) < 0)

@@ -2,52 +2,37 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/err.h"
-#include "daemon/host/process.h"
-#include "daemon/vmm/driver.h"
+#include "daemon/vmm/census.h"
+#include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
-
-enum { VMM_SCAN_MAX = 4096 };
 
 struct vmm_scan_job {
     struct job job;
     char folder[PATH_BYTES];
     void (*done)(void *arg, const struct vmm_found *found, size_t n, const struct err *err);
     void *arg;
+    int64_t asked_ns;
     struct err err;
-    size_t n;
-    struct vmm_found found[VMM_SCAN_MAX];
+    struct census *census; /* NULL: see err */
 };
-
-static bool vmm_scan_look(void *arg, const struct process_info *info)
-{
-    static const struct vmm_driver *const drivers[] = {&qemu_driver, &sim_driver};
-    struct vmm_scan_job *j = arg;
-    for (size_t i = 0; i < sizeof(drivers) / sizeof(*drivers); i++) {
-        struct vmm_found *f = &j->found[j->n];
-        if (!drivers[i]->claims(info, j->folder, f->vm_id))
-            continue;
-        f->driver = drivers[i];
-        f->pid = info->pid;
-        if (++j->n == VMM_SCAN_MAX) {
-            err_set(&j->err, ERR_LIMIT, "more than %d monitors", VMM_SCAN_MAX);
-            return false;
-        }
-        break;
-    }
-    return true;
-}
 
 static void vmm_scan_run(struct job *job)
 {
     struct vmm_scan_job *j = container_of(job, struct vmm_scan_job, job);
-    process_each(vmm_scan_look, j, &j->err);
+    j->census = census_take(j->folder, j->asked_ns, &j->err);
+    if (j->census && j->census->unread.n > 0)
+        j->err = j->census->unread.first;
 }
 
 static void vmm_scan_back(struct job *job)
 {
     struct vmm_scan_job *j = container_of(job, struct vmm_scan_job, job);
-    j->done(j->arg, j->found, j->n, j->err.code == ERR_NONE ? NULL : &j->err);
+    const struct census *c = j->census;
+    j->done(j->arg, c ? c->found : NULL, c ? c->n : 0, j->err.code == ERR_NONE ? NULL : &j->err);
+    if (j->census)
+        census_unref(j->census);
     free(j);
 }
 
@@ -67,8 +52,9 @@ void vmm_scan(struct vmm_host *host, const char *folder,
     j->job = (struct job){.run = vmm_scan_run, .done = vmm_scan_back};
     j->done = done;
     j->arg = arg;
+    j->asked_ns = clock_mono_ns();
     snprintf(j->folder, sizeof(j->folder), "%s", folder);
-    if (workers_submit(host->workers, &j->job, &j->err) < 0 &&
+    if (workers_submit(host->quick, &j->job, &j->err) < 0 &&
         loop_post(host->loop, vmm_scan_refused, &j->job) < 0)
         abort();
 }

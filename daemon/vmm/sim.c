@@ -19,6 +19,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "daemon/vmm/console.h"
+#include "daemon/vmm/evidence.h"
 #include "daemon/vmm/monitor.h"
 #include "daemon/vmm/monitor_job.h"
 
@@ -45,7 +46,9 @@ static int sim_make_disk(const char *path, uint64_t bytes, struct err *err)
     if (bytes > INT64_MAX / 2)
         return err_set(err, ERR_INVALID, "a disk of %llu bytes", (unsigned long long)bytes);
     snprintf(temp, sizeof(temp), "%s.new", path);
-    auto_fd int fd = open(temp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (unlink(temp) < 0 && errno != ENOENT)
+        return err_sys(err, errno, "cannot replace %s", temp);
+    auto_fd int fd = open(temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0 || rename(temp, path) < 0)
         return err_sys(err, errno, "cannot make %s", path);
     return 0;
@@ -83,7 +86,9 @@ static int sim_command(struct monitor_launch *l, struct err *err)
 static bool sim_matches(const struct vmm_config *c, const struct process_info *info)
 {
     const char *found = process_arg_after(info, "--listen");
-    return found && strcmp(found, c->agent_sock_path) == 0 && process_has_arg(info, "--no-system");
+    return found && evidence_same_tail(found, c->agent_sock_path) &&
+           process_has_arg(info, "--no-system") &&
+           evidence_works_in(info, c->vm_dir, strcmp(found, c->agent_sock_path) == 0);
 }
 
 static bool sim_claims(const struct process_info *info, const char *folder, char vm_id[ID_BYTES])
@@ -91,13 +96,15 @@ static bool sim_claims(const struct process_info *info, const char *folder, char
     const char *spool = process_arg_after(info, "--spool");
     size_t len = strlen(folder);
     if (!spool || !process_arg_after(info, "--listen") || !process_has_arg(info, "--no-system") ||
-        strncmp(spool, folder, len) != 0 || spool[len] != '/')
+        strlen(spool) <= strlen("/spool") + ID_CHARS)
         return false;
     const char *id = spool + strlen(spool) - strlen("/spool") - ID_CHARS;
-    if (id <= spool + len || id[-1] != '/' || strcmp(id + ID_CHARS, "/spool") != 0)
+    if (id[-1] != '/' || strcmp(id + ID_CHARS, "/spool") != 0)
         return false;
     snprintf(vm_id, ID_BYTES, "%s", id);
-    return id_is_valid(vm_id);
+    return id_is_valid(vm_id) &&
+           evidence_works_below(info, folder,
+                                strncmp(spool, folder, len) == 0 && spool[len] == '/');
 }
 
 static void sim_remove(const char *path, struct err *err)
@@ -187,7 +194,7 @@ static bool sim_flush(struct monitor *mon)
     struct vm_handles self = {.pid = mon->pid};
     if (mon->job) /* a pause or resume: sim_switched comes back here */
         return true;
-    return monitor_submit(mon, sim_work_kill_tree, sim_flushed, &self, NULL) == 0;
+    return monitor_submit(mon, MONITOR_FREES, sim_work_kill_tree, sim_flushed, &self, NULL) == 0;
 }
 
 static void sim_output(struct monitor *mon, const char *text, size_t len)
@@ -240,7 +247,7 @@ static void sim_switch(struct vmm_machine *m, void (*work)(struct monitor_job *j
     driver_call_begin(&mon->call, done, arg);
     if (mon->state != MONITOR_RUNNING || mon->killing)
         err_set(&err, ERR_PRECONDITION, "the machine does not run");
-    else if (monitor_submit(mon, work, sim_switched, &self, &err) == 0)
+    else if (monitor_submit(mon, MONITOR_TAKES, work, sim_switched, &self, &err) == 0)
         return;
     driver_call_end(&mon->call, &err);
 }
@@ -288,7 +295,7 @@ static struct vmm_machine *sim_open(struct vmm_host *host, const struct vmm_conf
         err_sys(err, ENOMEM, "cannot open vm/%s", config->vm_id);
         return NULL;
     }
-    console_init(&s->console, host->workers, config->log_path);
+    console_init(&s->console, host, config->log_path);
     if (monitor_init(&s->mon, &sim_ops, host, config, err) < 0 ||
         timer_init(&s->poll, host->loop, sim_poll, s) < 0) {
         if (err && err->code == ERR_NONE)

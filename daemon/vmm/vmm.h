@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/list.h"
 #include "daemon/model/model.h"
 
 struct err;
@@ -26,14 +27,19 @@ enum { VMM_DRIVER_VERSION = 1, VMM_DISKS_MAX = 4 };
 /* Shared by all machines of a driver; made once by the composition root. */
 struct vmm_host {
     struct loop *loop;
-    struct workers *workers; /* for blocking file work */
-    const char *agent_path;  /* sim: the agent program for this host */
-    const char *qemu_path;   /* qemu-system-x86_64, found in PATH if NULL */
-    const char *state_dir;   /* probe results are kept here */
+    struct workers *quick;  /* small files, launches, ends */
+    struct workers *slow;   /* probes, which boot a guest */
+    const char *agent_path; /* sim: the agent program for this host */
+    const char *qemu_path;  /* qemu-system-x86_64, found in PATH if NULL */
+    const char *state_dir;  /* probe results are kept here */
+    /* What an earlier daemon wrote down of a VM's process; zeros where it did not. On a worker; may
+     * be NULL. */
+    void (*load_hint)(const char *vm_dir, struct vm_handles *hint);
     const char
         *probe_kernel; /* vmlinux that vmm_probe boots under KVM; NULL: the first start tries */
     bool kvm_known;    /* KVM was tried in this life of the daemon; kvm_usable tells */
     bool kvm_usable;   /* set by probing: a guest really ran */
+    struct list consoles, console_watches; /* console_watch.h's; zeros to begin with */
 };
 
 /* Everything a machine is made of; deterministic, so that adopting needs nothing else. */
@@ -141,8 +147,10 @@ void vmm_prepare(struct vmm_machine *m, vmm_done_fn *done, void *arg);
 /* Starts the monitor, detached; done when its control socket answers and the guest runs. On failure
  * no process and no socket is left. Handles are known from here on. */
 void vmm_start(struct vmm_machine *m, vmm_done_fn *done, void *arg);
-/* Finds a live monitor of this VM by evidence: hint (may be zeros, stale, or point at a stranger),
- * then a scan of processes for this VM's own sockets and paths. Success: as after start.
+/* Finds a live monitor of this VM by evidence: hint (may be zeros, stale, or point at a stranger;
+ * NULL: what load_hint knows), then all processes, for this VM's own sockets and paths: one look
+ * serves all machines that are being adopted.
+ * Success: as after start.
  * ERR_NOT_FOUND: there is certainly none, and stale sockets are gone. Any other error: not known,
  * ask again later. */
 void vmm_adopt(struct vmm_machine *m, const struct vm_handles *hint, vmm_done_fn *done, void *arg);

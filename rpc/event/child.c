@@ -375,6 +375,20 @@ struct child *child_start(struct loop *loop, const struct child_spec *spec, stru
     return NULL;
 }
 
+int child_start_unwatched(const struct child_spec *spec, pid_t *pid, int *pidfd, struct err *err)
+{
+    auto_fd int out_fd = -1;
+    if (child_check_spec(spec, err) < 0 || child_launch(pid, &out_fd, spec, err) < 0)
+        return -1;
+    *pidfd = pidfd_open(*pid, 0);
+    if (*pidfd >= 0)
+        return 0;
+    int cause = errno;
+    kill(-*pid, SIGKILL);
+    waitpid(*pid, NULL, 0);
+    return err_sys(err, cause, "cannot watch %s", spec->argv[0]);
+}
+
 pid_t child_pid(const struct child *c)
 {
     return c->pid;

@@ -38,6 +38,8 @@ struct child_spec {
     void *arg;
 };
 
+/* Starts a detached child that the caller watches by its pidfd (the caller's). Any thread. */
+int child_start_unwatched(const struct child_spec *spec, pid_t *pid, int *pidfd, struct err *err);
 /* NULL with err when the program cannot be started (exec's errno is reported). */
 struct child *child_start(struct loop *loop, const struct child_spec *spec, struct err *err);
 pid_t child_pid(const struct child *c);

@@ -1,5 +1,6 @@
 /* One connection of the gRPC server; see connection.h. */
 #include "rpc/event/connection.h"
+#include "rpc/event/loop_turn.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -245,12 +246,10 @@ static void connection_give_up(struct connection *conn, const struct err *why)
         connection_linger(conn, why);
 }
 
-static void connection_on_readable(evutil_socket_t fd, short what, void *arg)
+static void connection_read(struct connection *conn)
 {
-    (void)what;
-    struct connection *conn = arg;
     struct rpc_server *server = conn->server;
-    ssize_t n = recv(fd, server->read_block, READ_BLOCK_BYTES, MSG_DONTWAIT);
+    ssize_t n = recv(conn->fd, server->read_block, READ_BLOCK_BYTES, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     struct err err;
@@ -281,11 +280,24 @@ static void connection_on_readable(evutil_socket_t fd, short what, void *arg)
     server_arm_timer(server);
 }
 
+static void connection_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct connection *conn = arg; /* may be gone afterwards */
+    struct loop_turn turn = loop_turn_begin(conn->server->loop);
+    connection_read(conn);
+    loop_turn_end(&turn, "a client's bytes", LOOP_CALLBACK(connection_on_readable));
+}
+
 static void connection_on_writable(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    connection_flush(arg);
+    struct connection *conn = arg;
+    struct loop_turn turn = loop_turn_begin(conn->server->loop);
+    connection_flush(conn);
+    loop_turn_end(&turn, "room for a client", LOOP_CALLBACK(connection_on_writable));
 }
 
 static struct connection *connection_new(struct rpc_server *server, int fd, struct err *err)

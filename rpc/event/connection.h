@@ -88,9 +88,9 @@ struct listener {
     struct rpc_server *server;
     struct list link;
     struct event event;
-    struct timer retry;      /* while out of file descriptors */
+    struct timer retry;      /* while out of file descriptors or memory */
     enum rpc_peer_kind kind; /* of those who come */
-    struct tls_context *tls; /* counted; RPC_PEER_TLS */
+    struct tls_context *tls; /* counted; RPC_PEER_TLS; NULL: accepts nobody yet */
     char path[108];          /* of the socket file, or the address */
     dev_t dev;               /* of the socket file, to remove no other */
     ino_t ino;
@@ -144,8 +144,10 @@ void server_wake(struct rpc_server *server);
 /* With its address or path, nothing else yet; NULL with err. */
 struct listener *listener_new(struct rpc_server *server, enum rpc_peer_kind kind, const char *path,
                               struct err *err);
-/* Accepts from now on on l->fd, which listens and does not block. */
+/* Accepts from now on on l->fd, which listens and does not block; one for TLS as soon as it has a
+ * context. */
 int listener_start(struct listener *l, struct err *err);
+void listener_set_tls(struct listener *l, struct tls_context *context);
 void listener_close(struct listener *l);
 
 /* identify.c */

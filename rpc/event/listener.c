@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "rpc/event/connection.h"
+#include "rpc/event/loop_turn.h"
 
 enum { ACCEPT_AT_ONCE = 32, BACKLOG = 256, RETRY_MS = 200 };
 
@@ -48,12 +49,10 @@ static void listener_take(struct listener *l, int fd)
     log_err(LOG_LEVEL_WARN, "rpc", &err, "refuse a connection on %s", l->path);
 }
 
-static void listener_on_readable(evutil_socket_t fd, short what, void *arg)
+static void listener_accept(struct listener *l)
 {
-    (void)what;
-    struct listener *l = arg;
     for (int i = 0; i < ACCEPT_AT_ONCE; i++) {
-        int peer_fd = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int peer_fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (peer_fd >= 0) {
             listener_take(l, peer_fd);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -70,10 +69,21 @@ static void listener_on_readable(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+static void listener_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct listener *l = arg;
+    struct loop_turn turn = loop_turn_begin(l->server->loop);
+    listener_accept(l);
+    loop_turn_end(&turn, "new clients", LOOP_CALLBACK(listener_on_readable));
+}
+
 static void listener_on_retry(void *arg)
 {
     struct listener *l = arg;
-    event_add(&l->event, NULL);
+    if (event_add(&l->event, NULL) < 0)
+        timer_start(&l->retry, RETRY_MS);
 }
 
 /* 0: nobody listens there (a stale socket file or nothing). */
@@ -152,10 +162,20 @@ int listener_start(struct listener *l, struct err *err)
 {
     event_assign(&l->event, loop_base(l->server->loop), l->fd, EV_READ | EV_PERSIST,
                  listener_on_readable, l);
-    if (event_add(&l->event, NULL) < 0)
+    bool waits = l->kind == RPC_PEER_TLS && !l->tls;
+    if (!waits && event_add(&l->event, NULL) < 0)
         return err_sys(err, ENOMEM, "listen on %s", l->path);
     list_add_tail(&l->server->listeners, &l->link);
     return 0;
+}
+
+void listener_set_tls(struct listener *l, struct tls_context *context)
+{
+    bool waits = !l->tls;
+    tls_context_unref(l->tls);
+    l->tls = tls_context_ref(context);
+    if (waits && event_add(&l->event, NULL) < 0)
+        timer_start(&l->retry, RETRY_MS);
 }
 
 int rpc_server_listen_unix(struct rpc_server *server, const char *path, mode_t mode,
@@ -168,6 +188,23 @@ int rpc_server_listen_unix(struct rpc_server *server, const char *path, mode_t m
         return 0;
     listener_close(l);
     return -1;
+}
+
+int rpc_server_listen_unix_again(struct rpc_server *server, const char *path, mode_t mode,
+                                 struct err *err)
+{
+    struct listener *old = NULL;
+    list_foreach(pos, &server->listeners)
+    {
+        struct listener *l = container_of(pos, struct listener, link);
+        if (l->kind == RPC_PEER_UNIX && strcmp(l->path, path) == 0)
+            old = l;
+    }
+    if (rpc_server_listen_unix(server, path, mode, err) < 0)
+        return -1;
+    if (old)
+        listener_close(old);
+    return 0;
 }
 
 void listener_close(struct listener *l)

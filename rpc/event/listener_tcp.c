@@ -103,7 +103,7 @@ int rpc_server_listen_tls(struct rpc_server *server, const char *address,
     struct listener *l = listener_new(server, RPC_PEER_TLS, address, err);
     if (!l)
         return -1;
-    l->tls = tls_context_ref(context);
+    l->tls = context ? tls_context_ref(context) : NULL;
     if (tcp_bind(l, &addr, len, err) == 0 && listener_start(l, err) == 0) {
         if (port)
             *port = port_of(&addr);

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "rpc/event/loop_turn.h"
 
 /* Timers compare deadlines to CLOCK_MONOTONIC, libevent to its coarse cousin: what comes early by
  * up to a tick is put back. Beyond a year libevent's timeval arithmetic is nobody's business. */
@@ -38,6 +39,7 @@ struct loop {
     atomic_bool stop;
     pthread_mutex_t lock; /* guards first, last */
     struct posted *first, **last;
+    struct loop_turns *turns; /* owned; NULL: nobody measures */
 };
 
 static void loop_wake(struct loop *loop)
@@ -70,7 +72,9 @@ static void loop_on_wake(evutil_socket_t fd, short what, void *arg)
     bool stop = atomic_load(&loop->stop);
     for (struct posted *p = loop_take_posted(loop); p;) {
         struct posted *next = p->next;
+        struct loop_turn turn = loop_turn_begin(loop);
         p->fn(p->arg);
+        loop_turn_end(&turn, "posted", LOOP_CALLBACK(p->fn));
         free(p);
         p = next;
     }
@@ -99,6 +103,7 @@ struct loop *loop_new(struct err *err)
     }
     pthread_mutex_init(&loop->lock, NULL);
     loop->last = &loop->first;
+    loop->turns = loop_turns_new();
     loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (loop->wake_fd < 0) {
         err_sys(err, errno, "event loop: eventfd");
@@ -135,6 +140,7 @@ void loop_free(struct loop *loop)
         event_base_free(loop->base);
     if (loop->wake_fd >= 0)
         close(loop->wake_fd);
+    loop_turns_free(loop->turns);
     pthread_mutex_destroy(&loop->lock);
     free(loop);
 }
@@ -173,6 +179,19 @@ int loop_post(struct loop *loop, void (*fn)(void *arg), void *arg)
     return 0;
 }
 
+uint64_t loop_late_turns(const struct loop *loop)
+{
+    return loop_turns_late(loop->turns);
+}
+
+struct loop_turn loop_turn_begin(struct loop *loop)
+{
+    struct loop_turn turn = {.turns = NULL};
+    if (loop->turns)
+        loop_turn_measure(loop->turns, &turn);
+    return turn;
+}
+
 /* Timers */
 
 static void timer_arm(struct timer *t, int64_t delay_ns)
@@ -190,15 +209,19 @@ static void timer_on_event(evutil_socket_t fd, short what, void *arg)
     (void)what;
     struct timer *t = arg;
     int64_t left_ns = t->due_ns - clock_mono_ns();
-    if (left_ns > 0)
+    if (left_ns > 0) {
         timer_arm(t, left_ns);
-    else
-        t->fired(t->arg);
+        return;
+    }
+    void (*fired)(void *) = t->fired; /* the timer may be gone afterwards */
+    struct loop_turn turn = loop_turn_begin(t->loop);
+    fired(t->arg);
+    loop_turn_end(&turn, "timer", LOOP_CALLBACK(fired));
 }
 
 int timer_init(struct timer *t, struct loop *loop, void (*fired)(void *arg), void *arg)
 {
-    *t = (struct timer){.fired = fired, .arg = arg};
+    *t = (struct timer){.loop = loop, .fired = fired, .arg = arg};
     t->event = event_new(loop->base, -1, 0, timer_on_event, t);
     return t->event ? 0 : -1;
 }
@@ -237,13 +260,16 @@ static void watch_on_event(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     struct watch *w = arg;
-    w->ready(w->arg, what & EV_READ ? WATCH_READ : WATCH_WRITE);
+    void (*ready)(void *, int) = w->ready;
+    struct loop_turn turn = loop_turn_begin(w->loop);
+    ready(w->arg, what & EV_READ ? WATCH_READ : WATCH_WRITE);
+    loop_turn_end(&turn, what & EV_READ ? "readable" : "writable", LOOP_CALLBACK(ready));
 }
 
 int watch_init(struct watch *w, struct loop *loop, int fd, void (*ready)(void *arg, int events),
                void *arg)
 {
-    *w = (struct watch){.fd = fd, .ready = ready, .arg = arg};
+    *w = (struct watch){.loop = loop, .fd = fd, .ready = ready, .arg = arg};
     w->read_event = event_new(loop->base, fd, EV_READ | EV_PERSIST, watch_on_event, w);
     w->write_event = event_new(loop->base, fd, EV_WRITE | EV_PERSIST, watch_on_event, w);
     if (w->read_event && w->write_event)
@@ -286,13 +312,16 @@ static void signal_watch_on_event(evutil_socket_t signo, short what, void *arg)
 {
     (void)what;
     struct signal_watch *s = arg;
-    s->caught(s->arg, (int)signo);
+    void (*caught)(void *, int) = s->caught;
+    struct loop_turn turn = loop_turn_begin(s->loop);
+    caught(s->arg, (int)signo);
+    loop_turn_end(&turn, "signal", LOOP_CALLBACK(caught));
 }
 
 int signal_watch_init(struct signal_watch *s, struct loop *loop, int signo,
                       void (*caught)(void *arg, int signo), void *arg)
 {
-    *s = (struct signal_watch){.caught = caught, .arg = arg};
+    *s = (struct signal_watch){.loop = loop, .caught = caught, .arg = arg};
     s->event = evsignal_new(loop->base, signo, signal_watch_on_event, s);
     if (s->event && event_add(s->event, NULL) == 0)
         return 0;

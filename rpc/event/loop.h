@@ -21,12 +21,15 @@ void loop_free(struct loop *loop);
 int loop_run(struct loop *loop, struct err *err);
 void loop_stop(struct loop *loop);
 struct event_base *loop_base(struct loop *loop);
+/* Callbacks that took too long, where that is measured; see loop_turn.h. */
+uint64_t loop_late_turns(const struct loop *loop);
 /* Runs fn(arg) on the loop's thread, later, in order of posting. 0, or -1 when out of memory. What
  * is still queued when the loop is freed does not run. */
 int loop_post(struct loop *loop, void (*fn)(void *arg), void *arg);
 
 /* One-shot timer. */
 struct timer {
+    struct loop *loop;
     struct event *event; /* owned */
     int64_t due_ns;      /* monotonic; never fires before it */
     void (*fired)(void *arg);
@@ -45,6 +48,7 @@ void timer_done(struct timer *t);
 enum { WATCH_READ = 1, WATCH_WRITE = 2 };
 
 struct watch {
+    struct loop *loop;
     struct event *read_event, *write_event; /* owned */
     int fd;
     int wanted; /* WATCH_* now asked for */
@@ -60,6 +64,7 @@ void watch_done(struct watch *w);
 
 /* Signals (SIGTERM and the like) as events. */
 struct signal_watch {
+    struct loop *loop;
     struct event *event;
     void (*caught)(void *arg, int signo);
     void *arg;

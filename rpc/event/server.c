@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "rpc/event/connection.h"
+#include "rpc/event/loop_turn.h"
 
 /* What 0 in the settings means. */
 static const struct rpc_server_config defaults = {
@@ -60,11 +61,8 @@ void server_wake(struct rpc_server *server)
     event_active(&server->flush_event, 0, 0);
 }
 
-static void server_on_flush(evutil_socket_t fd, short what, void *arg)
+static void server_flush(struct rpc_server *server)
 {
-    (void)fd;
-    (void)what;
-    struct rpc_server *server = arg;
     /* What becomes dirty meanwhile comes next time. */
     struct list now;
     list_init(&now);
@@ -81,6 +79,16 @@ static void server_on_flush(evutil_socket_t fd, short what, void *arg)
         deadlines_remove(&server->deadlines, &server->drain_end);
         drained(server->drained_arg);
     }
+}
+
+static void server_on_flush(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct rpc_server *server = arg;
+    struct loop_turn turn = loop_turn_begin(server->loop);
+    server_flush(server);
+    loop_turn_end(&turn, "answers", LOOP_CALLBACK(server_on_flush));
 }
 
 static void server_close_all(struct rpc_server *server)
@@ -271,10 +279,18 @@ void rpc_server_set_tls(struct rpc_server *server, struct tls_context *context)
     list_foreach(pos, &server->listeners)
     {
         struct listener *l = container_of(pos, struct listener, link);
-        if (l->kind != RPC_PEER_TLS)
-            continue;
-        tls_context_unref(l->tls);
-        l->tls = tls_context_ref(context);
+        if (l->kind == RPC_PEER_TLS)
+            listener_set_tls(l, context);
+    }
+}
+
+void rpc_server_close_tls(struct rpc_server *server)
+{
+    list_foreach(pos, &server->listeners)
+    {
+        struct listener *l = container_of(pos, struct listener, link);
+        if (l->kind == RPC_PEER_TLS)
+            listener_close(l);
     }
 }
 

@@ -67,17 +67,24 @@ bool rpc_server_has(const struct rpc_server *server, const char *service);
  * ERR_EXISTS. */
 int rpc_server_listen_unix(struct rpc_server *server, const char *path, mode_t mode,
                            struct err *err);
+/* Once more at a path whose socket file is gone; the old listener there, if any, is closed once the
+ * new one listens. Connections stay. */
+int rpc_server_listen_unix_again(struct rpc_server *server, const char *path, mode_t mode,
+                                 struct err *err);
 /* TCP without TLS, for tests and for proxies on this machine: "127.0.0.1:PORT" or "[::1]:PORT", any
  * other address is ERR_INVALID. Peers are RPC_PEER_INSECURE, and whoever can reach the loopback
  * interface: without an identify hook they may call nothing. Port 0 takes a free one; *port (may be
  * NULL) is the one taken. */
 int rpc_server_listen_tcp_insecure(struct rpc_server *server, const char *address, uint16_t *port,
                                    struct err *err);
-/* TCP with TLS: a numeric HOST:PORT as above, of any interface. The context is counted. */
+/* TCP with TLS: a numeric HOST:PORT as above, of any interface. The context is counted; NULL: the
+ * address is taken, and who connects waits, until rpc_server_set_tls. */
 int rpc_server_listen_tls(struct rpc_server *server, const char *address,
                           struct tls_context *context, uint16_t *port, struct err *err);
 /* What TLS listeners shake hands with from now on; connections that are there stay. */
 void rpc_server_set_tls(struct rpc_server *server, struct tls_context *context);
+/* TLS listeners give their addresses back; connections that are there stay. */
+void rpc_server_close_tls(struct rpc_server *server);
 /* Other limits and times from now on: what is the connections' own (streams, messages, headers,
  * queued output, pings, age) holds for new ones. The hooks stay. */
 void rpc_server_set_limits(struct rpc_server *server, const struct rpc_server_config *config);

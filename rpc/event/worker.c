@@ -1,8 +1,8 @@
 /* Worker threads; see worker.h.
  *
- * A job is always on exactly one list: queued (waits for a thread), none (runs), or finished (waits
- * for the loop). Finishing allocates nothing and so cannot fail: the thread links the job and rings
- * an eventfd that the loop watches. */
+ * A job is always on exactly one list: a queue (waits for a thread), none (runs), or finished
+ * (waits for the loop). Finishing allocates nothing and so cannot fail: the thread links the job
+ * and rings an eventfd that the loop watches. */
 #include "rpc/event/worker.h"
 
 #include <assert.h>
@@ -18,7 +18,12 @@
 #include "base/err.h"
 #include "rpc/event/loop.h"
 
-enum { WORKERS_MAX_THREADS = 64 };
+enum { WORKERS_MAX_THREADS = 65, DONE_AT_ONCE = 16 };
+
+struct workers_queue {
+    struct list jobs;
+    size_t n;
+};
 
 struct workers {
     char name[16]; /* of the threads; what the kernel keeps */
@@ -29,11 +34,20 @@ struct workers {
     bool in_done;       /* loop's thread: a done() is on the stack */
 
     pthread_mutex_t lock;
-    pthread_cond_t wake; /* queued grew, or closing */
-    struct list queued, finished;
-    size_t n_queued, max_queued;
+    pthread_cond_t wake;               /* a queue grew, or closing */
+    struct workers_queue takes, frees; /* what waits, by job.frees */
+    struct list finished;
+    size_t n_taking, max_taking; /* threads that run a job of takes, at most so many */
+    size_t max_queued;           /* of each queue */
     bool closing;
 };
+
+static void workers_ring(struct workers *w)
+{
+    uint64_t one = 1;
+    ssize_t n = write(w->done_fd, &one, sizeof(one));
+    (void)n; /* EAGAIN: readable anyway */
+}
 
 static void workers_finish(struct workers *w, struct job *job)
 {
@@ -41,32 +55,63 @@ static void workers_finish(struct workers *w, struct job *job)
     bool was_empty = list_empty(&w->finished);
     list_add_tail(&w->finished, &job->link);
     pthread_mutex_unlock(&w->lock);
-    if (was_empty) {
-        uint64_t one = 1;
-        ssize_t n = write(w->done_fd, &one, sizeof(one));
-        (void)n; /* EAGAIN: readable anyway */
-    }
+    if (was_empty)
+        workers_ring(w);
 }
 
-static struct job *workers_next(struct workers *w)
+/* With the lock held, as are the next three. */
+static struct workers_queue *workers_queue_of(struct workers *w, const struct job *job)
+{
+    return job->frees ? &w->frees : &w->takes;
+}
+
+static void workers_enqueue(struct workers *w, struct job *job)
+{
+    struct workers_queue *q = workers_queue_of(w, job);
+    list_add_tail(&q->jobs, &job->link);
+    q->n++;
+    job->waits = true;
+    pthread_cond_signal(&w->wake);
+}
+
+static void workers_dequeue(struct workers *w, struct job *job)
+{
+    list_remove(&job->link);
+    workers_queue_of(w, job)->n--;
+    job->waits = false;
+}
+
+static struct job *workers_pick(struct workers *w)
+{
+    struct list *first = list_first(&w->frees.jobs);
+    if (!first && w->n_taking < w->max_taking)
+        first = list_first(&w->takes.jobs);
+    return first ? container_of(first, struct job, link) : NULL;
+}
+
+/* took: the thread's last job was one that takes. A job that must wait for that is found by the
+ * very thread that ends one, so nobody is woken for it. */
+static struct job *workers_next(struct workers *w, bool *took)
 {
     pthread_mutex_lock(&w->lock);
-    while (list_empty(&w->queued) && !w->closing)
+    w->n_taking -= *took;
+    struct job *job;
+    while (!(job = workers_pick(w)) && !w->closing)
         pthread_cond_wait(&w->wake, &w->lock);
-    struct list *first = list_first(&w->queued);
-    if (first) {
-        list_remove(first);
-        w->n_queued--;
-    }
+    if (job)
+        workers_dequeue(w, job);
+    *took = job && !job->frees;
+    w->n_taking += *took;
     pthread_mutex_unlock(&w->lock);
-    return first ? container_of(first, struct job, link) : NULL;
+    return job;
 }
 
 static void *workers_thread(void *arg)
 {
     struct workers *w = arg;
+    bool took = false;
     pthread_setname_np(pthread_self(), w->name);
-    for (struct job *job; (job = workers_next(w));) {
+    for (struct job *job; (job = workers_next(w, &took));) {
         job->run(job);
         workers_finish(w, job);
     }
@@ -91,6 +136,18 @@ static void workers_deliver(struct workers *w)
     w->in_done = false;
 }
 
+/* A few at a time: when a thousand come together, others have their turns in between. */
+static void workers_deliver_some(struct workers *w)
+{
+    struct job *job = NULL;
+    w->in_done = true;
+    for (int i = 0; i < DONE_AT_ONCE && (job = workers_take_finished(w)); i++)
+        job->done(job);
+    w->in_done = false;
+    if (job)
+        workers_ring(w);
+}
+
 static void workers_on_finished(void *arg, int events)
 {
     (void)events;
@@ -98,7 +155,7 @@ static void workers_on_finished(void *arg, int events)
     uint64_t count;
     ssize_t n = read(w->done_fd, &count, sizeof(count));
     (void)n;
-    workers_deliver(w);
+    workers_deliver_some(w);
 }
 
 /* Threads start with every signal blocked: signals belong to the loop's thread. */
@@ -132,7 +189,9 @@ struct workers *workers_new(struct loop *loop, const char *name, size_t n_thread
     }
     snprintf(w->name, sizeof(w->name), "%s", name);
     w->max_queued = max_queued;
-    list_init(&w->queued);
+    w->max_taking = n_threads > 1 ? n_threads - 1 : 1;
+    list_init(&w->takes.jobs);
+    list_init(&w->frees.jobs);
     list_init(&w->finished);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->wake, NULL);
@@ -159,12 +218,9 @@ int workers_submit(struct workers *w, struct job *job, struct err *err)
 {
     pthread_mutex_lock(&w->lock);
     bool closing = w->closing;
-    bool full = w->n_queued >= w->max_queued;
-    if (!closing && !full) {
-        list_add_tail(&w->queued, &job->link);
-        w->n_queued++;
-        pthread_cond_signal(&w->wake);
-    }
+    bool full = workers_queue_of(w, job)->n >= w->max_queued;
+    if (!closing && !full)
+        workers_enqueue(w, job);
     pthread_mutex_unlock(&w->lock);
     if (closing)
         return err_set(err, ERR_UNAVAILABLE, "worker pool %s is closing", w->name);
@@ -172,6 +228,17 @@ int workers_submit(struct workers *w, struct job *job, struct err *err)
         return err_set(err, ERR_UNAVAILABLE, "worker pool %s: %zu jobs wait already", w->name,
                        w->max_queued);
     return 0;
+}
+
+void workers_hurry(struct workers *w, struct job *job)
+{
+    pthread_mutex_lock(&w->lock);
+    if (job->waits && !job->frees) {
+        workers_dequeue(w, job);
+        job->frees = true;
+        workers_enqueue(w, job);
+    }
+    pthread_mutex_unlock(&w->lock);
 }
 
 void workers_close(struct workers *w)

@@ -37,7 +37,7 @@ struct wire_limits {
     int64_t request_timeout_ms;   /* headers to end, of a request that is one message; 0: none */
 };
 
-enum { WIRE_FAULT_BYTES = 128 };
+enum { WIRE_FAULT_BYTES = 256 }; /* two times and a name fit */
 
 /* What all server connections share; calls are authorised before they are dispatched. */
 struct wire_server {

@@ -151,6 +151,10 @@ static int tls_fail(struct tls *tls, struct err *err)
     } else if (alert && alert_is_about_us(alert)) {
         err_set(err, ERR_UNAUTHENTICATED, "the %s does not accept our certificate: %s", peer,
                 named ? named : "an alert");
+    } else if (alert == SSL_AD_INTERNAL_ERROR && !tls->context->server) {
+        err_set(err, ERR_UNAVAILABLE,
+                "the server cannot check certificates now, for a reason of its own (alert internal "
+                "error): its log says which");
     } else if (alert) {
         err_set(err, ERR_UNAVAILABLE, "the %s ended TLS: %s", peer, named ? named : "an alert");
     } else if (tls->no_tls) {

@@ -98,9 +98,9 @@ static int load_crl(SSL_CTX *ssl, const char *pem, struct err *err)
 static int check_dates(const X509 *certificate, struct err *err)
 {
     if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
-        return err_set(err, ERR_INVALID, "our certificate is not yet valid");
+        return tls_early(err, ERR_INVALID, "our certificate", X509_get0_notBefore(certificate));
     if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
-        return err_set(err, ERR_INVALID, "our certificate has expired");
+        return tls_expired(err, ERR_INVALID, "our certificate", X509_get0_notAfter(certificate));
     return 0;
 }
 
@@ -181,10 +181,15 @@ static int verify_peer(int ok, X509_STORE_CTX *store)
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct tls *tls = SSL_get_app_data(ssl);
     const struct tls_context *context = tls->context;
-    if (X509_STORE_CTX_get_error_depth(store) > 0)
+    if (X509_STORE_CTX_get_error_depth(store) > 0) {
+        if (!ok)
+            tls_tell_dates(store, &tls->refused);
         return ok;
+    }
     if (!ok) {
         int error = X509_STORE_CTX_get_error(store);
+        if (tls_tell_dates(store, &tls->refused))
+            return refuse(tls, store, X509_V_ERR_STORE_LOOKUP); /* an internal error */
         if (error == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT && context->admit)
             tls->self_signed = true;
         return error == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT ||
@@ -203,6 +208,16 @@ static int verify_peer(int ok, X509_STORE_CTX *store)
                       tls->self_signed ? X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT
                                        : X509_V_ERR_CERT_REVOKED);
     return 1;
+}
+
+/* Client: OpenSSL's own verdict, with the times that it leaves out. */
+static int verify_server(int ok, X509_STORE_CTX *store)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct tls *tls = SSL_get_app_data(ssl);
+    if (!ok)
+        tls_tell_dates(store, &tls->refused);
+    return ok;
 }
 
 /* Client with a pinned CA: it must be among what the server shows, and then is what we trust. */
@@ -238,7 +253,7 @@ static int set_rules(struct tls_context *context, struct err *err)
     SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET);
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_verify_depth(ssl, CHAIN_DEPTH_MAX);
-    SSL_CTX_set_verify(ssl, mode, context->server ? verify_peer : NULL);
+    SSL_CTX_set_verify(ssl, mode, context->server ? verify_peer : verify_server);
     if (context->pinned)
         SSL_CTX_set_cert_verify_callback(ssl, verify_pinned, context);
     SSL_CTX_set_alpn_select_cb(ssl, select_alpn, NULL);

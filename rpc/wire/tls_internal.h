@@ -42,4 +42,11 @@ BIO_METHOD *tls_bio_new(void);
 int tls_openssl_error(struct err *err, enum err_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* tls_dates.c: -1 with the text, which has both times. */
+int tls_expired(struct err *err, enum err_code code, const char *what, const ASN1_TIME *ended);
+int tls_early(struct err *err, enum err_code code, const char *what, const ASN1_TIME *begins);
+/* Fills *why where a check of the chain failed for the time. True where that is our own trouble,
+ * not the peer's: a revocation list that does not count now. */
+bool tls_tell_dates(X509_STORE_CTX *store, struct err *why);
+
 #endif

@@ -112,10 +112,16 @@ void cert_done(struct cert *cert)
 
 char *cert_revoke(const struct cert *issuer, const struct cert *revoked)
 {
+    return cert_revoke_at(issuer, revoked, -60, HOUR_S);
+}
+
+char *cert_revoke_at(const struct cert *issuer, const struct cert *revoked, long begins_s,
+                     long ends_s)
+{
     X509_CRL *crl = X509_CRL_new();
     X509 *by = read_certificate(issuer);
     EVP_PKEY *key = read_key(issuer);
-    ASN1_TIME *now = X509_gmtime_adj(NULL, -60), *next = X509_gmtime_adj(NULL, HOUR_S);
+    ASN1_TIME *now = X509_gmtime_adj(NULL, begins_s), *next = X509_gmtime_adj(NULL, ends_s);
     must(crl && X509_CRL_set_version(crl, X509_CRL_VERSION_2) &&
              X509_CRL_set_issuer_name(crl, X509_get_subject_name(by)) &&
              X509_CRL_set1_lastUpdate(crl, now) && X509_CRL_set1_nextUpdate(crl, next),

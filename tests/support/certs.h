@@ -22,6 +22,9 @@ struct cert cert_make(const struct cert *issuer, const struct cert_spec *spec);
 void cert_done(struct cert *cert);
 /* A revocation list of issuer's; revoked may be NULL: an empty one. PEM, caller frees. */
 char *cert_revoke(const struct cert *issuer, const struct cert *revoked);
+/* The same, of other times from now; by default it begins a minute ago and ends in an hour. */
+char *cert_revoke_at(const struct cert *issuer, const struct cert *revoked, long begins_s,
+                     long ends_s);
 /* SHA-256 of a certificate. */
 void cert_hash(const struct cert *cert, uint8_t hash[32]);
 

@@ -135,11 +135,13 @@ static void start_guard(struct harness *h)
 /* The daemon */
 
 static char no_config[] = "BANGER_CONFIG=/dev/null";
+/* A callback of the daemon's loop that blocks fails the test; see harness_close. */
+static char loop_limit[] = "BANGER_LOOP_LIMIT_MS=20";
 
 static void fill_environment(char **out, const char *const *env, char *asan, size_t asan_size)
 {
     int n = 0;
-    for (char **e = environ; *e && n < ENV_ENTRIES_MAX - HARNESS_ENV_MAX - 3; e++)
+    for (char **e = environ; *e && n < ENV_ENTRIES_MAX - HARNESS_ENV_MAX - 4; e++)
         if (strncmp(*e, "BANGER_", 7) != 0 && strncmp(*e, "ASAN_OPTIONS=", 13) != 0)
             out[n++] = *e;
     /* So that memory figures mean something where the daemon has ASan in it. */
@@ -148,6 +150,7 @@ static void fill_environment(char **out, const char *const *env, char *asan, siz
              given ? ":" : "", given ? given : "");
     out[n++] = asan;
     out[n++] = no_config; /* not this machine's; a test's own goes by --config */
+    out[n++] = loop_limit;
     for (int i = 0; env && env[i] && i < HARNESS_ENV_MAX; i++)
         out[n++] = (char *)(uintptr_t)env[i];
     out[n] = NULL;
@@ -309,6 +312,23 @@ void harness_open(struct harness *h, const char *driver)
         harness_import_assets(h);
 }
 
+/* What rpc/event/loop_turn.c says of a callback that held up all others. */
+static bool loop_was_held_up(const struct harness *h)
+{
+    char line[1024];
+    bool found = false;
+    FILE *log = fopen(h->log, "re");
+    while (log && fgets(line, sizeof(line), log)) {
+        if (!strstr(line, "subject=\"loop\" msg=\"a turn took"))
+            continue;
+        fprintf(stderr, "the daemon's loop was held up: %s", line);
+        found = true;
+    }
+    if (log)
+        fclose(log);
+    return found;
+}
+
 bool harness_close(struct harness *h)
 {
     int status = h->daemon ? harness_end(h, SIGTERM) : 0;
@@ -317,6 +337,7 @@ bool harness_close(struct harness *h)
         fprintf(stderr, "the daemon ended with wait status 0x%x\n", (unsigned)status);
         print_log_tail(h);
     }
+    clean = clean && !loop_was_held_up(h);
     close(h->guard_fd);
     return clean;
 }

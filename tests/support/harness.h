@@ -54,8 +54,9 @@ void harness_prepare(struct harness *h, const char *driver);
 /* Before either: moves the program into a network namespace of its own, whose loopback interface
  * works, so that all ports are free. False where it may not (no root). */
 bool harness_own_network(void);
-/* Ends the daemon with SIGTERM: false (and told) if that is no clean exit within its time. VMs are
- * ended and the folder removed by the guard. */
+/* Ends the daemon with SIGTERM: false (and told) if that is no clean exit within its time, or if a
+ * callback of any daemon of this harness held up the loop. VMs are ended and the folder removed by
+ * the guard. */
 bool harness_close(struct harness *h);
 
 /* Starts the daemon and waits until it answers. env: "NAME=VALUE", NULL ends, may be NULL. */

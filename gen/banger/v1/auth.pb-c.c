@@ -822,7 +822,7 @@ const ProtobufCMessageDescriptor banger__v1__init_auth_request__descriptor =
   (ProtobufCMessageInit) banger__v1__init_auth_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__init_auth_response__field_descriptors[2] =
+static const ProtobufCFieldDescriptor banger__v1__init_auth_response__field_descriptors[3] =
 {
   {
     "ca_sha256",
@@ -848,15 +848,28 @@ static const ProtobufCFieldDescriptor banger__v1__init_auth_response__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "problem",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__InitAuthResponse, problem),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__init_auth_response__field_indices_by_name[] = {
   0,   /* field[0] = ca_sha256 */
   1,   /* field[1] = listen */
+  2,   /* field[2] = problem */
 };
 static const ProtobufCIntRange banger__v1__init_auth_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor banger__v1__init_auth_response__descriptor =
 {
@@ -866,7 +879,7 @@ const ProtobufCMessageDescriptor banger__v1__init_auth_response__descriptor =
   "Banger__V1__InitAuthResponse",
   "banger.v1",
   sizeof(Banger__V1__InitAuthResponse),
-  2,
+  3,
   banger__v1__init_auth_response__field_descriptors,
   banger__v1__init_auth_response__field_indices_by_name,
   1,  banger__v1__init_auth_response__number_ranges,

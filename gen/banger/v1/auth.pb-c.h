@@ -102,10 +102,14 @@ struct  Banger__V1__InitAuthResponse
    * where TLS clients are served; "": nowhere
    */
   char *listen;
+  /*
+   * why not, though an address is known; it is tried again by itself
+   */
+  char *problem;
 };
 #define BANGER__V1__INIT_AUTH_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__init_auth_response__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Banger__V1__CreateTokenRequest

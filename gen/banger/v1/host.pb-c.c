@@ -1164,7 +1164,7 @@ const ProtobufCMessageDescriptor banger__v1__driver_info__descriptor =
   (ProtobufCMessageInit) banger__v1__driver_info__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__host__field_descriptors[16] =
+static const ProtobufCFieldDescriptor banger__v1__host__field_descriptors[18] =
 {
   {
     "id",
@@ -1323,26 +1323,26 @@ static const ProtobufCFieldDescriptor banger__v1__host__field_descriptors[16] =
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "unlisted",
+    "listen",
     20,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
+    PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Banger__V1__Host, unlisted),
+    offsetof(Banger__V1__Host, listen),
     NULL,
-    NULL,
+    &protobuf_c_empty_string,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "set_aside",
+    "listen_problem",
     21,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
+    PROTOBUF_C_TYPE_STRING,
     0,   /* quantifier_offset */
-    offsetof(Banger__V1__Host, set_aside),
+    offsetof(Banger__V1__Host, listen_problem),
     NULL,
-    NULL,
+    &protobuf_c_empty_string,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
@@ -1358,6 +1358,30 @@ static const ProtobufCFieldDescriptor banger__v1__host__field_descriptors[16] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "unlisted",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Host, unlisted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "set_aside",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Host, set_aside),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__host__field_indices_by_name[] = {
   11,   /* field[11] = connections */
@@ -1367,13 +1391,15 @@ static const unsigned banger__v1__host__field_indices_by_name[] = {
   1,   /* field[1] = hostname */
   0,   /* field[0] = id */
   7,   /* field[7] = labels */
+  13,   /* field[13] = listen */
+  14,   /* field[14] = listen_problem */
   10,   /* field[10] = memory_rss_bytes */
-  14,   /* field[14] = set_aside */
+  17,   /* field[17] = set_aside */
   9,   /* field[9] = started */
   3,   /* field[3] = state_dir */
   15,   /* field[15] = store */
   4,   /* field[4] = total */
-  13,   /* field[13] = unlisted */
+  16,   /* field[16] = unlisted */
   5,   /* field[5] = used */
   2,   /* field[2] = version */
 };
@@ -1381,7 +1407,7 @@ static const ProtobufCIntRange banger__v1__host__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 20, 13 },
-  { 0, 16 }
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor banger__v1__host__descriptor =
 {
@@ -1391,7 +1417,7 @@ const ProtobufCMessageDescriptor banger__v1__host__descriptor =
   "Banger__V1__Host",
   "banger.v1",
   sizeof(Banger__V1__Host),
-  16,
+  18,
   banger__v1__host__field_descriptors,
   banger__v1__host__field_indices_by_name,
   2,  banger__v1__host__number_ranges,

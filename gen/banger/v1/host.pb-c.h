@@ -148,6 +148,15 @@ struct  Banger__V1__Host
   uint32_t connections;
   char *default_driver;
   /*
+   * where TLS clients are served; "": nowhere
+   */
+  char *listen;
+  /*
+   * why TCP is closed though it should be open; it is tried again
+   */
+  char *listen_problem;
+  Banger__V1__StoreStatus *store;
+  /*
    * VMs, images and kernels in the state folder that are in no record; see RecoverHost.
    */
   uint32_t unlisted;
@@ -155,11 +164,10 @@ struct  Banger__V1__Host
    * What nothing knew of, or was discarded, and waits in lost+found.
    */
   uint32_t set_aside;
-  Banger__V1__StoreStatus *store;
 };
 #define BANGER__V1__HOST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__host__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL, 0,NULL, 0, NULL, 0, 0, (char *)protobuf_c_empty_string, 0, 0, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL, 0,NULL, 0, NULL, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, 0, 0 }
 
 
 /*

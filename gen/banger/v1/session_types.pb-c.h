@@ -234,6 +234,9 @@ struct  Banger__V1__GuestSession
   uint64_t stdin_offset;
   protobuf_c_boolean stdin_closed;
   protobuf_c_boolean writer_attached;
+  /*
+   * of the latest writer; only grows, over restarts of the daemon too
+   */
   uint64_t writer_generation;
   uint32_t viewers;
   Google__Protobuf__Timestamp *created;

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "daemon/core/handles.h"
 #include "daemon/core/image.h"
 #include "daemon/core/reconcile.h"
 #include "daemon/core/vm_ops.h"
@@ -17,7 +18,7 @@
 #include "rpc/event/worker.h"
 #include "tests/support/commit.h"
 
-enum { WORKERS = 4, WORKERS_QUEUED = 1000 };
+enum { WORKERS_QUEUED = 1000 };
 
 static void on_ready(void *arg)
 {
@@ -92,12 +93,15 @@ bool world_open(struct world *w, const char *dir, const char *driver)
     char path[PATH_BYTES + 16];
     snprintf(path, sizeof(path), "%s/banger.db", dir);
     c->loop = loop_new(&err);
-    c->workers = c->loop ? workers_new(c->loop, "work", WORKERS, WORKERS_QUEUED, &err) : NULL;
-    c->store = c->workers ? store_open(c->loop, path, &err) : NULL;
+    c->quick = c->loop ? workers_new(c->loop, "quick", WORLD_WORKERS, WORKERS_QUEUED, &err) : NULL;
+    c->slow = c->quick ? workers_new(c->loop, "slow", WORLD_WORKERS, WORKERS_QUEUED, &err) : NULL;
+    c->store = c->slow ? store_open(c->loop, path, &err) : NULL;
     w->vmm_host = (struct vmm_host){.loop = c->loop,
-                                    .workers = c->workers,
+                                    .quick = c->quick,
+                                    .slow = c->slow,
                                     .agent_path = AGENT_FILE,
-                                    .state_dir = c->config.state_dir};
+                                    .state_dir = c->config.state_dir,
+                                    .load_hint = handles_load};
     c->vmm_host = &w->vmm_host;
     bool boots = strcmp(driver, "qemu") == 0;
     if (!c->store || core_open(c, &err) < 0 || (boots && !publish_assets(c, &err)) ||
@@ -112,7 +116,8 @@ bool world_open(struct world *w, const char *dir, const char *driver)
 void world_close(struct world *w)
 {
     timer_done(&w->deadline);
-    workers_close(w->core.workers);
+    workers_close(w->core.slow);
+    workers_close(w->core.quick);
     core_close(&w->core);
     store_close(w->core.store);
     loop_free(w->core.loop);
@@ -202,6 +207,28 @@ bool world_wait_state(struct world *w, struct vm_entry *e, enum vm_state state)
 bool world_wait_agent(struct world *w, struct vm_entry *e)
 {
     return wait_vm(&(struct wait_state){.w = w, .agent = true}, e);
+}
+
+struct wait_until {
+    struct world *w;
+    bool (*there)(void *arg);
+    void *arg;
+};
+
+static void look(void *arg)
+{
+    struct wait_until *u = arg;
+    if (u->there(u->arg))
+        loop_stop(u->w->core.loop);
+    else if (!u->w->late)
+        loop_post(u->w->core.loop, look, u);
+}
+
+bool world_wait_until(struct world *w, bool (*there)(void *arg), void *arg)
+{
+    struct wait_until u = {w, there, arg};
+    w->late = false;
+    return loop_post(w->core.loop, look, &u) == 0 && run(w);
 }
 
 struct count {

@@ -11,7 +11,10 @@
 #include "daemon/vmm/vmm.h"
 #include "rpc/event/loop.h"
 
-enum { WORLD_WAIT_MS = 120000 };
+enum {
+    WORLD_WAIT_MS = 120000,
+    WORLD_WORKERS = 4, /* of each pool; one is kept for what frees */
+};
 
 struct world {
     struct core core;
@@ -36,6 +39,8 @@ bool world_wait_all(struct world *w);
 /* Until the VM's state is this (VM_STATE_UNSPECIFIED: until it is removed). */
 bool world_wait_state(struct world *w, struct vm_entry *e, enum vm_state state);
 bool world_wait_agent(struct world *w, struct vm_entry *e);
+/* Until what is asked after each turn of the loop says so. */
+bool world_wait_until(struct world *w, bool (*there)(void *arg), void *arg);
 /* Live processes of VMs below dir. */
 int world_count_monitors(struct world *w);
 /* Entries of a folder but . and ..; -1 if it is not there. */

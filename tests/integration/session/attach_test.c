@@ -9,12 +9,6 @@
 #include "tests/integration/session/world.h"
 #include "tests/support/check.h"
 
-static void delete_all(void)
-{
-    for (struct session_entry *e; (e = session_next(&world.core, NULL));)
-        CHECK_INT(session_delete(e, true, NULL, NULL, NULL), 0);
-}
-
 static struct session_entry *start_printing(unsigned bytes, const struct session *more)
 {
     char script[300];
@@ -63,7 +57,7 @@ static void test_offsets(void)
     CHECK_INT(v.n_failed, 1);
     CHECK_INT(v.error.code, ERR_RANGE);
     viewer_close(&v);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -90,7 +84,40 @@ static void test_no_follow(void)
     }
     CHECK_INT(now.n_ends, 0);
     viewer_close(&all);
-    delete_all();
+    world_delete_all();
+    world_close_daemon();
+}
+
+/* The last lines of much output cost the channel no more than they are long. */
+static void test_tail_lines_cost_their_length(void)
+{
+    struct err err = ERR_INIT;
+    world_open_daemon(PROXY_SOCKET);
+    struct session_entry *e =
+        world_start("yes 123456789 | head -n 800000; yes abc | head -n 5 >&2", NULL, &err);
+    CHECK(world_wait_ended(e));
+    CHECK(agent_client_hello(world.vm.agent)->tail_lines);
+    static const struct {
+        uint64_t lines, got_out, got_err;
+    } cases[] = {{1, 10, 4}, {1000, 10000, 20}, {5, 50, 20}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct viewer v = {.not_source = true};
+        struct attach_options o = from_start;
+        o.from_stdout = (struct agent_start){AGENT_FROM_TAIL_LINES, cases[i].lines};
+        o.from_stderr = o.from_stdout;
+        size_t before = world.proxy.passed;
+        viewer_open(&v, e, &o);
+        CHECK(world_run(viewer_is_over, &v));
+        CHECK(!v.wrong);
+        CHECK_INT(v.got[0], cases[i].got_out);
+        CHECK_INT(v.got[1], cases[i].got_err);
+        CHECK_INT(v.n_gaps, 0);
+        size_t cost = world.proxy.passed - before;
+        if (!CHECK(cost < cases[i].got_out + cases[i].got_err + 2048))
+            fprintf(stderr, "  (%zu bytes)\n", cost);
+        viewer_close(&v);
+    }
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -111,7 +138,7 @@ static void test_grandchild_holds_output(void)
     CHECK(clock_mono_ms() - begin_ms < 10000);
     CHECK_INT(v.got[0], 3);
     viewer_close(&v);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -148,7 +175,7 @@ static void test_stalled_viewer(void)
     CHECK_STR(v[2].gap_reason, "spool_limit");
     for (int i = 0; i < 3; i++)
         viewer_close(&v[i]);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -177,7 +204,7 @@ static void run_with_cuts(int kind)
     printf("     %u cuts, %u links lost after hello\n", world.proxy.cuts, world.downs);
     CHECK(world.proxy.cuts > 10);
     proxy_set_cuts(&world.proxy, 0, 0);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -205,7 +232,7 @@ static void test_close_inside_event(void)
     viewer_open(&v, e, &from_start);
     CHECK(world_run(viewer_is_opened, &v));
     CHECK_INT(e->n_attached, 0);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -214,6 +241,7 @@ int main(void)
     world_begin();
     RUN(test_offsets);
     RUN(test_no_follow);
+    RUN(test_tail_lines_cost_their_length);
     RUN(test_grandchild_holds_output);
     RUN(test_stalled_viewer);
     RUN(test_socket_cut);

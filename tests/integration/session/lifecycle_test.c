@@ -13,12 +13,6 @@
 #include "tests/integration/session/world.h"
 #include "tests/support/check.h"
 
-static void delete_all(void)
-{
-    for (struct session_entry *e; (e = session_next(&world.core, NULL));)
-        CHECK_INT(session_delete(e, true, NULL, NULL, NULL), 0);
-}
-
 static void test_exit_and_signal(void)
 {
     struct err err = ERR_INIT;
@@ -32,7 +26,7 @@ static void test_exit_and_signal(void)
     CHECK(e && world_wait_ended(e));
     CHECK_INT(e->session.exit_kind, SESSION_EXIT_SIGNAL);
     CHECK_INT(e->session.exit_signo, SIGUSR1);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -51,7 +45,7 @@ static void test_spawn_failure(void)
     CHECK_INT(v.n_lost, 1);
     CHECK_STR(v.reason, "failed");
     viewer_close(&v);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -83,7 +77,7 @@ static void test_stop_and_kill(void)
     CHECK_INT(session_kill(e, &err), 0);
     CHECK(world_wait_ended(e));
     CHECK_INT(e->session.exit_signo, SIGKILL);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -110,7 +104,7 @@ static void test_stop_before_start(void)
     CHECK_INT(session_kill(e, &err), 0);
     CHECK(world_run(is_set, &got));
     CHECK_INT(got, SESSION_FAILED);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -142,7 +136,7 @@ static void test_names_and_references(void)
             ambiguous = true;
     }
     CHECK(ambiguous);
-    delete_all();
+    world_delete_all();
     CHECK(session_next(&world.core, NULL) == NULL);
     world_close_daemon();
 }
@@ -168,7 +162,7 @@ static void test_request_ids(void)
     strcpy(meta.digest, "sha256:2");
     CHECK_INT(world_start_async("exit 4", NULL, &meta, never_started, &again, &err), -1);
     CHECK_STR(err.reason, "REQUEST_ID_REUSED");
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -206,7 +200,7 @@ static void test_daemon_restart(void)
     CHECK_INT(e->session.state, SESSION_EXITED);
     CHECK_INT(e->session.exit_code, 5);
     CHECK_INT(e->session.stdout_total, 100000);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -248,7 +242,7 @@ static void test_a_session_outlives_its_record(void)
     memcpy(id, e->session.id, sizeof(id));
     memcpy(deleted, gone->session.id, sizeof(deleted));
     world_close_link();
-    CHECK_INT(session_delete(gone, true, NULL, NULL, NULL), 0); /* the agent does not hear of it */
+    world_delete(gone, true); /* the agent does not hear of it */
     world_close_daemon();
     alter_database("DELETE FROM sessions");
     world_open_daemon(-1);
@@ -264,7 +258,7 @@ static void test_a_session_outlives_its_record(void)
         CHECK_INT(e->session.exit_code, 3);
         viewer_close(&v);
     }
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -292,7 +286,7 @@ static void test_agent_restart(void)
     CHECK_STR(w.gap_reason, "agent_lost");
     viewer_close(&v);
     viewer_close(&w);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -329,7 +323,7 @@ static void test_vm_gone(void)
     viewer_close(&w);
     viewer_close(&x);
     world.vm.vm.runtime.state = VM_RUNNING;
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -354,7 +348,7 @@ static void test_vm_found_stopped(void)
     while (kill(pid, 0) == 0 && clock_mono_ms() < until)
         CHECK(world_start("exit 0", NULL, &err) != NULL); /* a round trip to the agent */
     CHECK(kill(pid, 0) < 0);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -390,7 +384,7 @@ static void test_delete(void)
     while (kill(pid, 0) == 0 && clock_mono_ms() < until) {
         e = world_start("exit 0", NULL, &err); /* a round trip to the agent */
         CHECK(e && world_wait_ended(e));
-        session_delete(e, false, NULL, NULL, NULL);
+        world_delete(e, false);
     }
     CHECK(kill(pid, 0) < 0);
     world_close_daemon();
@@ -419,7 +413,7 @@ static void test_fast_exit(void)
         CHECK_INT(v.got[1], more);
         CHECK_INT(e->session.exit_code, code);
         viewer_close(&v);
-        session_delete(e, false, NULL, NULL, NULL);
+        world_delete(e, false);
     }
     printf("     %d commands, %.2f ms each\n", COMMANDS,
            (double)(clock_mono_ms() - begin_ms) / COMMANDS);

@@ -18,12 +18,6 @@ static struct attach_options as(enum attach_role role)
     return o;
 }
 
-static void delete_all(void)
-{
-    for (struct session_entry *e; (e = session_next(&world.core, NULL));)
-        CHECK_INT(session_delete(e, true, NULL, NULL, NULL), 0);
-}
-
 /* Writes the source file until `feed_total`, then EOF, in pieces, as far as it may. */
 static uint64_t feed_next, feed_total;
 
@@ -67,7 +61,7 @@ static void pass_through_cat(int kind, uint64_t bytes)
         proxy_set_cuts(&world.proxy, 0, 0);
     }
     viewer_close(&v);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -108,7 +102,7 @@ static void test_eof_before_start(void)
     CHECK(viewer_finish_exit(&v));
     CHECK_INT(v.got[0], 1000);
     viewer_close(&v);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -154,7 +148,7 @@ static void test_one_writer(void)
     CHECK_INT(attach_stdin(second.attach, 10000, "late", 4, &err), 0); /* dropped, as said */
     viewer_close(&first);
     viewer_close(&second);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -206,7 +200,7 @@ static void test_sends(void)
         if (!CHECK_INT(v.text[i], 'a'))
             break;
     viewer_close(&v);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -230,7 +224,7 @@ static void test_send_to_one_that_leaves(void)
     e = world_start("exit 0", NULL, &err);
     CHECK_INT(session_send_stdin(e, block, 1, false, on_sent, &s, &err), -1);
     CHECK_STR(err.reason, "NO_STDIN");
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -263,7 +257,7 @@ static void test_first_ack(void)
     CHECK_INT(attach_stdin_eof(w.attach, &err), 0);
     CHECK(viewer_finish_exit(&w));
     viewer_close(&w);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -291,7 +285,7 @@ static void test_restart_goes_on(void)
     CHECK_INT(v.opened.stdin_offset, 50000);
     CHECK_INT(v.got[0], 90000);
     viewer_close(&v);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 
@@ -340,7 +334,7 @@ static void hold_over_restart(bool eof)
         CHECK_INT(s.last, HELD + sizeof(marks));
     }
     viewer_close(&v);
-    delete_all();
+    world_delete_all();
     world_close_daemon();
 }
 

@@ -143,6 +143,22 @@ bool world_run(bool (*done)(void *arg), void *arg)
     return !world.timed_out;
 }
 
+/* As vm.c counts them. */
+void vm_use_begin(struct vm_entry *e)
+{
+    e->n_users++;
+}
+
+void vm_use_end(struct vm_entry *e)
+{
+    e->n_users--;
+}
+
+void vm_used(struct vm_entry *e)
+{
+    (void)e; /* nobody waits for it to be idle */
+}
+
 /* The daemon */
 
 static bool link_ready(void *arg)
@@ -293,7 +309,7 @@ static void on_changed(void *arg, struct session_entry *e)
 static bool has_ended(void *arg)
 {
     const struct session_entry *e = arg;
-    return session_is_terminal(e->session.state) || e->removed;
+    return session_is_terminal(session_shown(e)->state) || e->removed;
 }
 
 bool world_wait_ended(struct session_entry *e)
@@ -303,4 +319,30 @@ bool world_wait_ended(struct session_entry *e)
     bool ok = world_run(has_ended, e);
     session_unwatch(&w);
     return ok;
+}
+
+static void on_gone(void *arg, const struct err *err)
+{
+    must(!err, "deleting a session", err);
+    *(bool *)arg = true;
+    world_poke();
+}
+
+static bool is_gone(void *arg)
+{
+    return *(bool *)arg;
+}
+
+void world_delete(struct session_entry *e, bool force)
+{
+    struct err err = ERR_INIT;
+    bool gone = false;
+    must(session_delete(e, force, on_gone, &gone, &err) == 0, "deleting a session", &err);
+    must(world_run(is_gone, &gone), "deleting a session", NULL);
+}
+
+void world_delete_all(void)
+{
+    for (struct session_entry *e; (e = session_next(&world.core, NULL));)
+        world_delete(e, true);
 }

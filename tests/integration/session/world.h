@@ -50,5 +50,8 @@ int world_start_async(const char *script, const struct session *more,
                       void (*started)(void *arg, struct session_entry *e, const struct err *err),
                       void *arg, struct err *err);
 bool world_wait_ended(struct session_entry *e);
+/* Waits until it is gone. */
+void world_delete(struct session_entry *e, bool force);
+void world_delete_all(void);
 
 #endif

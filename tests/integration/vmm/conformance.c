@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "daemon/host/process.h"
+#include "daemon/vmm/console_watch.h"
 #include "daemon/vmm/qmp.h"
 #include "tests/integration/vmm/guest.h"
 #include "tests/integration/vmm/world.h"
@@ -484,6 +485,32 @@ static void check_log_has(const struct world *w, const char *text)
         CHECK_CONTAINS(log, text);
 }
 
+static void on_console_news(void *arg, bool fresh)
+{
+    if (fresh)
+        world_done_fn(arg, NULL);
+}
+
+/* However long the guest has been silent: the driver asks when a reader comes. */
+static void test_a_reader_of_the_console_gets_all_of_it(void)
+{
+    struct world w;
+    world_init(&w, driver, "stay");
+    if (CHECK(world_up(&w))) {
+        for (int i = 0; i < 20; i++) {
+            struct console_watch watch;
+            struct outcome o = {.world = &w};
+            int64_t begin_ms = clock_mono_ms();
+            CHECK(console_watch(&w.host, &watch, w.config.log_path, on_console_news, &o));
+            world_wait(&w, &o);
+            console_unwatch(&watch);
+            CHECK_INT(o.calls, 1);
+            CHECK(clock_mono_ms() - begin_ms < 5000);
+        }
+    }
+    world_done(&w);
+}
+
 static void test_ways_to_end(void)
 {
     static const struct {
@@ -581,6 +608,7 @@ int main(int argc, char **argv)
     RUN(test_scan_finds_orphans);
     if (qemu) {
         RUN(test_disk_sizes);
+        RUN(test_a_reader_of_the_console_gets_all_of_it);
         RUN(test_ways_to_end);
         RUN(test_ends_unseen);
     }

@@ -92,7 +92,8 @@ void world_init(struct world *w, const struct vmm_driver *driver, const char *mo
         world_die("loop", &err);
     w->host = (struct vmm_host){
         .loop = w->loop,
-        .workers = w->workers,
+        .quick = w->workers,
+        .slow = w->workers,
         .agent_path = AGENT_FILE,
         .state_dir = w->dir,
         /* KVM has a test of its own; elsewhere its trial would cost each test its seconds. */

@@ -6,6 +6,7 @@
 #include "base/fs.h"
 #include "daemon/core/audit.h"
 #include "daemon/core/core.h"
+#include "daemon/store/fault.h"
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
 #include "tests/support/check.h"
@@ -216,6 +217,74 @@ static void test_bounded(void)
     CHECK_INT(audit_last_seq(&core), last);
 }
 
+#ifdef BANGER_FAULTS
+
+static void fault(const char *rules)
+{
+    struct err err = ERR_INIT;
+    CHECK_INT(store_fault_set(rules, &err), 0);
+}
+
+/* Full, then locked, then slow: all of it arrives, in order, and nothing is lost. */
+static void test_a_disk_that_refuses_for_a_while_loses_nothing(void)
+{
+    static const char *const troubles[] = {"audit=full*3", "begin=busy*2", "commit=ioerr*2",
+                                           "audit=delay:300*1"};
+    uint64_t first = audit_last_seq(&core), n = 0;
+    for (size_t i = 0; i < sizeof(troubles) / sizeof(troubles[0]); i++) {
+        fault(troubles[i]);
+        for (int k = 0; k < 600; k++) /* more than one flush */
+            add("hope", "/x/Y", ERR_NONE);
+        n += 600;
+        wait_written(first + n);
+        CHECK(store_fault_struck() > 0);
+    }
+    fault(NULL);
+    uint64_t at = first, seen = 0;
+    while (at < first + n) {
+        read_page(at, "hope", "");
+        for (size_t i = 0; i < page.n; i++)
+            CHECK_INT(page.entries[i].seq, first + ++seen);
+        at = page.through_seq;
+    }
+    CHECK_INT(seen, n);
+    CHECK_INT(audit_lost(&core), 0);
+}
+
+/* Rows that the store will never take: counted, and what comes next is not held up. */
+static void test_what_is_refused_for_good_is_counted(void)
+{
+    uint64_t first = audit_last_seq(&core);
+    fault("audit=constraint*1");
+    for (int i = 0; i < 3; i++)
+        add("gone", "/x/Y", ERR_NONE);
+    wait_written(first + 3);
+    fault(NULL);
+    CHECK_INT(audit_lost(&core), 3);
+    add("next", "/x/Y", ERR_NONE);
+    wait_written(first + 4);
+    read_page(first, "", "");
+    CHECK_INT(page.n, 1);
+    CHECK_INT(page.entries[0].seq, first + 4); /* the gap shows it */
+}
+
+/* More than may wait: the oldest are kept, the rest is counted. */
+static void test_too_many_for_a_disk_that_refuses(void)
+{
+    uint64_t first = audit_last_seq(&core), before = audit_lost(&core);
+    fault("audit=full");
+    for (int i = 0; i < AUDIT_UNWRITTEN_MAX + 50; i++)
+        add("much", "/x/Y", ERR_NONE);
+    CHECK_INT(audit_lost(&core) - before, 50);
+    fault(NULL);
+    wait_written(first + AUDIT_UNWRITTEN_MAX);
+    read_page(first, "", "");
+    CHECK_INT(page.entries[0].seq, first + 1);
+    CHECK_INT(audit_lost(&core) - before, 50);
+}
+
+#endif
+
 int main(void)
 {
     snprintf(dir, sizeof(dir), "/tmp/banger-audit.XXXXXX");
@@ -226,6 +295,11 @@ int main(void)
     RUN(test_filters);
     RUN(test_pieces);
     RUN(test_floods);
+#ifdef BANGER_FAULTS
+    RUN(test_a_disk_that_refuses_for_a_while_loses_nothing);
+    RUN(test_what_is_refused_for_good_is_counted);
+    RUN(test_too_many_for_a_disk_that_refuses);
+#endif
     RUN(test_bounded);
     close_core();
     struct err err = ERR_INIT;

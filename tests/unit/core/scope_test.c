@@ -39,9 +39,9 @@ static void open_core(void)
     snprintf(core.config.state_dir, sizeof(core.config.state_dir), "%s", dir);
     snprintf(core.config.default_driver, sizeof(core.config.default_driver), "sim");
     core.loop = loop_new(&err);
-    core.workers = workers_new(core.loop, "work", 1, 100, &err);
+    core.quick = workers_new(core.loop, "work", 1, 100, &err);
     core.store = store_open(core.loop, path, &err);
-    host = (struct vmm_host){.loop = core.loop, .workers = core.workers};
+    host = (struct vmm_host){.loop = core.loop, .quick = core.quick};
     core.vmm_host = &host;
     if (core_open(&core, &err) < 0) {
         fprintf(stderr, "%s\n", err.message);
@@ -51,7 +51,7 @@ static void open_core(void)
 
 static void close_core(void)
 {
-    workers_close(core.workers);
+    workers_close(core.quick);
     core_close(&core);
     store_close(core.store);
     loop_free(core.loop);
@@ -149,7 +149,8 @@ static struct session_entry *add_session(const struct vm_entry *vm, const char *
     snprintf(record.vm_id, sizeof(record.vm_id), "%s", vm->vm.id);
     struct session_vm *of = session_vm_get(&core, vm->vm.id);
     struct session_entry *e = of ? session_add(&core, &record, of) : NULL;
-    CHECK(e != NULL);
+    if (CHECK(e != NULL))
+        e->stored = true;
     return e;
 }
 

@@ -1,5 +1,6 @@
 /* The loop: timers, posts from threads, watches, signals, stop. */
 #include <pthread.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -279,6 +280,58 @@ static void test_signal(void)
     signal_watch_done(&s);
 }
 
+static struct loop *measured;
+
+static void stop_measured(void *arg)
+{
+    (void)arg;
+    loop_stop(measured);
+}
+
+static void sleep_too_long(void *arg)
+{
+    poll(NULL, 0, 60);
+    stop_measured(arg);
+}
+
+static void compute_too_long(void *arg)
+{
+    struct timespec t;
+    do
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    while (t.tv_sec * 1000 + t.tv_nsec / 1000000 < *(int64_t *)arg);
+    stop_measured(arg);
+}
+
+/* Whoever sleeps or computes for too long is told; one that is quick is not. */
+static void test_turns_that_hold_up_the_others_are_counted(void)
+{
+    struct err err = ERR_INIT;
+    struct timespec t;
+    struct timer timer;
+    setenv("BANGER_LOOP_LIMIT_MS", "20", 1);
+    measured = loop_new(&err);
+    unsetenv("BANGER_LOOP_LIMIT_MS");
+    loop_post(measured, stop_measured, NULL);
+    CHECK_INT(loop_run(measured, &err), 0);
+    CHECK_INT(loop_late_turns(measured), 0);
+    loop_post(measured, sleep_too_long, NULL);
+    CHECK_INT(loop_run(measured, &err), 0);
+    CHECK_INT(loop_late_turns(measured), 1);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    int64_t until_ms = t.tv_sec * 1000 + t.tv_nsec / 1000000 + 150; /* a sanitizer may have 100 */
+    timer_init(&timer, measured, compute_too_long, &until_ms);
+    timer_start(&timer, 0);
+    CHECK_INT(loop_run(measured, &err), 0);
+    CHECK_INT(loop_late_turns(measured), 2);
+    timer_done(&timer);
+    loop_free(measured);
+    loop_post(loop, sleep_too_long, NULL); /* nobody looks: no cost, no word */
+    measured = loop;
+    CHECK_INT(loop_run(loop, &err), 0);
+    CHECK_INT(loop_late_turns(loop), 0);
+}
+
 int main(void)
 {
     struct err err = ERR_INIT;
@@ -296,6 +349,7 @@ int main(void)
     RUN(test_watch_done_inside_its_callback);
     RUN(test_fd_number_comes_back);
     RUN(test_signal);
+    RUN(test_turns_that_hold_up_the_others_are_counted);
     loop_post(loop, note, "never run, but freed");
     loop_free(loop);
     loop_free(NULL);

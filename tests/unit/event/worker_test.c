@@ -161,6 +161,61 @@ static void test_queue_is_bounded_and_closing_refuses(void)
     sem_destroy(&first.go);
 }
 
+static struct blocked_job blockers[8];
+static struct numbered_job late;
+
+static void block_all(struct workers *w, int n_running)
+{
+    struct err err = ERR_INIT;
+    for (int i = 0; i < 8; i++) {
+        blockers[i] = (struct blocked_job){.job = {.run = blocked_run, .done = ignore_done}};
+        sem_init(&blockers[i].started, 0, 0);
+        sem_init(&blockers[i].go, 0, 0);
+        CHECK_INT(workers_submit(w, &blockers[i].job, &err), 0);
+    }
+    for (int i = 0; i < n_running; i++)
+        sem_wait(&blockers[i].started);
+}
+
+static void unblock_all(void)
+{
+    for (int i = 0; i < 8; i++)
+        sem_post(&blockers[i].go);
+}
+
+/* However many jobs that take are there, one that frees runs. */
+static void test_what_frees_never_waits_for_what_takes(void)
+{
+    struct err err = ERR_INIT;
+    struct workers *w = workers_new(loop, "kept", 3, 8, &err);
+    block_all(w, 2);
+    runs = dones = 0;
+    stop_at = 1;
+    late = (struct numbered_job){.job = {.run = job_run, .done = job_done, .frees = true}};
+    CHECK_INT(workers_submit(w, &late.job, &err), 0); /* though the other queue may be full */
+    run_loop();
+    CHECK_INT(dones, 1);
+    unblock_all();
+    workers_close(w);
+}
+
+static void test_what_waits_can_be_hurried(void)
+{
+    struct err err = ERR_INIT;
+    struct workers *w = workers_new(loop, "hurried", 3, 9, &err);
+    block_all(w, 2);
+    runs = dones = 0;
+    stop_at = 1;
+    late = (struct numbered_job){.job = {.run = job_run, .done = job_done}};
+    CHECK_INT(workers_submit(w, &late.job, &err), 0);
+    workers_hurry(w, &late.job);
+    run_loop();
+    CHECK_INT(dones, 1);
+    workers_hurry(w, &late.job); /* too late, and no harm */
+    unblock_all();
+    workers_close(w);
+}
+
 static void test_bad_thread_counts(void)
 {
     struct err err = ERR_INIT;
@@ -182,6 +237,8 @@ int main(void)
     RUN(test_several_threads);
     RUN(test_close_runs_what_is_queued);
     RUN(test_queue_is_bounded_and_closing_refuses);
+    RUN(test_what_frees_never_waits_for_what_takes);
+    RUN(test_what_waits_can_be_hurried);
     RUN(test_bad_thread_counts);
     loop_free(loop);
     return check_end();

@@ -4,6 +4,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "base/fs.h"
@@ -71,7 +72,7 @@ static void test_init(void)
     struct err err = ERR_INIT;
     struct stat st;
     char path[160];
-    CHECK_INT(pki_init(folder, names, 3, &err), 0);
+    CHECK_INT(pki_init(folder, names, 3, time(NULL), &err), 0);
     CHECK_STR(err.message, "");
     CHECK_INT(stat(folder, &st), 0);
     CHECK_INT(st.st_mode & 0777, 0700);
@@ -85,7 +86,8 @@ static void test_init(void)
     pki_ca_hash(pki, first);
     char *server = strdup(pki_server_pem(pki));
     pki_close(pki);
-    CHECK_INT(pki_init(folder, names, 3, &err), 0); /* the CA stays, the server's is renewed */
+    CHECK_INT(pki_init(folder, names, 3, time(NULL), &err),
+              0); /* the CA stays, the server's is renewed */
     pki = open_pki();
     pki_ca_hash(pki, second);
     CHECK(memcmp(first, second, sizeof(first)) == 0);
@@ -93,7 +95,7 @@ static void test_init(void)
     free(server);
     pki_close(pki);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        CHECK_INT(pki_init(folder, &bad[i], 1, &err), -1);
+        CHECK_INT(pki_init(folder, &bad[i], 1, time(NULL), &err), -1);
         CHECK_INT(err.code, ERR_INVALID);
     }
 }
@@ -136,7 +138,7 @@ static void test_sign(void)
     /* The server's own certificate is good for no client. */
     shake(pki, pki_server_pem(pki), pki_server_key_pem(pki), "box.example", NULL);
     free(pem);
-    free(certificate.der);
+    pki_certificate_done(&certificate);
     csr[len - 3] ^= 1; /* the signature is not of that key any more */
     CHECK_INT(pki_sign(pki, csr, (size_t)len, "alice", &certificate, &err), -1);
     CHECK_INT(err.code, ERR_INVALID);
@@ -163,7 +165,8 @@ static void test_broken(void)
     CHECK(pki_open(folder, &err) == NULL);
     CHECK_INT(err.code, ERR_PRECONDITION);
     CHECK_CONTAINS(err.message, "ca.pem is empty");
-    CHECK_INT(pki_init(folder, NULL, 0, &err), -1); /* never replaced: clients trust it */
+    CHECK_INT(pki_init(folder, NULL, 0, time(NULL), &err),
+              -1); /* never replaced: clients trust it */
     CHECK_CONTAINS(err.message, "cannot be read");
     CHECK_INT(fs_write_atomic(path, kept, len, 0600, &err), 0);
     free(kept);

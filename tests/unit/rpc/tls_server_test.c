@@ -438,6 +438,36 @@ static void test_reload(void)
     close_fixture(&f);
 }
 
+/* An address that is taken and serves nobody yet: whoever connects meanwhile is served then. Given
+ * back, it is free for others, and who is there stays. */
+static void test_an_address_is_taken_before_it_serves(void)
+{
+    struct fixture f;
+    struct client early, other;
+    struct err err = ERR_INIT;
+    char address[32];
+    open_fixture(&f, 0);
+    rpc_server_close_tls(f.server);
+    CHECK_INT(rpc_server_listen_tls(f.server, "127.0.0.1:0", NULL, &f.port, &err), 0);
+    snprintf(address, sizeof(address), "127.0.0.1:%u", f.port);
+    CHECK_INT(rpc_server_listen_tls(f.server, address, NULL, NULL, &err), -1);
+    open_client(&early, &f, &certs.client);
+    timer_start(&f.limit, 50);
+    CHECK_INT(loop_run(f.loop, &err), 0);
+    f.late = false;
+    CHECK_INT(rpc_server_connections(f.server), 0);
+    rpc_server_set_tls(f.server, f.context);
+    check_works(&early);
+    rpc_server_close_tls(f.server);
+    check_works(&early);
+    CHECK_INT(rpc_server_listen_tls(f.server, address, f.context, NULL, &err), 0);
+    open_client(&other, &f, &certs.client);
+    check_works(&other);
+    close_client(&early);
+    close_client(&other);
+    close_fixture(&f);
+}
+
 static bool is_alice(void *arg, const struct rpc_peer *peer)
 {
     (void)arg;
@@ -528,6 +558,7 @@ int main(void)
     RUN(test_not_tls);
     RUN(test_handshake_timeout);
     RUN(test_reload);
+    RUN(test_an_address_is_taken_before_it_serves);
     RUN(test_cut);
     RUN(test_drain);
     RUN(test_addresses);

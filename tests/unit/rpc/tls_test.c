@@ -134,8 +134,8 @@ static void test_leftovers(void)
 }
 
 /* Runs a handshake that the server refuses; the client learns of it after its own was done. */
-static void refused(const struct tls_config *server, const struct cert *cert,
-                    const char *why_server, const char *why_client)
+static void refused_with(const struct tls_config *server, const struct cert *cert,
+                         const char *why_server, const char *why_client, enum err_code code_client)
 {
     struct tls_pair p;
     struct tls_config client = client_config(cert);
@@ -146,7 +146,7 @@ static void refused(const struct tls_config *server, const struct cert *cert,
     CHECK_INT(p.server.err.code, ERR_UNAUTHENTICATED);
     CHECK_CONTAINS(p.server.err.message, why_server);
     CHECK(p.client.failed);
-    CHECK_INT(p.client.err.code, ERR_UNAUTHENTICATED);
+    CHECK_INT(p.client.err.code, code_client);
     CHECK_CONTAINS(p.client.err.message, why_client);
     CHECK_INT(buf_len(&p.server.plain), 0);
     struct err err;
@@ -155,6 +155,12 @@ static void refused(const struct tls_config *server, const struct cert *cert,
         tls_receive(p.server.tls, (const uint8_t *)"x", 1, &p.server.plain, &p.server.cipher, &err),
         -1);
     tls_pair_close(&p);
+}
+
+static void refused(const struct tls_config *server, const struct cert *cert,
+                    const char *why_server, const char *why_client)
+{
+    refused_with(server, cert, why_server, why_client, ERR_UNAUTHENTICATED);
 }
 
 static void test_refused_clients(void)
@@ -361,6 +367,48 @@ static void test_revocation_list(void)
     free(list);
     cert_done(&self);
     cert_done(&bob);
+}
+
+/* A list that does not count now is the server's trouble: the client is not told that its own
+ * certificate is wrong, the server's error says what is, and when. */
+static void test_a_revocation_list_out_of_its_time(void)
+{
+    static const struct {
+        long begins_s, ends_s;
+        const char *why;
+    } lists[] = {{-7200, -60, "has expired: it ended at"},
+                 {3600, 7200, "is not yet valid: it begins at"}};
+    for (size_t i = 0; i < 2; i++) {
+        struct tls_config server = server_config();
+        char *list = cert_revoke_at(&certs.ca, NULL, lists[i].begins_s, lists[i].ends_s);
+        server.crl_pem = list;
+        refused_with(&server, &certs.client, lists[i].why, "its log says which", ERR_UNAVAILABLE);
+        refused_with(&server, &certs.client, "the revocation list of the CA \"", "internal error",
+                     ERR_UNAVAILABLE);
+        refused_with(&server, &certs.client, "and the clock here says 2", "internal error",
+                     ERR_UNAVAILABLE);
+        free(list);
+    }
+}
+
+static void test_certificates_out_of_their_time(void)
+{
+    const struct tls_config server = server_config();
+    struct cert early = cert_make(
+        &certs.ca, &(struct cert_spec){
+                       .names = "URI:banger://principal/bob", .begins_s = 3600, .ends_s = 7200});
+    refused(&server, &early, "it is not yet valid: it begins at", "bad certificate");
+    cert_done(&early);
+    struct cert ca = cert_make(
+        NULL,
+        &(struct cert_spec){.common_name = "old", .ca = true, .begins_s = -7200, .ends_s = -60});
+    struct cert of_old_ca =
+        cert_make(&ca, &(struct cert_spec){.names = "URI:banger://principal/bob"});
+    struct tls_config old = server_config();
+    old.ca_pem = ca.certificate;
+    refused(&old, &of_old_ca, "its CA's certificate has expired: it ended at", "expired");
+    cert_done(&of_old_ca);
+    cert_done(&ca);
 }
 
 /* The client does not take just any server. */
@@ -585,6 +633,8 @@ int main(void)
     RUN(test_mapped_ca);
     RUN(test_admit);
     RUN(test_revocation_list);
+    RUN(test_a_revocation_list_out_of_its_time);
+    RUN(test_certificates_out_of_their_time);
     RUN(test_refused_servers);
     RUN(test_pinned);
     RUN(test_foreign);

@@ -60,7 +60,7 @@ static void stage_init(struct stage *s, const char *faults)
     s->loop = loop_new(&err);
     s->workers = workers_new(s->loop, "test", 1, 16, &err);
     timer_init(&s->guard, s->loop, guarded, s);
-    s->host = (struct vmm_host){.loop = s->loop, .workers = s->workers};
+    s->host = (struct vmm_host){.loop = s->loop, .quick = s->workers};
     strcpy(s->config.vm_id, "0123456789abcdef");
     snprintf(s->config.vm_dir, sizeof(s->config.vm_dir), "%s/vm", s->dir);
     snprintf(s->config.api_sock_path, sizeof(s->config.api_sock_path), "%s/vm/api", s->dir);

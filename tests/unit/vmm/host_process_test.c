@@ -1,4 +1,5 @@
 /* Processes by evidence: our own, a child's, a stranger's. */
+#include <errno.h>
 #include <signal.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -57,34 +58,63 @@ static void test_read(void)
     CHECK_INT(strlen(id), 36);
 }
 
+static bool look_for_mark(void *arg, const struct process_info *info)
+{
+    pid_t *found = arg;
+    if (marked(NULL, info))
+        *found = info->pid;
+    return *found == 0;
+}
+
+/* 0: there is none. */
+static pid_t find_marked(struct process_unread *unread)
+{
+    struct err err = ERR_INIT;
+    pid_t found = 0;
+    CHECK_INT(process_each(look_for_mark, &found, unread, &err), 0);
+    return found;
+}
+
 static void test_find(void)
 {
     struct process_info info;
     struct err err = ERR_INIT;
+    struct process_unread unread;
     int pidfd = -1;
     char value[16];
-    CHECK_INT(process_find(0, 0, marked, NULL, &pidfd, &info, &err), -1);
-    CHECK_INT(err.code, ERR_NOT_FOUND);
+    CHECK_INT(find_marked(&unread), 0);
+    CHECK_INT(unread.n, 0);
     pid_t pid = start_marked();
-    /* No hint, a right one, one that points at us, one whose start time is wrong. */
+    CHECK_INT(find_marked(&unread), pid);
     uint64_t start = 0;
     CHECK_INT(process_start_time(pid, &start, &err), 0);
+    /* Nobody, us, another that had its number before. */
     const struct {
         pid_t pid;
         uint64_t start;
-    } hints[] = {{0, 0}, {pid, start}, {getpid(), start}, {pid, start + 1}, {-5, 0}};
-    for (size_t i = 0; i < sizeof(hints) / sizeof(*hints); i++) {
-        CHECK_INT(process_find(hints[i].pid, hints[i].start, marked, NULL, &pidfd, &info, &err), 0);
-        CHECK_INT(info.pid, pid);
-        CHECK_INT(info.start_time, start);
-        CHECK_STR(process_arg_after(&info, "--option"), "value");
-        CHECK(process_arg_after(&info, "value") == NULL);
-        close(pidfd);
+    } wrong[] = {{0, 0}, {-5, 0}, {0x7ffffff0, 0}, {getpid(), 0}, {pid, start + 1}};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        err_clear(&err);
+        CHECK_INT(process_hold(wrong[i].pid, wrong[i].start, marked, NULL, &pidfd, &info, &err),
+                  -1);
+        CHECK_INT(err.code, ERR_NOT_FOUND);
     }
+    CHECK_INT(process_hold(pid, start, marked, NULL, &pidfd, &info, &err), 0);
+    CHECK_INT(info.pid, pid);
+    CHECK_INT(info.start_time, start);
+    CHECK_STR(process_arg_after(&info, "--option"), "value");
+    CHECK(process_arg_after(&info, "value") == NULL);
     CHECK_INT(process_read_env(pid, "BANGER_TEST_MARK", value, sizeof(value), &err), 0);
     CHECK_STR(value, "a value");
     CHECK_INT(process_read_env(pid, "BANGER_TEST_MAR", value, sizeof(value), &err), -1);
-    CHECK_INT(process_find(0, 0, marked, NULL, &pidfd, &info, &err), 0);
+    /* One that cannot be read is told, and hides no other. */
+    process_hide(getpid());
+    CHECK_INT(find_marked(&unread), pid);
+    process_hide(pid);
+    CHECK_INT(find_marked(&unread), 0);
+    CHECK_INT(unread.n, 1);
+    CHECK_INT(unread.first.sys, EACCES);
+    process_hide(0);
     CHECK(!process_gone(pidfd));
     CHECK_INT(process_signal(pidfd, SIGSTOP, &err), 0); /* or it ends with its sleep */
     CHECK_INT(process_signal_descendants(pid, SIGKILL, &err), 0);
@@ -94,7 +124,7 @@ static void test_find(void)
     /* A zombie is no process to find, and still ours to reap. */
     int other = -1;
     err_clear(&err);
-    CHECK_INT(process_find(pid, start, marked, NULL, &other, &info, &err), -1);
+    CHECK_INT(process_hold(pid, start, marked, NULL, &other, &info, &err), -1);
     CHECK_INT(err.code, ERR_NOT_FOUND);
     struct process_exit e;
     CHECK(process_gone(pidfd));

@@ -52,6 +52,43 @@ static void test_refused(void)
     CHECK_INT(err.code, ERR_NOT_FOUND);
 }
 
+static void make(const char *path)
+{
+    auto_fd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    CHECK_INT(ftruncate(fd, 4 << 20), 0);
+}
+
+/* A state folder that was moved: images and VMs are elsewhere, together. */
+static void test_backing_that_was_moved(void)
+{
+    struct err err = ERR_INIT;
+    struct qcow2_info info;
+    char from[80], to[80], image[100], moved[100], layer[100], moved_layer[100];
+    snprintf(from, sizeof(from), "%s/from", dir);
+    snprintf(to, sizeof(to), "%s/to", dir);
+    snprintf(image, sizeof(image), "%s/abc/root.raw", from);
+    snprintf(moved, sizeof(moved), "%s/abc/root.raw", to);
+    snprintf(layer, sizeof(layer), "%s/system.qcow2", from);
+    snprintf(moved_layer, sizeof(moved_layer), "%s/system.qcow2", to);
+    char folder[90];
+    snprintf(folder, sizeof(folder), "%s/abc", from);
+    CHECK_INT(fs_make_dirs(folder, 0700, &err), 0);
+    make(image);
+    CHECK_INT(qcow2_make_overlay(layer, image, true, 0, -1, &err), 0);
+    CHECK_INT(rename(from, to), 0);
+    CHECK_INT(qcow2_make_overlay(moved_layer, moved, true, 8 << 20, -1, &err), 0);
+    CHECK_INT(qcow2_read(moved_layer, &info, &err), 0);
+    CHECK_STR(info.backing, moved);
+    CHECK_INT(info.virtual_bytes, 8 << 20);
+    /* Another image is another. */
+    snprintf(image, sizeof(image), "%s/xbc", to);
+    snprintf(folder, sizeof(folder), "%s/abc", to);
+    CHECK_INT(rename(folder, image), 0);
+    snprintf(image, sizeof(image), "%s/xbc/root.raw", to);
+    CHECK_INT(qcow2_make_overlay(moved_layer, image, true, 0, -1, &err), -1);
+    CHECK_INT(err.code, ERR_PRECONDITION);
+}
+
 static void test_overlay_of_an_overlay(void)
 {
     struct err err = ERR_INIT;
@@ -85,12 +122,6 @@ static void test_broken_headers(void)
     }
 }
 
-static void make(const char *path)
-{
-    auto_fd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    CHECK_INT(ftruncate(fd, 4 << 20), 0);
-}
-
 int main(void)
 {
     if (!mkdtemp(dir))
@@ -104,6 +135,7 @@ int main(void)
     RUN(test_made_kept_and_grown);
     RUN(test_refused);
     RUN(test_overlay_of_an_overlay);
+    RUN(test_backing_that_was_moved);
     RUN(test_broken_headers);
     fs_remove_tree(dir, NULL);
     return check_end();

@@ -153,7 +153,7 @@ int banger_next_timeout(const struct banger_client *client);
  * calls show what that means for them, new ones make a new connection. */
 int banger_process(struct banger_client *client, struct banger_error *error);
 
-/* "0.1.0" */
+/* "0.1.0"; of a build from a checkout what git describe says, "0.1.0-3-gabcdef0" */
 const char *banger_version(void);
 
 #ifdef __cplusplus

@@ -18,11 +18,29 @@ struct banger_local_options {
 };
 
 /* Connects to the local daemon and checks that it answers; starts it first where nothing listens,
- * be it that one was killed a moment ago. Two that do so at once start one. options may be NULL. */
+ * be it that one was killed a moment ago. Two that do so at once start one. A daemon that serves
+ * the state folder is found by the folder's lock wherever it listens, also where the runtime folder
+ * was made anew; one that does not come back to its socket within seconds is UNAVAILABLE, with its
+ * pid in the text. options may be NULL. */
 struct banger_client *banger_connect_local(const struct banger_local_options *options,
                                            struct banger_error *error);
 /* Socket on which the local daemon listens, copied to out. -1 when it cannot be told. */
 int banger_local_socket(char *out, size_t size, struct banger_error *error);
+/* Version of the daemon to which banger_connect_local has connected, as its lock file says; "older"
+ * for one from before it did, "" where that cannot be told. Compare with banger_version. The
+ * client's. */
+const char *banger_local_version(const struct banger_client *client);
+
+/* The daemon that holds the local state folder, whether it listens or not. */
+struct banger_local_daemon {
+    int pid;
+    int ending; /* it has been asked to end */
+    char socket[108], version[64];
+};
+
+/* A pidfd of it, which is readable once it has ended and its store is closed; the caller closes it.
+ * -1 where no daemon holds the folder, or it cannot be told who does. daemon may be NULL. */
+int banger_local_find(struct banger_local_daemon *daemon);
 /* Log of a daemon started by banger_connect_local. */
 int banger_local_log(char *out, size_t size, struct banger_error *error);
 

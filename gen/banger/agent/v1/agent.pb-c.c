@@ -1751,7 +1751,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__hello__descriptor =
   (ProtobufCMessageInit) banger__agent__v1__hello__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__hello_reply__field_descriptors[9] =
+static const ProtobufCFieldDescriptor banger__agent__v1__hello_reply__field_descriptors[10] =
 {
   {
     "nonce",
@@ -1861,6 +1861,18 @@ static const ProtobufCFieldDescriptor banger__agent__v1__hello_reply__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "tail_lines",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__HelloReply, tail_lines),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__hello_reply__field_indices_by_name[] = {
   7,   /* field[7] = boot_error */
@@ -1871,12 +1883,13 @@ static const unsigned banger__agent__v1__hello_reply__field_indices_by_name[] = 
   0,   /* field[0] = nonce */
   1,   /* field[1] = protocol */
   5,   /* field[5] = stdin_window_bytes */
+  9,   /* field[9] = tail_lines */
   4,   /* field[4] = version */
 };
 static const ProtobufCIntRange banger__agent__v1__hello_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__hello_reply__descriptor =
 {
@@ -1886,7 +1899,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__hello_reply__descriptor =
   "Banger__Agent__V1__HelloReply",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__HelloReply),
-  9,
+  10,
   banger__agent__v1__hello_reply__field_descriptors,
   banger__agent__v1__hello_reply__field_indices_by_name,
   1,  banger__agent__v1__hello_reply__number_ranges,
@@ -3012,7 +3025,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__session_status__descriptor =
   (ProtobufCMessageInit) banger__agent__v1__session_status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__from__field_descriptors[4] =
+static const ProtobufCFieldDescriptor banger__agent__v1__from__field_descriptors[5] =
 {
   {
     "offset",
@@ -3062,17 +3075,30 @@ static const ProtobufCFieldDescriptor banger__agent__v1__from__field_descriptors
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "tail_lines",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Banger__Agent__V1__From, at_case),
+    offsetof(Banger__Agent__V1__From, tail_lines),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__from__field_indices_by_name[] = {
   2,   /* field[2] = end */
   0,   /* field[0] = offset */
   3,   /* field[3] = skip */
   1,   /* field[1] = tail */
+  4,   /* field[4] = tail_lines */
 };
 static const ProtobufCIntRange banger__agent__v1__from__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__from__descriptor =
 {
@@ -3082,7 +3108,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__from__descriptor =
   "Banger__Agent__V1__From",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__From),
-  4,
+  5,
   banger__agent__v1__from__field_descriptors,
   banger__agent__v1__from__field_indices_by_name,
   1,  banger__agent__v1__from__number_ranges,

@@ -238,10 +238,14 @@ struct  Banger__Agent__V1__HelloReply
    * live sessions the agent supervises at most
    */
   uint32_t max_sessions;
+  /*
+   * From.tail_lines is understood; false: an older agent
+   */
+  protobuf_c_boolean tail_lines;
 };
 #define BANGER__AGENT__V1__HELLO_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__hello_reply__descriptor) \
-    , 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0 }
+    , 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0 }
 
 
 /*
@@ -521,7 +525,8 @@ typedef enum {
   BANGER__AGENT__V1__FROM__AT_OFFSET = 1,
   BANGER__AGENT__V1__FROM__AT_TAIL = 2,
   BANGER__AGENT__V1__FROM__AT_END = 3,
-  BANGER__AGENT__V1__FROM__AT_SKIP = 4
+  BANGER__AGENT__V1__FROM__AT_SKIP = 4,
+  BANGER__AGENT__V1__FROM__AT_TAIL_LINES = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__AGENT__V1__FROM__AT__CASE)
 } Banger__Agent__V1__From__AtCase;
 
@@ -546,6 +551,10 @@ struct  Banger__Agent__V1__From
      * not this stream
      */
     protobuf_c_boolean skip;
+    /*
+     * where so many lines before the end begin; see HelloReply.tail_lines
+     */
+    uint32_t tail_lines;
   };
 };
 #define BANGER__AGENT__V1__FROM__INIT \

@@ -60,6 +60,7 @@ typedef struct _banger_agent_v1_HelloReply {
     bool configured; /* Configure has been applied since boot */
     char boot_error[256]; /* why the root could not be set up; "" if it was */
     uint32_t max_sessions; /* live sessions the agent supervises at most */
+    bool tail_lines; /* From.tail_lines is understood; false: an older agent */
 } banger_agent_v1_HelloReply;
 
 /* Follows HelloReply and one SessionStatus for every session the agent knows. */
@@ -178,6 +179,7 @@ typedef struct _banger_agent_v1_From {
         uint64_t tail; /* so many bytes before the end */
         bool end; /* only what comes */
         bool skip; /* not this stream */
+        uint32_t tail_lines; /* where so many lines before the end begin; see HelloReply.tail_lines */
     } at;
 } banger_agent_v1_From;
 
@@ -359,7 +361,7 @@ extern "C" {
 #define banger_agent_v1_ToAgent_init_default     {0, {banger_agent_v1_Hello_init_default}}
 #define banger_agent_v1_FromAgent_init_default   {0, {banger_agent_v1_HelloReply_init_default}}
 #define banger_agent_v1_Hello_init_default       {0, 0}
-#define banger_agent_v1_HelloReply_init_default  {0, 0, "", "", "", 0, 0, "", 0}
+#define banger_agent_v1_HelloReply_init_default  {0, 0, "", "", "", 0, 0, "", 0, 0}
 #define banger_agent_v1_Synced_init_default      {0}
 #define banger_agent_v1_Configure_init_default   {"", "", 0, {0, {0}}, "", "", "", "", 0}
 #define banger_agent_v1_Configured_init_default  {""}
@@ -388,7 +390,7 @@ extern "C" {
 #define banger_agent_v1_ToAgent_init_zero        {0, {banger_agent_v1_Hello_init_zero}}
 #define banger_agent_v1_FromAgent_init_zero      {0, {banger_agent_v1_HelloReply_init_zero}}
 #define banger_agent_v1_Hello_init_zero          {0, 0}
-#define banger_agent_v1_HelloReply_init_zero     {0, 0, "", "", "", 0, 0, "", 0}
+#define banger_agent_v1_HelloReply_init_zero     {0, 0, "", "", "", 0, 0, "", 0, 0}
 #define banger_agent_v1_Synced_init_zero         {0}
 #define banger_agent_v1_Configure_init_zero      {"", "", 0, {0, {0}}, "", "", "", "", 0}
 #define banger_agent_v1_Configured_init_zero     {""}
@@ -427,6 +429,7 @@ extern "C" {
 #define banger_agent_v1_HelloReply_configured_tag 7
 #define banger_agent_v1_HelloReply_boot_error_tag 8
 #define banger_agent_v1_HelloReply_max_sessions_tag 9
+#define banger_agent_v1_HelloReply_tail_lines_tag 10
 #define banger_agent_v1_Synced_sessions_tag      1
 #define banger_agent_v1_Configure_vm_id_tag      1
 #define banger_agent_v1_Configure_hostname_tag   2
@@ -494,6 +497,7 @@ extern "C" {
 #define banger_agent_v1_From_tail_tag            2
 #define banger_agent_v1_From_end_tag             3
 #define banger_agent_v1_From_skip_tag            4
+#define banger_agent_v1_From_tail_lines_tag      5
 #define banger_agent_v1_Subscribe_subscription_tag 1
 #define banger_agent_v1_Subscribe_session_id_tag 2
 #define banger_agent_v1_Subscribe_from_stdout_tag 3
@@ -627,7 +631,8 @@ X(a, STATIC,   SINGULAR, STRING,   version,           5) \
 X(a, STATIC,   SINGULAR, UINT32,   stdin_window_bytes,   6) \
 X(a, STATIC,   SINGULAR, BOOL,     configured,        7) \
 X(a, STATIC,   SINGULAR, STRING,   boot_error,        8) \
-X(a, STATIC,   SINGULAR, UINT32,   max_sessions,      9)
+X(a, STATIC,   SINGULAR, UINT32,   max_sessions,      9) \
+X(a, STATIC,   SINGULAR, BOOL,     tail_lines,       10)
 #define banger_agent_v1_HelloReply_CALLBACK NULL
 #define banger_agent_v1_HelloReply_DEFAULT NULL
 
@@ -746,7 +751,8 @@ X(a, STATIC,   SINGULAR, BOOL,     stdin_eof,        20)
 X(a, STATIC,   ONEOF,    FIXED64,  (at,offset,at.offset),   1) \
 X(a, STATIC,   ONEOF,    FIXED64,  (at,tail,at.tail),   2) \
 X(a, STATIC,   ONEOF,    BOOL,     (at,end,at.end),   3) \
-X(a, STATIC,   ONEOF,    BOOL,     (at,skip,at.skip),   4)
+X(a, STATIC,   ONEOF,    BOOL,     (at,skip,at.skip),   4) \
+X(a, STATIC,   ONEOF,    UINT32,   (at,tail_lines,at.tail_lines),   5)
 #define banger_agent_v1_From_CALLBACK NULL
 #define banger_agent_v1_From_DEFAULT NULL
 
@@ -904,7 +910,7 @@ extern const pb_msgdesc_t banger_agent_v1_Pong_msg;
 #define banger_agent_v1_DeleteSession_size       21
 #define banger_agent_v1_From_size                9
 #define banger_agent_v1_Gap_size                 59
-#define banger_agent_v1_HelloReply_size          410
+#define banger_agent_v1_HelloReply_size          412
 #define banger_agent_v1_Hello_size               15
 #define banger_agent_v1_Ping_size                9
 #define banger_agent_v1_Pong_size                9

@@ -1,0 +1,45 @@
+/* See evidence.h. */
+#include "daemon/vmm/evidence.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "daemon/host/process.h"
+
+static bool evidence_is(const struct process_info *info, const char *up, const char *folder,
+                        bool named)
+{
+    char cwd[64];
+    struct stat works, at, ours;
+    snprintf(cwd, sizeof(cwd), "/proc/%d/cwd", (int)info->pid);
+    if (stat(cwd, &works) < 0 || works.st_nlink == 0)
+        return named;
+    snprintf(cwd, sizeof(cwd), "/proc/%d/cwd%s", (int)info->pid, up);
+    return stat(cwd, &at) == 0 && stat(folder, &ours) == 0 && at.st_dev == ours.st_dev &&
+           at.st_ino == ours.st_ino;
+}
+
+bool evidence_works_in(const struct process_info *info, const char *folder, bool named)
+{
+    return evidence_is(info, "", folder, named);
+}
+
+bool evidence_works_below(const struct process_info *info, const char *folder, bool named)
+{
+    return evidence_is(info, "/..", folder, named);
+}
+
+/* Where the last two parts begin. */
+static const char *evidence_tail(const char *path)
+{
+    const char *at = strrchr(path, '/');
+    while (at && at > path && at[-1] != '/')
+        at--;
+    return at ? at : path;
+}
+
+bool evidence_same_tail(const char *path, const char *other)
+{
+    return strcmp(evidence_tail(path), evidence_tail(other)) == 0;
+}

@@ -1,0 +1,196 @@
+/* What ends a VM waits neither for copies nor for starts: with every worker held that may be held,
+ * kills, clean-ups and removals go through at once. */
+#include <semaphore.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "daemon/core/vm_ops.h"
+#include "daemon/core/vm_run.h"
+#include "rpc/event/worker.h"
+#include "tests/integration/core/world.h"
+#include "tests/support/check.h"
+
+enum {
+    HELD = 12, /* jobs, more than a pool has threads */
+    VMS = 5,   /* the quickest end of so many counts: the machine has other work too */
+    AT_ONCE_MS = 100,
+};
+
+static char dir[PATH_BYTES];
+static struct world w;
+
+struct held {
+    struct job job;
+    bool back;
+};
+
+static struct held held[HELD];
+static sem_t started, go;
+
+static void held_run(struct job *job)
+{
+    (void)job;
+    sem_post(&started);
+    while (sem_wait(&go) < 0)
+        ;
+}
+
+static void held_done(struct job *job)
+{
+    container_of(job, struct held, job)->back = true;
+}
+
+/* Every thread that takes work is inside a job, more wait behind those. */
+static void hold(struct workers *pool)
+{
+    struct err err = ERR_INIT;
+    sem_init(&started, 0, 0);
+    sem_init(&go, 0, 0);
+    for (int i = 0; i < HELD; i++) {
+        held[i] = (struct held){.job = {.run = held_run, .done = held_done}};
+        CHECK_INT(workers_submit(pool, &held[i].job, &err), 0);
+    }
+    for (int i = 0; i < WORLD_WORKERS - 1; i++)
+        while (sem_wait(&started) < 0)
+            ;
+}
+
+static void let_go(void)
+{
+    for (int i = 0; i < HELD; i++)
+        sem_post(&go);
+}
+
+static void all_came_back(void)
+{
+    for (int i = 0; i < HELD; i++)
+        CHECK(held[i].back);
+    sem_destroy(&started);
+    sem_destroy(&go);
+}
+
+/* How long it took; -1 when it did not succeed. */
+static int64_t succeeds(struct operation_entry *op, const struct err *err)
+{
+    int64_t begun = clock_mono_ms();
+    if (!op) {
+        fprintf(stderr, "refused: %s\n", err->message);
+        return -1;
+    }
+    operation_ref(op);
+    bool ok = world_wait(&w, op) && op->op.state == OP_SUCCEEDED;
+    if (!ok)
+        fprintf(stderr, "%s: %s: %s\n", op->op.kind, op->op.error_stage, op->op.error_message);
+    operation_unref(op);
+    return ok ? clock_mono_ms() - begun : -1;
+}
+
+static const char *name_of(int i)
+{
+    static char name[16];
+    snprintf(name, sizeof(name), "box%d", i);
+    return name;
+}
+
+static void make_vms(void)
+{
+    for (int i = 0; i < VMS; i++)
+        CHECK(world_create(&w, name_of(i), true));
+}
+
+static int64_t less(int64_t a, int64_t b)
+{
+    return b >= 0 && b < a ? b : a;
+}
+
+static void kill_and_delete_all(void)
+{
+    struct err err = ERR_INIT;
+    int64_t kill_ms = INT64_MAX;
+    for (int i = 0; i < VMS; i++) {
+        struct vm_delete_request delete = {.vm = name_of(i), .force = true};
+        kill_ms = less(kill_ms, succeeds(vm_kill_start(&w.core, name_of(i), NULL, &err), &err));
+        CHECK(succeeds(vm_delete_start(&w.core, &delete, NULL, &err), &err) >= 0);
+    }
+    CHECK(kill_ms < AT_ONCE_MS);
+    CHECK_INT(vm_count(&w.core), 0);
+    CHECK_INT(world_count_entries(dir, "vms"), 0);
+}
+
+static void test_copies_hold_up_nothing(void)
+{
+    struct err err = ERR_INIT;
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    hold(w.core.slow);
+    make_vms();
+    struct vm_stop_request stop = {.vm = "box0", .grace_ms = -1};
+    struct vm_start_request start = {.vm = "box0"};
+    CHECK(succeeds(vm_stop_start(&w.core, &stop, NULL, &err), &err) >= 0);
+    CHECK(succeeds(vm_start_start(&w.core, &start, NULL, &err), &err) >= 0);
+    kill_and_delete_all();
+    let_go();
+    CHECK_INT(world_count_monitors(&w), 0);
+    world_close(&w);
+    all_came_back();
+}
+
+static void test_starts_hold_up_no_end(void)
+{
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    make_vms();
+    hold(w.core.quick);
+    kill_and_delete_all();
+    let_go();
+    CHECK_INT(world_count_monitors(&w), 0);
+    world_close(&w);
+    all_came_back();
+}
+
+static bool waits_for_a_worker(void *arg)
+{
+    const struct operation_entry *op = arg;
+    const struct vm_run *run = op->data;
+    return run && run->calling;
+}
+
+/* The start's first job waits behind others: the kill does not wait with it. */
+static void test_a_start_that_waits_is_killed(void)
+{
+    struct err err = ERR_INIT;
+    struct vm_start_request start = {.vm = "box0"};
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    struct vm_entry *e = world_create(&w, name_of(0), false);
+    if (!CHECK(e != NULL))
+        return;
+    hold(w.core.quick);
+    struct operation_entry *op = vm_start_start(&w.core, &start, NULL, &err);
+    if (CHECK(op != NULL) && CHECK(world_wait_until(&w, waits_for_a_worker, op))) {
+        operation_ref(op);
+        CHECK(succeeds(vm_kill_start(&w.core, "box0", NULL, &err), &err) >= 0);
+        CHECK(world_wait(&w, op));
+        CHECK(op->op.state != OP_SUCCEEDED);
+        CHECK_INT(e->vm.runtime.state, VM_STOPPED);
+        operation_unref(op);
+    }
+    let_go();
+    CHECK_INT(world_count_monitors(&w), 0);
+    struct vm_delete_request delete = {.vm = "box0", .force = true};
+    CHECK(succeeds(vm_delete_start(&w.core, &delete, NULL, &err), &err) >= 0);
+    world_close(&w);
+    all_came_back();
+}
+
+int main(void)
+{
+    world_make_dir(dir);
+    RUN(test_copies_hold_up_nothing);
+    RUN(test_starts_hold_up_no_end);
+    RUN(test_a_start_that_waits_is_killed);
+    world_remove_dir(dir);
+    return check_end();
+}

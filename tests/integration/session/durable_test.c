@@ -1,0 +1,302 @@
+/* What is told of a session is on disk: ends, starts, deletions and writers' numbers while the
+ * store is locked, refuses, or the daemon goes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "daemon/core/attach.h"
+#include "daemon/core/operation.h"
+#include "daemon/store/fault.h"
+#include "daemon/store/store.h"
+#include "tests/integration/session/viewer.h"
+#include "tests/integration/session/world.h"
+#include "tests/support/check.h"
+
+/* The store cannot write from now on. */
+static void lock_store(void)
+{
+    struct err err = ERR_INIT;
+    CHECK_INT(store_fault_set("begin=busy", &err), 0);
+}
+
+static void unlock_store(void)
+{
+    CHECK_INT(store_fault_set(NULL, NULL), 0);
+}
+
+static void nudge(void *arg, struct session_entry *e)
+{
+    (void)arg, (void)e;
+    world_poke();
+}
+
+static bool ended_in_memory(void *arg)
+{
+    const struct session_entry *e = arg;
+    return session_is_terminal(e->session.state) && e->session.stdout_ended;
+}
+
+static bool is_writable(void *arg)
+{
+    (void)arg;
+    return store_health(world.core.store)->state == STORE_WRITABLE;
+}
+
+static void on_health(void *arg)
+{
+    (void)arg;
+    world_poke();
+}
+
+/* A session that ends with 7 at the end of its stdin, and its writer. */
+struct scene {
+    struct session_entry *e;
+    struct viewer v;
+    struct session_watch w;
+};
+
+static void scene_open(struct scene *s)
+{
+    struct err err = ERR_INIT;
+    struct session more = {.stdin_mode = SESSION_STDIN_PIPE};
+    struct attach_options o = from_start;
+    o.role = ATTACH_WRITER;
+    *s = (struct scene){.v = {.not_source = true}};
+    s->e = world_start("cat; exit 7", &more, &err);
+    viewer_open(&s->v, s->e, &o);
+    CHECK(world_run(viewer_is_opened, &s->v));
+    session_watch(s->e, &s->w, nudge, NULL);
+}
+
+/* The agent tells of the end, and nothing of it can be written. */
+static void scene_end_unwritten(struct scene *s)
+{
+    struct err err = ERR_INIT;
+    lock_store();
+    CHECK_INT(attach_stdin_eof(s->v.attach, &err), 0);
+    CHECK(world_run(ended_in_memory, s->e));
+    CHECK_INT(session_shown(s->e)->state, SESSION_RUNNING);
+    CHECK_INT(s->v.n_exit, 0);
+}
+
+static void scene_close(struct scene *s)
+{
+    session_unwatch(&s->w);
+    viewer_close(&s->v);
+}
+
+static void test_an_end_is_told_when_it_is_on_disk(void)
+{
+    struct scene s;
+    world_open_daemon(-1);
+    scene_open(&s);
+    scene_end_unwritten(&s);
+    unlock_store();
+    CHECK(viewer_finish_exit(&s.v));
+    CHECK_INT(session_shown(s.e)->state, SESSION_EXITED);
+    CHECK_INT(session_shown(s.e)->exit_code, 7);
+    scene_close(&s);
+    world_delete_all();
+    world_close_daemon();
+}
+
+/* The store stays locked, the VM stops, the daemon goes: LOST, and nobody has heard otherwise. */
+static void test_an_end_that_was_never_written_was_never_told(void)
+{
+    struct scene s;
+    char id[ID_BYTES];
+    world_open_daemon(-1);
+    scene_open(&s);
+    snprintf(id, sizeof(id), "%s", s.e->session.id);
+    scene_end_unwritten(&s);
+    world_close_link();
+    session_vm_gone(&world.core, &world.vm, "vm_stopped");
+    CHECK_INT(session_shown(s.e)->state, SESSION_RUNNING);
+    CHECK_INT(s.v.n_exit + s.v.n_lost, 0);
+    scene_close(&s);
+    world_close_daemon();
+    unlock_store();
+    world.vm.vm.runtime.state = VM_STOPPED;
+    world_open_daemon(-1);
+    struct session_entry *e = session_find_id(&world.core, id);
+    CHECK(e && e->session.state == SESSION_LOST);
+    world.vm.vm.runtime.state = VM_RUNNING;
+    world_delete_all();
+    world_close_daemon();
+}
+
+static void test_who_waits_for_an_end_is_answered_within_seconds(void)
+{
+    struct scene s;
+    struct viewer later = {.not_source = true};
+    world_open_daemon(-1);
+    scene_open(&s);
+    int64_t begin_ms = clock_mono_ms();
+    scene_end_unwritten(&s);
+    CHECK(world_run(viewer_is_over, &s.v));
+    CHECK_INT(s.v.n_failed, 1);
+    CHECK_INT(s.v.error.code, ERR_UNAVAILABLE);
+    CHECK_STR(s.v.error.reason, "STORE_UNAVAILABLE");
+    CHECK(clock_mono_ms() - begin_ms < 8000);
+    struct err err = ERR_INIT;
+    CHECK_INT(session_check_end(s.e, &err), -1);
+    unlock_store();
+    viewer_close(&s.v);
+    CHECK(world_wait_ended(s.e));
+    viewer_open(&later, s.e, &from_start);
+    CHECK(viewer_finish_exit(&later));
+    viewer_close(&later);
+    scene_close(&s);
+    world_delete_all();
+    world_close_daemon();
+}
+
+struct answer {
+    bool done;
+    struct session_entry *e;
+    struct err err;
+};
+
+static void on_started(void *arg, struct session_entry *e, const struct err *err)
+{
+    struct answer *a = arg;
+    *a = (struct answer){.done = true, .e = e};
+    if (err)
+        a->err = *err;
+    world_poke();
+}
+
+static void on_done(void *arg, const struct err *err)
+{
+    on_started(arg, NULL, err);
+}
+
+static bool is_answered(void *arg)
+{
+    return ((struct answer *)arg)->done;
+}
+
+static void test_a_start_that_cannot_be_written_starts_nothing(void)
+{
+    struct err err = ERR_INIT;
+    struct request_meta meta = {.request_id = "r-1", .digest = "sha256:1", .principal = "unix:0"};
+    struct answer first = {0}, second = {0};
+    char script[200];
+    world_open_daemon(-1);
+    snprintf(script, sizeof(script), "echo x >>%s/ran", world.agent.dir);
+    lock_store();
+    int64_t begin_ms = clock_mono_ms();
+    CHECK_INT(world_start_async(script, NULL, &meta, on_started, &first, &err), 0);
+    const struct session_entry *e = session_next(&world.core, NULL);
+    CHECK(e && !session_shown(e));
+    CHECK(!session_find(&world.core, NULL, e->session.id, &err));
+    CHECK(world_run(is_answered, &first));
+    CHECK(clock_mono_ms() - begin_ms < 8000);
+    CHECK_INT(first.err.code, ERR_UNAVAILABLE);
+    CHECK_STR(first.err.reason, "STORE_UNAVAILABLE");
+    CHECK(session_next(&world.core, NULL) == NULL);
+    store_on_health(world.core.store, on_health, NULL);
+    unlock_store();
+    CHECK(world_run(is_writable, NULL)); /* by itself: nothing waits to be written */
+    CHECK_INT(world_start_async(script, NULL, &meta, on_started, &second, &err), 0);
+    CHECK(world_run(is_answered, &second));
+    if (CHECK(second.e != NULL))
+        CHECK(world_wait_ended(second.e));
+    char path[100], text[8] = "";
+    snprintf(path, sizeof(path), "%s/ran", world.agent.dir);
+    FILE *f = fopen(path, "re");
+    if (CHECK(f != NULL)) {
+        CHECK_INT(fread(text, 1, sizeof(text), f), 2);
+        fclose(f);
+    }
+    remove(path);
+    world_delete_all();
+    world_close_daemon();
+}
+
+static void test_a_deletion_that_cannot_be_written_deletes_nothing(void)
+{
+    struct scene s;
+    struct err err = ERR_INIT;
+    struct answer a = {0};
+    world_open_daemon(-1);
+    scene_open(&s);
+    lock_store();
+    CHECK_INT(session_delete(s.e, true, on_done, &a, &err), 0);
+    CHECK(!s.e->removed);
+    CHECK(world_run(is_answered, &a));
+    CHECK_INT(a.err.code, ERR_UNAVAILABLE);
+    CHECK(!s.e->removed && s.v.n_lost == 0);
+    unlock_store();
+    CHECK_INT(attach_stdin_eof(s.v.attach, &err), 0); /* it lives, and its end is written */
+    CHECK(viewer_finish_exit(&s.v));
+    scene_close(&s);
+    world_delete(s.e, false);
+    CHECK(session_next(&world.core, NULL) == NULL);
+    world_close_daemon();
+}
+
+static void restart(struct session_entry **e)
+{
+    char id[ID_BYTES];
+    snprintf(id, sizeof(id), "%s", (*e)->session.id);
+    world_close_daemon();
+    world_open_daemon(-1);
+    *e = session_find_id(&world.core, id);
+    CHECK(*e != NULL);
+}
+
+static bool size_is_on_disk(void *arg)
+{
+    const struct session *s = session_shown(arg);
+    return s->rows == 50 && s->columns == 132;
+}
+
+/* Numbers of writers are never given again, and a terminal keeps its size. */
+static void test_writers_and_sizes_survive_the_daemon(void)
+{
+    struct err err = ERR_INIT;
+    struct session more = {.tty = true, .rows = 24, .columns = 80};
+    struct attach_options o = from_start;
+    struct session_watch w;
+    uint64_t last = 0;
+    o.role = ATTACH_TAKEOVER;
+    world_open_daemon(-1);
+    struct session_entry *e = world_start("sleep 600", &more, &err);
+    for (int i = 0; i < 6; i++) {
+        struct viewer v = {.not_source = true};
+        viewer_open(&v, e, &o);
+        CHECK(world_run(viewer_is_opened, &v));
+        CHECK(v.opened.writer_generation > last);
+        last = v.opened.writer_generation;
+        CHECK_INT(session_writer_generation(e), last);
+        if (i == 5) {
+            session_watch(e, &w, nudge, NULL);
+            CHECK_INT(attach_resize(v.attach, 50, 132, &err), 0);
+            CHECK(world_run(size_is_on_disk, e));
+            session_unwatch(&w);
+        }
+        viewer_close(&v);
+        if (i % 2)
+            restart(&e);
+    }
+    CHECK_INT(e->session.rows, 50);
+    CHECK_INT(e->session.columns, 132);
+    CHECK_INT(session_writer_generation(e), last);
+    world_delete_all();
+    world_close_daemon();
+}
+
+int main(void)
+{
+    world_begin();
+    RUN(test_an_end_is_told_when_it_is_on_disk);
+    RUN(test_an_end_that_was_never_written_was_never_told);
+    RUN(test_who_waits_for_an_end_is_answered_within_seconds);
+    RUN(test_a_start_that_cannot_be_written_starts_nothing);
+    RUN(test_a_deletion_that_cannot_be_written_deletes_nothing);
+    RUN(test_writers_and_sizes_survive_the_daemon);
+    world_end();
+    return check_end();
+}

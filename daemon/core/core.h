@@ -20,6 +20,8 @@
  *   host_settings.h  what the host was told: draining
  *   supervise.h   what the daemon does by itself: expiry, idle stop, restarts, autostart
  *   reconcile.h   start-up: adopt what lives, demote and tear down what does not
+ *   unlisted.h    what no record knows; recover.h: what can be done about it
+ *   record.h      copies of records in the folders of what they are of
  */
 #ifndef BANGER_DAEMON_CORE_CORE_H
 #define BANGER_DAEMON_CORE_CORE_H
@@ -40,6 +42,8 @@ struct loop;
 struct memory;
 struct operation_engine;
 struct request_past;
+struct record_keeper;
+struct recover;
 struct rpc_server;
 struct scope_memory;
 struct session_registry;
@@ -80,6 +84,8 @@ struct core {
     struct vm_registry *vms;
     struct session_registry *sessions;
     struct image_registry *images;
+    struct record_keeper *records;
+    struct recover *recover;
     struct supervise *supervise; /* NULL before supervise_start */
     struct host_info *host_info;
     struct rpc_server *rpc_server; /* for what services say of connections */

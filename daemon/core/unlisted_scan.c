@@ -124,7 +124,7 @@ static void scan_read_record(struct unlisted_scan *s, struct unlisted *u)
     scan_path(s, u->folder, path);
     size_t n = strlen(path);
     snprintf(path + n, sizeof(path) - n, "/%s", record_files[u->kind]);
-    if (!vm || fs_read(path, RECORD_MAX_BYTES, &u->record, &len, &err) < 0) {
+    if (!vm || fs_read_own(path, RECORD_MAX_BYTES, &u->record, &len, &err) < 0) {
         snprintf(u->why, sizeof(u->why), "%s",
                  err.code == ERR_NOT_FOUND ? "its folder has no record of it" : err.message);
         return;

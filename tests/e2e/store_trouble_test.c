@@ -162,6 +162,7 @@ static void test_a_full_disk_can_be_freed(void)
     CHECK_INT(steps_create_vm(once, &h, &(struct steps_create){.name = "late"}, late, &error), -1);
     CHECK_STR(error.reason, "DISK_FULL");
     CHECK(harness_until(is_writable, client, RECOVER_MS));
+    error = (struct banger_error){0};
     /* The same by a daemon that starts on a disk without a free byte. */
     fill(filler);
     harness_crash(&h);

@@ -14,7 +14,9 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "daemon/core/core.h"
 #include "daemon/service/service.h"
+#include "daemon/store/store.h"
 #include "grpc/health/v1/health.rpc.h"
 #include "grpc/reflection/v1/reflection.rpc.h"
 #include "rpc/event/loop.h"
@@ -30,6 +32,7 @@
 enum { MAX_ALLOCATIONS = 20000, N_CALLS = 6, BODY = 20000, HANG_MS = 5000, GRACE_MS = 1 };
 
 static struct tls_certs certs;
+static struct core core; /* its store is all that health asks for */
 static char *set, path[] = "/tmp/banger-alloc-XXXXXX/socket";
 static size_t set_len;
 static uint8_t body[BODY];
@@ -69,7 +72,7 @@ static int open_server(struct world *w, struct err *err)
     if (!w->server ||
         rpc_server_add(w->server, &echo_rpc_service, &echo_handlers, &w->stats, err) < 0 ||
         reflection_register(w->server, set, set_len, err) < 0 ||
-        health_service_register(w->server, NULL, err) < 0)
+        health_service_register(w->server, &core, err) < 0)
         return -1;
     if (!w->with_tls)
         return rpc_server_listen_unix(w->server, path, 0, err);
@@ -329,6 +332,17 @@ static void test_tls(void)
     fail_each(true);
 }
 
+static void open_store(void)
+{
+    struct err err = ERR_INIT;
+    list_init(&core.store_watches);
+    core.loop = loop_new(&err);
+    char database[sizeof(path) + 4];
+    snprintf(database, sizeof(database), "%s.db", path);
+    core.store = store_open(core.loop, database, &err);
+    CHECK_STR(err.message, "");
+}
+
 int main(void)
 {
     event_set_mem_functions(malloc, realloc, free);
@@ -339,12 +353,14 @@ int main(void)
     *slash = '/';
     CHECK_INT(fs_read(DESCRIPTOR_FILE, 1 << 20, &set, &set_len, NULL), 0);
     tls_certs_make(&certs);
+    open_store();
     RUN(test_unix);
     RUN(test_tls);
+    store_close(core.store);
+    loop_free(core.loop);
     tls_certs_done(&certs);
     free(set);
-    unlink(path);
     *slash = '\0';
-    rmdir(path);
+    fs_remove_tree(path, NULL);
     return check_end();
 }

@@ -106,9 +106,9 @@ static int compare_names(const void *a, const void *b)
 /* What a daemon keeps whatever VMs it has. */
 static bool is_the_daemons(const char *name)
 {
-    static const char *const own[] = {"banger.db",   "lock", "run",   "kernels",     "images",
-                                      "bangerd.log", "tmp",  "cache", "kvm-verdict", "identity",
-                                      "backups"};
+    static const char *const own[] = {"banger.db",   "lock",        "run",    "kernels",
+                                      "images",      "bangerd.log", "tmp",    "cache",
+                                      "kvm-verdict", "identity",    "backups"};
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         if (strncmp(name, own[i], strlen(own[i])) == 0)
             return true;

@@ -21,6 +21,16 @@ static void keep_memory_small(void)
     mallopt(M_TRIM_THRESHOLD, 512 * 1024);
 }
 
+static int restore(struct daemon_config *config)
+{
+    struct err err = ERR_INIT;
+    int rc = daemon_restore(config, &err);
+    if (rc < 0)
+        log_err(LOG_LEVEL_ERROR, "bangerd", &err, "cannot put a copy of the database in place");
+    config_done(config);
+    return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     static struct daemon_config config;
@@ -37,6 +47,8 @@ int main(int argc, char **argv)
     struct daemon *d = NULL;
     if (settings_log(&config, &err) < 0)
         config_done(&config);
+    else if (config.restore_backup)
+        return restore(&config);
     else
         d = daemon_new(&config, argc, argv, &err);
     int rc = d ? daemon_run(d, &err) : -1;

@@ -169,6 +169,20 @@ int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_re
     return vm_disks_check(spec, image, err);
 }
 
+int vm_spec_check_made(const struct vm_spec *spec, struct err *err)
+{
+    bool ids = (!spec->image_id[0] || id_is_valid(spec->image_id)) &&
+               (!spec->kernel_id[0] || id_is_valid(spec->kernel_id));
+    if (!vmm_find_driver(spec->driver, err) || vm_cpus_check(spec->cpus, err) < 0 ||
+        vm_memory_check(spec->memory_bytes, err) < 0 || vm_disks_check(spec, NULL, err) < 0 ||
+        vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0)
+        return -1;
+    if (ids)
+        return 0;
+    err_set(err, ERR_INVALID, "the id of its image or kernel is none");
+    return vm_spec_invalid(err);
+}
+
 int vm_name_check(const char *name, struct err *err)
 {
     if (name_is_valid(name))

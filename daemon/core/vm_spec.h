@@ -11,6 +11,9 @@ struct err;
  * image and kernel references into image_id and kernel_id. ERR_INVALID (INVALID_SPEC),
  * ERR_NOT_FOUND (IMAGE_NOT_FOUND, KERNEL_NOT_FOUND). */
 int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_ref, struct err *err);
+/* A spec that was accepted once, of a VM that is to be listed again: image and kernel are those of
+ * its ids, and may be missing. */
+int vm_spec_check_made(const struct vm_spec *spec, struct err *err);
 int vm_cpus_check(uint32_t cpus, struct err *err);
 int vm_memory_check(uint64_t memory_bytes, struct err *err);
 /* Expiry, idle stop, restart policy, autostart: their bounds, and that they go together. */

@@ -94,8 +94,16 @@ static const char *name_of(int i)
     return name;
 }
 
+/* What a kill takes on this machine now, with nothing in its way. */
+static int64_t usual_ms;
+
 static void make_vms(void)
 {
+    struct err err = ERR_INIT;
+    struct vm_delete_request delete = {.vm = "usual", .force = true};
+    CHECK(world_create(&w, "usual", true));
+    usual_ms = succeeds(vm_kill_start(&w.core, "usual", NULL, &err), &err);
+    CHECK(succeeds(vm_delete_start(&w.core, &delete, NULL, &err), &err) >= 0);
     for (int i = 0; i < VMS; i++)
         CHECK(world_create(&w, name_of(i), true));
 }
@@ -114,7 +122,7 @@ static void kill_and_delete_all(void)
         kill_ms = less(kill_ms, succeeds(vm_kill_start(&w.core, name_of(i), NULL, &err), &err));
         CHECK(succeeds(vm_delete_start(&w.core, &delete, NULL, &err), &err) >= 0);
     }
-    CHECK(kill_ms < AT_ONCE_MS);
+    CHECK(kill_ms < AT_ONCE_MS + 4 * usual_ms);
     CHECK_INT(vm_count(&w.core), 0);
     CHECK_INT(world_count_entries(dir, "vms"), 0);
 }
@@ -124,8 +132,8 @@ static void test_copies_hold_up_nothing(void)
     struct err err = ERR_INIT;
     if (!CHECK(world_open(&w, dir, "sim")))
         return;
-    hold(w.core.slow);
     make_vms();
+    hold(w.core.slow);
     struct vm_stop_request stop = {.vm = "box0", .grace_ms = -1};
     struct vm_start_request start = {.vm = "box0"};
     CHECK(succeeds(vm_stop_start(&w.core, &stop, NULL, &err), &err) >= 0);

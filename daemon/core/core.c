@@ -15,6 +15,8 @@
 #include "daemon/core/memory.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/request_past.h"
+#include "daemon/core/record.h"
+#include "daemon/core/recover.h"
 #include "daemon/core/scope.h"
 #include "daemon/core/session.h"
 #include "daemon/core/store_state.h"
@@ -41,7 +43,9 @@ int core_open(struct core *core, struct err *err)
     core->events = event_hub_new(core, err);
     core->access = core->events ? access_new(core, err) : NULL;
     core->audit = core->access ? audit_new(core, err) : NULL;
-    core->images = core->audit ? image_registry_new(core, err) : NULL;
+    core->records = core->audit ? record_keeper_new(core, err) : NULL;
+    core->recover = core->records ? recover_new(err) : NULL;
+    core->images = core->recover ? image_registry_new(core, err) : NULL;
     core->vms = core->images ? vm_registry_new(core, err) : NULL;
     struct session_registry *sessions = core->vms ? session_registry_new(core, err) : NULL;
     core->sessions = sessions;
@@ -69,6 +73,10 @@ void core_close(struct core *core)
     core->sessions = NULL;
     image_registry_free(core->images);
     core->images = NULL;
+    recover_free(core->recover);
+    core->recover = NULL;
+    record_keeper_free(core->records);
+    core->records = NULL;
     struct audit *audit = core->audit;
     core->audit = NULL; /* as above */
     audit_free(audit);

@@ -20,6 +20,8 @@
  *   host_settings.h  what the host was told: draining
  *   supervise.h   what the daemon does by itself: expiry, idle stop, restarts, autostart
  *   reconcile.h   start-up: adopt what lives, demote and tear down what does not
+ *   unlisted.h    what no record knows; recover.h: what can be done about it
+ *   record.h      copies of records in the folders of what they are of
  */
 #ifndef BANGER_DAEMON_CORE_CORE_H
 #define BANGER_DAEMON_CORE_CORE_H
@@ -40,6 +42,8 @@ struct loop;
 struct memory;
 struct operation_engine;
 struct request_past;
+struct record_keeper;
+struct recover;
 struct rpc_server;
 struct scope_memory;
 struct session_registry;
@@ -55,6 +59,7 @@ struct core_config {
     char default_image[NAME_BYTES * 2];
     char guest_agent_path[PATH_BYTES]; /* static, for initramfs; "": no images can be built */
     uint32_t max_vms;
+    uint64_t max_files;        /* that this process may have open; 0: no limit known */
     uint64_t max_memory_bytes; /* promised to VMs altogether; 0: no limit */
     int64_t boot_timeout_ms;   /* from VMM start to agent ready; then one more try */
     int64_t stop_grace_ms;     /* default grace of a stop */
@@ -79,6 +84,8 @@ struct core {
     struct vm_registry *vms;
     struct session_registry *sessions;
     struct image_registry *images;
+    struct record_keeper *records;
+    struct recover *recover;
     struct supervise *supervise; /* NULL before supervise_start */
     struct host_info *host_info;
     struct rpc_server *rpc_server; /* for what services say of connections */

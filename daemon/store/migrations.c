@@ -135,7 +135,7 @@ int migrations_newest(void)
     return (int)(sizeof(migrations) / sizeof(migrations[0]));
 }
 
-static int user_version(sqlite3 *db, struct err *err)
+int migrations_version(sqlite3 *db, struct err *err)
 {
     sqlite3_stmt *stmt = NULL;
     int version = -1;
@@ -170,7 +170,7 @@ static int apply_one(sqlite3 *db, int version, struct err *err)
 int migrations_apply(sqlite3 *db, int target, struct err *err)
 {
     int newest = target ? target : migrations_newest();
-    int version = user_version(db, err);
+    int version = migrations_version(db, err);
     if (version < 0)
         return -1;
     if (version > newest)

@@ -23,13 +23,24 @@ struct loop;
 struct store;
 struct store_txn;
 
-/* Opens or creates the database file, brings its schema up to date (append-only migrations in
- * migrations.c), starts the worker. ERR_PRECONDITION: the schema is newer than this program.
- * Blocking. */
+/* Opens or creates the database file, looks whether it is sound, keeps a copy of it where its
+ * schema is an older one, brings its schema up to date (append-only migrations in migrations.c),
+ * starts the worker. ERR_PRECONDITION: the schema is newer than this program; ERR_DATA_LOSS
+ * (STORE_DAMAGED): it is not sound, and the message says which copy is. Blocking. */
 struct store *store_open(struct loop *loop, const char *path, struct err *err);
 /* Commits what is queued, calls outstanding done()s, closes. What the disk refuses even now is told
  * ERR_UNAVAILABLE. */
 void store_close(struct store *store);
+
+/* Makes a copy now; the store makes one an hour by itself (backup.h). done comes once, later. */
+void store_backup_now(struct store *store, void (*done)(void *arg, const struct err *err),
+                      void *arg);
+/* Name of the newest copy, "" without one; err: why the last try failed, if it did. */
+const char *store_backup_newest(const struct store *store, struct err *err);
+/* Puts the copy of that name ("newest": the newest good one) in the place of the database at path,
+ * which no daemon may have open; that one is put away beside the copies. Its events begin a new
+ * epoch. ERR_NOT_FOUND names the copies there are. Blocking. */
+int store_restore(const char *path, const char *name, struct err *err);
 
 enum store_state {
     STORE_WRITABLE,

@@ -16,6 +16,7 @@
 enum {
     NAME_BYTES = 64,         /* DNS label and NUL */
     PATH_BYTES = 512,        /* files under the state folder */
+    VM_PATH_BYTES = 128,     /* those of a VM: its sockets' paths are bounded, and so are they */
     SOCKET_PATH_BYTES = 108, /* sun_path */
     TEXT_BYTES = 512,        /* error texts, reasons */
     DIGEST_BYTES = 72,       /* "sha256:" and 64 hex digits */
@@ -80,31 +81,32 @@ struct vm_runtime {
     char last_error[TEXT_BYTES];
     char guest_ip[48];
     char dns_name[NAME_BYTES + 16];
-    char vm_dir[PATH_BYTES];
+    char vm_dir[VM_PATH_BYTES];
     char api_sock_path[SOCKET_PATH_BYTES];   /* QMP or Firecracker API */
     char agent_sock_path[SOCKET_PATH_BYTES]; /* guest channel: vsock_path in the contract */
     uint32_t vsock_cid;
-    char log_path[PATH_BYTES]; /* console */
-    char metrics_path[PATH_BYTES];
-    char system_overlay[PATH_BYTES];
-    char work_disk_path[PATH_BYTES];
+    char log_path[VM_PATH_BYTES]; /* console */
+    char metrics_path[VM_PATH_BYTES];
+    char system_overlay[VM_PATH_BYTES];
+    char work_disk_path[VM_PATH_BYTES];
     /* Restarts by policy, see supervise.h: since the last start that was asked for, and since it
      * last ran for long. */
     uint32_t restarts, restart_streak;
     char restart_reason[128]; /* of the latest */
 };
 
+/* Labels come last: they are most of it and mostly empty, and lists of thousands walk the rest. */
 struct vm {
     char id[ID_BYTES];
     char name[NAME_BYTES];
     struct vm_spec spec;
     struct vm_runtime runtime;
-    struct labels labels;
     uint64_t generation; /* counts changes of spec, name and labels */
     char boot_id[40];    /* the guest's, of its latest boot */
     enum vm_wanted wanted;
     int64_t created_ns, updated_ns, started_ns, stopped_ns;
     int64_t expires_ns; /* deleted then */
+    struct labels labels;
 };
 
 /* What the host as a whole was told, and what the last daemon saw of it: one row. */

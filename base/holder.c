@@ -10,13 +10,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fs.h"
 
-enum { STAT_BYTES = 4096, PID_MAX_LINUX = 4194304 };
+enum { STAT_BYTES = 4096, LOCKS_BYTES = 1 << 20, PID_MAX_LINUX = 4194304 };
 
 static const char last_line[] = "whole\n";
 
@@ -122,6 +123,26 @@ int holder_pidfd(const struct holder *h)
     return fd >= 0 && holder_lives(h) ? take_fd(&fd) : -1;
 }
 
+/* Whose pid the kernel has for the lock, 0 where it is not seen (another container's). A line:
+ * "1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF", with the inode behind the device. */
+static pid_t lock_owner(int fd)
+{
+    struct stat st;
+    auto_free char *text = NULL;
+    if (fstat(fd, &st) < 0 || fs_read("/proc/locks", LOCKS_BYTES, &text, NULL, NULL) < 0)
+        return 0;
+    for (const char *line = text; line && *line; line = strchr(line, '\n'), line += line != NULL) {
+        int pid;
+        unsigned major, minor;
+        unsigned long long inode;
+        if (sscanf(line, "%*[^:]: FLOCK %*s WRITE %d %x:%x:%llu", &pid, &major, &minor, &inode) ==
+                4 &&
+            inode == st.st_ino && pid > 1)
+            return pid;
+    }
+    return 0;
+}
+
 enum holder_found holder_find(const char *state_dir, struct holder *h)
 {
     char path[PATHS_BYTES + 8], text[HOLDER_TEXT_BYTES + 1];
@@ -136,6 +157,8 @@ enum holder_found holder_find(const char *state_dir, struct holder *h)
         return HOLDER_ALIVE;
     *h = (struct holder){0};
     /* Shared and given back at once: whoever starts just now tries again. */
-    return flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK ? HOLDER_UNKNOWN
-                                                                    : HOLDER_NOBODY;
+    if (flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        return HOLDER_NOBODY;
+    h->pid = lock_owner(fd);
+    return HOLDER_UNKNOWN;
 }

@@ -49,7 +49,8 @@ int holder_read(const char *text, struct holder *h);
 bool holder_lives(const struct holder *h);
 /* A pidfd of that very process, or -1 when it has ended. The caller's. */
 int holder_pidfd(const struct holder *h);
-/* Looks at the lock file in state_dir; *h is zeros unless HOLDER_ALIVE. */
+/* Looks at the lock file in state_dir; *h is zeros unless HOLDER_ALIVE. HOLDER_UNKNOWN has a pid at
+ * most, for people: who the kernel says holds the lock. */
 enum holder_found holder_find(const char *state_dir, struct holder *h);
 
 #endif

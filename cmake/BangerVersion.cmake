@@ -29,9 +29,11 @@ if(CMAKE_SCRIPT_MODE_FILE)
 endif()
 
 set(BANGER_VERSION_FILE ${CMAKE_BINARY_DIR}/generated/base/version.h)
+set(make_version ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR} -DOUT=${BANGER_VERSION_FILE}
+                 -DFALLBACK=${PROJECT_VERSION} -P ${CMAKE_CURRENT_LIST_FILE})
+execute_process(COMMAND ${make_version}) # for tools that look at sources before anything is built
 add_custom_target(banger_version
-    COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR} -DOUT=${BANGER_VERSION_FILE}
-            -DFALLBACK=${PROJECT_VERSION} -P ${CMAKE_CURRENT_LIST_FILE}
+    COMMAND ${make_version}
     BYPRODUCTS ${BANGER_VERSION_FILE}
     VERBATIM)
 

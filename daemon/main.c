@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/open_files.h"
 #include "daemon/config.h"
 #include "daemon/server.h"
 #include "daemon/settings.h"
@@ -30,6 +31,7 @@ int main(int argc, char **argv)
     if (result != CONFIG_RUN)
         return result == CONFIG_SHOWN ? EXIT_SUCCESS : result == CONFIG_UNFIT ? EXIT_FAILURE : 2;
     keep_memory_small();
+    open_files_raise();
     signal(SIGPIPE, SIG_IGN); /* a peer that went away is an error of its own write */
     umask(077);
     struct daemon *d = NULL;

@@ -105,12 +105,18 @@ static int try_lock(struct state_dir *s, struct err *err)
 
 static int say_held(const struct state_dir *s, const struct holder *h, struct err *err)
 {
-    if (h->pid)
+    if (h->phase[0])
         err_set(err, ERR_EXISTS,
                 "another bangerd uses %s: process %d, version %s, %s%s; \"banger daemon stop\" "
                 "ends it, VMs run on",
                 s->path, (int)h->pid, h->version, h->socket[0] ? "listening on " : h->phase,
                 h->socket);
+    else if (h->pid)
+        err_set(
+            err, ERR_EXISTS,
+            "another bangerd uses %s: process %d, of an older version; \"kill %d\" ends it, VMs "
+            "run on",
+            s->path, (int)h->pid, (int)h->pid);
     else
         err_set(err, ERR_EXISTS, "another bangerd uses %s", s->path);
     return err_tag(err, "STATE_IN_USE", NULL);

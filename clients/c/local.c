@@ -296,6 +296,20 @@ static struct banger_client *local_dial_holder(const struct holder *h,
     return NULL;
 }
 
+static void local_say_held(const struct holder *h, const struct paths *paths,
+                           struct banger_error *error)
+{
+    char cure[80] = "\"banger daemon stop\" ends it";
+    if (!h->phase[0] && h->pid)
+        snprintf(cure, sizeof(cure), "it is of an older version, \"kill %d\" ends it", (int)h->pid);
+    else if (!h->phase[0])
+        snprintf(cure, sizeof(cure), "it is of an older version, or in another container");
+    error_set(error, BANGER_UNAVAILABLE,
+              "bangerd (process %d) holds %s and does not answer%s%s; %s, VMs run on (log: %s)",
+              (int)h->pid, paths->state_dir, h->socket[0] ? " on " : "", h->socket, cure,
+              paths->log);
+}
+
 /* The daemon that holds the state folder, wherever it listens; it makes a lost socket again by
  * itself. *held: there is one, and no other may be started. */
 static struct banger_client *local_meet_holder(const struct banger_local_options *options,
@@ -305,7 +319,7 @@ static struct banger_client *local_meet_holder(const struct banger_local_options
     int64_t begun = clock_mono_ms();
     for (int wait = LOCAL_FIRST_WAIT_MS;; wait = local_next_wait(wait)) {
         struct holder h;
-        *held = holder_find(paths->state_dir, &h) == HOLDER_ALIVE &&
+        *held = holder_find(paths->state_dir, &h) != HOLDER_NOBODY &&
                 strcmp(h.phase, HOLDER_ENDING) != 0;
         if (!*held)
             return NULL;
@@ -314,11 +328,7 @@ static struct banger_client *local_meet_holder(const struct banger_local_options
             return client;
         bool starting = strcmp(h.phase, HOLDER_STARTING) == 0;
         if (clock_mono_ms() - begun > (starting ? LOCAL_START_MS : LOCAL_MEND_MS)) {
-            error_set(error, BANGER_UNAVAILABLE,
-                      "bangerd (process %d) holds %s and does not answer%s%s; \"banger daemon "
-                      "stop\" ends it, VMs run on (log: %s)",
-                      (int)h.pid, paths->state_dir, h.socket[0] ? " on " : "", h.socket,
-                      paths->log);
+            local_say_held(&h, paths, error);
             return NULL;
         }
         poll(NULL, 0, wait);
@@ -378,7 +388,7 @@ const char *banger_local_version(const struct banger_client *client)
 
 int banger_local_find(struct banger_local_daemon *daemon)
 {
-    struct banger_local_daemon unused;
+    struct banger_local_daemon unused = {0};
     struct paths paths;
     struct holder h;
     struct banger_local_daemon *out = daemon ? daemon : &unused;

@@ -4,6 +4,7 @@
  *   vm.h          VMs: registry, references, the one setter of state, what happens when a machine
  *                 exits or its agent comes and goes
  *   operation.h   durable operations: step tables with undo, journal, per-resource queues
+ *   request_past.h  request ids that memory has let go of
  *   vm_ops.h      what users ask of VMs; the step tables are in vm_op_*.c, their moves in vm_run.c
  *   vm_spec.h     names, sizes, defaults, paths
  *   vm_machine.h  a VM's process; vm_agent.h: the link to its guest
@@ -14,6 +15,7 @@
  *   access.h      who may come over TCP: CA, identities, tokens
  *   event.h       the event log and its watchers
  *   audit.h       the audit log
+ *   memory.h      gives pages back after much was let go
  *   scope.h       which VMs a principal may see
  *   host_settings.h  what the host was told: draining
  *   supervise.h   what the daemon does by itself: expiry, idle stop, restarts, autostart
@@ -35,7 +37,9 @@ struct event_hub;
 struct host_info;
 struct image_registry;
 struct loop;
+struct memory;
 struct operation_engine;
+struct request_past;
 struct rpc_server;
 struct scope_memory;
 struct session_registry;
@@ -51,6 +55,7 @@ struct core_config {
     char default_image[NAME_BYTES * 2];
     char guest_agent_path[PATH_BYTES]; /* static, for initramfs; "": no images can be built */
     uint32_t max_vms;
+    uint64_t max_files;        /* that this process may have open; 0: no limit known */
     uint64_t max_memory_bytes; /* promised to VMs altogether; 0: no limit */
     int64_t boot_timeout_ms;   /* from VMM start to agent ready; then one more try */
     int64_t stop_grace_ms;     /* default grace of a stop */
@@ -65,11 +70,13 @@ struct core {
     struct workers *slow;  /* minutes: copies, digests, builds, images */
     struct store *store;
     struct vmm_host *vmm_host;
+    struct memory *memory;
     struct access *access;
     struct audit *audit;
     struct scope_memory *scope_memory;
     struct event_hub *events;
     struct operation_engine *operations;
+    struct request_past *request_past;
     struct vm_registry *vms;
     struct session_registry *sessions;
     struct image_registry *images;

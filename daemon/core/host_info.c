@@ -17,6 +17,8 @@
 #include "daemon/core/core.h"
 #include "daemon/core/image.h"
 #include "daemon/core/vm.h"
+#include "daemon/core/vm_spec.h"
+#include "rpc/event/server.h"
 #include "daemon/core/store_state.h"
 
 static const char *const driver_names[] = {"qemu", "sim"};
@@ -189,6 +191,18 @@ static void check_state(struct report *r, const struct core *core, const struct 
            image ? "there is one" : "there is none yet");
 }
 
+static void check_files(struct report *r, const struct core *core)
+{
+    uint64_t fit = vm_files_fit(core, rpc_server_connections(core->rpc_server));
+    report(r, "open files", fit >= core->config.max_vms ? HOST_CHECK_OK : HOST_CHECK_WARNING,
+           "start the daemon with a higher hard limit (ulimit -Hn, LimitNOFILE=), or lower max_vms",
+           "%" PRIu64 " allowed, %d for each VM that runs: enough for %" PRIu64
+           " of the %u of max_vms",
+           core->config.max_files, VM_FILES,
+           fit < core->config.max_vms ? fit : (uint64_t)core->config.max_vms,
+           (unsigned)core->config.max_vms);
+}
+
 size_t host_diagnose(const struct core *core, const struct host_info *info,
                      const struct host_facts *facts, struct host_check checks[HOST_CHECKS_MAX])
 {
@@ -196,11 +210,12 @@ size_t host_diagnose(const struct core *core, const struct host_info *info,
     check_drivers(&r, core, info);
     check_tools(&r, facts);
     check_state(&r, core, facts);
+    check_files(&r, core);
+    store_state_check(core, &r.checks[r.n++]);
     if (audit_lost(core) > 0)
         report(&r, "audit log", HOST_CHECK_WARNING, "look for the reason in the daemon's log",
                "%" PRIu64 " entries could not be written since the daemon started",
                audit_lost(core));
     r.n += access_diagnose(core, r.checks + r.n, HOST_CHECKS_MAX - r.n);
-    store_state_check(core, &r.checks[r.n++]);
     return r.n;
 }

@@ -9,6 +9,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/handles.h"
 #include "daemon/core/image.h"
+#include "daemon/core/memory.h"
 #include "daemon/core/operation.h"
 #include "daemon/core/reconcile_leaks.h"
 #include "daemon/core/session.h"
@@ -50,6 +51,7 @@ static void reconcile_resume(void *arg)
     struct core *core = r->core;
     operation_resume_all(core);
     supervise_start(core);
+    memory_let_go(core);
     timer_done(&r->deadline);
     r->over = true;
     r->done(r->arg);

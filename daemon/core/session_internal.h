@@ -19,6 +19,7 @@ struct session_vm {
 
 /* A start that has been answered for a request id. */
 struct session_request;
+struct store_request;
 
 struct session_registry {
     struct core *core;
@@ -136,6 +137,10 @@ int session_request_find(struct core *core, const struct request_meta *meta,
 void session_request_add(struct core *core, const struct request_meta *meta,
                          const struct session_entry *e, struct store_txn *txn);
 /* The record could not be written: the request may be tried again. */
+/* Enters one that memory had let go of; nothing where it is there. -1: no memory. */
+int session_request_remember(struct core *core, const struct store_request *row);
+/* The method that a principal's starts have in the store. */
+void session_request_method(char method[160], const char *principal);
 void session_request_forget(struct core *core, const struct session_entry *e);
 
 /* attach.c */

@@ -242,22 +242,6 @@ void vm_unlisten(struct vm_listener *l)
     l->changed = NULL;
 }
 
-void vm_use_begin(struct vm_entry *e)
-{
-    e->n_users++;
-}
-
-void vm_use_end(struct vm_entry *e)
-{
-    e->n_users--;
-    vm_used(e);
-}
-
-void vm_used(struct vm_entry *e)
-{
-    e->used_ms = clock_mono_ms();
-}
-
 /* References */
 
 struct vm_entry *vm_find_id(struct core *core, const char *id)

@@ -11,10 +11,15 @@
 #include "daemon/core/host_settings.h"
 #include "daemon/core/image.h"
 #include "daemon/core/image_import.h"
+#include "daemon/core/room.h"
 #include "daemon/core/scope.h"
 #include "daemon/core/vm.h"
 #include "daemon/core/vm_run.h"
 #include "daemon/core/vm_spec.h"
+
+/* What the first start of a VM writes: an overlay's head, its sockets, its logs. What its guest
+ * writes later is the guest's business, and finds the reserve beyond it (room.h). */
+enum { VM_ROOM_BYTES = 16 << 20 };
 
 const struct operation_kind *const core_operation_kinds[] = {
     &vm_create_kind,   &vm_start_kind,     &vm_restart_kind,    &vm_stop_kind,
@@ -34,7 +39,8 @@ int vm_create_check(struct core *core, const struct vm_create_request *req, stru
         (req->labels && vm_labels_check(req->labels, err) < 0) ||
         scope_check_labels(req->scope, req->labels, err) < 0 ||
         vm_spec_check(core, &made.spec, req->kernel, err) < 0 ||
-        vm_capacity_check(core, req->start ? made.spec.memory_bytes : 0, true, err) < 0)
+        vm_capacity_check(core, req->start ? made.spec.memory_bytes : 0, true, err) < 0 ||
+        core_check_room(core, VM_ROOM_BYTES, err) < 0)
         return -1;
     if (*name)
         snprintf(made.name, sizeof(made.name), "%s", name);
@@ -106,7 +112,8 @@ static struct operation_entry *vm_ask(struct core *core, const struct vm_ask *as
         return NULL;
     }
     if (ask->starts && !vm_state_is_active(state) &&
-        vm_capacity_check(core, e->vm.spec.memory_bytes, false, err) < 0)
+        (vm_capacity_check(core, e->vm.spec.memory_bytes, false, err) < 0 ||
+         core_check_room(core, VM_ROOM_BYTES, err) < 0))
         return NULL;
     if (ask->params)
         vm_params_write(ask->params, params);

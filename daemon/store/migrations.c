@@ -122,8 +122,13 @@ static const char version_8[] =
     "ALTER TABLE vms ADD COLUMN expires_ns INTEGER NOT NULL DEFAULT 0;"
     "UPDATE vms SET wanted = 1 WHERE state IN (3, 4, 5, 10);";
 
-static const char *const migrations[] = {version_1, version_2, version_3, version_4,
-                                         version_5, version_6, version_7, version_8};
+/* What a principal's request id stood for, when memory has forgotten it. */
+static const char version_9[] =
+    "CREATE INDEX operations_by_request ON operations (principal, request_id)"
+    " WHERE request_id <> '';";
+
+static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5,
+                                         version_6, version_7, version_8, version_9};
 
 int migrations_newest(void)
 {

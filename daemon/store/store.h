@@ -12,6 +12,7 @@
 #ifndef BANGER_DAEMON_STORE_STORE_H
 #define BANGER_DAEMON_STORE_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -86,6 +87,8 @@ int store_load_vm_updates(struct store *store,
 int store_load_operations(struct store *store, size_t max_ended,
                           int (*each)(void *arg, const struct operation *op), void *arg,
                           struct err *err);
+/* How many ended since then. */
+int store_count_operations(struct store *store, int64_t ended_since_ns, size_t *n, struct err *err);
 /* The latest max events, oldest first. */
 int store_load_events(struct store *store, size_t max,
                       int (*each)(void *arg, const struct event *event), void *arg,
@@ -103,6 +106,12 @@ struct store_request {
 int store_load_requests(struct store *store, int64_t newer_than_ns,
                         int (*each)(void *arg, const struct store_request *r), void *arg,
                         struct err *err);
+
+/* Principal and id of every request that was made since then and is kept: of operations that are
+ * not over or ended since, and of the others. In no order; the same one may come twice. */
+int store_load_request_ids(struct store *store, int64_t newer_than_ns,
+                           int (*each)(void *arg, const char *principal, const char *request_id),
+                           void *arg, struct err *err);
 
 /* A transaction copies what it is given; out of memory for a row is remembered and reported at the
  * commit. Never NULL: without memory for so little, nothing durable can be said any more, and the
@@ -145,6 +154,18 @@ struct audit_page {
 
 /* Fills the page when txn is committed, on the store's thread; borrowed until done(). */
 void store_read_audit(struct store_txn *txn, struct audit_page *page);
+
+/* What a principal's request id stands for; ids of operations and of sessions are apart. */
+struct store_find {
+    char principal[PRINCIPAL_BYTES], request_id[64];
+    char method[160]; /* the other requests' (struct store_request) */
+    bool has_operation, has_request;
+    struct operation operation; /* the latest with that id */
+    struct store_request request;
+};
+
+/* Looks when txn is committed, on the store's thread; borrowed until done(). */
+void store_find_request(struct store_txn *txn, struct store_find *find);
 /* Forgets ended operations, events and requests beyond what is kept. */
 void store_trim(struct store_txn *txn, uint64_t events_before_seq, int64_t operations_before_ns,
                 int64_t requests_before_ns);

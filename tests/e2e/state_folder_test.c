@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/holder.h"
@@ -357,7 +359,7 @@ static void folder_renamed_while_the_daemon_runs(void)
     CHECK(harness_alive(pid));
     harness_start(&h, NULL);
     reconnect();
-    CHECK_INT(steps_vm_state(&h, client, box), VM_STATE(RUNNING));
+    CHECK(steps_await_vm(&h, client, box, VM_STATE(RUNNING), END_MS));
     CHECK_INT(steps_vm_pid(client, box), pid);
     CHECK(box_works());
     /* Both serve a folder, and neither the other's: also a start beside it ends nothing. */
@@ -386,7 +388,7 @@ static void folder_moved_while_the_daemon_is_stopped(void)
     rename_state("v");
     harness_start(&h, NULL);
     reconnect();
-    CHECK_INT(steps_vm_state(&h, client, box), VM_STATE(STOPPED));
+    CHECK(steps_await_vm(&h, client, box, VM_STATE(STOPPED), END_MS));
     CHECK_INT(steps_do(client, STEPS_START, box, &error), 0);
     CHECK_STR(error.message, "");
     CHECK(box_works());
@@ -410,7 +412,7 @@ static void copy_of_a_folder_touches_no_vm_of_the_first(void)
     copy.pidfd = -1;
     harness_start(&copy, NULL);
     struct banger_client *there = harness_connect(&copy);
-    CHECK_INT(steps_vm_state(&copy, there, box), VM_STATE(STOPPED));
+    CHECK(steps_await_vm(&copy, there, box, VM_STATE(STOPPED), END_MS));
     CHECK_INT(steps_vm_pid(there, box), 0);
     banger_close(there);
     CHECK(harness_alive(pid));
@@ -418,6 +420,25 @@ static void copy_of_a_folder_touches_no_vm_of_the_first(void)
     harness_crash(&h);
     CHECK_INT(steps_vm_pid(client, box), pid);
     CHECK(box_works());
+}
+
+/* A daemon from before the lock file had notes, whose socket is lost. */
+static void holder_without_a_note_is_told_soon(void)
+{
+    char out[OUT_BYTES], lock[128], pid[32];
+    in_state(lock, "lock");
+    snprintf(pid, sizeof(pid), "process %d", (int)getpid());
+    harness_end(&h, SIGTERM);
+    auto_fd int fd = open(lock, O_RDWR | O_CLOEXEC);
+    CHECK_INT(ftruncate(fd, 0), 0);
+    CHECK_INT(flock(fd, LOCK_EX | LOCK_NB), 0);
+    int64_t from = clock_mono_ms();
+    CHECK_INT(run_banger(out, "vm list"), 125);
+    CHECK(clock_mono_ms() - from < MEND_MS);
+    CHECK_CONTAINS(out, "older version");
+    CHECK_CONTAINS(out, pid);
+    CHECK_INT(flock(fd, LOCK_UN), 0);
+    harness_start(&h, NULL);
 }
 
 int main(int argc, char **argv)
@@ -434,6 +455,7 @@ int main(int argc, char **argv)
     RUN(daemon_without_its_runtime_folder_is_found);
     RUN(other_version_is_told_on_one_line);
     RUN(stop_says_so_when_the_process_has_ended);
+    RUN(holder_without_a_note_is_told_soon);
     RUN(any_kind_of_handles_file_is_passed_over);
     RUN(files_of_other_kinds_end_the_start_with_a_reason);
     RUN(folder_renamed_while_the_daemon_runs);

@@ -178,7 +178,7 @@ static void own_disk(void)
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         exit(check_skip("needs root for a disk of its own"));
     mkdir(h.state, 0700);
-    if (mount("tmpfs", h.state, "tmpfs", 0, "size=160m,mode=0700") < 0)
+    if (mount("tmpfs", h.state, "tmpfs", 0, "size=320m,mode=0700") < 0)
         exit(check_skip("cannot mount a disk of its own"));
 }
 

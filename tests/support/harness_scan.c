@@ -142,6 +142,17 @@ char *harness_list(const char *folder)
     return access(folder, F_OK) == 0 ? list_text(folder, NULL) : NULL;
 }
 
+void harness_sql(const struct harness *h, const char *sql)
+{
+    char path[128];
+    sqlite3 *db = NULL;
+    snprintf(path, sizeof(path), "%s/banger.db", h->state);
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
+        sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        harness_die(h, "%s: %s", sql, sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
 /* A copy of one of the store's files; 0 bytes where there is none. */
 static bool copy_file(const char *from, const char *to)
 {

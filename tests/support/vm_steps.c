@@ -66,7 +66,7 @@ int steps_create_vm(struct banger_client *client, const struct harness *h,
     return steps_finish(client, begun, error);
 }
 
-/* The five requests have the same first fields, but are types of their own. */
+/* The requests have the same first fields, but are types of their own. */
 #define BEGIN(TYPE, INIT, call)                                                                    \
     do {                                                                                           \
         TYPE request = INIT;                                                                       \
@@ -91,6 +91,12 @@ Banger__V1__Operation *steps_begin(struct banger_client *client, enum steps_verb
         BEGIN(Banger__V1__KillVMRequest, BANGER__V1__KILL_VMREQUEST__INIT, banger_kill_vm);
     case STEPS_DELETE:
         BEGIN(Banger__V1__DeleteVMRequest, BANGER__V1__DELETE_VMREQUEST__INIT, banger_delete_vm);
+    case STEPS_PAUSE:
+        BEGIN(Banger__V1__PauseVMRequest, BANGER__V1__PAUSE_VMREQUEST__INIT, banger_pause_vm);
+    case STEPS_RESUME:
+        BEGIN(Banger__V1__ResumeVMRequest, BANGER__V1__RESUME_VMREQUEST__INIT, banger_resume_vm);
+    case STEPS_RECOVER:
+        BEGIN(Banger__V1__RecoverVMRequest, BANGER__V1__RECOVER_VMREQUEST__INIT, banger_recover_vm);
     }
     return NULL;
 }

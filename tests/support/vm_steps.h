@@ -33,7 +33,16 @@ Banger__V1__Operation *steps_begin_create(struct banger_client *client, const st
                                           const struct steps_create *how,
                                           struct banger_error *error);
 
-enum steps_verb { STEPS_START, STEPS_STOP, STEPS_RESTART, STEPS_KILL, STEPS_DELETE };
+enum steps_verb {
+    STEPS_START,
+    STEPS_STOP,
+    STEPS_RESTART,
+    STEPS_KILL,
+    STEPS_DELETE,
+    STEPS_PAUSE,
+    STEPS_RESUME,
+    STEPS_RECOVER,
+};
 
 /* request_id may be NULL. */
 Banger__V1__Operation *steps_begin(struct banger_client *client, enum steps_verb verb,

@@ -1,0 +1,323 @@
+/* Every kind of operation as something to interrupt; see subjects.h. */
+#include "tests/fault/subjects.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "banger/operation.h"
+#include "daemon/core/vm_ops.h"
+#include "tests/support/check.h"
+
+#define TEXT(text) ((char *)(uintptr_t)(text))
+
+static const struct subject subjects[] = {
+    {"vm.create", SUBJECT_CREATE, 0, STEPS_GONE, {VM_STATE(RUNNING), VM_STATE(RUNNING)}, true},
+    {"vm.stop",
+     SUBJECT_VM,
+     STEPS_STOP,
+     VM_STATE(RUNNING),
+     {VM_STATE(STOPPED), VM_STATE(STOPPED)},
+     true},
+    {"vm.start",
+     SUBJECT_VM,
+     STEPS_START,
+     VM_STATE(STOPPED),
+     {VM_STATE(RUNNING), VM_STATE(RUNNING)},
+     true},
+    {"vm.restart",
+     SUBJECT_VM,
+     STEPS_RESTART,
+     VM_STATE(RUNNING),
+     {VM_STATE(RUNNING), VM_STATE(RUNNING)},
+     false},
+    {"vm.pause",
+     SUBJECT_VM,
+     STEPS_PAUSE,
+     VM_STATE(RUNNING),
+     {VM_STATE(PAUSED), VM_STATE(PAUSED)},
+     false},
+    {"vm.resume",
+     SUBJECT_VM,
+     STEPS_RESUME,
+     VM_STATE(PAUSED),
+     {VM_STATE(RUNNING), VM_STATE(RUNNING)},
+     false},
+    {"vm.recover",
+     SUBJECT_VM,
+     STEPS_RECOVER,
+     VM_STATE(RUNNING),
+     {VM_STATE(RUNNING), VM_STATE(RUNNING)},
+     false},
+    {"vm.update",
+     SUBJECT_UPDATE,
+     0,
+     VM_STATE(RUNNING),
+     {VM_STATE(RUNNING), VM_STATE(RUNNING)},
+     false},
+    {"vm.kill",
+     SUBJECT_VM,
+     STEPS_KILL,
+     VM_STATE(RUNNING),
+     {VM_STATE(STOPPED), VM_STATE(FAILED)},
+     false},
+    {"vm.delete", SUBJECT_VM, STEPS_DELETE, VM_STATE(RUNNING), {STEPS_GONE, STEPS_GONE}, true},
+    {"vm.prune", SUBJECT_PRUNE, 0, VM_STATE(STOPPED), {STEPS_GONE, STEPS_GONE}, false},
+    {"image.import", SUBJECT_IMPORT_IMAGE, 0, STEPS_GONE, {STEPS_GONE, STEPS_GONE}, false},
+    {"kernel.import", SUBJECT_IMPORT_KERNEL, 0, STEPS_GONE, {STEPS_GONE, STEPS_GONE}, false},
+    {"image.build", SUBJECT_NETWORK, 0, STEPS_GONE, {STEPS_GONE, STEPS_GONE}, false},
+    {"kernel.pull", SUBJECT_NETWORK, 0, STEPS_GONE, {STEPS_GONE, STEPS_GONE}, false},
+};
+
+enum { N_SUBJECTS = sizeof(subjects) / sizeof(subjects[0]) };
+
+const struct subject *subjects_at(size_t i)
+{
+    return i < N_SUBJECTS ? &subjects[i] : NULL;
+}
+
+void subjects_check_complete(void)
+{
+    size_t n = 0;
+    for (; core_operation_kinds[n]; n++) {
+        bool found = false;
+        for (size_t i = 0; i < N_SUBJECTS; i++)
+            found |= strcmp(subjects[i].kind, core_operation_kinds[n]->name) == 0;
+        if (!CHECK(found))
+            fprintf(stderr, "  nothing interrupts %s: give it a row in subjects.c\n",
+                    core_operation_kinds[n]->name);
+    }
+    CHECK_INT(N_SUBJECTS, n);
+}
+
+const struct operation_kind *subject_kind(const struct subjects *s, const struct subject *subject)
+{
+    for (size_t i = 0; core_operation_kinds[i]; i++)
+        if (strcmp(core_operation_kinds[i]->name, subject->kind) == 0)
+            return core_operation_kinds[i];
+    harness_die(s->h, "the daemon has no operation %s", subject->kind);
+}
+
+void subjects_init(struct subjects *s, struct harness *h)
+{
+    char command[160];
+    *s = (struct subjects){.h = h};
+    snprintf(s->file, sizeof(s->file), "%s/import.ext4", h->dir);
+    snprintf(command, sizeof(command), "mke2fs -q -t ext4 %s 8M", s->file);
+    if (system(command) != 0)
+        harness_die(h, "cannot make a file system to import");
+}
+
+bool subject_is_possible(const struct subjects *s, const struct subject *subject)
+{
+    (void)s;
+    const char *why = NULL;
+    if (subject->what == SUBJECT_NETWORK)
+        why = "a case of it downloads a distribution; its last commit is image.import's";
+    else if (subject->what == SUBJECT_IMPORT_KERNEL && !getenv("BANGER_TEST_ASSETS"))
+        why = "BANGER_TEST_ASSETS names no kernel";
+    if (why)
+        printf("     %s is left out: %s\n", subject->kind, why);
+    return !why;
+}
+
+void subjects_set_stage(struct subjects *s, struct banger_client *client, int want)
+{
+    struct banger_error error = {0};
+    int state = s->box[0] ? steps_vm_state(s->h, client, s->box) : STEPS_GONE;
+    int rc = 0;
+    if (state == want)
+        return;
+    if (state == STEPS_GONE) {
+        struct steps_create how = {.stopped = want == VM_STATE(STOPPED)};
+        rc = steps_create_vm(client, s->h, &how, s->box, &error);
+    } else if (want == STEPS_GONE) {
+        rc = steps_do(client, STEPS_DELETE, s->box, &error);
+        s->box[0] = '\0';
+    } else if (want == VM_STATE(STOPPED)) {
+        rc = steps_do(client, STEPS_STOP, s->box, &error);
+    } else if (state != VM_STATE(RUNNING)) {
+        rc = steps_do(client, state == VM_STATE(PAUSED) ? STEPS_RESUME : STEPS_START, s->box,
+                      &error);
+    }
+    if (rc == 0 && want == VM_STATE(PAUSED))
+        rc = steps_do(client, STEPS_PAUSE, s->box, &error);
+    if (rc < 0)
+        harness_die(s->h, "cannot bring VM %s from state %d to %d: %s", s->box, state, want,
+                    error.message);
+}
+
+/* Beginnings */
+
+static Banger__V1__Operation *begin_update(const struct subjects *s, struct banger_client *client,
+                                           const char *request_id, struct banger_error *error)
+{
+    Banger__V1__Label label = BANGER__V1__LABEL__INIT, *labels[] = {&label};
+    Banger__V1__UpdateVMRequest request = BANGER__V1__UPDATE_VMREQUEST__INIT;
+    label.key = TEXT("case");
+    label.value = TEXT(request_id);
+    request.vm = TEXT(s->box);
+    request.request_id = TEXT(request_id);
+    request.n_set_labels = 1;
+    request.set_labels = labels;
+    return banger_update_vm(client, &request, NULL, error);
+}
+
+static Banger__V1__Operation *begin_kernel(const struct subjects *s, struct banger_client *client,
+                                           const char *request_id, struct banger_error *error)
+{
+    char path[512];
+    const char *vmlinux = "";
+    snprintf(path, sizeof(path), "%s/assets.json", getenv("BANGER_TEST_ASSETS"));
+    json_t *all = json_load_file(path, 0, NULL);
+    if (json_unpack(all, "{s:{s:s}}", "kernel", "vmlinux", &vmlinux) < 0)
+        harness_die(s->h, "no kernel in %s", path);
+    Banger__V1__ImportKernelRequest request = BANGER__V1__IMPORT_KERNEL_REQUEST__INIT;
+    request.request_id = TEXT(request_id);
+    request.kernel_path = TEXT(vmlinux);
+    Banger__V1__Operation *op = banger_import_kernel(client, &request, NULL, error);
+    json_decref(all);
+    return op;
+}
+
+static Banger__V1__Operation *begin_image(const struct subjects *s, struct banger_client *client,
+                                          const char *request_id, struct banger_error *error)
+{
+    Banger__V1__ImportImageRequest request = BANGER__V1__IMPORT_IMAGE_REQUEST__INIT;
+    request.request_id = TEXT(request_id);
+    request.path = TEXT(s->file);
+    request.name = TEXT(request_id);
+    return banger_import_image(client, &request, NULL, error);
+}
+
+Banger__V1__Operation *subject_begin(struct subjects *s, struct banger_client *client,
+                                     const struct subject *subject, const char *request_id,
+                                     struct banger_error *error)
+{
+    struct steps_create how = {.request_id = request_id};
+    Banger__V1__PruneVMsRequest prune = BANGER__V1__PRUNE_VMS_REQUEST__INIT;
+    Banger__V1__Operation *op = NULL;
+    prune.request_id = TEXT(request_id);
+    switch (subject->what) {
+    case SUBJECT_VM:
+        return steps_begin(client, subject->verb, s->box, request_id, error);
+    case SUBJECT_CREATE:
+        op = steps_begin_create(client, s->h, &how, error);
+        if (op)
+            snprintf(s->box, sizeof(s->box), "%s", op->resource + strlen("vm/"));
+        return op;
+    case SUBJECT_UPDATE:
+        return begin_update(s, client, request_id, error);
+    case SUBJECT_PRUNE:
+        return banger_prune_vms(client, &prune, NULL, error);
+    case SUBJECT_IMPORT_IMAGE:
+        return begin_image(s, client, request_id, error);
+    case SUBJECT_IMPORT_KERNEL:
+        return begin_kernel(s, client, request_id, error);
+    case SUBJECT_NETWORK:
+        break;
+    }
+    harness_die(s->h, "%s cannot be begun here", subject->kind);
+}
+
+/* Truth */
+
+static void check_no_operation_is_left(struct banger_client *client)
+{
+    Banger__V1__ListOperationsRequest list = BANGER__V1__LIST_OPERATIONS_REQUEST__INIT;
+    list.active_only = true;
+    Banger__V1__ListOperationsResponse *all = banger_list_operations(client, &list, NULL, NULL);
+    if (CHECK(all) && !CHECK_INT(all->n_operations, 0))
+        for (size_t i = 0; i < all->n_operations; i++)
+            fprintf(stderr, "  %s %s, state %d, stage %s, by \"%s\": %s\n",
+                    all->operations[i]->kind, all->operations[i]->resource,
+                    all->operations[i]->state, all->operations[i]->stage,
+                    all->operations[i]->principal, all->operations[i]->message);
+    banger_message_free(all ? &all->base : NULL);
+}
+
+/* Each image and kernel that is listed has its folder, and each folder its row. */
+static size_t check_folders(const struct subjects *s, struct banger_client *client)
+{
+    Banger__V1__ListImagesRequest images = BANGER__V1__LIST_IMAGES_REQUEST__INIT;
+    Banger__V1__ListKernelsRequest kernels = BANGER__V1__LIST_KERNELS_REQUEST__INIT;
+    Banger__V1__ListImagesResponse *i = banger_list_images(client, &images, NULL, NULL);
+    Banger__V1__ListKernelsResponse *k = banger_list_kernels(client, &kernels, NULL, NULL);
+    size_t n = i && k ? i->n_images + k->n_kernels : 0;
+    if (CHECK(i && k)) {
+        static const char *const folders[] = {"images", "kernels"};
+        size_t listed[] = {i->n_images, k->n_kernels};
+        for (int f = 0; f < 2; f++) {
+            char path[96];
+            size_t there = 0;
+            snprintf(path, sizeof(path), "%s/%s", s->h->state, folders[f]);
+            char *files = harness_list(path);
+            for (char *line = files; line && *line; line = strchr(line, '\n') + 1)
+                there += strcspn(line, "/\n") == strcspn(line, "\n");
+            CHECK_INT(there, listed[f]);
+            CHECK_INT(harness_rows(s->h, folders[f]), listed[f]);
+            free(files);
+        }
+    }
+    banger_message_free(i ? &i->base : NULL);
+    banger_message_free(k ? &k->base : NULL);
+    return n;
+}
+
+static void check_vm(struct subjects *s, struct banger_client *client, int state)
+{
+    bool lives = state == VM_STATE(RUNNING) || state == VM_STATE(PAUSED);
+    CHECK(lives || state == VM_STATE(STOPPED) || state == VM_STATE(FAILED) || state == STEPS_GONE);
+    CHECK(harness_processes_settle(s->h, lives ? 1 : 0, 10000));
+    CHECK_INT(state != STEPS_GONE && harness_alive(steps_vm_pid(client, s->box)), lives);
+    CHECK_INT(harness_rows(s->h, "vms"), state == STEPS_GONE ? 0 : 1);
+    if (state == STEPS_GONE) {
+        char *files = harness_files(s->h);
+        CHECK_STR(files, "");
+        free(files);
+        s->box[0] = '\0';
+    } else if (state == VM_STATE(RUNNING)) {
+        static const char *const argv[] = {"sh", "-c", "exit 23", NULL};
+        CHECK_INT(steps_run(client, s->h, s->box, argv, NULL, 0, NULL, 0), 23);
+    }
+}
+
+void subject_check_outcome(struct subjects *s, const struct subject *subject,
+                           const char *request_id, bool may_fail)
+{
+    struct banger_error error = {0};
+    struct banger_client *client = harness_connect(s->h);
+    Banger__V1__Operation *op = subject_begin(s, client, subject, request_id, &error);
+    int rc = -1;
+    if (op)
+        rc = steps_finish(client, op, &error);
+    else /* deleted before anybody wrote down who asked; anything else is wrong */
+        CHECK(subject->what == SUBJECT_VM && subject->verb == STEPS_DELETE &&
+              error.code == BANGER_NOT_FOUND);
+    int state = s->box[0] ? steps_vm_state(s->h, client, s->box) : STEPS_GONE;
+    if (rc == 0)
+        CHECK(state == subject->to[0] || state == subject->to[1]);
+    else if (op && !may_fail)
+        printf("     %s %s: %s\n", subject->kind, request_id, error.message);
+    check_no_operation_is_left(client);
+    check_vm(s, client, state);
+    check_folders(s, client);
+    banger_close(client);
+}
+
+void subjects_check_nothing_left(struct subjects *s)
+{
+    struct banger_client *client = harness_connect(s->h);
+    subjects_set_stage(s, client, STEPS_GONE);
+    CHECK_INT(steps_count_vms(s->h, client), 0);
+    CHECK(harness_processes_settle(s->h, 0, 10000));
+    char *files = harness_files(s->h);
+    CHECK_STR(files, "");
+    free(files);
+    CHECK_INT(harness_rows(s->h, "vms"), 0);
+    CHECK_INT(harness_rows(s->h, "sessions"), 0);
+    check_folders(s, client);
+    banger_close(client);
+}

@@ -56,7 +56,7 @@ static void test_file_is_bounded(void)
     snprintf(old, sizeof(old), "%s/log.1", dir);
     struct loop *loop = loop_new(&err);
     struct workers *workers = workers_new(loop, "test", 1, 1024, &err);
-    struct vmm_host host = {.loop = loop, .workers = workers};
+    struct vmm_host host = {.loop = loop, .quick = workers};
     struct console c;
     console_init(&c, &host, path);
     static char block[65536];
@@ -124,7 +124,7 @@ static void test_readers_are_told(void)
     snprintf(path, sizeof(path), "%s/log", dir);
     struct loop *loop = loop_new(&err);
     struct workers *workers = workers_new(loop, "test", 1, 1024, &err);
-    struct vmm_host host = {.loop = loop, .workers = workers};
+    struct vmm_host host = {.loop = loop, .quick = workers};
     struct console c, other;
     struct watched w = {.loop = loop}, elsewhere = {.loop = loop};
     console_init(&c, &host, path);

@@ -15,6 +15,7 @@ RUNNING, STOPPED = 4, 7  # of banger.v1.VMState
 OPTIONS = ["--driver", "sim", "--max-vms", str(VMS + RECORDS)]
 # At one moment a VM needs a few descriptors; the clients' connections come on top.
 FILES = 16384
+SETTLE_S = 2
 
 
 class Steps:
@@ -36,7 +37,12 @@ class Steps:
         out = run([self.client, self.banger.socket, *map(str, words)], timeout=600)
         return [int(x) for x in out.split()]
 
+    def settle(self):
+        """The daemon gives pages back when it has been quiet for a while."""
+        time.sleep(SETTLE_S)
+
     def row(self, what, n, wall, cpu, aim="", met=None):
+        self.settle()
         rss = status_bytes(self.server.pid, "VmRSS")
         line = [what, n, f"{wall * 1000:.0f} ms", f"{cpu * 1000:.0f} ms", mega(rss)]
         if callable(aim):

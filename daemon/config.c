@@ -105,7 +105,8 @@ struct option {
 static bool takes_value(const char *name)
 {
     const struct config_key *key = config_find_key(name, strlen(name));
-    return key ? key->type != CONFIG_FLAG : strcmp(name, "config") == 0;
+    return key ? key->type != CONFIG_FLAG
+               : strcmp(name, "config") == 0 || strcmp(name, "restore_backup") == 0;
 }
 
 /* Moves *at on to the option's last argument. False: told. */
@@ -143,6 +144,8 @@ static void set_from_arguments(struct daemon_config *config, int argc, char **ar
         const struct config_key *key = config_find_key(o.name, strlen(o.name));
         if (key)
             set_from(config, key, o.value ? o.value : "yes", CONFIG_OPTION, errors);
+        else if (strcmp(o.name, "restore_backup") == 0)
+            config->restore_backup = o.value;
         else if (strcmp(o.name, "config") != 0)
             config_wrong(errors, "unknown option \"%.100s\"; see --help", arg);
     }

@@ -58,8 +58,9 @@ struct daemon_config {
     uint64_t drain_ms;
     bool compress, debug;
 
-    struct access_rules *rules;      /* owned: who may come, of the file's sections */
-    char file[CONFIG_PATH_BYTES];    /* that was read, or would have been */
+    struct access_rules *rules;   /* owned: who may come, of the file's sections */
+    char file[CONFIG_PATH_BYTES]; /* that was read, or would have been */
+    const char *restore_backup; /* argv's: the copy to put in place, instead of serving; or NULL */
     uint8_t source[CONFIG_KEYS_MAX]; /* enum config_source, by index in the table */
     unsigned line[CONFIG_KEYS_MAX];  /* in the file */
 };

@@ -49,6 +49,7 @@ void config_print_help(FILE *to)
     static const char *const others[][2] = {
         {"--config FILE", "configuration, instead of the usual file"},
         {"--check-config [FILE]", "say what is wrong with it: 0 for nothing, else 1"},
+        {"--restore-backup NAME", "put a kept copy (\"newest\") of the database in place, and end"},
         {"--print-config", "a configuration with every key at its default"},
         {"--help", "this text"},
         {"--version", "version"},

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/open_files.h"
 #include "daemon/config.h"
 #include "daemon/server.h"
 #include "daemon/settings.h"
@@ -20,6 +21,16 @@ static void keep_memory_small(void)
     mallopt(M_TRIM_THRESHOLD, 512 * 1024);
 }
 
+static int restore(struct daemon_config *config)
+{
+    struct err err = ERR_INIT;
+    int rc = daemon_restore(config, &err);
+    if (rc < 0)
+        log_err(LOG_LEVEL_ERROR, "bangerd", &err, "cannot put a copy of the database in place");
+    config_done(config);
+    return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
     static struct daemon_config config;
@@ -30,11 +41,14 @@ int main(int argc, char **argv)
     if (result != CONFIG_RUN)
         return result == CONFIG_SHOWN ? EXIT_SUCCESS : result == CONFIG_UNFIT ? EXIT_FAILURE : 2;
     keep_memory_small();
+    open_files_raise();
     signal(SIGPIPE, SIG_IGN); /* a peer that went away is an error of its own write */
     umask(077);
     struct daemon *d = NULL;
     if (settings_log(&config, &err) < 0)
         config_done(&config);
+    else if (config.restore_backup)
+        return restore(&config);
     else
         d = daemon_new(&config, argc, argv, &err);
     int rc = d ? daemon_run(d, &err) : -1;

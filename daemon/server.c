@@ -301,3 +301,20 @@ void daemon_free(struct daemon *d)
     config_done(&d->config);
     free(d);
 }
+
+int daemon_restore(const struct daemon_config *config, struct err *err)
+{
+    struct daemon *d = calloc(1, sizeof(*d));
+    char database[PATH_BYTES];
+    if (!d)
+        return err_set(err, ERR_LIMIT, "out of memory");
+    d->config = *config;
+    d->state.dir_fd = d->state.lock_fd = -1;
+    snprintf(database, sizeof(database), "%.480s/banger.db", config->paths.state_dir);
+    int rc = open_state(d, err);
+    if (rc == 0)
+        rc = store_restore(database, config->restore_backup, err);
+    state_dir_close(&d->state);
+    free(d);
+    return rc;
+}

@@ -13,5 +13,8 @@ struct daemon *daemon_new(struct daemon_config *config, int argc, char **argv, s
 /* Serves until a signal or HostService.Shutdown; VMs run on afterwards. */
 int daemon_run(struct daemon *d, struct err *err);
 void daemon_free(struct daemon *d);
+/* Instead of serving: puts config's restore_backup in the place of the database, under the lock of
+ * the state folder. ERR_EXISTS: a daemon uses it. */
+int daemon_restore(const struct daemon_config *config, struct err *err);
 
 #endif

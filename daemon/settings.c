@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/open_files.h"
 #include "base/log_file.h"
 #include "daemon/config.h"
 #include "daemon/core/access.h"
@@ -18,6 +19,7 @@ void settings_core(const struct daemon_config *config, struct core_config *core)
     memcpy(core->default_driver, config->driver, sizeof(core->default_driver));
     memcpy(core->default_image, config->default_image, sizeof(core->default_image));
     core->max_vms = (uint32_t)config->max_vms;
+    core->max_files = open_files_limit();
     core->max_memory_bytes = config->max_memory_mib << 20;
     core->boot_timeout_ms = (int64_t)config->boot_timeout_ms;
     core->stop_grace_ms = (int64_t)config->stop_grace_ms;

@@ -26,6 +26,11 @@ static void host_print(const Banger__V1__Host *host)
     for (size_t i = 0; i < host->n_labels; i++)
         cli_print_field(i ? "" : "Labels:", "%s=%s", host->labels[i]->key, host->labels[i]->value);
     cli_print_field("Draining:", "%s", host->draining ? "yes: takes no new VMs" : "");
+    if (host->unlisted > 0)
+        cli_print_field("Unlisted:", "%u VMs, images or kernels: see \"banger host recover\"",
+                        host->unlisted);
+    if (host->set_aside > 0)
+        cli_print_field("Lost+found:", "%u", host->set_aside);
     if (host->listen[0])
         cli_print_field("Listens on:", "%s", host->listen);
     else if (host->listen_problem[0])
@@ -102,8 +107,8 @@ static const struct command rows[] = {
     {"", NULL, "", "check that this machine can run VMs, and say what to do",
      "Exit status 1 when a check failed.", NULL, 0, 0, 0, false, NAMES_NONE, doctor},
 };
-static const struct command *const host_commands[] = {&rows[0], &host_connections_command,
-                                                      &host_kick_command, NULL};
+static const struct command *const host_commands[] = {
+    &rows[0], &host_connections_command, &host_kick_command, &host_recover_command, NULL};
 const struct noun host_noun = {"host", "the machine that runs VMs", host_commands};
 static const struct command *const doctor_commands[] = {&rows[1], NULL};
 const struct noun doctor_noun = {"doctor", "check that this machine can run VMs", doctor_commands};

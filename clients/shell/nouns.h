@@ -10,6 +10,7 @@ extern const struct noun host_noun, context_noun, auth_noun, doctor_noun, daemon
 extern const struct noun help_noun_row;
 
 /* Commands that have a file of their own, apart from their noun's. */
-extern const struct command auth_audit_command, host_connections_command, host_kick_command;
+extern const struct command auth_audit_command, host_connections_command, host_kick_command,
+    host_recover_command;
 
 #endif

@@ -45,8 +45,7 @@ static const char *const fixes[] = {
     [ACCESS_SITE_CA] = "put a newer one there and send the daemon a SIGHUP",
     [ACCESS_SITE_SERVER] = "put a newer one there and send the daemon a SIGHUP",
     [ACCESS_CRL] =
-        "put a newer one there and send the daemon a SIGHUP; clients of that CA are refused "
-        "once it has expired",
+        "put a newer one there and send a SIGHUP; expired, it shuts its CA's clients out",
 };
 
 static void describe(char text[TEXT_BYTES], const struct access_dated *d, int64_t now_s)

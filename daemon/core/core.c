@@ -12,7 +12,11 @@
 #include "daemon/core/host_settings.h"
 #include "daemon/core/image.h"
 #include "daemon/core/image_import.h"
+#include "daemon/core/memory.h"
 #include "daemon/core/operation.h"
+#include "daemon/core/request_past.h"
+#include "daemon/core/record.h"
+#include "daemon/core/recover.h"
 #include "daemon/core/scope.h"
 #include "daemon/core/session.h"
 #include "daemon/core/store_state.h"
@@ -31,19 +35,25 @@ int core_open(struct core *core, struct err *err)
         return -1;
     core->operations = NULL;
     core->sessions = NULL;
+    core->request_past = NULL;
     core->supervise = NULL;
     if (host_settings_load(core, err) < 0)
         return -1;
+    core->memory = memory_new(core);
     core->events = event_hub_new(core, err);
     core->access = core->events ? access_new(core, err) : NULL;
     core->audit = core->access ? audit_new(core, err) : NULL;
-    core->images = core->audit ? image_registry_new(core, err) : NULL;
+    core->records = core->audit ? record_keeper_new(core, err) : NULL;
+    core->recover = core->records ? recover_new(err) : NULL;
+    core->images = core->recover ? image_registry_new(core, err) : NULL;
     core->vms = core->images ? vm_registry_new(core, err) : NULL;
     struct session_registry *sessions = core->vms ? session_registry_new(core, err) : NULL;
     core->sessions = sessions;
     if (sessions)
         core->operations = operation_engine_new(core, core_operation_kinds, err);
-    if (core->operations && vm_updates_load(core, err) == 0) {
+    if (core->operations && vm_updates_load(core, err) == 0)
+        core->request_past = request_past_new(core, err);
+    if (core->request_past) {
         store_state_open(core);
         return 0;
     }
@@ -63,6 +73,10 @@ void core_close(struct core *core)
     core->sessions = NULL;
     image_registry_free(core->images);
     core->images = NULL;
+    recover_free(core->recover);
+    core->recover = NULL;
+    record_keeper_free(core->records);
+    core->records = NULL;
     struct audit *audit = core->audit;
     core->audit = NULL; /* as above */
     audit_free(audit);
@@ -71,6 +85,10 @@ void core_close(struct core *core)
     scope_forget_all(core);
     event_hub_free(core->events);
     core->events = NULL;
+    request_past_free(core->request_past);
+    core->request_past = NULL;
+    memory_free(core->memory);
+    core->memory = NULL;
 }
 
 struct core_drain {

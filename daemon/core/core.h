@@ -4,6 +4,7 @@
  *   vm.h          VMs: registry, references, the one setter of state, what happens when a machine
  *                 exits or its agent comes and goes
  *   operation.h   durable operations: step tables with undo, journal, per-resource queues
+ *   request_past.h  request ids that memory has let go of
  *   vm_ops.h      what users ask of VMs; the step tables are in vm_op_*.c, their moves in vm_run.c
  *   vm_spec.h     names, sizes, defaults, paths
  *   vm_machine.h  a VM's process; vm_agent.h: the link to its guest
@@ -14,10 +15,13 @@
  *   access.h      who may come over TCP: CA, identities, tokens
  *   event.h       the event log and its watchers
  *   audit.h       the audit log
+ *   memory.h      gives pages back after much was let go
  *   scope.h       which VMs a principal may see
  *   host_settings.h  what the host was told: draining
  *   supervise.h   what the daemon does by itself: expiry, idle stop, restarts, autostart
  *   reconcile.h   start-up: adopt what lives, demote and tear down what does not
+ *   unlisted.h    what no record knows; recover.h: what can be done about it
+ *   record.h      copies of records in the folders of what they are of
  */
 #ifndef BANGER_DAEMON_CORE_CORE_H
 #define BANGER_DAEMON_CORE_CORE_H
@@ -35,7 +39,11 @@ struct event_hub;
 struct host_info;
 struct image_registry;
 struct loop;
+struct memory;
 struct operation_engine;
+struct request_past;
+struct record_keeper;
+struct recover;
 struct rpc_server;
 struct scope_memory;
 struct session_registry;
@@ -51,6 +59,7 @@ struct core_config {
     char default_image[NAME_BYTES * 2];
     char guest_agent_path[PATH_BYTES]; /* static, for initramfs; "": no images can be built */
     uint32_t max_vms;
+    uint64_t max_files;        /* that this process may have open; 0: no limit known */
     uint64_t max_memory_bytes; /* promised to VMs altogether; 0: no limit */
     int64_t boot_timeout_ms;   /* from VMM start to agent ready; then one more try */
     int64_t stop_grace_ms;     /* default grace of a stop */
@@ -65,14 +74,18 @@ struct core {
     struct workers *slow;  /* minutes: copies, digests, builds, images */
     struct store *store;
     struct vmm_host *vmm_host;
+    struct memory *memory;
     struct access *access;
     struct audit *audit;
     struct scope_memory *scope_memory;
     struct event_hub *events;
     struct operation_engine *operations;
+    struct request_past *request_past;
     struct vm_registry *vms;
     struct session_registry *sessions;
     struct image_registry *images;
+    struct record_keeper *records;
+    struct recover *recover;
     struct supervise *supervise; /* NULL before supervise_start */
     struct host_info *host_info;
     struct rpc_server *rpc_server; /* for what services say of connections */

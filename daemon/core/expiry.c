@@ -58,7 +58,7 @@ static void expiry_act(struct supervised *s)
     if (!op)
         log_err(LOG_LEVEL_ERROR, resource, &err, "its time is up, and it cannot be deleted");
     else if (!s->expiry_told)
-        supervise_emit(e->core, e, "vm.expired", "its time is up: it is deleted", op);
+        supervise_emit(e->core, e, "vm.expired", "its time is up", op);
     s->expiry_told = true;
 }
 

@@ -16,8 +16,12 @@
 #include "daemon/core/audit.h"
 #include "daemon/core/core.h"
 #include "daemon/core/image.h"
+#include "daemon/core/recover.h"
 #include "daemon/core/vm.h"
+#include "daemon/core/vm_spec.h"
+#include "rpc/event/server.h"
 #include "daemon/core/store_state.h"
+#include "daemon/store/store.h"
 
 static const char *const driver_names[] = {"qemu", "sim"};
 
@@ -189,6 +193,47 @@ static void check_state(struct report *r, const struct core *core, const struct 
            image ? "there is one" : "there is none yet");
 }
 
+static void check_files(struct report *r, const struct core *core)
+{
+    uint64_t fit = vm_files_fit(core, rpc_server_connections(core->rpc_server));
+    report(r, "open files", fit >= core->config.max_vms ? HOST_CHECK_OK : HOST_CHECK_WARNING,
+           "start the daemon with a higher hard limit (ulimit -Hn, LimitNOFILE=), or lower max_vms",
+           "%" PRIu64 " allowed, %d for each VM that runs: enough for %" PRIu64
+           " of the %u of max_vms",
+           core->config.max_files, VM_FILES,
+           fit < core->config.max_vms ? fit : (uint64_t)core->config.max_vms,
+           (unsigned)core->config.max_vms);
+}
+
+static void check_backup(struct report *r, const struct core *core)
+{
+    struct err err = ERR_INIT;
+    const char *newest = store_backup_newest(core->store, &err);
+    if (err.code != ERR_NONE)
+        report(r, "backup", HOST_CHECK_WARNING, "it is tried again within the hour", "%.300s",
+               err.message);
+    else
+        report(r, "backup", HOST_CHECK_OK, "", "%s of the database%s%s",
+               *newest ? "the newest copy" : "the first copy", *newest ? " is backups/" : " is due",
+               newest);
+}
+
+static void check_unlisted(struct report *r, const struct core *core)
+{
+    uint32_t unlisted, aside;
+    recover_count(core, &unlisted, &aside);
+    if (unlisted > 0)
+        report(r, "database", HOST_CHECK_FAILED,
+               "banger host recover lists them again (--dry-run: what there is)",
+               "%u VMs, images or kernels in the state folder are not in it; they are left alone",
+               unlisted);
+    if (aside > 0)
+        report(r, "lost+found", HOST_CHECK_WARNING,
+               "look at them, then remove them with banger host recover --discard",
+               "%u folders that nothing knows of are in %s/lost+found", aside,
+               core->config.state_dir);
+}
+
 size_t host_diagnose(const struct core *core, const struct host_info *info,
                      const struct host_facts *facts, struct host_check checks[HOST_CHECKS_MAX])
 {
@@ -196,11 +241,14 @@ size_t host_diagnose(const struct core *core, const struct host_info *info,
     check_drivers(&r, core, info);
     check_tools(&r, facts);
     check_state(&r, core, facts);
+    check_files(&r, core);
+    store_state_check(core, &r.checks[r.n++]);
     if (audit_lost(core) > 0)
         report(&r, "audit log", HOST_CHECK_WARNING, "look for the reason in the daemon's log",
                "%" PRIu64 " entries could not be written since the daemon started",
                audit_lost(core));
     r.n += access_diagnose(core, r.checks + r.n, HOST_CHECKS_MAX - r.n);
-    store_state_check(core, &r.checks[r.n++]);
+    check_backup(&r, core);
+    check_unlisted(&r, core);
     return r.n;
 }

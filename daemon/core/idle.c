@@ -27,12 +27,13 @@ static void idle_act(struct supervised *s)
     char detail[80];
     struct vm_stop_request stop = {.vm = e->vm.id, .grace_ms = -1};
     struct operation_entry *op = vm_stop_start(e->core, &stop, NULL, &err);
+    /* Again, should it still run then: the stop may fail, or not come to be. */
+    timer_start(&s->idle_timer, (int64_t)e->vm.spec.idle_stop_after_ms);
     if (!op) {
         log_err(LOG_LEVEL_ERROR, e->vm.id, &err, "it is idle, and cannot be stopped");
-        timer_start(&s->idle_timer, (int64_t)e->vm.spec.idle_stop_after_ms);
         return;
     }
-    snprintf(detail, sizeof(detail), "nobody has used it for %lld s: it is stopped",
+    snprintf(detail, sizeof(detail), "nobody has used it for %lld s",
              (long long)(e->vm.spec.idle_stop_after_ms / 1000));
     supervise_emit(e->core, e, "vm.idle", detail, op);
 }

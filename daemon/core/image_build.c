@@ -1,7 +1,7 @@
 /* image.build and kernel.pull.
  *
  * What is to be built lives in memory only: a build that a crash cut off ends FAILED, retryable,
- * and its half-made folders are removed by reconcile. */
+ * and its half-made folders are removed by the next start: the ids that it makes are in its row. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +22,8 @@ struct image_build {
     char name[NAME_BYTES * 2], suite[64];
     char *packages[PACKAGES_MAX + 1]; /* owned */
     uint64_t size_bytes;
+    char image_id[ID_BYTES];  /* that it will have: in the operation's row before there is any */
+    char kernel_id[ID_BYTES]; /* the same */
     struct kernel_import *import; /* under way */
     struct rootfs_build *rootfs;  /* under way */
     struct image image;           /* made */
@@ -54,6 +56,17 @@ static void image_build_cancel(struct operation_entry *op)
         kernel_import_cancel(b->import);
     if (b->rootfs)
         rootfs_build_cancel(b->rootfs);
+}
+
+/* NULL: what is to be built went with an earlier daemon, and the step has ended with that. */
+static struct image_build *image_build_get(struct operation_entry *op)
+{
+    struct err err = ERR_INIT;
+    if (op->data)
+        return op->data;
+    err_set(&err, ERR_UNAVAILABLE, "the daemon ended meanwhile; try again");
+    operation_step_done(op, &err);
+    return NULL;
 }
 
 /* Kernel */
@@ -93,13 +106,16 @@ static void image_kernel_done(void *arg, const struct kernel *kernel, const stru
 
 static void image_kernel_run(struct operation_entry *op)
 {
-    struct image_build *b = op->data;
+    struct image_build *b = image_build_get(op);
     struct core *core = op->core;
     struct err err = ERR_INIT;
+    if (!b)
+        return;
     char kernels[PATH_BYTES], cache[PATH_BYTES];
     snprintf(kernels, sizeof(kernels), "%.480s/kernels", core->config.state_dir);
     snprintf(cache, sizeof(cache), "%.480s/cache", core->config.state_dir);
     struct kernel_import_spec spec = {.kernels_dir = kernels,
+                                      .id = b->kernel_id,
                                       .cache_dir = cache,
                                       .agent_path = core->config.guest_agent_path,
                                       .progress = image_build_progress,
@@ -133,12 +149,15 @@ static void image_rootfs_done(void *arg, const struct image *image, const struct
 
 static void image_rootfs_run(struct operation_entry *op)
 {
-    struct image_build *b = op->data;
+    struct image_build *b = image_build_get(op);
     struct core *core = op->core;
     struct err err = ERR_INIT;
+    if (!b)
+        return;
     char images[PATH_BYTES];
     snprintf(images, sizeof(images), "%.480s/images", core->config.state_dir);
     struct rootfs_build_spec spec = {.images_dir = images,
+                                     .id = b->image_id,
                                      .name = b->name[0] ? b->name : NULL,
                                      .suite = b->suite[0] ? b->suite : NULL,
                                      .packages = (const char *const *)b->packages,
@@ -262,7 +281,13 @@ static struct operation_entry *image_build_begin(struct core *core,
         image_build_free(b);
         return NULL;
     }
-    struct operation_new what = {.kind = kind, .resource = resource, .meta = meta, .data = b};
+    char params[128];
+    id_make(b->image_id);
+    id_make(b->kernel_id);
+    snprintf(params, sizeof(params), "{\"makes\": [\"image/%s\", \"kernel/%s\"]}", b->image_id,
+             b->kernel_id);
+    struct operation_new what = {
+        .kind = kind, .resource = resource, .params = params, .meta = meta, .data = b};
     struct operation_entry *op = operation_start(core, &what, err);
     if (op)
         b->op = op;

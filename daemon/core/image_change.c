@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
+#include "daemon/core/record.h"
 #include "daemon/host/remove.h"
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
@@ -82,6 +83,7 @@ static void image_put(struct core *core, struct image_entry *e, struct store_txn
     *w = (struct image_write){.core = core, .e = e, .image = e->next};
     e->writes++;
     store_put_image(txn, &e->next);
+    record_keep_image_with(core, &e->next, txn);
     store_on_commit(txn, image_written, w);
 }
 
@@ -150,6 +152,7 @@ int kernel_publish(struct core *core, const struct kernel *kernel, struct store_
     list_init(&e->link);
     list_add_tail(&core->images->kernels, &e->link);
     store_put_kernel(txn, kernel);
+    record_keep_kernel_with(core, kernel, txn);
     store_on_commit(txn, kernel_written, w);
     image_emit(core, txn, "kernel.created", "kernel", kernel->id, kernel->name);
     return 0;

@@ -1,8 +1,8 @@
 /* Images and kernels from files; see image_import.h.
  *
- * One step each: the host's import publishes a folder or nothing. What a crash leaves is a folder
- * that no row names, which reconcile removes; so after a crash the operation goes back, to nothing.
- */
+ * One step each: the host's import publishes a folder or nothing. Its id is in the
+ * operation's row before there is any, so that what a crash leaves of it is known to be ours, and
+ * removed by the next start (unlisted.h); the operation goes back, to nothing. */
 #include "daemon/core/image_import.h"
 
 #include <jansson.h>
@@ -53,6 +53,17 @@ static void import_param(const struct operation_entry *op, const char *key, char
     json_decref(params);
 }
 
+/* The id that was written down for it before anything was made; NULL in a row without one. */
+static const char *import_id(const struct operation_entry *op, char id[ID_BYTES])
+{
+    json_t *params = json_loads(op->op.params, 0, NULL);
+    const char *made = json_string_value(json_array_get(json_object_get(params, "makes"), 0));
+    const char *slash = made ? strchr(made, '/') : NULL;
+    snprintf(id, ID_BYTES, "%s", slash ? slash + 1 : "");
+    json_decref(params);
+    return id_is_valid(id) ? id : NULL;
+}
+
 static void import_cancel_step(struct operation_entry *op)
 {
     struct import *im = op->data;
@@ -77,7 +88,7 @@ static void image_done(void *arg, const struct image *image, const struct err *e
 
 static void image_run(struct operation_entry *op)
 {
-    char path[PATH_BYTES], name[NAME_BYTES * 2], folder[PATH_BYTES];
+    char path[PATH_BYTES], name[NAME_BYTES * 2], folder[PATH_BYTES], id[ID_BYTES];
     struct err err = ERR_INIT;
     struct import *im = import_get(op);
     if (!im)
@@ -87,6 +98,7 @@ static void image_run(struct operation_entry *op)
     snprintf(folder, sizeof(folder), "%.480s/images", op->core->config.state_dir);
     struct image_file_spec spec = {
         .images_dir = folder,
+        .id = import_id(op, id),
         .path = path,
         .name = name,
         .progress = import_progress,
@@ -122,6 +134,7 @@ static void kernel_done(void *arg, const struct kernel *kernel, const struct err
 static void kernel_run(struct operation_entry *op)
 {
     char vmlinuz[PATH_BYTES], modules[PATH_BYTES], folder[PATH_BYTES], cache[PATH_BYTES];
+    char id[ID_BYTES];
     struct err err = ERR_INIT;
     struct import *im = import_get(op);
     if (!im)
@@ -132,6 +145,7 @@ static void kernel_run(struct operation_entry *op)
     snprintf(cache, sizeof(cache), "%.480s/cache", op->core->config.state_dir);
     struct kernel_import_spec spec = {
         .kernels_dir = folder,
+        .id = import_id(op, id),
         .cache_dir = cache,
         .agent_path = op->core->config.guest_agent_path,
         .vmlinuz_path = vmlinuz,
@@ -178,12 +192,17 @@ const struct operation_kind kernel_import_kind = {
     .free_data = free,
 };
 
-/* params is stolen. */
+/* params is stolen; what_it_makes: "image" or "kernel". */
 static struct operation_entry *start(struct core *core, const struct operation_kind *kind,
-                                     json_t *params, const struct request_meta *meta,
-                                     struct err *err)
+                                     const char *what_it_makes, json_t *params,
+                                     const struct request_meta *meta, struct err *err)
 {
     struct operation_entry *found = NULL;
+    char made[NAME_BYTES], id[ID_BYTES];
+    id_make(id);
+    snprintf(made, sizeof(made), "%s/%s", what_it_makes, id);
+    if (params)
+        json_object_set_new(params, "makes", json_pack("[s]", made));
     auto_free char *text = params ? json_dumps(params, JSON_COMPACT) : NULL;
     json_decref(params);
     if (!text) {
@@ -220,7 +239,7 @@ struct operation_entry *image_import_start(struct core *core,
         *req->kernel ? kernel_find(core, req->kernel, err) : kernel_default(core, err);
     if (!kernel)
         return NULL;
-    return start(core, &image_import_kind,
+    return start(core, &image_import_kind, "image",
                  json_pack("{ssssss}", "path", req->path, "name", req->name, "kernel", kernel->id),
                  meta, err);
 }
@@ -235,7 +254,7 @@ struct operation_entry *kernel_import_operation_start(struct core *core,
         return NULL;
     }
     return start(
-        core, &kernel_import_kind,
+        core, &kernel_import_kind, "kernel",
         json_pack("{ssss}", "kernel_path", req->kernel_path, "modules_path", req->modules_path),
         meta, err);
 }

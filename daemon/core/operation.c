@@ -9,12 +9,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
+#include "daemon/core/memory.h"
 #include "daemon/core/operation_run.h"
+#include "daemon/core/request_past.h"
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
 
 enum { TRIM_EVERY = 100 };
-static const int64_t request_kept_ns = (int64_t)24 * 3600 * 1000000000;
 
 static const struct operation_kind *operation_find_kind(const struct operation_engine *engine,
                                                         const char *name)
@@ -65,6 +66,13 @@ static struct operation_queue *operation_queue_get(struct operation_engine *engi
     return q;
 }
 
+static void operation_keep(struct operation_engine *engine, struct operation_entry *op)
+{
+    op->kept_ms = clock_mono_ms();
+    list_add_tail(&engine->ended, &op->ended_link);
+    engine->n_ended++;
+}
+
 /* Into list, maps and queue. On failure the entry is in none of them. */
 static int operation_enter(struct operation_engine *engine, struct operation_entry *op)
 {
@@ -98,7 +106,7 @@ static int operation_enter(struct operation_engine *engine, struct operation_ent
     if (active)
         engine->n_active++;
     else
-        engine->n_ended++;
+        operation_keep(engine, op);
     return 0;
 }
 
@@ -113,6 +121,7 @@ static struct operation_entry *operation_alloc(struct core *core, const struct o
     list_init(&op->link);
     list_init(&op->queue_link);
     list_init(&op->ready_link);
+    list_init(&op->ended_link);
     list_init(&op->watches);
     return op;
 }
@@ -149,6 +158,28 @@ static int operation_load_each(void *arg, const struct operation *row)
     return 0;
 }
 
+static int operation_load(struct operation_engine *engine, struct err *err)
+{
+    struct store *store = engine->core->store;
+    int64_t since_ns = clock_real_ns() - (int64_t)OPERATIONS_KEPT_MS * 1000000;
+    size_t n;
+    if (store_count_operations(store, since_ns, &n, err) < 0)
+        return -1;
+    n = n < OPERATIONS_KEPT ? OPERATIONS_KEPT : n > OPERATIONS_KEPT_MAX ? OPERATIONS_KEPT_MAX : n;
+    return store_load_operations(store, n, operation_load_each, engine, err);
+}
+
+int operation_remember(struct core *core, const struct operation *row)
+{
+    struct operation_engine *engine = core->operations;
+    char key[sizeof(((struct operation_entry *)0)->request_key)];
+    operation_request_key(key, sizeof(key), row->principal, row->request_id);
+    if (!op_is_terminal(row->state) || map_find(&engine->by_id, row->id) ||
+        map_find(&engine->by_request, key))
+        return 0;
+    return operation_load_each(engine, row);
+}
+
 struct operation_engine *
 operation_engine_new(struct core *core, const struct operation_kind *const *kinds, struct err *err)
 {
@@ -161,11 +192,12 @@ operation_engine_new(struct core *core, const struct operation_kind *const *kind
     engine->kinds = kinds;
     list_init(&engine->all);
     list_init(&engine->ready);
+    list_init(&engine->ended);
     map_init(&engine->by_id);
     map_init(&engine->by_request);
     map_init(&engine->queues);
     order_init(&engine->order);
-    if (store_load_operations(core->store, OPERATIONS_KEPT, operation_load_each, engine, err) < 0) {
+    if (operation_load(engine, err) < 0) {
         operation_engine_free(engine);
         return NULL;
     }
@@ -184,6 +216,7 @@ void operation_engine_free(struct operation_engine *engine)
         struct operation_entry *op = container_of(l, struct operation_entry, link);
         list_remove(&op->link);
         list_remove(&op->ready_link);
+        list_remove(&op->ended_link);
         operation_unref(op);
     }
     at = 0;
@@ -257,27 +290,33 @@ void operation_drop(struct operation_entry *op)
     if (op->request_key[0] && map_find(&engine->by_request, op->request_key) == op)
         map_take(&engine->by_request, op->request_key);
     list_remove(&op->link);
+    list_remove(&op->ended_link);
     engine->n_ended--;
+    request_past_add(op->core, op->op.principal, op->op.request_id);
     operation_unref(op);
 }
 
-/* Forgets the oldest ended ones beyond what is kept, here and (by age) in the store. */
+static bool operation_is_kept(const struct operation_engine *engine,
+                              const struct operation_entry *op)
+{
+    return engine->n_ended <= OPERATIONS_KEPT ||
+           (engine->n_ended <= OPERATIONS_KEPT_MAX &&
+            clock_mono_ms() - op->kept_ms < OPERATIONS_KEPT_MS);
+}
+
+/* Forgets ended ones beyond what is kept, here and (by age) in the store. */
 static void operation_forget(struct operation_engine *engine)
 {
-    int64_t now = clock_real_ns();
-    list_foreach(l, &engine->all)
-    {
-        if (engine->n_ended <= OPERATIONS_KEPT)
+    for (struct list *l; (l = list_first(&engine->ended));) {
+        struct operation_entry *op = container_of(l, struct operation_entry, ended_link);
+        if (operation_is_kept(engine, op))
             break;
-        struct operation_entry *op = container_of(l, struct operation_entry, link);
-        bool wanted = op->op.request_id[0] && op->op.ended_ns > now - request_kept_ns &&
-                      engine->n_ended <= OPERATIONS_KEPT_REQUESTS;
-        if (op->over && !wanted)
-            operation_drop(op);
+        operation_drop(op);
     }
     if (++engine->ended_since_trim < TRIM_EVERY)
         return;
     engine->ended_since_trim = 0;
+    int64_t now = clock_real_ns();
     struct store_txn *txn = store_txn_new();
     store_trim(txn, 0, now - request_kept_ns, now - request_kept_ns);
     store_commit(engine->core->store, txn, operation_trimmed, NULL);
@@ -291,8 +330,9 @@ void operation_retire(struct operation_entry *op)
     op->data = NULL;
     list_remove(&op->queue_link);
     engine->n_active--;
-    engine->n_ended++;
+    operation_keep(engine, op);
     operation_queue_next(op);
+    memory_let_go(op->core);
     operation_ref(op);
     operation_forget(engine);
     operation_unref(op);

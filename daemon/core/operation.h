@@ -26,9 +26,10 @@ struct operation_entry;
 struct store_txn;
 
 enum {
-    OPERATIONS_KEPT = 1000,          /* ended ones in memory */
-    OPERATIONS_KEPT_REQUESTS = 4000, /* with a request_id of the last 24 h */
-    OPERATIONS_ACTIVE_MAX = 2000,    /* not yet ended; more are refused */
+    OPERATIONS_KEPT = 1000,              /* ended ones in memory, however long ago */
+    OPERATIONS_KEPT_MS = 15 * 60 * 1000, /* all that ended in this time … */
+    OPERATIONS_KEPT_MAX = 10000,  /* … up to so many; what request ids stand for is found again */
+    OPERATIONS_ACTIVE_MAX = 2000, /* not yet ended; more are refused */
 };
 
 struct operation_step {
@@ -93,7 +94,8 @@ struct operation_entry {
     struct err step_err;
     uint32_t refs;
     char request_key[200];
-    struct list link, queue_link, ready_link, watches;
+    int64_t kept_ms; /* since it ended, or was remembered; monotonic */
+    struct list link, queue_link, ready_link, ended_link, watches;
 };
 
 /* What a client's mutation carries. */
@@ -117,6 +119,10 @@ void operation_resume_all(struct core *core);
  * anew. */
 int operation_find_request(struct core *core, const struct request_meta *meta, const char *kind,
                            struct operation_entry **found, struct err *err);
+
+/* Enters an ended one that memory had let go of, as if it had just ended; nothing where it is
+ * there, or another of its request id. -1: no memory. */
+int operation_remember(struct core *core, const struct operation *row);
 
 struct operation_new {
     const struct operation_kind *kind;

@@ -17,6 +17,7 @@ struct operation_engine {
     const struct operation_kind *const *kinds;
     struct list all;   /* by creation, oldest first */
     struct list ready; /* ready_link: to be looked at in the next turn */
+    struct list ended; /* ended_link: longest kept first */
     struct map by_id, by_request, queues;
     struct order order; /* by creation time */
     size_t n_active, n_ended;

@@ -9,7 +9,9 @@
 #include "daemon/core/core.h"
 #include "daemon/core/handles.h"
 #include "daemon/core/image.h"
+#include "daemon/core/memory.h"
 #include "daemon/core/operation.h"
+#include "daemon/core/record.h"
 #include "daemon/core/reconcile_leaks.h"
 #include "daemon/core/session.h"
 #include "daemon/core/supervise.h"
@@ -36,6 +38,8 @@ struct reconcile_vm {
     struct vm_entry *vm;  /* referenced */
     struct timer retry;
     int64_t retry_ms;
+    void (*known)(void *arg); /* once, at the first answer; NULL: nobody waits */
+    void *arg;
 };
 
 static void reconcile_drop(struct reconcile *r)
@@ -49,7 +53,9 @@ static void reconcile_resume(void *arg)
     struct reconcile *r = arg;
     struct core *core = r->core;
     operation_resume_all(core);
+    record_keep_all(core);
     supervise_start(core);
+    memory_let_go(core);
     timer_done(&r->deadline);
     r->over = true;
     r->done(r->arg);
@@ -80,12 +86,21 @@ static bool reconcile_has_operation(const struct vm_entry *e)
     return operation_pending(e->core, resource, NULL);
 }
 
+static void reconcile_tell(struct reconcile_vm *v)
+{
+    void (*known)(void *arg) = v->known;
+    v->known = NULL;
+    if (known)
+        known(v->arg);
+}
+
 static void reconcile_vm_end(struct reconcile_vm *v)
 {
     struct reconcile *r = v->of;
     timer_done(&v->retry);
     v->vm->reconciling = NULL;
     vm_unref(v->vm);
+    reconcile_tell(v);
     free(v);
     if (r)
         reconcile_less(r);
@@ -147,6 +162,7 @@ static void reconcile_unknown(struct reconcile_vm *v, const struct err *err)
     v->retry_ms = v->retry_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : v->retry_ms * 2;
     struct reconcile *r = v->of;
     v->of = NULL;
+    reconcile_tell(v);
     if (r)
         reconcile_less(r);
 }
@@ -186,6 +202,23 @@ static void reconcile_retry(void *arg)
         reconcile_vm_end(v);
     else
         reconcile_ask(v);
+}
+
+int reconcile_look_for(struct vm_entry *e, const char *why, void (*known)(void *arg), void *arg)
+{
+    struct reconcile_vm *v = e->reconciling ? NULL : calloc(1, sizeof(*v));
+    if (!v || timer_init(&v->retry, e->core->loop, reconcile_retry, v) < 0) {
+        free(v);
+        return -1;
+    }
+    v->known = known;
+    v->arg = arg;
+    v->vm = vm_ref(e);
+    v->retry_ms = RETRY_FIRST_MS;
+    e->reconciling = v;
+    vm_set_state(e, VM_UNKNOWN, NULL, why, NULL);
+    reconcile_ask(v);
+    return 0;
 }
 
 static bool reconcile_may_live(const struct vm_entry *e)

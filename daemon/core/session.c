@@ -288,6 +288,9 @@ struct session_registry *session_registry_new(struct core *core, struct err *err
     order_init(&r->order);
     map_init(&r->vms);
     map_init(&r->requests);
+    map_init(&r->deleted);
+    list_init(&r->deleted_order);
+    session_deleted_load(r);
     core->sessions = r;
     if (store_load_sessions(core->store, load_one, r, err) < 0 ||
         session_requests_load(r, err) < 0) {
@@ -323,6 +326,7 @@ void session_registry_free(struct session_registry *r)
     map_done(&r->by_id);
     order_done(&r->order);
     session_requests_free(r);
+    session_deleted_free(r);
     free(r);
 }
 

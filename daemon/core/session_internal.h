@@ -13,12 +13,13 @@ struct session_vm {
     char vm_id[ID_BYTES];
     struct list sessions; /* by creation */
     struct map by_name;
-    uint32_t n, n_live;
-    bool synced; /* link up and every status seen */
+    uint32_t n, n_live, n_taken; /* taken: of the agent's word alone */
+    bool synced;                 /* link up and every status seen */
 };
 
 /* A start that has been answered for a request id. */
 struct session_request;
+struct store_request;
 
 struct session_registry {
     struct core *core;
@@ -32,6 +33,8 @@ struct session_registry {
     struct list unwritten;       /* entries with versions on their way to the disk */
     struct timer write, stall;
     struct list ended_sends; /* whose done() comes in the next turn; see session_stdin.c */
+    struct map deleted;      /* ids; see session_recover.c */
+    struct list deleted_order;
     struct map requests;
     struct list request_order; /* oldest first */
     uint32_t n_requests;
@@ -136,7 +139,21 @@ int session_request_find(struct core *core, const struct request_meta *meta,
 void session_request_add(struct core *core, const struct request_meta *meta,
                          const struct session_entry *e, struct store_txn *txn);
 /* The record could not be written: the request may be tried again. */
+/* Enters one that memory had let go of; nothing where it is there. -1: no memory. */
+int session_request_remember(struct core *core, const struct store_request *row);
+/* The method that a principal's starts have in the store. */
+void session_request_method(char method[160], const char *principal);
 void session_request_forget(struct core *core, const struct session_entry *e);
+
+/* session_recover.c */
+/* Sessions that were deleted, which an agent that has missed it may still have. */
+void session_deleted_load(struct session_registry *r);
+void session_deleted_free(struct session_registry *r);
+void session_remember_deleted(struct session_registry *r, const char *id);
+/* Lists a session that the agent has and nobody here knows; NULL where it was deleted, or the guest
+ * says too much. */
+struct session_entry *session_take_unknown(struct core *core, const struct vm_entry *vm,
+                                           const struct agent_session_status *status);
 
 /* attach.c */
 /* Something may have changed for this attach. May close it. */

@@ -2,7 +2,8 @@
  *
  * After every hello the agent names each session it knows. What it does not name is judged when
  * that list is complete: what it was never told to start is started, the rest has been lost with an
- * earlier agent. What nobody here knows was deleted while the link was down. */
+ * earlier agent. What was deleted here while the link was down is deleted there; what nobody
+ * here knows otherwise was lost with a database, and is listed again (session_recover.c). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,8 @@ void session_vm_status(struct core *core, struct vm_entry *vm,
                        const struct agent_session_status *status)
 {
     struct session_entry *e = find_in(core, vm, status->session_id);
+    if (!e)
+        e = session_take_unknown(core, vm, status);
     /* Deleted here, or given up and told so to everybody: it must not live on unseen. */
     bool given_up = e && (e->session.state == SESSION_LOST || e->session.state == SESSION_FAILED);
     bool unwanted = !e || (given_up && status->state == AGENT_SESSION_RUNNING);

@@ -270,12 +270,13 @@ struct deletion {
     void *arg;
 };
 
-/* The agent kills what lives. Not reached now: it names the session when it is, and nobody here
- * knows it (session_vm_status). */
+/* The agent kills what lives. Not reached now: it names the session when it is, and that it
+ * was deleted is remembered (session_recover.c). */
 static void forget(struct session_entry *e)
 {
     struct agent_client *agent = agent_of(e);
     struct err why = ERR_INIT;
+    session_remember_deleted(e->core->sessions, e->session.id);
     if (agent)
         agent_client_delete_session(agent, e->session.id, NULL);
     err_set(&why, ERR_NOT_FOUND, "session %s was deleted", e->session.id);

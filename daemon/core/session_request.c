@@ -1,6 +1,7 @@
 /* Request ids of session starts: the same id with the same payload leads to the same session.
  *
- * Kept in memory and in the store, oldest out first; see common.proto for what is promised. A start
+ * Kept in the store for a day, the latest in memory too; the others are found again when they are
+ * asked for (request_past.h). See common.proto for what is promised. A start
  * that was refused, or whose record could not be written, is not remembered. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,13 +11,13 @@
 #include "base/err.h"
 #include "daemon/core/core.h"
 #include "daemon/core/operation.h"
+#include "daemon/core/request_past.h"
 #include "daemon/core/scope.h"
 #include "daemon/core/session_internal.h"
 #include "daemon/store/store.h"
 
-enum { REQUESTS_MAX = 20000, KEY_BYTES = 240 };
+enum { REQUESTS_MAX = 4000, KEY_BYTES = 240 };
 
-static const int64_t request_kept_ns = INT64_C(24) * 3600 * 1000000000;
 static const char method_prefix[] = "session.start ";
 
 struct session_request {
@@ -30,11 +31,16 @@ static void make_key(char key[KEY_BYTES], const struct store_request *row)
     snprintf(key, KEY_BYTES, "%s|%s", row->method, row->request_id);
 }
 
+void session_request_method(char method[160], const char *principal)
+{
+    snprintf(method, sizeof(((struct store_request *)0)->method), "%s%s", method_prefix, principal);
+}
+
 static void fill_row(struct store_request *row, const struct request_meta *meta)
 {
     *row = (struct store_request){.created_ns = clock_real_ns()};
     snprintf(row->request_id, sizeof(row->request_id), "%s", meta->request_id);
-    snprintf(row->method, sizeof(row->method), "%s%s", method_prefix, meta->principal);
+    session_request_method(row->method, meta->principal);
     snprintf(row->digest, sizeof(row->digest), "%s", meta->digest);
 }
 
@@ -53,6 +59,7 @@ static void drop_old(struct session_registry *r)
         struct session_request *q = container_of(pos, struct session_request, link);
         if (r->n_requests < REQUESTS_MAX && q->row.created_ns >= since_ns)
             return;
+        request_past_add(r->core, q->row.method + strlen(method_prefix), q->row.request_id);
         drop(r, q);
     }
 }
@@ -76,6 +83,13 @@ static int keep(struct session_registry *r, const struct store_request *row)
     list_add_tail(&r->request_order, &q->link);
     r->n_requests++;
     return 0;
+}
+
+int session_request_remember(struct core *core, const struct store_request *row)
+{
+    char key[KEY_BYTES];
+    make_key(key, row);
+    return map_find(&core->sessions->requests, key) ? 0 : keep(core->sessions, row);
 }
 
 static int load_one(void *arg, const struct store_request *row)

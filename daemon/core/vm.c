@@ -53,6 +53,16 @@ void vm_unref(struct vm_entry *e)
     free(e);
 }
 
+/* By creation, as the store would load it: one that is recovered may be older than the last. */
+static void vm_put_in_order(struct vm_registry *r, struct vm_entry *e)
+{
+    struct list *before = &r->all;
+    while (before->prev != &r->all &&
+           container_of(before->prev, struct vm_entry, link)->vm.created_ns > e->vm.created_ns)
+        before = before->prev;
+    list_add_tail(before, &e->link);
+}
+
 static struct vm_entry *vm_enter(struct vm_registry *r, const struct vm *vm)
 {
     struct vm_entry *e = calloc(1, sizeof(*e));
@@ -76,7 +86,7 @@ static struct vm_entry *vm_enter(struct vm_registry *r, const struct vm *vm)
         free(e);
         return NULL;
     }
-    list_add_tail(&r->all, &e->link);
+    vm_put_in_order(r, e);
     return e;
 }
 
@@ -240,22 +250,6 @@ void vm_unlisten(struct vm_listener *l)
     if (l->changed)
         list_remove(&l->link);
     l->changed = NULL;
-}
-
-void vm_use_begin(struct vm_entry *e)
-{
-    e->n_users++;
-}
-
-void vm_use_end(struct vm_entry *e)
-{
-    e->n_users--;
-    vm_used(e);
-}
-
-void vm_used(struct vm_entry *e)
-{
-    e->used_ms = clock_mono_ms();
 }
 
 /* References */

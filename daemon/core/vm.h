@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/list.h"
 #include "daemon/model/model.h"
 
@@ -148,9 +149,21 @@ void vm_unlisten(struct vm_listener *l);
 
 /* Someone looks at it or works with it, other than by a session that runs: a viewer, a reader of
  * its console. Used: by something that has just ended. */
-void vm_use_begin(struct vm_entry *e);
-void vm_use_end(struct vm_entry *e);
-void vm_used(struct vm_entry *e);
+static inline void vm_used(struct vm_entry *e)
+{
+    e->used_ms = clock_mono_ms();
+}
+
+static inline void vm_use_begin(struct vm_entry *e)
+{
+    e->n_users++;
+}
+
+static inline void vm_use_end(struct vm_entry *e)
+{
+    e->n_users--;
+    vm_used(e);
+}
 
 /* What is true of a VM besides its state; texts are borrowed from the entry. */
 struct vm_condition {

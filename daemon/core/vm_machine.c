@@ -28,6 +28,8 @@ static void vm_machine_config(const struct vm_entry *e, struct vmm_config *c)
         .memory_bytes = vm->spec.memory_bytes,
         .net = vm->spec.net,
         .run_init = vm->spec.run_init,
+        /* PREPARING is of the creation alone, and in its journal before the first disk is made. */
+        .disks_made = vm->runtime.state != VM_PREPARING,
     };
     COPY(c->vm_id, vm->id);
     COPY(c->vm_dir, vm->runtime.vm_dir);

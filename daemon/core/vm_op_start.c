@@ -1,9 +1,11 @@
 /* vm.create, vm.start, vm.restart: the ways to a running VM. */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
+#include "daemon/core/record.h"
 #include "daemon/core/vm_machine.h"
 #include "daemon/core/vm_run.h"
 #include "daemon/vmm/vmm.h"
@@ -22,6 +24,7 @@ static void vm_prepare_disks(struct vm_run *run, const struct err *err)
 {
     struct err why = ERR_INIT;
     if (!err) {
+        record_keep_vm(run->op->core, &run->vm->vm);
         vm_machine_release(run->vm);
         if (vm_machine_open(run->vm, &why) < 0)
             err = &why;
@@ -43,6 +46,18 @@ static void vm_prepare_run(struct operation_entry *op)
         operation_step_done(op, NULL); /* resumed: it was prepared, and started */
     else
         vm_run_make_dir(run, vm_prepare_disks);
+}
+
+/* Of a VM that has had its disks: they are looked at, and grown. Nothing that is gone is made. */
+static void vm_disk_run(struct operation_entry *op)
+{
+    struct vm_run *run = vm_run_get_vm(op);
+    if (!run)
+        return;
+    if (run->vm->machine_live)
+        operation_step_done(op, NULL);
+    else
+        vm_prepare_disks(run, NULL);
 }
 
 static void vm_discarded(void *arg, const struct err *err)
@@ -135,9 +150,10 @@ static void vm_start_finish(struct operation_entry *op, struct store_txn *txn)
     if (!e || !op->begun)
         return;
     enum vm_state state = e->vm.runtime.state;
+    bool disk_missing = strcmp(op->err.reason, "DISK_MISSING") == 0;
     if (state == VM_RUNNING && op->op.state == OP_SUCCEEDED && vm_want(op, e))
         vm_save(e, txn); /* nothing was to be done, but to want it */
-    if (state != VM_STARTING && state != VM_STOPPING)
+    if (state != VM_STARTING && state != VM_STOPPING && !disk_missing)
         return; /* as that, or it was not admitted */
     if (op->op.state == OP_SUCCEEDED)
         vm_set_running(e, txn);
@@ -237,7 +253,7 @@ static void vm_start_admit(struct operation_entry *op)
         run->nothing_to_do = true;
         operation_step_done(op, NULL);
     } else if (state == VM_STOPPED || state == VM_FAILED) {
-        vm_prepare_run(op);
+        vm_disk_run(op);
     } else {
         struct err err = ERR_INIT;
         err_set(&err, ERR_PRECONDITION, "the VM is %s; it can be started when STOPPED or FAILED",
@@ -248,7 +264,7 @@ static void vm_start_admit(struct operation_entry *op)
 }
 
 static const struct operation_step vm_start_steps[] = {
-    {.name = "prepare", .percent = 5, .run = vm_start_admit},
+    {.name = "disk", .percent = 5, .run = vm_start_admit},
     {.name = "launch",
      .percent = 10,
      .skip = vm_start_nothing,
@@ -285,7 +301,7 @@ static void vm_restart_stop(struct operation_entry *op)
 
 static const struct operation_step vm_restart_steps[] = {
     {.name = "stop", .percent = 5, .journal = vm_restart_stopping, .run = vm_restart_stop},
-    {.name = "prepare", .percent = 30, .run = vm_prepare_run},
+    {.name = "disk", .percent = 30, .run = vm_disk_run},
     {.name = "launch",
      .percent = 40,
      .journal = vm_journal_starting,

@@ -14,6 +14,7 @@
 #include "daemon/core/access.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
+#include "daemon/core/record.h"
 #include "daemon/core/scope.h"
 #include "daemon/core/vm_ops.h"
 #include "daemon/core/vm_run.h"
@@ -276,6 +277,7 @@ static void vm_update_finish(struct operation_entry *op, struct store_txn *txn)
     vm_change_read(op, &c);
     vm_update_apply(e, &c, &u->labels);
     vm_save(e, txn);
+    record_keep_vm_with(op->core, &e->vm, txn);
     event_emit(op->core, txn, "vm.updated", op->op.resource, e->vm.name, op->op.id);
     vm_update_relabel(e, &before, txn);
     vm_notify(e);

@@ -10,6 +10,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/image.h"
 #include "daemon/core/vm.h"
+#include "rpc/event/server.h"
 #include "daemon/vmm/vmm.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -168,6 +169,20 @@ int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_re
     return vm_disks_check(spec, image, err);
 }
 
+int vm_spec_check_made(const struct vm_spec *spec, struct err *err)
+{
+    bool ids = (!spec->image_id[0] || id_is_valid(spec->image_id)) &&
+               (!spec->kernel_id[0] || id_is_valid(spec->kernel_id));
+    if (!vmm_find_driver(spec->driver, err) || vm_cpus_check(spec->cpus, err) < 0 ||
+        vm_memory_check(spec->memory_bytes, err) < 0 || vm_disks_check(spec, NULL, err) < 0 ||
+        vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0)
+        return -1;
+    if (ids)
+        return 0;
+    err_set(err, ERR_INVALID, "the id of its image or kernel is none");
+    return vm_spec_invalid(err);
+}
+
 int vm_name_check(const char *name, struct err *err)
 {
     if (name_is_valid(name))
@@ -225,6 +240,29 @@ int vm_labels_check(const struct labels *labels, struct err *err)
     return 0;
 }
 
+uint64_t vm_files_fit(const struct core *core, size_t n_connections)
+{
+    uint64_t taken = DAEMON_FILES + n_connections, all = core->config.max_files;
+    return all == 0 ? UINT64_MAX : all <= taken ? 0 : (all - taken) / VM_FILES;
+}
+
+static int vm_files_check(struct core *core, struct err *err)
+{
+    size_t n = core->rpc_server ? rpc_server_connections(core->rpc_server) : 0;
+    uint64_t run = 0;
+    for (struct vm_entry *e = NULL; (e = vm_next(core, e));)
+        run += vm_state_is_active(e->vm.runtime.state);
+    if (run < vm_files_fit(core, n))
+        return 0;
+    err_set(
+        err, ERR_LIMIT,
+        "%" PRIu64 " VMs run and %zu connections are open: the %" PRIu64
+        " files that the daemon may have open are not enough for one more, which takes %d; stop "
+        "a VM, or start the daemon with a higher hard limit (ulimit -Hn, LimitNOFILE=)",
+        run, n, core->config.max_files, VM_FILES);
+    return err_tag(err, "FILES_LIMIT", NULL);
+}
+
 int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, struct err *err)
 {
     if (new_vm && core->config.max_vms > 0 && vm_count(core) >= core->config.max_vms) {
@@ -232,6 +270,8 @@ int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, str
                 core->config.max_vms);
         return err_tag(err, "CAPACITY_EXCEEDED", NULL);
     }
+    if (memory_bytes > 0 && vm_files_check(core, err) < 0)
+        return -1;
     uint64_t limit = core->config.max_memory_bytes, used = 0;
     if (limit == 0 || memory_bytes == 0)
         return 0;

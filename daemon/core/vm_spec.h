@@ -11,6 +11,9 @@ struct err;
  * image and kernel references into image_id and kernel_id. ERR_INVALID (INVALID_SPEC),
  * ERR_NOT_FOUND (IMAGE_NOT_FOUND, KERNEL_NOT_FOUND). */
 int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_ref, struct err *err);
+/* A spec that was accepted once, of a VM that is to be listed again: image and kernel are those of
+ * its ids, and may be missing. */
+int vm_spec_check_made(const struct vm_spec *spec, struct err *err);
 int vm_cpus_check(uint32_t cpus, struct err *err);
 int vm_memory_check(uint64_t memory_bytes, struct err *err);
 /* Expiry, idle stop, restart policy, autostart: their bounds, and that they go together. */
@@ -24,6 +27,16 @@ void vm_name_make(struct core *core, char name[NAME_BYTES]);
 int vm_labels_check(const struct labels *labels, struct err *err);
 /* Room for one more VM of that size? ERR_LIMIT (CAPACITY_EXCEEDED). memory_bytes 0: it is not
  * started yet; new_vm: it counts towards max_vms. */
+enum {
+    /* Open files of a VM that runs: its pidfd, the FIFO of its stderr, its control socket (QMP) and
+     * its agent's channel. */
+    VM_FILES = 4,
+    /* Of the daemon itself: store, logs, loop, listeners, what jobs have open for a moment, and the
+     * connections that are kept for the owner. */
+    DAEMON_FILES = 128,
+};
+/* How many VMs may run with n_connections open; by max_files. */
+uint64_t vm_files_fit(const struct core *core, size_t n_connections);
 int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, struct err *err);
 
 /* vm_dir, sockets, disks, log, addresses: from the state folder, the id and the spec alone. */

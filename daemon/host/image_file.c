@@ -228,7 +228,7 @@ struct image_file_import *image_file_import_start(struct loop *loop, struct work
         goto fail;
     }
     strcpy(i->source, spec->path);
-    if (publish_init(&i->out, spec->images_dir, err) < 0)
+    if (publish_init(&i->out, spec->images_dir, spec->id, err) < 0)
         goto fail;
     memcpy(i->image.id, i->out.id, sizeof(i->image.id));
     if (task_start(&i->task, err) == 0)

@@ -10,6 +10,7 @@ struct image_file_import;
 
 struct image_file_spec {
     const char *images_dir; /* created where missing */
+    const char *id;         /* that it gets; NULL: a new one */
     const char *path;       /* absolute; raw or qcow2 without a backing file */
     const char *name;
     task_progress_fn *progress; /* NULL: nobody looks */

@@ -332,7 +332,7 @@ static int kernel_take_spec(struct kernel_import *k, const struct kernel_import_
 {
     if (!spec->vmlinuz_path != !spec->modules_dir)
         return err_set(err, ERR_INVALID, "a kernel file needs its modules folder, and vice versa");
-    if (publish_init(&k->out, spec->kernels_dir, err) < 0 ||
+    if (publish_init(&k->out, spec->kernels_dir, spec->id, err) < 0 ||
         kernel_copy(k->cache_dir, PATH_BYTES - 64, spec->cache_dir, err) < 0 ||
         kernel_copy(k->agent_path, PATH_BYTES, spec->agent_path, err) < 0 ||
         kernel_copy(k->vmlinuz_path, PATH_BYTES, spec->vmlinuz_path, err) < 0 ||

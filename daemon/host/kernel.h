@@ -13,6 +13,7 @@ struct kernel_import;
 
 struct kernel_import_spec {
     const char *kernels_dir;  /* created where missing */
+    const char *id;           /* that it gets; NULL: a new one */
     const char *cache_dir;    /* downloaded packages; may be emptied at any time */
     const char *agent_path;   /* the static guest agent */
     const char *vmlinuz_path; /* bzImage or vmlinux; NULL: host's own, else Debian's package */

@@ -18,9 +18,14 @@ enum { ABORT_ROUNDS = 250, ABORT_PAUSE_MS = 20 };
 
 const char publish_prefix[] = ".tmp-";
 
-int publish_init(struct publish *p, const char *parent, struct err *err)
+int publish_init(struct publish *p, const char *parent, const char *id, struct err *err)
 {
-    id_make(p->id);
+    if (id && !id_is_valid(id))
+        return err_set(err, ERR_INVALID, "not an id: %.40s", id);
+    if (id)
+        snprintf(p->id, sizeof(p->id), "%s", id);
+    else
+        id_make(p->id);
     /* Leaves room for the names of the files inside. */
     if (strlen(parent) + ID_CHARS + 64 > PATH_BYTES)
         return err_set(err, ERR_INVALID, "path too long: %s", parent);

@@ -398,7 +398,7 @@ static int rootfs_take_spec(struct rootfs_build *b, const struct rootfs_build_sp
         return err_set(err, ERR_INVALID, "the image's name is too long");
     if (rootfs_take_packages(b, spec->packages, err) < 0)
         return -1;
-    return publish_init(&b->out, spec->images_dir, err);
+    return publish_init(&b->out, spec->images_dir, spec->id, err);
 }
 
 struct rootfs_build *rootfs_build_start(struct loop *loop, struct workers *workers,

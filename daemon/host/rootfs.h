@@ -22,6 +22,7 @@ enum rootfs_mode {
 
 struct rootfs_build_spec {
     const char *images_dir;      /* created where missing */
+    const char *id;              /* that it gets; NULL: a new one */
     const char *name;            /* NULL: debian-SUITE */
     const char *suite;           /* NULL: bookworm */
     const char *const *packages; /* besides the minimum; NULL-terminated or NULL */

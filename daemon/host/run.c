@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/open_files.h"
 
 extern char **environ;
 
@@ -56,6 +57,8 @@ static int run_spawn(pid_t *pid, const char *const *argv, int out_fd)
         rc = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
     if (rc == 0)
         rc = run_spawn_found(pid, argv, &actions, &attr);
+    if (rc == 0)
+        open_files_restore(*pid);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&actions);
     return rc;

@@ -11,10 +11,11 @@
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
 #include "daemon/core/host_info.h"
+#include "daemon/core/recover.h"
 #include "daemon/core/host_settings.h"
 #include "daemon/service/view.h"
-#include "daemon/store/store.h"
 #include "daemon/service/worker_call.h"
+#include "daemon/store/store.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/server.h"
 #include "rpc/wire/call.h"
@@ -64,6 +65,7 @@ static void reply_host(struct core *core, struct rpc_call *call, struct host_fac
     host.memory_rss_bytes = facts->rss_bytes;
     host.connections = (uint32_t)rpc_server_connections(core->rpc_server);
     host.default_driver = core->config.default_driver;
+    recover_count(core, &host.unlisted, &host.set_aside);
     struct access_status tcp;
     access_status(core, &tcp);
     host.listen = (char *)tcp.address;
@@ -176,6 +178,7 @@ int host_service_register(struct rpc_server *server, struct core *core, struct e
         .shutdown = handle_shutdown,
         .list_connections = host_service_list_connections,
         .kick_connection = host_service_kick_connection,
+        .recover_host = host_service_recover,
     };
     return banger_v1_host_service_register(server, &handlers, core, err);
 }

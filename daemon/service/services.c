@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "daemon/service/admit.h"
 #include "daemon/service/audit.h"
+#include "daemon/service/request_gate.h"
 #include "rpc/wire/call.h"
 
 void service_reply_empty(void *arg, const struct err *err)
@@ -56,5 +57,6 @@ int services_register(struct rpc_server *server, struct core *core, struct err *
             return -1;
     admit_register(server, core);
     audit_observe(server, core);
+    request_gate_install(server, core);
     return 0;
 }

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/store/backup.h"
 #include "daemon/store/column.h"
 #include "daemon/store/fault.h"
 #include "daemon/store/store_internal.h"
@@ -227,6 +228,7 @@ static void finish_batch(struct job *job)
                   first ? &container_of(first, struct store_txn, link)->err : &s->health.err);
     else
         set_state(s, STORE_WRITABLE, NULL);
+    backup_changed(s->backup);
     give_up_proposals(s);
     start_batch(s);
     for (struct list *at; (at = list_first(&finished));) {

@@ -122,15 +122,20 @@ static const char version_8[] =
     "ALTER TABLE vms ADD COLUMN expires_ns INTEGER NOT NULL DEFAULT 0;"
     "UPDATE vms SET wanted = 1 WHERE state IN (3, 4, 5, 10);";
 
-static const char *const migrations[] = {version_1, version_2, version_3, version_4,
-                                         version_5, version_6, version_7, version_8};
+/* What a principal's request id stood for, when memory has forgotten it. */
+static const char version_9[] =
+    "CREATE INDEX operations_by_request ON operations (principal, request_id)"
+    " WHERE request_id <> '';";
+
+static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5,
+                                         version_6, version_7, version_8, version_9};
 
 int migrations_newest(void)
 {
     return (int)(sizeof(migrations) / sizeof(migrations[0]));
 }
 
-static int user_version(sqlite3 *db, struct err *err)
+int migrations_version(sqlite3 *db, struct err *err)
 {
     sqlite3_stmt *stmt = NULL;
     int version = -1;
@@ -165,7 +170,7 @@ static int apply_one(sqlite3 *db, int version, struct err *err)
 int migrations_apply(sqlite3 *db, int target, struct err *err)
 {
     int newest = target ? target : migrations_newest();
-    int version = user_version(db, err);
+    int version = migrations_version(db, err);
     if (version < 0)
         return -1;
     if (version > newest)

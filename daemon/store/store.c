@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/store/backup.h"
 #include "daemon/store/column.h"
 #include "daemon/store/migrations.h"
 #include "daemon/store/store_internal.h"
@@ -56,6 +57,18 @@ static int load_epoch(struct store *s, struct err *err)
     return s->epoch[0] ? 0 : err_set(err, ERR_DATA_LOSS, "the database has no epoch");
 }
 
+/* Sound first, then a copy, then the change. */
+static int prepare_schema(struct store *s, const char *path, struct err *err)
+{
+    int version = migrations_version(s->db, err);
+    if (version < 0 || database_check(s->db, err) < 0)
+        return -1;
+    if (version > 0 && version < migrations_newest() &&
+        backup_before_migration(s->db, path, version, err) < 0)
+        return -1;
+    return migrations_apply(s->db, 0, err);
+}
+
 struct store *store_open(struct loop *loop, const char *path, struct err *err)
 {
     struct store *s = calloc(1, sizeof(*s));
@@ -65,23 +78,38 @@ struct store *store_open(struct loop *loop, const char *path, struct err *err)
     }
     s->loop = loop;
     reserve_init(&s->reserve, path);
+    database_look(path);
     if (store_queue_init(s, err) < 0 || open_database(s, path, err) < 0 ||
-        migrations_apply(s->db, 0, err) < 0 || load_epoch(s, err) < 0 ||
-        load_last_seq(s, err) < 0 || statements_prepare(&s->statements, s->db, err) < 0)
+        prepare_schema(s, path, err) < 0 || load_epoch(s, err) < 0 || load_last_seq(s, err) < 0 ||
+        statements_prepare(&s->statements, s->db, err) < 0)
         goto fail;
     reserve_keep(&s->reserve);
-    s->worker = workers_new(loop, "store", 1, 1, err);
-    if (!s->worker)
+    /* A batch and a step of a copy, both of which may wait. */
+    s->worker = workers_new(loop, "store", 1, 2, err);
+    s->backup = s->worker ? backup_new(loop, s->worker, s->db, path, s->epoch, err) : NULL;
+    if (!s->backup)
         goto fail;
     return s;
 fail:
     store_close(s);
+    backup_advise(path, err);
     return NULL;
 }
 
 uint64_t store_last_seq(const struct store *store)
 {
     return store->last_seq;
+}
+
+void store_backup_now(struct store *store, void (*done)(void *arg, const struct err *err),
+                      void *arg)
+{
+    backup_now(store->backup, done, arg);
+}
+
+const char *store_backup_newest(const struct store *store, struct err *err)
+{
+    return backup_newest(store->backup, err);
 }
 
 const char *store_epoch(const struct store *store)
@@ -97,6 +125,7 @@ void store_close(struct store *s)
     workers_close(s->worker);
     s->worker = NULL;
     store_queue_close(s);
+    backup_free(s->backup);
     statements_done(&s->statements);
     sqlite3_close(s->db);
     free(s);

@@ -12,6 +12,7 @@
 #ifndef BANGER_DAEMON_STORE_STORE_H
 #define BANGER_DAEMON_STORE_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,13 +23,24 @@ struct loop;
 struct store;
 struct store_txn;
 
-/* Opens or creates the database file, brings its schema up to date (append-only migrations in
- * migrations.c), starts the worker. ERR_PRECONDITION: the schema is newer than this program.
- * Blocking. */
+/* Opens or creates the database file, looks whether it is sound, keeps a copy of it where its
+ * schema is an older one, brings its schema up to date (append-only migrations in migrations.c),
+ * starts the worker. ERR_PRECONDITION: the schema is newer than this program; ERR_DATA_LOSS
+ * (STORE_DAMAGED): it is not sound, and the message says which copy is. Blocking. */
 struct store *store_open(struct loop *loop, const char *path, struct err *err);
 /* Commits what is queued, calls outstanding done()s, closes. What the disk refuses even now is told
  * ERR_UNAVAILABLE. */
 void store_close(struct store *store);
+
+/* Makes a copy now; the store makes one an hour by itself (backup.h). done comes once, later. */
+void store_backup_now(struct store *store, void (*done)(void *arg, const struct err *err),
+                      void *arg);
+/* Name of the newest copy, "" without one; err: why the last try failed, if it did. */
+const char *store_backup_newest(const struct store *store, struct err *err);
+/* Puts the copy of that name ("newest": the newest good one) in the place of the database at path,
+ * which no daemon may have open; that one is put away beside the copies. Its events begin a new
+ * epoch. ERR_NOT_FOUND names the copies there are. Blocking. */
+int store_restore(const char *path, const char *name, struct err *err);
 
 enum store_state {
     STORE_WRITABLE,
@@ -86,6 +98,8 @@ int store_load_vm_updates(struct store *store,
 int store_load_operations(struct store *store, size_t max_ended,
                           int (*each)(void *arg, const struct operation *op), void *arg,
                           struct err *err);
+/* How many ended since then. */
+int store_count_operations(struct store *store, int64_t ended_since_ns, size_t *n, struct err *err);
 /* The latest max events, oldest first. */
 int store_load_events(struct store *store, size_t max,
                       int (*each)(void *arg, const struct event *event), void *arg,
@@ -103,6 +117,12 @@ struct store_request {
 int store_load_requests(struct store *store, int64_t newer_than_ns,
                         int (*each)(void *arg, const struct store_request *r), void *arg,
                         struct err *err);
+
+/* Principal and id of every request that was made since then and is kept: of operations that are
+ * not over or ended since, and of the others. In no order; the same one may come twice. */
+int store_load_request_ids(struct store *store, int64_t newer_than_ns,
+                           int (*each)(void *arg, const char *principal, const char *request_id),
+                           void *arg, struct err *err);
 
 /* A transaction copies what it is given; out of memory for a row is remembered and reported at the
  * commit. Never NULL: without memory for so little, nothing durable can be said any more, and the
@@ -145,6 +165,18 @@ struct audit_page {
 
 /* Fills the page when txn is committed, on the store's thread; borrowed until done(). */
 void store_read_audit(struct store_txn *txn, struct audit_page *page);
+
+/* What a principal's request id stands for; ids of operations and of sessions are apart. */
+struct store_find {
+    char principal[PRINCIPAL_BYTES], request_id[64];
+    char method[160]; /* the other requests' (struct store_request) */
+    bool has_operation, has_request;
+    struct operation operation; /* the latest with that id */
+    struct store_request request;
+};
+
+/* Looks when txn is committed, on the store's thread; borrowed until done(). */
+void store_find_request(struct store_txn *txn, struct store_find *find);
 /* Forgets ended operations, events and requests beyond what is kept. */
 void store_trim(struct store_txn *txn, uint64_t events_before_seq, int64_t operations_before_ns,
                 int64_t requests_before_ns);

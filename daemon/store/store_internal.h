@@ -15,6 +15,7 @@ struct store {
     struct statements statements;
     char epoch[ID_BYTES];
     struct reserve reserve;
+    struct backup *backup;
 
     /* The loop's: the queue. */
     struct list waiting; /* store_txn: the next batch */

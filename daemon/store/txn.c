@@ -12,8 +12,8 @@
 struct change {
     struct list link;
     enum statement statement;
-    /* The row (PUT_*), the key (DELETE_*: a string), the bound (TRIM_*: an int64_t), the page
-     * (READ_AUDIT: a pointer). */
+    /* The row (PUT_*), the key (DELETE_*: a string), the bound (TRIM_*: an int64_t), a pointer
+     * to what is filled in (READ_AUDIT, FIND_*). */
     _Alignas(max_align_t) unsigned char data[];
 };
 
@@ -41,6 +41,8 @@ static const struct {
     [DELETE_VM_UPDATE] = {&vm_update_table, NULL},
     [PUT_AUDIT] = {&audit_table, NULL},
     [READ_AUDIT] = {&audit_table, NULL},
+    [FIND_OPERATION] = {&operation_table, NULL},
+    [FIND_REQUEST] = {&request_table, NULL},
     [TRIM_AUDIT] = {NULL, "DELETE FROM audit WHERE seq <= ?"},
     [TRIM_EVENTS] = {NULL, "DELETE FROM events WHERE seq < ?"},
     [TRIM_OPERATIONS] = {NULL, "DELETE FROM operations WHERE ended_ns > 0 AND ended_ns < ?"},
@@ -53,6 +55,21 @@ static bool is_delete(enum statement s)
            s == DELETE_TOKEN || s == DELETE_VM_UPDATE;
 }
 
+/* The WHERE of what reads; NULL for what writes. */
+static const char *read_where(enum statement s)
+{
+    switch (s) {
+    case READ_AUDIT:
+        return "WHERE seq > ?";
+    case FIND_OPERATION: /* the last condition lets it take the index */
+        return "WHERE principal = ? AND request_id = ? AND request_id <> ''";
+    case FIND_REQUEST:
+        return "WHERE method = ? AND request_id = ?";
+    default:
+        return NULL;
+    }
+}
+
 int statements_prepare(struct statements *s, sqlite3 *db, struct err *err)
 {
     for (int i = 0; i < N_STATEMENTS; i++) {
@@ -63,8 +80,8 @@ int statements_prepare(struct statements *s, sqlite3 *db, struct err *err)
                 return store_sqlite_error(db, err, statement_sources[i].trim_sql);
         } else if (is_delete((enum statement)i)) {
             s->at[i] = table_prepare_delete(db, t, err);
-        } else if (i == READ_AUDIT) {
-            s->at[i] = table_prepare_select(db, t, "WHERE seq > ?", err);
+        } else if (read_where((enum statement)i)) {
+            s->at[i] = table_prepare_select(db, t, read_where((enum statement)i), err);
         } else {
             s->at[i] = table_prepare_upsert(db, t, err);
         }
@@ -267,11 +284,20 @@ void store_read_audit(struct store_txn *txn, struct audit_page *page)
     add(txn, READ_AUDIT, &page, sizeof(page));
 }
 
-static int apply_read(sqlite3_stmt *stmt, const void *data, struct err *err)
+void store_find_request(struct store_txn *txn, struct store_find *find)
 {
-    struct audit_page *page;
-    memcpy(&page, data, sizeof(page));
-    return audit_page_read(stmt, page, err);
+    add(txn, FIND_OPERATION, &find, sizeof(find));
+    add(txn, FIND_REQUEST, &find, sizeof(find));
+}
+
+static int apply_read(enum statement statement, sqlite3_stmt *stmt, const void *data,
+                      struct err *err)
+{
+    void *where;
+    memcpy(&where, data, sizeof(where));
+    return statement == READ_AUDIT       ? audit_page_read(stmt, where, err)
+           : statement == FIND_OPERATION ? find_operation(stmt, where, err)
+                                         : find_request(stmt, where, err);
 }
 
 static int apply_trim(sqlite3_stmt *stmt, const void *data, struct err *err)
@@ -293,10 +319,10 @@ static int apply_change(struct change *c, struct statements *s, uint64_t *last_s
     sqlite3_stmt *stmt = s->at[c->statement];
     if (c->statement == PUT_EVENT)
         ((struct event *)(void *)c->data)->seq = ++*last_seq;
-    return !t                           ? apply_trim(stmt, c->data, err)
-           : c->statement == READ_AUDIT ? apply_read(stmt, c->data, err)
-           : is_delete(c->statement)    ? table_delete(stmt, (const char *)c->data, err)
-                                        : table_upsert(stmt, t, c->data, err);
+    return !t                         ? apply_trim(stmt, c->data, err)
+           : read_where(c->statement) ? apply_read(c->statement, stmt, c->data, err)
+           : is_delete(c->statement)  ? table_delete(stmt, (const char *)c->data, err)
+                                      : table_upsert(stmt, t, c->data, err);
 }
 
 int txn_apply(struct store_txn *txn, struct statements *s, uint64_t *last_seq, int *rc,
@@ -309,7 +335,7 @@ int txn_apply(struct store_txn *txn, struct statements *s, uint64_t *last_seq, i
     {
         struct change *c = container_of(at, struct change, link);
         const struct table *t = statement_sources[c->statement].table;
-        *rc = t && c->statement != READ_AUDIT ? store_fault_hit(t->name) : SQLITE_OK;
+        *rc = t && !read_where(c->statement) ? store_fault_hit(t->name) : SQLITE_OK;
         if (*rc != SQLITE_OK)
             return store_code_error(*rc, err, t->name);
         if (apply_change(c, s, last_seq, err) < 0) {

@@ -29,6 +29,8 @@ enum statement {
     DELETE_VM_UPDATE,
     PUT_AUDIT,
     READ_AUDIT,
+    FIND_OPERATION,
+    FIND_REQUEST,
     TRIM_AUDIT,
     TRIM_EVENTS,
     TRIM_OPERATIONS,
@@ -37,6 +39,7 @@ enum statement {
 };
 
 struct audit_page;
+struct store_find;
 
 struct statements {
     sqlite3_stmt *at[N_STATEMENTS];
@@ -58,6 +61,10 @@ struct store_txn {
 
 /* audit.c: steps through the rows that the page asks for. */
 int audit_page_read(sqlite3_stmt *select, struct audit_page *page, struct err *err);
+
+/* request.c: the rows of a request id. */
+int find_operation(sqlite3_stmt *select, struct store_find *find, struct err *err);
+int find_request(sqlite3_stmt *select, struct store_find *find, struct err *err);
 
 /* Runs every change, numbering events behind *last_seq; the caller has opened the savepoint, and
  * takes *last_seq back where it fails. *rc is SQLite's word for a failure. */

@@ -2,6 +2,8 @@
 #include "daemon/vmm/driver.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <sys/stat.h>
 
 static void driver_call_fire(void *arg)
 {
@@ -44,4 +46,27 @@ void driver_call_end(struct driver_call *c, const struct err *err)
     if (err)
         c->err = *err;
     timer_start(&c->later, 0);
+}
+
+static int driver_check_disk(const struct vmm_config *c, const char *what, const char *path,
+                             struct err *err)
+{
+    struct stat st;
+    if (path[0] == '\0' || lstat(path, &st) == 0)
+        return 0;
+    if (errno != ENOENT)
+        return err_sys(err, errno, "cannot look at %s", path);
+    err_set(err, ERR_DATA_LOSS,
+            "its %s disk %s is gone; put it back, or delete the VM (a new one would be empty)",
+            what, path);
+    return err_tag(err, "DISK_MISSING", "vm/%s", c->vm_id);
+}
+
+int driver_check_disks(const struct vmm_config *c, struct err *err)
+{
+    if (!c->disks_made)
+        return 0;
+    if (driver_check_disk(c, "system", c->system_overlay, err) < 0)
+        return -1;
+    return c->work_disk_bytes ? driver_check_disk(c, "work", c->work_disk_path, err) : 0;
 }

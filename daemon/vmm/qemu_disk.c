@@ -12,6 +12,7 @@
 #include "daemon/host/qcow2.h"
 #include "daemon/host/run.h"
 #include "daemon/vmm/console.h"
+#include "daemon/vmm/driver.h"
 #include "daemon/vmm/qemu_args.h"
 
 enum { QEMU_MKFS_MS = 120000 };
@@ -75,7 +76,7 @@ static int qemu_disk_prepare_work(const struct vmm_config *c, int cancel_fd, str
 
 int qemu_disk_prepare(const struct vmm_config *c, int cancel_fd, struct err *err)
 {
-    if (qemu_args_check(c, err) < 0 ||
+    if (qemu_args_check(c, err) < 0 || driver_check_disks(c, err) < 0 ||
         qcow2_make_overlay(c->system_overlay, c->image_path, c->image_format == IMAGE_RAW,
                            c->disk_bytes, cancel_fd, err) < 0)
         return -1;

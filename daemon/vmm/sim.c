@@ -57,7 +57,7 @@ static int sim_make_disk(const char *path, uint64_t bytes, struct err *err)
 static int sim_prepare(const struct vmm_config *c, int cancel_fd, struct err *err)
 {
     (void)cancel_fd;
-    if (sim_make_disk(c->system_overlay, c->disk_bytes, err) < 0)
+    if (driver_check_disks(c, err) < 0 || sim_make_disk(c->system_overlay, c->disk_bytes, err) < 0)
         return -1;
     return c->work_disk_bytes ? sim_make_disk(c->work_disk_path, c->work_disk_bytes, err) : 0;
 }

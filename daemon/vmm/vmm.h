@@ -57,6 +57,7 @@ struct vmm_config {
     uint64_t disk_bytes; /* virtual size; 0: the image's */
     char work_disk_path[PATH_BYTES];
     uint64_t work_disk_bytes; /* 0: none */
+    bool disks_made;          /* once: one that is not there is lost, and not made again */
     uint32_t cpus;
     uint64_t memory_bytes;
     enum net_mode net;
@@ -140,7 +141,8 @@ struct vmm_machine *vmm_open(const struct vmm_driver *driver, struct vmm_host *h
                              void *arg, struct err *err);
 /* Forgets the machine; its process, files and sockets stay. No callback comes after this. */
 void vmm_close(struct vmm_machine *m);
-/* Makes overlay and work disk. Idempotent: what is there and right stays. */
+/* Makes overlay and work disk. Idempotent: what is there and right stays. ERR_DATA_LOSS
+ * (DISK_MISSING): config.disks_made, and one is gone; nothing is made then. */
 void vmm_prepare(struct vmm_machine *m, vmm_done_fn *done, void *arg);
 /* Starts the monitor, detached; done when its control socket answers and the guest runs. On failure
  * no process and no socket is left. Handles are known from here on. */

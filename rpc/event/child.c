@@ -25,6 +25,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/open_files.h"
 #include "rpc/event/loop.h"
 
 enum {
@@ -140,6 +141,8 @@ static int child_spawn(pid_t *pid, const struct child_spec *spec, const struct c
         char *const *env = spec->env ? (char *const *)spec->env : environ;
         if (rc == 0)
             rc = posix_spawnp(pid, spec->argv[0], &actions, &attr, (char *const *)spec->argv, env);
+        if (rc == 0)
+            open_files_restore(*pid);
         posix_spawnattr_destroy(&attr);
     }
     posix_spawn_file_actions_destroy(&actions);

@@ -1,7 +1,8 @@
 /* Child processes as events: start without a shell, bounded capture of output, deadline, exit once.
  *
  * A detached child (a VMM) gets its own session and outlives the daemon; it is still reaped while
- * the daemon lives. Every fd not named here is closed in the child. */
+ * the daemon lives. Every fd not named here is closed in the child, whose limit of open files is
+ * the one that we were started with. */
 #ifndef BANGER_RPC_EVENT_CHILD_H
 #define BANGER_RPC_EVENT_CHILD_H
 

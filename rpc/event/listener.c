@@ -13,10 +13,17 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "base/open_files.h"
 #include "rpc/event/connection.h"
 #include "rpc/event/loop_turn.h"
 
-enum { ACCEPT_AT_ONCE = 32, BACKLOG = 256, RETRY_MS = 200 };
+enum {
+    ACCEPT_AT_ONCE = 32,
+    BACKLOG = 256,
+    RETRY_MS = 200,
+    OWNER_SHARE = 16, /* one of so many connections, */
+    OWNER_FILES = 32, /* and so many files, are kept for our own user on a Unix socket */
+};
 
 /* What the socket says of the peer; a TLS peer is identified after its handshake. */
 static int listener_look_at(struct listener *l, int fd, struct rpc_peer *peer, struct err *err)
@@ -32,16 +39,30 @@ static int listener_look_at(struct listener *l, int fd, struct rpc_peer *peer, s
     return l->kind == RPC_PEER_TLS ? 0 : peer_identify(l->server, fd, peer, err);
 }
 
+/* The last places are the owner's: who sees to it that others go must get in. Numbers of files are
+ * given from below, so a high one says that few are left. */
+static int listener_has_room(const struct rpc_server *server, const struct rpc_peer *peer, int fd,
+                             struct err *err)
+{
+    bool owner = peer->kind == RPC_PEER_UNIX && (peer->uid == 0 || peer->uid == geteuid());
+    size_t n_served = server->n_connections - server->n_handshakes;
+    size_t most = server->config.max_connections;
+    if (!owner)
+        most -= most / OWNER_SHARE;
+    if (n_served >= most)
+        return err_set(err, ERR_LIMIT, "%zu connections are open", n_served);
+    if (!owner && (uint64_t)fd + OWNER_FILES >= open_files_limit())
+        return err_set(err, ERR_LIMIT, "%d files are open", fd);
+    return 0;
+}
+
 static void listener_take(struct listener *l, int fd)
 {
     struct rpc_server *server = l->server;
     struct rpc_peer peer = {0};
     struct err err;
-    size_t n_served = server->n_connections - server->n_handshakes;
-    if (n_served >= server->config.max_connections) {
-        err_set(&err, ERR_LIMIT, "%zu connections are open", n_served);
-        close(fd);
-    } else if (listener_look_at(l, fd, &peer, &err) < 0) {
+    if (listener_look_at(l, fd, &peer, &err) < 0 ||
+        listener_has_room(server, &peer, fd, &err) < 0) {
         close(fd);
     } else if (connection_open(server, fd, &peer, l->tls, &err) == 0) {
         return;

@@ -197,6 +197,12 @@ void rpc_server_set_observer(struct rpc_server *server, const struct rpc_observe
     server->wire.observer_arg = arg;
 }
 
+void rpc_server_set_gate(struct rpc_server *server, rpc_gate_fn *gate, void *arg)
+{
+    server->wire.gate = gate;
+    server->wire.gate_arg = arg;
+}
+
 int rpc_server_on_free(struct rpc_server *server, void (*freed)(void *arg), void *arg)
 {
     struct server_goods *g = malloc(sizeof(*g));

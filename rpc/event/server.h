@@ -59,6 +59,8 @@ void rpc_server_set_admit(struct rpc_server *server,
 /* Looks on at all calls from now on; see rpc/wire/observer.h. Borrowed for the server's life. */
 void rpc_server_set_observer(struct rpc_server *server, const struct rpc_observer *observer,
                              void *arg);
+/* Sees every request of one message from now on before its handler; see rpc/wire/call.h. */
+void rpc_server_set_gate(struct rpc_server *server, rpc_gate_fn *gate, void *arg);
 /* Calls freed(arg) when the server is freed, for what its handlers need as long. -1: no memory. */
 int rpc_server_on_free(struct rpc_server *server, void (*freed)(void *arg), void *arg);
 /* Whether it has any method of the service of that full name. */

@@ -92,6 +92,12 @@ ProtobufCMessage *rpc_call_take_message(struct rpc_call *call);
 void rpc_message_free(ProtobufCMessage *message);
 
 /* Server. */
+/* Before the handler of a request that is one message has it. True: the gate keeps it back; it has
+ * counted the call, taken the message (rpc_call_take_message), and gives both to rpc_call_dispatch
+ * later, or ends the call and frees the message. */
+typedef bool rpc_gate_fn(void *arg, struct rpc_call *call, const ProtobufCMessage *request);
+/* Lets the handler have what the gate has kept back; takes the message. */
+void rpc_call_dispatch(struct rpc_call *call, ProtobufCMessage *request);
 /* Adds to the response's headers, which go with the first message, and to its trailers. All or none
  * of the entries; -1: they are not allowed, too many, or went already. */
 int rpc_call_add_headers(struct rpc_call *call, const struct rpc_metadata *metadata, size_t n,

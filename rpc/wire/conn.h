@@ -50,6 +50,8 @@ struct wire_server {
     bool compress;                       /* answers by gzip where the client takes it */
     const struct rpc_observer *observer; /* NULL: nobody looks on */
     void *observer_arg;
+    rpc_gate_fn *gate; /* NULL: handlers get requests at once */
+    void *gate_arg;
 };
 
 struct wire_conn_config {

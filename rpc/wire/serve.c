@@ -240,6 +240,23 @@ void serve_request(struct rpc_call *call)
         serve_dispatch(call);
 }
 
+/* Takes the request; NULL where the client streams. */
+static void serve_handle(struct rpc_call *call, ProtobufCMessage *request)
+{
+    const struct route *route = call->route;
+    call->current = request;
+    call->delivering = true;
+    bool known = call->method->dispatch(route->handlers, route->self, call, request);
+    call->delivering = false;
+    message_recycle(&call->conn->pool->messages, call->current);
+    call->current = NULL;
+    if (!known) {
+        struct err err;
+        err_set(&err, ERR_UNIMPLEMENTED, "%s is not implemented", call->method->path);
+        rpc_call_finish(call, &err);
+    }
+}
+
 void serve_dispatch(struct rpc_call *call)
 {
     bool streams = call->method->streams & RPC_CLIENT_STREAMS;
@@ -253,18 +270,24 @@ void serve_dispatch(struct rpc_call *call)
         rpc_call_finish(call, &err);
         return;
     }
-    const struct route *route = call->route;
-    const ProtobufCMessage *request = call->current = call->request;
+    const struct wire_server *server = call->conn->server;
+    ProtobufCMessage *request = call->request;
     call->request = NULL;
+    call->current = request;
     call->delivering = true;
-    bool known = call->method->dispatch(route->handlers, route->self, call, request);
+    bool kept = !streams && server->gate && server->gate(server->gate_arg, call, request);
     call->delivering = false;
-    message_recycle(&call->conn->pool->messages, call->current);
     call->current = NULL;
-    if (!known) {
-        err_set(&err, ERR_UNIMPLEMENTED, "%s is not implemented", call->method->path);
-        rpc_call_finish(call, &err);
-    }
+    if (!kept)
+        serve_handle(call, request);
+}
+
+void rpc_call_dispatch(struct rpc_call *call, ProtobufCMessage *request)
+{
+    if (call_is_live(call))
+        serve_handle(call, request);
+    else
+        rpc_message_free(request);
 }
 
 /* A header whose text nghttp2 copies. */

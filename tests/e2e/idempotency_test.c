@@ -152,6 +152,61 @@ static void same_start_is_one_session(void)
     CHECK_INT(harness_rows(&h, "sessions"), 1);
 }
 
+/* So many later operations and session starts that memory lets go of the first ones; they ended
+ * hours ago, the later ones twenty minutes ago. */
+static void let_a_busy_day_pass(void)
+{
+    harness_end(&h, SIGTERM);
+    harness_sql(&h, "CREATE TEMP TABLE n AS WITH RECURSIVE c(i) AS"
+                    " (VALUES(1) UNION ALL SELECT i + 1 FROM c WHERE i < 5000) SELECT i FROM c;"
+                    "CREATE TEMP TABLE o AS SELECT operations.* FROM operations, n"
+                    " WHERE request_id = 'request-1';"
+                    "UPDATE o SET id = printf('%016d', rowid), request_id = '',"
+                    " ended_ns = ended_ns - 1200000000000, created_ns = created_ns + rowid;"
+                    "UPDATE operations SET ended_ns = ended_ns - 7200000000000 WHERE ended_ns > 0;"
+                    "INSERT INTO operations SELECT * FROM o;"
+                    "CREATE TEMP TABLE r AS SELECT requests.* FROM requests, n;"
+                    "UPDATE r SET request_id = 'later-' || rowid;"
+                    "UPDATE requests SET created_ns = created_ns - 7200000000000;"
+                    "INSERT INTO requests SELECT * FROM r;");
+    harness_start(&h, NULL);
+}
+
+static Banger__V1__Operation *get_operation(const char *id, struct banger_error *error)
+{
+    Banger__V1__GetOperationRequest get = BANGER__V1__GET_OPERATION_REQUEST__INIT;
+    get.operation = (char *)(uintptr_t)id;
+    return banger_get_operation(client, &get, NULL, error);
+}
+
+static void request_outlives_a_busy_day(void)
+{
+    struct banger_error error = {0};
+    struct steps_create how = {.name = "one", .request_id = "request-1"};
+    Banger__V1__Operation *first = steps_begin_create(client, &h, &how, &error);
+    size_t n_vms = steps_count_vms(&h, client);
+    if (!CHECK(first))
+        return;
+    let_a_busy_day_pass();
+    Banger__V1__Operation *forgotten = get_operation(first->id, &error);
+    CHECK(!forgotten); /* or this shows nothing */
+    Banger__V1__Operation *again = steps_begin_create(client, &h, &how, &error);
+    if (CHECK(again)) {
+        CHECK_STR(again->id, first->id);
+        CHECK_STR(again->resource, first->resource);
+        CHECK_INT(again->state, OP_STATE(SUCCEEDED));
+    }
+    CHECK_INT(steps_finish(client, again, &error), 0); /* it can be followed again */
+    struct steps_create other = {.name = "other", .request_id = "request-1"};
+    again = steps_begin_create(client, &h, &other, &error);
+    CHECK(!again);
+    CHECK_STR(error.reason, "REQUEST_ID_REUSED");
+    banger_message_free(again ? &again->base : NULL);
+    CHECK_INT(steps_count_vms(&h, client), n_vms);
+    banger_message_free(forgotten ? &forgotten->base : NULL);
+    banger_message_free(&first->base);
+}
+
 static void all_go(void)
 {
     struct banger_error error = {0};
@@ -188,6 +243,8 @@ int main(int argc, char **argv)
     RUN(same_request_from_many_is_one_vm);
     RUN(many_at_once);
     RUN(same_start_is_one_session);
+    RUN(request_outlives_a_busy_day);
+    RUN(same_start_is_one_session); /* nor is its id forgotten */
     RUN(all_go);
     banger_close(client);
     CHECK(harness_close(&h));

@@ -32,7 +32,7 @@ static void create(const char *name, Banger__V1__VMSpec *spec)
         fprintf(stderr, "create %s: %s\n", name, error.message);
 }
 
-static void delete(const char *name)
+static void delete (const char *name)
 {
     struct banger_error error = {0};
     CHECK_INT(steps_do(client, STEPS_DELETE, name, &error), 0);
@@ -81,8 +81,7 @@ static void test_what_comes_due_while_no_daemon_runs_is_deleted(void)
     create("brief", &spec);
     Banger__V1__UpdateVMRequest update = BANGER__V1__UPDATE_VMREQUEST__INIT;
     update.vm = TEXT("brief");
-    update._expire_after_ms_case =
-        BANGER__V1__UPDATE_VMREQUEST___EXPIRE_AFTER_MS_EXPIRE_AFTER_MS;
+    update._expire_after_ms_case = BANGER__V1__UPDATE_VMREQUEST___EXPIRE_AFTER_MS_EXPIRE_AFTER_MS;
     update.expire_after_ms = 1000;
     CHECK_INT(steps_finish(client, banger_update_vm(client, &update, NULL, &error), &error), 0);
     harness_crash(&h);
@@ -124,9 +123,9 @@ static void test_a_vm_that_is_gone_is_started_by_the_next_daemon(void)
     CHECK_INT(restarts("again"), 1);
     CHECK_INT(restarts("auto"), 0);
     CHECK_INT(steps_vm_state(&h, client, "once"), VM_STATE(STOPPED));
-    delete("again");
-    delete("auto");
-    delete("once");
+    delete ("again");
+    delete ("auto");
+    delete ("once");
 }
 
 static void test_a_vm_without_viewers_stops_and_one_with_a_session_does_not(void)
@@ -138,7 +137,7 @@ static void test_a_vm_without_viewers_stops_and_one_with_a_session_does_not(void
     CHECK_INT(steps_run(client, &h, "idle", argv, NULL, 0, NULL, 0), 0);
     CHECK_INT(steps_vm_state(&h, client, "idle"), VM_STATE(RUNNING));
     CHECK(steps_await_vm(&h, client, "idle", VM_STATE(STOPPED), WAIT_MS));
-    delete("idle");
+    delete ("idle");
 }
 
 int main(int argc, char **argv)

@@ -95,6 +95,8 @@ char *harness_files(const struct harness *h);
 char *harness_list(const char *folder);
 /* Rows of a table of the store. Fatal when it cannot be read. */
 int64_t harness_rows(const struct harness *h, const char *table);
+/* Runs SQL on the store of a daemon that does not run. Fatal where it fails. */
+void harness_sql(const struct harness *h, const char *sql);
 /* VmRSS, VmHWM, … of /proc/PID/status in KiB; 0 where there is none. */
 uint64_t harness_memory_kib(pid_t pid, const char *field);
 /* Lets VmHWM begin anew. */

@@ -15,9 +15,11 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/err.h"
+#include "base/fs.h"
 #include "tests/support/harness.h"
 
-enum { PROC_BYTES = 128 * 1024, FILES_MAX = 4096 };
+enum { PROC_BYTES = 128 * 1024, FILES_MAX = 4096, DATABASE_MAX_BYTES = 256 << 20 };
 
 /* NULs become blanks. The length, 0 when it cannot be read. */
 static size_t read_proc(pid_t pid, const char *name, char *text, size_t size)
@@ -105,7 +107,8 @@ static int compare_names(const void *a, const void *b)
 static bool is_the_daemons(const char *name)
 {
     static const char *const own[] = {"banger.db",   "lock", "run",   "kernels",     "images",
-                                      "bangerd.log", "tmp",  "cache", "kvm-verdict", "identity"};
+                                      "bangerd.log", "tmp",  "cache", "kvm-verdict", "identity",
+                                      "backups"};
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         if (strncmp(name, own[i], strlen(own[i])) == 0)
             return true;
@@ -140,6 +143,17 @@ char *harness_files(const struct harness *h)
 char *harness_list(const char *folder)
 {
     return access(folder, F_OK) == 0 ? list_text(folder, NULL) : NULL;
+}
+
+void harness_sql(const struct harness *h, const char *sql)
+{
+    char path[128];
+    sqlite3 *db = NULL;
+    snprintf(path, sizeof(path), "%s/banger.db", h->state);
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
+        sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        harness_die(h, "%s: %s", sql, sqlite3_errmsg(db));
+    sqlite3_close(db);
 }
 
 /* A copy of one of the store's files; 0 bytes where there is none. */

@@ -862,6 +862,141 @@ void   banger__v1__shutdown_request__free_unpacked
   assert(message->base.descriptor == &banger__v1__shutdown_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__recover_host_request__init
+                     (Banger__V1__RecoverHostRequest         *message)
+{
+  static const Banger__V1__RecoverHostRequest init_value = BANGER__V1__RECOVER_HOST_REQUEST__INIT;
+  *message = init_value;
+}
+size_t banger__v1__recover_host_request__get_packed_size
+                     (const Banger__V1__RecoverHostRequest *message)
+{
+  assert(message->base.descriptor == &banger__v1__recover_host_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__recover_host_request__pack
+                     (const Banger__V1__RecoverHostRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__recover_host_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__recover_host_request__pack_to_buffer
+                     (const Banger__V1__RecoverHostRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__recover_host_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__RecoverHostRequest *
+       banger__v1__recover_host_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__RecoverHostRequest *)
+     protobuf_c_message_unpack (&banger__v1__recover_host_request__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__recover_host_request__free_unpacked
+                     (Banger__V1__RecoverHostRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__recover_host_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__v1__unlisted__init
+                     (Banger__V1__Unlisted         *message)
+{
+  static const Banger__V1__Unlisted init_value = BANGER__V1__UNLISTED__INIT;
+  *message = init_value;
+}
+size_t banger__v1__unlisted__get_packed_size
+                     (const Banger__V1__Unlisted *message)
+{
+  assert(message->base.descriptor == &banger__v1__unlisted__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__unlisted__pack
+                     (const Banger__V1__Unlisted *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__unlisted__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__unlisted__pack_to_buffer
+                     (const Banger__V1__Unlisted *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__unlisted__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__Unlisted *
+       banger__v1__unlisted__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__Unlisted *)
+     protobuf_c_message_unpack (&banger__v1__unlisted__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__unlisted__free_unpacked
+                     (Banger__V1__Unlisted *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__unlisted__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__v1__recover_host_response__init
+                     (Banger__V1__RecoverHostResponse         *message)
+{
+  static const Banger__V1__RecoverHostResponse init_value = BANGER__V1__RECOVER_HOST_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t banger__v1__recover_host_response__get_packed_size
+                     (const Banger__V1__RecoverHostResponse *message)
+{
+  assert(message->base.descriptor == &banger__v1__recover_host_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__recover_host_response__pack
+                     (const Banger__V1__RecoverHostResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__recover_host_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__recover_host_response__pack_to_buffer
+                     (const Banger__V1__RecoverHostResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__recover_host_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__RecoverHostResponse *
+       banger__v1__recover_host_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__RecoverHostResponse *)
+     protobuf_c_message_unpack (&banger__v1__recover_host_response__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__recover_host_response__free_unpacked
+                     (Banger__V1__RecoverHostResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__recover_host_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 static const ProtobufCFieldDescriptor banger__v1__capacity__field_descriptors[4] =
 {
   {
@@ -1029,7 +1164,7 @@ const ProtobufCMessageDescriptor banger__v1__driver_info__descriptor =
   (ProtobufCMessageInit) banger__v1__driver_info__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__host__field_descriptors[16] =
+static const ProtobufCFieldDescriptor banger__v1__host__field_descriptors[18] =
 {
   {
     "id",
@@ -1223,6 +1358,30 @@ static const ProtobufCFieldDescriptor banger__v1__host__field_descriptors[16] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "unlisted",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Host, unlisted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "set_aside",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Host, set_aside),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__host__field_indices_by_name[] = {
   11,   /* field[11] = connections */
@@ -1235,10 +1394,12 @@ static const unsigned banger__v1__host__field_indices_by_name[] = {
   13,   /* field[13] = listen */
   14,   /* field[14] = listen_problem */
   10,   /* field[10] = memory_rss_bytes */
+  17,   /* field[17] = set_aside */
   9,   /* field[9] = started */
   3,   /* field[3] = state_dir */
   15,   /* field[15] = store */
   4,   /* field[4] = total */
+  16,   /* field[16] = unlisted */
   5,   /* field[5] = used */
   2,   /* field[2] = version */
 };
@@ -1246,7 +1407,7 @@ static const ProtobufCIntRange banger__v1__host__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 20, 13 },
-  { 0, 16 }
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor banger__v1__host__descriptor =
 {
@@ -1256,7 +1417,7 @@ const ProtobufCMessageDescriptor banger__v1__host__descriptor =
   "Banger__V1__Host",
   "banger.v1",
   sizeof(Banger__V1__Host),
-  16,
+  18,
   banger__v1__host__field_descriptors,
   banger__v1__host__field_indices_by_name,
   2,  banger__v1__host__number_ranges,
@@ -2083,6 +2244,224 @@ const ProtobufCMessageDescriptor banger__v1__shutdown_request__descriptor =
   (ProtobufCMessageInit) banger__v1__shutdown_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor banger__v1__recover_host_request__field_descriptors[3] =
+{
+  {
+    "only",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Banger__V1__RecoverHostRequest, n_only),
+    offsetof(Banger__V1__RecoverHostRequest, only),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "discard",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__RecoverHostRequest, discard),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "dry_run",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__RecoverHostRequest, dry_run),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__recover_host_request__field_indices_by_name[] = {
+  1,   /* field[1] = discard */
+  2,   /* field[2] = dry_run */
+  0,   /* field[0] = only */
+};
+static const ProtobufCIntRange banger__v1__recover_host_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor banger__v1__recover_host_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.RecoverHostRequest",
+  "RecoverHostRequest",
+  "Banger__V1__RecoverHostRequest",
+  "banger.v1",
+  sizeof(Banger__V1__RecoverHostRequest),
+  3,
+  banger__v1__recover_host_request__field_descriptors,
+  banger__v1__recover_host_request__field_indices_by_name,
+  1,  banger__v1__recover_host_request__number_ranges,
+  (ProtobufCMessageInit) banger__v1__recover_host_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__unlisted__field_descriptors[7] =
+{
+  {
+    "resource",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Unlisted, resource),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Unlisted, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "folder",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Unlisted, folder),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "running",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Unlisted, running),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recoverable",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Unlisted, recoverable),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "outcome",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Unlisted, outcome),
+    &banger__v1__recover_outcome__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Unlisted, message),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__unlisted__field_indices_by_name[] = {
+  2,   /* field[2] = folder */
+  6,   /* field[6] = message */
+  1,   /* field[1] = name */
+  5,   /* field[5] = outcome */
+  4,   /* field[4] = recoverable */
+  0,   /* field[0] = resource */
+  3,   /* field[3] = running */
+};
+static const ProtobufCIntRange banger__v1__unlisted__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor banger__v1__unlisted__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.Unlisted",
+  "Unlisted",
+  "Banger__V1__Unlisted",
+  "banger.v1",
+  sizeof(Banger__V1__Unlisted),
+  7,
+  banger__v1__unlisted__field_descriptors,
+  banger__v1__unlisted__field_indices_by_name,
+  1,  banger__v1__unlisted__number_ranges,
+  (ProtobufCMessageInit) banger__v1__unlisted__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__recover_host_response__field_descriptors[1] =
+{
+  {
+    "items",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__V1__RecoverHostResponse, n_items),
+    offsetof(Banger__V1__RecoverHostResponse, items),
+    &banger__v1__unlisted__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__recover_host_response__field_indices_by_name[] = {
+  0,   /* field[0] = items */
+};
+static const ProtobufCIntRange banger__v1__recover_host_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor banger__v1__recover_host_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.RecoverHostResponse",
+  "RecoverHostResponse",
+  "Banger__V1__RecoverHostResponse",
+  "banger.v1",
+  sizeof(Banger__V1__RecoverHostResponse),
+  1,
+  banger__v1__recover_host_response__field_descriptors,
+  banger__v1__recover_host_response__field_indices_by_name,
+  1,  banger__v1__recover_host_response__number_ranges,
+  (ProtobufCMessageInit) banger__v1__recover_host_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCEnumValue banger__v1__check_result__enum_values_by_number[4] =
 {
   { "CHECK_RESULT_UNSPECIFIED", "BANGER__V1__CHECK_RESULT__CHECK_RESULT_UNSPECIFIED", 0 },
@@ -2115,7 +2494,41 @@ const ProtobufCEnumDescriptor banger__v1__check_result__descriptor =
   banger__v1__check_result__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor banger__v1__host_service__method_descriptors[9] =
+static const ProtobufCEnumValue banger__v1__recover_outcome__enum_values_by_number[5] =
+{
+  { "RECOVER_OUTCOME_UNSPECIFIED", "BANGER__V1__RECOVER_OUTCOME__RECOVER_OUTCOME_UNSPECIFIED", 0 },
+  { "RECOVER_OUTCOME_NOTHING", "BANGER__V1__RECOVER_OUTCOME__RECOVER_OUTCOME_NOTHING", 1 },
+  { "RECOVER_OUTCOME_LISTED", "BANGER__V1__RECOVER_OUTCOME__RECOVER_OUTCOME_LISTED", 2 },
+  { "RECOVER_OUTCOME_SET_ASIDE", "BANGER__V1__RECOVER_OUTCOME__RECOVER_OUTCOME_SET_ASIDE", 3 },
+  { "RECOVER_OUTCOME_REMOVED", "BANGER__V1__RECOVER_OUTCOME__RECOVER_OUTCOME_REMOVED", 4 },
+};
+static const ProtobufCIntRange banger__v1__recover_outcome__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex banger__v1__recover_outcome__enum_values_by_name[5] =
+{
+  { "RECOVER_OUTCOME_LISTED", 2 },
+  { "RECOVER_OUTCOME_NOTHING", 1 },
+  { "RECOVER_OUTCOME_REMOVED", 4 },
+  { "RECOVER_OUTCOME_SET_ASIDE", 3 },
+  { "RECOVER_OUTCOME_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor banger__v1__recover_outcome__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "banger.v1.RecoverOutcome",
+  "RecoverOutcome",
+  "Banger__V1__RecoverOutcome",
+  "banger.v1",
+  5,
+  banger__v1__recover_outcome__enum_values_by_number,
+  5,
+  banger__v1__recover_outcome__enum_values_by_name,
+  1,
+  banger__v1__recover_outcome__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCMethodDescriptor banger__v1__host_service__method_descriptors[10] =
 {
   { "GetHost", &banger__v1__get_host_request__descriptor, &banger__v1__host__descriptor },
   { "Diagnose", &banger__v1__diagnose_request__descriptor, &banger__v1__diagnose_response__descriptor },
@@ -2126,6 +2539,7 @@ static const ProtobufCMethodDescriptor banger__v1__host_service__method_descript
   { "KickConnection", &banger__v1__kick_connection_request__descriptor, &banger__v1__empty__descriptor },
   { "CollectGarbage", &banger__v1__collect_garbage_request__descriptor, &banger__v1__collect_garbage_response__descriptor },
   { "Shutdown", &banger__v1__shutdown_request__descriptor, &banger__v1__empty__descriptor },
+  { "RecoverHost", &banger__v1__recover_host_request__descriptor, &banger__v1__recover_host_response__descriptor },
 };
 const unsigned banger__v1__host_service__method_indices_by_name[] = {
   4,        /* AcquireLease */
@@ -2134,6 +2548,7 @@ const unsigned banger__v1__host_service__method_indices_by_name[] = {
   0,        /* GetHost */
   6,        /* KickConnection */
   5,        /* ListConnections */
+  9,        /* RecoverHost */
   2,        /* SetDraining */
   3,        /* SetLabels */
   8         /* Shutdown */
@@ -2145,7 +2560,7 @@ const ProtobufCServiceDescriptor banger__v1__host_service__descriptor =
   "HostService",
   "Banger__V1__HostService",
   "banger.v1",
-  9,
+  10,
   banger__v1__host_service__method_descriptors,
   banger__v1__host_service__method_indices_by_name
 };
@@ -2220,6 +2635,14 @@ void banger__v1__host_service__shutdown(ProtobufCService *service,
 {
   assert(service->descriptor == &banger__v1__host_service__descriptor);
   service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void banger__v1__host_service__recover_host(ProtobufCService *service,
+                                            const Banger__V1__RecoverHostRequest *input,
+                                            Banger__V1__RecoverHostResponse_Closure closure,
+                                            void *closure_data)
+{
+  assert(service->descriptor == &banger__v1__host_service__descriptor);
+  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__host_service__init (Banger__V1__HostService_Service *service,
                                      Banger__V1__HostService_ServiceDestroy destroy)

@@ -37,6 +37,9 @@ typedef struct Banger__V1__KickConnectionRequest Banger__V1__KickConnectionReque
 typedef struct Banger__V1__CollectGarbageRequest Banger__V1__CollectGarbageRequest;
 typedef struct Banger__V1__CollectGarbageResponse Banger__V1__CollectGarbageResponse;
 typedef struct Banger__V1__ShutdownRequest Banger__V1__ShutdownRequest;
+typedef struct Banger__V1__RecoverHostRequest Banger__V1__RecoverHostRequest;
+typedef struct Banger__V1__Unlisted Banger__V1__Unlisted;
+typedef struct Banger__V1__RecoverHostResponse Banger__V1__RecoverHostResponse;
 
 
 /* --- enums --- */
@@ -61,6 +64,26 @@ typedef enum _Banger__V1__CheckResult {
   BANGER__V1__CHECK_RESULT__CHECK_RESULT_FAILED = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__CHECK_RESULT)
 } Banger__V1__CheckResult;
+typedef enum _Banger__V1__RecoverOutcome {
+  BANGER__V1__RECOVER_OUTCOME__RECOVER_OUTCOME_UNSPECIFIED = 0,
+  /*
+   * left as it is; see message
+   */
+  BANGER__V1__RECOVER_OUTCOME__RECOVER_OUTCOME_NOTHING = 1,
+  /*
+   * it is in the database again
+   */
+  BANGER__V1__RECOVER_OUTCOME__RECOVER_OUTCOME_LISTED = 2,
+  /*
+   * ended; its folder is in lost+found
+   */
+  BANGER__V1__RECOVER_OUTCOME__RECOVER_OUTCOME_SET_ASIDE = 3,
+  /*
+   * it was in lost+found, and is gone
+   */
+  BANGER__V1__RECOVER_OUTCOME__RECOVER_OUTCOME_REMOVED = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__RECOVER_OUTCOME)
+} Banger__V1__RecoverOutcome;
 
 /* --- messages --- */
 
@@ -133,10 +156,18 @@ struct  Banger__V1__Host
    */
   char *listen_problem;
   Banger__V1__StoreStatus *store;
+  /*
+   * VMs, images and kernels in the state folder that are in no record; see RecoverHost.
+   */
+  uint32_t unlisted;
+  /*
+   * What nothing knew of, or was discarded, and waits in lost+found.
+   */
+  uint32_t set_aside;
 };
 #define BANGER__V1__HOST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__host__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL, 0,NULL, 0, NULL, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL, 0,NULL, 0, NULL, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, 0, 0 }
 
 
 /*
@@ -348,6 +379,71 @@ struct  Banger__V1__ShutdownRequest
 #define BANGER__V1__SHUTDOWN_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__shutdown_request__descriptor) \
      }
+
+
+struct  Banger__V1__RecoverHostRequest
+{
+  ProtobufCMessage base;
+  /*
+   * Ids, names or resources ("vm/…") of what is meant; none: everything.
+   */
+  size_t n_only;
+  char **only;
+  /*
+   * Ends VMs and sets their folders, or those of images and kernels, aside in lost+found; what is
+   * there already is removed for good.
+   */
+  protobuf_c_boolean discard;
+  /*
+   * Only tells.
+   */
+  protobuf_c_boolean dry_run;
+};
+#define BANGER__V1__RECOVER_HOST_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__recover_host_request__descriptor) \
+    , 0,NULL, 0, 0 }
+
+
+struct  Banger__V1__Unlisted
+{
+  ProtobufCMessage base;
+  /*
+   * "vm/ID", "image/ID", "kernel/ID"
+   */
+  char *resource;
+  /*
+   * of its record; "" without
+   */
+  char *name;
+  /*
+   * below the state folder
+   */
+  char *folder;
+  /*
+   * a VM: it has a process
+   */
+  protobuf_c_boolean running;
+  protobuf_c_boolean recoverable;
+  Banger__V1__RecoverOutcome outcome;
+  /*
+   * why it cannot be recovered, or was left; or what to know
+   */
+  char *message;
+};
+#define BANGER__V1__UNLISTED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__unlisted__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, BANGER__V1__RECOVER_OUTCOME__RECOVER_OUTCOME_UNSPECIFIED, (char *)protobuf_c_empty_string }
+
+
+struct  Banger__V1__RecoverHostResponse
+{
+  ProtobufCMessage base;
+  size_t n_items;
+  Banger__V1__Unlisted **items;
+};
+#define BANGER__V1__RECOVER_HOST_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__recover_host_response__descriptor) \
+    , 0,NULL }
 
 
 /* Banger__V1__Capacity methods */
@@ -711,6 +807,63 @@ Banger__V1__ShutdownRequest *
 void   banger__v1__shutdown_request__free_unpacked
                      (Banger__V1__ShutdownRequest *message,
                       ProtobufCAllocator *allocator);
+/* Banger__V1__RecoverHostRequest methods */
+void   banger__v1__recover_host_request__init
+                     (Banger__V1__RecoverHostRequest         *message);
+size_t banger__v1__recover_host_request__get_packed_size
+                     (const Banger__V1__RecoverHostRequest   *message);
+size_t banger__v1__recover_host_request__pack
+                     (const Banger__V1__RecoverHostRequest   *message,
+                      uint8_t             *out);
+size_t banger__v1__recover_host_request__pack_to_buffer
+                     (const Banger__V1__RecoverHostRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__RecoverHostRequest *
+       banger__v1__recover_host_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__recover_host_request__free_unpacked
+                     (Banger__V1__RecoverHostRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__Unlisted methods */
+void   banger__v1__unlisted__init
+                     (Banger__V1__Unlisted         *message);
+size_t banger__v1__unlisted__get_packed_size
+                     (const Banger__V1__Unlisted   *message);
+size_t banger__v1__unlisted__pack
+                     (const Banger__V1__Unlisted   *message,
+                      uint8_t             *out);
+size_t banger__v1__unlisted__pack_to_buffer
+                     (const Banger__V1__Unlisted   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__Unlisted *
+       banger__v1__unlisted__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__unlisted__free_unpacked
+                     (Banger__V1__Unlisted *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__RecoverHostResponse methods */
+void   banger__v1__recover_host_response__init
+                     (Banger__V1__RecoverHostResponse         *message);
+size_t banger__v1__recover_host_response__get_packed_size
+                     (const Banger__V1__RecoverHostResponse   *message);
+size_t banger__v1__recover_host_response__pack
+                     (const Banger__V1__RecoverHostResponse   *message,
+                      uint8_t             *out);
+size_t banger__v1__recover_host_response__pack_to_buffer
+                     (const Banger__V1__RecoverHostResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__RecoverHostResponse *
+       banger__v1__recover_host_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__recover_host_response__free_unpacked
+                     (Banger__V1__RecoverHostResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Banger__V1__Capacity_Closure)
@@ -770,6 +923,15 @@ typedef void (*Banger__V1__CollectGarbageResponse_Closure)
 typedef void (*Banger__V1__ShutdownRequest_Closure)
                  (const Banger__V1__ShutdownRequest *message,
                   void *closure_data);
+typedef void (*Banger__V1__RecoverHostRequest_Closure)
+                 (const Banger__V1__RecoverHostRequest *message,
+                  void *closure_data);
+typedef void (*Banger__V1__Unlisted_Closure)
+                 (const Banger__V1__Unlisted *message,
+                  void *closure_data);
+typedef void (*Banger__V1__RecoverHostResponse_Closure)
+                 (const Banger__V1__RecoverHostResponse *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -813,6 +975,10 @@ struct Banger__V1__HostService_Service
                    const Banger__V1__ShutdownRequest *input,
                    Banger__V1__Empty_Closure closure,
                    void *closure_data);
+  void (*recover_host)(Banger__V1__HostService_Service *service,
+                       const Banger__V1__RecoverHostRequest *input,
+                       Banger__V1__RecoverHostResponse_Closure closure,
+                       void *closure_data);
 };
 typedef void (*Banger__V1__HostService_ServiceDestroy)(Banger__V1__HostService_Service *);
 void banger__v1__host_service__init (Banger__V1__HostService_Service *service,
@@ -829,7 +995,8 @@ void banger__v1__host_service__init (Banger__V1__HostService_Service *service,
       function_prefix__ ## list_connections,\
       function_prefix__ ## kick_connection,\
       function_prefix__ ## collect_garbage,\
-      function_prefix__ ## shutdown  }
+      function_prefix__ ## shutdown,\
+      function_prefix__ ## recover_host  }
 void banger__v1__host_service__get_host(ProtobufCService *service,
                                         const Banger__V1__GetHostRequest *input,
                                         Banger__V1__Host_Closure closure,
@@ -866,10 +1033,15 @@ void banger__v1__host_service__shutdown(ProtobufCService *service,
                                         const Banger__V1__ShutdownRequest *input,
                                         Banger__V1__Empty_Closure closure,
                                         void *closure_data);
+void banger__v1__host_service__recover_host(ProtobufCService *service,
+                                            const Banger__V1__RecoverHostRequest *input,
+                                            Banger__V1__RecoverHostResponse_Closure closure,
+                                            void *closure_data);
 
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    banger__v1__check_result__descriptor;
+extern const ProtobufCEnumDescriptor    banger__v1__recover_outcome__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__capacity__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__driver_info__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__host__descriptor;
@@ -890,6 +1062,9 @@ extern const ProtobufCMessageDescriptor banger__v1__kick_connection_request__des
 extern const ProtobufCMessageDescriptor banger__v1__collect_garbage_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__collect_garbage_response__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__shutdown_request__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__recover_host_request__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__unlisted__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__recover_host_response__descriptor;
 extern const ProtobufCServiceDescriptor banger__v1__host_service__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -112,6 +112,18 @@ banger_v1_host_service_shutdown_dispatch(
     return true;
 }
 
+static bool
+banger_v1_host_service_recover_host_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_host_service_handlers *h = handlers;
+    if (!h->recover_host)
+        return false;
+    h->recover_host(self, call, (const Banger__V1__RecoverHostRequest *)request);
+    return true;
+}
+
 static const struct rpc_method banger_v1_host_service_methods[] = {
     [BANGER_V1_HOST_SERVICE_GET_HOST] = {
         .name = "GetHost",
@@ -216,6 +228,17 @@ static const struct rpc_method banger_v1_host_service_methods[] = {
         .effect = RPC_EFFECT_FREE,
         .host_wide = true,
         .default_deadline_ms = 10000,
+    },
+    [BANGER_V1_HOST_SERVICE_RECOVER_HOST] = {
+        .name = "RecoverHost",
+        .path = "/banger.v1.HostService/RecoverHost",
+        .request = &banger__v1__recover_host_request__descriptor,
+        .response = &banger__v1__recover_host_response__descriptor,
+        .dispatch = banger_v1_host_service_recover_host_dispatch,
+        .role = RPC_ROLE_ADMIN,
+        .effect = RPC_EFFECT_CHANGE,
+        .host_wide = true,
+        .default_deadline_ms = 60000,
     },
 };
 

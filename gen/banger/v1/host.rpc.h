@@ -19,6 +19,7 @@ enum banger_v1_host_service_method {
     BANGER_V1_HOST_SERVICE_KICK_CONNECTION,
     BANGER_V1_HOST_SERVICE_COLLECT_GARBAGE,
     BANGER_V1_HOST_SERVICE_SHUTDOWN,
+    BANGER_V1_HOST_SERVICE_RECOVER_HOST,
     BANGER_V1_HOST_SERVICE_METHODS /* their number */
 };
 
@@ -173,6 +174,23 @@ static inline const Banger__V1__Empty *
 banger_v1_host_service_shutdown_response(const ProtobufCMessage *message)
 {
     return (const Banger__V1__Empty *)message;
+}
+
+/* RecoverHost: Banger__V1__RecoverHostRequest -> Banger__V1__RecoverHostResponse */
+static inline struct rpc_call *
+banger_v1_host_service_recover_host_start(
+    struct rpc_client *client, const struct rpc_call_options *options,
+    const Banger__V1__RecoverHostRequest *request,
+    const struct rpc_call_events *events, void *arg, struct err *err)
+{
+    return rpc_client_start(client, &banger_v1_host_service.methods[BANGER_V1_HOST_SERVICE_RECOVER_HOST],
+                            options, &request->base, events, arg, err);
+}
+
+static inline const Banger__V1__RecoverHostResponse *
+banger_v1_host_service_recover_host_response(const ProtobufCMessage *message)
+{
+    return (const Banger__V1__RecoverHostResponse *)message;
 }
 
 #endif

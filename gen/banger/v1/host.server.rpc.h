@@ -31,6 +31,8 @@ struct banger_v1_host_service_handlers {
         const Banger__V1__CollectGarbageRequest *request);
     void (*shutdown)(void *self, struct rpc_call *call,
         const Banger__V1__ShutdownRequest *request);
+    void (*recover_host)(void *self, struct rpc_call *call,
+        const Banger__V1__RecoverHostRequest *request);
 };
 
 /* handlers must outlive the server; self is passed to each of them. */
@@ -106,6 +108,14 @@ banger_v1_host_service_collect_garbage_reply(
 static inline void
 banger_v1_host_service_shutdown_reply(
     struct rpc_call *call, const Banger__V1__Empty *response)
+{
+    rpc_call_reply(call, &response->base);
+}
+
+/* RecoverHost */
+static inline void
+banger_v1_host_service_recover_host_reply(
+    struct rpc_call *call, const Banger__V1__RecoverHostResponse *response)
 {
     rpc_call_reply(call, &response->base);
 }

@@ -29,6 +29,8 @@ static struct operation_entry *begin(struct world *w, const char *kind, struct e
     struct vm_stop_request stop = {.vm = "box", .grace_ms = 5000};
     struct vm_delete_request delete = {.vm = "box"};
     struct vm_create_request create = {.name = "box", .start = true};
+    static const struct labels set = {.n = 1, .at = {{"new", "1"}}};
+    struct vm_update_request update = {.vm = "box", .name = "crate", .cpus = 2, .set_labels = &set};
     if (strcmp(kind, "vm.create") == 0)
         return vm_create_start(&w->core, &create, NULL, err);
     if (strcmp(kind, "vm.start") == 0)
@@ -43,6 +45,8 @@ static struct operation_entry *begin(struct world *w, const char *kind, struct e
         return vm_pause_start(&w->core, "box", NULL, err);
     if (strcmp(kind, "vm.resume") == 0)
         return vm_resume_start(&w->core, "box", NULL, err);
+    if (strcmp(kind, "vm.update") == 0)
+        return vm_update_start(&w->core, &update, NULL, err);
     return vm_delete_start(&w->core, &delete, NULL, err);
 }
 
@@ -99,10 +103,21 @@ static void check_at_rest(struct world *w, const char *dir)
     CHECK_INT(world_count_entries(dir, "vms"), vm_count(&w->core));
 }
 
+/* All of an update or nothing. */
+static void check_updated(struct world *w, const struct vm_entry *e, bool updated)
+{
+    CHECK(vm_find(&w->core, updated ? "crate" : "box", NULL) == e);
+    CHECK(vm_find(&w->core, updated ? "box" : "crate", NULL) == NULL);
+    CHECK_STR(e->vm.name, updated ? "crate" : "box");
+    CHECK_INT(e->vm.spec.cpus, updated ? 2 : 1);
+    CHECK_INT(e->vm.labels.n, updated);
+    CHECK_INT(e->vm.generation, updated ? 2 : 1);
+}
+
 /* The operation's verdict and the VM's state go together. */
 static void check_outcome(struct world *w, const char *kind)
 {
-    struct vm_entry *e = vm_find(&w->core, "box", NULL);
+    struct vm_entry *e = vm_next(&w->core, NULL);
     struct operation_entry *op = operation_next(&w->core, NULL);
     while (op && strcmp(op->op.kind, kind) != 0)
         op = operation_next(&w->core, op);
@@ -111,6 +126,8 @@ static void check_outcome(struct world *w, const char *kind)
         CHECK_INT(e != NULL, succeeded);
     else if (strcmp(kind, "vm.delete") == 0)
         CHECK_INT(e == NULL, succeeded);
+    else if (strcmp(kind, "vm.update") == 0)
+        check_updated(w, e, succeeded);
     if (!succeeded || !e)
         return;
     bool up = strcmp(kind, "vm.stop") != 0 && strcmp(kind, "vm.kill") != 0;
@@ -148,8 +165,9 @@ static void converge(const char *dir, const char *kind)
     CHECK(world_wait_all(&w));
     check_at_rest(&w, dir);
     check_outcome(&w, kind);
-    struct vm_delete_request delete = {.vm = "box", .force = true};
-    if (vm_find(&w.core, "box", NULL))
+    struct vm_entry *e = vm_next(&w.core, NULL);
+    struct vm_delete_request delete = {.vm = e ? e->vm.id : "", .force = true};
+    if (e)
         CHECK(world_wait(&w, vm_delete_start(&w.core, &delete, NULL, &err)));
     CHECK_INT(vm_count(&w.core), 0);
     CHECK_INT(world_count_monitors(&w), 0);
@@ -255,6 +273,12 @@ static void test_pause_and_resume(void)
     crash_everywhere(&vm_resume_kind);
 }
 
+static void test_update(void)
+{
+    crash_everywhere(&vm_update_kind);
+    crash_everywhere_back(&vm_update_kind);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 5) {
@@ -283,6 +307,7 @@ int main(int argc, char **argv)
         RUN(test_restart);
         RUN(test_kill);
         RUN(test_pause_and_resume);
+        RUN(test_update);
     }
     printf("%d points, %d daemons killed\n", points, crashes);
     return check_end();

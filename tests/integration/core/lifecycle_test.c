@@ -1,5 +1,6 @@
 /* VMs from creation to deletion, over the sim engine and a real store. */
 #include <signal.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "daemon/core/vm_ops.h"
@@ -166,6 +167,45 @@ static void test_ephemeral(void)
     world_close(&w);
 }
 
+/* A disk that is gone is told, not made again, and the VM starts once it is back. */
+static void test_a_lost_disk_fails_the_start(void)
+{
+    struct world w;
+    struct err err = ERR_INIT;
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    struct vm_entry *e = world_create(&w, "box", true);
+    struct vm_stop_request stop = {.vm = "box", .grace_ms = 0};
+    struct vm_start_request start = {.vm = "box"};
+    if (!CHECK(e != NULL))
+        return;
+    char away[PATH_BYTES];
+    snprintf(away, sizeof(away), "%s/away", dir);
+    CHECK_INT(rename(e->vm.runtime.system_overlay, away), 0);
+    for (int i = 0; i < 2; i++) { /* at a restart, then at a start */
+        struct operation_entry *op = i ? vm_start_start(&w.core, &start, NULL, &err)
+                                       : vm_restart_start(&w.core, &stop, NULL, &err);
+        if (!CHECK(op != NULL))
+            break;
+        operation_ref(op);
+        CHECK(world_wait(&w, op));
+        CHECK_INT(op->op.state, OP_FAILED);
+        CHECK_STR(op->op.error_reason, "DISK_MISSING");
+        CHECK_STR(op->op.error_stage, "disk");
+        operation_unref(op);
+        CHECK_INT(e->vm.runtime.state, VM_FAILED);
+        CHECK_STR(e->vm.runtime.failed_stage, "disk");
+        CHECK_CONTAINS(e->vm.runtime.last_error, "gone");
+        CHECK_INT(access(e->vm.runtime.system_overlay, F_OK), -1);
+        CHECK_INT(world_count_monitors(&w), 0);
+    }
+    CHECK_INT(rename(away, e->vm.runtime.system_overlay), 0);
+    CHECK(succeeds(&w, vm_start_start(&w.core, &start, NULL, &err), &err));
+    CHECK_INT(e->vm.runtime.state, VM_RUNNING);
+    delete_it(&w, "box");
+    world_close(&w);
+}
+
 /* Kill comes in the middle of a stop that the guest takes its time for. */
 static void test_kill_preempts(void)
 {
@@ -227,6 +267,7 @@ int main(void)
     RUN(test_died_meanwhile);
     RUN(test_crash);
     RUN(test_ephemeral);
+    RUN(test_a_lost_disk_fails_the_start);
     RUN(test_kill_preempts);
     RUN(test_prune);
     world_remove_dir(dir);

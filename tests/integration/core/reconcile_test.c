@@ -1,10 +1,10 @@
 /* What a daemon makes of what it finds: strays, leftovers, machines that do not answer; and guests
  * that do not boot. */
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/fs.h"
 #include "daemon/core/reconcile.h"
 #include "daemon/core/vm_ops.h"
 #include "daemon/vmm/fault.h"
@@ -36,41 +36,6 @@ static void delete_all(struct world *w)
     }
     CHECK_INT(world_count_monitors(w), 0);
     CHECK_INT(world_count_entries(dir, "vms"), 0);
-}
-
-static void touch_dirs(const char *name)
-{
-    char path[PATH_BYTES + 64];
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    CHECK_INT(fs_make_dirs(path, 0700, NULL), 0);
-}
-
-/* The database is lost while a VM runs: nothing knows of it, so it goes; what is not ours stays. */
-static void test_strays(void)
-{
-    struct world w;
-    if (!CHECK(world_open(&w, dir, "sim")) || !CHECK(world_create(&w, "box", true) != NULL))
-        return;
-    CHECK_INT(world_count_monitors(&w), 1);
-    world_close(&w);
-    char path[PATH_BYTES + 32];
-    const char *ends[] = {"", "-wal", "-shm"};
-    for (size_t i = 0; i < 3; i++) {
-        snprintf(path, sizeof(path), "%s/banger.db%s", dir, ends[i]);
-        unlink(path);
-    }
-    touch_dirs("vms/0123456789abcdef/deep");
-    touch_dirs("images/.tmp-0123456789abcdef/tree");
-    touch_dirs("images/0123456789abcdef");
-    touch_dirs("images/mine");
-    touch_dirs("kernels/0123456789abcdef");
-    if (!CHECK(world_open(&w, dir, "sim")))
-        return;
-    CHECK_INT(world_count_monitors(&w), 0);
-    CHECK_INT(world_count_entries(dir, "vms"), 0);
-    CHECK_INT(world_count_entries(dir, "images"), 1);
-    CHECK_INT(world_count_entries(dir, "kernels"), 0);
-    world_close(&w);
 }
 
 /* Evidence is missing: UNKNOWN, not STOPPED; found later, it runs on. */
@@ -290,7 +255,6 @@ static void test_driver_fails(void)
 int main(void)
 {
     world_make_dir(dir);
-    RUN(test_strays);
     RUN(test_unknown);
     RUN(test_wedged);
     RUN(test_watchdog);

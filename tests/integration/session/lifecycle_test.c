@@ -1,5 +1,6 @@
 /* Sessions from start to deletion, over restarts of daemon, agent and VM. */
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,6 +204,64 @@ static void test_daemon_restart(void)
     world_close_daemon();
 }
 
+static void alter_database(const char *sql)
+{
+    char path[128];
+    sqlite3 *db = NULL;
+    snprintf(path, sizeof(path), "%s/banger.db", world.agent.dir);
+    CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static bool says_over(void *arg)
+{
+    return strcmp(((struct viewer *)arg)->text, "before over") == 0;
+}
+
+static void on_sent(void *arg, uint64_t offset, const struct err *err)
+{
+    (void)arg;
+    CHECK(err == NULL);
+    CHECK_INT(offset, 5);
+}
+
+/* The database was lost, the guest was not: the session goes on, and nothing of its output is gone.
+ * One that was deleted stays so. */
+static void test_a_session_outlives_its_record(void)
+{
+    struct err err = ERR_INIT;
+    char id[ID_BYTES], deleted[ID_BYTES];
+    world_open_daemon(-1);
+    struct session more = {.stdin_mode = SESSION_STDIN_PIPE, .name = "job"};
+    struct session_entry *e =
+        world_start("printf before; read x; printf \" $x\"; exit 3", &more, &err);
+    struct session_entry *gone = world_start("sleep 1000", NULL, &err);
+    if (!CHECK(e && gone))
+        return;
+    memcpy(id, e->session.id, sizeof(id));
+    memcpy(deleted, gone->session.id, sizeof(deleted));
+    world_close_link();
+    world_delete(gone, true); /* the agent does not hear of it */
+    world_close_daemon();
+    alter_database("DELETE FROM sessions");
+    world_open_daemon(-1);
+    CHECK(session_find_id(&world.core, deleted) == NULL);
+    e = session_find_id(&world.core, id);
+    if (CHECK(e != NULL)) {
+        struct viewer v = {.not_source = true};
+        CHECK_INT(e->session.state, SESSION_RUNNING);
+        viewer_open(&v, e, &from_start);
+        CHECK_INT(session_send_stdin(e, "over\n", 5, true, on_sent, NULL, &err), 0);
+        CHECK(world_run(says_over, &v));
+        CHECK(viewer_finish_exit(&v));
+        CHECK_INT(e->session.exit_code, 3);
+        viewer_close(&v);
+    }
+    world_delete_all();
+    world_close_daemon();
+}
+
 static void test_agent_restart(void)
 {
     struct err err = ERR_INIT;
@@ -371,6 +430,7 @@ int main(void)
     RUN(test_names_and_references);
     RUN(test_request_ids);
     RUN(test_daemon_restart);
+    RUN(test_a_session_outlives_its_record);
     RUN(test_agent_restart);
     RUN(test_vm_gone);
     RUN(test_vm_found_stopped);

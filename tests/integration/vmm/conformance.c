@@ -45,6 +45,23 @@ static void test_prepare_is_idempotent(void)
     world_done(&w);
 }
 
+/* What was made once is not made again when it is gone: it would begin as if new. */
+static void test_a_lost_disk_is_not_made_again(void)
+{
+    struct world w;
+    world_init(&w, driver, "stay");
+    CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
+    w.m->config.disks_made = true;
+    CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
+    const char *disks[] = {w.config.work_disk_path, w.config.system_overlay};
+    for (size_t i = 0; i < 2; i++) {
+        CHECK_INT(unlink(disks[i]), 0);
+        CHECK_INT(world_do(&w, W_PREPARE), ERR_DATA_LOSS);
+        CHECK(!world_exists(disks[i]));
+    }
+    world_done(&w);
+}
+
 static void test_start_and_kill(void)
 {
     struct world w;
@@ -574,6 +591,7 @@ int main(int argc, char **argv)
         return check_skip("no agent: build banger-agent-host");
     RUN(test_probe);
     RUN(test_prepare_is_idempotent);
+    RUN(test_a_lost_disk_is_not_made_again);
     RUN(test_start_and_kill);
     RUN(test_second_object_does_not_start_it_again);
     RUN(test_adopt);

@@ -46,9 +46,9 @@ static void open_core(void)
     core = (struct core){.config = {.stop_grace_ms = 1000}};
     snprintf(core.config.state_dir, sizeof(core.config.state_dir), "%s", dir);
     core.loop = loop_new(&err);
-    core.workers = workers_new(core.loop, "work", 1, 100, &err);
+    core.quick = workers_new(core.loop, "work", 1, 100, &err);
     core.store = store_open(core.loop, path, &err);
-    host = (struct vmm_host){.loop = core.loop, .workers = core.workers};
+    host = (struct vmm_host){.loop = core.loop, .quick = core.quick};
     core.vmm_host = &host;
     if (core_open(&core, &err) < 0) {
         fprintf(stderr, "%s\n", err.message);
@@ -62,7 +62,7 @@ static void close_core(void)
 {
     timer_done(&deadline);
     rpc_server_free(core.rpc_server);
-    workers_close(core.workers);
+    workers_close(core.quick);
     core_close(&core);
     store_close(core.store);
     loop_free(core.loop);

@@ -1,12 +1,14 @@
 /* Operations over a real store: order, undo, cancellation, requests, queues, resumption. */
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
 #include "daemon/core/operation.h"
+#include "daemon/core/request_past.h"
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
 #include "tests/support/check.h"
@@ -121,7 +123,8 @@ static void open_core(void)
     core.store = store_open(core.loop, path, &err);
     core.events = event_hub_new(&core, &err);
     core.operations = operation_engine_new(&core, kinds, &err);
-    if (!CHECK(core.operations != NULL)) {
+    core.request_past = request_past_new(&core, &err);
+    if (!CHECK(core.operations && core.request_past)) {
         fprintf(stderr, "%s\n", err.message);
         exit(1);
     }
@@ -136,6 +139,8 @@ static void close_core(void)
     timer_done(&deadline);
     core.operations = NULL;
     operation_engine_free(engine);
+    request_past_free(core.request_past);
+    core.request_past = NULL;
     struct event_hub *hub = core.events;
     store_close(core.store);
     core.events = NULL;
@@ -307,6 +312,110 @@ static void test_requests(void)
     close_core();
 }
 
+/* n rows of operations that ended so long ago, with request ids; the first of them is the oldest.
+ */
+static void put_ended(int n, int64_t ago_ms, const char *request)
+{
+    struct operation row = {.kind = "test.forward", .resource = "vm/1", .state = OP_SUCCEEDED};
+    struct store_txn *txn = store_txn_new();
+    int64_t ended_ns = clock_real_ns() - ago_ms * 1000000;
+    snprintf(row.principal, sizeof(row.principal), "me");
+    snprintf(row.request_digest, sizeof(row.request_digest), "x");
+    for (int i = 0; i < n; i++) {
+        id_make(row.id);
+        snprintf(row.request_id, sizeof(row.request_id), "%s%d", request, i);
+        row.created_ns = row.ended_ns = ended_ns - n + i;
+        store_put_operation(txn, &row);
+    }
+    commit_now(core.loop, core.store, txn);
+}
+
+static void reopen(void)
+{
+    close_core();
+    open_core();
+    operation_resume_all(&core);
+}
+
+/* Thousands of others, with and without request ids, do not push out one that has just ended. */
+static void test_ended_stays_for_minutes(void)
+{
+    struct err err = ERR_INIT;
+    fresh();
+    put_ended(5500, 60000, "r");
+    reopen();
+    struct operation_entry *op = start(&forward, "vm/1", "", "", false);
+    char id[ID_BYTES];
+    snprintf(id, sizeof(id), "%s", op->op.id);
+    wait_for(op);
+    wait_for(start(&forward, "vm/1", "", "", false));
+    CHECK(operation_find(&core, id, &err) != NULL);
+    CHECK(find_request("r0", "x", "me", &err) != NULL);
+    reopen();
+    CHECK(operation_find(&core, id, &err) != NULL);
+    CHECK(find_request("r0", "x", "me", &err) != NULL);
+    close_core();
+}
+
+/* Memory has a limit all the same, and lets go of the oldest. */
+static void test_memory_is_bounded(void)
+{
+    struct err err = ERR_INIT;
+    fresh();
+    put_ended(OPERATIONS_KEPT_MAX + 50, 60000, "r");
+    reopen();
+    CHECK(find_request("r49", "x", "me", &err) == NULL);
+    CHECK(find_request("r50", "x", "me", &err) != NULL);
+    wait_for(start(&forward, "vm/1", "", "", false));
+    CHECK(find_request("r50", "x", "me", &err) == NULL);
+    CHECK(request_past_may_have(&core, "me", "r50")); /* but knows that there was something */
+    close_core();
+}
+
+static void on_found(void *arg, const struct err *err)
+{
+    *(struct err *)arg = err ? *err : (struct err)ERR_INIT;
+    loop_stop(core.loop);
+}
+
+static void look_up(const char *who, const char *id)
+{
+    struct err err = ERR_INIT;
+    CHECK_INT(request_past_find(&core, who, id, on_found, &err, NULL), 0);
+    run_loop();
+    CHECK_STR(err.message, "");
+}
+
+static void test_request_is_kept_for_a_day(void)
+{
+    struct err err = ERR_INIT;
+    fresh();
+    put_ended(1, 23 * 3600000, "old");
+    put_ended(1, 25 * 3600000, "older");
+    put_ended(OPERATIONS_KEPT, 3600000, "r");
+    reopen();
+    CHECK(find_request("old0", "x", "me", &err) == NULL);
+    CHECK(request_past_may_have(&core, "me", "old0"));
+    CHECK(!request_past_may_have(&core, "me", "older0"));
+    CHECK(!request_past_may_have(&core, "you", "old0"));
+    CHECK(!request_past_may_have(&core, "me", "new"));
+    CHECK(!request_past_may_have(&core, "me", ""));
+    look_up("me", "old0");
+    struct operation_entry *op = find_request("old0", "x", "me", &err);
+    if (CHECK(op != NULL))
+        CHECK_INT(op->op.state, OP_SUCCEEDED);
+    CHECK(find_request("old0", "y", "me", &err) == NULL);
+    CHECK_STR(err.reason, "REQUEST_ID_REUSED");
+    /* It can be followed: the next end does not push it out again. */
+    wait_for(start(&forward, "vm/1", "", "", false));
+    CHECK(find_request("old0", "x", "me", &err) == op);
+    look_up("me", "old0"); /* once more: it is there */
+    CHECK(find_request("old0", "x", "me", &err) == op);
+    look_up("me", "never");
+    CHECK(find_request("never", "x", "me", &err) == NULL);
+    close_core();
+}
+
 /* The daemon ends while a step is under way. */
 static void test_resume(void)
 {
@@ -395,6 +504,9 @@ int main(void)
     RUN(test_cancel);
     RUN(test_queue);
     RUN(test_requests);
+    RUN(test_ended_stays_for_minutes);
+    RUN(test_memory_is_bounded);
+    RUN(test_request_is_kept_for_a_day);
     RUN(test_resume);
     RUN(test_references);
     RUN(test_unknown_kind);

@@ -242,6 +242,13 @@ static void test_bad_requests(void)
     CHECK(vm_start_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
     CHECK_STR(err.reason, "HOST_DRAINING");
     core.settings.draining = false;
+    core.config.max_files = DAEMON_FILES + VM_FILES - 1;
+    CHECK(vm_start_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
+    CHECK_STR(err.reason, "FILES_LIMIT");
+    CHECK_CONTAINS(err.message, "LimitNOFILE");
+    core.config.max_files++;
+    CHECK_INT(vm_files_fit(&core, 0), 1);
+    CHECK_INT(vm_files_fit(&core, 1), 0);
     core.config.max_memory_bytes = 100 * MIB;
     CHECK(vm_start_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
     CHECK_STR(err.reason, "CAPACITY_EXCEEDED");

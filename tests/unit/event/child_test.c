@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/open_files.h"
 #include "rpc/event/child.h"
 #include "rpc/event/loop.h"
 #include "tests/support/check.h"
@@ -365,6 +367,28 @@ static void test_many_at_once(void)
     CHECK_INT(left, 0);
 }
 
+/* Ours is raised; a child has the one that we were started with, when it looks. */
+static void test_limit_of_open_files(void)
+{
+    memset(&e, 0, sizeof(e));
+    struct rlimit before;
+    int in[2];
+    CHECK_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit small = {.rlim_cur = 200, .rlim_max = before.rlim_max};
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &small), 0);
+    open_files_raise();
+    CHECK(open_files_limit() > 200 || before.rlim_max <= 200);
+    CHECK_INT(pipe2(in, O_CLOEXEC), 0);
+    struct child_spec spec = sh("read go; ulimit -Sn", &e);
+    spec.stdin_fd = in[0];
+    CHECK(start(&spec));
+    close(in[0]);
+    CHECK_INT(write(in[1], "go\n", 3), 3);
+    close(in[1]);
+    run_loop();
+    CHECK_STR(e.out, "200\n");
+}
+
 int main(void)
 {
     struct err err = ERR_INIT;
@@ -386,6 +410,7 @@ int main(void)
     RUN(test_sessions_and_kill);
     RUN(test_abandon);
     RUN(test_many_at_once);
+    RUN(test_limit_of_open_files);
     loop_free(loop);
     return check_end();
 }

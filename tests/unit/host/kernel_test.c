@@ -252,7 +252,7 @@ static void test_leftovers(void)
     char path[512];
     struct publish p;
     set_up();
-    CHECK_INT(publish_init(&p, t.kernels, &t.err), 0);
+    CHECK_INT(publish_init(&p, t.kernels, NULL, &t.err), 0);
     CHECK_INT(publish_begin(&p, &t.err), 0);
     made_file(p.temp, "half", "x", 1);
     snprintf(path, sizeof(path), "%s/kept", t.kernels);

@@ -38,7 +38,7 @@ static void test_abort_while_somebody_writes(void)
         struct publish p;
         struct err err = ERR_INIT;
         pthread_t writer;
-        CHECK_INT(publish_init(&p, made_folder(), &err), 0);
+        CHECK_INT(publish_init(&p, made_folder(), NULL, &err), 0);
         CHECK_INT(publish_begin(&p, &err), 0);
         for (int i = 0; i < FILES_AT_FIRST; i++)
             CHECK_INT(make_file(&p, i), 0);

@@ -328,6 +328,56 @@ static void test_requests(void)
     store_close(s);
 }
 
+/* The latest of several, of this principal alone, and by the index that is there for it. */
+static void test_find_request(void)
+{
+    struct err err = ERR_INIT;
+    struct store *s = open_store();
+    struct store_txn *txn = store_txn_new();
+    struct waited w;
+    struct operation op = {.id = "00000000000000f1", .request_id = "find", .principal = "alice"};
+    struct store_find find = {.request_id = "find", .principal = "alice", .method = "m alice"};
+    struct store_request row = {.request_id = "find", .method = "m alice", .resource = "s9"};
+    op.created_ns = op.ended_ns = 1;
+    store_put_operation(txn, &op);
+    op.created_ns = op.ended_ns = 3;
+    op.id[15] = '2';
+    store_put_operation(txn, &op);
+    op.created_ns = op.ended_ns = 4;
+    op.id[15] = '3';
+    snprintf(op.principal, sizeof(op.principal), "bob");
+    store_put_operation(txn, &op);
+    store_put_request(txn, &row);
+    store_find_request(txn, &find);
+    commit_and_wait(s, txn, &w);
+    CHECK_STR(w.err.message, "");
+    CHECK(find.has_operation && find.has_request);
+    CHECK_STR(find.operation.id, "00000000000000f2");
+    CHECK_STR(find.request.resource, "s9");
+    size_t n = 0;
+    CHECK_INT(store_count_operations(s, 2, &n, &err), 0);
+    CHECK_INT(n, 2);
+    txn = store_txn_new();
+    snprintf(find.request_id, sizeof(find.request_id), "another");
+    store_find_request(txn, &find);
+    commit_and_wait(s, txn, &w);
+    CHECK(!find.has_operation && !find.has_request);
+    store_close(s);
+
+    sqlite3 *db = NULL;
+    sqlite3_stmt *plan = NULL;
+    CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
+    CHECK_INT(sqlite3_prepare_v2(db,
+                                 "EXPLAIN QUERY PLAN SELECT * FROM operations WHERE principal = ?"
+                                 " AND request_id = ? AND request_id <> ''",
+                                 -1, &plan, NULL),
+              SQLITE_OK);
+    CHECK_INT(sqlite3_step(plan), SQLITE_ROW);
+    CHECK_CONTAINS((const char *)sqlite3_column_text(plan, 3), "operations_by_request");
+    sqlite3_finalize(plan);
+    sqlite3_close(db);
+}
+
 /* A row as the first version had it, all fields empty but id, name and state. */
 static void insert_old_vm(sqlite3 *db, const char *id, enum vm_state state)
 {
@@ -437,6 +487,7 @@ int main(void)
     RUN(test_identities);
     RUN(test_host_settings_and_waiting_updates);
     RUN(test_requests);
+    RUN(test_find_request);
     RUN(test_first_schema);
     RUN(test_newer_schema_is_refused);
     RUN(test_no_handle_has_a_column);

@@ -76,6 +76,7 @@
     X(acquire_lease, "banger.v1.HostService", AcquireLease, Banger__V1__AcquireLeaseRequest, Banger__V1__Lease) \
     X(list_connections, "banger.v1.HostService", ListConnections, Banger__V1__ListConnectionsRequest, Banger__V1__ListConnectionsResponse) \
     X(kick_connection, "banger.v1.HostService", KickConnection, Banger__V1__KickConnectionRequest, Banger__V1__Empty) \
+    X(recover_host, "banger.v1.HostService", RecoverHost, Banger__V1__RecoverHostRequest, Banger__V1__RecoverHostResponse) \
     X(collect_garbage, "banger.v1.HostService", CollectGarbage, Banger__V1__CollectGarbageRequest, Banger__V1__CollectGarbageResponse) \
     X(shutdown, "banger.v1.HostService", Shutdown, Banger__V1__ShutdownRequest, Banger__V1__Empty) \
     X(create_snapshot, "banger.v1.SnapshotService", CreateSnapshot, Banger__V1__CreateSnapshotRequest, Banger__V1__Operation) \

@@ -1,0 +1,20 @@
+/* How many files this process may have open.
+ *
+ * The soft limit is usually 1,024, for programs that call select(); a daemon with many VMs needs
+ * more, its children were written for the usual one and get that back. */
+#ifndef BANGER_BASE_OPEN_FILES_H
+#define BANGER_BASE_OPEN_FILES_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Raises the soft limit to the hard one, a million at most, and remembers what it was. Once, before
+ * there are threads. */
+void open_files_raise(void);
+/* The soft limit as it is. */
+uint64_t open_files_limit(void);
+/* Gives a child that was just started the limit from before open_files_raise. What the child does
+ * in its first microseconds may still see ours. Any thread. */
+void open_files_restore(pid_t child);
+
+#endif

@@ -5,16 +5,30 @@ usage: interop_client.py PKI_FOLDER TARGET
 TARGET: HOST:PORT (without TLS), tls:HOST:PORT (mutual) or unix:PATH. Prints "ok CASE" or "FAIL CASE:
 why"; stubs are made from the .proto files on the spot.
 """
+import importlib
 import os
 import sys
+import tempfile
 
 import grpc
+from google.protobuf import wrappers_pb2 as wrappers
+from grpc_tools import protoc
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../grpc/proto"))
-messages, _ = grpc.protos_and_services("messages.proto")
-empty, _ = grpc.protos_and_services("empty.proto")
-wrappers = grpc.protos("google/protobuf/wrappers.proto")
-_, services = grpc.protos_and_services("test.proto")
+
+def make_stubs():
+    """Like grpc.protos_and_services, which fails where sys.path is not ASCII."""
+    protos = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../grpc/proto")
+    names = ["empty", "messages", "test"]
+    with tempfile.TemporaryDirectory() as out:
+        code = protoc.main(["protoc", "-I" + protos, "--python_out=" + out, "--grpc_python_out=" + out]
+                           + [name + ".proto" for name in names])
+        if code != 0:
+            sys.exit("protoc failed with %d" % code)
+        sys.path.insert(0, out)
+        return [importlib.import_module(name) for name in ("messages_pb2", "empty_pb2", "test_pb2_grpc")]
+
+
+messages, empty, services = make_stubs()
 
 DEADLINE_S = 30
 LARGE_REQUEST, LARGE_RESPONSE = 271828, 314159

@@ -173,6 +173,14 @@ static void test_proposals_are_given_up(void)
     wait_done(&fact);
     CHECK_INT(fact.err.code, ERR_NONE);
     check_kernels("fact ");
+    /* With nobody left who waits, it leaves the state all the same. */
+    struct waited alone = {.calls = 0};
+    faults("begin=busy");
+    store_propose(store, kernel_txn("alone"), on_done, &alone);
+    wait_done(&alone);
+    CHECK_INT(store_health(store)->state, STORE_RETRYING);
+    faults(NULL);
+    wait_state(STORE_WRITABLE);
     store_close(store);
     unlink(path);
 }

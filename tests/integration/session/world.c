@@ -31,21 +31,6 @@ struct vm_entry *vm_find_id(struct core *core, const char *id)
     return strcmp(id, world.vm.vm.id) == 0 ? &world.vm : NULL;
 }
 
-void vm_use_begin(struct vm_entry *e)
-{
-    e->n_users++;
-}
-
-void vm_use_end(struct vm_entry *e)
-{
-    e->n_users--;
-}
-
-void vm_used(struct vm_entry *e)
-{
-    (void)e;
-}
-
 static void on_up(void *arg, const struct agent_hello *hello)
 {
     (void)arg;
@@ -166,21 +151,6 @@ bool world_run(bool (*done)(void *arg), void *arg)
 }
 
 /* As vm.c counts them. */
-void vm_use_begin(struct vm_entry *e)
-{
-    e->n_users++;
-}
-
-void vm_use_end(struct vm_entry *e)
-{
-    e->n_users--;
-}
-
-void vm_used(struct vm_entry *e)
-{
-    (void)e; /* nobody waits for it to be idle */
-}
-
 /* The daemon */
 
 static bool link_ready(void *arg)

@@ -35,6 +35,7 @@ static void open_core(void)
     snprintf(core.config.default_driver, sizeof(core.config.default_driver), "sim");
     core.loop = loop_new(&err);
     core.quick = workers_new(core.loop, "work", 1, 100, &err);
+    core.slow = workers_new(core.loop, "slow", 1, 100, &err);
     core.store = store_open(core.loop, path, &err);
     host = (struct vmm_host){.loop = core.loop, .quick = core.quick};
     core.vmm_host = &host;
@@ -54,6 +55,7 @@ static void open_fresh(void)
 static void close_core(void)
 {
     workers_close(core.quick);
+    workers_close(core.slow);
     core_close(&core);
     store_close(core.store);
     loop_free(core.loop);

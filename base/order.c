@@ -80,8 +80,10 @@ void order_remove(struct order *o, int64_t made_ns, const char *id)
     memmove(&o->rows[at], &o->rows[at + 1], (o->n - at) * sizeof(o->rows[0]));
     if (o->n > ORDER_FIRST && o->n < o->cap / 4) {
         struct order_row *rows = reallocarray(o->rows, o->cap / 2, sizeof(*rows));
-        o->cap = rows ? o->cap / 2 : o->cap;
-        o->rows = rows ? rows : o->rows;
+        if (rows) {
+            o->rows = rows;
+            o->cap /= 2;
+        }
     }
 }
 

@@ -47,7 +47,8 @@ static bool record_is_there(const struct record_file *f)
 {
     auto_free char *text = NULL;
     size_t len;
-    return fs_read_own(f->path, RECORD_MAX_BYTES, &text, &len, NULL) == 0 && strcmp(text, f->text) == 0;
+    return fs_read_own(f->path, RECORD_MAX_BYTES, &text, &len, NULL) == 0 &&
+           strcmp(text, f->text) == 0;
 }
 
 static void record_run(struct job *job)

@@ -111,14 +111,20 @@ static void a_lost_database_ends_nothing(void)
     free(files);
 }
 
-/* The daemon makes one by itself, soon after its start. */
-static bool has_copy(void *arg)
+static char *list_copies(void)
 {
     char folder[128];
-    (void)arg;
     snprintf(folder, sizeof(folder), "%s/backups", h.state);
-    char *files = harness_list(folder);
-    bool has = files && strncmp(files, "banger-", 7) == 0;
+    return harness_list(folder);
+}
+
+/* The daemon makes one by itself, soon after its start; arg: those that there were before. */
+static bool has_new_copy(void *arg)
+{
+    char *files = list_copies();
+    /* While it is being made it has another name. */
+    bool has = files && strncmp(files, "banger-", 7) == 0 && strcmp(files, arg ? arg : "") != 0 &&
+               !strstr(files, "tmp");
     free(files);
     return has;
 }
@@ -130,7 +136,11 @@ static void a_copy_is_put_in_place(void)
     char later[STEPS_ID_BYTES], path[128];
     if (steps_create_vm(client, &h, &(struct steps_create){.name = "box"}, box, &error) < 0)
         harness_die(&h, "cannot begin: %s", error.message);
-    if (!CHECK(harness_until(has_copy, NULL, 30000)))
+    char *before = list_copies();
+    harness_crash(&h);
+    bool copied = CHECK(harness_until(has_new_copy, before, 30000));
+    free(before);
+    if (!copied)
         return;
     if (steps_create_vm(client, &h, &(struct steps_create){.name = "later"}, later, &error) < 0)
         harness_die(&h, "cannot go on: %s", error.message);

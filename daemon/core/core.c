@@ -23,6 +23,7 @@
 #include "daemon/core/supervise.h"
 #include "daemon/core/vm.h"
 #include "daemon/core/vm_ops.h"
+#include "daemon/store/store.h"
 #include "rpc/event/loop.h"
 
 int core_open(struct core *core, struct err *err)
@@ -37,8 +38,11 @@ int core_open(struct core *core, struct err *err)
     core->sessions = NULL;
     core->request_past = NULL;
     core->supervise = NULL;
-    if (host_settings_load(core, err) < 0)
+    store_hold(core->store);
+    if (host_settings_load(core, err) < 0) {
+        store_release(core->store);
         return -1;
+    }
     core->memory = memory_new(core);
     core->events = event_hub_new(core, err);
     core->access = core->events ? access_new(core, err) : NULL;
@@ -55,9 +59,11 @@ int core_open(struct core *core, struct err *err)
         core->request_past = request_past_new(core, err);
     if (core->request_past) {
         store_state_open(core);
+        store_release(core->store);
         return 0;
     }
     core_close(core);
+    store_release(core->store);
     return -1;
 }
 

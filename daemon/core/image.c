@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -17,7 +18,7 @@
 #include "rpc/event/worker.h"
 
 /* A file of an image or kernel is where the state folder is now, which may have been moved since
- * the row was written. */
+ * the row was written; one that is elsewhere, and not here, stays there. */
 static int image_place(const struct image_registry *r, const char *kind, const char *id,
                        char path[PATH_BYTES])
 {
@@ -30,7 +31,11 @@ static int image_place(const struct image_registry *r, const char *kind, const c
     if (!at)
         return 0;
     int n = snprintf(path, PATH_BYTES, "%s%s", r->core->config.state_dir, at);
-    return n > 0 && n < PATH_BYTES ? 0 : -1;
+    if (n <= 0 || n >= PATH_BYTES)
+        return -1;
+    if (access(path, F_OK) < 0 && access(was, F_OK) == 0)
+        memcpy(path, was, PATH_BYTES);
+    return 0;
 }
 
 static int image_load_each(void *arg, const struct image *image)

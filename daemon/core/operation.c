@@ -387,7 +387,8 @@ void operation_resume_all(struct core *core)
         struct operation_entry *op = container_of(l, struct operation_entry, link);
         if (op->phase != OPERATION_QUEUED)
             continue;
-        if (op->op.state == OP_RUNNING && op->kind->after_crash == OPERATION_GO_BACK) {
+        /* Also of one that had not begun: what it was to do lived in memory. */
+        if (op->resumed && !op->undoing && op->kind->after_crash == OPERATION_GO_BACK) {
             err_set(&op->step_err, ERR_UNAVAILABLE, "the daemon ended meanwhile; try again");
             op->phase = OPERATION_STEPPED;
             operation_schedule(op);
@@ -419,14 +420,16 @@ int operation_find_request(struct core *core, const struct request_meta *meta, c
     return 0;
 }
 
-static void operation_preempt(struct core *core, const char *resource)
+void operation_preempt(struct operation_entry *by)
 {
-    struct operation_queue *q = map_find(&core->operations->queues, resource);
+    struct operation_queue *q = map_find(&by->core->operations->queues, by->op.resource);
     if (!q)
         return;
     list_foreach(l, &q->ops)
     {
         struct operation_entry *op = container_of(l, struct operation_entry, queue_link);
+        if (op == by)
+            break;
         bool begun = op->phase != OPERATION_QUEUED && op->phase != OPERATION_RECORDING;
         op->aborted = true;
         operation_cancel(op);
@@ -465,8 +468,7 @@ struct operation_entry *operation_start(struct core *core, const struct operatio
     }
     row->state = OP_PENDING;
     row->created_ns = clock_real_ns();
-    if (what->preempt)
-        operation_preempt(core, row->resource);
+    op->preempts = what->preempt;
     if (operation_enter(engine, op) < 0) {
         err_set(err, ERR_LIMIT, "out of memory for an operation");
         operation_unref(op);
@@ -490,6 +492,10 @@ void operation_cancel(struct operation_entry *op)
         return;
     if (!op->op.cancel_asked) {
         op->op.cancel_asked = true;
+        /* One that may never come to the disk is not written by the way; operation_recorded does.
+         */
+        if (op->phase == OPERATION_RECORDING)
+            return;
         struct store_txn *txn = store_txn_new();
         store_put_operation(txn, &op->op);
         store_commit(op->core->store, txn, operation_cancel_noted, NULL);

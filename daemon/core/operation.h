@@ -76,6 +76,7 @@ struct operation_entry {
     bool over;      /* its last row is on disk, or never will be (!recorded: nothing ever was) */
     bool resumed;   /* it was begun by an earlier daemon */
     bool aborted;   /* pre-empted */
+    bool preempts;  /* ends what is before it in the queue, once it is recorded */
     bool begun;     /* its first step was journaled, by us or an earlier daemon */
     bool undoing;
     /* Set by run() while it can be told to stop early; cleared when the step is done. */

@@ -80,6 +80,8 @@ static void operation_recorded(void *arg, const struct err *err)
     } else if (op->core->operations) {
         op->recorded = true;
         op->phase = OPERATION_QUEUED;
+        if (op->preempts)
+            operation_preempt(op);
         if (op->op.cancel_asked) {
             list_remove(&op->queue_link);
             op->phase = OPERATION_READY;

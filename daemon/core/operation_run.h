@@ -36,6 +36,8 @@ void operation_turn(struct operation_entry *op);
 void operation_record(struct operation_entry *op);
 /* Called when it is over: next of its queue, oldest ended ones forgotten. */
 void operation_retire(struct operation_entry *op);
+/* It is recorded, and ends what is under way or waits before it. */
+void operation_preempt(struct operation_entry *by);
 /* Out of the registry: nobody finds it any more. */
 void operation_drop(struct operation_entry *op);
 /* Lets the first of the entry's queue begin. */

@@ -262,7 +262,8 @@ struct vm_entry *vm_find_id(struct core *core, const char *id)
 
 static bool vm_may_be_found(const struct vm_entry *e, const struct labels *scope)
 {
-    return e->committed && scope_has_vm(scope, &e->vm);
+    const struct vm *shown = vm_shown(e);
+    return shown && scope_has_vm(scope, shown);
 }
 
 static struct vm_entry *vm_find_prefix(struct core *core, const struct labels *scope,

@@ -40,6 +40,7 @@ struct vm_entry {
     bool committed;              /* some version of the record is on disk: it may be seen */
     struct vm *shown;            /* that version, while a newer one is on its way; else NULL */
     uint32_t n_unwritten;        /* versions on their way */
+    bool edited;                 /* changed since the latest of them */
     bool removed;
 
     bool machine_live;             /* started or adopted, and not seen to end */

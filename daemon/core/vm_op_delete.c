@@ -118,12 +118,19 @@ struct vm_entry *vm_prune_next(struct core *core, const struct labels *selector,
 }
 
 static void vm_prune_on(struct vm_prune *p);
+static void vm_prune_end(struct vm_prune *p, const struct err *why);
 
 static void vm_prune_changed(void *arg, struct operation_entry *deletion)
 {
     struct vm_prune *p = arg;
     if (!deletion->over)
         return;
+    if (!deletion->recorded) { /* the store refuses: so it would all the others */
+        struct err err = deletion->err;
+        operation_unwatch(&p->watch);
+        vm_prune_end(p, &err);
+        return;
+    }
     if (deletion->op.state == OP_SUCCEEDED)
         p->deleted++;
     else

@@ -108,8 +108,11 @@ static void vm_journal_starting(struct operation_entry *op, struct store_txn *tx
     struct vm_entry *e = vm_run_find(op);
     if (!e)
         return;
-    vm_want(op, e);
+    bool wanted = vm_want(op, e);
+    bool there = e->vm.runtime.state == VM_STARTING;
     vm_set_state(e, VM_STARTING, NULL, NULL, txn);
+    if (wanted && there)
+        vm_save(e, txn); /* the setter had nothing to write */
 }
 
 static void vm_launch_run(struct operation_entry *op)

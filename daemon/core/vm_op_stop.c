@@ -35,7 +35,9 @@ static void vm_journal_stopping(struct operation_entry *op, struct store_txn *tx
     if (was_wanted)
         vm_edit(e);
     e->vm.wanted = VM_WANTED_STOPPED;
-    if (!vm_is_down(e) && e->vm.runtime.state != VM_DELETING) {
+    bool moves =
+        !vm_is_down(e) && e->vm.runtime.state != VM_DELETING && e->vm.runtime.state != VM_STOPPING;
+    if (moves) {
         vm_set_state(e, VM_STOPPING, NULL, NULL, txn);
     } else if (was_wanted) {
         vm_save(e, txn);

@@ -14,6 +14,7 @@ const struct vm *vm_shown(const struct vm_entry *e)
 
 void vm_edit(struct vm_entry *e)
 {
+    e->edited = true;
     if (!e->committed || e->shown)
         return;
     e->shown = malloc(sizeof(*e->shown));
@@ -36,7 +37,7 @@ static void vm_written(void *arg, const struct err *err)
     e->n_unwritten--;
     if (!err) {
         e->committed = true;
-        if (e->n_unwritten == 0) {
+        if (e->n_unwritten == 0 && !e->edited) {
             free(e->shown);
             e->shown = NULL;
         } else if (e->shown || (e->shown = malloc(sizeof(*e->shown)))) {
@@ -59,6 +60,7 @@ void vm_save(struct vm_entry *e, struct store_txn *txn)
         return;
     struct vm_version *v = malloc(sizeof(*v));
     struct store_txn *own = txn ? NULL : store_txn_new();
+    e->edited = false;
     e->vm.updated_ns = clock_real_ns();
     store_put_vm(txn ? txn : own, &e->vm);
     if (v) {

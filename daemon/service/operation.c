@@ -13,6 +13,7 @@
 #include "daemon/service/page.h"
 #include "daemon/service/request.h"
 #include "daemon/service/view.h"
+#include "daemon/store/store.h"
 
 /* One call that waits on one operation: for its first row, for its end, or for every change. */
 struct waiting {
@@ -165,15 +166,40 @@ static void handle_wait(void *self, struct rpc_call *call,
         wait_for(call, op, UNTIL_OVER);
 }
 
+struct cancelling {
+    struct core *core;
+    struct rpc_call *call; /* referenced, as the operation */
+    struct operation_entry *op;
+};
+
+/* Commits come in order: that it was asked for is on disk. */
+static void cancel_written(void *arg, const struct err *err)
+{
+    struct cancelling *c = arg;
+    if (err)
+        rpc_call_finish(c->call, err);
+    else if (c->core->operations)
+        reply_view(c->call, c->op);
+    operation_unref(c->op);
+    rpc_call_unref(c->call);
+    free(c);
+}
+
 static void handle_cancel(void *self, struct rpc_call *call,
                           const Banger__V1__CancelOperationRequest *request)
 {
     struct operation_entry *op = request_find_operation(self, call, request->operation);
     if (!op)
         return;
+    struct cancelling *c = malloc(sizeof(*c));
+    if (!c) {
+        service_out_of_memory(call);
+        return;
+    }
+    *c = (struct cancelling){self, rpc_call_ref(call), operation_ref(op)};
     audit_note_operation(call, op);
     operation_cancel(op);
-    reply_view(call, op);
+    store_commit(c->core->store, store_txn_new(), cancel_written, c);
 }
 
 /* Latest first: the page begins with what is older than the token's operation. */

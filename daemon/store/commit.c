@@ -169,10 +169,14 @@ static void give_up_proposals(struct store *s)
     }
 }
 
+/* Those that are refused meanwhile, by who is told here, have a turn of their own. */
 static void tell_refused(void *arg)
 {
     struct store *s = arg;
-    for (struct list *at; (at = list_first(&s->refused));) {
+    struct list now;
+    list_init(&now);
+    move_all(&s->refused, &now);
+    for (struct list *at; (at = list_first(&now));) {
         struct store_txn *txn = container_of(at, struct store_txn, link);
         struct err err = txn->err;
         list_remove(at);
@@ -192,13 +196,13 @@ static void put_back(struct store *s)
 {
     move_all(&s->waiting, &s->batch);
     move_all(&s->batch, &s->waiting);
+    int64_t pause_ms = s->health.state == STORE_RETRYING ? s->retry_ms : RETRY_FIRST_MS;
+    if (!s->closing) /* before anybody hears of it, and commits */
+        timer_start(&s->retry, pause_ms);
     set_state(s, STORE_RETRYING, &s->trouble);
     s->health.tries++;
-    give_up_proposals(s);
-    int64_t pause_ms = s->retry_ms;
     s->retry_ms = pause_ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : pause_ms * 2;
-    if (!s->closing)
-        timer_start(&s->retry, pause_ms);
+    give_up_proposals(s);
 }
 
 static void tell(struct store *s, struct store_txn *txn)
@@ -242,7 +246,7 @@ static void finish_batch(struct job *job)
 static void start_batch(struct store *s)
 {
     bool wanted = !list_empty(&s->waiting) || s->health.state == STORE_RETRYING;
-    if (s->running || !wanted || !s->worker || s->health.state == STORE_BROKEN)
+    if (s->running || s->held || !wanted || !s->worker || s->health.state == STORE_BROKEN)
         return;
     move_all(&s->waiting, &s->batch);
     s->running = true;
@@ -276,6 +280,17 @@ void store_propose(struct store *store, struct store_txn *txn,
                    void (*done)(void *arg, const struct err *err), void *arg)
 {
     enter(store, txn, true, done, arg);
+}
+
+void store_hold(struct store *store)
+{
+    store->held = true;
+}
+
+void store_release(struct store *store)
+{
+    store->held = false;
+    start_batch(store);
 }
 
 const struct store_health *store_health(const struct store *store)
@@ -351,16 +366,20 @@ void store_queue_close(struct store *s)
             poll(NULL, 0, RETRY_FIRST_MS);
     }
     size_t lost = 0;
-    for (struct list *at; lost < 100000 && (at = list_first(&s->waiting)); lost++) {
-        struct store_txn *txn = container_of(at, struct store_txn, link);
-        if (store_check_writable(s, &txn->err) == 0)
-            err_set(&txn->err, ERR_UNAVAILABLE, "the daemon ends");
-        list_remove(at);
-        list_add_tail(&s->refused, at);
+    /* Who is told commits more, but not without end. */
+    for (int round = 0; round < 64 && !(list_empty(&s->waiting) && list_empty(&s->refused));
+         round++) {
+        for (struct list *at; (at = list_first(&s->waiting)); lost++) {
+            struct store_txn *txn = container_of(at, struct store_txn, link);
+            if (store_check_writable(s, &txn->err) == 0)
+                err_set(&txn->err, ERR_UNAVAILABLE, "the daemon ends");
+            list_remove(at);
+            list_add_tail(&s->refused, at);
+        }
+        tell_refused(s);
     }
     if (lost > 0)
         log_error("store", "%zu transactions could not be written before the end", lost);
-    tell_refused(s);
     timer_done(&s->turn);
     timer_done(&s->retry);
 }

@@ -136,6 +136,8 @@ void store_close(struct store *s)
 static int load(struct store *s, const struct table *t, const char *tail, int64_t bound, void *row,
                 size_t row_bytes, int (*each)(void *ctx), void *ctx, struct err *err)
 {
+    if (s->running)
+        return err_set(err, ERR_INTERNAL, "%s is loaded while a commit has the database", t->name);
     sqlite3_stmt *stmt = table_prepare_select(s->db, t, tail, err);
     if (!stmt)
         return -1;

@@ -72,7 +72,12 @@ uint64_t store_last_seq(const struct store *store);
 /* Random word made with the database: the epoch of its events. */
 const char *store_epoch(const struct store *store);
 
-/* Start-up only, blocking: every row in order of creation. A callback returns 0, or -1 to stop. The
+/* Between them commits wait: what loads rows has the database to itself. Nothing may be committed
+ * before the hold. */
+void store_hold(struct store *store);
+void store_release(struct store *store);
+
+/* Start-up only, blocking, while the store is held: every row in order of creation. A callback returns 0, or -1 to stop. The
  * struct is borrowed for the callback. */
 int store_load_vms(struct store *store, int (*each)(void *arg, const struct vm *vm), void *arg,
                    struct err *err);

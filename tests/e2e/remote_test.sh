@@ -220,7 +220,7 @@ closed "ca.pem holds no certificate"
 rm "$top/s/pki/ca.pem"
 closed "ca.pem: No such file"
 mkdir "$top/s/pki/ca.pem"
-closed "ca.pem: Is a directory"
+closed "ca.pem is no plain file"
 rm -r "$top/s/pki"
 cp -r "$top/pki" "$top/s/pki"
 refused on_host "is no address" "$daemon" --listen nowhere

@@ -40,8 +40,8 @@ static int run_banger(char out[OUT_BYTES], const char *words)
     char line[1024];
     snprintf(line, sizeof(line),
              "env -u BANGER_SOCKET BANGER_STATE_DIR=%s BANGER_RUNTIME_DIR=%s/newly-made "
-             "BANGER_CONFIG_DIR=%s/c BANGER_DAEMON=%s BANGER_DRIVER=sim BANGER_CONFIG=/dev/null "
-             "BANGER_AGENT=%s %s %s 2>&1",
+             "BANGER_CONFIG_DIR=%s/c BANGER_DAEMON='%s' BANGER_DRIVER=sim BANGER_CONFIG=/dev/null "
+             "BANGER_AGENT='%s' '%s' %s 2>&1",
              h.state, h.dir, h.dir, harness_daemon_path(), BANGER_TEST_SIM_AGENT_FILE,
              BANGER_TEST_CLI_FILE, words);
     fflush(stdout);

@@ -65,8 +65,8 @@ static const struct subject subjects[] = {
      false},
     {"vm.delete", SUBJECT_VM, STEPS_DELETE, VM_STATE(RUNNING), {STEPS_GONE, STEPS_GONE}, true},
     {"vm.prune", SUBJECT_PRUNE, 0, VM_STATE(STOPPED), {STEPS_GONE, STEPS_GONE}, false},
-    {"image.import", SUBJECT_IMPORT_IMAGE, 0, STEPS_GONE, {STEPS_GONE, STEPS_GONE}, false},
     {"kernel.import", SUBJECT_IMPORT_KERNEL, 0, STEPS_GONE, {STEPS_GONE, STEPS_GONE}, false},
+    {"image.import", SUBJECT_IMPORT_IMAGE, 0, STEPS_GONE, {STEPS_GONE, STEPS_GONE}, false},
     {"image.build", SUBJECT_NETWORK, 0, STEPS_GONE, {STEPS_GONE, STEPS_GONE}, false},
     {"kernel.pull", SUBJECT_NETWORK, 0, STEPS_GONE, {STEPS_GONE, STEPS_GONE}, false},
 };
@@ -116,8 +116,9 @@ bool subject_is_possible(const struct subjects *s, const struct subject *subject
     const char *why = NULL;
     if (subject->what == SUBJECT_NETWORK)
         why = "a case of it downloads a distribution; its last commit is image.import's";
-    else if (subject->what == SUBJECT_IMPORT_KERNEL && !getenv("BANGER_TEST_ASSETS"))
-        why = "BANGER_TEST_ASSETS names no kernel";
+    else if ((subject->what == SUBJECT_IMPORT_KERNEL || subject->what == SUBJECT_IMPORT_IMAGE) &&
+             !getenv("BANGER_TEST_ASSETS"))
+        why = "it needs a kernel, and BANGER_TEST_ASSETS names none";
     if (why)
         printf("     %s is left out: %s\n", subject->kind, why);
     return !why;

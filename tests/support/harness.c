@@ -136,7 +136,6 @@ static void start_guard(struct harness *h)
 
 static char no_config[] = "BANGER_CONFIG=/dev/null";
 /* A callback of the daemon's loop that blocks fails the test; see harness_close. */
-enum { LOOP_LIMIT_MS = 20 };
 static char loop_limit[] = "BANGER_LOOP_LIMIT_MS=20";
 
 static void fill_environment(char **out, const char *const *env, char *asan, size_t asan_size)
@@ -313,25 +312,22 @@ void harness_open(struct harness *h, const char *driver)
         harness_import_assets(h);
 }
 
-/* What rpc/event/loop_turn.c says of a callback that held up all others. On a machine with more to
- * do than it has CPUs a lock's holder may be kept from it for as many turns: that is no fault. */
+enum { LOOP_ASLEEP_MS = 250 }; /* what blocks for so long is no lock's holder that was preempted */
+
+/* What rpc/event/loop_turn.c says of callbacks that held up all others (20 ms): told, and a failure
+ * where one slept as no busy machine explains it. */
 static bool loop_was_held_up(const struct harness *h)
 {
     char line[1024];
     bool found = false;
-    double load = 0;
-    getloadavg(&load, 1);
-    double excuse = load / (double)sysconf(_SC_NPROCESSORS_ONLN);
     FILE *log = fopen(h->log, "re");
     while (log && fgets(line, sizeof(line), log)) {
         const char *at = strstr(line, "subject=\"loop\" msg=\"a turn took");
         int took, asleep;
         if (!at || sscanf(at, "subject=\"loop\" msg=\"a turn took %d ms: %d", &took, &asleep) != 2)
             continue;
-        bool excused = excuse > 1 && asleep < LOOP_LIMIT_MS * excuse;
-        fprintf(stderr, "the daemon's loop was held up%s: %s", excused ? " (a busy machine)" : "",
-                line);
-        found |= !excused;
+        fprintf(stderr, "the daemon's loop was held up: %s", line);
+        found |= asleep >= LOOP_ASLEEP_MS;
     }
     if (log)
         fclose(log);

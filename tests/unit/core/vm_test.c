@@ -110,6 +110,27 @@ static void test_references(void)
     close_core();
 }
 
+/* What is changed while an older version is on its way to the disk is not shown with that. */
+static void test_shown_is_what_is_on_disk(void)
+{
+    open_fresh();
+    struct vm_entry *e = add("aaaa000000000001", "box");
+    struct store_txn *txn = store_txn_new();
+    vm_edit(e);
+    e->vm.generation = 7;
+    vm_save(e, txn);
+    CHECK_INT(vm_shown(e)->generation, 0);
+    vm_edit(e);
+    e->vm.generation = 8;
+    commit_now(core.loop, core.store, txn);
+    CHECK_INT(vm_shown(e)->generation, 7);
+    txn = store_txn_new();
+    vm_save(e, txn);
+    commit_now(core.loop, core.store, txn);
+    CHECK_INT(vm_shown(e)->generation, 8);
+    close_core();
+}
+
 static void test_states(void)
 {
     open_fresh();
@@ -507,6 +528,7 @@ int main(void)
         return 1;
     log_set_level(LOG_LEVEL_ERROR);
     RUN(test_references);
+    RUN(test_shown_is_what_is_on_disk);
     RUN(test_states);
     RUN(test_order_is_that_of_creation_times);
     RUN(test_spec);

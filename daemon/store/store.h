@@ -77,8 +77,8 @@ const char *store_epoch(const struct store *store);
 void store_hold(struct store *store);
 void store_release(struct store *store);
 
-/* Start-up only, blocking, while the store is held: every row in order of creation. A callback returns 0, or -1 to stop. The
- * struct is borrowed for the callback. */
+/* Start-up only, blocking, while the store is held: every row in order of creation. A callback
+ * returns 0, or -1 to stop. The struct is borrowed for the callback. */
 int store_load_vms(struct store *store, int (*each)(void *arg, const struct vm *vm), void *arg,
                    struct err *err);
 int store_load_sessions(struct store *store, int (*each)(void *arg, const struct session *s),

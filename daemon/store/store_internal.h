@@ -23,7 +23,7 @@ struct store {
     struct list refused; /* whose done() comes in the next turn */
     struct job job;
     bool running; /* job is with the worker */
-    bool held; /* nothing goes to the worker: rows are being loaded */
+    bool held;    /* nothing goes to the worker: rows are being loaded */
     bool closing;
     struct timer turn; /* tells the refused */
     struct timer retry;

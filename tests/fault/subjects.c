@@ -177,7 +177,11 @@ static Banger__V1__Operation *begin_kernel(const struct subjects *s, struct bang
         harness_die(s->h, "no kernel in %s", path);
     Banger__V1__ImportKernelRequest request = BANGER__V1__IMPORT_KERNEL_REQUEST__INIT;
     request.request_id = TEXT(request_id);
+    char modules[512];
     request.kernel_path = TEXT(vmlinux);
+    snprintf(modules, sizeof(modules), "%.*s/modules", (int)(strrchr(vmlinux, '/') - vmlinux),
+             vmlinux);
+    request.modules_path = modules;
     Banger__V1__Operation *op = banger_import_kernel(client, &request, NULL, error);
     json_decref(all);
     return op;

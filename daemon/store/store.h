@@ -32,7 +32,8 @@ struct store *store_open(struct loop *loop, const char *path, struct err *err);
  * ERR_UNAVAILABLE. */
 void store_close(struct store *store);
 
-/* Makes a copy now; the store makes one an hour by itself (backup.h). done comes once, later. */
+/* Makes a copy now; the store makes one an hour by itself (backup.h). done comes exactly
+ * once, also where the store closes first; ERR_UNAVAILABLE while another is under way. */
 void store_backup_now(struct store *store, void (*done)(void *arg, const struct err *err),
                       void *arg);
 /* Name of the newest copy, "" without one; err: why the last try failed, if it did. */
@@ -77,8 +78,8 @@ const char *store_epoch(const struct store *store);
 void store_hold(struct store *store);
 void store_release(struct store *store);
 
-/* Start-up only, blocking, while the store is held: every row in order of creation. A callback returns 0, or -1 to stop. The
- * struct is borrowed for the callback. */
+/* Start-up only, blocking, while the store is held: every row in order of creation. A callback
+ * returns 0, or -1 to stop. The struct is borrowed for the callback. */
 int store_load_vms(struct store *store, int (*each)(void *arg, const struct vm *vm), void *arg,
                    struct err *err);
 int store_load_sessions(struct store *store, int (*each)(void *arg, const struct session *s),

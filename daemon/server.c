@@ -292,10 +292,12 @@ void daemon_free(struct daemon *d)
     reload_free(d->reload);
     keeper_free(d->keeper);
     rpc_server_free(core->rpc_server);
-    workers_close(core->slow); /* what jobs bring back finds the core still there */
-    workers_close(core->quick);
+    workers_stop(core->slow); /* what jobs bring back finds the core still there */
+    workers_stop(core->quick);
     core_close(core);
     store_close(core->store);
+    workers_free(core->slow); /* the store's last answers may have come to submit, in vain */
+    workers_free(core->quick);
     loop_free(core->loop);
     state_dir_close(&d->state);
     config_done(&d->config);

@@ -26,6 +26,7 @@ enum {
                        now needs a moment to let go */
     IDENTITY_BYTES_MAX = 256,
     PATH_MAX_BYTES = PATHS_BYTES + 16,
+    REFUSED_MAX = 5, /* looks in a row */
 };
 
 static void path_in(const struct state_dir *s, const char *name, char out[PATH_MAX_BYTES])
@@ -209,7 +210,9 @@ static int lock_again(struct state_dir *s, const char *path, struct err *err)
     if (fd < 0)
         return -1;
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return err_set(err, ERR_EXISTS, "another bangerd has locked %s", path);
+        return errno == EWOULDBLOCK
+                   ? err_set(err, ERR_EXISTS, "another bangerd has locked %s", path)
+                   : err_sys(err, errno, "cannot lock %s", path);
     if (write_note(s, fd, err) < 0)
         return -1;
     close(s->lock_fd);
@@ -224,11 +227,17 @@ int state_dir_look(struct state_dir *s, struct err *err)
     if (!is_same(s->path, s->dir_fd))
         return say_moved(s, err);
     path_in(s, "lock", path);
-    if (is_same(path, s->lock_fd))
+    if (is_same(path, s->lock_fd)) {
+        s->refused = 0;
         return 0;
+    }
     struct err why = ERR_INIT;
-    if (lock_again(s, path, &why) == 0)
+    if (lock_again(s, path, &why) == 0) {
+        s->refused = 0;
         return 0;
+    }
+    if (why.code == ERR_EXISTS && ++s->refused < REFUSED_MAX)
+        return 0; /* a client that asks who we are, perhaps; the folder's lock holds */
     if (why.code != ERR_EXISTS) { /* a folder in its place, a full disk: the folder's lock holds */
         log_err(LOG_LEVEL_WARN, "bangerd", &why, "the lock file is gone");
         return 0;

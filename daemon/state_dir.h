@@ -19,6 +19,7 @@ struct state_dir {
     char path[PATHS_BYTES];
     int dir_fd, lock_fd; /* -1: none */
     struct holder note;  /* of ourselves, as the lock file has it */
+    int refused;         /* looks in a row that found the new lock file locked by another */
 };
 
 /* Makes the folder where it is missing, gives it its identity, and takes the lock: waits up to
@@ -30,7 +31,8 @@ int state_dir_open(struct state_dir *s, const struct paths *paths, const char *v
 int state_dir_tell(struct state_dir *s, const char *phase, const char *socket, struct err *err);
 /* Looks after it: a lock file that is gone or another is made and locked again. -1: it is no longer
  * ours, and err says why: ERR_NOT_FOUND where the folder was moved or deleted, ERR_EXISTS where
- * another holds its lock file. */
+ * another holds its lock file at several looks in a row: whoever asks who we are has it for a
+ * moment. */
 int state_dir_look(struct state_dir *s, struct err *err);
 /* Gives the lock back. Harmless on a zeroed one whose fds are -1. */
 void state_dir_close(struct state_dir *s);

@@ -1,4 +1,5 @@
-/* Records in folders; see record.h. One job at a time takes all that waits. */
+/* Records in folders; see record.h. One job at a time takes a few of those that wait: they are
+ * small files, on the pool of what is short. */
 #include "daemon/core/record.h"
 
 #include <stdbool.h>
@@ -17,6 +18,8 @@
 #include "daemon/store/record.h"
 #include "daemon/store/store.h"
 #include "rpc/event/worker.h"
+
+enum { RECORDS_AT_ONCE = 16 };
 
 struct record_file {
     struct list link;
@@ -79,13 +82,13 @@ static void record_start(struct record_keeper *k)
 {
     if (k->running || list_empty(&k->waiting))
         return;
-    list_foreach(l, &k->waiting)
-    {
+    struct list *l;
+    for (int i = 0; i < RECORDS_AT_ONCE && (l = list_first(&k->waiting)); i++) {
         list_remove(l);
         list_add_tail(&k->taken, l);
     }
     k->job = (struct job){.run = record_run, .done = record_done};
-    k->running = workers_submit(k->core->slow, &k->job, NULL) == 0;
+    k->running = workers_submit(k->core->quick, &k->job, NULL) == 0;
     if (!k->running)
         record_free_all(&k->taken); /* the daemon ends: the next one looks */
 }

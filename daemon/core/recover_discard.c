@@ -76,7 +76,7 @@ static void discard_less(struct recovery *r)
     struct err err = ERR_INIT;
     if (--r->ends_left > 0)
         return;
-    r->job = (struct job){.run = discard_run, .done = discard_done};
+    r->job = (struct job){.run = discard_run, .done = discard_done, .frees = true};
     if (workers_submit(r->core->slow, &r->job, &err) == 0)
         return;
     for (size_t i = 0; i < r->n; i++)
@@ -95,18 +95,17 @@ static void discard_ended(void *arg, const struct err *err)
     discard_less(p->of);
 }
 
-/* Whether something that stays is on it: a row, or an unlisted thing that is not meant. */
+/* Whether something that stays is on it: a row, or an unlisted thing that is not meant. What has
+ * been set aside is removed now, so there those set aside count as well. */
 static bool discard_is_needed(const struct recovery *r, const struct unlisted *u,
                               const struct unlisted_scan *rows)
 {
-    if (u->aside)
-        return false;
-    if (name_set_has(&rows->wanted, unlisted_kind_name(u->kind), u->id))
+    if (!u->aside && name_set_has(&rows->wanted, unlisted_kind_name(u->kind), u->id))
         return true;
     for (const struct unlisted *other = NULL; (other = recover_next(r->core, other));) {
         bool on_it = (u->kind == UNLISTED_IMAGE && strcmp(other->image_id, u->id) == 0) ||
                      (u->kind == UNLISTED_KERNEL && strcmp(other->kernel_id, u->id) == 0);
-        bool stays = !other->aside;
+        bool stays = u->aside || !other->aside;
         for (size_t i = 0; i < r->n && stays; i++)
             stays = r->parts[i].unlisted != other;
         if (on_it && stays)

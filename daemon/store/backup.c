@@ -26,6 +26,7 @@ enum {
     FIRST_MS = 2000, /* after the start, which has better to do */
     EVERY_MS = 3600 * 1000,
     FREE_MIN_BYTES = 64 << 20, /* stay, beside the copy */
+    FREE_ONCE_BYTES = 4 << 20, /* the same where no copy means no start */
 };
 
 /* A copy under way. */
@@ -123,18 +124,22 @@ static int pragma_number(sqlite3 *db, const char *sql, int64_t *number)
 }
 
 /* What needs room says so before it starts. */
-static int copy_check_room(sqlite3 *db, const char *path, struct err *err)
+static int copy_check_room(sqlite3 *db, const char *path, uint64_t beside, struct err *err)
 {
     int64_t pages = 0, page_bytes = 0;
     struct statvfs fs;
     if (statvfs(path, &fs) < 0 || pragma_number(db, "PRAGMA page_count", &pages) < 0 ||
         pragma_number(db, "PRAGMA page_size", &page_bytes) < 0)
         return 0;
-    uint64_t want = (uint64_t)pages * (uint64_t)page_bytes + FREE_MIN_BYTES;
+    uint64_t want = (uint64_t)pages * (uint64_t)page_bytes + beside;
     if ((uint64_t)fs.f_bavail * fs.f_frsize >= want)
         return 0;
-    return err_set(err, ERR_LIMIT, "no copy of the database is made: it needs %llu MiB free",
-                   (unsigned long long)(want >> 20));
+    char folder[700];
+    backup_path(path, NULL, folder, sizeof(folder));
+    return err_set(err, ERR_LIMIT,
+                   "no copy of the database is made: it needs %llu MiB free on the disk of %s; "
+                   "old copies there can be removed",
+                   (unsigned long long)((want + (1 << 20) - 1) >> 20), folder);
 }
 
 /* The latest of each kind and epoch are kept: an empty database that was begun by mistake does not
@@ -172,7 +177,7 @@ int backup_before_migration(sqlite3 *db, const char *path, int version, struct e
     backup_time(when);
     snprintf(c.name, sizeof(c.name), "banger-%s-v%d-%s-before.db", when, version,
              id_is_valid(epoch) ? epoch : "none");
-    int rc = copy_check_room(db, path, err);
+    int rc = copy_check_room(db, path, FREE_ONCE_BYTES, err);
     if (rc == 0)
         rc = copy_open(&c, db, path, err);
     if (rc == 0)
@@ -232,7 +237,7 @@ static void step_run(struct job *job)
     struct backup *b = container_of(job, struct backup, job);
     int rc = 0;
     if (!b->copy.to)
-        rc = copy_check_room(b->db, b->path, &b->err) < 0 ||
+        rc = copy_check_room(b->db, b->path, FREE_MIN_BYTES, &b->err) < 0 ||
                      copy_open(&b->copy, b->db, b->path, &b->err) < 0
                  ? -1
                  : 0;
@@ -290,6 +295,13 @@ void backup_changed(struct backup *b)
 
 void backup_now(struct backup *b, void (*done)(void *arg, const struct err *err), void *arg)
 {
+    struct err busy = ERR_INIT;
+    if (b->running || b->closing || b->copy.to) {
+        err_set(&busy, ERR_UNAVAILABLE, "%s",
+                b->closing ? "the daemon ends" : "a copy of the database is being made already");
+        done(arg, &busy);
+        return;
+    }
     b->done = done;
     b->arg = arg;
     backup_start(b);

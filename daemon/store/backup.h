@@ -30,8 +30,8 @@ struct backup *backup_new(struct loop *loop, struct workers *worker, sqlite3 *db
 void backup_free(struct backup *b);
 /* The loop: something has been committed. */
 void backup_changed(struct backup *b);
-/* The loop: makes one now whatever the clock says; done comes once, later. Not while
- * another is under way. */
+/* The loop: makes one now whatever the clock says. done comes exactly once, also where the store
+ * closes first; with ERR_UNAVAILABLE, from inside the call, while another is under way. */
 void backup_now(struct backup *b, void (*done)(void *arg, const struct err *err), void *arg);
 
 /* Name of the newest copy, "" without one; err: why the last try failed, if it did. */

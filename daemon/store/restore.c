@@ -2,8 +2,10 @@
  * there stays, under a name of its own, in the folder of the copies. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -48,18 +50,47 @@ static int begin_new_epoch(const char *file, struct err *err)
     return rc;
 }
 
-static int put_away(const char *path, const char *when, struct err *err)
+/* The database goes last: as long as it is in its place nothing is lost. */
+enum { PARTS = 3 };
+static const char *const parts[PARTS] = {"-wal", "-shm", ""};
+
+struct part_move {
+    char from[700], to[700];
+    bool moved;
+};
+
+static void put_back(const struct part_move moves[PARTS])
 {
-    static const char *const parts[] = {"", "-wal", "-shm"};
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        char from[700], to[700], name[BACKUP_NAME_BYTES];
-        snprintf(from, sizeof(from), "%.600s%s", path, parts[i]);
+    for (size_t i = PARTS; i-- > 0;)
+        if (moves[i].moved && rename(moves[i].to, moves[i].from) < 0)
+            log_warn("store", "%s is now %s, and has to be moved back: %s", moves[i].from,
+                     moves[i].to, strerror(errno));
+}
+
+/* All of it, or nothing. */
+static int put_away(const char *path, const char *when, struct part_move moves[PARTS],
+                    struct err *err)
+{
+    struct stat there;
+    for (size_t i = 0; i < PARTS; i++) {
+        struct part_move *m = &moves[i];
+        char name[BACKUP_NAME_BYTES];
+        m->moved = false;
+        snprintf(m->from, sizeof(m->from), "%.600s%s", path, parts[i]);
         snprintf(name, sizeof(name), "replaced-%s.db%s", when, parts[i]);
-        backup_path(path, name, to, sizeof(to));
-        if (access(to, F_OK) == 0)
-            return err_set(err, ERR_EXISTS, "%s is there already; try again in a second", to);
-        if (rename(from, to) < 0 && errno != ENOENT)
-            return err_sys(err, errno, "cannot put %s away", from);
+        backup_path(path, name, m->to, sizeof(m->to));
+    }
+    for (size_t i = 0; i < PARTS; i++)
+        if (lstat(moves[i].to, &there) == 0)
+            return err_set(err, ERR_EXISTS, "%s is there already; try again in a second",
+                           moves[i].to);
+    for (size_t i = 0; i < PARTS; i++) {
+        moves[i].moved = rename(moves[i].from, moves[i].to) == 0;
+        if (!moves[i].moved && errno != ENOENT) {
+            err_sys(err, errno, "cannot put %s away as %s", moves[i].from, moves[i].to);
+            put_back(moves);
+            return -1;
+        }
     }
     return 0;
 }
@@ -76,6 +107,7 @@ static int explain_unknown(const char *path, const char *name, struct err *err)
 
 int store_restore(const char *path, const char *name, struct err *err)
 {
+    struct part_move moves[PARTS];
     char from[700], temp[700], when[24], newest[BACKUP_NAME_BYTES];
     int version;
     if (strcmp(name, "newest") == 0 && backup_find_good(path, newest))
@@ -92,12 +124,16 @@ int store_restore(const char *path, const char *name, struct err *err)
     snprintf(temp, sizeof(temp), "%.600s.restored", path);
     unlink(temp);
     if (copy_file(from, temp, err) < 0 || begin_new_epoch(temp, err) < 0 ||
-        put_away(path, when, err) < 0) {
+        put_away(path, when, moves, err) < 0) {
         unlink(temp);
         return -1;
     }
-    if (rename(temp, path) < 0)
-        return err_sys(err, errno, "cannot put %s in place", path);
+    if (rename(temp, path) < 0) {
+        err_sys(err, errno, "cannot put %s in place", path);
+        put_back(moves);
+        unlink(temp);
+        return -1;
+    }
     log_warn("store", "%s is in place; the database before it is kept as backups/replaced-%s.db",
              name, when);
     return backup_sync_folder(path, err);

@@ -121,11 +121,13 @@ void store_close(struct store *s)
 {
     if (!s)
         return;
+    struct workers *worker = s->worker;
     s->closing = true;
-    workers_close(s->worker);
+    workers_stop(worker);
     s->worker = NULL;
     store_queue_close(s);
     backup_free(s->backup);
+    workers_free(worker); /* a done() of the queue may have asked for a copy, in vain */
     statements_done(&s->statements);
     sqlite3_close(s->db);
     free(s);

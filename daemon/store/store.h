@@ -32,7 +32,8 @@ struct store *store_open(struct loop *loop, const char *path, struct err *err);
  * ERR_UNAVAILABLE. */
 void store_close(struct store *store);
 
-/* Makes a copy now; the store makes one an hour by itself (backup.h). done comes once, later. */
+/* Makes a copy now; the store makes one an hour by itself (backup.h). done comes exactly
+ * once, also where the store closes first; ERR_UNAVAILABLE while another is under way. */
 void store_backup_now(struct store *store, void (*done)(void *arg, const struct err *err),
                       void *arg);
 /* Name of the newest copy, "" without one; err: why the last try failed, if it did. */

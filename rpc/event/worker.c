@@ -241,18 +241,26 @@ void workers_hurry(struct workers *w, struct job *job)
     pthread_mutex_unlock(&w->lock);
 }
 
-void workers_close(struct workers *w)
+void workers_stop(struct workers *w)
 {
     if (!w)
         return;
-    assert(!w->in_done && "workers_close from inside done()");
+    assert(!w->in_done && "workers_stop from inside done()");
     pthread_mutex_lock(&w->lock);
     w->closing = true;
     pthread_cond_broadcast(&w->wake);
     pthread_mutex_unlock(&w->lock);
     for (size_t i = 0; i < w->n_threads; i++)
         pthread_join(w->threads[i], NULL);
+    w->n_threads = 0;
     workers_deliver(w);
+}
+
+void workers_free(struct workers *w)
+{
+    if (!w)
+        return;
+    assert(w->n_threads == 0 && "workers_free before workers_stop");
     watch_done(&w->watch);
     if (w->done_fd >= 0)
         close(w->done_fd);
@@ -260,4 +268,10 @@ void workers_close(struct workers *w)
     pthread_mutex_destroy(&w->lock);
     free(w->threads);
     free(w);
+}
+
+void workers_close(struct workers *w)
+{
+    workers_stop(w);
+    workers_free(w);
 }

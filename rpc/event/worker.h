@@ -36,7 +36,12 @@ int workers_submit(struct workers *w, struct job *job, struct err *err);
  * must have the job. */
 void workers_hurry(struct workers *w, struct job *job);
 /* Runs what is queued to its end, joins the threads, calls what done() is outstanding (from inside
- * this call: the only exception), frees. NULL is fine. */
+ * this call: the only exception). The pool stays and refuses what comes later, so that a done() of
+ * another pool or of the store may still submit. NULL is fine, and so is a second time. */
+void workers_stop(struct workers *w);
+/* After workers_stop, when nobody is left who could submit. NULL is fine. */
+void workers_free(struct workers *w);
+/* Both, for a pool that only its owner submits to. NULL is fine. */
 void workers_close(struct workers *w);
 
 #endif

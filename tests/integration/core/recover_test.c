@@ -389,6 +389,14 @@ static void test_what_is_referred_to_stays(void)
     lose_database();
     if (!CHECK(world_open(&w, dir, "sim")))
         return;
+    /* Nor is one that was set aside removed while an image that was needs it. */
+    recover(&w, &(struct recover_request){.only = image, .n_only = 1, .discard = true}, &r);
+    CHECK_INT(count(&r, RECOVER_SET_ASIDE), 1);
+    recover(&w, &(struct recover_request){.only = kernel, .n_only = 1, .discard = true}, &r);
+    CHECK_INT(count(&r, RECOVER_SET_ASIDE), 1);
+    recover(&w, &(struct recover_request){.only = kernel, .n_only = 1, .discard = true}, &r);
+    CHECK_INT(count(&r, RECOVER_NOTHING), 1);
+    CHECK_CONTAINS(r.items[0].message, "needs it");
     recover(&w, &(struct recover_request){.discard = true}, &r);
     recover(&w, &(struct recover_request){.discard = true}, &r);
     CHECK_INT(world_count_entries(dir, "images"), 0);

@@ -116,10 +116,12 @@ bool world_open(struct world *w, const char *dir, const char *driver)
 void world_close(struct world *w)
 {
     timer_done(&w->deadline);
-    workers_close(w->core.slow);
-    workers_close(w->core.quick);
+    workers_stop(w->core.slow);
+    workers_stop(w->core.quick);
     core_close(&w->core);
     store_close(w->core.store);
+    workers_free(w->core.slow);
+    workers_free(w->core.quick);
     loop_free(w->core.loop);
 }
 

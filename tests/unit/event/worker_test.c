@@ -161,6 +161,33 @@ static void test_queue_is_bounded_and_closing_refuses(void)
     sem_destroy(&first.go);
 }
 
+/* Pools that end one after the other: what one brings back may still come to the other. */
+static void test_a_stopped_pool_refuses_what_another_brings(void)
+{
+    struct err err = ERR_INIT;
+    struct workers *gone = workers_new(loop, "gone", 1, 2, &err);
+    struct workers *last = workers_new(loop, "last", 1, 2, &err);
+    struct numbered_job queued = {.job = {.run = job_run, .done = ignore_done}, .ran = -1};
+    struct blocked_job from = {.job = {.run = blocked_run, .done = blocked_done}};
+    sem_init(&from.started, 0, 0);
+    sem_init(&from.go, 0, 1);
+    resubmit_to = gone;
+    resubmit_rc = 0;
+    resubmit_code = ERR_NONE;
+    CHECK_INT(workers_submit(gone, &queued.job, &err), 0);
+    CHECK_INT(workers_submit(last, &from.job, &err), 0);
+    workers_stop(gone);
+    CHECK(queued.ran >= 0);
+    workers_stop(last);
+    CHECK_INT(resubmit_rc, -1);
+    CHECK_INT(resubmit_code, ERR_UNAVAILABLE);
+    workers_stop(gone); /* again, and no harm */
+    workers_free(gone);
+    workers_free(last);
+    sem_destroy(&from.started);
+    sem_destroy(&from.go);
+}
+
 static struct blocked_job blockers[8];
 static struct numbered_job late;
 
@@ -224,6 +251,8 @@ static void test_bad_thread_counts(void)
     CHECK(!workers_new(loop, "many", 100000, 1, &err));
     CHECK_INT(err.code, ERR_INVALID);
     workers_close(NULL);
+    workers_stop(NULL);
+    workers_free(NULL);
 }
 
 int main(void)
@@ -237,6 +266,7 @@ int main(void)
     RUN(test_several_threads);
     RUN(test_close_runs_what_is_queued);
     RUN(test_queue_is_bounded_and_closing_refuses);
+    RUN(test_a_stopped_pool_refuses_what_another_brings);
     RUN(test_what_frees_never_waits_for_what_takes);
     RUN(test_what_waits_can_be_hurried);
     RUN(test_bad_thread_counts);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -318,6 +319,58 @@ static void test_a_store_closes_in_the_middle_of_a_copy(void)
     end();
 }
 
+static void test_a_second_copy_at_once_is_refused(void)
+{
+    begin();
+    struct store *s = open_store();
+    if (!CHECK(s != NULL))
+        return;
+    struct made first = {.over = false}, second = {.over = false};
+    store_backup_now(s, on_made, &first);
+    store_backup_now(s, on_made, &second);
+    CHECK(second.over);
+    CHECK_INT(second.err.code, ERR_UNAVAILABLE);
+    CHECK(!first.over);
+    store_close(s);
+    CHECK(first.over);
+    end();
+}
+
+/* The names are taken for as long as this test may last: nothing is moved. */
+static void test_a_database_that_cannot_be_put_away_whole_stays(void)
+{
+    begin();
+    struct err err = ERR_INIT;
+    struct store *s = open_store();
+    if (!CHECK(s != NULL))
+        return;
+    put_image(s, "0123456789abcdea");
+    make_copy(s);
+    store_close(s);
+    time_t now = time(NULL);
+    for (int i = 0; i < 60; i++) {
+        char when[24], file[200];
+        struct tm tm;
+        time_t then = now + i;
+        gmtime_r(&then, &tm);
+        strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &tm);
+        snprintf(file, sizeof(file), "%s/backups/replaced-%s.db-shm", dir, when);
+        FILE *f = fopen(file, "w");
+        if (CHECK(f != NULL))
+            fclose(f);
+    }
+    CHECK_INT(store_restore(path, "newest", &err), -1);
+    CHECK_INT(err.code, ERR_EXISTS);
+    CHECK_CONTAINS(err.message, "backups/replaced-");
+    CHECK_INT(access(path, F_OK), 0);
+    s = open_store();
+    if (CHECK(s != NULL)) {
+        CHECK_INT(count_images(s), 1);
+        store_close(s);
+    }
+    end();
+}
+
 int main(void)
 {
     log_set_level(LOG_LEVEL_ERROR);
@@ -328,5 +381,7 @@ int main(void)
     RUN(test_a_copy_is_kept_before_a_migration);
     RUN(test_a_lost_database_leaves_its_copies);
     RUN(test_a_store_closes_in_the_middle_of_a_copy);
+    RUN(test_a_second_copy_at_once_is_refused);
+    RUN(test_a_database_that_cannot_be_put_away_whole_stays);
     return check_end();
 }

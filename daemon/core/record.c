@@ -89,8 +89,12 @@ static void record_start(struct record_keeper *k)
     }
     k->job = (struct job){.run = record_run, .done = record_done};
     k->running = workers_submit(k->core->quick, &k->job, NULL) == 0;
-    if (!k->running)
-        record_free_all(&k->taken); /* the daemon ends: the next one looks */
+    if (k->running)
+        return;
+    /* The pool has stopped: the daemon ends, and holds nobody up any more. */
+    record_run(&k->job);
+    record_free_all(&k->taken);
+    record_start(k);
 }
 
 /* Takes text (NULL: out of memory); NULL is made good by the next start. */

@@ -29,9 +29,10 @@ static void open_core(void)
     snprintf(core.config.state_dir, sizeof(core.config.state_dir), "%s", dir);
     snprintf(core.config.default_driver, sizeof(core.config.default_driver), "sim");
     core.loop = loop_new(&err);
-    core.slow = workers_new(core.loop, "work", 1, 100, &err);
+    core.slow = workers_new(core.loop, "slow", 1, 100, &err);
+    core.quick = workers_new(core.loop, "quick", 1, 100, &err);
     core.store = store_open(core.loop, path, &err);
-    host = (struct vmm_host){.loop = core.loop, .slow = core.slow};
+    host = (struct vmm_host){.loop = core.loop, .slow = core.slow, .quick = core.quick};
     core.vmm_host = &host;
     if (core_open(&core, &err) < 0) {
         fprintf(stderr, "%s\n", err.message);
@@ -50,9 +51,12 @@ static void open_fresh(void)
 static void close_core(void)
 {
     store_fault_set(NULL, NULL);
-    workers_close(core.slow);
+    workers_stop(core.slow);
+    workers_stop(core.quick);
     core_close(&core);
     store_close(core.store);
+    workers_free(core.slow);
+    workers_free(core.quick);
     loop_free(core.loop);
 }
 

@@ -12,7 +12,7 @@
 #include "daemon/store/backup.h"
 #include "daemon/store/column.h"
 
-/* A store of 100 MB takes some 200 ms. What is larger is checked as far as that goes. */
+/* A large store is checked as far as that goes. */
 enum { CHECK_MS = 5000, CHECK_EVERY_OPS = 100000 };
 
 static int is_late(void *arg)

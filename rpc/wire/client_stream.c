@@ -1,6 +1,7 @@
 /* The client's side of a call: response headers, trailers, status; see stream.h. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "rpc/wire/base64.h"
 #include "rpc/wire/conn.h"
 #include "rpc/wire/status.h"
@@ -104,6 +105,12 @@ static bool client_was_refused(const struct rpc_call *call, uint32_t error_code)
            (error_code == NGHTTP2_INTERNAL_ERROR && call->conn->draining && !call->remote_reset);
 }
 
+/* A server whose timer is quicker than ours may end a late call with a bare reset. */
+static bool client_was_late(const struct rpc_call *call, uint32_t error_code)
+{
+    return error_code == NGHTTP2_CANCEL && clock_mono_ms() >= call->deadline_ms;
+}
+
 bool rpc_call_was_refused(const struct rpc_call *call)
 {
     return call->refused;
@@ -120,6 +127,8 @@ void client_settle_status(struct rpc_call *call, uint32_t error_code)
         err_set(&call->status, ERR_UNAVAILABLE, "the server did not begin the call");
     } else if (call->conn->draining && call->http_status == 0) {
         err_set(&call->status, ERR_UNAVAILABLE, "the server went away before it answered");
+    } else if (client_was_late(call, error_code)) {
+        err_set(&call->status, ERR_DEADLINE, "the deadline passed");
     } else if (error_code == NGHTTP2_NO_ERROR) {
         err_set(&call->status, ERR_INTERNAL, "the server ended the stream without a status");
     } else {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "rpc/wire/stream.h"
 #include "tests/support/check.h"
 #include "tests/unit/rpc/pair.h"
 
@@ -258,6 +259,30 @@ static void test_deadline_on_client(void)
     pair_close(&p);
 }
 
+/* grpc-go ends a late call by resetting its stream, and may be quicker than our own timer. */
+static void test_reset_at_deadline(void)
+{
+    struct pair p;
+    pair_open(&p);
+    echo_request r = REQUEST_INIT;
+    r.hang = true;
+    for (int64_t timeout_ms = 1; timeout_ms < 100000; timeout_ms += 60000) {
+        struct seen s = {0};
+        struct rpc_call_options o = {.timeout_ms = timeout_ms};
+        struct rpc_call *call = pair_start(&p, ECHO_UNARY, &o, &r, &s);
+        pair_run(&p);
+        bool late = timeout_ms == 1;
+        while (late && clock_mono_ms() < rpc_call_deadline_ms(call))
+            ;
+        call_reset(p.stats.last, NGHTTP2_CANCEL);
+        pair_run(&p);
+        CHECK_INT(s.n_closed, 1);
+        CHECK_INT(s.status.code, late ? ERR_DEADLINE : ERR_CANCELLED);
+        rpc_call_unref(call);
+    }
+    pair_close(&p);
+}
+
 static void test_metadata(void)
 {
     struct pair p;
@@ -368,6 +393,7 @@ int main(void)
     RUN(test_early_answer);
     RUN(test_deadline_on_server);
     RUN(test_deadline_on_client);
+    RUN(test_reset_at_deadline);
     RUN(test_metadata);
     RUN(test_trickle);
     RUN(test_connection_lost);

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "rpc/event/handshakes.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/server.h"
 #include "rpc/wire/conn.h"
@@ -50,6 +51,7 @@ struct rpc_server {
     struct event flush_event; /* made active when there is something in dirty, or to notice */
     struct list connections, dirty, listeners;
     struct list handshakes; /* connection.handshake_link, the oldest first */
+    uint64_t chance;        /* the seed of what is decided by chance */
     size_t n_connections, n_handshakes;
     uint8_t *read_block;               /* owned, READ_BLOCK_BYTES */
     struct buf write_block;            /* empty between flushes */
@@ -73,11 +75,13 @@ struct connection {
     struct buf unsent; /* what the socket did not take */
     struct deadline idle, keepalive, age, expiry;
     uint64_t id;
-    int64_t since_ns;    /* real time */
-    char ending[200];    /* why it is cut or kicked; "" when it is not */
-    int64_t progress_ms; /* bytes moved last */
-    int fd;              /* owned */
+    int64_t since_ns;                       /* real time */
+    char ending[200];                       /* why it is cut or kicked; "" when it is not */
+    int64_t progress_ms;                    /* bytes moved last */
+    uint8_t source[HANDSHAKE_SOURCE_BYTES]; /* TLS: where it comes from */
+    int fd;                                 /* owned */
     bool reading, writing;
+    bool heard;     /* TLS: its peer has said something */
     bool shaking;   /* in server->handshakes: the handshake is not done, or has failed */
     bool lingering; /* we are done: what comes is thrown away until the peer closes */
     bool cut;       /* its peer counts no more: to be closed with the next flush */
@@ -169,5 +173,8 @@ int peer_identify(const struct rpc_server *server, int fd, struct rpc_peer *peer
 /* listener_tcp.c */
 /* Fills the address of who came over TCP, and makes small frames leave at once. */
 int listener_tcp_peer(int fd, struct rpc_peer *peer, struct err *err);
+/* Whom it counts with where addresses are compared (handshakes.h); zeroes where that is not known.
+ */
+void listener_tcp_source(int fd, uint8_t source[HANDSHAKE_SOURCE_BYTES]);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -169,6 +170,8 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
     list_init(&server->connections);
     list_init(&server->dirty);
     list_init(&server->handshakes);
+    if (getrandom(&server->chance, sizeof(server->chance), GRND_NONBLOCK) < 0)
+        server->chance = (uint64_t)clock_real_ns();
     list_init(&server->listeners);
     buf_init(&server->write_block, WRITE_BLOCK_MAX_BYTES);
     buf_init(&server->tls_block, WRITE_BLOCK_MAX_BYTES + TLS_CIPHER_EXTRA_BYTES);

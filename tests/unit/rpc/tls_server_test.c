@@ -359,6 +359,34 @@ static void test_half_open(void)
     close_fixture(&f);
 }
 
+/* Far away, a handshake takes its time: who has said hello is not pushed out by who says nothing.
+ */
+static void test_a_slow_handshake_outlives_silent_connects(void)
+{
+    enum { SILENT = 20 * HANDSHAKES_MAX };
+    struct fixture f;
+    struct client old, slow;
+    static int fds[SILENT];
+    open_fixture(&f, 60000);
+    open_client(&old, &f, &certs.client);
+    open_client(&slow, &f, &certs.client);
+    watch_want(&slow.watch, 0);
+    check_works(&old);
+    for (int i = 0; i < SILENT; i++) {
+        fds[i] = dial(&f);
+        if (i % 8 == 7)
+            check_works(&old); /* the loop has run */
+    }
+    CHECK(rpc_server_connections(f.server) <= HANDSHAKES_MAX + 1);
+    watch_want(&slow.watch, WATCH_READ);
+    check_works(&slow);
+    for (int i = 0; i < SILENT; i++)
+        close(fds[i]);
+    close_client(&slow);
+    close_client(&old);
+    close_fixture(&f);
+}
+
 static void test_not_tls(void)
 {
     static const char *const knocks[] = {"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -577,6 +605,7 @@ int main(void)
     RUN(test_calls);
     RUN(test_refused);
     RUN(test_half_open);
+    RUN(test_a_slow_handshake_outlives_silent_connects);
     RUN(test_not_tls);
     RUN(test_handshake_timeout);
     RUN(test_reload);

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "rpc/event/connection.h"
 
-enum { BACKLOG = 256 };
+enum { BACKLOG = 1024 }; /* one that is left out tries again after a second */
 
 union address {
     struct sockaddr any;

@@ -103,6 +103,11 @@ const struct config_key config_keys[] = {
     {"max_connections", CONFIG_NUMBER, FIELD(max_connections), "512", .argument = "N", .min = 8,
      .max = 100000, .reloads = true,
      .help = "Connections at once; each takes a file descriptor, as VMs do."},
+    {"max_connections_per_principal", CONFIG_NUMBER, FIELD(max_connections_per_principal), "0",
+     .argument = "N", .max = 100000, .reloads = true,
+     .help =
+         "Of one identity, or one user of the Unix socket; root and the daemon's own may have all. "
+         "0: a quarter of max_connections."},
     {"max_handshakes", CONFIG_NUMBER, FIELD(max_handshakes), "128", .argument = "N", .min = 1,
      .max = 10000, .reloads = true,
      .help =

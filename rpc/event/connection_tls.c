@@ -60,6 +60,7 @@ static struct connection *choose_handshake(struct rpc_server *server)
     for (size_t i = 0; i < n; i++) {
         memcpy(all[i].source, drawn[i]->source, sizeof(all[i].source));
         all[i].silent = !drawn[i]->heard;
+        all[i].since_ms = drawn[i]->since_ns / 1000000;
     }
     for (int i = 0; i < CHOICES_MAX; i++) {
         at = handshakes_choose(all, n, &server->chance);
@@ -137,7 +138,9 @@ static int tls_identify(struct connection *conn, struct err *err)
     peer->ends_s = identity->ends_s;
     if (peer_identify(conn->server, conn->fd, peer, err) < 0)
         return -1;
-    return connection_expect_end(conn) < 0 ? err_set(err, ERR_LIMIT, "out of memory") : 0;
+    if (connection_expect_end(conn) < 0)
+        return err_set(err, ERR_LIMIT, "out of memory");
+    return connection_place(conn, NULL, err);
 }
 
 bool connection_tls_receive(struct connection *conn, const uint8_t **data, size_t *len)

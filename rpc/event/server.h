@@ -22,8 +22,9 @@ struct tls_context;
 struct rpc_server_config {
     /* Limits; 0 takes the default in server.c's table, where each has its reason. */
     size_t max_connections;
-    size_t max_streams;       /* per connection, at once */
-    size_t max_message_bytes; /* request, unless the method says otherwise */
+    size_t max_connections_per_principal; /* 0: a quarter of those */
+    size_t max_streams;                   /* per connection, at once */
+    size_t max_message_bytes;             /* request, unless the method says otherwise */
     size_t max_header_list_bytes;
     size_t max_buffered_output_bytes; /* per connection */
     size_t max_handshakes;            /* TLS, at once; one more pushes one out (handshakes.h) */

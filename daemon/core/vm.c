@@ -175,7 +175,7 @@ static void vm_delete_ephemeral(struct vm_entry *e)
     const struct vm *vm = &e->vm;
     bool over =
         vm->runtime.state == VM_FAILED || (vm->runtime.state == VM_STOPPED && vm->started_ns > 0);
-    if (!vm->spec.ephemeral || !over || e->removed || e->rebooting || e->delete_tried)
+    if (!vm->spec.ephemeral || !over || e->removed || e->reboot || e->delete_tried)
         return;
     e->delete_tried = true;
     char resource[96];

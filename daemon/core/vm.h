@@ -28,6 +28,13 @@ struct vm_condition;
 struct vm_kill;
 struct vmm_machine;
 
+/* A reset that the guest asked for ends its process; the VM is started again. */
+enum vm_reboot {
+    VM_REBOOT_NONE,
+    VM_REBOOT_BEGUN, /* that has been asked for */
+    VM_REBOOT_OWED,  /* that was refused; supervise.h asks again */
+};
+
 struct vm_entry {
     struct core *core;
     struct vm vm;
@@ -55,7 +62,7 @@ struct vm_entry {
     struct handles_save *saving;           /* handles.json is being written */
     struct reconcile_vm *reconciling;      /* being looked for since the start */
     bool paused;                           /* its machine is, whatever the state has become */
-    bool rebooting;                        /* the guest asked for a reset: it is started again */
+    enum vm_reboot reboot;                 /* until it is STARTING, or told to end */
     bool delete_tried;                     /* ephemeral: its deletion was started */
     uint32_t n_users;                      /* vm_use_begin */
     int64_t used_ms;                       /* monotonic: when the last use ended */

@@ -20,7 +20,7 @@ static bool succeeds(struct world *w, struct operation_entry *op, const struct e
     bool ok = world_wait(w, op) && op->op.state == OP_SUCCEEDED;
     if (!ok)
         fprintf(stderr, "%s: %s %s: %s\n", op->op.kind, op_state_name(op->op.state),
-                op->op.error_stage, op->op.error_message);
+                op->op.error_stage, text_get(op->op.error_message));
     operation_unref(op);
     return ok;
 }
@@ -290,7 +290,7 @@ static void test_prune(void)
     struct vm_prune_request dry = {.dry_run = true}, real = {.dry_run = false};
     struct operation_entry *op = vm_prune_start(&w.core, &dry, NULL, &err);
     CHECK(succeeds(&w, op, &err));
-    CHECK_CONTAINS(op->op.message, "2 VMs would");
+    CHECK_CONTAINS(text_get(op->op.message), "2 VMs would");
     CHECK(succeeds(&w, vm_prune_start(&w.core, &real, NULL, &err), &err));
     CHECK_INT(vm_count(&w.core), 1);
     delete_it(&w, "three");

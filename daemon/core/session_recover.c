@@ -13,6 +13,7 @@
 #include "daemon/core/event.h"
 #include "daemon/core/session_internal.h"
 #include "daemon/core/vm.h"
+#include "daemon/store/store.h"
 
 enum {
     DELETED_KEPT = 10000,   /* as many as the event log has events */
@@ -62,6 +63,29 @@ void session_deleted_free(struct session_registry *r)
     map_done(&r->deleted);
 }
 
+/* What is learned of it meanwhile has waited for this. */
+static void taken_stored(void *arg, const struct err *err)
+{
+    struct session_entry *e = arg;
+    if (err && !e->removed)
+        session_remove(e, err); /* at the next hello it is told of again */
+    else if (!e->removed)
+        session_write_again(e);
+    session_unref(e);
+}
+
+/* Its first record, before which nobody sees it. */
+static int put_taken(struct session_entry *e)
+{
+    struct store_txn *txn = store_txn_new();
+    if (session_put(e, txn, NULL) < 0) {
+        store_txn_free(txn);
+        return -1;
+    }
+    store_commit(e->core->store, txn, taken_stored, session_ref(e));
+    return 0;
+}
+
 struct session_entry *session_take_unknown(struct core *core, const struct vm_entry *vm,
                                            const struct agent_session_status *status)
 {
@@ -85,9 +109,13 @@ struct session_entry *session_take_unknown(struct core *core, const struct vm_en
         session_done(&s);
         return NULL;
     }
+    struct err none = ERR_INIT;
+    err_set(&none, ERR_LIMIT, "out of memory for a session");
+    if (put_taken(e) < 0) {
+        session_remove(e, &none);
+        return NULL;
+    }
     of->n_taken++;
-    e->stored = true; /* it was told to start long ago */
-    session_save(e);
     log_warn(e->session.id, "a session of vm/%s that the database does not list: listed again",
              vm->vm.id);
     return e;

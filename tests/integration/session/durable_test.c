@@ -12,6 +12,7 @@
 #include "tests/integration/session/viewer.h"
 #include "tests/integration/session/world.h"
 #include "tests/support/check.h"
+#include "tests/support/commit.h"
 
 /* The store cannot write from now on. */
 static void lock_store(void)
@@ -288,6 +289,55 @@ static void test_writers_and_sizes_survive_the_daemon(void)
     world_close_daemon();
 }
 
+/* A daemon whose database does not list a session that the agent has. */
+static void lose_row(const char *id)
+{
+    struct store_txn *txn = store_txn_new();
+    store_delete_session(txn, id);
+    world_close_link();
+    commit_now(world.core.loop, world.core.store, txn);
+    world_close_daemon();
+}
+
+static bool is_known(void *arg)
+{
+    return session_find_id(&world.core, arg) != NULL;
+}
+
+static bool is_listed(void *arg)
+{
+    return session_shown(arg) && session_shown(arg)->state == SESSION_RUNNING;
+}
+
+static void test_a_session_that_the_agent_tells_of_is_seen_when_it_is_on_disk(void)
+{
+    struct err err = ERR_INIT;
+    struct session_watch w;
+    char id[ID_BYTES];
+    world_open_daemon(-1);
+    struct session_entry *e = world_start("sleep 600", NULL, &err);
+    snprintf(id, sizeof(id), "%s", e->session.id);
+    lose_row(id);
+    lock_store();
+    world_open_daemon(-1);
+    CHECK(world_run(is_known, id));
+    e = session_find_id(&world.core, id);
+    if (CHECK(e != NULL)) {
+        CHECK(session_shown(e) == NULL);
+        CHECK(session_find(&world.core, NULL, id, &err) == NULL);
+        session_watch(e, &w, nudge, NULL);
+        unlock_store();
+        CHECK(world_run(is_listed, e));
+        CHECK(session_find(&world.core, NULL, id, &err) == e);
+        session_unwatch(&w);
+    }
+    world_close_daemon();
+    world_open_daemon(-1);
+    CHECK(session_find(&world.core, NULL, id, &err) != NULL);
+    world_delete_all();
+    world_close_daemon();
+}
+
 int main(void)
 {
     world_begin();
@@ -297,6 +347,7 @@ int main(void)
     RUN(test_a_start_that_cannot_be_written_starts_nothing);
     RUN(test_a_deletion_that_cannot_be_written_deletes_nothing);
     RUN(test_writers_and_sizes_survive_the_daemon);
+    RUN(test_a_session_that_the_agent_tells_of_is_seen_when_it_is_on_disk);
     world_end();
     return check_end();
 }

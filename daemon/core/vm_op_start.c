@@ -142,7 +142,7 @@ static void vm_set_running(struct vm_entry *e, struct store_txn *txn)
     if (e->machine_live)
         vm_set_state(e, VM_RUNNING, NULL, NULL, txn);
     else
-        vm_set_state(e, VM_FAILED, "boot",
+        vm_set_state(e, VM_FAILED, e->ended_by_panic ? "guest_panic" : "boot",
                      e->ended_detail[0] ? e->ended_detail : "it ended right after its start", txn);
 }
 

@@ -182,7 +182,7 @@ struct session {
     uint32_t drain_ms, timeout_ms, umask;
     enum session_state state;
     char failed_stage[32]; /* SESSION_FAILED */
-    char lost_reason[32];  /* SESSION_LOST: vm_stopped, vm_lost, agent_lost */
+    char lost_reason[32];  /* SESSION_LOST: vm_stopped, vm_lost, guest_panic, agent_lost */
     char last_error[TEXT_BYTES];
     int failed_errno;
     enum session_exit_kind exit_kind;

@@ -126,6 +126,12 @@ struct vm_update_labels {
     struct labels scope;       /* of who asked; none: for everything */
 };
 
+/* A session that was deleted, as long as its VM's agent may have it. */
+struct session_deletion {
+    char session_id[ID_BYTES];
+    char vm_id[ID_BYTES];
+};
+
 /* What is true now; in memory and in handles.json, never in SQLite. */
 struct vm_handles {
     pid_t pid;               /* 0: no process */

@@ -76,6 +76,7 @@ struct rpc_call *call_new(struct wire_conn *conn, int32_t stream_id)
     conn->n_calls++;
     list_init(&call->work_link);
     list_init(&call->blocked_link);
+    list_init(&call->starved_link);
     call->deadline.passed = call_deadline_passed;
     call->deadline_ms = INT64_MAX;
     call->timeout_ms = -1;
@@ -136,6 +137,7 @@ void call_close(struct rpc_call *call)
     deadlines_remove(conn->deadlines, &call->deadline);
     list_remove(&call->work_link);
     list_remove(&call->blocked_link);
+    list_remove(&call->starved_link);
     call_input_drop(call);
     call_drop_output(call);
     if (call->stream_open && !wire_conn_is_server(conn))

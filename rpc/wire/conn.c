@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "rpc/wire/abuse.h"
 #include "rpc/wire/pool.h"
 #include "rpc/wire/session.h"
 #include "rpc/wire/stream.h"
@@ -30,6 +31,8 @@ struct wire_conn *wire_conn_new(const struct wire_conn_config *config, struct er
     conn->arg = config->arg;
     conn->n_refs = 1;
     conn->now_ms = clock_mono_ms();
+    abuse_init(conn);
+    unpack_init(conn);
     heap_init(&conn->heap, &conn->pool->blocks);
     list_init(&conn->calls);
     list_init(&conn->work);
@@ -91,7 +94,10 @@ int wire_conn_receive(struct wire_conn *conn, const uint8_t *data, size_t len, s
     conn->now_ms = clock_mono_ms();
     conn->bytes_in += len;
     conn->busy = true;
-    ssize_t rv = nghttp2_session_mem_recv(conn->session, data, len);
+    size_t n = abuse_frames(conn, data, len);
+    ssize_t rv = nghttp2_session_mem_recv(conn->session, data, n);
+    if (rv >= 0 && n < len && !conn->condemned)
+        rv = abuse_overdrawn(conn);
     wire_conn_do_work(conn);
     conn->busy = false;
     if (rv == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
@@ -266,6 +272,7 @@ void wire_conn_close(struct wire_conn *conn, const struct err *why)
         call_release(call);
         rpc_call_unref(call);
     }
+    unpack_done(conn);
     if (sound)
         nghttp2_session_del(conn->session);
     heap_done(&conn->heap);

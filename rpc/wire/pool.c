@@ -11,6 +11,7 @@ void wire_pool_init(struct wire_pool *pool)
     pool->n_calls = 0;
     pool->held_bytes = pool->queued_bytes = 0;
     pool->messages = (struct message_cache){0};
+    pool->unpack = (struct unpack_budget){0, 0};
     heap_spares_init(&pool->blocks);
 }
 

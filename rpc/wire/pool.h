@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "rpc/wire/heap.h"
 #include "rpc/wire/message.h"
+#include "rpc/wire/unpack.h"
 
 struct rpc_call;
 
@@ -24,6 +25,7 @@ struct wire_pool {
     struct message_cache messages;
     struct heap_spares blocks;
     size_t held_bytes, queued_bytes; /* of all open connections */
+    struct unpack_budget unpack;
 };
 
 void wire_pool_init(struct wire_pool *pool);

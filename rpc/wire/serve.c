@@ -10,7 +10,6 @@
 
 enum {
     MAX_PATH_BYTES = 256,
-    HEADER_OVERHEAD_BYTES = 32, /* per header, RFC 9113 6.5.2 */
     HTTP_METHOD_NOT_ALLOWED = 405,
     HTTP_UNSUPPORTED_MEDIA_TYPE = 415,
 };
@@ -128,7 +127,6 @@ static void serve_metadata(struct rpc_call *call, const uint8_t *name, size_t na
 void serve_header(struct rpc_call *call, const uint8_t *name, size_t name_len, const uint8_t *value,
                   size_t value_len)
 {
-    call->header_bytes += name_len + value_len + HEADER_OVERHEAD_BYTES;
     if (call->header_bytes > call->conn->limits.max_header_list_bytes) {
         wire_conn_blame(call->conn, "headers over the limit of %zu bytes",
                         call->conn->limits.max_header_list_bytes);

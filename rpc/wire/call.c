@@ -84,6 +84,7 @@ struct rpc_call *call_new(struct wire_conn *conn, int32_t stream_id)
     call->held = true;
     call->stream_id = stream_id;
     call->stream_open = true;
+    conn_grow(conn, sizeof(*call) + call->metadata.entries.cap);
     return call;
 }
 
@@ -106,6 +107,7 @@ void rpc_call_unref(struct rpc_call *call)
     if (!call || --call->n_refs > 0)
         return;
     struct wire_conn *conn = call->conn;
+    conn_shrink(conn, sizeof(*call) + call->metadata.entries.cap);
     metadata_reset(&call->metadata);
     if (call->reply) {
         outgoing_done(&call->reply->headers);

@@ -254,6 +254,22 @@ void conn_unqueue(struct wire_conn *conn, size_t n_bytes)
     conn_account(conn, &conn->queued_bytes, &conn->pool->queued_bytes, 0 - n_bytes);
 }
 
+bool conn_may_grow(const struct wire_conn *conn, size_t n_bytes)
+{
+    return conn->calls_bytes + n_bytes <= POOL_CALLS_SHARE_BYTES ||
+           conn->pool->calls_bytes + n_bytes <= POOL_CALLS_MAX_BYTES;
+}
+
+void conn_grow(struct wire_conn *conn, size_t n_bytes)
+{
+    conn_account(conn, &conn->calls_bytes, &conn->pool->calls_bytes, n_bytes);
+}
+
+void conn_shrink(struct wire_conn *conn, size_t n_bytes)
+{
+    conn_account(conn, &conn->calls_bytes, &conn->pool->calls_bytes, 0 - n_bytes);
+}
+
 void wire_conn_close(struct wire_conn *conn, const struct err *why)
 {
     if (!conn->session)
@@ -278,6 +294,7 @@ void wire_conn_close(struct wire_conn *conn, const struct err *why)
     heap_done(&conn->heap);
     conn_release(conn, conn->held_bytes);
     conn_unqueue(conn, conn->queued_bytes);
+    conn_shrink(conn, conn->calls_bytes);
     conn->session = NULL;
     conn->busy = false;
     conn->hot_call = NULL;

@@ -107,6 +107,7 @@ struct wire_conn {
     struct stream_ids ids;   /* server */
     size_t queued_bytes;     /* in rpc_call.out of all calls */
     size_t held_bytes;       /* in rpc_call.in of all calls */
+    size_t calls_bytes;      /* of all calls that are not yet given up, and their metadata */
     size_t unconsumed_bytes; /* received, connection window not yet given back */
     unsigned n_early;        /* calls answered before their request ended */
     uint64_t bytes_in, bytes_out;
@@ -169,6 +170,10 @@ void conn_hold(struct wire_conn *conn, size_t n_bytes);
 void conn_release(struct wire_conn *conn, size_t n_bytes);
 void conn_queue(struct wire_conn *conn, size_t n_bytes);
 void conn_unqueue(struct wire_conn *conn, size_t n_bytes);
+/* For a call and its metadata. Whether there may be so much more of them, and the account. */
+bool conn_may_grow(const struct wire_conn *conn, size_t n_bytes);
+void conn_grow(struct wire_conn *conn, size_t n_bytes);
+void conn_shrink(struct wire_conn *conn, size_t n_bytes);
 /* For the neighbours: output or work came up. */
 void wire_conn_touch(struct wire_conn *conn);
 /* For the neighbours: keeps the first thing that the peer did wrong. */

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "rpc/wire/conn.h"
+#include "rpc/wire/linger.h"
 #include "rpc/wire/observer.h"
 #include "rpc/wire/pool.h"
 #include "rpc/wire/stream.h"
@@ -77,6 +78,7 @@ struct rpc_call *call_new(struct wire_conn *conn, int32_t stream_id)
     list_init(&call->work_link);
     list_init(&call->blocked_link);
     list_init(&call->starved_link);
+    list_init(&call->linger_link);
     call->deadline.passed = call_deadline_passed;
     call->deadline_ms = INT64_MAX;
     call->timeout_ms = -1;
@@ -186,6 +188,7 @@ void call_stream_closed(struct rpc_call *call, uint32_t error_code)
 {
     struct wire_conn *conn = call->conn;
     call->stream_open = false;
+    linger_end(call);
     if (conn->hot_call == call)
         conn->hot_call = NULL;
     if (call->early) {

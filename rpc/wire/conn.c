@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "rpc/wire/abuse.h"
+#include "rpc/wire/linger.h"
 #include "rpc/wire/pool.h"
 #include "rpc/wire/session.h"
 #include "rpc/wire/stream.h"
@@ -33,6 +34,7 @@ struct wire_conn *wire_conn_new(const struct wire_conn_config *config, struct er
     conn->now_ms = clock_mono_ms();
     abuse_init(conn);
     unpack_init(conn);
+    linger_init(conn);
     heap_init(&conn->heap, &conn->pool->blocks);
     list_init(&conn->calls);
     list_init(&conn->work);
@@ -178,6 +180,7 @@ void wire_conn_drain(struct wire_conn *conn)
     if (!conn->session || conn->broken || conn->draining)
         return;
     conn->draining = true;
+    linger_hurry(conn);
     if (conn->n_calls == 0) {
         wire_conn_goaway(conn, NGHTTP2_NO_ERROR, "");
     } else if (wire_conn_check(conn, nghttp2_submit_shutdown_notice(conn->session))) {
@@ -289,6 +292,7 @@ void wire_conn_close(struct wire_conn *conn, const struct err *why)
         rpc_call_unref(call);
     }
     unpack_done(conn);
+    linger_done(conn);
     if (sound)
         nghttp2_session_del(conn->session);
     heap_done(&conn->heap);

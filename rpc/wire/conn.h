@@ -98,7 +98,8 @@ struct wire_conn {
     struct list work;      /* rpc_call.work_link: something to do for them soon */
     struct list blocked;   /* rpc_call.blocked_link: wait for writable() */
     struct list starved;   /* rpc_call.starved_link: wait to unpack a message */
-    struct deadline unpack_again;
+    struct list lingering; /* rpc_call.linger_link: answered, their peers may still send */
+    struct deadline unpack_again, linger_over;
     struct unpack_budget unpack;
     struct rpc_call *hot_call;     /* the stream that the frames come for */
     const struct route *hot_route; /* what the last request asked for */
@@ -110,6 +111,7 @@ struct wire_conn {
     size_t calls_bytes;      /* of all calls that are not yet given up, and their metadata */
     size_t unconsumed_bytes; /* received, connection window not yet given back */
     unsigned n_early;        /* calls answered before their request ended */
+    unsigned n_lingering;
     uint64_t bytes_in, bytes_out;
     int64_t now_ms;         /* when the current or last receive began */
     int64_t pinged_ms;      /* when we asked whether the peer is there; 0: it was since */

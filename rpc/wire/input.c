@@ -25,7 +25,7 @@ enum {
 static void input_consume_stream(struct rpc_call *call)
 {
     struct wire_conn *conn = call->conn;
-    if (call->unconsumed_bytes == 0)
+    if (call->unconsumed_bytes == 0 || (call->over && wire_conn_is_server(conn)))
         return;
     if (call->stream_open && !call->remote_ended && !conn->broken)
         wire_conn_check(conn, nghttp2_session_consume_stream(conn->session, call->stream_id,

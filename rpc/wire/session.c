@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "rpc/wire/abuse.h"
 #include "rpc/wire/conn.h"
+#include "rpc/wire/linger.h"
 #include "rpc/wire/stream.h"
 
 enum {
@@ -158,22 +159,19 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     return 0;
 }
 
-/* A call answered before its request ended: the rest of the request is not wanted. */
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
 {
+    (void)session;
     struct wire_conn *conn = user_data;
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return wire_conn_is_server(conn) ? abuse_sent(conn, frame) : 0;
     conn->sent_data = true;
     abuse_useful_frame(conn);
-    if (conn->n_early == 0 || frame->hd.type != NGHTTP2_HEADERS ||
-        !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+    if (conn->n_early == 0 || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         return 0;
     struct rpc_call *call = conn_call(conn, frame->hd.stream_id);
-    if (call && call->early && !call->remote_ended &&
-        !wire_conn_check(conn, nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE,
-                                                         call->stream_id, NGHTTP2_NO_ERROR)))
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    if (call && call->early && !call->remote_ended)
+        linger_begin(call);
     return 0;
 }
 

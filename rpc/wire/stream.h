@@ -35,7 +35,7 @@ struct reply_metadata {
 
 struct rpc_call {
     struct wire_conn *conn; /* counted */
-    struct list link, work_link, blocked_link, starved_link;
+    struct list link, work_link, blocked_link, starved_link, linger_link;
     const struct rpc_call_events *events;
     void *arg;
     const struct rpc_method *method; /* NULL: a request that named none we know */
@@ -46,6 +46,7 @@ struct rpc_call {
     struct deadline deadline;
     int64_t deadline_ms; /* INT64_MAX: none */
     int64_t timeout_ms;  /* grpc-timeout; -1: none came */
+    int64_t linger_until_ms;
     unsigned n_refs;
     int32_t stream_id;
     int http_status;     /* client: what came; server: plain HTTP refusal, or 0 */

@@ -60,7 +60,7 @@ static size_t choose_among(const struct handshake *all, size_t n, const struct h
 
 size_t handshakes_choose(const struct handshake *all, size_t n, uint64_t *seed)
 {
-    uint64_t weights[HANDSHAKES_LOOKED_AT], sum = 0;
+    uint64_t weights[HANDSHAKES_LOOKED_AT] = {0}, sum = 0;
     for (size_t i = 0; i < n; i++) {
         uint64_t n_same = 0;
         for (size_t k = 0; k < n; k++)

@@ -17,7 +17,9 @@
  *   session_ops.c     start, stop, kill, signal, delete
  *   session_link.c    a VM's agent comes, tells, goes
  *   session_stdin.c   bytes for stdin: offsets, acknowledgements, who may write
- *   session_request.c request ids of starts */
+ *   session_request.c request ids of starts
+ *   session_recover.c what only an agent knows of
+ *   session_deletion.c what an agent may still have */
 #ifndef BANGER_DAEMON_CORE_SESSION_H
 #define BANGER_DAEMON_CORE_SESSION_H
 

@@ -27,7 +27,7 @@ void vm_params_write(const struct vm_params *p, char text[128])
 void vm_run_params(const struct operation_entry *op, struct vm_params *p)
 {
     *p = (struct vm_params){.grace_ms = op->core->config.stop_grace_ms};
-    json_t *o = json_loads(op->op.params, 0, NULL);
+    json_t *o = json_loads(text_get(op->op.params), 0, NULL);
     p->start = json_is_true(json_object_get(o, "start"));
     p->force = json_is_true(json_object_get(o, "force"));
     const json_t *grace = json_object_get(o, "grace_ms");

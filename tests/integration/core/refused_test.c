@@ -192,7 +192,7 @@ static void make_six(void)
     }
     world_close(&w);
     for (int i = 0; i < SIX; i++)
-        kill(pids[i], SIGKILL);
+        world_end_process(pids[i]);
 }
 
 static void check_six_run_and_delete(void)

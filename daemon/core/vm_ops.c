@@ -39,7 +39,8 @@ int vm_create_check(struct core *core, const struct vm_create_request *req, stru
         (req->labels && vm_labels_check(req->labels, err) < 0) ||
         scope_check_labels(req->scope, req->labels, err) < 0 ||
         vm_spec_check(core, &made.spec, req->kernel, err) < 0 ||
-        vm_capacity_check(core, req->start ? made.spec.memory_bytes : 0, true, err) < 0 ||
+        vm_capacity_check(core, req->start ? vm_memory_promised(core, &made.spec) : 0, true, err) <
+            0 ||
         core_check_room(core, VM_ROOM_BYTES, err) < 0)
         return -1;
     if (*name)
@@ -112,7 +113,7 @@ static struct operation_entry *vm_ask(struct core *core, const struct vm_ask *as
         return NULL;
     }
     if (ask->starts && !vm_state_is_active(state) &&
-        (vm_capacity_check(core, e->vm.spec.memory_bytes, false, err) < 0 ||
+        (vm_capacity_check(core, vm_memory_promised(core, &e->vm.spec), false, err) < 0 ||
          core_check_room(core, VM_ROOM_BYTES, err) < 0))
         return NULL;
     if (ask->params)

@@ -286,6 +286,31 @@ static void test_spec(void)
     close_core();
 }
 
+/* A limit that the monitors' own memory is not counted against is none: a VM of 64 MiB under TCG
+ * takes four times that. */
+static void test_memory_of_monitors_is_promised_too(void)
+{
+    struct vm_spec spec = {.driver = "qemu", .memory_bytes = 64 * MIB};
+    struct err err = ERR_INIT;
+    open_fresh();
+    CHECK_INT(vm_memory_promised(&core, &spec),
+              (64 + 64 + 128) * MIB); /* as long as nobody knows */
+    host.kvm_known = true;
+    CHECK_INT(vm_memory_promised(&core, &spec), (64 + 64 + 128) * MIB);
+    host.kvm_usable = true;
+    CHECK_INT(vm_memory_promised(&core, &spec), (64 + 64) * MIB);
+    snprintf(spec.driver, sizeof(spec.driver), "sim");
+    CHECK_INT(vm_memory_promised(&core, &spec), 64 * MIB);
+    struct vm_entry *e = add("aaaa000000000001", "box");
+    snprintf(e->vm.spec.driver, sizeof(e->vm.spec.driver), "qemu");
+    e->vm.spec.memory_bytes = 64 * MIB;
+    core.config.max_memory_bytes = 127 * MIB;
+    CHECK(vm_start_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
+    CHECK_STR(err.reason, "CAPACITY_EXCEEDED");
+    CHECK_CONTAINS(err.message, "128 MiB are asked for");
+    close_core();
+}
+
 static void test_bad_requests(void)
 {
     struct err err = ERR_INIT;
@@ -577,6 +602,7 @@ int main(void)
     RUN(test_states);
     RUN(test_order_is_that_of_creation_times);
     RUN(test_spec);
+    RUN(test_memory_of_monitors_is_promised_too);
     RUN(test_bad_requests);
     RUN(test_update);
     RUN(test_update_waits_for_its_turn);

@@ -114,6 +114,9 @@ int store_load_events(struct store *store, size_t max,
                       int (*each)(void *arg, const struct event *event), void *arg,
                       struct err *err);
 
+/* The newest time (Unix ns) in what happened last: events, audit, operations, VMs; 0: nothing has.
+ */
+int store_newest_time(struct store *store, int64_t *newest_ns, struct err *err);
 /* The seq of the newest audit entry there is, 0 without any. */
 int store_last_audit_seq(struct store *store, uint64_t *seq, struct err *err);
 

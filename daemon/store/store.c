@@ -84,8 +84,8 @@ struct store *store_open(struct loop *loop, const char *path, struct err *err)
         statements_prepare(&s->statements, s->db, err) < 0)
         goto fail;
     reserve_keep(&s->reserve);
-    /* A batch and a step of a copy, both of which may wait. */
-    s->worker = workers_new(loop, "store", 1, 2, err);
+    /* A batch, reads and a step of a copy, all of which may wait. */
+    s->worker = workers_new(loop, "store", 1, 3, err);
     s->backup = s->worker ? backup_new(loop, s->worker, s->db, path, s->epoch, err) : NULL;
     if (!s->backup)
         goto fail;

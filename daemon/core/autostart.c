@@ -65,7 +65,7 @@ static void autostart_changed(void *arg, struct operation_entry *op)
     struct autostart *a = arg;
     if (!op->over)
         return;
-    bool passes = op->op.state == OP_FAILED && err_retryable(&op->err);
+    bool passes = op->op.state == OP_FAILED && err_retryable(op->err);
     struct vm_entry *e = take_ptr(&a->vm);
     operation_unwatch(&a->watch);
     if (passes)

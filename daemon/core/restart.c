@@ -113,7 +113,7 @@ static void restart_started(void *arg, struct operation_entry *op)
     if (op->recorded)
         restart_changed(s);
     else
-        restart_refused(s, &op->err);
+        restart_refused(s, op->err);
 }
 
 static void restart_act(void *arg)

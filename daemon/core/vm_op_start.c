@@ -142,7 +142,7 @@ static void vm_set_running(struct vm_entry *e, struct store_txn *txn)
     if (e->machine_live)
         vm_set_state(e, VM_RUNNING, NULL, NULL, txn);
     else
-        vm_set_state(e, VM_FAILED, "boot",
+        vm_set_state(e, VM_FAILED, e->ended_by_panic ? "guest_panic" : "boot",
                      e->ended_detail[0] ? e->ended_detail : "it ended right after its start", txn);
 }
 
@@ -151,7 +151,7 @@ static void vm_reboot_failed(struct vm_entry *e, const struct operation_entry *o
 {
     if (e->reboot != VM_REBOOT_BEGUN || op->op.principal[0])
         return;
-    e->reboot = err_retryable(&op->err) ? VM_REBOOT_OWED : VM_REBOOT_NONE;
+    e->reboot = err_retryable(op->err) ? VM_REBOOT_OWED : VM_REBOOT_NONE;
     vm_notify(e);
 }
 
@@ -171,7 +171,7 @@ static void vm_start_finish(struct operation_entry *op, struct store_txn *txn)
     if (!e || !op->begun)
         return;
     enum vm_state state = e->vm.runtime.state;
-    bool disk_missing = strcmp(op->err.reason, "DISK_MISSING") == 0;
+    bool disk_missing = strcmp(op->err->reason, "DISK_MISSING") == 0;
     if (state == VM_RUNNING && op->op.state == OP_SUCCEEDED && vm_want(op, e))
         vm_save(e, txn); /* nothing was to be done, but to want it */
     if (state != VM_STARTING && state != VM_STOPPING && !disk_missing)
@@ -179,11 +179,11 @@ static void vm_start_finish(struct operation_entry *op, struct store_txn *txn)
     if (op->op.state == OP_SUCCEEDED)
         vm_set_running(e, txn);
     else if (e->machine_live)
-        vm_set_state(e, VM_UNKNOWN, NULL, op->err.message, txn);
+        vm_set_state(e, VM_UNKNOWN, NULL, op->err->message, txn);
     else if (op->op.state == OP_CANCELLED)
-        vm_set_state(e, VM_STOPPED, NULL, op->err.message, txn);
+        vm_set_state(e, VM_STOPPED, NULL, op->err->message, txn);
     else
-        vm_set_state(e, VM_FAILED, op->err.stage, op->err.message, txn);
+        vm_set_state(e, VM_FAILED, op->err->stage, op->err->message, txn);
 }
 
 /* vm.create */

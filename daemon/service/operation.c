@@ -30,6 +30,7 @@ static void waiting_end(struct waiting *w)
     operation_unwatch(&w->watch);
     rpc_call_set_events(w->call, NULL, NULL);
     operation_unref(w->op);
+    operation_done(&w->sent);
     rpc_call_unref(w->call);
     free(w);
 }
@@ -44,7 +45,7 @@ static void reply_view(struct rpc_call *call, const struct operation_entry *op)
 static bool looks_the_same(const struct operation *a, const struct operation *b)
 {
     return a->state == b->state && a->percent == b->percent && strcmp(a->stage, b->stage) == 0 &&
-           strcmp(a->message, b->message) == 0 && a->cancel_asked == b->cancel_asked;
+           strcmp(text_get(a->message), text_get(b->message)) == 0 && a->cancel_asked == b->cancel_asked;
 }
 
 /* Changes that come faster than the client reads are left out, but never the last one: -1 when that
@@ -57,8 +58,8 @@ static int send_change(struct waiting *w)
         return 0;
     struct operation_view view;
     operation_view_fill(&view, shown);
-    w->sent = *shown;
-    w->sent_any = true;
+    operation_done(&w->sent);
+    w->sent_any = operation_copy(&w->sent, shown) == 0; /* else it is sent again */
     return banger_v1_operation_service_watch_operation_send(w->call, &view.operation);
 }
 
@@ -71,7 +72,7 @@ static void look(struct waiting *w)
     if (!ready)
         return;
     if (!w->op->recorded)
-        rpc_call_finish(w->call, &w->op->err);
+        rpc_call_finish(w->call, w->op->err);
     else if (w->until == EVERY_CHANGE)
         rpc_call_finish(w->call, &err);
     else

@@ -159,7 +159,8 @@ static int load(struct store *s, const struct table *t, const char *tail, int64_
     return stopped;
 }
 
-/* Each loader pairs a typed row with its callback; the row is released after the callback. */
+/* Each loader pairs a typed row with its callback; the row is released after the callback, which
+ * leaves nothing in it. */
 #define LOADER(function, type, table, release)                                                     \
     struct function##_ctx {                                                                        \
         struct type row;                                                                           \
@@ -178,7 +179,9 @@ static int load(struct store *s, const struct table *t, const char *tail, int64_
                                struct err *err)                                                    \
     {                                                                                              \
         struct function##_ctx c = {.each = each, .arg = arg};                                      \
-        return load(s, &(table), tail, bound, &c.row, sizeof(c.row), function##_each, &c, err);    \
+        int rc = load(s, &(table), tail, bound, &c.row, sizeof(c.row), function##_each, &c, err);  \
+        release(&c.row); /* one that was read in part */                                           \
+        return rc;                                                                                 \
     }
 
 #define NOTHING(row) (void)(row)
@@ -189,7 +192,7 @@ LOADER(image, image, image_table, NOTHING)
 LOADER(kernel, kernel, kernel_table, NOTHING)
 LOADER(identity, identity, identity_table, NOTHING)
 LOADER(token, token, token_table, NOTHING)
-LOADER(operation, operation, operation_table, NOTHING)
+LOADER(operation, operation, operation_table, operation_done)
 LOADER(event, event, event_table, NOTHING)
 LOADER(audit, audit_entry, audit_table, NOTHING)
 LOADER(host_settings, host_settings, host_settings_table, NOTHING)

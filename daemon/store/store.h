@@ -185,7 +185,7 @@ struct store_find {
     char principal[PRINCIPAL_BYTES], request_id[64];
     char method[160]; /* the other requests' (struct store_request) */
     bool has_operation, has_request;
-    struct operation operation; /* the latest with that id */
+    struct operation operation; /* the latest with that id; owned, so operation_done is due */
     struct store_request request;
 };
 

@@ -154,6 +154,8 @@ void store_txn_free(struct store_txn *txn)
         struct change *c = container_of(at, struct change, link);
         if (c->statement == PUT_SESSION)
             session_done((struct session *)(void *)c->data);
+        else if (c->statement == PUT_OPERATION)
+            operation_done((struct operation *)(void *)c->data);
         free(c);
     }
     list_foreach(h, &txn->hooks) free(container_of(h, struct txn_hook, link));
@@ -198,7 +200,9 @@ void store_delete_session(struct store_txn *txn, const char *id)
 
 void store_put_operation(struct store_txn *txn, const struct operation *op)
 {
-    add(txn, PUT_OPERATION, op, sizeof(*op));
+    struct operation *copy = add(txn, PUT_OPERATION, op, sizeof(*op));
+    if (copy && operation_copy(copy, op) < 0)
+        txn->out_of_memory = true;
 }
 
 void store_put_image(struct store_txn *txn, const struct image *image)

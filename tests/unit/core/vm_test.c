@@ -256,6 +256,7 @@ static void test_bad_requests(void)
     struct vm made;
     CHECK_INT(vm_create_check(&core, &fine, &made, &err), 0);
     CHECK_STR(made.name, "fresh");
+    vm_done(&made);
     CHECK_INT(vm_count(&core), 1); /* a dry run makes nothing */
     CHECK(vm_pause_start(&core, "box", NULL, &err) == NULL);
     CHECK_STR(err.reason, "VM_WRONG_STATE");
@@ -302,7 +303,7 @@ static struct vm_entry *add_saved(const char *id, const char *name)
 {
     struct vm_entry *e = add(id, name);
     e->vm.generation = 1;
-    e->vm.labels = (struct labels){.n = 1, .at = {{"old", "1"}}};
+    label_list_set(&e->vm.labels, &(struct labels){.n = 1, .at = {{"old", "1"}}});
     vm_save(e, NULL);
     return e;
 }

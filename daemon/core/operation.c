@@ -32,8 +32,7 @@ struct operation_entry *operation_ref(struct operation_entry *op)
     return op;
 }
 
-/* Thousands that have ended are kept: without what only those under way need. */
-static void operation_drop_errors(struct operation_entry *op)
+void operation_drop_errors(struct operation_entry *op)
 {
     free(op->err);
     free(op->step_err);
@@ -46,6 +45,7 @@ void operation_unref(struct operation_entry *op)
         return;
     if (op->data && op->kind && op->kind->free_data)
         op->kind->free_data(op->data);
+    operation_show_all(op);
     operation_drop_errors(op);
     operation_done(&op->op);
     free(op->request_key);
@@ -355,8 +355,6 @@ void operation_retire(struct operation_entry *op)
     if (op->data && op->kind->free_data)
         op->kind->free_data(op->data);
     op->data = NULL;
-    if (op->recorded)
-        operation_drop_errors(op);
     list_remove(&op->queue_link);
     engine->n_active--;
     operation_keep(engine, op);
@@ -383,6 +381,7 @@ static void operation_given_up(void *arg, const struct err *err)
 static void operation_give_up(struct operation_entry *op)
 {
     op->kind = &operation_unknown_kind;
+    operation_edit(op);
     op->op.state = OP_FAILED;
     op->op.error_code = ERR_INTERNAL;
     op->op.ended_ns = clock_real_ns();
@@ -392,7 +391,7 @@ static void operation_give_up(struct operation_entry *op)
     text_set(&op->op.error_message, message); /* it is in the log as well */
     log_error(op->op.resource, "operation %s: %s", op->op.id, message);
     struct store_txn *txn = store_txn_new();
-    store_put_operation(txn, &op->op);
+    operation_put(op, txn);
     op->phase = OPERATION_FINISHING;
     store_commit(op->core->store, txn, operation_given_up, operation_ref(op));
 }
@@ -509,7 +508,10 @@ struct operation_entry *operation_start(struct core *core, const struct operatio
 
 static void operation_cancel_noted(void *arg, const struct err *err)
 {
-    (void)arg, (void)err; /* it is cancelled all the same; its end says so */
+    struct operation_entry *op = arg;
+    if (op->core->operations && !err) /* it is cancelled all the same; its end says so */
+        operation_notify(op);
+    operation_unref(op);
 }
 
 void operation_cancel(struct operation_entry *op)
@@ -520,14 +522,15 @@ void operation_cancel(struct operation_entry *op)
     if (begun && op->kind->no_cancel)
         return;
     if (!op->op.cancel_asked) {
+        operation_edit(op);
         op->op.cancel_asked = true;
         /* One that may never come to the disk is not written by the way; operation_recorded does.
          */
         if (op->phase == OPERATION_RECORDING)
             return;
         struct store_txn *txn = store_txn_new();
-        store_put_operation(txn, &op->op);
-        store_commit(op->core->store, txn, operation_cancel_noted, NULL);
+        operation_put(op, txn);
+        store_commit(op->core->store, txn, operation_cancel_noted, operation_ref(op));
     }
     if (op->phase == OPERATION_QUEUED && op->core->operations->open) {
         /* It has done nothing yet, so it need not wait for its turn to undo nothing. */

@@ -6,8 +6,10 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
@@ -27,10 +29,60 @@ static void operation_emit(struct operation_entry *op, struct store_txn *txn)
     event_emit(op->core, txn, "operation.state", resource, op_state_name(op->op.state), op->op.id);
 }
 
-static void operation_put(struct operation_entry *op, struct store_txn *txn)
+void operation_edit(struct operation_entry *op)
 {
+    if (!op->recorded || op->shown)
+        return;
+    op->shown = malloc(sizeof(*op->shown));
+    if (op->shown && operation_copy(op->shown, &op->op) < 0)
+        free(take_ptr(&op->shown));
+    if (!op->shown)
+        log_error(op->op.id, "out of memory: a change is shown before it is on disk");
+}
+
+void operation_show_all(struct operation_entry *op)
+{
+    if (op->shown)
+        operation_done(op->shown);
+    free(take_ptr(&op->shown));
+}
+
+/* A version on its way to the disk. */
+struct operation_version {
+    struct operation_entry *op; /* referenced */
+    struct operation row;
+};
+
+static void operation_written(void *arg, const struct err *err)
+{
+    struct operation_version *v = arg;
+    struct operation_entry *op = v->op;
+    op->n_unwritten--;
+    if (!err && op->n_unwritten == 0) {
+        operation_show_all(op);
+    } else if (!err && op->shown) {
+        operation_done(op->shown);
+        *op->shown = v->row;
+        v->row = (struct operation){0};
+    }
+    operation_done(&v->row);
+    operation_unref(op);
+    free(v);
+}
+
+void operation_put(struct operation_entry *op, struct store_txn *txn)
+{
+    struct operation_version *v = malloc(sizeof(*v));
     op->op.updated_ns = clock_real_ns();
     store_put_operation(txn, &op->op);
+    if (!v || operation_copy(&v->row, &op->op) < 0) { /* then it is shown now */
+        free(v);
+        operation_show_all(op);
+        return;
+    }
+    v->op = operation_ref(op);
+    op->n_unwritten++;
+    store_on_commit(txn, operation_written, v);
 }
 
 /* Every commit holds a reference: the entry may be dropped by the time it comes back. */
@@ -54,8 +106,11 @@ static void operation_over(struct operation_entry *op)
 {
     op->phase = OPERATION_OVER;
     op->over = true;
+    operation_show_all(op);
     operation_retire(op);
     operation_notify(op);
+    if (op->recorded)
+        operation_drop_errors(op);
 }
 
 /* Nothing of it is on disk, and it has not begun: as if it had never been asked for. */
@@ -126,6 +181,7 @@ static void operation_finish(struct operation_entry *op, enum op_state state)
 {
     crash_point(op->op.kind, "end", "before", op->undoing);
     op->phase = OPERATION_FINISHING;
+    operation_edit(op);
     op->op.state = state;
     op->op.ended_ns = clock_real_ns();
     if (state == OP_SUCCEEDED) {
@@ -192,6 +248,7 @@ static void operation_journal(struct operation_entry *op)
     crash_point(op->op.kind, step->name, "before", op->undoing);
     enum op_state state = op->undoing ? OP_UNDOING : OP_RUNNING;
     bool changed = op->op.state != state;
+    operation_edit(op);
     op->op.state = state;
     snprintf(op->op.stage, sizeof(op->op.stage), "%s", step->name);
     if (!op->undoing && op->op.percent < step->percent)
@@ -233,6 +290,7 @@ static void operation_fail(struct operation_entry *op, const struct err *err)
             err_tag(op->err, "PREEMPTED", "%s", op->op.resource);
         snprintf(op->err->stage, sizeof(op->err->stage), "%s", operation_step(op)->name);
     }
+    operation_edit(op);
     operation_set_error(op);
     op->undoing = true;
     operation_undo_on(op);

@@ -20,6 +20,7 @@ static void vm_delete_deleting(struct operation_entry *op, struct store_txn *txn
         return;
     vm_edit(e);
     e->vm.wanted = VM_WANTED_STOPPED;
+    e->reboot = VM_REBOOT_NONE;
     vm_set_state(e, VM_DELETING, NULL, NULL, txn);
 }
 

@@ -35,6 +35,7 @@ static void vm_journal_stopping(struct operation_entry *op, struct store_txn *tx
     if (was_wanted)
         vm_edit(e);
     e->vm.wanted = VM_WANTED_STOPPED;
+    e->reboot = VM_REBOOT_NONE;
     bool moves =
         !vm_is_down(e) && e->vm.runtime.state != VM_DELETING && e->vm.runtime.state != VM_STOPPING;
     if (moves) {

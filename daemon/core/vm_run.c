@@ -187,7 +187,7 @@ static void vm_run_boot_look(struct vm_run *run)
     } else if (!e->machine_live) {
         err_set(&err, ERR_PRECONDITION, "the VM ended while it booted%s%.300s",
                 e->ended_detail[0] ? ": " : "", e->ended_detail);
-        err_tag(&err, "BOOT_FAILED", "vm/%s", e->vm.id);
+        err_tag(&err, e->ended_by_panic ? "GUEST_PANIC" : "BOOT_FAILED", "vm/%s", e->vm.id);
         vm_run_boot_end(run, &err);
     }
 }

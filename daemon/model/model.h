@@ -132,6 +132,12 @@ struct vm_update_labels {
     struct labels scope;       /* of who asked; none: for everything */
 };
 
+/* A session that was deleted, as long as its VM's agent may have it. */
+struct session_deletion {
+    char session_id[ID_BYTES];
+    char vm_id[ID_BYTES];
+};
+
 /* What is true now; in memory and in handles.json, never in SQLite. */
 struct vm_handles {
     pid_t pid;               /* 0: no process */
@@ -188,7 +194,7 @@ struct session {
     uint32_t drain_ms, timeout_ms, umask;
     enum session_state state;
     char failed_stage[32]; /* SESSION_FAILED */
-    char lost_reason[32];  /* SESSION_LOST: vm_stopped, vm_lost, agent_lost */
+    char lost_reason[32];  /* SESSION_LOST: vm_stopped, vm_lost, guest_panic, agent_lost */
     char last_error[TEXT_BYTES];
     int failed_errno;
     enum session_exit_kind exit_kind;

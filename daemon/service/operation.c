@@ -35,23 +35,10 @@ static void waiting_end(struct waiting *w)
     free(w);
 }
 
-/* An end that is not on disk yet is not told: a crash now would take it back. */
-static void fill_view(struct operation_view *view, const struct operation_entry *op)
-{
-    operation_view_fill(view, &op->op);
-    Banger__V1__Operation *m = &view->operation;
-    if (op->over || !op_is_terminal(op->op.state))
-        return;
-    m->state = (Banger__V1__OperationState)(op->undoing ? OP_UNDOING : OP_RUNNING);
-    m->result = (char *)"";
-    m->ended = NULL;
-    m->error = NULL;
-}
-
 static void reply_view(struct rpc_call *call, const struct operation_entry *op)
 {
     struct operation_view view;
-    fill_view(&view, op);
+    operation_view_fill(&view, operation_shown(op));
     rpc_call_reply(call, &view.operation.base);
 }
 
@@ -66,14 +53,14 @@ static bool looks_the_same(const struct operation *a, const struct operation *b)
  * does not fit. */
 static int send_change(struct waiting *w)
 {
+    const struct operation *shown = operation_shown(w->op);
     if (!w->op->over &&
-        (!rpc_call_writable(w->call) || (w->sent_any && (looks_the_same(&w->sent, &w->op->op) ||
-                                                         op_is_terminal(w->op->op.state)))))
+        (!rpc_call_writable(w->call) || (w->sent_any && looks_the_same(&w->sent, shown))))
         return 0;
     struct operation_view view;
-    fill_view(&view, w->op);
+    operation_view_fill(&view, shown);
     operation_done(&w->sent);
-    w->sent_any = operation_copy(&w->sent, &w->op->op) == 0; /* else it is sent again */
+    w->sent_any = operation_copy(&w->sent, shown) == 0; /* else it is sent again */
     return banger_v1_operation_service_watch_operation_send(w->call, &view.operation);
 }
 
@@ -228,7 +215,7 @@ static void handle_list(void *self, struct rpc_call *call,
         if (page_is_cut(&page))
             break;
         struct operation_view view;
-        fill_view(&view, op);
+        operation_view_fill(&view, operation_shown(op));
         page_add(&page, call, op->op.created_ns, op->op.id, &view.operation.base);
     }
     Banger__V1__ListOperationsResponse response = BANGER__V1__LIST_OPERATIONS_RESPONSE__INIT;

@@ -197,6 +197,7 @@ LOADER(event, event, event_table, NOTHING)
 LOADER(audit, audit_entry, audit_table, NOTHING)
 LOADER(host_settings, host_settings, host_settings_table, NOTHING)
 LOADER(vm_update, vm_update_labels, vm_update_table, NOTHING)
+LOADER(session_deletion, session_deletion, session_deletion_table, NOTHING)
 LOADER(request, store_request, request_table, NOTHING)
 
 int store_load_vms(struct store *store, int (*each)(void *, const struct vm *), void *arg,
@@ -245,6 +246,13 @@ int store_load_vm_updates(struct store *store, int (*each)(void *, const struct 
                           void *arg, struct err *err)
 {
     return vm_update_rows(store, NULL, 0, each, arg, err);
+}
+
+int store_load_session_deletions(struct store *store,
+                                 int (*each)(void *, const struct session_deletion *), void *arg,
+                                 struct err *err)
+{
+    return session_deletion_rows(store, NULL, 0, each, arg, err);
 }
 
 int store_load_operations(struct store *store, size_t max_ended,

@@ -82,6 +82,13 @@ static const struct column vm_update_columns[] = {
 };
 const struct table vm_update_table = TABLE("vm_updates", vm_update_columns, "operation_id");
 
+static const struct column session_deletion_columns[] = {
+    COLUMN(session_deletion, session_id, COLUMN_TEXT),
+    COLUMN(session_deletion, vm_id, COLUMN_TEXT),
+};
+const struct table session_deletion_table =
+    TABLE("session_deletions", session_deletion_columns, "rowid");
+
 static const struct column session_columns[] = {
     COLUMN(session, id, COLUMN_TEXT),
     COLUMN(session, vm_id, COLUMN_TEXT),

@@ -39,6 +39,8 @@ static const struct {
     [PUT_HOST_SETTINGS] = {&host_settings_table, NULL},
     [PUT_VM_UPDATE] = {&vm_update_table, NULL},
     [DELETE_VM_UPDATE] = {&vm_update_table, NULL},
+    [PUT_SESSION_DELETION] = {&session_deletion_table, NULL},
+    [DELETE_SESSION_DELETION] = {&session_deletion_table, NULL},
     [PUT_AUDIT] = {&audit_table, NULL},
     [READ_AUDIT] = {&audit_table, NULL},
     [FIND_OPERATION] = {&operation_table, NULL},
@@ -52,7 +54,7 @@ static const struct {
 static bool is_delete(enum statement s)
 {
     return s == DELETE_VM || s == DELETE_SESSION || s == DELETE_IMAGE || s == DELETE_KERNEL ||
-           s == DELETE_TOKEN || s == DELETE_VM_UPDATE;
+           s == DELETE_TOKEN || s == DELETE_VM_UPDATE || s == DELETE_SESSION_DELETION;
 }
 
 /* The WHERE of what reads; NULL for what writes. */
@@ -255,6 +257,16 @@ void store_put_vm_update(struct store_txn *txn, const struct vm_update_labels *u
 void store_delete_vm_update(struct store_txn *txn, const char *operation_id)
 {
     add(txn, DELETE_VM_UPDATE, operation_id, strlen(operation_id) + 1);
+}
+
+void store_put_session_deletion(struct store_txn *txn, const struct session_deletion *deletion)
+{
+    add(txn, PUT_SESSION_DELETION, deletion, sizeof(*deletion));
+}
+
+void store_delete_session_deletion(struct store_txn *txn, const char *session_id)
+{
+    add(txn, DELETE_SESSION_DELETION, session_id, strlen(session_id) + 1);
 }
 
 void store_add_event(struct store_txn *txn, const struct event *event)

@@ -45,8 +45,10 @@ struct wire_conn *wire_conn_new(const struct wire_conn_config *config, struct er
 
 void wire_conn_unref(struct wire_conn *conn)
 {
-    if (conn && --conn->n_refs == 0)
-        free(conn);
+    if (!conn || --conn->n_refs > 0)
+        return;
+    free(conn->refusal);
+    free(conn);
 }
 
 void wire_conn_touch(struct wire_conn *conn)
@@ -178,6 +180,22 @@ void wire_conn_drain(struct wire_conn *conn)
         wire_conn_check(conn, nghttp2_submit_ping(conn->session, NGHTTP2_FLAG_NONE, drain_ping));
     }
     wire_conn_touch(conn);
+}
+
+int wire_conn_refuse(struct wire_conn *conn, const struct err *why)
+{
+    if (!conn->refusal)
+        conn->refusal = malloc(sizeof(*conn->refusal));
+    if (!conn->refusal)
+        return -1;
+    *conn->refusal = *why;
+    return 0;
+}
+
+void wire_conn_finish(struct wire_conn *conn)
+{
+    conn->finishing = true;
+    wire_conn_drain(conn);
 }
 
 void wire_conn_dismiss(struct wire_conn *conn, const char *why)

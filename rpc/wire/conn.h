@@ -47,7 +47,11 @@ struct wire_server {
     /* After that: whether it may be done now. NULL: yes. */
     int (*admit)(void *arg, const struct rpc_method *method, struct err *err);
     void *admit_arg;
-    bool compress;                       /* answers by gzip where the client takes it */
+    bool compress; /* answers by gzip where the client takes it */
+    /* Grows when what peers are let in by has changed: each is looked at again before its next
+     * call. NULL: they stay what they are. */
+    uint64_t generation;
+    void (*look_again)(void *arg);       /* arg: the connection's */
     const struct rpc_observer *observer; /* NULL: nobody looks on */
     void *observer_arg;
     rpc_gate_fn *gate; /* NULL: handlers get requests at once */
@@ -73,6 +77,8 @@ struct wire_conn {
     void (*wake)(void *arg);
     void *arg;
     struct rpc_peer peer;
+    uint64_t generation; /* the server's, of when the peer was looked at last */
+    struct err *refusal; /* server: what further calls are answered with; owned; NULL: nothing */
     unsigned n_refs;
     unsigned n_calls;              /* in calls */
     uint64_t n_calls_done;         /* that were in calls */
@@ -103,6 +109,7 @@ struct wire_conn {
     bool broken;                  /* out of memory or a fatal error: to be closed */
     bool greeted;                 /* the peer's SETTINGS are in */
     bool condemned;               /* we said GOAWAY with an error: nothing more is read */
+    bool finishing;               /* server: no further calls are begun */
     bool draining;                /* GOAWAY came (client) or went (server) */
 };
 
@@ -123,6 +130,10 @@ void wire_conn_last_words(struct wire_conn *conn, const struct err *why, struct 
 void wire_conn_drain(struct wire_conn *conn);
 /* GOAWAY at once, before a close that waits for nothing; why is for the peer's log. */
 void wire_conn_dismiss(struct wire_conn *conn, const char *why);
+/* Server: further calls are answered with that. Those that are open go on. -1: no memory. */
+int wire_conn_refuse(struct wire_conn *conn, const struct err *why);
+/* Server: GOAWAY; further calls are not begun, and may be tried on another connection. */
+void wire_conn_finish(struct wire_conn *conn);
 /* Nothing more to read nor to write by HTTP/2's rules. */
 bool wire_conn_is_finished(const struct wire_conn *conn);
 /* More output piles up than a peer that reads would ever leave: stop reading it meanwhile. */

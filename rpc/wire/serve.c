@@ -174,9 +174,32 @@ static int serve_may_call(struct rpc_call *call, struct err *err)
     return err_tag(err, "SCOPED", NULL);
 }
 
+/* What the peer was let in by may count no more. */
+static int serve_look_again(struct wire_conn *conn, struct err *err)
+{
+    const struct wire_server *server = conn->server;
+    if (conn->generation != server->generation && server->look_again)
+        server->look_again(conn->arg);
+    if (!conn->refusal)
+        return 0;
+    *err = *conn->refusal;
+    return -1;
+}
+
+/* Safe to try elsewhere, and stock clients do so by themselves (RFC 9113 8.7). */
+static void serve_turn_away(struct rpc_call *call)
+{
+    err_set(&call->status, ERR_UNAVAILABLE, "the connection takes no more calls");
+    call->over = true;
+    call_reset(call, NGHTTP2_REFUSED_STREAM);
+    call_close_soon(call);
+}
+
 static int serve_authorize(struct rpc_call *call, struct err *err)
 {
     const struct wire_server *server = call->conn->server;
+    if (serve_look_again(call->conn, err) < 0)
+        return -1;
     if (serve_may_call(call, err) < 0)
         return -1;
     return server->admit ? server->admit(server->admit_arg, call->method, err) : 0;
@@ -226,6 +249,10 @@ void serve_request(struct rpc_call *call)
             err_set(&call->status, ERR_LIMIT, "out of memory");
         else if (serve_authorize(call, &call->status) < 0 && call->status.code == ERR_NONE)
             call->status.code = ERR_DENIED;
+    }
+    if (conn->finishing) {
+        serve_turn_away(call);
+        return;
     }
     if (call->status.code != ERR_NONE) {
         rpc_call_finish(call, &call->status);

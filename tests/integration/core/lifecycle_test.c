@@ -159,7 +159,7 @@ static void test_died_meanwhile(void)
         return;
     pid_t pid = e->handles.pid;
     world_close(&w);
-    kill(pid, SIGKILL);
+    world_end_process(pid);
     if (!CHECK(world_open(&w, dir, "sim")))
         return;
     e = vm_find(&w.core, "box", NULL);

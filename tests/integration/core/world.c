@@ -3,9 +3,13 @@
 
 #include <dirent.h>
 #include <jansson.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/fs.h"
@@ -254,6 +258,17 @@ int world_count_monitors(struct world *w)
     vmm_scan(&w->vmm_host, folder, on_counted, &c);
     run(w);
     return c.n;
+}
+
+void world_end_process(pid_t pid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd ended = {.fd = fd, .events = POLLIN};
+    kill(pid, SIGKILL);
+    if (fd >= 0 && poll(&ended, 1, WORLD_WAIT_MS) != 1)
+        fprintf(stderr, "process %d does not end\n", (int)pid);
+    if (fd >= 0)
+        close(fd);
 }
 
 int world_count_entries(const char *dir, const char *folder)

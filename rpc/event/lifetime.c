@@ -147,7 +147,7 @@ void rpc_server_each_connection(const struct rpc_server *server,
         const struct rpc_connection_info info = {
             .id = conn->id,
             .peer = &conn->wire->peer,
-            .n_calls = conn->wire->n_calls,
+            .n_calls = conn->wire->n_calls - conn->wire->n_lingering,
             .n_calls_done = conn->wire->n_calls_done,
             .bytes_in = conn->wire->bytes_in,
             .bytes_out = conn->wire->bytes_out,

@@ -26,8 +26,11 @@ struct tls {
     size_t in_len;
     struct buf *out; /* where output goes, during a call */
     struct tls_identity peer;
-    struct err refused; /* why admit() or the certificate's names refused the peer */
+    struct err refused;  /* why admit() or the certificate's names refused the peer */
+    size_t idle_records; /* and messages of TLS itself, without data for us */
+    int64_t idle_since_ms;
     bool ready, closed, failed, no_room, self_signed;
+    bool flooded;      /* by those */
     bool seen, no_tls; /* something came; that was no TLS */
 };
 

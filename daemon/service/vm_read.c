@@ -132,6 +132,7 @@ struct stats {
     pid_t pid; /* 0: it does not run */
     int64_t started_ns;
     uint64_t cpu_ns, rss_bytes, read_bytes, written_bytes;
+    char id[ID_BYTES], name[NAME_BYTES];
 };
 
 static void stats_look(void *data)
@@ -148,8 +149,10 @@ static void stats_look(void *data)
 static void stats_reply(struct core *core, struct rpc_call *call, void *data)
 {
     (void)core;
-    const struct stats *s = data;
+    struct stats *s = data;
     Banger__V1__VMStats stats = BANGER__V1__VMSTATS__INIT;
+    stats.vm_id = s->id;
+    stats.vm_name = s->name;
     stats.cpu_ns = s->cpu_ns;
     stats.memory_rss_bytes = s->rss_bytes;
     stats.disk_read_bytes = s->read_bytes;
@@ -166,6 +169,8 @@ void vm_service_get_stats(void *self, struct rpc_call *call,
     if (!e)
         return;
     struct stats s = {.pid = e->handles.pid, .started_ns = e->vm.started_ns};
+    memcpy(s.id, e->vm.id, sizeof(s.id));
+    memcpy(s.name, e->vm.name, sizeof(s.name));
     worker_call_start(self, call, &s, sizeof(s), stats_look, stats_reply);
 }
 

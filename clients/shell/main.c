@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/std_fds.h"
 #include "suggest.h"
 
 const struct opt global_opts[] = {
@@ -139,6 +140,7 @@ static int run_words(struct cli *cli, int n_words, char **words)
 
 int main(int argc, char **argv)
 {
+    std_fds_open();
     setlocale(LC_CTYPE, "");
     struct cli cli = {0};
     /* For completion, words are not yet right: no parsing before it. */

@@ -167,6 +167,7 @@ static void past_found(void *arg, const struct err *err)
              session_request_remember(core, &f->find.request) < 0)
         err_set(&failure, ERR_LIMIT, "out of memory for a request");
     f->done(f->arg, failure.code == ERR_NONE ? NULL : &failure);
+    operation_done(&f->find.operation);
     free(f);
 }
 

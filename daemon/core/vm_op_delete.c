@@ -20,6 +20,7 @@ static void vm_delete_deleting(struct operation_entry *op, struct store_txn *txn
         return;
     vm_edit(e);
     e->vm.wanted = VM_WANTED_STOPPED;
+    e->reboot = VM_REBOOT_NONE;
     vm_set_state(e, VM_DELETING, NULL, NULL, txn);
 }
 
@@ -68,7 +69,7 @@ static void vm_delete_finish(struct operation_entry *op, struct store_txn *txn)
     if (op->op.state == OP_SUCCEEDED)
         vm_remove(e, txn);
     else if (op->begun && e->vm.runtime.state == VM_DELETING)
-        vm_set_state(e, VM_FAILED, op->err.stage, op->err.message, txn);
+        vm_set_state(e, VM_FAILED, op->err->stage, op->err->message, txn);
 }
 
 /* What waits for the guest to end is hurried; the rest is on its way anyhow. */
@@ -126,7 +127,7 @@ static void vm_prune_changed(void *arg, struct operation_entry *deletion)
     if (!deletion->over)
         return;
     if (!deletion->recorded) { /* the store refuses: so it would all the others */
-        struct err err = deletion->err;
+        struct err err = *deletion->err;
         operation_unwatch(&p->watch);
         vm_prune_end(p, &err);
         return;

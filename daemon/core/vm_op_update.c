@@ -67,7 +67,7 @@ static int64_t vm_change_option(const json_t *o, const char *key)
 
 static void vm_change_read(const struct operation_entry *op, struct vm_change *c)
 {
-    json_t *o = json_loads(op->op.params, 0, NULL);
+    json_t *o = json_loads(text_get(op->op.params), 0, NULL);
     const char *name = json_string_value(json_object_get(o, "name"));
     *c = (struct vm_change){.if_generation = vm_change_number(o, "if_generation"),
                             .cpus = (uint32_t)vm_change_number(o, "cpus"),

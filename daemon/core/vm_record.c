@@ -1,5 +1,6 @@
 /* A VM's record on its way to the disk, and what is shown of it meanwhile; see vm.h. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -37,6 +38,8 @@ static void vm_written(void *arg, const struct err *err)
     e->n_unwritten--;
     if (!err) {
         e->committed = true;
+        if (e->n_unwritten == 0 && strcmp(v->vm.name, e->vm.name) == 0)
+            vm_name_settled(e);
         if (e->n_unwritten == 0 && !e->edited) {
             free(e->shown);
             e->shown = NULL;

@@ -211,7 +211,7 @@ void vm_name_make(struct core *core, char name[NAME_BYTES])
         if (getrandom(at, sizeof(at), 0) != (ssize_t)sizeof(at))
             break;
         snprintf(name, NAME_BYTES, "%s-%s", how[at[0] % 32], who[at[1] % 32]);
-        if (!vm_find(core, name, NULL))
+        if (vm_name_check_free(core, NULL, name, NULL) == 0)
             return;
     }
     char id[ID_BYTES];

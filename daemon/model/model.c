@@ -69,6 +69,37 @@ void session_done(struct session *s)
     s->argv = s->env = s->tags = s->required_commands = (struct blob){0};
 }
 
+int text_set(char **to, const char *from)
+{
+    char *copy = from && *from ? strdup(from) : NULL;
+    if (!copy && from && *from)
+        return -1;
+    free(*to);
+    *to = copy;
+    return 0;
+}
+
+int operation_copy(struct operation *to, const struct operation *from)
+{
+    *to = *from;
+    to->message = to->error_message = to->params = NULL;
+    if (text_set(&to->message, from->message) < 0 ||
+        text_set(&to->error_message, from->error_message) < 0 ||
+        text_set(&to->params, from->params) < 0) {
+        operation_done(to);
+        return -1;
+    }
+    return 0;
+}
+
+void operation_done(struct operation *op)
+{
+    free(op->message);
+    free(op->error_message);
+    free(op->params);
+    op->message = op->error_message = op->params = NULL;
+}
+
 bool labels_have(const struct labels *labels, const struct labels *selector)
 {
     for (uint32_t s = 0; s < selector->n; s++) {

@@ -20,6 +20,7 @@ enum {
     SOCKET_PATH_BYTES = 108, /* sun_path */
     TEXT_BYTES = 512,        /* error texts, reasons */
     DIGEST_BYTES = 72,       /* "sha256:" and 64 hex digits */
+    PARAMS_BYTES = 1024,     /* an operation's parameters */
     LABELS_MAX = 32,
     LABEL_KEY_BYTES = 64,
     LABEL_VALUE_BYTES = 128,
@@ -125,6 +126,12 @@ struct vm_update_labels {
     struct labels scope;       /* of who asked; none: for everything */
 };
 
+/* A session that was deleted, as long as its VM's agent may have it. */
+struct session_deletion {
+    char session_id[ID_BYTES];
+    char vm_id[ID_BYTES];
+};
+
 /* What is true now; in memory and in handles.json, never in SQLite. */
 struct vm_handles {
     pid_t pid;               /* 0: no process */
@@ -181,7 +188,7 @@ struct session {
     uint32_t drain_ms, timeout_ms, umask;
     enum session_state state;
     char failed_stage[32]; /* SESSION_FAILED */
-    char lost_reason[32];  /* SESSION_LOST: vm_stopped, vm_lost, agent_lost */
+    char lost_reason[32];  /* SESSION_LOST: vm_stopped, vm_lost, guest_panic, agent_lost */
     char last_error[TEXT_BYTES];
     int failed_errno;
     enum session_exit_kind exit_kind;
@@ -282,12 +289,12 @@ struct operation {
     uint32_t step;  /* index into the kind's step table: the one under way or next */
     char stage[32]; /* its name */
     uint32_t percent;
-    char message[TEXT_BYTES];
+    char *message; /* this one and the next two are owned; NULL for "" */
     bool cancel_asked;
     int error_code; /* enum err_code of the failure */
-    char error_reason[40], error_stage[32], error_message[TEXT_BYTES];
-    char result[96];   /* resource that came of it: vm/ID */
-    char params[1024]; /* JSON: what the steps need besides the resource */
+    char error_reason[40], error_stage[32], *error_message;
+    char result[96]; /* resource that came of it: vm/ID */
+    char *params;    /* JSON: what the steps need besides the resource */
     int64_t created_ns, updated_ns, ended_ns;
 };
 
@@ -322,5 +329,14 @@ bool labels_have(const struct labels *labels, const struct labels *selector);
 int session_copy(struct session *to, const struct session *from);
 void session_done(struct session *s);
 int blob_set(struct blob *b, const void *data, size_t len);
+/* The same for texts of operations, which are kept by the thousand and mostly empty. */
+int operation_copy(struct operation *to, const struct operation *from);
+void operation_done(struct operation *op);
+/* Makes an owned text a copy of the other (NULL, "": none); -1 out of memory, which leaves it. */
+int text_set(char **to, const char *from);
+static inline const char *text_get(const char *text)
+{
+    return text ? text : "";
+}
 
 #endif

@@ -162,8 +162,8 @@ static void handle_create_token(void *self, struct rpc_call *call,
         return;
     }
     struct pending *p = pending_new(self, call);
-    if (p && access_create_token(self, request->principal, (int)request->role, &scope,
-                                 ttl_ms ? ttl_ms : TOKEN_TTL_MS, p->token, &p->expires_ns,
+    if (p && access_create_token(self, rpc_call_peer(call), request->principal, (int)request->role,
+                                 &scope, ttl_ms ? ttl_ms : TOKEN_TTL_MS, p->token, &p->expires_ns,
                                  token_stored, p, &err) < 0)
         pending_refuse(p, &err);
 }

@@ -128,7 +128,7 @@ void operation_view_fill(struct operation_view *view, const struct operation *op
     m->state = (Banger__V1__OperationState)op->state;
     m->stage = (char *)op->stage;
     m->percent = op->percent;
-    m->message = (char *)op->message;
+    m->message = (char *)text_get(op->message);
     m->cancel_requested = op->cancel_asked;
     m->result = op->state == OP_SUCCEEDED ? (char *)op->result : m->result;
     m->request_id = (char *)op->request_id;
@@ -145,7 +145,7 @@ void operation_view_fill(struct operation_view *view, const struct operation *op
     view->info.operation_id = (char *)op->id;
     banger__v1__operation_error__init(&view->error);
     view->error.code = op->error_code;
-    view->error.message = (char *)op->error_message;
+    view->error.message = (char *)text_get(op->error_message);
     view->error.info = &view->info;
     m->error = &view->error;
 }

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "daemon/model/model.h"
 
-enum { SQL_BYTES = 4096 };
+enum { SQL_BYTES = 4096, STRING_MAX_BYTES = 4096 };
 
 struct sql {
     char text[SQL_BYTES];
@@ -139,9 +139,13 @@ static int bind_column(sqlite3_stmt *stmt, int at, const struct column *c, const
     int64_t large;
     bool flag;
     struct blob blob;
+    const char *text;
     switch (c->kind) {
     case COLUMN_TEXT:
         return sqlite3_bind_text(stmt, at, field, (int)strnlen(field, c->size), SQLITE_STATIC);
+    case COLUMN_STRING:
+        memcpy(&text, field, sizeof(text));
+        return sqlite3_bind_text(stmt, at, text_get(text), -1, SQLITE_STATIC);
     case COLUMN_BOOL:
         memcpy(&flag, field, sizeof(flag));
         return sqlite3_bind_int(stmt, at, flag);
@@ -224,6 +228,10 @@ static int read_column(sqlite3_stmt *stmt, int at, const struct column *c, void 
         memcpy(field, sqlite3_column_text(stmt, at), n);
         field[n] = '\0';
         return 0;
+    case COLUMN_STRING:
+        if (n >= STRING_MAX_BYTES)
+            return -1;
+        return text_set((char **)(void *)field, (const char *)sqlite3_column_text(stmt, at));
     case COLUMN_BOOL:
         memcpy(field, &flag, sizeof(flag));
         return 0;

@@ -62,6 +62,7 @@ static json_t *pack_column(const struct column *c, const void *row)
         return json_integer(large);
     case COLUMN_LABELS:
         return pack_labels((const struct labels *)(const void *)field);
+    case COLUMN_STRING:
     case COLUMN_BLOB:
         break; /* no record has one */
     }
@@ -142,6 +143,7 @@ static int read_column(const struct column *c, json_t *value, void *row)
         return 0;
     case COLUMN_LABELS:
         return read_labels(value, (struct labels *)(void *)field);
+    case COLUMN_STRING:
     case COLUMN_BLOB:
         break;
     }

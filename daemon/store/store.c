@@ -159,7 +159,8 @@ static int load(struct store *s, const struct table *t, const char *tail, int64_
     return stopped;
 }
 
-/* Each loader pairs a typed row with its callback; the row is released after the callback. */
+/* Each loader pairs a typed row with its callback; the row is released after the callback, which
+ * leaves nothing in it. */
 #define LOADER(function, type, table, release)                                                     \
     struct function##_ctx {                                                                        \
         struct type row;                                                                           \
@@ -178,7 +179,9 @@ static int load(struct store *s, const struct table *t, const char *tail, int64_
                                struct err *err)                                                    \
     {                                                                                              \
         struct function##_ctx c = {.each = each, .arg = arg};                                      \
-        return load(s, &(table), tail, bound, &c.row, sizeof(c.row), function##_each, &c, err);    \
+        int rc = load(s, &(table), tail, bound, &c.row, sizeof(c.row), function##_each, &c, err);  \
+        release(&c.row); /* one that was read in part */                                           \
+        return rc;                                                                                 \
     }
 
 #define NOTHING(row) (void)(row)
@@ -189,11 +192,12 @@ LOADER(image, image, image_table, NOTHING)
 LOADER(kernel, kernel, kernel_table, NOTHING)
 LOADER(identity, identity, identity_table, NOTHING)
 LOADER(token, token, token_table, NOTHING)
-LOADER(operation, operation, operation_table, NOTHING)
+LOADER(operation, operation, operation_table, operation_done)
 LOADER(event, event, event_table, NOTHING)
 LOADER(audit, audit_entry, audit_table, NOTHING)
 LOADER(host_settings, host_settings, host_settings_table, NOTHING)
 LOADER(vm_update, vm_update_labels, vm_update_table, NOTHING)
+LOADER(session_deletion, session_deletion, session_deletion_table, NOTHING)
 LOADER(request, store_request, request_table, NOTHING)
 
 int store_load_vms(struct store *store, int (*each)(void *, const struct vm *), void *arg,
@@ -242,6 +246,13 @@ int store_load_vm_updates(struct store *store, int (*each)(void *, const struct 
                           void *arg, struct err *err)
 {
     return vm_update_rows(store, NULL, 0, each, arg, err);
+}
+
+int store_load_session_deletions(struct store *store,
+                                 int (*each)(void *, const struct session_deletion *), void *arg,
+                                 struct err *err)
+{
+    return session_deletion_rows(store, NULL, 0, each, arg, err);
 }
 
 int store_load_operations(struct store *store, size_t max_ended,

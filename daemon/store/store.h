@@ -100,6 +100,9 @@ int store_load_host_settings(struct store *store,
 int store_load_vm_updates(struct store *store,
                           int (*each)(void *arg, const struct vm_update_labels *update), void *arg,
                           struct err *err);
+int store_load_session_deletions(struct store *store,
+                                 int (*each)(void *arg, const struct session_deletion *deletion),
+                                 void *arg, struct err *err);
 /* All operations that are not over, and the latest max_ended that are. */
 int store_load_operations(struct store *store, size_t max_ended,
                           int (*each)(void *arg, const struct operation *op), void *arg,
@@ -150,6 +153,8 @@ void store_delete_token(struct store_txn *txn, const char *key);
 void store_put_host_settings(struct store_txn *txn, const struct host_settings *settings);
 void store_put_vm_update(struct store_txn *txn, const struct vm_update_labels *update);
 void store_delete_vm_update(struct store_txn *txn, const char *operation_id);
+void store_put_session_deletion(struct store_txn *txn, const struct session_deletion *deletion);
+void store_delete_session_deletion(struct store_txn *txn, const char *session_id);
 /* Its seq is given by the store, as it commits. */
 void store_add_event(struct store_txn *txn, const struct event *event);
 void store_put_request(struct store_txn *txn, const struct store_request *request);
@@ -177,7 +182,7 @@ struct store_find {
     char principal[PRINCIPAL_BYTES], request_id[64];
     char method[160]; /* the other requests' (struct store_request) */
     bool has_operation, has_request;
-    struct operation operation; /* the latest with that id */
+    struct operation operation; /* the latest with that id; owned, so operation_done is due */
     struct store_request request;
 };
 

@@ -67,6 +67,7 @@ struct vmm_config {
 enum vmm_exit_kind {
     VMM_EXIT_POWER_OFF, /* the guest shut down */
     VMM_EXIT_REBOOT,    /* the guest asked for a reset */
+    VMM_EXIT_PANIC,     /* its kernel panicked, or reset the machine without an order to */
     VMM_EXIT_KILLED,    /* by us: stop or kill */
     VMM_EXIT_CRASHED,   /* the monitor ended by itself, or by a stranger's signal */
     VMM_EXIT_UNSEEN,    /* ended while no daemon looked */

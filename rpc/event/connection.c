@@ -196,7 +196,7 @@ void connection_flush(struct connection *conn)
     enum flush state = connection_flush_unsent(conn);
     if (state == FLUSH_CLOSED)
         return;
-    if (conn->tls && !tls_is_ready(conn->tls) && !conn->kicked[0]) {
+    if (conn->tls && !tls_is_ready(conn->tls) && !conn->ending[0]) {
         connection_want(conn, true, state == FLUSH_BLOCKED);
         return;
     }
@@ -206,12 +206,8 @@ void connection_flush(struct connection *conn)
     if (state == FLUSH_CLOSED)
         return;
     struct err why;
-    if (conn->cut || conn->kicked[0]) {
-        if (conn->cut)
-            err_set(&why, ERR_UNAUTHENTICATED, "%s may not be here any more",
-                    conn->wire->peer.principal);
-        else
-            err_set(&why, ERR_CANCELLED, "%s", conn->kicked);
+    if (conn->ending[0]) {
+        err_set(&why, conn->cut ? ERR_UNAUTHENTICATED : ERR_CANCELLED, "%s", conn->ending);
         connection_close(conn, &why);
         return;
     }
@@ -325,6 +321,7 @@ static struct connection *connection_new(struct rpc_server *server, int fd, stru
     list_init(&conn->handshake_link);
     conn->progress_ms = clock_mono_ms();
     conn->idle.passed = connection_idle_passed;
+    conn->wire->generation = server->wire.generation;
     buf_init(&conn->unsent, WRITE_BLOCK_MAX_BYTES);
     list_init(&conn->dirty_link);
     list_add_tail(&server->connections, &conn->link);

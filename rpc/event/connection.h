@@ -44,6 +44,8 @@ struct rpc_server {
     struct deadlines deadlines; /* of calls, connections and the drain */
     struct wire_pool pool;
     struct timer timer;       /* for the earliest of them */
+    struct timer look;        /* while connections are to be looked at again */
+    struct tls_context *tls;  /* counted: what certificates are held against; NULL: none yet */
     int64_t timer_at_ms;      /* when it fires, INT64_MAX when it does not */
     struct event flush_event; /* made active when there is something in dirty, or to notice */
     struct list connections, dirty, listeners;
@@ -69,16 +71,16 @@ struct connection {
     struct list handshake_link;
     struct event read_event, write_event;
     struct buf unsent; /* what the socket did not take */
-    struct deadline idle, keepalive, age;
+    struct deadline idle, keepalive, age, expiry;
     uint64_t id;
     int64_t since_ns;    /* real time */
-    char kicked[96];     /* why; "" when it was not */
+    char ending[200];    /* why it is cut or kicked; "" when it is not */
     int64_t progress_ms; /* bytes moved last */
     int fd;              /* owned */
     bool reading, writing;
     bool shaking;   /* in server->handshakes: the handshake is not done, or has failed */
     bool lingering; /* we are done: what comes is thrown away until the peer closes */
-    bool cut;       /* to be closed with the next flush */
+    bool cut;       /* its peer counts no more: to be closed with the next flush */
     bool unwatched; /* no memory to wait for its socket: to be closed */
     bool blamed;    /* what the peer did wrong was logged */
     bool aged;      /* sent away for its age, may end its calls */
@@ -134,9 +136,18 @@ void connection_idle_passed(struct deadline *d);
 int connection_watch(struct connection *conn);
 void connection_unwatch(struct connection *conn);
 
+/* standing.c */
+/* Holds the peer against what counts now: it stays, may end its calls, or is cut. */
+void connection_look_again(struct connection *conn);
+/* Sets the deadline `expiry`, if its peer's certificate has an end. -1: no memory. */
+int connection_expect_end(struct connection *conn);
+void connection_end_passed(struct deadline *d);
+/* Those that were not looked at since something changed, a few in a turn. */
+void server_look_again(void *arg);
+
 /* server.c */
-/* Closes it with the next flush, from the loop. */
-void connection_cut(struct connection *conn);
+/* Closes it with the next flush, from the loop; until then calls are answered UNAUTHENTICATED. */
+void connection_cut(struct connection *conn, const char *why);
 void server_arm_timer(struct rpc_server *server);
 void server_wake(struct rpc_server *server);
 

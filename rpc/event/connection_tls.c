@@ -84,7 +84,10 @@ static int tls_identify(struct connection *conn, struct err *err)
     memcpy(peer->key_sha256, identity->key_sha256, sizeof(peer->key_sha256));
     peer->self_signed = identity->self_signed;
     peer->mapped = identity->mapped;
-    return peer_identify(conn->server, conn->fd, peer, err);
+    peer->ends_s = identity->ends_s;
+    if (peer_identify(conn->server, conn->fd, peer, err) < 0)
+        return -1;
+    return connection_expect_end(conn) < 0 ? err_set(err, ERR_LIMIT, "out of memory") : 0;
 }
 
 bool connection_tls_receive(struct connection *conn, const uint8_t **data, size_t *len)

@@ -116,6 +116,7 @@ int connection_watch(struct connection *conn)
     conn->since_ns = clock_real_ns();
     conn->keepalive.passed = connection_keepalive_passed;
     conn->age.passed = connection_age_passed;
+    conn->expiry.passed = connection_end_passed;
     /* The kernel tells when the other end of a Unix socket is gone. */
     if (c->keepalive_interval_ms > 0 && conn->wire->peer.kind != RPC_PEER_UNIX &&
         deadlines_set(&server->deadlines, &conn->keepalive,
@@ -134,6 +135,7 @@ void connection_unwatch(struct connection *conn)
 {
     deadlines_remove(&conn->server->deadlines, &conn->keepalive);
     deadlines_remove(&conn->server->deadlines, &conn->age);
+    deadlines_remove(&conn->server->deadlines, &conn->expiry);
 }
 
 void rpc_server_each_connection(const struct rpc_server *server,
@@ -145,7 +147,7 @@ void rpc_server_each_connection(const struct rpc_server *server,
         const struct rpc_connection_info info = {
             .id = conn->id,
             .peer = &conn->wire->peer,
-            .n_calls = conn->wire->n_calls,
+            .n_calls = conn->wire->n_calls - conn->wire->n_lingering,
             .n_calls_done = conn->wire->n_calls_done,
             .bytes_in = conn->wire->bytes_in,
             .bytes_out = conn->wire->bytes_out,
@@ -165,8 +167,8 @@ int rpc_server_kick(struct rpc_server *server, uint64_t id, const char *why, str
         struct connection *conn = container_of(pos, struct connection, link);
         if (conn->id != id)
             continue;
-        snprintf(conn->kicked, sizeof(conn->kicked), "%s", *why ? why : "kicked");
-        wire_conn_dismiss(conn->wire, conn->kicked);
+        snprintf(conn->ending, sizeof(conn->ending), "%s", *why ? why : "kicked");
+        wire_conn_dismiss(conn->wire, conn->ending);
         if (list_empty(&conn->dirty_link))
             list_add_tail(&server->dirty, &conn->dirty_link);
         server_wake(server);

@@ -105,6 +105,8 @@ int rpc_server_listen_tls(struct rpc_server *server, const char *address,
         return -1;
     l->tls = context ? tls_context_ref(context) : NULL;
     if (tcp_bind(l, &addr, len, err) == 0 && listener_start(l, err) == 0) {
+        if (context)
+            rpc_server_verify_again(server, context);
         if (port)
             *port = port_of(&addr);
         return 0;

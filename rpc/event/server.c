@@ -2,6 +2,7 @@
 #include "rpc/event/server.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,6 +140,12 @@ void rpc_server_set_limits(struct rpc_server *server, const struct rpc_server_co
     server->wire.compress = c->compress;
 }
 
+/* Before a call of a peer whose turn has not come. */
+static void look_again(void *arg)
+{
+    connection_look_again(arg);
+}
+
 struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_config *config,
                                   struct err *err)
 {
@@ -168,7 +175,9 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
     buf_init(&server->plain_block, READ_BLOCK_BYTES + TLS_PLAIN_EXTRA_BYTES);
     server->read_block = malloc(READ_BLOCK_BYTES);
     event_assign(&server->flush_event, loop_base(loop), -1, 0, server_on_flush, server);
-    if (!server->read_block || timer_init(&server->timer, loop, server_tick, server) < 0) {
+    server->wire.look_again = look_again;
+    if (!server->read_block || timer_init(&server->timer, loop, server_tick, server) < 0 ||
+        timer_init(&server->look, loop, server_look_again, server) < 0) {
         err_sys(err, ENOMEM, "RPC server");
         rpc_server_free(server);
         return NULL;
@@ -259,6 +268,8 @@ void rpc_server_free(struct rpc_server *server)
     deadlines_remove(&server->deadlines, &server->drain_end);
     event_del(&server->flush_event);
     timer_done(&server->timer);
+    timer_done(&server->look);
+    tls_context_unref(server->tls);
     router_done(&server->wire.router);
     while (server->goods) {
         struct server_goods *g = server->goods;
@@ -282,6 +293,7 @@ size_t rpc_server_connections(const struct rpc_server *server)
 
 void rpc_server_set_tls(struct rpc_server *server, struct tls_context *context)
 {
+    rpc_server_verify_again(server, context);
     list_foreach(pos, &server->listeners)
     {
         struct listener *l = container_of(pos, struct listener, link);
@@ -300,9 +312,14 @@ void rpc_server_close_tls(struct rpc_server *server)
     }
 }
 
-void connection_cut(struct connection *conn)
+void connection_cut(struct connection *conn, const char *why)
 {
+    struct err err = ERR_INIT;
+    err_set(&err, ERR_UNAUTHENTICATED, "%s", why);
+    (void)wire_conn_refuse(conn->wire, &err); /* without memory it is closed all the same */
     conn->cut = true;
+    snprintf(conn->ending, sizeof(conn->ending), "%s", err.message);
+    wire_conn_dismiss(conn->wire, conn->ending);
     if (list_empty(&conn->dirty_link))
         list_add_tail(&conn->server->dirty, &conn->dirty_link);
     server_wake(conn->server);
@@ -313,12 +330,14 @@ size_t rpc_server_cut(struct rpc_server *server, bool (*match)(void *arg, const 
                       void *arg)
 {
     size_t n = 0;
+    char why[200];
     list_foreach(pos, &server->connections)
     {
         struct connection *conn = container_of(pos, struct connection, link);
         if (conn->cut || !match(arg, &conn->wire->peer))
             continue;
-        connection_cut(conn);
+        snprintf(why, sizeof(why), "%s may not be here any more", conn->wire->peer.principal);
+        connection_cut(conn, why);
         n++;
     }
     return n;

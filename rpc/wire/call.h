@@ -34,7 +34,9 @@ struct rpc_peer {
     /* RPC_PEER_UNIX: supplementary groups, for the identify hook alone; NULL at other times. */
     const gid_t *groups;
     size_t n_groups;
-    bool again; /* for the identify hook alone: it let this peer in before */
+    int64_t ends_s; /* seconds since 1970: counts no more from then on, unless renewed; 0: no end */
+    bool again;     /* for the identify hook alone: it let this peer in before */
+    bool finishing; /* by that hook, again: may end the calls that it has, and begin no more */
     enum rpc_role role;
     bool scoped; /* its role holds for a part of what there is: no host_wide methods */
 };

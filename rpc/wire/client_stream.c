@@ -7,7 +7,7 @@
 #include "rpc/wire/status.h"
 #include "rpc/wire/stream.h"
 
-enum { MAX_DETAILS_BYTES = 8 << 10, HTTP_OK = 200, HEADER_OVERHEAD_BYTES = 32 };
+enum { MAX_DETAILS_BYTES = 8 << 10, HTTP_OK = 200 };
 
 static bool is(const uint8_t *s, size_t len, const char *literal)
 {
@@ -55,7 +55,6 @@ void client_header(struct rpc_call *call, const uint8_t *name, size_t name_len,
     if (call->over)
         return;
     struct err err;
-    call->header_bytes += name_len + value_len + HEADER_OVERHEAD_BYTES;
     if (call->header_bytes > call->conn->limits.max_header_list_bytes) {
         err_set(&err, ERR_LIMIT, "the response's headers are over the limit");
         call_fail(call, &err);

@@ -10,7 +10,6 @@
 
 enum {
     MAX_PATH_BYTES = 256,
-    HEADER_OVERHEAD_BYTES = 32, /* per header, RFC 9113 6.5.2 */
     HTTP_METHOD_NOT_ALLOWED = 405,
     HTTP_UNSUPPORTED_MEDIA_TYPE = 415,
 };
@@ -113,10 +112,18 @@ static bool lists_gzip(const uint8_t *value, size_t len)
     return false;
 }
 
+/* Most calls' fits the memory that the last one left. */
 static void serve_metadata(struct rpc_call *call, const uint8_t *name, size_t name_len,
                            const uint8_t *value, size_t value_len)
 {
-    if (metadata_add(&call->metadata, name, name_len, value, value_len) == 0)
+    size_t cap = call->metadata.entries.cap;
+    if (!conn_may_grow(call->conn, name_len + value_len)) {
+        err_set(&call->status, ERR_LIMIT, "too many calls with metadata at once");
+        return;
+    }
+    int rv = metadata_add(&call->metadata, name, name_len, value, value_len);
+    conn_grow(call->conn, call->metadata.entries.cap - cap);
+    if (rv == 0)
         return;
     if (errno == EINVAL)
         err_set(&call->status, ERR_INVALID, "metadata %.*s is not base 64",
@@ -128,7 +135,6 @@ static void serve_metadata(struct rpc_call *call, const uint8_t *name, size_t na
 void serve_header(struct rpc_call *call, const uint8_t *name, size_t name_len, const uint8_t *value,
                   size_t value_len)
 {
-    call->header_bytes += name_len + value_len + HEADER_OVERHEAD_BYTES;
     if (call->header_bytes > call->conn->limits.max_header_list_bytes) {
         wire_conn_blame(call->conn, "headers over the limit of %zu bytes",
                         call->conn->limits.max_header_list_bytes);
@@ -174,9 +180,32 @@ static int serve_may_call(struct rpc_call *call, struct err *err)
     return err_tag(err, "SCOPED", NULL);
 }
 
+/* What the peer was let in by may count no more. */
+static int serve_look_again(struct wire_conn *conn, struct err *err)
+{
+    const struct wire_server *server = conn->server;
+    if (conn->generation != server->generation && server->look_again)
+        server->look_again(conn->arg);
+    if (!conn->refusal)
+        return 0;
+    *err = *conn->refusal;
+    return -1;
+}
+
+/* Safe to try elsewhere, and stock clients do so by themselves (RFC 9113 8.7). */
+static void serve_turn_away(struct rpc_call *call)
+{
+    err_set(&call->status, ERR_UNAVAILABLE, "the connection takes no more calls");
+    call->over = true;
+    call_reset(call, NGHTTP2_REFUSED_STREAM);
+    call_close_soon(call);
+}
+
 static int serve_authorize(struct rpc_call *call, struct err *err)
 {
     const struct wire_server *server = call->conn->server;
+    if (serve_look_again(call->conn, err) < 0)
+        return -1;
     if (serve_may_call(call, err) < 0)
         return -1;
     return server->admit ? server->admit(server->admit_arg, call->method, err) : 0;
@@ -222,10 +251,16 @@ void serve_request(struct rpc_call *call)
     if (call->http_status) {
         err_set(&call->status, ERR_UNKNOWN, "refused with HTTP status %d", call->http_status);
     } else if (call->status.code == ERR_NONE) {
-        if (serve_deadline(call) < 0)
+        if (!conn_may_grow(conn, 0))
+            err_set(&call->status, ERR_LIMIT, "too many calls at once");
+        else if (serve_deadline(call) < 0)
             err_set(&call->status, ERR_LIMIT, "out of memory");
         else if (serve_authorize(call, &call->status) < 0 && call->status.code == ERR_NONE)
             call->status.code = ERR_DENIED;
+    }
+    if (conn->finishing) {
+        serve_turn_away(call);
+        return;
     }
     if (call->status.code != ERR_NONE) {
         rpc_call_finish(call, &call->status);

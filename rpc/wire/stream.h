@@ -35,7 +35,7 @@ struct reply_metadata {
 
 struct rpc_call {
     struct wire_conn *conn; /* counted */
-    struct list link, work_link, blocked_link;
+    struct list link, work_link, blocked_link, starved_link, linger_link;
     const struct rpc_call_events *events;
     void *arg;
     const struct rpc_method *method; /* NULL: a request that named none we know */
@@ -46,10 +46,12 @@ struct rpc_call {
     struct deadline deadline;
     int64_t deadline_ms; /* INT64_MAX: none */
     int64_t timeout_ms;  /* grpc-timeout; -1: none came */
+    int64_t linger_until_ms;
     unsigned n_refs;
     int32_t stream_id;
-    int http_status;         /* client: what came; server: plain HTTP refusal, or 0 */
-    size_t header_bytes;     /* received so far, for the limit */
+    int http_status;     /* client: what came; server: plain HTTP refusal, or 0 */
+    size_t header_bytes; /* received so far, for the limits: trailers too */
+    unsigned n_fields;
     size_t unconsumed_bytes; /* received, stream window not yet given back */
     size_t max_message_bytes;
     size_t promised_bytes; /* of out, to the DATA frame that nghttp2 has begun */
@@ -71,6 +73,7 @@ struct rpc_call {
     bool remote_reset : 1;  /* RST_STREAM came */
     bool end_reported : 1;  /* half_closed() was delivered, or the unary request dispatched */
     bool paused : 1;
+    bool starved : 1;    /* its next message waits to be unpacked (unpack.h) */
     bool delivering : 1; /* inside message(): resuming only clears paused */
     bool got_message : 1;
     bool got_content_type : 1;
@@ -120,9 +123,14 @@ void call_input_end(struct rpc_call *call);
 /* Goes on after a pause. */
 void call_input_resume(struct rpc_call *call);
 void call_input_drop(struct rpc_call *call);
+/* Its messages are taken as they come. */
+static inline bool call_input_flows(const struct rpc_call *call)
+{
+    return !call->paused && !call->starved;
+}
 static inline bool call_input_pending(const struct rpc_call *call)
 {
-    return call->paused && buf_len(&call->in) > 0;
+    return !call_input_flows(call) && buf_len(&call->in) > 0;
 }
 
 /* output.c */

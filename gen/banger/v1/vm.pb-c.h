@@ -107,7 +107,8 @@ typedef enum _Banger__V1__NetworkMode {
  * until a stop or kill is, by whomever (idle stop too), or until its guest powers itself off, ALWAYS
  * excepted. It is started again after 1 s, then 2 s, 4 s and so on up to 5 minutes, without end; once
  * it has run for 10 minutes, that begins anew. Condition "Restarting" and event "vm.restarting" say
- * so. A reboot of the guest is no end. After a reboot of the host only autostart counts. A host that
+ * so. A reboot of the guest is no end; a panic of its kernel is (FAILED, failed_stage "guest_panic",
+ * event "vm.panic"). After a reboot of the host only autostart counts. A host that
  * drains starts none.
  */
 typedef enum _Banger__V1__RestartPolicy {
@@ -117,7 +118,7 @@ typedef enum _Banger__V1__RestartPolicy {
   BANGER__V1__RESTART_POLICY__RESTART_POLICY_UNSPECIFIED = 0,
   BANGER__V1__RESTART_POLICY__RESTART_POLICY_NEVER = 1,
   /*
-   * it crashed, vanished or did not boot
+   * it crashed, panicked, vanished or did not boot
    */
   BANGER__V1__RESTART_POLICY__RESTART_POLICY_ON_FAILURE = 2,
   /*

@@ -71,7 +71,7 @@ static bool succeeds(struct operation_entry *op, const struct err *err)
     operation_ref(op);
     bool ok = world_wait(&w, op) && op->op.state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "%s: %s\n", op->op.kind, op->op.error_message);
+        fprintf(stderr, "%s: %s\n", op->op.kind, text_get(op->op.error_message));
     operation_unref(op);
     return ok;
 }
@@ -367,7 +367,7 @@ static void test_the_next_daemon_goes_on_with_it(void)
     pid_t pid = e->handles.pid;
     vm_unref(e);
     close_world();
-    kill(pid, SIGKILL); /* while no daemon looks */
+    world_end_process(pid); /* while no daemon looks */
     if (!open_world())
         return;
     e = find("crashes");
@@ -427,7 +427,7 @@ static void reboot_host(void)
     loop_run(w.core.loop, NULL);
     close_world();
     while (n > 0)
-        kill(pids[--n], SIGKILL);
+        world_end_process(pids[--n]);
 }
 
 static int most_at_once;

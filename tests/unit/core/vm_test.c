@@ -103,10 +103,54 @@ static void test_references(void)
     CHECK(add("cccc000000000001", "box") == NULL);
     CHECK_INT(vm_rename(a, "aaaa", &err), -1);
     CHECK_STR(err.reason, "VM_NAME_TAKEN");
-    CHECK_INT(vm_rename(a, "crate", &err), 0);
-    CHECK(vm_find(&core, "crate", &err) == a && vm_find(&core, "box", &err) == NULL);
     CHECK(vm_next(&core, NULL) == a && vm_next(&core, a) == b);
     CHECK_INT(vm_count(&core), 3);
+    close_core();
+}
+
+static void save(struct vm_entry *e)
+{
+    struct store_txn *txn = store_txn_new();
+    vm_save(e, txn);
+    commit_now(core.loop, core.store, txn);
+}
+
+static bool is_free(const char *name)
+{
+    return vm_name_check_free(&core, NULL, name, NULL) == 0;
+}
+
+/* Until the row with the new name is on disk, the old one is there. */
+static void test_a_rename_is_seen_and_frees_the_old_name_when_it_is_on_disk(void)
+{
+    struct err err = ERR_INIT;
+    open_fresh();
+    struct vm_entry *e = add("aaaa000000000001", "box");
+    struct store_txn *before = store_txn_new();
+    vm_save(e, before); /* a version with the old name, on its way */
+    CHECK_INT(vm_rename(e, "crate", &err), 0);
+    CHECK(!is_free("crate") && !is_free("box"));
+    CHECK(vm_find(&core, "box", NULL) == e && vm_find(&core, "crate", NULL) == NULL);
+    commit_now(core.loop, core.store, before);
+    CHECK(!is_free("crate") && !is_free("box"));
+    CHECK(vm_find(&core, "box", NULL) == e && vm_find(&core, "crate", NULL) == NULL);
+    save(e);
+    CHECK(!is_free("crate") && is_free("box"));
+    CHECK(vm_find(&core, "crate", NULL) == e && vm_find(&core, "box", NULL) == NULL);
+    CHECK(add("aaaa000000000002", "box") != NULL);
+    /* And back, whether or not the name has been on disk meanwhile. */
+    CHECK_INT(vm_rename(e, "chest", &err), 0);
+    CHECK_INT(vm_rename(e, "crate", &err), 0);
+    CHECK(!is_free("crate") && !is_free("chest"));
+    save(e);
+    CHECK(!is_free("crate") && is_free("chest"));
+    CHECK_INT(vm_rename(e, "chest", &err), 0);
+    vm_save(e, NULL);
+    CHECK_INT(vm_rename(e, "crate", &err), 0);
+    CHECK(!is_free("crate") && !is_free("chest"));
+    save(e);
+    CHECK(!is_free("crate") && is_free("chest"));
+    CHECK(vm_find(&core, "crate", NULL) == e);
     close_core();
 }
 
@@ -528,6 +572,7 @@ int main(void)
         return 1;
     log_set_level(LOG_LEVEL_ERROR);
     RUN(test_references);
+    RUN(test_a_rename_is_seen_and_frees_the_old_name_when_it_is_on_disk);
     RUN(test_shown_is_what_is_on_disk);
     RUN(test_states);
     RUN(test_order_is_that_of_creation_times);

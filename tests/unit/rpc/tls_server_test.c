@@ -409,29 +409,51 @@ static void test_handshake_timeout(void)
     close_fixture(&f);
 }
 
-/* A new CA and certificate: who is there stays, who comes is held against the new. */
+static void set_tls(struct fixture *f, const struct cert *server, const struct cert *ca)
+{
+    struct tls_context *next = server_context(server, ca);
+    rpc_server_set_tls(f->server, next);
+    tls_context_unref(next);
+}
+
+/* A CA is rolled over. While both count, who is there stays; without theirs they may end what they
+ * have begun, and begin nothing: a call is refused as not begun, to be tried elsewhere. */
 static void test_reload(void)
 {
     struct fixture f;
     struct client old, c;
+    struct wait open, late;
+    struct cert both = {0};
+    echo_request hang = REQUEST_INIT;
+    hang.hang = true;
     open_fixture(&f, 0);
     open_client(&old, &f, &certs.client);
     check_works(&old);
+    struct rpc_call *begun = start(&old, ECHO_UNARY, &hang, &open);
     struct cert ca = cert_make(NULL, &(struct cert_spec){.common_name = "next", .ca = true});
     struct cert server = cert_make(&certs.ca, &(struct cert_spec){.names = "IP:127.0.0.1"});
     struct cert client = cert_make(&ca, &(struct cert_spec){.names = "URI:banger://principal/new"});
-    struct tls_context *next = server_context(&server, &ca);
-    rpc_server_set_tls(f.server, next);
-    tls_context_unref(next);
+    CHECK(asprintf(&both.certificate, "%s%s", certs.ca.certificate, ca.certificate) > 0);
+    set_tls(&f, &server, &both);
     check_works(&old);
+    set_tls(&f, &server, &ca);
+    struct rpc_call *refused = start(&old, ECHO_UNARY, &hang, &late);
+    while (late.n_closed == 0 && !f.late)
+        run(&f);
+    CHECK_INT(late.status.code, ERR_UNAVAILABLE);
+    CHECK(rpc_call_was_refused(refused));
     open_client(&c, &f, &client);
     check_works(&c);
     CHECK_STR(f.principal, "new");
     close_client(&c);
     f.stats.n_started = 0;
     check_refused(&f, &certs.client, "unknown ca");
-    check_works(&old);
+    CHECK_INT(open.n_closed, 0);
+    rpc_call_cancel(begun);
+    rpc_call_unref(begun);
+    rpc_call_unref(refused);
     close_client(&old);
+    cert_done(&both);
     cert_done(&ca);
     cert_done(&server);
     cert_done(&client);

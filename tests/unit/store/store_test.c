@@ -423,6 +423,36 @@ static void test_first_schema(void)
     sqlite3_close(db);
 }
 
+/* What the log says of sessions that agents may still have becomes rows, where there is a VM. */
+static void test_deletions_in_an_old_log_are_kept(void)
+{
+    char old[112];
+    struct err err = ERR_INIT;
+    sqlite3 *db = NULL;
+    snprintf(old, sizeof(old), "%s/log.db", dir);
+    CHECK_INT(sqlite3_open(old, &db), SQLITE_OK);
+    CHECK_INT(migrations_apply(db, 1, &err), 0);
+    insert_old_vm(db, "here", VM_RUNNING);
+    CHECK_INT(migrations_apply(db, 9, &err), 0);
+    CHECK_INT(sqlite3_exec(db,
+                           "INSERT INTO events VALUES"
+                           " (1, 1, 'session.deleted', 'session/s1', '', '', 'here'),"
+                           " (2, 1, 'session.deleted', 'session/s1', '', '', 'here'),"
+                           " (3, 1, 'session.deleted', 'session/s2', '', '', 'gone'),"
+                           " (4, 1, 'session.state', 'session/s3', '', '', 'here')",
+                           NULL, NULL, NULL),
+              SQLITE_OK);
+    CHECK_INT(migrations_apply(db, 0, &err), 0);
+    CHECK_STR(err.message, "");
+    CHECK_INT(sqlite3_exec(db, "DELETE FROM session_deletions WHERE session_id <> 's1'", NULL, NULL,
+                           NULL),
+              SQLITE_OK);
+    CHECK_INT(sqlite3_changes(db), 0);
+    CHECK_INT(sqlite3_exec(db, "DELETE FROM session_deletions", NULL, NULL, NULL), SQLITE_OK);
+    CHECK_INT(sqlite3_changes(db), 1);
+    sqlite3_close(db);
+}
+
 static void test_newer_schema_is_refused(void)
 {
     sqlite3 *db = NULL;
@@ -489,6 +519,7 @@ int main(void)
     RUN(test_requests);
     RUN(test_find_request);
     RUN(test_first_schema);
+    RUN(test_deletions_in_an_old_log_are_kept);
     RUN(test_newer_schema_is_refused);
     RUN(test_no_handle_has_a_column);
     loop_free(loop);

@@ -86,7 +86,7 @@ struct session_entry *session_take_unknown(struct core *core, const struct vm_en
         return NULL;
     }
     of->n_taken++;
-    e->stored = true; /* it was told to start long ago */
+    e->stored = e->answered = true; /* it was told to start long ago */
     session_save(e);
     log_warn(e->session.id, "a session of vm/%s that the database does not list: listed again",
              vm->vm.id);

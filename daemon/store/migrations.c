@@ -127,8 +127,13 @@ static const char version_9[] =
     "CREATE INDEX operations_by_request ON operations (principal, request_id)"
     " WHERE request_id <> '';";
 
+/* Output that waits for its reader; sessions that outlive their deletion by what they left. */
+static const char version_10[] =
+    "ALTER TABLE sessions ADD COLUMN hold_output INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sessions ADD COLUMN forget INTEGER NOT NULL DEFAULT 0;";
+
 static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5,
-                                         version_6, version_7, version_8, version_9};
+                                         version_6, version_7, version_8, version_9, version_10};
 
 int migrations_newest(void)
 {

@@ -17,6 +17,7 @@
 #include "agent/spawn.h"
 #include "agent/system.h"
 #include "base/log.h"
+#include "base/std_fds.h"
 
 struct options {
     const char *port, *listen_path, *spool;
@@ -90,6 +91,7 @@ static struct agent agent; /* some kilobytes: not on the stack of process 1 */
 
 int main(int argc, char **argv)
 {
+    std_fds_open();
     if (getpid() == 1)
         return boot_run(&agent);
     struct options o;

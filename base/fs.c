@@ -130,7 +130,15 @@ static int write_all(int fd, const char *data, size_t len)
     return 0;
 }
 
-int fs_write_atomic(const char *path, const void *data, size_t len, mode_t mode, struct err *err)
+bool fs_has(const char *path, const void *data, size_t len)
+{
+    auto_free char *text = NULL;
+    size_t n;
+    return fs_read_own(path, len, &text, &n, NULL) == 0 && n == len && memcmp(text, data, n) == 0;
+}
+
+static int fs_replace(const char *path, const void *data, size_t len, mode_t mode, bool sync,
+                      struct err *err)
 {
     char temp[PATH_MAX];
     if ((size_t)snprintf(temp, sizeof(temp), "%s.XXXXXX", path) >= sizeof(temp))
@@ -138,13 +146,23 @@ int fs_write_atomic(const char *path, const void *data, size_t len, mode_t mode,
     auto_fd int fd = mkostemp(temp, O_CLOEXEC);
     if (fd < 0)
         return err_sys(err, errno, "cannot create %s", temp);
-    if (write_all(fd, data, len) < 0 || fchmod(fd, mode) < 0 || fsync(fd) < 0 ||
+    if (write_all(fd, data, len) < 0 || fchmod(fd, mode) < 0 || (sync && fsync(fd) < 0) ||
         rename(temp, path) < 0) {
         int cause = errno;
         unlink(temp);
         return err_sys(err, cause, "cannot write %s", path);
     }
     return 0;
+}
+
+int fs_write_atomic(const char *path, const void *data, size_t len, mode_t mode, struct err *err)
+{
+    return fs_replace(path, data, len, mode, true, err);
+}
+
+int fs_write_scratch(const char *path, const void *data, size_t len, mode_t mode, struct err *err)
+{
+    return fs_replace(path, data, len, mode, false, err);
 }
 
 int fs_make_dirs(const char *path, mode_t mode, struct err *err)

@@ -26,8 +26,13 @@ int fs_check_own(const char *path, struct err *err);
 /* -1 with ERR_DENIED for a folder that is another user's, or to which its group or everyone may
  * write. shared: it may be root's, and sticky ones are fine (/tmp), for a socket in it. */
 int fs_check_folder(const char *path, bool shared, struct err *err);
+/* Whether there is a file of ours with exactly that content. */
+bool fs_has(const char *path, const void *data, size_t len);
 /* Temporary file beside it, fsync, rename: readers see the old content or the new. */
 int fs_write_atomic(const char *path, const void *data, size_t len, mode_t mode, struct err *err);
+/* As that without the fsync, for what means nothing once the host has crashed: it may be empty
+ * then. */
+int fs_write_scratch(const char *path, const void *data, size_t len, mode_t mode, struct err *err);
 /* Creates path and missing parents; an existing folder is fine. */
 int fs_make_dirs(const char *path, mode_t mode, struct err *err);
 /* Removes a file or a whole tree, never following links or crossing file systems. Missing is fine.

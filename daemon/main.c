@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/open_files.h"
+#include "base/std_fds.h"
 #include "daemon/config.h"
 #include "daemon/server.h"
 #include "daemon/settings.h"
@@ -36,6 +37,7 @@ int main(int argc, char **argv)
     static struct daemon_config config;
     static struct config_errors errors;
     struct err err = ERR_INIT;
+    std_fds_open();
     enum config_result result = config_parse(&config, argc, argv, &errors);
     config_print_errors(&errors, stderr);
     if (result != CONFIG_RUN)

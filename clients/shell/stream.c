@@ -2,53 +2,77 @@
 #include "stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "sink.h"
 
-enum { STREAM_INPUT_BYTES = 32 << 10, STREAM_SECOND_MS = 2000, STREAM_BLOCKED_MS = 100 };
+enum {
+    STREAM_INPUT_BYTES = 32 << 10,
+    STREAM_SECOND_MS = 2000,
+    STREAM_BLOCKED_MS = 100,
+    STREAM_FAREWELL_SECONDS = 3, /* after a second terminate */
+};
+
+/* Signals go through a pipe of our own, not a signalfd: two of a kind that are pending are one, and
+ * the second terminate has to count whatever the program waits for. */
+static int signal_pipe[2] = {-1, -1};
+static volatile sig_atomic_t terminates;
+
+static void stream_on_signal(int signo)
+{
+    int saved = errno;
+    const unsigned char byte = (unsigned char)signo;
+    if (signo == SIGALRM || (signo == SIGTERM && terminates >= 2))
+        _exit(128 + SIGTERM);
+    (void)!write(signal_pipe[1], &byte, 1);
+    if (signo == SIGTERM && ++terminates == 2)
+        alarm(STREAM_FAREWELL_SECONDS); /* to kill the command, then to end in any case */
+    errno = saved;
+}
+
+static const int stream_signos[STREAM_SIGNALS] = {SIGINT, SIGTERM, SIGHUP, SIGALRM, SIGPIPE};
 
 int stream_signals_init(struct stream_signals *signals)
 {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    struct sigaction hangup; /* under nohup it stays ignored */
-    if (sigaction(SIGHUP, NULL, &hangup) < 0 || hangup.sa_handler != SIG_IGN)
-        sigaddset(&set, SIGHUP);
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-    sigprocmask(SIG_BLOCK, &set, &signals->old);
-    sigaction(SIGPIPE, &ignore, &signals->old_pipe);
-    signals->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (signals->fd >= 0)
-        return 0;
-    sigprocmask(SIG_SETMASK, &signals->old, NULL);
-    return cli_usage("signalfd: %s", strerror(errno));
+    struct sigaction handle = {.sa_handler = stream_on_signal, .sa_flags = SA_RESTART};
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    signals->fd = -1;
+    if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+        return cli_usage("pipe: %s", strerror(errno));
+    signals->fd = signal_pipe[0];
+    sigfillset(&handle.sa_mask);
+    for (size_t i = 0; i < STREAM_SIGNALS; i++) {
+        int signo = stream_signos[i];
+        sigaction(signo, signo == SIGPIPE ? &ignore : &handle, &signals->old[i]);
+        if (signo == SIGHUP && signals->old[i].sa_handler == SIG_IGN)
+            sigaction(signo, &ignore, NULL); /* under nohup it stays ignored */
+    }
+    return 0;
 }
 
 void stream_signals_done(struct stream_signals *signals)
 {
     if (signals->fd < 0)
         return;
-    close(signals->fd);
+    alarm(0);
+    for (size_t i = 0; i < STREAM_SIGNALS; i++)
+        sigaction(stream_signos[i], &signals->old[i], NULL);
+    close(signal_pipe[0]);
+    close(signal_pipe[1]);
     signals->fd = -1;
-    sigaction(SIGPIPE, &signals->old_pipe, NULL);
-    sigprocmask(SIG_SETMASK, &signals->old, NULL);
 }
 
 int stream_signals_take(struct stream_signals *signals)
 {
-    struct signalfd_siginfo info;
-    ssize_t n = read(signals->fd, &info, sizeof(info));
-    return n == (ssize_t)sizeof(info) ? (int)info.ssi_signo : 0;
+    unsigned char signo;
+    return read(signals->fd, &signo, 1) == 1 ? signo : 0;
 }
 
 bool stream_stdin_is_piped(void)
@@ -75,6 +99,7 @@ struct stream {
     bool cut, cut_told;        /* output went on when we were told that it is all */
     bool stdin_open;
     long long interrupted_ms; /* when the last SIGINT came; 0: never */
+    bool terminated;          /* a SIGTERM came */
     enum stream_end end;
     bool ended;
     int status;
@@ -100,7 +125,7 @@ static void stream_flush(struct stream *s)
         if (n < 0) {
             cli_usage("write to standard %s: %s", s->frame.stream == 1 ? "output" : "error",
                       strerror(errno));
-            stream_finish(s, STREAM_FAILED, EXIT_BANGER);
+            stream_finish(s, STREAM_PIPE, EXIT_BANGER);
             return;
         }
         s->written += (size_t)n;
@@ -216,10 +241,12 @@ static void stream_take_signal(struct stream *s)
         stream_finish(s, STREAM_DETACHED, 128 + signo);
         return;
     }
+    second |= signo == SIGTERM && s->terminated;
     if (second) {
-        stream_finish(s, STREAM_KILL, 128 + SIGINT);
+        stream_finish(s, STREAM_KILL, 128 + signo);
         return;
     }
+    s->terminated |= signo == SIGTERM;
     if (signo == SIGINT)
         s->interrupted_ms = now;
     banger_attach_signal(s->attach, signo, BANGER__V1__SIGNAL_TARGET__SIGNAL_TARGET_GROUP, NULL);

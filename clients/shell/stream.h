@@ -12,14 +12,16 @@
 
 #include "cli.h"
 
+enum { STREAM_SIGNALS = 5 };
+
 /* Signals as a file descriptor, for the time that a session is watched. */
 struct stream_signals {
-    int fd; /* SIGINT, SIGTERM, SIGHUP; -1: not taken */
-    sigset_t old;
-    struct sigaction old_pipe;
+    int fd; /* readable when SIGINT, SIGTERM or SIGHUP came; -1: not taken */
+    struct sigaction old[STREAM_SIGNALS];
 };
 
-/* Blocks the signals and ignores SIGPIPE, until stream_signals_done. */
+/* Takes the signals and ignores SIGPIPE, until stream_signals_done; one at a time. A second SIGTERM
+ * ends the program within seconds, whatever it waits for. */
 int stream_signals_init(struct stream_signals *signals);
 void stream_signals_done(struct stream_signals *signals);
 /* The next signal that has come, or 0. */
@@ -29,8 +31,8 @@ enum stream_end {
     STREAM_EXITED,   /* status is the command's */
     STREAM_LOST,     /* ended unseen; said on stderr */
     STREAM_DETACHED, /* by the user */
-    STREAM_KILL,     /* a second interrupt: the session is to be killed */
-    STREAM_PIPE,     /* nobody reads our output */
+    STREAM_KILL,     /* a second interrupt or terminate: the session is to be killed */
+    STREAM_PIPE,     /* nobody reads our output, or its disk is full */
     STREAM_FAILED,   /* said on stderr */
 };
 

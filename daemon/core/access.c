@@ -165,6 +165,22 @@ static int identify_mapped(const struct access *access, struct rpc_peer *peer, s
     return 0;
 }
 
+/* Used meanwhile, maybe by the call that is about to answer: that one may end. */
+static int identify_token(const struct access *access, struct rpc_peer *peer, struct err *err)
+{
+    const struct token *token = access_find_token(access, peer->key_sha256);
+    if (!token && !peer->again)
+        return err_set(err, ERR_UNAUTHENTICATED, "the token was used or has expired");
+    peer->finishing = !token;
+    peer->role = RPC_ROLE_ANYONE;
+    if (!token)
+        return 0;
+    /* A colon: no certificate's principal can look like this. */
+    snprintf(peer->principal, sizeof(peer->principal), "enroll:%.120s", token->principal);
+    peer->ends_s = token->expires_ns / 1000000000;
+    return 0;
+}
+
 int access_identify(struct core *core, struct rpc_peer *peer, struct err *err)
 {
     const struct access *access = core->access;
@@ -174,26 +190,15 @@ int access_identify(struct core *core, struct rpc_peer *peer, struct err *err)
         return err_set(err, ERR_DENIED, "this daemon takes no callers without a certificate");
     if (peer->mapped)
         return identify_mapped(access, peer, err);
-    if (peer->self_signed && peer->again) {
-        /* Used meanwhile, maybe by the call that is about to answer. */
-        peer->role = RPC_ROLE_ANYONE;
-        return 0;
-    }
-    if (peer->self_signed) {
-        const struct token *token = access_find_token(access, peer->key_sha256);
-        if (!token)
-            return err_set(err, ERR_UNAUTHENTICATED, "the token was used or has expired");
-        /* A colon: no certificate's principal can look like this. */
-        snprintf(peer->principal, sizeof(peer->principal), "enroll:%.120s", token->principal);
-        peer->role = RPC_ROLE_ANYONE;
-        return 0;
-    }
-    /* Rotations shut certificates out, not connections that began with them; what does, revoking
-     * and enrolling anew, has cut these already. */
+    if (peer->self_signed)
+        return identify_token(access, peer, err);
+    /* What a certificate has begun may end after a rotation has replaced it twice; what ends that,
+     * revoking and enrolling anew, cuts connections itself. */
     const struct identity *identity = access_find(access, peer->principal);
-    if (!identity || identity->revoked ||
-        (!peer->again && !access_certificate_counts(access, peer->principal, peer->serial)))
+    bool counts = access_certificate_counts(access, peer->principal, peer->serial);
+    if (!identity || identity->revoked || (!counts && !peer->again))
         return err_set(err, ERR_UNAUTHENTICATED, "%s may not use this daemon", peer->principal);
+    peer->finishing = !counts;
     peer->role = (enum rpc_role)identity->role;
     peer->scoped = identity->scope.n > 0;
     return 0;
@@ -232,7 +237,10 @@ size_t access_set_rules(struct core *core, struct access_rules *rules)
 {
     access_rules_free(core->access->rules);
     core->access->rules = rules;
-    return core->rpc_server ? rpc_server_identify_again(core->rpc_server) : 0;
+    if (!core->rpc_server)
+        return 0;
+    rpc_server_verify_again(core->rpc_server, NULL); /* they also say whom a certificate names */
+    return rpc_server_identify_again(core->rpc_server);
 }
 
 const struct identity *access_next(const struct core *core, const char *after)

@@ -45,8 +45,8 @@ void access_prepare(struct core *core, const char *listen, const struct access_f
 /* Listens there, if anywhere, as soon as that can be. It never fails: until then TCP is closed with
  * a reason (access_status), and tried again by itself. */
 void access_open(struct core *core);
-/* Reads certificates, CA and revocation list again; connections that are there stay. What was there
- * before stays in use on failure, files included. */
+/* Reads certificates, CA and revocation list again, and holds those who are here against them
+ * (rpc_server_verify_again). What was there before stays in use on failure, files included. */
 int access_reload(struct core *core, const struct access_files *files, access_done_fn *done,
                   void *arg, struct err *err);
 /* Makes the CA and the server's certificate; listen "" or an address to listen on from now on and
@@ -79,17 +79,21 @@ const struct labels *access_scope(const struct core *core, const struct rpc_peer
 void access_labels_changed(struct core *core, const struct labels *old, const struct labels *now);
 
 /* What these fill is borrowed until done, and whole then. */
-/* Gives out a token for a principal; text is to be shown once. scope may be NULL. */
-int access_create_token(struct core *core, const char *principal, int role,
-                        const struct labels *scope, int64_t ttl_ms, char text[TLS_TOKEN_BYTES],
-                        int64_t *expires_ns, access_done_fn *done, void *arg, struct err *err);
+/* Gives out a token for a principal; text is to be shown once. scope may be NULL. ERR_DENIED
+ * (ROLE_ABOVE_OWN) where the role, or that of who is enrolled by that name, is above that of `by`.
+ */
+int access_create_token(struct core *core, const struct rpc_peer *by, const char *principal,
+                        int role, const struct labels *scope, int64_t ttl_ms,
+                        char text[TLS_TOKEN_BYTES], int64_t *expires_ns, access_done_fn *done,
+                        void *arg, struct err *err);
 /* Uses up the token that peer came with: a certificate for its principal. Certificates of that
  * principal from before count no more, their connections are cut. A token is used up when that is
  * on disk; csr is copied. */
 int access_enroll(struct core *core, const struct rpc_peer *peer, const void *csr, size_t csr_len,
                   struct pki_certificate *certificate, access_done_fn *done, void *arg,
                   struct err *err);
-/* A new certificate for who has one; both count until the new one is rotated in turn. */
+/* A new certificate for who has the newest of its principal; both count until the new one is
+ * rotated in turn. ERR_PRECONDITION (CERTIFICATE_SUPERSEDED) for the one before. */
 int access_rotate(struct core *core, const struct rpc_peer *peer, const void *csr, size_t csr_len,
                   struct pki_certificate *certificate, access_done_fn *done, void *arg,
                   struct err *err);

@@ -249,9 +249,25 @@ static void token_show(struct access_change *c, struct access *access)
     t->shown = true;
 }
 
-int access_create_token(struct core *core, const char *principal, int role,
-                        const struct labels *scope, int64_t ttl_ms, char text[TLS_TOKEN_BYTES],
-                        int64_t *expires_ns, access_done_fn *done, void *arg, struct err *err)
+/* Nobody gives out more than they have, nor takes the place of who has more. */
+static int check_is_below(const struct core *core, const struct rpc_peer *by, const char *principal,
+                          int role, struct err *err)
+{
+    const struct identity *i = access_find(core->access, principal);
+    if (role > (int)by->role)
+        err_set(err, ERR_DENIED, "%s may not give out a role above its own", by->principal);
+    else if (i && !i->revoked && i->role > (int)by->role)
+        err_set(err, ERR_DENIED, "%s has a role above that of %s, who may not take its place",
+                principal, by->principal);
+    else
+        return 0;
+    return err_tag(err, "ROLE_ABOVE_OWN", "identity/%.80s", principal);
+}
+
+int access_create_token(struct core *core, const struct rpc_peer *by, const char *principal,
+                        int role, const struct labels *scope, int64_t ttl_ms,
+                        char text[TLS_TOKEN_BYTES], int64_t *expires_ns, access_done_fn *done,
+                        void *arg, struct err *err)
 {
     if (!access_pki(core))
         return no_ca(err);
@@ -260,6 +276,8 @@ int access_create_token(struct core *core, const char *principal, int role,
                        "a principal's name has 1 to 127 letters, digits and ._@-");
     if (role < RPC_ROLE_VIEWER || role > RPC_ROLE_FLEET)
         return err_set(err, ERR_INVALID, "the role is viewer, operator, admin or fleet");
+    if (check_is_below(core, by, principal, role, err) < 0)
+        return -1;
     if (ttl_ms <= 0 || ttl_ms > TTL_MAX_DAYS * INT64_C(86400000))
         return err_set(err, ERR_INVALID, "a token lives for at most %d days", TTL_MAX_DAYS);
     struct access_change *c = change_new(core, done, arg, err);
@@ -283,6 +301,13 @@ int access_create_token(struct core *core, const char *principal, int role,
 static bool is_of(void *arg, const struct rpc_peer *peer)
 {
     return peer->kind == RPC_PEER_TLS && strcmp(peer->principal, arg) == 0;
+}
+
+/* Certificates and tokens that count no more have no further calls. */
+static void look_again(struct access *access)
+{
+    if (access->core->rpc_server)
+        (void)rpc_server_identify_again(access->core->rpc_server);
 }
 
 static size_t cut(struct access *access, struct identity *identity)
@@ -341,6 +366,7 @@ static void enroll_show(struct access_change *c, struct access *access)
     identity_show(c, access);
     free(map_take(&access->tokens, c->token.key));
     cut(access, &c->identity);
+    look_again(access);
 }
 
 int access_enroll(struct core *core, const struct rpc_peer *peer, const void *csr, size_t csr_len,
@@ -358,12 +384,27 @@ int access_enroll(struct core *core, const struct rpc_peer *peer, const void *cs
     return submit(core->access, c, err);
 }
 
+/* The pair before the newest may call, but not renew: whoever has a copy of it could shut out its
+ * owner for good. */
+static int check_is_newest(const struct identity *identity, const char *serial, struct err *err)
+{
+    if (!identity || identity->revoked)
+        return err_set(err, ERR_PRECONDITION, "only who came with a certificate can renew it");
+    if (strcmp(identity->serial, serial) == 0)
+        return 0;
+    err_set(err, ERR_PRECONDITION,
+            "a newer certificate of %s has taken this one's place: only that can be renewed; where "
+            "it is lost, enroll anew",
+            identity->principal);
+    return err_tag(err, "CERTIFICATE_SUPERSEDED", "identity/%.80s", identity->principal);
+}
+
 static int rotate_begin(struct access_change *c, struct access *access, struct store_txn *txn,
                         struct err *err)
 {
     const struct identity *identity = access_find(access, c->identity.principal);
-    if (!identity || identity->revoked)
-        return err_set(err, ERR_PRECONDITION, "only who came with a certificate can renew it");
+    if (check_is_newest(identity, c->serial, err) < 0)
+        return -1;
     c->identity = *identity;
     snprintf(c->identity.previous_serial, sizeof(c->identity.previous_serial), "%s", c->serial);
     if (sign(c, err) < 0)
@@ -373,17 +414,25 @@ static int rotate_begin(struct access_change *c, struct access *access, struct s
     return 0;
 }
 
+static void rotate_show(struct access_change *c, struct access *access)
+{
+    identity_show(c, access);
+    look_again(access);
+}
+
 int access_rotate(struct core *core, const struct rpc_peer *peer, const void *csr, size_t csr_len,
                   struct pki_certificate *certificate, access_done_fn *done, void *arg,
                   struct err *err)
 {
     if (peer->kind != RPC_PEER_TLS || peer->self_signed || peer->mapped)
         return err_set(err, ERR_PRECONDITION, "only who came with a certificate can renew it");
+    if (check_is_newest(access_find(core->access, peer->principal), peer->serial, err) < 0)
+        return -1;
     struct access_change *c = signing_new(core, csr, csr_len, certificate, done, arg, err);
     if (!c)
         return -1;
     c->begin = rotate_begin;
-    c->show = identity_show;
+    c->show = rotate_show;
     snprintf(c->identity.principal, sizeof(c->identity.principal), "%s", peer->principal);
     snprintf(c->serial, sizeof(c->serial), "%s", peer->serial);
     return submit(core->access, c, err);

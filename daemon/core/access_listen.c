@@ -161,4 +161,6 @@ void access_listen_take(struct access *access, struct access_credentials *c)
     access->now = c;
     if (c->tls && l->open)
         rpc_server_set_tls(access->core->rpc_server, c->tls);
+    else if (c->tls)
+        rpc_server_verify_again(access->core->rpc_server, c->tls);
 }

@@ -49,8 +49,8 @@ struct attach_events {
     void (*opened)(void *arg, const struct attach_opened *opened); /* first, once */
     /* stream: 1 stdout, 2 stderr. Contiguous per stream, or announced. Uses up credit. */
     void (*data)(void *arg, int stream, uint64_t offset, const uint8_t *data, uint32_t len);
-    /* reason: "spool_limit", "disk_full"; "vm_stopped", "vm_lost", "agent_lost" where the output
-     * went with the guest. */
+    /* reason: "spool_limit", "disk_full"; "vm_stopped", "vm_lost", "guest_panic", "agent_lost"
+     * where the output went with the guest. */
     void (*gap)(void *arg, int stream, uint64_t from, uint64_t to, const char *reason);
     /* cut: ""; "held_open", "still_writing": the writers have not closed it. */
     void (*stream_end)(void *arg, int stream, uint64_t total, const char *cut);
@@ -63,7 +63,8 @@ struct attach_events {
     void (*writer_changed)(void *arg, uint64_t generation, bool is_writer);
     /* The last one. The session is EXITED: its record has the status. */
     void (*exit)(void *arg, uint64_t stdout_total, uint64_t stderr_total);
-    /* Or: "vm_stopped", "vm_lost", "agent_lost", "deleted"; "failed" where it never ran. */
+    /* Or: "vm_stopped", "vm_lost", "guest_panic", "agent_lost", "deleted"; "failed" where it never
+     * ran. */
     void (*lost)(void *arg, const char *reason, const char *message);
     /* Or, with no_follow: everything written by now was given. */
     void (*caught_up)(void *arg);

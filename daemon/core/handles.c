@@ -99,7 +99,8 @@ static void handles_save_run(struct job *job)
     struct err err = ERR_INIT;
     if (!s->text)
         fs_remove_tree(s->path, &err);
-    else if (fs_write_atomic(s->path, s->text, strlen(s->text), 0600, &err) < 0 &&
+    else if (!fs_has(s->path, s->text, strlen(s->text)) &&
+             fs_write_scratch(s->path, s->text, strlen(s->text), 0600, &err) < 0 &&
              err.code != ERR_NOT_FOUND)
         log_err(LOG_LEVEL_WARN, s->path, &err, "cannot keep the handles");
 }

@@ -260,7 +260,7 @@ uint32_t kernel_user_count(struct core *core, const char *kernel_id)
     /* An import that is not over names it too. */
     for (struct operation_entry *op = NULL; (op = operation_next(core, op));)
         n += !op->over && strcmp(op->kind->name, image_import_kind.name) == 0 &&
-             strstr(op->op.params, kernel_id);
+             strstr(text_get(op->op.params), kernel_id);
     return n;
 }
 

@@ -47,7 +47,7 @@ static void import_progress(void *arg, const char *stage, uint32_t percent, cons
 /* A string of the operation's parameters; "" where it is not. Copied: the JSON goes. */
 static void import_param(const struct operation_entry *op, const char *key, char *out, size_t size)
 {
-    json_t *params = json_loads(op->op.params, 0, NULL);
+    json_t *params = json_loads(text_get(op->op.params), 0, NULL);
     const char *value = json_string_value(json_object_get(params, key));
     snprintf(out, size, "%s", value ? value : "");
     json_decref(params);
@@ -56,7 +56,7 @@ static void import_param(const struct operation_entry *op, const char *key, char
 /* The id that was written down for it before anything was made; NULL in a row without one. */
 static const char *import_id(const struct operation_entry *op, char id[ID_BYTES])
 {
-    json_t *params = json_loads(op->op.params, 0, NULL);
+    json_t *params = json_loads(text_get(op->op.params), 0, NULL);
     const char *made = json_string_value(json_array_get(json_object_get(params, "makes"), 0));
     const char *slash = made ? strchr(made, '/') : NULL;
     snprintf(id, ID_BYTES, "%s", slash ? slash + 1 : "");
@@ -209,7 +209,7 @@ static struct operation_entry *start(struct core *core, const struct operation_k
         err_set(err, ERR_INVALID, "the paths are not valid UTF-8");
         return NULL;
     }
-    if (strlen(text) >= sizeof(((struct operation *)0)->params)) {
+    if (strlen(text) >= PARAMS_BYTES) {
         err_set(err, ERR_INVALID, "the paths are too long");
         return NULL;
     }

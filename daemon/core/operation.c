@@ -15,7 +15,7 @@
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
 
-enum { TRIM_EVERY = 100 };
+enum { TRIM_EVERY = 100, REQUEST_KEY_BYTES = 200 };
 
 static const struct operation_kind *operation_find_kind(const struct operation_engine *engine,
                                                         const char *name)
@@ -32,20 +32,31 @@ struct operation_entry *operation_ref(struct operation_entry *op)
     return op;
 }
 
+void operation_drop_errors(struct operation_entry *op)
+{
+    free(op->err);
+    free(op->step_err);
+    op->err = op->step_err = NULL;
+}
+
 void operation_unref(struct operation_entry *op)
 {
     if (--op->refs > 0)
         return;
     if (op->data && op->kind && op->kind->free_data)
         op->kind->free_data(op->data);
+    operation_show_all(op);
+    operation_drop_errors(op);
+    operation_done(&op->op);
+    free(op->request_key);
     free(op);
 }
 
 /* Requests are the principal's own: two clients may choose the same id. */
-static void operation_request_key(char *key, size_t room, const char *principal,
+static void operation_request_key(char key[REQUEST_KEY_BYTES], const char *principal,
                                   const char *request_id)
 {
-    snprintf(key, room, "%s\n%s", principal, request_id);
+    snprintf(key, REQUEST_KEY_BYTES, "%s\n%s", principal, request_id);
 }
 
 static struct operation_queue *operation_queue_get(struct operation_engine *engine,
@@ -73,6 +84,19 @@ static void operation_keep(struct operation_engine *engine, struct operation_ent
     engine->n_ended++;
 }
 
+/* The later of two with the same id is the one tried anew. */
+static int operation_enter_request(struct operation_engine *engine, struct operation_entry *op)
+{
+    char key[REQUEST_KEY_BYTES];
+    if (!op->op.request_id[0])
+        return 0;
+    operation_request_key(key, op->op.principal, op->op.request_id);
+    if (text_set(&op->request_key, key) < 0)
+        return -1;
+    map_take(&engine->by_request, key);
+    return map_put(&engine->by_request, op->request_key, op);
+}
+
 /* Into list, maps and queue. On failure the entry is in none of them. */
 static int operation_enter(struct operation_engine *engine, struct operation_entry *op)
 {
@@ -89,16 +113,10 @@ static int operation_enter(struct operation_engine *engine, struct operation_ent
         map_take(&engine->by_id, op->op.id);
         return -1;
     }
-    if (op->op.request_id[0]) {
-        operation_request_key(op->request_key, sizeof(op->request_key), op->op.principal,
-                              op->op.request_id);
-        /* The later of two with the same id is the one tried anew. */
-        map_take(&engine->by_request, op->request_key);
-        if (map_put(&engine->by_request, op->request_key, op) < 0) {
-            map_take(&engine->by_id, op->op.id);
-            order_remove(&engine->order, op->op.created_ns, op->op.id);
-            return -1;
-        }
+    if (operation_enter_request(engine, op) < 0) {
+        map_take(&engine->by_id, op->op.id);
+        order_remove(&engine->order, op->op.created_ns, op->op.id);
+        return -1;
     }
     list_add_tail(&engine->all, &op->link);
     if (q)
@@ -123,6 +141,12 @@ static struct operation_entry *operation_alloc(struct core *core, const struct o
     list_init(&op->ready_link);
     list_init(&op->ended_link);
     list_init(&op->watches);
+    op->err = calloc(1, sizeof(*op->err));
+    op->step_err = calloc(1, sizeof(*op->step_err));
+    if (!op->err || !op->step_err) {
+        operation_unref(op);
+        return NULL;
+    }
     return op;
 }
 
@@ -135,22 +159,25 @@ static int operation_load_each(void *arg, const struct operation *row)
     const struct operation_kind *kind = operation_find_kind(engine, row->kind);
     struct operation_entry *op =
         operation_alloc(engine->core, kind ? kind : &operation_unknown_kind);
-    if (!op)
+    if (!op || operation_copy(&op->op, row) < 0) {
+        if (op)
+            operation_unref(op);
         return -1;
-    op->op = *row;
+    }
     op->recorded = op->resumed = true;
     if (op_is_terminal(row->state)) {
         op->phase = OPERATION_OVER;
         op->over = true;
+        operation_drop_errors(op);
     } else {
         op->phase = OPERATION_QUEUED;
         op->undoing = row->state == OP_UNDOING;
         op->begun = row->state != OP_PENDING;
+        op->err->code = (enum err_code)row->error_code;
+        snprintf(op->err->reason, sizeof(op->err->reason), "%s", row->error_reason);
+        snprintf(op->err->stage, sizeof(op->err->stage), "%s", row->error_stage);
+        snprintf(op->err->message, sizeof(op->err->message), "%s", text_get(row->error_message));
     }
-    op->err.code = (enum err_code)row->error_code;
-    snprintf(op->err.reason, sizeof(op->err.reason), "%s", row->error_reason);
-    snprintf(op->err.stage, sizeof(op->err.stage), "%s", row->error_stage);
-    snprintf(op->err.message, sizeof(op->err.message), "%s", row->error_message);
     if (operation_enter(engine, op) < 0) {
         operation_unref(op);
         return -1;
@@ -172,8 +199,8 @@ static int operation_load(struct operation_engine *engine, struct err *err)
 int operation_remember(struct core *core, const struct operation *row)
 {
     struct operation_engine *engine = core->operations;
-    char key[sizeof(((struct operation_entry *)0)->request_key)];
-    operation_request_key(key, sizeof(key), row->principal, row->request_id);
+    char key[REQUEST_KEY_BYTES];
+    operation_request_key(key, row->principal, row->request_id);
     if (!op_is_terminal(row->state) || map_find(&engine->by_id, row->id) ||
         map_find(&engine->by_request, key))
         return 0;
@@ -287,7 +314,7 @@ void operation_drop(struct operation_entry *op)
         return;
     map_take(&engine->by_id, op->op.id);
     order_remove(&engine->order, op->op.created_ns, op->op.id);
-    if (op->request_key[0] && map_find(&engine->by_request, op->request_key) == op)
+    if (op->request_key && map_find(&engine->by_request, op->request_key) == op)
         map_take(&engine->by_request, op->request_key);
     list_remove(&op->link);
     list_remove(&op->ended_link);
@@ -354,14 +381,17 @@ static void operation_given_up(void *arg, const struct err *err)
 static void operation_give_up(struct operation_entry *op)
 {
     op->kind = &operation_unknown_kind;
+    operation_edit(op);
     op->op.state = OP_FAILED;
     op->op.error_code = ERR_INTERNAL;
     op->op.ended_ns = clock_real_ns();
-    snprintf(op->op.error_message, sizeof(op->op.error_message),
-             "this daemon does not know how to go on with %s, step %u", op->op.kind, op->op.step);
-    log_error(op->op.resource, "operation %s: %s", op->op.id, op->op.error_message);
+    char message[TEXT_BYTES];
+    snprintf(message, sizeof(message), "this daemon does not know how to go on with %s, step %u",
+             op->op.kind, op->op.step);
+    text_set(&op->op.error_message, message); /* it is in the log as well */
+    log_error(op->op.resource, "operation %s: %s", op->op.id, message);
     struct store_txn *txn = store_txn_new();
-    store_put_operation(txn, &op->op);
+    operation_put(op, txn);
     op->phase = OPERATION_FINISHING;
     store_commit(op->core->store, txn, operation_given_up, operation_ref(op));
 }
@@ -389,7 +419,7 @@ void operation_resume_all(struct core *core)
             continue;
         /* Also of one that had not begun: what it was to do lived in memory. */
         if (op->resumed && !op->undoing && op->kind->after_crash == OPERATION_GO_BACK) {
-            err_set(&op->step_err, ERR_UNAVAILABLE, "the daemon ended meanwhile; try again");
+            err_set(op->step_err, ERR_UNAVAILABLE, "the daemon ended meanwhile; try again");
             op->phase = OPERATION_STEPPED;
             operation_schedule(op);
         } else {
@@ -404,8 +434,8 @@ int operation_find_request(struct core *core, const struct request_meta *meta, c
     *found = NULL;
     if (!meta || !meta->request_id[0])
         return 0;
-    char key[200];
-    operation_request_key(key, sizeof(key), meta->principal, meta->request_id);
+    char key[REQUEST_KEY_BYTES];
+    operation_request_key(key, meta->principal, meta->request_id);
     struct operation_entry *op = map_find(&core->operations->by_request, key);
     if (!op)
         return 0;
@@ -459,8 +489,6 @@ struct operation_entry *operation_start(struct core *core, const struct operatio
     snprintf(row->kind, sizeof(row->kind), "%s", what->kind->name);
     snprintf(row->resource, sizeof(row->resource), "%s", what->resource);
     snprintf(row->result, sizeof(row->result), "%s", what->result ? what->result : what->resource);
-    if (what->params)
-        snprintf(row->params, sizeof(row->params), "%s", what->params);
     if (what->meta) {
         snprintf(row->request_id, sizeof(row->request_id), "%s", what->meta->request_id);
         snprintf(row->request_digest, sizeof(row->request_digest), "%s", what->meta->digest);
@@ -469,7 +497,7 @@ struct operation_entry *operation_start(struct core *core, const struct operatio
     row->state = OP_PENDING;
     row->created_ns = clock_real_ns();
     op->preempts = what->preempt;
-    if (operation_enter(engine, op) < 0) {
+    if (text_set(&row->params, what->params) < 0 || operation_enter(engine, op) < 0) {
         err_set(err, ERR_LIMIT, "out of memory for an operation");
         operation_unref(op);
         return NULL;
@@ -480,7 +508,10 @@ struct operation_entry *operation_start(struct core *core, const struct operatio
 
 static void operation_cancel_noted(void *arg, const struct err *err)
 {
-    (void)arg, (void)err; /* it is cancelled all the same; its end says so */
+    struct operation_entry *op = arg;
+    if (op->core->operations && !err) /* it is cancelled all the same; its end says so */
+        operation_notify(op);
+    operation_unref(op);
 }
 
 void operation_cancel(struct operation_entry *op)
@@ -491,14 +522,15 @@ void operation_cancel(struct operation_entry *op)
     if (begun && op->kind->no_cancel)
         return;
     if (!op->op.cancel_asked) {
+        operation_edit(op);
         op->op.cancel_asked = true;
         /* One that may never come to the disk is not written by the way; operation_recorded does.
          */
         if (op->phase == OPERATION_RECORDING)
             return;
         struct store_txn *txn = store_txn_new();
-        store_put_operation(txn, &op->op);
-        store_commit(op->core->store, txn, operation_cancel_noted, NULL);
+        operation_put(op, txn);
+        store_commit(op->core->store, txn, operation_cancel_noted, operation_ref(op));
     }
     if (op->phase == OPERATION_QUEUED && op->core->operations->open) {
         /* It has done nothing yet, so it need not wait for its turn to undo nothing. */

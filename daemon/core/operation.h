@@ -70,14 +70,14 @@ struct operation_entry {
     struct core *core;
     struct operation op;
     const struct operation_kind *kind;
-    struct err err; /* why it fails or failed */
-    void *data;     /* the kind's, while it is not over */
-    bool recorded;  /* its first row is on disk */
-    bool over;      /* its last row is on disk, or never will be (!recorded: nothing ever was) */
-    bool resumed;   /* it was begun by an earlier daemon */
-    bool aborted;   /* pre-empted */
-    bool preempts;  /* ends what is before it in the queue, once it is recorded */
-    bool begun;     /* its first step was journaled, by us or an earlier daemon */
+    struct err *err; /* owned: why it fails or failed; NULL once the row says it on disk */
+    void *data;      /* the kind's, while it is not over */
+    bool recorded;   /* its first row is on disk */
+    bool over;       /* its last row is on disk, or never will be (!recorded: nothing ever was) */
+    bool resumed;    /* it was begun by an earlier daemon */
+    bool aborted;    /* pre-empted */
+    bool preempts;   /* ends what is before it in the queue, once it is recorded */
+    bool begun;      /* its first step was journaled, by us or an earlier daemon */
     bool undoing;
     /* Set by run() while it can be told to stop early; cleared when the step is done. */
     void (*cancel_step)(struct operation_entry *op);
@@ -92,10 +92,12 @@ struct operation_entry {
         OPERATION_FINISHING,
         OPERATION_OVER,
     } phase;
-    struct err step_err;
+    struct err *step_err;    /* owned, as err */
+    struct operation *shown; /* as on disk, while another version is on its way; else NULL */
+    uint32_t n_unwritten;    /* versions on their way */
     uint32_t refs;
-    char request_key[200];
-    int64_t kept_ms; /* since it ended, or was remembered; monotonic */
+    char *request_key; /* owned; NULL: none */
+    int64_t kept_ms;   /* since it ended, or was remembered; monotonic */
     struct list link, queue_link, ready_link, ended_link, watches;
 };
 
@@ -166,6 +168,10 @@ struct operation_entry *operation_running(struct core *core, const char *resourc
 /* True if any that is not over has this kind on the resource (kind NULL: any kind). */
 bool operation_pending(struct core *core, const char *resource, const char *kind);
 size_t operation_active_count(const struct core *core);
+
+/* What others see of it: the row as it is on disk, and the progress since. Of a recorded one;
+ * borrowed until the next return to the loop. */
+const struct operation *operation_shown(const struct operation_entry *op);
 
 struct operation_entry *operation_ref(struct operation_entry *op);
 void operation_unref(struct operation_entry *op);

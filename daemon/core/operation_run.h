@@ -38,6 +38,13 @@ void operation_record(struct operation_entry *op);
 void operation_retire(struct operation_entry *op);
 /* It is recorded, and ends what is under way or waits before it. */
 void operation_preempt(struct operation_entry *by);
+/* Before a change that is seen when it is on disk, and the row of it into txn. */
+void operation_edit(struct operation_entry *op);
+void operation_put(struct operation_entry *op, struct store_txn *txn);
+/* Nothing of it is on its way any more: its own copy is what is shown. */
+void operation_show_all(struct operation_entry *op);
+/* Thousands that have ended are kept: without what only those under way need. */
+void operation_drop_errors(struct operation_entry *op);
 /* Out of the registry: nobody finds it any more. */
 void operation_drop(struct operation_entry *op);
 /* Lets the first of the entry's queue begin. */

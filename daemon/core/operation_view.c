@@ -54,6 +54,11 @@ struct operation_entry *operation_find_within(struct core *core, const struct la
     return NULL;
 }
 
+const struct operation *operation_shown(const struct operation_entry *op)
+{
+    return op->shown ? op->shown : &op->op;
+}
+
 struct operation_entry *operation_next(struct core *core, const struct operation_entry *after)
 {
     struct list *all = &core->operations->all;

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/list.h"
@@ -45,15 +44,6 @@ static void record_free_all(struct list *files)
     }
 }
 
-/* Most of them are there at a start. */
-static bool record_is_there(const struct record_file *f)
-{
-    auto_free char *text = NULL;
-    size_t len;
-    return fs_read_own(f->path, RECORD_MAX_BYTES, &text, &len, NULL) == 0 &&
-           strcmp(text, f->text) == 0;
-}
-
 static void record_run(struct job *job)
 {
     struct record_keeper *k = container_of(job, struct record_keeper, job);
@@ -61,7 +51,8 @@ static void record_run(struct job *job)
     {
         struct record_file *f = container_of(l, struct record_file, link);
         struct err err = ERR_INIT;
-        if (!record_is_there(f) &&
+        /* Most of them are there at a start. */
+        if (!fs_has(f->path, f->text, strlen(f->text)) &&
             fs_write_atomic(f->path, f->text, strlen(f->text), 0600, &err) < 0 &&
             err.code != ERR_NOT_FOUND)
             log_err(LOG_LEVEL_WARN, f->path, &err, "cannot keep the record");

@@ -167,6 +167,7 @@ static void past_found(void *arg, const struct err *err)
              session_request_remember(core, &f->find.request) < 0)
         err_set(&failure, ERR_LIMIT, "out of memory for a request");
     f->done(f->arg, failure.code == ERR_NONE ? NULL : &failure);
+    operation_done(&f->find.operation);
     free(f);
 }
 
@@ -184,6 +185,6 @@ int request_past_find(struct core *core, const char *principal, const char *requ
     session_request_method(f->find.method, principal);
     struct store_txn *txn = store_txn_new();
     store_find_request(txn, &f->find);
-    store_propose(core->store, txn, past_found, f);
+    store_read(core->store, txn, past_found, f);
     return 0;
 }

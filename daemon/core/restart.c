@@ -22,7 +22,7 @@ static bool restart_is_due(const struct supervised *s)
     const struct vm_entry *e = s->vm;
     enum vm_state state = e->vm.runtime.state;
     return e->vm.spec.restart > RESTART_NEVER && e->vm.wanted == VM_WANTED_RUNNING &&
-           (state == VM_FAILED || state == VM_STOPPED) && !e->rebooting && !e->removed &&
+           (state == VM_FAILED || state == VM_STOPPED) && !e->reboot && !e->removed &&
            !e->core->closing && !autostart_waits(s) && !s->restart_watch.op;
 }
 
@@ -78,26 +78,42 @@ static void restart_put_off(struct supervised *s, const struct err *err)
     timer_start(&s->restart_timer, restart_wait_ms(s->vm->vm.runtime.restart_streak));
 }
 
-/* A start that failed before it was STARTING leaves the VM as it was: nothing else tells. */
-static void restart_started(void *arg, struct operation_entry *op)
+/* It has not come to be, so it was none. */
+static void restart_refused(struct supervised *s, const struct err *err)
 {
-    struct supervised *s = arg;
-    if (!op->over)
+    if (!restart_is_due(s))
         return;
-    operation_unwatch(&s->restart_watch);
-    restart_changed(s);
+    restart_set_waiting(s, true);
+    restart_put_off(s, err);
+    vm_notify(s->vm);
 }
 
-static void restart_begun(struct supervised *s, struct operation_entry *op)
+static void restart_count(struct supervised *s)
 {
     struct vm_entry *e = s->vm;
-    operation_watch(op, &s->restart_watch, restart_started, s);
+    s->restart_counted = true;
     vm_edit(e);
     e->vm.runtime.restarts++;
     e->vm.runtime.restart_streak++;
     vm_save(e, NULL);
     restart_set_waiting(s, false);
     vm_notify(e);
+}
+
+/* Counted when it is sure to be tried. One that failed before it was STARTING leaves the VM as it
+ * was: nothing else tells. */
+static void restart_started(void *arg, struct operation_entry *op)
+{
+    struct supervised *s = arg;
+    if (op->recorded && !s->restart_counted)
+        restart_count(s);
+    if (!op->over)
+        return;
+    operation_unwatch(&s->restart_watch);
+    if (op->recorded)
+        restart_changed(s);
+    else
+        restart_refused(s, op->err);
 }
 
 static void restart_act(void *arg)
@@ -114,8 +130,9 @@ static void restart_act(void *arg)
     } else {
         struct vm_start_request start = {.vm = e->vm.id};
         struct operation_entry *op = vm_start_start(e->core, &start, NULL, &err);
+        s->restart_counted = false;
         if (op)
-            restart_begun(s, op);
+            operation_watch(op, &s->restart_watch, restart_started, s);
         else
             restart_put_off(s, &err);
     }

@@ -152,6 +152,7 @@ struct session_vm *session_vm_get(struct core *core, const char *vm_id)
         return NULL;
     snprintf(v->vm_id, sizeof(v->vm_id), "%s", vm_id);
     list_init(&v->sessions);
+    list_init(&v->deletions);
     map_init(&v->by_name);
     if (map_put(&core->sessions->vms, v->vm_id, v) < 0) {
         free(v);
@@ -302,12 +303,11 @@ struct session_registry *session_registry_new(struct core *core, struct err *err
     order_init(&r->order);
     map_init(&r->vms);
     map_init(&r->requests);
-    map_init(&r->deleted);
-    list_init(&r->deleted_order);
-    session_deleted_load(r);
+    map_init(&r->deletions);
+    list_init(&r->confirmed);
     core->sessions = r;
     if (store_load_sessions(core->store, load_one, r, err) < 0 ||
-        session_requests_load(r, err) < 0) {
+        session_deletions_load(r, err) < 0 || session_requests_load(r, err) < 0) {
         session_registry_free(r);
         core->sessions = NULL;
         return NULL;
@@ -331,6 +331,7 @@ void session_registry_free(struct session_registry *r)
     timer_done(&r->turn);
     timer_done(&r->write);
     timer_done(&r->stall);
+    session_deletions_free(r);
     struct session_vm *v;
     for (size_t at = 0; (v = map_next(&r->vms, &at));) {
         map_done(&v->by_name);
@@ -340,7 +341,6 @@ void session_registry_free(struct session_registry *r)
     map_done(&r->by_id);
     order_done(&r->order);
     session_requests_free(r);
-    session_deleted_free(r);
     free(r);
 }
 

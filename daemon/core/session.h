@@ -19,7 +19,9 @@
  *   session_left.c    processes that an ended session has left, and paused VMs
  *   session_link.c    a VM's agent comes, tells, goes
  *   session_stdin.c   bytes for stdin: offsets, acknowledgements, who may write
- *   session_request.c request ids of starts */
+ *   session_request.c request ids of starts
+ *   session_recover.c what only an agent knows of
+ *   session_deletion.c what an agent may still have */
 #ifndef BANGER_DAEMON_CORE_SESSION_H
 #define BANGER_DAEMON_CORE_SESSION_H
 
@@ -206,8 +208,8 @@ void session_vm_stdin_ack(struct core *core, struct vm_entry *vm, const char *se
                           uint64_t offset, bool closed);
 /* agent_events.writable: what the agent's queue refused is tried again. */
 void session_vm_writable(struct core *core, struct vm_entry *vm);
-/* The VM stopped or died: live sessions are LOST(reason: "vm_stopped", "vm_lost"). vm->agent may
- * have been closed before, or is closed after; it is not used again. */
+/* The VM stopped or died: live sessions are LOST(reason: "vm_stopped", "vm_lost", "guest_panic").
+ * vm->agent may have been closed before, or is closed after; it is not used again. */
 void session_vm_gone(struct core *core, struct vm_entry *vm, const char *reason);
 /* The VM's record goes: its sessions too, when the caller's transaction is on disk. */
 void session_vm_removed(struct core *core, const char *vm_id, struct store_txn *txn);

@@ -15,6 +15,9 @@ struct session_vm {
     struct map by_name;
     uint32_t n, n_live, n_taken; /* taken: of the agent's word alone */
     bool synced;                 /* link up and every status seen */
+    struct list deletions;       /* that its agent has not confirmed, oldest first */
+    uint32_t n_deletions;
+    uint32_t n_removals; /* of the VM's row, on their way */
 };
 
 /* A start that has been answered for a request id. */
@@ -33,8 +36,8 @@ struct session_registry {
     struct list unwritten;       /* entries with versions on their way to the disk */
     struct timer write, stall;
     struct list ended_sends; /* whose done() comes in the next turn; see session_stdin.c */
-    struct map deleted;      /* ids; see session_recover.c */
-    struct list deleted_order;
+    struct map deletions;    /* by session; see session_deletion.c */
+    struct list confirmed;   /* deletions whose rows go with what is written next */
     struct map requests;
     struct list request_order; /* oldest first */
     uint32_t n_requests;
@@ -110,6 +113,8 @@ void session_edit(struct session_entry *e);
 void session_save(struct session_entry *e);
 void session_save_now(struct session_entry *e);
 void session_save_state(struct session_entry *e);
+/* What need not be written soon is, with what is or by itself in the end. */
+void session_write_some_time(struct session_registry *r);
 /* What is gathered is committed. */
 void session_write_now(struct session_registry *r);
 /* What was held back for a first record or a deletion may go. */
@@ -169,11 +174,30 @@ int session_request_remember(struct core *core, const struct store_request *row)
 void session_request_method(char method[160], const char *principal);
 void session_request_forget(struct core *core, const struct session_entry *e);
 
+/* session_deletion.c */
+int session_deletions_load(struct session_registry *r, struct err *err);
+void session_deletions_free(struct session_registry *r);
+/* The row, into the transaction that deletes the session. */
+void session_deletion_put(const struct session_entry *e, struct store_txn *txn);
+/* That is on disk. told: its agent, too. */
+void session_deletion_add(struct session_registry *r, const char *vm_id, const char *id, bool told);
+bool session_is_deleted(const struct session_registry *r, const char *id);
+/* A hello: its agent is about to name what it has. */
+void session_deletions_ask(struct session_vm *v);
+/* It has named one, and is told. */
+void session_deletion_named(struct session_registry *r, const char *vm_id, const char *id);
+/* It has named all: the others it does not have; those that it had before they were deleted it is
+ * told of. */
+void session_deletions_synced(struct session_registry *r, struct session_vm *v,
+                              struct agent_client *agent);
+/* It has said that it has not got it. */
+void session_deletion_confirmed(struct session_registry *r, const char *vm_id, const char *id);
+/* Rows of those that are confirmed, out of the database with txn. */
+void session_deletions_write(struct session_registry *r, struct store_txn *txn);
+/* The VM is gone, and their rows with it. */
+void session_deletions_drop(struct session_registry *r, struct session_vm *v);
+
 /* session_recover.c */
-/* Sessions that were deleted, which an agent that has missed it may still have. */
-void session_deleted_load(struct session_registry *r);
-void session_deleted_free(struct session_registry *r);
-void session_remember_deleted(struct session_registry *r, const char *id);
 /* Lists a session that the agent has and nobody here knows; NULL where it was deleted, or the guest
  * says too much. */
 struct session_entry *session_take_unknown(struct core *core, const struct vm_entry *vm,

@@ -21,6 +21,7 @@ void session_vm_link_up(struct core *core, struct vm_entry *vm)
     if (!v)
         return;
     v->synced = false;
+    session_deletions_ask(v);
     list_foreach(pos, &v->sessions)
     {
         struct session_entry *e = container_of(pos, struct session_entry, vm_link);
@@ -50,6 +51,8 @@ void session_vm_status(struct core *core, struct vm_entry *vm,
                        const struct agent_session_status *status)
 {
     struct session_entry *e = find_in(core, vm, status->session_id);
+    if (!e && status->state != AGENT_SESSION_UNKNOWN)
+        session_deletion_named(core->sessions, vm->vm.id, status->session_id);
     if (!e)
         e = session_take_unknown(core, vm, status);
     /* Deleted here, or given up and told so to everybody: it must not live on unseen. */
@@ -102,6 +105,7 @@ void session_vm_synced(struct core *core, struct vm_entry *vm)
     if (!v || !vm->agent)
         return;
     v->synced = true;
+    session_deletions_synced(core->sessions, v, vm->agent);
     list_foreach(pos, &v->sessions)
     {
         struct session_entry *e = container_of(pos, struct session_entry, vm_link);
@@ -123,8 +127,10 @@ void session_vm_synced(struct core *core, struct vm_entry *vm)
 void session_vm_deleted(struct core *core, struct vm_entry *vm, const char *session_id)
 {
     struct session_entry *e = find_in(core, vm, session_id);
-    if (!e)
-        return; /* as asked */
+    if (!e) { /* as asked */
+        session_deletion_confirmed(core->sessions, vm->vm.id, session_id);
+        return;
+    }
     e->named = false;
     if (session_is_live(e))
         session_set_lost(e, "agent_lost");
@@ -194,6 +200,7 @@ static void remove_all(struct core *core, struct session_vm *v)
         list_foreach(at, &e->attaches) attach_forget_agent(attach_of_link(at));
         session_remove(e, &why);
     }
+    session_deletions_drop(core->sessions, v);
     map_take(&core->sessions->vms, v->vm_id);
     map_done(&v->by_name);
     free(v);
@@ -208,6 +215,7 @@ static void vm_is_removed(void *arg, const struct err *err)
     if (v && !err) {
         remove_all(core, v);
     } else if (v) {
+        v->n_removals--;
         list_foreach(pos, &v->sessions)
         {
             struct session_entry *e = container_of(pos, struct session_entry, vm_link);
@@ -230,6 +238,7 @@ void session_vm_removed(struct core *core, const char *vm_id, struct store_txn *
     removal->core = core;
     snprintf(removal->vm_id, sizeof(removal->vm_id), "%s", vm_id);
     session_write_now(core->sessions);
+    v->n_removals++;
     list_foreach(pos, &v->sessions)
     {
         struct session_entry *e = container_of(pos, struct session_entry, vm_link);

@@ -302,14 +302,13 @@ struct deletion {
 };
 
 /* The agent kills what lives. Not reached now: it names the session when it is, and that it
- * was deleted is remembered (session_recover.c). */
+ * was deleted is remembered (session_deletion.c). */
 static void forget(struct session_entry *e)
 {
     struct agent_client *agent = agent_of(e);
     struct err why = ERR_INIT;
-    session_remember_deleted(e->core->sessions, e->session.id);
-    if (agent)
-        agent_client_delete_session(agent, e->session.id, NULL);
+    bool told = agent && agent_client_delete_session(agent, e->session.id, NULL) == 0;
+    session_deletion_add(e->core->sessions, e->session.vm_id, e->session.id, told);
     if (e->silent) {
         err_set(&why, ERR_DEADLINE,
                 "the guest does not answer; nothing has been started, and "
@@ -365,6 +364,7 @@ int session_delete_row(struct session_entry *e, bool wait,
     char resource[96];
     snprintf(resource, sizeof(resource), "session/%s", e->session.id);
     store_delete_session(txn, e->session.id);
+    session_deletion_put(e, txn);
     event_emit(e->core, txn, "session.deleted", resource, "", NULL);
     e->n_deletions++;
     if (wait)

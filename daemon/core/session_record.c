@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
@@ -19,6 +20,7 @@
 
 enum {
     WRITE_BEHIND_MS = 20,
+    WRITE_SOME_TIME_MS = 2000,
     /* Who waits for a version on its way is told so after one to two of these. */
     LOOK_MS = STORE_PATIENCE_MS / 2,
 };
@@ -209,6 +211,8 @@ void session_drop_events(struct session_registry *r)
 
 static bool has_work(const struct session_registry *r)
 {
+    if (!list_empty(&r->confirmed))
+        return true;
     list_foreach(pos, &r->unsaved)
     {
         if (may_be_written(container_of(pos, struct session_entry, unsaved)))
@@ -223,6 +227,7 @@ void session_write_now(struct session_registry *r)
     if (!has_work(r))
         return;
     struct store_txn *txn = store_txn_new();
+    session_deletions_write(r, txn);
     if (put_unsaved(r, txn))
         put_events(r, txn);
     else
@@ -235,6 +240,12 @@ static bool is_waited_for(const struct session_entry *e)
     return !list_empty(&e->starters) || !list_empty(&e->watches) || !list_empty(&e->attaches);
 }
 
+static void write_within(struct session_registry *r, int64_t ms)
+{
+    if (!timer_pending(&r->write) || r->write.due_ns > clock_mono_ns() + ms * 1000000)
+        timer_start(&r->write, ms);
+}
+
 static void save(struct session_entry *e, bool at_once)
 {
     struct session_registry *r = e->core->sessions;
@@ -242,10 +253,12 @@ static void save(struct session_entry *e, bool at_once)
         return;
     if (list_empty(&e->unsaved))
         list_add_tail(&r->unsaved, &e->unsaved);
-    if (at_once)
-        timer_start(&r->write, 0);
-    else if (!timer_pending(&r->write))
-        timer_start(&r->write, WRITE_BEHIND_MS);
+    write_within(r, at_once ? 0 : WRITE_BEHIND_MS);
+}
+
+void session_write_some_time(struct session_registry *r)
+{
+    write_within(r, WRITE_SOME_TIME_MS);
 }
 
 void session_save(struct session_entry *e)

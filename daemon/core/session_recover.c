@@ -10,56 +10,35 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
-#include "daemon/core/event.h"
 #include "daemon/core/session_internal.h"
 #include "daemon/core/vm.h"
+#include "daemon/store/store.h"
 
 enum {
-    DELETED_KEPT = 10000,   /* as many as the event log has events */
     TAKEN_PER_VM_MAX = 256, /* a guest may say what it likes */
 };
 
-struct deleted_session {
-    struct list link;
-    char id[ID_BYTES];
-};
-
-void session_remember_deleted(struct session_registry *r, const char *id)
+/* What is learned of it meanwhile has waited for this. */
+static void taken_stored(void *arg, const struct err *err)
 {
-    struct deleted_session *d = map_find(&r->deleted, id) ? NULL : calloc(1, sizeof(*d));
-    if (!d)
-        return;
-    snprintf(d->id, sizeof(d->id), "%s", id);
-    if (map_put(&r->deleted, d->id, d) < 0) {
-        free(d);
-        return;
-    }
-    list_add_tail(&r->deleted_order, &d->link);
-    if (r->deleted.len <= DELETED_KEPT)
-        return;
-    d = container_of(list_first(&r->deleted_order), struct deleted_session, link);
-    list_remove(&d->link);
-    map_take(&r->deleted, d->id);
-    free(d);
+    struct session_entry *e = arg;
+    if (err && !e->removed)
+        session_remove(e, err); /* at the next hello it is told of again */
+    else if (!e->removed)
+        session_write_again(e);
+    session_unref(e);
 }
 
-void session_deleted_load(struct session_registry *r)
+/* Its first record, before which nobody sees it. */
+static int put_taken(struct session_entry *e)
 {
-    struct event event;
-    uint64_t last = event_last_seq(r->core);
-    for (uint64_t seq = event_first_seq(r->core); seq <= last; seq++)
-        if (event_load(r->core, seq, &event) && strcmp(event.kind, "session.deleted") == 0 &&
-            strncmp(event.resource, "session/", 8) == 0 && id_is_valid(event.resource + 8))
-            session_remember_deleted(r, event.resource + 8);
-}
-
-void session_deleted_free(struct session_registry *r)
-{
-    for (struct list *l; (l = list_first(&r->deleted_order));) {
-        list_remove(l);
-        free(container_of(l, struct deleted_session, link));
+    struct store_txn *txn = store_txn_new();
+    if (session_put(e, txn, NULL) < 0) {
+        store_txn_free(txn);
+        return -1;
     }
-    map_done(&r->deleted);
+    store_commit(e->core->store, txn, taken_stored, session_ref(e));
+    return 0;
 }
 
 struct session_entry *session_take_unknown(struct core *core, const struct vm_entry *vm,
@@ -69,7 +48,7 @@ struct session_entry *session_take_unknown(struct core *core, const struct vm_en
     struct session_registry *r = core->sessions;
     struct session_vm *of = session_vm_get(core, vm->vm.id);
     if (!of || status->state == AGENT_SESSION_UNKNOWN ||
-        map_find(&r->deleted, status->session_id) || session_find_id(core, status->session_id) ||
+        session_is_deleted(r, status->session_id) || session_find_id(core, status->session_id) ||
         of->n_taken >= TAKEN_PER_VM_MAX || of->n >= SESSIONS_PER_VM_MAX)
         return NULL;
     struct session s = {.state = SESSION_PENDING,
@@ -85,9 +64,14 @@ struct session_entry *session_take_unknown(struct core *core, const struct vm_en
         session_done(&s);
         return NULL;
     }
+    struct err none = ERR_INIT;
+    err_set(&none, ERR_LIMIT, "out of memory for a session");
+    if (put_taken(e) < 0) {
+        session_remove(e, &none);
+        return NULL;
+    }
     of->n_taken++;
-    e->stored = e->answered = true; /* it was told to start long ago */
-    session_save(e);
+    e->answered = true; /* it was told to start long ago */
     log_warn(e->session.id, "a session of vm/%s that the database does not list: listed again",
              vm->vm.id);
     return e;

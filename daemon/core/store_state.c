@@ -6,6 +6,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
 #include "daemon/core/host_info.h"
+#include "daemon/core/supervise.h"
 #include "daemon/core/vm.h"
 #include "daemon/store/store.h"
 
@@ -33,6 +34,7 @@ static void store_state_changed(void *arg)
         e->delete_tried = false; /* what was refused is tried again */
         vm_notify(e);
     }
+    supervise_go_on(core);
 }
 
 void store_state_watch(struct core *core, struct store_state_watch *w, void (*changed)(void *arg),

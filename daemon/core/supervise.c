@@ -29,8 +29,9 @@ void supervise_written(void *arg, const struct err *err)
 static bool supervise_is_wanted(const struct vm_entry *e)
 {
     const struct vm_spec *spec = &e->vm.spec;
-    return !e->removed && (e->vm.expires_ns > 0 || spec->idle_stop_after_ms > 0 ||
-                           spec->restart > RESTART_NEVER || spec->autostart);
+    return !e->removed &&
+           (e->vm.expires_ns > 0 || spec->idle_stop_after_ms > 0 || spec->restart > RESTART_NEVER ||
+            spec->autostart || e->reboot == VM_REBOOT_OWED);
 }
 
 static void supervised_free(struct supervised *s)
@@ -77,6 +78,7 @@ static void supervise_changed(void *arg, struct vm_entry *e)
     expiry_changed(s);
     idle_changed(s);
     restart_changed(s);
+    autostart_owe(s);
 }
 
 /* What ran when the host went down is started by autostart or not at all. In the row that says
@@ -120,6 +122,12 @@ void supervise_start(struct core *core)
     of->listener = (struct vm_listener){.changed = supervise_changed, .arg = of};
     vm_listen(core, &of->listener);
     autostart_next(of);
+}
+
+void supervise_go_on(struct core *core)
+{
+    if (core->supervise)
+        timer_start(&core->supervise->autostart_timer, 0);
 }
 
 void supervise_stop(struct core *core)

@@ -16,9 +16,10 @@ enum { AUTOSTARTS_AT_ONCE = 4 };
 struct err;
 struct supervise;
 
-/* One start of a VM with the daemon. */
+/* One start of a VM by autostart.c. */
 struct autostart {
     struct supervise *of;
+    struct vm_entry *vm;          /* referenced */
     struct operation_watch watch; /* zeroed: a free place */
 };
 
@@ -29,9 +30,9 @@ struct supervise {
     struct list all;           /* struct supervised */
     struct timer expiry_timer; /* for all of them */
     struct expiry_clock expiry_clock;
-    struct list autostarts; /* autostart_link: have not had their turn */
+    struct list autostarts; /* autostart_link: wait for their turn */
     struct autostart autostart_places[AUTOSTARTS_AT_ONCE];
-    struct timer autostart_timer; /* when the host takes nothing now */
+    struct timer autostart_timer; /* when what was refused is asked for again */
 };
 
 /* A VM with a policy. */
@@ -46,6 +47,7 @@ struct supervised {
     struct vm_condition restarting;       /* shown while the timer runs */
     char restarting_text[256];            /* its message */
     struct operation_watch restart_watch; /* of the start that we have asked for; else zeroed */
+    bool restart_counted;                 /* that start is */
     int64_t ran_from_ns;                  /* of its latest run; 0: it has not run since we look */
 };
 
@@ -69,6 +71,8 @@ void restart_close(struct supervised *s);
 /* It waits for its turn to be started with the daemon. */
 bool autostart_waits(const struct supervised *s);
 void autostart_add(struct supervised *s);
+/* The same of one whose guest's reset is owed: in a while. */
+void autostart_owe(struct supervised *s);
 int autostart_open(struct supervise *of);
 void autostart_close(struct supervise *of);
 /* Begins as many as there are places for. */

@@ -142,7 +142,7 @@ static int fill_from_operation(struct unlisted_scan *s, const struct operation_e
 {
     int rc = 0;
     size_t at;
-    json_t *each, *params = json_loads(op->op.params, 0, NULL);
+    json_t *each, *params = json_loads(text_get(op->op.params), 0, NULL);
     bool goes_back = op->op.state != OP_PENDING &&
                      (op->op.state == OP_UNDOING || op->kind->after_crash == OPERATION_GO_BACK);
     json_array_foreach(json_object_get(params, "makes"), at, each)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -50,7 +51,10 @@ void vm_unref(struct vm_entry *e)
 {
     if (--e->refs > 0)
         return;
+    vm_done(e->shown);
     free(e->shown);
+    vm_done(&e->vm);
+    free(e->held_name);
     free(e);
 }
 
@@ -67,24 +71,25 @@ static void vm_put_in_order(struct vm_registry *r, struct vm_entry *e)
 static struct vm_entry *vm_enter(struct vm_registry *r, const struct vm *vm)
 {
     struct vm_entry *e = calloc(1, sizeof(*e));
-    if (!e)
+    if (!e || vm_copy(&e->vm, vm) < 0) {
+        free(e);
         return NULL;
+    }
     e->core = r->core;
-    e->vm = *vm;
     e->paused = vm->runtime.state == VM_PAUSED;
     e->refs = 1;
     list_init(&e->link);
     list_init(&e->watches);
     list_init(&e->turn_link);
     if (map_put(&r->by_id, e->vm.id, e) < 0) {
-        free(e);
+        vm_unref(e);
         return NULL;
     }
     if (map_put(&r->by_name, e->vm.name, e) < 0 ||
         order_add(&r->order, e->vm.created_ns, e->vm.id, e) < 0) {
         map_take(&r->by_name, e->vm.name);
         map_take(&r->by_id, e->vm.id);
-        free(e);
+        vm_unref(e);
         return NULL;
     }
     vm_put_in_order(r, e);
@@ -94,7 +99,7 @@ static struct vm_entry *vm_enter(struct vm_registry *r, const struct vm *vm)
 static int vm_load_each(void *arg, const struct vm *vm)
 {
     struct vm_registry *r = arg;
-    struct vm here = *vm;
+    struct vm here = *vm; /* borrows its labels */
     /* Where the state folder is now: it may have been moved since the row was written. */
     if (vm_paths_make(r->core, &here, NULL) < 0)
         return -1;
@@ -175,7 +180,7 @@ static void vm_delete_ephemeral(struct vm_entry *e)
     const struct vm *vm = &e->vm;
     bool over =
         vm->runtime.state == VM_FAILED || (vm->runtime.state == VM_STOPPED && vm->started_ns > 0);
-    if (!vm->spec.ephemeral || !over || e->removed || e->rebooting || e->delete_tried)
+    if (!vm->spec.ephemeral || !over || e->removed || e->reboot || e->delete_tried)
         return;
     e->delete_tried = true;
     char resource[96];
@@ -262,8 +267,16 @@ struct vm_entry *vm_find_id(struct core *core, const char *id)
 
 static bool vm_may_be_found(const struct vm_entry *e, const struct labels *scope)
 {
-    const struct vm *shown = vm_shown(e);
+    const struct vm *shown = e ? vm_shown(e) : NULL;
     return shown && scope_has_vm(scope, shown);
+}
+
+/* By the name that it has on disk. */
+static struct vm_entry *vm_find_name(struct core *core, const char *name)
+{
+    struct vm_entry *e = map_find(&core->vms->by_name, name);
+    const struct vm *shown = e ? vm_shown(e) : NULL;
+    return shown && strcmp(shown->name, name) == 0 ? e : NULL;
 }
 
 static struct vm_entry *vm_find_prefix(struct core *core, const struct labels *scope,
@@ -278,7 +291,7 @@ static struct vm_entry *vm_find_prefix(struct core *core, const struct labels *s
         found = e;
         if (matches++ < CANDIDATES_SHOWN && used < sizeof(names))
             used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s (%s)",
-                                     used ? ", " : "", e->vm.id, e->vm.name);
+                                     used ? ", " : "", e->vm.id, vm_shown(e)->name);
     }
     if (matches <= 1)
         return found;
@@ -297,9 +310,9 @@ struct vm_entry *vm_find_within(struct core *core, const struct labels *scope, c
                                 struct err *err)
 {
     struct vm_entry *e = map_find(&core->vms->by_id, ref);
-    if (!e || !vm_may_be_found(e, scope))
-        e = map_find(&core->vms->by_name, ref);
-    if (e && vm_may_be_found(e, scope))
+    if (!vm_may_be_found(e, scope))
+        e = vm_find_name(core, ref);
+    if (vm_may_be_found(e, scope))
         return e;
     if (!*ref) {
         err_set(err, ERR_INVALID, "which VM? Give its name or id");
@@ -380,6 +393,8 @@ static void vm_leave(struct vm_entry *e)
         return;
     map_take(&r->by_id, e->vm.id);
     map_take(&r->by_name, e->vm.name);
+    if (e->held_name)
+        map_take(&r->by_name, e->held_name);
     order_remove(&r->order, e->vm.created_ns, e->vm.id);
     list_remove(&e->link);
     e->removed = true;
@@ -416,19 +431,48 @@ void vm_withdraw(struct vm_entry *e)
     vm_leave(e);
 }
 
+/* Of the two old names that there may be, the one that is or may get on disk is held. */
+static int vm_change_name(struct vm_entry *e, const char *name, bool back, struct err *err)
+{
+    struct map *names = &e->core->vms->by_name;
+    char *was = strdup(e->vm.name);
+    /* The record, where the key lives, is about to change. */
+    if (!was || map_put(names, was, e) < 0) {
+        free(was);
+        return err_set(err, ERR_LIMIT, "out of memory for a name");
+    }
+    snprintf(e->vm.name, sizeof(e->vm.name), "%s", name);
+    map_put(names, e->vm.name, e); /* it has made room for one more */
+    if (back || !e->held_name) {
+        free(e->held_name);
+        e->held_name = was;
+    } else {
+        map_take(names, was);
+        free(was);
+    }
+    return 0;
+}
+
 int vm_rename(struct vm_entry *e, const char *name, struct err *err)
 {
-    struct vm_registry *r = e->core->vms;
+    bool back = e->held_name && strcmp(e->held_name, name) == 0;
     if (strcmp(e->vm.name, name) == 0)
         return 0;
-    if (vm_name_check_free(e->core, NULL, name, err) < 0)
+    if (!back && vm_name_check_free(e->core, NULL, name, err) < 0)
         return -1;
     vm_edit(e);
-    /* The key lives in the record: out before it changes. */
-    map_take(&r->by_name, e->vm.name);
-    snprintf(e->vm.name, sizeof(e->vm.name), "%s", name);
-    if (map_put(&r->by_name, e->vm.name, e) < 0)
-        return err_set(err, ERR_LIMIT, "out of memory for a name");
+    if (vm_change_name(e, name, back, err) < 0)
+        return -1;
     snprintf(e->vm.runtime.dns_name, sizeof(e->vm.runtime.dns_name), "%s.banger", name);
     return 0;
+}
+
+void vm_name_settled(struct vm_entry *e)
+{
+    struct vm_registry *r = e->core->vms;
+    if (!e->held_name || !r)
+        return;
+    if (!e->removed)
+        map_take(&r->by_name, e->held_name);
+    free(take_ptr(&e->held_name));
 }

@@ -28,6 +28,13 @@ struct vm_condition;
 struct vm_kill;
 struct vmm_machine;
 
+/* A reset that the guest asked for ends its process; the VM is started again. */
+enum vm_reboot {
+    VM_REBOOT_NONE,
+    VM_REBOOT_BEGUN, /* that has been asked for */
+    VM_REBOOT_OWED,  /* that was refused; supervise.h asks again */
+};
+
 struct vm_entry {
     struct core *core;
     struct vm vm;
@@ -41,10 +48,12 @@ struct vm_entry {
     struct vm *shown;            /* that version, while a newer one is on its way; else NULL */
     uint32_t n_unwritten;        /* versions on their way */
     bool edited;                 /* changed since the latest of them */
+    char *held_name;             /* owned: another that is or may get on disk; NULL: none */
     bool removed;
 
     bool machine_live;             /* started or adopted, and not seen to end */
     char ended_detail[TEXT_BYTES]; /* of the latest machine's end */
+    bool ended_by_panic;           /* of its guest's kernel */
     bool link_synced;              /* agent's statuses are in, but it is not configured yet */
     char agent_error[256];         /* why it is not ready; "" while that is not known */
     bool agent_failed;             /* it said that the guest cannot be used */
@@ -55,7 +64,7 @@ struct vm_entry {
     struct handles_save *saving;           /* handles.json is being written */
     struct reconcile_vm *reconciling;      /* being looked for since the start */
     bool paused;                           /* its machine is, whatever the state has become */
-    bool rebooting;                        /* the guest asked for a reset: it is started again */
+    enum vm_reboot reboot;                 /* until it is STARTING, or told to end */
     bool delete_tried;                     /* ephemeral: its deletion was started */
     uint32_t n_users;                      /* vm_use_begin */
     int64_t used_ms;                       /* monotonic: when the last use ended */
@@ -102,8 +111,11 @@ void vm_remove(struct vm_entry *e, struct store_txn *txn);
 /* ERR_EXISTS (VM_NAME_TAKEN) when a VM has it; says which to whom the scope shows it. */
 int vm_name_check_free(const struct core *core, const struct labels *scope, const char *name,
                        struct err *err);
-/* ERR_EXISTS (VM_NAME_TAKEN) when another VM has it. */
+/* ERR_EXISTS (VM_NAME_TAKEN) when another VM has it. The old name stays taken, and is the one that
+ * the VM is found by, until the record with the new one (vm_save) is on disk. */
 int vm_rename(struct vm_entry *e, const char *name, struct err *err);
+/* For vm_save: the record with the present name is on disk, and none with another is on its way. */
+void vm_name_settled(struct vm_entry *e);
 /* Before a change of the record; harmless again and again. */
 void vm_edit(struct vm_entry *e);
 /* The record as it is, into txn or, where NULL, a transaction of its own. Watchers are told when it

@@ -8,13 +8,20 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
+#include "daemon/core/event.h"
 #include "daemon/core/handles.h"
 #include "daemon/core/image.h"
 #include "daemon/core/session.h"
 #include "daemon/core/vm_agent.h"
 #include "daemon/core/vm_ops.h"
+#include "daemon/store/store.h"
 
 #define COPY(to, from) snprintf((to), sizeof(to), "%s", (from))
+
+static void vm_machine_ignore(void *arg, const struct err *err)
+{
+    (void)arg, (void)err; /* vm_save has its own way of knowing */
+}
 
 /* Image and kernel may be gone by now: that hinders a start (see vm_run.c), but no kill or delete.
  */
@@ -50,6 +57,17 @@ static void vm_machine_config(const struct vm_entry *e, struct vmm_config *c)
     }
 }
 
+/* Its restart policy takes it from FAILED. */
+static void vm_machine_panicked(struct vm_entry *e, const struct vmm_exit *exit)
+{
+    struct store_txn *txn = store_txn_new();
+    char resource[96];
+    vm_resource(e, resource);
+    vm_set_state(e, VM_FAILED, "guest_panic", exit->detail, txn);
+    event_emit(e->core, txn, "vm.panic", resource, exit->detail, NULL);
+    store_commit(e->core->store, txn, vm_machine_ignore, NULL);
+}
+
 /* What an end that nobody asked for makes of the VM. */
 static void vm_machine_judge(struct vm_entry *e, const struct vmm_exit *exit)
 {
@@ -65,13 +83,16 @@ static void vm_machine_judge(struct vm_entry *e, const struct vmm_exit *exit)
         vm_set_state(e, VM_STOPPED, NULL, "killed", NULL);
         break;
     case VMM_EXIT_REBOOT:
-        e->rebooting = true;
+        e->reboot = VM_REBOOT_BEGUN;
         vm_set_state(e, VM_STOPPED, NULL, "the guest asked for a reboot", NULL);
         struct err err = ERR_INIT;
         if (!vm_start_start(e->core, &(struct vm_start_request){.vm = e->vm.id}, NULL, &err)) {
-            e->rebooting = false;
-            log_err(LOG_LEVEL_ERROR, e->vm.id, &err, "cannot start a rebooting VM");
+            e->reboot = VM_REBOOT_OWED;
+            log_err(LOG_LEVEL_ERROR, e->vm.id, &err, "cannot start a rebooting VM now");
         }
+        break;
+    case VMM_EXIT_PANIC:
+        vm_machine_panicked(e, exit);
         break;
     case VMM_EXIT_CRASHED:
     case VMM_EXIT_UNSEEN: {
@@ -91,7 +112,8 @@ static void vm_machine_exited(void *arg, const struct vmm_exit *exit)
     bool orderly = exit->kind == VMM_EXIT_POWER_OFF || exit->kind == VMM_EXIT_REBOOT ||
                    exit->kind == VMM_EXIT_KILLED;
     enum vm_state state = e->vm.runtime.state;
-    vm_machine_gone(e, orderly ? "vm_stopped" : "vm_lost");
+    bool panic = e->ended_by_panic = exit->kind == VMM_EXIT_PANIC;
+    vm_machine_gone(e, orderly ? "vm_stopped" : panic ? "guest_panic" : "vm_lost");
     /* In every other state an operation is at work, and judges for itself. */
     if (state == VM_RUNNING || state == VM_PAUSED || state == VM_UNKNOWN)
         vm_machine_judge(e, exit);

@@ -20,6 +20,7 @@ static void vm_delete_deleting(struct operation_entry *op, struct store_txn *txn
         return;
     vm_edit(e);
     e->vm.wanted = VM_WANTED_STOPPED;
+    e->reboot = VM_REBOOT_NONE;
     vm_set_state(e, VM_DELETING, NULL, NULL, txn);
 }
 
@@ -68,7 +69,7 @@ static void vm_delete_finish(struct operation_entry *op, struct store_txn *txn)
     if (op->op.state == OP_SUCCEEDED)
         vm_remove(e, txn);
     else if (op->begun && e->vm.runtime.state == VM_DELETING)
-        vm_set_state(e, VM_FAILED, op->err.stage, op->err.message, txn);
+        vm_set_state(e, VM_FAILED, op->err->stage, op->err->message, txn);
 }
 
 /* What waits for the guest to end is hurried; the rest is on its way anyhow. */
@@ -111,7 +112,7 @@ struct vm_entry *vm_prune_next(struct core *core, const struct labels *selector,
     for (struct vm_entry *e = vm_next(core, after); e; e = vm_next(core, e)) {
         enum vm_state state = e->vm.runtime.state;
         if ((state == VM_STOPPED || state == VM_FAILED) &&
-            (!selector || labels_have(&e->vm.labels, selector)))
+            (!selector || label_list_have(&e->vm.labels, selector)))
             return e;
     }
     return NULL;
@@ -126,7 +127,7 @@ static void vm_prune_changed(void *arg, struct operation_entry *deletion)
     if (!deletion->over)
         return;
     if (!deletion->recorded) { /* the store refuses: so it would all the others */
-        struct err err = deletion->err;
+        struct err err = *deletion->err;
         operation_unwatch(&p->watch);
         vm_prune_end(p, &err);
         return;
@@ -156,7 +157,7 @@ static void vm_prune_on(struct vm_prune *p)
     struct err err = ERR_INIT;
     for (struct vm_entry *e = NULL; (e = vm_prune_next(core, &p->selector, e));) {
         if (e->vm.created_ns > p->until_ns || e->vm.stopped_ns > p->until_ns ||
-            !labels_have(&e->vm.labels, &p->scope))
+            !label_list_have(&e->vm.labels, &p->scope))
             continue;
         if (p->dry_run) {
             p->deleted++;

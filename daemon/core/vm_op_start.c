@@ -142,18 +142,36 @@ static void vm_set_running(struct vm_entry *e, struct store_txn *txn)
     if (e->machine_live)
         vm_set_state(e, VM_RUNNING, NULL, NULL, txn);
     else
-        vm_set_state(e, VM_FAILED, "boot",
+        vm_set_state(e, VM_FAILED, e->ended_by_panic ? "guest_panic" : "boot",
                      e->ended_detail[0] ? e->ended_detail : "it ended right after its start", txn);
+}
+
+/* The start that the guest's reset asked for has come to nothing: what refused it may pass. */
+static void vm_reboot_failed(struct vm_entry *e, const struct operation_entry *op)
+{
+    if (e->reboot != VM_REBOOT_BEGUN || op->op.principal[0])
+        return;
+    e->reboot = err_retryable(op->err) ? VM_REBOOT_OWED : VM_REBOOT_NONE;
+    vm_notify(e);
+}
+
+static void vm_start_withdraw(struct operation_entry *op)
+{
+    struct vm_entry *e = vm_run_find(op);
+    if (e)
+        vm_reboot_failed(e, op);
 }
 
 /* Ends of start and restart; what is still STARTING or STOPPING has failed there. */
 static void vm_start_finish(struct operation_entry *op, struct store_txn *txn)
 {
     struct vm_entry *e = vm_run_find(op);
+    if (e && op->op.state != OP_SUCCEEDED)
+        vm_reboot_failed(e, op);
     if (!e || !op->begun)
         return;
     enum vm_state state = e->vm.runtime.state;
-    bool disk_missing = strcmp(op->err.reason, "DISK_MISSING") == 0;
+    bool disk_missing = strcmp(op->err->reason, "DISK_MISSING") == 0;
     if (state == VM_RUNNING && op->op.state == OP_SUCCEEDED && vm_want(op, e))
         vm_save(e, txn); /* nothing was to be done, but to want it */
     if (state != VM_STARTING && state != VM_STOPPING && !disk_missing)
@@ -161,11 +179,11 @@ static void vm_start_finish(struct operation_entry *op, struct store_txn *txn)
     if (op->op.state == OP_SUCCEEDED)
         vm_set_running(e, txn);
     else if (e->machine_live)
-        vm_set_state(e, VM_UNKNOWN, NULL, op->err.message, txn);
+        vm_set_state(e, VM_UNKNOWN, NULL, op->err->message, txn);
     else if (op->op.state == OP_CANCELLED)
-        vm_set_state(e, VM_STOPPED, NULL, op->err.message, txn);
+        vm_set_state(e, VM_STOPPED, NULL, op->err->message, txn);
     else
-        vm_set_state(e, VM_FAILED, op->err.stage, op->err.message, txn);
+        vm_set_state(e, VM_FAILED, op->err->stage, op->err->message, txn);
 }
 
 /* vm.create */
@@ -281,6 +299,7 @@ const struct operation_kind vm_start_kind = {
     .name = "vm.start",
     .steps = vm_start_steps,
     .n_steps = sizeof(vm_start_steps) / sizeof(vm_start_steps[0]),
+    .withdraw = vm_start_withdraw,
     .finish = vm_start_finish,
     .abort = vm_run_abort,
     .free_data = vm_run_free,

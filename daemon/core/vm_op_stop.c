@@ -35,6 +35,7 @@ static void vm_journal_stopping(struct operation_entry *op, struct store_txn *tx
     if (was_wanted)
         vm_edit(e);
     e->vm.wanted = VM_WANTED_STOPPED;
+    e->reboot = VM_REBOOT_NONE;
     bool moves =
         !vm_is_down(e) && e->vm.runtime.state != VM_DELETING && e->vm.runtime.state != VM_STOPPING;
     if (moves) {
@@ -75,7 +76,7 @@ static void vm_stop_finish(struct operation_entry *op, struct store_txn *txn)
     if (op->op.state == OP_SUCCEEDED || !e->machine_live)
         vm_set_state(e, VM_STOPPED, NULL, NULL, txn);
     else
-        vm_set_state(e, VM_UNKNOWN, NULL, op->err.message, txn);
+        vm_set_state(e, VM_UNKNOWN, NULL, op->err->message, txn);
 }
 
 static const struct operation_step vm_stop_steps[] = {

@@ -27,7 +27,7 @@ void vm_params_write(const struct vm_params *p, char text[128])
 void vm_run_params(const struct operation_entry *op, struct vm_params *p)
 {
     *p = (struct vm_params){.grace_ms = op->core->config.stop_grace_ms};
-    json_t *o = json_loads(op->op.params, 0, NULL);
+    json_t *o = json_loads(text_get(op->op.params), 0, NULL);
     p->start = json_is_true(json_object_get(o, "start"));
     p->force = json_is_true(json_object_get(o, "force"));
     const json_t *grace = json_object_get(o, "grace_ms");
@@ -187,7 +187,7 @@ static void vm_run_boot_look(struct vm_run *run)
     } else if (!e->machine_live) {
         err_set(&err, ERR_PRECONDITION, "the VM ended while it booted%s%.300s",
                 e->ended_detail[0] ? ": " : "", e->ended_detail);
-        err_tag(&err, "BOOT_FAILED", "vm/%s", e->vm.id);
+        err_tag(&err, e->ended_by_panic ? "GUEST_PANIC" : "BOOT_FAILED", "vm/%s", e->vm.id);
         vm_run_boot_end(run, &err);
     }
 }

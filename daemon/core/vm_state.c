@@ -64,7 +64,8 @@ static void vm_apply_state(struct vm_entry *e, enum vm_state state, const char *
     if (state == VM_STOPPED || state == VM_FAILED)
         e->vm.stopped_ns = clock_real_ns();
     if (state == VM_STARTING) {
-        e->rebooting = e->delete_tried = e->restart_required = false;
+        e->reboot = VM_REBOOT_NONE;
+        e->delete_tried = e->restart_required = e->ended_by_panic = false;
         e->ended_detail[0] = '\0';
     }
     rt->state = state;

@@ -39,8 +39,8 @@ static const uint64_t rootfs_min_disk_bytes = (uint64_t)512 << 20;
 static const uint64_t rootfs_max_disk_bytes = (uint64_t)16 << 40;
 
 /* mke2fs is in /usr/sbin, which an ordinary user's PATH lacks. */
-static const char rootfs_env_path[] =
-    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+static const char rootfs_more_path[] =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /* fakeroot tries first, and takes for an error that a user namespace knows no other ids. */
 static const char rootfs_no_chown[] = "FAKEROOTDONTTRYCHOWN=1";
@@ -51,6 +51,7 @@ struct rootfs_build {
     struct image image; /* the result */
     enum rootfs_mode mode;
     enum namespace_kind namespace;
+    char env_path[PATH_BYTES * 4]; /* PATH=our own, then rootfs_more_path */
     char suite[32];
     char packages[ROOTFS_PACKAGES_BYTES]; /* comma-separated */
     bool has_sources, has_options;
@@ -82,7 +83,7 @@ static int rootfs_probe(void *self, struct err *err)
 {
     struct rootfs_build *b = self;
     const char *subids = b->mode == ROOTFS_MODE_FAKECHROOT ? "self" : "all";
-    const char *argv[] = {"env", rootfs_env_path, "sh", "-c", namespace_probe, "sh", subids, NULL};
+    const char *argv[] = {"env", b->env_path, "sh", "-c", namespace_probe, "sh", subids, NULL};
     return task_run(&b->task, argv, NULL, b->out.temp, ROOTFS_SHORT_DEADLINE_MS, err);
 }
 
@@ -118,7 +119,7 @@ static int rootfs_check_tools(void *self, struct err *err)
     };
     const char *argv[12] = {
         "env",
-        rootfs_env_path,
+        b->env_path,
         "sh",
         "-c",
         "for t; do command -v \"$t\" >/dev/null || { echo \"$t\"; exit 1; }; done",
@@ -210,7 +211,7 @@ static int rootfs_packages(void *self, struct err *err)
     snprintf(temp, sizeof(temp), "TMPDIR=%s", b->out.temp);
     namespace_argv_init(&a, b->namespace);
     namespace_argv_add(&a, "env");
-    namespace_argv_add(&a, rootfs_env_path);
+    namespace_argv_add(&a, b->env_path);
     namespace_argv_add(&a, "LC_ALL=C.UTF-8");
     namespace_argv_add(&a, "DEBIAN_FRONTEND=noninteractive");
     namespace_argv_add(&a, temp);
@@ -270,7 +271,7 @@ static int rootfs_filesystem(void *self, struct err *err)
     snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)b->image.virtual_bytes);
     namespace_argv_init(&a, b->namespace);
     namespace_argv_add(&a, "env");
-    namespace_argv_add(&a, rootfs_env_path);
+    namespace_argv_add(&a, b->env_path);
     namespace_argv_add(&a, "LC_ALL=C");
     namespace_argv_add(&a, rootfs_no_chown);
     namespace_argv_add(&a, b->mode == ROOTFS_MODE_ROOT ? NULL : "fakeroot");
@@ -374,6 +375,15 @@ static int rootfs_take_packages(struct rootfs_build *b, const char *const *more,
     return 0;
 }
 
+/* What the daemon itself would run comes first. */
+static void rootfs_set_path(struct rootfs_build *b)
+{
+    const char *own = getenv("PATH");
+    bool fits = own && own[0] && strlen(own) < sizeof(b->env_path) / 2;
+    snprintf(b->env_path, sizeof(b->env_path), "PATH=%s%s%s", fits ? own : "", fits ? ":" : "",
+             rootfs_more_path);
+}
+
 static int rootfs_take_spec(struct rootfs_build *b, const struct rootfs_build_spec *spec,
                             struct err *err)
 {
@@ -388,6 +398,7 @@ static int rootfs_take_spec(struct rootfs_build *b, const struct rootfs_build_sp
                        spec->images_dir);
     if (spec->mode == ROOTFS_MODE_ROOT && geteuid() != 0)
         return err_set(err, ERR_DENIED, "mode root needs root");
+    rootfs_set_path(b);
     b->mode = spec->mode;
     b->image.virtual_bytes = (bytes + 0xfffff) & ~(uint64_t)0xfffff;
     snprintf(b->suite, sizeof(b->suite), "%s", suite);

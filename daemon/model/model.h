@@ -1,8 +1,9 @@
 /* What the daemon knows, as plain structs: no pointers into anything, no I/O, no protobuf, no SQL.
  *
  * Below store, vmm, guest, host and core, which all speak of the same things. Strings are fixed
- * arrays, so that a struct is copied by value to a worker and back; every array is a limit that the
- * services check at the door. Times are Unix nanoseconds, 0 where it has not happened. */
+ * arrays, so that a struct is copied by value to a worker and back; what is large and mostly empty is
+ * owned, and then there is a …_copy and a …_done. Every array is a limit that the services check at
+ * the door. Times are Unix nanoseconds, 0 where it has not happened. */
 #ifndef BANGER_DAEMON_MODEL_MODEL_H
 #define BANGER_DAEMON_MODEL_MODEL_H
 
@@ -20,6 +21,7 @@ enum {
     SOCKET_PATH_BYTES = 108, /* sun_path */
     TEXT_BYTES = 512,        /* error texts, reasons */
     DIGEST_BYTES = 72,       /* "sha256:" and 64 hex digits */
+    PARAMS_BYTES = 1024,     /* an operation's parameters */
     LABELS_MAX = 32,
     LABEL_KEY_BYTES = 64,
     LABEL_VALUE_BYTES = 128,
@@ -32,6 +34,13 @@ struct label {
 struct labels {
     uint32_t n;
     struct label at[LABELS_MAX];
+};
+
+/* Labels that a record owns: as many as there are, where struct labels has room for all that there
+ * may be. */
+struct label_list {
+    uint32_t n;
+    struct label *at;
 };
 
 enum vm_state { /* values of banger.v1.VMState */
@@ -95,7 +104,6 @@ struct vm_runtime {
     char restart_reason[128]; /* of the latest */
 };
 
-/* Labels come last: they are most of it and mostly empty, and lists of thousands walk the rest. */
 struct vm {
     char id[ID_BYTES];
     char name[NAME_BYTES];
@@ -105,8 +113,8 @@ struct vm {
     char boot_id[40];    /* the guest's, of its latest boot */
     enum vm_wanted wanted;
     int64_t created_ns, updated_ns, started_ns, stopped_ns;
-    int64_t expires_ns; /* deleted then */
-    struct labels labels;
+    int64_t expires_ns;       /* deleted then */
+    struct label_list labels; /* owned: see vm_copy, vm_done */
 };
 
 /* What the host as a whole was told, and what the last daemon saw of it: one row. */
@@ -123,6 +131,12 @@ struct vm_update_labels {
     char operation_id[ID_BYTES];
     struct labels set, remove; /* of remove the keys count */
     struct labels scope;       /* of who asked; none: for everything */
+};
+
+/* A session that was deleted, as long as its VM's agent may have it. */
+struct session_deletion {
+    char session_id[ID_BYTES];
+    char vm_id[ID_BYTES];
 };
 
 /* What is true now; in memory and in handles.json, never in SQLite. */
@@ -182,7 +196,7 @@ struct session {
     uint32_t drain_ms, timeout_ms, umask;
     enum session_state state;
     char failed_stage[32]; /* SESSION_FAILED */
-    char lost_reason[32];  /* SESSION_LOST: vm_stopped, vm_lost, agent_lost */
+    char lost_reason[32];  /* SESSION_LOST: vm_stopped, vm_lost, guest_panic, agent_lost */
     char last_error[TEXT_BYTES];
     int failed_errno;
     enum session_exit_kind exit_kind;
@@ -284,12 +298,12 @@ struct operation {
     uint32_t step;  /* index into the kind's step table: the one under way or next */
     char stage[32]; /* its name */
     uint32_t percent;
-    char message[TEXT_BYTES];
+    char *message; /* this one and the next two are owned; NULL for "" */
     bool cancel_asked;
     int error_code; /* enum err_code of the failure */
-    char error_reason[40], error_stage[32], error_message[TEXT_BYTES];
-    char result[96];   /* resource that came of it: vm/ID */
-    char params[1024]; /* JSON: what the steps need besides the resource */
+    char error_reason[40], error_stage[32], *error_message;
+    char result[96]; /* resource that came of it: vm/ID */
+    char *params;    /* JSON: what the steps need besides the resource */
     int64_t created_ns, updated_ns, ended_ns;
 };
 
@@ -320,9 +334,25 @@ static inline bool session_is_terminal(enum session_state s)
 
 /* Whether there is each of the selector's labels; an empty selector matches everything. */
 bool labels_have(const struct labels *labels, const struct labels *selector);
+bool label_list_have(const struct label_list *list, const struct labels *selector);
+/* Copies; of the first -1 out of memory, which leaves the list. */
+int label_list_set(struct label_list *list, const struct labels *labels);
+void label_list_get(const struct label_list *list, struct labels *labels);
+/* Deep copy (0 / -1 out of memory) and release; that of NULL is fine. */
+int vm_copy(struct vm *to, const struct vm *from);
+void vm_done(struct vm *vm);
 /* Owned blobs: deep copy (0 / -1 out of memory) and release. */
 int session_copy(struct session *to, const struct session *from);
 void session_done(struct session *s);
 int blob_set(struct blob *b, const void *data, size_t len);
+/* The same for texts of operations, which are kept by the thousand and mostly empty. */
+int operation_copy(struct operation *to, const struct operation *from);
+void operation_done(struct operation *op);
+/* Makes an owned text a copy of the other (NULL, "": none); -1 out of memory, which leaves it. */
+int text_set(char **to, const char *from);
+static inline const char *text_get(const char *text)
+{
+    return text ? text : "";
+}
 
 #endif

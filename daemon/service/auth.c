@@ -65,7 +65,7 @@ static void fill_scope(struct identity_view *view, const struct labels *scope)
     if (!scope || scope->n == 0)
         return;
     banger__v1__label_selector__init(&view->scope);
-    view->scope.n_match = labels_view_fill(&view->labels, scope);
+    view->scope.n_match = labels_view_fill(&view->labels, scope->at, scope->n);
     view->scope.match = view->labels.pointers;
     view->identity.scope = &view->scope;
 }
@@ -162,8 +162,8 @@ static void handle_create_token(void *self, struct rpc_call *call,
         return;
     }
     struct pending *p = pending_new(self, call);
-    if (p && access_create_token(self, request->principal, (int)request->role, &scope,
-                                 ttl_ms ? ttl_ms : TOKEN_TTL_MS, p->token, &p->expires_ns,
+    if (p && access_create_token(self, rpc_call_peer(call), request->principal, (int)request->role,
+                                 &scope, ttl_ms ? ttl_ms : TOKEN_TTL_MS, p->token, &p->expires_ns,
                                  token_stored, p, &err) < 0)
         pending_refuse(p, &err);
 }

@@ -30,48 +30,37 @@ static void waiting_end(struct waiting *w)
     operation_unwatch(&w->watch);
     rpc_call_set_events(w->call, NULL, NULL);
     operation_unref(w->op);
+    operation_done(&w->sent);
     rpc_call_unref(w->call);
     free(w);
-}
-
-/* An end that is not on disk yet is not told: a crash now would take it back. */
-static void fill_view(struct operation_view *view, const struct operation_entry *op)
-{
-    operation_view_fill(view, &op->op);
-    Banger__V1__Operation *m = &view->operation;
-    if (op->over || !op_is_terminal(op->op.state))
-        return;
-    m->state = (Banger__V1__OperationState)(op->undoing ? OP_UNDOING : OP_RUNNING);
-    m->result = (char *)"";
-    m->ended = NULL;
-    m->error = NULL;
 }
 
 static void reply_view(struct rpc_call *call, const struct operation_entry *op)
 {
     struct operation_view view;
-    fill_view(&view, op);
+    operation_view_fill(&view, operation_shown(op));
     rpc_call_reply(call, &view.operation.base);
 }
 
 static bool looks_the_same(const struct operation *a, const struct operation *b)
 {
     return a->state == b->state && a->percent == b->percent && strcmp(a->stage, b->stage) == 0 &&
-           strcmp(a->message, b->message) == 0 && a->cancel_asked == b->cancel_asked;
+           strcmp(text_get(a->message), text_get(b->message)) == 0 &&
+           a->cancel_asked == b->cancel_asked;
 }
 
 /* Changes that come faster than the client reads are left out, but never the last one: -1 when that
  * does not fit. */
 static int send_change(struct waiting *w)
 {
+    const struct operation *shown = operation_shown(w->op);
     if (!w->op->over &&
-        (!rpc_call_writable(w->call) || (w->sent_any && (looks_the_same(&w->sent, &w->op->op) ||
-                                                         op_is_terminal(w->op->op.state)))))
+        (!rpc_call_writable(w->call) || (w->sent_any && looks_the_same(&w->sent, shown))))
         return 0;
     struct operation_view view;
-    fill_view(&view, w->op);
-    w->sent = w->op->op;
-    w->sent_any = true;
+    operation_view_fill(&view, shown);
+    operation_done(&w->sent);
+    w->sent_any = operation_copy(&w->sent, shown) == 0; /* else it is sent again */
     return banger_v1_operation_service_watch_operation_send(w->call, &view.operation);
 }
 
@@ -84,7 +73,7 @@ static void look(struct waiting *w)
     if (!ready)
         return;
     if (!w->op->recorded)
-        rpc_call_finish(w->call, &w->op->err);
+        rpc_call_finish(w->call, w->op->err);
     else if (w->until == EVERY_CHANGE)
         rpc_call_finish(w->call, &err);
     else
@@ -226,7 +215,7 @@ static void handle_list(void *self, struct rpc_call *call,
         if (page_is_cut(&page))
             break;
         struct operation_view view;
-        fill_view(&view, op);
+        operation_view_fill(&view, operation_shown(op));
         page_add(&page, call, op->op.created_ns, op->op.id, &view.operation.base);
     }
     Banger__V1__ListOperationsResponse response = BANGER__V1__LIST_OPERATIONS_RESPONSE__INIT;

@@ -127,13 +127,25 @@ static const char version_9[] =
     "CREATE INDEX operations_by_request ON operations (principal, request_id)"
     " WHERE request_id <> '';";
 
-/* Output that waits for its reader; sessions that outlive their deletion by what they left. */
+/* Sessions that were deleted and that an agent may still have. Until now the event log said which,
+ * as far back as it goes. */
 static const char version_10[] =
+    "CREATE TABLE session_deletions ("
+    " session_id TEXT PRIMARY KEY,"
+    " vm_id TEXT NOT NULL REFERENCES vms (id) ON DELETE CASCADE) STRICT;"
+    "CREATE INDEX session_deletions_by_vm ON session_deletions (vm_id);"
+    "INSERT OR IGNORE INTO session_deletions (session_id, vm_id)"
+    " SELECT substr(resource, 9), vm_id FROM events WHERE kind = 'session.deleted'"
+    " AND resource LIKE 'session/%' AND vm_id IN (SELECT id FROM vms);";
+
+/* Output that waits for its reader; sessions that outlive their deletion by what they left. */
+static const char version_11[] =
     "ALTER TABLE sessions ADD COLUMN hold_output INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE sessions ADD COLUMN forget INTEGER NOT NULL DEFAULT 0;";
 
 static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5,
-                                         version_6, version_7, version_8, version_9, version_10};
+                                         version_6, version_7, version_8, version_9, version_10,
+                                         version_11};
 
 int migrations_newest(void)
 {

@@ -32,6 +32,7 @@ static int find_last(sqlite3_stmt *select, const struct table *t, const char *fi
 
 int find_operation(sqlite3_stmt *select, struct store_find *f, struct err *err)
 {
+    operation_done(&f->operation);
     return find_last(select, &operation_table, f->principal, f->request_id, &f->operation,
                      sizeof(f->operation), &f->has_operation, err);
 }

@@ -100,6 +100,9 @@ int store_load_host_settings(struct store *store,
 int store_load_vm_updates(struct store *store,
                           int (*each)(void *arg, const struct vm_update_labels *update), void *arg,
                           struct err *err);
+int store_load_session_deletions(struct store *store,
+                                 int (*each)(void *arg, const struct session_deletion *deletion),
+                                 void *arg, struct err *err);
 /* All operations that are not over, and the latest max_ended that are. */
 int store_load_operations(struct store *store, size_t max_ended,
                           int (*each)(void *arg, const struct operation *op), void *arg,
@@ -111,6 +114,9 @@ int store_load_events(struct store *store, size_t max,
                       int (*each)(void *arg, const struct event *event), void *arg,
                       struct err *err);
 
+/* The newest time (Unix ns) in what happened last: events, audit, operations, VMs; 0: nothing has.
+ */
+int store_newest_time(struct store *store, int64_t *newest_ns, struct err *err);
 /* The seq of the newest audit entry there is, 0 without any. */
 int store_last_audit_seq(struct store *store, uint64_t *seq, struct err *err);
 
@@ -150,6 +156,8 @@ void store_delete_token(struct store_txn *txn, const char *key);
 void store_put_host_settings(struct store_txn *txn, const struct host_settings *settings);
 void store_put_vm_update(struct store_txn *txn, const struct vm_update_labels *update);
 void store_delete_vm_update(struct store_txn *txn, const char *operation_id);
+void store_put_session_deletion(struct store_txn *txn, const struct session_deletion *deletion);
+void store_delete_session_deletion(struct store_txn *txn, const char *session_id);
 /* Its seq is given by the store, as it commits. */
 void store_add_event(struct store_txn *txn, const struct event *event);
 void store_put_request(struct store_txn *txn, const struct store_request *request);
@@ -169,7 +177,7 @@ struct audit_page {
     struct audit_entry entries[AUDIT_PAGE_MAX];
 };
 
-/* Fills the page when txn is committed, on the store's thread; borrowed until done(). */
+/* Fills the page when txn is read (store_read), on the store's thread; borrowed until done(). */
 void store_read_audit(struct store_txn *txn, struct audit_page *page);
 
 /* What a principal's request id stands for; ids of operations and of sessions are apart. */
@@ -177,11 +185,11 @@ struct store_find {
     char principal[PRINCIPAL_BYTES], request_id[64];
     char method[160]; /* the other requests' (struct store_request) */
     bool has_operation, has_request;
-    struct operation operation; /* the latest with that id */
+    struct operation operation; /* the latest with that id; owned, so operation_done is due */
     struct store_request request;
 };
 
-/* Looks when txn is committed, on the store's thread; borrowed until done(). */
+/* Looks when txn is read (store_read), on the store's thread; borrowed until done(). */
 void store_find_request(struct store_txn *txn, struct store_find *find);
 /* Forgets ended operations, events and requests beyond what is kept. */
 void store_trim(struct store_txn *txn, uint64_t events_before_seq, int64_t operations_before_ns,
@@ -207,6 +215,11 @@ void store_commit(struct store *store, struct store_txn *txn,
     __attribute__((nonnull(1, 2, 3)));
 void store_propose(struct store *store, struct store_txn *txn,
                    void (*done)(void *arg, const struct err *err), void *arg)
+    __attribute__((nonnull(1, 2, 3)));
+/* Takes a txn that only reads, and does that outside of any commit: what is on disk can be read
+ * while the disk refuses changes. done as above; with an error nothing was read. */
+void store_read(struct store *store, struct store_txn *txn,
+                void (*done)(void *arg, const struct err *err), void *arg)
     __attribute__((nonnull(1, 2, 3)));
 
 #endif

@@ -48,7 +48,7 @@ static const struct column vm_columns[] = {
     NESTED(vm, "metrics_path", runtime.metrics_path, COLUMN_TEXT),
     NESTED(vm, "system_overlay", runtime.system_overlay, COLUMN_TEXT),
     NESTED(vm, "work_disk_path", runtime.work_disk_path, COLUMN_TEXT),
-    COLUMN(vm, labels, COLUMN_LABELS),
+    COLUMN(vm, labels, COLUMN_LABEL_LIST),
     COLUMN(vm, generation, COLUMN_LONG),
     COLUMN(vm, boot_id, COLUMN_TEXT),
     COLUMN(vm, created_ns, COLUMN_LONG),
@@ -81,6 +81,13 @@ static const struct column vm_update_columns[] = {
     COLUMN(vm_update_labels, scope, COLUMN_LABELS),
 };
 const struct table vm_update_table = TABLE("vm_updates", vm_update_columns, "operation_id");
+
+static const struct column session_deletion_columns[] = {
+    COLUMN(session_deletion, session_id, COLUMN_TEXT),
+    COLUMN(session_deletion, vm_id, COLUMN_TEXT),
+};
+const struct table session_deletion_table =
+    TABLE("session_deletions", session_deletion_columns, "rowid");
 
 static const struct column session_columns[] = {
     COLUMN(session, id, COLUMN_TEXT),
@@ -139,14 +146,14 @@ static const struct column operation_columns[] = {
     COLUMN(operation, step, COLUMN_INT),
     COLUMN(operation, stage, COLUMN_TEXT),
     COLUMN(operation, percent, COLUMN_INT),
-    COLUMN(operation, message, COLUMN_TEXT),
+    COLUMN(operation, message, COLUMN_STRING),
     COLUMN(operation, cancel_asked, COLUMN_BOOL),
     COLUMN(operation, error_code, COLUMN_INT),
     COLUMN(operation, error_reason, COLUMN_TEXT),
     COLUMN(operation, error_stage, COLUMN_TEXT),
-    COLUMN(operation, error_message, COLUMN_TEXT),
+    COLUMN(operation, error_message, COLUMN_STRING),
     COLUMN(operation, result, COLUMN_TEXT),
-    COLUMN(operation, params, COLUMN_TEXT),
+    COLUMN(operation, params, COLUMN_STRING),
     COLUMN(operation, created_ns, COLUMN_LONG),
     COLUMN(operation, updated_ns, COLUMN_LONG),
     COLUMN(operation, ended_ns, COLUMN_LONG),

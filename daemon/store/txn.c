@@ -39,6 +39,8 @@ static const struct {
     [PUT_HOST_SETTINGS] = {&host_settings_table, NULL},
     [PUT_VM_UPDATE] = {&vm_update_table, NULL},
     [DELETE_VM_UPDATE] = {&vm_update_table, NULL},
+    [PUT_SESSION_DELETION] = {&session_deletion_table, NULL},
+    [DELETE_SESSION_DELETION] = {&session_deletion_table, NULL},
     [PUT_AUDIT] = {&audit_table, NULL},
     [READ_AUDIT] = {&audit_table, NULL},
     [FIND_OPERATION] = {&operation_table, NULL},
@@ -52,7 +54,7 @@ static const struct {
 static bool is_delete(enum statement s)
 {
     return s == DELETE_VM || s == DELETE_SESSION || s == DELETE_IMAGE || s == DELETE_KERNEL ||
-           s == DELETE_TOKEN || s == DELETE_VM_UPDATE;
+           s == DELETE_TOKEN || s == DELETE_VM_UPDATE || s == DELETE_SESSION_DELETION;
 }
 
 /* The WHERE of what reads; NULL for what writes. */
@@ -152,6 +154,10 @@ void store_txn_free(struct store_txn *txn)
         struct change *c = container_of(at, struct change, link);
         if (c->statement == PUT_SESSION)
             session_done((struct session *)(void *)c->data);
+        else if (c->statement == PUT_OPERATION)
+            operation_done((struct operation *)(void *)c->data);
+        else if (c->statement == PUT_VM)
+            vm_done((struct vm *)(void *)c->data);
         free(c);
     }
     list_foreach(h, &txn->hooks) free(container_of(h, struct txn_hook, link));
@@ -174,7 +180,9 @@ static void *add(struct store_txn *txn, enum statement statement, const void *da
 
 void store_put_vm(struct store_txn *txn, const struct vm *vm)
 {
-    add(txn, PUT_VM, vm, sizeof(*vm));
+    struct vm *copy = add(txn, PUT_VM, vm, sizeof(*vm));
+    if (copy && vm_copy(copy, vm) < 0)
+        txn->out_of_memory = true;
 }
 
 void store_delete_vm(struct store_txn *txn, const char *id)
@@ -196,7 +204,9 @@ void store_delete_session(struct store_txn *txn, const char *id)
 
 void store_put_operation(struct store_txn *txn, const struct operation *op)
 {
-    add(txn, PUT_OPERATION, op, sizeof(*op));
+    struct operation *copy = add(txn, PUT_OPERATION, op, sizeof(*op));
+    if (copy && operation_copy(copy, op) < 0)
+        txn->out_of_memory = true;
 }
 
 void store_put_image(struct store_txn *txn, const struct image *image)
@@ -247,6 +257,16 @@ void store_put_vm_update(struct store_txn *txn, const struct vm_update_labels *u
 void store_delete_vm_update(struct store_txn *txn, const char *operation_id)
 {
     add(txn, DELETE_VM_UPDATE, operation_id, strlen(operation_id) + 1);
+}
+
+void store_put_session_deletion(struct store_txn *txn, const struct session_deletion *deletion)
+{
+    add(txn, PUT_SESSION_DELETION, deletion, sizeof(*deletion));
+}
+
+void store_delete_session_deletion(struct store_txn *txn, const char *session_id)
+{
+    add(txn, DELETE_SESSION_DELETION, session_id, strlen(session_id) + 1);
 }
 
 void store_add_event(struct store_txn *txn, const struct event *event)

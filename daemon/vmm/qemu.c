@@ -18,6 +18,7 @@
 #include "daemon/vmm/console.h"
 #include "daemon/vmm/console_watch.h"
 #include "daemon/vmm/evidence.h"
+#include "daemon/vmm/last_words.h"
 #include "daemon/vmm/monitor.h"
 #include "daemon/vmm/qemu_args.h"
 #include "daemon/vmm/qemu_disk.h"
@@ -27,6 +28,7 @@
 enum {
     QEMU_COMMAND_MS = 5000,
     QEMU_LAST_BYTES = 8192,     /* of the console, in memory: a panic and its register dump */
+    QEMU_WORDS_BYTES = 420,     /* of it, in an explanation */
     QEMU_FLUSH_MS = 200,        /* the console is not worth more before a kill */
     QEMU_POLL_FIRST_MS = 250,   /* console: often while the guest boots or talks, */
     QEMU_POLL_MAX_MS = 10000,   /* seldom while it is silent, */
@@ -34,6 +36,9 @@ enum {
 };
 
 enum qemu_over { QEMU_GUEST_RUNS, QEMU_GUEST_OFF, QEMU_GUEST_RESET, QEMU_GUEST_UNSEEN };
+
+/* What the kernel left at QEMU_MARK_ADDRESS before its reset; see qemu_args_kernel. */
+enum qemu_mark { QEMU_MARK_UNREAD, QEMU_MARK_ORDERED, QEMU_MARK_NONE };
 
 struct qemu {
     struct monitor mon; /* first */
@@ -43,6 +48,7 @@ struct qemu {
     int64_t poll_ms;
     bool flushing; /* a kill waits for the console */
     enum qemu_over over;
+    enum qemu_mark mark;
     bool host_signal; /* qemu said that a signal ends it */
     struct buf last;  /* end of the console, for explanations */
 };
@@ -139,12 +145,34 @@ static void qemu_last_words(void *arg, const json_t *value, const struct err *er
         monitor_end(&q->mon);
 }
 
+/* "0000000000000472: 0x1234" */
+static void qemu_take_mark(void *arg, const json_t *value, const struct err *err)
+{
+    struct qemu *q = arg;
+    const char *text = err ? NULL : json_string_value(value);
+    const char *number = text ? strstr(text, ": 0x") : NULL;
+    if (number)
+        q->mark =
+            strtoul(number + 2, NULL, 16) == QEMU_MARK_WARM ? QEMU_MARK_ORDERED : QEMU_MARK_NONE;
+}
+
+/* Its memory is as the guest left it. */
+static void qemu_read_mark(struct qemu *q)
+{
+    char line[32];
+    snprintf(line, sizeof(line), "xp /1hx 0x%x", QEMU_MARK_ADDRESS);
+    json_t *args = json_pack("{s:s}", "command-line", line);
+    qmp_call(&q->qmp, "human-monitor-command", args, QEMU_COMMAND_MS, qemu_take_mark, q, NULL);
+}
+
 static void qemu_guest_over(struct qemu *q, enum qemu_over how)
 {
     if (q->over != QEMU_GUEST_RUNS)
         return;
     q->over = how;
     timer_stop(&q->poll);
+    if (how == QEMU_GUEST_RESET)
+        qemu_read_mark(q); /* answered before the console, which ends it */
     if (qemu_read_console(q, QEMU_COMMAND_MS, qemu_last_words) < 0)
         monitor_end(&q->mon);
 }
@@ -198,6 +226,7 @@ static void qemu_attach(struct monitor *mon, bool adopted)
     struct qemu *q = qemu_of(mon);
     (void)adopted;
     q->over = QEMU_GUEST_RUNS;
+    q->mark = QEMU_MARK_UNREAD;
     q->host_signal = false;
     buf_reset(&q->last);
     qmp_open(&q->qmp);
@@ -216,48 +245,51 @@ static void qemu_end(struct monitor *mon)
     qmp_call(&q->qmp, "quit", NULL, QEMU_COMMAND_MS, NULL, NULL, NULL);
 }
 
-/* The last line of the console that says why, or the last one. */
-static void qemu_explain(const struct qemu *q, char *text, size_t size)
+static enum last_words_end qemu_last_words_say(const struct qemu *q)
 {
-    const char *data = (const char *)buf_data(&q->last);
-    size_t len = buf_len(&q->last);
-    const char *panic = len ? memmem(data, len, "Kernel panic", 12) : NULL;
-    if (panic) {
-        len -= (size_t)(panic - data);
-        data = panic;
-        const char *end = memchr(data, '\n', len);
-        len = end ? (size_t)(end - data) : len;
-    }
-    if (len > 300) {
-        data += len - 300;
-        len = 300;
-    }
-    size_t n = 0;
-    for (size_t i = 0; i < len && n + 1 < size; i++)
-        if (data[i] != '\r')
-            text[n++] = (unsigned char)data[i] < 0x20 || data[i] == 0x7f ? ' ' : data[i];
-    while (n > 0 && text[n - 1] == ' ')
-        n--;
-    text[n] = '\0';
+    return last_words_judge((const char *)buf_data(&q->last), buf_len(&q->last));
+}
+
+/* An order to reboot leaves its mark, whatever the console says. A guest that was started without
+ * the option for it (by an older daemon), or whose memory could not be read, has only its words. */
+static bool qemu_reset_was_ordered(const struct qemu *q)
+{
+    return q->mark == QEMU_MARK_ORDERED || qemu_last_words_say(q) == LAST_WORDS_REBOOT;
+}
+
+static void qemu_judge_reset(struct qemu *q, const char *words, struct vmm_exit *exit)
+{
+    bool ordered = qemu_reset_was_ordered(q);
+    exit->kind = ordered ? VMM_EXIT_REBOOT : VMM_EXIT_PANIC;
+    snprintf(exit->detail, sizeof(exit->detail), "%s; its console: %s",
+             ordered                                      ? "the guest rebooted"
+             : qemu_last_words_say(q) == LAST_WORDS_PANIC ? "the guest's kernel panicked"
+                                                          : "the guest was reset without an order",
+             words);
+}
+
+static void qemu_judge_unseen(struct qemu *q, const char *words, struct vmm_exit *exit)
+{
+    bool panic = qemu_last_words_say(q) == LAST_WORDS_PANIC;
+    exit->kind = panic ? VMM_EXIT_PANIC : VMM_EXIT_UNSEEN;
+    snprintf(exit->detail, sizeof(exit->detail),
+             "the guest%s while no daemon looked; its console: %s",
+             panic ? "'s kernel panicked" : " ended", words);
 }
 
 static void qemu_judge(struct monitor *mon, const struct process_exit *how, struct vmm_exit *exit)
 {
     struct qemu *q = qemu_of(mon);
-    char tail[320], words[320];
+    char tail[320], words[QEMU_WORDS_BYTES];
     monitor_tail(mon, tail, sizeof(tail));
-    qemu_explain(q, words, sizeof(words));
+    last_words_write((const char *)buf_data(&q->last), buf_len(&q->last), words, sizeof(words));
     if (q->over == QEMU_GUEST_OFF) {
         exit->kind = VMM_EXIT_POWER_OFF;
         snprintf(exit->detail, sizeof(exit->detail), "the guest powered off");
     } else if (q->over == QEMU_GUEST_RESET) {
-        exit->kind = VMM_EXIT_REBOOT;
-        snprintf(exit->detail, sizeof(exit->detail), "the guest reset itself; its console: %s",
-                 words);
+        qemu_judge_reset(q, words, exit);
     } else if (q->over == QEMU_GUEST_UNSEEN) {
-        exit->kind = VMM_EXIT_UNSEEN;
-        snprintf(exit->detail, sizeof(exit->detail),
-                 "the guest ended while no daemon looked; its console: %s", words);
+        qemu_judge_unseen(q, words, exit);
     } else if (mon->ended_by_us) {
         exit->kind = VMM_EXIT_KILLED;
         snprintf(exit->detail, sizeof(exit->detail), "ended by the daemon");
@@ -415,10 +447,17 @@ static struct vmm_machine *qemu_open(struct vmm_host *host, const struct vmm_con
     return &q->mon.machine;
 }
 
+static uint64_t qemu_overhead_bytes(const struct vmm_host *host)
+{
+    bool emulated = !host->kvm_known || !host->kvm_usable;
+    return (uint64_t)(QEMU_SELF_MIB + (emulated ? QEMU_TB_MIB : 0)) << 20;
+}
+
 const struct vmm_driver qemu_driver = {
     .name = "qemu",
     .version = VMM_DRIVER_VERSION,
     .can_pause = true,
+    .overhead_bytes = qemu_overhead_bytes,
     .probe = qemu_probe,
     .open = qemu_open,
     .close = monitor_close,

@@ -73,7 +73,10 @@ void qemu_args_uuid(const char *vm_id, char uuid[37])
 }
 
 /* tsc_early_khz: without it a kernel under TCG hangs in its timer calibration in one boot of five.
- * reboot=t: microvm has no keyboard controller, and looking for one takes 4 s of each reset. */
+ * reboot=t: microvm has no keyboard controller, and looking for one takes 4 s of each reset.
+ * w,panic_cold: a reboot that was ordered leaves QEMU_MARK_WARM at QEMU_MARK_ADDRESS, a panic
+ * (Linux 5.2) leaves 0, and what resets the machine in any other way leaves what was there, which
+ * is 0. */
 static void qemu_args_kernel(struct monitor_argv *a, const struct vmm_config *c,
                              const struct qemu_choice *choice)
 {
@@ -85,13 +88,13 @@ static void qemu_args_kernel(struct monitor_argv *a, const struct vmm_config *c,
     monitor_argv_add(a, "-initrd");
     monitor_argv_add(a, "%s", c->initramfs_path);
     monitor_argv_add(a, "-append");
-    monitor_argv_add(a,
-                     "console=ttyS0 reboot=t panic=-1 quiet%s%s random.trust_cpu=on apparmor=0 "
-                     "audit=0 net.ifnames=0 banger.root=/dev/vda banger.rootfstype=ext4%s "
-                     "banger.init=%s",
-                     tsc, choice->kvm ? "" : " mitigations=off init_on_alloc=0",
-                     c->work_disk_bytes ? " banger.work=/dev/vdb" : "",
-                     c->run_init ? "auto" : "none");
+    monitor_argv_add(
+        a,
+        "console=ttyS0 reboot=t,w,panic_cold panic=-1 quiet%s%s random.trust_cpu=on apparmor=0 "
+        "audit=0 net.ifnames=0 banger.root=/dev/vda banger.rootfstype=ext4%s "
+        "banger.init=%s",
+        tsc, choice->kvm ? "" : " mitigations=off init_on_alloc=0",
+        c->work_disk_bytes ? " banger.work=/dev/vdb" : "", c->run_init ? "auto" : "none");
 }
 
 static void qemu_args_disk(struct monitor_argv *a, const char *name, const char *format,
@@ -151,7 +154,12 @@ void qemu_args_build(struct monitor_argv *a, const struct vmm_config *c,
     monitor_argv_add(a, "-uuid");
     monitor_argv_add(a, "%s", uuid);
     monitor_argv_add(a, "-M");
-    monitor_argv_add(a, choice->kvm ? "microvm,accel=kvm" : "microvm,accel=tcg,pit=off");
+    monitor_argv_add(a, choice->kvm ? "microvm" : "microvm,pit=off");
+    monitor_argv_add(a, "-accel");
+    if (choice->kvm)
+        monitor_argv_add(a, "kvm");
+    else
+        monitor_argv_add(a, "tcg,tb-size=%d", QEMU_TB_MIB);
     monitor_argv_add(a, "-cpu");
     /* TCG runs rep movsb and stosb a byte at a time: without these flags the kernel copies by
      * words, and bulk output is three times as fast. */

@@ -67,6 +67,7 @@ struct vmm_config {
 enum vmm_exit_kind {
     VMM_EXIT_POWER_OFF, /* the guest shut down */
     VMM_EXIT_REBOOT,    /* the guest asked for a reset */
+    VMM_EXIT_PANIC,     /* its kernel panicked, or reset the machine without an order to */
     VMM_EXIT_KILLED,    /* by us: stop or kill */
     VMM_EXIT_CRASHED,   /* the monitor ended by itself, or by a stranger's signal */
     VMM_EXIT_UNSEEN,    /* ended while no daemon looked */
@@ -99,6 +100,8 @@ struct vmm_driver {
     uint32_t version; /* VMM_DRIVER_VERSION */
     bool can_pause, can_snapshot;
 
+    /* See vmm_overhead_bytes; NULL: nothing worth counting. */
+    uint64_t (*overhead_bytes)(const struct vmm_host *host);
     void (*probe)(struct vmm_host *host,
                   void (*done)(void *arg, const struct vmm_probe_result *result), void *arg);
     struct vmm_machine *(*open)(struct vmm_host *host, const struct vmm_config *config,
@@ -134,6 +137,9 @@ struct vmm_machine {
 /* By name; NULL with err. */
 const struct vmm_driver *vmm_find_driver(const char *name, struct err *err);
 
+/* What a monitor of this driver needs at most besides its guest's memory, as far as the host is
+ * known by now: more while it is not known that KVM works. */
+uint64_t vmm_overhead_bytes(const struct vmm_driver *driver, const struct vmm_host *host);
 void vmm_probe(const struct vmm_driver *driver, struct vmm_host *host,
                void (*done)(void *arg, const struct vmm_probe_result *result), void *arg);
 struct vmm_machine *vmm_open(const struct vmm_driver *driver, struct vmm_host *host,

@@ -1,5 +1,4 @@
-/* Who peers are: what sockets say of them, the server's hook, and asking it again; see
- * connection.h. */
+/* Who peers are: what sockets say of them, and the server's hook; see connection.h. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,30 +68,4 @@ int peer_identify(const struct rpc_server *server, int fd, struct rpc_peer *peer
 {
     return peer->kind == RPC_PEER_UNIX ? identify_unix(server, fd, peer, err)
                                        : ask(server, peer, err);
-}
-
-static bool has_changed(const struct rpc_server *server, const struct connection *conn)
-{
-    const struct rpc_peer *before = &conn->wire->peer;
-    struct rpc_peer now = *before;
-    struct err err = ERR_INIT;
-    now.role = RPC_ROLE_NONE;
-    now.again = true;
-    return peer_identify(server, conn->fd, &now, &err) < 0 || now.role != before->role ||
-           strcmp(now.principal, before->principal) != 0;
-}
-
-size_t rpc_server_identify_again(struct rpc_server *server)
-{
-    size_t n = 0;
-    list_foreach(pos, &server->connections)
-    {
-        struct connection *conn = container_of(pos, struct connection, link);
-        /* Who is in a handshake is asked about at its end. */
-        if (conn->cut || conn->shaking || conn->lingering || !has_changed(server, conn))
-            continue;
-        connection_cut(conn);
-        n++;
-    }
-    return n;
 }

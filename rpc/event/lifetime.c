@@ -60,9 +60,12 @@ void connection_idle_passed(struct deadline *d)
     struct rpc_server *server = conn->server;
     struct err why;
     int64_t now = clock_mono_ms();
-    const char *late = conn->unwatched || conn->lingering ? NULL : connection_late(conn, now);
+    bool over = conn->unwatched || conn->turned_away || conn->lingering;
+    const char *late = over ? NULL : connection_late(conn, now);
     if (conn->unwatched) {
         err_set(&why, ERR_LIMIT, "out of memory for a connection");
+    } else if (conn->turned_away) {
+        err_set(&why, ERR_LIMIT, "too many connections");
     } else if (conn->lingering) {
         err_set(&why, ERR_UNAVAILABLE, "the connection has ended");
     } else if (late) {
@@ -116,6 +119,7 @@ int connection_watch(struct connection *conn)
     conn->since_ns = clock_real_ns();
     conn->keepalive.passed = connection_keepalive_passed;
     conn->age.passed = connection_age_passed;
+    conn->expiry.passed = connection_end_passed;
     /* The kernel tells when the other end of a Unix socket is gone. */
     if (c->keepalive_interval_ms > 0 && conn->wire->peer.kind != RPC_PEER_UNIX &&
         deadlines_set(&server->deadlines, &conn->keepalive,
@@ -134,6 +138,7 @@ void connection_unwatch(struct connection *conn)
 {
     deadlines_remove(&conn->server->deadlines, &conn->keepalive);
     deadlines_remove(&conn->server->deadlines, &conn->age);
+    deadlines_remove(&conn->server->deadlines, &conn->expiry);
 }
 
 void rpc_server_each_connection(const struct rpc_server *server,
@@ -145,7 +150,7 @@ void rpc_server_each_connection(const struct rpc_server *server,
         const struct rpc_connection_info info = {
             .id = conn->id,
             .peer = &conn->wire->peer,
-            .n_calls = conn->wire->n_calls,
+            .n_calls = conn->wire->n_calls - conn->wire->n_lingering,
             .n_calls_done = conn->wire->n_calls_done,
             .bytes_in = conn->wire->bytes_in,
             .bytes_out = conn->wire->bytes_out,
@@ -165,11 +170,7 @@ int rpc_server_kick(struct rpc_server *server, uint64_t id, const char *why, str
         struct connection *conn = container_of(pos, struct connection, link);
         if (conn->id != id)
             continue;
-        snprintf(conn->kicked, sizeof(conn->kicked), "%s", *why ? why : "kicked");
-        wire_conn_dismiss(conn->wire, conn->kicked);
-        if (list_empty(&conn->dirty_link))
-            list_add_tail(&server->dirty, &conn->dirty_link);
-        server_wake(server);
+        connection_end_soon(conn, *why ? why : "kicked");
         return 0;
     }
     return err_set(err, ERR_NOT_FOUND, "no connection with id %llu", (unsigned long long)id);

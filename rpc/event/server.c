@@ -2,8 +2,10 @@
 #include "rpc/event/server.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -115,6 +117,8 @@ void rpc_server_set_limits(struct rpc_server *server, const struct rpc_server_co
     c->authorize = hooks.authorize;
     c->arg = hooks.arg;
     OR_DEFAULT(c, max_connections);
+    if (c->max_connections_per_principal == 0)
+        c->max_connections_per_principal = (c->max_connections + 3) / 4;
     OR_DEFAULT(c, max_streams);
     OR_DEFAULT(c, max_message_bytes);
     OR_DEFAULT(c, max_header_list_bytes);
@@ -137,6 +141,12 @@ void rpc_server_set_limits(struct rpc_server *server, const struct rpc_server_co
         .request_timeout_ms = c->request_timeout_ms > 0 ? c->request_timeout_ms : 0,
     };
     server->wire.compress = c->compress;
+}
+
+/* Before a call of a peer whose turn has not come. */
+static void look_again(void *arg)
+{
+    connection_look_again(arg);
 }
 
 struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_config *config,
@@ -162,13 +172,18 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
     list_init(&server->connections);
     list_init(&server->dirty);
     list_init(&server->handshakes);
+    map_init(&server->holders);
+    if (getrandom(&server->chance, sizeof(server->chance), GRND_NONBLOCK) < 0)
+        server->chance = (uint64_t)clock_real_ns();
     list_init(&server->listeners);
     buf_init(&server->write_block, WRITE_BLOCK_MAX_BYTES);
     buf_init(&server->tls_block, WRITE_BLOCK_MAX_BYTES + TLS_CIPHER_EXTRA_BYTES);
     buf_init(&server->plain_block, READ_BLOCK_BYTES + TLS_PLAIN_EXTRA_BYTES);
     server->read_block = malloc(READ_BLOCK_BYTES);
     event_assign(&server->flush_event, loop_base(loop), -1, 0, server_on_flush, server);
-    if (!server->read_block || timer_init(&server->timer, loop, server_tick, server) < 0) {
+    server->wire.look_again = look_again;
+    if (!server->read_block || timer_init(&server->timer, loop, server_tick, server) < 0 ||
+        timer_init(&server->look, loop, server_look_again, server) < 0) {
         err_sys(err, ENOMEM, "RPC server");
         rpc_server_free(server);
         return NULL;
@@ -259,6 +274,9 @@ void rpc_server_free(struct rpc_server *server)
     deadlines_remove(&server->deadlines, &server->drain_end);
     event_del(&server->flush_event);
     timer_done(&server->timer);
+    timer_done(&server->look);
+    map_done(&server->holders);
+    tls_context_unref(server->tls);
     router_done(&server->wire.router);
     while (server->goods) {
         struct server_goods *g = server->goods;
@@ -282,6 +300,7 @@ size_t rpc_server_connections(const struct rpc_server *server)
 
 void rpc_server_set_tls(struct rpc_server *server, struct tls_context *context)
 {
+    rpc_server_verify_again(server, context);
     list_foreach(pos, &server->listeners)
     {
         struct listener *l = container_of(pos, struct listener, link);
@@ -300,12 +319,22 @@ void rpc_server_close_tls(struct rpc_server *server)
     }
 }
 
-void connection_cut(struct connection *conn)
+void connection_end_soon(struct connection *conn, const char *why)
 {
-    conn->cut = true;
+    snprintf(conn->ending, sizeof(conn->ending), "%s", why);
+    wire_conn_dismiss(conn->wire, conn->ending);
     if (list_empty(&conn->dirty_link))
         list_add_tail(&conn->server->dirty, &conn->dirty_link);
     server_wake(conn->server);
+}
+
+void connection_cut(struct connection *conn, const char *why)
+{
+    struct err err = ERR_INIT;
+    err_set(&err, ERR_UNAUTHENTICATED, "%s", why);
+    (void)wire_conn_refuse(conn->wire, &err); /* without memory it is closed all the same */
+    conn->cut = true;
+    connection_end_soon(conn, err.message);
 }
 
 /* May be called by a handler of the very connection: it is closed from the loop. */
@@ -313,12 +342,14 @@ size_t rpc_server_cut(struct rpc_server *server, bool (*match)(void *arg, const 
                       void *arg)
 {
     size_t n = 0;
+    char why[200];
     list_foreach(pos, &server->connections)
     {
         struct connection *conn = container_of(pos, struct connection, link);
         if (conn->cut || !match(arg, &conn->wire->peer))
             continue;
-        connection_cut(conn);
+        snprintf(why, sizeof(why), "%s may not be here any more", conn->wire->peer.principal);
+        connection_cut(conn, why);
         n++;
     }
     return n;

@@ -22,11 +22,12 @@ struct tls_context;
 struct rpc_server_config {
     /* Limits; 0 takes the default in server.c's table, where each has its reason. */
     size_t max_connections;
-    size_t max_streams;       /* per connection, at once */
-    size_t max_message_bytes; /* request, unless the method says otherwise */
+    size_t max_connections_per_principal; /* 0: a quarter of those */
+    size_t max_streams;                   /* per connection, at once */
+    size_t max_message_bytes;             /* request, unless the method says otherwise */
     size_t max_header_list_bytes;
     size_t max_buffered_output_bytes; /* per connection */
-    size_t max_handshakes;            /* TLS, at once; more push out the oldest */
+    size_t max_handshakes;            /* TLS, at once; one more pushes one out (handshakes.h) */
     int64_t handshake_timeout_ms;     /* for the HTTP/2 preface and SETTINGS; for headers to end */
     int64_t request_timeout_ms;       /* for a request that is one message to end; < 0: none */
     int64_t idle_timeout_ms;          /* no streams and no bytes for so long: GOAWAY */
@@ -83,13 +84,19 @@ int rpc_server_listen_tcp_insecure(struct rpc_server *server, const char *addres
  * address is taken, and who connects waits, until rpc_server_set_tls. */
 int rpc_server_listen_tls(struct rpc_server *server, const char *address,
                           struct tls_context *context, uint16_t *port, struct err *err);
-/* What TLS listeners shake hands with from now on; connections that are there stay. */
+/* What TLS listeners shake hands with from now on, and connections that are there are held against:
+ * rpc_server_verify_again. */
 void rpc_server_set_tls(struct rpc_server *server, struct tls_context *context);
 /* TLS listeners give their addresses back; connections that are there stay. */
 void rpc_server_close_tls(struct rpc_server *server);
 /* Other limits and times from now on: what is the connections' own (streams, messages, headers,
  * queued output, pings, age) holds for new ones. The hooks stay. */
 void rpc_server_set_limits(struct rpc_server *server, const struct rpc_server_config *config);
+/* Holds the certificates of those who are here against that context (NULL: the one before) and asks
+ * identify again, soon, and before the next call of each. Who is revoked, has expired or is
+ * somebody else now is cut. Whose authority is not known any more may end the calls that it has;
+ * further ones are refused as not begun. */
+void rpc_server_verify_again(struct rpc_server *server, struct tls_context *context);
 /* Asks identify again about each connection, and cuts those that it refuses now or to which it
  * gives another principal or role: when what it goes by has changed. Returns how many. */
 size_t rpc_server_identify_again(struct rpc_server *server);

@@ -8,13 +8,16 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "rpc/wire/conn.h"
+#include "rpc/wire/stream.h"
 
 enum {
+    SPENT_MAX = 10000,  /* a millisecond of work for nothing */
+    FORGIVEN_RATE = 10, /* in a millisecond: as much again each second */
+    PREFACE_BYTES = 24,
     /* Streams that a peer may reset before they are answered (CVE-2023-44487), or make us reset
      * (CVE-2025-8671), at once and per second. */
     RESET_BURST = 1000,
     RESET_RATE = 100,
-    IDLE_FRAMES_MAX = 10000, /* a second */
     MAX_PING_STRIKES = 2,
 };
 
@@ -38,16 +41,94 @@ static int abuse_calm(struct wire_conn *conn, const char *why)
                : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
-/* These count against the peer: 0, or NGHTTP2_ERR_CALLBACK_FAILURE. */
-int abuse_idle_frame(struct wire_conn *conn)
+void abuse_init(struct wire_conn *conn)
 {
-    if (conn->now_ms - conn->idle_frames_ms >= 1000) {
-        conn->idle_frames_ms = conn->now_ms;
-        conn->idle_frames = 0;
+    conn->walk.left = wire_conn_is_server(conn) ? PREFACE_BYTES : 0;
+    conn->account.since_ms = conn->now_ms;
+}
+
+/* What time makes good, which is looked at only when it matters. */
+static bool account_holds(struct wire_conn *conn)
+{
+    struct wire_account *a = &conn->account;
+    int64_t forgiven = (conn->now_ms - a->since_ms) * FORGIVEN_RATE;
+    if (forgiven > SPENT_MAX)
+        forgiven = SPENT_MAX;
+    a->since_ms = conn->now_ms;
+    a->spent -= (size_t)forgiven < a->spent ? (size_t)forgiven : a->spent;
+    return a->spent <= SPENT_MAX;
+}
+
+/* A frame is one unit, or what it may unfold to by its length. A byte of a block may be a field;
+ * but the fields of calls are charged where they come out, and true blocks have no CONTINUATION. */
+static size_t frame_price(const uint8_t head[FRAME_HEAD_BYTES])
+{
+    size_t len = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+    switch (head[3]) {
+    case NGHTTP2_DATA: /* its bytes are the message's business */
+        return 1;
+    case NGHTTP2_HEADERS:
+        return len >> 6;
+    case NGHTTP2_CONTINUATION:
+        return 1 + (len >> 3);
+    default:
+        return 1 + (len >> 8);
     }
-    return ++conn->idle_frames <= IDLE_FRAMES_MAX
-               ? 0
-               : abuse_calm(conn, "too many frames that do nothing");
+}
+
+size_t abuse_frames(struct wire_conn *conn, const uint8_t *data, size_t len)
+{
+    struct frame_walk *w = &conn->walk;
+    for (size_t at = 0;;) {
+        if (w->left >= len - at) {
+            w->left -= len - at;
+            return len;
+        }
+        at += w->left;
+        w->left = 0;
+        const uint8_t *head = data + at;
+        size_t n =
+            len - at < FRAME_HEAD_BYTES - w->n_head ? len - at : FRAME_HEAD_BYTES - w->n_head;
+        if (n < FRAME_HEAD_BYTES) { /* in two pieces */
+            memcpy(w->head + w->n_head, head, n);
+            w->n_head += n;
+            head = w->head;
+            if (w->n_head < FRAME_HEAD_BYTES)
+                return len;
+            w->n_head = 0;
+        }
+        conn->account.spent += frame_price(head);
+        if (conn->account.spent > SPENT_MAX && !account_holds(conn))
+            return at;
+        at += n;
+        w->left = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+    }
+}
+
+int abuse_overdrawn(struct wire_conn *conn)
+{
+    return abuse_calm(conn, "too many frames that do nothing");
+}
+
+int abuse_spend(struct wire_conn *conn, size_t units)
+{
+    conn->account.spent += units;
+    return conn->account.spent <= SPENT_MAX || account_holds(conn) ? 0 : abuse_overdrawn(conn);
+}
+
+int abuse_field(struct wire_conn *conn, struct rpc_call *call, size_t bytes)
+{
+    call->header_bytes += bytes;
+    if (call->header_bytes > ABUSE_HEADERS_FACTOR * conn->limits.max_header_list_bytes) {
+        wire_conn_blame(conn, "headers over the limit of %zu bytes",
+                        conn->limits.max_header_list_bytes);
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
+    if (++call->n_fields <= ABUSE_FREE_FIELDS || ++conn->account.spent <= SPENT_MAX ||
+        account_holds(conn))
+        return 0;
+    wire_conn_blame(conn, "too many header fields");
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 int abuse_wasted_stream(struct wire_conn *conn)
@@ -100,7 +181,7 @@ int abuse_sent(struct wire_conn *conn, const nghttp2_frame *frame)
     uint32_t code = frame->rst_stream.error_code;
     if (code == NGHTTP2_NO_ERROR || code == NGHTTP2_CANCEL)
         return 0;
-    return code == NGHTTP2_REFUSED_STREAM ? abuse_idle_frame(conn) : abuse_wasted_stream(conn);
+    return code == NGHTTP2_REFUSED_STREAM ? abuse_spend(conn, 1) : abuse_wasted_stream(conn);
 }
 
 void wire_conn_last_words(struct wire_conn *conn, const struct err *why, struct buf *to)

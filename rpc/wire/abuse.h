@@ -1,7 +1,12 @@
-/* What a server's connection holds against its peer: floods and bombs that HTTP/2 itself allows.
- * Each is counted, ends the connection with ENHANCE_YOUR_CALM beyond its limit, and is kept for the
- * log (wire_conn_blame). docs/security.md has the list. Functions return 0 or
- * NGHTTP2_ERR_CALLBACK_FAILURE, for want of memory. For rpc/wire only. */
+/* What a connection holds against its peer: floods and bombs that HTTP/2 itself allows.
+ *
+ * One account has a price for everything that a peer can make us do below a message, in units of
+ * what a frame costs that does nothing, about 100 ns. Frames are charged by their heads before
+ * nghttp2 reads them, so that what it drops in silence is paid for as well; what a frame unfolds to
+ * is charged where it does. Data and answers pay it back, and time does. Beyond the limit, and for
+ * streams that are opened for nothing, the connection ends with ENHANCE_YOUR_CALM, and the reason
+ * is kept for the log (wire_conn_blame). docs/security.md has the list. Functions that return an
+ * int return 0 or NGHTTP2_ERR_CALLBACK_FAILURE. For rpc/wire only. */
 #ifndef BANGER_RPC_WIRE_ABUSE_H
 #define BANGER_RPC_WIRE_ABUSE_H
 
@@ -14,18 +19,24 @@ enum {
     ABUSE_ANY_RESET_BURST = 10000,
     ABUSE_ANY_RESET_RATE = 1000,
     ABUSE_HEADERS_FACTOR = 4, /* so far over the limit that the rest is not worth decoding */
-    ABUSE_FRAMES_EARNED = 16,
+    ABUSE_EARNED = 16,        /* by a frame that does something for a call */
+    ABUSE_FREE_FIELDS = 32,   /* of a call's header fields: more than usual ones have */
 };
 
-/* Frames that do nothing for any call: SETTINGS, PING, PRIORITY, WINDOW_UPDATE, RST_STREAM, empty
- * DATA (CVE-2019-9511 and its kin). */
-int abuse_idle_frame(struct wire_conn *conn);
-/* One with data makes up for some of them. */
+void abuse_init(struct wire_conn *conn);
+/* Charges the frames that begin in what came. Returns how much of it may be read: less than len
+ * where the frame behind that is too much; abuse_overdrawn then. */
+size_t abuse_frames(struct wire_conn *conn, const uint8_t *data, size_t len);
+int abuse_overdrawn(struct wire_conn *conn);
+/* Charges what came of a frame. */
+int abuse_spend(struct wire_conn *conn, size_t units);
+/* A frame that did something for a call makes up for some that did not. */
 static inline void abuse_useful_frame(struct wire_conn *conn)
 {
-    conn->idle_frames -=
-        conn->idle_frames < ABUSE_FRAMES_EARNED ? conn->idle_frames : ABUSE_FRAMES_EARNED;
+    conn->account.spent -= conn->account.spent < ABUSE_EARNED ? conn->account.spent : ABUSE_EARNED;
 }
+/* One more header field of a call, bytes long as RFC 9113 6.5.2 counts. A failure is final. */
+int abuse_field(struct wire_conn *conn, struct rpc_call *call, size_t bytes);
 /* A stream that was opened for nothing. */
 int abuse_wasted_stream(struct wire_conn *conn);
 int abuse_ping(struct wire_conn *conn);

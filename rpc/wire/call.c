@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "rpc/wire/alive.h"
 #include "rpc/wire/conn.h"
+#include "rpc/wire/linger.h"
 #include "rpc/wire/observer.h"
 #include "rpc/wire/pool.h"
 #include "rpc/wire/stream.h"
@@ -76,13 +78,17 @@ struct rpc_call *call_new(struct wire_conn *conn, int32_t stream_id)
     conn->n_calls++;
     list_init(&call->work_link);
     list_init(&call->blocked_link);
+    list_init(&call->starved_link);
+    list_init(&call->linger_link);
     call->deadline.passed = call_deadline_passed;
+    alive_init(call);
     call->deadline_ms = INT64_MAX;
     call->timeout_ms = -1;
     call->n_refs = 1;
     call->held = true;
     call->stream_id = stream_id;
     call->stream_open = true;
+    conn_grow(conn, sizeof(*call) + call->metadata.entries.cap);
     return call;
 }
 
@@ -105,6 +111,7 @@ void rpc_call_unref(struct rpc_call *call)
     if (!call || --call->n_refs > 0)
         return;
     struct wire_conn *conn = call->conn;
+    conn_shrink(conn, sizeof(*call) + call->metadata.entries.cap);
     metadata_reset(&call->metadata);
     if (call->reply) {
         outgoing_done(&call->reply->headers);
@@ -134,8 +141,10 @@ void call_close(struct rpc_call *call)
     struct wire_conn *conn = call->conn;
     call->closed = call->over = true;
     deadlines_remove(conn->deadlines, &call->deadline);
+    alive_end(call);
     list_remove(&call->work_link);
     list_remove(&call->blocked_link);
+    list_remove(&call->starved_link);
     call_input_drop(call);
     call_drop_output(call);
     if (call->stream_open && !wire_conn_is_server(conn))
@@ -164,10 +173,14 @@ void call_do_work(struct rpc_call *call)
 {
     if (call->closed)
         return;
-    if (call->close_soon)
+    if (call->close_soon) {
         call_close(call);
-    else
-        call_input_resume(call);
+        return;
+    }
+    if (call->announce && !call->submitted && call_is_live(call))
+        serve_submit(call, true);
+    call->announce = false;
+    call_input_resume(call);
 }
 
 int call_set_deadline(struct rpc_call *call, int64_t at_ms)
@@ -182,6 +195,7 @@ void call_stream_closed(struct rpc_call *call, uint32_t error_code)
 {
     struct wire_conn *conn = call->conn;
     call->stream_open = false;
+    linger_end(call);
     if (conn->hot_call == call)
         conn->hot_call = NULL;
     if (call->early) {

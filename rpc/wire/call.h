@@ -34,7 +34,9 @@ struct rpc_peer {
     /* RPC_PEER_UNIX: supplementary groups, for the identify hook alone; NULL at other times. */
     const gid_t *groups;
     size_t n_groups;
-    bool again; /* for the identify hook alone: it let this peer in before */
+    int64_t ends_s; /* seconds since 1970: counts no more from then on, unless renewed; 0: no end */
+    bool again;     /* for the identify hook alone: it let this peer in before */
+    bool finishing; /* by that hook, again: may end the calls that it has, and begin no more */
     enum rpc_role role;
     bool scoped; /* its role holds for a part of what there is: no host_wide methods */
 };
@@ -122,6 +124,10 @@ void rpc_call_half_close(struct rpc_call *call);
 /* In closed(): the server says that it did nothing about the call (REFUSED_STREAM, or a stream
  * above GOAWAY's last, RFC 9113 8.7), or the call never left: safe to try again, whatever it is. */
 bool rpc_call_was_refused(const struct rpc_call *call);
+/* In closed(): the stream ended without a status from the server, as when a proxy gives it up (a
+ * reset with INTERNAL_ERROR or CANCEL, or a mere end): a loss like that of a connection, whatever
+ * the code is by gRPC's table. */
+bool rpc_call_was_cut(const struct rpc_call *call);
 /* RST_STREAM(CANCEL); closed() still comes, with ERR_CANCELLED unless it was over. */
 void rpc_call_cancel(struct rpc_call *call);
 

@@ -7,6 +7,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "rpc/wire/abuse.h"
+#include "rpc/wire/linger.h"
 #include "rpc/wire/pool.h"
 #include "rpc/wire/session.h"
 #include "rpc/wire/stream.h"
@@ -30,6 +32,9 @@ struct wire_conn *wire_conn_new(const struct wire_conn_config *config, struct er
     conn->arg = config->arg;
     conn->n_refs = 1;
     conn->now_ms = clock_mono_ms();
+    abuse_init(conn);
+    unpack_init(conn);
+    linger_init(conn);
     heap_init(&conn->heap, &conn->pool->blocks);
     list_init(&conn->calls);
     list_init(&conn->work);
@@ -45,8 +50,10 @@ struct wire_conn *wire_conn_new(const struct wire_conn_config *config, struct er
 
 void wire_conn_unref(struct wire_conn *conn)
 {
-    if (conn && --conn->n_refs == 0)
-        free(conn);
+    if (!conn || --conn->n_refs > 0)
+        return;
+    free(conn->refusal);
+    free(conn);
 }
 
 void wire_conn_touch(struct wire_conn *conn)
@@ -91,7 +98,10 @@ int wire_conn_receive(struct wire_conn *conn, const uint8_t *data, size_t len, s
     conn->now_ms = clock_mono_ms();
     conn->bytes_in += len;
     conn->busy = true;
-    ssize_t rv = nghttp2_session_mem_recv(conn->session, data, len);
+    size_t n = abuse_frames(conn, data, len);
+    ssize_t rv = nghttp2_session_mem_recv(conn->session, data, n);
+    if (rv >= 0 && n < len && !conn->condemned)
+        rv = abuse_overdrawn(conn);
     wire_conn_do_work(conn);
     conn->busy = false;
     if (rv == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
@@ -172,12 +182,29 @@ void wire_conn_drain(struct wire_conn *conn)
     if (!conn->session || conn->broken || conn->draining)
         return;
     conn->draining = true;
+    linger_hurry(conn);
     if (conn->n_calls == 0) {
         wire_conn_goaway(conn, NGHTTP2_NO_ERROR, "");
     } else if (wire_conn_check(conn, nghttp2_submit_shutdown_notice(conn->session))) {
         wire_conn_check(conn, nghttp2_submit_ping(conn->session, NGHTTP2_FLAG_NONE, drain_ping));
     }
     wire_conn_touch(conn);
+}
+
+int wire_conn_refuse(struct wire_conn *conn, const struct err *why)
+{
+    if (!conn->refusal)
+        conn->refusal = malloc(sizeof(*conn->refusal));
+    if (!conn->refusal)
+        return -1;
+    *conn->refusal = *why;
+    return 0;
+}
+
+void wire_conn_finish(struct wire_conn *conn)
+{
+    conn->finishing = true;
+    wire_conn_drain(conn);
 }
 
 void wire_conn_dismiss(struct wire_conn *conn, const char *why)
@@ -248,6 +275,22 @@ void conn_unqueue(struct wire_conn *conn, size_t n_bytes)
     conn_account(conn, &conn->queued_bytes, &conn->pool->queued_bytes, 0 - n_bytes);
 }
 
+bool conn_may_grow(const struct wire_conn *conn, size_t n_bytes)
+{
+    return conn->calls_bytes + n_bytes <= POOL_CALLS_SHARE_BYTES ||
+           conn->pool->calls_bytes + n_bytes <= POOL_CALLS_MAX_BYTES;
+}
+
+void conn_grow(struct wire_conn *conn, size_t n_bytes)
+{
+    conn_account(conn, &conn->calls_bytes, &conn->pool->calls_bytes, n_bytes);
+}
+
+void conn_shrink(struct wire_conn *conn, size_t n_bytes)
+{
+    conn_account(conn, &conn->calls_bytes, &conn->pool->calls_bytes, 0 - n_bytes);
+}
+
 void wire_conn_close(struct wire_conn *conn, const struct err *why)
 {
     if (!conn->session)
@@ -266,11 +309,14 @@ void wire_conn_close(struct wire_conn *conn, const struct err *why)
         call_release(call);
         rpc_call_unref(call);
     }
+    unpack_done(conn);
+    linger_done(conn);
     if (sound)
         nghttp2_session_del(conn->session);
     heap_done(&conn->heap);
     conn_release(conn, conn->held_bytes);
     conn_unqueue(conn, conn->queued_bytes);
+    conn_shrink(conn, conn->calls_bytes);
     conn->session = NULL;
     conn->busy = false;
     conn->hot_call = NULL;

@@ -18,9 +18,11 @@
 
 #include "base/list.h"
 #include "rpc/wire/call.h"
+#include "rpc/wire/deadline.h"
 #include "rpc/wire/heap.h"
 #include "rpc/wire/router.h"
 #include "rpc/wire/stream_ids.h"
+#include "rpc/wire/unpack.h"
 
 struct buf;
 struct deadlines;
@@ -37,7 +39,23 @@ struct wire_limits {
     int64_t request_timeout_ms;   /* headers to end, of a request that is one message; 0: none */
 };
 
-enum { WIRE_FAULT_BYTES = 256 }; /* two times and a name fit */
+enum {
+    WIRE_FAULT_BYTES = 256, /* two times and a name fit */
+    FRAME_HEAD_BYTES = 9
+};
+
+/* Where the peer's next frame begins, ahead of nghttp2. */
+struct frame_walk {
+    size_t left; /* bytes until there */
+    size_t n_head;
+    uint8_t head[FRAME_HEAD_BYTES]; /* n_head bytes of it, where it came in pieces */
+};
+
+/* What the peer made us do for nothing (abuse.h). */
+struct wire_account {
+    size_t spent; /* units, since time was last made good */
+    int64_t since_ms;
+};
 
 /* What all server connections share; calls are authorised before they are dispatched. */
 struct wire_server {
@@ -47,7 +65,11 @@ struct wire_server {
     /* After that: whether it may be done now. NULL: yes. */
     int (*admit)(void *arg, const struct rpc_method *method, struct err *err);
     void *admit_arg;
-    bool compress;                       /* answers by gzip where the client takes it */
+    bool compress; /* answers by gzip where the client takes it */
+    /* Grows when what peers are let in by has changed: each is looked at again before its next
+     * call. NULL: they stay what they are. */
+    uint64_t generation;
+    void (*look_again)(void *arg);       /* arg: the connection's */
     const struct rpc_observer *observer; /* NULL: nobody looks on */
     void *observer_arg;
     rpc_gate_fn *gate; /* NULL: handlers get requests at once */
@@ -73,12 +95,18 @@ struct wire_conn {
     void (*wake)(void *arg);
     void *arg;
     struct rpc_peer peer;
+    uint64_t generation; /* the server's, of when the peer was looked at last */
+    struct err *refusal; /* server: what further calls are answered with; owned; NULL: nothing */
     unsigned n_refs;
-    unsigned n_calls;              /* in calls */
-    uint64_t n_calls_done;         /* that were in calls */
-    struct list calls;             /* rpc_call.link: stream open or closed() outstanding */
-    struct list work;              /* rpc_call.work_link: something to do for them soon */
-    struct list blocked;           /* rpc_call.blocked_link: wait for writable() */
+    unsigned n_calls;      /* in calls */
+    uint64_t n_calls_done; /* that were in calls */
+    struct list calls;     /* rpc_call.link: stream open or closed() outstanding */
+    struct list work;      /* rpc_call.work_link: something to do for them soon */
+    struct list blocked;   /* rpc_call.blocked_link: wait for writable() */
+    struct list starved;   /* rpc_call.starved_link: wait to unpack a message */
+    struct list lingering; /* rpc_call.linger_link: answered, their peers may still send */
+    struct deadline unpack_again, linger_over;
+    struct unpack_budget unpack;
     struct rpc_call *hot_call;     /* the stream that the frames come for */
     const struct route *hot_route; /* what the last request asked for */
     struct buf *pull_to;           /* while pulling */
@@ -86,8 +114,10 @@ struct wire_conn {
     struct stream_ids ids;   /* server */
     size_t queued_bytes;     /* in rpc_call.out of all calls */
     size_t held_bytes;       /* in rpc_call.in of all calls */
+    size_t calls_bytes;      /* of all calls that are not yet given up, and their metadata */
     size_t unconsumed_bytes; /* received, connection window not yet given back */
     unsigned n_early;        /* calls answered before their request ended */
+    unsigned n_lingering;
     uint64_t bytes_in, bytes_out;
     int64_t now_ms;         /* when the current or last receive began */
     int64_t pinged_ms;      /* when we asked whether the peer is there; 0: it was since */
@@ -95,14 +125,17 @@ struct wire_conn {
     unsigned ping_strikes;  /* pings that came too soon */
     bool sent_data;         /* HEADERS or DATA since the peer's last ping */
     int64_t headers_ms; /* server: when the block of headers began that has not ended; 0: none */
-    int64_t idle_frames_ms, wasted_ms;    /* since when those are counted */
-    unsigned idle_frames, wasted_streams; /* the peer's that did nothing for any call */
+    struct frame_walk walk;
+    struct wire_account account;
+    int64_t wasted_ms;            /* since when those are counted */
+    unsigned wasted_streams;      /* the peer's that did nothing for any call */
     char fault[WIRE_FAULT_BYTES]; /* what the peer did wrong first, for the log; "": nothing */
     bool busy;                    /* inside receive or pull: they look at the work themselves */
     bool woken;                   /* wake() was called, pull has not come yet */
     bool broken;                  /* out of memory or a fatal error: to be closed */
     bool greeted;                 /* the peer's SETTINGS are in */
     bool condemned;               /* we said GOAWAY with an error: nothing more is read */
+    bool finishing;               /* server: no further calls are begun */
     bool draining;                /* GOAWAY came (client) or went (server) */
 };
 
@@ -123,6 +156,10 @@ void wire_conn_last_words(struct wire_conn *conn, const struct err *why, struct 
 void wire_conn_drain(struct wire_conn *conn);
 /* GOAWAY at once, before a close that waits for nothing; why is for the peer's log. */
 void wire_conn_dismiss(struct wire_conn *conn, const char *why);
+/* Server: further calls are answered with that. Those that are open go on. -1: no memory. */
+int wire_conn_refuse(struct wire_conn *conn, const struct err *why);
+/* Server: GOAWAY; further calls are not begun, and may be tried on another connection. */
+void wire_conn_finish(struct wire_conn *conn);
 /* Nothing more to read nor to write by HTTP/2's rules. */
 bool wire_conn_is_finished(const struct wire_conn *conn);
 /* More output piles up than a peer that reads would ever leave: stop reading it meanwhile. */
@@ -146,6 +183,10 @@ void conn_hold(struct wire_conn *conn, size_t n_bytes);
 void conn_release(struct wire_conn *conn, size_t n_bytes);
 void conn_queue(struct wire_conn *conn, size_t n_bytes);
 void conn_unqueue(struct wire_conn *conn, size_t n_bytes);
+/* For a call and its metadata. Whether there may be so much more of them, and the account. */
+bool conn_may_grow(const struct wire_conn *conn, size_t n_bytes);
+void conn_grow(struct wire_conn *conn, size_t n_bytes);
+void conn_shrink(struct wire_conn *conn, size_t n_bytes);
 /* For the neighbours: output or work came up. */
 void wire_conn_touch(struct wire_conn *conn);
 /* For the neighbours: keeps the first thing that the peer did wrong. */

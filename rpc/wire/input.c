@@ -12,6 +12,7 @@
 #include "rpc/wire/observer.h"
 #include "rpc/wire/pool.h"
 #include "rpc/wire/stream.h"
+#include "rpc/wire/unpack.h"
 
 enum {
     CONSUME_STEP_BYTES = 128 << 10, /* windows are given back in steps of this */
@@ -24,7 +25,7 @@ enum {
 static void input_consume_stream(struct rpc_call *call)
 {
     struct wire_conn *conn = call->conn;
-    if (call->unconsumed_bytes == 0)
+    if (call->unconsumed_bytes == 0 || (call->over && wire_conn_is_server(conn)))
         return;
     if (call->stream_open && !call->remote_ended && !conn->broken)
         wire_conn_check(conn, nghttp2_session_consume_stream(conn->session, call->stream_id,
@@ -41,7 +42,7 @@ static bool input_stalls_conn(const struct wire_conn *conn)
         return false;
     for (const struct list *l = conn->calls.next; l != &conn->calls; l = l->next) {
         const struct rpc_call *call = container_of(l, struct rpc_call, link);
-        paused += call->paused ? buf_len(&call->in) : 0;
+        paused += call_input_flows(call) ? 0 : buf_len(&call->in);
     }
     return paused >= PAUSED_MAX_BYTES;
 }
@@ -60,7 +61,7 @@ static void input_consume_conn(struct wire_conn *conn)
 /* Gives back what may be given back. */
 static void input_settle(struct rpc_call *call)
 {
-    if (!call->paused && call->unconsumed_bytes >= CONSUME_STEP_BYTES)
+    if (call_input_flows(call) && call->unconsumed_bytes >= CONSUME_STEP_BYTES)
         input_consume_stream(call);
     input_consume_conn(call->conn);
 }
@@ -93,16 +94,23 @@ static ProtobufCMessage *input_unpack(struct rpc_call *call, const uint8_t *data
     buf_init(&plain, call->max_message_bytes + 1);
     if (gzip_decompress(&plain, call->max_message_bytes, data, len, err) == 0)
         m = input_decode(call, buf_data(&plain), buf_len(&plain), false, err);
+    unpack_charge(call->conn, len, buf_len(&plain));
     buf_done(&plain);
     return m;
+}
+
+/* The peer's direction has one message, and no stream of them. */
+static bool input_is_one(const struct rpc_call *call)
+{
+    unsigned streams = wire_conn_is_server(call->conn) ? RPC_CLIENT_STREAMS : RPC_SERVER_STREAMS;
+    return !(call->method->streams & streams);
 }
 
 /* One whole message; in the server's view of a unary call it waits for the end of the stream. */
 static void input_message(struct rpc_call *call, const uint8_t *data, size_t len, bool compressed)
 {
     struct wire_conn *conn = call->conn;
-    bool server = wire_conn_is_server(conn);
-    bool one = !(call->method->streams & (server ? RPC_CLIENT_STREAMS : RPC_SERVER_STREAMS));
+    bool server = wire_conn_is_server(conn), one = input_is_one(call);
     if (one && call->got_message) {
         input_fail(call, server ? ERR_INVALID : ERR_INTERNAL,
                    "more than one message where the method takes one");
@@ -138,7 +146,7 @@ static void input_message(struct rpc_call *call, const uint8_t *data, size_t len
 static size_t input_run(struct rpc_call *call, const uint8_t *data, size_t len)
 {
     size_t used = 0;
-    while (!call->paused && !call->over && len - used >= FRAME_PREFIX_BYTES) {
+    while (call_input_flows(call) && !call->over && len - used >= FRAME_PREFIX_BYTES) {
         struct frame f = frame_parse(data + used);
         if (f.flag > 1 || (f.flag == FRAME_COMPRESSED && !call->in_gzip)) {
             input_fail(call, ERR_INTERNAL,
@@ -153,7 +161,12 @@ static size_t input_run(struct rpc_call *call, const uint8_t *data, size_t len)
             call_fail(call, &err);
             break;
         }
-        if (len - used - FRAME_PREFIX_BYTES < f.bytes)
+        if (f.bytes == 0 && call->alive_ms > 0 && !input_is_one(call)) {
+            used += FRAME_PREFIX_BYTES; /* a sign of life */
+            continue;
+        }
+        if (len - used - FRAME_PREFIX_BYTES < f.bytes ||
+            (f.flag == FRAME_COMPRESSED && !unpack_begin(call)))
             break;
         input_message(call, data + used + FRAME_PREFIX_BYTES, f.bytes, f.flag == FRAME_COMPRESSED);
         used += FRAME_PREFIX_BYTES + f.bytes;
@@ -165,7 +178,7 @@ static size_t input_run(struct rpc_call *call, const uint8_t *data, size_t len)
 static void input_hold(struct rpc_call *call, const uint8_t *data, size_t len)
 {
     struct wire_conn *conn = call->conn;
-    if (!call->paused && conn->held_bytes + len > HELD_MAX_BYTES) {
+    if (call_input_flows(call) && conn->held_bytes + len > HELD_MAX_BYTES) {
         input_fail(call, ERR_LIMIT, "too many large messages at once on one connection");
         return;
     }
@@ -195,7 +208,7 @@ static void input_hold(struct rpc_call *call, const uint8_t *data, size_t len)
 static size_t input_missing(const struct rpc_call *call)
 {
     size_t have = buf_len(&call->in), whole = FRAME_PREFIX_BYTES;
-    if (call->paused)
+    if (!call_input_flows(call))
         return SIZE_MAX;
     if (have >= FRAME_PREFIX_BYTES)
         whole += frame_parse(buf_data(&call->in)).bytes;
@@ -229,7 +242,7 @@ void call_input(struct rpc_call *call, const uint8_t *data, size_t len)
 {
     call->unconsumed_bytes += len;
     if (call->over)
-        call->paused = false;
+        call->paused = call->starved = false;
     while (len > 0 && !call->over && buf_len(&call->in) > 0) {
         size_t missing = input_missing(call), n = len < missing ? len : missing;
         if (n > 0)
@@ -249,7 +262,7 @@ void call_input(struct rpc_call *call, const uint8_t *data, size_t len)
 /* After the last message, once. */
 static void input_report_end(struct rpc_call *call)
 {
-    if (call->end_reported || call->over || call->paused)
+    if (call->end_reported || call->over || !call_input_flows(call))
         return;
     call->end_reported = true;
     bool server = wire_conn_is_server(call->conn);
@@ -271,11 +284,11 @@ void call_input_resume(struct rpc_call *call)
 {
     if (buf_len(&call->in) > 0 && call->method)
         input_run_held(call);
-    if (!call->paused)
+    if (call_input_flows(call))
         input_consume_stream(call);
     input_settle(call);
     wire_conn_touch(call->conn);
-    if (call->remote_ended && !call->paused)
+    if (call->remote_ended && call_input_flows(call))
         input_report_end(call);
     /* A client's call whose stream is closed waited only for its messages to be read. */
     if (!call->stream_open && !call_input_pending(call) && !call->closed)

@@ -9,8 +9,9 @@ void wire_pool_init(struct wire_pool *pool)
 {
     list_init(&pool->calls);
     pool->n_calls = 0;
-    pool->held_bytes = pool->queued_bytes = 0;
+    pool->held_bytes = pool->queued_bytes = pool->calls_bytes = 0;
     pool->messages = (struct message_cache){0};
+    pool->unpack = (struct unpack_budget){0, 0};
     heap_spares_init(&pool->blocks);
 }
 
@@ -36,7 +37,7 @@ struct rpc_call *wire_pool_take(struct wire_pool *pool)
 bool wire_pool_keep(struct wire_pool *pool, struct rpc_call *call)
 {
     if (pool->n_calls >= KEPT_CALLS || call->in.cap > KEPT_BUF_BYTES ||
-        call->out.cap > KEPT_BUF_BYTES)
+        call->out.cap > KEPT_BUF_BYTES || call->metadata.entries.cap > KEPT_BUF_BYTES)
         return false;
     list_add_tail(pool->calls.next, &call->link);
     pool->n_calls++;

@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "rpc/wire/heap.h"
 #include "rpc/wire/message.h"
+#include "rpc/wire/unpack.h"
 
 struct rpc_call;
 
@@ -16,6 +17,8 @@ enum {
     POOL_HELD_MAX_BYTES = 256 << 20,   /* input: beyond this in all … */
     POOL_QUEUED_MAX_BYTES = 256 << 20, /* output: the same */
     POOL_SHARE_BYTES = 1 << 20,        /* … a connection keeps no more than this */
+    POOL_CALLS_MAX_BYTES = 64 << 20, /* the open calls themselves and their metadata: the same … */
+    POOL_CALLS_SHARE_BYTES = 64 << 10, /* … and the share */
 };
 
 struct wire_pool {
@@ -23,7 +26,8 @@ struct wire_pool {
     unsigned n_calls;
     struct message_cache messages;
     struct heap_spares blocks;
-    size_t held_bytes, queued_bytes; /* of all open connections */
+    size_t held_bytes, queued_bytes, calls_bytes; /* of all open connections */
+    struct unpack_budget unpack;
 };
 
 void wire_pool_init(struct wire_pool *pool);

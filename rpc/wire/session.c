@@ -8,12 +8,15 @@
 #include "base/err.h"
 #include "rpc/wire/abuse.h"
 #include "rpc/wire/conn.h"
+#include "rpc/wire/linger.h"
 #include "rpc/wire/stream.h"
 
 enum {
-    MAX_OUTBOUND_ACKS = 128, /* PING and SETTINGS answers a peer may make us queue */
-    MAX_SETTINGS = 32,       /* entries in one SETTINGS frame */
-    MAX_CONTINUATIONS = 8,   /* frames of one header block */
+    MAX_OUTBOUND_ACKS = 128,    /* PING and SETTINGS answers a peer may make us queue */
+    MAX_SETTINGS = 32,          /* entries in one SETTINGS frame */
+    MAX_CONTINUATIONS = 8,      /* frames of one header block */
+    HEADER_OVERHEAD_BYTES = 32, /* per field, RFC 9113 6.5.2 */
+    CALLS_A_UNIT = 4,           /* whose windows a setting moves for the price of a frame */
 };
 
 static struct rpc_call *conn_call(struct wire_conn *conn, int32_t stream_id)
@@ -26,18 +29,33 @@ static struct rpc_call *conn_call(struct wire_conn *conn, int32_t stream_id)
     return call;
 }
 
+/* A block of a stream that is gone: nghttp2 decodes it for its table's sake and tells nobody. */
+static int on_late_headers(struct wire_conn *conn, const nghttp2_frame_hd *hd)
+{
+    return abuse_spend(conn, hd->length);
+}
+
+static int on_begin_client_frame(nghttp2_session *session, const nghttp2_frame_hd *hd,
+                                 void *user_data)
+{
+    (void)session;
+    struct wire_conn *conn = user_data;
+    return hd->type == NGHTTP2_HEADERS && !conn_call(conn, hd->stream_id)
+               ? on_late_headers(conn, hd)
+               : 0;
+}
+
 /* Server: what nghttp2 lets pass because it does not remember the stream, or takes no priorities.
  */
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user_data)
 {
     struct wire_conn *conn = user_data;
-    if (hd->type == NGHTTP2_DATA && hd->length > 0)
-        abuse_useful_frame(conn);
-    else if (hd->type != NGHTTP2_HEADERS && abuse_idle_frame(conn) < 0)
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
     if ((hd->type != NGHTTP2_HEADERS && hd->type != NGHTTP2_DATA && hd->type != NGHTTP2_PRIORITY) ||
         (hd->stream_id != 0 && conn_call(conn, hd->stream_id)))
         return 0;
+    if (hd->type == NGHTTP2_HEADERS && hd->stream_id <= conn->ids.last &&
+        on_late_headers(conn, hd) < 0)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
     uint32_t code = stream_ids_check(&conn->ids, hd->stream_id, hd->type);
     if (code != NGHTTP2_NO_ERROR &&
         !wire_conn_check(conn, nghttp2_session_terminate_session(session, code)))
@@ -69,14 +87,14 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
     if (!call)
         return 0;
     nghttp2_vec n = nghttp2_rcbuf_get_buf(name), v = nghttp2_rcbuf_get_buf(value);
+    metadata_trim((const uint8_t **)&v.base, &v.len);
+    if (abuse_field(conn, call, n.len + v.len + HEADER_OVERHEAD_BYTES) < 0)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (!wire_conn_is_server(conn))
         client_header(call, n.base, n.len, v.base, v.len);
     else if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
         serve_header(call, n.base, n.len, v.base, v.len);
-    return wire_conn_is_server(conn) &&
-                   call->header_bytes > ABUSE_HEADERS_FACTOR * conn->limits.max_header_list_bytes
-               ? NGHTTP2_ERR_CALLBACK_FAILURE
-               : 0;
+    return 0;
 }
 
 static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id,
@@ -86,6 +104,8 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream
     struct wire_conn *conn = user_data;
     struct rpc_call *call = conn_call(conn, stream_id);
     conn->unconsumed_bytes += len;
+    if (call && !call->over)
+        abuse_useful_frame(conn);
     if (call)
         call_input(call, data, len);
     else
@@ -125,7 +145,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
         break;
     case NGHTTP2_SETTINGS:
         conn->greeted = true;
-        break;
+        return abuse_spend(conn, frame->settings.niv * (1 + conn->n_calls / CALLS_A_UNIT));
     case NGHTTP2_PING:
         if (frame->hd.flags & NGHTTP2_FLAG_ACK)
             return conn_ping_answered(conn, frame->ping.opaque_data);
@@ -140,22 +160,19 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     return 0;
 }
 
-/* A call answered before its request ended: the rest of the request is not wanted. */
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
 {
+    (void)session;
     struct wire_conn *conn = user_data;
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return wire_conn_is_server(conn) ? abuse_sent(conn, frame) : 0;
     conn->sent_data = true;
     abuse_useful_frame(conn);
-    if (conn->n_early == 0 || frame->hd.type != NGHTTP2_HEADERS ||
-        !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+    if (conn->n_early == 0 || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         return 0;
     struct rpc_call *call = conn_call(conn, frame->hd.stream_id);
-    if (call && call->early && !call->remote_ended &&
-        !wire_conn_check(conn, nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE,
-                                                         call->stream_id, NGHTTP2_NO_ERROR)))
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    if (call && call->early && !call->remote_ended)
+        linger_begin(call);
     return 0;
 }
 
@@ -190,8 +207,8 @@ static int session_make(struct wire_conn *conn)
     if (nghttp2_session_callbacks_new(&cb) != 0 || nghttp2_option_new(&option) != 0)
         goto done;
     nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
-    if (wire_conn_is_server(conn))
-        nghttp2_session_callbacks_set_on_begin_frame_callback(cb, on_begin_frame);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(
+        cb, wire_conn_is_server(conn) ? on_begin_frame : on_begin_client_frame);
     nghttp2_session_callbacks_set_on_header_callback2(cb, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(cb, on_data_chunk);
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame_recv);
@@ -200,6 +217,8 @@ static int session_make(struct wire_conn *conn)
     nghttp2_session_callbacks_set_send_data_callback(cb, on_send_data);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
+    /* gRPC strips blanks at a value's ends, where HTTP/2 would refuse the call. */
+    nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1);
     nghttp2_option_set_max_outbound_ack(option, MAX_OUTBOUND_ACKS);
     nghttp2_option_set_max_settings(option, MAX_SETTINGS);
     nghttp2_option_set_max_continuations(option, MAX_CONTINUATIONS);

@@ -35,7 +35,7 @@ struct reply_metadata {
 
 struct rpc_call {
     struct wire_conn *conn; /* counted */
-    struct list link, work_link, blocked_link;
+    struct list link, work_link, blocked_link, starved_link, linger_link;
     const struct rpc_call_events *events;
     void *arg;
     const struct rpc_method *method; /* NULL: a request that named none we know */
@@ -43,13 +43,16 @@ struct rpc_call {
     void *note;                      /* server: the observer's */
     ProtobufCMessage *request;       /* server: of a client that does not stream; owned */
     ProtobufCMessage *current;       /* in the message callback; owned unless taken */
-    struct deadline deadline;
+    struct deadline deadline, alive;
     int64_t deadline_ms; /* INT64_MAX: none */
     int64_t timeout_ms;  /* grpc-timeout; -1: none came */
+    int64_t linger_until_ms;
+    int64_t alive_ms; /* between signs of life, asked for (alive.h); 0: none */
     unsigned n_refs;
     int32_t stream_id;
-    int http_status;         /* client: what came; server: plain HTTP refusal, or 0 */
-    size_t header_bytes;     /* received so far, for the limit */
+    int http_status;     /* client: what came; server: plain HTTP refusal, or 0 */
+    size_t header_bytes; /* received so far, for the limits: trailers too */
+    unsigned n_fields;
     size_t unconsumed_bytes; /* received, stream window not yet given back */
     size_t max_message_bytes;
     size_t promised_bytes; /* of out, to the DATA frame that nghttp2 has begun */
@@ -71,12 +74,17 @@ struct rpc_call {
     bool remote_reset : 1;  /* RST_STREAM came */
     bool end_reported : 1;  /* half_closed() was delivered, or the unary request dispatched */
     bool paused : 1;
+    bool starved : 1;    /* its next message waits to be unpacked (unpack.h) */
     bool delivering : 1; /* inside message(): resuming only clears paused */
     bool got_message : 1;
     bool got_content_type : 1;
     bool got_status : 1;      /* client: grpc-status came */
     bool refused : 1;         /* client: the server has not begun with it */
+    bool cut : 1;             /* client: its stream was, by whoever, without a status */
     bool close_soon : 1;      /* work: call_close with status */
+    bool announce : 1;        /* work, server: the response's headers, if there are none yet */
+    bool spoke : 1;           /* a message was sent since the last sign of life was due */
+    bool alive_agreed : 1;    /* client: the server knows of signs of life */
     bool offer_encodings : 1; /* server: say grpc-accept-encoding in the answer */
     bool peer_takes_gzip : 1;
     bool in_gzip : 1;      /* its messages may be compressed */
@@ -120,9 +128,14 @@ void call_input_end(struct rpc_call *call);
 /* Goes on after a pause. */
 void call_input_resume(struct rpc_call *call);
 void call_input_drop(struct rpc_call *call);
+/* Its messages are taken as they come. */
+static inline bool call_input_flows(const struct rpc_call *call)
+{
+    return !call->paused && !call->starved;
+}
 static inline bool call_input_pending(const struct rpc_call *call)
 {
-    return call->paused && buf_len(&call->in) > 0;
+    return !call_input_flows(call) && buf_len(&call->in) > 0;
 }
 
 /* output.c */

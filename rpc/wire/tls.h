@@ -32,7 +32,7 @@ struct tls_identity {
     char principal[TLS_PRINCIPAL_BYTES]; /* "" where self_signed */
     char serial[TLS_SERIAL_BYTES];       /* lower-case hex */
     uint8_t key_sha256[TLS_HASH_BYTES];  /* of its SubjectPublicKeyInfo */
-    int64_t not_after_s;                 /* seconds since 1970 */
+    int64_t ends_s;                      /* seconds since 1970: when the first of its chain ends */
     bool self_signed;                    /* by no CA of ours */
     bool mapped;                         /* by tls_config.name, not by a URI of ours */
 };
@@ -95,5 +95,16 @@ bool tls_is_closed(const struct tls *tls);
 void tls_close(struct tls *tls, struct buf *cipher);
 /* Server, once ready; borrowed. */
 const struct tls_identity *tls_peer(const struct tls *tls);
+
+enum tls_standing {
+    TLS_STANDS,
+    TLS_FINISHES, /* a handshake would not take it now: its authority is known no more */
+    TLS_OUT,      /* revoked, expired, or it names another */
+};
+
+/* Server, once ready: holds the peer's certificate against that context and the clock. *why says
+ * what is wrong where it does not stand. A fraction of a millisecond for each of its chain. */
+enum tls_standing tls_look_again(struct tls *tls, const struct tls_context *context,
+                                 struct err *why);
 
 #endif

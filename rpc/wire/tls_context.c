@@ -91,7 +91,8 @@ static int load_crl(SSL_CTX *ssl, const char *pem, struct err *err)
         return tls_openssl_error(err, ERR_INVALID, "the revocation list cannot be read");
     if (n == 0)
         return err_set(err, ERR_INVALID, "the revocation file has no list in it");
-    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+    /* Of each certificate on the way to the CA, so that a revoked authority takes its own along. */
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
     return 0;
 }
 
@@ -181,15 +182,12 @@ static int verify_peer(int ok, X509_STORE_CTX *store)
     SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct tls *tls = SSL_get_app_data(ssl);
     const struct tls_context *context = tls->context;
-    if (X509_STORE_CTX_get_error_depth(store) > 0) {
-        if (!ok)
-            tls_tell_dates(store, &tls->refused);
+    if (!ok && !tls->self_signed && tls_tell_dates(store, &tls->refused))
+        return refuse(tls, store, X509_V_ERR_STORE_LOOKUP); /* an internal error */
+    if (X509_STORE_CTX_get_error_depth(store) > 0)
         return ok;
-    }
     if (!ok) {
         int error = X509_STORE_CTX_get_error(store);
-        if (tls_tell_dates(store, &tls->refused))
-            return refuse(tls, store, X509_V_ERR_STORE_LOOKUP); /* an internal error */
         if (error == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT && context->admit)
             tls->self_signed = true;
         return error == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT ||
@@ -203,6 +201,8 @@ static int verify_peer(int ok, X509_STORE_CTX *store)
     X509 *ca = chain ? sk_X509_value(chain, sk_X509_num(chain) - 1) : NULL;
     if (tls_identity_of(context, certificate, ca, &tls->peer, &tls->refused) < 0)
         return refuse(tls, store, X509_V_ERR_CERT_REJECTED);
+    if (chain)
+        tls->peer.ends_s = tls_chain_ends_s(chain);
     if (context->admit && context->admit(context->arg, &tls->peer, &tls->refused) < 0)
         return refuse(tls, store,
                       tls->self_signed ? X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT

@@ -1,6 +1,7 @@
 /* What certificates and revocation lists say of time, told with both times: whoever reads it sees
  * whether the thing or the clock is wrong. See tls_internal.h. */
 #include <openssl/x509v3.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -8,6 +9,15 @@
 #include "rpc/wire/tls_internal.h"
 
 enum { TIME_BYTES = 40, NAME_BYTES_MAX = 80 };
+
+int tls_seconds(const ASN1_TIME *time, int64_t *seconds)
+{
+    struct tm tm;
+    if (!ASN1_TIME_to_tm(time, &tm))
+        return -1;
+    *seconds = timegm(&tm);
+    return 0;
+}
 
 static void time_text(char text[TIME_BYTES], const struct tm *tm)
 {
@@ -41,10 +51,10 @@ int tls_early(struct err *err, enum err_code code, const char *what, const ASN1_
 }
 
 /* "revocation list of the CA \"NAME\"". */
-static void list_name(char what[NAME_BYTES_MAX + 40], const X509_CRL *list)
+static void list_name(char what[NAME_BYTES_MAX + 40], const X509_NAME *issuer)
 {
     char name[NAME_BYTES_MAX] = "";
-    X509_NAME_get_text_by_NID(X509_CRL_get_issuer(list), NID_commonName, name, sizeof(name));
+    X509_NAME_get_text_by_NID((X509_NAME *)(uintptr_t)issuer, NID_commonName, name, sizeof(name));
     snprintf(what, NAME_BYTES_MAX + 40, "the revocation list of the CA \"%s\"", name);
 }
 
@@ -62,12 +72,16 @@ bool tls_tell_dates(X509_STORE_CTX *store, struct err *why)
         tls_early(why, ERR_UNAUTHENTICATED, what, X509_get0_notBefore(x));
         return false;
     case X509_V_ERR_CRL_HAS_EXPIRED:
-        list_name(list, crl);
+        list_name(list, X509_CRL_get_issuer(crl));
         tls_expired(why, ERR_UNAUTHENTICATED, list, X509_CRL_get0_nextUpdate(crl));
         return true;
     case X509_V_ERR_CRL_NOT_YET_VALID:
-        list_name(list, crl);
+        list_name(list, X509_CRL_get_issuer(crl));
         tls_early(why, ERR_UNAUTHENTICATED, list, X509_CRL_get0_lastUpdate(crl));
+        return true;
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+        list_name(list, X509_get_issuer_name(x));
+        err_set(why, ERR_UNAUTHENTICATED, "%s is missing, and there are others", list);
         return true;
     default:
         return false;

@@ -3,7 +3,6 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "rpc/wire/tls_internal.h"
 
@@ -122,12 +121,10 @@ int tls_identity_of(const struct tls_context *context, X509 *certificate, X509 *
 {
     bool self_signed = identity->self_signed;
     *identity = (struct tls_identity){.self_signed = self_signed};
-    struct tm tm;
     if (set_serial(identity, certificate) < 0)
         return err_set(err, ERR_UNAUTHENTICATED, "the certificate's serial number is too long");
     if (set_key_hash(identity, certificate) < 0 ||
-        !ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm))
+        tls_seconds(X509_get0_notAfter(certificate), &identity->ends_s) < 0)
         return err_set(err, ERR_UNAUTHENTICATED, "the certificate cannot be read");
-    identity->not_after_s = timegm(&tm);
     return self_signed ? 0 : find_principal(context, certificate, ca, identity, err);
 }

@@ -1,16 +1,19 @@
 /* Every kind of operation as something to interrupt; see subjects.h. */
 #include "tests/fault/subjects.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "banger/operation.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
 #include "daemon/core/vm_ops.h"
 #include "tests/support/check.h"
+#include "tests/unit/host/made.h"
 
+#define KERNEL     "6.1.0-test"
 #define TEXT(text) ((char *)(uintptr_t)(text))
 
 static const struct subject subjects[] = {
@@ -67,9 +70,12 @@ static const struct subject subjects[] = {
     {"vm.prune", SUBJECT_PRUNE, 0, VM_STATE(STOPPED), {STEPS_GONE, STEPS_GONE}, false},
     {"kernel.import", SUBJECT_IMPORT_KERNEL, 0, STEPS_GONE, {STEPS_GONE, STEPS_GONE}, false},
     {"image.import", SUBJECT_IMPORT_IMAGE, 0, STEPS_GONE, {STEPS_GONE, STEPS_GONE}, false},
-    {"image.build", SUBJECT_NETWORK, 0, STEPS_GONE, {STEPS_GONE, STEPS_GONE}, false},
-    {"kernel.pull", SUBJECT_NETWORK, 0, STEPS_GONE, {STEPS_GONE, STEPS_GONE}, false},
+    /* The last: on qemu they remove the image and the kernel that VMs are made of. */
+    {"kernel.pull", SUBJECT_PULL_KERNEL, 0, STEPS_GONE, {STEPS_GONE, STEPS_GONE}, false},
+    {"image.build", SUBJECT_BUILD_IMAGE, 0, STEPS_GONE, {STEPS_GONE, STEPS_GONE}, false},
 };
+
+enum { IMAGE_BYTES = 512 << 20 }; /* the smallest */
 
 enum { N_SUBJECTS = sizeof(subjects) / sizeof(subjects[0]) };
 
@@ -100,31 +106,46 @@ const struct operation_kind *subject_kind(const struct subjects *s, const struct
     harness_die(s->h, "the daemon has no operation %s", subject->kind);
 }
 
+/* A kernel as Debian packs it: boot/vmlinuz-VERSION and lib/modules/VERSION, and the package. */
+static void make_kernel(struct subjects *s)
+{
+    static const char control[] = "Package: linux-image-" KERNEL "-cloud-amd64\nVersion: 1\n"
+                                  "Architecture: amd64\nMaintainer: nobody\nDescription: none\n";
+    char path[160], command[256];
+    size_t kernel_len, len;
+    auto_free uint8_t *kernel = made_vmlinux(1, &kernel_len);
+    auto_free uint8_t *image = made_bzimage(kernel, kernel_len, &len);
+    snprintf(s->kernel, sizeof(s->kernel), "%s/kernel", s->h->dir);
+    snprintf(path, sizeof(path), "%s/DEBIAN", s->kernel);
+    fs_make_dirs(path, 0755, NULL);
+    made_file(path, "control", control, sizeof(control) - 1);
+    snprintf(path, sizeof(path), "%s/boot", s->kernel);
+    fs_make_dirs(path, 0755, NULL);
+    made_file(path, "vmlinuz-" KERNEL, image, len);
+    snprintf(path, sizeof(path), "%s/lib/modules/" KERNEL, s->kernel);
+    made_modules(path);
+    snprintf(path, sizeof(path), "%s/kernel.deb", s->h->dir);
+    snprintf(command, sizeof(command), "dpkg-deb --build -Znone %s %s >/dev/null", s->kernel, path);
+    if (system(command) != 0)
+        harness_die(s->h, "cannot make a kernel's package");
+    setenv("TEST_PACKAGE", path, 1);
+}
+
 void subjects_init(struct subjects *s, struct harness *h)
 {
-    char command[160];
+    char command[160], path[4096];
+    const char *own = getenv("PATH");
     *s = (struct subjects){.h = h};
     snprintf(s->file, sizeof(s->file), "%s/import.ext4", h->dir);
     snprintf(command, sizeof(command), "mke2fs -q -t ext4 %s 8M", s->file);
     if (system(command) != 0)
         harness_die(h, "cannot make a file system to import");
+    make_kernel(s);
+    snprintf(path, sizeof(path), "%s:%s", BANGER_TEST_DISTRIBUTION, own ? own : "");
+    setenv("PATH", path, 1);
 }
 
-bool subject_is_possible(const struct subjects *s, const struct subject *subject)
-{
-    (void)s;
-    const char *why = NULL;
-    if (subject->what == SUBJECT_NETWORK)
-        why = "a case of it downloads a distribution; its last commit is image.import's";
-    else if ((subject->what == SUBJECT_IMPORT_KERNEL || subject->what == SUBJECT_IMPORT_IMAGE) &&
-             !getenv("BANGER_TEST_ASSETS"))
-        why = "it needs a kernel, and BANGER_TEST_ASSETS names none";
-    if (why)
-        printf("     %s is left out: %s\n", subject->kind, why);
-    return !why;
-}
-
-void subjects_set_stage(struct subjects *s, struct banger_client *client, int want)
+static void set_stage(struct subjects *s, struct banger_client *client, int want)
 {
     struct banger_error error = {0};
     int state = s->box[0] ? steps_vm_state(s->h, client, s->box) : STEPS_GONE;
@@ -150,6 +171,40 @@ void subjects_set_stage(struct subjects *s, struct banger_client *client, int wa
                     error.message);
 }
 
+/* A build begins with its kernel only where there is none. */
+static void remove_images(const struct subjects *s, struct banger_client *client)
+{
+    struct banger_error error = {0};
+    Banger__V1__ListImagesRequest list_images = BANGER__V1__LIST_IMAGES_REQUEST__INIT;
+    Banger__V1__ListKernelsRequest list_kernels = BANGER__V1__LIST_KERNELS_REQUEST__INIT;
+    Banger__V1__ListImagesResponse *i = banger_list_images(client, &list_images, NULL, NULL);
+    Banger__V1__ListKernelsResponse *k = banger_list_kernels(client, &list_kernels, NULL, NULL);
+    for (size_t n = 0; i && n < i->n_images; n++) {
+        Banger__V1__DeleteImageRequest request = BANGER__V1__DELETE_IMAGE_REQUEST__INIT;
+        request.image = i->images[n]->id;
+        Banger__V1__Empty *empty = banger_delete_image(client, &request, NULL, &error);
+        banger_message_free(empty ? &empty->base : NULL);
+    }
+    for (size_t n = 0; k && n < k->n_kernels; n++) {
+        Banger__V1__DeleteKernelRequest request = BANGER__V1__DELETE_KERNEL_REQUEST__INIT;
+        request.kernel = k->kernels[n]->id;
+        Banger__V1__Empty *empty = banger_delete_kernel(client, &request, NULL, &error);
+        banger_message_free(empty ? &empty->base : NULL);
+    }
+    if (!i || !k || error.code)
+        harness_die(s->h, "cannot remove images and kernels: %s", error.message);
+    banger_message_free(&i->base);
+    banger_message_free(&k->base);
+}
+
+void subject_prepare(struct subjects *s, struct banger_client *client,
+                     const struct subject *subject)
+{
+    set_stage(s, client, subject->from);
+    if (subject->what == SUBJECT_BUILD_IMAGE)
+        remove_images(s, client);
+}
+
 /* Beginnings */
 
 static Banger__V1__Operation *begin_update(const struct subjects *s, struct banger_client *client,
@@ -169,22 +224,32 @@ static Banger__V1__Operation *begin_update(const struct subjects *s, struct bang
 static Banger__V1__Operation *begin_kernel(const struct subjects *s, struct banger_client *client,
                                            const char *request_id, struct banger_error *error)
 {
-    char path[512];
-    const char *vmlinux = "";
-    snprintf(path, sizeof(path), "%s/assets.json", getenv("BANGER_TEST_ASSETS"));
-    json_t *all = json_load_file(path, 0, NULL);
-    if (json_unpack(all, "{s:{s:s}}", "kernel", "vmlinux", &vmlinux) < 0)
-        harness_die(s->h, "no kernel in %s", path);
+    char vmlinuz[128], modules[128];
     Banger__V1__ImportKernelRequest request = BANGER__V1__IMPORT_KERNEL_REQUEST__INIT;
+    snprintf(vmlinuz, sizeof(vmlinuz), "%s/boot/vmlinuz-" KERNEL, s->kernel);
+    snprintf(modules, sizeof(modules), "%s/lib/modules/" KERNEL, s->kernel);
     request.request_id = TEXT(request_id);
-    char modules[512];
-    request.kernel_path = TEXT(vmlinux);
-    snprintf(modules, sizeof(modules), "%.*s/modules", (int)(strrchr(vmlinux, '/') - vmlinux),
-             vmlinux);
+    request.kernel_path = vmlinuz;
     request.modules_path = modules;
-    Banger__V1__Operation *op = banger_import_kernel(client, &request, NULL, error);
-    json_decref(all);
-    return op;
+    return banger_import_kernel(client, &request, NULL, error);
+}
+
+static Banger__V1__Operation *begin_pull(struct banger_client *client, const char *request_id,
+                                         struct banger_error *error)
+{
+    Banger__V1__PullKernelRequest request = BANGER__V1__PULL_KERNEL_REQUEST__INIT;
+    request.request_id = TEXT(request_id);
+    return banger_pull_kernel(client, &request, NULL, error);
+}
+
+static Banger__V1__Operation *begin_build(struct banger_client *client, const char *request_id,
+                                          struct banger_error *error)
+{
+    Banger__V1__BuildImageRequest request = BANGER__V1__BUILD_IMAGE_REQUEST__INIT;
+    request.request_id = TEXT(request_id);
+    request.name = TEXT(request_id);
+    request.size_bytes = IMAGE_BYTES;
+    return banger_build_image(client, &request, NULL, error);
 }
 
 static Banger__V1__Operation *begin_image(const struct subjects *s, struct banger_client *client,
@@ -221,8 +286,10 @@ Banger__V1__Operation *subject_begin(struct subjects *s, struct banger_client *c
         return begin_image(s, client, request_id, error);
     case SUBJECT_IMPORT_KERNEL:
         return begin_kernel(s, client, request_id, error);
-    case SUBJECT_NETWORK:
-        break;
+    case SUBJECT_PULL_KERNEL:
+        return begin_pull(client, request_id, error);
+    case SUBJECT_BUILD_IMAGE:
+        return begin_build(client, request_id, error);
     }
     harness_die(s->h, "%s cannot be begun here", subject->kind);
 }
@@ -315,7 +382,7 @@ void subject_check_outcome(struct subjects *s, const struct subject *subject,
 void subjects_check_nothing_left(struct subjects *s)
 {
     struct banger_client *client = harness_connect(s->h);
-    subjects_set_stage(s, client, STEPS_GONE);
+    set_stage(s, client, STEPS_GONE);
     CHECK_INT(steps_count_vms(s->h, client), 0);
     CHECK(harness_processes_settle(s->h, 0, 10000));
     char *files = harness_files(s->h);

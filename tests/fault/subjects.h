@@ -15,8 +15,9 @@ enum subject_what {
     SUBJECT_UPDATE,
     SUBJECT_PRUNE,
     SUBJECT_IMPORT_IMAGE,
-    SUBJECT_IMPORT_KERNEL, /* of the test assets; left out without */
-    SUBJECT_NETWORK,       /* builds and pulls: a distribution's download for each case */
+    SUBJECT_IMPORT_KERNEL,
+    SUBJECT_PULL_KERNEL, /* of a package made by us, by a stand-in for apt */
+    SUBJECT_BUILD_IMAGE, /* of that kernel, and what a stand-in for mmdebstrap unpacks */
 };
 
 struct subject {
@@ -32,6 +33,7 @@ struct subjects {
     struct harness *h;
     char box[STEPS_ID_BYTES]; /* the VM under test; "" where there is none */
     char file[64];            /* a file system to import */
+    char kernel[64];          /* folder of a kernel package's tree */
 };
 
 /* h is prepared; makes what is imported. */
@@ -40,11 +42,9 @@ void subjects_check_complete(void);
 /* NULL behind the last. */
 const struct subject *subjects_at(size_t i);
 const struct operation_kind *subject_kind(const struct subjects *s, const struct subject *subject);
-/* Whether it can be done here; else says why not. */
-bool subject_is_possible(const struct subjects *s, const struct subject *subject);
-
-/* Brings the VM to the state that the subject needs (or another: want). */
-void subjects_set_stage(struct subjects *s, struct banger_client *client, int want);
+/* Makes what must be there before, and removes what must not. */
+void subject_prepare(struct subjects *s, struct banger_client *client,
+                     const struct subject *subject);
 Banger__V1__Operation *subject_begin(struct subjects *s, struct banger_client *client,
                                      const struct subject *subject, const char *request_id,
                                      struct banger_error *error);

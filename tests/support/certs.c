@@ -145,6 +145,23 @@ char *cert_revoke_at(const struct cert *issuer, const struct cert *revoked, long
     return text_of(bio);
 }
 
+size_t cert_request(uint8_t *der, size_t size)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509_REQ *request = X509_REQ_new();
+    uint8_t *made = NULL;
+    must(key && request && X509_REQ_set_pubkey(request, key) &&
+             X509_REQ_sign(request, key, EVP_sha256()) > 0,
+         "signing request");
+    int len = i2d_X509_REQ(request, &made);
+    must(len > 0 && (size_t)len <= size, "write signing request");
+    memcpy(der, made, (size_t)len);
+    OPENSSL_free(made);
+    X509_REQ_free(request);
+    EVP_PKEY_free(key);
+    return (size_t)len;
+}
+
 void cert_hash(const struct cert *cert, uint8_t hash[32])
 {
     X509 *x = read_certificate(cert);

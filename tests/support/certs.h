@@ -3,6 +3,7 @@
 #define BANGER_TESTS_CERTS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* PEM texts, owned. */
@@ -25,6 +26,8 @@ char *cert_revoke(const struct cert *issuer, const struct cert *revoked);
 /* The same, of other times from now; by default it begins a minute ago and ends in an hour. */
 char *cert_revoke_at(const struct cert *issuer, const struct cert *revoked, long begins_s,
                      long ends_s);
+/* A signing request with a key of its own, DER; returns its length. */
+size_t cert_request(uint8_t *der, size_t size);
 /* SHA-256 of a certificate. */
 void cert_hash(const struct cert *cert, uint8_t hash[32]);
 

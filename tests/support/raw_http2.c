@@ -60,10 +60,10 @@ static size_t put_text(uint8_t *at, const char *text)
     return n + 1;
 }
 
-void raw_headers_and(struct raw *r, uint32_t stream, const char *path, const char *name,
-                     const char *value)
+void raw_headers_block(struct raw *r, uint32_t stream, const char *path, const void *more,
+                       size_t len)
 {
-    uint8_t block[512] = {0x83, 0x86, 0x04}; /* POST, http, then :path */
+    uint8_t block[FRAME_BYTES] = {0x83, 0x86, 0x04}; /* POST, http, then :path */
     size_t n = 3;
     n += put_text(block + n, path);
     block[n++] = 0x01; /* :authority */
@@ -74,17 +74,25 @@ void raw_headers_and(struct raw *r, uint32_t stream, const char *path, const cha
     block[n++] = 0x00;
     n += put_text(block + n, "te");
     n += put_text(block + n, "trailers");
-    if (name) {
-        block[n++] = 0x00;
-        n += put_text(block + n, name);
-        n += put_text(block + n, value);
-    }
-    raw_frame(r, RAW_HEADERS, RAW_END_HEADERS, stream, block, n);
+    if (n + len > sizeof(block))
+        abort();
+    memcpy(block + n, more, len);
+    raw_frame(r, RAW_HEADERS, RAW_END_HEADERS, stream, block, n + len);
+}
+
+void raw_headers_and(struct raw *r, uint32_t stream, const char *path, const char *name,
+                     const char *value)
+{
+    uint8_t more[512] = {0x00};
+    size_t n = 1;
+    n += put_text(more + n, name);
+    n += put_text(more + n, value);
+    raw_headers_block(r, stream, path, more, n);
 }
 
 void raw_headers(struct raw *r, uint32_t stream, const char *path)
 {
-    raw_headers_and(r, stream, path, NULL, NULL);
+    raw_headers_block(r, stream, path, "", 0);
 }
 
 void raw_reset(struct raw *r, uint32_t stream)

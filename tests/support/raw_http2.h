@@ -17,8 +17,9 @@ enum raw_type {
     RAW_PING = 6,
     RAW_WINDOW_UPDATE = 8,
     RAW_CONTINUATION = 9,
+    RAW_UNKNOWN = 0x42,
 };
-enum { RAW_END_STREAM = 1, RAW_ACK = 1, RAW_END_HEADERS = 4 };
+enum { RAW_END_STREAM = 1, RAW_ACK = 1, RAW_END_HEADERS = 4, RAW_PADDED = 8 };
 
 struct raw {
     uint8_t *data; /* owned */
@@ -39,6 +40,9 @@ void raw_headers(struct raw *r, uint32_t stream, const char *path);
 /* The same with one header more. */
 void raw_headers_and(struct raw *r, uint32_t stream, const char *path, const char *name,
                      const char *value);
+/* The same with more of a header block behind its own, as it is. */
+void raw_headers_block(struct raw *r, uint32_t stream, const char *path, const void *more,
+                       size_t len);
 void raw_reset(struct raw *r, uint32_t stream);
 /* DATA with a gRPC message that claims so many bytes, of which len follow. */
 void raw_message(struct raw *r, uint32_t stream, uint32_t claimed, uint32_t len);

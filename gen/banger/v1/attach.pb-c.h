@@ -384,7 +384,7 @@ struct  Banger__V1__AttachLost
 {
   ProtobufCMessage base;
   /*
-   * "vm_stopped", "vm_lost", "agent_lost", "deleted"
+   * "vm_stopped", "vm_lost", "guest_panic", "agent_lost", "deleted"
    */
   char *reason;
   char *message;

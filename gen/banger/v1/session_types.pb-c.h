@@ -101,7 +101,7 @@ struct  Banger__V1__SessionExit
      */
     protobuf_c_boolean oom;
     /*
-     * "vm_stopped", "vm_lost", "agent_lost"
+     * "vm_stopped", "vm_lost", "guest_panic", "agent_lost"
      */
     char *lost_reason;
   };

@@ -1,5 +1,6 @@
 /* VMs from creation to deletion, over the sim engine and a real store. */
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -19,7 +20,7 @@ static bool succeeds(struct world *w, struct operation_entry *op, const struct e
     bool ok = world_wait(w, op) && op->op.state == OP_SUCCEEDED;
     if (!ok)
         fprintf(stderr, "%s: %s %s: %s\n", op->op.kind, op_state_name(op->op.state),
-                op->op.error_stage, op->op.error_message);
+                op->op.error_stage, text_get(op->op.error_message));
     operation_unref(op);
     return ok;
 }
@@ -111,6 +112,43 @@ static void test_adopt(void)
     world_close(&w);
 }
 
+static struct stat look_at(const char *path)
+{
+    struct stat st = {0};
+    CHECK_INT(stat(path, &st), 0);
+    return st;
+}
+
+/* A start of a thousand VMs does not write a thousand files that are as they should be. */
+static void test_a_right_hint_is_not_written_again(void)
+{
+    struct world w;
+    char handles[PATH_BYTES + 16];
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    struct vm_entry *e = world_create(&w, "box", true);
+    if (!CHECK(e != NULL))
+        return;
+    snprintf(handles, sizeof(handles), "%s/handles.json", e->vm.runtime.vm_dir);
+    world_close(&w);
+    struct stat written = look_at(handles);
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    CHECK(world_wait_agent(&w, vm_find(&w.core, "box", NULL)));
+    world_close(&w);
+    CHECK_INT(look_at(handles).st_ino, written.st_ino);
+    CHECK_INT(truncate(handles, 5), 0);
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    CHECK(world_wait_agent(&w, vm_find(&w.core, "box", NULL)));
+    world_close(&w);
+    CHECK_INT(look_at(handles).st_size, written.st_size);
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    delete_it(&w, "box");
+    world_close(&w);
+}
+
 static void test_died_meanwhile(void)
 {
     struct world w;
@@ -121,7 +159,7 @@ static void test_died_meanwhile(void)
         return;
     pid_t pid = e->handles.pid;
     world_close(&w);
-    kill(pid, SIGKILL);
+    world_end_process(pid);
     if (!CHECK(world_open(&w, dir, "sim")))
         return;
     e = vm_find(&w.core, "box", NULL);
@@ -252,7 +290,7 @@ static void test_prune(void)
     struct vm_prune_request dry = {.dry_run = true}, real = {.dry_run = false};
     struct operation_entry *op = vm_prune_start(&w.core, &dry, NULL, &err);
     CHECK(succeeds(&w, op, &err));
-    CHECK_CONTAINS(op->op.message, "2 VMs would");
+    CHECK_CONTAINS(text_get(op->op.message), "2 VMs would");
     CHECK(succeeds(&w, vm_prune_start(&w.core, &real, NULL, &err), &err));
     CHECK_INT(vm_count(&w.core), 1);
     delete_it(&w, "three");
@@ -264,6 +302,7 @@ int main(void)
     world_make_dir(dir);
     RUN(test_life);
     RUN(test_adopt);
+    RUN(test_a_right_hint_is_not_written_again);
     RUN(test_died_meanwhile);
     RUN(test_crash);
     RUN(test_ephemeral);

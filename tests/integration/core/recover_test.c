@@ -29,7 +29,8 @@ static bool succeeds(struct world *w, struct operation_entry *op)
     operation_ref(op);
     bool ok = world_wait(w, op) && op->op.state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "%s: %s: %s\n", op->op.kind, op->op.error_stage, op->op.error_message);
+        fprintf(stderr, "%s: %s: %s\n", op->op.kind, op->op.error_stage,
+                text_get(op->op.error_message));
     operation_unref(op);
     return ok;
 }
@@ -295,9 +296,10 @@ static void put_operation(struct world *w, const char *kind, enum op_state state
     struct operation op = {.state = state, .stage = "import", .created_ns = 5};
     id_make(op.id);
     snprintf(op.kind, sizeof(op.kind), "%s", kind);
-    snprintf(op.params, sizeof(op.params), "%s", params);
+    CHECK_INT(text_set(&op.params, params), 0);
     struct store_txn *txn = store_txn_new();
     store_put_operation(txn, &op);
+    operation_done(&op);
     commit_now(w->core.loop, w->core.store, txn);
 }
 

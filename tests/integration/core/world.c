@@ -3,9 +3,13 @@
 
 #include <dirent.h>
 #include <jansson.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/fs.h"
@@ -256,6 +260,17 @@ int world_count_monitors(struct world *w)
     return c.n;
 }
 
+void world_end_process(pid_t pid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd ended = {.fd = fd, .events = POLLIN};
+    kill(pid, SIGKILL);
+    if (fd >= 0 && poll(&ended, 1, WORLD_WAIT_MS) != 1)
+        fprintf(stderr, "process %d does not end\n", (int)pid);
+    if (fd >= 0)
+        close(fd);
+}
+
 int world_count_entries(const char *dir, const char *folder)
 {
     char path[PATH_BYTES + 64];
@@ -282,7 +297,8 @@ struct vm_entry *world_create(struct world *w, const char *name, bool start)
     operation_ref(op);
     bool ok = world_wait(w, op) && op->op.state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "create %s: %s: %s\n", name, op->op.error_stage, op->op.error_message);
+        fprintf(stderr, "create %s: %s: %s\n", name, op->op.error_stage,
+                text_get(op->op.error_message));
     operation_unref(op);
     return ok ? vm_find(&w->core, name, &err) : NULL;
 }

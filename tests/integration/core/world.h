@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "daemon/core/core.h"
 #include "daemon/core/operation.h"
@@ -43,6 +44,8 @@ bool world_wait_agent(struct world *w, struct vm_entry *e);
 bool world_wait_until(struct world *w, bool (*there)(void *arg), void *arg);
 /* Live processes of VMs below dir. */
 int world_count_monitors(struct world *w);
+/* SIGKILL, and waits until the process is gone: the next look does not find it. */
+void world_end_process(pid_t pid);
 /* Entries of a folder but . and ..; -1 if it is not there. */
 int world_count_entries(const char *dir, const char *folder);
 

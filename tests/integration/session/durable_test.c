@@ -6,12 +6,14 @@
 
 #include "base/clock.h"
 #include "daemon/core/attach.h"
+#include "daemon/core/event.h"
 #include "daemon/core/operation.h"
 #include "daemon/store/fault.h"
 #include "daemon/store/store.h"
 #include "tests/integration/session/viewer.h"
 #include "tests/integration/session/world.h"
 #include "tests/support/check.h"
+#include "tests/support/commit.h"
 
 /* The store cannot write from now on. */
 static void lock_store(void)
@@ -288,6 +290,130 @@ static void test_writers_and_sizes_survive_the_daemon(void)
     world_close_daemon();
 }
 
+/* A daemon whose database does not list a session that the agent has. */
+static void lose_row(const char *id)
+{
+    struct store_txn *txn = store_txn_new();
+    store_delete_session(txn, id);
+    world_close_link();
+    commit_now(world.core.loop, world.core.store, txn);
+    world_close_daemon();
+}
+
+static bool is_known(void *arg)
+{
+    return session_find_id(&world.core, arg) != NULL;
+}
+
+static bool is_listed(void *arg)
+{
+    return session_shown(arg) && session_shown(arg)->state == SESSION_RUNNING;
+}
+
+static void test_a_session_that_the_agent_tells_of_is_seen_when_it_is_on_disk(void)
+{
+    struct err err = ERR_INIT;
+    struct session_watch w;
+    char id[ID_BYTES];
+    world_open_daemon(-1);
+    struct session_entry *e = world_start("sleep 600", NULL, &err);
+    snprintf(id, sizeof(id), "%s", e->session.id);
+    lose_row(id);
+    lock_store();
+    world_open_daemon(-1);
+    CHECK(world_run(is_known, id));
+    e = session_find_id(&world.core, id);
+    if (CHECK(e != NULL)) {
+        CHECK(session_shown(e) == NULL);
+        CHECK(session_find(&world.core, NULL, id, &err) == NULL);
+        session_watch(e, &w, nudge, NULL);
+        unlock_store();
+        CHECK(world_run(is_listed, e));
+        CHECK(session_find(&world.core, NULL, id, &err) == e);
+        session_unwatch(&w);
+    }
+    world_close_daemon();
+    world_open_daemon(-1);
+    CHECK(session_find(&world.core, NULL, id, &err) != NULL);
+    world_delete_all();
+    world_close_daemon();
+}
+
+/* As many events as the log keeps, and one. */
+static void turn_over_the_event_log(void)
+{
+    struct store_txn *txn = store_txn_new();
+    for (int i = 0; i <= EVENTS_KEPT; i++)
+        event_emit(&world.core, txn, "host.store", "host", "WRITABLE", NULL);
+    commit_now(world.core.loop, world.core.store, txn);
+}
+
+/* Deleted while its agent cannot be reached. */
+static void delete_unreached(const struct session_entry *e, char id[ID_BYTES])
+{
+    snprintf(id, ID_BYTES, "%s", e->session.id);
+    world_close_link();
+    world_delete(session_find_id(&world.core, id), true);
+    turn_over_the_event_log();
+    world_close_daemon();
+}
+
+static bool is_confirmed(void *arg)
+{
+    return world.deletions > *(const unsigned *)arg;
+}
+
+static int count_row(void *arg, const struct session_deletion *row)
+{
+    (void)row;
+    ++*(int *)arg;
+    return 0;
+}
+
+/* In the database that the daemon has left. */
+static int count_deletions(void)
+{
+    struct err err = ERR_INIT;
+    char path[128];
+    int n = 0;
+    snprintf(path, sizeof(path), "%s/banger.db", world.agent.dir);
+    struct loop *loop = loop_new(&err);
+    struct store *store = store_open(loop, path, &err);
+    CHECK_INT(store_load_session_deletions(store, count_row, &n, &err), 0);
+    store_close(store);
+    loop_free(loop);
+    return n;
+}
+
+static void test_a_deletion_that_no_agent_has_confirmed_is_not_forgotten(void)
+{
+    struct err err = ERR_INIT;
+    char id[ID_BYTES];
+    world_open_daemon(-1);
+    delete_unreached(world_start("sleep 600", NULL, &err), id);
+    CHECK_INT(count_deletions(), 1);
+    unsigned before = world.deletions;
+    world_open_daemon(-1);
+    CHECK(session_find_id(&world.core, id) == NULL);
+    CHECK(world_run(is_confirmed, &before));
+    CHECK(session_find_id(&world.core, id) == NULL);
+    world_close_daemon();
+    CHECK_INT(count_deletions(), 0);
+}
+
+/* Nor longer than there is something to be deleted. */
+static void test_a_deletion_is_forgotten_where_the_guest_has_nothing_of_it(void)
+{
+    struct err err = ERR_INIT;
+    char id[ID_BYTES];
+    world_open_daemon(-1);
+    delete_unreached(world_start("sleep 600", NULL, &err), id);
+    agent_process_restart(&world.agent);
+    world_open_daemon(-1);
+    world_close_daemon();
+    CHECK_INT(count_deletions(), 0);
+}
+
 int main(void)
 {
     world_begin();
@@ -297,6 +423,9 @@ int main(void)
     RUN(test_a_start_that_cannot_be_written_starts_nothing);
     RUN(test_a_deletion_that_cannot_be_written_deletes_nothing);
     RUN(test_writers_and_sizes_survive_the_daemon);
+    RUN(test_a_session_that_the_agent_tells_of_is_seen_when_it_is_on_disk);
+    RUN(test_a_deletion_that_no_agent_has_confirmed_is_not_forgotten);
+    RUN(test_a_deletion_is_forgotten_where_the_guest_has_nothing_of_it);
     world_end();
     return check_end();
 }

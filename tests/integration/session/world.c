@@ -67,6 +67,8 @@ static void on_deleted(void *arg, const char *session_id)
 {
     (void)arg;
     session_vm_deleted(&world.core, &world.vm, session_id);
+    world.deletions++;
+    world_poke();
 }
 
 static void on_stdin_ack(void *arg, const char *session_id, uint64_t offset, bool closed)

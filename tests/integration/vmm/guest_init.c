@@ -20,7 +20,9 @@ int main(void)
     say("guest is up\n");
     if (strcmp(mode, "off") == 0)
         reboot(RB_POWER_OFF);
-    if (strcmp(mode, "reset") == 0)
+    if (strcmp(mode, "boast") == 0) /* says that it panics, and reboots in good order */
+        say("Kernel panic - not syncing: \033[31mnot at all\n");
+    if (strcmp(mode, "reset") == 0 || strcmp(mode, "boast") == 0)
         reboot(RB_AUTOBOOT);
     if (strcmp(mode, "panic") == 0)
         return 1; /* the kernel panics without process 1 */

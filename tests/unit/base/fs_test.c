@@ -90,6 +90,17 @@ static void test_size_is_bounded(void)
     CHECK_INT(fs_check_own(path, &err), 0);
 }
 
+static void test_only_the_same_content_is_there(void)
+{
+    CHECK(!fs_has(path, "abc", 3));
+    CHECK_INT(fs_write_scratch(path, "abc", 3, 0600, NULL), 0);
+    CHECK(fs_has(path, "abc", 3));
+    CHECK(!fs_has(path, "abd", 3) && !fs_has(path, "ab", 2) && !fs_has(path, "abc", 4));
+    CHECK_INT(fs_write_scratch(path, "", 0, 0600, NULL), 0);
+    CHECK(fs_has(path, "", 0) && !fs_has(path, "a", 1));
+    remove(path);
+}
+
 static int folder_is(mode_t mode, bool shared, struct err *err)
 {
     CHECK_INT(chmod(path, mode), 0);
@@ -127,6 +138,7 @@ int main(void)
     RUN(test_what_is_no_plain_file_is_refused_at_once);
     RUN(test_files_of_others_are_refused);
     RUN(test_size_is_bounded);
+    RUN(test_only_the_same_content_is_there);
     RUN(test_folders_that_others_write_to_are_refused);
     fs_remove_tree(dir, NULL);
     return check_end();

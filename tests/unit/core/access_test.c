@@ -116,6 +116,7 @@ static void await(int n)
 /* A client with a key of its own, and what it says of itself. */
 struct client {
     struct rpc_peer peer;
+    int role; /* of its tokens; 0: operator */
     uint8_t *csr;
     int csr_len;
     struct pki_certificate certificate;
@@ -160,8 +161,9 @@ static void come_with_token(struct client *c)
 static int begin_token(struct client *c, const char *principal, struct ended *e)
 {
     *e = (struct ended){.calls = 0};
-    return access_create_token(&core, principal, RPC_ROLE_OPERATOR, NULL, TTL_MS, c->token,
-                               &c->expires_ns, on_done, e, &e->err);
+    static const struct rpc_peer owner = {.role = RPC_ROLE_FLEET};
+    return access_create_token(&core, &owner, principal, c->role ? c->role : RPC_ROLE_OPERATOR,
+                               NULL, TTL_MS, c->token, &c->expires_ns, on_done, e, &e->err);
 }
 
 static int begin_enroll(struct client *c, struct ended *e)
@@ -306,6 +308,102 @@ static void test_a_rotation_that_fails_leaves_the_old_certificate(void)
     CHECK(access_certificate_counts(core.access, "fay", next.serial));
     CHECK(access_certificate_counts(core.access, "fay", c.certificate.serial));
     pki_certificate_done(&next);
+    client_done(&c);
+}
+
+static struct err rotate(struct client *c, const char *serial)
+{
+    struct ended e = {.calls = 0};
+    struct rpc_peer peer = c->peer;
+    snprintf(peer.serial, sizeof(peer.serial), "%s", serial);
+    pki_certificate_done(&c->certificate);
+    c->certificate = (struct pki_certificate){0};
+    if (access_rotate(&core, &peer, c->csr, (size_t)c->csr_len, &c->certificate, on_done, &e,
+                      &e.err) == 0)
+        await(1);
+    return e.err;
+}
+
+static struct rpc_peer seen_again(struct client *c, const char *serial)
+{
+    struct err err = ERR_INIT;
+    struct rpc_peer peer = c->peer;
+    snprintf(peer.serial, sizeof(peer.serial), "%s", serial);
+    peer.again = true;
+    CHECK_INT(access_identify(&core, &peer, &err), 0);
+    return peer;
+}
+
+static void test_only_the_newest_certificate_is_renewed(void)
+{
+    struct client c;
+    char first[PKI_SERIAL_BYTES], second[PKI_SERIAL_BYTES];
+    client_init(&c);
+    enroll(&c, "hal");
+    memcpy(first, c.certificate.serial, sizeof(first));
+    CHECK_INT(rotate(&c, first).code, ERR_NONE);
+    memcpy(second, c.certificate.serial, sizeof(second));
+    struct err err = rotate(&c, first);
+    CHECK_INT(err.code, ERR_PRECONDITION);
+    CHECK_STR(err.reason, "CERTIFICATE_SUPERSEDED");
+    CHECK(access_certificate_counts(core.access, "hal", first));
+    CHECK(!seen_again(&c, first).finishing);
+    CHECK_INT(rotate(&c, second).code, ERR_NONE);
+    CHECK(seen_again(&c, first).finishing);
+    CHECK(!seen_again(&c, second).finishing);
+    CHECK_STR(rotate(&c, first).reason, "CERTIFICATE_SUPERSEDED");
+    CHECK(access_certificate_counts(core.access, "hal", second));
+    client_done(&c);
+}
+
+/* Two rotations at once of one certificate: the first has it. */
+static void test_a_certificate_is_renewed_once(void)
+{
+    struct client c;
+    struct ended first = {.calls = 0}, second = {.calls = 0};
+    struct pki_certificate a = {0}, b = {0};
+    client_init(&c);
+    enroll(&c, "ida");
+    CHECK_INT(
+        access_rotate(&core, &c.peer, c.csr, (size_t)c.csr_len, &a, on_done, &first, &first.err),
+        0);
+    CHECK_INT(
+        access_rotate(&core, &c.peer, c.csr, (size_t)c.csr_len, &b, on_done, &second, &second.err),
+        0);
+    await(2);
+    CHECK_INT(first.err.code, ERR_NONE);
+    CHECK_STR(second.err.reason, "CERTIFICATE_SUPERSEDED");
+    CHECK(access_certificate_counts(core.access, "ida", a.serial));
+    pki_certificate_done(&a);
+    pki_certificate_done(&b);
+    client_done(&c);
+}
+
+/* Of every pair of roles; then the place of one who is there already. */
+static void test_nobody_gives_out_a_role_above_their_own(void)
+{
+    struct client c;
+    struct ended e = {.calls = 0};
+    client_init(&c);
+    for (int own = RPC_ROLE_VIEWER; own <= RPC_ROLE_FLEET; own++)
+        for (int role = RPC_ROLE_VIEWER; role <= RPC_ROLE_FLEET; role++) {
+            struct rpc_peer by = {.role = (enum rpc_role)own, .principal = "by"};
+            err_clear(&e.err);
+            int rv = access_create_token(&core, &by, "jim", role, NULL, TTL_MS, c.token,
+                                         &c.expires_ns, on_done, &e, &e.err);
+            CHECK_INT(rv, role > own ? -1 : 0);
+            if (rv == 0)
+                await(1);
+            CHECK_STR(e.err.reason, role > own ? "ROLE_ABOVE_OWN" : "");
+            CHECK_INT(e.err.code, role > own ? ERR_DENIED : ERR_NONE);
+        }
+    c.role = RPC_ROLE_FLEET;
+    enroll(&c, "kay");
+    struct rpc_peer by = {.role = RPC_ROLE_ADMIN, .principal = "by"};
+    CHECK_INT(access_create_token(&core, &by, "kay", RPC_ROLE_VIEWER, NULL, TTL_MS, c.token,
+                                  &c.expires_ns, on_done, &e, &e.err),
+              -1);
+    CHECK_STR(e.err.reason, "ROLE_ABOVE_OWN");
     client_done(&c);
 }
 
@@ -594,6 +692,9 @@ int main(void)
     RUN(test_a_token_is_used_once_when_two_race);
     RUN(test_a_token_whose_first_use_fails_is_there_for_the_second);
     RUN(test_a_rotation_that_fails_leaves_the_old_certificate);
+    RUN(test_only_the_newest_certificate_is_renewed);
+    RUN(test_a_certificate_is_renewed_once);
+    RUN(test_nobody_gives_out_a_role_above_their_own);
     RUN(test_a_revocation_that_fails_is_none);
     CHECK_INT(init("").err.code, ERR_NONE);
     RUN(test_an_end_with_changes_on_their_way);

@@ -204,6 +204,85 @@ static void test_forward(void)
     close_core();
 }
 
+/* What a client would see, wherever the engine is: its own view has what is on its way. */
+static void note_shown(const char *where, const struct operation_entry *op)
+{
+    const struct operation *shown = operation_shown(op);
+    char text[96];
+    snprintf(text, sizeof(text), "%s,%s,%u%s", op_state_name(shown->state), shown->stage,
+             shown->percent, shown->cancel_asked ? ",cancel" : "");
+    note(where, text);
+}
+
+static void note_journal(struct operation_entry *op, struct store_txn *txn)
+{
+    (void)txn;
+    note_shown("journal:", op);
+}
+
+static void run_shown(struct operation_entry *op)
+{
+    note_shown("run:", op);
+    operation_progress(op, 42, NULL);
+    note_shown("progress:", op);
+    run_step(op);
+}
+
+static void undo_shown(struct operation_entry *op)
+{
+    note_shown("undo:", op);
+    operation_step_done(op, NULL);
+}
+
+static void finish_shown(struct operation_entry *op, struct store_txn *txn)
+{
+    (void)txn;
+    note_shown("finish:", op);
+}
+
+static const struct operation_step shown_steps[] = {
+    {.name = "one", .percent = 10, .journal = note_journal, .run = run_shown, .undo = undo_shown},
+};
+static const struct operation_kind shown_kind = {
+    .name = "test.shown", .steps = shown_steps, .n_steps = 1, .finish = finish_shown};
+
+static void test_what_is_shown_is_on_disk(void)
+{
+    fresh();
+    struct operation_entry *op = start(&shown_kind, "vm/1", "", "", false);
+    wait_for(op);
+    CHECK_STR(trace, "journal:PENDING,,0 run:RUNNING,one,10 progress:RUNNING,one,42 one "
+                     "finish:RUNNING,one,42");
+    CHECK_INT(operation_shown(op)->state, OP_SUCCEEDED);
+    CHECK_INT(operation_shown(op)->percent, 100);
+    trace[0] = '\0';
+    hold_step = "one";
+    op = start(&shown_kind, "vm/1", "", "", false);
+    run_loop();
+    trace[0] = '\0';
+    operation_cancel(op);
+    CHECK(!operation_shown(op)->cancel_asked); /* it is on its way */
+    CHECK_INT(operation_shown(op)->error_code, 0);
+    wait_for(op);
+    CHECK_STR(trace, "undo:UNDOING,one,42,cancel finish:UNDOING,one,42,cancel");
+    CHECK_INT(operation_shown(op)->state, OP_CANCELLED);
+    close_core();
+}
+
+/* Thousands that have ended are kept for a quarter of an hour. */
+static void test_an_ended_one_is_small(void)
+{
+    fresh();
+    fail_step = "c";
+    fail_code = ERR_LIMIT;
+    struct operation_entry *op = start(&forward, "vm/1", "r1", "x", false);
+    wait_for(op);
+    CHECK(!op->err && !op->step_err && !op->shown);
+    CHECK(text_get(op->op.error_message)[0]);
+    CHECK(sizeof(*op) <= 1024);
+    close_core();
+}
+
 static void test_undo(void)
 {
     fresh();
@@ -500,6 +579,8 @@ int main(void)
         return 1;
     log_set_level(LOG_LEVEL_ERROR);
     RUN(test_forward);
+    RUN(test_what_is_shown_is_on_disk);
+    RUN(test_an_ended_one_is_small);
     RUN(test_undo);
     RUN(test_cancel);
     RUN(test_queue);

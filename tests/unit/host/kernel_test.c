@@ -24,23 +24,6 @@ static struct {
     int done;
 } t;
 
-static void put_modules(void)
-{
-    static const char *const names[] = {"virtio_ring", "virtio",         "virtio_mmio",
-                                        "virtio_blk",  "virtio_console", "virtio_net"};
-    static const char *const depends[] = {"",       "virtio_ring", "virtio",
-                                          "virtio", "virtio",      "virtio"};
-    fs_make_dirs(t.modules, 0755, NULL);
-    made_file(t.modules, "modules.builtin", "kernel/fs/ext4/ext4.ko\n", 23);
-    for (size_t i = 0; i < 6; i++) {
-        char file[64];
-        size_t len;
-        auto_free uint8_t *module = made_module(depends[i], &len);
-        snprintf(file, sizeof(file), "%s.ko", names[i]);
-        made_file(t.modules, file, module, len);
-    }
-}
-
 static void set_up(void)
 {
     size_t kernel_len, len;
@@ -55,7 +38,7 @@ static void set_up(void)
     auto_free uint8_t *image = made_bzimage(kernel, kernel_len, &len);
     made_file(folder, "vmlinuz", image, len);
     made_file(folder, "agent", "#!agent", 7);
-    put_modules();
+    made_modules(t.modules);
     t.loop = loop_new(&t.err);
     t.workers = workers_new(t.loop, "test", 1, 8, &t.err);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/cleanup.h"
 #include "base/fs.h"
 
 static void *made_room(size_t len)
@@ -134,4 +135,23 @@ void made_file(const char *folder, const char *name, const void *data, size_t le
     FILE *f = fopen(path, "w");
     if (!f || fwrite(data, 1, len, f) != len || fclose(f) != 0)
         abort();
+}
+
+void made_modules(const char *folder)
+{
+    static const char builtin[] = "kernel/fs/ext4/ext4.ko\n";
+    static const char *const names[] = {"virtio_ring", "virtio",         "virtio_mmio",
+                                        "virtio_blk",  "virtio_console", "virtio_net"};
+    static const char *const depends[] = {"",       "virtio_ring", "virtio",
+                                          "virtio", "virtio",      "virtio"};
+    if (fs_make_dirs(folder, 0755, NULL) < 0)
+        abort();
+    made_file(folder, "modules.builtin", builtin, sizeof(builtin) - 1);
+    for (size_t i = 0; i < 6; i++) {
+        char file[64];
+        size_t len;
+        auto_free uint8_t *module = made_module(depends[i], &len);
+        snprintf(file, sizeof(file), "%s.ko", names[i]);
+        made_file(folder, file, module, len);
+    }
 }

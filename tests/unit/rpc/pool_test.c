@@ -1,5 +1,6 @@
 /* What all connections keep together: beyond the total each has its share and no more. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "rpc/wire/stream.h"
 #include "tests/support/check.h"
@@ -100,11 +101,78 @@ static void test_queued(void)
     }
 }
 
+/* Calls that wait for their answers, each with much metadata. */
+static void test_calls(void)
+{
+    enum { CALLS = 60, VALUE_BYTES = 6000 };
+    static char value[VALUE_BYTES + 1];
+    memset(value, 'v', VALUE_BYTES);
+    const struct rpc_metadata metadata = {"x-large", value, VALUE_BYTES};
+    const struct rpc_call_options o = {.metadata = &metadata, .n_metadata = 1};
+    for (int crowded = 0; crowded < 2; crowded++) {
+        struct pair p;
+        struct rpc_call *calls[CALLS];
+        struct seen seen[CALLS] = {{0}};
+        size_t n_refused = 0, others = crowded ? POOL_CALLS_MAX_BYTES : 0;
+        pair_open(&p);
+        p.pool.calls_bytes = others;
+        for (int i = 0; i < CALLS; i++) {
+            echo_request r = REQUEST_INIT;
+            r.hang = true;
+            calls[i] = pair_start(&p, ECHO_UNARY, &o, &r, &seen[i]);
+            pair_run(&p);
+            n_refused += seen[i].n_closed;
+            if (seen[i].n_closed > 0)
+                CHECK_INT(seen[i].status.code, ERR_LIMIT);
+        }
+        size_t most = p.server->calls_bytes;
+        CHECK_INT(p.pool.calls_bytes, others + most);
+        if (crowded)
+            CHECK(n_refused > CALLS / 2 && n_refused < CALLS && most < 2 * POOL_CALLS_SHARE_BYTES);
+        else
+            CHECK(n_refused == 0 && most > CALLS * VALUE_BYTES);
+        for (int i = 0; i < CALLS; i++)
+            rpc_call_cancel(calls[i]);
+        pair_run(&p);
+        CHECK_INT(p.server->calls_bytes, 0);
+        CHECK_INT(p.pool.calls_bytes, others);
+        for (struct list *l = p.pool.calls.next; l != &p.pool.calls; l = l->next)
+            CHECK(container_of(l, struct rpc_call, link)->metadata.entries.cap < VALUE_BYTES);
+        for (int i = 0; i < CALLS; i++)
+            rpc_call_unref(calls[i]);
+        pair_close(&p);
+    }
+}
+
+/* What handlers hold on to is not of a connection any more that is closed. */
+static void test_calls_of_a_closed_connection(void)
+{
+    struct pair p;
+    struct seen s = {0};
+    echo_request r = REQUEST_INIT;
+    pair_open(&p);
+    r.hang = true;
+    struct rpc_call *call = pair_start(&p, ECHO_UNARY, NULL, &r, &s);
+    pair_run(&p);
+    struct rpc_call *held = rpc_call_ref(p.stats.last);
+    CHECK(p.pool.calls_bytes > 0);
+    struct err why;
+    err_set(&why, ERR_UNAVAILABLE, "over");
+    wire_conn_close(p.server, &why);
+    CHECK_INT(p.pool.calls_bytes, 0);
+    rpc_call_unref(held);
+    CHECK_INT(p.pool.calls_bytes, 0);
+    rpc_call_unref(call);
+    pair_close(&p);
+}
+
 int main(void)
 {
     zeros = calloc(1, HALF_MESSAGE);
     RUN(test_held);
     RUN(test_queued);
+    RUN(test_calls);
+    RUN(test_calls_of_a_closed_connection);
     free(zeros);
     return check_end();
 }

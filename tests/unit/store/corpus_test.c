@@ -185,10 +185,18 @@ static int user_version(void)
     return found;
 }
 
+static int deletion_is_whole(void *arg, const struct session_deletion *deletion)
+{
+    ++*(int *)arg;
+    CHECK_STR(deletion->session_id, "6123456789abcdef");
+    CHECK_STR(deletion->vm_id, "0123456789abcdef");
+    return 0;
+}
+
 static void check_rows(struct store *s)
 {
     uint64_t audit_seq = 0;
-    int n[11] = {0};
+    int n[12] = {0};
     CHECK_INT(store_load_vms(s, vm_is_whole, &n[0], NULL), 0);
     CHECK_INT(store_load_sessions(s, session_is_whole, &n[1], NULL), 0);
     CHECK_INT(store_load_operations(s, 10, operation_is_whole, &n[2], NULL), 0);
@@ -200,8 +208,9 @@ static void check_rows(struct store *s)
     CHECK_INT(store_load_tokens(s, token_is_whole, &n[8], NULL), 0);
     CHECK_INT(store_load_host_settings(s, settings_are_whole, &n[9], NULL), 0);
     CHECK_INT(store_load_vm_updates(s, update_is_whole, &n[10], NULL), 0);
-    for (int i = 0; i < 11; i++)
-        CHECK_INT(n[i], i < 7 || (i < 9 ? version >= 2 : version >= 8));
+    CHECK_INT(store_load_session_deletions(s, deletion_is_whole, &n[11], NULL), 0);
+    for (int i = 0; i < 12; i++)
+        CHECK_INT(n[i], i < 7 || (i < 9 ? version >= 2 : i < 11 ? version >= 8 : version >= 10));
     CHECK_INT(store_last_audit_seq(s, &audit_seq, NULL), 0);
     CHECK_INT(audit_seq, version >= 3 ? 9 : 0);
 }

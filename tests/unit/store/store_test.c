@@ -49,6 +49,7 @@ static void commit_and_wait(struct store *s, struct store_txn *txn, struct waite
     CHECK_INT(w->calls, 1);
 }
 
+/* vm_done is due. */
 static struct vm sample_vm(const char *id, const char *name)
 {
     struct vm vm = {.generation = 7, .created_ns = 100};
@@ -59,17 +60,15 @@ static struct vm sample_vm(const char *id, const char *name)
     vm.spec.ephemeral = true;
     vm.runtime.state = VM_RUNNING;
     snprintf(vm.runtime.vm_dir, sizeof(vm.runtime.vm_dir), "/state/vms/%s", id);
-    vm.labels.n = 1;
-    snprintf(vm.labels.at[0].key, LABEL_KEY_BYTES, "team");
-    snprintf(vm.labels.at[0].value, LABEL_VALUE_BYTES, "\"quoted\" é");
+    static const struct labels labels = {.n = 1, .at = {{"team", "\"quoted\" é"}}};
+    CHECK_INT(label_list_set(&vm.labels, &labels), 0);
     return vm;
 }
 
 static int keep_vm(void *arg, const struct vm *vm)
 {
-    struct vm *kept = arg;
-    *kept = *vm;
-    return 0;
+    vm_done(arg);
+    return vm_copy(arg, vm);
 }
 
 static int keep_session(void *arg, const struct session *s)
@@ -100,6 +99,12 @@ static void test_rows_round_trip(void)
     CHECK_STR(store_epoch(s), epoch);
     struct vm back = {0};
     CHECK_INT(store_load_vms(s, keep_vm, &back, NULL), 0);
+    if (CHECK_INT(back.labels.n, 1)) {
+        CHECK_STR(back.labels.at[0].key, "team");
+        CHECK_STR(back.labels.at[0].value, "\"quoted\" é");
+    }
+    vm_done(&back);
+    vm_done(&vm);
     CHECK(memcmp(&back, &vm, sizeof(vm)) == 0);
     struct session got = {0};
     CHECK_INT(store_load_sessions(s, keep_session, &got, NULL), 0);
@@ -139,6 +144,7 @@ static void test_labels_are_whole_or_an_error(void)
     store_put_vm(txn, &vm);
     commit_and_wait(s, txn, &w);
     CHECK(w.err.code != ERR_NONE);
+    vm_done(&vm);
     store_close(s);
     sql("UPDATE vms SET labels = '{\"team\": 1}'");
     s = open_store();
@@ -172,6 +178,9 @@ static void test_failed_transaction_stays_alone(void)
     struct vm last = {0};
     CHECK_INT(store_load_vms(s, keep_vm, &last, NULL), 0);
     CHECK_STR(last.name, "after");
+    struct vm *made[] = {&good, &clash, &after, &last};
+    for (size_t i = 0; i < 4; i++)
+        vm_done(made[i]);
     store_close(s);
 }
 
@@ -423,6 +432,36 @@ static void test_first_schema(void)
     sqlite3_close(db);
 }
 
+/* What the log says of sessions that agents may still have becomes rows, where there is a VM. */
+static void test_deletions_in_an_old_log_are_kept(void)
+{
+    char old[112];
+    struct err err = ERR_INIT;
+    sqlite3 *db = NULL;
+    snprintf(old, sizeof(old), "%s/log.db", dir);
+    CHECK_INT(sqlite3_open(old, &db), SQLITE_OK);
+    CHECK_INT(migrations_apply(db, 1, &err), 0);
+    insert_old_vm(db, "here", VM_RUNNING);
+    CHECK_INT(migrations_apply(db, 9, &err), 0);
+    CHECK_INT(sqlite3_exec(db,
+                           "INSERT INTO events VALUES"
+                           " (1, 1, 'session.deleted', 'session/s1', '', '', 'here'),"
+                           " (2, 1, 'session.deleted', 'session/s1', '', '', 'here'),"
+                           " (3, 1, 'session.deleted', 'session/s2', '', '', 'gone'),"
+                           " (4, 1, 'session.state', 'session/s3', '', '', 'here')",
+                           NULL, NULL, NULL),
+              SQLITE_OK);
+    CHECK_INT(migrations_apply(db, 0, &err), 0);
+    CHECK_STR(err.message, "");
+    CHECK_INT(sqlite3_exec(db, "DELETE FROM session_deletions WHERE session_id <> 's1'", NULL, NULL,
+                           NULL),
+              SQLITE_OK);
+    CHECK_INT(sqlite3_changes(db), 0);
+    CHECK_INT(sqlite3_exec(db, "DELETE FROM session_deletions", NULL, NULL, NULL), SQLITE_OK);
+    CHECK_INT(sqlite3_changes(db), 1);
+    sqlite3_close(db);
+}
+
 static void test_newer_schema_is_refused(void)
 {
     sqlite3 *db = NULL;
@@ -489,6 +528,7 @@ int main(void)
     RUN(test_requests);
     RUN(test_find_request);
     RUN(test_first_schema);
+    RUN(test_deletions_in_an_old_log_are_kept);
     RUN(test_newer_schema_is_refused);
     RUN(test_no_handle_has_a_column);
     loop_free(loop);

@@ -188,6 +188,7 @@ struct session {
     char name[NAME_BYTES]; /* unique among the VM's sessions; "" allowed */
     struct blob argv, env, tags, required_commands;
     bool clear_env, tty;
+    bool hold_output; /* the process waits for its reader */
     uint32_t rows, columns;
     char cwd[1024], user[64], group[64];
     enum session_stdin stdin_mode;
@@ -204,6 +205,7 @@ struct session {
     uint32_t guest_pid;
     uint64_t stdout_total, stderr_total, stdin_acked;
     bool stdout_ended, stderr_ended, stdin_closed;
+    bool forget; /* is deleted when nothing of it is left in the guest */
     uint64_t writer_generation;
     int64_t created_ns, started_ns, ended_ns, updated_ns;
 };

@@ -93,7 +93,7 @@ const struct config_key config_keys[] = {
      .reloads = true, .help = "VMs at most."},
     {"max_memory_mib", CONFIG_NUMBER, FIELD(max_memory_mib), "0", .argument = "MIB",
      .max = UINT64_C(1) << 34, .reloads = true,
-     .help = "Memory promised to VMs altogether; 0: no limit."},
+     .help = "Memory promised to VMs and their monitors altogether; 0: no limit."},
     {"boot_timeout_ms", CONFIG_NUMBER, FIELD(boot_timeout_ms), "60000", .argument = "MS",
      .min = 100, .max = HOUR_MS, .reloads = true,
      .help = "From start to an answering agent, per try."},

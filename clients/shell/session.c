@@ -160,8 +160,7 @@ static int session_delete_one(struct cli *cli, const char *ref, const struct ses
     if (!empty)
         return cli_fail(&error, "delete session %s", ref);
     FREE_MESSAGE(empty);
-    puts(ref);
-    return cli_end_output(cli);
+    return cli_print_done(cli, "session", ref, "deleted");
 }
 
 static int session_delete(struct cli *cli, const void *values, const struct opt_args *args)
@@ -218,14 +217,14 @@ static const struct opt ref_opts[] = {SESSION_VM_OPT(session_ref_options), {.nam
 
 static const struct opt stop_opts[] = {
     SESSION_VM_OPT(session_ref_options),
-    {"grace", 'g', OPT_DURATION, offsetof(struct session_ref_options, grace), "TIME",
+    {"grace", 0, OPT_DURATION, offsetof(struct session_ref_options, grace), "TIME",
      "time between SIGTERM and SIGKILL (default 10s)", NULL, NAMES_NONE},
     {.name = NULL},
 };
 
 static const struct opt delete_opts[] = {
     SESSION_VM_OPT(session_ref_options),
-    {"force", 'f', OPT_FLAG, offsetof(struct session_ref_options, force), NULL,
+    {"force", 0, OPT_FLAG, offsetof(struct session_ref_options, force), NULL,
      "kill it first if it runs", NULL, NAMES_NONE},
     {.name = NULL},
 };

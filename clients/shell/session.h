@@ -30,7 +30,7 @@ struct session_options {
          OPT_STRING, (base) + offsetof(struct session_options, user),                              \
          "USER",     "name or id (default root)",                                                  \
          NULL,       NAMES_NONE},                                                                  \
-        {"group",    'g',                                                                          \
+        {"group",    0,                                                                            \
          OPT_STRING, (base) + offsetof(struct session_options, group),                             \
          "GROUP",    "name or id (default: the user's)",                                           \
          NULL,       NAMES_NONE},                                                                  \

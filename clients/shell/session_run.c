@@ -77,19 +77,13 @@ void session_request_done(struct session_request *r)
     free(r->env_list);
 }
 
-int session_report_failure(const Banger__V1__GuestSession *session)
+/* 126 and 127 are of the command alone: what was asked for around it is an error of banger's. */
+static int session_failure_status(const Banger__V1__GuestSession *session)
 {
-    const char *command =
-        session->spec && session->spec->n_argv ? session->spec->argv[0] : "command";
-    const char *why = session->last_error[0]      ? session->last_error
-                      : session->failed_errno > 0 ? strerror(session->failed_errno)
-                                                  : "it could not be started";
-    fprintf(stderr, "banger: %s: %s", command, why);
-    if (session->failed_stage[0] && strcmp(session->failed_stage, "spawn") != 0)
-        fprintf(stderr, " (stage %s)", session->failed_stage);
-    fputc('\n', stderr);
     if (strcmp(session->failed_stage, "required_commands") == 0)
         return EXIT_NO_COMMAND;
+    if (strcmp(session->failed_stage, "cwd") == 0 || strcmp(session->failed_stage, "user") == 0)
+        return EXIT_BANGER;
     switch (session->failed_errno) {
     case ENOENT:
         return EXIT_NO_COMMAND;
@@ -104,6 +98,25 @@ int session_report_failure(const Banger__V1__GuestSession *session)
     default:
         return EXIT_BANGER;
     }
+}
+
+int session_report_failure(const Banger__V1__GuestSession *session)
+{
+    const Banger__V1__SessionSpec *spec = session->spec;
+    const char *stage = session->failed_stage, *sys = strerror(session->failed_errno);
+    int status = session_failure_status(session);
+    if (strcmp(stage, "cwd") == 0 && spec)
+        return cli_fail_with(status, "BAD_CWD", "--cwd: %s: %s", spec->cwd, sys);
+    const char *command = spec && spec->n_argv ? spec->argv[0] : "command";
+    const char *why = session->last_error[0]      ? session->last_error
+                      : session->failed_errno > 0 ? sys
+                                                  : "it could not be started";
+    if (strcmp(stage, "user") == 0 && spec)
+        return cli_fail_with(status, "BAD_USER", "--user %s%s%s: %s", spec->user,
+                             spec->group[0] ? " --group " : "", spec->group, why);
+    bool plain = !stage[0] || strcmp(stage, "spawn") == 0;
+    return cli_fail_with(status, "CANNOT_RUN", "%s: %s%s%s%s", command, why,
+                         plain ? "" : " (stage ", plain ? "" : stage, plain ? "" : ")");
 }
 
 /* The record has done its duty: the exit status is known here. */

@@ -120,7 +120,7 @@ void host_capacity_used(const struct core *core, const struct host_facts *facts,
         if (!vm_state_is_active(e->vm.runtime.state))
             continue;
         used->cpus += e->vm.spec.cpus;
-        used->memory_bytes += e->vm.spec.memory_bytes;
+        used->memory_bytes += vm_memory_promised(core, &e->vm.spec);
     }
 }
 

@@ -206,8 +206,12 @@ static int recover_vm(struct recovery_part *p, struct store_txn *txn, struct err
         return -1;
     if (vm.spec.restart == 0) /* from before there were policies */
         vm.spec.restart = RESTART_NEVER;
-    if (vm_labels_check(&vm.labels, err) < 0 || vm_spec_check_made(&vm.spec, err) < 0)
+    struct labels labels;
+    label_list_get(&vm.labels, &labels);
+    if (vm_labels_check(&labels, err) < 0 || vm_spec_check_made(&vm.spec, err) < 0) {
+        vm_done(&vm);
         return -1;
+    }
     memcpy(vm.id, u->id, sizeof(vm.id));
     if (!name_is_valid(vm.name) || vm_name_check_free(core, NULL, vm.name, NULL) < 0) {
         snprintf(p->item.message, sizeof(p->item.message), "its name %s is taken: it is vm-%s now",
@@ -221,6 +225,7 @@ static int recover_vm(struct recovery_part *p, struct store_txn *txn, struct err
     vm.runtime.state = VM_UNKNOWN;
     vm.wanted = u->driver ? VM_WANTED_RUNNING : VM_WANTED_STOPPED;
     struct vm_entry *e = vm_paths_make(core, &vm, err) < 0 ? NULL : vm_add(core, &vm, err);
+    vm_done(&vm);
     if (!e)
         return -1;
     p->vm = vm_ref(e);

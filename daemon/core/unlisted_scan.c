@@ -142,6 +142,7 @@ static void scan_read_record(struct unlisted_scan *s, struct unlisted *u)
         id = kernel.id;
         name = kernel.name;
     }
+    vm_done(vm); /* its labels are not needed */
     if (rc == 0 && strcmp(id, u->id) != 0)
         rc = err_set(&err, ERR_INVALID, "the record in its folder is another's");
     scan_path(s, u->folder, path);

@@ -264,6 +264,12 @@ static int vm_files_check(struct core *core, struct err *err)
     return err_tag(err, "FILES_LIMIT", NULL);
 }
 
+uint64_t vm_memory_promised(const struct core *core, const struct vm_spec *spec)
+{
+    const struct vmm_driver *driver = vmm_find_driver(spec->driver, NULL);
+    return spec->memory_bytes + (driver ? vmm_overhead_bytes(driver, core->vmm_host) : 0);
+}
+
 int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, struct err *err)
 {
     if (new_vm && core->config.max_vms > 0 && vm_count(core) >= core->config.max_vms) {
@@ -280,12 +286,12 @@ int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, str
     recover_used(core, &cpus, &used);
     for (struct vm_entry *e = NULL; (e = vm_next(core, e));)
         if (vm_state_is_active(e->vm.runtime.state))
-            used += e->vm.spec.memory_bytes;
+            used += vm_memory_promised(core, &e->vm.spec);
     if (used + memory_bytes <= limit)
         return 0;
     err_set(err, ERR_LIMIT,
-            "%" PRIu64 " MiB are asked for, and %" PRIu64 " of this host's %" PRIu64
-            " MiB are free; stop a VM",
+            "%" PRIu64 " MiB are asked for, the VM's monitor included, and %" PRIu64
+            " of this host's %" PRIu64 " MiB are free; stop a VM",
             memory_bytes / MIB, used < limit ? (limit - used) / MIB : 0, limit / MIB);
     return err_tag(err, "CAPACITY_EXCEEDED", NULL);
 }

@@ -186,7 +186,7 @@ static int load(struct store *s, const struct table *t, const char *tail, int64_
 
 #define NOTHING(row) (void)(row)
 
-LOADER(vm, vm, vm_table, NOTHING)
+LOADER(vm, vm, vm_table, vm_done)
 LOADER(session, session, session_table, session_done)
 LOADER(image, image, image_table, NOTHING)
 LOADER(kernel, kernel, kernel_table, NOTHING)

@@ -48,7 +48,7 @@ static const struct column vm_columns[] = {
     NESTED(vm, "metrics_path", runtime.metrics_path, COLUMN_TEXT),
     NESTED(vm, "system_overlay", runtime.system_overlay, COLUMN_TEXT),
     NESTED(vm, "work_disk_path", runtime.work_disk_path, COLUMN_TEXT),
-    COLUMN(vm, labels, COLUMN_LABELS),
+    COLUMN(vm, labels, COLUMN_LABEL_LIST),
     COLUMN(vm, generation, COLUMN_LONG),
     COLUMN(vm, boot_id, COLUMN_TEXT),
     COLUMN(vm, created_ns, COLUMN_LONG),

@@ -143,10 +143,14 @@ struct  Banger__V1__ReadLogsRequest
    * per stream; 0: all
    */
   uint32_t tail_lines;
+  /*
+   * nothing of what is there: with follow, what comes from now on
+   */
+  protobuf_c_boolean only_new;
 };
 #define BANGER__V1__READ_LOGS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__read_logs_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Banger__V1__LogChunk

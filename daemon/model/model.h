@@ -72,7 +72,8 @@ struct vm_spec {
     uint64_t expire_after_ms;    /* as last asked for; expires_ns has the time; 0: never */
     uint64_t idle_stop_after_ms; /* 0: never */
     enum restart_policy restart;
-    bool autostart; /* started with the daemon if wanted RUNNING */
+    bool autostart;    /* started with the daemon if wanted RUNNING */
+    uint64_t lease_ms; /* deleted so long after its creator was last heard; 0: none */
 };
 
 /* Durable identity and deterministic paths. Nothing that a kernel hands out belongs here. */
@@ -106,7 +107,8 @@ struct vm {
     char boot_id[40];    /* the guest's, of its latest boot */
     enum vm_wanted wanted;
     int64_t created_ns, updated_ns, started_ns, stopped_ns;
-    int64_t expires_ns; /* deleted then */
+    int64_t expires_ns;     /* deleted then */
+    char lease_holder[128]; /* principal of its creator; "" without a lease */
     struct labels labels;
 };
 

@@ -176,6 +176,17 @@ expect 0 "" auth audit --principal nobody -o json
 refused "no connection" 125 host kick 999999
 refused "not the number" 125 host kick box
 
+# The daemon of another host is neither ended nor started from here
+if [ "$way" != local ]; then
+    far=$("$banger" context list -q)
+    contains "is running at tls:" --context "$far" daemon status
+    refused "of another host" 125 --context "$far" daemon stop
+    refused "of another host" 125 --context "$far" daemon start
+    refused "of another host" 125 --context nowhere daemon stop
+    contains "is running" daemon status
+    refused "nowhere" 125 --context nowhere daemon status
+fi
+
 # Mistakes
 refused "nobody" 125 vm show nobody
 refused "Bad_Name" 125 vm run --rm --name Bad_Name -- true
@@ -183,6 +194,14 @@ refused "no-image" 125 vm run --rm --image no-image -- true
 refused "frobnicate" 125 vm frobnicate
 
 "$banger" daemon stop >/dev/null
+
+# An ordinary user's PATH has no sbin
+if [ "$way" = local ]; then
+    PATH=/usr/bin:/bin "$banger" daemon start >/dev/null
+    "$banger" doctor >"$top/out" || true
+    grep -qE '^ok +mke2fs' "$top/out" || fail "doctor: $(cat "$top/out")"
+    "$banger" daemon stop >/dev/null
+fi
 left=$(ours)
 [ -z "$left" ] || fail "processes are left: $(for p in $left; do tr '\0' ' ' <"/proc/$p/cmdline"; done)"
 [ "$failed" = 0 ] && echo "ok"

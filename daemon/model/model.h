@@ -1,9 +1,9 @@
 /* What the daemon knows, as plain structs: no pointers into anything, no I/O, no protobuf, no SQL.
  *
  * Below store, vmm, guest, host and core, which all speak of the same things. Strings are fixed
- * arrays, so that a struct is copied by value to a worker and back; what is large and mostly empty is
- * owned, and then there is a …_copy and a …_done. Every array is a limit that the services check at
- * the door. Times are Unix nanoseconds, 0 where it has not happened. */
+ * arrays, so that a struct is copied by value to a worker and back; what is large and mostly empty
+ * is owned, and then there is a …_copy and a …_done. Every array is a limit that the services check
+ * at the door. Times are Unix nanoseconds, 0 where it has not happened. */
 #ifndef BANGER_DAEMON_MODEL_MODEL_H
 #define BANGER_DAEMON_MODEL_MODEL_H
 

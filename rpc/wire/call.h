@@ -124,9 +124,9 @@ void rpc_call_half_close(struct rpc_call *call);
 /* In closed(): the server says that it did nothing about the call (REFUSED_STREAM, or a stream
  * above GOAWAY's last, RFC 9113 8.7), or the call never left: safe to try again, whatever it is. */
 bool rpc_call_was_refused(const struct rpc_call *call);
-/* In closed(): the stream ended without a status from the server, as when a proxy gives it up (a
- * reset with INTERNAL_ERROR or CANCEL, or a mere end): a loss like that of a connection, whatever
- * the code is by gRPC's table. */
+/* In closed(): the stream ended without a status from the server, as when a proxy gives it up: by a
+ * reset, but for ENHANCE_YOUR_CALM and the like, or by a mere end. A loss like that of a
+ * connection, whatever the code is by gRPC's table. */
 bool rpc_call_was_cut(const struct rpc_call *call);
 /* RST_STREAM(CANCEL); closed() still comes, with ERR_CANCELLED unless it was over. */
 void rpc_call_cancel(struct rpc_call *call);

@@ -119,12 +119,12 @@ bool rpc_call_was_refused(const struct rpc_call *call)
     return call->refused;
 }
 
-/* Proxies that lose their server, or find a stream too quiet, say no more than this. */
+/* Proxies that lose their server, or find a stream too quiet, say anything (INTERNAL_ERROR and
+ * CANCEL mostly, nginx PROTOCOL_ERROR) but what would hold the next time as well. */
 static bool client_was_cut(uint32_t error_code)
 {
-    return error_code == NGHTTP2_NO_ERROR || error_code == NGHTTP2_INTERNAL_ERROR ||
-           error_code == NGHTTP2_CANCEL || error_code == NGHTTP2_STREAM_CLOSED ||
-           error_code == NGHTTP2_CONNECT_ERROR;
+    return error_code != NGHTTP2_ENHANCE_YOUR_CALM && error_code != NGHTTP2_INADEQUATE_SECURITY &&
+           error_code != NGHTTP2_HTTP_1_1_REQUIRED;
 }
 
 bool rpc_call_was_cut(const struct rpc_call *call)

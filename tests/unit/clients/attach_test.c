@@ -103,8 +103,9 @@ static void test_plain(void)
 /* A proxy gives up streams, not connections. */
 static void test_reset_streams(void)
 {
-    static const uint32_t codes[] = {2 /* INTERNAL_ERROR */, 8 /* CANCEL */, 0};
-    for (int i = 0; i < 3; i++) {
+    static const uint32_t codes[] = {2 /* INTERNAL_ERROR */, 8 /* CANCEL */, 1 /* PROTOCOL_ERROR */,
+                                     0};
+    for (int i = 0; i < 4; i++) {
         struct fake f = {
             .stdout_bytes = 4 << 20, .stdin_bytes = 10000, .resets = 5, .reset_code = codes[i]};
         const struct banger_attach_options options = {
@@ -124,12 +125,12 @@ static void test_reset_streams(void)
 /* A reset that says what is wrong is no loss. */
 static void test_reset_for_a_reason(void)
 {
-    struct fake f = {.stdout_bytes = 4 << 20, .resets = 1, .reset_code = 1 /* PROTOCOL_ERROR */};
+    struct fake f = {.stdout_bytes = 4 << 20, .resets = 1, .reset_code = 11 /* CALM */};
     fake_start(&f);
     struct seen seen = follow(&f, "s", NULL);
     fake_stop(&f);
     CHECK_INT(seen.status, -1);
-    CHECK_INT(seen.error.code, BANGER_INTERNAL);
+    CHECK_INT(seen.error.code, BANGER_RESOURCE_EXHAUSTED);
 }
 
 static void test_nothing_written(void)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 
 from lib import Server, median, ratio, run, summary, table, title
@@ -71,6 +72,11 @@ def medians(results, value):
     return {name: median([value(r) for r in rs]) for name, rs in results.items()}
 
 
+def latency(result, which):
+    """Infinite where no call came back: on a busy machine a short run may be over by then."""
+    return result["latency_us"][which] if result["calls"] else math.inf
+
+
 def best_peer(values, pick):
     return pick((value, name) for name, value in values.items() if name != OURS)
 
@@ -81,9 +87,9 @@ def compare(servers, case, rounds, warm, seconds, unit, shown):
     results = measure(servers, case, rounds, warm, seconds)
     cost = medians(results, per_cpu_second)
     rate = medians(results, lambda r: r["calls_per_s"])
-    p50 = medians(results, lambda r: r["latency_us"]["p50"])
-    p99 = medians(results, lambda r: r["latency_us"]["p99"])
-    p99_9 = medians(results, lambda r: r["latency_us"]["p99_9"])
+    p50 = medians(results, lambda r: latency(r, "p50"))
+    p99 = medians(results, lambda r: latency(r, "p99"))
+    p99_9 = medians(results, lambda r: latency(r, "p99_9"))
     best_cost, best_cost_name = best_peer(cost, max)
     best_rate, _ = best_peer(rate, max)
     best_p99, best_p99_name = best_peer(p99, min)

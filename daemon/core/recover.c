@@ -21,6 +21,7 @@
 #include "daemon/core/vm_spec.h"
 #include "daemon/store/record.h"
 #include "daemon/store/store.h"
+#include "daemon/vmm/vmm.h"
 #include "rpc/event/loop.h"
 
 /* What is there */
@@ -71,12 +72,10 @@ void recover_used(const struct core *core, uint32_t *cpus, uint64_t *memory_byte
     for (const struct unlisted *u = NULL; core->recover && (u = recover_next(core, u));) {
         if (!recover_runs(u))
             continue;
+        bool known = vm_memory_check(u->memory_bytes, NULL) == 0;
         *cpus += vm_cpus_check(u->cpus, NULL) == 0 ? u->cpus : 1;
-        struct vm_spec spec = {.memory_bytes = VM_MEMORY_DEFAULT};
-        if (vm_memory_check(u->memory_bytes, NULL) == 0)
-            spec.memory_bytes = u->memory_bytes;
-        snprintf(spec.driver, sizeof(spec.driver), "%s", u->driver->name);
-        *memory_bytes += vm_memory_promised(core, &spec);
+        *memory_bytes += known ? u->memory_bytes : VM_MEMORY_DEFAULT;
+        *memory_bytes += vmm_overhead_bytes(u->driver, core->vmm_host);
     }
 }
 

@@ -39,9 +39,9 @@ enum {
 uint64_t vm_files_fit(const struct core *core, size_t n_connections);
 /* What a VM takes of the host's memory while it is active: its guest's and its monitor's own. */
 uint64_t vm_memory_promised(const struct core *core, const struct vm_spec *spec);
-/* Room for one more VM of that size (as vm_memory_promised has it), beside all that run, listed or
- * not? ERR_LIMIT (CAPACITY_EXCEEDED). memory_bytes 0: it is not started yet; new_vm: it counts
- * towards max_vms. */
+/* Room for one more VM of that size, beside all that run, listed or not? ERR_LIMIT
+ * (CAPACITY_EXCEEDED). memory_bytes as vm_memory_promised has it, 0: it is not started yet; new_vm:
+ * it counts towards max_vms. */
 int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, struct err *err);
 
 /* vm_dir, sockets, disks, log, addresses: from the state folder, the id and the spec alone. */

@@ -1,9 +1,9 @@
 /* What the daemon knows, as plain structs: no pointers into anything, no I/O, no protobuf, no SQL.
  *
  * Below store, vmm, guest, host and core, which all speak of the same things. Strings are fixed
- * arrays, so that a struct is copied by value to a worker and back; what is large and mostly empty is
- * owned, and then there is a …_copy and a …_done. Every array is a limit that the services check at
- * the door. Times are Unix nanoseconds, 0 where it has not happened. */
+ * arrays, so that a struct is copied by value to a worker and back; what is large and mostly empty
+ * is owned, and then there is a …_copy and a …_done. Every array is a limit that the services check
+ * at the door. Times are Unix nanoseconds, 0 where it has not happened. */
 #ifndef BANGER_DAEMON_MODEL_MODEL_H
 #define BANGER_DAEMON_MODEL_MODEL_H
 
@@ -188,6 +188,7 @@ struct session {
     char name[NAME_BYTES]; /* unique among the VM's sessions; "" allowed */
     struct blob argv, env, tags, required_commands;
     bool clear_env, tty;
+    bool hold_output; /* the process waits for its reader */
     uint32_t rows, columns;
     char cwd[1024], user[64], group[64];
     enum session_stdin stdin_mode;
@@ -204,6 +205,7 @@ struct session {
     uint32_t guest_pid;
     uint64_t stdout_total, stderr_total, stdin_acked;
     bool stdout_ended, stderr_ended, stdin_closed;
+    bool forget; /* is deleted when nothing of it is left in the guest */
     uint64_t writer_generation;
     int64_t created_ns, started_ns, ended_ns, updated_ns;
 };

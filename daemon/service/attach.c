@@ -107,11 +107,12 @@ static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, const char
     send_frame(arg, &response);
 }
 
-static void on_stream_end(void *arg, int stream, uint64_t total)
+static void on_stream_end(void *arg, int stream, uint64_t total, const char *cut)
 {
     Banger__V1__AttachStreamEnd stream_end = BANGER__V1__ATTACH_STREAM_END__INIT;
     stream_end.stream = (Banger__V1__OutputStream)stream;
     stream_end.total = total;
+    stream_end.cut = (char *)cut;
     FRAME(stream_end, STREAM_END);
     send_frame(arg, &response);
 }
@@ -226,6 +227,7 @@ static int handle_open(struct attach_stream *s, const Banger__V1__AttachOpen *op
         .from_stdout = start_of(open->start_stdout),
         .from_stderr = start_of(open->start_stderr),
         .credit_bytes = CREDIT_BYTES,
+        .hold = open->hold,
     };
     if (open->role == BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER)
         options.role = ATTACH_WRITER;
@@ -279,6 +281,7 @@ static int handle_frame(struct attach_stream *s, const Banger__V1__AttachRequest
     case BANGER__V1__ATTACH_REQUEST__FRAME_SIGNAL:
         return handle_signal(s, m->signal, err);
     case BANGER__V1__ATTACH_REQUEST__FRAME_DETACH:
+        attach_release(s->attach);
         stream_end(s, NULL);
         return 0;
     default:

@@ -260,6 +260,11 @@ const struct rpc_peer *rpc_call_peer(const struct rpc_call *call)
     return &call->conn->peer;
 }
 
+bool rpc_call_is_lost(const struct rpc_call *call)
+{
+    return call->conn->broken || !call->conn->session;
+}
+
 bool rpc_call_is_over(const struct rpc_call *call)
 {
     return call->over;

@@ -67,6 +67,8 @@ void rpc_call_set_events(struct rpc_call *call, const struct rpc_call_events *ev
 const struct rpc_method *rpc_call_method(const struct rpc_call *call);
 const struct rpc_peer *rpc_call_peer(const struct rpc_call *call);
 bool rpc_call_is_over(const struct rpc_call *call);
+/* In closed(): its connection has gone, so that the peer may know nothing of its end. */
+bool rpc_call_is_lost(const struct rpc_call *call);
 /* Monotonic milliseconds (base/clock.h), INT64_MAX without one. */
 int64_t rpc_call_deadline_ms(const struct rpc_call *call);
 /* First value of a request header (server) or of a response header or trailer (client), lower-case

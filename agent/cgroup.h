@@ -10,7 +10,7 @@ struct cgroups {
     int dir_fd; /* owned; -1: none */
 };
 
-/* Makes path (below a cgroup2 mount) and turns on memory and pids accounting where possible. */
+/* Makes path (below a cgroup2 mount) and turns on accounting of processors, memory and processes where possible. */
 void cgroups_init(struct cgroups *c, const char *path);
 void cgroups_done(struct cgroups *c);
 
@@ -20,8 +20,11 @@ int cgroup_make(const struct cgroups *c, const char *id);
 bool cgroup_signal(const struct cgroups *c, const char *id, int signo);
 /* The OOM killer has struck in it. */
 bool cgroup_saw_oom(const struct cgroups *c, const char *id);
-/* True when it is gone; false while processes are left. */
+/* With what its processes made below it. True when it is gone; false while processes are left. */
 bool cgroup_remove(const struct cgroups *c, const char *id);
+/* The same where it has no process, its cgroups below included; else nothing is touched: they may
+ * be in use. */
+void cgroup_remove_empty(const struct cgroups *c, const char *id);
 /* Kills and removes every cgroup for which keep() is false; true when none of them is left. */
 bool cgroups_purge(const struct cgroups *c, bool (*keep)(void *arg, const char *id), void *arg);
 

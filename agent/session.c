@@ -15,7 +15,7 @@
 #include "agent/subscription.h"
 #include "base/clock.h"
 
-enum { PURGE_MS = 20 };
+enum { PURGE_FIRST_MS = 20, PURGE_MAX_MS = 10000 };
 
 static unsigned bucket_of(const char *id)
 {
@@ -101,8 +101,17 @@ static bool is_known(void *arg, const char *id)
 static void purge_fired(struct loop_timer *timer)
 {
     struct session_table *t = container_of(timer, struct session_table, purge);
-    if (!cgroups_purge(&t->cgroups, is_known, t))
-        loop_arm(t->loop, &t->purge, PURGE_MS);
+    if (cgroups_purge(&t->cgroups, is_known, t))
+        return;
+    /* A process that the kernel holds may stay for ever. */
+    loop_arm(t->loop, &t->purge, t->purge_ms);
+    t->purge_ms = t->purge_ms * 2 < PURGE_MAX_MS ? t->purge_ms * 2 : PURGE_MAX_MS;
+}
+
+void sessions_purge(struct session_table *t)
+{
+    t->purge_ms = PURGE_FIRST_MS;
+    loop_arm(t->loop, &t->purge, 0);
 }
 
 /* The process has been reaped and nothing of it will be reported after this. */
@@ -111,7 +120,7 @@ static void finish_delete(struct session *s)
     struct session_table *t = s->table;
     if (s->phase != SESSION_PENDING && !cgroup_remove(&t->cgroups, s->id)) {
         kill_everything(s, SIGKILL);
-        loop_arm(t->loop, &t->purge, 0);
+        sessions_purge(t);
     } else if (t->cgroups.dir_fd < 0 && s->started_ns) {
         procs_signal_all(0, s->id, SIGKILL);
     }
@@ -143,6 +152,7 @@ void session_settle(struct session *s)
         return;
     }
     t->n_ended++;
+    cgroup_remove_empty(&t->cgroups, s->id); /* a cgroup costs the guest memory */
     list_remove(&s->member);
     list_add_tail(&t->ended, &s->member);
     buf_done(&s->in.buf);

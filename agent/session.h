@@ -107,6 +107,7 @@ struct session_table {
     bool open;               /* sessions may start: the root is there, or will never be */
     char closed_error[256];  /* why not, once open; "" if they may */
     struct loop_timer purge; /* cgroups that were not empty yet */
+    int64_t purge_ms;        /* until it is tried again: grows */
     struct loop_timer held;  /* a look at streams that wait for a follower */
 };
 
@@ -138,6 +139,8 @@ int sessions_signal_all(struct session_table *t, int signo);
 void sessions_resync(struct session_table *t);
 void session_fill_status(const struct session *s, PB(SessionStatus) * out);
 
+/* Ends and removes, soon, the cgroups that are no session's. */
+void sessions_purge(struct session_table *t);
 /* Looks again at streams that wait for a follower. */
 void sessions_release_held(struct session_table *t);
 

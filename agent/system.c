@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/shares.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -152,7 +153,8 @@ static void configure(struct agent *agent, const PB(Configure) * c, char *error,
 void system_prepare(struct agent *agent, bool has_spool)
 {
     cgroups_init(&agent->sessions.cgroups, "/sys/fs/cgroup/banger");
-    loop_arm(&agent->loop, &agent->sessions.purge, 0);
+    shares_set(&agent->sessions.cgroups);
+    sessions_purge(&agent->sessions);
     if (has_spool)
         return;
     static const char *const folders[] = {"/var/lib/banger/spool", "/run/banger"};

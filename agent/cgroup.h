@@ -10,7 +10,8 @@ struct cgroups {
     int dir_fd; /* owned; -1: none */
 };
 
-/* Makes path (below a cgroup2 mount) and turns on accounting of processors, memory and processes where possible. */
+/* Makes path (below a cgroup2 mount) and turns on accounting of processors, memory and processes
+ * where possible. */
 void cgroups_init(struct cgroups *c, const char *path);
 void cgroups_done(struct cgroups *c);
 

@@ -1,4 +1,5 @@
-/* A cgroup with those that its processes made below it (root in a guest may). On the agent's thread. */
+/* A cgroup with those that its processes made below it (root in a guest may). On the agent's
+ * thread. */
 #ifndef BANGER_AGENT_CGROUP_TREE_H
 #define BANGER_AGENT_CGROUP_TREE_H
 

@@ -15,7 +15,12 @@
 #include "agent/subscription.h"
 #include "base/clock.h"
 
-enum { PURGE_FIRST_MS = 20, PURGE_MAX_MS = 10000 };
+enum {
+    PURGE_FIRST_MS = 20,
+    PURGE_MAX_MS = 10000,
+    REAPS_PER_TURN = 32,
+    REAP_AGAIN_MS = 5,
+};
 
 static unsigned bucket_of(const char *id)
 {
@@ -80,6 +85,7 @@ void session_fail(struct session *s, const char *stage, int sys, const char *fmt
     s->failed_stage = stage;
     s->failed_errno = sys;
     s->ended_ns = (uint64_t)clock_real_ns();
+    s->ended_mono_ns = clock_mono_ns();
     session_close_stdin(s);
     session_end_stream(&s->out[0]);
     session_end_stream(&s->out[1]);
@@ -275,6 +281,7 @@ static void session_exited(struct session *s, int status)
     }
     s->phase = SESSION_EXITED;
     s->ended_ns = (uint64_t)clock_real_ns();
+    s->ended_mono_ns = clock_mono_ns();
     s->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     s->signo = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     s->oom = s->signo == SIGKILL && cgroup_saw_oom(&s->table->cgroups, s->id);
@@ -293,18 +300,49 @@ static void session_exited(struct session *s, int status)
     }
 }
 
+/* Their own processes first, each asked for by its pid: that is quick however many children there
+ * are. */
+static void reap_sessions(struct session_table *t)
+{
+    list_foreach(pos, &t->live)
+    {
+        struct session *s = container_of(pos, struct session, member);
+        int status;
+        if (s->pid > 0 && waitpid(s->pid, &status, WNOHANG) == s->pid)
+            session_exited(s, status);
+    }
+}
+
+static void reaped(struct session_table *t, pid_t pid, int status)
+{
+    list_foreach(pos, &t->live)
+    {
+        struct session *s = container_of(pos, struct session, member);
+        if (s->pid == pid) {
+            session_exited(s, status);
+            return;
+        }
+    }
+}
+
+/* A fork bomb ends processes, which come to us, as fast as we can reap them: the daemon has its
+ * turn in between, or could not end it. */
 void sessions_reap(struct session_table *t)
 {
     int status;
-    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-        list_foreach(pos, &t->live)
-        {
-            struct session *s = container_of(pos, struct session, member);
-            if (s->pid == pid) {
-                session_exited(s, status);
-                break;
-            }
-        }
+    reap_sessions(t);
+    for (int i = 0; i < REAPS_PER_TURN; i++) {
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+        if (pid <= 0)
+            return;
+        reaped(t, pid, status);
+    }
+    loop_arm(t->loop, &t->reap, REAP_AGAIN_MS);
+}
+
+static void reap_fired(struct loop_timer *timer)
+{
+    sessions_reap(container_of(timer, struct session_table, reap));
 }
 
 int sessions_signal_all(struct session_table *t, int signo)
@@ -369,6 +407,11 @@ void session_fill_status(const struct session *s, PB(SessionStatus) * out)
     out->stdin_eof = s->in.eof_known;
     out->started_ns = s->started_ns;
     out->ended_ns = s->ended_ns;
+    int64_t now_ns = clock_mono_ns();
+    if (s->started_mono_ns)
+        out->started_ago_ns = (uint64_t)(now_ns - s->started_mono_ns) + 1;
+    if (s->ended_mono_ns)
+        out->ended_ago_ns = (uint64_t)(now_ns - s->ended_mono_ns) + 1;
 }
 
 void sessions_open(struct session_table *t, const char *error)
@@ -461,6 +504,7 @@ void sessions_init(struct session_table *t, struct loop *loop)
     list_init(&t->deleted);
     list_init(&t->ready);
     loop_timer_init(&t->purge, purge_fired);
+    loop_timer_init(&t->reap, reap_fired);
     loop_timer_init(&t->held, held_fired);
 }
 
@@ -487,6 +531,7 @@ void sessions_done(struct session_table *t)
     for (struct list *pos; (pos = list_first(&t->deleted));)
         session_free(container_of(pos, struct session, member));
     loop_disarm(&t->purge);
+    loop_disarm(&t->reap);
     loop_disarm(&t->held);
     cgroups_done(&t->cgroups);
     spool_pool_done(&t->pool);

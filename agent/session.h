@@ -77,6 +77,7 @@ struct session {
     int failed_errno;
     char error[256];
     uint64_t started_ns, ended_ns;
+    int64_t started_mono_ns, ended_mono_ns; /* 0: it has not */
 
     struct loop_io report; /* the spawn report */
     int report_fd;
@@ -108,6 +109,7 @@ struct session_table {
     char closed_error[256];  /* why not, once open; "" if they may */
     struct loop_timer purge; /* cgroups that were not empty yet */
     int64_t purge_ms;        /* until it is tried again: grows */
+    struct loop_timer reap;  /* children that have ended and are not reaped yet */
     struct loop_timer held;  /* a look at streams that wait for a follower */
 };
 
@@ -131,7 +133,7 @@ void session_delete(struct session *s);
 /* Frees a session that is on no list of news any more. */
 void session_free(struct session *s);
 
-/* Children have ended (SIGCHLD): reaps all, also those that are nobody's session. */
+/* Children have ended (SIGCHLD): reaps those of sessions, and of the others a few each turn. */
 void sessions_reap(struct session_table *t);
 /* Signals every session's processes; returns how many are live. */
 int sessions_signal_all(struct session_table *t, int signo);

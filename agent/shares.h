@@ -20,7 +20,8 @@ struct shares {
 /* Of a machine with so much memory (MemTotal) and room for so many threads. Pure. */
 struct shares shares_of(uint64_t memory_bytes, uint64_t threads_max);
 /* Bounds the sessions' cgroup, and moves the agent into one of its own beside it, with memory that
- * is not reclaimed and a hundred times the weight. Harmless without cgroups; what fails is logged. */
+ * is not reclaimed and a hundred times the weight. Harmless without cgroups; what fails is logged.
+ */
 void shares_set(const struct cgroups *sessions);
 
 #endif

@@ -5,7 +5,8 @@
 #ifndef BANGER_BASE_STD_FDS_H
 #define BANGER_BASE_STD_FDS_H
 
-/* The first thing in main. What was closed reads and writes as closed files do: with EBADF, or EISDIR. */
+/* The first thing in main. What was closed reads and writes as closed files do: with EBADF, or
+ * EISDIR. */
 void std_fds_open(void);
 
 #endif

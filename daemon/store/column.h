@@ -42,7 +42,8 @@ sqlite3_stmt *table_prepare_select(sqlite3 *db, const struct table *t, const cha
 /* Binds, runs, resets. */
 int table_upsert(sqlite3_stmt *stmt, const struct table *t, const void *row, struct err *err);
 int table_delete(sqlite3_stmt *stmt, const char *key, struct err *err);
-/* Fills a zeroed row from the statement's current one. What it owns is allocated, also when it fails. */
+/* Fills a zeroed row from the statement's current one. What it owns is allocated, also when it
+ * fails. */
 int table_read(sqlite3_stmt *stmt, const struct table *t, void *row, struct err *err);
 
 /* Sets err from the database's last error: full disk and locks get their own codes. */

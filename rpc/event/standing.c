@@ -11,8 +11,8 @@
 #include "rpc/event/connection.h"
 
 enum {
-    LOOKS_AT_ONCE = 8,             /* chains in a turn of the loop: 0.1 to 0.5 ms each */
-    LOOK_AGAIN_MS = 3600 * 1000,   /* a clock that jumps is noticed within the hour */
+    LOOKS_AT_ONCE = 8,           /* chains in a turn of the loop: 0.1 to 0.5 ms each */
+    LOOK_AGAIN_MS = 3600 * 1000, /* a clock that jumps is noticed within the hour */
     LOOK_AGAIN_FIRST_MS = 50,
 };
 

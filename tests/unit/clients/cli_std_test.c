@@ -17,14 +17,16 @@ static void test_closed_streams_are_not_taken_for_others(void)
               143);
 }
 
-/* The first descriptors of a program begun without any: none of them is a socket or an epoll set. */
+/* The first descriptors of a program begun without any: none of them is a socket or an epoll set.
+ */
 static void closed(const char *program, const char *arguments, const char *ready)
 {
     char line[2048];
-    snprintf(line, sizeof(line),
-             "rm -f ready; %s %s <&- >&- 2>&- & pid=$!; until [ -S %s ] || ! kill -0 $pid; do :; done; "
-             "for fd in 0 1 2; do readlink /proc/$pid/fd/$fd; done; kill $pid; wait $pid",
-             program, arguments, ready);
+    snprintf(
+        line, sizeof(line),
+        "rm -f ready; %s %s <&- >&- 2>&- & pid=$!; until [ -S %s ] || ! kill -0 $pid; do :; done; "
+        "for fd in 0 1 2; do readlink /proc/$pid/fd/$fd; done; kill $pid; wait $pid",
+        program, arguments, ready);
     (void)sh(line);
     CHECK_STR(out, "/dev/null\n/dev/null\n/dev/null\n");
 }
@@ -74,7 +76,8 @@ static void test_second_terminate_ends_banger_beside_a_daemon_that_hangs(void)
                  "kill -TERM $!; cat <&3 >/dev/null; wait $!; "
                  "status=$?; kill -CONT $DAEMON; exit $status"),
               143);
-    CHECK_INT(sh("for id in $(\"$BANGER\" session list -q); do \"$BANGER\" session delete --force $id; done"),
+    CHECK_INT(sh("for id in $(\"$BANGER\" session list -q); do \"$BANGER\" session delete --force "
+                 "$id; done"),
               0);
 }
 

@@ -5,6 +5,7 @@
 #define BANGER_AGENT_CGROUP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct cgroups {
     int dir_fd; /* owned; -1: none */
@@ -21,6 +22,8 @@ int cgroup_make(const struct cgroups *c, const char *id);
 bool cgroup_signal(const struct cgroups *c, const char *id, int signo);
 /* The OOM killer has struck in it. */
 bool cgroup_saw_oom(const struct cgroups *c, const char *id);
+/* Processes in it; those in cgroups that they made below count as one together. */
+uint32_t cgroup_count(const struct cgroups *c, const char *id);
 /* With what its processes made below it. True when it is gone; false while processes are left. */
 bool cgroup_remove(const struct cgroups *c, const char *id);
 /* The same where it has no process, its cgroups below included; else nothing is touched: they may

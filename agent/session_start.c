@@ -13,6 +13,7 @@
 #include "agent/environment.h"
 #include "agent/procs.h"
 #include "agent/spawn.h"
+#include "agent/subscription.h"
 #include "agent/users.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -256,6 +257,9 @@ void session_launch(struct session *s, struct slice body)
     }
     s->tty = start.message.tty;
     s->drain_ms = start.message.drain_ms ? start.message.drain_ms : SESSION_DRAIN_MS;
+    s->hold_ms = start.message.hold_ms;
+    if (s->hold_ms > 0 && !subscriptions_held(s))
+        session_hold_from(s, 0, 0);
     for (int i = 0; i < 2; i++)
         spool_init(&s->out[i].spool, &s->table->pool, start.message.spool_bytes);
     struct vectors v = {0};

@@ -212,8 +212,7 @@ static json_t *json_of_field(const ProtobufCMessage *message, const ProtobufCFie
     if (field->label == PROTOBUF_C_LABEL_REPEATED) {
         size_t n;
         memcpy(&n, quantifier, sizeof(n));
-        *absent = n == 0;
-        return *absent ? NULL : json_of_repeated(field, *(char *const *)member, n, error);
+        return json_of_repeated(field, *(char *const *)member, n, error);
     }
     if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
         uint32_t chosen;

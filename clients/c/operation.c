@@ -45,6 +45,18 @@ int banger_operation_error(const Banger__V1__Operation *operation, struct banger
     return -1;
 }
 
+enum { OPERATION_TICK_MS = 250 };
+
+/* Milliseconds until the deadline, or only until the next tick; 0: it has passed. */
+static int64_t operation_wait_ms(int64_t deadline_ms, bool ticks, bool *tick)
+{
+    int64_t left = deadline_ms == INT64_MAX ? -1 : deadline_ms - clock_mono_ms();
+    if (deadline_ms != INT64_MAX && left < 0)
+        left = 0;
+    *tick = ticks && (left < 0 || left > OPERATION_TICK_MS);
+    return *tick ? OPERATION_TICK_MS : left;
+}
+
 /* Follows one stream as far as it goes. Returns the ended operation, or NULL; *lost: try again. */
 static Banger__V1__Operation *operation_follow_once(struct banger_client *client, const char *id,
                                                     int64_t deadline_ms,
@@ -56,16 +68,20 @@ static Banger__V1__Operation *operation_follow_once(struct banger_client *client
     request.operation = (char *)id;
     struct banger_stream *stream = banger_stream_open(
         client, "/banger.v1.OperationService/WatchOperation", &request.base, NULL, error);
-    Banger__V1__Operation *ended = NULL;
+    Banger__V1__Operation *ended = NULL, *latest = NULL;
     *lost = false;
     if (!stream)
         return NULL;
     while (!ended) {
         ProtobufCMessage *message;
-        int64_t left = deadline_ms == INT64_MAX ? -1 : deadline_ms - clock_mono_ms();
-        enum banger_next next = deadline_ms != INT64_MAX && left <= 0
-                                    ? BANGER_NEXT_NOTHING
-                                    : banger_stream_next(stream, left, &message, error);
+        bool tick;
+        int64_t wait_ms = operation_wait_ms(deadline_ms, changed && latest, &tick);
+        enum banger_next next = wait_ms == 0 ? BANGER_NEXT_NOTHING
+                                             : banger_stream_next(stream, wait_ms, &message, error);
+        if (next == BANGER_NEXT_NOTHING && tick) {
+            changed(arg, latest);
+            continue;
+        }
         if (next == BANGER_NEXT_NOTHING) {
             error_set(error, BANGER_DEADLINE_EXCEEDED, "operation %s has not ended in time", id);
         } else if (next == BANGER_NEXT_END) {
@@ -77,14 +93,16 @@ static Banger__V1__Operation *operation_follow_once(struct banger_client *client
         if (next != BANGER_NEXT_MESSAGE)
             break;
         *heard = true;
-        Banger__V1__Operation *operation = (Banger__V1__Operation *)message;
+        banger_message_free(latest ? &latest->base : NULL);
+        latest = (Banger__V1__Operation *)message;
         if (changed)
-            changed(arg, operation);
-        if (banger_operation_ended(operation))
-            ended = operation;
-        else
-            banger_message_free(message);
+            changed(arg, latest);
+        if (banger_operation_ended(latest)) {
+            ended = latest;
+            latest = NULL;
+        }
     }
+    banger_message_free(latest ? &latest->base : NULL);
     banger_stream_close(stream);
     return ended;
 }

@@ -6,8 +6,8 @@
 
 #include <banger/remote.h>
 
+#include "list.h"
 #include "nouns.h"
-#include "table.h"
 #include "vm.h"
 
 enum { SCOPE_TEXT_BYTES = 512 };
@@ -123,6 +123,8 @@ static int auth_enroll(struct cli *cli, const void *values, const struct opt_arg
     const char *context = v->name ? v->name : name;
     if (banger_context_enroll(args->refs[0], v->token, context, &error) < 0)
         return cli_fail(&error, "enroll with %s", args->refs[0]);
+    if (!cli_is_table(cli))
+        return cli_print_done(cli, "context", context, "enrolled");
     if (!cli->options.quiet)
         printf("%s is the current context; \"banger context use local\" goes back.\n", context);
     return cli_end_output(cli);
@@ -139,53 +141,52 @@ static const char *scope_text(char text[SCOPE_TEXT_BYTES], const Banger__V1__Lab
     return text;
 }
 
-static void print_identity(struct table *t, const Banger__V1__Identity *i)
+static void cell_scope(struct table *t, const ProtobufCMessage *item)
 {
-    char word[WORD_BYTES], scope[SCOPE_TEXT_BYTES], expires[FORMAT_BYTES] = "";
-    time_t at = (time_t)timestamp_seconds(i->expires);
+    char text[SCOPE_TEXT_BYTES];
+    table_cell(t, "%s", scope_text(text, ((const Banger__V1__Identity *)item)->scope));
+}
+
+static void cell_state(struct table *t, const ProtobufCMessage *item)
+{
+    table_cell(t, "%s", ((const Banger__V1__Identity *)item)->revoked ? "revoked" : "active");
+}
+
+static void cell_expires(struct table *t, const ProtobufCMessage *item)
+{
+    char text[FORMAT_BYTES] = "";
+    time_t at = (time_t)timestamp_seconds(((const Banger__V1__Identity *)item)->expires);
     struct tm tm;
     if (at && gmtime_r(&at, &tm))
-        strftime(expires, sizeof(expires), "%Y-%m-%d", &tm);
-    table_cell(t, "%s", i->principal);
-    table_cell(t, "%s", enum_word(word, &banger__v1__role__descriptor, (int)i->role));
-    table_cell(t, "%s", scope_text(scope, i->scope));
-    table_cell(t, "%s", i->revoked ? "revoked" : "active");
-    table_cell(t, "%s", expires);
-    table_cell(t, "%s", i->serial);
+        strftime(text, sizeof(text), "%Y-%m-%d", &tm);
+    table_cell(t, "%s", text);
 }
+
+static const struct list_column columns[] = {
+    {"PRINCIPAL", NULL, "principal", false},
+    {"ROLE", NULL, "role", false},
+    {"SELECTOR", cell_scope, "scope.match", false},
+    {"STATE", cell_state, "revoked", false},
+    {"EXPIRES", cell_expires, "expires", false},
+    {"SERIAL", NULL, "serial", false},
+    {.head = NULL},
+};
+
+static const struct list_view view = {
+    .what = "identities",
+    .method = "/banger.v1.AuthService/ListIdentities",
+    .items = "identities",
+    .id = "principal",
+    .columns = columns,
+};
 
 static int auth_list(struct cli *cli, const void *values, const struct opt_args *args)
 {
-    (void)values;
     (void)args;
-    struct banger_error error;
-    struct table t;
-    char token[160] = "";
-    int status = 0;
-    bool more = true, table = cli_is_table(cli);
     if (cli_connect(cli) < 0)
         return EXIT_BANGER;
-    if (table)
-        table_init(&t, "PRINCIPAL|ROLE|SELECTOR|STATE|EXPIRES|SERIAL");
-    while (more && status == 0) {
-        Banger__V1__ListIdentitiesRequest request = BANGER__V1__LIST_IDENTITIES_REQUEST__INIT;
-        request.page_token = token;
-        Banger__V1__ListIdentitiesResponse *response =
-            banger_list_identities(cli->client, &request, NULL, &error);
-        if (!response) {
-            if (table)
-                table_done(&t);
-            return cli_fail(&error, "list identities");
-        }
-        for (size_t i = 0; table && i < response->n_identities; i++)
-            print_identity(&t, response->identities[i]);
-        if (!table)
-            status = cli_print_message(cli, &response->base);
-        snprintf(token, sizeof(token), "%s", response->next_page_token);
-        more = token[0] != '\0';
-        FREE_MESSAGE(response);
-    }
-    return table ? cli_print_table(&t) : status;
+    Banger__V1__ListIdentitiesRequest request = BANGER__V1__LIST_IDENTITIES_REQUEST__INIT;
+    return list_run(cli, &view, &request.base, values);
 }
 
 static int auth_revoke(struct cli *cli, const void *values, const struct opt_args *args)
@@ -201,8 +202,14 @@ static int auth_revoke(struct cli *cli, const void *values, const struct opt_arg
             banger_revoke_identity(cli->client, &request, NULL, &error);
         if (!identity)
             return cli_fail(&error, "revoke %s", args->refs[i]);
-        puts(identity->principal);
+        int status = 0;
+        if (cli_is_table(cli))
+            puts(identity->principal);
+        else
+            status = cli_print_message(cli, &identity->base);
         FREE_MESSAGE(identity);
+        if (status != 0)
+            return status;
     }
     return cli_end_output(cli);
 }
@@ -219,6 +226,8 @@ static int auth_rotate(struct cli *cli, const void *values, const struct opt_arg
         return cli_usage("which context? There is no current one");
     if (banger_context_rotate(name, &error) < 0)
         return cli_fail(&error, "rotate the certificate of %s", name);
+    if (!cli_is_table(cli))
+        return cli_print_done(cli, "context", name, "rotated");
     return cli_end_output(cli);
 }
 
@@ -247,6 +256,8 @@ static int auth_whoami(struct cli *cli, const void *values, const struct opt_arg
     FREE_MESSAGE(identity);
     return status ? status : cli_end_output(cli);
 }
+
+static const struct opt list_opts[] = {LIST_OPTS, {.name = NULL}};
 
 static const struct opt init_opts[] = {
     {"listen", 0, OPT_STRING, offsetof(struct init_values, listen), "HOST:PORT",
@@ -286,8 +297,8 @@ static const struct command rows[] = {
     {"enroll", NULL, "HOST:PORT", "get a certificate from another host's daemon",
      "Makes a key, has it signed, and keeps both as a new context, which becomes the current one.",
      enroll_opts, sizeof(struct enroll_values), 1, 1, false, NAMES_NONE, auth_enroll},
-    {"list", "ls", "", "list who may reach the daemon from other hosts", NULL, NULL, 0, 0, 0, false,
-     NAMES_NONE, auth_list},
+    {"list", "ls", "", "list who may reach the daemon from other hosts", NULL, list_opts,
+     sizeof(struct list_options), 0, 0, false, NAMES_NONE, auth_list},
     {"revoke", NULL, "NAME...", "take that away, and cut live connections", NULL, NULL, 0, 1, -1,
      false, NAMES_NONE, auth_revoke},
     {"rotate", NULL, "[CONTEXT]", "replace our key and certificate by new ones", NULL, NULL, 0, 0,

@@ -1,18 +1,13 @@
 /* What commands share: connecting, errors, printing. */
 #include "cli.h"
 
-#include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-#include <banger/json.h>
 #include <banger/local.h>
 #include <banger/remote.h>
-
-#include "table.h"
 
 /* The environment says which of this machine's daemons is meant. */
 static bool env_names_local(void)
@@ -76,9 +71,23 @@ bool cli_is_local(const struct cli *cli)
     return !cli->options.socket && cli_host(cli, host, &error) == 0 && !host[0];
 }
 
-void cli_tell_version(struct cli *cli)
+int cli_where(const struct cli *cli, char target[CLI_TARGET_BYTES], struct banger_error *error)
 {
-    const char *version = banger_local_version(cli->client);
+    char host[BANGER_TARGET_BYTES];
+    target[0] = '\0';
+    if (cli_host(cli, host, error) < 0)
+        return -1;
+    if (cli->options.socket)
+        snprintf(target, CLI_TARGET_BYTES, "%s", cli->options.socket);
+    else if (strncmp(host, "unix:", 5) == 0)
+        snprintf(target, CLI_TARGET_BYTES, "%s", host + 5);
+    else
+        snprintf(target, CLI_TARGET_BYTES, "%s", host);
+    return 0;
+}
+
+void cli_tell_version(struct cli *cli, const char *version)
+{
     if (cli->told_version || !*version || strcmp(version, banger_version()) == 0)
         return;
     cli->told_version = true;
@@ -92,67 +101,17 @@ int cli_connect(struct cli *cli)
 {
     struct banger_error error;
     if (cli_open(cli, true, &error) == 0) {
-        cli_tell_version(cli);
+        cli_tell_version(cli, banger_local_version(cli->client));
         return 0;
     }
-    cli_fail(&error, "no daemon");
+    bool full = error.code == BANGER_RESOURCE_EXHAUSTED;
+    cli_fail(&error, full ? "the daemon is full" : "no daemon");
     return -1;
 }
 
 int cli_connect_running(struct cli *cli, struct banger_error *error)
 {
     return cli_open(cli, false, error);
-}
-
-/* What to do about it, where that is known. */
-static const char *cli_hint(const struct banger_error *error)
-{
-    static const struct {
-        const char *reason, *hint;
-    } hints[] = {
-        {"IMAGE_NOT_FOUND", "see \"banger image list\"; \"banger image build\" makes the default"},
-        {"KERNEL_NOT_FOUND", "see \"banger kernel list\""},
-        {"VM_NOT_FOUND", "see \"banger vm list\""},
-        {"NO_CA", "on that host: banger auth init --listen 0.0.0.0:7443"},
-        {"VM_NOT_RUNNING", "start it with \"banger vm start\""},
-        {"SESSION_NOT_FOUND", "see \"banger session list\""},
-        {"SESSION_RUNNING", "stop it first, or use --force"},
-        {"WRITER_TAKEN", "use --view to watch, or --takeover to become the writer"},
-    };
-    for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++)
-        if (strcmp(error->reason, hints[i].reason) == 0)
-            return hints[i].hint;
-    return NULL;
-}
-
-int cli_fail(const struct banger_error *error, const char *fmt, ...)
-{
-    fflush(stdout);
-    fputs("banger: ", stderr);
-    va_list ap;
-    va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    fprintf(stderr, ": %s", error->message[0] ? error->message : banger_code_name(error->code));
-    if (error->stage[0])
-        fprintf(stderr, " (stage %s)", error->stage);
-    const char *hint = cli_hint(error);
-    if (hint && !strstr(error->message, "banger "))
-        fprintf(stderr, "\n  %s", hint);
-    fputc('\n', stderr);
-    return EXIT_BANGER;
-}
-
-int cli_usage(const char *fmt, ...)
-{
-    fflush(stdout);
-    fputs("banger: ", stderr);
-    va_list ap;
-    va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    fputc('\n', stderr);
-    return EXIT_BANGER;
 }
 
 const char *cli_request_id(char out[REQUEST_ID_BYTES])
@@ -162,57 +121,6 @@ const char *cli_request_id(char out[REQUEST_ID_BYTES])
     snprintf(out, REQUEST_ID_BYTES, "cli-%016llx%016llx", (unsigned long long)random[0],
              (unsigned long long)random[1]);
     return out;
-}
-
-int cli_end_output(struct cli *cli)
-{
-    (void)cli;
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return 0;
-    return cli_usage("write to standard output: %s", strerror(errno));
-}
-
-bool cli_is_table(const struct cli *cli)
-{
-    return !cli->options.output || strcmp(cli->options.output, "table") == 0;
-}
-
-int cli_print_message(struct cli *cli, const ProtobufCMessage *message)
-{
-    bool yaml = strcmp(cli->options.output, "yaml") == 0;
-    struct banger_error error;
-    char *text =
-        yaml ? banger_message_to_yaml(message, &error) : banger_message_to_json(message, 2, &error);
-    if (!text)
-        return cli_fail(&error, "print %s", message->descriptor->short_name);
-    if (yaml && cli->n_documents++)
-        fputs("---\n", stdout);
-    fputs(text, stdout);
-    if (!yaml)
-        fputc('\n', stdout);
-    free(text);
-    return cli_end_output(cli);
-}
-
-int cli_print_table(struct table *t)
-{
-    int result = table_print(t, stdout);
-    table_done(t);
-    return result < 0 ? cli_usage("out of memory") : cli_end_output(NULL);
-}
-
-void cli_print_field(const char *name, const char *fmt, ...)
-{
-    char text[4096];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
-    if (*text)
-        printf("%-14s %s\n", name, text);
 }
 
 const char *resource_id(const char *resource)

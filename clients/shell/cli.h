@@ -5,6 +5,8 @@
 #ifndef BANGER_SHELL_CLI_H
 #define BANGER_SHELL_CLI_H
 
+#include <stdio.h>
+
 #include <banger/client.h>
 #include <banger/methods.h>
 #include <banger/operation.h>
@@ -12,7 +14,8 @@
 #include "opt.h"
 
 enum {
-    EXIT_BANGER = 125, /* banger's own error, wrong usage included */
+    EXIT_OUTPUT_LOST = 122, /* where the command's own was 0 */
+    EXIT_BANGER = 125,      /* banger's own error, wrong usage included */
     EXIT_CANNOT_RUN = 126,
     EXIT_NO_COMMAND = 127,
 };
@@ -22,7 +25,9 @@ struct cli_options {
     const char *socket;   /* NULL: the local daemon's */
     const char *context;  /* NULL: BANGER_HOST, else the current one, else the local daemon */
     const char *progress; /* auto, plain, none */
-    bool quiet, verbose, help;
+    const char *format;   /* template for messages; NULL: none */
+    const char *errors;   /* text, json */
+    bool quiet, verbose, help, no_headers;
     struct opt_number timeout; /* for operations to end */
 };
 
@@ -31,6 +36,7 @@ struct cli {
     struct banger_client *client; /* NULL until cli_connect */
     unsigned n_documents;         /* YAML documents printed so far */
     bool told_version;            /* that the daemon's is another */
+    bool has_signals;             /* its command has a struct stream_signals of its own */
 };
 
 struct command {
@@ -67,8 +73,11 @@ int complete_words(struct cli *cli, int n_words, char **words);
 int cli_connect(struct cli *cli);
 /* Whether the local daemon is meant, and no socket was named. */
 bool cli_is_local(const struct cli *cli);
+/* Which daemon is meant: "" the local one, a path of a socket, or the name of a context. */
+enum { CLI_TARGET_BYTES = 4096 };
+int cli_where(const struct cli *cli, char target[CLI_TARGET_BYTES], struct banger_error *error);
 /* Says on stderr, once, that the local daemon is of another version, where it is. */
-void cli_tell_version(struct cli *cli);
+void cli_tell_version(struct cli *cli, const char *version);
 /* As that, never starting one. */
 int cli_connect_running(struct cli *cli, struct banger_error *error);
 /* "banger: what: why (hint)" on stderr; returns EXIT_BANGER. */
@@ -76,20 +85,39 @@ int cli_fail(const struct banger_error *error, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* For wrong usage that the tables cannot tell; returns EXIT_BANGER. */
 int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* An error with a status of its own, which is returned. reason: a word for programs. */
+int cli_fail_with(int status, const char *reason, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Whether all three print JSON, a document a line: as --errors says. */
+void cli_errors_as_json(bool wanted);
 /* Fresh request_id. */
 enum { REQUEST_ID_BYTES = 40 };
 const char *cli_request_id(char out[REQUEST_ID_BYTES]);
 /* Status of a command that printed to stdout: EXIT_BANGER with a message when it could not be. */
 int cli_end_output(struct cli *cli);
 
-/* True for -o table (the default). */
+/* print.c */
+/* True for -o table (the default), unless --format is given. */
 bool cli_is_table(const struct cli *cli);
-/* Prints a message as -o json or yaml says. 0 or EXIT_BANGER. */
+/* Prints a message as -o json, -o yaml or --format says. 0 or EXIT_BANGER. */
 int cli_print_message(struct cli *cli, const ProtobufCMessage *message);
+/* The same with JSON on one line: for what comes one by one, without an end. */
+int cli_print_line(struct cli *cli, const ProtobufCMessage *message);
+/* As --format says; stdout is not flushed. */
+int cli_print_formatted(struct cli *cli, const ProtobufCMessage *message);
+/* A document that is no message, such as {"context": "box", "result": "removed"}. */
+struct cli_pair {
+    const char *name, *value; /* NULL ends */
+};
+int cli_print_pairs(struct cli *cli, const struct cli_pair *pairs);
+/* That something was done: its reference, or such a document. */
+int cli_print_done(struct cli *cli, const char *kind, const char *ref, const char *done);
+/* A JSON string, which YAML takes, too. */
+void cli_write_quoted(FILE *out, const char *text);
 
 struct table;
 /* Prints and frees a table. */
-int cli_print_table(struct table *t);
+int cli_print_table(struct cli *cli, struct table *t);
 /* A "Name: value" line of a description; nothing for an empty value. */
 void cli_print_field(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -99,8 +127,9 @@ typedef Banger__V1__Operation *cli_start_fn(struct cli *cli, const char *ref, co
                                             struct banger_error *error);
 int cli_run_operations(struct cli *cli, const char *what, cli_start_fn *start, const void *values,
                        const struct opt_args *args);
-/* Follows one operation with progress shown; takes it. The ended operation, or NULL with error: its
- * own error where it failed. */
+/* Follows one operation with progress shown; takes it. A signal ends the program and says that the
+ * operation goes on, unless the command takes signals itself (has_signals). The ended operation, or
+ * NULL with error: its own error where it failed. */
 Banger__V1__Operation *cli_follow(struct cli *cli, const char *label,
                                   Banger__V1__Operation *operation, struct banger_error *error);
 

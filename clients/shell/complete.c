@@ -1,7 +1,10 @@
 /* Completion: what may stand for the last word, from the same tables that parse. Names come from
  * the daemon if it runs, within a second; completing never starts it. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include <banger/remote.h>
 
 #include "cli.h"
 
@@ -77,6 +80,18 @@ static void offer_operations(struct cli *cli, const char *prefix)
     FREE_MESSAGE(list);
 }
 
+static void offer_contexts(const char *prefix)
+{
+    struct banger_context *all;
+    size_t n;
+    if (banger_context_list(&all, &n, NULL) < 0)
+        return;
+    offer(prefix, "local", "the daemon of this machine");
+    for (size_t i = 0; i < n; i++)
+        offer(prefix, all[i].name, all[i].target);
+    free(all);
+}
+
 static void offer_names(struct cli *cli, enum names names, const char *prefix)
 {
     static void (*const offers[])(struct cli *, const char *) = {
@@ -87,7 +102,10 @@ static void offer_names(struct cli *cli, enum names names, const char *prefix)
         [NAMES_OPERATION] = offer_operations,
     };
     struct banger_error error;
-    if (names == NAMES_NONE || names == NAMES_FILE || cli_connect_running(cli, &error) < 0)
+    if (names == NAMES_CONTEXT)
+        offer_contexts(prefix);
+    if (names == NAMES_CONTEXT || names == NAMES_NONE || names == NAMES_FILE ||
+        cli_connect_running(cli, &error) < 0)
         return;
     offers[names](cli, prefix);
 }

@@ -1,50 +1,66 @@
 /* banger host connections, banger host kick. */
 #include <stdio.h>
 
+#include "list.h"
 #include "nouns.h"
-#include "table.h"
 
-static void print_connection(struct table *t, const Banger__V1__Connection *c)
+static void cell_received(struct table *t, const ProtobufCMessage *item)
 {
-    char word[WORD_BYTES], in[FORMAT_BYTES], out[FORMAT_BYTES], age[FORMAT_BYTES],
-        idle[FORMAT_BYTES];
-    table_cell(t, "%llu", (unsigned long long)c->id);
-    table_cell(t, "%s", c->principal);
-    table_cell(t, "%s", enum_word(word, &banger__v1__role__descriptor, (int)c->role));
-    table_cell(t, "%s", c->address);
-    table_cell(t, "%s", c->tls_version);
-    table_cell(t, "%u", c->streams);
-    table_cell(t, "%llu", (unsigned long long)c->calls_done);
-    table_cell(t, "%s", format_size(in, c->received_bytes));
-    table_cell(t, "%s", format_size(out, c->sent_bytes));
-    table_cell(t, "%s", format_age(age, timestamp_seconds(c->since)));
-    table_cell(t, "%s", format_age(idle, timestamp_seconds(c->last_active)));
+    char text[FORMAT_BYTES];
+    table_cell(t, "%s", format_size(text, ((const Banger__V1__Connection *)item)->received_bytes));
 }
+
+static void cell_sent(struct table *t, const ProtobufCMessage *item)
+{
+    char text[FORMAT_BYTES];
+    table_cell(t, "%s", format_size(text, ((const Banger__V1__Connection *)item)->sent_bytes));
+}
+
+static void cell_age(struct table *t, const ProtobufCMessage *item)
+{
+    const Banger__V1__Connection *c = (const Banger__V1__Connection *)item;
+    char text[FORMAT_BYTES];
+    table_cell(t, "%s", format_age(text, timestamp_seconds(c->since)));
+}
+
+static void cell_idle(struct table *t, const ProtobufCMessage *item)
+{
+    const Banger__V1__Connection *c = (const Banger__V1__Connection *)item;
+    char text[FORMAT_BYTES];
+    table_cell(t, "%s", format_age(text, timestamp_seconds(c->last_active)));
+}
+
+static const struct list_column columns[] = {
+    {"ID", NULL, "id", false},
+    {"PRINCIPAL", NULL, "principal", false},
+    {"ROLE", NULL, "role", false},
+    {"FROM", NULL, "address", false},
+    {"TLS", NULL, "tls_version", false},
+    {"OPEN", NULL, "streams", false},
+    {"DONE", NULL, "calls_done", false},
+    {"RECEIVED", cell_received, "received_bytes", false},
+    {"SENT", cell_sent, "sent_bytes", false},
+    {"AGE", cell_age, "since", false},
+    {"IDLE", cell_idle, "last_active", false},
+    {.head = NULL},
+};
+
+static const struct list_view view = {
+    .what = "connections",
+    .method = "/banger.v1.HostService/ListConnections",
+    .items = "connections",
+    .id = "id",
+    .time = "since",
+    .columns = columns,
+};
 
 static int host_connections(struct cli *cli, const void *values, const struct opt_args *args)
 {
-    (void)values;
     (void)args;
-    struct banger_error error;
     if (cli_connect(cli) < 0)
         return EXIT_BANGER;
     Banger__V1__ListConnectionsRequest request = BANGER__V1__LIST_CONNECTIONS_REQUEST__INIT;
-    Banger__V1__ListConnectionsResponse *response =
-        banger_list_connections(cli->client, &request, NULL, &error);
-    if (!response)
-        return cli_fail(&error, "list connections");
-    int status = 0;
-    if (cli_is_table(cli)) {
-        struct table t;
-        table_init(&t, "ID|PRINCIPAL|ROLE|FROM|TLS|OPEN|DONE|RECEIVED|SENT|AGE|IDLE");
-        for (size_t i = 0; i < response->n_connections; i++)
-            print_connection(&t, response->connections[i]);
-        status = cli_print_table(&t);
-    } else {
-        status = cli_print_message(cli, &response->base);
-    }
-    FREE_MESSAGE(response);
-    return status;
+    return list_run(cli, &view, &request.base, values);
 }
 
 static int host_kick(struct cli *cli, const void *values, const struct opt_args *args)
@@ -61,14 +77,28 @@ static int host_kick(struct cli *cli, const void *values, const struct opt_args 
         if (!empty)
             return cli_fail(&error, "close connection %s", args->refs[i]);
         FREE_MESSAGE(empty);
-        puts(args->refs[i]);
+        if (cli_print_done(cli, "connection", args->refs[i], "closed") != 0)
+            return EXIT_BANGER;
     }
     return cli_end_output(cli);
 }
 
+static const struct opt list_opts[] = {LIST_OPTS, {.name = NULL}};
+
 const struct command host_connections_command = {
-    "connections",   NULL, "", "list who is connected", NULL, NULL, 0, 0, 0, false, NAMES_NONE,
-    host_connections};
+    "connections",
+    NULL,
+    "",
+    "list who is connected",
+    NULL,
+    list_opts,
+    sizeof(struct list_options),
+    0,
+    0,
+    false,
+    NAMES_NONE,
+    host_connections,
+};
 
 const struct command host_kick_command = {
     "kick",

@@ -12,6 +12,22 @@ struct add_values {
     const char *ca, *certificate, *key;
 };
 
+/* Contexts are no messages: a document of their own. */
+static int print_contexts(struct cli *cli, const struct banger_context *all, size_t n)
+{
+    bool yaml = strcmp(cli->options.output, "yaml") == 0;
+    fputs(yaml ? "contexts:" : "{\n  \"contexts\": [", stdout);
+    for (size_t i = 0; i < n; i++) {
+        fputs(yaml ? "\n  - {\"name\": " : i ? ",\n    {\"name\": " : "\n    {\"name\": ", stdout);
+        cli_write_quoted(stdout, all[i].name);
+        fputs(", \"target\": ", stdout);
+        cli_write_quoted(stdout, all[i].target);
+        printf(", \"current\": %s}", all[i].current ? "true" : "false");
+    }
+    fputs(yaml ? n ? "\n" : " []\n" : n ? "\n  ]\n}\n" : "]\n}\n", stdout);
+    return cli_end_output(cli);
+}
+
 static int context_list(struct cli *cli, const void *values, const struct opt_args *args)
 {
     (void)values;
@@ -22,6 +38,15 @@ static int context_list(struct cli *cli, const void *values, const struct opt_ar
     size_t n;
     if (banger_context_list(&all, &n, &error) < 0)
         return cli_fail(&error, "list contexts");
+    if (!cli->options.quiet && cli->options.format) {
+        free(all);
+        return cli_usage("--format: contexts are no messages; see -o json");
+    }
+    if (!cli->options.quiet && !cli_is_table(cli)) {
+        int status = print_contexts(cli, all, n);
+        free(all);
+        return status;
+    }
     if (!cli->options.quiet)
         table_init(&t, "NAME|TARGET|CURRENT");
     for (size_t i = 0; i < n; i++) {
@@ -34,7 +59,7 @@ static int context_list(struct cli *cli, const void *values, const struct opt_ar
         table_cell(&t, "%s", all[i].current ? "yes" : "");
     }
     free(all);
-    return cli->options.quiet ? cli_end_output(cli) : cli_print_table(&t);
+    return cli->options.quiet ? cli_end_output(cli) : cli_print_table(cli, &t);
 }
 
 static int context_add(struct cli *cli, const void *values, const struct opt_args *args)
@@ -46,8 +71,7 @@ static int context_add(struct cli *cli, const void *values, const struct opt_arg
                          "them by itself");
     if (banger_context_add(args->refs[0], args->refs[1], v->ca, v->certificate, v->key, &error) < 0)
         return cli_fail(&error, "add context %s", args->refs[0]);
-    puts(args->refs[0]);
-    return cli_end_output(cli);
+    return cli_print_done(cli, "context", args->refs[0], "added");
 }
 
 static int context_use(struct cli *cli, const void *values, const struct opt_args *args)
@@ -57,6 +81,8 @@ static int context_use(struct cli *cli, const void *values, const struct opt_arg
     const char *name = strcmp(args->refs[0], "local") == 0 ? NULL : args->refs[0];
     if (banger_context_use(name, &error) < 0)
         return cli_fail(&error, "use context %s", args->refs[0]);
+    if (!cli_is_table(cli))
+        return cli_print_done(cli, "context", args->refs[0], "current");
     return cli_end_output(cli);
 }
 
@@ -67,7 +93,8 @@ static int context_remove(struct cli *cli, const void *values, const struct opt_
     for (int i = 0; i < args->n_refs; i++) {
         if (banger_context_remove(args->refs[i], &error) < 0)
             return cli_fail(&error, "remove context %s", args->refs[i]);
-        puts(args->refs[i]);
+        if (cli_print_done(cli, "context", args->refs[i], "removed") != 0)
+            return EXIT_BANGER;
     }
     return cli_end_output(cli);
 }
@@ -90,10 +117,10 @@ static const struct command rows[] = {
      "The files are copied.", add_opts, sizeof(struct add_values), 2, 2, false, NAMES_NONE,
      context_add},
     {"use", NULL, "NAME", "make a context the current one",
-     "\"local\" goes back to the daemon of this machine.", NULL, 0, 1, 1, false, NAMES_NONE,
+     "\"local\" goes back to the daemon of this machine.", NULL, 0, 1, 1, false, NAMES_CONTEXT,
      context_use},
     {"remove", "rm", "NAME...", "remove contexts and their keys", NULL, NULL, 0, 1, -1, false,
-     NAMES_NONE, context_remove},
+     NAMES_CONTEXT, context_remove},
 };
 static const struct command *const commands[] = {&rows[0], &rows[1], &rows[2], &rows[3], NULL};
 const struct noun context_noun = {"context", "daemons of other hosts, by name", commands};

@@ -11,23 +11,88 @@
 #include <unistd.h>
 
 #include <banger/local.h>
+#include <banger/remote.h>
 
 #include "nouns.h"
 #include "table.h"
 
-enum { SOCKET_BYTES = 4096, STOP_MS = 30000, STATUS_NOT_RUNNING = 3, STATUS_NO_ANSWER = 4 };
+enum {
+    SOCKET_BYTES = CLI_TARGET_BYTES,
+    STOP_MS = 30000,
+    ANSWER_MS = 2000, /* a daemon that says nothing for so long hangs */
+    MEND_MS = 3000,   /* for one that makes its socket again */
+    STATUS_NOT_RUNNING = 3,
+    STATUS_NO_ANSWER = 4,
+};
 
-static int daemon_socket(const struct cli *cli, char socket_path[SOCKET_BYTES])
-{
+/* The daemon that is meant, as far as it was found. */
+struct daemon_found {
+    char target[SOCKET_BYTES]; /* socket, or a context's name */
+    bool far;
+    int pidfd; /* of the one that holds the state folder; -1: none, or not known */
+    struct banger_local_daemon holder;
+    Banger__V1__Host *host; /* its answer; NULL: none */
     struct banger_error error;
-    if (cli->options.socket) {
-        snprintf(socket_path, SOCKET_BYTES, "%s", cli->options.socket);
-        return 0;
+};
+
+static void daemon_found_done(struct daemon_found *f)
+{
+    if (f->pidfd >= 0)
+        close(f->pidfd);
+    FREE_MESSAGE(f->host);
+}
+
+static long long now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* One question, which is answered soon or not at all. */
+static bool daemon_ask(struct cli *cli, struct daemon_found *f)
+{
+    const struct banger_client_options options = {.retry_ms = -1, .wait_for_ready_ms = -1};
+    const struct banger_call_options soon = {.timeout_ms = ANSWER_MS};
+    Banger__V1__GetHostRequest request = BANGER__V1__GET_HOST_REQUEST__INIT;
+    const char *socket_path = f->holder.socket[0] ? f->holder.socket : f->target;
+    banger_close(cli->client);
+    cli->client = f->far ? banger_connect_context(f->target, &options, &f->error)
+                         : banger_connect(socket_path, &options, &f->error);
+    if (cli->client)
+        f->host = banger_get_host(cli->client, &request, &soon, &f->error);
+    return f->host != NULL;
+}
+
+/* Finds it without starting one; says nothing. -1 where it cannot even be told which is meant. */
+static int daemon_find(struct cli *cli, struct daemon_found *f)
+{
+    *f = (struct daemon_found){.pidfd = -1};
+    if (cli_where(cli, f->target, &f->error) < 0)
+        return -1;
+    bool local = !f->target[0];
+    f->far = !local && f->target[0] != '/' && !cli->options.socket;
+    if (local && banger_local_socket(f->target, sizeof(f->target), &f->error) < 0)
+        return -1;
+    long long deadline = now_ms() + MEND_MS;
+    for (;;) {
+        if (local && f->pidfd >= 0)
+            close(f->pidfd);
+        f->pidfd = local ? banger_local_find(&f->holder) : -1;
+        if (daemon_ask(cli, f) || f->error.code != BANGER_UNAVAILABLE || f->pidfd < 0 ||
+            now_ms() > deadline)
+            return 0;
+        struct pollfd ended = {.fd = f->pidfd, .events = POLLIN};
+        poll(&ended, 1, 50); /* it may be making its socket again */
     }
-    if (banger_local_socket(socket_path, SOCKET_BYTES, &error) == 0)
-        return 0;
-    cli_fail(&error, "find the daemon's socket");
-    return -1;
+}
+
+/* Starting and ending are for those who are on its machine. */
+static int daemon_refuse_far(const struct daemon_found *f, const char *what)
+{
+    return cli_usage("daemon %s: context \"%.100s\" is of another host, and a daemon is %s there; "
+                     "--context local means this machine's",
+                     what, f->target, strcmp(what, "stop") == 0 ? "ended" : "started");
 }
 
 /* Where we reached it: not always where the environment says. */
@@ -41,8 +106,18 @@ static int daemon_start(struct cli *cli, const void *values, const struct opt_ar
 {
     (void)values;
     (void)args;
+    struct daemon_found f = {.pidfd = -1};
+    struct banger_error error;
+    if (cli_where(cli, f.target, &error) < 0)
+        return cli_fail(&error, "start the daemon");
+    if (f.target[0] && f.target[0] != '/' && !cli->options.socket)
+        return daemon_refuse_far(&f, "start");
     if (cli_connect(cli) < 0)
         return EXIT_BANGER;
+    const struct cli_pair pairs[] = {
+        {"state", "running"}, {"socket", daemon_at(cli)}, {NULL, NULL}};
+    if (!cli_is_table(cli))
+        return cli_print_pairs(cli, pairs);
     printf("bangerd is running at %s\n", daemon_at(cli));
     return cli_end_output(cli);
 }
@@ -58,13 +133,6 @@ static bool daemon_listens(const char *path)
     if (fd >= 0)
         close(fd);
     return listens;
-}
-
-static long long now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
 /* Without a process to look at: waits until the daemon has closed our connection and its socket. */
@@ -122,98 +190,125 @@ static int daemon_wait_end(int pidfd)
     return n == 1 ? 0 : cli_usage("the daemon has not ended within %d seconds", STOP_MS / 1000);
 }
 
-/* One that holds the state folder and cannot be reached. */
-static int daemon_stop_silent(struct cli *cli, int pidfd, const struct banger_local_daemon *daemon)
+static int daemon_tell_ended(struct cli *cli, const char *state)
 {
-    if (!daemon->ending && syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0) < 0 &&
-        errno != ESRCH) {
-        close(pidfd);
-        return cli_usage("end the daemon (process %d): %s", daemon->pid, strerror(errno));
-    }
-    if (daemon_wait_end(pidfd) != 0)
-        return EXIT_BANGER;
-    puts("bangerd has ended; VMs run on");
+    const struct cli_pair pairs[] = {{"state", state}, {NULL, NULL}};
+    if (!cli_is_table(cli))
+        return cli_print_pairs(cli, pairs);
+    puts(strcmp(state, "ended") == 0 ? "bangerd has ended; VMs run on" : "bangerd is not running");
     return cli_end_output(cli);
 }
 
-static int daemon_stop(struct cli *cli, const void *values, const struct opt_args *args)
+/* One that holds the state folder and does not answer. Takes the pidfd. */
+static int daemon_stop_silent(struct daemon_found *f)
 {
-    (void)values;
-    (void)args;
-    char socket_path[SOCKET_BYTES];
-    struct banger_error error;
-    struct banger_local_daemon daemon;
-    if (daemon_socket(cli, socket_path) < 0)
-        return EXIT_BANGER;
-    if (cli_connect_running(cli, &error) < 0) {
-        int pidfd = cli_is_local(cli) ? banger_local_find(&daemon) : -1;
-        if (pidfd >= 0)
-            return daemon_stop_silent(cli, pidfd, &daemon);
-        if (error.code == BANGER_UNAVAILABLE && !daemon_listens(socket_path)) {
-            puts("bangerd is not running");
-            return cli_end_output(cli);
-        }
-        return cli_fail(&error, "stop the daemon");
+    int pidfd = f->pidfd;
+    f->pidfd = -1;
+    if (!f->holder.ending && syscall(SYS_pidfd_send_signal, pidfd, SIGTERM, NULL, 0) < 0 &&
+        errno != ESRCH) {
+        close(pidfd);
+        return cli_usage("end the daemon (process %d): %s", f->holder.pid, strerror(errno));
     }
+    return daemon_wait_end(pidfd);
+}
+
+static int daemon_stop_found(struct cli *cli, struct daemon_found *f)
+{
+    struct banger_error error;
+    const struct banger_call_options soon = {.timeout_ms = ANSWER_MS};
     int pidfd = daemon_process(cli);
     Banger__V1__ShutdownRequest request = BANGER__V1__SHUTDOWN_REQUEST__INIT;
-    Banger__V1__Empty *empty = banger_shutdown(cli->client, &request, NULL, &error);
+    Banger__V1__Empty *empty = banger_shutdown(cli->client, &request, &soon, &error);
     FREE_MESSAGE(empty);
     if (!empty && error.code != BANGER_UNAVAILABLE) {
         if (pidfd >= 0)
             close(pidfd);
         return cli_fail(&error, "stop the daemon");
     }
-    if ((pidfd >= 0 ? daemon_wait_end(pidfd) : daemon_wait_gone(cli, socket_path)) != 0)
-        return EXIT_BANGER;
-    puts("bangerd has ended; VMs run on");
-    return cli_end_output(cli);
+    return pidfd >= 0 ? daemon_wait_end(pidfd) : daemon_wait_gone(cli, f->target);
 }
 
-/* No answer: perhaps one that has lost its socket, or hangs. */
-static int daemon_status_silent(struct cli *cli, const char *socket_path)
+static int daemon_stop(struct cli *cli, const void *values, const struct opt_args *args)
 {
-    struct banger_local_daemon daemon;
-    int pidfd = cli_is_local(cli) ? banger_local_find(&daemon) : -1;
-    if (pidfd < 0) {
-        printf("bangerd is not running (%s)\n", socket_path);
-        return cli_end_output(cli) ? EXIT_BANGER : STATUS_NOT_RUNNING;
+    (void)values;
+    (void)args;
+    struct daemon_found f = {.pidfd = -1};
+    char target[CLI_TARGET_BYTES];
+    if (cli_where(cli, target, &f.error) < 0)
+        return cli_fail(&f.error, "stop the daemon");
+    snprintf(f.target, sizeof(f.target), "%s", target);
+    if (target[0] && target[0] != '/' && !cli->options.socket)
+        return daemon_refuse_far(&f, "stop");
+    if (daemon_find(cli, &f) < 0)
+        return cli_fail(&f.error, "stop the daemon");
+    int status;
+    bool nobody =
+        !f.host && f.pidfd < 0 && f.error.code == BANGER_UNAVAILABLE && !daemon_listens(f.target);
+    if (nobody)
+        status = daemon_tell_ended(cli, "not running");
+    else if (!f.host && f.pidfd < 0)
+        status = cli_fail(&f.error, "stop the daemon");
+    else {
+        status = f.host ? daemon_stop_found(cli, &f) : daemon_stop_silent(&f);
+        status = status ? status : daemon_tell_ended(cli, "ended");
     }
-    close(pidfd);
-    if (daemon.ending)
-        printf("bangerd %s (process %d) is ending\n", daemon.version, daemon.pid);
+    daemon_found_done(&f);
+    return status;
+}
+
+/* No answer: not there, one that hangs or is about to end, or another host's. */
+static int daemon_tell_silent(struct cli *cli, const struct daemon_found *f)
+{
+    const char *at = f->holder.socket[0] ? f->holder.socket : f->target;
+    bool hangs = f->pidfd >= 0 || f->far || f->error.code == BANGER_DEADLINE_EXCEEDED;
+    const char *state = !hangs ? "not running" : f->holder.ending ? "ending" : "no answer";
+    char pid[16];
+    snprintf(pid, sizeof(pid), "%d", f->holder.pid);
+    const struct cli_pair pairs[] = {{"state", state},
+                                     {f->far ? "context" : "socket", at},
+                                     {f->holder.pid ? "pid" : NULL, pid},
+                                     {NULL, NULL}};
+    if (!cli_is_table(cli))
+        cli_print_pairs(cli, pairs);
+    else if (!hangs)
+        printf("bangerd is not running (%s)\n", at);
+    else if (f->far)
+        printf("bangerd of context %s does not answer: %s\n", at, f->error.message);
+    else if (f->holder.ending)
+        printf("bangerd %s (process %d) is ending\n", f->holder.version, f->holder.pid);
+    else if (f->holder.pid)
+        printf("bangerd %s (process %d) runs and does not answer at %s\n", f->holder.version,
+               f->holder.pid, at);
     else
-        printf("bangerd %s (process %d) runs and does not answer at %s\n", daemon.version,
-               daemon.pid, daemon.socket[0] ? daemon.socket : socket_path);
-    return cli_end_output(cli) ? EXIT_BANGER : STATUS_NO_ANSWER;
+        printf("bangerd runs and does not answer at %s\n", at);
+    return cli_end_output(cli) ? EXIT_BANGER : hangs ? STATUS_NO_ANSWER : STATUS_NOT_RUNNING;
+}
+
+static bool daemon_is_silent(const struct banger_error *error)
+{
+    return error->code == BANGER_UNAVAILABLE || error->code == BANGER_DEADLINE_EXCEEDED;
 }
 
 static int daemon_status(struct cli *cli, const void *values, const struct opt_args *args)
 {
     (void)values;
     (void)args;
-    char socket_path[SOCKET_BYTES], rss[FORMAT_BYTES], age[FORMAT_BYTES];
-    struct banger_error error;
-    if (daemon_socket(cli, socket_path) < 0)
-        return EXIT_BANGER;
-    if (cli_connect_running(cli, &error) < 0) {
-        if (error.code != BANGER_UNAVAILABLE)
-            return cli_fail(&error, "ask the daemon");
-        return daemon_status_silent(cli, socket_path);
-    }
-    cli_tell_version(cli);
-    Banger__V1__GetHostRequest request = BANGER__V1__GET_HOST_REQUEST__INIT;
-    Banger__V1__Host *host = banger_get_host(cli->client, &request, NULL, &error);
-    if (!host)
-        return cli_fail(&error, "ask the daemon");
+    char rss[FORMAT_BYTES], age[FORMAT_BYTES];
+    struct daemon_found f;
     int status = 0;
-    if (cli_is_table(cli))
-        printf("bangerd %s is running at %s (up %s, %s)\n", host->version, daemon_at(cli),
-               format_age(age, timestamp_seconds(host->started)),
-               format_size(rss, host->memory_rss_bytes));
+    if (daemon_find(cli, &f) < 0 || (!f.host && !daemon_is_silent(&f.error)))
+        status = cli_fail(&f.error, "ask the daemon");
+    else if (!f.host)
+        status = daemon_tell_silent(cli, &f);
+    else if (!cli_is_table(cli))
+        status = cli_print_message(cli, &f.host->base);
     else
-        status = cli_print_message(cli, &host->base);
-    FREE_MESSAGE(host);
+        printf("bangerd %s is running at %s (up %s, %s)\n", f.host->version, daemon_at(cli),
+               format_age(age, timestamp_seconds(f.host->started)),
+               format_size(rss, f.host->memory_rss_bytes));
+    if (f.host && !f.far)
+        cli_tell_version(cli, f.host->version);
+    daemon_found_done(&f);
     return status ? status : cli_end_output(cli);
 }
 
@@ -221,11 +316,12 @@ static const struct command rows[] = {
     {"start", NULL, "", "start the local daemon unless it runs",
      "Every command that needs the local daemon does this by itself.", NULL, 0, 0, 0, false,
      NAMES_NONE, daemon_start},
-    {"stop", NULL, "", "end the daemon; VMs and sessions run on", NULL, NULL, 0, 0, 0, false,
+    {"stop", NULL, "", "end the local daemon; VMs and sessions run on", NULL, NULL, 0, 0, 0, false,
      NAMES_NONE, daemon_stop},
     {"status", NULL, "", "say whether the daemon runs",
-     "Exit status 3 when it does not, 4 when it runs and does not answer.", NULL, 0, 0, 0, false,
-     NAMES_NONE, daemon_status},
+     "Exit status 3 when it does not, 4 when it runs and does not answer, or another host's does "
+     "not.",
+     NULL, 0, 0, 0, false, NAMES_NONE, daemon_status},
 };
 static const struct command *const daemon_commands[] = {&rows[0], &rows[1], &rows[2], NULL};
 const struct noun daemon_noun = {"daemon", "the local daemon", daemon_commands};

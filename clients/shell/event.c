@@ -3,38 +3,78 @@
 #include <string.h>
 #include <time.h>
 
-#include <banger/json.h>
-
+#include "list.h"
 #include "nouns.h"
-#include "table.h"
 
 struct event_options {
+    struct list_options list;
     struct opt_list kinds;
     const char *epoch;
-    struct opt_number after, limit;
+    struct opt_number after;
 };
 
-static void event_print_line(const Banger__V1__Event *e)
+enum { EVENT_LAST = 100, WHEN_BYTES = 40 };
+
+static const char *event_when(const Banger__V1__Event *e, char when[WHEN_BYTES])
 {
-    char when[40] = "-";
     time_t seconds = (time_t)timestamp_seconds(e->time);
     struct tm tm;
+    when[0] = '\0';
     if (e->time && localtime_r(&seconds, &tm))
-        strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
-    printf("%s  %llu  %s  %s  %s\n", when, (unsigned long long)e->seq, e->kind, e->resource,
-           e->detail);
+        strftime(when, WHEN_BYTES, "%Y-%m-%d %H:%M:%S", &tm);
+    return when;
 }
 
-static int event_print(struct cli *cli, const Banger__V1__Event *event)
+static int event_print(struct cli *cli, const Banger__V1__Event *e)
 {
+    char when[WHEN_BYTES];
     if (!cli_is_table(cli))
-        return cli_print_message(cli, &event->base);
-    event_print_line(event);
+        return cli_print_line(cli, &e->base);
+    printf("%s  %llu  %s  %s  %s\n", event_when(e, when), (unsigned long long)e->seq, e->kind,
+           e->resource, e->detail);
     return cli_end_output(cli);
 }
 
+static void cell_time(struct table *t, const ProtobufCMessage *item)
+{
+    char when[WHEN_BYTES];
+    table_cell(t, "%s", event_when((const Banger__V1__Event *)item, when));
+}
+
+static const struct list_column columns[] = {
+    {"TIME", cell_time, "time", false},
+    {"SEQ", NULL, "seq", false},
+    {"KIND", NULL, "kind", false},
+    {"RESOURCE", NULL, "resource", false},
+    {"DETAIL", NULL, "detail", false},
+    {"OPERATION", NULL, "operation_id", true},
+    {.head = NULL},
+};
+
+/* Pages of events go on behind their last one. */
+static bool event_next_page(ProtobufCMessage *request, const ProtobufCMessage *response)
+{
+    const Banger__V1__ListEventsResponse *page = (const Banger__V1__ListEventsResponse *)response;
+    if (page->n_events == 0)
+        return false;
+    uint64_t seq = page->events[page->n_events - 1]->seq;
+    ((Banger__V1__ListEventsRequest *)request)->after_seq = seq;
+    return seq < page->last_seq;
+}
+
+static const struct list_view view = {
+    .what = "events",
+    .method = "/banger.v1.EventService/ListEvents",
+    .items = "events",
+    .id = "seq",
+    .time = "time",
+    .columns = columns,
+    .last = EVENT_LAST,
+    .next = event_next_page,
+};
+
 /* The sequence number behind which the latest n events are. */
-static uint64_t event_before_latest(struct cli *cli, uint32_t n)
+static uint64_t event_before_latest(struct cli *cli, uint64_t n)
 {
     Banger__V1__ListEventsRequest request = BANGER__V1__LIST_EVENTS_REQUEST__INIT;
     request.page_size = 1;
@@ -47,27 +87,23 @@ static uint64_t event_before_latest(struct cli *cli, uint32_t n)
 static int event_list(struct cli *cli, const void *values, const struct opt_args *args)
 {
     const struct event_options *o = values;
-    struct banger_error error;
+    const char *resource = list_filter_value(&o->list, "resource");
     Banger__V1__ListEventsRequest request = BANGER__V1__LIST_EVENTS_REQUEST__INIT;
     if (args->n_refs > 0)
         request.resource = args->refs[0];
+    else if (resource)
+        request.resource = (char *)resource;
     request.after_seq = o->after.value;
-    request.page_size = o->limit.given && o->limit.value <= 1000 ? (uint32_t)o->limit.value : 100;
     if (cli_connect(cli) < 0)
         return EXIT_BANGER;
-    if (!o->after.given && args->n_refs == 0)
-        request.after_seq = event_before_latest(cli, request.page_size);
-    Banger__V1__ListEventsResponse *list = banger_list_events(cli->client, &request, NULL, &error);
-    if (!list)
-        return cli_fail(&error, "list events");
-    int status = 0;
-    if (!cli_is_table(cli))
-        status = cli_print_message(cli, &list->base);
-    else
-        for (size_t i = 0; i < list->n_events; i++)
-            event_print_line(list->events[i]);
-    FREE_MESSAGE(list);
-    return status ? status : cli_end_output(cli);
+    /* Where none is left out, the latest are known by their numbers. */
+    if (!o->after.given && !*request.resource && o->list.filters.n == 0 && !o->list.since)
+        request.after_seq =
+            event_before_latest(cli, o->list.last.given ? o->list.last.value : EVENT_LAST);
+    struct event_options with = *o;
+    if (o->after.given && !o->list.last.given)
+        with.list.last = (struct opt_number){.value = UINT64_MAX, .given = true};
+    return list_run(cli, &view, &request.base, &with.list);
 }
 
 /* One document a line with -o json, so that a reader need not wait for the end. */
@@ -120,8 +156,7 @@ static int event_watch(struct cli *cli, const void *values, const struct opt_arg
 static const struct opt list_opts[] = {
     {"after", 0, OPT_COUNT, offsetof(struct event_options, after), "SEQ", "only later ones", NULL,
      NAMES_NONE},
-    {"limit", 'n', OPT_COUNT, offsetof(struct event_options, limit), "N",
-     "the latest so many (default 100, at most 1000)", NULL, NAMES_NONE},
+    LIST_OPTS,
     {.name = NULL},
 };
 
@@ -136,8 +171,9 @@ static const struct opt watch_opts[] = {
 };
 
 static const struct command rows[] = {
-    {"list", "ls", "[RESOURCE]", "list what happened", "RESOURCE is such as vm/ID.", list_opts,
-     sizeof(struct event_options), 0, 1, false, NAMES_NONE, event_list},
+    {"list", "ls", "[RESOURCE]", "list what happened",
+     "The latest 100 unless --after, --since or --last says otherwise. RESOURCE is such as vm/ID.",
+     list_opts, sizeof(struct event_options), 0, 1, false, NAMES_NONE, event_list},
     {"watch", NULL, "[RESOURCE]", "print what happens, as it happens", NULL, watch_opts,
      sizeof(struct event_options), 0, 1, false, NAMES_NONE, event_watch},
 };

@@ -1,21 +1,60 @@
 /* Operations: started for every reference first, so that they run side by side, then followed. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "progress.h"
+#include "stream.h"
+
+/* Ends us by the signal that came, as if we had not taken it; the operation is the daemon's. */
+static _Noreturn void cli_leave(struct cli *cli, const char *label, const char *id,
+                                struct stream_signals *signals)
+{
+    int signo = stream_signals_take(signals);
+    stream_signals_done(signals);
+    if (!cli->options.quiet)
+        fprintf(stderr,
+                "banger: %s: operation %s goes on; \"banger operation watch %s\" follows it, "
+                "\"banger operation cancel %s\" undoes it\n",
+                label, id, id, id);
+    fflush(NULL);
+    raise(signo ? signo : SIGINT);
+    _exit(128 + SIGINT); /* not reached, unless the signal is ignored */
+}
+
+static Banger__V1__Operation *cli_follow_to_end(struct cli *cli, const char *id,
+                                                struct progress *progress,
+                                                struct banger_error *error)
+{
+    int64_t timeout = cli->options.timeout.given ? (int64_t)cli->options.timeout.value : -1;
+    struct stream_signals signals;
+    bool take = !cli->has_signals && stream_signals_init(&signals) == 0;
+    if (take)
+        banger_set_interrupt_fd(cli->client, signals.fd);
+    Banger__V1__Operation *ended =
+        banger_operation_follow(cli->client, id, timeout, progress_update, progress, error);
+    progress_end(progress);
+    if (!take)
+        return ended;
+    banger_set_interrupt_fd(cli->client, -1);
+    if (!ended && strcmp(error->reason, "INTERRUPTED") == 0)
+        cli_leave(cli, progress->label, id, &signals);
+    stream_signals_done(&signals);
+    return ended;
+}
 
 Banger__V1__Operation *cli_follow(struct cli *cli, const char *label,
                                   Banger__V1__Operation *operation, struct banger_error *error)
 {
-    int64_t timeout = cli->options.timeout.given ? (int64_t)cli->options.timeout.value : -1;
     struct progress progress;
     progress_begin(&progress, cli, label);
     progress_update(&progress, operation);
     Banger__V1__Operation *ended = operation;
     if (!banger_operation_ended(operation)) {
-        ended = banger_operation_follow(cli->client, operation->id, timeout, progress_update,
-                                        &progress, error);
+        ended = cli_follow_to_end(cli, operation->id, &progress, error);
         FREE_MESSAGE(operation);
     }
     progress_end(&progress);

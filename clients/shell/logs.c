@@ -39,6 +39,8 @@ static int stream_print(struct cli *cli, const char *label, const char *method,
            (next = banger_stream_next(stream, -1, &message, &error)) != BANGER_NEXT_END) {
         if (next == BANGER_NEXT_ERROR)
             status = cli_fail(&error, "%s", label);
+        else if (!cli_is_table(cli))
+            status = cli_print_line(cli, message);
         else if (print(message) < 0)
             status = cli_usage("write: %s", strerror(errno));
         banger_message_free(message);

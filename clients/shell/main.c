@@ -7,47 +7,14 @@
 #include <string.h>
 
 #include "base/std_fds.h"
+#include "habits.h"
 #include "suggest.h"
-
-const struct opt global_opts[] = {
-    {"output", 'o', OPT_STRING, offsetof(struct cli_options, output), "FORMAT",
-     "table (default), json or yaml", "table|json|yaml", NAMES_NONE},
-    {"quiet", 'q', OPT_FLAG, offsetof(struct cli_options, quiet), NULL, "print ids only", NULL,
-     NAMES_NONE},
-    {"verbose", 'v', OPT_FLAG, offsetof(struct cli_options, verbose), NULL,
-     "say what is done, step by step", NULL, NAMES_NONE},
-    {"progress", 0, OPT_STRING, offsetof(struct cli_options, progress), "HOW",
-     "auto (default), plain or none", "auto|plain|none", NAMES_NONE},
-    {"timeout", 0, OPT_DURATION, offsetof(struct cli_options, timeout), "TIME",
-     "give up waiting for operations after so long", NULL, NAMES_NONE},
-    {"socket", 0, OPT_STRING, offsetof(struct cli_options, socket), "PATH",
-     "the daemon's socket, instead of the local daemon's", NULL, NAMES_FILE},
-    {"context", 0, OPT_STRING, offsetof(struct cli_options, context), "NAME",
-     "the daemon of that context (banger context list); \"local\" is this machine's", NULL,
-     NAMES_NONE},
-    {"help", 'h', OPT_FLAG, offsetof(struct cli_options, help), NULL, "show help", NULL,
-     NAMES_NONE},
-    {.name = NULL},
-};
-
-const struct noun *noun_find(const char *name)
-{
-    for (size_t i = 0; nouns[i]; i++)
-        if (strcmp(nouns[i]->name, name) == 0)
-            return nouns[i];
-    return NULL;
-}
-
-const struct command *command_find(const struct noun *noun, const char *name)
-{
-    for (const struct command *const *c = noun->commands; *c; c++)
-        if (strcmp((*c)->name, name) == 0 || ((*c)->alias && strcmp((*c)->alias, name) == 0))
-            return *c;
-    return NULL;
-}
 
 static int unknown_noun(const char *name)
 {
+    const struct habit *habit = habit_find(NULL, name);
+    if (habit)
+        return cli_usage("there is no \"banger %s\": %s", name, habit->hint);
     struct suggestion best = suggest_begin(name);
     for (size_t i = 0; nouns[i]; i++)
         suggest_offer(&best, nouns[i]->name);
@@ -63,6 +30,9 @@ static int unknown_noun(const char *name)
 
 static int unknown_command(const struct noun *noun, const char *name)
 {
+    const struct habit *habit = habit_find(noun->name, name);
+    if (habit)
+        return cli_usage("there is no \"%s %s\": %s", noun->name, name, habit->hint);
     struct suggestion best = suggest_begin(name);
     for (const struct command *const *c = noun->commands; *c; c++)
         suggest_offer(&best, (*c)->name);
@@ -122,6 +92,12 @@ static int run_words(struct cli *cli, int n_words, char **words)
         return cli->options.help ? cli_end_output(cli) : EXIT_BANGER;
     }
     const struct noun *noun = noun_find(words[0]);
+    const struct habit *habit = noun ? NULL : habit_find(NULL, words[0]);
+    if (habit && habit->for_noun) {
+        noun = noun_find(habit->for_noun);
+        return run_command(cli, noun, command_find(noun, habit->for_command), n_words - 1,
+                           words + 1);
+    }
     if (!noun)
         return unknown_noun(words[0]);
     if (noun->commands[0]->name[0] == '\0')
@@ -138,6 +114,18 @@ static int run_words(struct cli *cli, int n_words, char **words)
     return run_command(cli, noun, command, n_words - 2, words + 2);
 }
 
+/* Before the command line is parsed, so that its own errors have their form. */
+static bool wants_json_errors(int argc, char **argv)
+{
+    bool wanted = false;
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        bool apart = strcmp(argv[i], "--errors") == 0 && i + 1 < argc;
+        if (apart || strncmp(argv[i], "--errors=", 9) == 0)
+            wanted = strcmp(apart ? argv[i + 1] : argv[i] + 9, "json") == 0;
+    }
+    return wanted;
+}
+
 int main(int argc, char **argv)
 {
     std_fds_open();
@@ -148,6 +136,7 @@ int main(int argc, char **argv)
         return complete_words(&cli, argc - 2, argv + 2);
     if (argc > 1 && strcmp(argv[1], "--version") == 0)
         argv[1] = (char *)"version";
+    cli_errors_as_json(wants_json_errors(argc, argv));
     struct opt_set set = {global_opts, &cli.options};
     struct opt_rules rules = {.rest = true};
     struct opt_args args;

@@ -7,6 +7,9 @@ static int version(struct cli *cli, const void *values, const struct opt_args *a
 {
     (void)values;
     (void)args;
+    const struct cli_pair pairs[] = {{"version", banger_version()}, {NULL, NULL}};
+    if (!cli_is_table(cli))
+        return cli_print_pairs(cli, pairs);
     printf("banger %s\n", banger_version());
     return cli_end_output(cli);
 }

@@ -1,8 +1,8 @@
 /* The operation noun. */
 #include <stdio.h>
 
+#include "list.h"
 #include "nouns.h"
-#include "table.h"
 
 static const char *operation_state(char out[WORD_BYTES], const Banger__V1__Operation *op)
 {
@@ -34,48 +34,59 @@ static int operation_print(struct cli *cli, const Banger__V1__Operation *op)
 }
 
 struct operation_list_options {
+    struct list_options list;
     bool active;
-    struct opt_number limit;
+};
+
+static void cell_done(struct table *t, const ProtobufCMessage *item)
+{
+    table_cell(t, "%u%%", ((const Banger__V1__Operation *)item)->percent);
+}
+
+static void cell_created(struct table *t, const ProtobufCMessage *item)
+{
+    const Banger__V1__Operation *op = (const Banger__V1__Operation *)item;
+    char text[FORMAT_BYTES];
+    table_cell(t, "%s", format_age(text, timestamp_seconds(op->created)));
+}
+
+static const struct list_column columns[] = {
+    {"ID", NULL, "id", false},
+    {"KIND", NULL, "kind", false},
+    {"RESOURCE", NULL, "resource", false},
+    {"STATE", NULL, "state", false},
+    {"STAGE", NULL, "stage", false},
+    {"DONE", cell_done, "percent", false},
+    {"MESSAGE", NULL, "message", true},
+    {"BY", NULL, "principal", true},
+    {"CREATED", cell_created, "created", false},
+    {.head = NULL},
+};
+
+static const struct list_view view = {
+    .what = "operations",
+    .method = "/banger.v1.OperationService/ListOperations",
+    .items = "operations",
+    .id = "id",
+    .time = "created",
+    .columns = columns,
+    .latest_first = true,
+    .last = 100,
 };
 
 static int operation_list(struct cli *cli, const void *values, const struct opt_args *args)
 {
     const struct operation_list_options *o = values;
-    struct banger_error error;
+    const char *resource = list_filter_value(&o->list, "resource");
     Banger__V1__ListOperationsRequest request = BANGER__V1__LIST_OPERATIONS_REQUEST__INIT;
     if (args->n_refs > 0)
         request.resource = args->refs[0];
+    else if (resource)
+        request.resource = (char *)resource;
     request.active_only = o->active;
-    request.page_size = o->limit.given && o->limit.value <= 1000 ? (uint32_t)o->limit.value : 100;
     if (cli_connect(cli) < 0)
         return EXIT_BANGER;
-    Banger__V1__ListOperationsResponse *list =
-        banger_list_operations(cli->client, &request, NULL, &error);
-    if (!list)
-        return cli_fail(&error, "list operations");
-    int status = 0;
-    struct table t;
-    table_init(&t, "ID|KIND|RESOURCE|STATE|STAGE|DONE|CREATED");
-    for (size_t i = 0; i < list->n_operations; i++) {
-        const Banger__V1__Operation *op = list->operations[i];
-        char word[WORD_BYTES], age[FORMAT_BYTES];
-        if (cli->options.quiet)
-            puts(op->id);
-        table_cell(&t, "%s", op->id);
-        table_cell(&t, "%s", op->kind);
-        table_cell(&t, "%s", op->resource);
-        table_cell(&t, "%s", operation_state(word, op));
-        table_cell(&t, "%s", op->stage);
-        table_cell(&t, "%u%%", op->percent);
-        table_cell(&t, "%s", format_age(age, timestamp_seconds(op->created)));
-    }
-    if (!cli_is_table(cli) && !cli->options.quiet)
-        status = cli_print_message(cli, &list->base);
-    FREE_MESSAGE(list);
-    if (cli_is_table(cli) && !cli->options.quiet)
-        return cli_print_table(&t);
-    table_done(&t);
-    return status ? status : cli_end_output(cli);
+    return list_run(cli, &view, &request.base, &o->list);
 }
 
 static int operation_show(struct cli *cli, const void *values, const struct opt_args *args)
@@ -138,15 +149,15 @@ static int operation_cancel(struct cli *cli, const void *values, const struct op
 }
 
 static const struct opt list_opts[] = {
-    {"active", 'a', OPT_FLAG, offsetof(struct operation_list_options, active), NULL,
+    {"active", 0, OPT_FLAG, offsetof(struct operation_list_options, active), NULL,
      "only those that have not ended", NULL, NAMES_NONE},
-    {"limit", 'n', OPT_COUNT, offsetof(struct operation_list_options, limit), "N",
-     "the latest so many (default 100, at most 1000)", NULL, NAMES_NONE},
+    LIST_OPTS,
     {.name = NULL},
 };
 
 static const struct command rows[] = {
-    {"list", "ls", "[RESOURCE]", "list operations, latest first", "RESOURCE is such as vm/ID.",
+    {"list", "ls", "[RESOURCE]", "list operations, latest first",
+     "The latest 100 unless --last or --since says otherwise. RESOURCE is such as vm/ID.",
      list_opts, sizeof(struct operation_list_options), 0, 1, false, NAMES_NONE, operation_list},
     {"show", "inspect", "OPERATION...", "describe operations", NULL, NULL, 0, 1, -1, false,
      NAMES_OPERATION, operation_show},

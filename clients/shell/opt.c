@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "letters.h"
 #include "suggest.h"
 
 bool opt_parse_count(const char *text, uint64_t *count)
@@ -184,18 +185,54 @@ static const struct opt *opt_lookup(const struct opt_set *sets, size_t n_sets, c
     return NULL;
 }
 
+/* The one of the command's own options, which are first, that begins with the letter; NULL: none,
+ * or several. */
+static const struct opt *opt_beginning(const struct opt_set *sets, size_t n_sets, char letter)
+{
+    const struct opt *found = NULL;
+    for (size_t i = 0; i < n_sets && !found; i++)
+        for (const struct opt *o = sets[i].table; o && o->name; o++) {
+            if (o->name[0] != letter)
+                continue;
+            if (found)
+                return NULL;
+            found = o;
+        }
+    return found;
+}
+
+static int opt_unknown_letter(const struct opt_set *sets, size_t n_sets, char letter,
+                              char error[OPT_ERROR_BYTES])
+{
+    const struct letter *known = letter_find(letter);
+    const struct opt *near = opt_beginning(sets, n_sets, letter);
+    char hint[64] = "";
+    if (near)
+        snprintf(hint, sizeof(hint), "; did you mean --%s?", near->name);
+    if (known && known->name)
+        snprintf(error, OPT_ERROR_BYTES, "-%c is --%s, which does not belong here%s", letter,
+                 known->name, hint);
+    else if (known)
+        snprintf(error, OPT_ERROR_BYTES, "there is no -%c: %s", letter, known->meaning);
+    else
+        snprintf(error, OPT_ERROR_BYTES, "unknown option -%c%s", letter, hint);
+    return -1;
+}
+
 static int opt_unknown(const struct opt_set *sets, size_t n_sets, const char *word,
                        char error[OPT_ERROR_BYTES])
 {
     struct suggestion best = suggest_begin(word + strspn(word, "-"));
+    if (word[1] != '-')
+        return opt_unknown_letter(sets, n_sets, word[1], error);
     for (size_t i = 0; i < n_sets; i++)
         for (const struct opt *o = sets[i].table; o && o->name; o++)
             suggest_offer(&best, o->name);
-    if (word[1] == '-' && best.word)
+    if (best.word)
         snprintf(error, OPT_ERROR_BYTES, "unknown option %.60s; did you mean --%s?", word,
                  best.word);
     else
-        snprintf(error, OPT_ERROR_BYTES, "unknown option %.*s", word[1] == '-' ? 60 : 2, word);
+        snprintf(error, OPT_ERROR_BYTES, "unknown option %.60s", word);
     return -1;
 }
 

@@ -26,6 +26,7 @@ enum names {
     NAMES_IMAGE,
     NAMES_KERNEL,
     NAMES_OPERATION,
+    NAMES_CONTEXT,
     NAMES_FILE,
 };
 

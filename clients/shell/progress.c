@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BAR_CELLS = 16 };
+enum { BAR_CELLS = 16, BAR_MOVE_MS = 250 };
 
 static long long now_ms(void)
 {
@@ -41,11 +41,16 @@ static void progress_draw(struct progress *p, const Banger__V1__Operation *opera
     bool colour = !getenv("NO_COLOR") || !*getenv("NO_COLOR");
     unsigned percent = operation->percent > 100 ? 100 : operation->percent;
     char bar[BAR_CELLS + 1];
+    long long shown_ms = now_ms() - p->started_ms;
     for (unsigned i = 0; i < BAR_CELLS; i++)
         bar[i] = i * 100 < percent * BAR_CELLS ? '=' : ' ';
     bar[BAR_CELLS] = '\0';
+    /* What is going on moves, however long its stage takes. */
+    unsigned done = (percent * BAR_CELLS + 99) / 100, left = BAR_CELLS - done;
+    if (left > 0)
+        bar[done + (unsigned)(shown_ms / BAR_MOVE_MS) % left] = '-';
     char text[512];
-    double seconds = (double)(now_ms() - p->started_ms) / 1000;
+    double seconds = (double)shown_ms / 1000;
     snprintf(text, sizeof(text), "%.64s [%s] %3u%% %.48s%s%.160s (%.1fs)", p->label, bar, percent,
              operation->stage, operation->message[0] ? ": " : "", operation->message, seconds);
     for (char *c = text; *c; c++)
@@ -61,8 +66,13 @@ bool progress_is_due(struct progress *p, const Banger__V1__Operation *operation,
 {
     char says[sizeof(p->shown)];
     bool stages = p->how == PROGRESS_STAGES;
-    if (!operation->stage[0] || (!stages && p->how != PROGRESS_LINES) ||
-        (!stages && now_ms - p->printed_ms < PROGRESS_QUIET_MS))
+    if (!operation->stage[0] || (!stages && p->how != PROGRESS_LINES))
+        return false;
+    /* One that takes long has a line for each stage, and for its messages now and then. */
+    size_t len = strcspn(p->shown, ":");
+    bool same = strlen(operation->stage) == len && strncmp(p->shown, operation->stage, len) == 0;
+    long long since = same ? p->printed_ms : p->started_ms;
+    if (!stages && now_ms - since < PROGRESS_QUIET_MS)
         return false;
     snprintf(says, sizeof(says), "%.60s: %.180s", operation->stage,
              stages ? "" : operation->message);

@@ -26,7 +26,7 @@ static const char *outcome_word(const Banger__V1__Unlisted *u, bool dry_run, boo
     return discard || u->recoverable ? "can be" : "cannot be";
 }
 
-static int print_items(const Banger__V1__RecoverHostResponse *response,
+static int print_items(struct cli *cli, const Banger__V1__RecoverHostResponse *response,
                        const struct recover_options *o)
 {
     struct table t;
@@ -40,7 +40,7 @@ static int print_items(const Banger__V1__RecoverHostResponse *response,
         table_cell(&t, "%s", u->folder);
         table_cell(&t, "%s", u->message);
     }
-    return cli_print_table(&t);
+    return cli_print_table(cli, &t);
 }
 
 /* What was asked for and not done is a failure; what is in lost+found was not asked for. */
@@ -73,7 +73,7 @@ static int host_recover(struct cli *cli, const void *values, const struct opt_ar
         return cli_fail(&error, "recover what the database does not list");
     bool done = all_done(response, o);
     int status =
-        cli_is_table(cli) ? print_items(response, o) : cli_print_message(cli, &response->base);
+        cli_is_table(cli) ? print_items(cli, response, o) : cli_print_message(cli, &response->base);
     FREE_MESSAGE(response);
     if (status)
         return status;
@@ -81,7 +81,7 @@ static int host_recover(struct cli *cli, const void *values, const struct opt_ar
 }
 
 static const struct opt recover_opts[] = {
-    {"dry-run", 'n', OPT_FLAG, offsetof(struct recover_options, dry_run), NULL,
+    {"dry-run", 0, OPT_FLAG, offsetof(struct recover_options, dry_run), NULL,
      "only say what there is", NULL, NAMES_NONE},
     {"discard", 0, OPT_FLAG, offsetof(struct recover_options, discard), NULL,
      "end VMs and set folders aside in lost+found; remove what is there already", NULL, NAMES_NONE},

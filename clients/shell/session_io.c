@@ -130,7 +130,7 @@ struct session_attach_options {
 
 static struct banger_stream_start session_attach_start(const struct session_attach_options *o)
 {
-    if (o->end)
+    if (o->end || (o->tail.given && o->tail.value == 0))
         return (struct banger_stream_start){.at = BANGER_START_END};
     if (o->tail.given)
         return (struct banger_stream_start){.at = BANGER_START_TAIL, .value = o->tail.value};
@@ -190,7 +190,7 @@ static int session_attach(struct cli *cli, const void *values, const struct opt_
 struct session_logs_options {
     const char *vm, *stream;
     bool follow;
-    struct opt_number tail, lines, from_stdout, from_stderr;
+    struct opt_number tail, last, from_stdout, from_stderr;
 };
 
 static int session_logs(struct cli *cli, const void *values, const struct opt_args *args)
@@ -204,7 +204,8 @@ static int session_logs(struct cli *cli, const void *values, const struct opt_ar
         request.vm = (char *)o->vm;
     request.follow = o->follow;
     request.tail_bytes = o->tail.value;
-    request.tail_lines = o->lines.value > UINT32_MAX ? UINT32_MAX : (uint32_t)o->lines.value;
+    request.tail_lines = o->last.value > UINT32_MAX ? UINT32_MAX : (uint32_t)o->last.value;
+    request.only_new = (o->last.given && o->last.value == 0) || (o->tail.given && !o->tail.value);
     request.no_stdout = o->stream && strcmp(o->stream, "stderr") == 0;
     request.no_stderr = o->stream && strcmp(o->stream, "stdout") == 0;
     request.from_stdout = o->from_stdout.value;
@@ -235,7 +236,7 @@ static const struct opt attach_opts[] = {
      "do not pass on standard input", NULL, NAMES_NONE},
     {"no-reattach", 0, OPT_FLAG, offsetof(struct session_attach_options, no_reattach), NULL,
      "end with an error when the connection breaks, instead of coming back", NULL, NAMES_NONE},
-    {"tail", 'n', OPT_SIZE, offsetof(struct session_attach_options, tail), "BYTES",
+    {"tail", 0, OPT_SIZE, offsetof(struct session_attach_options, tail), "BYTES",
      "begin so many bytes before the end of each stream", NULL, NAMES_NONE},
     {"from", 0, OPT_COUNT, offsetof(struct session_attach_options, from), "OFFSET",
      "begin at this byte of each stream (default 0)", NULL, NAMES_NONE},
@@ -248,8 +249,8 @@ static const struct opt logs_opts[] = {
     SESSION_VM_OPT(session_logs_options),
     {"follow", 'f', OPT_FLAG, offsetof(struct session_logs_options, follow), NULL,
      "go on until the session ends", NULL, NAMES_NONE},
-    {"lines", 'n', OPT_COUNT, offsetof(struct session_logs_options, lines), "N",
-     "only so many lines from the end of each stream", NULL, NAMES_NONE},
+    {"last", 'n', OPT_COUNT, offsetof(struct session_logs_options, last), "N",
+     "only the last N lines of each stream", NULL, NAMES_NONE},
     {"tail", 0, OPT_SIZE, offsetof(struct session_logs_options, tail), "BYTES",
      "only so many bytes from the end of each stream", NULL, NAMES_NONE},
     {"stream", 0, OPT_STRING, offsetof(struct session_logs_options, stream), "STREAM",

@@ -4,8 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#include "table.h"
+#include "list.h"
 
 enum { COMMAND_BYTES = 60, END_BYTES = 64 };
 
@@ -29,7 +30,10 @@ static void session_format_state(char out[END_BYTES], const Banger__V1__GuestSes
     enum_word(word, &banger__v1__session_state__descriptor, (int)s->state);
     switch (s->exit ? s->exit->kind_case : BANGER__V1__SESSION_EXIT__KIND__NOT_SET) {
     case BANGER__V1__SESSION_EXIT__KIND_CODE:
-        snprintf(out, END_BYTES, "%s %d", word, s->exit->code);
+        if (s->left_processes)
+            snprintf(out, END_BYTES, "%s %d, left %u", word, s->exit->code, s->left_processes);
+        else
+            snprintf(out, END_BYTES, "%s %d", word, s->exit->code);
         break;
     case BANGER__V1__SESSION_EXIT__KIND_SIGNAL:
         snprintf(out, END_BYTES, "signal %d", s->exit->signal);
@@ -61,6 +65,12 @@ void session_print_description(const Banger__V1__GuestSession *s)
         cli_print_field("Process:", "%u in the guest", s->guest_pid);
     cli_print_field("Output:", "%s stdout, %s stderr", format_size(a, s->stdout_total),
                     format_size(b, s->stderr_total));
+    if (s->left_processes)
+        cli_print_field("Left running:", "%u (ended by \"session kill\", or with the VM)",
+                        s->left_processes);
+    if (s->late_bytes)
+        cli_print_field("Not kept:", "%s, written after the command's output had ended",
+                        format_size(a, s->late_bytes));
     cli_print_field("Stdin:", "%s%s", format_size(a, s->stdin_offset),
                     s->stdin_closed ? ", closed" : "");
     cli_print_field("Watched by:", "%u%s", s->viewers, s->writer_attached ? " and a writer" : "");
@@ -73,111 +83,125 @@ void session_print_description(const Banger__V1__GuestSession *s)
 }
 
 struct session_list_options {
+    struct list_options list;
     const char *tag;
+    struct opt_list states;
     bool running;
 };
 
-/* All pages in one response. */
-struct session_pages {
-    Banger__V1__ListSessionsResponse all;
-    Banger__V1__ListSessionsResponse **pages; /* owned */
-    size_t n;
+static void cell_state(struct table *t, const ProtobufCMessage *item)
+{
+    char text[END_BYTES];
+    session_format_state(text, (const Banger__V1__GuestSession *)item);
+    table_cell(t, "%s", text);
+}
+
+static void cell_stdout(struct table *t, const ProtobufCMessage *item)
+{
+    char text[FORMAT_BYTES];
+    table_cell(t, "%s", format_size(text, ((const Banger__V1__GuestSession *)item)->stdout_total));
+}
+
+static void cell_stderr(struct table *t, const ProtobufCMessage *item)
+{
+    char text[FORMAT_BYTES];
+    table_cell(t, "%s", format_size(text, ((const Banger__V1__GuestSession *)item)->stderr_total));
+}
+
+static void cell_created(struct table *t, const ProtobufCMessage *item)
+{
+    const Banger__V1__GuestSession *s = (const Banger__V1__GuestSession *)item;
+    char text[FORMAT_BYTES];
+    table_cell(t, "%s", format_age(text, timestamp_seconds(s->created)));
+}
+
+static void cell_command(struct table *t, const ProtobufCMessage *item)
+{
+    char text[COMMAND_BYTES];
+    session_format_command(text, (const Banger__V1__GuestSession *)item);
+    table_cell(t, "%s", text);
+}
+
+static const struct list_column columns[] = {
+    {"ID", NULL, "id", false},
+    {"NAME", NULL, "name", false},
+    {"VM", NULL, "vm_name", false},
+    {"STATE", cell_state, "state", false},
+    {"STDOUT", cell_stdout, "stdout_total", false},
+    {"STDERR", cell_stderr, "stderr_total", false},
+    {"TAGS", NULL, "spec.tags", true},
+    {"USER", NULL, "spec.user", true},
+    {"CREATED", cell_created, "created", false},
+    {"COMMAND", cell_command, "spec.argv", false},
+    {.head = NULL},
 };
 
-static void session_pages_done(struct session_pages *p)
+static const struct list_view view = {
+    .what = "sessions",
+    .method = "/banger.v1.GuestSessionService/ListSessions",
+    .items = "sessions",
+    .id = "id",
+    .time = "created",
+    .columns = columns,
+};
+
+enum { STATES = 16 };
+
+/* "running" -> SESSION_STATE_RUNNING; -1 for no state. */
+static int session_state_of_word(const char *word)
 {
-    for (size_t i = 0; i < p->n; i++)
-        FREE_MESSAGE(p->pages[i]);
-    free(p->pages);
-    free(p->all.sessions);
+    char state[WORD_BYTES];
+    const ProtobufCEnumDescriptor *type = &banger__v1__session_state__descriptor;
+    for (unsigned i = 0; i < type->n_values; i++)
+        if (*word && strcasecmp(enum_word(state, type, type->values[i].value), word) == 0)
+            return type->values[i].value;
+    return -1;
 }
 
-static int session_pages_add(struct session_pages *p, Banger__V1__ListSessionsResponse *page)
+/* What the server is to look for; -1 with the error printed. */
+static int session_list_states(const struct session_list_options *o,
+                               Banger__V1__SessionState states[STATES])
 {
-    void *pages = reallocarray(p->pages, p->n + 1, sizeof(*p->pages));
-    p->pages = pages ? pages : p->pages;
-    size_t n = p->all.n_sessions + page->n_sessions + 1;
-    void *sessions = reallocarray(p->all.sessions, n, sizeof(*p->all.sessions));
-    p->all.sessions = sessions ? sessions : p->all.sessions;
-    if (!pages || !sessions) {
-        FREE_MESSAGE(page);
-        return -1;
-    }
-    p->pages[p->n++] = page;
-    for (size_t i = 0; i < page->n_sessions; i++)
-        p->all.sessions[p->all.n_sessions++] = page->sessions[i];
-    return 0;
-}
-
-static int session_pages_load(struct cli *cli, Banger__V1__ListSessionsRequest *request,
-                              struct session_pages *p)
-{
-    struct banger_error error;
-    *p = (struct session_pages){.all = BANGER__V1__LIST_SESSIONS_RESPONSE__INIT};
-    do {
-        Banger__V1__ListSessionsResponse *page =
-            banger_list_sessions(cli->client, request, NULL, &error);
-        if (!page)
-            return cli_fail(&error, "list sessions");
-        if (session_pages_add(p, page) < 0)
-            return cli_usage("out of memory");
-        request->page_token = page->next_page_token;
-    } while (*request->page_token);
-    return 0;
-}
-
-static int session_list_print(struct cli *cli, const Banger__V1__ListSessionsResponse *list)
-{
-    if (!cli_is_table(cli) && !cli->options.quiet)
-        return cli_print_message(cli, &list->base);
-    struct table t;
-    table_init(&t, "ID|NAME|VM|STATE|STDOUT|STDERR|CREATED|COMMAND");
-    for (size_t i = 0; i < list->n_sessions; i++) {
-        const Banger__V1__GuestSession *s = list->sessions[i];
-        char state[END_BYTES], command[COMMAND_BYTES], a[FORMAT_BYTES];
-        if (cli->options.quiet) {
-            puts(s->id);
-            continue;
+    static const Banger__V1__SessionState running[] = {
+        BANGER__V1__SESSION_STATE__SESSION_STATE_PENDING,
+        BANGER__V1__SESSION_STATE__SESSION_STATE_STARTING,
+        BANGER__V1__SESSION_STATE__SESSION_STATE_RUNNING,
+        BANGER__V1__SESSION_STATE__SESSION_STATE_STOPPING};
+    int n = 0;
+    for (size_t i = 0; i < o->states.n; i++) {
+        int state = session_state_of_word(o->states.items[i]);
+        if (state < 0 || n == STATES) {
+            cli_usage("--state: \"%.40s\" is no state of a session", o->states.items[i]);
+            return -1;
         }
-        session_format_state(state, s);
-        session_format_command(command, s);
-        table_cell(&t, "%s", s->id);
-        table_cell(&t, "%s", s->name);
-        table_cell(&t, "%s", s->vm_name);
-        table_cell(&t, "%s", state);
-        table_cell(&t, "%s", format_size(a, s->stdout_total));
-        table_cell(&t, "%s", format_size(a, s->stderr_total));
-        table_cell(&t, "%s", format_age(a, timestamp_seconds(s->created)));
-        table_cell(&t, "%s", command);
+        states[n++] = (Banger__V1__SessionState)state;
     }
-    if (!cli->options.quiet)
-        return cli_print_table(&t);
-    table_done(&t);
-    return cli_end_output(cli);
+    for (size_t i = 0; o->running && n + 1 < STATES && i < sizeof(running) / sizeof(running[0]);
+         i++)
+        states[n++] = running[i];
+    return n;
 }
 
 static int session_list(struct cli *cli, const void *values, const struct opt_args *args)
 {
     const struct session_list_options *o = values;
-    Banger__V1__SessionState running[] = {BANGER__V1__SESSION_STATE__SESSION_STATE_PENDING,
-                                          BANGER__V1__SESSION_STATE__SESSION_STATE_STARTING,
-                                          BANGER__V1__SESSION_STATE__SESSION_STATE_RUNNING,
-                                          BANGER__V1__SESSION_STATE__SESSION_STATE_STOPPING};
+    Banger__V1__SessionState states[STATES];
     Banger__V1__ListSessionsRequest request = BANGER__V1__LIST_SESSIONS_REQUEST__INIT;
+    int n = session_list_states(o, states);
+    const char *vm = list_filter_value(&o->list, "vm");
+    if (n < 0)
+        return EXIT_BANGER;
     if (args->n_refs > 0)
         request.vm = args->refs[0];
+    else if (vm)
+        request.vm = (char *)vm;
     if (o->tag)
         request.tag = (char *)o->tag;
-    request.states = running;
-    request.n_states = o->running ? sizeof(running) / sizeof(running[0]) : 0;
+    request.states = states;
+    request.n_states = (size_t)n;
     if (cli_connect(cli) < 0)
         return EXIT_BANGER;
-    struct session_pages pages;
-    int status = session_pages_load(cli, &request, &pages);
-    if (status == 0)
-        status = session_list_print(cli, &pages.all);
-    session_pages_done(&pages);
-    return status;
+    return list_run(cli, &view, &request.base, &o->list);
 }
 
 static const struct opt list_opts[] = {
@@ -185,6 +209,9 @@ static const struct opt list_opts[] = {
      "only sessions with this tag", NULL, NAMES_NONE},
     {"running", 'r', OPT_FLAG, offsetof(struct session_list_options, running), NULL,
      "only sessions that have not ended", NULL, NAMES_NONE},
+    {"state", 's', OPT_LIST, offsetof(struct session_list_options, states), "STATE",
+     "only sessions in this state; may be repeated", NULL, NAMES_NONE},
+    LIST_OPTS,
     {.name = NULL},
 };
 

@@ -48,6 +48,12 @@ void table_init(struct table *t, const char *heads)
     }
 }
 
+void table_head(struct table *t, const char *head)
+{
+    table_cell(t, "%s", head);
+    t->n_columns++;
+}
+
 void table_done(struct table *t)
 {
     for (size_t i = 0; i < t->n_cells; i++)
@@ -64,10 +70,16 @@ static size_t table_width(const char *text)
     return width;
 }
 
+/* The first cell that is printed. */
+static size_t table_first(const struct table *t)
+{
+    return t->no_head ? t->n_columns : 0;
+}
+
 static size_t table_column_width(const struct table *t, size_t column)
 {
     size_t widest = 1;
-    for (size_t i = column; i < t->n_cells; i += t->n_columns) {
+    for (size_t i = table_first(t) + column; i < t->n_cells; i += t->n_columns) {
         size_t width = table_width(t->cells[i]);
         widest = width > widest ? width : widest;
     }
@@ -83,7 +95,7 @@ int table_print(const struct table *t, FILE *out)
         return -1;
     for (size_t c = 0; c < t->n_columns; c++)
         widths[c] = table_column_width(t, c);
-    for (size_t i = 0; i < t->n_cells; i++) {
+    for (size_t i = table_first(t); i < t->n_cells; i++) {
         size_t column = i % t->n_columns;
         const char *text = *t->cells[i] ? t->cells[i] : "-";
         fputs(text, out);

@@ -42,14 +42,10 @@ struct vm_spec_options {
          OPT_SIZE,    offsetof(struct vm_spec_options, work_disk),                                 \
          "SIZE",      "an empty second disk of this size",                                         \
          NULL,        NAMES_NONE},                                                                 \
-        {"net",                                                                                    \
-         0,                                                                                        \
-         OPT_STRING,                                                                               \
-         offsetof(struct vm_spec_options, net),                                                    \
-         "MODE",                                                                                   \
-         "user (default) or none; bridge is not built yet",                                        \
-         "user|bridge|none",                                                                       \
-         NAMES_NONE},                                                                              \
+        {"net",       0,                                                                           \
+         OPT_STRING,  offsetof(struct vm_spec_options, net),                                       \
+         "MODE",      "user (default): outgoing connections; or none",                             \
+         "user|none", NAMES_NONE},                                                                 \
         {"driver",   0,                                                                            \
          OPT_STRING, offsetof(struct vm_spec_options, driver),                                     \
          "DRIVER",   "VMM (default: the host's)",                                                  \
@@ -106,8 +102,9 @@ struct label_set *label_set_new(const char *option, const struct opt_list *words
 void label_set_free(struct label_set *set);
 
 /* Rows of the noun's table, one or a few a file. */
-extern const struct command vm_create_command, vm_run_command, vm_exec_command;
-enum { VM_STATE_COMMANDS = 9, VM_SHOW_COMMANDS = 7 };
+extern const struct command vm_create_command, vm_run_command, vm_exec_command, vm_list_command,
+    vm_wait_command, vm_stats_command;
+enum { VM_STATE_COMMANDS = 9, VM_SHOW_COMMANDS = 5 };
 extern const struct command vm_state_commands[VM_STATE_COMMANDS];
 extern const struct command vm_show_commands[VM_SHOW_COMMANDS];
 

@@ -8,10 +8,8 @@ static Banger__V1__NetworkMode vm_network(const char *word)
 {
     if (!word)
         return BANGER__V1__NETWORK_MODE__NETWORK_MODE_UNSPECIFIED;
-    if (strcmp(word, "none") == 0)
-        return BANGER__V1__NETWORK_MODE__NETWORK_MODE_NONE;
-    return strcmp(word, "bridge") == 0 ? BANGER__V1__NETWORK_MODE__NETWORK_MODE_BRIDGE
-                                       : BANGER__V1__NETWORK_MODE__NETWORK_MODE_USER;
+    return strcmp(word, "none") == 0 ? BANGER__V1__NETWORK_MODE__NETWORK_MODE_NONE
+                                     : BANGER__V1__NETWORK_MODE__NETWORK_MODE_USER;
 }
 
 Banger__V1__RestartPolicy vm_restart_policy(const char *word)
@@ -94,6 +92,15 @@ static int vm_print_created(struct cli *cli, const char *id)
     return status;
 }
 
+static int vm_print_dry_run(struct cli *cli, const Banger__V1__Operation *op)
+{
+    if (!cli_is_table(cli))
+        return cli_print_message(cli, &op->base);
+    if (!cli->options.quiet)
+        puts(op->message);
+    return cli_end_output(cli);
+}
+
 static int vm_create(struct cli *cli, const void *values, const struct opt_args *args)
 {
     const struct vm_create_options *o = values;
@@ -115,7 +122,7 @@ static int vm_create(struct cli *cli, const void *values, const struct opt_args 
         if (!ended)
             cli_fail(&error, "create %s", label);
         else if (o->dry_run)
-            status = 0;
+            status = vm_print_dry_run(cli, ended);
         else
             status = vm_print_created(cli, resource_id(ended->resource));
         FREE_MESSAGE(ended);

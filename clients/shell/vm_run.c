@@ -16,6 +16,7 @@ struct vm_run_options {
     struct vm_spec_options spec;
     struct session_options session;
     bool rm, detach, keep;
+    bool image_is_word; /* the image was given before the command */
 };
 
 /* Deletes the VM; one that is gone already is fine. */
@@ -52,15 +53,47 @@ static void run_cancel(struct cli *cli, const char *operation, struct stream_sig
     FREE_MESSAGE(op);
 }
 
+/* The image that the word before the command names is not there: perhaps it was meant otherwise. */
+static int run_fail_image(const struct banger_error *error, const struct vm_run_options *o)
+{
+    const char *word = o->spec.image;
+    if (strcmp(error->reason, "IMAGE_NOT_FOUND") != 0 || !o->image_is_word)
+        return cli_fail(error, "create %s", o->spec.name ? o->spec.name : "vm");
+    if (strpbrk(word, "/."))
+        return cli_fail_with(EXIT_BANGER, "IMAGE_NOT_FOUND",
+                             "vm run: there is no image \"%.60s\", and folders cannot be taken "
+                             "along yet; a command goes behind --: banger vm run -- %.60s",
+                             word, word);
+    return cli_fail_with(EXIT_BANGER, "IMAGE_NOT_FOUND",
+                         "vm run: there is no image \"%.60s\" (banger image list); a command goes "
+                         "behind --: banger vm run -- %.60s",
+                         word, word);
+}
+
+/* Says that the VM is still there, once its command has ended. */
+static void run_tell_it_stays(struct cli *cli, const char *id)
+{
+    Banger__V1__GetVMRequest get = BANGER__V1__GET_VMREQUEST__INIT;
+    get.vm = (char *)id;
+    Banger__V1__VM *vm = cli->options.quiet ? NULL : banger_get_vm(cli->client, &get, NULL, NULL);
+    if (vm)
+        fprintf(stderr,
+                "banger: VM %s stays; \"banger vm delete %s\" ends it (run --rm does by itself)\n",
+                vm->name, vm->name);
+    FREE_MESSAGE(vm);
+}
+
 /* Boots a VM. id: its id as soon as there is one, else "". 0, or the exit status. */
-static int run_boot(struct cli *cli, const struct vm_request *request, const char *label,
-                    struct stream_signals *signals, char id[RUN_ID_BYTES])
+static int run_boot(struct cli *cli, const struct vm_request *request,
+                    const struct vm_run_options *o, struct stream_signals *signals,
+                    char id[RUN_ID_BYTES])
 {
     struct banger_error error;
+    const char *label = o->spec.name ? o->spec.name : "vm";
     id[0] = '\0';
     Banger__V1__Operation *op = banger_create_vm(cli->client, &request->message, NULL, &error);
     if (!op)
-        return cli_fail(&error, "create %s", label);
+        return run_fail_image(&error, o);
     char operation[RUN_ID_BYTES];
     snprintf(operation, sizeof(operation), "%s", op->id);
     snprintf(id, RUN_ID_BYTES, "%s", resource_id(op->resource));
@@ -83,7 +116,7 @@ static int run_boot(struct cli *cli, const struct vm_request *request, const cha
 
 /* -d: prints the VM, after starting the command if there is one. */
 static int run_detached(struct cli *cli, const struct vm_run_options *o, const char *id, int argc,
-                        char **argv)
+                        char **argv, struct stream_signals *signals)
 {
     int status = 0;
     if (argc > 0) {
@@ -91,7 +124,7 @@ static int run_detached(struct cli *cli, const struct vm_run_options *o, const c
         Banger__V1__GuestSession *session = NULL;
         status = session_request_init(&request, &o->session, id, argc, argv, false);
         if (status == 0)
-            session = session_start(cli, &request, &status, false);
+            session = session_start(cli, &request, signals, &status, false);
         session_request_done(&request);
         FREE_MESSAGE(session);
     }
@@ -124,7 +157,7 @@ static int run_with_signals(struct cli *cli, const struct vm_run_options *o,
     char id[RUN_ID_BYTES] = "";
     int status = EXIT_BANGER;
     if (vm_request_init(&request, &spec) == 0)
-        status = run_boot(cli, &request, spec.name ? spec.name : "vm", signals, id);
+        status = run_boot(cli, &request, o, signals, id);
     vm_request_done(&request);
     bool booted = status == 0;
     char *shell[] = {(char *)"/bin/sh", NULL};
@@ -132,22 +165,48 @@ static int run_with_signals(struct cli *cli, const struct vm_run_options *o,
     bool default_shell = args->n_rest == 0;
     session.interactive |= default_shell;
     if (booted && o->detach)
-        status = run_detached(cli, o, id, args->n_rest, args->rest);
+        status = run_detached(cli, o, id, args->n_rest, args->rest, signals);
     else if (booted)
         status =
             session_run_attached(cli, id, &session, default_shell ? 1 : args->n_rest,
                                  default_shell ? shell : args->rest, o->keep || o->rm, signals);
+    if (booted && !o->rm && !o->detach)
+        run_tell_it_stays(cli, id);
     if (o->rm && id[0] && !(o->detach && status == 0))
         run_delete(cli, id);
     return status;
 }
 
+/* The word before the command: an image, or a folder, which is for later. 0, or the exit status. */
+static int run_take_image(struct vm_run_options *o, const struct opt_args *args)
+{
+    const char *word = args->n_refs > 0 ? args->refs[0] : NULL;
+    if (!word)
+        return 0;
+    if (o->spec.image)
+        return cli_usage("vm run: the image is given twice, as \"%.60s\" and with --image; a "
+                         "command goes behind --",
+                         word);
+    if (word[0] == '/' || word[0] == '~' || strcmp(word, ".") == 0 || strcmp(word, "..") == 0 ||
+        strncmp(word, "./", 2) == 0 || strncmp(word, "../", 3) == 0)
+        return cli_usage("vm run: \"%.60s\" is a path, and folders cannot be taken along yet; a "
+                         "command goes behind --: banger vm run -- %.60s",
+                         word, word);
+    o->spec.image = word;
+    return 0;
+}
+
 static int vm_run(struct cli *cli, const void *values, const struct opt_args *args)
 {
+    struct vm_run_options o = *(const struct vm_run_options *)values;
+    o.image_is_word = args->n_refs > 0;
+    if (run_take_image(&o, args) != 0)
+        return EXIT_BANGER;
     struct stream_signals signals;
     if (cli_connect(cli) < 0 || stream_signals_init(&signals) != 0)
         return EXIT_BANGER;
-    int status = run_with_signals(cli, values, args, &signals);
+    cli->has_signals = true;
+    int status = run_with_signals(cli, &o, args, &signals);
     stream_signals_done(&signals);
     return status;
 }
@@ -174,6 +233,7 @@ static int vm_exec(struct cli *cli, const void *values, const struct opt_args *a
 static const struct opt run_opts[] = {
     VM_SPEC_OPTS,
     SESSION_OPTS(offsetof(struct vm_run_options, session)),
+    SESSION_NO_WAIT_OPT(offsetof(struct vm_run_options, session)),
     {"rm", 0, OPT_FLAG, offsetof(struct vm_run_options, rm), NULL,
      "delete the VM afterwards, whatever happens", NULL, NAMES_NONE},
     {"detach", 'd', OPT_FLAG, offsetof(struct vm_run_options, detach), NULL,
@@ -185,6 +245,7 @@ static const struct opt run_opts[] = {
 
 static const struct opt exec_opts[] = {
     SESSION_OPTS(offsetof(struct vm_exec_options, session)),
+    SESSION_NO_WAIT_OPT(offsetof(struct vm_exec_options, session)),
     {"keep", 0, OPT_FLAG, offsetof(struct vm_exec_options, keep), NULL,
      "keep the session's record and output", NULL, NAMES_NONE},
     {.name = NULL},
@@ -193,8 +254,10 @@ static const struct opt exec_opts[] = {
 const struct command vm_run_command = {
     "run",
     NULL,
-    "[--] [COMMAND [ARG...]]",
+    "[IMAGE] [--] [COMMAND [ARG...]]",
     "boot a new VM and run a command in it",
+    "The first word names an image: without one, the default image, a command goes behind --.\n"
+    "The VM stays when the command has ended, unless --rm is given.\n\n"
     "Ends with the command's exit status: 128+n if signal n ended it, 127 if there is no such\n"
     "command, 126 if it cannot be executed, 125 for an error of banger itself. Without a command\n"
     "it runs /bin/sh on our standard input. Interrupt, terminate and hangup signals go to the\n"
@@ -202,9 +265,9 @@ const struct command vm_run_command = {
     run_opts,
     sizeof(struct vm_run_options),
     0,
-    0,
+    1,
     true,
-    NAMES_NONE,
+    NAMES_IMAGE,
     vm_run,
 };
 

@@ -8,135 +8,6 @@
 #include "table.h"
 #include "vm.h"
 
-static const char *vm_state_word(char out[WORD_BYTES], const Banger__V1__VM *vm)
-{
-    return enum_word(out, &banger__v1__vmstate__descriptor,
-                     vm->runtime ? (int)vm->runtime->state : 0);
-}
-
-/* ---- list ---- */
-
-struct vm_list_options {
-    struct opt_list labels, states;
-};
-
-/* All pages in one response; the pages are freed with vm_pages_done. */
-struct vm_pages {
-    Banger__V1__ListVMsResponse all;
-    Banger__V1__ListVMsResponse **pages; /* owned */
-    size_t n;
-};
-
-static void vm_pages_done(struct vm_pages *p)
-{
-    for (size_t i = 0; i < p->n; i++)
-        FREE_MESSAGE(p->pages[i]);
-    free(p->pages);
-    free(p->all.vms);
-}
-
-static int vm_pages_add(struct vm_pages *p, Banger__V1__ListVMsResponse *page)
-{
-    void *pages = reallocarray(p->pages, p->n + 1, sizeof(*p->pages));
-    p->pages = pages ? pages : p->pages;
-    void *vms = reallocarray(p->all.vms, p->all.n_vms + page->n_vms + 1, sizeof(*p->all.vms));
-    p->all.vms = vms ? vms : p->all.vms;
-    if (!pages || !vms) {
-        FREE_MESSAGE(page);
-        return -1;
-    }
-    p->pages[p->n++] = page;
-    for (size_t i = 0; i < page->n_vms; i++)
-        p->all.vms[p->all.n_vms++] = page->vms[i];
-    return 0;
-}
-
-static int vm_pages_load(struct cli *cli, Banger__V1__ListVMsRequest *request, struct vm_pages *p)
-{
-    struct banger_error error;
-    *p = (struct vm_pages){.all = BANGER__V1__LIST_VMS_RESPONSE__INIT};
-    do {
-        Banger__V1__ListVMsResponse *page = banger_list_vms(cli->client, request, NULL, &error);
-        if (!page)
-            return cli_fail(&error, "list VMs");
-        if (vm_pages_add(p, page) < 0)
-            return cli_usage("out of memory");
-        request->page_token = page->next_page_token;
-    } while (*request->page_token);
-    return 0;
-}
-
-static int vm_list_print(struct cli *cli, const Banger__V1__ListVMsResponse *list)
-{
-    if (!cli_is_table(cli) && !cli->options.quiet)
-        return cli_print_message(cli, &list->base);
-    struct table t;
-    table_init(&t, "ID|NAME|STATE|DRIVER|CPUS|MEMORY|ADDRESS|CREATED");
-    for (size_t i = 0; i < list->n_vms; i++) {
-        const Banger__V1__VM *vm = list->vms[i];
-        char state[WORD_BYTES], memory[FORMAT_BYTES], age[FORMAT_BYTES];
-        if (cli->options.quiet) {
-            puts(vm->id);
-            continue;
-        }
-        table_cell(&t, "%s", vm->id);
-        table_cell(&t, "%s", vm->name);
-        table_cell(&t, "%s", vm_state_word(state, vm));
-        table_cell(&t, "%s", vm->spec ? vm->spec->driver : "");
-        table_cell(&t, "%u", vm->spec ? vm->spec->cpus : 0);
-        table_cell(&t, "%s", format_size(memory, vm->spec ? vm->spec->memory_bytes : 0));
-        table_cell(&t, "%s", vm->runtime ? vm->runtime->guest_ip : "");
-        table_cell(&t, "%s", format_age(age, timestamp_seconds(vm->created)));
-    }
-    if (!cli->options.quiet)
-        return cli_print_table(&t);
-    table_done(&t);
-    return cli_end_output(cli);
-}
-
-/* "running" -> VM_STATE_RUNNING; -1 for no state. */
-static int vm_state_of_word(const char *word)
-{
-    char state[WORD_BYTES];
-    for (int i = 1; i <= BANGER__V1__VMSTATE__VM_STATE_UNKNOWN; i++)
-        if (strcasecmp(enum_word(state, &banger__v1__vmstate__descriptor, i), word) == 0)
-            return i;
-    return -1;
-}
-
-static int vm_list(struct cli *cli, const void *values, const struct opt_args *args)
-{
-    const struct vm_list_options *o = values;
-    (void)args;
-    enum { MOST_STATES = 16 };
-    Banger__V1__VMState states[MOST_STATES];
-    Banger__V1__ListVMsRequest request = BANGER__V1__LIST_VMS_REQUEST__INIT;
-    for (size_t i = 0; i < o->states.n && i < MOST_STATES; i++) {
-        int state = vm_state_of_word(o->states.items[i]);
-        if (state < 0)
-            return cli_usage("--state: \"%.40s\" is no state of a VM", o->states.items[i]);
-        states[request.n_states++] = (Banger__V1__VMState)state;
-    }
-    request.states = states;
-    struct label_set *labels = label_set_new("--label", &o->labels);
-    if (!labels)
-        return EXIT_BANGER;
-    Banger__V1__LabelSelector selector = BANGER__V1__LABEL_SELECTOR__INIT;
-    selector.match = labels->list;
-    selector.n_match = labels->n;
-    request.selector = labels->n ? &selector : NULL;
-    int status = EXIT_BANGER;
-    if (cli_connect(cli) == 0) {
-        struct vm_pages pages;
-        status = vm_pages_load(cli, &request, &pages);
-        if (status == 0)
-            status = vm_list_print(cli, &pages.all);
-        vm_pages_done(&pages);
-    }
-    label_set_free(labels);
-    return status;
-}
-
 /* ---- show ---- */
 
 static void vm_print_policies(const Banger__V1__VM *vm, const Banger__V1__VMSpec *spec,
@@ -175,7 +46,8 @@ static void vm_print_description(const Banger__V1__VM *vm)
     runtime = runtime ? runtime : &none;
     cli_print_field("Name:", "%s", vm->name);
     cli_print_field("Id:", "%s", vm->id);
-    cli_print_field("State:", "%s", vm_state_word(word, vm));
+    cli_print_field("State:", "%s",
+                    enum_word(word, &banger__v1__vmstate__descriptor, (int)runtime->state));
     cli_print_field("Failed at:", "%s", runtime->failed_stage);
     cli_print_field("Last error:", "%s", runtime->last_error);
     cli_print_field("Image:", "%s", spec->image[0] ? spec->image : vm->image_id);
@@ -250,7 +122,7 @@ static int vm_show(struct cli *cli, const void *values, const struct opt_args *a
     return vm_for_each(cli, args, vm_show_one);
 }
 
-/* ---- handles, health, stats, ports ---- */
+/* ---- handles, health ---- */
 
 static int vm_handles_one(struct cli *cli, const char *ref)
 {
@@ -310,44 +182,11 @@ static int vm_health(struct cli *cli, const void *values, const struct opt_args 
     return vm_for_each(cli, args, vm_health_one);
 }
 
-static int vm_stats_one(struct cli *cli, const char *ref)
-{
-    struct banger_error error;
-    Banger__V1__GetVMStatsRequest request = BANGER__V1__GET_VMSTATS_REQUEST__INIT;
-    request.vm = (char *)ref;
-    Banger__V1__VMStats *s = banger_get_vm_stats(cli->client, &request, NULL, &error);
-    if (!s)
-        return cli_fail(&error, "stats of %s", ref);
-    char a[FORMAT_BYTES], b[FORMAT_BYTES];
-    int status = 0;
-    if (!cli_is_table(cli)) {
-        status = cli_print_message(cli, &s->base);
-    } else {
-        cli_print_field("CPU time:", "%.2fs", (double)s->cpu_ns / 1e9);
-        cli_print_field("Resident:", "%s", format_size(a, s->memory_rss_bytes));
-        cli_print_field("Disk:", "%s read, %s written", format_size(a, s->disk_read_bytes),
-                        format_size(b, s->disk_written_bytes));
-        cli_print_field("Network:", "%s received, %s sent",
-                        format_size(a, s->network_received_bytes),
-                        format_size(b, s->network_sent_bytes));
-        cli_print_field("Up:", "%.1fs", (double)s->uptime_ms / 1000);
-        status = cli_end_output(cli);
-    }
-    FREE_MESSAGE(s);
-    return status;
-}
-
-static int vm_stats(struct cli *cli, const void *values, const struct opt_args *args)
-{
-    (void)values;
-    return vm_for_each(cli, args, vm_stats_one);
-}
-
 /* ---- console ---- */
 
 struct vm_logs_options {
     bool follow;
-    struct opt_number tail;
+    struct opt_number tail, last;
 };
 
 static int vm_logs(struct cli *cli, const void *values, const struct opt_args *args)
@@ -359,6 +198,8 @@ static int vm_logs(struct cli *cli, const void *values, const struct opt_args *a
     request.vm = args->refs[0];
     request.follow = o->follow;
     request.tail_bytes = o->tail.value;
+    request.tail_lines = o->last.value > UINT32_MAX ? UINT32_MAX : (uint32_t)o->last.value;
+    request.only_new = (o->last.given && o->last.value == 0) || (o->tail.given && !o->tail.value);
     return stream_print_console(cli, args->refs[0], &request);
 }
 
@@ -403,19 +244,13 @@ static int vm_prune(struct cli *cli, const void *values, const struct opt_args *
     return status;
 }
 
-static const struct opt list_opts[] = {
-    {"label", 'l', OPT_LIST, offsetof(struct vm_list_options, labels), "KEY=VALUE",
-     "only VMs with this label; may be repeated", NULL, NAMES_NONE},
-    {"state", 's', OPT_LIST, offsetof(struct vm_list_options, states), "STATE",
-     "only VMs in this state; may be repeated", NULL, NAMES_NONE},
-    {.name = NULL},
-};
-
 static const struct opt logs_opts[] = {
     {"follow", 'f', OPT_FLAG, offsetof(struct vm_logs_options, follow), NULL,
      "go on as more is written", NULL, NAMES_NONE},
-    {"tail", 'n', OPT_SIZE, offsetof(struct vm_logs_options, tail), "BYTES",
-     "only so much from the end", NULL, NAMES_NONE},
+    {"last", 'n', OPT_COUNT, offsetof(struct vm_logs_options, last), "N", "only the last N lines",
+     NULL, NAMES_NONE},
+    {"tail", 0, OPT_SIZE, offsetof(struct vm_logs_options, tail), "BYTES",
+     "only so many bytes from the end", NULL, NAMES_NONE},
     {.name = NULL},
 };
 
@@ -428,16 +263,13 @@ static const struct opt prune_opts[] = {
 };
 
 const struct command vm_show_commands[] = {
-    {"list", "ls", "", "list VMs", NULL, list_opts, sizeof(struct vm_list_options), 0, 0, false,
-     NAMES_NONE, vm_list},
     {"show", "inspect", "VM...", "describe VMs", NULL, NULL, 0, 1, -1, false, NAMES_VM, vm_show},
-    {"logs", "console", "VM", "print the console's output since boot", NULL, logs_opts,
+    {"logs", NULL, "VM", "print the console's output since boot", NULL, logs_opts,
      sizeof(struct vm_logs_options), 1, 1, false, NAMES_VM, vm_logs},
     {"handles", NULL, "VM...", "show processes and devices behind VMs", NULL, NULL, 0, 1, -1, false,
      NAMES_VM, vm_handles},
     {"health", NULL, "VM...", "ask whether the guest answers",
      "Exit status 1 when one of them does not.", NULL, 0, 1, -1, false, NAMES_VM, vm_health},
-    {"stats", NULL, "VM...", "show what VMs use", NULL, NULL, 0, 1, -1, false, NAMES_VM, vm_stats},
     {"prune", NULL, "", "delete stopped and failed VMs", NULL, prune_opts,
      sizeof(struct vm_prune_options), 0, 0, false, NAMES_NONE, vm_prune},
 };

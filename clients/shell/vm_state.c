@@ -149,7 +149,7 @@ static int vm_recover(struct cli *cli, const void *values, const struct opt_args
 
 struct vm_update_options {
     const char *name, *restart, *autostart;
-    struct opt_number cpus, memory, disk, expire, idle_stop;
+    struct opt_number cpus, memory, expire, idle_stop;
     struct opt_list labels, remove_labels;
 };
 
@@ -199,10 +199,6 @@ static Banger__V1__Operation *start_update(struct cli *cli, const char *ref, con
         request._memory_bytes_case = BANGER__V1__UPDATE_VMREQUEST___MEMORY_BYTES_MEMORY_BYTES;
         request.memory_bytes = o->memory.value;
     }
-    if (o->disk.given) {
-        request._disk_bytes_case = BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES_DISK_BYTES;
-        request.disk_bytes = o->disk.value;
-    }
     update_policies(&request, o);
     request.set_labels = labels->list;
     request.n_set_labels = labels->n;
@@ -222,15 +218,15 @@ static int vm_update(struct cli *cli, const void *values, const struct opt_args 
 }
 
 static const struct opt stop_opts[] = {
-    {"grace", 'g', OPT_DURATION, offsetof(struct vm_stop_options, grace), "TIME",
+    {"grace", 0, OPT_DURATION, offsetof(struct vm_stop_options, grace), "TIME",
      "how long the guest may take (default 10s)", NULL, NAMES_NONE},
-    {"force", 'f', OPT_FLAG, offsetof(struct vm_stop_options, force), NULL,
+    {"force", 0, OPT_FLAG, offsetof(struct vm_stop_options, force), NULL,
      "do not ask the guest: power off at once", NULL, NAMES_NONE},
     {.name = NULL},
 };
 
 static const struct opt delete_opts[] = {
-    {"force", 'f', OPT_FLAG, offsetof(struct vm_stop_options, force), NULL,
+    {"force", 0, OPT_FLAG, offsetof(struct vm_stop_options, force), NULL,
      "kill the VM rather than stop it", NULL, NAMES_NONE},
     {.name = NULL},
 };
@@ -242,8 +238,6 @@ static const struct opt update_opts[] = {
      NAMES_NONE},
     {"memory", 'm', OPT_SIZE, offsetof(struct vm_update_options, memory), "SIZE", "memory", NULL,
      NAMES_NONE},
-    {"disk", 0, OPT_SIZE, offsetof(struct vm_update_options, disk), "SIZE",
-     "size of the system disk", NULL, NAMES_NONE},
     {"label", 'l', OPT_LIST, offsetof(struct vm_update_options, labels), "KEY=VALUE",
      "set a label; may be repeated", NULL, NAMES_NONE},
     {"remove-label", 0, OPT_LIST, offsetof(struct vm_update_options, remove_labels), "KEY",

@@ -47,12 +47,13 @@ int vm_create_check(struct core *core, const struct vm_create_request *req, stru
         snprintf(made.name, sizeof(made.name), "%s", name);
     else
         vm_name_make(core, made.name);
-    if (req->labels)
-        made.labels = *req->labels;
     if (vm_name_check_free(core, req->scope, made.name, err) < 0)
         return -1;
-    if (vm)
-        *vm = made;
+    if (!vm)
+        return 0;
+    if (req->labels && label_list_set(&made.labels, req->labels) < 0)
+        return err_set(err, ERR_LIMIT, "out of memory for a VM");
+    *vm = made;
     return 0;
 }
 
@@ -69,6 +70,7 @@ struct operation_entry *vm_create_start(struct core *core, const struct vm_creat
     vm.created_ns = clock_real_ns();
     vm_spec_set_expiry(&vm, vm.created_ns);
     struct vm_entry *e = vm_paths_make(core, &vm, err) < 0 ? NULL : vm_add(core, &vm, err);
+    vm_done(&vm);
     if (!e)
         return NULL;
     char resource[96], params[128];

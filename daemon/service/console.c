@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fs.h"
 #include "daemon/core/core.h"
@@ -25,7 +26,8 @@
 
 enum {
     PIECE_BYTES = 32 * 1024,
-    FRESH_MS = 1000,   /* for the VMM to hand out the guest's latest words */
+    FRESH_MS = 1000, /* for the VMM to hand out the guest's latest words */
+    TAIL_LINES_MAX = 100000,
     READERS_MAX = 128, /* each holds a piece, and keeps workers busy */
 };
 
@@ -40,9 +42,11 @@ struct console_reader {
     bool news;            /* since the latest piece was asked for */
     bool gone, last_look; /* the VM is: what is there now is all */
     char path[PATH_BYTES];
-    int fd;        /* the file being read, -1 before the first */
-    bool current;  /* it is PATH, not PATH.1 */
-    uint64_t tail; /* bytes still to skip to, from the end; 0: everything */
+    int fd;              /* the file being read, -1 before the first */
+    bool current;        /* it is PATH, not PATH.1 */
+    uint64_t tail;       /* bytes still to skip to, from the end; 0: everything */
+    uint32_t tail_lines; /* the same in lines */
+    bool only_new;       /* begin at the end */
     uint8_t piece[PIECE_BYTES];
     ssize_t len; /* of the piece; 0: nothing more now; -1: sys_errno says why */
     int sys_errno;
@@ -62,6 +66,43 @@ static void reader_free(struct console_reader *r)
     free(r);
 }
 
+/* Where, in the first end bytes of a file, the last *lines lines begin; *lines is what is lacking.
+ */
+static uint64_t find_lines(struct console_reader *r, int fd, uint64_t end, uint32_t *lines)
+{
+    while (end > 0 && *lines > 0) {
+        size_t n = end < sizeof(r->piece) ? (size_t)end : sizeof(r->piece);
+        if (pread(fd, r->piece, n, (off_t)(end - n)) != (ssize_t)n)
+            return end;
+        for (const uint8_t *c; n > 0 && (c = memrchr(r->piece, '\n', n));) {
+            size_t at = (size_t)(c - r->piece);
+            if (--*lines == 0)
+                return end - n + at + 1;
+            end -= n - at;
+            n = at;
+        }
+        end -= n;
+    }
+    return end;
+}
+
+/* Bytes that the last lines have, in both files. */
+static uint64_t tail_of_lines(struct console_reader *r, const char *old, uint64_t old_bytes,
+                              uint64_t bytes)
+{
+    uint32_t lines = r->tail_lines;
+    uint64_t from = bytes, old_from = old_bytes;
+    auto_fd int fd = fs_open_own(r->path, O_RDONLY, 0, NULL);
+    if (fd >= 0 && bytes > 0)
+        from = find_lines(r, fd, bytes - 1, &lines); /* a newline at the end begins no line */
+    if (lines > 0 && from == 0 && old_bytes > 0) {
+        auto_fd int old_fd = fs_open_own(old, O_RDONLY, 0, NULL);
+        if (old_fd >= 0)
+            old_from = find_lines(r, old_fd, old_bytes - (bytes == 0), &lines);
+    }
+    return bytes - from + old_bytes - old_from;
+}
+
 static void open_first(struct console_reader *r)
 {
     char old[PATH_BYTES + 4];
@@ -70,7 +111,9 @@ static void open_first(struct console_reader *r)
     bool has_old = stat(old, &st_old) == 0;
     uint64_t now = stat(r->path, &st) == 0 ? (uint64_t)st.st_size : 0;
     uint64_t all = now + (uint64_t)st_old.st_size;
-    uint64_t skip = r->tail && r->tail < all ? all - r->tail : 0;
+    if (r->tail_lines)
+        r->tail = tail_of_lines(r, old, (uint64_t)st_old.st_size, now);
+    uint64_t skip = r->tail && r->tail < all ? all - r->tail : r->only_new ? all : 0;
     r->current = !has_old || skip >= (uint64_t)st_old.st_size;
     if (has_old && r->current)
         skip -= (uint64_t)st_old.st_size;
@@ -223,7 +266,12 @@ void vm_service_read_console(void *self, struct rpc_call *call,
         err_set(&err, ERR_LIMIT, "%d consoles are being read already", READERS_MAX);
         e = NULL;
     }
-    if (!e) {
+    if (e && request->tail_lines > TAIL_LINES_MAX) {
+        err_set(&err, ERR_INVALID, "tail_lines is %u, at most %d are allowed", request->tail_lines,
+                TAIL_LINES_MAX);
+        e = NULL;
+    }
+    if (!e || (request->only_new && !request->follow)) {
         rpc_call_finish(call, &err);
         return;
     }
@@ -239,6 +287,8 @@ void vm_service_read_console(void *self, struct rpc_call *call,
     r->call = rpc_call_ref(call);
     r->follow = request->follow;
     r->tail = request->tail_bytes;
+    r->tail_lines = request->tail_lines;
+    r->only_new = request->only_new;
     r->fd = -1;
     snprintf(r->path, sizeof(r->path), "%s", e->vm.runtime.log_path);
     rpc_call_set_events(call, &events, r);

@@ -113,11 +113,10 @@ static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, const char
     send_chunk(r, &chunk);
 }
 
-static void on_stream_end(void *arg, int stream, uint64_t total)
+static void on_stream_end(void *arg, int stream, uint64_t total, const char *cut)
 {
-    (void)arg;
-    (void)stream;
-    (void)total;
+    if (*cut)
+        on_gap(arg, stream, total, total, cut);
 }
 
 static int reader_open(struct log_reader *r, struct err *err);
@@ -239,17 +238,27 @@ static void start_at_tail(struct agent_start *start, uint32_t lines)
         *start = (struct agent_start){AGENT_FROM_TAIL_LINES, lines};
 }
 
+static void start_at_end(struct attach_options *o)
+{
+    if (o->from_stdout.at != AGENT_SKIP)
+        o->from_stdout = (struct agent_start){AGENT_FROM_END, 0};
+    if (o->from_stderr.at != AGENT_SKIP)
+        o->from_stderr = (struct agent_start){AGENT_FROM_END, 0};
+}
+
 static int reader_prepare(struct log_reader *r, const Banger__V1__ReadLogsRequest *request,
                           struct err *err)
 {
     r->follow = request->follow;
-    r->tail_lines = request->tail_lines;
+    r->tail_lines = request->only_new ? 0 : request->tail_lines;
     r->options.role = ATTACH_VIEWER;
     r->options.credit_bytes = CREDIT_BYTES;
     r->options.from_stdout =
         start_of(request->no_stdout, request->tail_bytes, request->from_stdout);
     r->options.from_stderr =
         start_of(request->no_stderr, request->tail_bytes, request->from_stderr);
+    if (request->only_new)
+        start_at_end(&r->options);
     if (request->tail_lines > TAIL_LINES_MAX)
         return err_set(err, ERR_INVALID, "tail_lines is %u, at most %d are allowed",
                        request->tail_lines, TAIL_LINES_MAX);

@@ -1,12 +1,14 @@
 /* VMService: what changes VMs. What only looks is in vm_read.c. */
 #include "daemon/service/vm.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "daemon/core/core.h"
+#include "daemon/core/image.h"
 #include "daemon/core/vm.h"
 #include "daemon/core/vm_ops.h"
 #include "daemon/core/vm_spec.h"
@@ -42,12 +44,35 @@ static int fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, struct e
     return 0;
 }
 
+/* What the VM would be, with all that was left open filled in. */
+static char *dry_run_text(struct core *core, const struct vm *vm, char text[TEXT_BYTES])
+{
+    static const char *const nets[] = {"", "none", "user", "bridge"};
+    const struct image *image = image_find_id(core, vm->spec.image_id);
+    const struct kernel *kernel = kernel_find_id(core, vm->spec.kernel_id);
+    uint64_t disk = vm->spec.disk_bytes ? vm->spec.disk_bytes : image ? image->virtual_bytes : 0;
+    char work[48] = "";
+    if (vm->spec.work_disk_bytes)
+        snprintf(work, sizeof(work), ", work disk %llu MiB",
+                 (unsigned long long)(vm->spec.work_disk_bytes >> 20));
+    snprintf(text, TEXT_BYTES,
+             "VM %s would be made: image %s, kernel %s, driver %s, %u CPU%s, memory %llu MiB, disk "
+             "%llu MiB%s, network %s; nothing was changed",
+             vm->name, image ? image->name : "none", kernel ? kernel->name : "none",
+             vm->spec.driver, vm->spec.cpus, vm->spec.cpus == 1 ? "" : "s",
+             (unsigned long long)(vm->spec.memory_bytes >> 20), (unsigned long long)(disk >> 20),
+             work, vm->spec.net <= NET_BRIDGE ? nets[vm->spec.net] : "");
+    return text;
+}
+
 /* Checks everything, changes nothing; answers with an operation that never was, already ended. */
 static void dry_run(struct core *core, struct rpc_call *call,
                     const struct vm_create_request *create)
 {
     struct err err = ERR_INIT;
-    if (vm_create_check(core, create, NULL, &err) < 0) {
+    struct vm vm;
+    char message[TEXT_BYTES];
+    if (vm_create_check(core, create, &vm, &err) < 0) {
         rpc_call_finish(call, &err);
         return;
     }
@@ -55,7 +80,7 @@ static void dry_run(struct core *core, struct rpc_call *call,
     operation.kind = "vm.create";
     operation.state = BANGER__V1__OPERATION_STATE__OPERATION_STATE_SUCCEEDED;
     operation.percent = 100;
-    operation.message = "dry run: nothing was changed";
+    operation.message = dry_run_text(core, &vm, message);
     banger_v1_vm_service_create_vm_reply(call, &operation);
 }
 

@@ -10,13 +10,14 @@
 struct err;
 
 enum column_kind {
-    COLUMN_TEXT,   /* char array; a longer value in the file is ERR_DATA_LOSS */
-    COLUMN_STRING, /* char *, owned, NULL for ""; bounded all the same */
-    COLUMN_BOOL,   /* bool */
-    COLUMN_INT,    /* int, enum, uint32_t: 4 bytes */
-    COLUMN_LONG,   /* int64_t, uint64_t: 8 bytes, kept as a signed integer */
-    COLUMN_BLOB,   /* struct blob, owned */
-    COLUMN_LABELS, /* struct labels, as a JSON object */
+    COLUMN_TEXT,       /* char array; a longer value in the file is ERR_DATA_LOSS */
+    COLUMN_STRING,     /* char *, owned, NULL for ""; bounded all the same */
+    COLUMN_BOOL,       /* bool */
+    COLUMN_INT,        /* int, enum, uint32_t: 4 bytes */
+    COLUMN_LONG,       /* int64_t, uint64_t: 8 bytes, kept as a signed integer */
+    COLUMN_BLOB,       /* struct blob, owned */
+    COLUMN_LABELS,     /* struct labels, as a JSON object */
+    COLUMN_LABEL_LIST, /* struct label_list, owned; the same in the file */
 };
 
 struct column {

@@ -138,8 +138,14 @@ static const char version_10[] =
     " SELECT substr(resource, 9), vm_id FROM events WHERE kind = 'session.deleted'"
     " AND resource LIKE 'session/%' AND vm_id IN (SELECT id FROM vms);";
 
+/* Output that waits for its reader; sessions that outlive their deletion by what they left. */
+static const char version_11[] =
+    "ALTER TABLE sessions ADD COLUMN hold_output INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sessions ADD COLUMN forget INTEGER NOT NULL DEFAULT 0;";
+
 static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5,
-                                         version_6, version_7, version_8, version_9, version_10};
+                                         version_6, version_7, version_8, version_9, version_10,
+                                         version_11};
 
 int migrations_newest(void)
 {

@@ -19,7 +19,7 @@ enum {
 /* Who is in a handshake is asked about at its end. */
 static bool is_settled(const struct connection *conn)
 {
-    return conn->cut || conn->shaking || conn->lingering;
+    return conn->cut || conn->shaking || conn->lingering || conn->turned_away;
 }
 
 static enum tls_standing ask_again(struct connection *conn, struct err *why)

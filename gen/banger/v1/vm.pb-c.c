@@ -3408,7 +3408,7 @@ const ProtobufCMessageDescriptor banger__v1__get_vmstats_request__descriptor =
   (ProtobufCMessageInit) banger__v1__get_vmstats_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__vmstats__field_descriptors[7] =
+static const ProtobufCFieldDescriptor banger__v1__vmstats__field_descriptors[9] =
 {
   {
     "cpu_ns",
@@ -3494,6 +3494,30 @@ static const ProtobufCFieldDescriptor banger__v1__vmstats__field_descriptors[7] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "vm_id",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VMStats, vm_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "vm_name",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VMStats, vm_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__vmstats__field_indices_by_name[] = {
   0,   /* field[0] = cpu_ns */
@@ -3503,11 +3527,13 @@ static const unsigned banger__v1__vmstats__field_indices_by_name[] = {
   4,   /* field[4] = network_received_bytes */
   5,   /* field[5] = network_sent_bytes */
   6,   /* field[6] = uptime_ms */
+  7,   /* field[7] = vm_id */
+  8,   /* field[8] = vm_name */
 };
 static const ProtobufCIntRange banger__v1__vmstats__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor banger__v1__vmstats__descriptor =
 {
@@ -3517,7 +3543,7 @@ const ProtobufCMessageDescriptor banger__v1__vmstats__descriptor =
   "Banger__V1__VMStats",
   "banger.v1",
   sizeof(Banger__V1__VMStats),
-  7,
+  9,
   banger__v1__vmstats__field_descriptors,
   banger__v1__vmstats__field_indices_by_name,
   1,  banger__v1__vmstats__number_ranges,
@@ -3779,7 +3805,7 @@ const ProtobufCMessageDescriptor banger__v1__list_vmports_response__descriptor =
   (ProtobufCMessageInit) banger__v1__list_vmports_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__read_console_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor banger__v1__read_console_request__field_descriptors[5] =
 {
   {
     "vm",
@@ -3817,16 +3843,42 @@ static const ProtobufCFieldDescriptor banger__v1__read_console_request__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "tail_lines",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ReadConsoleRequest, tail_lines),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "only_new",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ReadConsoleRequest, only_new),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__read_console_request__field_indices_by_name[] = {
   1,   /* field[1] = follow */
+  4,   /* field[4] = only_new */
   2,   /* field[2] = tail_bytes */
+  3,   /* field[3] = tail_lines */
   0,   /* field[0] = vm */
 };
 static const ProtobufCIntRange banger__v1__read_console_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor banger__v1__read_console_request__descriptor =
 {
@@ -3836,7 +3888,7 @@ const ProtobufCMessageDescriptor banger__v1__read_console_request__descriptor =
   "Banger__V1__ReadConsoleRequest",
   "banger.v1",
   sizeof(Banger__V1__ReadConsoleRequest),
-  3,
+  5,
   banger__v1__read_console_request__field_descriptors,
   banger__v1__read_console_request__field_indices_by_name,
   1,  banger__v1__read_console_request__number_ranges,

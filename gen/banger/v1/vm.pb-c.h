@@ -193,7 +193,8 @@ struct  Banger__V1__VMSpec
    * Stopped as by StopVM, then deleted, so long after creation (VM.expires), whatever it is doing; 1 s
    * - 10 years; 0: never. Events "vm.expiring" a minute ahead, "vm.expired". What came due while no
    * daemon ran is deleted when one starts. By the host's clock; where that is set forward under a
-   * running daemon, nothing is deleted for it until the new time has stood for 10 minutes.
+   * running daemon, or is more than a day ahead of all that the database has when one starts,
+   * nothing is deleted for it until the new time has stood for 10 minutes.
    */
   uint64_t expire_after_ms;
   /*
@@ -352,7 +353,7 @@ struct  Banger__V1__CreateVMRequest
   size_t n_labels;
   Banger__V1__Label **labels;
   /*
-   * check everything, change nothing
+   * check everything, change nothing; the operation's message says what would be
    */
   protobuf_c_boolean dry_run;
   Banger__V1__CreateVMRequest__StartCase _start_case;
@@ -678,10 +679,12 @@ struct  Banger__V1__VMStats
   uint64_t network_received_bytes;
   uint64_t network_sent_bytes;
   uint64_t uptime_ms;
+  char *vm_id;
+  char *vm_name;
 };
 #define BANGER__V1__VMSTATS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__vmstats__descriptor) \
-    , 0, 0, 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Banger__V1__CheckVMHealthRequest
@@ -755,10 +758,18 @@ struct  Banger__V1__ReadConsoleRequest
    * 0: all that is kept
    */
   uint64_t tail_bytes;
+  /*
+   * up to 100000; 0: all
+   */
+  uint32_t tail_lines;
+  /*
+   * nothing of what is there: with follow, what comes from now on
+   */
+  protobuf_c_boolean only_new;
 };
 #define BANGER__V1__READ_CONSOLE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__read_console_request__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, 0 }
+    , (char *)protobuf_c_empty_string, 0, 0, 0, 0 }
 
 
 struct  Banger__V1__ConsoleChunk

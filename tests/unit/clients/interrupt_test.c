@@ -51,7 +51,8 @@ static void check_interrupt(int signo, bool rm)
     struct fake f = {0};
     char *with_rm[] = {(char *)"banger", (char *)"vm",   (char *)"run", (char *)"--rm",
                        (char *)"--",     (char *)"true", NULL};
-    char *without[] = {(char *)"banger", (char *)"vm", (char *)"run", (char *)"true", NULL};
+    char *without[] = {(char *)"banger", (char *)"vm",   (char *)"run",
+                       (char *)"--",     (char *)"true", NULL};
     fake_start(&f);
     pid_t pid = start_banger(f.socket, rm ? with_rm : without);
     struct pollfd watching = {.fd = f.watching[0], .events = POLLIN};

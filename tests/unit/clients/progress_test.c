@@ -40,6 +40,8 @@ static void test_a_long_operation_prints_a_line_now_and_then(void)
     CHECK(line_after(PROGRESS_QUIET_MS, "kernel", "download"));
     CHECK(!line_after(PROGRESS_QUIET_MS, "kernel", "download")); /* nothing new */
     CHECK(line_after(1, "rootfs", "packages"));
+    CHECK(line_after(1, "pack", "ext4")); /* a stage at once */
+    CHECK(line_after(1, "rootfs", "packages"));
     CHECK(!line_after(PROGRESS_QUIET_MS - 1, "rootfs", "filesystem"));
     CHECK(line_after(1, "rootfs", "filesystem"));
 }

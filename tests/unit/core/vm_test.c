@@ -325,6 +325,7 @@ static void test_bad_requests(void)
     struct vm made;
     CHECK_INT(vm_create_check(&core, &fine, &made, &err), 0);
     CHECK_STR(made.name, "fresh");
+    vm_done(&made);
     CHECK_INT(vm_count(&core), 1); /* a dry run makes nothing */
     CHECK(vm_pause_start(&core, "box", NULL, &err) == NULL);
     CHECK_STR(err.reason, "VM_WRONG_STATE");
@@ -371,7 +372,7 @@ static struct vm_entry *add_saved(const char *id, const char *name)
 {
     struct vm_entry *e = add(id, name);
     e->vm.generation = 1;
-    e->vm.labels = (struct labels){.n = 1, .at = {{"old", "1"}}};
+    label_list_set(&e->vm.labels, &(struct labels){.n = 1, .at = {{"old", "1"}}});
     vm_save(e, NULL);
     return e;
 }
@@ -512,6 +513,12 @@ static void test_update_keeps_to_its_scope_when_its_turn_comes(void)
     close_core();
 }
 
+/* Lists of thousands walk them all. */
+static void test_a_record_is_small(void)
+{
+    CHECK(sizeof(struct vm_entry) <= 4096);
+}
+
 static void test_handles(void)
 {
     struct vm_handles h = {.pid = 42, .pid_start_time = 77, .host_boot_id = "boot"}, back;
@@ -608,6 +615,7 @@ int main(void)
     RUN(test_update_waits_for_its_turn);
     RUN(test_update_outlives_the_daemon);
     RUN(test_update_keeps_to_its_scope_when_its_turn_comes);
+    RUN(test_a_record_is_small);
     RUN(test_handles);
     RUN(test_images);
     fs_remove_tree(dir, NULL);

@@ -10,7 +10,8 @@ extern "C" {
 #endif
 
 /* lowerCamelCase names, 64-bit integers as strings, enum values by name, bytes in base64,
- * timestamps as RFC 3339, fields with their default left out. Fields in order of their numbers.
+ * timestamps as RFC 3339, fields with their default left out, but for lists: an empty one is [], so
+ * that readers can go through it. Fields in order of their numbers.
  * indent: spaces a level, 0 for one line. Returns text for free(), or NULL. */
 char *banger_message_to_json(const ProtobufCMessage *message, int indent,
                              struct banger_error *error);

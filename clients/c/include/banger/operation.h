@@ -9,7 +9,8 @@
 extern "C" {
 #endif
 
-/* The operation as it is now; comes at once and with each change. */
+/* The operation as it is now; comes at once and with each change, and four times a second meanwhile
+ * with what it was, for progress that moves. */
 typedef void banger_operation_fn(void *arg, const Banger__V1__Operation *operation);
 
 /* Waits until the operation has ended and returns it as it ended; a lost connection is made again

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 enum { PROTOCOL = 1, LAST_WORD_MS = 100, KILLED_MS = 2000, MAX_PUMPS = 16 };
 
@@ -233,7 +234,18 @@ static bool take_ping(struct agent *a, struct slice body)
     PB(FromAgent) m = PB(FromAgent_init_zero);
     m.which_kind = PB_TAG(FromAgent, pong);
     m.kind.pong.token = ping.token;
+    m.kind.pong.realtime_ns = (uint64_t)clock_real_ns();
     link_send(&a->link, &m);
+    return true;
+}
+
+static bool take_set_clock(struct agent *a, struct slice body)
+{
+    PB(SetClock) m;
+    if (!codec_read(body, PB(SetClock_fields), &m))
+        return false;
+    if (a->system && a->system->set_clock && m.realtime_ns)
+        a->system->set_clock(m.realtime_ns);
     return true;
 }
 
@@ -252,6 +264,7 @@ static bool (*const handlers[])(struct agent *, struct slice) = {
     [PB_TAG(ToAgent, shutdown)] = take_shutdown,
     [PB_TAG(ToAgent, ping)] = take_ping,
     [PB_TAG(ToAgent, resize)] = take_resize,
+    [PB_TAG(ToAgent, set_clock)] = take_set_clock,
 };
 
 bool agent_take_frame(struct link *link, const struct frame *frame)

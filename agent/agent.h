@@ -20,6 +20,7 @@ struct agent;
 struct agent_system {
     /* Fills error ("" on success). */
     void (*configure)(struct agent *agent, const PB(Configure) * request, char *error, size_t size);
+    void (*set_clock)(uint64_t realtime_ns);
     /* Sessions are gone: powers off, or asks an init system to and returns the milliseconds after
      * which it is to be forced. 0: the agent ends. */
     int (*power_off)(struct agent *agent, PB(ShutdownMode) mode, bool force);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/cgroup_tree.h"
 #include "base/cleanup.h"
 
 enum { PATH_BYTES = 320, PROCS_BYTES = 64 * 1024 };
@@ -42,7 +43,7 @@ void cgroups_init(struct cgroups *c, const char *path)
         cgroups_done(c);
         return;
     }
-    static const char *const controllers[] = {"+memory", "+pids"};
+    static const char *const controllers[] = {"+cpu", "+memory", "+pids"};
     for (size_t i = 0; i < sizeof(controllers) / sizeof(*controllers); i++) {
         write_file(c->dir_fd, "../cgroup.subtree_control", controllers[i]);
         write_file(c->dir_fd, "cgroup.subtree_control", controllers[i]);
@@ -63,23 +64,6 @@ int cgroup_make(const struct cgroups *c, const char *id)
     return openat(c->dir_fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-static bool signal_each(const struct cgroups *c, const char *id, int signo)
-{
-    char path[PATH_BYTES];
-    snprintf(path, sizeof(path), "%s/cgroup.procs", id);
-    auto_free char *text = malloc(PROCS_BYTES);
-    if (!text || read_file(c->dir_fd, path, text, PROCS_BYTES) < 0)
-        return false;
-    for (char *at = text, *end; *at; at = end) {
-        long pid = strtol(at, &end, 10);
-        if (end == at)
-            break;
-        if (pid > 1)
-            kill((pid_t)pid, signo);
-    }
-    return true;
-}
-
 bool cgroup_signal(const struct cgroups *c, const char *id, int signo)
 {
     if (c->dir_fd < 0)
@@ -88,7 +72,7 @@ bool cgroup_signal(const struct cgroups *c, const char *id, int signo)
     snprintf(path, sizeof(path), "%s/cgroup.kill", id);
     if (signo == SIGKILL && write_file(c->dir_fd, path, "1"))
         return true;
-    return signal_each(c, id, signo);
+    return cgroup_tree_signal(c->dir_fd, id, signo);
 }
 
 bool cgroup_saw_oom(const struct cgroups *c, const char *id)
@@ -120,7 +104,16 @@ uint32_t cgroup_count(const struct cgroups *c, const char *id)
 
 bool cgroup_remove(const struct cgroups *c, const char *id)
 {
-    return c->dir_fd < 0 || unlinkat(c->dir_fd, id, AT_REMOVEDIR) == 0 || errno == ENOENT;
+    return c->dir_fd < 0 || cgroup_tree_remove(c->dir_fd, id);
+}
+
+void cgroup_remove_empty(const struct cgroups *c, const char *id)
+{
+    char path[PATH_BYTES], text[256];
+    snprintf(path, sizeof(path), "%s/cgroup.events", id);
+    if (c->dir_fd >= 0 && read_file(c->dir_fd, path, text, sizeof(text)) > 0 &&
+        strstr(text, "populated 0"))
+        cgroup_tree_remove(c->dir_fd, id);
 }
 
 bool cgroups_purge(const struct cgroups *c, bool (*keep)(void *arg, const char *id), void *arg)

@@ -11,7 +11,8 @@ struct cgroups {
     int dir_fd; /* owned; -1: none */
 };
 
-/* Makes path (below a cgroup2 mount) and turns on memory and pids accounting where possible. */
+/* Makes path (below a cgroup2 mount) and turns on accounting of processors, memory and processes
+ * where possible. */
 void cgroups_init(struct cgroups *c, const char *path);
 void cgroups_done(struct cgroups *c);
 
@@ -23,8 +24,11 @@ bool cgroup_signal(const struct cgroups *c, const char *id, int signo);
 bool cgroup_saw_oom(const struct cgroups *c, const char *id);
 /* Processes in it; those in cgroups that they made below count as one together. */
 uint32_t cgroup_count(const struct cgroups *c, const char *id);
-/* True when it is gone; false while processes are left. */
+/* With what its processes made below it. True when it is gone; false while processes are left. */
 bool cgroup_remove(const struct cgroups *c, const char *id);
+/* The same where it has no process, its cgroups below included; else nothing is touched: they may
+ * be in use. */
+void cgroup_remove_empty(const struct cgroups *c, const char *id);
 /* Kills and removes every cgroup for which keep() is false; true when none of them is left. */
 bool cgroups_purge(const struct cgroups *c, bool (*keep)(void *arg, const char *id), void *arg);
 

@@ -16,7 +16,7 @@ bool codec_open(const uint8_t *payload, size_t len, struct codec_request *out)
         bool eof;
         if (!pb_decode_tag(&in, &type, &tag, &eof))
             return eof;
-        bool known = tag >= PB_TAG(ToAgent, hello) && tag <= PB_TAG(ToAgent, resize);
+        bool known = tag >= PB_TAG(ToAgent, hello) && tag <= PB_TAG(ToAgent, set_clock);
         if (type != PB_WT_STRING || !known) {
             if (!pb_skip_field(&in, type))
                 return false;

@@ -15,7 +15,12 @@
 #include "agent/subscription.h"
 #include "base/clock.h"
 
-enum { PURGE_MS = 20 };
+enum {
+    PURGE_FIRST_MS = 20,
+    PURGE_MAX_MS = 10000,
+    REAPS_PER_TURN = 32,
+    REAP_AGAIN_MS = 5,
+};
 
 static unsigned bucket_of(const char *id)
 {
@@ -80,6 +85,7 @@ void session_fail(struct session *s, const char *stage, int sys, const char *fmt
     s->failed_stage = stage;
     s->failed_errno = sys;
     s->ended_ns = (uint64_t)clock_real_ns();
+    s->ended_mono_ns = clock_mono_ns();
     session_close_stdin(s);
     session_end_stream(&s->out[0]);
     session_end_stream(&s->out[1]);
@@ -101,8 +107,17 @@ static bool is_known(void *arg, const char *id)
 static void purge_fired(struct loop_timer *timer)
 {
     struct session_table *t = container_of(timer, struct session_table, purge);
-    if (!cgroups_purge(&t->cgroups, is_known, t))
-        loop_arm(t->loop, &t->purge, PURGE_MS);
+    if (cgroups_purge(&t->cgroups, is_known, t))
+        return;
+    /* A process that the kernel holds may stay for ever. */
+    loop_arm(t->loop, &t->purge, t->purge_ms);
+    t->purge_ms = t->purge_ms * 2 < PURGE_MAX_MS ? t->purge_ms * 2 : PURGE_MAX_MS;
+}
+
+void sessions_purge(struct session_table *t)
+{
+    t->purge_ms = PURGE_FIRST_MS;
+    loop_arm(t->loop, &t->purge, 0);
 }
 
 /* The process has been reaped and nothing of it will be reported after this. */
@@ -111,7 +126,7 @@ static void finish_delete(struct session *s)
     struct session_table *t = s->table;
     if (s->phase != SESSION_PENDING && !cgroup_remove(&t->cgroups, s->id)) {
         kill_everything(s, SIGKILL);
-        loop_arm(t->loop, &t->purge, 0);
+        sessions_purge(t);
     } else if (t->cgroups.dir_fd < 0 && s->started_ns) {
         procs_signal_all(0, s->id, SIGKILL);
     }
@@ -160,6 +175,7 @@ void session_settle(struct session *s)
         return;
     }
     t->n_ended++;
+    cgroup_remove_empty(&t->cgroups, s->id); /* a cgroup costs the guest memory */
     list_remove(&s->member);
     list_add_tail(&t->ended, &s->member);
     buf_done(&s->in.buf);
@@ -276,6 +292,7 @@ static void session_exited(struct session *s, int status)
     }
     s->phase = SESSION_EXITED;
     s->ended_ns = (uint64_t)clock_real_ns();
+    s->ended_mono_ns = clock_mono_ns();
     s->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     s->signo = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     s->oom = s->signo == SIGKILL && cgroup_saw_oom(&s->table->cgroups, s->id);
@@ -295,19 +312,51 @@ static void session_exited(struct session *s, int status)
     }
 }
 
+/* Their own processes first, each asked for by its pid: that is quick however many children there
+ * are. */
+static void reap_sessions(struct session_table *t)
+{
+    list_foreach(pos, &t->live)
+    {
+        struct session *s = container_of(pos, struct session, member);
+        int status;
+        if (s->pid > 0 && waitpid(s->pid, &status, WNOHANG) == s->pid)
+            session_exited(s, status);
+    }
+}
+
+static void reaped(struct session_table *t, pid_t pid, int status)
+{
+    list_foreach(pos, &t->live)
+    {
+        struct session *s = container_of(pos, struct session, member);
+        if (s->pid == pid) {
+            session_exited(s, status);
+            return;
+        }
+    }
+}
+
+/* A fork bomb ends processes, which come to us, as fast as we can reap them: the daemon has its
+ * turn in between, or could not end it. */
 void sessions_reap(struct session_table *t)
 {
     int status;
-    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-        list_foreach(pos, &t->live)
-        {
-            struct session *s = container_of(pos, struct session, member);
-            if (s->pid == pid) {
-                session_exited(s, status);
-                break;
-            }
+    reap_sessions(t);
+    for (int i = 0; i < REAPS_PER_TURN; i++) {
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+        if (pid <= 0) {
+            sessions_count_left(t);
+            return;
         }
-    sessions_count_left(t);
+        reaped(t, pid, status);
+    }
+    loop_arm(t->loop, &t->reap, REAP_AGAIN_MS);
+}
+
+static void reap_fired(struct loop_timer *timer)
+{
+    sessions_reap(container_of(timer, struct session_table, reap));
 }
 
 int sessions_signal_all(struct session_table *t, int signo)
@@ -374,6 +423,11 @@ void session_fill_status(const struct session *s, PB(SessionStatus) * out)
     out->late_bytes = s->late_bytes;
     out->started_ns = s->started_ns;
     out->ended_ns = s->ended_ns;
+    int64_t now_ns = clock_mono_ns();
+    if (s->started_mono_ns)
+        out->started_ago_ns = (uint64_t)(now_ns - s->started_mono_ns) + 1;
+    if (s->ended_mono_ns)
+        out->ended_ago_ns = (uint64_t)(now_ns - s->ended_mono_ns) + 1;
 }
 
 static void launch_all(struct session_table *t)
@@ -553,6 +607,7 @@ void sessions_init(struct session_table *t, struct loop *loop)
     list_init(&t->ready);
     list_init(&t->late);
     loop_timer_init(&t->purge, purge_fired);
+    loop_timer_init(&t->reap, reap_fired);
     loop_timer_init(&t->held, held_fired);
     loop_timer_init(&t->tell, tell_fired);
     loop_timer_init(&t->wake, wake_fired);
@@ -583,6 +638,7 @@ void sessions_done(struct session_table *t)
     for (struct list *pos; (pos = list_first(&t->deleted));)
         session_free(container_of(pos, struct session, member));
     loop_disarm(&t->purge);
+    loop_disarm(&t->reap);
     loop_disarm(&t->held);
     loop_disarm(&t->tell);
     loop_disarm(&t->wake);

@@ -83,6 +83,7 @@ struct session {
     int failed_errno;
     char error[256];
     uint64_t started_ns, ended_ns;
+    int64_t started_mono_ns, ended_mono_ns; /* 0: it has not */
     uint32_t left;       /* processes that live on after the exit */
     uint64_t late_bytes; /* what they wrote behind the streams' ends */
     bool grown;          /* its output has, since a status told of it */
@@ -126,6 +127,8 @@ struct session_table {
     bool open;               /* sessions may start: the root is there, or will never be */
     char closed_error[256];  /* why not, once open; "" if they may */
     struct loop_timer purge; /* cgroups that were not empty yet */
+    int64_t purge_ms;        /* until it is tried again: grows */
+    struct loop_timer reap;  /* children that have ended and are not reaped yet */
     struct loop_timer held;  /* a look at streams that wait for a follower */
     struct loop_timer tell;  /* tells how much output there is by now */
     struct loop_timer wake;  /* subscriptions that wait with a gap */
@@ -159,7 +162,7 @@ void session_delete(struct session *s);
 /* Frees a session that is on no list of news any more. */
 void session_free(struct session *s);
 
-/* Children have ended (SIGCHLD): reaps all, also those that are nobody's session. */
+/* Children have ended (SIGCHLD): reaps those of sessions, and of the others a few each turn. */
 void sessions_reap(struct session_table *t);
 /* Signals every session's processes; returns how many are live. */
 int sessions_signal_all(struct session_table *t, int signo);
@@ -167,6 +170,8 @@ int sessions_signal_all(struct session_table *t, int signo);
 void sessions_resync(struct session_table *t);
 void session_fill_status(const struct session *s, PB(SessionStatus) * out);
 
+/* Ends and removes, soon, the cgroups that are no session's. */
+void sessions_purge(struct session_table *t);
 /* Looks again at streams that wait for a follower. */
 void sessions_release_held(struct session_table *t);
 /* Subscriptions are made ready after so long, at the latest. */

@@ -196,6 +196,7 @@ static void start_process(struct session *s, const struct codec_start *start,
     };
     int report_fd = -1;
     s->started_ns = (uint64_t)clock_real_ns();
+    s->started_mono_ns = clock_mono_ns();
     s->phase = SESSION_STARTING;
     s->pid = spawn_start(&plan, &report_fd);
     int sys = errno;

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/shares.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -29,6 +30,7 @@ enum {
     STRAY_GRACE_MS = 1000,  /* processes that are nobody's session */
     SYSTEMD_POWER_OFF = 38, /* SIGRTMIN+4 and +5 as the kernel counts; musl's SIGRTMIN is another */
     SYSTEMD_REBOOT = 39,
+    CLOCK_SLACK_MS = 20, /* not worth a step: what a message may take */
 };
 
 static int set_clock(uint64_t realtime_ns, struct err *err)
@@ -36,6 +38,16 @@ static int set_clock(uint64_t realtime_ns, struct err *err)
     struct timespec t = {.tv_sec = (time_t)(realtime_ns / 1000000000),
                          .tv_nsec = (long)(realtime_ns % 1000000000)};
     return clock_settime(CLOCK_REALTIME, &t) < 0 ? err_sys(err, errno, "cannot set the clock") : 0;
+}
+
+static void correct_clock(uint64_t realtime_ns)
+{
+    struct err err = ERR_INIT;
+    int64_t off_ns = (int64_t)realtime_ns - clock_real_ns();
+    if (off_ns > -(int64_t)CLOCK_SLACK_MS * 1000000 && off_ns < (int64_t)CLOCK_SLACK_MS * 1000000)
+        return;
+    if (set_clock(realtime_ns, &err) < 0)
+        log_warn("agent", "%s", err.message);
 }
 
 /* Mixed in and credited (random(4)), then the generator is told to use it at once, so that clones
@@ -152,7 +164,8 @@ static void configure(struct agent *agent, const PB(Configure) * c, char *error,
 void system_prepare(struct agent *agent, bool has_spool)
 {
     cgroups_init(&agent->sessions.cgroups, "/sys/fs/cgroup/banger");
-    loop_arm(&agent->loop, &agent->sessions.purge, 0);
+    shares_set(&agent->sessions.cgroups);
+    sessions_purge(&agent->sessions);
     if (has_spool)
         return;
     static const char *const folders[] = {"/var/lib/banger/spool", "/run/banger"};
@@ -232,4 +245,5 @@ static int power_off(struct agent *agent, PB(ShutdownMode) mode, bool force)
     return INIT_GRACE_MS;
 }
 
-const struct agent_system system_guest = {.configure = configure, .power_off = power_off};
+const struct agent_system system_guest = {
+    .configure = configure, .set_clock = correct_clock, .power_off = power_off};

@@ -124,11 +124,25 @@ static void take_exit(struct session *s, const struct agent_session_status *stat
     }
 }
 
+/* A guest's word on when something was: not before the session was made, not in the future. */
+static int64_t plausible(int64_t time_ns, int64_t earliest_ns)
+{
+    int64_t now_ns = clock_real_ns();
+    if (time_ns == 0 || time_ns > now_ns)
+        time_ns = now_ns;
+    return time_ns < earliest_ns ? earliest_ns : time_ns;
+}
+
+static int64_t plausible_end(const struct session *s, int64_t ended_ns)
+{
+    return plausible(ended_ns, s->started_ns > s->created_ns ? s->started_ns : s->created_ns);
+}
+
 static void take_start(struct session_entry *e, const struct agent_session_status *status)
 {
     struct session *s = &e->session;
     if (s->started_ns == 0 && status->state != AGENT_SESSION_FAILED)
-        s->started_ns = status->started_ns ? status->started_ns : clock_real_ns();
+        s->started_ns = plausible(status->started_ns, s->created_ns);
     if (status->pid)
         s->guest_pid = status->pid;
 }
@@ -165,12 +179,12 @@ void session_take_status(struct session_entry *e, const struct agent_session_sta
     case AGENT_SESSION_EXITED:
         take_start(e, status);
         take_exit(s, status);
-        s->ended_ns = status->ended_ns;
+        s->ended_ns = plausible_end(s, status->ended_ns);
         session_set_state(e, SESSION_EXITED);
         break;
     case AGENT_SESSION_FAILED:
         s->failed_errno = status->failed_errno;
-        s->ended_ns = status->ended_ns;
+        s->ended_ns = plausible_end(s, status->ended_ns);
         if (session_state_may_move(s->state, SESSION_FAILED))
             session_set_failed(e, status->failed_stage, status->error);
         else

@@ -13,6 +13,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/session.h"
 #include "daemon/core/vm.h"
+#include "daemon/core/vm_clock.h"
 #include "daemon/guest/agent_client.h"
 
 /* slirp's own network, the same in every VM. */
@@ -69,9 +70,11 @@ static void vm_agent_link_up(void *arg, const struct agent_hello *hello)
         return;
     }
     struct err err = ERR_INIT;
-    if (hello->configured)
+    if (hello->configured) {
+        vm_clock_set(e); /* before any session of this link */
         vm_agent_ready(e);
-    else if (vm_agent_configure(e, &err) < 0)
+    }
+    if (!hello->configured && vm_agent_configure(e, &err) < 0)
         log_err(LOG_LEVEL_WARN, e->vm.id, &err, "cannot configure the guest");
 }
 
@@ -97,6 +100,11 @@ static void vm_agent_configured(void *arg, const char *error)
     vm_agent_ready(e);
     if (e->link_synced)
         session_vm_synced(e->core, e);
+}
+
+static void vm_agent_clock(void *arg, int64_t ahead_ns, int64_t within_ns)
+{
+    vm_clock_measured(arg, ahead_ns, within_ns);
 }
 
 static void vm_agent_link_down(void *arg, const struct err *why)
@@ -137,6 +145,7 @@ static const struct agent_events vm_agent_events = {
     .synced = vm_agent_synced,
     .link_down = vm_agent_link_down,
     .configured = vm_agent_configured,
+    .clock = vm_agent_clock,
     .session_status = vm_agent_session_status,
     .session_deleted = vm_agent_session_deleted,
     .stdin_ack = vm_agent_stdin_ack,

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "daemon/core/core.h"
 #include "daemon/core/handles.h"
+#include "daemon/core/vm_clock.h"
 #include "daemon/core/vm_machine.h"
 #include "daemon/core/vm_run.h"
 #include "daemon/vmm/vmm.h"
@@ -132,6 +133,14 @@ static void vm_pause_run(struct operation_entry *op)
     }
 }
 
+static void vm_resumed(void *arg, const struct err *err)
+{
+    struct vm_run *run = arg;
+    if (!err)
+        vm_clock_set(run->vm); /* it stood still meanwhile */
+    vm_called(arg, err);
+}
+
 static void vm_resume_run(struct operation_entry *op)
 {
     struct vm_run *run = vm_run_get_vm(op);
@@ -144,7 +153,7 @@ static void vm_resume_run(struct operation_entry *op)
         vm_wrong_state(op, run->vm, "PAUSED");
     } else {
         run->calling = true;
-        vmm_resume(run->vm->machine, vm_called, run);
+        vmm_resume(run->vm->machine, vm_resumed, run);
     }
 }
 

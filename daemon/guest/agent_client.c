@@ -57,6 +57,13 @@ static void on_down(void *arg, const struct err *why)
         c->events->link_down(c->arg, why);
 }
 
+static void on_clock(void *arg, int64_t ahead_ns, int64_t within_ns)
+{
+    struct agent_client *c = arg;
+    if (c->events->clock)
+        c->events->clock(c->arg, ahead_ns, within_ns);
+}
+
 static void on_drained(void *arg)
 {
     struct agent_client *c = arg;
@@ -144,6 +151,7 @@ static int on_message(void *arg, const struct agent_message *m, struct err *err)
 
 static const struct agent_link_events link_events = {
     .up = on_up,
+    .clock = on_clock,
     .message = on_message,
     .down = on_down,
     .drained = on_drained,
@@ -216,6 +224,14 @@ int agent_client_configure(struct agent_client *c, const struct agent_configure 
     out->realtime_ns = (uint64_t)clock_real_ns();
     ssize_t n = getrandom(out->entropy.bytes, ENTROPY_BYTES, 0);
     out->entropy.size = n > 0 ? (pb_size_t)n : 0;
+    return agent_link_send(&c->link, &m, err);
+}
+
+int agent_client_set_clock(struct agent_client *c, struct err *err)
+{
+    PB(ToAgent) m = PB(ToAgent_init_zero);
+    m.which_kind = PB_TAG(ToAgent, set_clock);
+    m.kind.set_clock.realtime_ns = (uint64_t)clock_real_ns();
     return agent_link_send(&c->link, &m, err);
 }
 

@@ -46,7 +46,7 @@ struct agent_session_status {
     bool stdout_ended, stderr_ended;
     uint64_t stdin_acked, stdin_received; /* received: 0 from an agent that does not tell */
     bool stdin_eof, stdin_closed;
-    int64_t started_ns, ended_ns;
+    int64_t started_ns, ended_ns; /* by the host's clock; 0: not known */
     uint32_t left;       /* processes that live on after the exit */
     uint64_t late_bytes; /* what they wrote behind the streams' ends */
 };
@@ -59,6 +59,8 @@ struct agent_events {
     void (*synced)(void *arg);
     void (*link_down)(void *arg, const struct err *why);
     void (*configured)(void *arg, const char *error); /* "" on success */
+    /* After each ping: by how much the guest's clock is ahead of the host's, give or take. */
+    void (*clock)(void *arg, int64_t ahead_ns, int64_t within_ns);
     void (*session_status)(void *arg, const struct agent_session_status *status);
     void (*session_deleted)(void *arg, const char *session_id);
     void (*stdin_ack)(void *arg, const char *session_id, uint64_t offset, bool closed);
@@ -94,6 +96,8 @@ uint64_t agent_client_round_trip_us(const struct agent_client *c);
  * and entropy of a configure are filled in here. */
 int agent_client_configure(struct agent_client *c, const struct agent_configure *config,
                            struct err *err);
+/* The guest's clock becomes the host's. */
+int agent_client_set_clock(struct agent_client *c, struct err *err);
 /* Whether the agent has said something within the last moment. If not, it is asked to, and writable
  * follows when it has: what must not be found by a guest that wakes up much later is sent then. */
 bool agent_client_is_awake(struct agent_client *c);

@@ -7,6 +7,7 @@
 #include <pb_decode.h>
 #include <pb_encode.h>
 
+#include "base/clock.h"
 #include "daemon/guest/agent_client.h"
 #include "daemon/model/model.h"
 
@@ -240,6 +241,15 @@ void agent_codec_text(char *out, size_t cap, const char *text)
     out[at] = '\0';
 }
 
+/* The host's clock counts; the guest's where the agent does not say how long ago it was. */
+static int64_t agent_codec_host_time(uint64_t guest_ns, uint64_t ago_ns)
+{
+    int64_t now_ns = clock_real_ns();
+    if (ago_ns)
+        return ago_ns < (uint64_t)now_ns ? now_ns - (int64_t)ago_ns : 1;
+    return guest_ns > INT64_MAX ? 0 : (int64_t)guest_ns;
+}
+
 bool agent_codec_status(const PB(SessionStatus) * from, struct agent_session_status *out)
 {
     if (!id_is_valid(from->session_id) || (int)from->state < AGENT_SESSION_RUNNING ||
@@ -262,8 +272,8 @@ bool agent_codec_status(const PB(SessionStatus) * from, struct agent_session_sta
         .stdin_eof = from->stdin_eof,
         .left = from->left,
         .late_bytes = from->late_bytes,
-        .started_ns = from->started_ns > INT64_MAX ? 0 : (int64_t)from->started_ns,
-        .ended_ns = from->ended_ns > INT64_MAX ? 0 : (int64_t)from->ended_ns,
+        .started_ns = agent_codec_host_time(from->started_ns, from->started_ago_ns),
+        .ended_ns = agent_codec_host_time(from->ended_ns, from->ended_ago_ns),
     };
     memcpy(out->session_id, from->session_id, sizeof(out->session_id)); /* ends here: id_is_valid */
     out->state = (unsigned)from->state;

@@ -112,17 +112,30 @@ static void send_ping(struct agent_link *l)
     /* A full queue is as good as a ping: the agent does not take what it was sent. */
     agent_link_queue(l, &m, NULL);
     l->ping_sent_ns = clock_mono_ns();
+    l->ping_real_ns = clock_real_ns();
 }
 
-static void take_pong(struct agent_link *l, uint64_t token)
+/* It was written between the sending of the ping and now; what our own clock did meanwhile makes it
+ * less exact. */
+static void measure_clock(struct agent_link *l, int64_t guest_ns, int64_t took_ns)
 {
-    if (token != l->ping_token || l->ping_sent_ns == 0)
+    int64_t now_ns = clock_real_ns(), passed_ns = now_ns - l->ping_real_ns;
+    int64_t within_ns = passed_ns > took_ns ? passed_ns : took_ns;
+    l->events->clock(l->arg, guest_ns - (now_ns - took_ns / 2), within_ns);
+}
+
+static void take_pong(struct agent_link *l, const PB(Pong) * pong)
+{
+    if (pong->token != l->ping_token || l->ping_sent_ns == 0)
         return;
-    l->round_trip_us = (uint64_t)(clock_mono_ns() - l->ping_sent_ns) / 1000 + 1;
+    int64_t took_ns = clock_mono_ns() - l->ping_sent_ns;
+    l->round_trip_us = (uint64_t)took_ns / 1000 + 1;
     l->ping_sent_ns = 0;
     if (l->round_trip_us > AGENT_LINK_SLOW_US)
         log_debug("guest", "a ping by %s took %llu ms", l->channel.socket_path,
                   (unsigned long long)l->round_trip_us / 1000);
+    if (l->events->clock && pong->realtime_ns > 0 && pong->realtime_ns < INT64_MAX)
+        measure_clock(l, (int64_t)pong->realtime_ns, took_ns);
     if (l->wake_asked) {
         l->wake_asked = false;
         l->events->drained(l->arg);
@@ -200,7 +213,7 @@ static int take_frame(struct agent_link *l, const struct frame *frame, struct er
     if (!agent_codec_read(frame->payload, frame->len, &m))
         return err_set(err, ERR_INVALID, "the agent sent a malformed message");
     if (m.tag == PB_TAG(FromAgent, pong)) {
-        take_pong(l, m.pong.token);
+        take_pong(l, &m.pong);
         return 0;
     }
     if (m.tag == PB_TAG(FromAgent, hello_reply))

@@ -40,6 +40,8 @@ extern const struct agent_link_timing agent_link_timing;
 
 struct agent_link_events {
     void (*up)(void *arg, const PB(HelloReply) * reply);
+    /* By how much the guest's clock is ahead of ours, and how exact that is. */
+    void (*clock)(void *arg, int64_t ahead_ns, int64_t within_ns);
     /* A message after the hello. -1 with err: the guest breaks the protocol; the link is dropped.
      */
     int (*message)(void *arg, const struct agent_message *message, struct err *err);
@@ -68,6 +70,7 @@ struct agent_link {
     uint32_t next_in, next_out; /* sequence numbers */
     uint64_t nonce, ping_token;
     int64_t up_ns, ping_sent_ns; /* monotonic; ping_sent_ns 0: none under way */
+    int64_t ping_real_ns;        /* our clock then */
     uint64_t round_trip_us;
     int64_t heard_ms;            /* monotonic */
     bool wake_asked;             /* drained() follows the next pong */

@@ -1312,7 +1312,52 @@ void   banger__agent__v1__pong__free_unpacked
   assert(message->base.descriptor == &banger__agent__v1__pong__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor banger__agent__v1__to_agent__field_descriptors[13] =
+void   banger__agent__v1__set_clock__init
+                     (Banger__Agent__V1__SetClock         *message)
+{
+  static const Banger__Agent__V1__SetClock init_value = BANGER__AGENT__V1__SET_CLOCK__INIT;
+  *message = init_value;
+}
+size_t banger__agent__v1__set_clock__get_packed_size
+                     (const Banger__Agent__V1__SetClock *message)
+{
+  assert(message->base.descriptor == &banger__agent__v1__set_clock__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__agent__v1__set_clock__pack
+                     (const Banger__Agent__V1__SetClock *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__agent__v1__set_clock__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__agent__v1__set_clock__pack_to_buffer
+                     (const Banger__Agent__V1__SetClock *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__agent__v1__set_clock__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__Agent__V1__SetClock *
+       banger__agent__v1__set_clock__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__Agent__V1__SetClock *)
+     protobuf_c_message_unpack (&banger__agent__v1__set_clock__descriptor,
+                                allocator, len, data);
+}
+void   banger__agent__v1__set_clock__free_unpacked
+                     (Banger__Agent__V1__SetClock *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__agent__v1__set_clock__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+static const ProtobufCFieldDescriptor banger__agent__v1__to_agent__field_descriptors[14] =
 {
   {
     "hello",
@@ -1470,6 +1515,18 @@ static const ProtobufCFieldDescriptor banger__agent__v1__to_agent__field_descrip
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "set_clock",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__Agent__V1__ToAgent, kind_case),
+    offsetof(Banger__Agent__V1__ToAgent, set_clock),
+    &banger__agent__v1__set_clock__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__to_agent__field_indices_by_name[] = {
   1,   /* field[1] = configure */
@@ -1478,6 +1535,7 @@ static const unsigned banger__agent__v1__to_agent__field_indices_by_name[] = {
   0,   /* field[0] = hello */
   11,   /* field[11] = ping */
   12,   /* field[12] = resize */
+  13,   /* field[13] = set_clock */
   10,   /* field[10] = shutdown */
   5,   /* field[5] = signal */
   2,   /* field[2] = start_session */
@@ -1489,7 +1547,7 @@ static const unsigned banger__agent__v1__to_agent__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__agent__v1__to_agent__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__to_agent__descriptor =
 {
@@ -1499,7 +1557,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__to_agent__descriptor =
   "Banger__Agent__V1__ToAgent",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__ToAgent),
-  13,
+  14,
   banger__agent__v1__to_agent__field_descriptors,
   banger__agent__v1__to_agent__field_indices_by_name,
   1,  banger__agent__v1__to_agent__number_ranges,
@@ -2753,7 +2811,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__session_deleted__descriptor 
   (ProtobufCMessageInit) banger__agent__v1__session_deleted__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__session_status__field_descriptors[22] =
+static const ProtobufCFieldDescriptor banger__agent__v1__session_status__field_descriptors[24] =
 {
   {
     "session_id",
@@ -3019,8 +3077,33 @@ static const ProtobufCFieldDescriptor banger__agent__v1__session_status__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "started_ago_ns",
+    30,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__SessionStatus, started_ago_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ended_ago_ns",
+    31,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__SessionStatus, ended_ago_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__session_status__field_indices_by_name[] = {
+  23,   /* field[23] = ended_ago_ns */
   17,   /* field[17] = ended_ns */
   9,   /* field[9] = error */
   3,   /* field[3] = exit_code */
@@ -3032,6 +3115,7 @@ static const unsigned banger__agent__v1__session_status__field_indices_by_name[]
   2,   /* field[2] = pid */
   0,   /* field[0] = session_id */
   4,   /* field[4] = signo */
+  22,   /* field[22] = started_ago_ns */
   16,   /* field[16] = started_ns */
   1,   /* field[1] = state */
   13,   /* field[13] = stderr_ended */
@@ -3044,10 +3128,11 @@ static const unsigned banger__agent__v1__session_status__field_indices_by_name[]
   10,   /* field[10] = stdout_total */
   6,   /* field[6] = timed_out */
 };
-static const ProtobufCIntRange banger__agent__v1__session_status__number_ranges[1 + 1] =
+static const ProtobufCIntRange banger__agent__v1__session_status__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 22 }
+  { 30, 22 },
+  { 0, 24 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__session_status__descriptor =
 {
@@ -3057,10 +3142,10 @@ const ProtobufCMessageDescriptor banger__agent__v1__session_status__descriptor =
   "Banger__Agent__V1__SessionStatus",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__SessionStatus),
-  22,
+  24,
   banger__agent__v1__session_status__field_descriptors,
   banger__agent__v1__session_status__field_indices_by_name,
-  1,  banger__agent__v1__session_status__number_ranges,
+  2,  banger__agent__v1__session_status__number_ranges,
   (ProtobufCMessageInit) banger__agent__v1__session_status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -3838,7 +3923,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__ping__descriptor =
   (ProtobufCMessageInit) banger__agent__v1__ping__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__pong__field_descriptors[1] =
+static const ProtobufCFieldDescriptor banger__agent__v1__pong__field_descriptors[2] =
 {
   {
     "token",
@@ -3852,14 +3937,27 @@ static const ProtobufCFieldDescriptor banger__agent__v1__pong__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "realtime_ns",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__Pong, realtime_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__pong__field_indices_by_name[] = {
+  1,   /* field[1] = realtime_ns */
   0,   /* field[0] = token */
 };
 static const ProtobufCIntRange banger__agent__v1__pong__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__pong__descriptor =
 {
@@ -3869,11 +3967,49 @@ const ProtobufCMessageDescriptor banger__agent__v1__pong__descriptor =
   "Banger__Agent__V1__Pong",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__Pong),
-  1,
+  2,
   banger__agent__v1__pong__field_descriptors,
   banger__agent__v1__pong__field_indices_by_name,
   1,  banger__agent__v1__pong__number_ranges,
   (ProtobufCMessageInit) banger__agent__v1__pong__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__agent__v1__set_clock__field_descriptors[1] =
+{
+  {
+    "realtime_ns",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__SetClock, realtime_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__agent__v1__set_clock__field_indices_by_name[] = {
+  0,   /* field[0] = realtime_ns */
+};
+static const ProtobufCIntRange banger__agent__v1__set_clock__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor banger__agent__v1__set_clock__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.agent.v1.SetClock",
+  "SetClock",
+  "Banger__Agent__V1__SetClock",
+  "banger.agent.v1",
+  sizeof(Banger__Agent__V1__SetClock),
+  1,
+  banger__agent__v1__set_clock__field_descriptors,
+  banger__agent__v1__set_clock__field_indices_by_name,
+  1,  banger__agent__v1__set_clock__number_ranges,
+  (ProtobufCMessageInit) banger__agent__v1__set_clock__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCEnumValue banger__agent__v1__stream__enum_values_by_number[3] =

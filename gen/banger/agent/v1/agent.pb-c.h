@@ -44,6 +44,7 @@ typedef struct Banger__Agent__V1__Shutdown Banger__Agent__V1__Shutdown;
 typedef struct Banger__Agent__V1__ShuttingDown Banger__Agent__V1__ShuttingDown;
 typedef struct Banger__Agent__V1__Ping Banger__Agent__V1__Ping;
 typedef struct Banger__Agent__V1__Pong Banger__Agent__V1__Pong;
+typedef struct Banger__Agent__V1__SetClock Banger__Agent__V1__SetClock;
 
 
 /* --- enums --- */
@@ -112,7 +113,8 @@ typedef enum {
   BANGER__AGENT__V1__TO_AGENT__KIND_UNSUBSCRIBE = 10,
   BANGER__AGENT__V1__TO_AGENT__KIND_SHUTDOWN = 11,
   BANGER__AGENT__V1__TO_AGENT__KIND_PING = 12,
-  BANGER__AGENT__V1__TO_AGENT__KIND_RESIZE = 13
+  BANGER__AGENT__V1__TO_AGENT__KIND_RESIZE = 13,
+  BANGER__AGENT__V1__TO_AGENT__KIND_SET_CLOCK = 14
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__AGENT__V1__TO_AGENT__KIND__CASE)
 } Banger__Agent__V1__ToAgent__KindCase;
 
@@ -134,6 +136,7 @@ struct  Banger__Agent__V1__ToAgent
     Banger__Agent__V1__Shutdown *shutdown;
     Banger__Agent__V1__Ping *ping;
     Banger__Agent__V1__Resize *resize;
+    Banger__Agent__V1__SetClock *set_clock;
   };
 };
 #define BANGER__AGENT__V1__TO_AGENT__INIT \
@@ -515,6 +518,12 @@ struct  Banger__Agent__V1__SessionStatus
   uint64_t started_ns;
   uint64_t ended_ns;
   /*
+   * How long ago that was when this was written, by a clock that nobody sets; 0: it was not, or an
+   * older agent.
+   */
+  uint64_t started_ago_ns;
+  uint64_t ended_ago_ns;
+  /*
    * Bytes of stdin that are here, written to the process or not yet, and whether nothing comes behind
    * them. A daemon that did not send them gives other bytes the offsets from here on.
    */
@@ -531,7 +540,7 @@ struct  Banger__Agent__V1__SessionStatus
 };
 #define BANGER__AGENT__V1__SESSION_STATUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__session_status__descriptor) \
-    , (char *)protobuf_c_empty_string, BANGER__AGENT__V1__SESSION_STATE__SESSION_STATE_UNSPECIFIED, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, BANGER__AGENT__V1__SESSION_STATE__SESSION_STATE_UNSPECIFIED, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 typedef enum {
@@ -757,9 +766,29 @@ struct  Banger__Agent__V1__Pong
 {
   ProtobufCMessage base;
   uint64_t token;
+  /*
+   * guest clock, Unix epoch; 0: an older agent
+   */
+  uint64_t realtime_ns;
 };
 #define BANGER__AGENT__V1__PONG__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__pong__descriptor) \
+    , 0, 0 }
+
+
+/*
+ * The host's clock, now. After a pause, and when a Pong shows that the guest's is off.
+ */
+struct  Banger__Agent__V1__SetClock
+{
+  ProtobufCMessage base;
+  /*
+   * Unix epoch
+   */
+  uint64_t realtime_ns;
+};
+#define BANGER__AGENT__V1__SET_CLOCK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__set_clock__descriptor) \
     , 0 }
 
 
@@ -1314,6 +1343,25 @@ Banger__Agent__V1__Pong *
 void   banger__agent__v1__pong__free_unpacked
                      (Banger__Agent__V1__Pong *message,
                       ProtobufCAllocator *allocator);
+/* Banger__Agent__V1__SetClock methods */
+void   banger__agent__v1__set_clock__init
+                     (Banger__Agent__V1__SetClock         *message);
+size_t banger__agent__v1__set_clock__get_packed_size
+                     (const Banger__Agent__V1__SetClock   *message);
+size_t banger__agent__v1__set_clock__pack
+                     (const Banger__Agent__V1__SetClock   *message,
+                      uint8_t             *out);
+size_t banger__agent__v1__set_clock__pack_to_buffer
+                     (const Banger__Agent__V1__SetClock   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__Agent__V1__SetClock *
+       banger__agent__v1__set_clock__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__agent__v1__set_clock__free_unpacked
+                     (Banger__Agent__V1__SetClock *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Banger__Agent__V1__ToAgent_Closure)
@@ -1403,6 +1451,9 @@ typedef void (*Banger__Agent__V1__Ping_Closure)
 typedef void (*Banger__Agent__V1__Pong_Closure)
                  (const Banger__Agent__V1__Pong *message,
                   void *closure_data);
+typedef void (*Banger__Agent__V1__SetClock_Closure)
+                 (const Banger__Agent__V1__SetClock *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -1443,6 +1494,7 @@ extern const ProtobufCMessageDescriptor banger__agent__v1__shutdown__descriptor;
 extern const ProtobufCMessageDescriptor banger__agent__v1__shutting_down__descriptor;
 extern const ProtobufCMessageDescriptor banger__agent__v1__ping__descriptor;
 extern const ProtobufCMessageDescriptor banger__agent__v1__pong__descriptor;
+extern const ProtobufCMessageDescriptor banger__agent__v1__set_clock__descriptor;
 
 PROTOBUF_C__END_DECLS
 

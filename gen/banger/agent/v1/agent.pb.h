@@ -177,6 +177,10 @@ typedef struct _banger_agent_v1_SessionStatus {
     bool stdin_eof;
     uint32_t left; /* processes that it started and that live on after its exit */
     uint64_t late_bytes; /* written by them after the streams' ends, and not kept */
+    /* How long ago that was when this was written, by a clock that nobody sets; 0: it was not, or an
+ older agent. */
+    uint64_t started_ago_ns;
+    uint64_t ended_ago_ns;
 } banger_agent_v1_SessionStatus;
 
 typedef struct _banger_agent_v1_From {
@@ -264,27 +268,9 @@ typedef struct _banger_agent_v1_Ping {
     uint64_t token;
 } banger_agent_v1_Ping;
 
-typedef struct _banger_agent_v1_ToAgent {
-    pb_size_t which_kind;
-    union {
-        banger_agent_v1_Hello hello;
-        banger_agent_v1_Configure configure;
-        banger_agent_v1_StartSession start_session;
-        banger_agent_v1_Stdin stdin;
-        banger_agent_v1_StdinEof stdin_eof;
-        banger_agent_v1_Signal signal;
-        banger_agent_v1_DeleteSession delete_session;
-        banger_agent_v1_Subscribe subscribe;
-        banger_agent_v1_Credit credit;
-        banger_agent_v1_Unsubscribe unsubscribe;
-        banger_agent_v1_Shutdown shutdown;
-        banger_agent_v1_Ping ping;
-        banger_agent_v1_Resize resize;
-    } kind;
-} banger_agent_v1_ToAgent;
-
 typedef struct _banger_agent_v1_Pong {
     uint64_t token;
+    uint64_t realtime_ns; /* guest clock, Unix epoch; 0: an older agent */
 } banger_agent_v1_Pong;
 
 typedef struct _banger_agent_v1_FromAgent {
@@ -305,6 +291,31 @@ typedef struct _banger_agent_v1_FromAgent {
         banger_agent_v1_ShuttingDown shutting_down;
     } kind;
 } banger_agent_v1_FromAgent;
+
+/* The host's clock, now. After a pause, and when a Pong shows that the guest's is off. */
+typedef struct _banger_agent_v1_SetClock {
+    uint64_t realtime_ns; /* Unix epoch */
+} banger_agent_v1_SetClock;
+
+typedef struct _banger_agent_v1_ToAgent {
+    pb_size_t which_kind;
+    union {
+        banger_agent_v1_Hello hello;
+        banger_agent_v1_Configure configure;
+        banger_agent_v1_StartSession start_session;
+        banger_agent_v1_Stdin stdin;
+        banger_agent_v1_StdinEof stdin_eof;
+        banger_agent_v1_Signal signal;
+        banger_agent_v1_DeleteSession delete_session;
+        banger_agent_v1_Subscribe subscribe;
+        banger_agent_v1_Credit credit;
+        banger_agent_v1_Unsubscribe unsubscribe;
+        banger_agent_v1_Shutdown shutdown;
+        banger_agent_v1_Ping ping;
+        banger_agent_v1_Resize resize;
+        banger_agent_v1_SetClock set_clock;
+    } kind;
+} banger_agent_v1_ToAgent;
 
 
 #ifdef __cplusplus
@@ -369,6 +380,7 @@ extern "C" {
 
 
 
+
 /* Initializer values for message structs */
 #define banger_agent_v1_ToAgent_init_default     {0, {banger_agent_v1_Hello_init_default}}
 #define banger_agent_v1_FromAgent_init_default   {0, {banger_agent_v1_HelloReply_init_default}}
@@ -385,7 +397,7 @@ extern "C" {
 #define banger_agent_v1_Resize_init_default      {"", 0, 0}
 #define banger_agent_v1_DeleteSession_init_default {""}
 #define banger_agent_v1_SessionDeleted_init_default {""}
-#define banger_agent_v1_SessionStatus_init_default {"", _banger_agent_v1_SessionState_MIN, 0, 0, 0, 0, 0, "", 0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define banger_agent_v1_SessionStatus_init_default {"", _banger_agent_v1_SessionState_MIN, 0, 0, 0, 0, 0, "", 0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 #define banger_agent_v1_From_init_default        {0, {0}}
 #define banger_agent_v1_Subscribe_init_default   {0, "", false, banger_agent_v1_From_init_default, false, banger_agent_v1_From_init_default, 0, 0, 0}
 #define banger_agent_v1_Subscribed_init_default  {0, 0, 0, ""}
@@ -398,7 +410,8 @@ extern "C" {
 #define banger_agent_v1_Shutdown_init_default    {_banger_agent_v1_ShutdownMode_MIN, 0}
 #define banger_agent_v1_ShuttingDown_init_default {0}
 #define banger_agent_v1_Ping_init_default        {0}
-#define banger_agent_v1_Pong_init_default        {0}
+#define banger_agent_v1_Pong_init_default        {0, 0}
+#define banger_agent_v1_SetClock_init_default    {0}
 #define banger_agent_v1_ToAgent_init_zero        {0, {banger_agent_v1_Hello_init_zero}}
 #define banger_agent_v1_FromAgent_init_zero      {0, {banger_agent_v1_HelloReply_init_zero}}
 #define banger_agent_v1_Hello_init_zero          {0, 0}
@@ -414,7 +427,7 @@ extern "C" {
 #define banger_agent_v1_Resize_init_zero         {"", 0, 0}
 #define banger_agent_v1_DeleteSession_init_zero  {""}
 #define banger_agent_v1_SessionDeleted_init_zero {""}
-#define banger_agent_v1_SessionStatus_init_zero  {"", _banger_agent_v1_SessionState_MIN, 0, 0, 0, 0, 0, "", 0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define banger_agent_v1_SessionStatus_init_zero  {"", _banger_agent_v1_SessionState_MIN, 0, 0, 0, 0, 0, "", 0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 #define banger_agent_v1_From_init_zero           {0, {0}}
 #define banger_agent_v1_Subscribe_init_zero      {0, "", false, banger_agent_v1_From_init_zero, false, banger_agent_v1_From_init_zero, 0, 0, 0}
 #define banger_agent_v1_Subscribed_init_zero     {0, 0, 0, ""}
@@ -427,7 +440,8 @@ extern "C" {
 #define banger_agent_v1_Shutdown_init_zero       {_banger_agent_v1_ShutdownMode_MIN, 0}
 #define banger_agent_v1_ShuttingDown_init_zero   {0}
 #define banger_agent_v1_Ping_init_zero           {0}
-#define banger_agent_v1_Pong_init_zero           {0}
+#define banger_agent_v1_Pong_init_zero           {0, 0}
+#define banger_agent_v1_SetClock_init_zero       {0}
 
 /* Field tags (for use in manual encoding/decoding) */
 #define banger_agent_v1_Hello_nonce_tag          1
@@ -508,6 +522,8 @@ extern "C" {
 #define banger_agent_v1_SessionStatus_stdin_eof_tag 20
 #define banger_agent_v1_SessionStatus_left_tag   21
 #define banger_agent_v1_SessionStatus_late_bytes_tag 22
+#define banger_agent_v1_SessionStatus_started_ago_ns_tag 30
+#define banger_agent_v1_SessionStatus_ended_ago_ns_tag 31
 #define banger_agent_v1_From_offset_tag          1
 #define banger_agent_v1_From_tail_tag            2
 #define banger_agent_v1_From_end_tag             3
@@ -545,20 +561,8 @@ extern "C" {
 #define banger_agent_v1_Shutdown_mode_tag        1
 #define banger_agent_v1_Shutdown_grace_ms_tag    2
 #define banger_agent_v1_Ping_token_tag           1
-#define banger_agent_v1_ToAgent_hello_tag        1
-#define banger_agent_v1_ToAgent_configure_tag    2
-#define banger_agent_v1_ToAgent_start_session_tag 3
-#define banger_agent_v1_ToAgent_stdin_tag        4
-#define banger_agent_v1_ToAgent_stdin_eof_tag    5
-#define banger_agent_v1_ToAgent_signal_tag       6
-#define banger_agent_v1_ToAgent_delete_session_tag 7
-#define banger_agent_v1_ToAgent_subscribe_tag    8
-#define banger_agent_v1_ToAgent_credit_tag       9
-#define banger_agent_v1_ToAgent_unsubscribe_tag  10
-#define banger_agent_v1_ToAgent_shutdown_tag     11
-#define banger_agent_v1_ToAgent_ping_tag         12
-#define banger_agent_v1_ToAgent_resize_tag       13
 #define banger_agent_v1_Pong_token_tag           1
+#define banger_agent_v1_Pong_realtime_ns_tag     2
 #define banger_agent_v1_FromAgent_hello_reply_tag 1
 #define banger_agent_v1_FromAgent_synced_tag     2
 #define banger_agent_v1_FromAgent_configured_tag 3
@@ -572,6 +576,21 @@ extern "C" {
 #define banger_agent_v1_FromAgent_pong_tag       11
 #define banger_agent_v1_FromAgent_session_deleted_tag 12
 #define banger_agent_v1_FromAgent_shutting_down_tag 13
+#define banger_agent_v1_SetClock_realtime_ns_tag 1
+#define banger_agent_v1_ToAgent_hello_tag        1
+#define banger_agent_v1_ToAgent_configure_tag    2
+#define banger_agent_v1_ToAgent_start_session_tag 3
+#define banger_agent_v1_ToAgent_stdin_tag        4
+#define banger_agent_v1_ToAgent_stdin_eof_tag    5
+#define banger_agent_v1_ToAgent_signal_tag       6
+#define banger_agent_v1_ToAgent_delete_session_tag 7
+#define banger_agent_v1_ToAgent_subscribe_tag    8
+#define banger_agent_v1_ToAgent_credit_tag       9
+#define banger_agent_v1_ToAgent_unsubscribe_tag  10
+#define banger_agent_v1_ToAgent_shutdown_tag     11
+#define banger_agent_v1_ToAgent_ping_tag         12
+#define banger_agent_v1_ToAgent_resize_tag       13
+#define banger_agent_v1_ToAgent_set_clock_tag    14
 
 /* Struct field encoding specification for nanopb */
 #define banger_agent_v1_ToAgent_FIELDLIST(X, a) \
@@ -587,7 +606,8 @@ X(a, STATIC,   ONEOF,    MESSAGE,  (kind,credit,kind.credit),   9) \
 X(a, STATIC,   ONEOF,    MESSAGE,  (kind,unsubscribe,kind.unsubscribe),  10) \
 X(a, STATIC,   ONEOF,    MESSAGE,  (kind,shutdown,kind.shutdown),  11) \
 X(a, STATIC,   ONEOF,    MESSAGE,  (kind,ping,kind.ping),  12) \
-X(a, STATIC,   ONEOF,    MESSAGE,  (kind,resize,kind.resize),  13)
+X(a, STATIC,   ONEOF,    MESSAGE,  (kind,resize,kind.resize),  13) \
+X(a, STATIC,   ONEOF,    MESSAGE,  (kind,set_clock,kind.set_clock),  14)
 #define banger_agent_v1_ToAgent_CALLBACK NULL
 #define banger_agent_v1_ToAgent_DEFAULT NULL
 #define banger_agent_v1_ToAgent_kind_hello_MSGTYPE banger_agent_v1_Hello
@@ -603,6 +623,7 @@ X(a, STATIC,   ONEOF,    MESSAGE,  (kind,resize,kind.resize),  13)
 #define banger_agent_v1_ToAgent_kind_shutdown_MSGTYPE banger_agent_v1_Shutdown
 #define banger_agent_v1_ToAgent_kind_ping_MSGTYPE banger_agent_v1_Ping
 #define banger_agent_v1_ToAgent_kind_resize_MSGTYPE banger_agent_v1_Resize
+#define banger_agent_v1_ToAgent_kind_set_clock_MSGTYPE banger_agent_v1_SetClock
 
 #define banger_agent_v1_FromAgent_FIELDLIST(X, a) \
 X(a, STATIC,   ONEOF,    MESSAGE,  (kind,hello_reply,kind.hello_reply),   1) \
@@ -764,7 +785,9 @@ X(a, STATIC,   SINGULAR, FIXED64,  ended_ns,         18) \
 X(a, STATIC,   SINGULAR, FIXED64,  stdin_received,   19) \
 X(a, STATIC,   SINGULAR, BOOL,     stdin_eof,        20) \
 X(a, STATIC,   SINGULAR, UINT32,   left,             21) \
-X(a, STATIC,   SINGULAR, FIXED64,  late_bytes,       22)
+X(a, STATIC,   SINGULAR, FIXED64,  late_bytes,       22) \
+X(a, STATIC,   SINGULAR, FIXED64,  started_ago_ns,   30) \
+X(a, STATIC,   SINGULAR, FIXED64,  ended_ago_ns,     31)
 #define banger_agent_v1_SessionStatus_CALLBACK NULL
 #define banger_agent_v1_SessionStatus_DEFAULT NULL
 
@@ -857,9 +880,15 @@ X(a, STATIC,   SINGULAR, FIXED64,  token,             1)
 #define banger_agent_v1_Ping_DEFAULT NULL
 
 #define banger_agent_v1_Pong_FIELDLIST(X, a) \
-X(a, STATIC,   SINGULAR, FIXED64,  token,             1)
+X(a, STATIC,   SINGULAR, FIXED64,  token,             1) \
+X(a, STATIC,   SINGULAR, FIXED64,  realtime_ns,       2)
 #define banger_agent_v1_Pong_CALLBACK NULL
 #define banger_agent_v1_Pong_DEFAULT NULL
+
+#define banger_agent_v1_SetClock_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, FIXED64,  realtime_ns,       1)
+#define banger_agent_v1_SetClock_CALLBACK NULL
+#define banger_agent_v1_SetClock_DEFAULT NULL
 
 extern const pb_msgdesc_t banger_agent_v1_ToAgent_msg;
 extern const pb_msgdesc_t banger_agent_v1_FromAgent_msg;
@@ -890,6 +919,7 @@ extern const pb_msgdesc_t banger_agent_v1_Shutdown_msg;
 extern const pb_msgdesc_t banger_agent_v1_ShuttingDown_msg;
 extern const pb_msgdesc_t banger_agent_v1_Ping_msg;
 extern const pb_msgdesc_t banger_agent_v1_Pong_msg;
+extern const pb_msgdesc_t banger_agent_v1_SetClock_msg;
 
 /* Defines for backwards compatibility with code written before nanopb-0.4.0 */
 #define banger_agent_v1_ToAgent_fields &banger_agent_v1_ToAgent_msg
@@ -921,6 +951,7 @@ extern const pb_msgdesc_t banger_agent_v1_Pong_msg;
 #define banger_agent_v1_ShuttingDown_fields &banger_agent_v1_ShuttingDown_msg
 #define banger_agent_v1_Ping_fields &banger_agent_v1_Ping_msg
 #define banger_agent_v1_Pong_fields &banger_agent_v1_Pong_msg
+#define banger_agent_v1_SetClock_fields &banger_agent_v1_SetClock_msg
 
 /* Maximum encoded size of messages (where known) */
 /* banger_agent_v1_ToAgent_size depends on runtime parameters */
@@ -937,10 +968,11 @@ extern const pb_msgdesc_t banger_agent_v1_Pong_msg;
 #define banger_agent_v1_HelloReply_size          412
 #define banger_agent_v1_Hello_size               15
 #define banger_agent_v1_Ping_size                9
-#define banger_agent_v1_Pong_size                9
+#define banger_agent_v1_Pong_size                18
 #define banger_agent_v1_Resize_size              33
 #define banger_agent_v1_SessionDeleted_size      21
-#define banger_agent_v1_SessionStatus_size       441
+#define banger_agent_v1_SessionStatus_size       461
+#define banger_agent_v1_SetClock_size            9
 #define banger_agent_v1_Shutdown_size            8
 #define banger_agent_v1_ShuttingDown_size        0
 #define banger_agent_v1_Signal_size              34

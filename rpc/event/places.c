@@ -11,7 +11,7 @@
 #include "rpc/event/connection.h"
 
 enum {
-    OWNER_SHARE = 16,     /* one of so many places is kept for our own user and root, by the socket */
+    OWNER_SHARE = 16, /* one of so many places is kept for our own user and root, by the socket */
     TURNED_AWAY_MAX = 16, /* of all, at once: fewer than the files that are kept for the owner … */
     TURNED_AWAY_EACH = 2, /* … and of one principal */
     TURNED_AWAY_MS = 2000,

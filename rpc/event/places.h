@@ -1,7 +1,7 @@
 /* Who holds how many connections, and who makes room for others; see connection.h.
  *
- * A connection takes a place when it is known who is at its other end, and leaves it when it is to be
- * closed. What counts is the principal: an identity, a user of the Unix socket. */
+ * A connection takes a place when it is known who is at its other end, and leaves it when it is to
+ * be closed. What counts is the principal: an identity, a user of the Unix socket. */
 #ifndef BANGER_RPC_EVENT_PLACES_H
 #define BANGER_RPC_EVENT_PLACES_H
 
@@ -15,7 +15,7 @@ struct rpc_server;
 
 /* Those of one principal. */
 struct holder {
-    size_t n;           /* places */
+    size_t n;             /* places */
     size_t n_turned_away; /* connections that wait to be told that there is none */
     char principal[128];
 };

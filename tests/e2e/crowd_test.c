@@ -233,8 +233,7 @@ static bool come_from_afar(SSL_CTX *ctx)
     struct sockaddr_in to = address_of();
     char byte;
     auto_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ||
-        fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+    if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
         return false;
     SSL *ssl = SSL_new(ctx);
     SSL_set_fd(ssl, fd);

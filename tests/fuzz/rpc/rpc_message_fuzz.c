@@ -81,7 +81,8 @@ static int wire_type_of(ProtobufCType type)
     }
 }
 
-/* Groups, and fields of another wire type: protobuf-c refuses what protocol buffers say is skipped. */
+/* Groups, and fields of another wire type: protobuf-c refuses what protocol buffers say is skipped.
+ */
 static bool has_skipped(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t size)
 {
     struct pb_reader r = {data, data + size};

@@ -102,8 +102,9 @@ void rpc_message_free(ProtobufCMessage *message);
 typedef bool rpc_gate_fn(void *arg, struct rpc_call *call, const ProtobufCMessage *request);
 /* Lets the handler have what the gate has kept back; takes the message. */
 void rpc_call_dispatch(struct rpc_call *call, ProtobufCMessage *request);
-/* Adds to the response's headers, which go with the first message, and to its trailers. All or none
- * of the entries; -1: they are not allowed, too many, or went already. */
+/* Adds to the response's headers, which go with the first message, or soon after the handler has
+ * returned where the answer is a stream; and to its trailers. All or none of the entries; -1: they
+ * are not allowed, too many, or went already. */
 int rpc_call_add_headers(struct rpc_call *call, const struct rpc_metadata *metadata, size_t n,
                          struct err *err);
 int rpc_call_add_trailers(struct rpc_call *call, const struct rpc_metadata *metadata, size_t n,

@@ -24,7 +24,7 @@ enum {
 #if defined(__SANITIZE_ADDRESS__)
     WORST_MAX_MS = 3000,
     GROWTH_MAX_KIB = 300 << 10,
-    DEFAULT_MS = 500,
+    DEFAULT_MS = 200,
 #else
     WORST_MAX_MS = 300,
     GROWTH_MAX_KIB = 150 << 10,
@@ -107,10 +107,12 @@ static void attack(struct crowd *c, const char *name, int n)
     struct honest honest;
     char what[64];
     served_echo_start(&server, &(struct rpc_server_config){0}, &tls, 1);
-    honest = (struct honest){
-        .server = &server, .ca_pem = certs.ca.certificate, .certs = {&certs.client, &certs.client}};
+    honest = (struct honest){.server = &server,
+                             .ca_pem = certs.ca.certificate,
+                             .certs = {&certs.client, &certs.client},
+                             .patient = true};
     honest_start(&honest);
-    CHECK(honest_await(&honest, 20));
+    CHECK(honest_await(&honest, 10));
     size_t base_kib = served_echo_peak_kib(&server);
     c->n_ended = 0;
     for (int i = 0; i < n; i++)

@@ -287,6 +287,6 @@ double honest_end(struct honest *h, const char *what)
     printf("     %-30s %6d honest calls, %6.2f ms on average, %7.2f at worst, %6.2f of the "
            "server's work",
            what, n, n ? (double)sum / n / 1000 : 0, (double)worst / 1000, (double)worst_cpu / 1000);
-    CHECK(worst < WORST_MS * 1000);
+    CHECK(h->patient || worst < WORST_MS * 1000);
     return (double)worst_cpu / 1000;
 }

@@ -63,6 +63,7 @@ static bool take_hello(struct agent *a, struct slice body)
     if (!codec_read(body, PB(Hello_fields), &hello))
         return false;
     subscriptions_clear(&a->subscriptions);
+    sessions_forget_waiting(&a->sessions);
     link_restart(&a->link);
     send_hello_reply(a, hello.nonce);
     sessions_resync(&a->sessions);
@@ -211,7 +212,7 @@ static bool take_unsubscribe(struct agent *a, struct slice body)
     PB(Unsubscribe) m;
     if (!codec_read(body, PB(Unsubscribe_fields), &m))
         return false;
-    subscription_close(&a->subscriptions, m.subscription);
+    subscription_close(&a->subscriptions, m.subscription, m.release);
     return true;
 }
 
@@ -272,6 +273,7 @@ static void lost(struct link *link)
 {
     struct agent *a = container_of(link, struct agent, link);
     subscriptions_clear(&a->subscriptions);
+    sessions_forget_waiting(&a->sessions);
     a->sessions.sync_wanted = false;
 }
 
@@ -430,6 +432,8 @@ bool agent_round(struct agent *a, int max_wait_ms)
 {
     if (loop_round(&a->loop, a->more_due ? 0 : max_wait_ms) < 0)
         return false;
+    if (!link_has_input(&a->link))
+        sessions_launch_waiting(&a->sessions);
     pump(a);
     sessions_release_held(&a->sessions);
     if (a->shutting_down && a->sessions.n_live == 0 && !a->asked)

@@ -21,6 +21,7 @@
 
 #include "agent/agent.h"
 #include "agent/spawn.h"
+#include "agent/surroundings.h"
 #include "agent/system.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -39,33 +40,6 @@ struct boot {
     char *modules, *next_module; /* the order file, and the rest of it */
     int64_t deadline_ms;
 };
-
-struct mount_row {
-    const char *what, *where, *type;
-    unsigned long flags;
-    const char *options;
-};
-
-static const struct mount_row early[] = {
-    {"proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
-    {"sysfs", "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
-    {"devtmpfs", "/dev", "devtmpfs", MS_NOSUID, "mode=0755"},
-    {"devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "gid=5,mode=620,ptmxmode=666"},
-    {"tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777"},
-    {"tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=20%"},
-    {"cgroup2", "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL},
-};
-
-static void mount_early(void)
-{
-    for (size_t i = 0; i < sizeof(early) / sizeof(*early); i++) {
-        mkdir(early[i].where, 0755);
-        if (mount(early[i].what, early[i].where, early[i].type, early[i].flags, early[i].options) <
-                0 &&
-            errno != EBUSY)
-            log_warn("boot", "cannot mount %s: %s", early[i].where, strerror(errno));
-    }
-}
 
 /* The kernel gives process 1 /dev/console where the initramfs has the node. */
 static void open_console(void)
@@ -139,17 +113,11 @@ static void free_initramfs(void)
         unlinkat(dirfd(dir), e->d_name, 0);
 }
 
-/* mount --move of what we mounted, and the root itself over /. */
+/* What was mounted moves along, and the root itself goes over /. */
 static int switch_root(void)
 {
-    static const char *const moved[] = {"/proc", "/sys", "/dev", "/run"};
-    for (size_t i = 0; i < sizeof(moved) / sizeof(*moved); i++) {
-        char to[64];
-        snprintf(to, sizeof(to), "%s%s", new_root, moved[i]);
-        mkdir(to, 0755);
-        if (mount(moved[i], to, NULL, MS_MOVE, NULL) < 0)
-            return -1;
-    }
+    if (surroundings_move(new_root) < 0)
+        return -1;
     free_initramfs();
     if (chdir(new_root) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
         return -1;
@@ -252,7 +220,7 @@ int boot_run(struct agent *agent)
 {
     static struct boot boot; /* as long as process 1 */
     boot.agent = agent;
-    mount_early();
+    surroundings_mount();
     open_console();
     if (agent_init(agent, &system_guest) < 0 || agent_watch_signals(agent) < 0)
         log_error("boot", "cannot start the agent: %s", strerror(errno));

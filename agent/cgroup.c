@@ -103,6 +103,21 @@ bool cgroup_saw_oom(const struct cgroups *c, const char *id)
     return line && strtol(line + strlen("oom_kill "), NULL, 10) > 0;
 }
 
+uint32_t cgroup_count(const struct cgroups *c, const char *id)
+{
+    char path[PATH_BYTES], events[512];
+    auto_free char *text = malloc(PROCS_BYTES);
+    uint32_t n = 0;
+    snprintf(path, sizeof(path), "%s/cgroup.procs", id);
+    if (text && read_file(c->dir_fd, path, text, PROCS_BYTES) > 0)
+        for (const char *at = text; (at = strchr(at, '\n')); at++)
+            n++;
+    snprintf(path, sizeof(path), "%s/cgroup.events", id);
+    if (n == 0 && read_file(c->dir_fd, path, events, sizeof(events)) > 0)
+        n = strstr(events, "populated 1") != NULL;
+    return n;
+}
+
 bool cgroup_remove(const struct cgroups *c, const char *id)
 {
     return c->dir_fd < 0 || unlinkat(c->dir_fd, id, AT_REMOVEDIR) == 0 || errno == ENOENT;

@@ -5,6 +5,7 @@
 #define BANGER_AGENT_CGROUP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct cgroups {
     int dir_fd; /* owned; -1: none */
@@ -20,6 +21,8 @@ int cgroup_make(const struct cgroups *c, const char *id);
 bool cgroup_signal(const struct cgroups *c, const char *id, int signo);
 /* The OOM killer has struck in it. */
 bool cgroup_saw_oom(const struct cgroups *c, const char *id);
+/* Processes in it; those in cgroups that they made below count as one together. */
+uint32_t cgroup_count(const struct cgroups *c, const char *id);
 /* True when it is gone; false while processes are left. */
 bool cgroup_remove(const struct cgroups *c, const char *id);
 /* Kills and removes every cgroup for which keep() is false; true when none of them is left. */

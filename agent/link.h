@@ -82,6 +82,12 @@ static inline bool link_takes_data(const struct link *link)
     return link->linked && buf_len(&link->out) < LINK_DATA_BYTES;
 }
 
+/* More has come, or is coming: the rest of a frame. */
+static inline bool link_has_input(const struct link *link)
+{
+    return link->more_in || buf_len(&link->in) > 0;
+}
+
 static inline bool link_takes_control(const struct link *link)
 {
     return link->linked && buf_len(&link->out) < LINK_CONTROL_BYTES;

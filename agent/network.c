@@ -47,6 +47,13 @@ static int raise_interface(int fd, const char *name)
     return ioctl(fd, SIOCSIFFLAGS, &r);
 }
 
+void network_raise_loopback(void)
+{
+    auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0)
+        raise_interface(fd, "lo");
+}
+
 static void put_address(struct sockaddr *out, uint32_t address_be)
 {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = address_be};
@@ -102,7 +109,7 @@ int network_set(const char *address_cidr, const char *gateway, struct err *err)
     auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return err_sys(err, errno, "network: no sockets");
-    raise_interface(fd, "lo");
+    network_raise_loopback();
     if (!find_interface(name))
         return err_set(err, ERR_NOT_FOUND, "network: there is no interface");
     if (set_address(fd, name, address, prefix) < 0 || raise_interface(fd, name) < 0)

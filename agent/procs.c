@@ -49,21 +49,24 @@ static bool is_marked(pid_t pid, const char *mark, char *text)
     return false;
 }
 
-void procs_signal_all(pid_t sid, const char *id, int signo)
+uint32_t procs_signal_all(pid_t sid, const char *id, int signo)
 {
     char mark[64];
     snprintf(mark, sizeof(mark), PROCS_MARK "=%s", id);
     auto_free char *text = malloc(ENVIRON_BYTES);
     auto_dir DIR *dir = opendir("/proc");
+    uint32_t n = 0;
     if (!dir || !text)
-        return;
+        return 0;
     for (struct dirent *e; (e = readdir(dir));) {
         if (!isdigit((unsigned char)e->d_name[0]))
             continue;
         pid_t pid = (pid_t)atoi(e->d_name);
         if (pid <= 1 || pid == getpid())
             continue;
-        if ((sid > 0 && session_of(pid) == sid) || is_marked(pid, mark, text))
-            kill(pid, signo);
+        if (((sid > 0 && session_of(pid) == sid) || is_marked(pid, mark, text)) &&
+            kill(pid, signo) == 0)
+            n++;
     }
+    return n;
 }

@@ -115,13 +115,17 @@ static void finish_delete(struct session *s)
     } else if (t->cgroups.dir_fd < 0 && s->started_ns) {
         procs_signal_all(0, s->id, SIGKILL);
     }
+    if (s->left > 0)
+        t->n_left--;
+    s->left = 0;
     s->phase = SESSION_EXITED;
     session_close_stdin(s);
-    session_end_stream(&s->out[0]);
-    session_end_stream(&s->out[1]);
+    session_close_stream(&s->out[0]);
+    session_close_stream(&s->out[1]);
     subscriptions_orphan(s);
     loop_disarm(&s->timeout);
     loop_disarm(&s->drain);
+    loop_disarm(&s->lease);
     list_remove(&s->dirty);
     if (s->in_sync)
         t->n_sync--;
@@ -129,6 +133,19 @@ static void finish_delete(struct session *s)
     list_remove(&s->member);
     unchain(s);
     list_add_tail(&t->deleted, &s->member);
+}
+
+/* One that has left processes is not forgotten for others: they would be killed. */
+static void forget_oldest(struct session_table *t)
+{
+    list_foreach(pos, &t->ended)
+    {
+        struct session *s = container_of(pos, struct session, member);
+        if (s->left == 0) {
+            session_delete(s);
+            return;
+        }
+    }
 }
 
 void session_settle(struct session *s)
@@ -150,7 +167,7 @@ void session_settle(struct session *s)
     spool_settle(&s->out[1].spool);
     session_mark(s);
     if (t->n_ended > SESSIONS_MAX_ENDED)
-        session_delete(container_of(list_first(&t->ended), struct session, member));
+        forget_oldest(t);
 }
 
 void session_delete(struct session *s)
@@ -163,6 +180,8 @@ void session_delete(struct session *s)
             s->table->n_ended--;
         else
             s->table->n_live--;
+        if (s->phase == SESSION_PENDING)
+            s->table->n_waiting--;
         s->settled = true;
         finish_delete(s);
         return;
@@ -172,8 +191,8 @@ void session_delete(struct session *s)
         kill_everything(s, SIGKILL);
         return; /* the rest when it has been reaped */
     }
-    session_end_stream(&s->out[0]);
-    session_end_stream(&s->out[1]); /* settles, as the last thing that lived */
+    session_close_stream(&s->out[0]);
+    session_close_stream(&s->out[1]); /* settles, as the last thing that lived */
 }
 
 void session_free(struct session *s)
@@ -208,14 +227,6 @@ static void timeout_fired(struct loop_timer *timer)
     s->timed_out = true;
     kill(s->pid, SIGKILL);
     kill_everything(s, SIGKILL);
-}
-
-static void drain_fired(struct loop_timer *timer)
-{
-    struct session *s = container_of(timer, struct session, drain);
-    session_read_rest(s, true);
-    session_end_stream(&s->out[0]);
-    session_end_stream(&s->out[1]);
 }
 
 /* What the child said between fork and exec, if it is known by now. */
@@ -271,6 +282,7 @@ static void session_exited(struct session *s, int status)
     s->pid = 0;
     loop_disarm(&s->timeout);
     session_close_stdin(s);
+    session_count_left(s);
     session_read_rest(s, s->deleting);
     session_mark(s);
     if (!session_is_live(s))
@@ -279,7 +291,7 @@ static void session_exited(struct session *s, int status)
         session_end_stream(&s->out[0]);
         session_end_stream(&s->out[1]);
     } else {
-        loop_arm(s->table->loop, &s->drain, s->drain_ms);
+        session_begin_drain(s);
     }
 }
 
@@ -295,6 +307,7 @@ void sessions_reap(struct session_table *t)
                 break;
             }
         }
+    sessions_count_left(t);
 }
 
 int sessions_signal_all(struct session_table *t, int signo)
@@ -357,14 +370,15 @@ void session_fill_status(const struct session *s, PB(SessionStatus) * out)
     out->stdin_closed = s->in.closed;
     out->stdin_received = s->in.acked + buf_len(&s->in.buf);
     out->stdin_eof = s->in.eof_known;
+    out->left = s->left;
+    out->late_bytes = s->late_bytes;
     out->started_ns = s->started_ns;
     out->ended_ns = s->ended_ns;
 }
 
-void sessions_open(struct session_table *t, const char *error)
+static void launch_all(struct session_table *t)
 {
-    t->open = true;
-    snprintf(t->closed_error, sizeof(t->closed_error), "%s", error);
+    loop_disarm(&t->launch);
     list_foreach(pos, &t->live)
     {
         struct session *s = container_of(pos, struct session, member);
@@ -372,9 +386,62 @@ void sessions_open(struct session_table *t, const char *error)
             continue;
         uint8_t *request = s->request;
         s->request = NULL;
+        t->n_waiting--;
         session_launch(s, (struct slice){request, s->request_len});
         free(request);
     }
+}
+
+void sessions_open(struct session_table *t, const char *error)
+{
+    t->open = true;
+    snprintf(t->closed_error, sizeof(t->closed_error), "%s", error);
+    launch_all(t);
+}
+
+void sessions_launch_waiting(struct session_table *t)
+{
+    if (t->n_waiting > 0 && t->open)
+        launch_all(t);
+}
+
+static void launch_fired(struct loop_timer *timer)
+{
+    sessions_launch_waiting(container_of(timer, struct session_table, launch));
+}
+
+void sessions_forget_waiting(struct session_table *t)
+{
+    list_foreach(pos, &t->live)
+    {
+        struct session *s = container_of(pos, struct session, member);
+        if (s->phase != SESSION_PENDING)
+            continue;
+        t->n_live--;
+        t->n_waiting--;
+        unchain(s);
+        session_free(s);
+    }
+}
+
+static void lease_fired(struct loop_timer *timer)
+{
+    session_end_lease(container_of(timer, struct session, lease));
+}
+
+void session_end_lease(struct session *s)
+{
+    loop_disarm(&s->lease);
+    s->hold_leased = false;
+    sessions_release_held(s->table);
+}
+
+void session_hold_from(struct session *s, uint64_t stdout_at, uint64_t stderr_at)
+{
+    s->hold_from[0] = stdout_at;
+    s->hold_from[1] = stderr_at;
+    s->hold_leased = true;
+    loop_arm(s->table->loop, &s->lease, s->hold_ms);
 }
 
 static struct session *session_new(struct session_table *t, const char *id)
@@ -390,10 +457,12 @@ static struct session *session_new(struct session_table *t, const char *id)
     list_init(&s->subscriptions);
     loop_io_init(&s->report, report_ready);
     loop_timer_init(&s->timeout, timeout_fired);
-    loop_timer_init(&s->drain, drain_fired);
+    loop_timer_init(&s->drain, session_drain_fired);
+    loop_timer_init(&s->lease, lease_fired);
     buf_init(&s->in.buf, SESSION_STDIN_BYTES);
     for (int i = 0; i < 2; i++) {
         s->out[i].session = s;
+        list_init(&s->out[i].late);
         loop_io_init(&s->out[i].io, NULL);
         spool_init(&s->out[i].spool, &t->pool, 0);
     }
@@ -422,23 +491,55 @@ bool sessions_start(struct session_table *t, struct slice body)
         return false;
     if (full) {
         session_fail(s, "limit", EAGAIN, "%d sessions are live already", SESSIONS_MAX_LIVE);
-    } else if (!t->open) {
-        s->request = malloc(body.len ? body.len : 1);
-        if (!s->request) {
-            session_fail(s, "spawn", ENOMEM, "out of memory");
-            return true;
-        }
-        memcpy(s->request, body.data, body.len);
-        s->request_len = body.len;
-    } else {
-        session_launch(s, body);
+        return true;
     }
+    s->request = malloc(body.len ? body.len : 1);
+    if (!s->request) {
+        session_fail(s, "spawn", ENOMEM, "out of memory");
+        return true;
+    }
+    memcpy(s->request, body.data, body.len);
+    s->request_len = body.len;
+    t->n_waiting++;
+    loop_arm(t->loop, &t->launch, SESSIONS_LAUNCH_MS);
     return true;
 }
 
 static void held_fired(struct loop_timer *timer)
 {
     sessions_release_held(container_of(timer, struct session_table, held));
+}
+
+static void tell_fired(struct loop_timer *timer)
+{
+    struct session_table *t = container_of(timer, struct session_table, tell);
+    list_foreach(pos, &t->live)
+    {
+        struct session *s = container_of(pos, struct session, member);
+        if (s->grown)
+            session_mark(s);
+        s->grown = false;
+    }
+}
+
+void session_watch_growth(struct session *s)
+{
+    struct session_table *t = s->table;
+    s->grown = true;
+    if (list_empty(&t->tell.member))
+        loop_arm(t->loop, &t->tell, SESSIONS_TELL_MS);
+}
+
+static void wake_fired(struct loop_timer *timer)
+{
+    struct session_table *t = container_of(timer, struct session_table, wake);
+    list_foreach(pos, &t->live) subscriptions_wake(container_of(pos, struct session, member));
+}
+
+void sessions_wake_in(struct session_table *t, int64_t ms)
+{
+    if (list_empty(&t->wake.member))
+        loop_arm(t->loop, &t->wake, ms);
 }
 
 void sessions_init(struct session_table *t, struct loop *loop)
@@ -450,8 +551,13 @@ void sessions_init(struct session_table *t, struct loop *loop)
     list_init(&t->dirty);
     list_init(&t->deleted);
     list_init(&t->ready);
+    list_init(&t->late);
     loop_timer_init(&t->purge, purge_fired);
     loop_timer_init(&t->held, held_fired);
+    loop_timer_init(&t->tell, tell_fired);
+    loop_timer_init(&t->wake, wake_fired);
+    loop_timer_init(&t->launch, launch_fired);
+    loop_timer_init(&t->look_late, sessions_look_late_fired);
 }
 
 static void drop_all(struct list *of)
@@ -478,6 +584,10 @@ void sessions_done(struct session_table *t)
         session_free(container_of(pos, struct session, member));
     loop_disarm(&t->purge);
     loop_disarm(&t->held);
+    loop_disarm(&t->tell);
+    loop_disarm(&t->wake);
+    loop_disarm(&t->launch);
+    loop_disarm(&t->look_late);
     cgroups_done(&t->cgroups);
     spool_pool_done(&t->pool);
 }

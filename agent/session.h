@@ -23,12 +23,16 @@ enum {
     SESSIONS_MAX_ENDED = 2048, /* the oldest ended one is forgotten beyond this */
     SESSION_STDIN_BYTES = 256 * 1024,
     SESSION_DRAIN_MS = 1000,
+    SESSION_DRAIN_MAX_MS = 60000, /* of output that goes on, unless drain_ms is longer */
     SESSION_ID_BYTES = 20,
     SESSION_MAX_STRINGS = 8192, /* argv and env each */
+    SESSIONS_TELL_MS = 250,     /* between statuses that only tell of more output */
+    SESSIONS_LAUNCH_MS = 20,    /* a start waits no longer for what may come behind it */
+    SESSIONS_LATE_MAX = 256,    /* streams whose late output is still taken, see session_late.c */
 };
 
 enum session_phase {
-    SESSION_PENDING,  /* waits for the root file system */
+    SESSION_PENDING,  /* waits for the root file system, and for the input to be empty */
     SESSION_STARTING, /* forked, exec not yet seen */
     SESSION_RUNNING,
     SESSION_EXITED,
@@ -40,9 +44,11 @@ struct session;
 struct stream {
     struct loop_io io;
     struct session *session;
-    int fd; /* reading end, owned; -1 once ended */
+    int fd; /* reading end, owned; -1 once closed */
     bool ended;
-    bool held; /* waits for a follower that keeps up; see subscription.h */
+    const char *cut;  /* static text: ended before its writers had closed it, and why; or NULL */
+    bool held;        /* waits for a follower; see subscription.h */
+    struct list late; /* of the table's late list: cut, and still open */
     struct spool spool;
 };
 
@@ -77,13 +83,22 @@ struct session {
     int failed_errno;
     char error[256];
     uint64_t started_ns, ended_ns;
+    uint32_t left;       /* processes that live on after the exit */
+    uint64_t late_bytes; /* what they wrote behind the streams' ends */
+    bool grown;          /* its output has, since a status told of it */
 
     struct loop_io report; /* the spawn report */
     int report_fd;
     struct session_stdin in;
     struct stream out[2]; /* stdout, stderr */
     uint32_t drain_ms;
+    int64_t exited_ms, read_ms, drain_until_ms; /* monotonic: read_ms: output came last */
     struct loop_timer timeout, drain;
+    /* StartSession.hold_ms; leased: the timer runs, and what lies behind hold_from is kept */
+    uint32_t hold_ms;
+    bool hold_leased;
+    uint64_t hold_from[2];
+    struct loop_timer lease;
     uint8_t *request; /* StartSession that waits, owned */
     size_t request_len;
     struct list subscriptions;
@@ -99,15 +114,22 @@ struct session_table {
     struct list live, ended;    /* in order of start, in order of end */
     struct list dirty, deleted; /* sessions with news; sessions to report as deleted and free */
     struct list ready;          /* subscriptions with something to send */
+    struct list late;           /* streams that were cut and are still open */
     int n_live, n_ended;
-    int n_held; /* streams not read for now */
-    int n_sync; /* statuses still to be sent before Synced */
+    int n_late;
+    int n_left;    /* ended sessions that have left processes */
+    int n_waiting; /* pending sessions that may be launched */
+    int n_held;    /* streams not read for now */
+    int n_sync;    /* statuses still to be sent before Synced */
     bool sync_wanted;
     uint32_t sync_total;
     bool open;               /* sessions may start: the root is there, or will never be */
     char closed_error[256];  /* why not, once open; "" if they may */
     struct loop_timer purge; /* cgroups that were not empty yet */
     struct loop_timer held;  /* a look at streams that wait for a follower */
+    struct loop_timer tell;  /* tells how much output there is by now */
+    struct loop_timer wake;  /* subscriptions that wait with a gap */
+    struct loop_timer launch, look_late;
 };
 
 void sessions_init(struct session_table *t, struct loop *loop);
@@ -118,8 +140,15 @@ void sessions_open(struct session_table *t, const char *error);
 
 struct session *session_find(const struct session_table *t, const char *id);
 
-/* StartSession; the outcome shows as a status. False: the message is malformed. */
+/* StartSession; the outcome shows as a status. False: the message is malformed. It is begun by
+ * sessions_launch_waiting: one that is taken back in the same breath, as after a guest has stood
+ * still for a while, never runs. */
 bool sessions_start(struct session_table *t, struct slice body);
+/* There is no input that could take any back. */
+void sessions_launch_waiting(struct session_table *t);
+/* The link is gone, or a hello has come: starts that have not begun are void; the daemon sends
+ * those again that it still wants. */
+void sessions_forget_waiting(struct session_table *t);
 /* Stdin and StdinEof of a session; false where the daemon has broken the protocol. */
 bool session_take_stdin(struct session *s, uint64_t offset, struct slice data);
 bool session_take_eof(struct session *s, uint64_t offset);
@@ -140,6 +169,12 @@ void session_fill_status(const struct session *s, PB(SessionStatus) * out);
 
 /* Looks again at streams that wait for a follower. */
 void sessions_release_held(struct session_table *t);
+/* Subscriptions are made ready after so long, at the latest. */
+void sessions_wake_in(struct session_table *t, int64_t ms);
+/* The last holder has gone: its place is kept for hold_ms. */
+void session_hold_from(struct session *s, uint64_t stdout_at, uint64_t stderr_at);
+/* Another has come, or nobody will. */
+void session_end_lease(struct session *s);
 
 /* For the parts of this module (session_start.c, session_io.c, session.c). */
 void session_mark(struct session *s);     /* its status is news */
@@ -151,9 +186,21 @@ void session_settle(struct session *s); /* moves it to the ended ones when all h
 void session_watch_report(struct session *s, int report_fd);
 int session_open_io(struct session *s, int in_fd, int out_fd, int err_fd);
 void session_close_stdin(struct session *s);
-/* What the pipes hold when the process has ended; forced: also where a follower is behind. */
+/* What the pipes hold when the process has ended; forced: also where a follower is behind, unless
+ * it holds. */
 void session_read_rest(struct session *s, bool forced);
 void session_end_stream(struct stream *stream);
+void session_close_stream(struct stream *stream); /* also a late one */
 bool session_is_live(const struct session *s);
+void session_watch_growth(struct session *s);
+
+/* session_late.c: what comes after the exit */
+void session_begin_drain(struct session *s);
+void session_drain_fired(struct loop_timer *timer);
+void sessions_look_late_fired(struct loop_timer *timer);
+/* Counts what an ended session has left, and tells where that has changed. */
+void session_count_left(struct session *s);
+/* A child has ended: counts again where something was left. */
+void sessions_count_left(struct session_table *t);
 
 #endif

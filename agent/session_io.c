@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/subscription.h"
+#include "base/clock.h"
 
 enum {
     READ_BYTES = 64 * 1024,
@@ -17,16 +18,28 @@ enum {
     HELD_LOOK_MS = 20,
 };
 
+void session_close_stream(struct stream *stream)
+{
+    struct session_table *t = stream->session->table;
+    if (!list_empty(&stream->late))
+        t->n_late--;
+    list_remove(&stream->late);
+    loop_remove(t->loop, &stream->io);
+    if (stream->fd >= 0)
+        close(stream->fd);
+    stream->fd = -1;
+    session_end_stream(stream);
+}
+
 void session_end_stream(struct stream *stream)
 {
     struct session *s = stream->session;
     if (stream->ended)
         return;
     loop_remove(s->table->loop, &stream->io);
-    if (stream->fd >= 0)
-        close(stream->fd);
-    stream->fd = -1;
     stream->ended = true;
+    if (!stream->cut)
+        session_close_stream(stream);
     if (stream->held)
         s->table->n_held--;
     stream->held = false;
@@ -37,18 +50,28 @@ void session_end_stream(struct stream *stream)
     session_settle(s);
 }
 
-/* Reads until there is no more, or a follower should catch up first (not when forced), at most
- * n_reads times. True at the end of the stream. */
+/* What may be read at once: never the whole of a small spool, nor what a holder would lose. */
+static size_t read_size(const struct stream *stream)
+{
+    uint64_t half = stream->spool.limit / 2;
+    uint64_t n = half > READ_BYTES ? READ_BYTES : half > 0 ? half : 1;
+    uint64_t room = subscriptions_room(stream);
+    return (size_t)(room < n ? room : n);
+}
+
+/* Reads until there is no more, or a follower should catch up first (when forced: a holder), at
+ * most n_reads times. True at the end of the stream. */
 static bool read_stream(struct stream *stream, int n_reads, bool forced)
 {
     bool grown = false, end = false;
-    uint64_t half = stream->spool.limit / 2; /* never the whole of a small spool at once */
-    size_t most = half > READ_BYTES ? READ_BYTES : half > 0 ? (size_t)half : 1;
-    while (n_reads-- > 0 && (forced || !subscriptions_hold(stream))) {
-        size_t n = most;
+    while (n_reads-- > 0 &&
+           !(forced ? subscriptions_room(stream) == 0 : subscriptions_hold(stream))) {
+        size_t n = read_size(stream);
         uint8_t scratch[512];
         uint8_t *room = spool_reserve(&stream->spool, &n);
-        ssize_t got = room ? read(stream->fd, room, n) : read(stream->fd, scratch, sizeof(scratch));
+        if (!room && n > sizeof(scratch))
+            n = sizeof(scratch);
+        ssize_t got = read(stream->fd, room ? room : scratch, n);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0) { /* EIO: the last one at a terminal has left */
@@ -61,8 +84,11 @@ static bool read_stream(struct stream *stream, int n_reads, bool forced)
         else
             spool_append(&stream->spool, scratch, (size_t)got);
     }
-    if (grown)
+    if (grown) {
+        stream->session->read_ms = clock_mono_ms();
+        session_watch_growth(stream->session);
         subscriptions_wake(stream->session);
+    }
     return end;
 }
 

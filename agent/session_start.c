@@ -10,8 +10,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "agent/environment.h"
 #include "agent/procs.h"
 #include "agent/spawn.h"
+#include "agent/subscription.h"
 #include "agent/users.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -19,7 +21,7 @@
 
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-enum { N_DEFAULTS = 8, DEFAULT_BYTES = 300 };
+enum { N_DEFAULTS = 9, DEFAULT_BYTES = 300 };
 
 /* argv and envp as execve wants them; the strings stay in the message. */
 struct vectors {
@@ -62,6 +64,8 @@ static int add_defaults(const struct session *s, struct vectors *v, const struct
     snprintf(v->defaults[n++], DEFAULT_BYTES, "LOGNAME=%s", user->name);
     snprintf(v->defaults[n++], DEFAULT_BYTES, "SHELL=%s", user->shell);
     snprintf(v->defaults[n++], DEFAULT_BYTES, "LANG=C.UTF-8");
+    if (gethostname(v->defaults[n] + strlen("HOSTNAME="), DEFAULT_BYTES - 10) == 0)
+        memcpy(v->defaults[n++], "HOSTNAME=", strlen("HOSTNAME="));
     snprintf(v->defaults[n++], DEFAULT_BYTES, PROCS_MARK "=%s", s->id);
     if (start->message.tty)
         snprintf(v->defaults[n++], DEFAULT_BYTES, "TERM=xterm-256color");
@@ -94,7 +98,10 @@ static int make_vectors(const struct session *s, const struct codec_start *start
     }
     add_strings(v->argv, 0, start->argv);
     int n = start->message.clear_env ? 0 : add_defaults(s, v, start, user);
-    add_strings(v->envp, n, start->env);
+    if (environment_add(v->envp, n, start->env, envc) < 0) {
+        errno = ENOMEM;
+        return -1;
+    }
     v->path = default_path;
     for (char **e = v->envp; *e; e++)
         if (strncmp(*e, "PATH=", 5) == 0)
@@ -249,6 +256,9 @@ void session_launch(struct session *s, struct slice body)
     }
     s->tty = start.message.tty;
     s->drain_ms = start.message.drain_ms ? start.message.drain_ms : SESSION_DRAIN_MS;
+    s->hold_ms = start.message.hold_ms;
+    if (s->hold_ms > 0 && !subscriptions_held(s))
+        session_hold_from(s, 0, 0);
     for (int i = 0; i < 2; i++)
         spool_init(&s->out[i].spool, &s->table->pool, start.message.spool_bytes);
     struct vectors v = {0};

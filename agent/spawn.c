@@ -110,10 +110,22 @@ static int place_fds(const struct spawn_plan *plan)
     return plan->tty ? ioctl(0, TIOCSCTTY, 0) : 0;
 }
 
-enum { FILES_WANTED = 65536 };
+enum { FILES_WANTED = 65536, FILES_SOFT = 1024, FILES_HARD = 524288 };
+
+/* Of processes in a guest of ours, as in a container; the kernel gives process 1's children 4,096
+ * files, and processes by the guest's memory, which pids.max bounds for all of them. The soft limit
+ * of files is what programs that use select() expect. */
+static const struct {
+    int what;
+    struct rlimit limit;
+} guest_limits[] = {
+    {RLIMIT_NOFILE, {FILES_SOFT, FILES_HARD}},
+    {RLIMIT_NPROC, {RLIM_INFINITY, RLIM_INFINITY}},
+    {RLIMIT_CORE, {0, RLIM_INFINITY}},
+};
 
 static struct rlimit inherited_files;
-static bool limits_raised, hidden_from_oom;
+static bool limits_raised, in_a_guest;
 
 static void set_oom_score(const char *score)
 {
@@ -122,7 +134,7 @@ static void set_oom_score(const char *score)
     (void)n; /* it is a precaution */
 }
 
-void spawn_protect_self(bool from_oom)
+void spawn_protect_self(bool in_guest)
 {
     if (!limits_raised && getrlimit(RLIMIT_NOFILE, &inherited_files) == 0) {
         /* Ended sessions keep the files of their output; the kernel gives process 1 too few. */
@@ -132,17 +144,20 @@ void spawn_protect_self(bool from_oom)
         limits_raised =
             setrlimit(RLIMIT_NOFILE, &more) == 0 || setrlimit(RLIMIT_NOFILE, &most) == 0;
     }
-    if (from_oom)
+    if (in_guest)
         set_oom_score("-1000");
-    hidden_from_oom = from_oom;
+    in_a_guest = in_guest;
 }
 
 static void unprotect(void)
 {
     if (limits_raised)
         setrlimit(RLIMIT_NOFILE, &inherited_files);
-    if (hidden_from_oom)
-        set_oom_score("0");
+    if (!in_a_guest)
+        return;
+    for (size_t i = 0; i < sizeof(guest_limits) / sizeof(*guest_limits); i++)
+        setrlimit(guest_limits[i].what, &guest_limits[i].limit);
+    set_oom_score("0");
 }
 
 static void reset_signals(void)

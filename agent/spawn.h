@@ -35,8 +35,9 @@ pid_t spawn_start(const struct spawn_plan *plan, int *report_fd);
 int spawn_read_report(int report_fd, struct spawn_report *report);
 
 /* For a process that starts others and must outlive their excesses: as many files as allowed and,
- * with from_oom, out of the OOM killer's sight. Children do not inherit either. */
-void spawn_protect_self(bool from_oom);
+ * in a guest, out of the OOM killer's sight. Children do not inherit either, and in a guest get the
+ * limits that processes in a container have. */
+void spawn_protect_self(bool in_guest);
 
 /* True where name is an executable file, in PATH or with a slash as it is. */
 bool spawn_can_find(const char *name, const char *path);

@@ -98,13 +98,18 @@ void spool_done(struct spool *s)
 }
 
 /* Free space on the disk is for the guest first. */
-static bool disk_has_room(const struct spool *s)
+static bool has_room(int fd)
 {
     struct statvfs v;
-    if (fstatvfs(s->fd, &v) < 0)
+    if (fstatvfs(fd, &v) < 0)
         return false;
     uint64_t keep = (uint64_t)v.f_blocks * SPOOL_KEEP_FREE_PERCENT / 100;
     return v.f_bavail > keep + SPOOL_CHECK_BYTES / (v.f_frsize ? v.f_frsize : 1);
+}
+
+static bool disk_has_room(const struct spool *s)
+{
+    return has_room(s->fd);
 }
 
 static bool file_wrapped(const struct spool *s)
@@ -291,6 +296,29 @@ size_t spool_read(struct spool *s, uint64_t offset, uint8_t *out, size_t max)
     s->disk_full = true; /* unreadable: as good as gone */
     drop_file(s);
     return 0;
+}
+
+/* Bytes that will be kept, as far as the disk says what it will take. */
+static uint64_t capacity(const struct spool *s)
+{
+    uint64_t memory = s->cap > SPOOL_STARVED_BYTES ? s->cap : SPOOL_STARVED_BYTES;
+    bool file = s->fd >= 0;
+    if (s->limit <= memory)
+        return s->limit;
+    if (!file && (s->pool->dir_fd < 0 || s->total < s->retry_at))
+        return memory;
+    if (file && file_wrapped(s))
+        return s->ring;
+    if (has_room(file ? s->fd : s->pool->dir_fd))
+        return file ? s->ring : s->limit;
+    uint64_t have = file ? s->file_to - s->base : 0; /* the ring's size from now on */
+    return have >= SPOOL_MIN_RING_BYTES ? have : memory;
+}
+
+uint64_t spool_room(const struct spool *s, uint64_t offset)
+{
+    uint64_t most = capacity(s) / 2, behind = s->total - offset;
+    return behind < most ? most - behind : 0;
 }
 
 const char *spool_gap_reason(const struct spool *s)

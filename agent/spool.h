@@ -70,5 +70,8 @@ uint64_t spool_first(const struct spool *s);
  * or the file could not be read (then spool_first has moved on). */
 size_t spool_read(struct spool *s, uint64_t offset, uint8_t *out, size_t max);
 const char *spool_gap_reason(const struct spool *s);
+/* So many bytes more can be taken without losing any from offset on, and with half of what can be
+ * kept left for what lies before it. */
+uint64_t spool_room(const struct spool *s, uint64_t offset);
 
 #endif

@@ -14,10 +14,22 @@ void subscriptions_init(struct subscriptions *set)
     set->n = 0;
 }
 
+bool subscriptions_held(const struct session *s)
+{
+    list_foreach(pos, (struct list *)&s->subscriptions)
+    {
+        if (container_of(pos, struct subscription, in_session)->hold)
+            return true;
+    }
+    return false;
+}
+
 static void subscription_free(struct subscriptions *set, struct subscription *sub)
 {
     list_remove(&sub->member);
     list_remove(&sub->in_session);
+    if (sub->session && sub->hold && sub->session->hold_ms > 0 && !subscriptions_held(sub->session))
+        session_hold_from(sub->session, sub->cursor[0].at, sub->cursor[1].at);
     list_remove(&sub->ready);
     set->n--;
     free(sub);
@@ -99,6 +111,7 @@ void subscription_open(struct subscriptions *set, struct session_table *t, struc
     sub->id = id;
     sub->session = s;
     sub->follow = request->follow;
+    sub->hold = request->hold && request->follow;
     sub->credit = request->credit_bytes;
     if (!place_cursor(&sub->cursor[0], &s->out[0], request->has_from_stdout, &request->from_stdout,
                       sub->follow) ||
@@ -112,6 +125,8 @@ void subscription_open(struct subscriptions *set, struct session_table *t, struc
     list_add_tail(&set->all, &sub->member);
     list_add_tail(&s->subscriptions, &sub->in_session);
     set->n++;
+    if (sub->hold)
+        session_end_lease(s);
     make_ready(t, sub);
 }
 
@@ -125,11 +140,13 @@ void subscription_add_credit(struct subscriptions *set, struct session_table *t,
     make_ready(t, sub);
 }
 
-void subscription_close(struct subscriptions *set, uint32_t id)
+void subscription_close(struct subscriptions *set, uint32_t id, bool release)
 {
     struct subscription *sub = find(set, id);
-    if (sub)
-        subscription_free(set, sub);
+    if (!sub)
+        return;
+    sub->hold &= !release;
+    subscription_free(set, sub);
 }
 
 void subscriptions_wake(struct session *s)
@@ -154,10 +171,36 @@ static bool keeps_up(const struct subscription *sub)
     return sub->follow && clock_mono_ms() - sub->kept_up_ms < 2 * FOLLOWER_WINDOW_MS;
 }
 
+/* Where the last holder of the stream is, or was; UINT64_MAX: there is none. */
+static uint64_t held_from(const struct session *s, int which)
+{
+    uint64_t from = UINT64_MAX;
+    bool any = false;
+    if (s->hold_ms == 0)
+        return from;
+    list_foreach(pos, (struct list *)&s->subscriptions)
+    {
+        const struct subscription *sub = container_of(pos, struct subscription, in_session);
+        const struct cursor *c = &sub->cursor[which];
+        any |= sub->hold;
+        if (sub->hold && !c->done && c->at < from)
+            from = c->at;
+    }
+    return any || !s->hold_leased ? from : s->hold_from[which];
+}
+
+uint64_t subscriptions_room(const struct stream *stream)
+{
+    uint64_t from = held_from(stream->session, stream == &stream->session->out[1]);
+    return from == UINT64_MAX ? from : spool_room(&stream->spool, from);
+}
+
 bool subscriptions_hold(const struct stream *stream)
 {
     const struct session *s = stream->session;
     int which = stream == &s->out[1];
+    if (subscriptions_room(stream) == 0)
+        return true;
     uint64_t far = stream->spool.limit / 2;
     uint64_t near = far / 2 < FOLLOWER_NEAR_BYTES ? far / 2 : FOLLOWER_NEAR_BYTES;
     bool any = false;
@@ -235,6 +278,9 @@ static void send_stream_end(const struct subscription *sub, int which, struct li
     m.kind.stream_end.subscription = sub->id;
     m.kind.stream_end.stream = which ? PB(Stream_STREAM_STDERR) : PB(Stream_STREAM_STDOUT);
     m.kind.stream_end.total = sub->session->out[which].spool.total;
+    if (sub->session->out[which].cut)
+        snprintf(m.kind.stream_end.cut, sizeof(m.kind.stream_end.cut), "%s",
+                 sub->session->out[which].cut);
     link_send(link, &m);
 }
 
@@ -251,6 +297,28 @@ static size_t read_spool(void *arg, uint64_t offset, uint8_t *out, size_t max)
     return spool_read(arg, offset, out, max);
 }
 
+/* Over what is gone. While more is written, to a point in the middle of what is kept, so that the
+ * next bytes are not gone by the time that they are asked for, and not again at once. */
+static bool step_gap(struct subscription *sub, int which, struct link *link, uint64_t end)
+{
+    struct cursor *c = &sub->cursor[which];
+    struct stream *stream = &sub->session->out[which];
+    uint64_t to = spool_first(&stream->spool);
+    if (!stream->ended) {
+        int64_t now = clock_mono_ms();
+        if (now < c->next_gap_ms) {
+            sessions_wake_in(sub->session->table, c->next_gap_ms - now);
+            return false;
+        }
+        c->next_gap_ms = now + GAP_EVERY_MS;
+        to += (stream->spool.total - to) / 2;
+    }
+    to = to < end ? to : end;
+    send_gap(sub, which, link, to);
+    c->at = to;
+    return true;
+}
+
 /* One frame of one stream, if there is one to send. */
 static bool step_stream(struct subscription *sub, int which, struct link *link)
 {
@@ -259,13 +327,8 @@ static bool step_stream(struct subscription *sub, int which, struct link *link)
     if (c->done)
         return false;
     uint64_t end = c->end < stream->spool.total ? c->end : stream->spool.total;
-    uint64_t first = spool_first(&stream->spool);
-    if (c->at < first && c->at < end) {
-        uint64_t to = first < end ? first : end;
-        send_gap(sub, which, link, to);
-        c->at = to;
-        return true;
-    }
+    if (c->at < spool_first(&stream->spool) && c->at < end)
+        return step_gap(sub, which, link, end);
     if (c->at < end) {
         uint64_t max = end - c->at < sub->credit ? end - c->at : sub->credit;
         int name = which ? PB(Stream_STREAM_STDERR) : PB(Stream_STREAM_STDOUT);

@@ -69,13 +69,18 @@ static int write_etc(const char *path, const char *text, struct err *err)
     return 0;
 }
 
-/* /etc/hosts keeps its lines but for the one of 127.0.1.1, which is ours (as Debian has it). */
+/* /etc/hosts keeps its lines but for the one of 127.0.1.1, which is ours (as Debian has it). Images
+ * of containers have an empty one. */
 static int set_hosts(const char *hostname, struct err *err)
 {
     static const char own[] = "127.0.1.1";
     auto_free char *old = NULL;
-    if (fs_read("/etc/hosts", MAX_ETC_BYTES, &old, NULL, NULL) < 0)
-        old = strdup("127.0.0.1\tlocalhost\n::1\tlocalhost\n");
+    if (fs_read("/etc/hosts", MAX_ETC_BYTES, &old, NULL, NULL) < 0 || !strstr(old, "localhost")) {
+        free(old);
+        old = strdup("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+                     "fe00::\tip6-localnet\nff00::\tip6-mcastprefix\n"
+                     "ff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n");
+    }
     size_t size = (old ? strlen(old) : 0) + 128;
     auto_free char *text = malloc(size);
     if (!old || !text)

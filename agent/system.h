@@ -13,6 +13,7 @@ extern const struct agent_system system_guest;
 /* Cgroups for the sessions and, unless there is one already, a folder for their output. */
 void system_prepare(struct agent *agent, bool has_spool);
 
+void network_raise_loopback(void);
 /* Address ("10.0.2.15/24"), up, loopback up, default route over gateway ("": none). */
 int network_set(const char *address_cidr, const char *gateway, struct err *err);
 

@@ -146,8 +146,8 @@ static int fs_replace(const char *path, const void *data, size_t len, mode_t mod
     auto_fd int fd = mkostemp(temp, O_CLOEXEC);
     if (fd < 0)
         return err_sys(err, errno, "cannot create %s", temp);
-    if (write_all(fd, data, len) < 0 || fchmod(fd, mode) < 0 ||
-        (sync && fsync(fd) < 0) || rename(temp, path) < 0) {
+    if (write_all(fd, data, len) < 0 || fchmod(fd, mode) < 0 || (sync && fsync(fd) < 0) ||
+        rename(temp, path) < 0) {
         int cause = errno;
         unlink(temp);
         return err_sys(err, cause, "cannot write %s", path);

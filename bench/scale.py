@@ -16,6 +16,8 @@ OPTIONS = ["--driver", "sim", "--max-vms", str(VMS + RECORDS)]
 # At one moment a VM needs a few descriptors; the clients' connections come on top.
 FILES = 16384
 SETTLE_S = 2
+# Quiet is less than such a share of a core for so long.
+QUIET_S, QUIET_SHARE, QUIET_LIMIT_S = 0.5, 0.01, 60
 
 
 class Steps:
@@ -38,8 +40,15 @@ class Steps:
         return [int(x) for x in out.split()]
 
     def settle(self):
-        """The daemon gives pages back when it has been quiet for a while."""
+        """The daemon gives pages back when it has been quiet for a while; and what it still does about the step before
+        (records in folders, one after another) is not the next one's cost."""
         time.sleep(SETTLE_S)
+        end = time.monotonic() + QUIET_LIMIT_S
+        while time.monotonic() < end:
+            cpu = self.server.cpu_seconds()
+            time.sleep(QUIET_S)
+            if self.server.cpu_seconds() - cpu < QUIET_S * QUIET_SHARE:
+                return
 
     def row(self, what, n, wall, cpu, aim="", met=None):
         self.settle()

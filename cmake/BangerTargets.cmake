@@ -25,6 +25,8 @@ endif()
 add_compile_options(${BANGER_SANITIZE})
 add_link_options(${BANGER_SANITIZE})
 
+include(BangerHardening)
+
 # banger_flags(TARGET): our warnings and include root; never for generated code.
 function(banger_flags target)
     target_compile_options(${target} PRIVATE ${BANGER_WARNINGS})

@@ -48,7 +48,7 @@ struct daemon_config {
     char listen[108]; /* HOST:PORT for TLS clients; "": as "banger auth init" said */
     char ca_file[CONFIG_PATH_BYTES];
     char certificate_file[CONFIG_PATH_BYTES], key_file[CONFIG_PATH_BYTES];
-    uint64_t max_connections, max_handshakes, max_streams;
+    uint64_t max_connections, max_connections_per_principal, max_handshakes, max_streams;
     uint64_t max_header_list_bytes, max_message_bytes, max_queued_output_bytes;
     uint64_t handshake_timeout_ms, idle_timeout_ms;
     uint64_t request_timeout_ms;                          /* 0: any */

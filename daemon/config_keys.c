@@ -93,7 +93,7 @@ const struct config_key config_keys[] = {
      .reloads = true, .help = "VMs at most."},
     {"max_memory_mib", CONFIG_NUMBER, FIELD(max_memory_mib), "0", .argument = "MIB",
      .max = UINT64_C(1) << 34, .reloads = true,
-     .help = "Memory promised to VMs altogether; 0: no limit."},
+     .help = "Memory promised to VMs and their monitors altogether; 0: no limit."},
     {"boot_timeout_ms", CONFIG_NUMBER, FIELD(boot_timeout_ms), "60000", .argument = "MS",
      .min = 100, .max = HOUR_MS, .reloads = true,
      .help = "From start to an answering agent, per try."},
@@ -103,9 +103,15 @@ const struct config_key config_keys[] = {
     {"max_connections", CONFIG_NUMBER, FIELD(max_connections), "512", .argument = "N", .min = 8,
      .max = 100000, .reloads = true,
      .help = "Connections at once; each takes a file descriptor, as VMs do."},
+    {"max_connections_per_principal", CONFIG_NUMBER, FIELD(max_connections_per_principal), "0",
+     .argument = "N", .max = 100000, .reloads = true,
+     .help =
+         "Of one identity, or one user of the Unix socket; root and the daemon's own may have all. "
+         "0: a quarter of max_connections."},
     {"max_handshakes", CONFIG_NUMBER, FIELD(max_handshakes), "128", .argument = "N", .min = 1,
      .max = 10000, .reloads = true,
-     .help = "TLS handshakes in flight; one more pushes out the oldest."},
+     .help =
+         "TLS handshakes in flight; one more pushes one out, rather of an address that has many."},
     {"max_streams", CONFIG_NUMBER, FIELD(max_streams), "256", .argument = "N", .min = 1,
      .max = 10000, .reloads = true, .help = "Calls at once on one connection; of new connections."},
     {"max_header_list_bytes", CONFIG_NUMBER, FIELD(max_header_list_bytes), "16384",

@@ -34,6 +34,7 @@ static int64_t or_never(uint64_t ms)
 void settings_rpc(const struct daemon_config *config, struct rpc_server_config *rpc)
 {
     rpc->max_connections = (size_t)config->max_connections;
+    rpc->max_connections_per_principal = (size_t)config->max_connections_per_principal;
     rpc->max_handshakes = (size_t)config->max_handshakes;
     rpc->max_streams = (size_t)config->max_streams;
     rpc->max_header_list_bytes = (size_t)config->max_header_list_bytes;

@@ -30,6 +30,7 @@ struct banger_attach *banger_attach_open(struct banger_client *client, const cha
     attach->role = options->role;
     attach->writer = options->role > BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_VIEWER;
     attach->reattach_ms = options->reattach_ms ? options->reattach_ms : ATTACH_REATTACH_MS;
+    attach->hold = options->hold;
     attach->out[0].start = options->start_stdout;
     attach->out[1].start = options->start_stderr;
     buf_init(&attach->unacked, ATTACH_STDIN_BYTES);
@@ -101,6 +102,7 @@ static int attach_connect(struct banger_attach *attach, struct banger_error *err
     open.role = attach->role;
     open.start_stdout = &out;
     open.start_stderr = &err;
+    open.hold = attach->hold;
     Banger__V1__AttachRequest request = BANGER__V1__ATTACH_REQUEST__INIT;
     request.frame_case = BANGER__V1__ATTACH_REQUEST__FRAME_OPEN;
     request.open = &open;
@@ -120,7 +122,8 @@ static bool attach_may_return(const struct banger_attach *attach, const struct b
 {
     if (error->code == BANGER_UNAVAILABLE)
         return true;
-    return attach->n_opened > 0 && strcmp(error->reason, "WRITER_TAKEN") == 0;
+    return attach->n_opened > 0 &&
+           (strcmp(error->reason, "WRITER_TAKEN") == 0 || strcmp(error->reason, "VM_PAUSED") == 0);
 }
 
 /* The stream is gone. 1 with a BROKEN frame, 0 when it will be tried again, -1 when not. */

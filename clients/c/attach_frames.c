@@ -112,6 +112,7 @@ static int attach_stream_end(struct banger_attach *attach, const Banger__V1__Att
     frame->kind = BANGER_FRAME_STREAM_END;
     frame->stream = i + 1;
     frame->offset = end->total;
+    frame->reason = end->cut;
     return 1;
 }
 

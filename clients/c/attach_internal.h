@@ -29,6 +29,7 @@ struct banger_attach {
     char *session;
     Banger__V1__AttachRole role; /* to ask for next time */
     int64_t reattach_ms;
+    bool hold;
 
     struct banger_stream *stream; /* NULL: between connections */
     struct retry retry;

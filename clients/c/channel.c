@@ -38,6 +38,8 @@ struct channel *channel_open(const struct target *target, int epoll_fd, uint8_t 
     ch->input = input;
     transport_init(&ch->transport, target, epoll_fd);
     ch->wire = rpc_client_new(target->authority, err);
+    if (ch->wire && !*target->path)
+        rpc_client_set_secure(ch->wire);
     if (!ch->wire || transport_open(&ch->transport, err) < 0) {
         channel_close(ch, err);
         return NULL;

@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/version.h"
 
-enum { DEFAULT_RETRY_MS = 10000 };
+enum { DEFAULT_RETRY_MS = 10000, DEFAULT_ALIVE_MS = 20000 };
 
 const char *banger_version(void)
 {
@@ -50,6 +50,7 @@ struct banger_client *client_new(const char *target, const struct banger_client_
     client->interrupt_fd = -1;
     client->armed_ms = INT64_MAX;
     client->retry_ms = DEFAULT_RETRY_MS;
+    client->alive_ms = options && options->alive_ms ? options->alive_ms : DEFAULT_ALIVE_MS;
     if (options && options->retry_ms)
         client->retry_ms = options->retry_ms;
     if (options)

@@ -33,6 +33,7 @@ struct banger_client {
     int interrupt_fd;
     int64_t retry_ms;
     int64_t wait_for_ready_ms; /* 0: see client.h */
+    int64_t alive_ms;          /* < 0: no signs of life */
     bool ever_connected;
     bool watched;             /* someone else's loop looks at epoll_fd */
     int64_t armed_ms;         /* when timer_fd is due; INT64_MAX: not */

@@ -56,6 +56,10 @@ static void stream_on_closed(void *arg, struct rpc_call *call, const struct err 
     stream->ended = true;
     stream->lost = channel->losing || channel_is_draining(channel);
     error_of_err(&stream->status, status);
+    if (rpc_call_was_cut(call)) {
+        stream->lost = true;
+        stream->status.code = BANGER_UNAVAILABLE;
+    }
     size_t len;
     const char *details =
         status->code ? rpc_call_metadata(call, "grpc-status-details-bin", &len) : NULL;
@@ -115,7 +119,7 @@ static int stream_send_kept(struct banger_stream *stream, struct err *err)
 static struct rpc_call *stream_start(struct banger_stream *stream, struct rpc_client *wire,
                                      struct err *err)
 {
-    struct rpc_call_options options = {.timeout_ms = -1};
+    struct rpc_call_options options = {.timeout_ms = -1, .alive_ms = stream->client->alive_ms};
     int64_t left = stream->deadline_ms - clock_mono_ms();
     if (stream->deadline_ms != INT64_MAX)
         options.timeout_ms = left > 0 ? left : 1; /* 0 would mean the method's default */

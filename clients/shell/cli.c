@@ -104,7 +104,8 @@ int cli_connect(struct cli *cli)
         cli_tell_version(cli, banger_local_version(cli->client));
         return 0;
     }
-    cli_fail(&error, "no daemon");
+    bool full = error.code == BANGER_RESOURCE_EXHAUSTED;
+    cli_fail(&error, full ? "the daemon is full" : "no daemon");
     return -1;
 }
 

@@ -14,7 +14,8 @@
 #include "opt.h"
 
 enum {
-    EXIT_BANGER = 125, /* banger's own error, wrong usage included */
+    EXIT_OUTPUT_LOST = 122, /* where the command's own was 0 */
+    EXIT_BANGER = 125,      /* banger's own error, wrong usage included */
     EXIT_CANNOT_RUN = 126,
     EXIT_NO_COMMAND = 127,
 };

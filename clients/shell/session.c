@@ -23,13 +23,18 @@ static int session_start_run(struct cli *cli, const void *values, const struct o
     if (cli_connect(cli) < 0)
         return EXIT_BANGER;
     struct session_request request;
+    struct stream_signals signals;
     Banger__V1__GuestSession *session = NULL;
     int status = session_request_init(&request, &o->session, args->refs[0], args->n_rest,
                                       args->rest, !o->session.no_stdin);
     if (o->name)
         request.message.name = (char *)o->name;
     if (status == 0)
-        session = session_start(cli, &request, &status, false);
+        status = stream_signals_init(&signals);
+    if (status == 0) {
+        session = session_start(cli, &request, &signals, &status, false);
+        stream_signals_done(&signals);
+    }
     session_request_done(&request);
     if (!session)
         return status;
@@ -244,7 +249,8 @@ static const struct command commands[] = {
      sizeof(struct session_ref_options), 1, -1, false, NAMES_SESSION, session_show},
     {"stop", NULL, "SESSION...", "ask sessions to end, then kill them", NULL, stop_opts,
      sizeof(struct session_ref_options), 1, -1, false, NAMES_SESSION, session_stop},
-    {"kill", NULL, "SESSION...", "kill everything that sessions started", NULL, ref_opts,
+    {"kill", NULL, "SESSION...",
+     "kill everything that sessions started, and what ended ones have left", NULL, ref_opts,
      sizeof(struct session_ref_options), 1, -1, false, NAMES_SESSION, session_kill},
     {"signal", NULL, "SESSION SIGNAL", "send a signal, by name or number", NULL, signal_opts,
      sizeof(struct session_ref_options), 2, 2, false, NAMES_SESSION, session_signal},

@@ -8,8 +8,9 @@
 struct session_options {
     struct opt_list env, tags, requires;
     const char *cwd, *user, *group;
-    struct opt_number time_limit, spool;
+    struct opt_number time_limit, spool, drain;
     bool clear_env, interactive, no_stdin, no_reattach;
+    bool no_wait; /* of those that attach */
 };
 
 /* Rows for a table; base is the offset of the struct session_options in the command's struct. */
@@ -58,9 +59,21 @@ struct session_options {
          OPT_DURATION, (base) + offsetof(struct session_options, time_limit),                      \
          "TIME",       "kill the command after so long",                                           \
          NULL,         NAMES_NONE},                                                                \
+        {"drain",      0,                                                                          \
+         OPT_DURATION, (base) + offsetof(struct session_options, drain),                           \
+         "TIME",       "after its end wait so long for more output of what it left (default 1s)",  \
+         NULL,         NAMES_NONE},                                                                \
     {                                                                                              \
         "spool", 0, OPT_SIZE, (base) + offsetof(struct session_options, spool), "SIZE",            \
             "output kept per stream (default 64M)", NULL, NAMES_NONE                               \
+    }
+
+/* A row of those that attach. */
+#define SESSION_NO_WAIT_OPT(base)                                                                  \
+    {                                                                                              \
+        "no-wait", 0, OPT_FLAG, (base) + offsetof(struct session_options, no_wait), NULL,          \
+            "the command never waits for us: output that we are too slow for is lost", NULL,       \
+            NAMES_NONE                                                                             \
     }
 
 /* A request built of options and a command line; strings are borrowed from them. */
@@ -79,9 +92,9 @@ int session_request_init(struct session_request *request, const struct session_o
 void session_request_done(struct session_request *request);
 
 /* Starts it. NULL, with the error printed and *status set, when it does not run; forget: deletes
- * the record of one that could not be started. */
+ * the record of one that could not be started. A signal takes the start back: *status 128 + n. */
 Banger__V1__GuestSession *session_start(struct cli *cli, const struct session_request *request,
-                                        int *status, bool forget);
+                                        struct stream_signals *signals, int *status, bool forget);
 /* 126 or 127 for a command that could not be started, EXIT_BANGER for other failures; says why. */
 int session_report_failure(const Banger__V1__GuestSession *session);
 

@@ -6,6 +6,8 @@
 
 #include "session.h"
 
+enum { TAKE_BACK_MS = 10000 };
+
 /* "NAME=VALUE", or NAME for our own variable; one we do not have is left out. */
 static int session_env_init(struct session_request *r, const struct opt_list *words)
 {
@@ -61,7 +63,10 @@ int session_request_init(struct session_request *r, const struct session_options
     spec->n_required_commands = o->requires.n;
     r->limits.timeout_ms = o->time_limit.value;
     r->limits.spool_bytes = o->spool.value;
-    if (o->time_limit.given || o->spool.given)
+    r->limits.drain_ms = o->drain.value > UINT32_MAX ? UINT32_MAX : (uint32_t)o->drain.value;
+    if (o->drain.given && o->drain.value == 0)
+        r->limits.drain_ms = 1; /* 0 would mean the default */
+    if (o->time_limit.given || o->spool.given || o->drain.given)
         spec->limits = &r->limits;
     r->message.request_id = (char *)cli_request_id(r->id);
     r->message.vm = (char *)vm;
@@ -128,14 +133,45 @@ static void session_forget(struct cli *cli, const char *id)
     FREE_MESSAGE(empty);
 }
 
-Banger__V1__GuestSession *session_start(struct cli *cli, const struct session_request *request,
-                                        int *status, bool forget)
+/* Whatever the request began. 0, or EXIT_BANGER with the reason: it may still come to run. */
+static int session_take_back(struct cli *cli, const struct session_request *request)
 {
     struct banger_error error;
+    const struct banger_call_options options = {.timeout_ms = TAKE_BACK_MS};
+    Banger__V1__DeleteSessionRequest message = BANGER__V1__DELETE_SESSION_REQUEST__INIT;
+    message.start_request_id = request->message.request_id;
+    message.force = true;
+    Banger__V1__Empty *empty = banger_delete_session(cli->client, &message, &options, &error);
+    if (!empty)
+        return cli_fail(&error, "%s may still be started: taking that back", request->spec.argv[0]);
+    FREE_MESSAGE(empty);
+    return 0;
+}
+
+/* The start was not answered. */
+static int session_start_failed(struct cli *cli, const struct session_request *request,
+                                struct stream_signals *signals, const struct banger_error *error)
+{
+    bool unknown = error->code == BANGER_UNAVAILABLE || error->code == BANGER_DEADLINE_EXCEEDED;
+    if (strcmp(error->reason, "INTERRUPTED") == 0) {
+        int signo = stream_signals_take(signals), status = session_take_back(cli, request);
+        return status ? status : 128 + (signo ? signo : SIGINT);
+    }
+    if (unknown && !error->reason[0])
+        session_take_back(cli, request);
+    return cli_fail(error, "run %s", request->spec.argv[0]);
+}
+
+Banger__V1__GuestSession *session_start(struct cli *cli, const struct session_request *request,
+                                        struct stream_signals *signals, int *status, bool forget)
+{
+    struct banger_error error;
+    banger_set_interrupt_fd(cli->client, signals->fd);
     Banger__V1__GuestSession *session =
         banger_start_session(cli->client, &request->message, NULL, &error);
+    banger_set_interrupt_fd(cli->client, -1);
     if (!session) {
-        *status = cli_fail(&error, "run %s", request->spec.argv[0]);
+        *status = session_start_failed(cli, request, signals, &error);
         return NULL;
     }
     if (session->state != BANGER__V1__SESSION_STATE__SESSION_STATE_FAILED)
@@ -162,14 +198,17 @@ int session_run_attached(struct cli *cli, const char *vm, const struct session_o
     int status = EXIT_BANGER;
     struct session_request request;
     Banger__V1__GuestSession *session = NULL;
-    if (session_request_init(&request, o, vm, argc, argv, with_stdin) == 0)
-        session = session_start(cli, &request, &status, !keep);
+    if (session_request_init(&request, o, vm, argc, argv, with_stdin) == 0) {
+        request.spec.hold_output = !o->no_wait;
+        session = session_start(cli, &request, signals, &status, !keep);
+    }
     if (session) {
         struct stream_options stream = {
             .session = session->id,
             .label = argv[0],
             .role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER,
             .forward_stdin = with_stdin,
+            .hold = !o->no_wait,
             .forward_signals = true,
             .no_reattach = o->no_reattach,
             .signals = signals,

@@ -30,7 +30,10 @@ static void session_format_state(char out[END_BYTES], const Banger__V1__GuestSes
     enum_word(word, &banger__v1__session_state__descriptor, (int)s->state);
     switch (s->exit ? s->exit->kind_case : BANGER__V1__SESSION_EXIT__KIND__NOT_SET) {
     case BANGER__V1__SESSION_EXIT__KIND_CODE:
-        snprintf(out, END_BYTES, "%s %d", word, s->exit->code);
+        if (s->left_processes)
+            snprintf(out, END_BYTES, "%s %d, left %u", word, s->exit->code, s->left_processes);
+        else
+            snprintf(out, END_BYTES, "%s %d", word, s->exit->code);
         break;
     case BANGER__V1__SESSION_EXIT__KIND_SIGNAL:
         snprintf(out, END_BYTES, "signal %d", s->exit->signal);
@@ -62,6 +65,12 @@ void session_print_description(const Banger__V1__GuestSession *s)
         cli_print_field("Process:", "%u in the guest", s->guest_pid);
     cli_print_field("Output:", "%s stdout, %s stderr", format_size(a, s->stdout_total),
                     format_size(b, s->stderr_total));
+    if (s->left_processes)
+        cli_print_field("Left running:", "%u (ended by \"session kill\", or with the VM)",
+                        s->left_processes);
+    if (s->late_bytes)
+        cli_print_field("Not kept:", "%s, written after the command's output had ended",
+                        format_size(a, s->late_bytes));
     cli_print_field("Stdin:", "%s%s", format_size(a, s->stdin_offset),
                     s->stdin_closed ? ", closed" : "");
     cli_print_field("Watched by:", "%u%s", s->viewers, s->writer_attached ? " and a writer" : "");

@@ -96,6 +96,8 @@ struct stream {
     struct banger_frame frame; /* DATA that is being written */
     size_t written;            /* of it */
     bool blocked;              /* its sink takes nothing now */
+    unsigned long long gone;   /* bytes of output that there were, and that we never saw */
+    bool cut, cut_told;        /* output went on when we were told that it is all */
     bool stdin_open;
     long long interrupted_ms; /* when the last SIGINT came; 0: never */
     bool terminated;          /* a SIGTERM came */
@@ -136,6 +138,28 @@ static void stream_flush(struct stream *s)
     s->blocked = false;
 }
 
+/* Something that the command left running may still hold its output. */
+static void stream_take_end(struct stream *s)
+{
+    const char *why = s->frame.reason;
+    s->cut |= strcmp(why, "still_writing") == 0;
+    if (*why && !s->cut_told)
+        fprintf(stderr, "banger: what %s left running %s: that is not shown (--drain)\n",
+                s->o->label, s->cut ? "goes on writing" : "may write more");
+    s->cut_told |= *why != '\0';
+}
+
+/* Who has not seen everything must not take a 0 for success. */
+static void stream_take_exit(struct stream *s)
+{
+    int status = banger_exit_status(s->frame.exit);
+    bool lost = status == 0 && (s->gone > 0 || s->cut);
+    if (lost)
+        fprintf(stderr, "banger: %s ended with 0, but not all of its output was seen\n",
+                s->o->label);
+    stream_finish(s, STREAM_EXITED, lost ? EXIT_OUTPUT_LOST : status);
+}
+
 static void stream_take_frame(struct stream *s)
 {
     const struct banger_frame *f = &s->frame;
@@ -145,12 +169,16 @@ static void stream_take_frame(struct stream *s)
         stream_flush(s);
         break;
     case BANGER_FRAME_GAP:
+        s->gone += f->end - f->offset;
         fprintf(stderr, "banger: %llu bytes of %s are gone (%s)\n",
                 (unsigned long long)(f->end - f->offset), f->stream == 1 ? "stdout" : "stderr",
                 f->reason);
         break;
+    case BANGER_FRAME_STREAM_END:
+        stream_take_end(s);
+        break;
     case BANGER_FRAME_EXIT:
-        stream_finish(s, STREAM_EXITED, banger_exit_status(f->exit));
+        stream_take_exit(s);
         if (f->exit->timed_out)
             fprintf(stderr, "banger: %s was ended by its time limit\n", s->o->label);
         if (f->exit->kind_case == BANGER__V1__SESSION_EXIT__KIND_OOM)
@@ -263,7 +291,8 @@ enum stream_end stream_session(struct cli *cli, const struct stream_options *opt
     struct banger_attach_options attach_options = {.role = options->role,
                                                    .start_stdout = options->start_stdout,
                                                    .start_stderr = options->start_stderr,
-                                                   .reattach_ms = options->no_reattach ? -1 : 0};
+                                                   .reattach_ms = options->no_reattach ? -1 : 0,
+                                                   .hold = options->hold};
     struct stream s = {.o = options,
                        .stdin_open = options->forward_stdin,
                        .status = EXIT_BANGER,

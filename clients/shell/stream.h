@@ -42,13 +42,14 @@ struct stream_options {
     Banger__V1__AttachRole role;
     struct banger_stream_start start_stdout, start_stderr;
     bool forward_stdin;
+    bool hold;            /* the session waits for us */
     bool no_reattach;     /* a broken connection ends it, as STREAM_FAILED */
     bool forward_signals; /* to the session; else the first one detaches */
     struct stream_signals *signals;
 };
 
 /* Follows the session to its end. *status: the exit status for our caller, never 0 unless an exit
- * with 0 was seen. */
+ * with 0 was seen, and all of the output that was asked for. */
 enum stream_end stream_session(struct cli *cli, const struct stream_options *options, int *status);
 
 /* Whether stdin is worth forwarding: given, and not a terminal. */

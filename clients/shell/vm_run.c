@@ -122,7 +122,7 @@ static int run_boot(struct cli *cli, const struct vm_request *request,
 
 /* -d: prints the VM, after starting the command if there is one. */
 static int run_detached(struct cli *cli, const struct vm_run_options *o, const char *id, int argc,
-                        char **argv)
+                        char **argv, struct stream_signals *signals)
 {
     int status = 0;
     if (argc > 0) {
@@ -130,7 +130,7 @@ static int run_detached(struct cli *cli, const struct vm_run_options *o, const c
         Banger__V1__GuestSession *session = NULL;
         status = session_request_init(&request, &o->session, id, argc, argv, false);
         if (status == 0)
-            session = session_start(cli, &request, &status, false);
+            session = session_start(cli, &request, signals, &status, false);
         session_request_done(&request);
         FREE_MESSAGE(session);
     }
@@ -175,7 +175,7 @@ static int run_with_signals(struct cli *cli, const struct vm_run_options *o,
     bool default_shell = args->n_rest == 0;
     session.interactive |= default_shell;
     if (booted && o->detach)
-        status = run_detached(cli, o, id, args->n_rest, args->rest);
+        status = run_detached(cli, o, id, args->n_rest, args->rest, signals);
     else if (booted)
         status =
             session_run_attached(cli, id, &session, default_shell ? 1 : args->n_rest,
@@ -245,6 +245,7 @@ static int vm_exec(struct cli *cli, const void *values, const struct opt_args *a
 static const struct opt run_opts[] = {
     VM_SPEC_OPTS,
     SESSION_OPTS(offsetof(struct vm_run_options, session)),
+    SESSION_NO_WAIT_OPT(offsetof(struct vm_run_options, session)),
     {"rm", 0, OPT_FLAG, offsetof(struct vm_run_options, rm), NULL,
      "delete the VM afterwards, whatever happens; with -d when it stops", NULL, NAMES_NONE},
     {"lease", 0, OPT_DURATION, offsetof(struct vm_run_options, lease), "TIME",
@@ -259,6 +260,7 @@ static const struct opt run_opts[] = {
 
 static const struct opt exec_opts[] = {
     SESSION_OPTS(offsetof(struct vm_exec_options, session)),
+    SESSION_NO_WAIT_OPT(offsetof(struct vm_exec_options, session)),
     {"keep", 0, OPT_FLAG, offsetof(struct vm_exec_options, keep), NULL,
      "keep the session's record and output", NULL, NAMES_NONE},
     {.name = NULL},

@@ -50,6 +50,8 @@ struct attach *attach_open(struct core *core, struct session_entry *e,
                            void *arg, struct err *err)
 {
     (void)core;
+    if (session_output_is_kept(e) && session_check_awake(e, err) < 0)
+        return NULL;
     struct attach *a = calloc(1, sizeof(*a));
     if (!a) {
         err_sys(err, ENOMEM, "attach");
@@ -63,6 +65,7 @@ struct attach *attach_open(struct core *core, struct session_entry *e,
     a->events = events;
     a->arg = arg;
     a->follow = !options->no_follow;
+    a->hold = options->hold && e->session.hold_output;
     a->streams[0].from = options->from_stdout;
     a->streams[1].from = options->from_stderr;
     a->credit = options->credit_bytes < ATTACH_CREDIT_MAX_BYTES ? options->credit_bytes
@@ -75,6 +78,11 @@ struct attach *attach_open(struct core *core, struct session_entry *e,
         vm_use_begin(vm);
     session_touch(e);
     return a;
+}
+
+void attach_release(struct attach *a)
+{
+    a->released = true;
 }
 
 void attach_close(struct attach *a)

@@ -33,6 +33,7 @@ struct attach_options {
     struct agent_start from_stdout, from_stderr; /* tail lines: where the agent's hello says so */
     uint32_t credit_bytes; /* to begin with, at most ATTACH_CREDIT_MAX_BYTES */
     bool no_follow;        /* ends with caught_up at what has been written by now */
+    bool hold;             /* the process of a session with hold_output waits for this one */
 };
 
 struct attach_opened {
@@ -51,7 +52,8 @@ struct attach_events {
     /* reason: "spool_limit", "disk_full"; "vm_stopped", "vm_lost", "guest_panic", "agent_lost"
      * where the output went with the guest. */
     void (*gap)(void *arg, int stream, uint64_t from, uint64_t to, const char *reason);
-    void (*stream_end)(void *arg, int stream, uint64_t total);
+    /* cut: ""; "held_open", "still_writing": the writers have not closed it. */
+    void (*stream_end)(void *arg, int stream, uint64_t total, const char *cut);
     /* To the writer, at once after opened and at each change: the process has all below offset;
      * closed: send no more. */
     void (*stdin_ack)(void *arg, uint64_t offset, bool closed);
@@ -71,9 +73,12 @@ struct attach_events {
 };
 
 /* events must outlive the attach. -1 (NULL): ERR_PRECONDITION (WRITER_TAKEN). */
+/* ERR_PRECONDITION (VM_PAUSED), as long as its output is in a guest that stands still. */
 struct attach *attach_open(struct core *core, struct session_entry *e,
                            const struct attach_options *options, const struct attach_events *events,
                            void *arg, struct err *err);
+/* The client leaves of its own will: nobody comes back to what this attach holds. */
+void attach_release(struct attach *a);
 /* No event after this. The writer's claim is gone at once. NULL is fine. */
 void attach_close(struct attach *a);
 struct session_entry *attach_session(const struct attach *a);

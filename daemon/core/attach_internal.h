@@ -19,7 +19,7 @@ struct attach {
     struct session_entry *session; /* referenced */
     const struct attach_events *events;
     void *arg;
-    bool follow;
+    bool follow, hold, released;
     bool opened, over, closed;
     unsigned busy; /* depth of events */
     struct attach_stream streams[2];

@@ -51,10 +51,10 @@ static void tell_opened(struct attach *a)
     a->events->opened(a->arg, &opened);
 }
 
-static void tell_end(struct attach *a, int which, uint64_t total)
+static void tell_end(struct attach *a, int which, uint64_t total, const char *cut)
 {
     a->streams[which].ended = true;
-    a->events->stream_end(a->arg, which + 1, total);
+    a->events->stream_end(a->arg, which + 1, total, cut);
 }
 
 static void tell_failed(struct attach *a, const struct err *err)
@@ -125,12 +125,12 @@ static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, const char
     leave(a);
 }
 
-static void on_stream_end(void *arg, int stream, uint64_t total)
+static void on_stream_end(void *arg, int stream, uint64_t total, const char *cut)
 {
     struct attach *a = arg;
     enter(a);
     if (!a->streams[which_of(stream)].ended)
-        tell_end(a, which_of(stream), total);
+        tell_end(a, which_of(stream), total, cut);
     if (!a->closed)
         attach_pump(a);
     leave(a);
@@ -198,6 +198,8 @@ static struct agent_start start_of(const struct attach *a, int which)
 
 void attach_drop_subscription(struct attach *a)
 {
+    if (a->released)
+        agent_subscription_release(a->sub);
     agent_unsubscribe(a->sub);
     a->sub = NULL;
 }
@@ -225,7 +227,8 @@ static void subscribe(struct attach *a)
         return; /* there will be news */
     struct err err = ERR_INIT;
     a->sub = agent_subscribe(vm->agent, e->session.id, start_of(a, 0), start_of(a, 1), a->credit,
-                             a->follow, &subscription_events, a, &err);
+                             (a->follow ? AGENT_FOLLOW : 0) | (a->hold ? AGENT_HOLD : 0),
+                             &subscription_events, a, &err);
     if (!a->sub)
         tell_failed(a, &err);
 }
@@ -293,7 +296,7 @@ static void tell_output_gone(struct attach *a)
             a->events->gap(a->arg, i + 1, from, total, gone_reason(a));
         }
         if (!a->closed)
-            tell_end(a, i, total);
+            tell_end(a, i, total, "");
     }
 }
 
@@ -304,7 +307,7 @@ static void end_skipped(struct attach *a)
     for (int i = 0; i < 2 && !a->closed; i++) {
         bool known = i ? s->stderr_ended : s->stdout_ended;
         if (a->streams[i].from.at == AGENT_SKIP && !a->streams[i].ended && known)
-            tell_end(a, i, total_of(a, i));
+            tell_end(a, i, total_of(a, i), "");
     }
 }
 

@@ -232,7 +232,7 @@ void audit_read(struct core *core, struct audit_page *page,
     struct store_txn *txn = store_txn_new();
     page->through_seq = audit_last_seq(core);
     store_read_audit(txn, page);
-    store_propose(core->store, txn, done, arg);
+    store_read(core->store, txn, done, arg);
 }
 
 void audit_watch(struct core *core, struct audit_watch *w, void (*more)(void *arg), void *arg)

@@ -55,7 +55,8 @@ int core_open(struct core *core, struct err *err)
     core->sessions = sessions;
     if (sessions)
         core->operations = operation_engine_new(core, core_operation_kinds, err);
-    if (core->operations && vm_updates_load(core, err) == 0)
+    if (core->operations && vm_updates_load(core, err) == 0 &&
+        store_newest_time(core->store, &core->known_ns, err) == 0)
         core->request_past = request_past_new(core, err);
     if (core->request_past) {
         store_state_open(core);

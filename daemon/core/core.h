@@ -91,6 +91,7 @@ struct core {
     struct rpc_server *rpc_server; /* for what services say of connections */
     struct list store_watches;     /* see store_state.h */
     struct host_settings settings; /* on disk; see host_settings.h */
+    int64_t known_ns;              /* newest time that the store had at the start; 0: none */
     bool rebooted;                 /* the host, since a daemon last started */
     bool closing;                  /* the daemon is about to end */
     uint32_t n_console_readers;    /* of daemon/service/console.c */

@@ -14,17 +14,19 @@
 enum { EXPIRY_LOOK_MS = 60000 };
 static const int64_t expiry_announce_ns = (int64_t)60 * 1000000000;
 
+static void expiry_tell_doubt(const struct expiry_clock *c, const char *what)
+{
+    log_warn("expiry", "%s by %lld s: what that makes overdue is left alone for %lld s", what,
+             (long long)((c->doubt_offset_ns - c->offset_ns) / 1000000000),
+             (long long)(EXPIRY_SETTLE_NS / 1000000000));
+}
+
 static int64_t expiry_now(struct supervise *of)
 {
     bool doubted = of->expiry_clock.doubted;
     int64_t now = expiry_clock_now(&of->expiry_clock, clock_real_ns(), clock_ns(CLOCK_BOOTTIME));
     if (!doubted && of->expiry_clock.doubted)
-        log_warn("expiry",
-                 "the clock was set forward by %lld s: what that makes overdue is left "
-                 "alone for %lld s",
-                 (long long)((of->expiry_clock.doubt_offset_ns - of->expiry_clock.offset_ns) /
-                             1000000000),
-                 (long long)(EXPIRY_SETTLE_NS / 1000000000));
+        expiry_tell_doubt(&of->expiry_clock, "the clock was set forward");
     return now;
 }
 
@@ -106,5 +108,9 @@ void expiry_changed(struct supervised *s)
 
 int expiry_open(struct supervise *of)
 {
+    struct expiry_clock *c = &of->expiry_clock;
+    expiry_clock_seed(c, of->core->known_ns, clock_real_ns(), clock_ns(CLOCK_BOOTTIME));
+    if (c->doubted)
+        expiry_tell_doubt(c, "the clock is ahead of all that the database knows of");
     return timer_init(&of->expiry_timer, of->core->loop, expiry_look, of);
 }

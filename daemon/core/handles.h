@@ -1,8 +1,8 @@
 /* The handle cache and its scratch copy, handles.json in the VM's folder.
  *
  * The copy is a hint that makes adopting quick. It may be missing, cut, from another boot or about
- * a stranger: vmm_adopt believes evidence only. After a crash of the host no process is left that it
- * could be about, so it is not synced. */
+ * a stranger: vmm_adopt believes evidence only. After a crash of the host no process is left that
+ * it could be about, so it is not synced. */
 #ifndef BANGER_DAEMON_CORE_HANDLES_H
 #define BANGER_DAEMON_CORE_HANDLES_H
 

@@ -71,13 +71,13 @@ struct operation_entry {
     struct operation op;
     const struct operation_kind *kind;
     struct err *err; /* owned: why it fails or failed; NULL once the row says it on disk */
-    void *data;     /* the kind's, while it is not over */
-    bool recorded;  /* its first row is on disk */
-    bool over;      /* its last row is on disk, or never will be (!recorded: nothing ever was) */
-    bool resumed;   /* it was begun by an earlier daemon */
-    bool aborted;   /* pre-empted */
-    bool preempts;  /* ends what is before it in the queue, once it is recorded */
-    bool begun;     /* its first step was journaled, by us or an earlier daemon */
+    void *data;      /* the kind's, while it is not over */
+    bool recorded;   /* its first row is on disk */
+    bool over;       /* its last row is on disk, or never will be (!recorded: nothing ever was) */
+    bool resumed;    /* it was begun by an earlier daemon */
+    bool aborted;    /* pre-empted */
+    bool preempts;   /* ends what is before it in the queue, once it is recorded */
+    bool begun;      /* its first step was journaled, by us or an earlier daemon */
     bool undoing;
     /* Set by run() while it can be told to stop early; cleared when the step is done. */
     void (*cancel_step)(struct operation_entry *op);
@@ -97,7 +97,7 @@ struct operation_entry {
     uint32_t n_unwritten;    /* versions on their way */
     uint32_t refs;
     char *request_key; /* owned; NULL: none */
-    int64_t kept_ms; /* since it ended, or was remembered; monotonic */
+    int64_t kept_ms;   /* since it ended, or was remembered; monotonic */
     struct list link, queue_link, ready_link, ended_link, watches;
 };
 

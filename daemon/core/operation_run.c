@@ -324,8 +324,8 @@ static void operation_stepped(struct operation_entry *op)
     if (op->undoing) {
         /* A piece that cannot be undone is named, and the rest is undone. */
         if (failed)
-            log_err(LOG_LEVEL_ERROR, op->op.resource, op->step_err, "%s: cannot undo %s",
-                    op->op.id, operation_step(op)->name);
+            log_err(LOG_LEVEL_ERROR, op->op.resource, op->step_err, "%s: cannot undo %s", op->op.id,
+                    operation_step(op)->name);
         if (op->op.step == 0) {
             operation_finish(op, op->err->code == ERR_CANCELLED ? OP_CANCELLED : OP_FAILED);
             return;

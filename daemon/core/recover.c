@@ -2,6 +2,8 @@
  * is checked as a request would be; paths are derived from the id, never taken from it. */
 #include "daemon/core/recover.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,7 @@
 #include "daemon/core/vm_spec.h"
 #include "daemon/store/record.h"
 #include "daemon/store/store.h"
+#include "daemon/vmm/vmm.h"
 #include "rpc/event/loop.h"
 
 /* What is there */
@@ -54,6 +57,26 @@ void recover_count(const struct core *core, uint32_t *unlisted, uint32_t *aside)
     *unlisted = *aside = 0;
     for (const struct unlisted *u = NULL; (u = recover_next(core, u));)
         *(u->aside ? aside : unlisted) += 1;
+}
+
+/* It may have ended since the look. */
+static bool recover_runs(const struct unlisted *u)
+{
+    return u->driver && (kill(u->pid, 0) == 0 || errno != ESRCH);
+}
+
+void recover_used(const struct core *core, uint32_t *cpus, uint64_t *memory_bytes)
+{
+    *cpus = 0;
+    *memory_bytes = 0;
+    for (const struct unlisted *u = NULL; core->recover && (u = recover_next(core, u));) {
+        if (!recover_runs(u))
+            continue;
+        bool known = vm_memory_check(u->memory_bytes, NULL) == 0;
+        *cpus += vm_cpus_check(u->cpus, NULL) == 0 ? u->cpus : 1;
+        *memory_bytes += known ? u->memory_bytes : VM_MEMORY_DEFAULT;
+        *memory_bytes += vmm_overhead_bytes(u->driver, core->vmm_host);
+    }
 }
 
 static void recover_tell(struct core *core, const struct unlisted_scan *scan)
@@ -185,8 +208,12 @@ static int recover_vm(struct recovery_part *p, struct store_txn *txn, struct err
         return -1;
     if (vm.spec.restart == 0) /* from before there were policies */
         vm.spec.restart = RESTART_NEVER;
-    if (vm_labels_check(&vm.labels, err) < 0 || vm_spec_check_made(&vm.spec, err) < 0)
+    struct labels labels;
+    label_list_get(&vm.labels, &labels);
+    if (vm_labels_check(&labels, err) < 0 || vm_spec_check_made(&vm.spec, err) < 0) {
+        vm_done(&vm);
         return -1;
+    }
     memcpy(vm.id, u->id, sizeof(vm.id));
     if (!name_is_valid(vm.name) || vm_name_check_free(core, NULL, vm.name, NULL) < 0) {
         snprintf(p->item.message, sizeof(p->item.message), "its name %s is taken: it is vm-%s now",
@@ -200,6 +227,7 @@ static int recover_vm(struct recovery_part *p, struct store_txn *txn, struct err
     vm.runtime.state = VM_UNKNOWN;
     vm.wanted = u->driver ? VM_WANTED_RUNNING : VM_WANTED_STOPPED;
     struct vm_entry *e = vm_paths_make(core, &vm, err) < 0 ? NULL : vm_add(core, &vm, err);
+    vm_done(&vm);
     if (!e)
         return -1;
     p->vm = vm_ref(e);

@@ -26,6 +26,8 @@ void recover_free(struct recover *r);
 void recover_take(struct core *core, struct unlisted_scan *scan);
 /* Things without a row; in lost+found. */
 void recover_count(const struct core *core, uint32_t *unlisted, uint32_t *aside);
+/* What VMs that run without a row take of the host; by their records, else as if by default. */
+void recover_used(const struct core *core, uint32_t *cpus, uint64_t *memory_bytes);
 /* recover_next(core, NULL) is the first. Borrowed until the next return to the loop. */
 const struct unlisted *recover_next(const struct core *core, const struct unlisted *after);
 

@@ -185,6 +185,6 @@ int request_past_find(struct core *core, const char *principal, const char *requ
     session_request_method(f->find.method, principal);
     struct store_txn *txn = store_txn_new();
     store_find_request(txn, &f->find);
-    store_propose(core->store, txn, past_found, f);
+    store_read(core->store, txn, past_found, f);
     return 0;
 }

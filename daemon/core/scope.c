@@ -28,7 +28,7 @@ struct scope_memory {
 
 bool scope_has_vm(const struct labels *scope, const struct vm *vm)
 {
-    return !scope || labels_have(&vm->labels, scope);
+    return !scope || label_list_have(&vm->labels, scope);
 }
 
 static const struct departed *find_departed(const struct core *core, const char *vm_id)

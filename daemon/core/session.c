@@ -26,7 +26,9 @@ static bool is_starting(enum session_state state)
 static void tell_starters(struct session_entry *e)
 {
     const struct session *shown = session_shown(e);
-    bool started = shown && !is_starting(shown->state);
+    bool started = shown && !is_starting(shown->state) && !e->withdrawn;
+    if (list_empty(&e->starters))
+        return;
     struct err stalled = ERR_INIT;
     if (!e->removed && !started && (!e->stalled || is_starting(e->session.state)))
         return;
@@ -36,9 +38,12 @@ static void tell_starters(struct session_entry *e)
         struct session_starter *s = container_of(pos, struct session_starter, link);
         const struct err *why = e->removed ? &s->why : started ? NULL : &stalled;
         list_remove(pos);
+        e->answered |= !why;
         s->started(s->arg, why ? NULL : e, why);
         free(s);
     }
+    if (!e->removed && !e->answered) /* told to ask again */
+        session_await_claim(e);
 }
 
 /* A callback may end any watch or attach: those that are left are found from the start again, each
@@ -167,6 +172,7 @@ void session_unref(struct session_entry *e)
     if (!e || --e->refs > 0)
         return;
     timer_done(&e->grace);
+    timer_done(&e->patience);
     list_remove(&e->dirty);
     session_stdin_done(e);
     free(e->shown);
@@ -228,6 +234,7 @@ void session_remove(struct session_entry *e, const struct err *why)
     e->of = NULL;
     e->removed = true;
     timer_done(&e->grace);
+    timer_done(&e->patience);
     session_stdin_close(e);
     list_foreach(pos, &e->starters) container_of(pos, struct session_starter, link)->why = *why;
     session_touch(e); /* the news holds the registry's reference from here on */
@@ -249,6 +256,8 @@ static int load_one(void *arg, const struct session *s)
     }
     e->stored = true;
     e->generation = e->session.writer_generation;
+    e->unclaimed = e->session.state == SESSION_PENDING;
+    e->answered = !e->unclaimed;
     return 0;
 }
 
@@ -258,8 +267,13 @@ static void lose_orphans(struct session_registry *r)
     for (struct session_entry *e = NULL; (e = session_next(r->core, e));) {
         const struct vm_entry *vm = vm_find_id(r->core, e->session.vm_id);
         enum vm_state state = vm ? vm->vm.runtime.state : VM_STOPPED;
-        if (session_is_live(e) && (state == VM_STOPPED || state == VM_FAILED))
+        bool gone = state == VM_STOPPED || state == VM_FAILED;
+        if (session_is_live(e) && gone)
             session_set_lost(e, "vm_lost");
+        else if (e->unclaimed)
+            session_await_claim(e);
+        if (e->session.forget && gone)
+            session_delete_row(e, true, NULL, NULL, NULL);
     }
 }
 

@@ -15,6 +15,8 @@
  *   session_state.c   the setter, and what an agent's status means
  *   session_record.c  the way to the store, and what is shown meanwhile
  *   session_ops.c     start, stop, kill, signal, delete
+ *   session_withdraw.c starts that are taken back
+ *   session_left.c    processes that an ended session has left, and paused VMs
  *   session_link.c    a VM's agent comes, tells, goes
  *   session_stdin.c   bytes for stdin: offsets, acknowledgements, who may write
  *   session_request.c request ids of starts
@@ -37,6 +39,7 @@ struct attach;
 struct core;
 struct err;
 struct request_meta;
+struct session_starter;
 struct session_vm;
 struct store_txn;
 struct vm_entry;
@@ -45,7 +48,9 @@ enum {
     /* Records kept per VM. Nothing is forgotten by itself: an exit status stays until it is
      * deleted, so beyond this a start is refused with SESSION_LIMIT. */
     SESSIONS_PER_VM_MAX = 4096,
-    SESSION_STOP_GRACE_MS = 10000,                /* default between TERM and KILL */
+    SESSION_STOP_GRACE_MS = 10000, /* default between TERM and KILL */
+    SESSION_START_MS = 25000,      /* a guest may be silent about a start, */
+    SESSION_CLAIM_MS = 10000,      /* and a start nobody waits for is kept for one who asks again */
     SESSION_SEND_BYTES = 256 * 1024,              /* one session_send_stdin */
     SESSION_STDIN_BUFFER_BYTES = 2 * 1024 * 1024, /* unacknowledged stdin held, of all writers */
 };
@@ -79,8 +84,16 @@ struct session_entry {
     struct list starters, watches, attaches;
     uint32_t refs;
     bool removed, told_removed;
-    bool stored;      /* its first record is on disk */
-    bool named;       /* the agent spoke of it on this link */
+    bool stored; /* its first record is on disk */
+    bool named;  /* the agent spoke of it on this link */
+    bool
+        answered; /* a starter was told that it has started, or an earlier daemon's may have been */
+    bool unclaimed; /* of an earlier daemon, which may not have answered: waits for a starter */
+    bool withdrawn; /* is taken back: it will not start any more */
+    bool silent;    /* because the guest says nothing */
+    struct timer patience; /* until it is taken back; zeroed until used */
+    uint32_t left;         /* processes that live on after the exit: the agent's word */
+    uint64_t late_bytes;
     char sent_to[40]; /* instance of the agent that was told to start it; "" */
     char boot_id[40]; /* guest boot in which it ran; "" while not known */
     bool stop_asked, kill_asked;
@@ -145,31 +158,41 @@ void session_unwatch(struct session_watch *w);
  * The VM must be RUNNING. 0: started() comes once, later: the session is beyond STARTING (RUNNING,
  * FAILED, EXITED, LOST: e is set, err NULL), could not be recorded (nothing has been started) or
  * was deleted, or has started and that cannot be written for some seconds (e NULL; ERR_UNAVAILABLE:
- * try again, with the request id). -1: ERR_INVALID, ERR_PRECONDITION (VM_NOT_RUNNING), ERR_EXISTS
+ * try again, with the request id), or has been taken back, which is on disk: the guest was silent
+ * until deadline_ms (monotonic; INT64_MAX: none) was near, or for SESSION_START_MS (ERR_DEADLINE,
+ * GUEST_SILENT). -1: ERR_INVALID, ERR_PRECONDITION (VM_NOT_RUNNING, VM_PAUSED), ERR_EXISTS
  * (SESSION_NAME_TAKEN, REQUEST_ID_REUSED), ERR_LIMIT (SESSION_LIMIT). meta may be NULL; a request
- * id known already leads to its session. */
+ * id known already leads to its session. starter may be NULL; it is good until started(). */
 int session_start(struct core *core, struct vm_entry *vm, const struct session *spec,
-                  const struct request_meta *meta,
+                  const struct request_meta *meta, int64_t deadline_ms,
                   void (*started)(void *arg, struct session_entry *e, const struct err *err),
-                  void *arg, struct err *err);
+                  void *arg, struct session_starter **starter, struct err *err);
+/* Whoever waits leaves; started() does not come. A session that nobody was told of, and nobody else
+ * waits for, is taken back: at once, or where he may ask again unless he does within
+ * SESSION_CLAIM_MS. */
+void session_start_leave(struct session_starter *starter, bool may_ask_again);
+/* What the request id began, NULL: nothing. */
+struct session_entry *session_find_request(struct core *core, const struct request_meta *meta);
 /* TERM to the group, KILL to everything after grace_ms. Watch for the end. An ended session is a
- * success, one that has not started never will. What a broken link swallows is sent again. */
+ * success (a kill then ends what it has left), one that has not started never will. What a broken
+ * link swallows is sent again. ERR_PRECONDITION (VM_PAUSED). */
 int session_stop(struct session_entry *e, uint32_t grace_ms, struct err *err);
 int session_kill(struct session_entry *e, struct err *err);
 /* target 1 process, 2 group, 3 all. ERR_PRECONDITION (SESSION_ENDED), ERR_UNAVAILABLE while the
- * link is down. */
+ * link is down, ERR_PRECONDITION (VM_PAUSED). */
 int session_signal(struct session_entry *e, int signo, int target, struct err *err);
 /* Forgets the session when that is on disk, and in the guest as soon as it is reached; force: kills
  * a live one (else ERR_PRECONDITION, SESSION_RUNNING). Attaches end with Lost("deleted"). done (may
  * be NULL) comes then, or with ERR_UNAVAILABLE when the disk will not have it: nothing is changed.
- */
+ * Without force one that has left processes stays until those have ended; done comes when it is on
+ * disk that it will go then. */
 int session_delete(struct session_entry *e, bool force,
                    void (*done)(void *arg, const struct err *err), void *arg, struct err *err);
 
 /* Appends to stdin in one piece, up to SESSION_SEND_BYTES, then EOF where asked. done comes when
  * the process has the bytes, with the offset behind them, or ERR_PRECONDITION (STDIN_CLOSED) when
- * it will not take them all. -1: ERR_PRECONDITION (NO_STDIN, STDIN_CLOSED, WRITER_TAKEN),
- * ERR_INVALID, ERR_UNAVAILABLE (too much waits already). */
+ * it will not take them all. -1: ERR_PRECONDITION (NO_STDIN, STDIN_CLOSED, WRITER_TAKEN,
+ * VM_PAUSED), ERR_INVALID, ERR_UNAVAILABLE (too much waits already). */
 int session_send_stdin(struct session_entry *e, const void *data, size_t len, bool eof,
                        void (*done)(void *arg, uint64_t offset, const struct err *err), void *arg,
                        struct err *err);

@@ -45,6 +45,7 @@ struct session_registry {
 
 struct session_starter {
     struct list link;
+    struct session_entry *session;
     void (*started)(void *arg, struct session_entry *e, const struct err *err);
     void *arg;
     struct err why; /* of a session that was removed */
@@ -80,6 +81,29 @@ bool session_set_state(struct session_entry *e, enum session_state state);
 void session_set_lost(struct session_entry *e, const char *reason);
 void session_set_failed(struct session_entry *e, const char *stage, const char *text);
 void session_take_status(struct session_entry *e, const struct agent_session_status *status);
+
+/* session_ops.c: deletes its record; wait: as long as it takes to write that, else for a moment. */
+int session_delete_row(struct session_entry *e, bool wait,
+                       void (*done)(void *arg, const struct err *err), void *arg, struct err *err);
+
+/* session_withdraw.c */
+/* A starter waits: how long for the guest. -1: out of memory. */
+int session_expect_start(struct session_entry *e, int64_t deadline_ms, struct err *err);
+/* Of an earlier daemon: it starts when it is asked for again, or goes. */
+void session_await_claim(struct session_entry *e);
+/* Taken back, on disk before anybody is told. */
+void session_withdraw(struct session_entry *e);
+
+/* session_left.c */
+void session_take_left(struct session_entry *e, uint32_t left, uint64_t late_bytes);
+/* It goes when nothing of it is left. */
+int session_forget_later(struct session_entry *e, void (*done)(void *arg, const struct err *err),
+                         void *arg, struct err *err);
+/* Its output is in the guest, if anywhere. */
+bool session_output_is_kept(const struct session_entry *e);
+/* -1 with ERR_PRECONDITION (VM_PAUSED) where the session's VM stands still. */
+int session_check_awake(const struct session_entry *e, struct err *err);
+int session_check_vm_awake(const struct vm_entry *vm, struct err *err);
 
 /* session_record.c */
 /* Before a change that is seen only when it is on disk; harmless again and again. */

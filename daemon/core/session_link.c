@@ -111,6 +111,8 @@ void session_vm_synced(struct core *core, struct vm_entry *vm)
         struct session_entry *e = container_of(pos, struct session_entry, vm_link);
         if (!list_empty(&e->attaches))
             session_touch(e);
+        if (!e->named && e->left > 0)
+            session_take_left(e, 0, e->late_bytes);
         if (!session_is_live(e))
             continue;
         if (!e->named)
@@ -173,6 +175,7 @@ void session_vm_gone(struct core *core, struct vm_entry *vm, const char *reason)
         struct session_entry *e = container_of(pos, struct session_entry, vm_link);
         e->named = false;
         list_foreach(at, &e->attaches) attach_forget_agent(attach_of_link(at));
+        session_take_left(e, 0, e->late_bytes);
         if (session_is_live(e))
             session_set_lost(e, reason);
         else if (!list_empty(&e->attaches))

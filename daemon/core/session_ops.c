@@ -28,8 +28,10 @@ static struct agent_client *agent_of(const struct session_entry *e)
 void session_send_start(struct session_entry *e)
 {
     struct agent_client *agent = agent_of(e);
-    if (!agent || !e->stored || !session_is_live(e))
+    if (!agent || !e->stored || !session_is_live(e) || e->withdrawn || e->unclaimed)
         return;
+    if (!agent_client_is_awake(agent))
+        return; /* at writable: it must not be found by a guest that comes back one day */
     struct err err = ERR_INIT;
     if (agent_client_start_session(agent, &e->session, &err) < 0) {
         if (err.code != ERR_UNAVAILABLE)
@@ -60,6 +62,8 @@ static void on_stored(void *arg, const struct err *err)
 static int check_start(const struct vm_entry *vm, const struct session_vm *of,
                        const struct session *spec, struct err *err)
 {
+    if (session_check_vm_awake(vm, err) < 0)
+        return -1;
     if (vm->vm.runtime.state != VM_RUNNING || !vm->agent) {
         err_set(err, ERR_PRECONDITION, "VM %s is %s; start it first", vm->vm.name,
                 vm_state_name(vm->vm.runtime.state));
@@ -97,6 +101,7 @@ static int make_record(struct session *out, const struct session *spec, const st
     struct session fresh = {
         .clear_env = spec->clear_env,
         .tty = spec->tty,
+        .hold_output = spec->hold_output,
         .rows = spec->rows,
         .columns = spec->columns,
         .stdin_mode = spec->stdin_mode,
@@ -154,9 +159,9 @@ static struct session_entry *add_new(struct core *core, const struct vm_entry *v
 }
 
 int session_start(struct core *core, struct vm_entry *vm, const struct session *spec,
-                  const struct request_meta *meta,
+                  const struct request_meta *meta, int64_t deadline_ms,
                   void (*started)(void *arg, struct session_entry *e, const struct err *err),
-                  void *arg, struct err *err)
+                  void *arg, struct session_starter **out, struct err *err)
 {
     struct session_entry *e;
     if (session_request_find(core, meta, &e, err) < 0)
@@ -177,10 +182,15 @@ int session_start(struct core *core, struct vm_entry *vm, const struct session *
         if (propose_start(e, meta, err) < 0)
             goto fail;
     }
+    if (session_expect_start(e, deadline_ms, err) < 0)
+        goto fail;
+    starter->session = e;
     starter->started = started;
     starter->arg = arg;
     list_init(&starter->link);
     list_add_tail(&e->starters, &starter->link);
+    if (out)
+        *out = starter;
     session_touch(e);
     return 0;
 fail:
@@ -226,7 +236,11 @@ static void set_stopping(struct session_entry *e)
 
 int session_stop(struct session_entry *e, uint32_t grace_ms, struct err *err)
 {
-    if (!session_is_live(e) || e->kill_asked || end_unstarted(e))
+    if (!session_is_live(e) || end_unstarted(e))
+        return 0;
+    if (session_check_awake(e, err) < 0)
+        return -1;
+    if (e->kill_asked)
         return 0;
     if (!e->grace.event && timer_init(&e->grace, e->core->loop, on_grace, e) < 0)
         return err_sys(err, ENOMEM, "stopping a session");
@@ -237,11 +251,26 @@ int session_stop(struct session_entry *e, uint32_t grace_ms, struct err *err)
     return 0;
 }
 
+/* What an ended session has left. */
+static int kill_left(struct session_entry *e, struct err *err)
+{
+    struct agent_client *agent = agent_of(e);
+    if (e->left == 0)
+        return 0;
+    if (!agent)
+        return err_set(err, ERR_UNAVAILABLE, "the guest's agent is not connected");
+    return agent_client_signal(agent, e->session.id, SIGKILL, TARGET_ALL, err);
+}
+
 int session_kill(struct session_entry *e, struct err *err)
 {
-    (void)err;
-    if (!session_is_live(e) || end_unstarted(e))
+    bool nothing = !session_is_live(e) && e->left == 0;
+    if (nothing || end_unstarted(e))
         return 0;
+    if (session_check_awake(e, err) < 0)
+        return -1;
+    if (!session_is_live(e))
+        return kill_left(e, err);
     e->kill_asked = true;
     set_stopping(e);
     session_press_stop(e);
@@ -256,6 +285,8 @@ int session_signal(struct session_entry *e, int signo, int target, struct err *e
         err_set(err, ERR_PRECONDITION, "session %s has ended", e->session.id);
         return err_tag(err, "SESSION_ENDED", "session/%s", e->session.id);
     }
+    if (session_check_awake(e, err) < 0)
+        return -1;
     struct agent_client *agent = agent_of(e);
     if (!agent)
         return err_set(err, ERR_UNAVAILABLE, "the guest's agent is not connected");
@@ -278,8 +309,15 @@ static void forget(struct session_entry *e)
     struct err why = ERR_INIT;
     bool told = agent && agent_client_delete_session(agent, e->session.id, NULL) == 0;
     session_deletion_add(e->core->sessions, e->session.vm_id, e->session.id, told);
-    err_set(&why, ERR_NOT_FOUND, "session %s was deleted", e->session.id);
-    err_tag(&why, "SESSION_NOT_FOUND", "session/%s", e->session.id);
+    if (e->silent) {
+        err_set(&why, ERR_DEADLINE,
+                "the guest does not answer; nothing has been started, and "
+                "nothing will be");
+        err_tag(&why, "GUEST_SILENT", "vm/%s", e->session.vm_id);
+    } else {
+        err_set(&why, ERR_NOT_FOUND, "session %s was deleted", e->session.id);
+        err_tag(&why, "SESSION_NOT_FOUND", "session/%s", e->session.id);
+    }
     session_remove(e, &why);
 }
 
@@ -310,6 +348,14 @@ int session_delete(struct session_entry *e, bool force,
                 session_state_name(e->session.state));
         return err_tag(err, "SESSION_RUNNING", "session/%s", e->session.id);
     }
+    if (e->left > 0 && !force)
+        return session_forget_later(e, done, arg, err);
+    return session_delete_row(e, false, done, arg, err);
+}
+
+int session_delete_row(struct session_entry *e, bool wait,
+                       void (*done)(void *arg, const struct err *err), void *arg, struct err *err)
+{
     struct deletion *d = calloc(1, sizeof(*d));
     if (!d)
         return err_sys(err, ENOMEM, "deleting a session");
@@ -321,6 +367,9 @@ int session_delete(struct session_entry *e, bool force,
     session_deletion_put(e, txn);
     event_emit(e->core, txn, "session.deleted", resource, "", NULL);
     e->n_deletions++;
-    store_propose(e->core->store, txn, on_deleted, d);
+    if (wait)
+        store_commit(e->core->store, txn, on_deleted, d);
+    else
+        store_propose(e->core->store, txn, on_deleted, d);
     return 0;
 }

@@ -71,6 +71,7 @@ struct session_entry *session_take_unknown(struct core *core, const struct vm_en
         return NULL;
     }
     of->n_taken++;
+    e->answered = true; /* it was told to start long ago */
     log_warn(e->session.id, "a session of vm/%s that the database does not list: listed again",
              vm->vm.id);
     return e;

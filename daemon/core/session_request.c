@@ -132,12 +132,24 @@ int session_request_find(struct core *core, const struct request_meta *meta,
     /* Its VM may have left the scope since, and another have got the name. */
     if (*found && !scope_has_vm_id(core, meta->scope, (*found)->session.vm_id))
         *found = NULL;
-    if (!*found) {
+    if (!*found || (*found)->withdrawn) {
+        *found = NULL;
         err_set(err, ERR_NOT_FOUND, "the session that request %s started has been deleted",
                 meta->request_id);
         return err_tag(err, "SESSION_NOT_FOUND", "session/%s", q->row.resource);
     }
     return 0;
+}
+
+struct session_entry *session_find_request(struct core *core, const struct request_meta *meta)
+{
+    struct store_request row;
+    char key[KEY_BYTES];
+    fill_row(&row, meta);
+    make_key(key, &row);
+    const struct session_request *q = map_find(&core->sessions->requests, key);
+    struct session_entry *e = q ? session_find_id(core, q->row.resource) : NULL;
+    return e && scope_has_vm_id(core, meta->scope, e->session.vm_id) ? e : NULL;
 }
 
 void session_request_add(struct core *core, const struct request_meta *meta,

@@ -135,6 +135,7 @@ void session_take_status(struct session_entry *e, const struct agent_session_sta
 {
     struct session *s = &e->session;
     bool over = session_is_terminal(s->state);
+    session_take_left(e, status->left, status->late_bytes);
     if (over && has_totals(s, status))
         return;
     if (over || status->state != AGENT_SESSION_RUNNING || s->started_ns == 0)

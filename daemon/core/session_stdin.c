@@ -269,7 +269,7 @@ void session_stdin_report_all(struct session_registry *r)
 
 static int check_send(const struct session_entry *e, size_t len, struct err *err)
 {
-    if (check_open(e, err) < 0)
+    if (check_open(e, err) < 0 || (session_is_live(e) && session_check_awake(e, err) < 0))
         return -1;
     if (len > SESSION_SEND_BYTES)
         return err_set(err, ERR_INVALID, "%zu bytes at once: at most %d", len, SESSION_SEND_BYTES);

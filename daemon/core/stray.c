@@ -47,12 +47,12 @@ int stray_end(struct core *core, const struct vmm_driver *driver, const char *vm
     snprintf(vm.id, sizeof(vm.id), "%s", vm_id);
     if (vm_paths_make(core, &vm, err) < 0)
         return -1;
-    memcpy(c.vm_id, vm.id, ID_BYTES);
-    memcpy(c.vm_dir, vm.runtime.vm_dir, sizeof(c.vm_dir));
-    memcpy(c.api_sock_path, vm.runtime.api_sock_path, sizeof(c.api_sock_path));
-    memcpy(c.agent_sock_path, vm.runtime.agent_sock_path, sizeof(c.agent_sock_path));
-    memcpy(c.log_path, vm.runtime.log_path, sizeof(c.log_path));
-    memcpy(c.system_overlay, vm.runtime.system_overlay, sizeof(c.system_overlay));
+    snprintf(c.vm_id, sizeof(c.vm_id), "%s", vm.id);
+    snprintf(c.vm_dir, sizeof(c.vm_dir), "%s", vm.runtime.vm_dir);
+    snprintf(c.api_sock_path, sizeof(c.api_sock_path), "%s", vm.runtime.api_sock_path);
+    snprintf(c.agent_sock_path, sizeof(c.agent_sock_path), "%s", vm.runtime.agent_sock_path);
+    snprintf(c.log_path, sizeof(c.log_path), "%s", vm.runtime.log_path);
+    snprintf(c.system_overlay, sizeof(c.system_overlay), "%s", vm.runtime.system_overlay);
     struct stray *s = calloc(1, sizeof(*s));
     if (!s)
         return err_set(err, ERR_LIMIT, "out of memory");

@@ -44,6 +44,8 @@ struct unlisted {
     char why[160];             /* not; "" where it can */
     char image_id[ID_BYTES];   /* what it is on; "" */
     char kernel_id[ID_BYTES];
+    uint32_t cpus;                   /* a VM's, by its record; 0 where that does not say */
+    uint64_t memory_bytes;           /* as above */
     bool aside;                      /* in lost+found */
     const struct vmm_driver *driver; /* of its process; NULL: none */
     pid_t pid;

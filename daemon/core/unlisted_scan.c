@@ -142,6 +142,7 @@ static void scan_read_record(struct unlisted_scan *s, struct unlisted *u)
         id = kernel.id;
         name = kernel.name;
     }
+    vm_done(vm); /* its labels are not needed */
     if (rc == 0 && strcmp(id, u->id) != 0)
         rc = err_set(&err, ERR_INVALID, "the record in its folder is another's");
     scan_path(s, u->folder, path);
@@ -154,6 +155,8 @@ static void scan_read_record(struct unlisted_scan *s, struct unlisted *u)
         return;
     }
     snprintf(u->name, sizeof(u->name), "%s", name);
+    u->cpus = vm->spec.cpus;
+    u->memory_bytes = vm->spec.memory_bytes;
     if (vm->spec.image_id[0])
         snprintf(u->image_id, sizeof(u->image_id), "%s", vm->spec.image_id);
     snprintf(u->kernel_id, sizeof(u->kernel_id), "%s",

@@ -51,7 +51,9 @@ void vm_unref(struct vm_entry *e)
 {
     if (--e->refs > 0)
         return;
+    vm_done(e->shown);
     free(e->shown);
+    vm_done(&e->vm);
     free(e->held_name);
     free(e);
 }
@@ -69,24 +71,25 @@ static void vm_put_in_order(struct vm_registry *r, struct vm_entry *e)
 static struct vm_entry *vm_enter(struct vm_registry *r, const struct vm *vm)
 {
     struct vm_entry *e = calloc(1, sizeof(*e));
-    if (!e)
+    if (!e || vm_copy(&e->vm, vm) < 0) {
+        free(e);
         return NULL;
+    }
     e->core = r->core;
-    e->vm = *vm;
     e->paused = vm->runtime.state == VM_PAUSED;
     e->refs = 1;
     list_init(&e->link);
     list_init(&e->watches);
     list_init(&e->turn_link);
     if (map_put(&r->by_id, e->vm.id, e) < 0) {
-        free(e);
+        vm_unref(e);
         return NULL;
     }
     if (map_put(&r->by_name, e->vm.name, e) < 0 ||
         order_add(&r->order, e->vm.created_ns, e->vm.id, e) < 0) {
         map_take(&r->by_name, e->vm.name);
         map_take(&r->by_id, e->vm.id);
-        free(e);
+        vm_unref(e);
         return NULL;
     }
     vm_put_in_order(r, e);
@@ -96,7 +99,7 @@ static struct vm_entry *vm_enter(struct vm_registry *r, const struct vm *vm)
 static int vm_load_each(void *arg, const struct vm *vm)
 {
     struct vm_registry *r = arg;
-    struct vm here = *vm;
+    struct vm here = *vm; /* borrows its labels */
     /* Where the state folder is now: it may have been moved since the row was written. */
     if (vm_paths_make(r->core, &here, NULL) < 0)
         return -1;

@@ -112,7 +112,7 @@ struct vm_entry *vm_prune_next(struct core *core, const struct labels *selector,
     for (struct vm_entry *e = vm_next(core, after); e; e = vm_next(core, e)) {
         enum vm_state state = e->vm.runtime.state;
         if ((state == VM_STOPPED || state == VM_FAILED) &&
-            (!selector || labels_have(&e->vm.labels, selector)))
+            (!selector || label_list_have(&e->vm.labels, selector)))
             return e;
     }
     return NULL;
@@ -157,7 +157,7 @@ static void vm_prune_on(struct vm_prune *p)
     struct err err = ERR_INIT;
     for (struct vm_entry *e = NULL; (e = vm_prune_next(core, &p->selector, e));) {
         if (e->vm.created_ns > p->until_ns || e->vm.stopped_ns > p->until_ns ||
-            !labels_have(&e->vm.labels, &p->scope))
+            !label_list_have(&e->vm.labels, &p->scope))
             continue;
         if (p->dry_run) {
             p->deleted++;

@@ -139,7 +139,8 @@ static int vm_update_check_scope(const struct vm_entry *e, const struct vm_updat
                                  struct err *err)
 {
     const struct labels *scope = labels->scope.n ? &labels->scope : NULL;
-    struct labels after = e->vm.labels;
+    struct labels after;
+    label_list_get(&e->vm.labels, &after);
     if (!scope_has_vm(scope, &e->vm)) {
         err_set(err, ERR_NOT_FOUND, "no VM %s", e->vm.id);
         return err_tag(err, "VM_NOT_FOUND", "vm/%s", e->vm.id);
@@ -150,7 +151,8 @@ static int vm_update_check_scope(const struct vm_entry *e, const struct vm_updat
 static int vm_update_check(const struct vm_entry *e, const struct vm_change *c,
                            const struct vm_update_labels *labels, struct err *err)
 {
-    struct labels after = e->vm.labels;
+    struct labels after;
+    label_list_get(&e->vm.labels, &after);
     if (vm_update_check_scope(e, labels, err) < 0)
         return -1;
     if (c->if_generation != 0 && c->if_generation != e->vm.generation) {
@@ -220,11 +222,31 @@ static void vm_update_undo(struct operation_entry *op)
     operation_step_done(op, err.code ? &err : NULL);
 }
 
-static void vm_update_apply(struct vm_entry *e, const struct vm_change *c,
-                            const struct vm_update_labels *labels)
+/* Who must not see it any more is cut off once its labels are on disk. */
+struct vm_relabel {
+    struct core *core;
+    struct labels before, after;
+};
+
+/* For so little the daemon does not go on without memory: someone would look on. */
+static struct vm_relabel *vm_update_relabel(struct vm_entry *e,
+                                            const struct vm_update_labels *change)
+{
+    struct vm_relabel *r = malloc(sizeof(*r));
+    if (!r)
+        abort();
+    r->core = e->core;
+    label_list_get(&e->vm.labels, &r->before);
+    label_list_get(&e->vm.labels, &r->after);
+    vm_update_labels(&r->after, change, NULL); /* it was tried in the step */
+    if (label_list_set(&e->vm.labels, &r->after) < 0)
+        abort();
+    return r;
+}
+
+static void vm_update_apply(struct vm_entry *e, const struct vm_change *c)
 {
     struct vm_spec *spec = &e->vm.spec;
-    vm_edit(e);
     uint32_t cpus = c->cpus ? c->cpus : spec->cpus;
     uint64_t memory_bytes = c->memory_bytes ? c->memory_bytes : spec->memory_bytes;
     bool machine_changes = cpus != spec->cpus || memory_bytes != spec->memory_bytes;
@@ -233,19 +255,12 @@ static void vm_update_apply(struct vm_entry *e, const struct vm_change *c,
     vm_change_policies(c, spec);
     if (c->expire_after_ms >= 0)
         vm_spec_set_expiry(&e->vm, clock_real_ns());
-    vm_update_labels(&e->vm.labels, labels, NULL); /* it was tried in the step */
     e->vm.generation++;
     if (machine_changes && e->machine_live) {
         e->restart_required = true;
         e->restart_changed_ns = clock_real_ns();
     }
 }
-
-/* Who must not see it any more is cut off once its labels are on disk. */
-struct vm_relabel {
-    struct core *core;
-    struct labels before, after;
-};
 
 static void vm_update_relabeled(void *arg, const struct err *err)
 {
@@ -255,16 +270,6 @@ static void vm_update_relabeled(void *arg, const struct err *err)
     free(r);
 }
 
-static void vm_update_relabel(struct vm_entry *e, const struct labels *before,
-                              struct store_txn *txn)
-{
-    struct vm_relabel *r = malloc(sizeof(*r));
-    if (!r)
-        abort(); /* rather than let someone look on */
-    *r = (struct vm_relabel){e->core, *before, e->vm.labels};
-    store_on_commit(txn, vm_update_relabeled, r);
-}
-
 static void vm_update_finish(struct operation_entry *op, struct store_txn *txn)
 {
     struct vm_entry *e = vm_run_find(op);
@@ -272,14 +277,15 @@ static void vm_update_finish(struct operation_entry *op, struct store_txn *txn)
     store_delete_vm_update(txn, op->op.id);
     if (op->op.state != OP_SUCCEEDED || !e || !u)
         return;
-    struct labels before = e->vm.labels;
     struct vm_change c;
     vm_change_read(op, &c);
-    vm_update_apply(e, &c, &u->labels);
+    vm_edit(e);
+    struct vm_relabel *r = vm_update_relabel(e, &u->labels);
+    vm_update_apply(e, &c);
     vm_save(e, txn);
     record_keep_vm_with(op->core, &e->vm, txn);
     event_emit(op->core, txn, "vm.updated", op->op.resource, e->vm.name, op->op.id);
-    vm_update_relabel(e, &before, txn);
+    store_on_commit(txn, vm_update_relabeled, r);
     vm_notify(e);
 }
 

@@ -39,19 +39,21 @@ int vm_create_check(struct core *core, const struct vm_create_request *req, stru
         (req->labels && vm_labels_check(req->labels, err) < 0) ||
         scope_check_labels(req->scope, req->labels, err) < 0 ||
         vm_spec_check(core, &made.spec, req->kernel, err) < 0 ||
-        vm_capacity_check(core, req->start ? made.spec.memory_bytes : 0, true, err) < 0 ||
+        vm_capacity_check(core, req->start ? vm_memory_promised(core, &made.spec) : 0, true, err) <
+            0 ||
         core_check_room(core, VM_ROOM_BYTES, err) < 0)
         return -1;
     if (*name)
         snprintf(made.name, sizeof(made.name), "%s", name);
     else
         vm_name_make(core, made.name);
-    if (req->labels)
-        made.labels = *req->labels;
     if (vm_name_check_free(core, req->scope, made.name, err) < 0)
         return -1;
-    if (vm)
-        *vm = made;
+    if (!vm)
+        return 0;
+    if (req->labels && label_list_set(&made.labels, req->labels) < 0)
+        return err_set(err, ERR_LIMIT, "out of memory for a VM");
+    *vm = made;
     return 0;
 }
 
@@ -70,6 +72,7 @@ struct operation_entry *vm_create_start(struct core *core, const struct vm_creat
     if (vm.spec.lease_ms > 0 && meta)
         snprintf(vm.lease_holder, sizeof(vm.lease_holder), "%s", meta->principal);
     struct vm_entry *e = vm_paths_make(core, &vm, err) < 0 ? NULL : vm_add(core, &vm, err);
+    vm_done(&vm);
     if (!e)
         return NULL;
     char resource[96], params[128];
@@ -114,7 +117,7 @@ static struct operation_entry *vm_ask(struct core *core, const struct vm_ask *as
         return NULL;
     }
     if (ask->starts && !vm_state_is_active(state) &&
-        (vm_capacity_check(core, e->vm.spec.memory_bytes, false, err) < 0 ||
+        (vm_capacity_check(core, vm_memory_promised(core, &e->vm.spec), false, err) < 0 ||
          core_check_room(core, VM_ROOM_BYTES, err) < 0))
         return NULL;
     if (ask->params)

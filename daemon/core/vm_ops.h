@@ -31,8 +31,8 @@ struct vm_create_request {
     bool start;
 };
 
-/* The checks alone, for dry runs: fills *vm as it would become (without id) where vm is not NULL.
- */
+/* The checks alone, for dry runs: fills *vm as it would become (without id) where vm is not NULL;
+ * vm_done is due for it. */
 int vm_create_check(struct core *core, const struct vm_create_request *req, struct vm *vm,
                     struct err *err);
 struct operation_entry *vm_create_start(struct core *core, const struct vm_create_request *req,

@@ -19,10 +19,27 @@ void vm_edit(struct vm_entry *e)
     if (!e->committed || e->shown)
         return;
     e->shown = malloc(sizeof(*e->shown));
-    if (e->shown)
-        *e->shown = e->vm;
-    else
+    if (e->shown && vm_copy(e->shown, &e->vm) < 0) {
+        free(e->shown);
+        e->shown = NULL;
+    }
+    if (!e->shown)
         log_error(e->vm.id, "out of memory: a change is shown before it is on disk");
+}
+
+/* Shows vm, which is moved from; NULL: the record itself. */
+static void vm_show(struct vm_entry *e, struct vm *vm)
+{
+    if (vm && !e->shown)
+        e->shown = calloc(1, sizeof(*e->shown));
+    vm_done(e->shown);
+    if (!vm) {
+        free(e->shown);
+        e->shown = NULL;
+    } else if (e->shown) {
+        *e->shown = *vm;
+        vm->labels = (struct label_list){0};
+    }
 }
 
 /* A version on its way to the disk. */
@@ -40,15 +57,11 @@ static void vm_written(void *arg, const struct err *err)
         e->committed = true;
         if (e->n_unwritten == 0 && strcmp(v->vm.name, e->vm.name) == 0)
             vm_name_settled(e);
-        if (e->n_unwritten == 0 && !e->edited) {
-            free(e->shown);
-            e->shown = NULL;
-        } else if (e->shown || (e->shown = malloc(sizeof(*e->shown)))) {
-            *e->shown = v->vm;
-        }
+        vm_show(e, e->n_unwritten == 0 && !e->edited ? NULL : &v->vm);
         vm_notify(e);
     }
     vm_unref(e);
+    vm_done(&v->vm);
     free(v);
 }
 
@@ -66,8 +79,12 @@ void vm_save(struct vm_entry *e, struct store_txn *txn)
     e->edited = false;
     e->vm.updated_ns = clock_real_ns();
     store_put_vm(txn ? txn : own, &e->vm);
+    if (v && vm_copy(&v->vm, &e->vm) < 0) {
+        free(v);
+        v = NULL;
+    }
     if (v) {
-        *v = (struct vm_version){.e = vm_ref(e), .vm = e->vm};
+        v->e = vm_ref(e);
         e->n_unwritten++;
         store_on_commit(txn ? txn : own, vm_written, v);
     }

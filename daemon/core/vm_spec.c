@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "daemon/core/core.h"
 #include "daemon/core/image.h"
+#include "daemon/core/recover.h"
 #include "daemon/core/vm.h"
 #include "rpc/event/server.h"
 #include "daemon/vmm/vmm.h"
@@ -17,7 +18,7 @@
 #define TIB ((uint64_t)1 << 40)
 
 enum { CPUS_MAX = 64, MADE_NAME_TRIES = 32 };
-static const uint64_t memory_min = 64 * MIB, memory_max = TIB, memory_default = 256 * MIB;
+static const uint64_t memory_min = 64 * MIB, memory_max = TIB;
 static const uint64_t work_disk_min = 16 * MIB, work_disk_max = 16 * TIB;
 static const uint64_t disk_max = 16 * TIB;
 static const uint64_t lease_max_ms = (uint64_t)24 * 3600 * 1000;
@@ -156,7 +157,7 @@ int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_re
     if (spec->cpus == 0)
         spec->cpus = 1;
     if (spec->memory_bytes == 0)
-        spec->memory_bytes = memory_default;
+        spec->memory_bytes = VM_MEMORY_DEFAULT;
     if (spec->net == 0)
         spec->net = NET_USER;
     if (spec->restart == 0)
@@ -269,6 +270,12 @@ static int vm_files_check(struct core *core, struct err *err)
     return err_tag(err, "FILES_LIMIT", NULL);
 }
 
+uint64_t vm_memory_promised(const struct core *core, const struct vm_spec *spec)
+{
+    const struct vmm_driver *driver = vmm_find_driver(spec->driver, NULL);
+    return spec->memory_bytes + (driver ? vmm_overhead_bytes(driver, core->vmm_host) : 0);
+}
+
 int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, struct err *err)
 {
     if (new_vm && core->config.max_vms > 0 && vm_count(core) >= core->config.max_vms) {
@@ -278,17 +285,19 @@ int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, str
     }
     if (memory_bytes > 0 && vm_files_check(core, err) < 0)
         return -1;
-    uint64_t limit = core->config.max_memory_bytes, used = 0;
+    uint64_t limit = core->config.max_memory_bytes, used;
+    uint32_t cpus;
     if (limit == 0 || memory_bytes == 0)
         return 0;
+    recover_used(core, &cpus, &used);
     for (struct vm_entry *e = NULL; (e = vm_next(core, e));)
         if (vm_state_is_active(e->vm.runtime.state))
-            used += e->vm.spec.memory_bytes;
+            used += vm_memory_promised(core, &e->vm.spec);
     if (used + memory_bytes <= limit)
         return 0;
     err_set(err, ERR_LIMIT,
-            "%" PRIu64 " MiB are asked for, and %" PRIu64 " of this host's %" PRIu64
-            " MiB are free; stop a VM",
+            "%" PRIu64 " MiB are asked for, the VM's monitor included, and %" PRIu64
+            " of this host's %" PRIu64 " MiB are free; stop a VM",
             memory_bytes / MIB, used < limit ? (limit - used) / MIB : 0, limit / MIB);
     return err_tag(err, "CAPACITY_EXCEEDED", NULL);
 }

@@ -7,6 +7,8 @@
 struct core;
 struct err;
 
+#define VM_MEMORY_DEFAULT ((uint64_t)256 << 20)
+
 /* Fills what is left out (zeros, "") and checks the rest against the limits in vm.proto; resolves
  * image and kernel references into image_id and kernel_id. ERR_INVALID (INVALID_SPEC),
  * ERR_NOT_FOUND (IMAGE_NOT_FOUND, KERNEL_NOT_FOUND). */
@@ -25,8 +27,6 @@ int vm_name_check(const char *name, struct err *err);
 /* A free name such as "brisk-otter". */
 void vm_name_make(struct core *core, char name[NAME_BYTES]);
 int vm_labels_check(const struct labels *labels, struct err *err);
-/* Room for one more VM of that size? ERR_LIMIT (CAPACITY_EXCEEDED). memory_bytes 0: it is not
- * started yet; new_vm: it counts towards max_vms. */
 enum {
     /* Open files of a VM that runs: its pidfd, the FIFO of its stderr, its control socket (QMP) and
      * its agent's channel. */
@@ -37,6 +37,11 @@ enum {
 };
 /* How many VMs may run with n_connections open; by max_files. */
 uint64_t vm_files_fit(const struct core *core, size_t n_connections);
+/* What a VM takes of the host's memory while it is active: its guest's and its monitor's own. */
+uint64_t vm_memory_promised(const struct core *core, const struct vm_spec *spec);
+/* Room for one more VM of that size, beside all that run, listed or not? ERR_LIMIT
+ * (CAPACITY_EXCEEDED). memory_bytes as vm_memory_promised has it, 0: it is not started yet; new_vm:
+ * it counts towards max_vms. */
 int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, struct err *err);
 
 /* vm_dir, sockets, disks, log, addresses: from the state folder, the id and the spec alone. */

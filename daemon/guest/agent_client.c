@@ -195,6 +195,11 @@ uint64_t agent_client_round_trip_us(const struct agent_client *c)
 
 /* Requests */
 
+bool agent_client_is_awake(struct agent_client *c)
+{
+    return agent_link_is_awake(&c->link);
+}
+
 int agent_client_configure(struct agent_client *c, const struct agent_configure *config,
                            struct err *err)
 {

@@ -47,6 +47,8 @@ struct agent_session_status {
     uint64_t stdin_acked, stdin_received; /* received: 0 from an agent that does not tell */
     bool stdin_eof, stdin_closed;
     int64_t started_ns, ended_ns;
+    uint32_t left;       /* processes that live on after the exit */
+    uint64_t late_bytes; /* what they wrote behind the streams' ends */
 };
 
 /* Any may be NULL. None is called from inside a function of this header. */
@@ -61,7 +63,8 @@ struct agent_events {
     void (*session_deleted)(void *arg, const char *session_id);
     void (*stdin_ack)(void *arg, const char *session_id, uint64_t offset, bool closed);
     void (*shutting_down)(void *arg);
-    /* A request was refused because output was full; now there is room. */
+    /* A request was refused because output was full, or waited for agent_client_is_awake; now it
+     * may go. */
     void (*writable)(void *arg);
 };
 
@@ -91,6 +94,9 @@ uint64_t agent_client_round_trip_us(const struct agent_client *c);
  * and entropy of a configure are filled in here. */
 int agent_client_configure(struct agent_client *c, const struct agent_configure *config,
                            struct err *err);
+/* Whether the agent has said something within the last moment. If not, it is asked to, and writable
+ * follows when it has: what must not be found by a guest that wakes up much later is sent then. */
+bool agent_client_is_awake(struct agent_client *c);
 int agent_client_start_session(struct agent_client *c, const struct session *session,
                                struct err *err);
 int agent_client_send_stdin(struct agent_client *c, const char *session_id, uint64_t offset,
@@ -124,17 +130,26 @@ struct agent_subscription_events {
      */
     void (*data)(void *arg, int stream, uint64_t offset, const uint8_t *data, uint32_t len);
     void (*gap)(void *arg, int stream, uint64_t from, uint64_t to, const char *reason);
-    void (*stream_end)(void *arg, int stream, uint64_t total);
+    /* cut: "", or why it was given up before its writers had closed it; see agent.proto. */
+    void (*stream_end)(void *arg, int stream, uint64_t total, const char *cut);
     /* Last; err NULL: everything wanted has been given. The subscription is gone after it. */
     void (*ended)(void *arg, const struct err *err);
 };
 
-/* Works while the link is down, too: it is asked for at the next link_up. */
+enum {
+    AGENT_FOLLOW = 1,
+    AGENT_HOLD = 2,        /* where the session's hold_output is set: it waits for this cursor, */
+    AGENT_HOLD_MS = 60000, /* and so long for one to come, or to come back */
+};
+
+/* Works while the link is down, too: it is asked for at the next link_up. how: of the above. */
 struct agent_subscription *
 agent_subscribe(struct agent_client *c, const char *session_id, struct agent_start from_stdout,
-                struct agent_start from_stderr, uint32_t credit_bytes, bool follow,
+                struct agent_start from_stderr, uint32_t credit_bytes, unsigned how,
                 const struct agent_subscription_events *events, void *arg, struct err *err);
 void agent_subscription_grant(struct agent_subscription *s, uint32_t bytes);
+/* Nobody comes back to what it holds. NULL is fine. */
+void agent_subscription_release(struct agent_subscription *s);
 /* The client was closed: nothing will come. */
 bool agent_subscription_is_orphan(const struct agent_subscription *s);
 /* No callback after this. */

@@ -176,6 +176,7 @@ size_t agent_codec_write_start(const struct session *session, uint8_t *out, size
     s->columns = session->columns;
     s->umask = session->umask;
     s->timeout_ms = session->timeout_ms;
+    s->hold_ms = session->hold_output ? AGENT_HOLD_MS : 0;
     return agent_codec_write(&m, out, cap);
 }
 
@@ -259,6 +260,8 @@ bool agent_codec_status(const PB(SessionStatus) * from, struct agent_session_sta
         .stdin_closed = from->stdin_closed,
         .stdin_received = from->stdin_received,
         .stdin_eof = from->stdin_eof,
+        .left = from->left,
+        .late_bytes = from->late_bytes,
         .started_ns = from->started_ns > INT64_MAX ? 0 : (int64_t)from->started_ns,
         .ended_ns = from->ended_ns > INT64_MAX ? 0 : (int64_t)from->ended_ns,
     };

@@ -64,7 +64,7 @@ static void disconnect(struct agent_link *l)
     buf_done(&l->in);
     buf_done(&l->out);
     l->preamble_left = 0;
-    l->refused = false;
+    l->refused = l->wake_asked = false;
     err_clear(&l->write_error);
 }
 
@@ -119,6 +119,22 @@ static void take_pong(struct agent_link *l, uint64_t token)
         return;
     l->round_trip_us = (uint64_t)(clock_mono_ns() - l->ping_sent_ns) / 1000 + 1;
     l->ping_sent_ns = 0;
+    if (l->wake_asked) {
+        l->wake_asked = false;
+        l->events->drained(l->arg);
+    }
+}
+
+bool agent_link_is_awake(struct agent_link *l)
+{
+    if (clock_mono_ms() - l->heard_ms <= AGENT_LINK_AWAKE_MS)
+        return true;
+    if (!l->wake_asked && l->state == AGENT_LINK_UP) {
+        l->wake_asked = true;
+        if (l->ping_sent_ns == 0)
+            send_ping(l);
+    }
+    return false;
 }
 
 static void on_wait(void *arg)
@@ -233,6 +249,7 @@ static void read_some(struct agent_link *l)
         ssize_t n = read(l->fd, room, READ_BYTES);
         if (n > 0) {
             buf_commit(&l->in, (size_t)n);
+            l->heard_ms = clock_mono_ms();
             if (take_frames(l, &why) < 0) {
                 drop(l, &why, true);
                 return;

@@ -24,6 +24,7 @@ enum {
     AGENT_LINK_QUEUE_BYTES = 1024 * 1024, /* output that may wait: requests */
     AGENT_LINK_STDIN_BYTES = 256 * 1024,  /* stdin is taken while less than this waits */
     AGENT_LINK_DRAINED_BYTES = 64 * 1024, /* drained() below this, after something was refused */
+    AGENT_LINK_AWAKE_MS = 100,
 };
 
 /* Waits and intervals; the defaults are agent_link_timing. */
@@ -42,7 +43,7 @@ struct agent_link_events {
      */
     int (*message)(void *arg, const struct agent_message *message, struct err *err);
     void (*down)(void *arg, const struct err *why);
-    /* There is room again for what was refused. */
+    /* There is room again for what was refused, or the agent has answered agent_link_is_awake. */
     void (*drained)(void *arg);
     /* Answers agent_link_close: nothing uses the link any more. */
     void (*closed)(void *arg);
@@ -67,6 +68,8 @@ struct agent_link {
     uint64_t nonce, ping_token;
     int64_t up_ns, ping_sent_ns; /* monotonic; ping_sent_ns 0: none under way */
     uint64_t round_trip_us;
+    int64_t heard_ms;            /* monotonic */
+    bool wake_asked;             /* drained() follows the next pong */
     unsigned failures, distrust; /* in a row */
     unsigned busy;               /* depth of callbacks */
     bool refused;                /* something did not fit: drained() is owed */
@@ -80,6 +83,8 @@ int agent_link_open(struct agent_link *l, struct loop *loop, const struct channe
 /* closed() comes now, or when the callbacks under way have returned; nothing else comes. */
 void agent_link_close(struct agent_link *l);
 
+/* It has said something within AGENT_LINK_AWAKE_MS; else it is asked, and drained() follows. */
+bool agent_link_is_awake(struct agent_link *l);
 /* Queue a message: 0, or -1 with ERR_UNAVAILABLE (down, or no room now: then drained() follows). */
 int agent_link_send(struct agent_link *l, const PB(ToAgent) * message, struct err *err);
 int agent_link_send_start(struct agent_link *l, const struct session *session, struct err *err);

@@ -20,7 +20,7 @@ struct agent_subscription {
     uint32_t number;             /* on this link; 0: still to be asked for */
     char session_id[ID_BYTES];
     struct agent_start from[2]; /* as asked for; used until opened */
-    bool follow;
+    bool follow, hold, release;
     bool opened;   /* offsets are known */
     bool answered; /* on this link */
     bool ended[2];
@@ -99,6 +99,7 @@ static void ask(struct agent_subscription *s)
     put_from(&out->from_stderr, s, 1);
     out->credit_bytes = s->credit;
     out->follow = s->follow;
+    out->hold = s->hold;
     if (agent_link_send(&c->link, &m, NULL) < 0)
         return; /* at link_up, or when drained */
     s->number = c->next_subscription++;
@@ -281,8 +282,10 @@ static int take_stream_end(struct agent_client *c, const PB(StreamEnd) * m, stru
     if (s->ended[which])
         return 0; /* told again after a broken link */
     s->ended[which] = true;
+    char cut[sizeof(m->cut)];
+    agent_codec_text(cut, sizeof(cut), m->cut);
     if (s->events->stream_end)
-        s->events->stream_end(s->arg, which + 1, m->total);
+        s->events->stream_end(s->arg, which + 1, m->total, cut);
     return 0;
 }
 
@@ -319,7 +322,7 @@ int agent_subscriptions_message(struct agent_client *c, const struct agent_messa
 
 struct agent_subscription *
 agent_subscribe(struct agent_client *c, const char *session_id, struct agent_start from_stdout,
-                struct agent_start from_stderr, uint32_t credit_bytes, bool follow,
+                struct agent_start from_stderr, uint32_t credit_bytes, unsigned how,
                 const struct agent_subscription_events *events, void *arg, struct err *err)
 {
     struct agent_subscription *s = calloc(1, sizeof(*s));
@@ -331,7 +334,8 @@ agent_subscribe(struct agent_client *c, const char *session_id, struct agent_sta
     snprintf(s->session_id, sizeof(s->session_id), "%s", session_id);
     s->from[0] = from_stdout;
     s->from[1] = from_stderr;
-    s->follow = follow;
+    s->follow = how & AGENT_FOLLOW;
+    s->hold = how & AGENT_HOLD;
     s->credit = s->window = credit_bytes;
     s->events = events;
     s->arg = arg;
@@ -359,12 +363,19 @@ void agent_subscription_grant(struct agent_subscription *s, uint32_t bytes)
     pay(s);
 }
 
+void agent_subscription_release(struct agent_subscription *s)
+{
+    if (s)
+        s->release = true;
+}
+
 void agent_unsubscribe(struct agent_subscription *s)
 {
     if (!s)
         return;
     struct agent_client *c = s->client;
     uint32_t number = s->number;
+    bool release = s->release;
     detach(s);
     free(s);
     if (!c || number == 0)
@@ -372,5 +383,6 @@ void agent_unsubscribe(struct agent_subscription *s)
     PB(ToAgent) m = PB(ToAgent_init_zero);
     m.which_kind = PB_TAG(ToAgent, unsubscribe);
     m.kind.unsubscribe.subscription = number;
+    m.kind.unsubscribe.release = release;
     agent_link_send(&c->link, &m, NULL); /* lost: the credit runs out, the link's end clears it */
 }

@@ -100,15 +100,65 @@ void operation_done(struct operation *op)
     op->message = op->error_message = op->params = NULL;
 }
 
+static bool label_is_among(const struct label *l, const struct label *at, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (strcmp(at[i].key, l->key) == 0 && strcmp(at[i].value, l->value) == 0)
+            return true;
+    return false;
+}
+
 bool labels_have(const struct labels *labels, const struct labels *selector)
 {
-    for (uint32_t s = 0; s < selector->n; s++) {
-        bool found = false;
-        for (uint32_t i = 0; i < labels->n && !found; i++)
-            found = strcmp(labels->at[i].key, selector->at[s].key) == 0 &&
-                    strcmp(labels->at[i].value, selector->at[s].value) == 0;
-        if (!found)
+    for (uint32_t s = 0; s < selector->n; s++)
+        if (!label_is_among(&selector->at[s], labels->at, labels->n))
             return false;
-    }
     return true;
+}
+
+bool label_list_have(const struct label_list *list, const struct labels *selector)
+{
+    for (uint32_t s = 0; s < selector->n; s++)
+        if (!label_is_among(&selector->at[s], list->at, list->n))
+            return false;
+    return true;
+}
+
+static int label_list_fill(struct label_list *list, const struct label *at, uint32_t n)
+{
+    struct label *copy = n > 0 ? malloc(n * sizeof(*copy)) : NULL;
+    if (n > 0 && !copy)
+        return -1;
+    if (n > 0)
+        memcpy(copy, at, n * sizeof(*copy));
+    free(list->at);
+    *list = (struct label_list){n, copy};
+    return 0;
+}
+
+int label_list_set(struct label_list *list, const struct labels *labels)
+{
+    return label_list_fill(list, labels->at, labels->n);
+}
+
+void label_list_get(const struct label_list *list, struct labels *labels)
+{
+    labels->n = list->n;
+    if (list->n > 0)
+        memcpy(labels->at, list->at, list->n * sizeof(*list->at));
+}
+
+int vm_copy(struct vm *to, const struct vm *from)
+{
+    *to = *from;
+    to->labels = (struct label_list){0};
+    return label_list_fill(&to->labels, from->labels.at, from->labels.n);
+}
+
+void vm_done(struct vm *vm)
+{
+    if (!vm)
+        return;
+    free(vm->labels.at);
+    vm->labels = (struct label_list){0};
 }

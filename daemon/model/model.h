@@ -1,8 +1,9 @@
 /* What the daemon knows, as plain structs: no pointers into anything, no I/O, no protobuf, no SQL.
  *
  * Below store, vmm, guest, host and core, which all speak of the same things. Strings are fixed
- * arrays, so that a struct is copied by value to a worker and back; every array is a limit that the
- * services check at the door. Times are Unix nanoseconds, 0 where it has not happened. */
+ * arrays, so that a struct is copied by value to a worker and back; what is large and mostly empty
+ * is owned, and then there is a …_copy and a …_done. Every array is a limit that the services check
+ * at the door. Times are Unix nanoseconds, 0 where it has not happened. */
 #ifndef BANGER_DAEMON_MODEL_MODEL_H
 #define BANGER_DAEMON_MODEL_MODEL_H
 
@@ -33,6 +34,13 @@ struct label {
 struct labels {
     uint32_t n;
     struct label at[LABELS_MAX];
+};
+
+/* Labels that a record owns: as many as there are, where struct labels has room for all that there
+ * may be. */
+struct label_list {
+    uint32_t n;
+    struct label *at;
 };
 
 enum vm_state { /* values of banger.v1.VMState */
@@ -97,7 +105,6 @@ struct vm_runtime {
     char restart_reason[128]; /* of the latest */
 };
 
-/* Labels come last: they are most of it and mostly empty, and lists of thousands walk the rest. */
 struct vm {
     char id[ID_BYTES];
     char name[NAME_BYTES];
@@ -107,9 +114,9 @@ struct vm {
     char boot_id[40];    /* the guest's, of its latest boot */
     enum vm_wanted wanted;
     int64_t created_ns, updated_ns, started_ns, stopped_ns;
-    int64_t expires_ns;     /* deleted then */
-    char lease_holder[128]; /* principal of its creator; "" without a lease */
-    struct labels labels;
+    int64_t expires_ns;       /* deleted then */
+    char lease_holder[128];   /* principal of its creator; "" without a lease */
+    struct label_list labels; /* owned: see vm_copy, vm_done */
 };
 
 /* What the host as a whole was told, and what the last daemon saw of it: one row. */
@@ -183,6 +190,7 @@ struct session {
     char name[NAME_BYTES]; /* unique among the VM's sessions; "" allowed */
     struct blob argv, env, tags, required_commands;
     bool clear_env, tty;
+    bool hold_output; /* the process waits for its reader */
     uint32_t rows, columns;
     char cwd[1024], user[64], group[64];
     enum session_stdin stdin_mode;
@@ -199,6 +207,7 @@ struct session {
     uint32_t guest_pid;
     uint64_t stdout_total, stderr_total, stdin_acked;
     bool stdout_ended, stderr_ended, stdin_closed;
+    bool forget; /* is deleted when nothing of it is left in the guest */
     uint64_t writer_generation;
     int64_t created_ns, started_ns, ended_ns, updated_ns;
 };
@@ -327,6 +336,13 @@ static inline bool session_is_terminal(enum session_state s)
 
 /* Whether there is each of the selector's labels; an empty selector matches everything. */
 bool labels_have(const struct labels *labels, const struct labels *selector);
+bool label_list_have(const struct label_list *list, const struct labels *selector);
+/* Copies; of the first -1 out of memory, which leaves the list. */
+int label_list_set(struct label_list *list, const struct labels *labels);
+void label_list_get(const struct label_list *list, struct labels *labels);
+/* Deep copy (0 / -1 out of memory) and release; that of NULL is fine. */
+int vm_copy(struct vm *to, const struct vm *from);
+void vm_done(struct vm *vm);
 /* Owned blobs: deep copy (0 / -1 out of memory) and release. */
 int session_copy(struct session *to, const struct session *from);
 void session_done(struct session *s);

@@ -18,14 +18,16 @@
 #include "daemon/core/session.h"
 #include "daemon/service/service.h"
 #include "daemon/service/view.h"
+#include "rpc/event/loop.h"
 
-enum { CREDIT_BYTES = 512 * 1024 };
+enum { CREDIT_BYTES = 512 * 1024, OPEN_WITHIN_MS = 10 * 1000 };
 
 struct attach_stream {
     struct core *core;
     struct rpc_call *call;         /* counted */
     struct attach *attach;         /* NULL before Open, and once it is over */
     struct session_entry *session; /* counted; NULL before Open */
+    struct timer late;             /* while there is no Open */
     uint32_t owed_bytes;           /* sent, to be granted when the call is writable */
     bool over;
 };
@@ -105,11 +107,12 @@ static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, const char
     send_frame(arg, &response);
 }
 
-static void on_stream_end(void *arg, int stream, uint64_t total)
+static void on_stream_end(void *arg, int stream, uint64_t total, const char *cut)
 {
     Banger__V1__AttachStreamEnd stream_end = BANGER__V1__ATTACH_STREAM_END__INIT;
     stream_end.stream = (Banger__V1__OutputStream)stream;
     stream_end.total = total;
+    stream_end.cut = (char *)cut;
     FRAME(stream_end, STREAM_END);
     send_frame(arg, &response);
 }
@@ -224,12 +227,14 @@ static int handle_open(struct attach_stream *s, const Banger__V1__AttachOpen *op
         .from_stdout = start_of(open->start_stdout),
         .from_stderr = start_of(open->start_stderr),
         .credit_bytes = CREDIT_BYTES,
+        .hold = open->hold,
     };
     if (open->role == BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER)
         options.role = ATTACH_WRITER;
     else if (open->role == BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_TAKEOVER)
         options.role = ATTACH_TAKEOVER;
     s->session = session_ref(e);
+    timer_stop(&s->late);
     s->attach = attach_open(s->core, e, &options, &attach_events, s, err);
     return s->attach ? 0 : -1;
 }
@@ -276,6 +281,7 @@ static int handle_frame(struct attach_stream *s, const Banger__V1__AttachRequest
     case BANGER__V1__ATTACH_REQUEST__FRAME_SIGNAL:
         return handle_signal(s, m->signal, err);
     case BANGER__V1__ATTACH_REQUEST__FRAME_DETACH:
+        attach_release(s->attach);
         stream_end(s, NULL);
         return 0;
     default:
@@ -323,8 +329,16 @@ static void call_closed(void *arg, struct rpc_call *call, const struct err *stat
     attach_close(s->attach);
     if (s->session)
         session_unref(s->session);
+    timer_done(&s->late);
     rpc_call_unref(s->call);
     free(s);
+}
+
+static void open_is_late(void *arg)
+{
+    struct err err = ERR_INIT;
+    err_set(&err, ERR_DEADLINE, "no Open came within %d seconds", OPEN_WITHIN_MS / 1000);
+    stream_end(arg, &err);
 }
 
 void session_service_attach(void *self, struct rpc_call *call)
@@ -335,12 +349,15 @@ void session_service_attach(void *self, struct rpc_call *call)
         .writable = call_writable,
         .closed = call_closed,
     };
+    struct core *core = self;
     struct attach_stream *s = calloc(1, sizeof(*s));
-    if (!s) {
+    if (!s || timer_init(&s->late, core->loop, open_is_late, s) < 0) {
+        free(s);
         service_out_of_memory(call);
         return;
     }
-    s->core = self;
+    s->core = core;
+    timer_start(&s->late, OPEN_WITHIN_MS);
     s->call = rpc_call_ref(call);
     rpc_call_set_events(call, &events, s);
 }

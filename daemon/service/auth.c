@@ -65,7 +65,7 @@ static void fill_scope(struct identity_view *view, const struct labels *scope)
     if (!scope || scope->n == 0)
         return;
     banger__v1__label_selector__init(&view->scope);
-    view->scope.n_match = labels_view_fill(&view->labels, scope);
+    view->scope.n_match = labels_view_fill(&view->labels, scope->at, scope->n);
     view->scope.match = view->labels.pointers;
     view->identity.scope = &view->scope;
 }

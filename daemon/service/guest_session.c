@@ -39,6 +39,8 @@ int session_service_view(struct session_view *view, struct rpc_call *call,
     if (session_view_fill(view, session_shown(e), shown ? shown->name : NULL, e->writer != NULL,
                           e->n_attached) == 0) {
         view->session.writer_generation = session_writer_generation(e);
+        view->session.left_processes = e->left;
+        view->session.late_bytes = e->late_bytes;
         return 0;
     }
     service_out_of_memory(call);
@@ -54,14 +56,56 @@ void session_service_reply(struct rpc_call *call, const struct session_entry *e)
     session_view_done(&view);
 }
 
+/* A StartSession that has not been answered. */
+struct start_wait {
+    struct rpc_call *call; /* counted */
+    struct session_starter *starter;
+};
+
+static void start_wait_free(struct start_wait *w)
+{
+    rpc_call_set_events(w->call, NULL, NULL);
+    rpc_call_unref(w->call);
+    free(w);
+}
+
 static void started(void *arg, struct session_entry *e, const struct err *err)
 {
-    struct rpc_call *call = arg;
+    struct start_wait *w = arg;
     if (e)
-        session_service_reply(call, e);
+        session_service_reply(w->call, e);
     else
-        rpc_call_finish(call, err);
-    rpc_call_unref(call);
+        rpc_call_finish(w->call, err);
+    start_wait_free(w);
+}
+
+/* The caller has left. One whose connection broke may ask again, with its request id. */
+static void start_wait_closed(void *arg, struct rpc_call *call, const struct err *status)
+{
+    struct start_wait *w = arg;
+    (void)status;
+    session_start_leave(w->starter, rpc_call_is_lost(call));
+    start_wait_free(w);
+}
+
+static void begin_start(struct core *core, struct rpc_call *call, struct vm_entry *vm,
+                        const struct session *spec, const struct request_meta *meta)
+{
+    static const struct rpc_call_events events = {.closed = start_wait_closed};
+    struct err err = ERR_INIT;
+    struct start_wait *w = calloc(1, sizeof(*w));
+    if (!w) {
+        service_out_of_memory(call);
+        return;
+    }
+    w->call = rpc_call_ref(call);
+    if (session_start(core, vm, spec, meta, rpc_call_deadline_ms(call), started, w, &w->starter,
+                      &err) == 0) {
+        rpc_call_set_events(call, &events, w);
+        return;
+    }
+    rpc_call_finish(call, &err);
+    start_wait_free(w);
 }
 
 static void handle_start(void *self, struct rpc_call *call,
@@ -74,15 +118,10 @@ static void handle_start(void *self, struct rpc_call *call,
     struct vm_entry *vm = NULL;
     if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0 ||
         session_service_spec(&spec, request, &err) < 0 ||
-        !(vm = vm_find_within(core, meta.scope, request->vm, &err))) {
+        !(vm = vm_find_within(core, meta.scope, request->vm, &err)))
         rpc_call_finish(call, &err);
-    } else {
-        rpc_call_ref(call);
-        if (session_start(core, vm, &spec, &meta, started, call, &err) < 0) {
-            rpc_call_finish(call, &err);
-            rpc_call_unref(call);
-        }
-    }
+    else
+        begin_start(core, call, vm, &spec, &meta);
     session_done(&spec);
 }
 
@@ -149,6 +188,7 @@ static void handle_list(void *self, struct rpc_call *call,
 struct end_wait {
     struct rpc_call *call;         /* counted */
     struct session_entry *session; /* counted */
+    bool all;                      /* also of what it has left */
     struct session_watch watch;
 };
 
@@ -166,6 +206,8 @@ static void end_wait_look(void *arg, struct session_entry *e)
     struct end_wait *w = arg;
     struct err err = ERR_INIT;
     bool ended = session_is_terminal(session_shown(e)->state);
+    if (ended && w->all && e->left > 0 && !e->removed)
+        return;
     if (!ended && !e->removed && session_check_end(e, &err) == 0)
         return;
     if (e->removed) {
@@ -186,7 +228,7 @@ static void end_wait_closed(void *arg, struct rpc_call *call, const struct err *
     end_wait_free(arg);
 }
 
-static void wait_for_end(struct rpc_call *call, struct session_entry *e)
+static void wait_for_end(struct rpc_call *call, struct session_entry *e, bool all)
 {
     static const struct rpc_call_events events = {.closed = end_wait_closed};
     struct end_wait *w = calloc(1, sizeof(*w));
@@ -196,6 +238,7 @@ static void wait_for_end(struct rpc_call *call, struct session_entry *e)
     }
     w->call = rpc_call_ref(call);
     w->session = session_ref(e);
+    w->all = all;
     rpc_call_set_events(call, &events, w);
     session_watch(e, &w->watch, end_wait_look, w);
     end_wait_look(w, e);
@@ -206,7 +249,7 @@ static void handle_wait(void *self, struct rpc_call *call,
 {
     struct session_entry *e = session_service_find(self, call, request->vm, request->session);
     if (e)
-        wait_for_end(call, e);
+        wait_for_end(call, e, false);
 }
 
 static void handle_stop(void *self, struct rpc_call *call,
@@ -222,7 +265,7 @@ static void handle_stop(void *self, struct rpc_call *call,
     if (session_stop(e, grace_ms, &err) < 0)
         rpc_call_finish(call, &err);
     else
-        wait_for_end(call, e);
+        wait_for_end(call, e, false);
 }
 
 static void handle_kill(void *self, struct rpc_call *call,
@@ -235,7 +278,7 @@ static void handle_kill(void *self, struct rpc_call *call,
     if (session_kill(e, &err) < 0)
         rpc_call_finish(call, &err);
     else
-        wait_for_end(call, e);
+        wait_for_end(call, e, true);
 }
 
 static void handle_signal(void *self, struct rpc_call *call,
@@ -259,11 +302,43 @@ static void handle_signal(void *self, struct rpc_call *call,
         session_service_reply(call, e);
 }
 
+/* Takes back what a StartSession began whose answer never came. */
+static void handle_delete_start(struct core *core, struct rpc_call *call,
+                                const Banger__V1__DeleteSessionRequest *request)
+{
+    struct err err = ERR_INIT;
+    struct request_meta meta;
+    struct session_entry *e = NULL;
+    bool right = !*request->session && request->force;
+    if (!right)
+        err_set(&err, ERR_INVALID, "start_request_id goes with force, and instead of session");
+    if (!right ||
+        request_meta_fill(&meta, core, call, &request->base, request->start_request_id, &err) < 0) {
+        rpc_call_finish(call, &err);
+        return;
+    }
+    e = session_find_request(core, &meta);
+    if (!e) {
+        service_reply_empty(rpc_call_ref(call), NULL);
+        return;
+    }
+    e->withdrawn = true;
+    if (session_delete(e, true, service_reply_empty, rpc_call_ref(call), &err) < 0) {
+        rpc_call_finish(call, &err);
+        rpc_call_unref(call);
+    }
+}
+
 static void handle_delete(void *self, struct rpc_call *call,
                           const Banger__V1__DeleteSessionRequest *request)
 {
     struct err err = ERR_INIT;
-    struct session_entry *e = session_service_find(self, call, request->vm, request->session);
+    struct session_entry *e;
+    if (*request->start_request_id) {
+        handle_delete_start(self, call, request);
+        return;
+    }
+    e = session_service_find(self, call, request->vm, request->session);
     if (!e)
         return;
     if (session_delete(e, request->force, service_reply_empty, rpc_call_ref(call), &err) < 0) {

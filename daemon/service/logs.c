@@ -113,11 +113,10 @@ static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, const char
     send_chunk(r, &chunk);
 }
 
-static void on_stream_end(void *arg, int stream, uint64_t total)
+static void on_stream_end(void *arg, int stream, uint64_t total, const char *cut)
 {
-    (void)arg;
-    (void)stream;
-    (void)total;
+    if (*cut)
+        on_gap(arg, stream, total, total, cut);
 }
 
 static int reader_open(struct log_reader *r, struct err *err);

@@ -45,7 +45,8 @@ static void reply_view(struct rpc_call *call, const struct operation_entry *op)
 static bool looks_the_same(const struct operation *a, const struct operation *b)
 {
     return a->state == b->state && a->percent == b->percent && strcmp(a->stage, b->stage) == 0 &&
-           strcmp(text_get(a->message), text_get(b->message)) == 0 && a->cancel_asked == b->cancel_asked;
+           strcmp(text_get(a->message), text_get(b->message)) == 0 &&
+           a->cancel_asked == b->cancel_asked;
 }
 
 /* Changes that come faster than the client reads are left out, but never the last one: -1 when that

@@ -102,7 +102,7 @@ int request_labels(struct labels *labels, Banger__V1__Label *const *from, size_t
     return 0;
 }
 
-bool labels_match(const struct labels *labels, const Banger__V1__LabelSelector *selector)
+bool labels_match(const struct label_list *labels, const Banger__V1__LabelSelector *selector)
 {
     for (size_t i = 0; selector && i < selector->n_match; i++) {
         bool found = false;

@@ -11,6 +11,7 @@
 #include "daemon/service/request.h"
 #include "daemon/service/strings.h"
 
+enum { DRAIN_MAX_MS = 3600 * 1000 };
 static const uint64_t spool_min = 64 << 10, spool_max = UINT64_C(16) << 30;
 
 static int fill_env(struct blob *env, Banger__V1__EnvVar *const *vars, size_t n, struct err *err)
@@ -48,6 +49,8 @@ static int fill_limits(struct session *s, const Banger__V1__SessionLimits *limit
         return err_set(err, ERR_INVALID, "limits.spool_bytes must be from 64 KiB to 16 GiB");
     if (limits->timeout_ms > UINT32_MAX)
         return err_set(err, ERR_INVALID, "limits.timeout_ms must be less than 50 days");
+    if (limits->drain_ms > DRAIN_MAX_MS)
+        return err_set(err, ERR_INVALID, "limits.drain_ms must be an hour at most");
     s->spool_bytes = limits->spool_bytes;
     s->timeout_ms = (uint32_t)limits->timeout_ms;
     s->drain_ms = limits->drain_ms;
@@ -81,6 +84,7 @@ int session_service_spec(struct session *s, const Banger__V1__StartSessionReques
         return err_set(err, ERR_INVALID, "spec is missing");
     s->clear_env = spec->clear_env;
     s->tty = spec->tty;
+    s->hold_output = spec->hold_output;
     s->rows = spec->rows;
     s->columns = spec->columns;
     if ((unsigned)spec->stdin_mode > BANGER__V1__STDIN_MODE__STDIN_MODE_PIPE)

@@ -81,6 +81,7 @@ static int fill_spec(struct session_view *v, const struct session *s)
     spec->user = (char *)s->user;
     spec->group = (char *)s->group;
     spec->tty = s->tty;
+    spec->hold_output = s->hold_output;
     spec->rows = s->rows;
     spec->columns = s->columns;
     spec->stdin_mode = s->stdin_mode == SESSION_STDIN_PIPE

@@ -72,15 +72,15 @@ Banger__V1__StoreStatus *view_store(struct store_view *view, const struct store_
     return &view->status;
 }
 
-size_t labels_view_fill(struct labels_view *view, const struct labels *labels)
+size_t labels_view_fill(struct labels_view *view, const struct label *labels, uint32_t n)
 {
-    for (uint32_t i = 0; i < labels->n; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         banger__v1__label__init(&view->labels[i]);
-        view->labels[i].key = (char *)labels->at[i].key;
-        view->labels[i].value = (char *)labels->at[i].value;
+        view->labels[i].key = (char *)labels[i].key;
+        view->labels[i].value = (char *)labels[i].value;
         view->pointers[i] = &view->labels[i];
     }
-    return labels->n;
+    return n;
 }
 
 void vm_view_fill(struct vm_view *view, const struct vm *vm, const struct vm_condition *conditions,
@@ -103,7 +103,7 @@ void vm_view_fill(struct vm_view *view, const struct vm *vm, const struct vm_con
     m->spec = &view->spec;
     fill_runtime(&view->runtime, &vm->runtime);
     m->runtime = &view->runtime;
-    m->n_labels = labels_view_fill(&view->labels, &vm->labels);
+    m->n_labels = labels_view_fill(&view->labels, vm->labels.at, vm->labels.n);
     m->labels = view->labels.pointers;
     for (size_t i = 0; i < n_conditions && i < VM_CONDITIONS_MAX; i++) {
         Banger__V1__Condition *c = &view->conditions[i];

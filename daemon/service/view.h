@@ -30,8 +30,8 @@ struct labels_view {
     Banger__V1__Label *pointers[LABELS_MAX];
 };
 
-/* Returns how many. */
-size_t labels_view_fill(struct labels_view *view, const struct labels *labels);
+/* Returns n, which is LABELS_MAX at most. */
+size_t labels_view_fill(struct labels_view *view, const struct label *labels, uint32_t n);
 
 struct vm_view {
     Banger__V1__VM vm; /* the message */

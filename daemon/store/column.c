@@ -120,13 +120,12 @@ sqlite3_stmt *table_prepare_select(sqlite3 *db, const struct table *t, const cha
     return prepare(db, s.text, err);
 }
 
-static int bind_labels(sqlite3_stmt *stmt, int at, const struct labels *labels)
+static int bind_labels(sqlite3_stmt *stmt, int at, const struct label *labels, uint32_t n)
 {
     json_t *object = json_object();
     bool whole = object != NULL; /* a label that is lost could be one that binds a role */
-    for (uint32_t i = 0; whole && i < labels->n; i++)
-        whole =
-            json_object_set_new(object, labels->at[i].key, json_string(labels->at[i].value)) == 0;
+    for (uint32_t i = 0; whole && i < n; i++)
+        whole = json_object_set_new(object, labels[i].key, json_string(labels[i].value)) == 0;
     auto_free char *text = whole ? json_dumps(object, JSON_COMPACT) : NULL;
     json_decref(object);
     return text ? sqlite3_bind_text(stmt, at, text, -1, SQLITE_TRANSIENT) : SQLITE_NOMEM;
@@ -140,6 +139,8 @@ static int bind_column(sqlite3_stmt *stmt, int at, const struct column *c, const
     bool flag;
     struct blob blob;
     const char *text;
+    const struct labels *labels;
+    struct label_list list;
     switch (c->kind) {
     case COLUMN_TEXT:
         return sqlite3_bind_text(stmt, at, field, (int)strnlen(field, c->size), SQLITE_STATIC);
@@ -160,7 +161,11 @@ static int bind_column(sqlite3_stmt *stmt, int at, const struct column *c, const
         return blob.len ? sqlite3_bind_blob64(stmt, at, blob.data, blob.len, SQLITE_STATIC)
                         : sqlite3_bind_zeroblob(stmt, at, 0);
     case COLUMN_LABELS:
-        return bind_labels(stmt, at, (const struct labels *)(const void *)field);
+        labels = (const struct labels *)(const void *)field;
+        return bind_labels(stmt, at, labels->at, labels->n);
+    case COLUMN_LABEL_LIST:
+        memcpy(&list, field, sizeof(list));
+        return bind_labels(stmt, at, list.at, list.n);
     }
     return SQLITE_MISUSE;
 }
@@ -213,6 +218,13 @@ static int read_labels(sqlite3_stmt *stmt, int at, struct labels *labels)
     return 0;
 }
 
+static int read_label_list(sqlite3_stmt *stmt, int at, struct label_list *list)
+{
+    struct labels labels;
+    labels.n = 0; /* not all of its room, for thousands of rows */
+    return read_labels(stmt, at, &labels) < 0 ? -1 : label_list_set(list, &labels);
+}
+
 static int read_column(sqlite3_stmt *stmt, int at, const struct column *c, void *row)
 {
     char *field = (char *)row + c->offset;
@@ -245,6 +257,8 @@ static int read_column(sqlite3_stmt *stmt, int at, const struct column *c, void 
         return blob_set((struct blob *)(void *)field, sqlite3_column_blob(stmt, at), n);
     case COLUMN_LABELS:
         return read_labels(stmt, at, (struct labels *)(void *)field);
+    case COLUMN_LABEL_LIST:
+        return read_label_list(stmt, at, (struct label_list *)(void *)field);
     }
     return -1;
 }

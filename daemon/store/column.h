@@ -10,13 +10,14 @@
 struct err;
 
 enum column_kind {
-    COLUMN_TEXT,   /* char array; a longer value in the file is ERR_DATA_LOSS */
-    COLUMN_STRING, /* char *, owned, NULL for ""; bounded all the same */
-    COLUMN_BOOL,   /* bool */
-    COLUMN_INT,    /* int, enum, uint32_t: 4 bytes */
-    COLUMN_LONG,   /* int64_t, uint64_t: 8 bytes, kept as a signed integer */
-    COLUMN_BLOB,   /* struct blob, owned */
-    COLUMN_LABELS, /* struct labels, as a JSON object */
+    COLUMN_TEXT,       /* char array; a longer value in the file is ERR_DATA_LOSS */
+    COLUMN_STRING,     /* char *, owned, NULL for ""; bounded all the same */
+    COLUMN_BOOL,       /* bool */
+    COLUMN_INT,        /* int, enum, uint32_t: 4 bytes */
+    COLUMN_LONG,       /* int64_t, uint64_t: 8 bytes, kept as a signed integer */
+    COLUMN_BLOB,       /* struct blob, owned */
+    COLUMN_LABELS,     /* struct labels, as a JSON object */
+    COLUMN_LABEL_LIST, /* struct label_list, owned; the same in the file */
 };
 
 struct column {
@@ -42,7 +43,8 @@ sqlite3_stmt *table_prepare_select(sqlite3 *db, const struct table *t, const cha
 /* Binds, runs, resets. */
 int table_upsert(sqlite3_stmt *stmt, const struct table *t, const void *row, struct err *err);
 int table_delete(sqlite3_stmt *stmt, const char *key, struct err *err);
-/* Fills a zeroed row from the statement's current one. What it owns is allocated, also when it fails. */
+/* Fills a zeroed row from the statement's current one. What it owns is allocated, also when it
+ * fails. */
 int table_read(sqlite3_stmt *stmt, const struct table *t, void *row, struct err *err);
 
 /* Sets err from the database's last error: full disk and locks get their own codes. */

@@ -282,6 +282,66 @@ void store_propose(struct store *store, struct store_txn *txn,
     enter(store, txn, true, done, arg);
 }
 
+/* Reading -----------------------------------------------------------------------------------------
+ */
+
+static void run_reads(struct job *job)
+{
+    struct store *s = container_of(job, struct store, read_job);
+    list_foreach(at, &s->reading)
+    {
+        struct store_txn *txn = container_of(at, struct store_txn, link);
+        uint64_t seq = 0; /* of no event */
+        int rc;
+        txn_apply(txn, &s->statements, &seq, &rc, &txn->err);
+    }
+}
+
+static void start_reads(struct store *s)
+{
+    if (s->reads_on || s->held || !s->worker || list_empty(&s->reads))
+        return;
+    move_all(&s->reads, &s->reading);
+    s->reads_on = workers_submit(s->worker, &s->read_job, NULL) == 0;
+    if (!s->reads_on) /* only while closing: store_queue_close finishes what is left */
+        move_all(&s->reading, &s->reads);
+}
+
+static void finish_reads(struct job *job)
+{
+    struct store *s = container_of(job, struct store, read_job);
+    struct list finished;
+    list_init(&finished);
+    s->reads_on = false;
+    move_all(&s->reading, &finished);
+    start_reads(s);
+    for (struct list *at; (at = list_first(&finished));) {
+        struct store_txn *txn = container_of(at, struct store_txn, link);
+        struct err err = txn->err;
+        list_remove(at);
+        txn_end(txn, err.code == ERR_NONE ? NULL : &err);
+    }
+}
+
+void store_read(struct store *store, struct store_txn *txn,
+                void (*done)(void *arg, const struct err *err), void *arg)
+{
+    txn->done = done;
+    txn->arg = arg;
+    list_add_tail(&store->reads, &txn->link);
+    start_reads(store);
+}
+
+/* Who is told reads more, but not without end. */
+static void close_reads(struct store *s)
+{
+    for (int round = 0; round < 64 && !list_empty(&s->reads); round++) {
+        move_all(&s->reads, &s->reading);
+        run_reads(&s->read_job);
+        finish_reads(&s->read_job);
+    }
+}
+
 void store_hold(struct store *store)
 {
     store->held = true;
@@ -290,6 +350,7 @@ void store_hold(struct store *store)
 void store_release(struct store *store)
 {
     store->held = false;
+    start_reads(store);
     start_batch(store);
 }
 
@@ -335,6 +396,11 @@ int store_queue_init(struct store *s, struct err *err)
     list_init(&s->waiting);
     list_init(&s->batch);
     list_init(&s->refused);
+    list_init(&s->reads);
+    list_init(&s->reading);
+    list_init(&s->read_job.link);
+    s->read_job.run = run_reads;
+    s->read_job.done = finish_reads;
     list_init(&s->job.link);
     s->job.run = run_batch;
     s->job.done = finish_batch;
@@ -355,6 +421,7 @@ static void close_round(struct store *s)
 void store_queue_close(struct store *s)
 {
     s->closing = true;
+    close_reads(s);
     int tries = 0;
     /* done() callbacks commit more, but not without end. */
     for (int round = 0;
@@ -378,6 +445,7 @@ void store_queue_close(struct store *s)
         }
         tell_refused(s);
     }
+    close_reads(s);
     if (lost > 0)
         log_error("store", "%zu transactions could not be written before the end", lost);
     timer_done(&s->turn);

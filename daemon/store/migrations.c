@@ -138,14 +138,19 @@ static const char version_10[] =
     " SELECT substr(resource, 9), vm_id FROM events WHERE kind = 'session.deleted'"
     " AND resource LIKE 'session/%' AND vm_id IN (SELECT id FROM vms);";
 
-/* VMs that are their creator's only as long as it is heard of. */
+/* Output that waits for its reader; sessions that outlive their deletion by what they left. */
 static const char version_11[] =
+    "ALTER TABLE sessions ADD COLUMN hold_output INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sessions ADD COLUMN forget INTEGER NOT NULL DEFAULT 0;";
+
+/* VMs that are their creator's only as long as it is heard of. */
+static const char version_12[] =
     "ALTER TABLE vms ADD COLUMN lease_ms INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE vms ADD COLUMN lease_holder TEXT NOT NULL DEFAULT '';";
 
-static const char *const migrations[] = {version_1, version_2,  version_3, version_4,
-                                         version_5, version_6,  version_7, version_8,
-                                         version_9, version_10, version_11};
+static const char *const migrations[] = {version_1, version_2,  version_3,  version_4,
+                                         version_5, version_6,  version_7,  version_8,
+                                         version_9, version_10, version_11, version_12};
 
 int migrations_newest(void)
 {

@@ -32,7 +32,7 @@ static bool is_left_out(const char *name)
 
 /* Writing */
 
-static json_t *pack_labels(const struct labels *labels)
+static json_t *pack_labels(const struct label_list *labels)
 {
     json_t *object = json_object();
     for (uint32_t i = 0; object && i < labels->n; i++)
@@ -61,8 +61,9 @@ static json_t *pack_column(const struct column *c, const void *row)
     case COLUMN_LONG:
         memcpy(&large, field, sizeof(large));
         return json_integer(large);
+    case COLUMN_LABEL_LIST:
+        return pack_labels((const struct label_list *)(const void *)field);
     case COLUMN_LABELS:
-        return pack_labels((const struct labels *)(const void *)field);
     case COLUMN_STRING:
     case COLUMN_BLOB:
         break; /* no record has one */
@@ -99,8 +100,9 @@ static int read_text(const struct column *c, const json_t *value, char *field)
     return 0;
 }
 
-static int read_labels(json_t *value, struct labels *labels)
+static int read_labels(json_t *value, struct label_list *list)
 {
+    struct labels read = {.n = 0}, *labels = &read;
     const char *key;
     json_t *each;
     if (!json_is_object(value))
@@ -115,7 +117,7 @@ static int read_labels(json_t *value, struct labels *labels)
         memcpy(l->key, key, strlen(key) + 1);
         memcpy(l->value, text, strlen(text) + 1);
     }
-    return 0;
+    return label_list_set(list, labels);
 }
 
 static int read_column(const struct column *c, json_t *value, void *row)
@@ -142,8 +144,9 @@ static int read_column(const struct column *c, json_t *value, void *row)
             return -1;
         memcpy(field, &large, sizeof(large));
         return 0;
+    case COLUMN_LABEL_LIST:
+        return read_labels(value, (struct label_list *)(void *)field);
     case COLUMN_LABELS:
-        return read_labels(value, (struct labels *)(void *)field);
     case COLUMN_STRING:
     case COLUMN_BLOB:
         break;
@@ -192,7 +195,10 @@ char *record_of_kernel(const struct kernel *kernel)
 int record_read_vm(const char *text, size_t len, struct vm *vm, struct err *err)
 {
     *vm = (struct vm){.id = ""};
-    return record_read(&vm_table, "vm", text, len, vm, err);
+    int rc = record_read(&vm_table, "vm", text, len, vm, err);
+    if (rc < 0)
+        vm_done(vm);
+    return rc;
 }
 
 int record_read_image(const char *text, size_t len, struct image *image, struct err *err)

@@ -22,7 +22,7 @@ char *record_of_image(const struct image *image);
 char *record_of_kernel(const struct kernel *kernel);
 
 /* ERR_INVALID: it is not such a record. What the text does not have is zero; what is in it and
- * unknown (from a newer program) is left alone. */
+ * unknown (from a newer program) is left alone. vm_done is due for the VM that was read. */
 int record_read_vm(const char *text, size_t len, struct vm *vm, struct err *err);
 int record_read_image(const char *text, size_t len, struct image *image, struct err *err);
 int record_read_kernel(const char *text, size_t len, struct kernel *kernel, struct err *err);

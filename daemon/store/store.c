@@ -84,8 +84,8 @@ struct store *store_open(struct loop *loop, const char *path, struct err *err)
         statements_prepare(&s->statements, s->db, err) < 0)
         goto fail;
     reserve_keep(&s->reserve);
-    /* A batch and a step of a copy, both of which may wait. */
-    s->worker = workers_new(loop, "store", 1, 2, err);
+    /* A batch, reads and a step of a copy, all of which may wait. */
+    s->worker = workers_new(loop, "store", 1, 3, err);
     s->backup = s->worker ? backup_new(loop, s->worker, s->db, path, s->epoch, err) : NULL;
     if (!s->backup)
         goto fail;
@@ -186,7 +186,7 @@ static int load(struct store *s, const struct table *t, const char *tail, int64_
 
 #define NOTHING(row) (void)(row)
 
-LOADER(vm, vm, vm_table, NOTHING)
+LOADER(vm, vm, vm_table, vm_done)
 LOADER(session, session, session_table, session_done)
 LOADER(image, image, image_table, NOTHING)
 LOADER(kernel, kernel, kernel_table, NOTHING)
@@ -282,6 +282,26 @@ int store_last_audit_seq(struct store *store, uint64_t *seq, struct err *err)
     *seq = 0;
     return audit_rows(store, "WHERE seq = (SELECT max(seq) FROM audit)", 0, keep_audit_seq, seq,
                       err);
+}
+
+int store_newest_time(struct store *s, int64_t *newest_ns, struct err *err)
+{
+    /* Not one that goes through a long table. */
+    static const char sql[] =
+        "SELECT ifnull(max(t), 0) FROM ("
+        "SELECT time_ns AS t FROM events WHERE seq = (SELECT max(seq) FROM events)"
+        " UNION ALL SELECT time_ns FROM audit WHERE seq = (SELECT max(seq) FROM audit)"
+        " UNION ALL SELECT max(ended_ns) FROM operations"
+        " UNION ALL SELECT max(updated_ns) FROM vms)";
+    sqlite3_stmt *stmt = NULL;
+    int rc = sqlite3_prepare_v2(s->db, sql, -1, &stmt, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(stmt);
+    *newest_ns = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+    if (rc != SQLITE_ROW)
+        store_sqlite_error(s->db, err, "newest time");
+    sqlite3_finalize(stmt);
+    return rc == SQLITE_ROW ? 0 : -1;
 }
 
 int store_load_requests(struct store *store, int64_t newer_than_ns,

@@ -114,6 +114,9 @@ int store_load_events(struct store *store, size_t max,
                       int (*each)(void *arg, const struct event *event), void *arg,
                       struct err *err);
 
+/* The newest time (Unix ns) in what happened last: events, audit, operations, VMs; 0: nothing has.
+ */
+int store_newest_time(struct store *store, int64_t *newest_ns, struct err *err);
 /* The seq of the newest audit entry there is, 0 without any. */
 int store_last_audit_seq(struct store *store, uint64_t *seq, struct err *err);
 
@@ -174,7 +177,7 @@ struct audit_page {
     struct audit_entry entries[AUDIT_PAGE_MAX];
 };
 
-/* Fills the page when txn is committed, on the store's thread; borrowed until done(). */
+/* Fills the page when txn is read (store_read), on the store's thread; borrowed until done(). */
 void store_read_audit(struct store_txn *txn, struct audit_page *page);
 
 /* What a principal's request id stands for; ids of operations and of sessions are apart. */
@@ -186,7 +189,7 @@ struct store_find {
     struct store_request request;
 };
 
-/* Looks when txn is committed, on the store's thread; borrowed until done(). */
+/* Looks when txn is read (store_read), on the store's thread; borrowed until done(). */
 void store_find_request(struct store_txn *txn, struct store_find *find);
 /* Forgets ended operations, events and requests beyond what is kept. */
 void store_trim(struct store_txn *txn, uint64_t events_before_seq, int64_t operations_before_ns,
@@ -212,6 +215,11 @@ void store_commit(struct store *store, struct store_txn *txn,
     __attribute__((nonnull(1, 2, 3)));
 void store_propose(struct store *store, struct store_txn *txn,
                    void (*done)(void *arg, const struct err *err), void *arg)
+    __attribute__((nonnull(1, 2, 3)));
+/* Takes a txn that only reads, and does that outside of any commit: what is on disk can be read
+ * while the disk refuses changes. done as above; with an error nothing was read. */
+void store_read(struct store *store, struct store_txn *txn,
+                void (*done)(void *arg, const struct err *err), void *arg)
     __attribute__((nonnull(1, 2, 3)));
 
 #endif

@@ -21,9 +21,12 @@ struct store {
     struct list waiting; /* store_txn: the next batch */
     struct list batch;   /* with the worker now */
     struct list refused; /* whose done() comes in the next turn */
-    struct job job;
-    bool running; /* job is with the worker */
-    bool held;    /* nothing goes to the worker: rows are being loaded */
+    struct list reads;   /* store_txn: wait for the worker */
+    struct list reading; /* with it now */
+    struct job job, read_job;
+    bool running;  /* job is with the worker */
+    bool reads_on; /* read_job is */
+    bool held;     /* nothing goes to the worker: rows are being loaded */
     bool closing;
     struct timer turn; /* tells the refused */
     struct timer retry;

@@ -156,6 +156,8 @@ void store_txn_free(struct store_txn *txn)
             session_done((struct session *)(void *)c->data);
         else if (c->statement == PUT_OPERATION)
             operation_done((struct operation *)(void *)c->data);
+        else if (c->statement == PUT_VM)
+            vm_done((struct vm *)(void *)c->data);
         free(c);
     }
     list_foreach(h, &txn->hooks) free(container_of(h, struct txn_hook, link));
@@ -178,7 +180,9 @@ static void *add(struct store_txn *txn, enum statement statement, const void *da
 
 void store_put_vm(struct store_txn *txn, const struct vm *vm)
 {
-    add(txn, PUT_VM, vm, sizeof(*vm));
+    struct vm *copy = add(txn, PUT_VM, vm, sizeof(*vm));
+    if (copy && vm_copy(copy, vm) < 0)
+        txn->out_of_memory = true;
 }
 
 void store_delete_vm(struct store_txn *txn, const char *id)

@@ -82,7 +82,8 @@ void last_words_write(const char *text, size_t len, char *out, size_t size)
         write_lines(at_line(text, lead, line), end, out, size);
         return;
     }
-    const char *from = len > size / 2 ? end - size / 2 : text; /* a line break becomes three bytes */
+    const char *from =
+        len > size / 2 ? end - size / 2 : text; /* a line break becomes three bytes */
     write_lines(at_line(text, from, end), end, out, size);
     if (!out[0]) /* one long line */
         write_lines(from, end, out, size);

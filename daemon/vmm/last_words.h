@@ -1,7 +1,8 @@
 /* What a guest said last on its console, as evidence of how it ended and as words for people.
  *
  * The text is the guest's: any bytes, written to deceive if it likes. So it never decides alone
- * where there is better evidence, and only printable ASCII of bounded length comes out. Sans I/O. */
+ * where there is better evidence, and only printable ASCII of bounded length comes out. Sans I/O.
+ */
 #ifndef BANGER_DAEMON_VMM_LAST_WORDS_H
 #define BANGER_DAEMON_VMM_LAST_WORDS_H
 

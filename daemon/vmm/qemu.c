@@ -447,10 +447,17 @@ static struct vmm_machine *qemu_open(struct vmm_host *host, const struct vmm_con
     return &q->mon.machine;
 }
 
+static uint64_t qemu_overhead_bytes(const struct vmm_host *host)
+{
+    bool emulated = !host->kvm_known || !host->kvm_usable;
+    return (uint64_t)(QEMU_SELF_MIB + (emulated ? QEMU_TB_MIB : 0)) << 20;
+}
+
 const struct vmm_driver qemu_driver = {
     .name = "qemu",
     .version = VMM_DRIVER_VERSION,
     .can_pause = true,
+    .overhead_bytes = qemu_overhead_bytes,
     .probe = qemu_probe,
     .open = qemu_open,
     .close = monitor_close,

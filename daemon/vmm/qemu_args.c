@@ -154,7 +154,12 @@ void qemu_args_build(struct monitor_argv *a, const struct vmm_config *c,
     monitor_argv_add(a, "-uuid");
     monitor_argv_add(a, "%s", uuid);
     monitor_argv_add(a, "-M");
-    monitor_argv_add(a, choice->kvm ? "microvm,accel=kvm" : "microvm,accel=tcg,pit=off");
+    monitor_argv_add(a, choice->kvm ? "microvm" : "microvm,pit=off");
+    monitor_argv_add(a, "-accel");
+    if (choice->kvm)
+        monitor_argv_add(a, "kvm");
+    else
+        monitor_argv_add(a, "tcg,tb-size=%d", QEMU_TB_MIB);
     monitor_argv_add(a, "-cpu");
     /* TCG runs rep movsb and stosb a byte at a time: without these flags the kernel copies by
      * words, and bulk output is three times as fast. */

@@ -14,6 +14,8 @@ enum {
     QEMU_RING_BYTES = 65536,
     QEMU_MARK_ADDRESS = 0x472, /* where a PC's kernel says how it wants to be reset (16 bits) */
     QEMU_MARK_WARM = 0x1234,   /* what ours leaves there when it reboots as it was told to */
+    QEMU_TB_MIB = 128,         /* of translated code under TCG; qemu's own bound is 1 GiB */
+    QEMU_SELF_MIB = 64, /* of qemu itself: device models, ring, user-mode network, page tables */
     QEMU_MARK_BYTES = 2 * SOCKET_PATH_BYTES + 32,
     QEMU_NAME_BYTES = 16 + ID_BYTES,
 };

@@ -55,6 +55,11 @@ const struct vmm_driver *vmm_find_driver(const char *name, struct err *err)
     return NULL;
 }
 
+uint64_t vmm_overhead_bytes(const struct vmm_driver *driver, const struct vmm_host *host)
+{
+    return driver->overhead_bytes ? driver->overhead_bytes(host) : 0;
+}
+
 void vmm_probe(const struct vmm_driver *driver, struct vmm_host *host,
                void (*done)(void *arg, const struct vmm_probe_result *result), void *arg)
 {

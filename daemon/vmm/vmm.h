@@ -100,6 +100,8 @@ struct vmm_driver {
     uint32_t version; /* VMM_DRIVER_VERSION */
     bool can_pause, can_snapshot;
 
+    /* See vmm_overhead_bytes; NULL: nothing worth counting. */
+    uint64_t (*overhead_bytes)(const struct vmm_host *host);
     void (*probe)(struct vmm_host *host,
                   void (*done)(void *arg, const struct vmm_probe_result *result), void *arg);
     struct vmm_machine *(*open)(struct vmm_host *host, const struct vmm_config *config,
@@ -135,6 +137,9 @@ struct vmm_machine {
 /* By name; NULL with err. */
 const struct vmm_driver *vmm_find_driver(const char *name, struct err *err);
 
+/* What a monitor of this driver needs at most besides its guest's memory, as far as the host is
+ * known by now: more while it is not known that KVM works. */
+uint64_t vmm_overhead_bytes(const struct vmm_driver *driver, const struct vmm_host *host);
 void vmm_probe(const struct vmm_driver *driver, struct vmm_host *host,
                void (*done)(void *arg, const struct vmm_probe_result *result), void *arg);
 struct vmm_machine *vmm_open(const struct vmm_driver *driver, struct vmm_host *host,

@@ -45,6 +45,7 @@ void connection_close(struct connection *conn, const struct err *why)
     connection_unwatch(conn);
     wire_conn_close(conn->wire, why);
     connection_tls_done(conn);
+    place_leave(conn);
     list_remove(&conn->link);
     list_remove(&conn->dirty_link);
     server->n_connections--;
@@ -60,6 +61,7 @@ void connection_linger(struct connection *conn, const struct err *why)
 {
     struct rpc_server *server = conn->server;
     connection_unwatch(conn);
+    place_leave(conn);
     conn->lingering = true;
     wire_conn_close(conn->wire, why); /* what its calls hold is not for the peer to keep */
     connection_tls_goodbye(conn);
@@ -216,6 +218,8 @@ void connection_flush(struct connection *conn)
         connection_linger(conn, &why);
         return;
     }
+    if (conn->turned_away && conn->wire->n_calls_done > 0 && conn->wire->n_calls == 0)
+        wire_conn_drain(conn->wire); /* it was told */
     bool congested = state == FLUSH_BLOCKED && wire_conn_is_congested(conn->wire);
     connection_want(conn, !congested, state != FLUSH_DONE);
 }
@@ -332,8 +336,19 @@ static struct connection *connection_new(struct rpc_server *server, int fd, stru
     return conn;
 }
 
+int connection_place(struct connection *conn, const struct err *full, struct err *err)
+{
+    const struct rpc_peer *peer = &conn->wire->peer;
+    if (full)
+        *err = *full;
+    else if (place_take(conn, err) == 0)
+        return 0;
+    log_err(LOG_LEVEL_WARN, "rpc", err, "turn away %s at %s", peer->principal, peer->address);
+    return place_turn_away(conn, err);
+}
+
 int connection_open(struct rpc_server *server, int fd, const struct rpc_peer *peer,
-                    struct tls_context *tls, struct err *err)
+                    struct tls_context *tls, const struct err *full, struct err *err)
 {
     struct connection *conn = connection_new(server, fd, err);
     if (!conn) {
@@ -349,6 +364,10 @@ int connection_open(struct rpc_server *server, int fd, const struct rpc_peer *pe
                       conn->progress_ms + server->config.handshake_timeout_ms) < 0 ||
         connection_watch(conn) < 0) {
         err_set(err, ERR_LIMIT, "out of memory for a connection");
+        connection_close(conn, err);
+        return -1;
+    }
+    if (!tls && connection_place(conn, full, err) < 0) {
         connection_close(conn, err);
         return -1;
     }

@@ -15,6 +15,9 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/map.h"
+#include "rpc/event/handshakes.h"
+#include "rpc/event/places.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/server.h"
 #include "rpc/wire/conn.h"
@@ -50,7 +53,10 @@ struct rpc_server {
     struct event flush_event; /* made active when there is something in dirty, or to notice */
     struct list connections, dirty, listeners;
     struct list handshakes; /* connection.handshake_link, the oldest first */
+    uint64_t chance;        /* the seed of what is decided by chance */
     size_t n_connections, n_handshakes;
+    struct map holders; /* struct holder by principal; owned */
+    size_t n_placed, n_turned_away;
     uint8_t *read_block;               /* owned, READ_BLOCK_BYTES */
     struct buf write_block;            /* empty between flushes */
     struct buf tls_block, plain_block; /* TLS output and input, empty between events */
@@ -69,21 +75,25 @@ struct connection {
     struct wire_conn *wire; /* owned */
     struct tls *tls;        /* owned; NULL: plain */
     struct list handshake_link;
+    struct holder *holder; /* the server's; NULL: it has no place (yet, or any more) */
     struct event read_event, write_event;
     struct buf unsent; /* what the socket did not take */
     struct deadline idle, keepalive, age, expiry;
     uint64_t id;
-    int64_t since_ns;    /* real time */
-    char ending[200];    /* why it is cut or kicked; "" when it is not */
-    int64_t progress_ms; /* bytes moved last */
-    int fd;              /* owned */
+    int64_t since_ns;                       /* real time */
+    char ending[200];                       /* why it is cut or kicked; "" when it is not */
+    int64_t progress_ms;                    /* bytes moved last */
+    uint8_t source[HANDSHAKE_SOURCE_BYTES]; /* TLS: where it comes from */
+    int fd;                                 /* owned */
     bool reading, writing;
-    bool shaking;   /* in server->handshakes: the handshake is not done, or has failed */
-    bool lingering; /* we are done: what comes is thrown away until the peer closes */
-    bool cut;       /* its peer counts no more: to be closed with the next flush */
-    bool unwatched; /* no memory to wait for its socket: to be closed */
-    bool blamed;    /* what the peer did wrong was logged */
-    bool aged;      /* sent away for its age, may end its calls */
+    bool heard;       /* TLS: its peer has said something */
+    bool shaking;     /* in server->handshakes: the handshake is not done, or has failed */
+    bool turned_away; /* has no place, and waits to be told */
+    bool lingering;   /* we are done: what comes is thrown away until the peer closes */
+    bool cut;         /* its peer counts no more: to be closed with the next flush */
+    bool unwatched;   /* no memory to wait for its socket: to be closed */
+    bool blamed;      /* what the peer did wrong was logged */
+    bool aged;        /* sent away for its age, may end its calls */
 };
 
 struct listener {
@@ -100,9 +110,13 @@ struct listener {
 };
 
 /* connection.c */
-/* Takes the fd in any case. tls: NULL for plain connections. */
+/* Takes the fd in any case. tls: NULL for plain connections. full: why it cannot stay, for it to be
+ * told; NULL: it can. */
 int connection_open(struct rpc_server *server, int fd, const struct rpc_peer *peer,
-                    struct tls_context *tls, struct err *err);
+                    struct tls_context *tls, const struct err *full, struct err *err);
+/* Its peer is known: takes a place for it, or turns it away (full: in any case). -1: to be closed.
+ */
+int connection_place(struct connection *conn, const struct err *full, struct err *err);
 void connection_close(struct connection *conn, const struct err *why);
 void connection_flush(struct connection *conn);
 /* Says that we are done and waits, a second at most, for the peer to close: closing with something
@@ -146,6 +160,8 @@ void connection_end_passed(struct deadline *d);
 void server_look_again(void *arg);
 
 /* server.c */
+/* Closes it with the next flush, from the loop; why is for the peer. */
+void connection_end_soon(struct connection *conn, const char *why);
 /* Closes it with the next flush, from the loop; until then calls are answered UNAUTHENTICATED. */
 void connection_cut(struct connection *conn, const char *why);
 void server_arm_timer(struct rpc_server *server);
@@ -169,5 +185,8 @@ int peer_identify(const struct rpc_server *server, int fd, struct rpc_peer *peer
 /* listener_tcp.c */
 /* Fills the address of who came over TCP, and makes small frames leave at once. */
 int listener_tcp_peer(int fd, struct rpc_peer *peer, struct err *err);
+/* Whom it counts with where addresses are compared (handshakes.h); zeroes where that is not known.
+ */
+void listener_tcp_source(int fd, uint8_t source[HANDSHAKE_SOURCE_BYTES]);
 
 #endif

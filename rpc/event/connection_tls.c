@@ -2,8 +2,7 @@
  * connection.h.
  *
  * A handshake costs its peer nothing and us two milliseconds, so few are in flight at once; when
- * one more comes, the oldest goes: true clients are done within a few round trips, who says nothing
- * becomes the oldest. */
+ * one more comes, another goes (handshakes.h). */
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,6 +11,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "rpc/event/connection.h"
+
+enum { CHOICES_MAX = 8 }; /* while those chosen turn out to have spoken */
 
 _Static_assert(sizeof(((struct rpc_peer *)0)->principal) == TLS_PRINCIPAL_BYTES, "principal");
 _Static_assert(sizeof(((struct rpc_peer *)0)->serial) == TLS_SERIAL_BYTES, "serial");
@@ -25,17 +26,67 @@ static void tls_leave_handshakes(struct connection *conn)
     conn->server->n_handshakes--;
 }
 
+/* Something may have come that was not read yet. */
+static bool has_said_nothing(struct connection *conn)
+{
+    uint8_t byte;
+    if (!conn->heard)
+        conn->heard = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+    return !conn->heard;
+}
+
+/* Of many, some that are drawn by chance (reservoir sampling). */
+static size_t draw_handshakes(struct rpc_server *server, struct connection **drawn)
+{
+    size_t n = 0;
+    list_foreach(pos, &server->handshakes)
+    {
+        struct connection *conn = container_of(pos, struct connection, handshake_link);
+        size_t at = n;
+        if (n >= HANDSHAKES_LOOKED_AT)
+            at = handshakes_chance(&server->chance) % (n + 1);
+        if (at < HANDSHAKES_LOOKED_AT)
+            drawn[at] = conn;
+        n++;
+    }
+    return n < HANDSHAKES_LOOKED_AT ? n : HANDSHAKES_LOOKED_AT;
+}
+
+static struct connection *choose_handshake(struct rpc_server *server)
+{
+    struct connection *drawn[HANDSHAKES_LOOKED_AT];
+    struct handshake all[HANDSHAKES_LOOKED_AT];
+    size_t n = draw_handshakes(server, drawn), at = 0;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(all[i].source, drawn[i]->source, sizeof(all[i].source));
+        all[i].silent = !drawn[i]->heard;
+        all[i].since_ms = drawn[i]->since_ns / 1000000;
+    }
+    for (int i = 0; i < CHOICES_MAX; i++) {
+        at = handshakes_choose(all, n, &server->chance);
+        if (!all[at].silent || has_said_nothing(drawn[at]))
+            break;
+        all[at].silent = false;
+    }
+    return drawn[at];
+}
+
+static void make_room(struct rpc_server *server)
+{
+    struct err why;
+    struct connection *conn = choose_handshake(server);
+    err_set(&why, ERR_LIMIT, "too many handshakes at once");
+    wire_conn_blame(conn->wire, "one of too many handshakes at once%s",
+                    conn->heard ? "" : ", which has said nothing");
+    connection_close(conn, &why);
+}
+
 int connection_tls_open(struct connection *conn, struct tls_context *context, struct err *err)
 {
     struct rpc_server *server = conn->server;
-    if (server->n_handshakes >= server->config.max_handshakes) {
-        struct err why;
-        err_set(&why, ERR_LIMIT, "too many handshakes at once");
-        struct connection *oldest =
-            container_of(list_first(&server->handshakes), struct connection, handshake_link);
-        wire_conn_blame(oldest->wire, "the slowest of too many handshakes at once");
-        connection_close(oldest, &why);
-    }
+    if (server->n_handshakes >= server->config.max_handshakes)
+        make_room(server);
+    listener_tcp_source(conn->fd, conn->source);
     conn->tls = tls_new(context, NULL, err);
     if (!conn->tls)
         return -1;
@@ -87,7 +138,9 @@ static int tls_identify(struct connection *conn, struct err *err)
     peer->ends_s = identity->ends_s;
     if (peer_identify(conn->server, conn->fd, peer, err) < 0)
         return -1;
-    return connection_expect_end(conn) < 0 ? err_set(err, ERR_LIMIT, "out of memory") : 0;
+    if (connection_expect_end(conn) < 0)
+        return err_set(err, ERR_LIMIT, "out of memory");
+    return connection_place(conn, NULL, err);
 }
 
 bool connection_tls_receive(struct connection *conn, const uint8_t **data, size_t *len)
@@ -96,6 +149,7 @@ bool connection_tls_receive(struct connection *conn, const uint8_t **data, size_
     struct buf *plain = &server->plain_block;
     struct err err;
     plain->head = plain->tail = 0;
+    conn->heard = true;
     bool was_ready = tls_is_ready(conn->tls);
     if (tls_receive(conn->tls, *data, *len, plain, &server->tls_block, &err) < 0) {
         tls_refuse(conn, &err);

@@ -60,9 +60,12 @@ void connection_idle_passed(struct deadline *d)
     struct rpc_server *server = conn->server;
     struct err why;
     int64_t now = clock_mono_ms();
-    const char *late = conn->unwatched || conn->lingering ? NULL : connection_late(conn, now);
+    bool over = conn->unwatched || conn->turned_away || conn->lingering;
+    const char *late = over ? NULL : connection_late(conn, now);
     if (conn->unwatched) {
         err_set(&why, ERR_LIMIT, "out of memory for a connection");
+    } else if (conn->turned_away) {
+        err_set(&why, ERR_LIMIT, "too many connections");
     } else if (conn->lingering) {
         err_set(&why, ERR_UNAVAILABLE, "the connection has ended");
     } else if (late) {
@@ -167,11 +170,7 @@ int rpc_server_kick(struct rpc_server *server, uint64_t id, const char *why, str
         struct connection *conn = container_of(pos, struct connection, link);
         if (conn->id != id)
             continue;
-        snprintf(conn->ending, sizeof(conn->ending), "%s", *why ? why : "kicked");
-        wire_conn_dismiss(conn->wire, conn->ending);
-        if (list_empty(&conn->dirty_link))
-            list_add_tail(&server->dirty, &conn->dirty_link);
-        server_wake(server);
+        connection_end_soon(conn, *why ? why : "kicked");
         return 0;
     }
     return err_set(err, ERR_NOT_FOUND, "no connection with id %llu", (unsigned long long)id);

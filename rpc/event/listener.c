@@ -21,8 +21,7 @@ enum {
     ACCEPT_AT_ONCE = 32,
     BACKLOG = 256,
     RETRY_MS = 200,
-    OWNER_SHARE = 16, /* one of so many connections, */
-    OWNER_FILES = 32, /* and so many files, are kept for our own user on a Unix socket */
+    OWNER_FILES = 32, /* so many are kept for our own user on a Unix socket */
 };
 
 /* What the socket says of the peer; a TLS peer is identified after its handshake. */
@@ -39,33 +38,33 @@ static int listener_look_at(struct listener *l, int fd, struct rpc_peer *peer, s
     return l->kind == RPC_PEER_TLS ? 0 : peer_identify(l->server, fd, peer, err);
 }
 
-/* The last places are the owner's: who sees to it that others go must get in. Numbers of files are
+/* The last files are the owner's: who sees to it that others go must get in. Numbers of files are
  * given from below, so a high one says that few are left. */
-static int listener_has_room(const struct rpc_server *server, const struct rpc_peer *peer, int fd,
-                             struct err *err)
+static int listener_has_files(const struct rpc_peer *peer, int fd, struct err *err)
 {
     bool owner = peer->kind == RPC_PEER_UNIX && (peer->uid == 0 || peer->uid == geteuid());
-    size_t n_served = server->n_connections - server->n_handshakes;
-    size_t most = server->config.max_connections;
-    if (!owner)
-        most -= most / OWNER_SHARE;
-    if (n_served >= most)
-        return err_set(err, ERR_LIMIT, "%zu connections are open", n_served);
-    if (!owner && (uint64_t)fd + OWNER_FILES >= open_files_limit())
-        return err_set(err, ERR_LIMIT, "%d files are open", fd);
-    return 0;
+    if (owner || (uint64_t)fd + OWNER_FILES < open_files_limit())
+        return 0;
+    err_set(err, ERR_LIMIT, "too many connections: %d files are open", fd);
+    return err_tag(err, "TOO_MANY_CONNECTIONS", NULL);
 }
 
 static void listener_take(struct listener *l, int fd)
 {
     struct rpc_server *server = l->server;
     struct rpc_peer peer = {0};
-    struct err err;
-    if (listener_look_at(l, fd, &peer, &err) < 0 ||
-        listener_has_room(server, &peer, fd, &err) < 0) {
+    struct err err, full;
+    if (listener_look_at(l, fd, &peer, &err) < 0) {
         close(fd);
-    } else if (connection_open(server, fd, &peer, l->tls, &err) == 0) {
-        return;
+    } else if (listener_has_files(&peer, fd, &full) == 0) {
+        if (connection_open(server, fd, &peer, l->tls, NULL, &err) == 0)
+            return;
+    } else if (!l->tls) {
+        if (connection_open(server, fd, &peer, NULL, &full, &err) == 0)
+            return;
+    } else { /* who that is would be known after a handshake */
+        close(fd);
+        err = full;
     }
     log_err(LOG_LEVEL_WARN, "rpc", &err, "refuse a connection on %s", l->path);
 }

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "rpc/event/connection.h"
 
-enum { BACKLOG = 256 };
+enum { BACKLOG = 1024 }; /* one that is left out tries again after a second */
 
 union address {
     struct sockaddr any;
@@ -154,4 +154,23 @@ int listener_tcp_peer(int fd, struct rpc_peer *peer, struct err *err)
     snprintf(peer->address, sizeof(peer->address), v6 ? "[%s]:%u" : "%s:%u", host,
              (unsigned)port_of(&addr));
     return 0;
+}
+
+void listener_tcp_source(int fd, uint8_t source[HANDSHAKE_SOURCE_BYTES])
+{
+    enum { NETWORK_BYTES = 8 }; /* what one customer has at least (RFC 6177) */
+    static const uint8_t v4_in_v6[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    union address addr;
+    socklen_t len = sizeof(addr);
+    memset(&addr, 0, sizeof(addr));
+    memset(source, 0, HANDSHAKE_SOURCE_BYTES);
+    if (getpeername(fd, &addr.any, &len) < 0)
+        return;
+    const uint8_t *v6 = addr.v6.sin6_addr.s6_addr;
+    if (addr.any.sa_family == AF_INET)
+        memcpy(source + sizeof(v4_in_v6), &addr.v4.sin_addr, sizeof(addr.v4.sin_addr));
+    else if (memcmp(v6, v4_in_v6, sizeof(v4_in_v6)) == 0)
+        memcpy(source + sizeof(v4_in_v6), v6 + sizeof(v4_in_v6), sizeof(addr.v4.sin_addr));
+    else
+        memcpy(source, v6, NETWORK_BYTES);
 }

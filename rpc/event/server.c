@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -116,6 +117,8 @@ void rpc_server_set_limits(struct rpc_server *server, const struct rpc_server_co
     c->authorize = hooks.authorize;
     c->arg = hooks.arg;
     OR_DEFAULT(c, max_connections);
+    if (c->max_connections_per_principal == 0)
+        c->max_connections_per_principal = (c->max_connections + 3) / 4;
     OR_DEFAULT(c, max_streams);
     OR_DEFAULT(c, max_message_bytes);
     OR_DEFAULT(c, max_header_list_bytes);
@@ -169,6 +172,9 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
     list_init(&server->connections);
     list_init(&server->dirty);
     list_init(&server->handshakes);
+    map_init(&server->holders);
+    if (getrandom(&server->chance, sizeof(server->chance), GRND_NONBLOCK) < 0)
+        server->chance = (uint64_t)clock_real_ns();
     list_init(&server->listeners);
     buf_init(&server->write_block, WRITE_BLOCK_MAX_BYTES);
     buf_init(&server->tls_block, WRITE_BLOCK_MAX_BYTES + TLS_CIPHER_EXTRA_BYTES);
@@ -269,6 +275,7 @@ void rpc_server_free(struct rpc_server *server)
     event_del(&server->flush_event);
     timer_done(&server->timer);
     timer_done(&server->look);
+    map_done(&server->holders);
     tls_context_unref(server->tls);
     router_done(&server->wire.router);
     while (server->goods) {
@@ -312,17 +319,22 @@ void rpc_server_close_tls(struct rpc_server *server)
     }
 }
 
+void connection_end_soon(struct connection *conn, const char *why)
+{
+    snprintf(conn->ending, sizeof(conn->ending), "%s", why);
+    wire_conn_dismiss(conn->wire, conn->ending);
+    if (list_empty(&conn->dirty_link))
+        list_add_tail(&conn->server->dirty, &conn->dirty_link);
+    server_wake(conn->server);
+}
+
 void connection_cut(struct connection *conn, const char *why)
 {
     struct err err = ERR_INIT;
     err_set(&err, ERR_UNAUTHENTICATED, "%s", why);
     (void)wire_conn_refuse(conn->wire, &err); /* without memory it is closed all the same */
     conn->cut = true;
-    snprintf(conn->ending, sizeof(conn->ending), "%s", err.message);
-    wire_conn_dismiss(conn->wire, conn->ending);
-    if (list_empty(&conn->dirty_link))
-        list_add_tail(&conn->server->dirty, &conn->dirty_link);
-    server_wake(conn->server);
+    connection_end_soon(conn, err.message);
 }
 
 /* May be called by a handler of the very connection: it is closed from the loop. */

@@ -22,11 +22,12 @@ struct tls_context;
 struct rpc_server_config {
     /* Limits; 0 takes the default in server.c's table, where each has its reason. */
     size_t max_connections;
-    size_t max_streams;       /* per connection, at once */
-    size_t max_message_bytes; /* request, unless the method says otherwise */
+    size_t max_connections_per_principal; /* 0: a quarter of those */
+    size_t max_streams;                   /* per connection, at once */
+    size_t max_message_bytes;             /* request, unless the method says otherwise */
     size_t max_header_list_bytes;
     size_t max_buffered_output_bytes; /* per connection */
-    size_t max_handshakes;            /* TLS, at once; more push out the oldest */
+    size_t max_handshakes;            /* TLS, at once; one more pushes one out (handshakes.h) */
     int64_t handshake_timeout_ms;     /* for the HTTP/2 preface and SETTINGS; for headers to end */
     int64_t request_timeout_ms;       /* for a request that is one message to end; < 0: none */
     int64_t idle_timeout_ms;          /* no streams and no bytes for so long: GOAWAY */

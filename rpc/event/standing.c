@@ -11,15 +11,15 @@
 #include "rpc/event/connection.h"
 
 enum {
-    LOOKS_AT_ONCE = 8,             /* chains in a turn of the loop: 0.1 to 0.5 ms each */
-    LOOK_AGAIN_MS = 3600 * 1000,   /* a clock that jumps is noticed within the hour */
+    LOOKS_AT_ONCE = 8,           /* chains in a turn of the loop: 0.1 to 0.5 ms each */
+    LOOK_AGAIN_MS = 3600 * 1000, /* a clock that jumps is noticed within the hour */
     LOOK_AGAIN_FIRST_MS = 50,
 };
 
 /* Who is in a handshake is asked about at its end. */
 static bool is_settled(const struct connection *conn)
 {
-    return conn->cut || conn->shaking || conn->lingering;
+    return conn->cut || conn->shaking || conn->lingering || conn->turned_away;
 }
 
 static enum tls_standing ask_again(struct connection *conn, struct err *why)

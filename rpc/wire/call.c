@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "rpc/wire/alive.h"
 #include "rpc/wire/conn.h"
 #include "rpc/wire/linger.h"
 #include "rpc/wire/observer.h"
@@ -80,6 +81,7 @@ struct rpc_call *call_new(struct wire_conn *conn, int32_t stream_id)
     list_init(&call->starved_link);
     list_init(&call->linger_link);
     call->deadline.passed = call_deadline_passed;
+    alive_init(call);
     call->deadline_ms = INT64_MAX;
     call->timeout_ms = -1;
     call->n_refs = 1;
@@ -139,6 +141,7 @@ void call_close(struct rpc_call *call)
     struct wire_conn *conn = call->conn;
     call->closed = call->over = true;
     deadlines_remove(conn->deadlines, &call->deadline);
+    alive_end(call);
     list_remove(&call->work_link);
     list_remove(&call->blocked_link);
     list_remove(&call->starved_link);
@@ -170,10 +173,14 @@ void call_do_work(struct rpc_call *call)
 {
     if (call->closed)
         return;
-    if (call->close_soon)
+    if (call->close_soon) {
         call_close(call);
-    else
-        call_input_resume(call);
+        return;
+    }
+    if (call->announce && !call->submitted && call_is_live(call))
+        serve_submit(call, true);
+    call->announce = false;
+    call_input_resume(call);
 }
 
 int call_set_deadline(struct rpc_call *call, int64_t at_ms)
@@ -251,6 +258,11 @@ const struct rpc_method *rpc_call_method(const struct rpc_call *call)
 const struct rpc_peer *rpc_call_peer(const struct rpc_call *call)
 {
     return &call->conn->peer;
+}
+
+bool rpc_call_is_lost(const struct rpc_call *call)
+{
+    return call->conn->broken || !call->conn->session;
 }
 
 bool rpc_call_is_over(const struct rpc_call *call)

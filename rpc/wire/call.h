@@ -67,6 +67,8 @@ void rpc_call_set_events(struct rpc_call *call, const struct rpc_call_events *ev
 const struct rpc_method *rpc_call_method(const struct rpc_call *call);
 const struct rpc_peer *rpc_call_peer(const struct rpc_call *call);
 bool rpc_call_is_over(const struct rpc_call *call);
+/* In closed(): its connection has gone, so that the peer may know nothing of its end. */
+bool rpc_call_is_lost(const struct rpc_call *call);
 /* Monotonic milliseconds (base/clock.h), INT64_MAX without one. */
 int64_t rpc_call_deadline_ms(const struct rpc_call *call);
 /* First value of a request header (server) or of a response header or trailer (client), lower-case
@@ -122,6 +124,10 @@ void rpc_call_half_close(struct rpc_call *call);
 /* In closed(): the server says that it did nothing about the call (REFUSED_STREAM, or a stream
  * above GOAWAY's last, RFC 9113 8.7), or the call never left: safe to try again, whatever it is. */
 bool rpc_call_was_refused(const struct rpc_call *call);
+/* In closed(): the stream ended without a status from the server, as when a proxy gives it up: by a
+ * reset, but for ENHANCE_YOUR_CALM and the like, or by a mere end. A loss like that of a
+ * connection, whatever the code is by gRPC's table. */
+bool rpc_call_was_cut(const struct rpc_call *call);
 /* RST_STREAM(CANCEL); closed() still comes, with ERR_CANCELLED unless it was over. */
 void rpc_call_cancel(struct rpc_call *call);
 

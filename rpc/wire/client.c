@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "rpc/wire/alive.h"
 #include "rpc/wire/conn.h"
 #include "rpc/wire/deadline.h"
 #include "rpc/wire/pool.h"
@@ -32,6 +33,7 @@ struct rpc_client {
     struct deadline keepalive;
     int64_t keepalive_ms, keepalive_timeout_ms;
     bool silent; /* the server does not answer pings */
+    bool secure; /* over TLS */
     char authority[MAX_AUTHORITY_BYTES];
 };
 
@@ -161,6 +163,11 @@ int rpc_client_set_keepalive(struct rpc_client *client, int64_t interval_ms, int
     return deadlines_set(&client->deadlines, &client->keepalive, clock_mono_ms() + interval_ms);
 }
 
+void rpc_client_set_secure(struct rpc_client *client)
+{
+    client->secure = true;
+}
+
 size_t rpc_client_open_calls(const struct rpc_client *client)
 {
     return client->conn->n_calls;
@@ -183,8 +190,9 @@ bool rpc_client_draining(const struct rpc_client *client)
 
 /* The headers of one request, and the memory behind them. */
 struct request_headers {
-    nghttp2_nv nv[10 + OUTGOING_MAX];
+    nghttp2_nv nv[11 + OUTGOING_MAX];
     size_t n;
+    char alive[ALIVE_TEXT_BYTES];
     char timeout[TIMEOUT_BYTES];
     struct outgoing metadata; /* owned */
 };
@@ -206,7 +214,7 @@ static int client_submit(struct rpc_client *client, struct rpc_call *call,
     struct request_headers h = {.n = 0};
     struct wire_conn *conn = client->conn;
     PUT(&h, ":method", "POST", 4);
-    PUT(&h, ":scheme", "http", 4);
+    PUT(&h, ":scheme", client->secure ? "https" : "http", client->secure ? 5 : 4);
     PUT(&h, ":path", call->method->path, strlen(call->method->path));
     PUT(&h, ":authority", client->authority, strlen(client->authority));
     PUT(&h, "te", "trailers", 8);
@@ -217,6 +225,8 @@ static int client_submit(struct rpc_client *client, struct rpc_call *call,
     PUT(&h, "grpc-accept-encoding", "identity,gzip", 13);
     if (call->out_gzip)
         PUT(&h, "grpc-encoding", "gzip", 4);
+    if (call->alive_ms > 0)
+        PUT(&h, ALIVE_HEADER, h.alive, alive_format(h.alive, call->alive_ms));
     outgoing_init(&h.metadata);
     if (options && outgoing_add(&h.metadata, options->metadata, options->n_metadata, err) < 0) {
         outgoing_done(&h.metadata);
@@ -245,6 +255,8 @@ static int client_begin(struct rpc_client *client, struct rpc_call *call,
     if (timeout_ms >= 0 && call_set_deadline(call, clock_mono_ms() + timeout_ms) < 0)
         return err_set(err, ERR_LIMIT, "out of memory for a call");
     call->peer_takes_gzip = true; /* what it does not take, it says */
+    if (options && options->alive_ms > 0 && method->streams)
+        call->alive_ms = options->alive_ms > ALIVE_MIN_MS ? options->alive_ms : ALIVE_MIN_MS;
     call->out_gzip = call->compress = options && options->compress;
     if (request && call_queue_message(call, request, err) < 0)
         return err_wrap(err, "%s", method->name);

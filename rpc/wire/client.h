@@ -19,6 +19,9 @@ struct rpc_call_options {
     const struct rpc_metadata *metadata;
     size_t n_metadata;
     bool compress; /* our messages by gzip, until rpc_call_set_compression says otherwise */
+    /* For methods that stream: a stream that was quiet for so long says that it lives, in both
+     * directions, so that proxies do not cut it (alive.h); at least a second, 0: never. */
+    int64_t alive_ms;
 };
 
 /* authority is the :authority header ("localhost"). */
@@ -40,6 +43,8 @@ void rpc_client_tick(struct rpc_client *client);
  * timeout_ms they end with ERR_UNAVAILABLE and rpc_client_output fails. 0 for interval_ms: never,
  * which is the default. Servers may refuse intervals below ten seconds. -1: no memory. */
 int rpc_client_set_keepalive(struct rpc_client *client, int64_t interval_ms, int64_t timeout_ms);
+/* The transport is TLS: requests say https. */
+void rpc_client_set_secure(struct rpc_client *client);
 size_t rpc_client_open_calls(const struct rpc_client *client);
 /* The server's SETTINGS, its greeting, are in. */
 bool rpc_client_is_greeted(const struct rpc_client *client);

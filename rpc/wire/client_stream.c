@@ -3,7 +3,9 @@
 
 #include "base/clock.h"
 #include "rpc/wire/base64.h"
+#include "rpc/wire/alive.h"
 #include "rpc/wire/conn.h"
+#include "rpc/wire/content.h"
 #include "rpc/wire/status.h"
 #include "rpc/wire/stream.h"
 
@@ -51,7 +53,6 @@ static bool client_grpc_header(struct rpc_call *call, const uint8_t *name, size_
 void client_header(struct rpc_call *call, const uint8_t *name, size_t name_len,
                    const uint8_t *value, size_t value_len)
 {
-    static const char grpc[] = "application/grpc";
     if (call->over)
         return;
     struct err err;
@@ -65,8 +66,9 @@ void client_header(struct rpc_call *call, const uint8_t *name, size_t name_len,
         for (size_t i = 0; i < value_len; i++)
             call->http_status = call->http_status * 10 + (value[i] - '0');
     } else if (is(name, name_len, "content-type")) {
-        call->got_content_type =
-            value_len >= sizeof(grpc) - 1 && memcmp(value, grpc, sizeof(grpc) - 1) == 0;
+        call->got_content_type = content_is_grpc((const char *)value, value_len);
+    } else if (is(name, name_len, ALIVE_HEADER)) {
+        call->alive_agreed = alive_parse(value, value_len) > 0;
     } else if (!client_grpc_header(call, name, name_len, value, value_len) && name[0] != ':') {
         /* What cannot be kept is not worth the call. */
         (void)metadata_add(&call->metadata, name, name_len, value, value_len);
@@ -89,6 +91,8 @@ void client_headers_end(struct rpc_call *call, bool end_stream)
         call_fail(call, &err);
         return;
     }
+    if (call->alive_agreed && call->alive_ms && call->method->streams & RPC_CLIENT_STREAMS)
+        alive_begin(call);
     /* The server is done: what we still have to send, it does not want. */
     if (end_stream && !call->sent_end)
         call_reset(call, NGHTTP2_CANCEL);
@@ -115,6 +119,19 @@ bool rpc_call_was_refused(const struct rpc_call *call)
     return call->refused;
 }
 
+/* Proxies that lose their server, or find a stream too quiet, say anything (INTERNAL_ERROR and
+ * CANCEL mostly, nginx PROTOCOL_ERROR) but what would hold the next time as well. */
+static bool client_was_cut(uint32_t error_code)
+{
+    return error_code != NGHTTP2_ENHANCE_YOUR_CALM && error_code != NGHTTP2_INADEQUATE_SECURITY &&
+           error_code != NGHTTP2_HTTP_1_1_REQUIRED;
+}
+
+bool rpc_call_was_cut(const struct rpc_call *call)
+{
+    return call->cut;
+}
+
 void client_settle_status(struct rpc_call *call, uint32_t error_code)
 {
     bool one = !(call->method->streams & RPC_SERVER_STREAMS);
@@ -129,8 +146,10 @@ void client_settle_status(struct rpc_call *call, uint32_t error_code)
     } else if (client_was_late(call, error_code)) {
         err_set(&call->status, ERR_DEADLINE, "the deadline passed");
     } else if (error_code == NGHTTP2_NO_ERROR) {
+        call->cut = true;
         err_set(&call->status, ERR_INTERNAL, "the server ended the stream without a status");
     } else {
+        call->cut = client_was_cut(error_code);
         status_of_reset(&call->status, error_code);
     }
 }

@@ -275,7 +275,7 @@ static int decode_field(struct decoder *d, ProtobufCMessage *m, field_type *fiel
     if (f->wire_type != wire_type_of(field->type)) {
         if (repeated && f->wire_type == PB_LEN)
             return decode_packed(d, m, field, f);
-        return decode_fail(d, field, ERR_INVALID, "the wire type does not fit the field's type");
+        return 0; /* as a field that the type does not know */
     }
     if (repeated)
         return decode_repeated(d, m, field, f);

@@ -72,8 +72,10 @@ static int gzip_step(z_stream *z, struct buf *to, size_t step, struct err *err)
     z->avail_out = (uInt)step;
     int rv = inflate(z, Z_NO_FLUSH);
     buf_commit(to, step - z->avail_out);
-    if (rv == Z_STREAM_END)
-        return z->avail_in == 0 ? 1 : gzip_malformed(err);
+    if (rv == Z_STREAM_END && z->avail_in == 0)
+        return 1;
+    if (rv == Z_STREAM_END) /* another member (RFC 1952 2.2), or something else */
+        return inflateReset(z) == Z_OK ? 0 : gzip_malformed(err);
     if (rv == Z_MEM_ERROR)
         return err_set(err, ERR_LIMIT, "out of memory for a compressed message");
     /* Room left means that the input is at its end, without being whole. */

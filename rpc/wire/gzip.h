@@ -15,7 +15,7 @@ struct err;
  * message as it is then. */
 size_t gzip_compress(uint8_t *to, size_t room, const uint8_t *data, size_t len);
 /* Appends the plain bytes to `to`. -1 with ERR_LIMIT over max_bytes or without memory, with
- * ERR_INTERNAL for what is not exactly one gzip member. to->max must be above max_bytes. */
+ * ERR_INTERNAL for what is not gzip, of one member or several. to->max must be above max_bytes. */
 int gzip_decompress(struct buf *to, size_t max_bytes, const uint8_t *data, size_t len,
                     struct err *err);
 

@@ -99,12 +99,18 @@ static ProtobufCMessage *input_unpack(struct rpc_call *call, const uint8_t *data
     return m;
 }
 
+/* The peer's direction has one message, and no stream of them. */
+static bool input_is_one(const struct rpc_call *call)
+{
+    unsigned streams = wire_conn_is_server(call->conn) ? RPC_CLIENT_STREAMS : RPC_SERVER_STREAMS;
+    return !(call->method->streams & streams);
+}
+
 /* One whole message; in the server's view of a unary call it waits for the end of the stream. */
 static void input_message(struct rpc_call *call, const uint8_t *data, size_t len, bool compressed)
 {
     struct wire_conn *conn = call->conn;
-    bool server = wire_conn_is_server(conn);
-    bool one = !(call->method->streams & (server ? RPC_CLIENT_STREAMS : RPC_SERVER_STREAMS));
+    bool server = wire_conn_is_server(conn), one = input_is_one(call);
     if (one && call->got_message) {
         input_fail(call, server ? ERR_INVALID : ERR_INTERNAL,
                    "more than one message where the method takes one");
@@ -154,6 +160,10 @@ static size_t input_run(struct rpc_call *call, const uint8_t *data, size_t len)
                     call->max_message_bytes);
             call_fail(call, &err);
             break;
+        }
+        if (f.bytes == 0 && call->alive_ms > 0 && !input_is_one(call)) {
+            used += FRAME_PREFIX_BYTES; /* a sign of life */
+            continue;
         }
         if (len - used - FRAME_PREFIX_BYTES < f.bytes ||
             (f.flag == FRAME_COMPRESSED && !unpack_begin(call)))

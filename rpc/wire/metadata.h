@@ -18,6 +18,16 @@ void metadata_done(struct metadata *m);
 void metadata_reset(struct metadata *m);
 /* True for a key whose value travels in base 64. */
 bool metadata_is_binary(const char *key, size_t key_len);
+/* Takes the blanks off a value's ends, which gRPC does not count as part of it. */
+static inline void metadata_trim(const uint8_t **value, size_t *len)
+{
+    while (*len > 0 && (**value == ' ' || **value == '\t')) {
+        ++*value;
+        --*len;
+    }
+    while (*len > 0 && ((*value)[*len - 1] == ' ' || (*value)[*len - 1] == '\t'))
+        --*len;
+}
 /* 0; -1 with errno ENOSPC, ENOMEM, or EINVAL for a "-bin" value that is no base 64. */
 int metadata_add(struct metadata *m, const uint8_t *key, size_t key_len, const uint8_t *value,
                  size_t value_len);

@@ -38,15 +38,19 @@ static bool key_is_allowed(const char *key)
 
 static int outgoing_add_one(struct outgoing *o, const struct rpc_metadata *m, struct err *err)
 {
-    struct entry e = {(uint32_t)strlen(m->key), (uint32_t)m->value_len};
-    bool binary = metadata_is_binary(m->key, e.key_len);
-    if (m->value_len > OUTGOING_MAX_BYTES || e.key_len > OUTGOING_MAX_BYTES)
+    const uint8_t *value = (const uint8_t *)m->value;
+    size_t value_len = m->value_len, key_len = strlen(m->key);
+    bool binary = metadata_is_binary(m->key, key_len);
+    if (!binary)
+        metadata_trim(&value, &value_len);
+    struct entry e = {(uint32_t)key_len, (uint32_t)value_len};
+    if (value_len > OUTGOING_MAX_BYTES || key_len > OUTGOING_MAX_BYTES)
         return err_set(err, ERR_INVALID, "metadata %.64s is too long", m->key);
     if (!key_is_allowed(m->key))
         return err_set(err, ERR_INVALID, "bad metadata key \"%.64s\"", m->key);
     if (binary)
-        e.value_len = (uint32_t)base64_encoded_bytes(m->value_len);
-    else if (!nghttp2_check_header_value_rfc9113((const uint8_t *)m->value, m->value_len))
+        e.value_len = (uint32_t)base64_encoded_bytes(value_len);
+    else if (!nghttp2_check_header_value_rfc9113(value, value_len))
         return err_set(err, ERR_INVALID, "the value of metadata %s is not printable", m->key);
     uint8_t *at = buf_reserve(&o->entries, sizeof(e) + e.key_len + e.value_len);
     if (!at)
@@ -55,9 +59,9 @@ static int outgoing_add_one(struct outgoing *o, const struct rpc_metadata *m, st
     memcpy(at, &e, sizeof(e));
     memcpy(at + sizeof(e), m->key, e.key_len);
     if (binary)
-        base64_encode((char *)at + sizeof(e) + e.key_len, (const uint8_t *)m->value, m->value_len);
+        base64_encode((char *)at + sizeof(e) + e.key_len, value, value_len);
     else if (e.value_len)
-        memcpy(at + sizeof(e) + e.key_len, m->value, e.value_len);
+        memcpy(at + sizeof(e) + e.key_len, value, e.value_len);
     buf_commit(&o->entries, sizeof(e) + e.key_len + e.value_len);
     o->n++;
     return 0;

@@ -72,6 +72,7 @@ int call_queue_message(struct rpc_call *call, const ProtobufCMessage *message, s
         protobuf_c_message_pack(message, at + FRAME_PREFIX_BYTES);
     }
     buf_commit(&call->out, FRAME_PREFIX_BYTES + n);
+    call->spoke = true;
     conn_queue(call->conn, FRAME_PREFIX_BYTES + n);
     call_offer_output(call);
     return 0;

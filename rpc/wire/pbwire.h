@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PB_VARINT = 0, PB_FIXED64 = 1, PB_LEN = 2, PB_FIXED32 = 5 };
+enum { PB_VARINT = 0, PB_FIXED64 = 1, PB_LEN = 2, PB_GROUP = 3, PB_FIXED32 = 5 };
 
 struct pb_reader {
     const uint8_t *at, *end; /* at == NULL after malformed input */
@@ -37,7 +37,11 @@ static inline size_t pb_varint(const uint8_t *at, const uint8_t *end, uint64_t *
     return 0;
 }
 
-/* False at the end, with at == end, or for malformed input (groups included), with at == NULL. */
+/* Bytes of the fields of group id that begin at `at`, with its end; 0: malformed, or groups within
+ * groups too deeply. */
+size_t pb_group(const uint8_t *at, const uint8_t *end, uint32_t id);
+
+/* False at the end, with at == end, or for malformed input, with at == NULL. */
 static inline bool pb_next(struct pb_reader *r, struct pb_field *f)
 {
     uint64_t tag, len;
@@ -69,6 +73,11 @@ static inline bool pb_next(struct pb_reader *r, struct pb_field *f)
         at += n;
         left -= n;
         f->len = (size_t)len;
+        break;
+    case PB_GROUP: /* of old schemas: for skipping */
+        f->len = pb_group(at, r->end, f->id);
+        if (f->len == 0)
+            goto malformed;
         break;
     default:
         goto malformed;

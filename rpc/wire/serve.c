@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "rpc/wire/alive.h"
 #include "rpc/wire/conn.h"
+#include "rpc/wire/content.h"
 #include "rpc/wire/pool.h"
 #include "rpc/wire/status.h"
 #include "rpc/wire/stream.h"
@@ -64,14 +66,7 @@ static void serve_path(struct rpc_call *call, const uint8_t *value, size_t len)
 
 static void serve_content_type(struct rpc_call *call, const uint8_t *value, size_t len)
 {
-    static const char grpc[] = "application/grpc";
-    const size_t n = sizeof(grpc) - 1;
-    if (len < n || memcmp(value, grpc, n) != 0)
-        return;
-    value += n;
-    len -= n;
-    call->got_content_type = len == 0 || value[0] == ';' || IS(value, len, "+proto") ||
-                             (len > 6 && memcmp(value, "+proto;", 7) == 0);
+    call->got_content_type = content_is_grpc((const char *)value, len);
 }
 
 static void serve_timeout(struct rpc_call *call, const uint8_t *value, size_t len)
@@ -158,6 +153,8 @@ void serve_header(struct rpc_call *call, const uint8_t *name, size_t name_len, c
         serve_encoding(call, value, value_len);
     else if (IS(name, name_len, "grpc-accept-encoding"))
         call->peer_takes_gzip |= lists_gzip(value, value_len);
+    else if (IS(name, name_len, ALIVE_HEADER))
+        call->alive_ms = alive_parse(value, value_len);
     else if (!IS(name, name_len, "te"))
         serve_metadata(call, name, name_len, value, value_len);
 }
@@ -251,7 +248,9 @@ void serve_request(struct rpc_call *call)
     if (call->http_status) {
         err_set(&call->status, ERR_UNKNOWN, "refused with HTTP status %d", call->http_status);
     } else if (call->status.code == ERR_NONE) {
-        if (!conn_may_grow(conn, 0))
+        if (call->timeout_ms == 0)
+            err_set(&call->status, ERR_DEADLINE, "the deadline had passed before the call came");
+        else if (!conn_may_grow(conn, 0))
             err_set(&call->status, ERR_LIMIT, "too many calls at once");
         else if (serve_deadline(call) < 0)
             err_set(&call->status, ERR_LIMIT, "out of memory");
@@ -289,6 +288,11 @@ static void serve_handle(struct rpc_call *call, ProtobufCMessage *request)
         struct err err;
         err_set(&err, ERR_UNIMPLEMENTED, "%s is not implemented", call->method->path);
         rpc_call_finish(call, &err);
+    }
+    /* Whoever watches sees that it has begun, however long nothing happens. */
+    if (call->method->streams & RPC_SERVER_STREAMS && !call->submitted && call_is_live(call)) {
+        call->announce = true;
+        call_add_work(call);
     }
 }
 
@@ -388,14 +392,17 @@ static int serve_submit_begin(struct rpc_call *call)
 {
     nghttp2_session *session = call->conn->session;
     nghttp2_data_provider data = call_output_provider(call);
-    if (!call->out_gzip && !call->reply)
+    if (!call->out_gzip && !call->reply && !call->alive_ms)
         return nghttp2_submit_response(session, call->stream_id, response_headers, N_HEADERS,
                                        &data);
-    nghttp2_nv headers[N_HEADERS + 1 + OUTGOING_MAX];
+    nghttp2_nv headers[N_HEADERS + 2 + OUTGOING_MAX];
+    char alive[ALIVE_TEXT_BYTES];
     size_t n = N_HEADERS;
     memcpy(headers, response_headers, n * sizeof(headers[0]));
     if (call->out_gzip)
         headers[n++] = gzip_header;
+    if (call->alive_ms)
+        headers[n++] = text_header(ALIVE_HEADER, alive, alive_format(alive, call->alive_ms));
     if (call->reply)
         n += outgoing_put(&call->reply->headers, headers + n);
     return nghttp2_submit_response(session, call->stream_id, headers, n, &data);
@@ -413,6 +420,8 @@ void serve_submit(struct rpc_call *call, bool with_data)
         rv = with_data ? serve_submit_begin(call) : serve_submit_alone(call);
     call->submitted = true;
     wire_conn_check(call->conn, rv);
+    if (call->alive_ms && !call->ended && call->method->streams & RPC_SERVER_STREAMS)
+        alive_begin(call);
 }
 
 void serve_submit_trailers(struct rpc_call *call)

@@ -87,6 +87,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
     if (!call)
         return 0;
     nghttp2_vec n = nghttp2_rcbuf_get_buf(name), v = nghttp2_rcbuf_get_buf(value);
+    metadata_trim((const uint8_t **)&v.base, &v.len);
     if (abuse_field(conn, call, n.len + v.len + HEADER_OVERHEAD_BYTES) < 0)
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (!wire_conn_is_server(conn))
@@ -216,6 +217,8 @@ static int session_make(struct wire_conn *conn)
     nghttp2_session_callbacks_set_send_data_callback(cb, on_send_data);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
+    /* gRPC strips blanks at a value's ends, where HTTP/2 would refuse the call. */
+    nghttp2_option_set_no_rfc9113_leading_and_trailing_ws_validation(option, 1);
     nghttp2_option_set_max_outbound_ack(option, MAX_OUTBOUND_ACKS);
     nghttp2_option_set_max_settings(option, MAX_SETTINGS);
     nghttp2_option_set_max_continuations(option, MAX_CONTINUATIONS);

@@ -43,10 +43,11 @@ struct rpc_call {
     void *note;                      /* server: the observer's */
     ProtobufCMessage *request;       /* server: of a client that does not stream; owned */
     ProtobufCMessage *current;       /* in the message callback; owned unless taken */
-    struct deadline deadline;
+    struct deadline deadline, alive;
     int64_t deadline_ms; /* INT64_MAX: none */
     int64_t timeout_ms;  /* grpc-timeout; -1: none came */
     int64_t linger_until_ms;
+    int64_t alive_ms; /* between signs of life, asked for (alive.h); 0: none */
     unsigned n_refs;
     int32_t stream_id;
     int http_status;     /* client: what came; server: plain HTTP refusal, or 0 */
@@ -79,7 +80,11 @@ struct rpc_call {
     bool got_content_type : 1;
     bool got_status : 1;      /* client: grpc-status came */
     bool refused : 1;         /* client: the server has not begun with it */
+    bool cut : 1;             /* client: its stream was, by whoever, without a status */
     bool close_soon : 1;      /* work: call_close with status */
+    bool announce : 1;        /* work, server: the response's headers, if there are none yet */
+    bool spoke : 1;           /* a message was sent since the last sign of life was due */
+    bool alive_agreed : 1;    /* client: the server knows of signs of life */
     bool offer_encodings : 1; /* server: say grpc-accept-encoding in the answer */
     bool peer_takes_gzip : 1;
     bool in_gzip : 1;      /* its messages may be compressed */

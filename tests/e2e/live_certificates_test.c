@@ -186,8 +186,8 @@ static enum banger_code end_of(struct banger_stream *stream, int64_t wait_ms,
 static void test_a_connection_ends_with_its_certificate(void)
 {
     struct banger_error error;
-    struct cert brief = cert_make(
-        &root, &(struct cert_spec){.names = "DNS:carol.example", .ends_s = SOON_S});
+    struct cert brief =
+        cert_make(&root, &(struct cert_spec){.names = "DNS:carol.example", .ends_s = SOON_S});
     write_identity("brief", &brief, NULL);
     struct banger_client *client = connect_as("brief"), *other = connect_as("dan");
     struct banger_stream *stream = watch(client), *others = watch(other);

@@ -114,7 +114,7 @@ refused on_laptop "no session \"job\"" "$banger" session logs job
 [ "$(on_laptop "$banger" vm exec ours -- echo in)" = in ] || fail "vm exec in scope"
 refused on_laptop "label env=ci" "$banger" vm create --name other --label env=prod
 refused on_laptop "label env=ci" "$banger" vm update ours --label env=prod
-refused on_laptop "about the whole host" "$banger" image delete no-image
+refused on_laptop "may not call" "$banger" image delete no-image
 on_laptop "$banger" vm prune >/dev/null 2>&1 || fail "prune in scope"
 events=$(on_laptop "$banger" event list --after 1 -n 1000)
 [[ $events != *"$theirs"* ]] || fail "a bound role sees others' events"

@@ -42,6 +42,11 @@ int fixture_start(void)
     return child > 0 ? 0 : -1;
 }
 
+pid_t fixture_pid(void)
+{
+    return child;
+}
+
 const char *fixture_path(void)
 {
     return path;

@@ -2,8 +2,12 @@
 #ifndef BANGER_TESTS_AGENT_FIXTURE_H
 #define BANGER_TESTS_AGENT_FIXTURE_H
 
+#include <sys/types.h>
+
 /* 0, or -1. The agent touches nothing of the machine (no Configure, no power). */
 int fixture_start(void);
+/* Its process. */
+pid_t fixture_pid(void);
 /* Its socket. */
 const char *fixture_path(void);
 /* Ends it with SIGTERM; its exit code, or -1 for anything else. */

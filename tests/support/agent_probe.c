@@ -246,7 +246,7 @@ int probe_start(struct probe *p, const char *id, const char *const *argv, bool w
     return probe_start_message(p, &start, argv);
 }
 
-uint32_t probe_subscribe(struct probe *p, const char *id, uint32_t credit_bytes)
+static uint32_t subscribe(struct probe *p, const char *id, uint32_t credit_bytes, bool hold)
 {
     PB(Subscribe) s = BANGER__AGENT__V1__SUBSCRIBE__INIT;
     PB(ToAgent) m = BANGER__AGENT__V1__TO_AGENT__INIT;
@@ -254,9 +254,31 @@ uint32_t probe_subscribe(struct probe *p, const char *id, uint32_t credit_bytes)
     s.session_id = (char *)(uintptr_t)id;
     s.credit_bytes = credit_bytes;
     s.follow = true;
+    s.hold = hold;
     m.kind_case = TO_KIND(SUBSCRIBE);
     m.subscribe = &s;
     return probe_send(p, &m) < 0 ? 0 : s.subscription;
+}
+
+uint32_t probe_subscribe(struct probe *p, const char *id, uint32_t credit_bytes)
+{
+    return subscribe(p, id, credit_bytes, false);
+}
+
+uint32_t probe_subscribe_holding(struct probe *p, const char *id, uint32_t credit_bytes)
+{
+    return subscribe(p, id, credit_bytes, true);
+}
+
+int probe_unsubscribe(struct probe *p, uint32_t subscription, bool release)
+{
+    PB(Unsubscribe) u = BANGER__AGENT__V1__UNSUBSCRIBE__INIT;
+    PB(ToAgent) m = BANGER__AGENT__V1__TO_AGENT__INIT;
+    u.subscription = subscription;
+    u.release = release;
+    m.kind_case = TO_KIND(UNSUBSCRIBE);
+    m.unsubscribe = &u;
+    return probe_send(p, &m);
 }
 
 int probe_add_credit(struct probe *p, uint32_t subscription, uint32_t bytes)
@@ -369,7 +391,7 @@ static int take_data(struct collecting *c, const PB(Data) * d)
     if (c->keep && buf_append(to, d->data.data, d->data.len) < 0)
         return fail(c->p, "%s: too much output to keep", c->id);
     c->used += (uint32_t)d->data.len;
-    if (c->used < PROBE_CREDIT_BYTES / 4)
+    if (c->used < (c->p->credit_step ? c->p->credit_step : PROBE_CREDIT_BYTES / 4))
         return 0;
     uint32_t credit = c->used;
     c->used = 0;
@@ -386,6 +408,8 @@ static int take_stream_end(struct collecting *c, const PB(StreamEnd) * e)
         return fail(c->p, "%s: stream %d ends at %llu, we have %llu", c->id, which,
                     (unsigned long long)e->total, (unsigned long long)got);
     c->ended[which] = true;
+    if (!which)
+        snprintf(c->r->cut, sizeof(c->r->cut), "%s", e->cut);
     return 0;
 }
 
@@ -398,6 +422,8 @@ static void take_status(struct collecting *c, const PB(SessionStatus) * s)
     c->r->signo = s->signo;
     snprintf(c->r->failed_stage, sizeof(c->r->failed_stage), "%s", s->failed_stage);
     c->r->failed_errno = s->failed_errno;
+    c->r->left = s->left;
+    c->r->late_bytes = s->late_bytes;
     c->final = (s->state == BANGER__AGENT__V1__SESSION_STATE__SESSION_STATE_EXITED ||
                 s->state == BANGER__AGENT__V1__SESSION_STATE__SESSION_STATE_FAILED) &&
                s->stdout_ended && s->stderr_ended;
@@ -408,6 +434,7 @@ static int take_gap(struct collecting *c, const PB(Gap) * g)
     if (g->subscription != c->subscription)
         return 0;
     c->r->gap = true;
+    c->p->n_gaps++;
     *(g->stream == BANGER__AGENT__V1__STREAM__STREAM_STDERR ? &c->r->n_err : &c->r->n_out) = g->to;
     return 0;
 }

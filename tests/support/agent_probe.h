@@ -28,7 +28,9 @@ struct probe {
     uint32_t n_subscriptions;
     char boot_id[40], instance[40], boot_error[256];
     uint32_t max_sessions;
-    uint32_t n_synced; /* sessions told after the hello */
+    uint32_t credit_step; /* of probe_collect; 0: much */
+    unsigned n_gaps;      /* that probe_collect has seen */
+    uint32_t n_synced;    /* sessions told after the hello */
     char error[256];
 };
 
@@ -56,6 +58,9 @@ int probe_start(struct probe *p, const char *id, const char *const *argv, bool w
 int probe_start_message(struct probe *p, PB(StartSession) * start, const char *const *argv);
 /* Both streams from offset 0, following; the subscription's number. */
 uint32_t probe_subscribe(struct probe *p, const char *id, uint32_t credit_bytes);
+/* The same, as one that the session waits for. */
+uint32_t probe_subscribe_holding(struct probe *p, const char *id, uint32_t credit_bytes);
+int probe_unsubscribe(struct probe *p, uint32_t subscription, bool release);
 int probe_add_credit(struct probe *p, uint32_t subscription, uint32_t bytes);
 int probe_stdin(struct probe *p, const char *id, uint64_t offset, const void *data, size_t len);
 int probe_stdin_eof(struct probe *p, const char *id, uint64_t offset);
@@ -73,6 +78,9 @@ struct probe_result {
     char failed_stage[32];
     int failed_errno;
     bool gap;
+    char cut[20]; /* of stdout's end */
+    uint32_t left;
+    uint64_t late_bytes;
 };
 
 /* Starts, feeds stdin (may be NULL), reads all to the SubscriptionEnd and the final status. keep:

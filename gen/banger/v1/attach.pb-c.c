@@ -952,7 +952,7 @@ const ProtobufCMessageDescriptor banger__v1__attach_request__descriptor =
   (ProtobufCMessageInit) banger__v1__attach_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__attach_open__field_descriptors[4] =
+static const ProtobufCFieldDescriptor banger__v1__attach_open__field_descriptors[5] =
 {
   {
     "session",
@@ -1002,8 +1002,21 @@ static const ProtobufCFieldDescriptor banger__v1__attach_open__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "hold",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AttachOpen, hold),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__attach_open__field_indices_by_name[] = {
+  4,   /* field[4] = hold */
   1,   /* field[1] = role */
   0,   /* field[0] = session */
   3,   /* field[3] = start_stderr */
@@ -1012,7 +1025,7 @@ static const unsigned banger__v1__attach_open__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__attach_open__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor banger__v1__attach_open__descriptor =
 {
@@ -1022,7 +1035,7 @@ const ProtobufCMessageDescriptor banger__v1__attach_open__descriptor =
   "Banger__V1__AttachOpen",
   "banger.v1",
   sizeof(Banger__V1__AttachOpen),
-  4,
+  5,
   banger__v1__attach_open__field_descriptors,
   banger__v1__attach_open__field_indices_by_name,
   1,  banger__v1__attach_open__number_ranges,
@@ -1693,7 +1706,7 @@ const ProtobufCMessageDescriptor banger__v1__attach_writer_changed__descriptor =
   (ProtobufCMessageInit) banger__v1__attach_writer_changed__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__attach_stream_end__field_descriptors[2] =
+static const ProtobufCFieldDescriptor banger__v1__attach_stream_end__field_descriptors[3] =
 {
   {
     "stream",
@@ -1719,15 +1732,28 @@ static const ProtobufCFieldDescriptor banger__v1__attach_stream_end__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "cut",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AttachStreamEnd, cut),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__attach_stream_end__field_indices_by_name[] = {
+  2,   /* field[2] = cut */
   0,   /* field[0] = stream */
   1,   /* field[1] = total */
 };
 static const ProtobufCIntRange banger__v1__attach_stream_end__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor banger__v1__attach_stream_end__descriptor =
 {
@@ -1737,7 +1763,7 @@ const ProtobufCMessageDescriptor banger__v1__attach_stream_end__descriptor =
   "Banger__V1__AttachStreamEnd",
   "banger.v1",
   sizeof(Banger__V1__AttachStreamEnd),
-  2,
+  3,
   banger__v1__attach_stream_end__field_descriptors,
   banger__v1__attach_stream_end__field_indices_by_name,
   1,  banger__v1__attach_stream_end__number_ranges,

@@ -122,7 +122,7 @@ struct  Banger__V1__AttachRequest
   Banger__V1__AttachRequest__FrameCase frame_case;
   union {
     /*
-     * first, once
+     * first, once, within ten seconds
      */
     Banger__V1__AttachOpen *open;
     Banger__V1__AttachStdin *stdin_data;
@@ -147,10 +147,15 @@ struct  Banger__V1__AttachOpen
   Banger__V1__AttachRole role;
   Banger__V1__StreamStart *start_stdout;
   Banger__V1__StreamStart *start_stderr;
+  /*
+   * The process of a session with hold_output waits for this attach as a pipe's writer does. Should
+   * the connection break, it waits for another such attach, for a minute; a Detach ends that.
+   */
+  protobuf_c_boolean hold;
 };
 #define BANGER__V1__ATTACH_OPEN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__attach_open__descriptor) \
-    , (char *)protobuf_c_empty_string, BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_UNSPECIFIED, NULL, NULL }
+    , (char *)protobuf_c_empty_string, BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_UNSPECIFIED, NULL, NULL, 0 }
 
 
 /*
@@ -306,7 +311,7 @@ struct  Banger__V1__AttachGap
    */
   uint64_t to;
   /*
-   * "spool_limit", "disk_full"
+   * "spool_limit", "disk_full", "vm_stopped", "vm_lost", "agent_lost"
    */
   char *reason;
 };
@@ -351,10 +356,16 @@ struct  Banger__V1__AttachStreamEnd
   ProtobufCMessage base;
   Banger__V1__OutputStream stream;
   uint64_t total;
+  /*
+   * Why the stream ended before its writers closed it; "": they have. "held_open": something that
+   * the command left running holds it, silent for limits.drain_ms; "still_writing": it writes on, a
+   * minute after the exit. What it writes from here on is not kept.
+   */
+  char *cut;
 };
 #define BANGER__V1__ATTACH_STREAM_END__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__attach_stream_end__descriptor) \
-    , BANGER__V1__OUTPUT_STREAM__OUTPUT_STREAM_UNSPECIFIED, 0 }
+    , BANGER__V1__OUTPUT_STREAM__OUTPUT_STREAM_UNSPECIFIED, 0, (char *)protobuf_c_empty_string }
 
 
 struct  Banger__V1__AttachExit

@@ -1349,7 +1349,7 @@ const ProtobufCMessageDescriptor banger__v1__kill_session_request__descriptor =
   (ProtobufCMessageInit) banger__v1__kill_session_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__delete_session_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor banger__v1__delete_session_request__field_descriptors[4] =
 {
   {
     "session",
@@ -1387,16 +1387,29 @@ static const ProtobufCFieldDescriptor banger__v1__delete_session_request__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "start_request_id",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__DeleteSessionRequest, start_request_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__delete_session_request__field_indices_by_name[] = {
   2,   /* field[2] = force */
   0,   /* field[0] = session */
+  3,   /* field[3] = start_request_id */
   1,   /* field[1] = vm */
 };
 static const ProtobufCIntRange banger__v1__delete_session_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor banger__v1__delete_session_request__descriptor =
 {
@@ -1406,7 +1419,7 @@ const ProtobufCMessageDescriptor banger__v1__delete_session_request__descriptor 
   "Banger__V1__DeleteSessionRequest",
   "banger.v1",
   sizeof(Banger__V1__DeleteSessionRequest),
-  3,
+  4,
   banger__v1__delete_session_request__field_descriptors,
   banger__v1__delete_session_request__field_indices_by_name,
   1,  banger__v1__delete_session_request__number_ranges,

@@ -166,6 +166,9 @@ struct  Banger__V1__LogChunk
    */
   ProtobufCBinaryData data;
   uint64_t gap_to;
+  /*
+   * as in AttachGap; and as AttachStreamEnd.cut, with gap_to = offset
+   */
   char *gap_reason;
 };
 #define BANGER__V1__LOG_CHUNK__INIT \
@@ -230,10 +233,14 @@ struct  Banger__V1__DeleteSessionRequest
   char *session;
   char *vm;
   protobuf_c_boolean force;
+  /*
+   * Instead of session: what this request id of the caller's began. Nothing begun is a success.
+   */
+  char *start_request_id;
 };
 #define BANGER__V1__DELETE_SESSION_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__delete_session_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
 
 
 struct  Banger__V1__SendStdinRequest

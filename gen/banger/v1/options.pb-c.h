@@ -40,7 +40,7 @@ typedef enum _Banger__V1__Role {
    */
   BANGER__V1__ROLE__ROLE_OPERATOR = 3,
   /*
-   * host, images, identities
+   * host, images, kernels, identities
    */
   BANGER__V1__ROLE__ROLE_ADMIN = 4,
   /*

@@ -437,7 +437,7 @@ const ProtobufCMessageDescriptor banger__v1__session_limits__descriptor =
   (ProtobufCMessageInit) banger__v1__session_limits__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__session_spec__field_descriptors[14] =
+static const ProtobufCFieldDescriptor banger__v1__session_spec__field_descriptors[15] =
 {
   {
     "argv",
@@ -607,6 +607,18 @@ static const ProtobufCFieldDescriptor banger__v1__session_spec__field_descriptor
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "hold_output",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__SessionSpec, hold_output),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__session_spec__field_indices_by_name[] = {
   0,   /* field[0] = argv */
@@ -615,6 +627,7 @@ static const unsigned banger__v1__session_spec__field_indices_by_name[] = {
   3,   /* field[3] = cwd */
   1,   /* field[1] = env */
   5,   /* field[5] = group */
+  14,   /* field[14] = hold_output */
   12,   /* field[12] = limits */
   11,   /* field[11] = required_commands */
   7,   /* field[7] = rows */
@@ -627,7 +640,7 @@ static const unsigned banger__v1__session_spec__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__session_spec__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 14 }
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor banger__v1__session_spec__descriptor =
 {
@@ -637,14 +650,14 @@ const ProtobufCMessageDescriptor banger__v1__session_spec__descriptor =
   "Banger__V1__SessionSpec",
   "banger.v1",
   sizeof(Banger__V1__SessionSpec),
-  14,
+  15,
   banger__v1__session_spec__field_descriptors,
   banger__v1__session_spec__field_indices_by_name,
   1,  banger__v1__session_spec__number_ranges,
   (ProtobufCMessageInit) banger__v1__session_spec__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__guest_session__field_descriptors[22] =
+static const ProtobufCFieldDescriptor banger__v1__guest_session__field_descriptors[24] =
 {
   {
     "id",
@@ -910,6 +923,30 @@ static const ProtobufCFieldDescriptor banger__v1__guest_session__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "left_processes",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__GuestSession, left_processes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "late_bytes",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__GuestSession, late_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__guest_session__field_indices_by_name[] = {
   18,   /* field[18] = created */
@@ -920,6 +957,8 @@ static const unsigned banger__v1__guest_session__field_indices_by_name[] = {
   10,   /* field[10] = guest_pid */
   0,   /* field[0] = id */
   8,   /* field[8] = last_error */
+  23,   /* field[23] = late_bytes */
+  22,   /* field[22] = left_processes */
   3,   /* field[3] = name */
   4,   /* field[4] = spec */
   19,   /* field[19] = started */
@@ -938,7 +977,7 @@ static const unsigned banger__v1__guest_session__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__guest_session__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 22 }
+  { 0, 24 }
 };
 const ProtobufCMessageDescriptor banger__v1__guest_session__descriptor =
 {
@@ -948,7 +987,7 @@ const ProtobufCMessageDescriptor banger__v1__guest_session__descriptor =
   "Banger__V1__GuestSession",
   "banger.v1",
   sizeof(Banger__V1__GuestSession),
-  22,
+  24,
   banger__v1__guest_session__field_descriptors,
   banger__v1__guest_session__field_indices_by_name,
   1,  banger__v1__guest_session__number_ranges,

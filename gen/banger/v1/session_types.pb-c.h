@@ -137,7 +137,8 @@ struct  Banger__V1__SessionLimits
    */
   uint64_t timeout_ms;
   /*
-   * after exit, how long output held open by others is read; default 1000
+   * After exit: output that others hold open is read until none came for so long, up to an hour;
+   * default 1000. However much comes, that ends a minute after the exit (or drain_ms after it).
    */
   uint32_t drain_ms;
 };
@@ -190,6 +191,12 @@ struct  Banger__V1__SessionSpec
   size_t n_required_commands;
   char **required_commands;
   Banger__V1__SessionLimits *limits;
+  /*
+   * Output is a pipe to the attach that holds it (AttachOpen.hold): the process waits for that one
+   * rather than have output dropped; for a minute also before it comes, and after it was cut off.
+   * False: the process never waits, and the spool drops what is oldest.
+   */
+  protobuf_c_boolean hold_output;
   Banger__V1__SessionSpec__UmaskCase _umask_case;
   union {
     /*
@@ -200,7 +207,7 @@ struct  Banger__V1__SessionSpec
 };
 #define BANGER__V1__SESSION_SPEC__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__session_spec__descriptor) \
-    , 0,NULL, 0,NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, BANGER__V1__STDIN_MODE__STDIN_MODE_UNSPECIFIED, 0,NULL, 0,NULL, NULL, BANGER__V1__SESSION_SPEC___UMASK__NOT_SET, {0} }
+    , 0,NULL, 0,NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, BANGER__V1__STDIN_MODE__STDIN_MODE_UNSPECIFIED, 0,NULL, 0,NULL, NULL, 0, BANGER__V1__SESSION_SPEC___UMASK__NOT_SET, {0} }
 
 
 struct  Banger__V1__GuestSession
@@ -243,10 +250,18 @@ struct  Banger__V1__GuestSession
   Google__Protobuf__Timestamp *started;
   Google__Protobuf__Timestamp *ended;
   Google__Protobuf__Timestamp *updated;
+  /*
+   * that it started, and that live on after its exit; KillSession ends them
+   */
+  uint32_t left_processes;
+  /*
+   * written by those after the streams' ends, and not kept
+   */
+  uint64_t late_bytes;
 };
 #define BANGER__V1__GUEST_SESSION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__guest_session__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, BANGER__V1__SESSION_STATE__SESSION_STATE_UNSPECIFIED, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, BANGER__V1__SESSION_STATE__SESSION_STATE_UNSPECIFIED, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0, 0 }
 
 
 /* Banger__V1__SessionExit methods */

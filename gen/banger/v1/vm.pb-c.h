@@ -194,7 +194,8 @@ struct  Banger__V1__VMSpec
    * Stopped as by StopVM, then deleted, so long after creation (VM.expires), whatever it is doing; 1 s
    * - 10 years; 0: never. Events "vm.expiring" a minute ahead, "vm.expired". What came due while no
    * daemon ran is deleted when one starts. By the host's clock; where that is set forward under a
-   * running daemon, nothing is deleted for it until the new time has stood for 10 minutes.
+   * running daemon, or is more than a day ahead of all that the database has when one starts,
+   * nothing is deleted for it until the new time has stood for 10 minutes.
    */
   uint64_t expire_after_ms;
   /*

@@ -60,8 +60,9 @@ static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, const char
     h->next[stream - 1] = to;
 }
 
-static void on_stream_end(void *arg, int stream, uint64_t total)
+static void on_stream_end(void *arg, int stream, uint64_t total, const char *cut)
 {
+    (void)cut;
     struct holder *h = arg;
     must(h->opened && !h->ended[stream - 1] && total == h->next[stream - 1], "one end");
     h->ended[stream - 1] = true;

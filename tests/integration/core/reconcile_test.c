@@ -21,7 +21,8 @@ static bool succeeds(struct world *w, struct operation_entry *op)
     operation_ref(op);
     bool ok = world_wait(w, op) && op->op.state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "%s: %s: %s\n", op->op.kind, op->op.error_stage, text_get(op->op.error_message));
+        fprintf(stderr, "%s: %s: %s\n", op->op.kind, op->op.error_stage,
+                text_get(op->op.error_message));
     operation_unref(op);
     return ok;
 }

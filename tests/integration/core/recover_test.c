@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "daemon/core/event.h"
+#include "daemon/core/host_info.h"
 #include "daemon/core/image.h"
 #include "daemon/core/recover.h"
 #include "daemon/core/unlisted.h"
@@ -29,7 +30,8 @@ static bool succeeds(struct world *w, struct operation_entry *op)
     operation_ref(op);
     bool ok = world_wait(w, op) && op->op.state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "%s: %s: %s\n", op->op.kind, op->op.error_stage, text_get(op->op.error_message));
+        fprintf(stderr, "%s: %s: %s\n", op->op.kind, op->op.error_stage,
+                text_get(op->op.error_message));
     operation_unref(op);
     return ok;
 }
@@ -159,6 +161,25 @@ static void publish_files(struct world *w)
 
 /* Tests */
 
+/* What runs takes its part of the host, listed or not. */
+static void check_capacity(struct world *w)
+{
+    static const uint64_t mib = 1 << 20;
+    struct host_facts facts = {.cpus = 4};
+    struct host_capacity used;
+    struct err err = ERR_INIT;
+    struct vm_create_request req = {.name = "more", .start = true, .spec.memory_bytes = 256 * mib};
+    host_capacity_used(&w->core, &facts, &used);
+    CHECK_INT(used.cpus, 2);
+    CHECK_INT(used.memory_bytes, 256 * mib);
+    w->core.config.max_memory_bytes = 511 * mib;
+    CHECK_INT(vm_create_check(&w->core, &req, NULL, &err), -1);
+    CHECK_STR(err.reason, "CAPACITY_EXCEEDED");
+    w->core.config.max_memory_bytes = 512 * mib;
+    CHECK_INT(vm_create_check(&w->core, &req, NULL, NULL), 0);
+    w->core.config.max_memory_bytes = 0;
+}
+
 static void test_a_lost_database_ends_and_deletes_nothing(void)
 {
     struct world w;
@@ -184,6 +205,7 @@ static void test_a_lost_database_ends_and_deletes_nothing(void)
         CHECK_INT(world_count_entries(dir, "vms"), 2);
         CHECK_INT(count_unlisted(&w), 4);
         CHECK_INT(vm_count(&w.core), 0);
+        check_capacity(&w);
         recover(&w, &(struct recover_request){.dry_run = true}, &r);
         CHECK_INT(r.n, 4);
         CHECK_INT(count(&r, RECOVER_NOTHING), 4);
@@ -194,6 +216,7 @@ static void test_a_lost_database_ends_and_deletes_nothing(void)
     recover(&w, &(struct recover_request){.n_only = 0}, &r);
     CHECK_INT(count(&r, RECOVER_LISTED), 4);
     CHECK_INT(count_unlisted(&w), 0);
+    check_capacity(&w);
     CHECK(told(&w, "host.unlisted"));
     e = vm_find(&w.core, "crate", NULL);
     if (CHECK(e != NULL)) {

@@ -1,6 +1,7 @@
 /* What the daemon does with VMs by itself, over the sim engine and a real store: expiry, idle stop,
  * restart policy, autostart; over restarts of the core and, as it is told, of the host. */
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,6 +162,47 @@ static void test_what_came_due_without_a_daemon_is_deleted_by_the_next(void)
     close_world();
 }
 
+/* As if all that the database has had been written two days ago. */
+static void age_database(void)
+{
+    char path[PATH_BYTES + 16];
+    sqlite3 *db = NULL;
+    snprintf(path, sizeof(path), "%s/banger.db", dir);
+    CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db,
+                           "UPDATE events SET time_ns = time_ns - 172800000000000;"
+                           "UPDATE operations SET ended_ns = ended_ns - 172800000000000"
+                           " WHERE ended_ns > 0;"
+                           "UPDATE vms SET updated_ns = updated_ns - 172800000000000,"
+                           " expires_ns = expires_ns - 172800000000000",
+                           NULL, NULL, NULL),
+              SQLITE_OK);
+    sqlite3_close(db);
+}
+
+/* The other VM is a clock: by the time that it is idle, there has been a look. */
+static void test_a_clock_that_is_far_ahead_at_the_start_deletes_nothing(void)
+{
+    if (!open_world())
+        return;
+    struct vm_entry *e = create("kept", (struct vm_spec){.expire_after_ms = 3600000});
+    vm_unref(e);
+    close_world();
+    age_database();
+    if (!open_world())
+        return;
+    e = find("kept");
+    CHECK(e->vm.expires_ns < clock_real_ns());
+    struct vm_entry *other = create("other", (struct vm_spec){.idle_stop_after_ms = 1000});
+    await_event("vm.idle");
+    CHECK(world_wait_state(&w, other, VM_STOPPED));
+    CHECK(!e->removed);
+    CHECK_INT(e->vm.runtime.state, VM_RUNNING);
+    delete (e);
+    delete (other);
+    close_world();
+}
+
 static void test_expiry_can_be_put_off(void)
 {
     struct err err = ERR_INIT;
@@ -210,7 +252,8 @@ static struct session_entry *start_session(struct vm_entry *e)
     struct session spec = {.name = "long"};
     struct session_entry *started = NULL;
     blob_set(&spec.argv, "sleep\0001000", sizeof("sleep\0001000"));
-    if (CHECK_INT(session_start(&w.core, e, &spec, NULL, on_started, &started, &err), 0))
+    if (CHECK_INT(
+            session_start(&w.core, e, &spec, NULL, INT64_MAX, on_started, &started, NULL, &err), 0))
         loop_run(w.core.loop, NULL);
     session_done(&spec);
     return started;
@@ -493,6 +536,7 @@ int main(void)
     world_make_dir(dir);
     RUN(test_an_expired_vm_is_stopped_and_deleted);
     RUN(test_what_came_due_without_a_daemon_is_deleted_by_the_next);
+    RUN(test_a_clock_that_is_far_ahead_at_the_start_deletes_nothing);
     RUN(test_expiry_can_be_put_off);
     RUN(test_an_idle_vm_is_stopped);
     RUN(test_a_vm_in_use_is_not_idle);

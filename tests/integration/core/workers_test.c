@@ -82,7 +82,8 @@ static int64_t succeeds(struct operation_entry *op, const struct err *err)
     operation_ref(op);
     bool ok = world_wait(&w, op) && op->op.state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "%s: %s: %s\n", op->op.kind, op->op.error_stage, text_get(op->op.error_message));
+        fprintf(stderr, "%s: %s: %s\n", op->op.kind, op->op.error_stage,
+                text_get(op->op.error_message));
     operation_unref(op);
     return ok ? clock_mono_ms() - begun : -1;
 }

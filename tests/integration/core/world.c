@@ -297,7 +297,8 @@ struct vm_entry *world_create(struct world *w, const char *name, bool start)
     operation_ref(op);
     bool ok = world_wait(w, op) && op->op.state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "create %s: %s: %s\n", name, op->op.error_stage, text_get(op->op.error_message));
+        fprintf(stderr, "create %s: %s: %s\n", name, op->op.error_stage,
+                text_get(op->op.error_message));
     operation_unref(op);
     return ok ? vm_find(&w->core, name, &err) : NULL;
 }

@@ -67,8 +67,9 @@ static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, const char
     r->next[stream - 1] = to;
 }
 
-static void on_stream_end(void *arg, int stream, uint64_t total)
+static void on_stream_end(void *arg, int stream, uint64_t total, const char *cut)
 {
+    (void)cut;
     struct run *r = arg;
     r->ends++;
     r->total[stream - 1] = total;

@@ -152,8 +152,7 @@ static void dial_send(struct dial *d)
     }
 }
 
-/* Sends data and whatever waits before it. */
-static void dial_queue(struct dial *d, const uint8_t *data, size_t len)
+void dial_queue(struct dial *d, const uint8_t *data, size_t len)
 {
     struct err err = ERR_INIT;
     if (!d->tls)

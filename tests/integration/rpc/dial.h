@@ -43,6 +43,8 @@ void dial_done(struct dial *d);
 
 /* Ends the handshake, or loses. */
 bool dial_shake(struct dial *d);
+/* Behind what waits to be sent, which dial_turn does. */
+void dial_queue(struct dial *d, const uint8_t *data, size_t len);
 /* Sends, reading meanwhile as a client does, until all is sent or the server has had enough. */
 void dial_push(struct dial *d, const void *data, size_t len);
 /* Reads until the server closes: false when it has not by then. */

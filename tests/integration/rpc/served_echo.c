@@ -258,7 +258,7 @@ bool honest_await(struct honest *h, int n)
     return n_done == HONEST_MAX;
 }
 
-void honest_end(struct honest *h, const char *what)
+double honest_end(struct honest *h, const char *what)
 {
     int64_t sum = 0, worst = 0;
     int n = 0;
@@ -274,4 +274,5 @@ void honest_end(struct honest *h, const char *what)
     printf("     %-30s %6d honest calls, %6.2f ms on average, %7.2f at worst", what, n,
            n ? (double)sum / n / 1000 : 0, (double)worst / 1000);
     CHECK(worst < WORST_MS * 1000);
+    return (double)worst / 1000;
 }

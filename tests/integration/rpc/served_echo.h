@@ -60,7 +60,8 @@ struct honest {
 void honest_start(struct honest *h);
 /* Waits until each has made n calls more; false when one has failed. */
 bool honest_await(struct honest *h, int n);
-/* Ends them; prints, and checks that every call went right and came back in time. */
-void honest_end(struct honest *h, const char *what);
+/* Ends them; prints, and checks that every call went right and came back in time. Returns the worst
+ * one's milliseconds. */
+double honest_end(struct honest *h, const char *what);
 
 #endif

@@ -107,6 +107,23 @@ static void test_nothing_is_left_out(void)
     google__protobuf__file_descriptor_set__free_unpacked(set, NULL);
 }
 
+/* Over TLS, by who has the role for it: at most their own. */
+static void test_an_admin_makes_no_controller(void)
+{
+    struct banger_client *client = served_enroll(&served, local, "boss", RPC_ROLE_ADMIN, false);
+    Banger__V1__CreateTokenRequest create = BANGER__V1__CREATE_TOKEN_REQUEST__INIT;
+    create.principal = TEXT("boss2");
+    create.role = BANGER__V1__ROLE__ROLE_FLEET;
+    CHECK(banger_create_token(client, &create, NULL, &error) == NULL);
+    CHECK_INT(error.code, BANGER_PERMISSION_DENIED);
+    CHECK_STR(error.reason, "ROLE_ABOVE_OWN");
+    create.role = BANGER__V1__ROLE__ROLE_ADMIN;
+    Banger__V1__CreateTokenResponse *made = banger_create_token(client, &create, NULL, &error);
+    CHECK(made != NULL);
+    banger_message_free(made ? &made->base : NULL);
+    banger_close(client);
+}
+
 static void test_revoked_under_a_stream(void)
 {
     struct banger_client *client = served_enroll(&served, local, "mallory", RPC_ROLE_VIEWER, false);
@@ -142,6 +159,7 @@ int main(void)
     served_listen_tls(&served, local);
     RUN(test_every_method_and_role);
     RUN(test_nothing_is_left_out);
+    RUN(test_an_admin_makes_no_controller);
     RUN(test_revoked_under_a_stream);
     banger_close(local);
     served_close(&served);

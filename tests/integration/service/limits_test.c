@@ -39,6 +39,20 @@ static void test_attach_without_open_ends(void)
     banger_stream_close(stream);
 }
 
+/* A client that says nothing, ever, and has no deadline of its own. */
+static void test_attach_that_never_opens_ends(void)
+{
+    struct banger_stream *stream =
+        banger_stream_open(client, "/banger.v1.GuestSessionService/Attach", NULL,
+                           &(struct banger_call_options){.timeout_ms = -1}, &error);
+    ProtobufCMessage *message = NULL;
+    CHECK(stream != NULL);
+    CHECK_INT(banger_stream_next(stream, SERVED_WAIT_MS, &message, &error), BANGER_NEXT_ERROR);
+    CHECK_STR(error.message, "no Open came within 10 seconds");
+    CHECK_STR(banger_code_name(error.code), "DEADLINE_EXCEEDED");
+    banger_stream_close(stream);
+}
+
 static void test_values_that_mean_nothing_are_refused(void)
 {
     int unknown[] = {1, 77}, negative[] = {-1};
@@ -241,6 +255,7 @@ int main(void)
     served_open(&served);
     client = served_connect(&served);
     RUN(test_attach_without_open_ends);
+    RUN(test_attach_that_never_opens_ends);
     RUN(test_values_that_mean_nothing_are_refused);
     RUN(test_filters_are_bounded);
     RUN(test_events_after_the_last_number);

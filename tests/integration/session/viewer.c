@@ -73,8 +73,9 @@ static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, const char
     snprintf(v->gap_reason, sizeof(v->gap_reason), "%s", reason);
 }
 
-static void on_stream_end(void *arg, int stream, uint64_t total)
+static void on_stream_end(void *arg, int stream, uint64_t total, const char *cut)
 {
+    (void)cut;
     struct viewer *v = arg;
     v->n_ends++;
     v->total[stream - 1] = total;

@@ -257,7 +257,7 @@ int world_start_async(const char *script, const struct session *more,
     char argv[1024];
     int n = snprintf(argv, sizeof(argv), "/bin/sh%c-c%c%s", 0, 0, script);
     spec.argv = (struct blob){(uint8_t *)argv, (size_t)n + 1};
-    return session_start(&world.core, &world.vm, &spec, meta, started, arg, err);
+    return session_start(&world.core, &world.vm, &spec, meta, INT64_MAX, started, arg, NULL, err);
 }
 
 struct start {

@@ -3,6 +3,7 @@ module banger.test/interop
 go 1.26.0
 
 require (
+	connectrpc.com/connect v1.21.1
 	github.com/summerwind/h2spec v2.2.1+incompatible
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """gRPC's interop tests: each client against each server over each transport, case by case.
 
-usage: interop_test.py --bin FOLDER --doc docs/interop.md COLUMN…
+usage: interop_test.py --bin FOLDER --doc docs/interop.md grpc-go GO_PROGRAMS
+       interop_test.py --bin FOLDER --doc docs/interop.md NAME SETUP_TEST NEEDED COMMAND…
 
-A COLUMN is one of the table in the page: grpc-go, grpcio or grpc-js. Its test prints a line for each
-case, and fails where a case fails or where the page's table says anything else than what happened.
-Exit status 77: skipped.
+NAME is a client of the tables in the page, such as grpc-js: COMMAND PKI_FOLDER TARGET runs all its
+cases, with what the test SETUP_TEST made: NEEDED. Each case is a line of the output; the test fails
+where a case fails or where the page says anything else than what happened. Exit status 77: skipped.
 """
 import argparse
 import os
@@ -109,8 +110,8 @@ class Results:
             sys.exit(f"{page} has no table with the columns {sorted(self.columns)}")
         head, told = rows[heads[0]], {}
         for row in rows[heads[0] + 2:]:
-            if len(row) != len(head):
-                break
+            if row[0] == "case" or len(row) != len(head):
+                break  # the next table
             told[row[0]] = dict(zip(head, row))
         for column, cases in self.columns.items():
             for case in sorted(set(told) | set(cases)):
@@ -121,26 +122,26 @@ class Results:
                     print(f'FAIL  {page}: {case}, "{column}": says "{cell}", true is "{want}"')
 
 
-def go(results, at, folder, ours):
+def go(results, programs, ours_at, folder, ours):
     """grpc-go on either side; ours against itself beside."""
-    if not os.path.exists(at.go):
-        skip("no Go programs; see the test interop_go_build")
+    if not os.path.exists(programs):
+        skip("no Go programs; see the test interop_build_go")
     jobs = []
     for case in GO_CASES:
         tcp = ours.targets["TCP"]
-        jobs.append(("TCP", case, [os.path.join(at.go, "client"), "-server_host=127.0.0.1",
+        jobs.append(("TCP", case, [os.path.join(programs, "client"), "-server_host=127.0.0.1",
                                    "-server_port=" + tcp, "-test_case=" + case] + STOCK_FLAGS.get(case, [])))
     for case in GO_CASES + GZIP_CASES:
         for transport, target in ours.targets.items():
             if transport == "TCP" and case in GO_CASES:
                 continue
             target = "127.0.0.1:" + target if transport == "TCP" else target
-            jobs.append((transport, case, [os.path.join(at.go, "cases"), folder, target, case]))
+            jobs.append((transport, case, [os.path.join(programs, "cases"), folder, target, case]))
     results.run("grpc-go client, our server", jobs)
 
-    client = os.path.join(at.bin, "interop_client")
+    client = os.path.join(ours_at, "interop_client")
     listed = subprocess.run([client, "--list"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()
-    theirs = Server(os.path.join(at.go, "server"), folder, "go")
+    theirs = Server(os.path.join(programs, "server"), folder, "go")
     for column, server in (("our client, grpc-go server", theirs), ("our client, our server", ours)):
         results.run(column, [
             (transport, case, [client, folder, "tcp:" + target if transport == "TCP" else target, case])
@@ -150,40 +151,31 @@ def go(results, at, folder, ours):
     theirs.end()
 
 
-def all_in_one(results, column, ours, folder, command):
+def all_in_one(results, client, ours, folder):
+    """client: its name, the test that sets it up, what that makes, the command."""
+    name, setup, needed, *command = client
+    if not os.path.exists(needed):
+        skip(f"no {name}; see the test {setup}")
     for transport, target in ours.targets.items():
-        results.run_all(column, transport,
+        results.run_all(f"{name} client, our server", transport,
                         command + [folder, "127.0.0.1:" + target if transport == "TCP" else target])
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bin", required=True, help="our programs")
-    parser.add_argument("--go", help="grpc-go's")
-    parser.add_argument("--python", help="a Python with grpcio")
-    parser.add_argument("--node-modules", help="with grpc-js")
     parser.add_argument("--doc", required=True)
-    parser.add_argument("column", choices=["grpc-go", "grpcio", "grpc-js"])
+    parser.add_argument("client", nargs=argparse.REMAINDER)
     at = parser.parse_args()
-    here = os.path.dirname(os.path.abspath(__file__))
     results = Results()
     with tempfile.TemporaryDirectory(prefix="binterop.", dir="/tmp") as folder:
         subprocess.run([os.path.join(at.bin, "interop_certs"), folder], check=True)
         ours = Server(os.path.join(at.bin, "interop_server"), folder, "c")
         try:
-            if at.column == "grpc-go":
-                go(results, at, folder, ours)
-            elif at.column == "grpcio":
-                if not os.path.exists(at.python):
-                    skip("no Python with grpcio; see the test example_python_setup")
-                all_in_one(results, "grpcio client, our server", ours, folder,
-                           [at.python, os.path.join(here, "../python/interop_client.py")])
+            if at.client[0] == "grpc-go":
+                go(results, at.client[1], at.bin, folder, ours)
             else:
-                if not os.path.exists(at.node_modules):
-                    skip("no grpc-js; see the test example_node_setup")
-                os.environ["NODE_PATH"] = at.node_modules
-                all_in_one(results, "grpc-js client, our server", ours, folder,
-                           ["node", os.path.join(here, "../node/interop_client.js")])
+                all_in_one(results, at.client, ours, folder)
         finally:
             status = ours.end()
         if status != 0:

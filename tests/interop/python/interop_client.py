@@ -5,43 +5,13 @@ usage: interop_client.py PKI_FOLDER TARGET
 TARGET: HOST:PORT (without TLS), tls:HOST:PORT (mutual) or unix:PATH. Prints "ok CASE" or "FAIL CASE:
 why"; stubs are made from the .proto files on the spot.
 """
-import importlib
-import os
+import queue
 import sys
-import tempfile
 
 import grpc
-from google.protobuf import wrappers_pb2 as wrappers
-from grpc_tools import protoc
 
-
-def make_stubs():
-    """Like grpc.protos_and_services, which fails where sys.path is not ASCII."""
-    protos = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../grpc/proto")
-    names = ["empty", "messages", "test"]
-    with tempfile.TemporaryDirectory() as out:
-        code = protoc.main(["protoc", "-I" + protos, "--python_out=" + out, "--grpc_python_out=" + out]
-                           + [name + ".proto" for name in names])
-        if code != 0:
-            sys.exit("protoc failed with %d" % code)
-        sys.path.insert(0, out)
-        return [importlib.import_module(name) for name in ("messages_pb2", "empty_pb2", "test_pb2_grpc")]
-
-
-messages, empty, services = make_stubs()
-
-DEADLINE_S = 30
-LARGE_REQUEST, LARGE_RESPONSE = 271828, 314159
-REQUESTS, RESPONSES = (27182, 8, 1828, 45904), (31415, 9, 2653, 58979)
-
-
-def check(ok, what):
-    if not ok:
-        raise AssertionError(what)
-
-
-def equal(got, want):
-    check(got == want, f"{got!r}, want {want!r}")
+from common import (DEADLINE_S, INITIAL, LARGE_RESPONSE, REQUESTS, RESPONSES, SPECIAL_TEXT, TEXT, TRAILING, Report,
+                    check, empty, equal, flag, messages, output, outputs, payload, read, services, simple)
 
 
 def code_of(call):
@@ -51,23 +21,6 @@ def code_of(call):
     except grpc.RpcError as error:
         return error.code(), error.details()
     raise AssertionError("the call did not fail")
-
-
-def payload(size):
-    return messages.Payload(body=bytes(size))
-
-
-def simple(**fields):
-    return messages.SimpleRequest(response_size=LARGE_RESPONSE, payload=payload(LARGE_REQUEST), **fields)
-
-
-def output(size, response_size):
-    return messages.StreamingOutputCallRequest(
-        payload=payload(size), response_parameters=[messages.ResponseParameters(size=response_size)])
-
-
-def flag(value):
-    return wrappers.BoolValue(value=value)
 
 
 def empty_unary(stub, _):
@@ -84,9 +37,7 @@ def client_streaming(stub, _):
 
 
 def server_streaming(stub, _):
-    request = messages.StreamingOutputCallRequest(
-        response_parameters=[messages.ResponseParameters(size=size) for size in RESPONSES])
-    sizes = [len(r.payload.body) for r in stub.StreamingOutputCall(request, timeout=DEADLINE_S)]
+    sizes = [len(r.payload.body) for r in stub.StreamingOutputCall(outputs(), timeout=DEADLINE_S)]
     equal(sizes, list(RESPONSES))
 
 
@@ -94,7 +45,6 @@ class Pipe:
     """Requests that are given one by one."""
 
     def __init__(self):
-        import queue
         self.queue = queue.Queue()
 
     def __iter__(self):
@@ -119,15 +69,15 @@ def empty_stream(stub, _):
 
 
 def custom_metadata(stub, _):
-    initial = ("x-grpc-test-echo-initial", "test_initial_metadata_value")
-    trailing = ("x-grpc-test-echo-trailing-bin", b"\xab\xab\xab")
-    _, call = stub.UnaryCall.with_call(simple(), metadata=(initial, trailing), timeout=DEADLINE_S)
-    check(initial in [tuple(m) for m in call.initial_metadata()], call.initial_metadata())
-    check(trailing in [tuple(m) for m in call.trailing_metadata()], call.trailing_metadata())
-    call = stub.FullDuplexCall(iter([output(1, 1)]), metadata=(initial, trailing), timeout=DEADLINE_S)
+    def echoed(call):
+        check(INITIAL in [tuple(m) for m in call.initial_metadata()], call.initial_metadata())
+        check(TRAILING in [tuple(m) for m in call.trailing_metadata()], call.trailing_metadata())
+
+    _, call = stub.UnaryCall.with_call(simple(), metadata=(INITIAL, TRAILING), timeout=DEADLINE_S)
+    echoed(call)
+    call = stub.FullDuplexCall(iter([output(1, 1)]), metadata=(INITIAL, TRAILING), timeout=DEADLINE_S)
     equal(len(list(call)), 1)
-    check(initial in [tuple(m) for m in call.initial_metadata()], call.initial_metadata())
-    check(trailing in [tuple(m) for m in call.trailing_metadata()], call.trailing_metadata())
+    echoed(call)
 
 
 def status(stub, message):
@@ -139,11 +89,11 @@ def status(stub, message):
 
 
 def status_code_and_message(stub, _):
-    status(stub, "test status message")
+    status(stub, TEXT)
 
 
 def special_status_message(stub, _):
-    status(stub, "\t\ntest with whitespace\r\nand Unicode BMP \u263a and non-BMP \U0001f608\t\n")
+    status(stub, SPECIAL_TEXT)
 
 
 def unimplemented_method(stub, _):
@@ -204,11 +154,6 @@ CASES = (empty_unary, large_unary, client_streaming, server_streaming, ping_pong
          cancel_after_first_response, timeout_on_sleeping_server)
 
 
-def read(folder, name):
-    with open(os.path.join(folder, name), "rb") as f:
-        return f.read()
-
-
 def connect(folder, target):
     if not target.startswith("tls:"):
         return grpc.insecure_channel(target)
@@ -217,17 +162,13 @@ def connect(folder, target):
 
 
 def main():
-    failed = False
+    report = Report()
     with connect(sys.argv[1], sys.argv[2]) as channel:
         stub = services.TestServiceStub(channel)
         for case in CASES:
-            try:
+            with report.case(case.__name__):
                 case(stub, channel)
-                print("ok", case.__name__)
-            except (AssertionError, grpc.RpcError) as error:
-                failed = True
-                print(f"FAIL {case.__name__}: {error!r}")
-    sys.exit(failed)
+    sys.exit(report.failed)
 
 
 main()

@@ -104,6 +104,25 @@ static void test_environment(void)
     forget("env", &r);
 }
 
+/* getenv takes the first of a name, other libraries the last: there is one. */
+static void test_a_variable_given_twice_has_its_last_value_once(void)
+{
+    PB(StartSession) s = BANGER__AGENT__V1__START_SESSION__INIT;
+    char env[] = "A=1\0AB=x\0A=2\0HOME=/a\0HOME=/b\0A=3\0C=";
+    s.session_id = (char *)(uintptr_t) "twice";
+    s.env = (ProtobufCBinaryData){sizeof(env), (uint8_t *)env};
+    s.cwd = (char *)(uintptr_t) "/";
+    OK(probe_start_message(&p, &s, ARGV("/usr/bin/env")));
+    struct probe_result r;
+    uint32_t sub = probe_subscribe(&p, "twice", PROBE_CREDIT_BYTES);
+    OK(probe_collect(&p, "twice", sub, true, &r));
+    CHECK(buf_append(&r.out, "", 1) == 0);
+    const char *out = (const char *)buf_data(&r.out);
+    CHECK_CONTAINS(out, "AB=x\nHOME=/b\nA=3\nC=\n");
+    CHECK(!strstr(out, "A=1") && !strstr(out, "A=2") && !strstr(out, "/a"));
+    forget("twice", &r);
+}
+
 /* Within the window; the acknowledgements are the next test's. */
 static void test_stdin_comes_back(void)
 {
@@ -405,6 +424,7 @@ int main(void)
     RUN(test_death_by_signal);
     RUN(test_failures_name_their_stage);
     RUN(test_environment);
+    RUN(test_a_variable_given_twice_has_its_last_value_once);
     RUN(test_stdin_comes_back);
     RUN(test_stdin_offsets);
     RUN(test_stdin_window);

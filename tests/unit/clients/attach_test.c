@@ -100,6 +100,39 @@ static void test_plain(void)
     CHECK_INT(seen.broken, 0);
 }
 
+/* A proxy gives up streams, not connections. */
+static void test_reset_streams(void)
+{
+    static const uint32_t codes[] = {2 /* INTERNAL_ERROR */, 8 /* CANCEL */, 1 /* PROTOCOL_ERROR */,
+                                     0};
+    for (int i = 0; i < 4; i++) {
+        struct fake f = {
+            .stdout_bytes = 4 << 20, .stdin_bytes = 10000, .resets = 5, .reset_code = codes[i]};
+        const struct banger_attach_options options = {
+            .role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER};
+        fake_start(&f);
+        struct seen seen = follow(&f, "s", &options);
+        fake_stop(&f);
+        check_whole(&seen, &f);
+        CHECK_INT(f.resets, 0);
+        /* A reset takes along what was not yet sent, Opened too. */
+        CHECK(seen.opened >= 2 && seen.opened <= 6);
+        CHECK_INT(seen.broken, seen.opened - 1);
+        CHECK_INT(f.n_connections, 1);
+    }
+}
+
+/* A reset that says what is wrong is no loss. */
+static void test_reset_for_a_reason(void)
+{
+    struct fake f = {.stdout_bytes = 4 << 20, .resets = 1, .reset_code = 11 /* CALM */};
+    fake_start(&f);
+    struct seen seen = follow(&f, "s", NULL);
+    fake_stop(&f);
+    CHECK_INT(seen.status, -1);
+    CHECK_INT(seen.error.code, BANGER_RESOURCE_EXHAUSTED);
+}
+
 static void test_nothing_written(void)
 {
     struct fake f = {0};
@@ -293,6 +326,8 @@ static void test_exit_statuses(void)
 int main(void)
 {
     RUN(test_plain);
+    RUN(test_reset_streams);
+    RUN(test_reset_for_a_reason);
     RUN(test_nothing_written);
     RUN(test_cut_output);
     RUN(test_cut_output_tls);

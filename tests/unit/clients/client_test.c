@@ -77,6 +77,28 @@ static void test_idempotent_call_is_retried(void)
     CHECK_INT(f.n_connections, 6);
 }
 
+static void test_reset_streams_are_retried(void)
+{
+    static const uint32_t codes[] = {2 /* INTERNAL_ERROR */, 8 /* CANCEL */};
+    for (int i = 0; i < 2; i++) {
+        struct fake f = {.resets = 3, .reset_code = codes[i]};
+        struct banger_error error;
+        fake_start(&f);
+        struct banger_client *client = banger_connect(f.socket, NULL, &error);
+        Banger__V1__VM *vm = get_vm(client, "box", 0, &error);
+        CHECK_STR(vm ? vm->name : error.message, "box");
+        free_vm(vm);
+        f.resets = 3;
+        Banger__V1__Operation *op = banger_operation_follow(client, "good", -1, NULL, NULL, &error);
+        CHECK(op && banger_operation_error(op, &error) == 0);
+        banger_message_free(op ? &op->base : NULL);
+        banger_close(client);
+        fake_stop(&f);
+        CHECK_INT(f.resets, 0);
+        CHECK_INT(f.n_gets, 4);
+    }
+}
+
 /* Cut after the request went through: sending it again could do it twice. */
 static void test_other_call_is_not_retried(void)
 {
@@ -173,6 +195,7 @@ int main(void)
     RUN(test_answers_and_errors);
     RUN(test_nobody_listens);
     RUN(test_idempotent_call_is_retried);
+    RUN(test_reset_streams_are_retried);
     RUN(test_other_call_is_not_retried);
     RUN(test_interrupt);
     RUN(test_operations);

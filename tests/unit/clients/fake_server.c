@@ -15,6 +15,7 @@
 #include "base/fs.h"
 #include "grpc/health/v1/health.server.rpc.h"
 #include "rpc/event/server.h"
+#include "rpc/wire/stream.h"
 #include "tests/unit/clients/fake_listen.h"
 #include "tests/unit/clients/fake_proxy.h"
 
@@ -53,11 +54,20 @@ static bool is_unavailable(struct fake *f, struct rpc_call *call)
     return true;
 }
 
+static bool is_reset(struct fake *f, struct rpc_call *call)
+{
+    if (f->resets == 0)
+        return false;
+    f->resets--;
+    call_reset(call, f->reset_code);
+    return true;
+}
+
 static void on_get_vm(void *self, struct rpc_call *call, const Banger__V1__GetVMRequest *request)
 {
     struct fake *f = self;
     f->n_gets++;
-    if (is_unavailable(f, call))
+    if (is_unavailable(f, call) || is_reset(f, call))
         return;
     if (strcmp(request->vm, "none") == 0) {
         struct err err = ERR_INIT;
@@ -174,6 +184,8 @@ static void on_watch_operation(void *self, struct rpc_call *call,
         watch_boot(self, call);
         return;
     }
+    if (is_reset(self, call))
+        return;
     static const char *const stages[] = {"prepare", "boot", ""};
     for (int i = 0; i < 3; i++) {
         Banger__V1__Operation op = BANGER__V1__OPERATION__INIT;
@@ -275,6 +287,10 @@ static void attach_pump(struct fake_attach *a)
         return;
     if (a->f->lie && strcmp(a->f->lie, "exit_early") == 0) {
         attach_send_exit(a);
+        return;
+    }
+    if (a->next[1] > totals[1] / 2 && is_reset(a->f, a->call)) {
+        a->finished = true;
         return;
     }
     while (rpc_call_writable(a->call) && (a->next[1] < totals[1] || a->next[2] < totals[2])) {

@@ -46,6 +46,11 @@ struct fake {
     unsigned refuse_writer; /* so many opens are answered with WRITER_TAKEN */
     const char *lie;        /* "gap", "exit_early", "no_exit", "total": a server that errs */
 
+    /* So many calls of GetVM, WatchOperation and Attach are reset with that code, without a word,
+     * as by a proxy between; an attach after some of its output. */
+    unsigned resets;
+    uint32_t reset_code;
+
     /* CreateVM answers an operation that boots until it is cancelled; a byte comes out of
      * watching[0] when someone watches it. */
     int watching[2];

@@ -251,6 +251,23 @@ static void test_a_disk_that_refuses_for_a_while_loses_nothing(void)
     CHECK_INT(audit_lost(&core), 0);
 }
 
+static void test_what_is_on_disk_is_read_while_it_refuses(void)
+{
+    uint64_t last = audit_last_seq(&core) + 1;
+    add("alice", "/x/Y", ERR_NONE);
+    wait_written(last);
+    fault("begin=busy");
+    add("bob", "/x/Y", ERR_NONE);
+    audit_flush(&core);
+    read_page(last - 1, "", "");
+    CHECK_INT(page.n, 1);
+    CHECK_STR(page.entries[0].principal, "alice");
+    fault(NULL);
+    wait_written(last + 1);
+    read_page(last - 1, "", "");
+    CHECK_INT(page.n, 2);
+}
+
 /* Rows that the store will never take: counted, and what comes next is not held up. */
 static void test_what_is_refused_for_good_is_counted(void)
 {
@@ -297,6 +314,7 @@ int main(void)
     RUN(test_floods);
 #ifdef BANGER_FAULTS
     RUN(test_a_disk_that_refuses_for_a_while_loses_nothing);
+    RUN(test_what_is_on_disk_is_read_while_it_refuses);
     RUN(test_what_is_refused_for_good_is_counted);
     RUN(test_too_many_for_a_disk_that_refuses);
 #endif

@@ -73,6 +73,42 @@ static void test_a_sleep_is_no_jump(void)
     CHECK_INT(expiry_clock_now(&c, (1000 + DAY) * S, (100 + DAY) * S), (1000 + DAY) * S);
 }
 
+/* A daemon starts: the database knows of a time, the host's clock says another. */
+
+static void test_at_the_start_a_clock_that_agrees_is_believed(void)
+{
+    struct expiry_clock c = {0};
+    expiry_clock_seed(&c, 1000 * S, (1000 + DAY) * S, 100 * S);
+    CHECK(!c.doubted);
+    CHECK_INT(expiry_clock_now(&c, (1010 + DAY) * S, 110 * S), (1010 + DAY) * S);
+    struct expiry_clock back = {0}, none = {0};
+    expiry_clock_seed(&back, 10 * DAY * S, DAY * S, 100 * S);
+    CHECK_INT(expiry_clock_now(&back, (DAY + 1) * S, 101 * S), (DAY + 1) * S);
+    expiry_clock_seed(&none, 0, 10 * DAY * S, 100 * S); /* a new database */
+    CHECK_INT(expiry_clock_now(&none, 10 * DAY * S, 100 * S), 10 * DAY * S);
+}
+
+static void test_at_the_start_a_clock_far_ahead_waits_until_it_has_stood(void)
+{
+    struct expiry_clock c = {0};
+    expiry_clock_seed(&c, 1000 * S, (1001 + DAY) * S, 100 * S);
+    CHECK(c.doubted);
+    for (int64_t t = 0; t < 600; t++)
+        CHECK_INT(expiry_clock_now(&c, (1001 + DAY + t) * S, (100 + t) * S), (1000 + t) * S);
+    CHECK_INT(expiry_clock_now(&c, (1001 + DAY + 600) * S, (100 + 600) * S),
+              (1001 + DAY + 600) * S);
+    CHECK(!c.doubted);
+}
+
+static void test_at_the_start_a_clock_far_ahead_may_be_put_right(void)
+{
+    struct expiry_clock c = {0};
+    expiry_clock_seed(&c, 1000 * S, (1001 + 30 * DAY) * S, 100 * S);
+    CHECK_INT(expiry_clock_now(&c, (1011 + 30 * DAY) * S, 110 * S), 1010 * S);
+    CHECK_INT(expiry_clock_now(&c, 1030 * S, 120 * S), 1030 * S);
+    CHECK(!c.doubted);
+}
+
 int main(void)
 {
     RUN(test_an_even_clock_is_believed);
@@ -82,5 +118,8 @@ int main(void)
     RUN(test_jump_upon_jump_begins_anew);
     RUN(test_a_jump_back_is_believed_at_once);
     RUN(test_a_sleep_is_no_jump);
+    RUN(test_at_the_start_a_clock_that_agrees_is_believed);
+    RUN(test_at_the_start_a_clock_far_ahead_waits_until_it_has_stood);
+    RUN(test_at_the_start_a_clock_far_ahead_may_be_put_right);
     return check_end();
 }

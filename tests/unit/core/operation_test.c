@@ -269,6 +269,20 @@ static void test_what_is_shown_is_on_disk(void)
     close_core();
 }
 
+/* Thousands that have ended are kept for a quarter of an hour. */
+static void test_an_ended_one_is_small(void)
+{
+    fresh();
+    fail_step = "c";
+    fail_code = ERR_LIMIT;
+    struct operation_entry *op = start(&forward, "vm/1", "r1", "x", false);
+    wait_for(op);
+    CHECK(!op->err && !op->step_err && !op->shown);
+    CHECK(text_get(op->op.error_message)[0]);
+    CHECK(sizeof(*op) <= 1024);
+    close_core();
+}
+
 static void test_undo(void)
 {
     fresh();
@@ -566,6 +580,7 @@ int main(void)
     log_set_level(LOG_LEVEL_ERROR);
     RUN(test_forward);
     RUN(test_what_is_shown_is_on_disk);
+    RUN(test_an_ended_one_is_small);
     RUN(test_undo);
     RUN(test_cancel);
     RUN(test_queue);

@@ -64,8 +64,9 @@ static struct vm_entry *add(unsigned number, const struct labels *labels)
     struct vm vm = {.runtime.state = VM_STOPPED};
     snprintf(vm.id, sizeof(vm.id), "%016x", number);
     snprintf(vm.name, sizeof(vm.name), "vm-%u", number);
-    vm.labels = *labels;
+    CHECK_INT(label_list_set(&vm.labels, labels), 0);
     struct vm_entry *e = vm_add(&core, &vm, &err);
+    vm_done(&vm);
     CHECK(e != NULL);
     struct store_txn *txn = store_txn_new();
     vm_save(e, txn);
@@ -90,8 +91,8 @@ static void test_labels_decide(void)
     CHECK(scope_has_vm_id(&core, &ci, a->vm.id) && !scope_has_vm_id(&core, &ci, c->vm.id));
     CHECK(!scope_has_vm_id(&core, &ci, "") && scope_has_vm_id(&core, NULL, ""));
     CHECK(!scope_has_vm_id(&core, &ci, "00000000000000ff"));
-    a->vm.labels = production; /* changed while somebody watches: asked anew each time */
-    c->vm.labels = ci;
+    label_list_set(&a->vm.labels, &production); /* while somebody watches: asked anew each time */
+    label_list_set(&c->vm.labels, &ci);
     CHECK(!scope_has_vm_id(&core, &ci, a->vm.id) && scope_has_vm_id(&core, &ci, c->vm.id));
     close_core();
 }
@@ -183,7 +184,7 @@ static void test_owners(void)
     CHECK_STR(err.reason, "SESSION_NOT_FOUND");
     CHECK(session_find_within(&core, &ci, a, "bbbb000000000001", &err) == NULL);
     CHECK(session_find_within(&core, NULL, NULL, "bbbb000000000001", &err) != NULL);
-    a->vm.labels = production;
+    label_list_set(&a->vm.labels, &production);
     CHECK(session_find_within(&core, &ci, NULL, "aaaa", &err) == NULL);
     close_core();
 }
@@ -214,7 +215,7 @@ static void test_operations(void)
     CHECK(operation_find_within(&core, &ci, "bob", on_a->op.id, &err) == on_a);
     CHECK(operation_find_within(&core, &ci, "bob", on_b->op.id, &err) == NULL);
     CHECK_STR(err.reason, "OPERATION_NOT_FOUND");
-    a->vm.labels = production;
+    label_list_set(&a->vm.labels, &production);
     CHECK(!operation_is_within(on_a, &ci, "bob"));
     close_core();
 }

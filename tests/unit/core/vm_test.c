@@ -286,6 +286,31 @@ static void test_spec(void)
     close_core();
 }
 
+/* A limit that the monitors' own memory is not counted against is none: a VM of 64 MiB under TCG
+ * takes four times that. */
+static void test_memory_of_monitors_is_promised_too(void)
+{
+    struct vm_spec spec = {.driver = "qemu", .memory_bytes = 64 * MIB};
+    struct err err = ERR_INIT;
+    open_fresh();
+    CHECK_INT(vm_memory_promised(&core, &spec),
+              (64 + 64 + 128) * MIB); /* as long as nobody knows */
+    host.kvm_known = true;
+    CHECK_INT(vm_memory_promised(&core, &spec), (64 + 64 + 128) * MIB);
+    host.kvm_usable = true;
+    CHECK_INT(vm_memory_promised(&core, &spec), (64 + 64) * MIB);
+    snprintf(spec.driver, sizeof(spec.driver), "sim");
+    CHECK_INT(vm_memory_promised(&core, &spec), 64 * MIB);
+    struct vm_entry *e = add("aaaa000000000001", "box");
+    snprintf(e->vm.spec.driver, sizeof(e->vm.spec.driver), "qemu");
+    e->vm.spec.memory_bytes = 64 * MIB;
+    core.config.max_memory_bytes = 127 * MIB;
+    CHECK(vm_start_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
+    CHECK_STR(err.reason, "CAPACITY_EXCEEDED");
+    CHECK_CONTAINS(err.message, "128 MiB are asked for");
+    close_core();
+}
+
 static void test_bad_requests(void)
 {
     struct err err = ERR_INIT;
@@ -300,6 +325,7 @@ static void test_bad_requests(void)
     struct vm made;
     CHECK_INT(vm_create_check(&core, &fine, &made, &err), 0);
     CHECK_STR(made.name, "fresh");
+    vm_done(&made);
     CHECK_INT(vm_count(&core), 1); /* a dry run makes nothing */
     CHECK(vm_pause_start(&core, "box", NULL, &err) == NULL);
     CHECK_STR(err.reason, "VM_WRONG_STATE");
@@ -346,7 +372,7 @@ static struct vm_entry *add_saved(const char *id, const char *name)
 {
     struct vm_entry *e = add(id, name);
     e->vm.generation = 1;
-    e->vm.labels = (struct labels){.n = 1, .at = {{"old", "1"}}};
+    label_list_set(&e->vm.labels, &(struct labels){.n = 1, .at = {{"old", "1"}}});
     vm_save(e, NULL);
     return e;
 }
@@ -487,6 +513,12 @@ static void test_update_keeps_to_its_scope_when_its_turn_comes(void)
     close_core();
 }
 
+/* Lists of thousands walk them all. */
+static void test_a_record_is_small(void)
+{
+    CHECK(sizeof(struct vm_entry) <= 4096);
+}
+
 static void test_handles(void)
 {
     struct vm_handles h = {.pid = 42, .pid_start_time = 77, .host_boot_id = "boot"}, back;
@@ -577,11 +609,13 @@ int main(void)
     RUN(test_states);
     RUN(test_order_is_that_of_creation_times);
     RUN(test_spec);
+    RUN(test_memory_of_monitors_is_promised_too);
     RUN(test_bad_requests);
     RUN(test_update);
     RUN(test_update_waits_for_its_turn);
     RUN(test_update_outlives_the_daemon);
     RUN(test_update_keeps_to_its_scope_when_its_turn_comes);
+    RUN(test_a_record_is_small);
     RUN(test_handles);
     RUN(test_images);
     fs_remove_tree(dir, NULL);

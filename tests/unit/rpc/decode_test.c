@@ -45,15 +45,33 @@ static void test_decode(void)
     CHECK_STR(e.message, "request message: malformed protocol buffer");
     e = DECODE("\x42\x02\x0a\x05");
     CHECK_STR(e.message, "field nested: malformed protocol buffer");
-    e = DECODE("\x08\x01");
-    CHECK_STR(e.message, "field text: the wire type does not fit the field's type");
     e = DECODE("\x4a\x02\x80\x80");
     CHECK_STR(e.message, "field numbers: malformed packed numbers");
     CHECK_INT(DECODE("\x4a\x03\x01\x02\x03").code, ERR_NONE);
     CHECK_INT(DECODE("\x48\x01\x48\x02").code, ERR_NONE); /* not packed */
-    CHECK_INT(DECODE("\x0b\x0c").code, ERR_INVALID);      /* a group */
     CHECK_INT(DECODE("\x00\x00").code, ERR_INVALID);      /* field number 0 */
     CHECK_INT(DECODE("\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01").code, ERR_INVALID);
+}
+
+/* Fields that are not what the type says, and groups, are skipped as unknown ones are. */
+static void test_skipped(void)
+{
+    CHECK_INT(DECODE("\x08\x01").code, ERR_NONE);               /* text as a number */
+    CHECK_INT(DECODE("\x1a\x01x").code, ERR_NONE);              /* count as bytes */
+    CHECK_INT(DECODE("\x45\1\2\3\4").code, ERR_NONE);           /* nested as four bytes */
+    CHECK_INT(DECODE("\x39\1\2\3\4\5\6\7\x08").code, ERR_NONE); /* tags as eight */
+    CHECK_INT(DECODE("\x0b\x0c").code, ERR_NONE);               /* text as an empty group */
+    CHECK_INT(DECODE("\xf3\x3f\x0a\x02hi\xf4\x3f\x18\x01").code, ERR_NONE);
+    CHECK_INT(DECODE("\x0b\x13\x08\x01\x14\x0c").code, ERR_NONE); /* one in another */
+    CHECK_INT(DECODE("\x0b").code, ERR_INVALID);                  /* without an end */
+    CHECK_INT(DECODE("\x0b\x14").code, ERR_INVALID);              /* another's end */
+    CHECK_INT(DECODE("\x0c").code, ERR_INVALID);                  /* an end alone */
+    CHECK_INT(DECODE("\x0b\x0a\x05hi\x0c").code, ERR_INVALID);
+    uint8_t deep[200];
+    memset(deep, 0x0b, 100);
+    memset(deep + 100, 0x0c, 100);
+    CHECK_INT(decode(deep + 70, 60, 1 << 20).code, ERR_NONE);
+    CHECK_INT(decode(deep, sizeof(deep), 1 << 20).code, ERR_INVALID);
 }
 
 /* Two bytes on the wire, far more in memory. */
@@ -175,6 +193,7 @@ static void test_borrow_limits(void)
 int main(void)
 {
     RUN(test_decode);
+    RUN(test_skipped);
     RUN(test_decode_budget);
     RUN(test_merge);
     RUN(test_borrow);

@@ -61,6 +61,25 @@ static void test_malformed(void)
     CHECK_INT(unpack((const uint8_t *)"not gzip", 8, BODY, NULL, &err), -1);
 }
 
+/* RFC 1952 2.2: one behind the other, empty ones too. */
+static void test_several_members(void)
+{
+    static const size_t sizes[] = {3000, 1, 5000};
+    struct err err;
+    size_t at = 0, from = 0, n;
+    for (size_t i = 0; i < 3; i++) {
+        at += gzip_compress(packed + at, sizeof(packed) - at, body + from, sizes[i]);
+        from += sizes[i];
+        at += gzip_compress(packed + at, sizeof(packed) - at, body, 0);
+    }
+    CHECK_INT(unpack(packed, at, BODY, &n, &err), 0);
+    CHECK_INT(n, from);
+    CHECK_INT(unpack(packed, at, from - 1, NULL, &err), -1);
+    CHECK_INT(err.code, ERR_LIMIT);
+    CHECK_INT(unpack(packed, at - 1, BODY, NULL, &err), -1);
+    CHECK_INT(err.code, ERR_INTERNAL);
+}
+
 static struct rpc_call *start(struct pair *p, const echo_request *r, bool compress, struct seen *s)
 {
     const struct rpc_call_options o = {.compress = compress};
@@ -215,6 +234,13 @@ static void test_outgoing(void)
     CHECK_INT(outgoing_put(&o, nv), 3);
     CHECK_INT(nv[1].valuelen, 2);
     CHECK(memcmp(nv[1].value, "/w", 2) == 0);
+    const struct rpc_metadata blanks = {"d", " \t in side ", 11};
+    CHECK_INT(outgoing_add(&o, &blanks, 1, &err), 0);
+    CHECK_INT(outgoing_put(&o, nv), 4);
+    CHECK_INT(nv[3].valuelen, 7);
+    outgoing_done(&o);
+    outgoing_init(&o);
+    CHECK_INT(outgoing_add(&o, good, 3, &err), 0);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct rpc_metadata two[] = {good[0], bad[i]};
         CHECK_INT(outgoing_add(&o, two, 2, &err), -1);
@@ -238,6 +264,7 @@ int main(void)
         body[i] = (uint8_t)(i / 100);
     RUN(test_round_trip);
     RUN(test_malformed);
+    RUN(test_several_members);
     RUN(test_both_ways);
     RUN(test_server_wide);
     RUN(test_stream);

@@ -175,6 +175,56 @@ static void test_plain(void)
     raw_close(&r);
 }
 
+static void test_content_types(void)
+{
+    static const char *const good[] = {
+        "content-type: application/grpc",           "content-type: application/grpc+proto",
+        "content-type: application/grpc;charset=x", "content-type: application/grpc+proto;a=b",
+        "content-type: application/grpc ; a=b",     "content-type: application/grpc+proto\t; a=b",
+        "content-type: Application/gRPC+Proto",     "content-type:  application/grpc "};
+    struct raw r;
+    raw_open(&r);
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        const char *lines[] = {HEAD, (":path: " UNARY), good[i]};
+        raw_request(&r, lines, sizeof(lines) / sizeof(lines[0]), empty_message, 5);
+        CHECK_CONTAINS(r.headers, "grpc-status: 0\n");
+    }
+    REQUEST(&r, empty_message, HEAD, ":path: " UNARY, "content-type: application/grpc+json");
+    CHECK_CONTAINS(r.headers, ":status: 415\n");
+    REQUEST(&r, empty_message, HEAD, ":path: " UNARY, "content-type: application/grpc x");
+    CHECK_CONTAINS(r.headers, ":status: 415\n");
+    raw_close(&r);
+}
+
+static void test_blanks_in_metadata(void)
+{
+    struct raw r;
+    raw_open(&r);
+    REQUEST(&r, empty_message, HEAD, ":path: " UNARY, "content-type: application/grpc",
+            "x-one: value \t", "x-two:  value", "x-three:   ");
+    CHECK_CONTAINS(r.headers, "grpc-status: 0\n");
+    REQUEST(&r, empty_message, HEAD, ":path: " UNARY, "content-type: application/grpc",
+            "grpc-timeout: 5S ", "x-bin: aGk ");
+    CHECK_CONTAINS(r.headers, "grpc-status: 0\n");
+    raw_close(&r);
+}
+
+/* It is told so, and nothing of the call is done. */
+static void test_expired_deadline(void)
+{
+    static const char *const timeouts[] = {"grpc-timeout: 0n", "grpc-timeout: 0S"};
+    for (size_t i = 0; i < 2; i++) {
+        struct raw r;
+        raw_open(&r);
+        const char *lines[] = {HEAD, (":path: " UNARY), "content-type: application/grpc",
+                               timeouts[i]};
+        raw_request(&r, lines, sizeof(lines) / sizeof(lines[0]), empty_message, 5);
+        CHECK_CONTAINS(r.headers, "grpc-status: 4\n");
+        CHECK_INT(r.body_len, 0);
+        raw_close(&r);
+    }
+}
+
 static void test_http_refusals(void)
 {
     struct raw r;
@@ -332,6 +382,9 @@ int main(void)
 {
     RUN(test_plain);
     RUN(test_window_of_one_byte);
+    RUN(test_content_types);
+    RUN(test_blanks_in_metadata);
+    RUN(test_expired_deadline);
     RUN(test_http_refusals);
     RUN(test_grpc_refusals);
     RUN(test_header_limits);

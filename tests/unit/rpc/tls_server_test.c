@@ -359,6 +359,34 @@ static void test_half_open(void)
     close_fixture(&f);
 }
 
+/* Far away, a handshake takes its time: who has said hello is not pushed out by who says nothing.
+ */
+static void test_a_slow_handshake_outlives_silent_connects(void)
+{
+    enum { SILENT = 20 * HANDSHAKES_MAX };
+    struct fixture f;
+    struct client old, slow;
+    static int fds[SILENT];
+    open_fixture(&f, 60000);
+    open_client(&old, &f, &certs.client);
+    open_client(&slow, &f, &certs.client);
+    watch_want(&slow.watch, 0);
+    check_works(&old);
+    for (int i = 0; i < SILENT; i++) {
+        fds[i] = dial(&f);
+        if (i % 8 == 7)
+            check_works(&old); /* the loop has run */
+    }
+    CHECK(rpc_server_connections(f.server) <= HANDSHAKES_MAX + 1);
+    watch_want(&slow.watch, WATCH_READ);
+    check_works(&slow);
+    for (int i = 0; i < SILENT; i++)
+        close(fds[i]);
+    close_client(&slow);
+    close_client(&old);
+    close_fixture(&f);
+}
+
 static void test_not_tls(void)
 {
     static const char *const knocks[] = {"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -490,6 +518,105 @@ static void test_an_address_is_taken_before_it_serves(void)
     close_fixture(&f);
 }
 
+/* A client that has a call open, so that it is not idle. */
+static struct rpc_call *keep_busy(struct client *c, struct wait *w)
+{
+    echo_request r = REQUEST_INIT;
+    r.hang = true;
+    struct rpc_call *call = start(c, ECHO_UNARY, &r, w);
+    check_works(c); /* behind it: it has come */
+    return call;
+}
+
+static void free_again(struct client *c, struct rpc_call *call)
+{
+    rpc_call_cancel(call);
+    rpc_call_unref(call);
+    check_works(c);
+}
+
+/* One in four of eight. */
+static void test_a_principal_has_its_share_of_connections(void)
+{
+    struct fixture f;
+    struct client alice[4], bob;
+    struct wait waits[2];
+    struct rpc_call *busy[2];
+    echo_request r = REQUEST_INIT;
+    open_fixture(&f, 0);
+    struct cert cert =
+        cert_make(&certs.ca, &(struct cert_spec){.names = "URI:banger://principal/bob"});
+    for (int i = 0; i < 2; i++) {
+        open_client(&alice[i], &f, &certs.client);
+        busy[i] = keep_busy(&alice[i], &waits[i]);
+    }
+    /* She is told, and by an answer to her call; others are served. */
+    open_client(&alice[2], &f, &certs.client);
+    struct err err = call(&alice[2], ECHO_UNARY, &r, NULL);
+    CHECK_INT(err.code, ERR_LIMIT);
+    CHECK_CONTAINS(err.message, "too many connections: alice has 2, and all are in use");
+    while (!alice[2].lost && !f.late)
+        run(&f);
+    open_client(&bob, &f, &cert);
+    check_works(&bob);
+    /* Of hers the idle one goes. */
+    free_again(&alice[0], busy[0]);
+    open_client(&alice[3], &f, &certs.client);
+    check_works(&alice[3]);
+    while (!alice[0].lost && !f.late)
+        run(&f);
+    CHECK_INT(waits[1].n_closed, 0);
+    check_works(&bob);
+    free_again(&alice[1], busy[1]);
+    for (int i = 0; i < 4; i++)
+        close_client(&alice[i]);
+    close_client(&bob);
+    cert_done(&cert);
+    close_fixture(&f);
+}
+
+/* All places are taken: of who has most the longest idle goes, and without an idle one the newcomer
+ * is told. */
+static void test_the_idle_make_room_for_others(void)
+{
+    enum { CROWD = 8 };
+    struct fixture f;
+    struct client crowd[CROWD], late, later;
+    struct wait waits[CROWD];
+    struct rpc_call *busy[CROWD];
+    struct cert crowd_certs[5];
+    echo_request r = REQUEST_INIT;
+    open_fixture(&f, 0);
+    for (int i = 0; i < 5; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "URI:banger://principal/p%d", i);
+        crowd_certs[i] = cert_make(&certs.ca, &(struct cert_spec){.names = name});
+    }
+    for (int i = 0; i < CROWD; i++) { /* p0, p1, p2, p3, two each */
+        open_client(&crowd[i], &f, &crowd_certs[i / 2]);
+        busy[i] = keep_busy(&crowd[i], &waits[i]);
+    }
+    open_client(&late, &f, &crowd_certs[4]);
+    CHECK_CONTAINS(call(&late, ECHO_UNARY, &r, NULL).message,
+                   "too many connections: 8 are open, and all are in use");
+    free_again(&crowd[5], busy[5]);
+    open_client(&later, &f, &crowd_certs[4]);
+    check_works(&later);
+    while (!crowd[5].lost && !f.late)
+        run(&f);
+    for (int i = 0; i < CROWD; i++) {
+        CHECK_INT(crowd[i].lost, i == 5);
+        if (i != 5)
+            free_again(&crowd[i], busy[i]);
+        close_client(&crowd[i]);
+    }
+    close_client(&late);
+    close_client(&later);
+    for (int i = 0; i < 5; i++)
+        cert_done(&crowd_certs[i]);
+    close_fixture(&f);
+}
+
 static bool is_alice(void *arg, const struct rpc_peer *peer)
 {
     (void)arg;
@@ -577,10 +704,13 @@ int main(void)
     RUN(test_calls);
     RUN(test_refused);
     RUN(test_half_open);
+    RUN(test_a_slow_handshake_outlives_silent_connects);
     RUN(test_not_tls);
     RUN(test_handshake_timeout);
     RUN(test_reload);
     RUN(test_an_address_is_taken_before_it_serves);
+    RUN(test_a_principal_has_its_share_of_connections);
+    RUN(test_the_idle_make_room_for_others);
     RUN(test_cut);
     RUN(test_drain);
     RUN(test_addresses);

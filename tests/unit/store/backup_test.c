@@ -142,6 +142,8 @@ static void test_commits_go_on_while_a_copy_is_made(void)
     struct store *s = open_store();
     if (!CHECK(s != NULL))
         return;
+    /* Made now, so that the store's own first one is not due while the database fills. */
+    make_copy(s);
     struct session session = {.id = "", .vm_id = "0123456789abcdef"};
     static uint8_t argv[60000];
     struct vm vm = {.id = "0123456789abcdef", .name = "box"};

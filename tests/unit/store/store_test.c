@@ -49,6 +49,7 @@ static void commit_and_wait(struct store *s, struct store_txn *txn, struct waite
     CHECK_INT(w->calls, 1);
 }
 
+/* vm_done is due. */
 static struct vm sample_vm(const char *id, const char *name)
 {
     struct vm vm = {.generation = 7, .created_ns = 100};
@@ -59,17 +60,15 @@ static struct vm sample_vm(const char *id, const char *name)
     vm.spec.ephemeral = true;
     vm.runtime.state = VM_RUNNING;
     snprintf(vm.runtime.vm_dir, sizeof(vm.runtime.vm_dir), "/state/vms/%s", id);
-    vm.labels.n = 1;
-    snprintf(vm.labels.at[0].key, LABEL_KEY_BYTES, "team");
-    snprintf(vm.labels.at[0].value, LABEL_VALUE_BYTES, "\"quoted\" é");
+    static const struct labels labels = {.n = 1, .at = {{"team", "\"quoted\" é"}}};
+    CHECK_INT(label_list_set(&vm.labels, &labels), 0);
     return vm;
 }
 
 static int keep_vm(void *arg, const struct vm *vm)
 {
-    struct vm *kept = arg;
-    *kept = *vm;
-    return 0;
+    vm_done(arg);
+    return vm_copy(arg, vm);
 }
 
 static int keep_session(void *arg, const struct session *s)
@@ -100,6 +99,12 @@ static void test_rows_round_trip(void)
     CHECK_STR(store_epoch(s), epoch);
     struct vm back = {0};
     CHECK_INT(store_load_vms(s, keep_vm, &back, NULL), 0);
+    if (CHECK_INT(back.labels.n, 1)) {
+        CHECK_STR(back.labels.at[0].key, "team");
+        CHECK_STR(back.labels.at[0].value, "\"quoted\" é");
+    }
+    vm_done(&back);
+    vm_done(&vm);
     CHECK(memcmp(&back, &vm, sizeof(vm)) == 0);
     struct session got = {0};
     CHECK_INT(store_load_sessions(s, keep_session, &got, NULL), 0);
@@ -139,6 +144,7 @@ static void test_labels_are_whole_or_an_error(void)
     store_put_vm(txn, &vm);
     commit_and_wait(s, txn, &w);
     CHECK(w.err.code != ERR_NONE);
+    vm_done(&vm);
     store_close(s);
     sql("UPDATE vms SET labels = '{\"team\": 1}'");
     s = open_store();
@@ -172,6 +178,9 @@ static void test_failed_transaction_stays_alone(void)
     struct vm last = {0};
     CHECK_INT(store_load_vms(s, keep_vm, &last, NULL), 0);
     CHECK_STR(last.name, "after");
+    struct vm *made[] = {&good, &clash, &after, &last};
+    for (size_t i = 0; i < 4; i++)
+        vm_done(made[i]);
     store_close(s);
 }
 

@@ -48,7 +48,8 @@ static void test_emulated(void)
     CHECK(!a.overflow);
     CHECK_STR(a.argv[0], "/q");
     CHECK(a.argv[a.n] == NULL);
-    CHECK_STR(after(&a, "-M"), "microvm,accel=tcg,pit=off");
+    CHECK_STR(after(&a, "-M"), "microvm,pit=off");
+    CHECK_STR(after(&a, "-accel"), "tcg,tb-size=128"); /* unbounded it grows to 1 GiB */
     CHECK_STR(after(&a, "-m"), "256M");
     CHECK_STR(after(&a, "-smp"), "2");
     CHECK_STR(after(&a, "-qmp"), "unix:/s/v,,m/api,server=on,wait=off");
@@ -70,7 +71,8 @@ static void test_kvm_without_network(void)
     c.work_disk_bytes = 8u << 20;
     struct qemu_choice choice = {.qemu = "/q", .kvm = true, .tsc_khz = 1};
     qemu_args_build(&a, &c, &choice);
-    CHECK_STR(after(&a, "-M"), "microvm,accel=kvm");
+    CHECK_STR(after(&a, "-M"), "microvm");
+    CHECK_STR(after(&a, "-accel"), "kvm");
     CHECK_STR(after(&a, "-cpu"), "host");
     CHECK(!strstr(after(&a, "-append"), "tsc"));
     CHECK_CONTAINS(after(&a, "-append"), "banger.work=/dev/vdb banger.init=auto");

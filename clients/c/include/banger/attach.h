@@ -34,6 +34,9 @@ struct banger_attach_options {
     struct banger_stream_start start_stdout, start_stderr;
     /* How long to try to come back after a loss; 0: 60000; < 0: never, a loss is an error. */
     int64_t reattach_ms;
+    /* The process of a session with hold_output waits for this attach as for a pipe's reader, so
+     * that nothing of its output is dropped. */
+    bool hold;
 };
 
 enum banger_frame_kind {
@@ -42,7 +45,7 @@ enum banger_frame_kind {
     BANGER_FRAME_GAP = 3,        /* stream, offset, end, reason: these bytes are gone */
     BANGER_FRAME_STDIN_ACK = 4,  /* offset: bytes of stdin that arrived; closed: no more is taken */
     BANGER_FRAME_WRITER = 5,     /* writer: whether this attach may write stdin now */
-    BANGER_FRAME_STREAM_END = 6, /* stream, offset: its total */
+    BANGER_FRAME_STREAM_END = 6, /* stream, offset: its total; reason: see AttachStreamEnd.cut */
     BANGER_FRAME_EXIT = 7,       /* last: exit */
     BANGER_FRAME_LOST = 8,       /* last: reason; nobody saw how the session ended */
     BANGER_FRAME_DETACHED = 9,   /* last: after banger_attach_detach; the session runs on */

@@ -46,6 +46,9 @@ struct banger_client_options {
     /* For tls: targets, PEM files: whom to trust as the server's CA, and what to show it. Read anew
      * for each connection, so that renewed ones count. */
     const char *ca_file, *certificate_file, *key_file;
+    /* How often streams on which nothing is said say that they live, both ways, so that proxies
+     * between do not cut them; default 20000, at least 1000, < 0 never. */
+    int64_t alive_ms;
 };
 
 struct banger_call_options {
@@ -78,7 +81,7 @@ void banger_set_interrupt_fd(struct banger_client *client, int fd);
  * A call is begun once a connection stands and the server has greeted. When it fails after that:
  *   - a call that the server did not begin with (it was going away, or refused the stream) is begun
  *     anew on another connection, whatever the method, once; callers notice nothing;
- *   - UNAVAILABLE, a lost connection included, is tried again with growing pauses where the
+ *   - UNAVAILABLE, a lost connection and a stream that a proxy cut included, is tried again with growing pauses where the
  *     contract calls the method idempotent (unary calls only);
  *   - anything else is the caller's to decide.
  * All of that happens within the call's timeout. A server that drains keeps the calls it has; new

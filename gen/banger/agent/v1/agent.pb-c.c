@@ -2124,7 +2124,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__configured__descriptor =
   (ProtobufCMessageInit) banger__agent__v1__configured__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__start_session__field_descriptors[16] =
+static const ProtobufCFieldDescriptor banger__agent__v1__start_session__field_descriptors[17] =
 {
   {
     "session_id",
@@ -2318,6 +2318,18 @@ static const ProtobufCFieldDescriptor banger__agent__v1__start_session__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "hold_ms",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__StartSession, hold_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__start_session__field_indices_by_name[] = {
   1,   /* field[1] = argv */
@@ -2327,6 +2339,7 @@ static const unsigned banger__agent__v1__start_session__field_indices_by_name[] 
   10,   /* field[10] = drain_ms */
   2,   /* field[2] = env */
   6,   /* field[6] = group */
+  16,   /* field[16] = hold_ms */
   8,   /* field[8] = required_commands */
   12,   /* field[12] = rows */
   0,   /* field[0] = session_id */
@@ -2340,7 +2353,7 @@ static const unsigned banger__agent__v1__start_session__field_indices_by_name[] 
 static const ProtobufCIntRange banger__agent__v1__start_session__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 16 }
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__start_session__descriptor =
 {
@@ -2350,7 +2363,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__start_session__descriptor =
   "Banger__Agent__V1__StartSession",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__StartSession),
-  16,
+  17,
   banger__agent__v1__start_session__field_descriptors,
   banger__agent__v1__start_session__field_indices_by_name,
   1,  banger__agent__v1__start_session__number_ranges,
@@ -2740,7 +2753,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__session_deleted__descriptor 
   (ProtobufCMessageInit) banger__agent__v1__session_deleted__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__session_status__field_descriptors[20] =
+static const ProtobufCFieldDescriptor banger__agent__v1__session_status__field_descriptors[22] =
 {
   {
     "session_id",
@@ -2982,6 +2995,30 @@ static const ProtobufCFieldDescriptor banger__agent__v1__session_status__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "left",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__SessionStatus, left),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "late_bytes",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__SessionStatus, late_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__session_status__field_indices_by_name[] = {
   17,   /* field[17] = ended_ns */
@@ -2989,6 +3026,8 @@ static const unsigned banger__agent__v1__session_status__field_indices_by_name[]
   3,   /* field[3] = exit_code */
   8,   /* field[8] = failed_errno */
   7,   /* field[7] = failed_stage */
+  21,   /* field[21] = late_bytes */
+  20,   /* field[20] = left */
   5,   /* field[5] = oom */
   2,   /* field[2] = pid */
   0,   /* field[0] = session_id */
@@ -3008,7 +3047,7 @@ static const unsigned banger__agent__v1__session_status__field_indices_by_name[]
 static const ProtobufCIntRange banger__agent__v1__session_status__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 20 }
+  { 0, 22 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__session_status__descriptor =
 {
@@ -3018,7 +3057,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__session_status__descriptor =
   "Banger__Agent__V1__SessionStatus",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__SessionStatus),
-  20,
+  22,
   banger__agent__v1__session_status__field_descriptors,
   banger__agent__v1__session_status__field_indices_by_name,
   1,  banger__agent__v1__session_status__number_ranges,
@@ -3115,7 +3154,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__from__descriptor =
   (ProtobufCMessageInit) banger__agent__v1__from__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__subscribe__field_descriptors[6] =
+static const ProtobufCFieldDescriptor banger__agent__v1__subscribe__field_descriptors[7] =
 {
   {
     "subscription",
@@ -3189,19 +3228,32 @@ static const ProtobufCFieldDescriptor banger__agent__v1__subscribe__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "hold",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__Subscribe, hold),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__subscribe__field_indices_by_name[] = {
   4,   /* field[4] = credit_bytes */
   5,   /* field[5] = follow */
   3,   /* field[3] = from_stderr */
   2,   /* field[2] = from_stdout */
+  6,   /* field[6] = hold */
   1,   /* field[1] = session_id */
   0,   /* field[0] = subscription */
 };
 static const ProtobufCIntRange banger__agent__v1__subscribe__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__subscribe__descriptor =
 {
@@ -3211,7 +3263,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__subscribe__descriptor =
   "Banger__Agent__V1__Subscribe",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__Subscribe),
-  6,
+  7,
   banger__agent__v1__subscribe__field_descriptors,
   banger__agent__v1__subscribe__field_indices_by_name,
   1,  banger__agent__v1__subscribe__number_ranges,
@@ -3346,7 +3398,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__credit__descriptor =
   (ProtobufCMessageInit) banger__agent__v1__credit__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__unsubscribe__field_descriptors[1] =
+static const ProtobufCFieldDescriptor banger__agent__v1__unsubscribe__field_descriptors[2] =
 {
   {
     "subscription",
@@ -3360,14 +3412,27 @@ static const ProtobufCFieldDescriptor banger__agent__v1__unsubscribe__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "release",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__Unsubscribe, release),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__unsubscribe__field_indices_by_name[] = {
+  1,   /* field[1] = release */
   0,   /* field[0] = subscription */
 };
 static const ProtobufCIntRange banger__agent__v1__unsubscribe__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__unsubscribe__descriptor =
 {
@@ -3377,7 +3442,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__unsubscribe__descriptor =
   "Banger__Agent__V1__Unsubscribe",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__Unsubscribe),
-  1,
+  2,
   banger__agent__v1__unsubscribe__field_descriptors,
   banger__agent__v1__unsubscribe__field_indices_by_name,
   1,  banger__agent__v1__unsubscribe__number_ranges,
@@ -3551,7 +3616,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__gap__descriptor =
   (ProtobufCMessageInit) banger__agent__v1__gap__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__stream_end__field_descriptors[3] =
+static const ProtobufCFieldDescriptor banger__agent__v1__stream_end__field_descriptors[4] =
 {
   {
     "subscription",
@@ -3589,8 +3654,21 @@ static const ProtobufCFieldDescriptor banger__agent__v1__stream_end__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "cut",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__StreamEnd, cut),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__stream_end__field_indices_by_name[] = {
+  3,   /* field[3] = cut */
   1,   /* field[1] = stream */
   0,   /* field[0] = subscription */
   2,   /* field[2] = total */
@@ -3598,7 +3676,7 @@ static const unsigned banger__agent__v1__stream_end__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__agent__v1__stream_end__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__stream_end__descriptor =
 {
@@ -3608,7 +3686,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__stream_end__descriptor =
   "Banger__Agent__V1__StreamEnd",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__StreamEnd),
-  3,
+  4,
   banger__agent__v1__stream_end__field_descriptors,
   banger__agent__v1__stream_end__field_indices_by_name,
   1,  banger__agent__v1__stream_end__number_ranges,

@@ -354,7 +354,8 @@ struct  Banger__Agent__V1__StartSession
    */
   uint64_t spool_bytes;
   /*
-   * after exit, how long output held open by others is still read; 0: 1000
+   * After exit: output that others hold open is read until none came for so long; 0: 1000. However
+   * much comes, that ends 60 s after the exit, or drain_ms after it where that is longer.
    */
   uint32_t drain_ms;
   protobuf_c_boolean tty;
@@ -368,10 +369,15 @@ struct  Banger__Agent__V1__StartSession
    * SIGKILL to the session's processes after this; 0: none
    */
   uint32_t timeout_ms;
+  /*
+   * The process waits for a reader that holds it (Subscribe.hold), also for so long before the first
+   * one comes and after the last one has gone; 0: it waits for none.
+   */
+  uint32_t hold_ms;
 };
 #define BANGER__AGENT__V1__START_SESSION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__start_session__descriptor) \
-    , (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, BANGER__AGENT__V1__STDIN_MODE__STDIN_MODE_NONE, {0,NULL}, 0, 0, 0, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, BANGER__AGENT__V1__STDIN_MODE__STDIN_MODE_NONE, {0,NULL}, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 /*
@@ -514,10 +520,18 @@ struct  Banger__Agent__V1__SessionStatus
    */
   uint64_t stdin_received;
   protobuf_c_boolean stdin_eof;
+  /*
+   * processes that it started and that live on after its exit
+   */
+  uint32_t left;
+  /*
+   * written by them after the streams' ends, and not kept
+   */
+  uint64_t late_bytes;
 };
 #define BANGER__AGENT__V1__SESSION_STATUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__session_status__descriptor) \
-    , (char *)protobuf_c_empty_string, BANGER__AGENT__V1__SESSION_STATE__SESSION_STATE_UNSPECIFIED, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, BANGER__AGENT__V1__SESSION_STATE__SESSION_STATE_UNSPECIFIED, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 typedef enum {
@@ -583,10 +597,14 @@ struct  Banger__Agent__V1__Subscribe
    * false: ends at what has been written by now
    */
   protobuf_c_boolean follow;
+  /*
+   * nothing that this one has not been sent is dropped; see StartSession.hold_ms
+   */
+  protobuf_c_boolean hold;
 };
 #define BANGER__AGENT__V1__SUBSCRIBE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__subscribe__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, NULL, NULL, 0, 0 }
+    , 0, (char *)protobuf_c_empty_string, NULL, NULL, 0, 0, 0 }
 
 
 struct  Banger__Agent__V1__Subscribed
@@ -626,10 +644,14 @@ struct  Banger__Agent__V1__Unsubscribe
 {
   ProtobufCMessage base;
   uint32_t subscription;
+  /*
+   * nobody will come back to what it held
+   */
+  protobuf_c_boolean release;
 };
 #define BANGER__AGENT__V1__UNSUBSCRIBE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__unsubscribe__descriptor) \
-    , 0 }
+    , 0, 0 }
 
 
 /*
@@ -674,10 +696,15 @@ struct  Banger__Agent__V1__StreamEnd
   uint32_t subscription;
   Banger__Agent__V1__Stream stream;
   uint64_t total;
+  /*
+   * "": its writers have closed it. Else it was given up (StartSession.drain_ms), "held_open" where
+   * nothing came for a while, "still_writing" where more was coming. What comes then is not kept.
+   */
+  char *cut;
 };
 #define BANGER__AGENT__V1__STREAM_END__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__stream_end__descriptor) \
-    , 0, BANGER__AGENT__V1__STREAM__STREAM_UNSPECIFIED, 0 }
+    , 0, BANGER__AGENT__V1__STREAM__STREAM_UNSPECIFIED, 0, (char *)protobuf_c_empty_string }
 
 
 /*

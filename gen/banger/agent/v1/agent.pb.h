@@ -98,12 +98,17 @@ typedef struct _banger_agent_v1_StartSession {
     banger_agent_v1_StdinMode stdin_mode;
     pb_callback_t required_commands; /* NUL-terminated names looked up in PATH before the start */
     uint64_t spool_bytes; /* output kept per stream; 0: Configure's default */
-    uint32_t drain_ms; /* after exit, how long output held open by others is still read; 0: 1000 */
+    /* After exit: output that others hold open is read until none came for so long; 0: 1000. However
+ much comes, that ends 60 s after the exit, or drain_ms after it where that is longer. */
+    uint32_t drain_ms;
     bool tty;
     uint32_t rows;
     uint32_t columns;
     uint32_t umask; /* plus 1; 0: 022 */
     uint32_t timeout_ms; /* SIGKILL to the session's processes after this; 0: none */
+    /* The process waits for a reader that holds it (Subscribe.hold), also for so long before the first
+ one comes and after the last one has gone; 0: it waits for none. */
+    uint32_t hold_ms;
 } banger_agent_v1_StartSession;
 
 /* Bytes for stdin at an offset. What lies below the acknowledged offset is dropped, a hole closes the
@@ -170,6 +175,8 @@ typedef struct _banger_agent_v1_SessionStatus {
  them. A daemon that did not send them gives other bytes the offsets from here on. */
     uint64_t stdin_received;
     bool stdin_eof;
+    uint32_t left; /* processes that it started and that live on after its exit */
+    uint64_t late_bytes; /* written by them after the streams' ends, and not kept */
 } banger_agent_v1_SessionStatus;
 
 typedef struct _banger_agent_v1_From {
@@ -193,6 +200,7 @@ typedef struct _banger_agent_v1_Subscribe {
     banger_agent_v1_From from_stderr;
     uint32_t credit_bytes; /* payload the agent may send before more credit comes */
     bool follow; /* false: ends at what has been written by now */
+    bool hold; /* nothing that this one has not been sent is dropped; see StartSession.hold_ms */
 } banger_agent_v1_Subscribe;
 
 typedef struct _banger_agent_v1_Subscribed {
@@ -209,6 +217,7 @@ typedef struct _banger_agent_v1_Credit {
 
 typedef struct _banger_agent_v1_Unsubscribe {
     uint32_t subscription;
+    bool release; /* nobody will come back to what it held */
 } banger_agent_v1_Unsubscribe;
 
 /* Contiguous per stream, or announced by a Gap. */
@@ -231,6 +240,9 @@ typedef struct _banger_agent_v1_StreamEnd {
     uint32_t subscription;
     banger_agent_v1_Stream stream;
     uint64_t total;
+    /* "": its writers have closed it. Else it was given up (StartSession.drain_ms), "held_open" where
+ nothing came for a while, "still_writing" where more was coming. What comes then is not kept. */
+    char cut[16];
 } banger_agent_v1_StreamEnd;
 
 /* Last word on a subscription: both streams ended, or follow was false, or the session is gone. */
@@ -365,7 +377,7 @@ extern "C" {
 #define banger_agent_v1_Synced_init_default      {0}
 #define banger_agent_v1_Configure_init_default   {"", "", 0, {0, {0}}, "", "", "", "", 0}
 #define banger_agent_v1_Configured_init_default  {""}
-#define banger_agent_v1_StartSession_init_default {"", {{NULL}, NULL}, {{NULL}, NULL}, 0, "", "", "", _banger_agent_v1_StdinMode_MIN, {{NULL}, NULL}, 0, 0, 0, 0, 0, 0, 0}
+#define banger_agent_v1_StartSession_init_default {"", {{NULL}, NULL}, {{NULL}, NULL}, 0, "", "", "", _banger_agent_v1_StdinMode_MIN, {{NULL}, NULL}, 0, 0, 0, 0, 0, 0, 0, 0}
 #define banger_agent_v1_Stdin_init_default       {"", 0, {{NULL}, NULL}}
 #define banger_agent_v1_StdinEof_init_default    {"", 0}
 #define banger_agent_v1_StdinAck_init_default    {"", 0, 0}
@@ -373,15 +385,15 @@ extern "C" {
 #define banger_agent_v1_Resize_init_default      {"", 0, 0}
 #define banger_agent_v1_DeleteSession_init_default {""}
 #define banger_agent_v1_SessionDeleted_init_default {""}
-#define banger_agent_v1_SessionStatus_init_default {"", _banger_agent_v1_SessionState_MIN, 0, 0, 0, 0, 0, "", 0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define banger_agent_v1_SessionStatus_init_default {"", _banger_agent_v1_SessionState_MIN, 0, 0, 0, 0, 0, "", 0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 #define banger_agent_v1_From_init_default        {0, {0}}
-#define banger_agent_v1_Subscribe_init_default   {0, "", false, banger_agent_v1_From_init_default, false, banger_agent_v1_From_init_default, 0, 0}
+#define banger_agent_v1_Subscribe_init_default   {0, "", false, banger_agent_v1_From_init_default, false, banger_agent_v1_From_init_default, 0, 0, 0}
 #define banger_agent_v1_Subscribed_init_default  {0, 0, 0, ""}
 #define banger_agent_v1_Credit_init_default      {0, 0}
-#define banger_agent_v1_Unsubscribe_init_default {0}
+#define banger_agent_v1_Unsubscribe_init_default {0, 0}
 #define banger_agent_v1_Data_init_default        {0, _banger_agent_v1_Stream_MIN, 0, {{NULL}, NULL}}
 #define banger_agent_v1_Gap_init_default         {0, _banger_agent_v1_Stream_MIN, 0, 0, ""}
-#define banger_agent_v1_StreamEnd_init_default   {0, _banger_agent_v1_Stream_MIN, 0}
+#define banger_agent_v1_StreamEnd_init_default   {0, _banger_agent_v1_Stream_MIN, 0, ""}
 #define banger_agent_v1_SubscriptionEnd_init_default {0}
 #define banger_agent_v1_Shutdown_init_default    {_banger_agent_v1_ShutdownMode_MIN, 0}
 #define banger_agent_v1_ShuttingDown_init_default {0}
@@ -394,7 +406,7 @@ extern "C" {
 #define banger_agent_v1_Synced_init_zero         {0}
 #define banger_agent_v1_Configure_init_zero      {"", "", 0, {0, {0}}, "", "", "", "", 0}
 #define banger_agent_v1_Configured_init_zero     {""}
-#define banger_agent_v1_StartSession_init_zero   {"", {{NULL}, NULL}, {{NULL}, NULL}, 0, "", "", "", _banger_agent_v1_StdinMode_MIN, {{NULL}, NULL}, 0, 0, 0, 0, 0, 0, 0}
+#define banger_agent_v1_StartSession_init_zero   {"", {{NULL}, NULL}, {{NULL}, NULL}, 0, "", "", "", _banger_agent_v1_StdinMode_MIN, {{NULL}, NULL}, 0, 0, 0, 0, 0, 0, 0, 0}
 #define banger_agent_v1_Stdin_init_zero          {"", 0, {{NULL}, NULL}}
 #define banger_agent_v1_StdinEof_init_zero       {"", 0}
 #define banger_agent_v1_StdinAck_init_zero       {"", 0, 0}
@@ -402,15 +414,15 @@ extern "C" {
 #define banger_agent_v1_Resize_init_zero         {"", 0, 0}
 #define banger_agent_v1_DeleteSession_init_zero  {""}
 #define banger_agent_v1_SessionDeleted_init_zero {""}
-#define banger_agent_v1_SessionStatus_init_zero  {"", _banger_agent_v1_SessionState_MIN, 0, 0, 0, 0, 0, "", 0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define banger_agent_v1_SessionStatus_init_zero  {"", _banger_agent_v1_SessionState_MIN, 0, 0, 0, 0, 0, "", 0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
 #define banger_agent_v1_From_init_zero           {0, {0}}
-#define banger_agent_v1_Subscribe_init_zero      {0, "", false, banger_agent_v1_From_init_zero, false, banger_agent_v1_From_init_zero, 0, 0}
+#define banger_agent_v1_Subscribe_init_zero      {0, "", false, banger_agent_v1_From_init_zero, false, banger_agent_v1_From_init_zero, 0, 0, 0}
 #define banger_agent_v1_Subscribed_init_zero     {0, 0, 0, ""}
 #define banger_agent_v1_Credit_init_zero         {0, 0}
-#define banger_agent_v1_Unsubscribe_init_zero    {0}
+#define banger_agent_v1_Unsubscribe_init_zero    {0, 0}
 #define banger_agent_v1_Data_init_zero           {0, _banger_agent_v1_Stream_MIN, 0, {{NULL}, NULL}}
 #define banger_agent_v1_Gap_init_zero            {0, _banger_agent_v1_Stream_MIN, 0, 0, ""}
-#define banger_agent_v1_StreamEnd_init_zero      {0, _banger_agent_v1_Stream_MIN, 0}
+#define banger_agent_v1_StreamEnd_init_zero      {0, _banger_agent_v1_Stream_MIN, 0, ""}
 #define banger_agent_v1_SubscriptionEnd_init_zero {0}
 #define banger_agent_v1_Shutdown_init_zero       {_banger_agent_v1_ShutdownMode_MIN, 0}
 #define banger_agent_v1_ShuttingDown_init_zero   {0}
@@ -457,6 +469,7 @@ extern "C" {
 #define banger_agent_v1_StartSession_columns_tag 14
 #define banger_agent_v1_StartSession_umask_tag   15
 #define banger_agent_v1_StartSession_timeout_ms_tag 16
+#define banger_agent_v1_StartSession_hold_ms_tag 17
 #define banger_agent_v1_Stdin_session_id_tag     1
 #define banger_agent_v1_Stdin_offset_tag         2
 #define banger_agent_v1_Stdin_data_tag           3
@@ -493,6 +506,8 @@ extern "C" {
 #define banger_agent_v1_SessionStatus_ended_ns_tag 18
 #define banger_agent_v1_SessionStatus_stdin_received_tag 19
 #define banger_agent_v1_SessionStatus_stdin_eof_tag 20
+#define banger_agent_v1_SessionStatus_left_tag   21
+#define banger_agent_v1_SessionStatus_late_bytes_tag 22
 #define banger_agent_v1_From_offset_tag          1
 #define banger_agent_v1_From_tail_tag            2
 #define banger_agent_v1_From_end_tag             3
@@ -504,6 +519,7 @@ extern "C" {
 #define banger_agent_v1_Subscribe_from_stderr_tag 4
 #define banger_agent_v1_Subscribe_credit_bytes_tag 5
 #define banger_agent_v1_Subscribe_follow_tag     6
+#define banger_agent_v1_Subscribe_hold_tag       7
 #define banger_agent_v1_Subscribed_subscription_tag 1
 #define banger_agent_v1_Subscribed_stdout_offset_tag 2
 #define banger_agent_v1_Subscribed_stderr_offset_tag 3
@@ -511,6 +527,7 @@ extern "C" {
 #define banger_agent_v1_Credit_subscription_tag  1
 #define banger_agent_v1_Credit_bytes_tag         2
 #define banger_agent_v1_Unsubscribe_subscription_tag 1
+#define banger_agent_v1_Unsubscribe_release_tag  2
 #define banger_agent_v1_Data_subscription_tag    1
 #define banger_agent_v1_Data_stream_tag          2
 #define banger_agent_v1_Data_offset_tag          3
@@ -523,6 +540,7 @@ extern "C" {
 #define banger_agent_v1_StreamEnd_subscription_tag 1
 #define banger_agent_v1_StreamEnd_stream_tag     2
 #define banger_agent_v1_StreamEnd_total_tag      3
+#define banger_agent_v1_StreamEnd_cut_tag        4
 #define banger_agent_v1_SubscriptionEnd_subscription_tag 1
 #define banger_agent_v1_Shutdown_mode_tag        1
 #define banger_agent_v1_Shutdown_grace_ms_tag    2
@@ -675,7 +693,8 @@ X(a, STATIC,   SINGULAR, BOOL,     tty,              12) \
 X(a, STATIC,   SINGULAR, UINT32,   rows,             13) \
 X(a, STATIC,   SINGULAR, UINT32,   columns,          14) \
 X(a, STATIC,   SINGULAR, UINT32,   umask,            15) \
-X(a, STATIC,   SINGULAR, UINT32,   timeout_ms,       16)
+X(a, STATIC,   SINGULAR, UINT32,   timeout_ms,       16) \
+X(a, STATIC,   SINGULAR, UINT32,   hold_ms,          17)
 #define banger_agent_v1_StartSession_CALLBACK pb_default_field_callback
 #define banger_agent_v1_StartSession_DEFAULT NULL
 
@@ -743,7 +762,9 @@ X(a, STATIC,   SINGULAR, BOOL,     stdin_closed,     16) \
 X(a, STATIC,   SINGULAR, FIXED64,  started_ns,       17) \
 X(a, STATIC,   SINGULAR, FIXED64,  ended_ns,         18) \
 X(a, STATIC,   SINGULAR, FIXED64,  stdin_received,   19) \
-X(a, STATIC,   SINGULAR, BOOL,     stdin_eof,        20)
+X(a, STATIC,   SINGULAR, BOOL,     stdin_eof,        20) \
+X(a, STATIC,   SINGULAR, UINT32,   left,             21) \
+X(a, STATIC,   SINGULAR, FIXED64,  late_bytes,       22)
 #define banger_agent_v1_SessionStatus_CALLBACK NULL
 #define banger_agent_v1_SessionStatus_DEFAULT NULL
 
@@ -762,7 +783,8 @@ X(a, STATIC,   SINGULAR, STRING,   session_id,        2) \
 X(a, STATIC,   OPTIONAL, MESSAGE,  from_stdout,       3) \
 X(a, STATIC,   OPTIONAL, MESSAGE,  from_stderr,       4) \
 X(a, STATIC,   SINGULAR, UINT32,   credit_bytes,      5) \
-X(a, STATIC,   SINGULAR, BOOL,     follow,            6)
+X(a, STATIC,   SINGULAR, BOOL,     follow,            6) \
+X(a, STATIC,   SINGULAR, BOOL,     hold,              7)
 #define banger_agent_v1_Subscribe_CALLBACK NULL
 #define banger_agent_v1_Subscribe_DEFAULT NULL
 #define banger_agent_v1_Subscribe_from_stdout_MSGTYPE banger_agent_v1_From
@@ -783,7 +805,8 @@ X(a, STATIC,   SINGULAR, UINT32,   bytes,             2)
 #define banger_agent_v1_Credit_DEFAULT NULL
 
 #define banger_agent_v1_Unsubscribe_FIELDLIST(X, a) \
-X(a, STATIC,   SINGULAR, UINT32,   subscription,      1)
+X(a, STATIC,   SINGULAR, UINT32,   subscription,      1) \
+X(a, STATIC,   SINGULAR, BOOL,     release,           2)
 #define banger_agent_v1_Unsubscribe_CALLBACK NULL
 #define banger_agent_v1_Unsubscribe_DEFAULT NULL
 
@@ -807,7 +830,8 @@ X(a, STATIC,   SINGULAR, STRING,   reason,            5)
 #define banger_agent_v1_StreamEnd_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, UINT32,   subscription,      1) \
 X(a, STATIC,   SINGULAR, UENUM,    stream,            2) \
-X(a, STATIC,   SINGULAR, FIXED64,  total,             3)
+X(a, STATIC,   SINGULAR, FIXED64,  total,             3) \
+X(a, STATIC,   SINGULAR, STRING,   cut,               4)
 #define banger_agent_v1_StreamEnd_CALLBACK NULL
 #define banger_agent_v1_StreamEnd_DEFAULT NULL
 
@@ -916,18 +940,18 @@ extern const pb_msgdesc_t banger_agent_v1_Pong_msg;
 #define banger_agent_v1_Pong_size                9
 #define banger_agent_v1_Resize_size              33
 #define banger_agent_v1_SessionDeleted_size      21
-#define banger_agent_v1_SessionStatus_size       424
+#define banger_agent_v1_SessionStatus_size       441
 #define banger_agent_v1_Shutdown_size            8
 #define banger_agent_v1_ShuttingDown_size        0
 #define banger_agent_v1_Signal_size              34
 #define banger_agent_v1_StdinAck_size            32
 #define banger_agent_v1_StdinEof_size            30
-#define banger_agent_v1_StreamEnd_size           17
-#define banger_agent_v1_Subscribe_size           57
+#define banger_agent_v1_StreamEnd_size           34
+#define banger_agent_v1_Subscribe_size           59
 #define banger_agent_v1_Subscribed_size          154
 #define banger_agent_v1_SubscriptionEnd_size     6
 #define banger_agent_v1_Synced_size              6
-#define banger_agent_v1_Unsubscribe_size         6
+#define banger_agent_v1_Unsubscribe_size         8
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -1,0 +1,26 @@
+# What Debian's hardening=+all gives its packages, in all our builds; hardening_test looks at what
+# comes out. Asserts stay, whatever the build type.
+include(CheckCCompilerFlag)
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES C)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+foreach(type RELEASE RELWITHDEBINFO MINSIZEREL)
+    string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_${type} "${CMAKE_C_FLAGS_${type}}")
+endforeach()
+
+set(BANGER_HARDENING -fstack-protector-strong -Wformat -Werror=format-security)
+foreach(flag -fstack-clash-protection -fcf-protection -mbranch-protection=standard)
+    string(MAKE_C_IDENTIFIER "has${flag}" has)
+    check_c_compiler_flag(${flag} ${has})
+    if(${has})
+        list(APPEND BANGER_HARDENING ${flag})
+    endif()
+endforeach()
+# Checked calls need optimisation, and would hide from the sanitizers what they look at.
+set(BANGER_FORTIFY OFF)
+if(NOT BANGER_SANITIZE AND CMAKE_BUILD_TYPE MATCHES "^(Release|RelWithDebInfo|MinSizeRel)$")
+    set(BANGER_FORTIFY ON)
+    list(APPEND BANGER_HARDENING -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()
+add_compile_options(${BANGER_HARDENING})
+add_link_options(-Wl,-z,relro -Wl,-z,now)

@@ -1,0 +1,298 @@
+/* Starts that are taken back, what an ended session has left, and guests that stand still. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "daemon/core/operation.h"
+#include "tests/integration/session/viewer.h"
+#include "tests/integration/session/world.h"
+#include "tests/support/check.h"
+
+static char marker[128];
+
+/* A command that shows that it has run. */
+static const char *marking(void)
+{
+    static char script[300];
+    snprintf(marker, sizeof(marker), "%s/ran", world.agent.dir);
+    unlink(marker);
+    snprintf(script, sizeof(script), "echo ran >%s; sleep 600", marker);
+    return script;
+}
+
+static bool has_run(void)
+{
+    return access(marker, F_OK) == 0;
+}
+
+struct outcome {
+    bool done, started;
+    struct err err;
+};
+
+static void on_started(void *arg, struct session_entry *e, const struct err *err)
+{
+    struct outcome *o = arg;
+    o->done = true;
+    o->started = e != NULL;
+    if (err)
+        o->err = *err;
+    world_poke();
+}
+
+static bool is_done(void *arg)
+{
+    return ((struct outcome *)arg)->done;
+}
+
+static struct session_starter *start(const char *script, const struct request_meta *meta,
+                                     int64_t deadline_ms, struct outcome *o)
+{
+    struct err err = ERR_INIT;
+    struct session_starter *starter = NULL;
+    char argv[512];
+    int n = snprintf(argv, sizeof(argv), "/bin/sh%c-c%c%s", 0, 0, script);
+    struct session spec = {.argv = {(uint8_t *)argv, (size_t)n + 1}};
+    *o = (struct outcome){0};
+    CHECK_INT(session_start(&world.core, &world.vm, &spec, meta, deadline_ms, on_started, o,
+                            &starter, &err),
+              0);
+    return starter;
+}
+
+/* Two rounds with the agent: what was on its way to it has arrived, and has been done. */
+static void settle(void)
+{
+    for (int i = 0; i < 2; i++) {
+        struct session_entry *e = world_start("exit 0", NULL, NULL);
+        if (!CHECK(e != NULL))
+            return;
+        CHECK(world_wait_ended(e));
+        world_delete(e, true);
+    }
+}
+
+static bool nothing_is_listed(void *arg)
+{
+    (void)arg;
+    return session_next(&world.core, NULL) == NULL;
+}
+
+static void on_tick(void *arg)
+{
+    struct timer *t = arg;
+    world_poke();
+    timer_start(t, 20);
+}
+
+/* For states that nothing announces. */
+static bool await(bool (*cond)(void *arg), void *arg)
+{
+    static struct timer tick;
+    CHECK_INT(timer_init(&tick, world.core.loop, on_tick, &tick), 0);
+    timer_start(&tick, 20);
+    bool ok = world_run(cond, arg);
+    timer_done(&tick);
+    return ok;
+}
+
+/* The guest stands still: who waits is told before his time is over, and when the guest is back,
+ * nothing runs. */
+static void silent_guest(bool idle)
+{
+    struct outcome o;
+    world_open_daemon(-1);
+    if (idle) { /* the agent has not said anything for a while: it is not even told */
+        int64_t until = clock_mono_ms() + 300;
+        while (clock_mono_ms() < until)
+            usleep(10000);
+    } else {
+        settle();
+    }
+    kill(world.agent.pid, SIGSTOP);
+    int64_t begin_ms = clock_mono_ms();
+    start(marking(), NULL, begin_ms + 2500, &o);
+    CHECK(world_run(is_done, &o));
+    CHECK(!o.started);
+    CHECK_INT(o.err.code, ERR_DEADLINE);
+    CHECK_STR(o.err.reason, "GUEST_SILENT");
+    CHECK(clock_mono_ms() - begin_ms < 2500);
+    CHECK(session_next(&world.core, NULL) == NULL);
+    kill(world.agent.pid, SIGCONT);
+    settle();
+    CHECK(!has_run());
+    world_close_daemon();
+    world_open_daemon(-1); /* on disk, too */
+    CHECK(session_next(&world.core, NULL) == NULL);
+    settle();
+    CHECK(!has_run());
+    world_close_daemon();
+}
+
+static void test_a_start_that_a_silent_guest_never_answered_is_taken_back(void)
+{
+    silent_guest(true);
+    silent_guest(false);
+}
+
+static void test_a_start_whose_caller_leaves_is_taken_back(void)
+{
+    struct outcome o;
+    world_open_daemon(-1);
+    kill(world.agent.pid, SIGSTOP);
+    struct session_starter *starter = start(marking(), NULL, INT64_MAX, &o);
+    session_start_leave(starter, false);
+    CHECK(await(nothing_is_listed, NULL));
+    CHECK(!o.done);
+    kill(world.agent.pid, SIGCONT);
+    settle();
+    CHECK(!has_run());
+    world_close_daemon();
+}
+
+/* Its connection broke; the request comes again by another, and runs once. */
+static void test_a_start_that_is_asked_for_again_runs_once(void)
+{
+    struct outcome first, again;
+    struct request_meta meta = {.request_id = "again", .principal = "me", .digest = "d"};
+    char script[300];
+    world_open_daemon(-1);
+    snprintf(script, sizeof(script), "echo x >>%s/twice; sleep 600", world.agent.dir);
+    struct session_starter *starter = start(script, &meta, INT64_MAX, &first);
+    session_start_leave(starter, true);
+    start(script, &meta, INT64_MAX, &again);
+    CHECK(world_run(is_done, &again));
+    CHECK(again.started);
+    settle();
+    struct session_entry *e = session_next(&world.core, NULL);
+    CHECK(e && session_find_request(&world.core, &meta) == e);
+    char path[128], text[16] = "";
+    snprintf(path, sizeof(path), "%s/twice", world.agent.dir);
+    FILE *f = fopen(path, "re");
+    CHECK_INT(f ? fread(text, 1, sizeof(text), f) : 0, 2);
+    if (f)
+        fclose(f);
+    world_delete_all();
+    world_close_daemon();
+}
+
+static bool is_stored(void *arg)
+{
+    return ((struct session_entry *)arg)->stored;
+}
+
+/* The daemon died with a start that it had not answered: it waits for whoever began it. */
+static void test_a_start_of_an_earlier_daemon_waits_for_its_caller(void)
+{
+    struct outcome o;
+    struct request_meta meta = {.request_id = "claim", .principal = "me", .digest = "d"};
+    world_open_daemon(-1);
+    kill(world.agent.pid, SIGSTOP);
+    start(marking(), &meta, INT64_MAX, &o);
+    struct session_entry *e = session_next(&world.core, NULL);
+    CHECK(e && await(is_stored, e));
+    world_close_daemon();
+    kill(world.agent.pid, SIGCONT);
+    world_open_daemon(-1);
+    settle();
+    CHECK(!has_run());
+    start(marking(), &meta, INT64_MAX, &o);
+    CHECK(world_run(is_done, &o));
+    CHECK(o.started);
+    world_delete_all();
+    world_close_daemon();
+}
+
+static bool has_left(void *arg)
+{
+    return ((struct session_entry *)arg)->left > 0;
+}
+
+/* Processes that a command has left keep its record, whoever deletes it; killing ends them. */
+static void test_what_is_left_is_listed_until_it_has_gone(void)
+{
+    struct err err = ERR_INIT;
+    world_open_daemon(-1);
+    struct session_entry *e = world_start("sleep 600 >/dev/null 2>&1 &", NULL, &err);
+    CHECK(e && world_wait_ended(e));
+    CHECK(await(has_left, e));
+    world_delete(e, false);
+    CHECK(session_next(&world.core, NULL) == e);
+    settle();
+    CHECK(session_next(&world.core, NULL) == e);
+    CHECK_INT(e->left, 1);
+    char id[ID_BYTES];
+    memcpy(id, e->session.id, sizeof(id));
+    world_close_daemon(); /* it is remembered that it is to go */
+    world_open_daemon(-1);
+    e = session_find_id(&world.core, id);
+    if (CHECK(e != NULL)) {
+        CHECK(await(has_left, e));
+        CHECK_INT(session_kill(e, &err), 0);
+        CHECK(await(nothing_is_listed, NULL));
+    }
+    e = world_start("sleep 600 >/dev/null 2>&1 &", NULL, &err);
+    CHECK(e && world_wait_ended(e));
+    world_delete(e, true);
+    CHECK(session_next(&world.core, NULL) == NULL);
+    world_close_daemon();
+}
+
+static void on_sent(void *arg, uint64_t offset, const struct err *err)
+{
+    (void)arg, (void)offset, (void)err;
+}
+
+/* Nothing waits for a guest that stands still by intent. */
+static void test_a_paused_vm_refuses_what_it_cannot_do(void)
+{
+    struct err err = ERR_INIT;
+    struct session more = {.stdin_mode = SESSION_STDIN_PIPE};
+    world_open_daemon(-1);
+    struct session_entry *e = world_start("echo hello; sleep 600", &more, &err);
+    struct session_entry *ended = world_start("echo hello", NULL, &err);
+    if (!CHECK(e && ended) || !CHECK(world_wait_ended(ended)))
+        return;
+    world.vm.vm.runtime.state = VM_PAUSED;
+#define REFUSED(call)                                                                              \
+    do {                                                                                           \
+        err = (struct err)ERR_INIT;                                                                \
+        CHECK_INT(call, -1);                                                                       \
+        CHECK_INT(err.code, ERR_PRECONDITION);                                                     \
+        CHECK_STR(err.reason, "VM_PAUSED");                                                        \
+    } while (0)
+    REFUSED(session_stop(e, 1000, &err));
+    REFUSED(session_kill(e, &err));
+    REFUSED(session_signal(e, SIGTERM, 2, &err));
+    REFUSED(session_send_stdin(e, "x", 1, false, on_sent, NULL, &err));
+    err = (struct err)ERR_INIT;
+    CHECK(world_start("true", NULL, &err) == NULL);
+    CHECK_STR(err.reason, "VM_PAUSED");
+    struct session_entry *of[] = {e, ended};
+    for (int i = 0; i < 2; i++) {
+        struct viewer v = {.not_source = true};
+        CHECK_INT(viewer_open(&v, of[i], &from_start), -1);
+        CHECK_STR(v.error.reason, "VM_PAUSED");
+    }
+    world_delete(ended, false); /* needs no guest */
+    world.vm.vm.runtime.state = VM_RUNNING;
+    CHECK_INT(session_kill(e, &err), 0);
+    CHECK(world_wait_ended(e));
+    world_delete_all();
+    world_close_daemon();
+}
+
+int main(void)
+{
+    world_begin();
+    RUN(test_a_start_that_a_silent_guest_never_answered_is_taken_back);
+    RUN(test_a_start_whose_caller_leaves_is_taken_back);
+    RUN(test_a_start_that_is_asked_for_again_runs_once);
+    RUN(test_a_start_of_an_earlier_daemon_waits_for_its_caller);
+    RUN(test_what_is_left_is_listed_until_it_has_gone);
+    RUN(test_a_paused_vm_refuses_what_it_cannot_do);
+    world_end();
+    return check_end();
+}

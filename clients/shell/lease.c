@@ -1,5 +1,5 @@
-/* See lease.h. A quarter of the lease is between two renewals, less after one that failed: a daemon that
- * restarts has time to come back. */
+/* See lease.h. A quarter of the lease is between two renewals, less after one that failed: a daemon
+ * that restarts has time to come back. */
 #include "lease.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* The lease of a VM that is this program's alone (vm run --rm): renewed while the program lives, so that
- * the daemon deletes the VM when it was killed. Nothing here waits. */
+/* The lease of a VM that is this program's alone (vm run --rm): renewed while the program lives, so
+ * that the daemon deletes the VM when it was killed. Nothing here waits. */
 #ifndef BANGER_SHELL_LEASE_H
 #define BANGER_SHELL_LEASE_H
 
@@ -11,8 +11,8 @@ struct lease {
     struct banger_client *client; /* borrowed; NULL: there is no lease */
     char vm[LEASE_ID_BYTES];      /* id */
     int64_t length_ms;
-    int64_t next_ms;              /* monotonic: when it is renewed next */
-    struct banger_stream *call;   /* the renewal under way; NULL: none */
+    int64_t next_ms;            /* monotonic: when it is renewed next */
+    struct banger_stream *call; /* the renewal under way; NULL: none */
 };
 
 void lease_begin(struct lease *lease, struct banger_client *client, const char *vm,

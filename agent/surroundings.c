@@ -35,8 +35,8 @@ static const struct mount_row mounts[] = {
 static const struct {
     const char *to, *path;
 } links[] = {
-    {"/proc/self/fd", "/dev/fd"},         {"/proc/self/fd/0", "/dev/stdin"},
-    {"/proc/self/fd/1", "/dev/stdout"},   {"/proc/self/fd/2", "/dev/stderr"},
+    {"/proc/self/fd", "/dev/fd"},       {"/proc/self/fd/0", "/dev/stdin"},
+    {"/proc/self/fd/1", "/dev/stdout"}, {"/proc/self/fd/2", "/dev/stderr"},
     {"/proc/kcore", "/dev/core"},
 };
 
@@ -64,8 +64,7 @@ static int copy_entry(const char *path, const struct stat *st, int type, struct 
     char to[PATH_SIZE], target[PATH_SIZE];
     if (++run_entries > RUN_MAX_ENTRIES)
         return 1;
-    if (at->level == 0 ||
-        snprintf(to, sizeof(to), "/run%s", path + run_prefix) >= (int)sizeof(to))
+    if (at->level == 0 || snprintf(to, sizeof(to), "/run%s", path + run_prefix) >= (int)sizeof(to))
         return 0;
     if (type == FTW_D) {
         if (mkdir(to, 0755) == 0 && chown(to, st->st_uid, st->st_gid) == 0)

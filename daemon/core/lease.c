@@ -1,8 +1,8 @@
 /* Leases: a VM that is its creator's alone is deleted when that was not heard of for so long.
  *
  * On disk is that there is a lease, how long it is and whose. When it ends is a clock of the daemon
- * that runs: signs of life cost no write, a wrong clock of the host ends nothing, and whoever waited
- * for a daemon that was down has all of a lease to come back. */
+ * that runs: signs of life cost no write, a wrong clock of the host ends nothing, and whoever
+ * waited for a daemon that was down has all of a lease to come back. */
 #include <string.h>
 
 #include "base/clock.h"

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "daemon/guest/agent_link_out.h"
 
 enum {
@@ -119,6 +120,9 @@ static void take_pong(struct agent_link *l, uint64_t token)
         return;
     l->round_trip_us = (uint64_t)(clock_mono_ns() - l->ping_sent_ns) / 1000 + 1;
     l->ping_sent_ns = 0;
+    if (l->round_trip_us > AGENT_LINK_SLOW_US)
+        log_debug("guest", "a ping by %s took %llu ms", l->channel.socket_path,
+                  (unsigned long long)l->round_trip_us / 1000);
     if (l->wake_asked) {
         l->wake_asked = false;
         l->events->drained(l->arg);

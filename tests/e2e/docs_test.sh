@@ -43,6 +43,7 @@ not_here() {
 run() {
     local state="$top/state.$1" want command log="$top/log" n=0
     export BANGER_STATE_DIR=$state
+    # shellcheck disable=SC2016 # the script that is written expands
     {
         echo 'shopt -s expand_aliases'
         echo 'cd "$TREE"'

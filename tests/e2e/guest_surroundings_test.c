@@ -10,10 +10,19 @@
 static struct harness h;
 static struct banger_client *client;
 
-#define NODE(path, is) {path, "stat -c '%a %U %F %t:%T' " path, is}
+#define NODE(path, is)                                                                             \
+    {                                                                                              \
+        path, "stat -c '%a %U %F %t:%T' " path, is                                                 \
+    }
 #define DEVICE(path, is) NODE(path, "666 root character special file " is)
-#define LINK(path, to) {path, "readlink " path, to}
-#define MOUNT(path, is) {path, "awk '$2 == \"" path "\" {print $3, $4}' /proc/mounts | cut -d, -f1-4", is}
+#define LINK(path, to)                                                                             \
+    {                                                                                              \
+        path, "readlink " path, to                                                                 \
+    }
+#define MOUNT(path, is)                                                                            \
+    {                                                                                              \
+        path, "awk '$2 == \"" path "\" {print $3, $4}' /proc/mounts | cut -d, -f1-4", is           \
+    }
 
 static const struct {
     const char *what, *command, *want;
@@ -42,8 +51,7 @@ static const struct {
     MOUNT("/dev/shm", "tmpfs rw,nosuid,nodev,noexec"),
     MOUNT("/dev/mqueue", "mqueue rw,nosuid,nodev,noexec"),
     MOUNT("/run", "tmpfs rw,nosuid,nodev,relatime"),
-    {"modes of shared folders",
-     "stat -c '%n %a' /dev/shm /dev/mqueue /run /run/lock /tmp /var/tmp",
+    {"modes of shared folders", "stat -c '%n %a' /dev/shm /dev/mqueue /run /run/lock /tmp /var/tmp",
      "/dev/shm 1777\n/dev/mqueue 1777\n/run 755\n/run/lock 1777\n/tmp 1777\n/var/tmp 1777"},
     LINK("/etc/mtab", "/proc/mounts"),
     LINK("/var/run", "/run"),
@@ -53,8 +61,8 @@ static const struct {
     {"writing to /dev/stderr", "{ echo hi >/dev/stderr; } 2>&1", "hi"},
     {"the loopback interface", "cat /sys/class/net/lo/operstate; ip -o addr show lo | wc -l",
      "unknown\n2"},
-    {"no user's terminal", "su -s /bin/sh nobody -c 'test -w /dev/ptmx && test -w /dev/shm && echo y'",
-     "y"},
+    {"no user's terminal",
+     "su -s /bin/sh nobody -c 'test -w /dev/ptmx && test -w /dev/shm && echo y'", "y"},
     /* Limits */
     {"open files", "ulimit -Sn; ulimit -Hn", "1024\n524288"},
     {"limits of processes",
@@ -73,8 +81,7 @@ static const struct {
     {"resolver", "cat /etc/resolv.conf", "nameserver 10.0.2.3"},
     {"time zone", "date +%Z", "UTC"},
     {"language", "echo $LANG; locale charmap", "C.UTF-8\nUTF-8"},
-    {"environment",
-     "env | grep -vE '^(PWD|SHLVL|_|BANGER_.*|TEST_FOLDER)=' | sort",
+    {"environment", "env | grep -vE '^(PWD|SHLVL|_|BANGER_.*|TEST_FOLDER)=' | sort",
      "HOME=/root\nHOSTNAME=box\nLANG=C.UTF-8\nLOGNAME=root\n"
      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nSHELL=/bin/bash\n"
      "USER=root"},
@@ -104,11 +111,13 @@ static void test_the_image_s_folders_below_run_are_there_after_each_boot(void)
     static const char *const make[] = {
         "sh", "-c",
         "mkdir -p /mnt && mount --bind / /mnt && mkdir -p /mnt/run/db/sub && "
-        "chown nobody /mnt/run/db && chmod 2775 /mnt/run/db && ln -s db /mnt/run/other && echo 1 >/mnt/run/db/pid && "
+        "chown nobody /mnt/run/db && chmod 2775 /mnt/run/db && ln -s db /mnt/run/other && echo 1 "
+        ">/mnt/run/db/pid && "
         "umount /mnt && rm -rf /etc/mtab && mkdir /run/gone",
         NULL};
     static const char *const look[] = {
-        "sh", "-c", "stat -c '%a %U' /run/db; ls /run /run/db; readlink /run/other /etc/mtab", NULL};
+        "sh", "-c", "stat -c '%a %U' /run/db; ls /run /run/db; readlink /run/other /etc/mtab",
+        NULL};
     struct banger_error error = {0};
     char got[512];
     CHECK_INT(steps_run(client, &h, "box", make, NULL, 0, NULL, 0), 0);

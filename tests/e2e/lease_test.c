@@ -26,8 +26,8 @@ static void create(const char *name, uint64_t lease_ms)
     spec.lease_ms = lease_ms;
     request.name = TEXT(name);
     request.spec = &spec;
-    if (!CHECK_INT(
-            steps_finish(client, banger_create_vm(client, &request, NULL, &error), &error), 0))
+    if (!CHECK_INT(steps_finish(client, banger_create_vm(client, &request, NULL, &error), &error),
+                   0))
         fprintf(stderr, "create %s: %s\n", name, error.message);
 }
 

@@ -22,7 +22,7 @@ struct world {
     bool timed_out;
     unsigned downs, ups;
     unsigned deletions; /* that the agent has confirmed */
-    uint8_t *source; /* random bytes, also in the file source_path */
+    uint8_t *source;    /* random bytes, also in the file source_path */
     char source_path[96];
 };
 

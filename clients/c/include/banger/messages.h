@@ -1,5 +1,6 @@
-/* The contract's messages, as protoc-c makes them. They have unnamed unions, which strict C99 has not:
- * said to the compiler here, so that -std=c99 -pedantic is quiet about what is not its user's. */
+/* The contract's messages, as protoc-c makes them. They have unnamed unions, which strict C99 has
+ * not: said to the compiler here, so that -std=c99 -pedantic is quiet about what is not its user's.
+ */
 #ifndef BANGER_CLIENT_MESSAGES_H
 #define BANGER_CLIENT_MESSAGES_H
 

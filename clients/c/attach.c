@@ -27,6 +27,7 @@ struct banger_attach *banger_attach_open(struct banger_client *client, const cha
         return NULL;
     }
     attach->client = client;
+    client_use(client);
     attach->session = copy;
     attach->role = options->role;
     attach->writer = options->role > BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_VIEWER;
@@ -52,6 +53,7 @@ void banger_attach_close(struct banger_attach *attach)
     banger_message_free(attach->current);
     list_remove(&attach->link);
     buf_done(&attach->unacked);
+    client_unuse(attach->client);
     free(attach->session);
     free(attach);
 }

@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -76,15 +78,8 @@ struct banger_client *banger_connect(const char *target,
     return client_new(target, options, NULL, error);
 }
 
-void banger_close(struct banger_client *client)
+static void client_free(struct banger_client *client)
 {
-    if (!client)
-        return;
-    struct err why = ERR_INIT;
-    err_set(&why, ERR_CANCELLED, "the client was closed");
-    client->current = NULL;
-    list_foreach(link, &client->channels)
-        channel_close(container_of(link, struct channel, link), &why);
     target_done(&client->target);
     if (client->timer_fd >= 0)
         close(client->timer_fd);
@@ -92,6 +87,77 @@ void banger_close(struct banger_client *client)
         close(client->epoll_fd);
     free(client->text);
     free(client);
+}
+
+void client_use(struct banger_client *client)
+{
+    client->n_users++;
+}
+
+void client_unuse(struct banger_client *client)
+{
+    if (--client->n_users == 0 && client->closed)
+        client_free(client);
+}
+
+void banger_close(struct banger_client *client)
+{
+    if (!client)
+        return;
+    struct err why = ERR_INIT;
+    err_set(&why, ERR_CANCELLED, "the client was closed");
+    client->closed = true;
+    client->log = NULL;
+    client->interrupt_fd = -1;
+    client->current = NULL;
+    list_foreach(link, &client->channels)
+        channel_close(container_of(link, struct channel, link), &why);
+    for (struct list *link; (link = list_first(&client->waiting));)
+        stream_fail(container_of(link, struct banger_stream, link), &why);
+    if (client->n_users == 0)
+        client_free(client);
+}
+
+int banger_set_credentials(struct banger_client *client, const char *ca_pem,
+                           const char *certificate_pem, const char *key_pem,
+                           struct banger_error *error)
+{
+    struct err err = ERR_INIT;
+    if (client->target.path[0])
+        return error_set(error, BANGER_INVALID_ARGUMENT, "a Unix socket takes no certificates");
+    if (target_set_credentials(&client->target, ca_pem, certificate_pem, key_pem, &err) == 0)
+        return 0;
+    error_of_err(error, &err);
+    return -1;
+}
+
+int banger_set_server_name(struct banger_client *client, const char *name,
+                           struct banger_error *error)
+{
+    char *copy = name ? strdup(name) : NULL;
+    if (name && !copy)
+        return error_no_memory(error);
+    free(client->target.server_name);
+    client->target.server_name = copy;
+    return 0;
+}
+
+void banger_set_log(struct banger_client *client, banger_log_fn *fn, void *arg)
+{
+    client->log = fn;
+    client->log_arg = arg;
+}
+
+void client_log(struct banger_client *client, const char *fmt, ...)
+{
+    char line[512];
+    va_list ap;
+    if (!client->log)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    client->log(client->log_arg, line);
 }
 
 const char *banger_target(const struct banger_client *client)

@@ -55,6 +55,8 @@ void client_lose(struct banger_client *client, struct channel *channel, const st
     if (current)
         client->current = NULL;
     client->ever_connected |= channel->reached;
+    client_log(client, greeted ? "lost the connection to %s: %s" : "cannot connect to %s: %s",
+               target_name(&client->target), why->message);
     channel_close(channel, why);
     if (current && !greeted)
         client_note_failure(client, why);
@@ -126,6 +128,7 @@ static void client_try(struct banger_client *client)
     }
     struct channel *channel = channel_open(&client->target, client->epoll_fd, client->input, &err);
     if (!channel) {
+        client_log(client, "cannot connect to %s: %s", target_name(&client->target), err.message);
         client_note_failure(client, &err);
         return;
     }
@@ -164,6 +167,10 @@ static void client_begin_waiting(struct banger_client *client, struct channel *c
     for (struct list *link; (link = list_first(&now));) {
         list_remove(link);
         stream_begin(stream_of(link), channel);
+    }
+    if (!channel->told) {
+        channel->told = true;
+        client_log(client, "connected to %s", target_name(&client->target));
     }
     err_clear(&client->why);
     client->n_failed = 0;

@@ -44,9 +44,13 @@ struct banger_client {
     struct channel *current;  /* of them: takes calls now, or soon; NULL: none */
     struct list waiting;      /* streams without a connection */
     struct list attaches;     /* whose timers count */
-    struct err why;           /* the last failure to connect */
-    unsigned n_failed;        /* such failures since the last success */
-    int64_t retry_at_ms;      /* after a failure: not before */
+    unsigned n_users;         /* streams and attaches that have it */
+    bool closed;              /* by its owner: goes with the last of them */
+    banger_log_fn *log;       /* NULL: none */
+    void *log_arg;
+    struct err why;      /* the last failure to connect */
+    unsigned n_failed;   /* such failures since the last success */
+    int64_t retry_at_ms; /* after a failure: not before */
     uint8_t input[CHANNEL_READ_BYTES];
 };
 
@@ -94,6 +98,12 @@ struct banger_client *client_new(const char *target, const struct banger_client_
  * lost connection shows in its calls. */
 int client_wait(struct banger_client *client, int64_t timeout_ms, struct banger_error *error);
 
+/* A stream or an attach has it, or no longer: a closed one goes with the last. */
+void client_use(struct banger_client *client);
+void client_unuse(struct banger_client *client);
+/* A line for the log hook, where there is one. */
+void client_log(struct banger_client *client, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Sets the timer for what comes next. */
 void client_arm(struct banger_client *client);
 

@@ -47,7 +47,7 @@ static void stream_on_closed(void *arg, struct rpc_call *call, const struct err 
     stream->channel = NULL;
     stream->client->news++;
     channel->refusing |= rpc_call_was_refused(call);
-    if (rpc_call_was_refused(call) && stream->keeps && !stream->again) {
+    if (rpc_call_was_refused(call) && stream->keeps && !stream->again && !stream->client->closed) {
         stream->again = true;
         stream->begun = false;
         list_add_tail(&stream->client->waiting, &stream->link);
@@ -56,6 +56,11 @@ static void stream_on_closed(void *arg, struct rpc_call *call, const struct err 
     stream->ended = true;
     stream->lost = channel->losing || channel_is_draining(channel);
     error_of_err(&stream->status, status);
+    if (stream->client->closed) {
+        error_set(&stream->status, BANGER_CANCELLED, "the client was closed");
+        stream->lost = false;
+        return;
+    }
     if (rpc_call_was_cut(call)) {
         stream->lost = true;
         stream->status.code = BANGER_UNAVAILABLE;
@@ -170,6 +175,10 @@ struct banger_stream *stream_open(struct banger_client *client, const struct rpc
                                   const ProtobufCMessage *request, bool borrowed,
                                   int64_t timeout_ms, bool fail_fast, struct banger_error *error)
 {
+    if (client->closed) {
+        error_set(error, BANGER_CANCELLED, "the client was closed");
+        return NULL;
+    }
     struct banger_stream *stream = calloc(1, sizeof(*stream));
     if (!stream) {
         error_no_memory(error);
@@ -177,6 +186,7 @@ struct banger_stream *stream_open(struct banger_client *client, const struct rpc
     }
     list_init(&stream->link);
     stream->client = client;
+    client_use(client);
     stream->method = method;
     stream->fail_fast = fail_fast;
     stream->keeps = true;
@@ -342,6 +352,7 @@ void banger_stream_close(struct banger_stream *stream)
         stream->n--;
     }
     buf_done(&stream->kept);
+    client_unuse(stream->client);
     free(stream);
 }
 

@@ -72,7 +72,11 @@ struct tls_context *target_load_tls(const struct target *t, struct err *err)
     struct tls_config config = {.certificate_pem = t->memory.certificate_pem,
                                 .key_pem = t->memory.key_pem,
                                 .pin_sha256 = t->memory.pin_sha256};
-    if (!config.pin_sha256) {
+    if (t->ca_pem) {
+        config.ca_pem = t->ca_pem;
+        config.certificate_pem = t->certificate_pem;
+        config.key_pem = t->key_pem;
+    } else if (!config.pin_sha256) {
         if (!t->ca_file) {
             err_set(err, ERR_INVALID, "a TLS target needs the CA of its server, and a certificate");
             return NULL;
@@ -86,7 +90,9 @@ struct tls_context *target_load_tls(const struct target *t, struct err *err)
         config.key_pem = key;
     }
     struct tls_context *context = tls_context_new(&config, err);
-    if (!context && !config.pin_sha256)
+    if (!context && t->ca_pem)
+        err_wrap(err, "certificates given for %s", t->authority);
+    else if (!context && !config.pin_sha256)
         err_wrap(err, "certificates of %s (%s, %s)", t->authority, t->ca_file,
                  t->certificate_file ? t->certificate_file : "no certificate of ours");
     return context;
@@ -112,9 +118,41 @@ int target_init(struct target *t, const char *text, const struct banger_client_o
         t->memory = *memory;
     if (parse_tls(t, text + 4, err) < 0 || (options && copy_files(t, options, err) < 0))
         return -1;
+    /* Without any they are still to come: banger_set_credentials. */
+    if (!t->ca_file && !t->certificate_file && !t->key_file && !t->memory.pin_sha256)
+        return 0;
     struct tls_context *context = target_load_tls(t, err);
     tls_context_unref(context);
     return context ? 0 : -1;
+}
+
+static void free_texts(struct target *t)
+{
+    free(t->ca_pem);
+    free(t->certificate_pem);
+    free(t->key_pem);
+}
+
+int target_set_credentials(struct target *t, const char *ca_pem, const char *certificate_pem,
+                           const char *key_pem, struct err *err)
+{
+    struct target next = *t;
+    next.ca_pem = strdup(ca_pem);
+    next.certificate_pem = certificate_pem ? strdup(certificate_pem) : NULL;
+    next.key_pem = key_pem ? strdup(key_pem) : NULL;
+    bool whole =
+        next.ca_pem && !next.certificate_pem == !certificate_pem && !next.key_pem == !key_pem;
+    if (!whole)
+        err_sys(err, ENOMEM, "credentials");
+    struct tls_context *context = whole ? target_load_tls(&next, err) : NULL;
+    tls_context_unref(context);
+    free_texts(context ? t : &next);
+    if (!context)
+        return -1;
+    t->ca_pem = next.ca_pem;
+    t->certificate_pem = next.certificate_pem;
+    t->key_pem = next.key_pem;
+    return 0;
 }
 
 void target_done(struct target *t)
@@ -122,6 +160,8 @@ void target_done(struct target *t)
     free(t->ca_file);
     free(t->certificate_file);
     free(t->key_file);
+    free_texts(t);
+    free(t->server_name);
 }
 
 const char *target_name(const struct target *t)

@@ -21,6 +21,8 @@ struct target {
     char host[TARGET_HOST_BYTES], port[TARGET_PORT_BYTES];
     char authority[TARGET_HOST_BYTES + TARGET_PORT_BYTES + 2];
     char *ca_file, *certificate_file, *key_file; /* owned; TLS */
+    char *ca_pem, *certificate_pem, *key_pem;    /* owned; in place of the files where ca_pem is */
+    char *server_name;                           /* owned; NULL: host is the server's name */
     struct target_credentials memory;            /* borrowed; in place of the files */
 };
 
@@ -29,6 +31,9 @@ struct target {
 int target_init(struct target *t, const char *text, const struct banger_client_options *options,
                 const struct target_credentials *memory, struct err *err);
 void target_done(struct target *t);
+/* Copies the texts, checks them, and takes them for the next connections. -1: as it was. */
+int target_set_credentials(struct target *t, const char *ca_pem, const char *certificate_pem,
+                           const char *key_pem, struct err *err);
 /* For messages: the path, or HOST:PORT. */
 const char *target_name(const struct target *t);
 /* What a TLS handshake needs; the files are read anew each time, so that renewed ones count from

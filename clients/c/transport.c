@@ -123,7 +123,8 @@ static int shake_hands(struct transport *t, struct err *err)
     struct tls_context *context = target_load_tls(t->target, err);
     if (!context)
         return -1;
-    t->tls = tls_new(context, t->target->host, err);
+    const char *name = t->target->server_name ? t->target->server_name : t->target->host;
+    t->tls = tls_new(context, name, err);
     tls_context_unref(context);
     if (!t->tls || tls_start(t->tls, &t->rest, err) < 0 || transport_flush(t, err) < 0)
         return -1;

@@ -84,6 +84,7 @@ static void dry_run(struct core *core, struct rpc_call *call,
     operation.percent = 100;
     operation.message = dry_run_text(core, &vm, message);
     banger_v1_vm_service_create_vm_reply(call, &operation);
+    vm_done(&vm);
 }
 
 static void handle_create(void *self, struct rpc_call *call,

@@ -1,11 +1,15 @@
 /* Calls: errors as the server said them, retries only where they are safe, interrupts, operations.
  */
+#include "base/fs.h"
 #include "tests/support/check.h"
 
 #include <unistd.h>
 
+#include "banger/attach.h"
 #include "banger/operation.h"
 #include "tests/unit/clients/fake_server.h"
+
+enum { PATIENCE_MS = 20000 };
 
 static Banger__V1__VM *get_vm(struct banger_client *client, const char *name, int64_t timeout_ms,
                               struct banger_error *error)
@@ -190,8 +194,81 @@ static void test_following_survives_cuts(void)
     fake_stop(&f);
 }
 
+/* The last of what is open frees what they share: memory is ASan's to check. */
+static void test_a_client_is_closed_before_its_streams(void)
+{
+    struct fake f = {0};
+    struct banger_error error = {0};
+    struct banger_frame frame;
+    ProtobufCMessage *message;
+    fake_start(&f);
+    struct banger_client *client = banger_connect(f.socket, NULL, &error);
+    Banger__V1__WatchOperationRequest watch = BANGER__V1__WATCH_OPERATION_REQUEST__INIT;
+    watch.operation = (char *)"op";
+    struct banger_stream *begun = banger_stream_open(
+        client, "/banger.v1.OperationService/WatchOperation", &watch.base, NULL, &error);
+    CHECK_INT(banger_stream_next(begun, PATIENCE_MS, &message, &error), BANGER_NEXT_MESSAGE);
+    banger_message_free(message);
+    struct banger_attach *attach = banger_attach_open(client, "s", NULL, &error);
+    CHECK_INT(banger_attach_next(attach, 0, &frame, &error), 0);
+    struct banger_stream *waiting = banger_stream_open(
+        client, "/banger.v1.OperationService/WatchOperation", &watch.base, NULL, &error);
+    banger_close(client);
+    while (banger_stream_next(begun, PATIENCE_MS, &message, &error) == BANGER_NEXT_MESSAGE)
+        banger_message_free(message);
+    banger_stream_close(begun);
+    CHECK_INT(banger_stream_next(waiting, PATIENCE_MS, &message, &error), BANGER_NEXT_ERROR);
+    CHECK_INT(error.code, BANGER_CANCELLED);
+    int rv;
+    while ((rv = banger_attach_next(attach, PATIENCE_MS, &frame, &error)) == 1)
+        continue;
+    CHECK_INT(rv, -1);
+    CHECK_INT(error.code, BANGER_CANCELLED);
+    banger_attach_close(attach);
+    banger_stream_close(waiting);
+    fake_stop(&f);
+}
+
+static void keep_line(void *arg, const char *line)
+{
+    snprintf(arg, 512, "%s", line);
+}
+
+/* PEM texts instead of files, and a certificate that names another host than the address. */
+static void test_credentials_from_memory(void)
+{
+    struct fake f = {.tls = true};
+    struct banger_error error = {0};
+    char *ca = NULL, *identity = NULL, line[512] = "";
+    fake_start(&f);
+    CHECK_INT(fs_read(f.ca_file, 1 << 20, &ca, NULL, NULL), 0);
+    CHECK_INT(fs_read(f.identity_file, 1 << 20, &identity, NULL, NULL), 0);
+    struct banger_client *client = banger_connect(f.target, NULL, &error);
+    if (!CHECK(client && ca && identity))
+        return;
+    banger_set_log(client, keep_line, line);
+    CHECK(get_vm(client, "box", 0, &error) == NULL);
+    CHECK_CONTAINS(line, "cannot connect to 127.0.0.1");
+    CHECK_INT(banger_set_credentials(client, "no PEM", NULL, NULL, &error), -1);
+    CHECK_INT(banger_set_credentials(client, ca, identity, identity, &error), 0);
+    CHECK_INT(banger_set_server_name(client, "another.example", &error), 0);
+    CHECK(get_vm(client, "box", 0, &error) == NULL);
+    CHECK_INT(error.code, BANGER_UNAUTHENTICATED);
+    CHECK_INT(banger_set_server_name(client, NULL, &error), 0);
+    Banger__V1__VM *vm = get_vm(client, "box", PATIENCE_MS, &error);
+    CHECK_STR(vm ? vm->name : error.message, "box");
+    CHECK_CONTAINS(line, "connected to 127.0.0.1");
+    free_vm(vm);
+    banger_close(client);
+    free(ca);
+    free(identity);
+    fake_stop(&f);
+}
+
 int main(void)
 {
+    RUN(test_a_client_is_closed_before_its_streams);
+    RUN(test_credentials_from_memory);
     RUN(test_answers_and_errors);
     RUN(test_nobody_listens);
     RUN(test_idempotent_call_is_retried);

@@ -45,6 +45,7 @@ static int vm_is_whole(void *arg, const struct vm *vm)
     CHECK_INT(vm->spec.expire_after_ms, version >= 8 ? 3600000 : 0);
     CHECK_INT(vm->wanted, version >= 8 ? VM_WANTED_RUNNING : VM_WANTED_STOPPED);
     CHECK_INT(vm->expires_ns, version >= 8 ? 71 : 0);
+    CHECK_INT(vm->spec.lease_ms, 0);
     return 0;
 }
 
@@ -62,6 +63,7 @@ static int session_is_whole(void *arg, const struct session *s)
     CHECK_INT(s->stdout_total, 1234);
     CHECK(s->stdout_ended);
     CHECK_INT(s->writer_generation, 2);
+    CHECK_INT(s->hold_output, version >= 11);
     return 0;
 }
 

@@ -67,10 +67,28 @@ struct banger_call_options {
 struct banger_client *banger_connect(const char *target,
                                      const struct banger_client_options *options,
                                      struct banger_error *error);
-/* Cuts the connection and frees; streams and attaches must be closed before. NULL is fine. */
+/* Cuts the connection and frees. Streams and attaches that are still open end with CANCELLED; they
+ * are closed as always, before or after, and the last of them frees what they shared. NULL is fine.
+ */
 void banger_close(struct banger_client *client);
 /* As given to banger_connect. */
 const char *banger_target(const struct banger_client *client);
+
+/* For tls: targets, certificates as PEM texts instead of the options' files, copied, and checked at
+ * once; for connections that are made from then on. certificate_pem and key_pem may be NULL. A
+ * client that is to be given them needs no files in its options. */
+int banger_set_credentials(struct banger_client *client, const char *ca_pem,
+                           const char *certificate_pem, const char *key_pem,
+                           struct banger_error *error);
+/* The name that the server's certificate has to have, where the target says another way to it, such
+ * as an address or a relay. NULL: the target's HOST again. */
+int banger_set_server_name(struct banger_client *client, const char *name,
+                           struct banger_error *error);
+
+/* What becomes of connections, a line each, for a program's log: made, lost, could not be made.
+ * Called from inside this library's functions, in which no other may be called. NULL: none. */
+typedef void banger_log_fn(void *arg, const char *line);
+void banger_set_log(struct banger_client *client, banger_log_fn *fn, void *arg);
 
 /* While fd is readable every function that waits returns with CANCELLED, reason INTERRUPTED: meant
  * for a signalfd or a pipe. The fd is borrowed and never read; < 0: none. */

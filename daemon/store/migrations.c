@@ -143,9 +143,9 @@ static const char version_11[] =
     "ALTER TABLE sessions ADD COLUMN hold_output INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE sessions ADD COLUMN forget INTEGER NOT NULL DEFAULT 0;";
 
-static const char *const migrations[] = {version_1, version_2,  version_3, version_4,
-                                         version_5, version_6,  version_7, version_8,
-                                         version_9, version_10, version_11};
+static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5,
+                                         version_6, version_7, version_8, version_9, version_10,
+                                         version_11};
 
 int migrations_newest(void)
 {

@@ -1,7 +1,8 @@
-/* Each attack from one and from twenty connections at once, which come again as soon as they are
- * sent away, half of them over TLS: what the worst call of honest clients beside them takes, and
- * what memory the server has in the meantime. The aim is 100 ms on a release build and a machine of
- * its own; it is printed, and the bound is for busy ones. crowd_test [MILLISECONDS] */
+/* Each attack from one and from twenty connections at once, which come again as soon as they are sent
+ * away, half of them over TLS: what the worst call of honest clients beside them takes, and what
+ * memory the server has in the meantime. The aim is 100 ms on a release build and a machine of its
+ * own; it is printed, and the bound is for busy ones.
+ * crowd_test [MILLISECONDS] */
 #include <stdlib.h>
 #include <string.h>
 

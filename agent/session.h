@@ -84,9 +84,9 @@ struct session {
     char error[256];
     uint64_t started_ns, ended_ns;
     int64_t started_mono_ns, ended_mono_ns; /* 0: it has not */
-    uint32_t left;       /* processes that live on after the exit */
-    uint64_t late_bytes; /* what they wrote behind the streams' ends */
-    bool grown;          /* its output has, since a status told of it */
+    uint32_t left;                          /* processes that live on after the exit */
+    uint64_t late_bytes;                    /* what they wrote behind the streams' ends */
+    bool grown;                             /* its output has, since a status told of it */
 
     struct loop_io report; /* the spawn report */
     int report_fd;

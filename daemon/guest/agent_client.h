@@ -47,8 +47,8 @@ struct agent_session_status {
     uint64_t stdin_acked, stdin_received; /* received: 0 from an agent that does not tell */
     bool stdin_eof, stdin_closed;
     int64_t started_ns, ended_ns; /* by the host's clock; 0: not known */
-    uint32_t left;       /* processes that live on after the exit */
-    uint64_t late_bytes; /* what they wrote behind the streams' ends */
+    uint32_t left;                /* processes that live on after the exit */
+    uint64_t late_bytes;          /* what they wrote behind the streams' ends */
 };
 
 /* Any may be NULL. None is called from inside a function of this header. */

@@ -1,5 +1,6 @@
-/* A guest's clock follows the host's: set whenever its agent is linked and after a resume, watched by
- * the link's pings, and set again where it is off by more than the bound. On the loop's thread. */
+/* A guest's clock follows the host's: set whenever its agent is linked and after a resume, watched
+ * by the link's pings, and set again where it is off by more than the bound. On the loop's thread.
+ */
 #ifndef BANGER_DAEMON_CORE_VM_CLOCK_H
 #define BANGER_DAEMON_CORE_VM_CLOCK_H
 

@@ -13,7 +13,13 @@
 
 #define TEXT(s) ((char *)(uintptr_t)(s))
 
-enum { WAIT_MS = 240000, KILL_MS = 120000, GUEST_MIB = 256, MONITOR_MIB = 64 + 128, FILES_MIB = 72 };
+enum {
+    WAIT_MS = 240000,
+    KILL_MS = 120000,
+    GUEST_MIB = 256,
+    MONITOR_MIB = 64 + 128,
+    FILES_MIB = 72
+};
 
 static struct harness h;
 static struct banger_client *client;

@@ -116,7 +116,7 @@ static void test_a_vm_that_is_gone_is_started_by_the_next_daemon(void)
     harness_end(&h, SIGKILL);
     for (int i = 0; i < 3; i++)
         if (CHECK(pids[i] > 1))
-            kill(pids[i], SIGKILL);
+            harness_kill(pids[i]);
     harness_start(&h, NULL);
     CHECK(steps_await_vm(&h, client, "auto", VM_STATE(RUNNING), WAIT_MS));
     CHECK(steps_await_vm(&h, client, "again", VM_STATE(RUNNING), WAIT_MS));

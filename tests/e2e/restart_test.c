@@ -210,7 +210,7 @@ static void stranger_is_not_touched(void)
     int pid = steps_vm_pid(client, box);
     struct err err = ERR_INIT;
     harness_end(&h, SIGKILL);
-    kill(pid, SIGKILL);
+    harness_kill(pid);
     snprintf(path, sizeof(path), "%s/vms/%s/handles.json", h.state, box);
     CHECK_INT(fs_write_atomic(path, text, strlen(text), 0600, &err), 0);
     harness_start(&h, NULL);
@@ -264,7 +264,7 @@ static void vm_dies_while_nobody_looks(void)
     CHECK(reader_await_bytes(&r, 100, GUEST_MS));
     int pid = steps_vm_pid(client, box);
     harness_end(&h, SIGKILL);
-    kill(pid, SIGKILL);
+    harness_kill(pid);
     harness_start(&h, NULL);
     Banger__V1__GetVMRequest get = BANGER__V1__GET_VMREQUEST__INIT;
     get.vm = box;

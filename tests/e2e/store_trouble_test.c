@@ -121,7 +121,7 @@ static void test_nothing_told_is_lost_in_a_crash(void)
     CHECK(harness_until(is_retrying, client, RECOVER_MS));
     /* It has exited, and is not said to have: a crash now would take that back. */
     CHECK(steps_session_state(&h, client, second) != SESSION_STATE(EXITED));
-    kill(steps_vm_pid(client, box), SIGKILL);
+    harness_kill(steps_vm_pid(client, box));
     set_faults("");
     harness_crash(&h);
     CHECK_INT(steps_session_state(&h, client, session), SESSION_STATE(EXITED));

@@ -102,6 +102,9 @@ uint64_t harness_memory_kib(pid_t pid, const char *field);
 /* Lets VmHWM begin anew. */
 void harness_forget_peak(pid_t pid);
 bool harness_alive(pid_t pid);
+/* Kills a process that is not the test's child, and waits until it has ended: a daemon that starts
+ * while it still does would find it alive. */
+void harness_kill(pid_t pid);
 
 /* Waits for cond, looking again every 5 ms: for states that nothing announces. */
 bool harness_until(bool (*cond)(void *arg), void *arg, int64_t timeout_ms);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -19,7 +20,12 @@
 #include "base/fs.h"
 #include "tests/support/harness.h"
 
-enum { PROC_BYTES = 128 * 1024, FILES_MAX = 4096, DATABASE_MAX_BYTES = 256 << 20 };
+enum {
+    KILLED_MS = 60000,
+    PROC_BYTES = 128 * 1024,
+    FILES_MAX = 4096,
+    DATABASE_MAX_BYTES = 256 << 20
+};
 
 /* NULs become blanks. The length, 0 when it cannot be read. */
 static size_t read_proc(pid_t pid, const char *name, char *text, size_t size)
@@ -252,4 +258,12 @@ bool harness_alive(pid_t pid)
         return false;
     const char *state = strrchr(text, ')');
     return state && state[1] == ' ' && state[2] != 'Z' && state[2] != 'X';
+}
+
+void harness_kill(pid_t pid)
+{
+    auto_fd int fd = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    struct pollfd ended = {.fd = fd, .events = POLLIN};
+    if (fd < 0 || kill(pid, SIGKILL) < 0 || poll(&ended, 1, KILLED_MS) != 1)
+        fprintf(stderr, "process %d was not there, or does not end\n", (int)pid);
 }

@@ -66,6 +66,25 @@ static void close_channel(struct link *link)
         look_again(link);
 }
 
+static void put_zeros(struct link *link)
+{
+    uint8_t *zeros = buf_reserve(&link->out, FRAME_PREAMBLE_BYTES);
+    if (!zeros)
+        return;
+    memset(zeros, 0, FRAME_PREAMBLE_BYTES);
+    buf_commit(&link->out, FRAME_PREAMBLE_BYTES);
+}
+
+/* The link cannot go on. The daemon is to say hello again, and must not have to find that out by a
+ * ping that nobody answers: zeros are no frame, whatever was cut off before them. */
+static void give_up(struct link *link)
+{
+    bool was = link->linked;
+    forget(link);
+    if (was)
+        put_zeros(link);
+}
+
 static void take_frames(struct link *link)
 {
     while (buf_len(&link->in) > 0 && buf_len(&link->out) < LINK_INPUT_BYTES) {
@@ -73,7 +92,7 @@ static void take_frames(struct link *link)
         size_t used = 0;
         enum frame_found found = frame_find(buf_data(&link->in), buf_len(&link->in), &frame, &used);
         if (found == FRAME_WHOLE && !link->on_frame(link, &frame))
-            forget(link);
+            give_up(link);
         consume(&link->in, used);
         if (found == FRAME_MORE)
             break;
@@ -306,11 +325,7 @@ void link_restart(struct link *link)
     link->next_in = 1;
     link->next_out = 0;
     buf_reset(&link->out);
-    uint8_t *zeros = buf_reserve(&link->out, FRAME_PREAMBLE_BYTES);
-    if (!zeros)
-        return;
-    memset(zeros, 0, FRAME_PREAMBLE_BYTES);
-    buf_commit(&link->out, FRAME_PREAMBLE_BYTES);
+    put_zeros(link);
 }
 
 /* Puts header and trailer around a payload that is already in the room reserved for the frame. */
@@ -332,7 +347,7 @@ void link_send(struct link *link, const PB(FromAgent) * message)
     if (n > 0)
         finish_frame(link, room, n);
     else
-        forget(link); /* no memory: the daemon says hello again and sees the state */
+        give_up(link); /* no memory: the daemon says hello again and sees the state */
 }
 
 size_t link_send_data(struct link *link, uint32_t subscription, int stream, uint64_t offset,

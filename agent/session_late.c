@@ -37,7 +37,7 @@ void session_begin_drain(struct session *s)
 {
     s->exited_ms = s->read_ms = clock_mono_ms();
     s->drain_until_ms = s->exited_ms + (s->drain_ms > SESSION_DRAIN_MAX_MS ? (int64_t)s->drain_ms
-                                                                         : SESSION_DRAIN_MAX_MS);
+                                                                           : SESSION_DRAIN_MAX_MS);
     loop_arm(s->table->loop, &s->drain, s->drain_ms);
 }
 

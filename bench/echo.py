@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 
 from lib import Server, median, ratio, run, summary, table, title
@@ -14,8 +15,7 @@ class Servers:
     """Ours first, then the peers; all with the same certificates."""
 
     def __init__(self, banger, peers, folder):
-        self.commands = {OURS: [os.path.join(banger.build, "tests/interop/echo_server")],
-                         "grpc-go": peers.go, "grpc++": peers.cpp, "grpc-js": peers.node}
+        self.commands = {OURS: [os.path.join(banger.build, "tests/interop/echo_server")], **peers.commands()}
         self.folder = folder
         self.certs = os.path.join(folder, "certs")
         self.load = os.path.join(banger.build, "bench/bench_load")
@@ -72,6 +72,11 @@ def medians(results, value):
     return {name: median([value(r) for r in rs]) for name, rs in results.items()}
 
 
+def latency(result, which):
+    """Infinite where no call came back: on a busy machine a short run may be over by then."""
+    return result["latency_us"][which] if result["calls"] else math.inf
+
+
 def best_peer(values, pick):
     return pick((value, name) for name, value in values.items() if name != OURS)
 
@@ -82,9 +87,9 @@ def compare(servers, case, rounds, warm, seconds, unit, shown):
     results = measure(servers, case, rounds, warm, seconds)
     cost = medians(results, per_cpu_second)
     rate = medians(results, lambda r: r["calls_per_s"])
-    p50 = medians(results, lambda r: r["latency_us"]["p50"])
-    p99 = medians(results, lambda r: r["latency_us"]["p99"])
-    p99_9 = medians(results, lambda r: r["latency_us"]["p99_9"])
+    p50 = medians(results, lambda r: latency(r, "p50"))
+    p99 = medians(results, lambda r: latency(r, "p99"))
+    p99_9 = medians(results, lambda r: latency(r, "p99_9"))
     best_cost, best_cost_name = best_peer(cost, max)
     best_rate, _ = best_peer(rate, max)
     best_p99, best_p99_name = best_peer(p99, min)
@@ -94,5 +99,5 @@ def compare(servers, case, rounds, warm, seconds, unit, shown):
             f"{p99[n]:.0f}", f"{p99_9[n]:.0f}", ratio(p99[n], best_p99)] for n in cost])
     met = cost[OURS] >= case.aim * best_cost and p99[OURS] < best_p99
     summary(f"{case.text}: {unit}/CPU-s", shown(cost[OURS]), f"{shown(best_cost)} ({best_cost_name})",
-            ratio(cost[OURS], best_cost), f"{case.aim}x" if case.aim > 1 else "> 1x", met,
+            ratio(cost[OURS], best_cost), f"{case.aim}x", met,
             (f"{p99[OURS]:.0f} us", f"{best_p99:.0f} us ({best_p99_name})", ratio(p99[OURS], best_p99)))

@@ -3,7 +3,7 @@
 import echo
 
 MESSAGE_BYTES = 32 << 10
-AHEAD = 1
+AIM = 2
 
 # Connections, streams on each, messages in flight on each stream, transports.
 SHAPES = [
@@ -22,6 +22,6 @@ def bench(banger, peers, folder, quick):
     for connections, streams, in_flight, transports in SHAPES:
         for transport in transports:
             case = echo.Case(f"{connections} x {streams} streams, {in_flight} in flight", "stream",
-                             transport, AHEAD, connections=connections, streams=streams, in_flight=in_flight,
+                             transport, AIM, connections=connections, streams=streams, in_flight=in_flight,
                              payload_bytes=MESSAGE_BYTES)
             echo.compare(servers, case, *((1, 0.1, 0.2) if quick else (3, 0.3, 1.0)), "MiB", mib)

@@ -3,15 +3,15 @@
 import echo
 from lib import thousands
 
-PIPELINED, AHEAD = 3, 1
+PIPELINED, ONE = 4, 2
 
 # Connections, calls in flight on each, aim, transports.
 SHAPES = [
-    (1, 1, AHEAD, ["unix", "tls"]),
+    (1, 1, ONE, ["unix", "tls"]),
     (1, 100, PIPELINED, ["unix", "tls"]),
     (10, 10, PIPELINED, ["unix", "tcp", "tls"]),
-    (100, 1, AHEAD, ["unix", "tls"]),
-    (1000, 1, AHEAD, ["unix", "tls"]),
+    (100, 1, ONE, ["unix", "tls"]),
+    (1000, 1, ONE, ["unix", "tls"]),
 ]
 
 

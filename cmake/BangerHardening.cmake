@@ -1,6 +1,5 @@
 # What Debian's hardening=+all gives its packages, in all our builds; hardening_test looks at what
 # comes out. Asserts stay, whatever the build type.
-include(CheckCCompilerFlag)
 include(CheckPIESupported)
 check_pie_supported(LANGUAGES C)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
@@ -8,14 +7,12 @@ foreach(type RELEASE RELWITHDEBINFO MINSIZEREL)
     string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_${type} "${CMAKE_C_FLAGS_${type}}")
 endforeach()
 
-set(BANGER_HARDENING -fstack-protector-strong -Wformat -Werror=format-security)
-foreach(flag -fstack-clash-protection -fcf-protection -mbranch-protection=standard)
-    string(MAKE_C_IDENTIFIER "has${flag}" has)
-    check_c_compiler_flag(${flag} ${has})
-    if(${has})
-        list(APPEND BANGER_HARDENING ${flag})
-    endif()
-endforeach()
+set(BANGER_HARDENING -fstack-protector-strong -Wformat -Werror=format-security -fstack-clash-protection)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64")
+    list(APPEND BANGER_HARDENING -fcf-protection)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+    list(APPEND BANGER_HARDENING -mbranch-protection=standard)
+endif()
 # Checked calls need optimisation, and would hide from the sanitizers what they look at.
 set(BANGER_FORTIFY OFF)
 if(NOT BANGER_SANITIZE AND CMAKE_BUILD_TYPE MATCHES "^(Release|RelWithDebInfo|MinSizeRel)$")

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/clock.h"
 
@@ -31,6 +32,9 @@ struct banger_attach *banger_attach_open(struct banger_client *client, const cha
     attach->writer = options->role > BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_VIEWER;
     attach->reattach_ms = options->reattach_ms ? options->reattach_ms : ATTACH_REATTACH_MS;
     attach->hold = options->hold;
+    if (getrandom(&attach->writer_key, sizeof(attach->writer_key), GRND_NONBLOCK) !=
+        (ssize_t)sizeof(attach->writer_key))
+        attach->writer_key = 0; /* it goes without */
     attach->out[0].start = options->start_stdout;
     attach->out[1].start = options->start_stderr;
     buf_init(&attach->unacked, ATTACH_STDIN_BYTES);
@@ -103,6 +107,7 @@ static int attach_connect(struct banger_attach *attach, struct banger_error *err
     open.start_stdout = &out;
     open.start_stderr = &err;
     open.hold = attach->hold;
+    open.writer_key = attach->writer_key;
     Banger__V1__AttachRequest request = BANGER__V1__ATTACH_REQUEST__INIT;
     request.frame_case = BANGER__V1__ATTACH_REQUEST__FRAME_OPEN;
     request.open = &open;

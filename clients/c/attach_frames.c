@@ -41,7 +41,7 @@ static int attach_opened(struct banger_attach *attach, const Banger__V1__AttachO
             return attach_nonsense(error, "the reopened output", i, offsets[i], out->next);
         out->known = true;
     }
-    if (attach_stdin_resume(attach, opened->stdin_offset, error) < 0)
+    if (attach_stdin_resume(attach, opened->stdin_offset, opened->stdin_foreign, error) < 0)
         return -1;
     attach->in_window =
         opened->stdin_window_bytes ? opened->stdin_window_bytes : ATTACH_WINDOW_BYTES;

@@ -30,6 +30,7 @@ struct banger_attach {
     Banger__V1__AttachRole role; /* to ask for next time */
     int64_t reattach_ms;
     bool hold;
+    uint64_t writer_key; /* random: tells our stdin from others' */
 
     struct banger_stream *stream; /* NULL: between connections */
     struct retry retry;
@@ -44,6 +45,7 @@ struct banger_attach {
     struct attach_output out[2];
 
     struct buf unacked; /* stdin from in_base on */
+    uint64_t in_first;  /* where we began */
     uint64_t in_base;   /* acknowledged so far */
     uint64_t in_sent;   /* sent on this connection */
     uint32_t in_window;
@@ -58,7 +60,8 @@ int attach_take_message(struct banger_attach *attach, const Banger__V1__AttachRe
 
 /* attach_stdin.c */
 /* Opened: the server has stdin below offset, which comes next. */
-int attach_stdin_resume(struct banger_attach *attach, uint64_t offset, struct banger_error *error);
+int attach_stdin_resume(struct banger_attach *attach, uint64_t offset, uint64_t foreign,
+                        struct banger_error *error);
 /* The process has it, which alone lets go of bytes. */
 void attach_stdin_acked(struct banger_attach *attach, uint64_t offset, bool closed);
 /* Sends what may be sent. */

@@ -8,16 +8,18 @@ static int attach_send(struct banger_attach *attach, Banger__V1__AttachRequest *
     return banger_stream_send(attach->stream, &request->base, NULL);
 }
 
-int attach_stdin_resume(struct banger_attach *attach, uint64_t offset, struct banger_error *error)
+int attach_stdin_resume(struct banger_attach *attach, uint64_t offset, uint64_t foreign,
+                        struct banger_error *error)
 {
     if (attach->n_opened == 0)
-        attach->in_base = offset;
+        attach->in_first = attach->in_base = offset;
     size_t kept = buf_len(&attach->unacked);
     if (attach->writer && offset < attach->in_base)
         return error_set(error, BANGER_DATA_LOSS,
                          "the session has lost stdin that it had, from byte %llu on",
                          (unsigned long long)offset);
-    if (attach->writer && offset - attach->in_base > kept)
+    bool mixed = foreign > attach->in_first || offset - attach->in_base > kept;
+    if (attach->writer && mixed)
         return error_set(error, BANGER_ABORTED, "someone else has written to the session's stdin");
     /* What the server has is not sent again, but kept: it may die with it, and the next ack tells
      * what is safe. */

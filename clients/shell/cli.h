@@ -31,11 +31,14 @@ struct cli_options {
     struct opt_number timeout; /* for operations to end */
 };
 
+struct lease;
+
 struct cli {
     struct cli_options options;
     struct banger_client *client; /* NULL until cli_connect */
     unsigned n_documents;         /* YAML documents printed so far */
     bool told_version;            /* that the daemon's is another */
+    struct lease *lease;          /* of a VM that is ours alone, to be renewed; NULL: none */
     bool has_signals;             /* its command has a struct stream_signals of its own */
 };
 

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -64,6 +65,20 @@ static bool daemon_ask(struct cli *cli, struct daemon_found *f)
     return f->host != NULL;
 }
 
+/* Who holds the state folder. A socket that the environment names may be another daemon's than that
+ * of the default folder, which is then none of our business. */
+static int daemon_holder(struct daemon_found *f)
+{
+    const char *named = getenv("BANGER_SOCKET"), *folder = getenv("BANGER_STATE_DIR");
+    int pidfd = banger_local_find(&f->holder);
+    if (pidfd < 0 || !named || !*named || (folder && *folder) ||
+        strcmp(f->holder.socket, f->target) == 0)
+        return pidfd;
+    close(pidfd);
+    f->holder = (struct banger_local_daemon){0};
+    return -1;
+}
+
 /* Finds it without starting one; says nothing. -1 where it cannot even be told which is meant. */
 static int daemon_find(struct cli *cli, struct daemon_found *f)
 {
@@ -78,7 +93,7 @@ static int daemon_find(struct cli *cli, struct daemon_found *f)
     for (;;) {
         if (local && f->pidfd >= 0)
             close(f->pidfd);
-        f->pidfd = local ? banger_local_find(&f->holder) : -1;
+        f->pidfd = local ? daemon_holder(f) : -1;
         if (daemon_ask(cli, f) || f->error.code != BANGER_UNAVAILABLE || f->pidfd < 0 ||
             now_ms() > deadline)
             return 0;

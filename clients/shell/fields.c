@@ -182,8 +182,8 @@ int fields_write(FILE *out, const ProtobufCMessage *message, const char *path, s
     }
 }
 
-/* "{name}" at text, or "{{.Name}}" as others have it: the path's place, and the length of all. 0: no
- * such thing. */
+/* "{name}" at text, or "{{.Name}}" as others have it: the path's place, and the length of all. 0:
+ * no such thing. */
 static size_t fields_braces(const char *text, const char **path, size_t *len)
 {
     size_t braces = text[1] == '{' ? 2 : 1;

@@ -106,9 +106,12 @@ static void cell_created(struct table *t, const ProtobufCMessage *item)
 }
 
 static const struct list_column columns[] = {
-    {"ID", NULL, "id", false},         {"NAME", NULL, "name", false},
-    {"VERSION", NULL, "version", false}, {"DIGEST", NULL, "digest", true},
-    {"CREATED", cell_created, "created", false}, {.head = NULL},
+    {"ID", NULL, "id", false},
+    {"NAME", NULL, "name", false},
+    {"VERSION", NULL, "version", false},
+    {"DIGEST", NULL, "digest", true},
+    {"CREATED", cell_created, "created", false},
+    {.head = NULL},
 };
 
 static const struct list_view view = {

@@ -1,4 +1,5 @@
-/* See letters.h. Those without a name are habits of other command lines: an error says what to type. */
+/* See letters.h. Those without a name are habits of other command lines: an error says what to
+ * type. */
 #include "letters.h"
 
 #include <stddef.h>
@@ -23,7 +24,8 @@ const struct letter letter_table[] = {
     {'t', NULL, "commands have no terminal yet; -i alone passes on standard input"},
     {'u', "user", "user that the command runs as"},
     {'v', NULL,
-     "--verbose says more, \"banger version\" the version; folders of the host are not mounted yet"},
+     "--verbose says more, \"banger version\" the version; folders of the host are not mounted "
+     "yet"},
     {'w', "cwd", "working directory of the command"},
     {0, NULL, NULL},
 };

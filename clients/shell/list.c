@@ -1,5 +1,5 @@
-/* See list.h. Pages are merged in the first response: its repeated field is exchanged for ours while
- * it is printed. */
+/* See list.h. Pages are merged in the first response: its repeated field is exchanged for ours
+ * while it is printed. */
 #include "list.h"
 
 #include <fnmatch.h>
@@ -15,8 +15,8 @@ enum { LIST_PAGE = 200, LIST_COLUMNS = 32 };
 struct list {
     const struct list_view *view;
     const struct list_options *options;
-    long long since; /* Unix seconds */
-    uint64_t wanted; /* items; UINT64_MAX: all */
+    long long since;          /* Unix seconds */
+    uint64_t wanted;          /* items; UINT64_MAX: all */
     ProtobufCMessage **pages; /* owned */
     size_t n_pages;
     const ProtobufCMessage **items; /* owned; they are the pages' */
@@ -175,8 +175,7 @@ static int list_load(struct cli *cli, struct list *l, ProtobufCMessage *request)
     if (size)
         *size = LIST_PAGE;
     while (more) {
-        ProtobufCMessage *page =
-            banger_invoke(cli->client, l->view->method, request, NULL, &error);
+        ProtobufCMessage *page = banger_invoke(cli->client, l->view->method, request, NULL, &error);
         if (!page)
             return cli_fail(&error, "list %s", l->view->what);
         if (list_add_page(l, page) != 0)
@@ -266,8 +265,7 @@ static int list_choose(struct list_choice *choice, const struct list_view *view,
         const struct list_column *c = list_find_column(view, name);
         if (choice->n == LIST_COLUMNS || !*name)
             return cli_usage("--columns: \"%.80s\" are no columns", names);
-        choice->columns[choice->n++] =
-            c ? *c : (struct list_column){.head = name, .field = name};
+        choice->columns[choice->n++] = c ? *c : (struct list_column){.head = name, .field = name};
     }
     return choice->text ? 0 : cli_usage("out of memory");
 }

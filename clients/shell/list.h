@@ -14,10 +14,15 @@ struct list_options {
 
 /* Rows for a table whose struct begins with a struct list_options. */
 #define LIST_OPTS                                                                                  \
-    {"filter",      0,                                                                             \
-     OPT_LIST,      offsetof(struct list_options, filters),                                        \
-     "FIELD=VALUE", "only those whose field, as -o json has it, is that; != and * too; repeatable",     \
-     NULL,          NAMES_NONE},                                                                   \
+    {                                                                                              \
+        "filter",                                                                                  \
+        0,                                                                                         \
+        OPT_LIST,                                                                                  \
+        offsetof(struct list_options, filters),                                                    \
+        "FIELD=VALUE",                                                                             \
+        "only those whose field, as -o json has it, is that; != and * too; repeatable",            \
+        NULL,                                                                                      \
+        NAMES_NONE},                                                                               \
         {"columns",     0,                                                                         \
          OPT_STRING,    offsetof(struct list_options, columns),                                    \
          "HEAD[,HEAD]", "columns of the table, or fields as -o json has them",                     \
@@ -40,11 +45,11 @@ struct list_column {
 };
 
 struct list_view {
-    const char *what;   /* "VMs", for messages */
-    const char *method; /* path of a unary method with pages */
-    const char *items;  /* repeated field of its response */
-    const char *id;     /* field of an item, for -q */
-    const char *time;   /* field of an item, for --since; NULL: there is none */
+    const char *what;                  /* "VMs", for messages */
+    const char *method;                /* path of a unary method with pages */
+    const char *items;                 /* repeated field of its response */
+    const char *id;                    /* field of an item, for -q */
+    const char *time;                  /* field of an item, for --since; NULL: there is none */
     const struct list_column *columns; /* ends with a NULL head */
     bool latest_first;
     unsigned last; /* how many are listed without --last; 0: all */

@@ -134,4 +134,3 @@ void cli_print_field(const char *name, const char *fmt, ...)
     if (*text)
         printf("%-14s %s\n", name, text);
 }
-

@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lease.h"
+
 enum { BAR_CELLS = 16, BAR_MOVE_MS = 250 };
 
 static long long now_ms(void)
@@ -23,7 +25,8 @@ void progress_begin(struct progress *p, const struct cli *cli, const char *label
     const char *term = getenv("TERM");
     bool terminal = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
     long long now = now_ms();
-    *p = (struct progress){.label = label, .started_ms = now, .printed_ms = now};
+    *p = (struct progress){
+        .label = label, .started_ms = now, .printed_ms = now, .lease = cli->lease};
     if (strcmp(how, "none") == 0 || cli->options.quiet)
         p->how = PROGRESS_NONE;
     else if (strcmp(how, "auto") == 0 && terminal)
@@ -87,6 +90,7 @@ void progress_update(void *arg, const Banger__V1__Operation *operation)
 {
     struct progress *p = arg;
     long long now = now_ms();
+    lease_turn(p->lease);
     if (p->how == PROGRESS_BAR && !banger_operation_ended(operation)) {
         progress_draw(p, operation);
         return;

@@ -15,6 +15,7 @@ struct progress {
     bool drawn;
     long long started_ms, printed_ms; /* CLOCK_MONOTONIC; printed: the last line, or the start */
     char shown[256];                  /* what the last line said */
+    struct lease *lease;              /* renewed meanwhile; NULL: none */
 };
 
 void progress_begin(struct progress *p, const struct cli *cli, const char *label);

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lease.h"
 #include "sink.h"
 
 enum {
@@ -100,6 +101,7 @@ struct stream {
     bool stdin_open;
     long long interrupted_ms; /* when the last SIGINT came; 0: never */
     bool terminated;          /* a SIGTERM came */
+    struct lease *lease;      /* NULL: none */
     enum stream_end end;
     bool ended;
     int status;
@@ -269,9 +271,13 @@ static void stream_wait(struct stream *s, struct banger_client *client)
     /* An attach that wants to come back has to wait until the output takes what it gave before. */
     if (s->blocked && timeout >= 0 && timeout < STREAM_BLOCKED_MS)
         timeout = STREAM_BLOCKED_MS;
+    int lease_ms = lease_wait_ms(s->lease);
+    if (lease_ms >= 0 && (timeout < 0 || lease_ms < timeout))
+        timeout = lease_ms;
     if (poll(fds, FDS, timeout) < 0 && errno != EINTR)
         return;
     (void)banger_process(client, NULL); /* a lost connection shows in the attach */
+    lease_turn(s->lease);
     if (fds[SIGNALS].revents)
         stream_take_signal(s);
     if (fds[INPUT].revents && !s->ended)
@@ -287,7 +293,10 @@ enum stream_end stream_session(struct cli *cli, const struct stream_options *opt
                                                    .start_stderr = options->start_stderr,
                                                    .reattach_ms = options->no_reattach ? -1 : 0,
                                                    .hold = options->hold};
-    struct stream s = {.o = options, .stdin_open = options->forward_stdin, .status = EXIT_BANGER};
+    struct stream s = {.o = options,
+                       .stdin_open = options->forward_stdin,
+                       .status = EXIT_BANGER,
+                       .lease = cli->lease};
     struct banger_error error;
     *status = EXIT_BANGER;
     s.attach = banger_attach_open(cli->client, options->session, &attach_options, &error);

@@ -114,16 +114,6 @@ static const struct opt list_opts[] = {
 };
 
 const struct command vm_list_command = {
-    "list",
-    "ls",
-    "",
-    "list VMs",
-    NULL,
-    list_opts,
-    sizeof(struct vm_list_options),
-    0,
-    0,
-    false,
-    NAMES_NONE,
-    vm_list,
+    "list", "ls", "",    "list VMs", NULL,    list_opts, sizeof(struct vm_list_options),
+    0,      0,    false, NAMES_NONE, vm_list,
 };

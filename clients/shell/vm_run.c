@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lease.h"
 #include "session.h"
 #include "vm.h"
 
@@ -16,6 +17,7 @@ struct vm_run_options {
     struct vm_spec_options spec;
     struct session_options session;
     bool rm, detach, keep;
+    struct opt_number lease;
     bool image_is_word; /* the image was given before the command */
 };
 
@@ -86,7 +88,7 @@ static void run_tell_it_stays(struct cli *cli, const char *id)
 /* Boots a VM. id: its id as soon as there is one, else "". 0, or the exit status. */
 static int run_boot(struct cli *cli, const struct vm_request *request,
                     const struct vm_run_options *o, struct stream_signals *signals,
-                    char id[RUN_ID_BYTES])
+                    struct lease *lease, char id[RUN_ID_BYTES])
 {
     struct banger_error error;
     const char *label = o->spec.name ? o->spec.name : "vm";
@@ -97,6 +99,10 @@ static int run_boot(struct cli *cli, const struct vm_request *request,
     char operation[RUN_ID_BYTES];
     snprintf(operation, sizeof(operation), "%s", op->id);
     snprintf(id, RUN_ID_BYTES, "%s", resource_id(op->resource));
+    if (request->spec.lease_ms > 0) {
+        lease_begin(lease, cli->client, id, (int64_t)request->spec.lease_ms);
+        cli->lease = lease;
+    }
     banger_set_interrupt_fd(cli->client, signals->fd);
     Banger__V1__Operation *ended = cli_follow(cli, label, op, &error);
     banger_set_interrupt_fd(cli->client, -1);
@@ -156,8 +162,12 @@ static int run_with_signals(struct cli *cli, const struct vm_run_options *o,
     struct vm_request request;
     char id[RUN_ID_BYTES] = "";
     int status = EXIT_BANGER;
-    if (vm_request_init(&request, &spec) == 0)
-        status = run_boot(cli, &request, o, signals, id);
+    struct lease lease = {0};
+    if (vm_request_init(&request, &spec) == 0) {
+        if (o->rm && !o->detach)
+            request.spec.lease_ms = o->lease.given ? o->lease.value : LEASE_MS;
+        status = run_boot(cli, &request, o, signals, &lease, id);
+    }
     vm_request_done(&request);
     bool booted = status == 0;
     char *shell[] = {(char *)"/bin/sh", NULL};
@@ -174,6 +184,8 @@ static int run_with_signals(struct cli *cli, const struct vm_run_options *o,
         run_tell_it_stays(cli, id);
     if (o->rm && id[0] && !(o->detach && status == 0))
         run_delete(cli, id);
+    cli->lease = NULL;
+    lease_end(&lease);
     return status;
 }
 
@@ -235,7 +247,10 @@ static const struct opt run_opts[] = {
     SESSION_OPTS(offsetof(struct vm_run_options, session)),
     SESSION_NO_WAIT_OPT(offsetof(struct vm_run_options, session)),
     {"rm", 0, OPT_FLAG, offsetof(struct vm_run_options, rm), NULL,
-     "delete the VM afterwards, whatever happens", NULL, NAMES_NONE},
+     "delete the VM afterwards, whatever happens; with -d when it stops", NULL, NAMES_NONE},
+    {"lease", 0, OPT_DURATION, offsetof(struct vm_run_options, lease), "TIME",
+     "with --rm: the daemon deletes the VM when banger was gone for so long (2m)", NULL,
+     NAMES_NONE},
     {"detach", 'd', OPT_FLAG, offsetof(struct vm_run_options, detach), NULL,
      "leave it running and print its name", NULL, NAMES_NONE},
     {"keep", 0, OPT_FLAG, offsetof(struct vm_run_options, keep), NULL,

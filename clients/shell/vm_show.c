@@ -35,6 +35,9 @@ static void vm_print_policies(const Banger__V1__VM *vm, const Banger__V1__VMSpec
         cli_print_field("Restarts:", "%u, the latest: %s", runtime->restarts,
                         runtime->last_restart_reason);
     cli_print_field("Autostart:", "%s", spec->autostart ? "yes" : "");
+    if (spec->lease_ms)
+        cli_print_field("Lease:", "deleted %llus after its creator is gone",
+                        (unsigned long long)spec->lease_ms / 1000);
 }
 
 static void vm_print_description(const Banger__V1__VM *vm)

@@ -99,11 +99,11 @@ static int wait_one(struct cli *cli, const char *ref, const char *until, long lo
         struct timespec pause = {.tv_nsec = WAIT_LATER_MS * 1000000L};
         nanosleep(&pause, NULL);
     }
-    int status = look == LOOK_DONE     ? cli_print_done(cli, "vm", ref, until)
-                 : look == LOOK_FAILED ? EXIT_BANGER
-                                       : cli_fail_with(EXIT_BANGER, "TIMEOUT",
-                                                       "wait for VM %s: it is not %s in time", ref,
-                                                       until);
+    int status = look == LOOK_DONE ? cli_print_done(cli, "vm", ref, until)
+                 : look == LOOK_FAILED
+                     ? EXIT_BANGER
+                     : cli_fail_with(EXIT_BANGER, "TIMEOUT", "wait for VM %s: it is not %s in time",
+                                     ref, until);
     FREE_MESSAGE(vm);
     return status;
 }

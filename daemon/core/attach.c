@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "daemon/core/attach_internal.h"
 
@@ -65,6 +66,8 @@ struct attach *attach_open(struct core *core, struct session_entry *e,
     a->events = events;
     a->arg = arg;
     a->follow = !options->no_follow;
+    a->writer_key = options->writer_key;
+    a->begun_ns = clock_real_ns();
     a->hold = options->hold && e->session.hold_output;
     a->streams[0].from = options->from_stdout;
     a->streams[1].from = options->from_stderr;
@@ -134,7 +137,7 @@ int attach_stdin(struct attach *a, uint64_t offset, const void *data, size_t len
                        ATTACH_STDIN_BYTES);
     if (a->demoted)
         return 0;
-    return session_stdin_write(a->session, offset, data, len, err);
+    return session_stdin_write(a->session, a->writer_key, offset, data, len, err);
 }
 
 bool attach_stdin_full(struct attach *a)

@@ -33,6 +33,7 @@ struct attach_options {
     struct agent_start from_stdout, from_stderr; /* tail lines: where the agent's hello says so */
     uint32_t credit_bytes; /* to begin with, at most ATTACH_CREDIT_MAX_BYTES */
     bool no_follow;        /* ends with caught_up at what has been written by now */
+    uint64_t writer_key;   /* 0: none; see AttachOpen */
     bool hold;             /* the process of a session with hold_output waits for this one */
 };
 
@@ -42,6 +43,7 @@ struct attach_opened {
                               Bytes are given up only at a stdin_ack. */
     uint64_t writer_generation;
     uint32_t stdin_window_bytes;
+    uint64_t stdin_foreign; /* others than of this key have sent bytes below */
 };
 
 /* All must be there but the stdin ones of viewers and caught_up of followers. */

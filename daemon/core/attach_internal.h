@@ -20,6 +20,8 @@ struct attach {
     const struct attach_events *events;
     void *arg;
     bool follow, hold, released;
+    uint64_t writer_key;
+    int64_t begun_ns; /* real time */
     bool opened, over, closed;
     unsigned busy; /* depth of events */
     struct attach_stream streams[2];

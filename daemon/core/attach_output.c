@@ -44,6 +44,7 @@ static void tell_opened(struct attach *a)
         .stdin_offset = session_stdin_end(a->session),
         .writer_generation = session_writer_generation(a->session),
         .stdin_window_bytes = session_stdin_window(a->session),
+        .stdin_foreign = session_stdin_foreign(a->session, a->writer_key),
     };
     a->opened = true;
     /* A writer hears at once what is acknowledged: one that came back may give up no more. */
@@ -333,9 +334,11 @@ static void tell_last(struct attach *a)
         a->events->lost(a->arg, "deleted", "the session was deleted");
     else if (!a->follow)
         a->events->caught_up(a->arg);
-    else if (s->state == SESSION_EXITED)
+    else if (s->state == SESSION_EXITED) {
+        session_note_slow(e, "the end of its output",
+                          a->begun_ns > e->seen_end_ns ? a->begun_ns : e->seen_end_ns);
         a->events->exit(a->arg, total_of(a, 0), total_of(a, 1));
-    else if (s->state == SESSION_FAILED)
+    } else if (s->state == SESSION_FAILED)
         a->events->lost(a->arg, "failed", s->last_error);
     else
         a->events->lost(a->arg, s->lost_reason, s->last_error);

@@ -19,6 +19,7 @@
 #include "daemon/core/recover.h"
 #include "daemon/core/vm.h"
 #include "daemon/core/vm_spec.h"
+#include "daemon/host/run.h"
 #include "rpc/event/server.h"
 #include "daemon/core/store_state.h"
 #include "daemon/store/store.h"
@@ -54,20 +55,6 @@ static const struct host_tool {
     {"mmdebstrap", "mmdebstrap", "builds images", HOST_CHECK_WARNING},
 };
 
-static bool is_in_path(const char *program)
-{
-    const char *path = getenv("PATH");
-    char full[PATH_BYTES];
-    while (path && *path) {
-        size_t n = strcspn(path, ":");
-        snprintf(full, sizeof(full), "%.*s/%s", (int)(n < 400 ? n : 400), path, program);
-        if (access(full, X_OK) == 0)
-            return true;
-        path += n + (path[n] == ':');
-    }
-    return false;
-}
-
 static uint64_t own_rss_bytes(void)
 {
     unsigned long size = 0, resident = 0;
@@ -95,7 +82,8 @@ void host_facts_gather(struct host_facts *f)
     }
     f->rss_bytes = own_rss_bytes();
     for (size_t i = 0; i < HOST_TOOLS; i++)
-        f->tools[i] = is_in_path(host_tools[i].program);
+        f->tools[i] = run_finds(host_tools[i].program);
+    f->kvm_known = kvm_probe_recall(f->state_dir, &f->kvm);
 }
 
 void host_capacity_total(const struct core *core, const struct host_facts *facts,
@@ -144,7 +132,23 @@ __attribute__((format(printf, 5, 6))) static void report(struct report *r, const
     va_end(ap);
 }
 
-static void check_drivers(struct report *r, const struct core *core, const struct host_info *info)
+/* As it is now: a daemon runs for long, and access to the device comes and goes. */
+static void check_kvm(struct report *r, const struct host_facts *facts)
+{
+    static const char fix[] =
+        "VMs run without KVM, slower: use a host with /dev/kvm that you may open";
+    if (!facts->kvm_known)
+        report(r, "acceleration", HOST_CHECK_OK, "",
+               "there is /dev/kvm; the first start of a VM tries it");
+    else if (facts->kvm.usable)
+        report(r, "acceleration", HOST_CHECK_OK, "", "kvm: %s", facts->kvm.reason);
+    else
+        report(r, "acceleration", HOST_CHECK_WARNING, fix, "tcg: guests run emulated (TCG): %s",
+               facts->kvm.reason);
+}
+
+static void check_drivers(struct report *r, const struct core *core, const struct host_info *info,
+                          const struct host_facts *facts)
 {
     for (size_t i = 0; i < info->n_drivers; i++) {
         const struct host_driver *d = &info->drivers[i];
@@ -159,12 +163,8 @@ static void check_drivers(struct report *r, const struct core *core, const struc
                    "%s cannot be used: %s", d->name, d->result.explanation);
         else
             report(r, "driver", HOST_CHECK_OK, "", "%s %s", d->name, d->result.version);
-        if (d->probed && strcmp(d->name, "qemu") == 0)
-            report(r, "acceleration",
-                   strcmp(d->result.accelerator, "kvm") == 0 ? HOST_CHECK_OK : HOST_CHECK_WARNING,
-                   "VMs run without KVM, slower: use a host with /dev/kvm that you may open",
-                   "%s%s%s", d->result.accelerator, *d->result.explanation ? ": " : "",
-                   d->result.explanation);
+        if (strcmp(d->name, "qemu") == 0)
+            check_kvm(r, facts);
     }
 }
 
@@ -239,7 +239,7 @@ size_t host_diagnose(const struct core *core, const struct host_info *info,
                      const struct host_facts *facts, struct host_check checks[HOST_CHECKS_MAX])
 {
     struct report r = {checks, 0};
-    check_drivers(&r, core, info);
+    check_drivers(&r, core, info, facts);
     check_tools(&r, facts);
     check_state(&r, core, facts);
     check_files(&r, core);

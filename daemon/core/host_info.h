@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/host/kvm_probe.h"
 #include "daemon/vmm/vmm.h"
 
 struct core;
@@ -46,7 +47,9 @@ struct host_facts {
     bool state_writable;
     uint64_t disk_bytes, disk_used_bytes, disk_free_bytes; /* of the state folder's file system */
     uint64_t rss_bytes;                                    /* this process */
-    bool tools[HOST_TOOLS];                                /* in PATH; see host_info.c */
+    bool tools[HOST_TOOLS];                                /* found; see host_info.c */
+    bool kvm_known;                                        /* kvm says how it is now */
+    struct kvm_verdict kvm;
 };
 
 /* Fills facts from its state_dir. Blocks: on a worker. */

@@ -39,6 +39,7 @@ static void tell_starters(struct session_entry *e)
         const struct err *why = e->removed ? &s->why : started ? NULL : &stalled;
         list_remove(pos);
         e->answered |= !why;
+        session_note_slow(e, "its start", e->session.created_ns);
         s->started(s->arg, why ? NULL : e, why);
         free(s);
     }

@@ -66,6 +66,11 @@ struct session_input {
     bool eof, eof_sent; /* nothing comes behind the buffer; the agent knows it */
     bool closed;        /* the process takes no more */
     struct list sends;  /* session_send_stdin calls that wait for their acknowledgement */
+    /* Whose bytes the latest are (an attached writer's key; 0: session_send_stdin's), and where
+     * those of everybody else end. dated: some came since the daemon started. */
+    uint64_t latest_key, others_end;
+    bool dated;
+    uint64_t sent_from, sent_hash; /* of the latest session_send_stdin */
 };
 
 struct session_entry {
@@ -94,8 +99,9 @@ struct session_entry {
     struct timer patience; /* until it is taken back; zeroed until used */
     uint32_t left;         /* processes that live on after the exit: the agent's word */
     uint64_t late_bytes;
-    char sent_to[40]; /* instance of the agent that was told to start it; "" */
-    char boot_id[40]; /* guest boot in which it ran; "" while not known */
+    int64_t seen_end_ns; /* when its end became known here; 0: not by this daemon */
+    char sent_to[40];    /* instance of the agent that was told to start it; "" */
+    char boot_id[40];    /* guest boot in which it ran; "" while not known */
     bool stop_asked, kill_asked;
     bool press_owed; /* the signal of a stop or kill has still to be sent, or again */
     uint32_t grace_ms;
@@ -189,11 +195,18 @@ int session_signal(struct session_entry *e, int signo, int target, struct err *e
 int session_delete(struct session_entry *e, bool force,
                    void (*done)(void *arg, const struct err *err), void *arg, struct err *err);
 
+/* Where bytes are to go. */
+struct session_stdin_at {
+    uint64_t offset;
+};
+
 /* Appends to stdin in one piece, up to SESSION_SEND_BYTES, then EOF where asked. done comes when
  * the process has the bytes, with the offset behind them, or ERR_PRECONDITION (STDIN_CLOSED) when
- * it will not take them all. -1: ERR_PRECONDITION (NO_STDIN, STDIN_CLOSED, WRITER_TAKEN,
- * VM_PAUSED), ERR_INVALID, ERR_UNAVAILABLE (too much waits already). */
-int session_send_stdin(struct session_entry *e, const void *data, size_t len, bool eof,
+ * it will not take them all. at (may be NULL): bytes that are there already are taken for a
+ * repetition, ERR_ABORTED (STDIN_MOVED) where they cannot be. -1: ERR_PRECONDITION (NO_STDIN,
+ * STDIN_CLOSED, WRITER_TAKEN, VM_PAUSED), ERR_INVALID, ERR_UNAVAILABLE (too much waits already). */
+int session_send_stdin(struct session_entry *e, const struct session_stdin_at *at, const void *data,
+                       size_t len, bool eof,
                        void (*done)(void *arg, uint64_t offset, const struct err *err), void *arg,
                        struct err *err);
 

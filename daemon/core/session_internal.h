@@ -94,6 +94,9 @@ void session_await_claim(struct session_entry *e);
 /* Taken back, on disk before anybody is told. */
 void session_withdraw(struct session_entry *e);
 
+/* Names what took longer than a second, since then (real time), in the debug log. */
+void session_note_slow(const struct session_entry *e, const char *what, int64_t since_ns);
+
 /* session_left.c */
 void session_take_left(struct session_entry *e, uint32_t left, uint64_t late_bytes);
 /* It goes when nothing of it is left. */
@@ -148,8 +151,10 @@ void session_stdin_pump(struct session_entry *e);
 /* The process is gone: nothing will be taken. */
 void session_stdin_close(struct session_entry *e);
 /* An attached writer's bytes at their offset. */
-int session_stdin_write(struct session_entry *e, uint64_t offset, const void *data, size_t len,
-                        struct err *err);
+int session_stdin_write(struct session_entry *e, uint64_t key, uint64_t offset, const void *data,
+                        size_t len, struct err *err);
+/* Up to where others than the writers of this key have sent bytes, as far as is known. */
+uint64_t session_stdin_foreign(const struct session_entry *e, uint64_t key);
 void session_stdin_eof(struct session_entry *e);
 bool session_stdin_is_full(const struct session_entry *e);
 /* The registry goes: what is ended and not reported is reported now. */

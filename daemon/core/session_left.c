@@ -1,8 +1,8 @@
 /* What an ended session has left in the guest, and guests that stand still; see session.h.
  *
  * Processes that a command started may live on after it. They are the agent's to count; the record
- * of their session stays as long as there are any, however it was deleted, so that they are seen and
- * can be ended. They go with their VM. */
+ * of their session stays as long as there are any, however it was deleted, so that they are seen
+ * and can be ended. They go with their VM. */
 #include <errno.h>
 #include <stdlib.h>
 

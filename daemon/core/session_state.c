@@ -42,6 +42,7 @@ bool session_set_state(struct session_entry *e, enum session_state state)
     if (session_is_terminal(state)) {
         if (s->ended_ns == 0)
             s->ended_ns = s->updated_ns;
+        e->seen_end_ns = s->updated_ns;
         if (e->of)
             e->of->n_live--;
         struct vm_entry *vm = e->core->vms ? vm_find_id(e->core, s->vm_id) : NULL;
@@ -80,6 +81,16 @@ static void raise(uint64_t *to, uint64_t value)
 {
     if (value > *to)
         *to = value;
+}
+
+void session_note_slow(const struct session_entry *e, const char *what, int64_t since_ns)
+{
+    static const int64_t slow_ns = 1000000000;
+    int64_t took_ns = clock_real_ns() - since_ns;
+    if (since_ns > 0 && took_ns > slow_ns)
+        log_debug(e->session.id, "%s took %lld ms: %s, %s on disk, %s the agent", what,
+                  (long long)took_ns / 1000000, session_state_name(e->session.state),
+                  e->n_unwritten ? "not yet" : "is", e->named ? "known to" : "unknown to");
 }
 
 static bool has_totals(const struct session *s, const struct agent_session_status *status)

@@ -210,8 +210,25 @@ static int check_open(const struct session_entry *e, struct err *err)
     return 0;
 }
 
-int session_stdin_write(struct session_entry *e, uint64_t offset, const void *data, size_t len,
-                        struct err *err)
+/* Bytes of this key come next. */
+static void note_sender(struct session_entry *e, uint64_t key)
+{
+    struct session_input *in = &e->in;
+    if (!in->dated || in->latest_key != key)
+        in->others_end = in->dated ? session_stdin_end(e) : 0;
+    in->dated = true;
+    in->latest_key = key;
+}
+
+uint64_t session_stdin_foreign(const struct session_entry *e, uint64_t key)
+{
+    if (!e->in.dated || key == 0)
+        return 0;
+    return e->in.latest_key == key ? e->in.others_end : session_stdin_end(e);
+}
+
+int session_stdin_write(struct session_entry *e, uint64_t key, uint64_t offset, const void *data,
+                        size_t len, struct err *err)
 {
     struct session_input *in = &e->in;
     if (check_open(e, err) < 0)
@@ -227,6 +244,7 @@ int session_stdin_write(struct session_entry *e, uint64_t offset, const void *da
     if (offset + len <= end)
         return 0; /* sent before */
     size_t skip = (size_t)(end - offset);
+    note_sender(e, key);
     if (in->eof) {
         err_set(err, ERR_PRECONDITION, "stdin of session %s has had its end", e->session.id);
         return err_tag(err, "STDIN_CLOSED", "session/%s", e->session.id);
@@ -267,7 +285,13 @@ void session_stdin_report_all(struct session_registry *r)
         on_report(container_of(pos, struct session_send, link));
 }
 
-static int check_send(const struct session_entry *e, size_t len, struct err *err)
+static int stdin_is_closed(const struct session_entry *e, struct err *err)
+{
+    err_set(err, ERR_PRECONDITION, "stdin of session %s is closed", e->session.id);
+    return err_tag(err, "STDIN_CLOSED", "session/%s", e->session.id);
+}
+
+static int check_send(const struct session_entry *e, bool may_be_there, size_t len, struct err *err)
 {
     if (check_open(e, err) < 0 || (session_is_live(e) && session_check_awake(e, err) < 0))
         return -1;
@@ -277,10 +301,8 @@ static int check_send(const struct session_entry *e, size_t len, struct err *err
         err_set(err, ERR_PRECONDITION, "session %s has a writer attached", e->session.id);
         return err_tag(err, "WRITER_TAKEN", "session/%s", e->session.id);
     }
-    if (e->in.closed || e->in.eof) {
-        err_set(err, ERR_PRECONDITION, "stdin of session %s is closed", e->session.id);
-        return err_tag(err, "STDIN_CLOSED", "session/%s", e->session.id);
-    }
+    if ((e->in.closed || e->in.eof) && !may_be_there)
+        return stdin_is_closed(e, err);
     size_t waiting = 0;
     list_foreach(pos, &e->in.sends) waiting++;
     if (!e->in.known || waiting >= SENDS_MAX || buf_room(&e->in.buf) < len) {
@@ -290,19 +312,61 @@ static int check_send(const struct session_entry *e, size_t len, struct err *err
     return 0;
 }
 
-int session_send_stdin(struct session_entry *e, const void *data, size_t len, bool eof,
+/* FNV-1a. */
+static uint64_t hash_of(const uint8_t *data, size_t len)
+{
+    uint64_t h = 14695981039346656037u;
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ data[i]) * 1099511628211u;
+    return h;
+}
+
+/* How many of the bytes for that offset are there: all that fit below the end of stdin. What a
+ * daemon has taken itself it can tell from others; of what an earlier one did it knows the end. */
+static int count_there(const struct session_entry *e, const struct session_stdin_at *at,
+                       const uint8_t *data, size_t len, size_t *there, struct err *err)
+{
+    const struct session_input *in = &e->in;
+    uint64_t end = session_stdin_end(e), want = at ? at->offset : end;
+    bool ours = in->latest_key == 0 && in->sent_from == want;
+    *there = want <= end && end - want < len ? (size_t)(end - want) : len;
+    bool right = want <= end && end - want <= len;
+    if (right && *there > 0 && in->dated)
+        right = ours && *there == len && in->sent_hash == hash_of(data, len);
+    if (right)
+        return 0;
+    err_set(err, ERR_ABORTED, "stdin of session %s is at %llu, and somebody else's bytes are there",
+            e->session.id, (unsigned long long)end);
+    return err_tag(err, "STDIN_MOVED", "session/%s", e->session.id);
+}
+
+int session_send_stdin(struct session_entry *e, const struct session_stdin_at *at, const void *data,
+                       size_t len, bool eof,
                        void (*done)(void *arg, uint64_t offset, const struct err *err), void *arg,
                        struct err *err)
 {
-    if (check_send(e, len, err) < 0)
+    size_t there = 0;
+    if (check_send(e, at != NULL, len, err) < 0 || count_there(e, at, data, len, &there, err) < 0)
         return -1;
+    bool repeated = there == len && (len > 0 || e->in.eof);
+    if (!repeated && (e->in.closed || e->in.eof))
+        return stdin_is_closed(e, err);
+    uint64_t from = session_stdin_end(e) - there;
     struct session_send *send = calloc(1, sizeof(*send));
-    if (!send || timer_init(&send->report, e->core->loop, on_report, send) < 0 ||
-        buf_append(&e->in.buf, data, len) < 0) {
-        if (send)
-            timer_done(&send->report);
+    if (!send || timer_init(&send->report, e->core->loop, on_report, send) < 0) {
         free(send);
         return err_sys(err, ENOMEM, "stdin");
+    }
+    if (there < len)
+        note_sender(e, 0);
+    if (buf_append(&e->in.buf, (const uint8_t *)data + there, len - there) < 0) {
+        timer_done(&send->report);
+        free(send);
+        return err_sys(err, ENOMEM, "stdin");
+    }
+    if (there < len) {
+        e->in.sent_from = from;
+        e->in.sent_hash = hash_of(data, len);
     }
     send->session = session_ref(e);
     send->done = done;

@@ -35,8 +35,8 @@ void session_withdraw(struct session_entry *e)
 static void on_patience(void *arg)
 {
     struct session_entry *e = arg;
-    if (e->answered || e->removed)
-        return;
+    if (e->answered || e->removed || !session_is_live(e))
+        return; /* what has ended, or never will begin, need not be taken back */
     if (!list_empty(&e->starters)) {
         e->silent = true;
         log_warn(e->session.id, "the guest of vm/%s does not answer: a start is taken back",

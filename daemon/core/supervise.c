@@ -30,14 +30,15 @@ static bool supervise_is_wanted(const struct vm_entry *e)
 {
     const struct vm_spec *spec = &e->vm.spec;
     return !e->removed &&
-           (e->vm.expires_ns > 0 || spec->idle_stop_after_ms > 0 || spec->restart > RESTART_NEVER ||
-            spec->autostart || e->reboot == VM_REBOOT_OWED);
+           (e->vm.expires_ns > 0 || spec->idle_stop_after_ms > 0 || spec->lease_ms > 0 ||
+            spec->restart > RESTART_NEVER || spec->autostart || e->reboot == VM_REBOOT_OWED);
 }
 
 static void supervised_free(struct supervised *s)
 {
     struct vm_entry *e = s->vm;
     idle_close(s);
+    lease_close(s);
     restart_close(s);
     list_remove(&s->link);
     list_remove(&s->autostart_link);
@@ -56,7 +57,7 @@ static struct supervised *supervised_new(struct supervise *of, struct vm_entry *
     list_init(&s->autostart_link);
     list_add_tail(&of->all, &s->link);
     e->supervised = s;
-    if (idle_open(s) == 0 && restart_open(s) == 0)
+    if (idle_open(s) == 0 && lease_open(s) == 0 && restart_open(s) == 0)
         return s;
     supervised_free(s);
     return NULL;
@@ -77,6 +78,7 @@ static void supervise_changed(void *arg, struct vm_entry *e)
     }
     expiry_changed(s);
     idle_changed(s);
+    lease_changed(s);
     restart_changed(s);
     autostart_owe(s);
 }

@@ -1,4 +1,5 @@
-/* What supervise.c shares with expiry.c, idle.c, restart.c and autostart.c; nobody else. */
+/* What supervise.c shares with expiry.c, idle.c, lease.c, restart.c and autostart.c; nobody else.
+ */
 #ifndef BANGER_DAEMON_CORE_SUPERVISE_INTERNAL_H
 #define BANGER_DAEMON_CORE_SUPERVISE_INTERNAL_H
 
@@ -43,6 +44,8 @@ struct supervised {
     bool expiry_announced, expiry_told;
     struct timer idle_timer; /* runs while the VM does */
     int64_t idle_from_ms;    /* monotonic: it does since, as far as we know */
+    struct timer lease_timer;
+    int64_t lease_due_ms; /* monotonic; 0: not yet set */
     struct timer restart_timer;
     struct vm_condition restarting;       /* shown while the timer runs */
     char restarting_text[256];            /* its message */
@@ -62,9 +65,12 @@ void supervise_written(void *arg, const struct err *err);
 void expiry_changed(struct supervised *s);
 int expiry_open(struct supervise *of);
 void idle_changed(struct supervised *s);
+void lease_changed(struct supervised *s);
 void restart_changed(struct supervised *s);
 int idle_open(struct supervised *s);
 void idle_close(struct supervised *s);
+int lease_open(struct supervised *s);
+void lease_close(struct supervised *s);
 int restart_open(struct supervised *s);
 void restart_close(struct supervised *s);
 

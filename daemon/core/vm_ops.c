@@ -69,6 +69,8 @@ struct operation_entry *vm_create_start(struct core *core, const struct vm_creat
     id_make(vm.id);
     vm.created_ns = clock_real_ns();
     vm_spec_set_expiry(&vm, vm.created_ns);
+    if (vm.spec.lease_ms > 0 && meta)
+        snprintf(vm.lease_holder, sizeof(vm.lease_holder), "%s", meta->principal);
     struct vm_entry *e = vm_paths_make(core, &vm, err) < 0 ? NULL : vm_add(core, &vm, err);
     vm_done(&vm);
     if (!e)

@@ -21,6 +21,7 @@ enum { CPUS_MAX = 64, MADE_NAME_TRIES = 32 };
 static const uint64_t memory_min = 64 * MIB, memory_max = TIB;
 static const uint64_t work_disk_min = 16 * MIB, work_disk_max = 16 * TIB;
 static const uint64_t disk_max = 16 * TIB;
+static const uint64_t lease_max_ms = (uint64_t)24 * 3600 * 1000;
 static const uint64_t span_min_ms = 1000, span_max_ms = (uint64_t)3650 * 24 * 3600 * 1000;
 
 static int vm_spec_invalid(struct err *err)
@@ -126,6 +127,11 @@ int vm_policies_check(const struct vm_spec *spec, struct err *err)
     if (vm_span_check("expiry", spec->expire_after_ms, err) < 0 ||
         vm_span_check("idle stop", spec->idle_stop_after_ms, err) < 0)
         return -1;
+    if (spec->lease_ms != 0 && (spec->lease_ms < span_min_ms || spec->lease_ms > lease_max_ms)) {
+        err_set(err, ERR_INVALID, "lease is %" PRIu64 " ms; it can be 1 s to 1 day, or 0: none",
+                spec->lease_ms);
+        return vm_spec_invalid(err);
+    }
     if (spec->restart < RESTART_NEVER || spec->restart > RESTART_ALWAYS) {
         err_set(err, ERR_INVALID, "restart policy %d is not one", (int)spec->restart);
         return vm_spec_invalid(err);

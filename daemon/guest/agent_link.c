@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "daemon/guest/agent_link_out.h"
 
 enum {
@@ -130,6 +131,9 @@ static void take_pong(struct agent_link *l, const PB(Pong) * pong)
     int64_t took_ns = clock_mono_ns() - l->ping_sent_ns;
     l->round_trip_us = (uint64_t)took_ns / 1000 + 1;
     l->ping_sent_ns = 0;
+    if (l->round_trip_us > AGENT_LINK_SLOW_US)
+        log_debug("guest", "a ping by %s took %llu ms", l->channel.socket_path,
+                  (unsigned long long)l->round_trip_us / 1000);
     if (l->events->clock && pong->realtime_ns > 0 && pong->realtime_ns < INT64_MAX)
         measure_clock(l, (int64_t)pong->realtime_ns, took_ns);
     if (l->wake_asked) {

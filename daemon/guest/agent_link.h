@@ -25,6 +25,7 @@ enum {
     AGENT_LINK_STDIN_BYTES = 256 * 1024,  /* stdin is taken while less than this waits */
     AGENT_LINK_DRAINED_BYTES = 64 * 1024, /* drained() below this, after something was refused */
     AGENT_LINK_AWAKE_MS = 100,
+    AGENT_LINK_SLOW_US = 1000 * 1000, /* what takes longer names itself in the debug log */
 };
 
 /* Waits and intervals; the defaults are agent_link_timing. */

@@ -64,9 +64,12 @@ static int kvm_probe_cache_path(const char *state_dir, char path[PATH_MAX])
     return snprintf(path, PATH_MAX, "%s/kvm-verdict.json", state_dir) < PATH_MAX ? 0 : -1;
 }
 
-/* Anything but a whole, fitting verdict counts as none. */
+/* Anything but a whole, fitting verdict counts as none. key: the whole of it, or its beginning up
+ * to a blank. */
 static bool kvm_probe_load(const char *path, const char *key, struct kvm_verdict *v)
 {
+    size_t key_len = strlen(key);
+    bool beginning = key_len > 0 && key[key_len - 1] == ' ';
     auto_free char *text = NULL;
     size_t len;
     if (fs_read_own(path, KVM_PROBE_CACHE_BYTES, &text, &len, NULL) < 0)
@@ -77,13 +80,25 @@ static bool kvm_probe_load(const char *path, const char *key, struct kvm_verdict
     bool fits = root &&
                 json_unpack(root, "{s:s, s:b, s:s}", "key", &stored_key, "usable", &usable,
                             "reason", &reason) == 0 &&
-                strcmp(stored_key, key) == 0;
+                strncmp(stored_key, key, key_len) == 0 && (beginning || !stored_key[key_len]);
     if (fits) {
         *v = (struct kvm_verdict){.usable = usable, .cached = true};
         snprintf(v->reason, sizeof(v->reason), "%s", reason);
     }
     json_decref(root);
     return fits;
+}
+
+bool kvm_probe_recall(const char *state_dir, struct kvm_verdict *v)
+{
+    char path[PATH_MAX], boot_id[PROCESS_BOOT_ID_BYTES], key[PROCESS_BOOT_ID_BYTES + 1];
+    if (!kvm_device_open(v))
+        return true;
+    *v = (struct kvm_verdict){.usable = false};
+    if (process_boot_id(boot_id, NULL) < 0 || kvm_probe_cache_path(state_dir, path) < 0)
+        return false;
+    snprintf(key, sizeof(key), "%s ", boot_id);
+    return kvm_probe_load(path, key, v);
 }
 
 /* Losing it costs another probe, so failing is fine. */

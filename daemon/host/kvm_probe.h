@@ -23,5 +23,8 @@ int kvm_probe(const char *qemu, const char *vmlinux, const char *state_dir, int 
               struct kvm_verdict *verdict, struct err *err);
 /* The cheap half: false with a reason where /dev/kvm is missing or closed to us. */
 bool kvm_device_open(struct kvm_verdict *verdict);
+/* What is known without booting anything: the device, else the latest verdict of this boot of the
+ * host, whatever its kernel. False: nothing is. */
+bool kvm_probe_recall(const char *state_dir, struct kvm_verdict *verdict);
 
 #endif

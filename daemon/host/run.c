@@ -7,7 +7,9 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
@@ -31,6 +33,21 @@ static int run_spawn_found(pid_t *pid, const char *const *argv,
         snprintf(path, sizeof(path), "/usr/sbin/%s", argv[0]) >= (int)sizeof(path))
         return rc;
     return posix_spawn(pid, path, actions, attr, args, environ);
+}
+
+bool run_finds(const char *program)
+{
+    const char *path = getenv("PATH");
+    char full[PATH_MAX];
+    while (path && *path) {
+        size_t n = strcspn(path, ":");
+        if (snprintf(full, sizeof(full), "%.*s/%s", (int)n, path, program) < (int)sizeof(full) &&
+            access(full, X_OK) == 0)
+            return true;
+        path += n + (path[n] == ':');
+    }
+    return snprintf(full, sizeof(full), "/usr/sbin/%s", program) < (int)sizeof(full) &&
+           access(full, X_OK) == 0;
 }
 
 /* 0 or an errno. */

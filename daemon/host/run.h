@@ -6,6 +6,7 @@
 #define BANGER_DAEMON_HOST_RUN_H
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct err;
@@ -26,5 +27,8 @@ int run_program(const char *const *argv, int64_t deadline_ms, int cancel_fd,
                 struct run_result *result, struct err *err);
 /* The same, and anything but exit code 0 is an error with the last output in its message. */
 int run_checked(const char *const *argv, int64_t deadline_ms, int cancel_fd, struct err *err);
+
+/* Whether run_program would find it: in PATH, else in /usr/sbin. */
+bool run_finds(const char *program);
 
 #endif

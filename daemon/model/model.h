@@ -80,7 +80,8 @@ struct vm_spec {
     uint64_t expire_after_ms;    /* as last asked for; expires_ns has the time; 0: never */
     uint64_t idle_stop_after_ms; /* 0: never */
     enum restart_policy restart;
-    bool autostart; /* started with the daemon if wanted RUNNING */
+    bool autostart;    /* started with the daemon if wanted RUNNING */
+    uint64_t lease_ms; /* deleted so long after its creator was last heard; 0: none */
 };
 
 /* Durable identity and deterministic paths. Nothing that a kernel hands out belongs here. */
@@ -114,6 +115,7 @@ struct vm {
     enum vm_wanted wanted;
     int64_t created_ns, updated_ns, started_ns, stopped_ns;
     int64_t expires_ns;       /* deleted then */
+    char lease_holder[128];   /* principal of its creator; "" without a lease */
     struct label_list labels; /* owned: see vm_copy, vm_done */
 };
 

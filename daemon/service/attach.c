@@ -72,6 +72,7 @@ static void on_opened(void *arg, const struct attach_opened *o)
     opened.stdin_offset = o->stdin_offset;
     opened.writer_generation = o->writer_generation;
     opened.stdin_window_bytes = o->stdin_window_bytes;
+    opened.stdin_foreign = o->stdin_foreign;
     FRAME(opened, OPENED);
     send_frame(s, &response);
     session_view_done(&view);
@@ -228,6 +229,7 @@ static int handle_open(struct attach_stream *s, const Banger__V1__AttachOpen *op
         .from_stderr = start_of(open->start_stderr),
         .credit_bytes = CREDIT_BYTES,
         .hold = open->hold,
+        .writer_key = open->writer_key,
     };
     if (open->role == BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER)
         options.role = ATTACH_WRITER;

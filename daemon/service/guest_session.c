@@ -366,8 +366,10 @@ static void handle_send_stdin(void *self, struct rpc_call *call,
     struct session_entry *e = session_service_find(self, call, request->vm, request->session);
     if (!e)
         return;
-    if (session_send_stdin(e, request->data.data, request->data.len, request->eof, stdin_sent,
-                           rpc_call_ref(call), &err) < 0) {
+    bool placed = request->_offset_case == BANGER__V1__SEND_STDIN_REQUEST___OFFSET_OFFSET;
+    struct session_stdin_at at = {request->offset};
+    if (session_send_stdin(e, placed ? &at : NULL, request->data.data, request->data.len,
+                           request->eof, stdin_sent, rpc_call_ref(call), &err) < 0) {
         rpc_call_finish(call, &err);
         rpc_call_unref(call);
     }

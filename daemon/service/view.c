@@ -33,6 +33,7 @@ static void fill_spec(Banger__V1__VMSpec *m, const struct vm_spec *spec)
     m->idle_stop_after_ms = spec->idle_stop_after_ms;
     m->restart_policy = (Banger__V1__RestartPolicy)spec->restart;
     m->autostart = spec->autostart;
+    m->lease_ms = spec->lease_ms;
 }
 
 static void fill_runtime(Banger__V1__VMRuntime *m, const struct vm_runtime *runtime)

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "daemon/core/core.h"
 #include "daemon/core/image.h"
+#include "daemon/core/supervise.h"
 #include "daemon/core/vm.h"
 #include "daemon/core/vm_ops.h"
 #include "daemon/core/vm_spec.h"
@@ -38,6 +39,7 @@ static int fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, struct e
     spec->idle_stop_after_ms = m->idle_stop_after_ms;
     spec->restart = (enum restart_policy)m->restart_policy;
     spec->autostart = m->autostart;
+    spec->lease_ms = m->lease_ms;
     if (request_copy(spec->image, sizeof(spec->image), m->image, "image", err) < 0 ||
         request_copy(spec->driver, sizeof(spec->driver), m->driver, "driver", err) < 0)
         return -1;
@@ -262,6 +264,20 @@ static void handle_recover(void *self, struct rpc_call *call,
     start_plain(self, call, &request->base, request->request_id, request->vm, vm_recover_start);
 }
 
+static void handle_renew_lease(void *self, struct rpc_call *call,
+                               const Banger__V1__RenewVMLeaseRequest *request)
+{
+    struct err err = ERR_INIT;
+    Banger__V1__Empty empty = BANGER__V1__EMPTY__INIT;
+    struct vm_entry *e = request_find_vm(self, call, request->vm);
+    if (!e)
+        return;
+    if (lease_renew(e, rpc_call_peer(call)->principal, &err) < 0)
+        rpc_call_finish(call, &err);
+    else
+        banger_v1_vm_service_renew_vm_lease_reply(call, &empty);
+}
+
 int vm_service_register(struct rpc_server *server, struct core *core, struct err *err)
 {
     static const struct banger_v1_vm_service_handlers handlers = {
@@ -278,6 +294,7 @@ int vm_service_register(struct rpc_server *server, struct core *core, struct err
         .resume_vm = handle_resume,
         .recover_vm = handle_recover,
         .prune_vms = handle_prune,
+        .renew_vm_lease = handle_renew_lease,
         .get_vm_handles = vm_service_get_handles,
         .get_vm_stats = vm_service_get_stats,
         .check_vm_health = vm_service_check_health,

@@ -143,9 +143,14 @@ static const char version_11[] =
     "ALTER TABLE sessions ADD COLUMN hold_output INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE sessions ADD COLUMN forget INTEGER NOT NULL DEFAULT 0;";
 
-static const char *const migrations[] = {version_1, version_2, version_3, version_4, version_5,
-                                         version_6, version_7, version_8, version_9, version_10,
-                                         version_11};
+/* VMs that are their creator's only as long as it is heard of. */
+static const char version_12[] =
+    "ALTER TABLE vms ADD COLUMN lease_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE vms ADD COLUMN lease_holder TEXT NOT NULL DEFAULT '';";
+
+static const char *const migrations[] = {version_1, version_2,  version_3,  version_4,
+                                         version_5, version_6,  version_7,  version_8,
+                                         version_9, version_10, version_11, version_12};
 
 int migrations_newest(void)
 {

@@ -64,6 +64,8 @@ static const struct column vm_columns[] = {
     NESTED(vm, "restart_reason", runtime.restart_reason, COLUMN_TEXT),
     COLUMN(vm, wanted, COLUMN_INT),
     COLUMN(vm, expires_ns, COLUMN_LONG),
+    NESTED(vm, "lease_ms", spec.lease_ms, COLUMN_LONG),
+    COLUMN(vm, lease_holder, COLUMN_TEXT),
 };
 const struct table vm_table = TABLE("vms", vm_columns, "created_ns, id");
 

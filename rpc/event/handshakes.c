@@ -7,6 +7,7 @@
  * half is left alone. */
 #include "rpc/event/handshakes.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum {
@@ -30,7 +31,7 @@ static bool is_same(const struct handshake *a, const struct handshake *b)
 /* Leaves the older half of the silent ones. */
 static size_t leave_silent(const struct handshake *all, size_t *of, size_t n, size_t n_silent)
 {
-    size_t older[HANDSHAKES_LOOKED_AT], left = 0;
+    size_t older[HANDSHAKES_LOOKED_AT] = {0}, left = 0;
     for (size_t i = 0; i < n; i++) {
         size_t n_older = 0;
         for (size_t k = 0; k < n; k++)
@@ -46,7 +47,7 @@ static size_t leave_silent(const struct handshake *all, size_t *of, size_t n, si
 static size_t choose_among(const struct handshake *all, size_t n, const struct handshake *source,
                            uint64_t *seed)
 {
-    size_t of[HANDSHAKES_LOOKED_AT], n_of = 0, n_silent = 0;
+    size_t of[HANDSHAKES_LOOKED_AT] = {0}, n_of = 0, n_silent = 0;
     for (size_t i = 0; i < n; i++) {
         if (!is_same(&all[i], source))
             continue;
@@ -68,6 +69,7 @@ size_t handshakes_choose(const struct handshake *all, size_t n, uint64_t *seed)
         weights[i] = n_same * (all[i].silent ? SILENT_WEIGHT : 1);
         sum += weights[i];
     }
+    assert(sum > 0); /* there is one at least */
     uint64_t at = handshakes_chance(seed) % sum;
     size_t i = 0;
     while (at >= weights[i])

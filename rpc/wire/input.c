@@ -20,6 +20,9 @@ enum {
     HELD_MAX_BYTES = 64 << 20,      /* held at all, before messages not yet whole are refused */
     HOLD_AHEAD_BYTES = 64 << 10,    /* room made at once for a message not yet whole */
     MEMORY_FACTOR = 8,              /* decoded size allowed per byte of the message limit */
+    USUAL_FACTOR = 4,               /* decoded size of a byte that is as usual, … */
+    USUAL_BYTES = 64 << 10,         /* … beyond this */
+    MEMORY_A_BYTE = 8,              /* decoding to so much takes as long as unpacking a byte */
 };
 
 static void input_consume_stream(struct rpc_call *call)
@@ -73,17 +76,48 @@ static void input_fail(struct rpc_call *call, enum err_code code, const char *wh
     call_fail(call, &err);
 }
 
-/* borrow: data stays as it is until the message is done with. */
-static ProtobufCMessage *input_decode(struct rpc_call *call, const uint8_t *data, size_t len,
-                                      bool borrow, struct err *err)
+/* borrow: data stays as it is until the message is done with. Takes no more memory than max_bytes.
+ */
+static ProtobufCMessage *input_make(struct rpc_call *call, const uint8_t *data, size_t len,
+                                    bool borrow, size_t max_bytes, struct err *err)
 {
-    const struct message_limits limits = {MEMORY_FACTOR * call->max_message_bytes,
-                                          MESSAGE_MAX_DEPTH};
+    const struct message_limits limits = {max_bytes, MESSAGE_MAX_DEPTH};
     const ProtobufCMessageDescriptor *type =
         wire_conn_is_server(call->conn) ? call->method->request : call->method->response;
     struct message_cache *cache = &call->conn->pool->messages;
     return borrow ? message_borrow(type, data, len, &limits, cache, err)
                   : message_decode(type, data, len, &limits, cache, err);
+}
+
+/* The same for one that takes much, which is charged for. */
+static ProtobufCMessage *input_make_heavy(struct rpc_call *call, const uint8_t *data, size_t len,
+                                          bool borrow, struct err *err)
+{
+    size_t most = MEMORY_FACTOR * call->max_message_bytes;
+    ProtobufCMessage *m = input_make(call, data, len, borrow, most, err);
+    size_t took = m ? most - message_left_bytes(m) : most;
+    if (took > USUAL_BYTES)
+        unpack_charge(call->conn, len / MEMORY_A_BYTE, took / MEMORY_A_BYTE);
+    return m;
+}
+
+/* Two bytes on the wire may be forty in memory. A message that takes more than is usual by its
+ * length is begun again in its turn with those that unpack to more; NULL and starved until then. */
+static ProtobufCMessage *input_decode(struct rpc_call *call, const uint8_t *data, size_t len,
+                                      bool borrow, struct err *err)
+{
+    size_t most = MEMORY_FACTOR * call->max_message_bytes;
+    size_t usual = USUAL_FACTOR * len + USUAL_BYTES;
+    if (usual < most && !call->heavy) {
+        ProtobufCMessage *m = input_make(call, data, len, borrow, usual, err);
+        if (m || err->code != ERR_LIMIT)
+            return m;
+        call->heavy = true;
+    }
+    if (call->heavy && !unpack_begin(call))
+        return NULL;
+    call->heavy = false;
+    return input_make_heavy(call, data, len, borrow, err);
 }
 
 static ProtobufCMessage *input_unpack(struct rpc_call *call, const uint8_t *data, size_t len,
@@ -93,7 +127,7 @@ static ProtobufCMessage *input_unpack(struct rpc_call *call, const uint8_t *data
     struct buf plain;
     buf_init(&plain, call->max_message_bytes + 1);
     if (gzip_decompress(&plain, call->max_message_bytes, data, len, err) == 0)
-        m = input_decode(call, buf_data(&plain), buf_len(&plain), false, err);
+        m = input_make_heavy(call, buf_data(&plain), buf_len(&plain), false, err);
     unpack_charge(call->conn, len, buf_len(&plain));
     buf_done(&plain);
     return m;
@@ -106,32 +140,35 @@ static bool input_is_one(const struct rpc_call *call)
     return !(call->method->streams & streams);
 }
 
-/* One whole message; in the server's view of a unary call it waits for the end of the stream. */
-static void input_message(struct rpc_call *call, const uint8_t *data, size_t len, bool compressed)
+/* One whole message; in the server's view of a unary call it waits for the end of the stream.
+ * False: it has to wait for its turn, and comes again. */
+static bool input_message(struct rpc_call *call, const uint8_t *data, size_t len, bool compressed)
 {
     struct wire_conn *conn = call->conn;
     bool server = wire_conn_is_server(conn), one = input_is_one(call);
     if (one && call->got_message) {
         input_fail(call, server ? ERR_INVALID : ERR_INTERNAL,
                    "more than one message where the method takes one");
-        return;
+        return true;
     }
-    bool first = !call->got_message;
-    call->got_message = true;
-    call->message_gzip = compressed;
     struct err err;
     bool waits = server && one;
     ProtobufCMessage *m = compressed ? input_unpack(call, data, len, &err)
                                      : input_decode(call, data, len, !waits, &err);
+    if (!m && call->starved)
+        return false;
+    bool first = !call->got_message;
+    call->got_message = true;
+    call->message_gzip = compressed;
     if (!m) {
         call_fail(call, &err);
-        return;
+        return true;
     }
     if (first && server && conn->server->observer && conn->server->observer->requested)
         conn->server->observer->requested(conn->server->observer_arg, call, m);
     if (waits) {
         call->request = m;
-        return;
+        return true;
     }
     call->current = m;
     call->delivering = true;
@@ -140,6 +177,7 @@ static void input_message(struct rpc_call *call, const uint8_t *data, size_t len
     call->delivering = false;
     message_recycle(&conn->pool->messages, call->current);
     call->current = NULL;
+    return true;
 }
 
 /* Takes the whole messages at the head of data; returns the bytes taken. */
@@ -166,9 +204,10 @@ static size_t input_run(struct rpc_call *call, const uint8_t *data, size_t len)
             continue;
         }
         if (len - used - FRAME_PREFIX_BYTES < f.bytes ||
-            (f.flag == FRAME_COMPRESSED && !unpack_begin(call)))
+            (f.flag == FRAME_COMPRESSED && !unpack_begin(call)) ||
+            !input_message(call, data + used + FRAME_PREFIX_BYTES, f.bytes,
+                           f.flag == FRAME_COMPRESSED))
             break;
-        input_message(call, data + used + FRAME_PREFIX_BYTES, f.bytes, f.flag == FRAME_COMPRESSED);
         used += FRAME_PREFIX_BYTES + f.bytes;
     }
     return used;

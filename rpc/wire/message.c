@@ -57,6 +57,11 @@ ProtobufCMessage *message_borrow(const ProtobufCMessageDescriptor *type, const u
     return message_make(type, data, len, limits, cache, true, err);
 }
 
+size_t message_left_bytes(ProtobufCMessage *message)
+{
+    return arena_of(message)->left_bytes;
+}
+
 int message_own(ProtobufCMessage *message)
 {
     return arena_own(arena_of(message));

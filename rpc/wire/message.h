@@ -37,6 +37,8 @@ ProtobufCMessage *message_decode(const ProtobufCMessageDescriptor *type, const u
 ProtobufCMessage *message_borrow(const ProtobufCMessageDescriptor *type, const uint8_t *data,
                                  size_t len, const struct message_limits *limits,
                                  struct message_cache *cache, struct err *err);
+/* Of its memory's limit, what it has not taken. */
+size_t message_left_bytes(ProtobufCMessage *message);
 /* The message no longer needs what it was decoded from. -1: no memory. */
 int message_own(ProtobufCMessage *message);
 /* Frees it, or keeps its arena for the next message. NULL is fine. */

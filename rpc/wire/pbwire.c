@@ -13,7 +13,7 @@ size_t pb_group(const uint8_t *at, const uint8_t *end, uint32_t id)
         struct pb_field f;
         size_t n = pb_varint(r.at, end, &tag);
         bool inner = n > 0 && (tag & 7) == PB_GROUP;
-        if (n == 0 || tag > UINT32_MAX || (inner && depth == MAX_DEPTH))
+        if (n == 0 || n > PB_TAG_BYTES || tag > UINT32_MAX || (inner && depth == MAX_DEPTH))
             return 0;
         if (inner) {
             open[depth++] = (uint32_t)(tag >> 3);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 enum { PB_VARINT = 0, PB_FIXED64 = 1, PB_LEN = 2, PB_GROUP = 3, PB_FIXED32 = 5 };
+enum { PB_TAG_BYTES = 5 }; /* at most, as other implementations have it */
 
 struct pb_reader {
     const uint8_t *at, *end; /* at == NULL after malformed input */
@@ -48,7 +49,7 @@ static inline bool pb_next(struct pb_reader *r, struct pb_field *f)
     if (r->at == r->end || !r->at)
         return false;
     size_t n = pb_varint(r->at, r->end, &tag);
-    if (n == 0 || tag >> 3 == 0 || tag > UINT32_MAX)
+    if (n == 0 || n > PB_TAG_BYTES || tag >> 3 == 0 || tag > UINT32_MAX)
         goto malformed;
     const uint8_t *at = r->at + n;
     size_t left = (size_t)(r->end - at);

@@ -74,7 +74,8 @@ struct rpc_call {
     bool remote_reset : 1;  /* RST_STREAM came */
     bool end_reported : 1;  /* half_closed() was delivered, or the unary request dispatched */
     bool paused : 1;
-    bool starved : 1;    /* its next message waits to be unpacked (unpack.h) */
+    bool heavy : 1;   /* its next message took more memory than is usual: tried again in its turn */
+    bool starved : 1; /* its next message waits to be unpacked (unpack.h) */
     bool delivering : 1; /* inside message(): resuming only clears paused */
     bool got_message : 1;
     bool got_content_type : 1;

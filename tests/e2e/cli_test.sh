@@ -150,6 +150,58 @@ expect 0 "" vm exec box -- true
 expect 9 "" vm exec box -- sh -c 'exit 9' # locally: starts the daemon again
 contains vm.restart operation list
 contains '"kind"' operation list -o json
+
+# A slow reader is waited for; one that is not has not seen everything, and does not end with 0
+got=$("$banger" vm exec --spool 1M box -- seq 1 1000000 | (sleep 2; wc -l)) || fail "seq: $got"
+[ "$got" = 1000000 ] || fail "a slow reader saw $got of 1000000 lines"
+code=0
+"$banger" vm exec --no-wait --spool 64K box -- head -c 20000000 /dev/zero 2>"$top/err" | (sleep 2; cat >/dev/null) || code=$?
+[ "$code" = 122 ] || fail "a reader that lost output ends with $code: $(cat "$top/err")"
+grep -q "spool_limit" "$top/err" || fail "what was lost is not told: $(cat "$top/err")"
+
+# Output behind the end, and what is left running
+expect 0 "first
+late" vm exec --drain 20 box -- sh -c '(sleep 2; echo late) & echo first'
+expect 0 "" vm exec box -- sh -c 'nohup sleep 600 >/dev/null 2>&1 &'
+contains "exited 0, left 1" session list
+left=$("$banger" session list | sed -n "s/^\([^ ]*\) .*left 1.*/\1/p")
+"$banger" session kill "$left" >/dev/null || fail "kill what was left"
+refused "no session" 125 session show "$left"
+
+# A VM that stands still refuses at once what it cannot do
+"$banger" session start box --name still -- sh -c 'echo hello; sleep 600' >/dev/null || fail "session start"
+for _ in $(seq 100); do
+    "$banger" session show still | grep -q '^Output: *6' && break
+done
+contains "6" session show still
+"$banger" vm pause box >/dev/null 2>&1 || fail "pause"
+for what in "session logs still" "session attach still" "session kill still" "session stop still" \
+    "session send still --text x" "session signal still TERM" "vm exec box -- true"; do
+    # shellcheck disable=SC2086
+    refused "is paused" 125 $what
+done
+contains running session show still
+"$banger" vm resume box >/dev/null 2>&1 || fail "resume"
+"$banger" session kill still >/dev/null || fail "kill after resume"
+"$banger" session delete still >/dev/null || fail "delete after resume"
+
+# A guest that does not answer: what was not started never will be
+agent_pid=$("$banger" vm handles box -o json | sed -n 's/.*"pid": \([0-9]*\).*/\1/p' | head -1)
+if [ "$engine" = sim ] && [ "$way" = local ] && [ -n "$agent_pid" ]; then
+    kill -STOP "$agent_pid"
+    "$banger" vm exec box -- touch "$top/ran" 2>"$top/err" &
+    waiting=$!
+    for _ in $(seq 100); do
+        "$banger" session list | grep -q " pending .* touch " && break
+    done
+    kill -TERM "$waiting"
+    code=0
+    wait "$waiting" || code=$?
+    [ "$code" = 143 ] || fail "exec that was interrupted ends with $code: $(cat "$top/err")"
+    kill -CONT "$agent_pid"
+    expect 0 "" vm exec box -- true
+    [ ! -e "$top/ran" ] || fail "a command that was given up has run"
+fi
 "$banger" vm kill box >/dev/null 2>&1 || fail "kill"
 "$banger" vm delete box >/dev/null 2>&1 || fail "delete"
 expect 0 "" vm list -q
@@ -176,6 +228,17 @@ expect 0 "" auth audit --principal nobody -o json
 refused "no connection" 125 host kick 999999
 refused "not the number" 125 host kick box
 
+# The daemon of another host is neither ended nor started from here
+if [ "$way" != local ]; then
+    far=$("$banger" context list -q)
+    contains "is running at tls:" --context "$far" daemon status
+    refused "of another host" 125 --context "$far" daemon stop
+    refused "of another host" 125 --context "$far" daemon start
+    refused "of another host" 125 --context nowhere daemon stop
+    contains "is running" daemon status
+    refused "nowhere" 125 --context nowhere daemon status
+fi
+
 # Mistakes
 refused "nobody" 125 vm show nobody
 refused "Bad_Name" 125 vm run --rm --name Bad_Name -- true
@@ -183,6 +246,14 @@ refused "no-image" 125 vm run --rm --image no-image -- true
 refused "frobnicate" 125 vm frobnicate
 
 "$banger" daemon stop >/dev/null
+
+# An ordinary user's PATH has no sbin
+if [ "$way" = local ]; then
+    PATH=/usr/bin:/bin "$banger" daemon start >/dev/null
+    "$banger" doctor >"$top/out" || true
+    grep -qE '^ok +mke2fs' "$top/out" || fail "doctor: $(cat "$top/out")"
+    "$banger" daemon stop >/dev/null
+fi
 left=$(ours)
 [ -z "$left" ] || fail "processes are left: $(for p in $left; do tr '\0' ' ' <"/proc/$p/cmdline"; done)"
 [ "$failed" = 0 ] && echo "ok"

@@ -37,9 +37,12 @@ timeout 60 "$banger" --socket "$socket" session wait "$session" || code=$?
 
 failed=0
 for target in "unix:$socket" "tls:$address"; do
-    said=$(timeout 120 "$@" "$dir/pki" "$target" attach "$session" 20 2>&1) || failed=1
+    said=$(timeout 120 "$@" "$dir/pki" "$target" attach "$session" 20 2>"$dir/stderr") || failed=1
     echo "${target%%:*}: $said"
-    [ "$said" = "ok attach" ] || failed=1
+    [ "$said" = "ok attach" ] || {
+        failed=1
+        cat "$dir/stderr"
+    }
 done
 "$banger" --socket "$socket" -q vm delete box >/dev/null
 exit $failed

@@ -952,7 +952,7 @@ const ProtobufCMessageDescriptor banger__v1__attach_request__descriptor =
   (ProtobufCMessageInit) banger__v1__attach_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__attach_open__field_descriptors[5] =
+static const ProtobufCFieldDescriptor banger__v1__attach_open__field_descriptors[6] =
 {
   {
     "session",
@@ -1014,6 +1014,18 @@ static const ProtobufCFieldDescriptor banger__v1__attach_open__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "writer_key",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AttachOpen, writer_key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__attach_open__field_indices_by_name[] = {
   4,   /* field[4] = hold */
@@ -1021,11 +1033,12 @@ static const unsigned banger__v1__attach_open__field_indices_by_name[] = {
   0,   /* field[0] = session */
   3,   /* field[3] = start_stderr */
   2,   /* field[2] = start_stdout */
+  5,   /* field[5] = writer_key */
 };
 static const ProtobufCIntRange banger__v1__attach_open__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor banger__v1__attach_open__descriptor =
 {
@@ -1035,7 +1048,7 @@ const ProtobufCMessageDescriptor banger__v1__attach_open__descriptor =
   "Banger__V1__AttachOpen",
   "banger.v1",
   sizeof(Banger__V1__AttachOpen),
-  5,
+  6,
   banger__v1__attach_open__field_descriptors,
   banger__v1__attach_open__field_indices_by_name,
   1,  banger__v1__attach_open__number_ranges,
@@ -1360,7 +1373,7 @@ const ProtobufCMessageDescriptor banger__v1__attach_response__descriptor =
   (ProtobufCMessageInit) banger__v1__attach_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__attach_opened__field_descriptors[6] =
+static const ProtobufCFieldDescriptor banger__v1__attach_opened__field_descriptors[7] =
 {
   {
     "session",
@@ -1434,10 +1447,23 @@ static const ProtobufCFieldDescriptor banger__v1__attach_opened__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stdin_foreign",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AttachOpened, stdin_foreign),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__attach_opened__field_indices_by_name[] = {
   0,   /* field[0] = session */
   2,   /* field[2] = stderr_offset */
+  6,   /* field[6] = stdin_foreign */
   3,   /* field[3] = stdin_offset */
   5,   /* field[5] = stdin_window_bytes */
   1,   /* field[1] = stdout_offset */
@@ -1446,7 +1472,7 @@ static const unsigned banger__v1__attach_opened__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__attach_opened__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor banger__v1__attach_opened__descriptor =
 {
@@ -1456,7 +1482,7 @@ const ProtobufCMessageDescriptor banger__v1__attach_opened__descriptor =
   "Banger__V1__AttachOpened",
   "banger.v1",
   sizeof(Banger__V1__AttachOpened),
-  6,
+  7,
   banger__v1__attach_opened__field_descriptors,
   banger__v1__attach_opened__field_indices_by_name,
   1,  banger__v1__attach_opened__number_ranges,

@@ -152,10 +152,15 @@ struct  Banger__V1__AttachOpen
    * the connection break, it waits for another such attach, for a minute; a Detach ends that.
    */
   protobuf_c_boolean hold;
+  /*
+   * Of a writer: random, the same each time that it comes back, so that its own bytes are told from
+   * others'; see AttachOpened.stdin_foreign. 0: it does not want to know.
+   */
+  uint64_t writer_key;
 };
 #define BANGER__V1__ATTACH_OPEN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__attach_open__descriptor) \
-    , (char *)protobuf_c_empty_string, BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_UNSPECIFIED, NULL, NULL, 0 }
+    , (char *)protobuf_c_empty_string, BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_UNSPECIFIED, NULL, NULL, 0, 0 }
 
 
 /*
@@ -280,10 +285,15 @@ struct  Banger__V1__AttachOpened
    * unacknowledged stdin a writer may have under way
    */
   uint32_t stdin_window_bytes;
+  /*
+   * Others than those with this writer_key have sent bytes below this offset; 0: none that this
+   * daemon knows of. Above the stdin_offset of the first Open: somebody has written in between.
+   */
+  uint64_t stdin_foreign;
 };
 #define BANGER__V1__ATTACH_OPENED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__attach_opened__descriptor) \
-    , NULL, 0, 0, 0, 0, 0 }
+    , NULL, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Banger__V1__AttachData

@@ -1426,7 +1426,7 @@ const ProtobufCMessageDescriptor banger__v1__delete_session_request__descriptor 
   (ProtobufCMessageInit) banger__v1__delete_session_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__send_stdin_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor banger__v1__send_stdin_request__field_descriptors[5] =
 {
   {
     "session",
@@ -1476,17 +1476,30 @@ static const ProtobufCFieldDescriptor banger__v1__send_stdin_request__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "offset",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Banger__V1__SendStdinRequest, _offset_case),
+    offsetof(Banger__V1__SendStdinRequest, offset),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__send_stdin_request__field_indices_by_name[] = {
   2,   /* field[2] = data */
   3,   /* field[3] = eof */
+  4,   /* field[4] = offset */
   0,   /* field[0] = session */
   1,   /* field[1] = vm */
 };
 static const ProtobufCIntRange banger__v1__send_stdin_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor banger__v1__send_stdin_request__descriptor =
 {
@@ -1496,7 +1509,7 @@ const ProtobufCMessageDescriptor banger__v1__send_stdin_request__descriptor =
   "Banger__V1__SendStdinRequest",
   "banger.v1",
   sizeof(Banger__V1__SendStdinRequest),
-  4,
+  5,
   banger__v1__send_stdin_request__field_descriptors,
   banger__v1__send_stdin_request__field_indices_by_name,
   1,  banger__v1__send_stdin_request__number_ranges,

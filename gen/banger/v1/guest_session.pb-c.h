@@ -243,6 +243,12 @@ struct  Banger__V1__DeleteSessionRequest
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
 
 
+typedef enum {
+  BANGER__V1__SEND_STDIN_REQUEST___OFFSET__NOT_SET = 0,
+  BANGER__V1__SEND_STDIN_REQUEST___OFFSET_OFFSET = 5
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__SEND_STDIN_REQUEST___OFFSET__CASE)
+} Banger__V1__SendStdinRequest__OffsetCase;
+
 struct  Banger__V1__SendStdinRequest
 {
   ProtobufCMessage base;
@@ -253,10 +259,19 @@ struct  Banger__V1__SendStdinRequest
    */
   ProtobufCBinaryData data;
   protobuf_c_boolean eof;
+  Banger__V1__SendStdinRequest__OffsetCase _offset_case;
+  union {
+    /*
+     * Where these bytes begin in stdin: GuestSession.stdin_offset, or the latest answer's. A call with
+     * it may be repeated after any failure, also with another daemon: bytes that are there already are
+     * not sent again. STDIN_MOVED: somebody else's are there.
+     */
+    uint64_t offset;
+  };
 };
 #define BANGER__V1__SEND_STDIN_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__send_stdin_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, 0, BANGER__V1__SEND_STDIN_REQUEST___OFFSET__NOT_SET, {0} }
 
 
 struct  Banger__V1__SendStdinResponse

@@ -862,6 +862,51 @@ void   banger__v1__recover_vmrequest__free_unpacked
   assert(message->base.descriptor == &banger__v1__recover_vmrequest__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__renew_vmlease_request__init
+                     (Banger__V1__RenewVMLeaseRequest         *message)
+{
+  static const Banger__V1__RenewVMLeaseRequest init_value = BANGER__V1__RENEW_VMLEASE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t banger__v1__renew_vmlease_request__get_packed_size
+                     (const Banger__V1__RenewVMLeaseRequest *message)
+{
+  assert(message->base.descriptor == &banger__v1__renew_vmlease_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__renew_vmlease_request__pack
+                     (const Banger__V1__RenewVMLeaseRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__renew_vmlease_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__renew_vmlease_request__pack_to_buffer
+                     (const Banger__V1__RenewVMLeaseRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__renew_vmlease_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__RenewVMLeaseRequest *
+       banger__v1__renew_vmlease_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__RenewVMLeaseRequest *)
+     protobuf_c_message_unpack (&banger__v1__renew_vmlease_request__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__renew_vmlease_request__free_unpacked
+                     (Banger__V1__RenewVMLeaseRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__renew_vmlease_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__v1__prune_vms_request__init
                      (Banger__V1__PruneVMsRequest         *message)
 {
@@ -1479,7 +1524,7 @@ const ProtobufCMessageDescriptor banger__v1__volume__descriptor =
   (ProtobufCMessageInit) banger__v1__volume__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[15] =
+static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[16] =
 {
   {
     "image",
@@ -1661,6 +1706,18 @@ static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[15] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "lease_ms",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VMSpec, lease_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
   13,   /* field[13] = autostart */
@@ -1672,6 +1729,7 @@ static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
   11,   /* field[11] = idle_stop_after_ms */
   0,   /* field[0] = image */
   1,   /* field[1] = kernel */
+  15,   /* field[15] = lease_ms */
   4,   /* field[4] = memory_bytes */
   7,   /* field[7] = network */
   8,   /* field[8] = no_init */
@@ -1682,7 +1740,7 @@ static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__vmspec__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 15 }
+  { 0, 16 }
 };
 const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor =
 {
@@ -1692,7 +1750,7 @@ const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor =
   "Banger__V1__VMSpec",
   "banger.v1",
   sizeof(Banger__V1__VMSpec),
-  15,
+  16,
   banger__v1__vmspec__field_descriptors,
   banger__v1__vmspec__field_indices_by_name,
   1,  banger__v1__vmspec__number_ranges,
@@ -3268,6 +3326,44 @@ const ProtobufCMessageDescriptor banger__v1__recover_vmrequest__descriptor =
   (ProtobufCMessageInit) banger__v1__recover_vmrequest__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor banger__v1__renew_vmlease_request__field_descriptors[1] =
+{
+  {
+    "vm",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__RenewVMLeaseRequest, vm),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__renew_vmlease_request__field_indices_by_name[] = {
+  0,   /* field[0] = vm */
+};
+static const ProtobufCIntRange banger__v1__renew_vmlease_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor banger__v1__renew_vmlease_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.RenewVMLeaseRequest",
+  "RenewVMLeaseRequest",
+  "Banger__V1__RenewVMLeaseRequest",
+  "banger.v1",
+  sizeof(Banger__V1__RenewVMLeaseRequest),
+  1,
+  banger__v1__renew_vmlease_request__field_descriptors,
+  banger__v1__renew_vmlease_request__field_indices_by_name,
+  1,  banger__v1__renew_vmlease_request__number_ranges,
+  (ProtobufCMessageInit) banger__v1__renew_vmlease_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor banger__v1__prune_vms_request__field_descriptors[3] =
 {
   {
@@ -4094,7 +4190,7 @@ const ProtobufCEnumDescriptor banger__v1__restart_policy__descriptor =
   banger__v1__restart_policy__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor banger__v1__vmservice__method_descriptors[19] =
+static const ProtobufCMethodDescriptor banger__v1__vmservice__method_descriptors[20] =
 {
   { "CreateVM", &banger__v1__create_vmrequest__descriptor, &banger__v1__operation__descriptor },
   { "GetVM", &banger__v1__get_vmrequest__descriptor, &banger__v1__vm__descriptor },
@@ -4109,6 +4205,7 @@ static const ProtobufCMethodDescriptor banger__v1__vmservice__method_descriptors
   { "ResumeVM", &banger__v1__resume_vmrequest__descriptor, &banger__v1__operation__descriptor },
   { "RecoverVM", &banger__v1__recover_vmrequest__descriptor, &banger__v1__operation__descriptor },
   { "PruneVMs", &banger__v1__prune_vms_request__descriptor, &banger__v1__operation__descriptor },
+  { "RenewVMLease", &banger__v1__renew_vmlease_request__descriptor, &banger__v1__empty__descriptor },
   { "GetVMHandles", &banger__v1__get_vmhandles_request__descriptor, &banger__v1__vmhandles__descriptor },
   { "GetVMStats", &banger__v1__get_vmstats_request__descriptor, &banger__v1__vmstats__descriptor },
   { "CheckVMHealth", &banger__v1__check_vmhealth_request__descriptor, &banger__v1__check_vmhealth_response__descriptor },
@@ -4117,20 +4214,21 @@ static const ProtobufCMethodDescriptor banger__v1__vmservice__method_descriptors
   { "AttachConsole", &banger__v1__attach_console_request__descriptor, &banger__v1__console_chunk__descriptor },
 };
 const unsigned banger__v1__vmservice__method_indices_by_name[] = {
-  18,        /* AttachConsole */
-  15,        /* CheckVMHealth */
+  19,        /* AttachConsole */
+  16,        /* CheckVMHealth */
   0,        /* CreateVM */
   8,        /* DeleteVM */
   1,        /* GetVM */
-  13,        /* GetVMHandles */
-  14,        /* GetVMStats */
+  14,        /* GetVMHandles */
+  15,        /* GetVMStats */
   7,        /* KillVM */
-  16,        /* ListVMPorts */
+  17,        /* ListVMPorts */
   2,        /* ListVMs */
   9,        /* PauseVM */
   12,        /* PruneVMs */
-  17,        /* ReadConsole */
+  18,        /* ReadConsole */
   11,        /* RecoverVM */
+  13,        /* RenewVMLease */
   6,        /* RestartVM */
   10,        /* ResumeVM */
   4,        /* StartVM */
@@ -4144,7 +4242,7 @@ const ProtobufCServiceDescriptor banger__v1__vmservice__descriptor =
   "VMService",
   "Banger__V1__VMService",
   "banger.v1",
-  19,
+  20,
   banger__v1__vmservice__method_descriptors,
   banger__v1__vmservice__method_indices_by_name
 };
@@ -4252,13 +4350,21 @@ void banger__v1__vmservice__prune_vms(ProtobufCService *service,
   assert(service->descriptor == &banger__v1__vmservice__descriptor);
   service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void banger__v1__vmservice__renew_vmlease(ProtobufCService *service,
+                                          const Banger__V1__RenewVMLeaseRequest *input,
+                                          Banger__V1__Empty_Closure closure,
+                                          void *closure_data)
+{
+  assert(service->descriptor == &banger__v1__vmservice__descriptor);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void banger__v1__vmservice__get_vmhandles(ProtobufCService *service,
                                           const Banger__V1__GetVMHandlesRequest *input,
                                           Banger__V1__VMHandles_Closure closure,
                                           void *closure_data)
 {
   assert(service->descriptor == &banger__v1__vmservice__descriptor);
-  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__vmservice__get_vmstats(ProtobufCService *service,
                                         const Banger__V1__GetVMStatsRequest *input,
@@ -4266,7 +4372,7 @@ void banger__v1__vmservice__get_vmstats(ProtobufCService *service,
                                         void *closure_data)
 {
   assert(service->descriptor == &banger__v1__vmservice__descriptor);
-  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__vmservice__check_vmhealth(ProtobufCService *service,
                                            const Banger__V1__CheckVMHealthRequest *input,
@@ -4274,7 +4380,7 @@ void banger__v1__vmservice__check_vmhealth(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &banger__v1__vmservice__descriptor);
-  service->invoke(service, 15, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__vmservice__list_vmports(ProtobufCService *service,
                                          const Banger__V1__ListVMPortsRequest *input,
@@ -4282,7 +4388,7 @@ void banger__v1__vmservice__list_vmports(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &banger__v1__vmservice__descriptor);
-  service->invoke(service, 16, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__vmservice__read_console(ProtobufCService *service,
                                          const Banger__V1__ReadConsoleRequest *input,
@@ -4290,7 +4396,7 @@ void banger__v1__vmservice__read_console(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &banger__v1__vmservice__descriptor);
-  service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__vmservice__attach_console(ProtobufCService *service,
                                            const Banger__V1__AttachConsoleRequest *input,
@@ -4298,7 +4404,7 @@ void banger__v1__vmservice__attach_console(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &banger__v1__vmservice__descriptor);
-  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__vmservice__init (Banger__V1__VMService_Service *service,
                                   Banger__V1__VMService_ServiceDestroy destroy)

@@ -38,6 +38,7 @@ typedef struct Banger__V1__DeleteVMRequest Banger__V1__DeleteVMRequest;
 typedef struct Banger__V1__PauseVMRequest Banger__V1__PauseVMRequest;
 typedef struct Banger__V1__ResumeVMRequest Banger__V1__ResumeVMRequest;
 typedef struct Banger__V1__RecoverVMRequest Banger__V1__RecoverVMRequest;
+typedef struct Banger__V1__RenewVMLeaseRequest Banger__V1__RenewVMLeaseRequest;
 typedef struct Banger__V1__PruneVMsRequest Banger__V1__PruneVMsRequest;
 typedef struct Banger__V1__GetVMHandlesRequest Banger__V1__GetVMHandlesRequest;
 typedef struct Banger__V1__GetVMStatsRequest Banger__V1__GetVMStatsRequest;
@@ -211,10 +212,16 @@ struct  Banger__V1__VMSpec
   protobuf_c_boolean autostart;
   size_t n_volumes;
   Banger__V1__Volume **volumes;
+  /*
+   * The VM is deleted, as by DeleteVM with force and with event "vm.abandoned", so long after its
+   * creator was last heard (CreateVM, RenewVMLease), while it is being made too; 1 s - 1 day; 0: no
+   * lease. Begins anew when the daemon starts.
+   */
+  uint64_t lease_ms;
 };
 #define BANGER__V1__VMSPEC__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__vmspec__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, BANGER__V1__NETWORK_MODE__NETWORK_MODE_UNSPECIFIED, 0, 0, 0, 0, BANGER__V1__RESTART_POLICY__RESTART_POLICY_UNSPECIFIED, 0, 0,NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, BANGER__V1__NETWORK_MODE__NETWORK_MODE_UNSPECIFIED, 0, 0, 0, 0, BANGER__V1__RESTART_POLICY__RESTART_POLICY_UNSPECIFIED, 0, 0,NULL, 0 }
 
 
 /*
@@ -632,6 +639,16 @@ struct  Banger__V1__RecoverVMRequest
 #define BANGER__V1__RECOVER_VMREQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__recover_vmrequest__descriptor) \
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Banger__V1__RenewVMLeaseRequest
+{
+  ProtobufCMessage base;
+  char *vm;
+};
+#define BANGER__V1__RENEW_VMLEASE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__renew_vmlease_request__descriptor) \
+    , (char *)protobuf_c_empty_string }
 
 
 struct  Banger__V1__PruneVMsRequest
@@ -1160,6 +1177,25 @@ Banger__V1__RecoverVMRequest *
 void   banger__v1__recover_vmrequest__free_unpacked
                      (Banger__V1__RecoverVMRequest *message,
                       ProtobufCAllocator *allocator);
+/* Banger__V1__RenewVMLeaseRequest methods */
+void   banger__v1__renew_vmlease_request__init
+                     (Banger__V1__RenewVMLeaseRequest         *message);
+size_t banger__v1__renew_vmlease_request__get_packed_size
+                     (const Banger__V1__RenewVMLeaseRequest   *message);
+size_t banger__v1__renew_vmlease_request__pack
+                     (const Banger__V1__RenewVMLeaseRequest   *message,
+                      uint8_t             *out);
+size_t banger__v1__renew_vmlease_request__pack_to_buffer
+                     (const Banger__V1__RenewVMLeaseRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__RenewVMLeaseRequest *
+       banger__v1__renew_vmlease_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__renew_vmlease_request__free_unpacked
+                     (Banger__V1__RenewVMLeaseRequest *message,
+                      ProtobufCAllocator *allocator);
 /* Banger__V1__PruneVMsRequest methods */
 void   banger__v1__prune_vms_request__init
                      (Banger__V1__PruneVMsRequest         *message);
@@ -1447,6 +1483,9 @@ typedef void (*Banger__V1__ResumeVMRequest_Closure)
 typedef void (*Banger__V1__RecoverVMRequest_Closure)
                  (const Banger__V1__RecoverVMRequest *message,
                   void *closure_data);
+typedef void (*Banger__V1__RenewVMLeaseRequest_Closure)
+                 (const Banger__V1__RenewVMLeaseRequest *message,
+                  void *closure_data);
 typedef void (*Banger__V1__PruneVMsRequest_Closure)
                  (const Banger__V1__PruneVMsRequest *message,
                   void *closure_data);
@@ -1542,6 +1581,10 @@ struct Banger__V1__VMService_Service
                     const Banger__V1__PruneVMsRequest *input,
                     Banger__V1__Operation_Closure closure,
                     void *closure_data);
+  void (*renew_vmlease)(Banger__V1__VMService_Service *service,
+                        const Banger__V1__RenewVMLeaseRequest *input,
+                        Banger__V1__Empty_Closure closure,
+                        void *closure_data);
   void (*get_vmhandles)(Banger__V1__VMService_Service *service,
                         const Banger__V1__GetVMHandlesRequest *input,
                         Banger__V1__VMHandles_Closure closure,
@@ -1587,6 +1630,7 @@ void banger__v1__vmservice__init (Banger__V1__VMService_Service *service,
       function_prefix__ ## resume_vm,\
       function_prefix__ ## recover_vm,\
       function_prefix__ ## prune_vms,\
+      function_prefix__ ## renew_vmlease,\
       function_prefix__ ## get_vmhandles,\
       function_prefix__ ## get_vmstats,\
       function_prefix__ ## check_vmhealth,\
@@ -1645,6 +1689,10 @@ void banger__v1__vmservice__prune_vms(ProtobufCService *service,
                                       const Banger__V1__PruneVMsRequest *input,
                                       Banger__V1__Operation_Closure closure,
                                       void *closure_data);
+void banger__v1__vmservice__renew_vmlease(ProtobufCService *service,
+                                          const Banger__V1__RenewVMLeaseRequest *input,
+                                          Banger__V1__Empty_Closure closure,
+                                          void *closure_data);
 void banger__v1__vmservice__get_vmhandles(ProtobufCService *service,
                                           const Banger__V1__GetVMHandlesRequest *input,
                                           Banger__V1__VMHandles_Closure closure,
@@ -1694,6 +1742,7 @@ extern const ProtobufCMessageDescriptor banger__v1__delete_vmrequest__descriptor
 extern const ProtobufCMessageDescriptor banger__v1__pause_vmrequest__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__resume_vmrequest__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__recover_vmrequest__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__renew_vmlease_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__prune_vms_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__get_vmhandles_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__get_vmstats_request__descriptor;

@@ -161,6 +161,18 @@ banger_v1_vm_service_prune_vms_dispatch(
 }
 
 static bool
+banger_v1_vm_service_renew_vm_lease_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_vm_service_handlers *h = handlers;
+    if (!h->renew_vm_lease)
+        return false;
+    h->renew_vm_lease(self, call, (const Banger__V1__RenewVMLeaseRequest *)request);
+    return true;
+}
+
+static bool
 banger_v1_vm_service_get_vm_handles_dispatch(
     const void *handlers, void *self, struct rpc_call *call,
     const ProtobufCMessage *request)
@@ -376,6 +388,17 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_FREE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+    },
+    [BANGER_V1_VM_SERVICE_RENEW_VM_LEASE] = {
+        .name = "RenewVMLease",
+        .path = "/banger.v1.VMService/RenewVMLease",
+        .request = &banger__v1__renew_vmlease_request__descriptor,
+        .response = &banger__v1__empty__descriptor,
+        .dispatch = banger_v1_vm_service_renew_vm_lease_dispatch,
+        .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_FREE,
+        .idempotent = true,
+        .default_deadline_ms = 10000,
     },
     [BANGER_V1_VM_SERVICE_GET_VM_HANDLES] = {
         .name = "GetVMHandles",

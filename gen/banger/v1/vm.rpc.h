@@ -23,6 +23,7 @@ enum banger_v1_vm_service_method {
     BANGER_V1_VM_SERVICE_RESUME_VM,
     BANGER_V1_VM_SERVICE_RECOVER_VM,
     BANGER_V1_VM_SERVICE_PRUNE_VMS,
+    BANGER_V1_VM_SERVICE_RENEW_VM_LEASE,
     BANGER_V1_VM_SERVICE_GET_VM_HANDLES,
     BANGER_V1_VM_SERVICE_GET_VM_STATS,
     BANGER_V1_VM_SERVICE_CHECK_VM_HEALTH,
@@ -251,6 +252,23 @@ static inline const Banger__V1__Operation *
 banger_v1_vm_service_prune_vms_response(const ProtobufCMessage *message)
 {
     return (const Banger__V1__Operation *)message;
+}
+
+/* RenewVMLease: Banger__V1__RenewVMLeaseRequest -> Banger__V1__Empty */
+static inline struct rpc_call *
+banger_v1_vm_service_renew_vm_lease_start(
+    struct rpc_client *client, const struct rpc_call_options *options,
+    const Banger__V1__RenewVMLeaseRequest *request,
+    const struct rpc_call_events *events, void *arg, struct err *err)
+{
+    return rpc_client_start(client, &banger_v1_vm_service.methods[BANGER_V1_VM_SERVICE_RENEW_VM_LEASE],
+                            options, &request->base, events, arg, err);
+}
+
+static inline const Banger__V1__Empty *
+banger_v1_vm_service_renew_vm_lease_response(const ProtobufCMessage *message)
+{
+    return (const Banger__V1__Empty *)message;
 }
 
 /* GetVMHandles: Banger__V1__GetVMHandlesRequest -> Banger__V1__VMHandles */

@@ -39,6 +39,8 @@ struct banger_v1_vm_service_handlers {
         const Banger__V1__RecoverVMRequest *request);
     void (*prune_vms)(void *self, struct rpc_call *call,
         const Banger__V1__PruneVMsRequest *request);
+    void (*renew_vm_lease)(void *self, struct rpc_call *call,
+        const Banger__V1__RenewVMLeaseRequest *request);
     void (*get_vm_handles)(void *self, struct rpc_call *call,
         const Banger__V1__GetVMHandlesRequest *request);
     void (*get_vm_stats)(void *self, struct rpc_call *call,
@@ -157,6 +159,14 @@ banger_v1_vm_service_recover_vm_reply(
 static inline void
 banger_v1_vm_service_prune_vms_reply(
     struct rpc_call *call, const Banger__V1__Operation *response)
+{
+    rpc_call_reply(call, &response->base);
+}
+
+/* RenewVMLease */
+static inline void
+banger_v1_vm_service_renew_vm_lease_reply(
+    struct rpc_call *call, const Banger__V1__Empty *response)
 {
     rpc_call_reply(call, &response->base);
 }

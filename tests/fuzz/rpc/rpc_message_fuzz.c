@@ -61,6 +61,46 @@ static bool has_merge(const ProtobufCMessageDescriptor *type, const uint8_t *dat
     return false;
 }
 
+static int wire_type_of(ProtobufCType type)
+{
+    switch (type) {
+    case PROTOBUF_C_TYPE_STRING:
+    case PROTOBUF_C_TYPE_BYTES:
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return PB_LEN;
+    case PROTOBUF_C_TYPE_SFIXED32:
+    case PROTOBUF_C_TYPE_FIXED32:
+    case PROTOBUF_C_TYPE_FLOAT:
+        return PB_FIXED32;
+    case PROTOBUF_C_TYPE_SFIXED64:
+    case PROTOBUF_C_TYPE_FIXED64:
+    case PROTOBUF_C_TYPE_DOUBLE:
+        return PB_FIXED64;
+    default:
+        return PB_VARINT;
+    }
+}
+
+/* Groups, and fields of another wire type: protobuf-c refuses what protocol buffers say is skipped.
+ */
+static bool has_skipped(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t size)
+{
+    struct pb_reader r = {data, data + size};
+    for (struct pb_field f; pb_next(&r, &f);) {
+        const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(type, f.id);
+        if (f.wire_type == PB_GROUP)
+            return true;
+        if (!field)
+            continue;
+        bool packed = field->label == PROTOBUF_C_LABEL_REPEATED && f.wire_type == PB_LEN;
+        if (f.wire_type != wire_type_of(field->type) && !packed)
+            return true;
+        if (field->type == PROTOBUF_C_TYPE_MESSAGE && has_skipped(field->descriptor, f.data, f.len))
+            return true;
+    }
+    return false;
+}
+
 static uint8_t *pack(const ProtobufCMessage *m, size_t *n)
 {
     *n = protobuf_c_message_get_packed_size(m);
@@ -92,7 +132,7 @@ static void compare(const ProtobufCMessageDescriptor *type, const uint8_t *data,
                     const ProtobufCMessage *ours)
 {
     static const uint8_t nothing[1];
-    if (has_merge(type, data, size))
+    if (has_skipped(type, data, size) || has_merge(type, data, size))
         return;
     ProtobufCMessage *theirs = protobuf_c_message_unpack(type, NULL, size, size ? data : nothing);
     if (!theirs)

@@ -9,7 +9,9 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "rpc/reflection/descriptors.h"
+#include "rpc/wire/alive.h"
 #include "rpc/wire/base64.h"
+#include "rpc/wire/content.h"
 #include "rpc/wire/gzip.h"
 #include "rpc/wire/metadata.h"
 #include "rpc/wire/outgoing.h"
@@ -51,7 +53,9 @@ static void try_base64(const uint8_t *data, size_t size)
 static void try_timeout(const uint8_t *data, size_t size)
 {
     char text[TIMEOUT_BYTES];
-    int64_t ms = timeout_parse((const char *)data, size);
+    int64_t ms = timeout_parse((const char *)data, size), alive_ms = alive_parse(data, size);
+    must(alive_ms == 0 || (alive_ms >= ALIVE_MIN_MS && alive_ms <= ALIVE_MAX_MS));
+    must(!content_is_grpc((const char *)data, size) || size >= strlen("application/grpc"));
     must(ms >= -1);
     if (ms < 0)
         return;

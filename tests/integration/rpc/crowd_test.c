@@ -1,8 +1,8 @@
-/* Each attack from one and from twenty connections at once, which come again as soon as they are sent
- * away, half of them over TLS: what the worst call of honest clients beside them takes, and what
- * memory the server has in the meantime. The aim is 100 ms on a release build and a machine of its
- * own; it is printed, and the bound is for busy ones.
- * crowd_test [MILLISECONDS] */
+/* Each attack from one and from twenty connections at once, which come again as soon as they are
+ * sent away, half of them over TLS: what the server works before it answers the worst call of
+ * honest clients beside them, and what memory it has in the meantime. The aim is 100 ms on a
+ * release build; the bound is for busy machines, where that is work of several rounds. crowd_test
+ * [MILLISECONDS] */
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +26,7 @@ enum {
     GROWTH_MAX_KIB = 300 << 10,
     DEFAULT_MS = 500,
 #else
-    WORST_MAX_MS = 1000,
+    WORST_MAX_MS = 300,
     GROWTH_MAX_KIB = 150 << 10,
     DEFAULT_MS = 1000,
 #endif

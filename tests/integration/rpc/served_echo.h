@@ -48,6 +48,7 @@ struct honest {
         atomic_int n;
         atomic_bool failed;
         int64_t worst_us, sum_us;
+        int64_t worst_cpu_us; /* of the server, within a call: what it did before it answered */
         char why[256];
     } threads[HONEST_MAX];
     const struct served_echo *server;
@@ -60,8 +61,9 @@ struct honest {
 void honest_start(struct honest *h);
 /* Waits until each has made n calls more; false when one has failed. */
 bool honest_await(struct honest *h, int n);
-/* Ends them; prints, and checks that every call went right and came back in time. Returns the worst
- * one's milliseconds. */
+/* Ends them; prints, and checks that every call went right and came back in time. Returns the most
+ * milliseconds that the server worked before it answered one: unlike the time that it took, this
+ * does not tell how busy the machine is. */
 double honest_end(struct honest *h, const char *what);
 
 #endif

@@ -252,7 +252,7 @@ static void test_a_session_outlives_its_record(void)
         struct viewer v = {.not_source = true};
         CHECK_INT(e->session.state, SESSION_RUNNING);
         viewer_open(&v, e, &from_start);
-        CHECK_INT(session_send_stdin(e, "over\n", 5, true, on_sent, NULL, &err), 0);
+        CHECK_INT(session_send_stdin(e, NULL, "over\n", 5, true, on_sent, NULL, &err), 0);
         CHECK(world_run(says_over, &v));
         CHECK(viewer_finish_exit(&v));
         CHECK_INT(e->session.exit_code, 3);

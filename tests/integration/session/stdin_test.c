@@ -128,7 +128,7 @@ static void test_one_writer(void)
     CHECK_INT(attach_stdin(reader.attach, 0, "x", 1, &err), -1);
     CHECK_STR(err.reason, "NOT_WRITER");
     viewer_close(&reader);
-    CHECK_INT(session_send_stdin(e, "x", 1, false, NULL, NULL, &err), -1);
+    CHECK_INT(session_send_stdin(e, NULL, "x", 1, false, NULL, NULL, &err), -1);
     CHECK_STR(err.reason, "WRITER_TAKEN");
     CHECK_INT(viewer_open(&third, e, &takeover), 0);
     CHECK(world_run(not_writer, &first) && world_run(viewer_is_opened, &third));
@@ -153,7 +153,7 @@ static void test_one_writer(void)
 }
 
 struct send {
-    unsigned done, failed;
+    unsigned done, failed, wanted;
     uint64_t last;
     char reason[40];
 };
@@ -184,10 +184,11 @@ static void test_sends(void)
     struct send s = {0};
     for (int i = 0; i < 5; i++) {
         memset(block[i], 'a' + i, sizeof(block[i]));
-        CHECK_INT(session_send_stdin(e, block[i], sizeof(block[i]), i == 4, on_sent, &s, &err), 0);
+        CHECK_INT(
+            session_send_stdin(e, NULL, block[i], sizeof(block[i]), i == 4, on_sent, &s, &err), 0);
     }
     CHECK_INT(s.done, 0);
-    CHECK_INT(session_send_stdin(e, "y", 1, false, on_sent, &s, &err), -1);
+    CHECK_INT(session_send_stdin(e, NULL, "y", 1, false, on_sent, &s, &err), -1);
     CHECK_STR(err.reason, "STDIN_CLOSED");
     CHECK(world_run(five_done, &s));
     CHECK_INT(s.failed, 0);
@@ -209,6 +210,102 @@ static bool one_done(void *arg)
     return ((struct send *)arg)->done == 1;
 }
 
+static bool all_done(void *arg)
+{
+    return ((struct send *)arg)->done == ((struct send *)arg)->wanted;
+}
+
+static void send_at(struct session_entry *e, uint64_t offset, const char *text, struct send *s)
+{
+    struct err err = ERR_INIT;
+    struct session_stdin_at at = {offset};
+    s->wanted = s->done + 1;
+    CHECK_INT(session_send_stdin(e, &at, text, strlen(text), false, on_sent, s, &err), 0);
+    CHECK(world_run(all_done, s));
+}
+
+static void refuse_at(struct session_entry *e, uint64_t offset, const char *text)
+{
+    struct err err = ERR_INIT;
+    struct session_stdin_at at = {offset};
+    CHECK_INT(session_send_stdin(e, &at, text, strlen(text), false, on_sent, NULL, &err), -1);
+    CHECK_INT(err.code, ERR_ABORTED);
+    CHECK_STR(err.reason, "STDIN_MOVED");
+}
+
+/* Whoever names the offset may ask again, whatever became of the answer, and of the daemon. */
+static void test_a_send_may_be_repeated(void)
+{
+    struct err err = ERR_INIT;
+    struct send s = {0};
+    char id[ID_BYTES];
+    world_open_daemon(-1);
+    struct session_entry *e = world_start("exec cat", &piped, &err);
+    if (!CHECK(e != NULL))
+        return;
+    memcpy(id, e->session.id, sizeof(id));
+    send_at(e, 0, "one,", &s);
+    send_at(e, 0, "one,", &s);
+    refuse_at(e, 0, "uno,");
+    refuse_at(e, 2, "e,");
+    refuse_at(e, 9, "hole");
+    send_at(e, 4, "two,", &s);
+    world_close_daemon();
+    world_open_daemon(-1);
+    e = session_find_id(&world.core, id);
+    send_at(e, 4, "two,", &s); /* the answer of the earlier one was lost */
+    send_at(e, 8, "three", &s);
+    CHECK_INT(s.failed, 0);
+    CHECK_INT(s.last, 13);
+    s.wanted = s.done + 1;
+    CHECK_INT(session_send_stdin(e, NULL, "", 0, true, on_sent, &s, &err), 0);
+    struct viewer v = {.not_source = true};
+    viewer_open(&v, e, &from_start);
+    CHECK(viewer_finish_exit(&v));
+    CHECK_STR(v.text, "one,two,three");
+    viewer_close(&v);
+    send_at(e, 8, "three", &s); /* and when the process has long gone */
+    CHECK_INT(s.failed, 0);
+    world_delete_all();
+    world_close_daemon();
+}
+
+/* A writer that comes back is told of what others have written, however little that was. */
+static void test_a_writer_is_told_of_others(void)
+{
+    struct err err = ERR_INIT;
+    struct send s = {0};
+    struct attach_options mine = as(ATTACH_WRITER), other = as(ATTACH_WRITER);
+    mine.writer_key = 7;
+    other.writer_key = 8;
+    struct viewer v = {.not_source = true};
+    world_open_daemon(-1);
+    struct session_entry *e = world_start("exec cat", &piped, &err);
+    viewer_open(&v, e, &mine);
+    CHECK(world_run(viewer_is_opened, &v));
+    CHECK_INT(attach_stdin(v.attach, 0, "mine", 4, &err), 0);
+    viewer_close(&v);
+    v = (struct viewer){.not_source = true};
+    viewer_open(&v, e, &mine);
+    CHECK(world_run(viewer_is_opened, &v));
+    CHECK_INT(v.opened.stdin_foreign, 0);
+    viewer_close(&v);
+    CHECK_INT(session_send_stdin(e, NULL, "not", 3, false, on_sent, &s, &err), 0);
+    v = (struct viewer){.not_source = true};
+    viewer_open(&v, e, &mine);
+    CHECK(world_run(viewer_is_opened, &v));
+    CHECK_INT(v.opened.stdin_foreign, 7);
+    CHECK_INT(attach_stdin(v.attach, 7, "mine", 4, &err), 0);
+    viewer_close(&v);
+    v = (struct viewer){.not_source = true};
+    viewer_open(&v, e, &other);
+    CHECK(world_run(viewer_is_opened, &v));
+    CHECK_INT(v.opened.stdin_foreign, 11);
+    viewer_close(&v);
+    world_delete_all();
+    world_close_daemon();
+}
+
 static void test_send_to_one_that_leaves(void)
 {
     struct err err = ERR_INIT;
@@ -216,13 +313,13 @@ static void test_send_to_one_that_leaves(void)
     world_open_daemon(-1);
     struct session_entry *e = world_start("sleep 0.2; exit 0", &piped, &err);
     struct send s = {0};
-    CHECK_INT(session_send_stdin(e, block, sizeof(block), false, on_sent, &s, &err), 0);
+    CHECK_INT(session_send_stdin(e, NULL, block, sizeof(block), false, on_sent, &s, &err), 0);
     CHECK(world_run(one_done, &s));
     CHECK_INT(s.failed, 1);
     CHECK_STR(s.reason, "STDIN_CLOSED");
     CHECK(world_wait_ended(e));
     e = world_start("exit 0", NULL, &err);
-    CHECK_INT(session_send_stdin(e, block, 1, false, on_sent, &s, &err), -1);
+    CHECK_INT(session_send_stdin(e, NULL, block, 1, false, on_sent, &s, &err), -1);
     CHECK_STR(err.reason, "NO_STDIN");
     world_delete_all();
     world_close_daemon();
@@ -247,7 +344,7 @@ static void test_first_ack(void)
     CHECK(world_run(is_told_ack, &v));
     CHECK_INT(v.acked, 0);
     viewer_close(&v);
-    CHECK_INT(session_send_stdin(e, world.source, 5000, false, on_sent, &s, &err), 0);
+    CHECK_INT(session_send_stdin(e, NULL, world.source, 5000, false, on_sent, &s, &err), 0);
     CHECK(world_run(one_done, &s));
     viewer_open(&w, e, &writer);
     CHECK(world_run(is_told_ack, &w));
@@ -271,7 +368,7 @@ static void test_restart_goes_on(void)
     char id[ID_BYTES];
     strcpy(id, e->session.id);
     struct send s = {0};
-    CHECK_INT(session_send_stdin(e, world.source, 50000, false, on_sent, &s, &err), 0);
+    CHECK_INT(session_send_stdin(e, NULL, world.source, 50000, false, on_sent, &s, &err), 0);
     CHECK(world_run(one_done, &s));
     world_close_daemon();
     world_open_daemon(-1);
@@ -310,7 +407,7 @@ static void hold_over_restart(bool eof)
     struct session_entry *e = world_start(script, &piped, &err);
     strcpy(id, e->session.id);
     struct send lost = {0}, s = {0};
-    CHECK_INT(session_send_stdin(e, world.source, HELD, eof, on_sent, &lost, &err), 0);
+    CHECK_INT(session_send_stdin(e, NULL, world.source, HELD, eof, on_sent, &lost, &err), 0);
     /* The link is in order: this agent has the bytes when the next session runs. */
     CHECK(world_start("exit 0", NULL, &err));
     CHECK_INT(e->in.sent, HELD);
@@ -319,7 +416,7 @@ static void hold_over_restart(bool eof)
     world_open_daemon(-1);
     e = session_find_id(&world.core, id);
     CHECK(world_run(agent_has_more, e));
-    int sent = session_send_stdin(e, marks, sizeof(marks), true, on_sent, &s, &err);
+    int sent = session_send_stdin(e, NULL, marks, sizeof(marks), true, on_sent, &s, &err);
     CHECK_INT(sent, eof ? -1 : 0);
     if (eof)
         CHECK_STR(err.reason, "STDIN_CLOSED");
@@ -358,6 +455,8 @@ int main(void)
     RUN(test_eof_before_start);
     RUN(test_one_writer);
     RUN(test_sends);
+    RUN(test_a_send_may_be_repeated);
+    RUN(test_a_writer_is_told_of_others);
     RUN(test_send_to_one_that_leaves);
     RUN(test_first_ack);
     RUN(test_restart_goes_on);

@@ -266,7 +266,7 @@ static void test_a_paused_vm_refuses_what_it_cannot_do(void)
     REFUSED(session_stop(e, 1000, &err));
     REFUSED(session_kill(e, &err));
     REFUSED(session_signal(e, SIGTERM, 2, &err));
-    REFUSED(session_send_stdin(e, "x", 1, false, on_sent, NULL, &err));
+    REFUSED(session_send_stdin(e, NULL, "x", 1, false, on_sent, NULL, &err));
     err = (struct err)ERR_INIT;
     CHECK(world_start("true", NULL, &err) == NULL);
     CHECK_STR(err.reason, "VM_PAUSED");

@@ -81,6 +81,47 @@ static void test_second_terminate_ends_banger_beside_a_daemon_that_hangs(void)
               0);
 }
 
+static void test_a_daemon_that_hangs_is_told_of_soon(void)
+{
+    char line[512];
+    snprintf(line, sizeof(line),
+             "kill -STOP $DAEMON; BANGER_STATE_DIR=%s timeout 6 \"$BANGER\" daemon status; "
+             "status=$?; kill -CONT $DAEMON; exit $status",
+             h.state);
+    CHECK_INT(sh(line), 4);
+    CHECK_CONTAINS(out, "runs and does not answer");
+    CHECK_INT(sh("\"$BANGER\" daemon status"), 0);
+    CHECK_INT(sh("BANGER_SOCKET=$PWD/nowhere.sock \"$BANGER\" daemon status -o json"), 3);
+    CHECK_CONTAINS(out, "\"state\": \"not running\"");
+    CHECK_INT(sh("BANGER_SOCKET=$PWD/nowhere.sock \"$BANGER\" daemon stop"), 0);
+    CHECK_INT(sh("\"$BANGER\" daemon status"), 0);
+}
+
+/* Killed while its VM boots, or runs: nobody is left to delete it but the daemon. */
+static void test_the_vm_of_a_killed_run_is_deleted(void)
+{
+    CHECK_INT(sh("\"$BANGER\" vm run --rm --lease 1s --name killed -- sleep 1000 & pid=$!; "
+                 "until \"$BANGER\" session list killed -q 2>/dev/null | grep -q .; do :; done; "
+                 "kill -KILL $pid; \"$BANGER\" vm wait --until deleted killed --timeout 60"),
+              0);
+    CHECK_INT(sh("\"$BANGER\" vm run --rm --lease 1s --name booting -- sleep 1000 & pid=$!; "
+                 "until \"$BANGER\" vm show booting -q >/dev/null 2>&1; do :; done; "
+                 "kill -KILL $pid; \"$BANGER\" vm wait --until deleted booting --timeout 60"),
+              0);
+    CHECK_INT(sh("\"$BANGER\" event list -n 1000 | grep -c vm.abandoned"), 0);
+    CHECK_STR(out, "2\n");
+}
+
+/* Longer than its lease. */
+static void test_the_vm_of_a_run_that_lives_is_not(void)
+{
+    CHECK_INT(sh("\"$BANGER\" vm run --rm --lease 1s -- sh -c \"sleep 3; echo ready; exit 7\""), 7);
+    CHECK_STR(err, "");
+    CHECK_STR(out, "ready\n");
+    CHECK_INT(sh("\"$BANGER\" vm list -q | wc -l"), 0);
+    CHECK_STR(out, "1\n");
+}
+
 int main(void)
 {
     char pid[16];
@@ -93,5 +134,8 @@ int main(void)
     RUN(test_full_disk_ends_banger_and_the_command);
     RUN(test_second_terminate_ends_banger);
     RUN(test_second_terminate_ends_banger_beside_a_daemon_that_hangs);
+    RUN(test_a_daemon_that_hangs_is_told_of_soon);
+    RUN(test_the_vm_of_a_killed_run_is_deleted);
+    RUN(test_the_vm_of_a_run_that_lives_is_not);
     return cli_shell_end();
 }

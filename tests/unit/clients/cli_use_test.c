@@ -1,5 +1,5 @@
-/* What programs and people expect of a command line: documents to read, lists to choose from, and words
- * that say what to type. */
+/* What programs and people expect of a command line: documents to read, lists to choose from, and
+ * words that say what to type. */
 #include "cli_shell.h"
 
 #define B "\"$BANGER\" "
@@ -60,7 +60,8 @@ static void test_dry_run_says_what_would_be(void)
 static void test_lists_are_chosen_from(void)
 {
     CHECK_INT(sh(B "vm create -q --no-start one --label env=ci --label team=a && " B
-                   "vm create -q --no-start two --label env=prod && " B "vm create -q --no-start three"),
+                   "vm create -q --no-start two --label env=prod && " B
+                   "vm create -q --no-start three"),
               0);
     CHECK_INT(sh(B "vm list --format \"{name} {runtime.state} {labels.env}\""), 0);
     CHECK_STR(out, "one stopped ci\ntwo stopped prod\nthree stopped \n");
@@ -155,7 +156,8 @@ static void test_wrong_places_and_users_are_usage(void)
 
 static void test_last_lines(void)
 {
-    CHECK_INT(sh(B "session start box --name s --no-stdin -- seq 1 2000 && " B "session wait s"), 0);
+    CHECK_INT(sh(B "session start box --name s --no-stdin -- seq 1 2000 && " B "session wait s"),
+              0);
     CHECK_INT(sh(B "session logs s -n 0"), 0);
     CHECK_STR(out, "");
     CHECK_INT(sh(B "session logs s -n 2"), 0);
@@ -197,7 +199,8 @@ static void test_waiting_for_a_vm(void)
     CHECK_INT(sh(B "vm stats box"), 0);
     CHECK_CONTAINS(out, "NAME  CPU");
     CHECK_INT(sh(B "vm stats --no-headers | grep -c ^box"), 0);
-    CHECK_INT(sh(B "vm stats -f --interval 0.1 -o json | head -n 3 | grep -c \"\\\"vmName\\\": \\\"box\\\"\""),
+    CHECK_INT(sh(B "vm stats -f --interval 0.1 -o json | head -n 3 | grep -c \"\\\"vmName\\\": "
+                   "\\\"box\\\"\""),
               0);
     CHECK_STR(out, "3\n");
     CHECK_INT(sh(B "vm wait box --until deleted & " B "vm delete -q box; wait $!"), 0);

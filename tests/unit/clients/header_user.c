@@ -5,6 +5,7 @@
 #include <banger/local.h>
 #include <banger/methods.h>
 #include <banger/operation.h>
+#include <banger/remote.h>
 
 int use(void);
 

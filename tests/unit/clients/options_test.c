@@ -1,5 +1,5 @@
-/* The tables of the command line: one letter has one meaning, one name one kind, wherever they are; and
- * docs/cli.md has the letters as they are. */
+/* The tables of the command line: one letter has one meaning, one name one kind, wherever they are;
+ * and docs/cli.md has the letters as they are. */
 #include "cli.h"
 #include "letters.h"
 

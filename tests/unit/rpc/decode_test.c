@@ -48,8 +48,10 @@ static void test_decode(void)
     e = DECODE("\x4a\x02\x80\x80");
     CHECK_STR(e.message, "field numbers: malformed packed numbers");
     CHECK_INT(DECODE("\x4a\x03\x01\x02\x03").code, ERR_NONE);
-    CHECK_INT(DECODE("\x48\x01\x48\x02").code, ERR_NONE); /* not packed */
-    CHECK_INT(DECODE("\x00\x00").code, ERR_INVALID);      /* field number 0 */
+    CHECK_INT(DECODE("\x48\x01\x48\x02").code, ERR_NONE);             /* not packed */
+    CHECK_INT(DECODE("\xed\x9e\xff\xcb\x00\1\2\3\4").code, ERR_NONE); /* a tag of five bytes */
+    CHECK_INT(DECODE("\xed\x9e\xff\xcb\x80\x00\1\2\3\4").code, ERR_INVALID);
+    CHECK_INT(DECODE("\x00\x00").code, ERR_INVALID); /* field number 0 */
     CHECK_INT(DECODE("\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01").code, ERR_INVALID);
 }
 

@@ -117,6 +117,43 @@ static void test_a_stream_keeps_its_order(void)
     pair_close(&p);
 }
 
+/* Two bytes each, and a struct of its own in memory: in its turn, as what is compressed. */
+static void test_messages_that_decode_to_far_more(void)
+{
+    enum { LEAVES = 100000 };
+    struct pair p;
+    struct seen s = {0};
+    Banger__Test__V1__Leaf leaf = BANGER__TEST__V1__LEAF__INIT;
+    Banger__Test__V1__Nested nested = BANGER__TEST__V1__NESTED__INIT;
+    echo_request r = REQUEST_INIT;
+    const struct rpc_call_options o = {.timeout_ms = -1};
+    pair_open(&p);
+    int64_t begun = clock_mono_ms();
+    p.pool.unpack = (struct unpack_budget){-(64 << 20), begun};
+    nested.leaves = calloc(LEAVES, sizeof(*nested.leaves));
+    for (int i = 0; i < LEAVES; i++)
+        nested.leaves[i] = &leaf;
+    nested.n_leaves = LEAVES;
+    r.nested = &nested;
+    r.text = "heavy";
+    struct rpc_call *call = pair_start(&p, ECHO_UNARY, &o, &r, &s);
+    pair_run(&p);
+    CHECK_INT(s.n_closed, 0);
+    CHECK(pass_time(&p) - begun >= 4000);
+    CHECK_INT(s.status.code, ERR_NONE);
+    CHECK_STR(s.text, "heavy");
+    CHECK(p.pool.unpack.left_bytes < 2 << 20);
+    /* Light ones do not wait. */
+    struct seen light = {0};
+    p.pool.unpack = (struct unpack_budget){-(64 << 20), clock_mono_ms()};
+    nested.n_leaves = 1000;
+    CHECK_INT(pair_unary(&p, ECHO_UNARY, &r, &light).code, ERR_NONE);
+    CHECK_STR(light.text, "heavy");
+    free(nested.leaves);
+    rpc_call_unref(call);
+    pair_close(&p);
+}
+
 /* Cancelled, past its deadline, or lost with its connection while it waits. */
 static void test_ends_while_it_waits(void)
 {
@@ -157,6 +194,7 @@ int main(void)
     RUN(test_usual_messages_do_not_wait);
     RUN(test_all_together);
     RUN(test_a_stream_keeps_its_order);
+    RUN(test_messages_that_decode_to_far_more);
     RUN(test_ends_while_it_waits);
     free(zeros);
     free(noise);

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "banger/client.h"
-#include "banger/v1/attach.pb-c.h"
+#include "banger/messages.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -81,8 +81,8 @@ void banger_set_interrupt_fd(struct banger_client *client, int fd);
  * A call is begun once a connection stands and the server has greeted. When it fails after that:
  *   - a call that the server did not begin with (it was going away, or refused the stream) is begun
  *     anew on another connection, whatever the method, once; callers notice nothing;
- *   - UNAVAILABLE, a lost connection and a stream that a proxy cut included, is tried again with growing pauses where the
- *     contract calls the method idempotent (unary calls only);
+ *   - UNAVAILABLE, a lost connection and a stream that a proxy cut included, is tried again with
+ * growing pauses where the contract calls the method idempotent (unary calls only);
  *   - anything else is the caller's to decide.
  * All of that happens within the call's timeout. A server that drains keeps the calls it has; new
  * ones go to a new connection beside it. */

@@ -9,17 +9,7 @@
 #define BANGER_CLIENT_METHODS_H
 
 #include "banger/client.h"
-#include "banger/v1/auth.pb-c.h"
-#include "banger/v1/event.pb-c.h"
-#include "banger/v1/file.pb-c.h"
-#include "banger/v1/forward.pb-c.h"
-#include "banger/v1/guest_session.pb-c.h"
-#include "banger/v1/host.pb-c.h"
-#include "banger/v1/image.pb-c.h"
-#include "banger/v1/operation.pb-c.h"
-#include "banger/v1/snapshot.pb-c.h"
-#include "banger/v1/vm.pb-c.h"
-#include "grpc/health/v1/health.pb-c.h"
+#include "banger/messages.h"
 
 /* X(C name, package and service, method, request type, response type) */
 /* clang-format off */
@@ -37,6 +27,7 @@
     X(resume_vm, "banger.v1.VMService", ResumeVM, Banger__V1__ResumeVMRequest, Banger__V1__Operation) \
     X(recover_vm, "banger.v1.VMService", RecoverVM, Banger__V1__RecoverVMRequest, Banger__V1__Operation) \
     X(prune_vms, "banger.v1.VMService", PruneVMs, Banger__V1__PruneVMsRequest, Banger__V1__Operation) \
+    X(renew_vm_lease, "banger.v1.VMService", RenewVMLease, Banger__V1__RenewVMLeaseRequest, Banger__V1__Empty) \
     X(get_vm_handles, "banger.v1.VMService", GetVMHandles, Banger__V1__GetVMHandlesRequest, Banger__V1__VMHandles) \
     X(get_vm_stats, "banger.v1.VMService", GetVMStats, Banger__V1__GetVMStatsRequest, Banger__V1__VMStats) \
     X(check_vm_health, "banger.v1.VMService", CheckVMHealth, Banger__V1__CheckVMHealthRequest, Banger__V1__CheckVMHealthResponse) \

@@ -3,7 +3,7 @@
 #define BANGER_CLIENT_OPERATION_H
 
 #include "banger/client.h"
-#include "banger/v1/operation.pb-c.h"
+#include "banger/messages.h"
 
 #ifdef __cplusplus
 extern "C" {

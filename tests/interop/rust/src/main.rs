@@ -43,8 +43,10 @@ fn equal<T: PartialEq + Debug>(got: T, want: T) -> Outcome {
     }
 }
 
-fn fails<T: Debug>(outcome: Result<T, Status>, code: Code, message: Option<&str>) -> Outcome {
-    let status = outcome.expect_err("a failure");
+fn fails<T>(outcome: Result<T, Status>, code: Code, message: Option<&str>) -> Outcome {
+    let Err(status) = outcome else {
+        return Err("the call did not fail".into());
+    };
     equal(status.code(), code)?;
     message.map_or(Ok(()), |message| equal(status.message(), message))
 }
@@ -111,6 +113,14 @@ async fn receive(
         sizes.push(body(message.payload));
     }
     Ok(sizes)
+}
+
+/// A whole call; its status may come with the headers or at the end of the stream.
+async fn duplex<S>(mut client: Client, requests: Request<S>) -> Result<Vec<usize>, Status>
+where
+    S: tokio_stream::Stream<Item = StreamingOutputCallRequest> + Send + 'static,
+{
+    receive(&mut client.full_duplex_call(requests).await?.into_inner()).await
 }
 
 async fn large(mut client: Client, request: SimpleRequest) -> Outcome {
@@ -252,9 +262,7 @@ async fn status(mut client: Client, message: &str) -> Outcome {
         response_status: asked,
         ..Default::default()
     };
-    let call = client
-        .full_duplex_call(request(tokio_stream::once(streamed)))
-        .await;
+    let call = duplex(client, request(tokio_stream::once(streamed))).await;
     fails(call, Code::Unknown, Some(message))
 }
 
@@ -308,7 +316,7 @@ async fn cancel_after_first_response(mut client: Client) -> Outcome {
 }
 
 // tonic's own timer, mostly the sooner one, says CANCELLED.
-async fn timeout_on_sleeping_server(mut client: Client) -> Outcome {
+async fn timeout_on_sleeping_server(client: Client) -> Outcome {
     let (sender, requests) = pipe();
     sender
         .send(StreamingOutputCallRequest {
@@ -318,7 +326,7 @@ async fn timeout_on_sleeping_server(mut client: Client) -> Outcome {
         .await?;
     let mut asked = Request::new(requests);
     asked.set_timeout(Duration::from_millis(1));
-    match client.full_duplex_call(asked).await {
+    match duplex(client, asked).await {
         Err(status) if status.code() == Code::Cancelled => {
             equal(status.message(), "Timeout expired")
         }

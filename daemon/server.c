@@ -206,10 +206,11 @@ static void state_lost(void *arg, const struct err *why)
     shut_down(d);
 }
 
-/* What lived has been found again: now there is something true to say to clients. */
-static void reconciled(void *arg)
+/* Now there is something true to say to clients. */
+static void start_listening(void *arg, const struct err *err)
 {
     struct daemon *d = arg;
+    (void)err; /* what is shown meanwhile is what was true before */
     if (d->stopping)
         return;
     if (keeper_listen(d->keeper, &d->failure) < 0) {
@@ -221,6 +222,15 @@ static void reconciled(void *arg)
     log_info("bangerd", "version %s listens on %s, state in %s", BANGER_VERSION,
              d->config.paths.socket, d->core.config.state_dir);
     host_info_probe(&d->core, &d->host_info);
+}
+
+/* What lived has been found again, and is seen when it is on disk: behind all that, unless the disk
+ * refuses. */
+static void reconciled(void *arg)
+{
+    struct daemon *d = arg;
+    if (!d->stopping)
+        store_propose(d->core.store, store_txn_new(), start_listening, d);
 }
 
 /* Who may come, and by which certificates. */

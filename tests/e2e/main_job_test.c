@@ -166,7 +166,8 @@ static void sessions_end_when_told(void)
     Banger__V1__Empty *gone = banger_delete_session(client, &del, NULL, &error);
     CHECK(gone);
     banger_message_free(gone ? &gone->base : NULL);
-    CHECK_INT(steps_session_state(&h, client, id), STEPS_GONE);
+    /* Its other processes were killed as well, and end a moment later: so long it is there. */
+    CHECK(steps_await_session(&h, client, id, STEPS_GONE, GUEST_MS));
 }
 
 /* What a session left running in the background goes with the VM, and the disk stays. */

@@ -60,7 +60,7 @@ static struct connection *choose_handshake(struct rpc_server *server)
     for (size_t i = 0; i < n; i++) {
         memcpy(all[i].source, drawn[i]->source, sizeof(all[i].source));
         all[i].silent = !drawn[i]->heard;
-        all[i].since_ms = drawn[i]->since_ns / 1000000;
+        all[i].since_ns = drawn[i]->since_ns;
     }
     for (int i = 0; i < CHOICES_MAX; i++) {
         at = handshakes_choose(all, n, &server->chance);

@@ -3,7 +3,7 @@
  * The oldest would be the wrong one: whoever connects quickly enough, and says nothing, would push
  * out all who are further away than that. A source is chosen with the square of its number, so that
  * one that floods meets itself; a flood from everywhere meets itself as well, as it is silent. Who
- * means it says hello as soon as it is connected, however far away: so of the silent ones the newer
+ * means it says hello as soon as it is connected, however far away, and has soon done: so the newer
  * half is left alone. */
 #include "rpc/event/handshakes.h"
 
@@ -28,35 +28,29 @@ static bool is_same(const struct handshake *a, const struct handshake *b)
     return memcmp(a->source, b->source, sizeof(a->source)) == 0;
 }
 
-/* Leaves the older half of the silent ones. */
-static size_t leave_silent(const struct handshake *all, size_t *of, size_t n, size_t n_silent)
-{
-    size_t older[HANDSHAKES_LOOKED_AT] = {0}, left = 0;
-    for (size_t i = 0; i < n; i++) {
-        size_t n_older = 0;
-        for (size_t k = 0; k < n; k++)
-            n_older += all[of[k]].silent && all[of[k]].since_ms < all[of[i]].since_ms;
-        if (all[of[i]].silent && n_older < (n_silent + 1) / 2)
-            older[left++] = of[i];
-    }
-    memcpy(of, older, left * sizeof(older[0]));
-    return left;
-}
-
-/* One of those of that source. */
+/* Of those of that source, rather of the silent ones where they are many: the older half, as who
+ * means it is soon done. */
 static size_t choose_among(const struct handshake *all, size_t n, const struct handshake *source,
                            uint64_t *seed)
 {
-    size_t of[HANDSHAKES_LOOKED_AT] = {0}, n_of = 0, n_silent = 0;
+    size_t of[HANDSHAKES_LOOKED_AT] = {0}, older[HANDSHAKES_LOOKED_AT] = {0};
+    size_t n_all = 0, n_silent = 0, n_of = 0, n_older = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!is_same(&all[i], source))
-            continue;
-        of[n_of++] = i;
-        n_silent += all[i].silent;
+        n_all += is_same(&all[i], source);
+        n_silent += is_same(&all[i], source) && all[i].silent;
     }
-    if (n_silent > 0 && n_silent * SILENT_PART >= n_of)
-        n_of = leave_silent(all, of, n_of, n_silent);
-    return of[handshakes_chance(seed) % n_of];
+    bool silent_only = n_silent > 0 && n_silent * SILENT_PART >= n_all;
+    for (size_t i = 0; i < n; i++)
+        if (is_same(&all[i], source) && (all[i].silent || !silent_only))
+            of[n_of++] = i;
+    for (size_t i = 0; i < n_of; i++) {
+        size_t before = 0;
+        for (size_t k = 0; k < n_of; k++)
+            before += all[of[k]].since_ns < all[of[i]].since_ns;
+        if (before < (n_of + 1) / 2)
+            older[n_older++] = of[i];
+    }
+    return older[handshakes_chance(seed) % n_older];
 }
 
 size_t handshakes_choose(const struct handshake *all, size_t n, uint64_t *seed)

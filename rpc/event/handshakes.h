@@ -11,7 +11,7 @@ enum { HANDSHAKE_SOURCE_BYTES = 16, HANDSHAKES_LOOKED_AT = 64 };
 struct handshake {
     /* Where it comes from: an IPv4 address, or the network (64 bits) of one of IPv6. */
     uint8_t source[HANDSHAKE_SOURCE_BYTES];
-    int64_t since_ms; /* any clock */
+    int64_t since_ns; /* any clock */
     bool silent;      /* has said nothing yet */
 };
 

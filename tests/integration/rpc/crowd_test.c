@@ -122,7 +122,7 @@ static void attack(struct crowd *c, const char *name, int n)
             go_on(c, &c->all[i]);
     for (int i = 0; i < n; i++)
         leave(&c->all[i]);
-    size_t grown_kib = served_echo_peak_kib(&server) - base_kib;
+    size_t grown_kib = served_echo_grown_kib(&server, base_kib);
     snprintf(what, sizeof(what), "%s, %d", name, n);
     double worst_ms = honest_end(&honest, what);
     printf(", %5d ended, grown by %6.1f MiB\n", c->n_ended, (double)grown_kib / 1024);

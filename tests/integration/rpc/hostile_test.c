@@ -55,7 +55,7 @@ static void begin(const struct rpc_server_config *config)
 static void end(const char *what, const char *reason, size_t n)
 {
     CHECK(honest_await(&honest, CALLS_BESIDE));
-    size_t grown_kib = served_echo_peak_kib(&server) - server.base_kib;
+    size_t grown_kib = served_echo_grown_kib(&server, server.base_kib);
     honest_end(&honest, what);
     printf(", grown by %6.1f MiB\n", (double)grown_kib / 1024);
     CHECK(grown_kib < GROWTH_MAX_KIB);

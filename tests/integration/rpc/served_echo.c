@@ -177,6 +177,12 @@ size_t served_echo_peak_kib(const struct served_echo *s)
     return kib;
 }
 
+size_t served_echo_grown_kib(const struct served_echo *s, size_t base_kib)
+{
+    size_t peak_kib = served_echo_peak_kib(s);
+    return peak_kib > base_kib ? peak_kib - base_kib : 0;
+}
+
 size_t served_echo_log_lines(const struct served_echo *s, const char *const *texts)
 {
     char *log = NULL, *rest = NULL;

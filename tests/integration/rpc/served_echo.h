@@ -34,6 +34,8 @@ void served_echo_start(struct served_echo *s, const struct rpc_server_config *co
 bool served_echo_stop(struct served_echo *s);
 /* Most that was ever resident, in KiB. */
 size_t served_echo_peak_kib(const struct served_echo *s);
+/* How much that has grown; 0 also where the kernel, which counts roughly, says less than before. */
+size_t served_echo_grown_kib(const struct served_echo *s, size_t base_kib);
 /* Lines of its log with all of the texts (NULL ends). */
 size_t served_echo_log_lines(const struct served_echo *s, const char *const *texts);
 

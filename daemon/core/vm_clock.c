@@ -15,11 +15,23 @@
 static const int64_t bound_ns = (int64_t)VM_CLOCK_BOUND_MS * 1000000;
 static const int64_t exact_ns = (int64_t)1000000000; /* a ping that took longer shows nothing */
 
-void vm_clock_set(struct vm_entry *e)
+static bool vm_clock_send(struct vm_entry *e)
 {
     struct err err = ERR_INIT;
-    if (e->agent && agent_client_is_up(e->agent) && agent_client_set_clock(e->agent, &err) < 0)
-        log_err(LOG_LEVEL_WARN, e->vm.id, &err, "cannot set the guest's clock");
+    if (!e->agent || !agent_client_is_up(e->agent))
+        return false;
+    if (agent_client_set_clock(e->agent, &err) == 0)
+        return true;
+    log_err(LOG_LEVEL_WARN, e->vm.id, &err, "cannot set the guest's clock");
+    return false;
+}
+
+/* A guest that was long in reading it is measured at once, and set once more; not again and again,
+ * as it may have reasons of its own. */
+void vm_clock_set(struct vm_entry *e)
+{
+    if (vm_clock_send(e))
+        agent_client_ping(e->agent);
 }
 
 static void vm_clock_tell(struct vm_entry *e, int64_t ahead_ns)
@@ -42,6 +54,6 @@ void vm_clock_measured(struct vm_entry *e, int64_t ahead_ns, int64_t within_ns)
     if (!e->agent_ready || within_ns > exact_ns ||
         (ahead_ns <= bound_ns + within_ns && ahead_ns >= -bound_ns - within_ns))
         return;
-    vm_clock_set(e);
+    vm_clock_send(e);
     vm_clock_tell(e, ahead_ns);
 }

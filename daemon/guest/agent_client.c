@@ -235,6 +235,11 @@ int agent_client_set_clock(struct agent_client *c, struct err *err)
     return agent_link_send(&c->link, &m, err);
 }
 
+void agent_client_ping(struct agent_client *c)
+{
+    agent_link_ping(&c->link);
+}
+
 int agent_client_start_session(struct agent_client *c, const struct session *session,
                                struct err *err)
 {

@@ -98,6 +98,9 @@ int agent_client_configure(struct agent_client *c, const struct agent_configure 
                            struct err *err);
 /* The guest's clock becomes the host's. */
 int agent_client_set_clock(struct agent_client *c, struct err *err);
+/* Measures the clock, and the round trip, behind what was sent before; not only when that is due.
+ */
+void agent_client_ping(struct agent_client *c);
 /* Whether the agent has said something within the last moment. If not, it is asked to, and writable
  * follows when it has: what must not be found by a guest that wakes up much later is sent then. */
 bool agent_client_is_awake(struct agent_client *c);

@@ -115,6 +115,15 @@ static void send_ping(struct agent_link *l)
     l->ping_real_ns = clock_real_ns();
 }
 
+void agent_link_ping(struct agent_link *l)
+{
+    if (l->state != AGENT_LINK_UP)
+        return;
+    l->ping_owed = l->ping_sent_ns != 0;
+    if (!l->ping_owed)
+        send_ping(l);
+}
+
 /* It was written between the sending of the ping and now; what our own clock did meanwhile makes it
  * less exact. */
 static void measure_clock(struct agent_link *l, int64_t guest_ns, int64_t took_ns)
@@ -136,10 +145,14 @@ static void take_pong(struct agent_link *l, const PB(Pong) * pong)
                   (unsigned long long)l->round_trip_us / 1000);
     if (l->events->clock && pong->realtime_ns > 0 && pong->realtime_ns < INT64_MAX)
         measure_clock(l, (int64_t)pong->realtime_ns, took_ns);
+    bool owed = l->ping_owed;
+    l->ping_owed = false;
     if (l->wake_asked) {
         l->wake_asked = false;
         l->events->drained(l->arg);
     }
+    if (owed)
+        agent_link_ping(l);
 }
 
 bool agent_link_is_awake(struct agent_link *l)
@@ -181,10 +194,11 @@ static void take_hello(struct agent_link *l, const PB(HelloReply) * reply)
     l->next_in = 1;
     l->up_ns = clock_mono_ns();
     l->ping_sent_ns = 0;
+    l->ping_owed = false;
     timer_start(&l->wait, l->timing.ping_every_ms);
     l->events->up(l->arg, reply);
     if (!l->closing)
-        send_ping(l);
+        agent_link_ping(l); /* unless up() has */
 }
 
 /* Reading */

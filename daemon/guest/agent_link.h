@@ -74,6 +74,7 @@ struct agent_link {
     uint64_t round_trip_us;
     int64_t heard_ms;            /* monotonic */
     bool wake_asked;             /* drained() follows the next pong */
+    bool ping_owed;              /* another ping follows it */
     unsigned failures, distrust; /* in a row */
     unsigned busy;               /* depth of callbacks */
     bool refused;                /* something did not fit: drained() is owed */
@@ -89,6 +90,8 @@ void agent_link_close(struct agent_link *l);
 
 /* It has said something within AGENT_LINK_AWAKE_MS; else it is asked, and drained() follows. */
 bool agent_link_is_awake(struct agent_link *l);
+/* Pings behind what was sent before, not only when the next one is due. */
+void agent_link_ping(struct agent_link *l);
 /* Queue a message: 0, or -1 with ERR_UNAVAILABLE (down, or no room now: then drained() follows). */
 int agent_link_send(struct agent_link *l, const PB(ToAgent) * message, struct err *err);
 int agent_link_send_start(struct agent_link *l, const struct session *session, struct err *err);

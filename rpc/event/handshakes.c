@@ -3,8 +3,8 @@
  * The oldest would be the wrong one: whoever connects quickly enough, and says nothing, would push
  * out all who are further away than that. A source is chosen with the square of its number, so that
  * one that floods meets itself; a flood from everywhere meets itself as well, as it is silent. Who
- * means it says hello as soon as it is connected, however far away, and has soon done: so the newer
- * half is left alone. */
+ * means it says hello as soon as it is connected, however far away, and has soon done: so only the
+ * oldest quarter may go. */
 #include "rpc/event/handshakes.h"
 
 #include <assert.h>
@@ -12,6 +12,7 @@
 
 enum {
     SILENT_WEIGHT = 16,
+    OLDER_PART = 4,
     SILENT_PART = 8, /* fewer than one in so many: they are no flood, but have just come */
 };
 
@@ -28,7 +29,7 @@ static bool is_same(const struct handshake *a, const struct handshake *b)
     return memcmp(a->source, b->source, sizeof(a->source)) == 0;
 }
 
-/* Of those of that source, rather of the silent ones where they are many: the older half, as who
+/* Of those of that source, rather of the silent ones where they are many: one of the oldest, as who
  * means it is soon done. */
 static size_t choose_among(const struct handshake *all, size_t n, const struct handshake *source,
                            uint64_t *seed)
@@ -47,7 +48,7 @@ static size_t choose_among(const struct handshake *all, size_t n, const struct h
         size_t before = 0;
         for (size_t k = 0; k < n_of; k++)
             before += all[of[k]].since_ns < all[of[i]].since_ns;
-        if (before < (n_of + 1) / 2)
+        if (before < (n_of + OLDER_PART - 1) / OLDER_PART)
             older[n_older++] = of[i];
     }
     return older[handshakes_chance(seed) % n_older];

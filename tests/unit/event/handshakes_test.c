@@ -43,10 +43,10 @@ static void test_a_flood_of_silence_meets_itself(void)
     choose(N);
     CHECK(gone[5] < CHOICES / 1000);
     CHECK_INT(gone[6], 0);
-    for (size_t i = 7; i < N; i++) /* of it the older half, each as much as the others */
-        if (i < N / 2)
-            CHECK(gone[i] > CHOICES / N && gone[i] < CHOICES / N * 4);
-        else if (i > N / 2 + 1)
+    for (size_t i = 7; i < N; i++) /* of it the oldest quarter, each as much as the others */
+        if (i < N / 4)
+            CHECK(gone[i] > CHOICES / N * 2 && gone[i] < CHOICES / N * 8);
+        else if (i > N / 4 + 2)
             CHECK_INT(gone[i], 0);
 }
 

@@ -24,7 +24,7 @@ static void closed(const char *program, const char *arguments, const char *ready
     char line[2048];
     snprintf(
         line, sizeof(line),
-        "rm -f ready; %s %s <&- >&- 2>&- & pid=$!; until [ -S %s ] || ! kill -0 $pid; do :; done; "
+        "rm -f ready; \"%s\" %s <&- >&- 2>&- & pid=$!; until [ -S %s ] || ! kill -0 $pid; do :; done; "
         "for fd in 0 1 2; do readlink /proc/$pid/fd/$fd; done; kill $pid; wait $pid",
         program, arguments, ready);
     (void)sh(line);

@@ -1,5 +1,5 @@
-/* The audit log; see audit.h. Tricky: a flood of denied calls would push everything else out of the
- * log, so each principal has a bucket of them. The last of a flood is kept in its bucket and
+/* The audit log; see audit.h. Tricky: a flood of calls that fail would push everything else out of
+ * the log, so each principal has a bucket of them. The last of a flood is kept in its bucket and
  * written when that has room again, so that the count of the others is always told. */
 #include "daemon/core/audit.h"
 
@@ -149,19 +149,19 @@ static void write_entry(struct audit *audit, const struct audit_entry *from, uin
 
 static bool bucket_has_room(const struct bucket *b, int64_t now_ms)
 {
-    return b->full_ms - now_ms <= (int64_t)(AUDIT_DENIED_BURST - 1) * AUDIT_DENIED_EVERY_MS;
+    return b->full_ms - now_ms <= (int64_t)(AUDIT_FAILED_BURST - 1) * AUDIT_FAILED_EVERY_MS;
 }
 
 /* Writes what the bucket has counted, and that there was room for it. */
 static void bucket_tell(struct audit *audit, struct bucket *b, int64_t now_ms)
 {
-    b->full_ms = (b->full_ms > now_ms ? b->full_ms : now_ms) + AUDIT_DENIED_EVERY_MS;
+    b->full_ms = (b->full_ms > now_ms ? b->full_ms : now_ms) + AUDIT_FAILED_EVERY_MS;
     write_entry(audit, &b->last, b->n_counted - 1);
     b->n_counted = 0;
     audit->n_counting--;
 }
 
-static void add_denied(struct audit *audit, const struct audit_entry *entry)
+static void add_failed(struct audit *audit, const struct audit_entry *entry)
 {
     uint64_t hash = 14695981039346656037U; /* FNV-1a: buckets may be shared, nothing breaks */
     for (const char *c = entry->principal; *c; c++)
@@ -191,8 +191,8 @@ void audit_add(struct core *core, const struct audit_entry *entry)
     struct audit *audit = core->audit;
     struct audit_entry stamped = *entry;
     stamped.time_ns = clock_real_ns();
-    if (entry->code == ERR_DENIED || entry->code == ERR_UNAUTHENTICATED)
-        add_denied(audit, &stamped);
+    if (entry->code != ERR_NONE)
+        add_failed(audit, &stamped);
     else
         write_entry(audit, &stamped, 0);
     if (!timer_pending(&audit->flush))

@@ -22,16 +22,16 @@ enum {
     AUDIT_KEPT = 100000,
     AUDIT_FLUSH_MS = 100,
     AUDIT_UNWRITTEN_MAX = 10000,  /* waiting for a disk; more are lost, and missing by their seq */
-    AUDIT_DENIED_BURST = 50,      /* denied calls of a principal that are written at once … */
-    AUDIT_DENIED_EVERY_MS = 1000, /* … and then one in so long, with the number of the others */
+    AUDIT_FAILED_BURST = 50,      /* failed calls of a principal that are written at once … */
+    AUDIT_FAILED_EVERY_MS = 1000, /* … and then one in so long, with the number of the others */
 };
 
 struct audit *audit_new(struct core *core, struct err *err);
 /* Gives what waits to the store; core->audit is NULL before. */
 void audit_free(struct audit *audit);
 
-/* Numbers and stamps *entry, and writes it soon. A denied one (ERR_DENIED, ERR_UNAUTHENTICATED) may
- * be counted only. */
+/* Numbers and stamps *entry, and writes it soon. One that failed, in whatever way,
+ * may be counted only: who may change nothing can have calls fail all day. */
 void audit_add(struct core *core, const struct audit_entry *entry);
 /* Writes what waits at once. */
 void audit_flush(struct core *core);

@@ -272,7 +272,7 @@ struct  Banger__V1__AuditEntry
    */
   Banger__V1__Role role;
   /*
-   * denied calls of the principal's before this one that were not written
+   * failed calls of the principal's before this one that were not written
    */
   uint32_t suppressed;
   /*

@@ -22,11 +22,11 @@ static void test_closed_streams_are_not_taken_for_others(void)
 static void closed(const char *program, const char *arguments, const char *ready)
 {
     char line[2048];
-    snprintf(
-        line, sizeof(line),
-        "rm -f ready; \"%s\" %s <&- >&- 2>&- & pid=$!; until [ -S %s ] || ! kill -0 $pid; do :; done; "
-        "for fd in 0 1 2; do readlink /proc/$pid/fd/$fd; done; kill $pid; wait $pid",
-        program, arguments, ready);
+    snprintf(line, sizeof(line),
+             "rm -f ready; \"%s\" %s <&- >&- 2>&- & pid=$!; until [ -S %s ] || ! kill -0 $pid; do "
+             ":; done; "
+             "for fd in 0 1 2; do readlink /proc/$pid/fd/$fd; done; kill $pid; wait $pid",
+             program, arguments, ready);
     (void)sh(line);
     CHECK_STR(out, "/dev/null\n/dev/null\n/dev/null\n");
 }

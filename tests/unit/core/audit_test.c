@@ -1,4 +1,5 @@
-/* The audit log: order, batches, what a restart keeps, bounds, floods of denied calls, reading. */
+/* The audit log: order, batches, what a restart keeps, bounds, floods of calls that fail, reading.
+ */
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -174,21 +175,22 @@ static void test_pieces(void)
     CHECK_INT(n, MANY / 2);
 }
 
-/* A flood of denied calls takes a bounded part of the log, and its size is told; others are not
+/* A flood of calls that fail takes a bounded part of the log, and its size is told; others are not
  * concerned. */
 static void test_floods(void)
 {
     enum { FLOOD = 5000 };
     uint64_t first = audit_last_seq(&core), told = 0;
     for (int i = 0; i < FLOOD; i++)
-        add("eve", "/banger.v1.HostService/Shutdown", ERR_DENIED);
+        add("eve", "/banger.v1.HostService/Shutdown",
+            (int[]){ERR_DENIED, ERR_DEADLINE, ERR_PRECONDITION, ERR_INVALID}[i % 4]);
     add("alice", "/banger.v1.HostService/Shutdown", ERR_DENIED);
-    wait_written(first + AUDIT_DENIED_BURST + 1);
+    wait_written(first + AUDIT_FAILED_BURST + 1);
     /* The rest of the flood comes when the bucket has room for one. */
-    while (audit_last_seq(&core) < first + AUDIT_DENIED_BURST + 2)
+    while (audit_last_seq(&core) < first + AUDIT_FAILED_BURST + 2)
         wait_written(audit_last_seq(&core) + 1);
     read_page(first, "eve", "");
-    CHECK(page.n > AUDIT_DENIED_BURST && page.n < AUDIT_DENIED_BURST + 20);
+    CHECK(page.n > AUDIT_FAILED_BURST && page.n < AUDIT_FAILED_BURST + 20);
     for (size_t i = 0; i < page.n; i++)
         told += 1 + page.entries[i].suppressed;
     CHECK_INT(told, FLOOD);

@@ -357,7 +357,7 @@ static int enroll_begin(struct access_change *c, struct access *access, struct s
         return -1;
     store_put_identity(txn, &c->identity);
     store_delete_token(txn, c->token.key);
-    event_emit(c->core, txn, "identity.enrolled", "identity", c->identity.principal, NULL);
+    event_emit(c->core, txn, "identity.enrolled", "identity", NULL, c->identity.principal, NULL);
     return 0;
 }
 
@@ -410,7 +410,7 @@ static int rotate_begin(struct access_change *c, struct access *access, struct s
     if (sign(c, err) < 0)
         return -1;
     store_put_identity(txn, &c->identity);
-    event_emit(c->core, txn, "identity.rotated", "identity", c->identity.principal, NULL);
+    event_emit(c->core, txn, "identity.rotated", "identity", NULL, c->identity.principal, NULL);
     return 0;
 }
 
@@ -455,7 +455,7 @@ static int revoke_begin(struct access_change *c, struct access *access, struct s
     *c->copy = c->identity;
     store_put_identity(txn, &c->identity);
     delete_tokens(c, access, txn, c->identity.principal);
-    event_emit(c->core, txn, "identity.revoked", "identity", c->identity.principal, NULL);
+    event_emit(c->core, txn, "identity.revoked", "identity", NULL, c->identity.principal, NULL);
     return 0;
 }
 

@@ -40,6 +40,16 @@ static void vm_print_policies(const Banger__V1__VM *vm, const Banger__V1__VMSpec
                         (unsigned long long)spec->lease_ms / 1000);
 }
 
+static void vm_print_kept(const Banger__V1__KeptOutput *kept)
+{
+    char ended[FORMAT_BYTES], limit[FORMAT_BYTES], live[FORMAT_BYTES];
+    if (kept)
+        cli_print_field("Kept output:", "%s of ended sessions (at most %s), %s of live ones",
+                        format_size(ended, kept->ended_bytes),
+                        format_size(limit, kept->ended_limit_bytes),
+                        format_size(live, kept->live_bytes));
+}
+
 static void vm_print_description(const Banger__V1__VM *vm)
 {
     char word[WORD_BYTES], a[FORMAT_BYTES];
@@ -67,6 +77,7 @@ static void vm_print_description(const Banger__V1__VM *vm)
     cli_print_field("Address:", "%s", runtime->guest_ip);
     cli_print_field("Ephemeral:", "%s", spec->ephemeral ? "yes, deleted when it stops" : "");
     vm_print_policies(vm, spec, runtime);
+    vm_print_kept(vm->kept_output);
     for (size_t i = 0; i < vm->n_labels; i++)
         cli_print_field(i ? "" : "Labels:", "%s=%s", vm->labels[i]->key, vm->labels[i]->value);
     for (size_t i = 0; i < vm->n_conditions; i++)

@@ -55,6 +55,7 @@ struct vm_entry {
     bool machine_live;             /* started or adopted, and not seen to end */
     char ended_detail[TEXT_BYTES]; /* of the latest machine's end */
     bool ended_by_panic;           /* of its guest's kernel */
+    struct kept_output kept;       /* by its agent, which may be out of reach now */
     int64_t clock_told_ms;         /* monotonic: when its clock was last said to be off; 0: never */
     bool link_synced;              /* agent's statuses are in, but it is not configured yet */
     char agent_error[256];         /* why it is not ready; "" while that is not known */

@@ -99,11 +99,18 @@ static void vm_agent_configured(void *arg, const char *error)
     vm_agent_ready(e);
     if (e->link_synced)
         VM_TELL(e->core, synced, e);
+    agent_client_ping(e->agent); /* it knows now where it keeps output, and how much of it */
 }
 
 static void vm_agent_clock(void *arg, int64_t ahead_ns, int64_t within_ns)
 {
     vm_clock_measured(arg, ahead_ns, within_ns);
+}
+
+static void vm_agent_kept(void *arg, const struct kept_output *kept)
+{
+    struct vm_entry *e = arg;
+    e->kept = *kept;
 }
 
 static void vm_agent_link_down(void *arg, const struct err *why)
@@ -145,6 +152,7 @@ static const struct agent_events vm_agent_events = {
     .link_down = vm_agent_link_down,
     .configured = vm_agent_configured,
     .clock = vm_agent_clock,
+    .kept = vm_agent_kept,
     .session_status = vm_agent_session_status,
     .session_deleted = vm_agent_session_deleted,
     .stdin_ack = vm_agent_stdin_ack,
@@ -171,4 +179,5 @@ void vm_agent_close(struct vm_entry *e)
         VM_TELL(e->core, link_down, e);
     agent_client_close(e->agent);
     e->agent = NULL;
+    e->kept.known = false;
 }

@@ -215,11 +215,11 @@ static void vm_kill_killed(void *arg, const struct err *err)
 static void vm_kill_found(void *arg, const struct err *err)
 {
     struct vm_kill *k = arg;
-    if (!err) {
+    if (!err || err->code != ERR_NOT_FOUND) { /* what cannot be adopted may still be killed */
         k->sure = true;
         vmm_kill(k->vm->machine, vm_kill_killed, k);
     } else {
-        vm_kill_end(k, err->code == ERR_NOT_FOUND ? NULL : err);
+        vm_kill_end(k, NULL);
     }
 }
 

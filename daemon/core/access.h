@@ -42,6 +42,10 @@ typedef void access_done_fn(void *arg, const struct err *err);
 /* Where to listen: listen, or where that is "" what access_init has kept; "" again: nowhere. Begins
  * to read the files, and to renew what is the host's own and due. */
 void access_prepare(struct core *core, const char *listen, const struct access_files *files);
+/* done comes once, at once or later: when the files have been read, well or not, or after
+ * ACCESS_SETTLE_MS: whoever finds the daemon on its socket then finds it on TCP as well. */
+enum { ACCESS_SETTLE_MS = 2000 };
+void access_settle(struct core *core, void (*done)(void *arg), void *arg);
 /* Listens there, if anywhere, as soon as that can be. It never fails: until then TCP is closed with
  * a reason (access_status), and tried again by itself. */
 void access_open(struct core *core);

@@ -81,6 +81,9 @@ struct access_listen {
     char told[40];     /* the reason that the log has; "": none */
     int64_t retry_ms;
     struct timer look;
+    void (*settled)(void *arg); /* somebody waits for the files to be read; NULL: nobody */
+    void *settled_arg;
+    struct timer settle;
 };
 
 struct access {
@@ -140,6 +143,8 @@ void access_listen_done(struct access *access);
 void access_listen_take(struct access *access, struct access_credentials *c);
 /* Opens, closes, or leaves as it is, by what is in use and what time it is. */
 void access_listen_decide(struct access *access);
+/* Answers access_settle, where somebody waits. */
+void access_listen_settled(struct access *access);
 /* What access_init has bound and kept is served. */
 void access_listen_adopt(struct access *access, const char *address, uint16_t port);
 

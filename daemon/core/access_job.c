@@ -132,6 +132,8 @@ static void finish(struct job *job)
     if (j->done)
         j->done(j->arg, j->err.code == ERR_NONE ? NULL : &j->err);
     job_free(j);
+    if (access->listen.n_jobs == 0 && !access->closing)
+        access_listen_settled(access);
 }
 
 static struct access_job *job_new(struct access *access, const struct access_files *files,
@@ -185,6 +187,17 @@ void access_prepare(struct core *core, const char *listen, const struct access_f
     snprintf(access->listen.address, sizeof(access->listen.address), "%s", listen);
     access->files = *files;
     access_job_refresh(access);
+}
+
+void access_settle(struct core *core, void (*done)(void *arg), void *arg)
+{
+    struct access_listen *l = &core->access->listen;
+    l->settled = done;
+    l->settled_arg = arg;
+    if (l->n_jobs > 0)
+        timer_start(&l->settle, ACCESS_SETTLE_MS);
+    else
+        access_listen_settled(core->access);
 }
 
 void access_open(struct core *core)

@@ -21,6 +21,20 @@ static int64_t now_s(void)
     return clock_real_ns() / ns_per_s;
 }
 
+void access_listen_settled(struct access *access)
+{
+    void (*done)(void *arg) = access->listen.settled;
+    access->listen.settled = NULL;
+    timer_stop(&access->listen.settle);
+    if (done)
+        done(access->listen.settled_arg);
+}
+
+static void settle_is_over(void *arg)
+{
+    access_listen_settled(arg);
+}
+
 static void look_again(void *arg)
 {
     struct access *access = arg;
@@ -34,7 +48,8 @@ static void look_again(void *arg)
 int access_listen_init(struct access *access, struct err *err)
 {
     access->listen.retry_ms = ACCESS_RETRY_FIRST_MS;
-    if (timer_init(&access->listen.look, access->core->loop, look_again, access) == 0)
+    if (timer_init(&access->listen.settle, access->core->loop, settle_is_over, access) == 0 &&
+        timer_init(&access->listen.look, access->core->loop, look_again, access) == 0)
         return 0;
     return err_set(err, ERR_LIMIT, "out of memory for the TCP listener");
 }
@@ -42,6 +57,7 @@ int access_listen_init(struct access *access, struct err *err)
 void access_listen_done(struct access *access)
 {
     timer_done(&access->listen.look);
+    timer_done(&access->listen.settle);
 }
 
 /* Logged when the reason is another than the last one told. */

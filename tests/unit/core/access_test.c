@@ -621,6 +621,29 @@ static bool is_open(void)
     return address()[0] != '\0';
 }
 
+static void on_settled(void *arg)
+{
+    if (++*(int *)arg == 1)
+        loop_stop(core.loop);
+}
+
+/* Whoever finds the daemon on its socket, once that is answered, finds it on TCP as well. */
+static void test_a_start_waits_until_certificates_are_read(void)
+{
+    int settled = 0;
+    close_core();
+    open_core();
+    access_prepare(&core, "", &(struct access_files){.ca = ""});
+    access_open(&core);
+    access_settle(&core, on_settled, &settled);
+    CHECK_INT(settled, 0); /* they are read on a worker */
+    run();
+    CHECK_INT(settled, 1);
+    CHECK(is_open());
+    access_settle(&core, on_settled, &settled);
+    CHECK_INT(settled, 2); /* at once */
+}
+
 /* Goes on with the daemon of the test before. */
 static void test_a_running_daemon_renews_when_the_time_comes(void)
 {
@@ -679,6 +702,7 @@ int main(void)
         return 1;
     open_core();
     RUN(test_an_init_that_fails_leaves_nothing_listening);
+    RUN(test_a_start_waits_until_certificates_are_read);
     RUN(test_a_running_daemon_renews_when_the_time_comes);
     RUN(test_what_ends_while_it_is_in_use_closes_tcp);
     RUN(test_two_inits_at_once_are_one);

@@ -52,9 +52,8 @@ static inline struct banger_client *told_connect(const char *target, const struc
     return told_client(banger_connect(target, error), told, error);
 }
 
-static inline struct banger_client *told_connect_context(const char *name,
-                                                         const struct told_client *told,
-                                                         struct banger_error *error)
+static inline struct banger_client *
+told_connect_context(const char *name, const struct told_client *told, struct banger_error *error)
 {
     return told_client(banger_connect_context(name, error), told, error);
 }

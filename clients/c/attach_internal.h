@@ -17,7 +17,8 @@ enum {
 
 /* One output stream: next is the offset that must come next. */
 struct attach_output {
-    struct banger_stream_start start;
+    enum banger_start start;
+    uint64_t value; /* of start */
     uint64_t next;
     bool known; /* next is: the server has said where we are */
     bool ended;

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/id.h"
+#include "call.h"
 #include "rpc/wire/method.h"
 
 /* The field of that name, where it is there and empty. */
@@ -37,7 +38,7 @@ static ProtobufCMessage *identify_request(const ProtobufCMessage *request,
 }
 
 /* A server that says UNAVAILABLE is asked again so often; one whose connection breaks, for as long
- * as the client's options say. */
+ * as the client was told. */
 enum { SAID_ATTEMPTS = 6 };
 
 enum outcome { OUTCOME_FINAL, OUTCOME_LOST, OUTCOME_SAID_UNAVAILABLE };
@@ -83,7 +84,7 @@ static ProtobufCMessage *invoke_retried(struct banger_client *client,
         enum outcome outcome;
         int64_t left = deadline == INT64_MAX ? -1 : deadline - clock_mono_ms();
         if (deadline != INT64_MAX && left < 1)
-            left = 1; /* 0 would mean the method's default, less none */
+            left = 1; /* less would mean none */
         ProtobufCMessage *response = invoke_once(client, method, request, left, &outcome, error);
         if (response || outcome == OUTCOME_FINAL || !method->idempotent)
             return response;
@@ -95,8 +96,7 @@ static ProtobufCMessage *invoke_retried(struct banger_client *client,
 }
 
 ProtobufCMessage *banger_invoke(struct banger_client *client, const char *path,
-                                const ProtobufCMessage *request,
-                                const struct banger_call_options *options,
+                                const ProtobufCMessage *request, struct banger_call *call,
                                 struct banger_error *error)
 {
     /* Attempts that failed leave no trace in the caller's error when a later one does better. */
@@ -116,11 +116,8 @@ ProtobufCMessage *banger_invoke(struct banger_client *client, const char *path,
         error_no_memory(error);
         return NULL;
     }
-    int64_t timeout = options ? options->timeout_ms : 0;
-    if (timeout == 0)
-        timeout = method->default_deadline_ms > 0 ? (int64_t)method->default_deadline_ms : -1;
-    ProtobufCMessage *response =
-        invoke_retried(client, method, identified ? identified : request, timeout, &own);
+    ProtobufCMessage *response = invoke_retried(client, method, identified ? identified : request,
+                                                call_timeout_ms(call, client, method), &own);
     if (!response && error)
         *error = own;
     return response;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "call.h"
 #include "rpc/wire/client.h"
 
 static void stream_forget(struct banger_stream *stream)
@@ -192,8 +193,6 @@ struct banger_stream *stream_open(struct banger_client *client, const struct rpc
     stream->keeps = true;
     /* A request of its own size; streams of messages up to a limit. */
     buf_init(&stream->kept, request ? UINT32_MAX : STREAM_KEEP_BYTES);
-    if (timeout_ms == 0)
-        timeout_ms = method->default_deadline_ms ? (int64_t)method->default_deadline_ms : -1;
     stream->deadline_ms = timeout_ms < 0 ? INT64_MAX : clock_mono_ms() + timeout_ms;
     if (borrowed)
         stream->request = request;
@@ -208,8 +207,7 @@ struct banger_stream *stream_open(struct banger_client *client, const struct rpc
 }
 
 struct banger_stream *banger_stream_open(struct banger_client *client, const char *path,
-                                         const ProtobufCMessage *request,
-                                         const struct banger_call_options *options,
+                                         const ProtobufCMessage *request, struct banger_call *call,
                                          struct banger_error *error)
 {
     const struct rpc_method *method = method_find(path, error);
@@ -221,7 +219,7 @@ struct banger_stream *banger_stream_open(struct banger_client *client, const cha
                   streams ? "no first message" : method->request->name);
         return NULL;
     }
-    return stream_open(client, method, request, false, options ? options->timeout_ms : 0, false,
+    return stream_open(client, method, request, false, call_timeout_ms(call, client, method), false,
                        error);
 }
 

@@ -53,15 +53,17 @@ static long long now_ms(void)
 /* One question, which is answered soon or not at all. */
 static bool daemon_ask(struct cli *cli, struct daemon_found *f)
 {
-    const struct banger_client_options options = {.retry_ms = -1, .wait_for_ready_ms = -1};
-    const struct banger_call_options soon = {.timeout_ms = ANSWER_MS};
     Banger__V1__GetHostRequest request = BANGER__V1__GET_HOST_REQUEST__INIT;
     const char *socket_path = f->holder.socket[0] ? f->holder.socket : f->target;
     banger_close(cli->client);
-    cli->client = f->far ? banger_connect_context(f->target, &options, &f->error)
-                         : banger_connect(socket_path, &options, &f->error);
-    if (cli->client)
-        f->host = banger_get_host(cli->client, &request, &soon, &f->error);
+    cli->client = f->far ? banger_connect_context(f->target, &f->error)
+                         : banger_connect(socket_path, &f->error);
+    if (!cli->client)
+        return false;
+    banger_set_retry_ms(cli->client, 0);
+    banger_set_wait_for_ready_ms(cli->client, -1);
+    banger_set_timeout_ms(cli->client, ANSWER_MS);
+    f->host = banger_get_host(cli->client, &request, NULL, &f->error);
     return f->host != NULL;
 }
 
@@ -230,10 +232,9 @@ static int daemon_stop_silent(struct daemon_found *f)
 static int daemon_stop_found(struct cli *cli, struct daemon_found *f)
 {
     struct banger_error error;
-    const struct banger_call_options soon = {.timeout_ms = ANSWER_MS};
     int pidfd = daemon_process(cli);
     Banger__V1__ShutdownRequest request = BANGER__V1__SHUTDOWN_REQUEST__INIT;
-    Banger__V1__Empty *empty = banger_shutdown(cli->client, &request, &soon, &error);
+    Banger__V1__Empty *empty = banger_shutdown(cli->client, &request, NULL, &error);
     FREE_MESSAGE(empty);
     if (!empty && error.code != BANGER_UNAVAILABLE) {
         if (pidfd >= 0)

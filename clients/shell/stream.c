@@ -285,20 +285,31 @@ static void stream_wait(struct stream *s, struct banger_client *client)
         stream_flush(s);
 }
 
+static struct banger_attach *stream_attach(struct banger_client *client,
+                                           const struct stream_options *options,
+                                           struct banger_error *error)
+{
+    struct banger_attach *attach = banger_attach_open(client, options->session, error);
+    if (!attach)
+        return NULL;
+    banger_attach_set_role(attach, options->role);
+    for (int stream = 1; stream <= 2; stream++)
+        banger_attach_set_start(attach, stream, options->start.at, options->start.value);
+    if (options->no_reattach)
+        banger_attach_set_reattach_ms(attach, 0);
+    banger_attach_set_hold(attach, options->hold);
+    return attach;
+}
+
 enum stream_end stream_session(struct cli *cli, const struct stream_options *options, int *status)
 {
-    struct banger_attach_options attach_options = {.role = options->role,
-                                                   .start_stdout = options->start_stdout,
-                                                   .start_stderr = options->start_stderr,
-                                                   .reattach_ms = options->no_reattach ? -1 : 0,
-                                                   .hold = options->hold};
     struct stream s = {.o = options,
                        .stdin_open = options->forward_stdin,
                        .status = EXIT_BANGER,
                        .lease = cli->lease};
     struct banger_error error;
     *status = EXIT_BANGER;
-    s.attach = banger_attach_open(cli->client, options->session, &attach_options, &error);
+    s.attach = stream_attach(cli->client, options, &error);
     if (!s.attach) {
         cli_fail(&error, "%s", options->label);
         return STREAM_FAILED;

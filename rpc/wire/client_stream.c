@@ -26,7 +26,7 @@ static void client_details(struct rpc_call *call, const uint8_t *value, size_t l
         status_parse_details(&call->status, details, (size_t)n);
 }
 
-/* gRPC's own headers; false for another. */
+/* gRPC's own headers; false for one to be kept. */
 static bool client_grpc_header(struct rpc_call *call, const uint8_t *name, size_t name_len,
                                const uint8_t *value, size_t value_len)
 {
@@ -38,6 +38,7 @@ static bool client_grpc_header(struct rpc_call *call, const uint8_t *name, size_
         status_parse_message(&call->status, (const char *)value, value_len);
     } else if (is(name, name_len, "grpc-status-details-bin")) {
         client_details(call, value, value_len);
+        return false; /* and kept, for what a struct err does not hold */
     } else if (is(name, name_len, "grpc-encoding")) {
         call->in_gzip = is(value, value_len, "gzip");
         if (!call->in_gzip && !is(value, value_len, "identity")) {
@@ -80,8 +81,10 @@ void client_headers_end(struct rpc_call *call, bool end_stream)
     if (call->over)
         return;
     /* An interim response (1xx) says nothing yet. */
-    if (call->http_status / 100 == 1)
+    if (call->http_status / 100 == 1) {
+        metadata_reset(&call->metadata);
         return;
+    }
     if (call->http_status != HTTP_OK || !call->got_content_type) {
         struct err err;
         if (call->http_status != HTTP_OK)
@@ -91,11 +94,34 @@ void client_headers_end(struct rpc_call *call, bool end_stream)
         call_fail(call, &err);
         return;
     }
+    /* An answer that is nothing but an error has one block, which is its trailers. */
+    if (!call->got_headers && !end_stream) {
+        call->got_headers = true;
+        call->trailers_at = buf_len(&call->metadata.entries);
+    }
     if (call->alive_agreed && call->alive_ms && call->method->streams & RPC_CLIENT_STREAMS)
         alive_begin(call);
     /* The server is done: what we still have to send, it does not want. */
     if (end_stream && !call->sent_end)
         call_reset(call, NGHTTP2_CANCEL);
+}
+
+bool rpc_call_got_headers(const struct rpc_call *call)
+{
+    return call->got_headers;
+}
+
+bool rpc_call_next_header(const struct rpc_call *call, size_t *at, struct rpc_metadata *header)
+{
+    return *at < call->trailers_at && metadata_next(&call->metadata, at, header);
+}
+
+bool rpc_call_next_trailer(const struct rpc_call *call, size_t *at, struct rpc_metadata *trailer)
+{
+    size_t from = call->trailers_at + *at;
+    bool more = metadata_next(&call->metadata, &from, trailer);
+    *at = from - call->trailers_at;
+    return more;
 }
 
 /* nghttp2 closes what is above GOAWAY's last stream as REFUSED_STREAM, and what it could no more

@@ -12,11 +12,10 @@
 #include "rpc/wire/stream.h"
 
 enum {
-    MAX_OUTBOUND_ACKS = 128,    /* PING and SETTINGS answers a peer may make us queue */
-    MAX_SETTINGS = 32,          /* entries in one SETTINGS frame */
-    MAX_CONTINUATIONS = 8,      /* frames of one header block */
-    HEADER_OVERHEAD_BYTES = 32, /* per field, RFC 9113 6.5.2 */
-    CALLS_A_UNIT = 4,           /* whose windows a setting moves for the price of a frame */
+    MAX_OUTBOUND_ACKS = 128, /* PING and SETTINGS answers a peer may make us queue */
+    MAX_SETTINGS = 32,       /* entries in one SETTINGS frame */
+    MAX_CONTINUATIONS = 8,   /* frames of one header block */
+    CALLS_A_UNIT = 4,        /* whose windows a setting moves for the price of a frame */
 };
 
 static struct rpc_call *conn_call(struct wire_conn *conn, int32_t stream_id)

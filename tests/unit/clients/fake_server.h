@@ -13,13 +13,14 @@
 
 #include "banger/methods.h"
 #include "rpc/event/loop.h"
+#include "tests/support/told.h"
 
 struct rpc_server;
 
 struct fake {
     /* TCP with TLS instead of Unix sockets; then clients need the options. */
     bool tls;
-    struct banger_client_options options;
+    struct told_client options;
     char target[128], proxy_target[128];
     char dir[32], socket[64], proxy_socket[64], ca_file[64], identity_file[64];
     uint16_t port;

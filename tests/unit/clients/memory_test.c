@@ -10,6 +10,7 @@
 #include "banger/operation.h"
 #include "tests/support/failing_alloc.h"
 #include "tests/unit/clients/fake_server.h"
+#include "tests/support/told.h"
 
 enum { MOST_ALLOCATIONS = 2000 };
 
@@ -21,7 +22,7 @@ typedef int scenario_fn(void);
 static int scenario_call(void)
 {
     struct banger_error error = {0};
-    struct banger_client *client = banger_connect(f.target, &f.options, &error);
+    struct banger_client *client = told_connect(f.target, &f.options, &error);
     if (!client)
         return error.code ? 0 : -1;
     Banger__V1__GetVMRequest request = BANGER__V1__GET_VMREQUEST__INIT;
@@ -40,7 +41,7 @@ static int scenario_call(void)
 static int scenario_operation(void)
 {
     struct banger_error error = {0};
-    struct banger_client *client = banger_connect(f.target, &f.options, &error);
+    struct banger_client *client = told_connect(f.target, &f.options, &error);
     if (!client)
         return error.code ? 0 : -1;
     Banger__V1__Operation *op = banger_operation_follow(client, "good", 500, NULL, NULL, &error);
@@ -53,13 +54,13 @@ static int scenario_operation(void)
 static int scenario_attach(void)
 {
     struct banger_error error = {0};
-    struct banger_client_options impatient = f.options;
+    struct told_client impatient = f.options;
     impatient.retry_ms = 100;
-    struct banger_client *client = banger_connect(f.target, &impatient, &error);
+    struct banger_client *client = told_connect(f.target, &impatient, &error);
     if (!client)
         return error.code ? 0 : -1;
-    struct banger_attach_options options = {.reattach_ms = 100};
-    struct banger_attach *attach = banger_attach_open(client, "s", &options, &error);
+    struct told_attach options = {.reattach_ms = 100};
+    struct banger_attach *attach = told_attach_open(client, "s", &options, &error);
     int result = attach ? -1 : 0;
     uint64_t next[3] = {0};
     struct banger_frame frame;

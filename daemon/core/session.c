@@ -26,7 +26,7 @@ static bool is_starting(enum session_state state)
 static void tell_starters(struct session_entry *e)
 {
     const struct session *shown = session_shown(e);
-    bool started = shown && !is_starting(shown->state) && !e->withdrawn;
+    bool started = shown && !is_starting(shown->state) && !session_is_going(e);
     if (list_empty(&e->starters))
         return;
     struct err stalled = ERR_INIT;

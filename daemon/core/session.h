@@ -84,7 +84,7 @@ struct session_entry {
     struct list unsaved;    /* its record has changed */
     struct list unwritten;  /* versions are on their way */
     uint32_t n_unwritten;
-    uint32_t n_deletions;    /* on their way */
+    uint32_t n_deletions;    /* on their way: see session_is_going */
     bool looked_at, stalled; /* versions wait too long: whoever waits for them is told so */
     struct list starters, watches, attaches;
     uint32_t refs;
@@ -94,7 +94,7 @@ struct session_entry {
     bool
         answered; /* a starter was told that it has started, or an earlier daemon's may have been */
     bool unclaimed; /* of an earlier daemon, which may not have answered: waits for a starter */
-    bool withdrawn; /* is taken back: it will not start any more */
+    bool withdrawn; /* is taken back, however long the disk takes */
     bool silent;    /* because the guest says nothing */
     struct timer patience; /* until it is taken back; zeroed until used */
     uint32_t left;         /* processes that live on after the exit: the agent's word */

@@ -58,6 +58,13 @@ static inline bool session_is_live(const struct session_entry *e)
     return !session_is_terminal(e->session.state);
 }
 
+/* Whether it goes is being decided by the disk: meanwhile nothing of it begins, nobody is told that
+ * it has started, and nothing is written of it. */
+static inline bool session_is_going(const struct session_entry *e)
+{
+    return e->removed || e->n_deletions > 0;
+}
+
 /* As others see it: what is on disk. */
 static inline bool session_seems_live(const struct session_entry *e)
 {
@@ -90,6 +97,9 @@ void session_take_status(struct session_entry *e, const struct agent_session_sta
 /* session_ops.c: deletes its record; wait: as long as it takes to write that, else for a moment. */
 int session_delete_row(struct session_entry *e, bool wait,
                        void (*done)(void *arg, const struct err *err), void *arg, struct err *err);
+/* The disk has refused one of its deletions: after the last of them it is as if none had been asked
+ * for. */
+void session_stay(struct session_entry *e);
 
 /* session_withdraw.c */
 /* A starter waits: how long for the guest. -1: out of memory. */
@@ -169,8 +179,8 @@ uint32_t session_stdin_window(const struct session_entry *e);
 /* session_request.c */
 int session_requests_load(struct session_registry *r, struct err *err);
 void session_requests_free(struct session_registry *r);
-/* 0 with *found (NULL: new), or -1 with ERR_EXISTS (REQUEST_ID_REUSED) or ERR_NOT_FOUND (its
- * session has been deleted). */
+/* 0 with *found (NULL: new), or -1 with ERR_EXISTS (REQUEST_ID_REUSED), ERR_NOT_FOUND (its session
+ * has been deleted) or ERR_UNAVAILABLE (that is on its way to the disk). */
 int session_request_find(struct core *core, const struct request_meta *meta,
                          struct session_entry **found, struct err *err);
 /* Remembers it; the row goes into txn. */

@@ -226,8 +226,7 @@ static void vm_is_removed(void *arg, const struct err *err)
         list_foreach(pos, &v->sessions)
         {
             struct session_entry *e = container_of(pos, struct session_entry, vm_link);
-            e->n_deletions--;
-            session_write_again(e);
+            session_stay(e);
         }
     }
 }

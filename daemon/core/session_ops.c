@@ -28,7 +28,7 @@ static struct agent_client *agent_of(const struct session_entry *e)
 void session_send_start(struct session_entry *e)
 {
     struct agent_client *agent = agent_of(e);
-    if (!agent || !e->stored || !session_is_live(e) || e->withdrawn || e->unclaimed)
+    if (!agent || !e->stored || !session_is_live(e) || session_is_going(e) || e->unclaimed)
         return;
     if (!agent_client_is_awake(agent))
         return; /* at writable: it must not be found by a guest that comes back one day */
@@ -321,15 +321,26 @@ static void forget(struct session_entry *e)
     session_remove(e, &why);
 }
 
+void session_stay(struct session_entry *e)
+{
+    e->n_deletions--;
+    if (session_is_going(e))
+        return;
+    e->withdrawn = e->silent = false;
+    session_send_start(e);
+    session_await_claim(e);
+    session_write_again(e);
+    session_touch(e); /* starters have waited for this */
+}
+
 static void on_deleted(void *arg, const struct err *err)
 {
     struct deletion *d = arg;
     struct session_entry *e = d->session;
-    e->n_deletions--;
-    if (!err && !e->removed)
-        forget(e);
+    if (err)
+        session_stay(e);
     else if (!e->removed)
-        session_write_again(e);
+        forget(e);
     if (d->done)
         d->done(d->arg, err);
     session_unref(e);

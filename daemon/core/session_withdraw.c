@@ -77,7 +77,7 @@ int session_expect_start(struct session_entry *e, int64_t deadline_ms, struct er
 void session_await_claim(struct session_entry *e)
 {
     struct err err = ERR_INIT;
-    if (!e->answered && !e->withdrawn && list_empty(&e->starters) &&
+    if (!e->answered && !session_is_going(e) && list_empty(&e->starters) &&
         arm(e, SESSION_CLAIM_MS, &err) < 0)
         session_withdraw(e);
 }

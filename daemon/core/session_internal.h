@@ -58,6 +58,11 @@ static inline bool session_is_live(const struct session_entry *e)
     return !session_is_terminal(e->session.state);
 }
 
+static inline bool session_is_starting(enum session_state state)
+{
+    return state == SESSION_PENDING || state == SESSION_STARTING;
+}
+
 /* Whether it goes is being decided by the disk: meanwhile nothing of it begins, nobody is told that
  * it has started, and nothing is written of it. */
 static inline bool session_is_going(const struct session_entry *e)

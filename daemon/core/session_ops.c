@@ -310,9 +310,9 @@ static void forget(struct session_entry *e)
     bool told = agent && agent_client_delete_session(agent, e->session.id, NULL) == 0;
     session_deletion_add(e->core->sessions, e->session.vm_id, e->session.id, told);
     if (e->silent) {
-        err_set(&why, ERR_DEADLINE,
-                "the guest does not answer; nothing has been started, and "
-                "nothing will be");
+        err_set(&why, ERR_DEADLINE, "the guest does not answer; %s",
+                e->sent_to[0] ? "what it may have started is ended as soon as it does"
+                              : "nothing has been started, and nothing will be");
         err_tag(&why, "GUEST_SILENT", "vm/%s", e->session.vm_id);
     } else {
         err_set(&why, ERR_NOT_FOUND, "session %s was deleted", e->session.id);

@@ -37,6 +37,11 @@ static void on_patience(void *arg)
     struct session_entry *e = arg;
     if (e->answered || e->removed || !session_is_live(e))
         return; /* what has ended, or never will begin, need not be taken back */
+    if (!list_empty(&e->starters) && !session_is_starting(e->session.state)) {
+        e->stalled = true; /* the guest has answered, and the disk has not */
+        session_touch(e);
+        return;
+    }
     if (!list_empty(&e->starters)) {
         e->silent = true;
         log_warn(e->session.id, "the guest of vm/%s does not answer: a start is taken back",

@@ -84,10 +84,14 @@ static void silent_guest(bool idle)
     kill(world.agent.pid, SIGSTOP);
     int64_t begin_ms = clock_mono_ms();
     start(marking(), NULL, begin_ms + 2500, &o);
+    struct session_entry *e = session_ref(session_next(&world.core, NULL));
     CHECK(world_run(is_done, &o));
     CHECK(!o.started);
     CHECK_INT(o.err.code, ERR_DEADLINE);
     CHECK_STR(o.err.reason, "GUEST_SILENT");
+    /* What a guest that was told has done is not known. */
+    CHECK_INT(strstr(o.err.message, "nothing has been started") != NULL, e->sent_to[0] == '\0');
+    session_unref(e);
     CHECK(clock_mono_ms() - begin_ms < 2500);
     CHECK(session_next(&world.core, NULL) == NULL);
     kill(world.agent.pid, SIGCONT);

@@ -84,7 +84,7 @@ struct session_entry {
     struct list unsaved;    /* its record has changed */
     struct list unwritten;  /* versions are on their way */
     uint32_t n_unwritten;
-    uint32_t n_deletions;    /* on their way: see session_is_going */
+    uint32_t n_deletions;    /* or promises of one, on their way: see session_is_going */
     bool looked_at, stalled; /* versions wait too long: whoever waits for them is told so */
     struct list starters, watches, attaches;
     uint32_t refs;

@@ -102,8 +102,8 @@ void session_take_status(struct session_entry *e, const struct agent_session_sta
 /* session_ops.c: deletes its record; wait: as long as it takes to write that, else for a moment. */
 int session_delete_row(struct session_entry *e, bool wait,
                        void (*done)(void *arg, const struct err *err), void *arg, struct err *err);
-/* The disk has refused one of its deletions: after the last of them it is as if none had been asked
- * for. */
+/* The disk has refused one of its deletions, or has it as a promise: after the last of them it goes
+ * on, as if none had been asked for. */
 void session_stay(struct session_entry *e);
 
 /* session_withdraw.c */

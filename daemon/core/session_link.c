@@ -114,7 +114,7 @@ static void on_synced(void *arg, struct vm_entry *vm)
         struct session_entry *e = container_of(pos, struct session_entry, vm_link);
         if (!list_empty(&e->attaches))
             session_touch(e);
-        if (!e->named && e->left > 0)
+        if (!e->named && (e->left > 0 || e->session.forget))
             session_take_left(e, 0, e->late_bytes);
         if (!session_is_live(e))
             continue;
@@ -138,6 +138,7 @@ static void on_deleted(void *arg, struct vm_entry *vm, const char *session_id)
     e->named = false;
     if (session_is_live(e))
         session_set_lost(e, "agent_lost");
+    session_take_left(e, 0, e->late_bytes);
 }
 
 static void on_stdin_ack(void *arg, struct vm_entry *vm, const char *session_id, uint64_t offset,

@@ -95,11 +95,39 @@ static void test_a_promised_deletion_holds_whatever_is_asked_later(void)
     world_close_daemon();
 }
 
+/* Neither the daemon that promised it nor the agent that would tell is there any more. */
+static void test_a_promised_deletion_comes_when_the_agent_knows_nothing_of_it(void)
+{
+    pid_t pid;
+    world_open_daemon(-1);
+    world_delete(world_leave_one(&pid), false);
+    world_close_daemon();
+    agent_process_restart(&world.agent);
+    kill(pid, SIGKILL);
+    world_open_daemon(-1);
+    CHECK(world_await(nothing_is_listed, NULL));
+    world_close_daemon();
+}
+
+static void test_a_promised_deletion_comes_when_the_agent_has_forgotten_it(void)
+{
+    pid_t pid;
+    world_open_daemon(-1);
+    struct session_entry *e = world_leave_one(&pid);
+    world_delete(e, false);
+    world_agent_deleted(e->session.id);
+    CHECK(world_await(nothing_is_listed, NULL));
+    kill(pid, SIGKILL);
+    world_close_daemon();
+}
+
 int main(void)
 {
     world_begin();
     RUN(test_a_promised_deletion_that_is_refused_deletes_nothing);
     RUN(test_a_promised_deletion_holds_whatever_is_asked_later);
+    RUN(test_a_promised_deletion_comes_when_the_agent_knows_nothing_of_it);
+    RUN(test_a_promised_deletion_comes_when_the_agent_has_forgotten_it);
     world_end();
     return check_end();
 }

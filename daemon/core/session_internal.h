@@ -152,11 +152,17 @@ void session_look_for_stalled(void *arg);
 /* -1 with ERR_UNAVAILABLE (STORE_UNAVAILABLE): there is news that cannot be told yet. */
 int session_stalled_error(const struct session_entry *e, struct err *err);
 
-/* session_ops.c */
-/* Tells the agent to start it, when it may and can be told now. */
-void session_send_start(struct session_entry *e);
-/* Sends the signals of a stop or kill that was asked for (again). */
-void session_press_stop(struct session_entry *e);
+/* session_tell.c */
+/* The agent of its VM while it can be asked for things; NULL otherwise. */
+struct agent_client *session_agent(const struct session_entry *e);
+/* What is owed to the agent, as far as it can be told now: start, signals, size, stdin. */
+void session_tell(struct session_entry *e);
+/* The link is gone, or the agent has forgotten it: nothing of it is told. */
+void session_tell_anew(struct session_entry *e);
+/* It named it on this link, or was told to start it. */
+bool session_agent_knows(const struct session_entry *e);
+/* It was never told to, or this agent was, on a link that is gone: a command never runs twice. */
+bool session_may_be_started(const struct session_entry *e, const struct agent_hello *hello);
 
 /* session_stdin.c */
 void session_stdin_init(struct session_entry *e);
@@ -204,12 +210,12 @@ void session_deletion_add(struct session_registry *r, const char *vm_id, const c
 bool session_is_deleted(const struct session_registry *r, const char *id);
 /* A hello: its agent is about to name what it has. */
 void session_deletions_ask(struct session_vm *v);
-/* It has named one, and is told. */
-void session_deletion_named(struct session_registry *r, const char *vm_id, const char *id);
-/* It has named all: the others it does not have; those that it had before they were deleted it is
- * told of. */
-void session_deletions_synced(struct session_registry *r, struct session_vm *v,
-                              struct agent_client *agent);
+/* It has named one. False: that is none. */
+bool session_deletion_named(struct session_registry *r, const char *vm_id, const char *id);
+/* It has named all: the others it does not have. */
+void session_deletions_synced(struct session_registry *r, struct session_vm *v);
+/* Tells it of those that it may have and was not told of, as far as it takes that now. */
+void session_deletions_tell(struct session_vm *v, struct agent_client *agent);
 /* It has said that it has not got it. */
 void session_deletion_confirmed(struct session_registry *r, const char *vm_id, const char *id);
 /* Rows of those that are confirmed, out of the database with txn. */

@@ -14,37 +14,9 @@
 #include "daemon/core/vm.h"
 #include "daemon/store/store.h"
 
-enum { TARGET_GROUP = 2, TARGET_ALL = 3 };
-
-/* The agent of a session's VM while it can be asked for things; NULL otherwise. */
-static struct agent_client *agent_of(const struct session_entry *e)
-{
-    struct vm_entry *vm = vm_find_id(e->core, e->session.vm_id);
-    return vm && e->of && e->of->synced ? vm->agent : NULL;
-}
+enum { TARGET_ALL = 3 };
 
 /* Start */
-
-void session_send_start(struct session_entry *e)
-{
-    struct agent_client *agent = agent_of(e);
-    if (!agent || !e->stored || !session_is_live(e) || session_is_going(e) || e->unclaimed)
-        return;
-    if (!agent_client_is_awake(agent))
-        return; /* at writable: it must not be found by a guest that comes back one day */
-    struct err err = ERR_INIT;
-    if (agent_client_start_session(agent, &e->session, &err) < 0) {
-        if (err.code != ERR_UNAVAILABLE)
-            session_set_failed(e, "start", err.message);
-        return; /* else at writable, or when the link is back */
-    }
-    snprintf(e->sent_to, sizeof(e->sent_to), "%s", agent_client_hello(agent)->instance);
-    snprintf(e->boot_id, sizeof(e->boot_id), "%s", agent_client_hello(agent)->boot_id);
-    if (e->session.state == SESSION_PENDING)
-        session_set_state(e, SESSION_STARTING);
-    session_touch(e); /* attaches may subscribe now */
-    session_stdin_pump(e);
-}
 
 static void on_stored(void *arg, const struct err *err)
 {
@@ -53,7 +25,7 @@ static void on_stored(void *arg, const struct err *err)
         session_request_forget(e->core, e);
         session_remove(e, err);
     } else if (!e->removed) {
-        session_send_start(e);
+        session_tell(e);
         session_write_again(e);
     }
     session_unref(e);
@@ -204,19 +176,7 @@ static void on_grace(void *arg)
 {
     struct session_entry *e = arg;
     e->kill_asked = true;
-    session_press_stop(e);
-}
-
-void session_press_stop(struct session_entry *e)
-{
-    struct agent_client *agent = agent_of(e);
-    if (!session_is_live(e) || (!e->stop_asked && !e->kill_asked))
-        return;
-    int signo = e->kill_asked ? SIGKILL : SIGTERM;
-    int target = e->kill_asked ? TARGET_ALL : TARGET_GROUP;
-    bool told = agent && agent_client_signal(agent, e->session.id, signo, target, NULL) == 0;
-    /* A process that did not run yet may have missed it. */
-    e->press_owed = !told || e->session.started_ns == 0;
+    session_tell(e);
 }
 
 /* True when that is all: the session has not been started, and now never will be. */
@@ -245,21 +205,11 @@ int session_stop(struct session_entry *e, uint32_t grace_ms, struct err *err)
     if (!e->grace.event && timer_init(&e->grace, e->core->loop, on_grace, e) < 0)
         return err_sys(err, ENOMEM, "stopping a session");
     e->stop_asked = true;
+    e->told.stop = false;
     timer_start(&e->grace, grace_ms);
     set_stopping(e);
-    session_press_stop(e);
+    session_tell(e);
     return 0;
-}
-
-/* What an ended session has left. */
-static int kill_left(struct session_entry *e, struct err *err)
-{
-    struct agent_client *agent = agent_of(e);
-    if (e->left == 0)
-        return 0;
-    if (!agent)
-        return err_set(err, ERR_UNAVAILABLE, "the guest's agent is not connected");
-    return agent_client_signal(agent, e->session.id, SIGKILL, TARGET_ALL, err);
 }
 
 int session_kill(struct session_entry *e, struct err *err)
@@ -269,11 +219,11 @@ int session_kill(struct session_entry *e, struct err *err)
         return 0;
     if (session_check_awake(e, err) < 0)
         return -1;
-    if (!session_is_live(e))
-        return kill_left(e, err);
     e->kill_asked = true;
-    set_stopping(e);
-    session_press_stop(e);
+    e->told.kill = false;
+    if (session_is_live(e))
+        set_stopping(e);
+    session_tell(e);
     return 0;
 }
 
@@ -287,7 +237,7 @@ int session_signal(struct session_entry *e, int signo, int target, struct err *e
     }
     if (session_check_awake(e, err) < 0)
         return -1;
-    struct agent_client *agent = agent_of(e);
+    struct agent_client *agent = session_agent(e);
     if (!agent)
         return err_set(err, ERR_UNAVAILABLE, "the guest's agent is not connected");
     return agent_client_signal(agent, e->session.id, signo, target, err);
@@ -305,7 +255,7 @@ struct deletion {
  * was deleted is remembered (session_deletion.c). */
 static void forget(struct session_entry *e)
 {
-    struct agent_client *agent = agent_of(e);
+    struct agent_client *agent = session_agent(e);
     struct err why = ERR_INIT;
     bool told = agent && agent_client_delete_session(agent, e->session.id, NULL) == 0;
     session_deletion_add(e->core->sessions, e->session.vm_id, e->session.id, told);
@@ -327,7 +277,7 @@ void session_stay(struct session_entry *e)
     if (session_is_going(e))
         return;
     e->withdrawn = e->silent = false;
-    session_send_start(e);
+    session_tell(e);
     session_await_claim(e);
     session_write_again(e);
     session_touch(e); /* starters have waited for this */

@@ -74,7 +74,7 @@ int session_expect_start(struct session_entry *e, int64_t deadline_ms, struct er
         return -1;
     if (e->unclaimed) {
         e->unclaimed = false;
-        session_send_start(e);
+        session_tell(e);
     }
     return 0;
 }

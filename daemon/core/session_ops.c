@@ -127,7 +127,25 @@ static struct session_entry *add_new(struct core *core, const struct vm_entry *v
     session_done(&record);
     if (!e)
         err_sys(err, ENOMEM, "session");
+    else
+        e->in.known = true;
     return e;
+}
+
+/* Proposed when all that can be refused has been asked for: what is proposed will run. */
+static struct session_entry *begin_start(struct core *core, const struct vm_entry *vm,
+                                         struct session_vm *of, const struct session *spec,
+                                         const struct request_meta *meta, int64_t deadline_ms,
+                                         struct err *err)
+{
+    struct session_entry *e = NULL;
+    if (check_start(vm, of, spec, err) == 0)
+        e = add_new(core, vm, of, spec, err);
+    if (e && session_expect_start(e, deadline_ms, err) < 0) {
+        session_remove(e, err);
+        e = NULL;
+    }
+    return e && propose_start(e, meta, err) == 0 ? e : NULL;
 }
 
 int session_start(struct core *core, struct vm_entry *vm, const struct session *spec,
@@ -145,17 +163,12 @@ int session_start(struct core *core, struct vm_entry *vm, const struct session *
         goto fail;
     }
     if (!e) {
-        if (check_start(vm, of, spec, err) < 0)
-            goto fail;
-        e = add_new(core, vm, of, spec, err);
+        e = begin_start(core, vm, of, spec, meta, deadline_ms, err);
         if (!e)
             goto fail;
-        e->in.known = true;
-        if (propose_start(e, meta, err) < 0)
-            goto fail;
-    }
-    if (session_expect_start(e, deadline_ms, err) < 0)
+    } else if (session_expect_start(e, deadline_ms, err) < 0) {
         goto fail;
+    }
     starter->session = e;
     starter->started = started;
     starter->arg = arg;

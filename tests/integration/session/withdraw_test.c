@@ -1,6 +1,8 @@
 /* Starts that are taken back, what an ended session has left, and guests that stand still. */
+#include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -152,6 +154,31 @@ static void test_a_start_that_is_asked_for_again_runs_once(void)
     world_close_daemon();
 }
 
+/* Allocations of libevent's, which all timers are. */
+static bool no_timers;
+
+static void *allocate(size_t n)
+{
+    return no_timers ? NULL : malloc(n);
+}
+
+static void test_a_start_that_is_refused_for_lack_of_memory_does_not_run(void)
+{
+    struct err err = ERR_INIT;
+    struct outcome o;
+    world_open_daemon(-1);
+    const char *script = marking();
+    no_timers = true;
+    CHECK_INT(world_start_async(script, NULL, NULL, on_started, &o, &err), -1);
+    no_timers = false;
+    CHECK_INT(err.code, ERR_LIMIT);
+    CHECK(session_next(&world.core, NULL) == NULL);
+    world_settle();
+    CHECK(!has_run());
+    world_delete_all();
+    world_close_daemon();
+}
+
 static bool is_stored(void *arg)
 {
     return ((struct session_entry *)arg)->stored;
@@ -260,10 +287,12 @@ static void test_a_paused_vm_refuses_what_it_cannot_do(void)
 
 int main(void)
 {
+    event_set_mem_functions(allocate, realloc, free);
     world_begin();
     RUN(test_a_start_that_a_silent_guest_never_answered_is_taken_back);
     RUN(test_a_start_whose_caller_leaves_is_taken_back);
     RUN(test_a_start_that_is_asked_for_again_runs_once);
+    RUN(test_a_start_that_is_refused_for_lack_of_memory_does_not_run);
     RUN(test_a_start_of_an_earlier_daemon_waits_for_its_caller);
     RUN(test_what_is_left_is_listed_until_it_has_gone);
     RUN(test_a_paused_vm_refuses_what_it_cannot_do);

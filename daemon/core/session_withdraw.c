@@ -54,6 +54,10 @@ static void on_patience(void *arg)
 
 static int arm(struct session_entry *e, int64_t ms, struct err *err)
 {
+    bool pending = e->patience.event && timer_pending(&e->patience);
+    if (pending && !list_empty(&e->starters) &&
+        e->patience.due_ns >= clock_mono_ns() + ms * 1000000)
+        return 0; /* others have longer */
     if (!e->patience.event && timer_init(&e->patience, e->core->loop, on_patience, e) < 0)
         return err_sys(err, ENOMEM, "starting a session");
     timer_start(&e->patience, ms);

@@ -154,6 +154,32 @@ static void test_a_start_that_is_asked_for_again_runs_once(void)
     world_close_daemon();
 }
 
+static bool is_past(void *arg)
+{
+    return clock_mono_ms() >= *(const int64_t *)arg;
+}
+
+/* Each who waits has a deadline of his own; the others wait on. */
+static void test_a_caller_in_a_hurry_does_not_take_a_start_from_others(void)
+{
+    struct outcome patient, hasty;
+    struct request_meta meta = {.request_id = "shared", .principal = "me", .digest = "d"};
+    world_open_daemon(-1);
+    kill(world.agent.pid, SIGSTOP);
+    int64_t soon_ms = clock_mono_ms() + 500;
+    start(marking(), &meta, INT64_MAX, &patient);
+    struct session_starter *leaves = start(marking(), &meta, soon_ms, &hasty);
+    CHECK(world_await(is_past, &soon_ms));
+    if (CHECK(!hasty.done))
+        session_start_leave(leaves, false);
+    CHECK(!patient.done);
+    kill(world.agent.pid, SIGCONT);
+    CHECK(world_run(is_done, &patient));
+    CHECK(patient.started);
+    world_delete_all();
+    world_close_daemon();
+}
+
 /* Allocations of libevent's, which all timers are. */
 static bool no_timers;
 
@@ -292,6 +318,7 @@ int main(void)
     RUN(test_a_start_that_a_silent_guest_never_answered_is_taken_back);
     RUN(test_a_start_whose_caller_leaves_is_taken_back);
     RUN(test_a_start_that_is_asked_for_again_runs_once);
+    RUN(test_a_caller_in_a_hurry_does_not_take_a_start_from_others);
     RUN(test_a_start_that_is_refused_for_lack_of_memory_does_not_run);
     RUN(test_a_start_of_an_earlier_daemon_waits_for_its_caller);
     RUN(test_what_is_left_is_listed_until_it_has_gone);

@@ -27,8 +27,22 @@ static int scenario_call(void)
         return error.code ? 0 : -1;
     Banger__V1__GetVMRequest request = BANGER__V1__GET_VMREQUEST__INIT;
     request.vm = (char *)"box";
-    Banger__V1__VM *vm = banger_get_vm(client, &request, NULL, &error);
+    struct banger_call *call = banger_call_new();
+    bool told =
+        call && banger_metadata_add(banger_client_metadata(client), "echo-a", "1", &error) == 0 &&
+        banger_metadata_add_bytes(banger_call_metadata(call), "trail-bin", "\0", 1, &error) == 0;
+    if (!told) {
+        int failed = !call || error.code ? 0 : -1;
+        banger_call_free(call);
+        banger_close(client);
+        return failed;
+    }
+    Banger__V1__VM *vm = banger_get_vm(client, &request, call, &error);
     int result = vm ? (strcmp(vm->name, "box") == 0 ? 1 : -1) : (error.code ? 0 : -1);
+    if (vm && (!banger_metadata_find(banger_call_headers(call), "echo-a", 0, NULL) ||
+               !banger_metadata_find(banger_call_trailers(call), "trail-bin", 0, NULL)))
+        result = -1;
+    banger_call_free(call);
     char *json = vm ? banger_message_to_json(&vm->base, 2, &error) : NULL;
     char *yaml = vm ? banger_message_to_yaml(&vm->base, &error) : NULL;
     free(json);

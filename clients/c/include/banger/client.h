@@ -75,6 +75,9 @@ void banger_set_timeout_ms(struct banger_client *client, int64_t ms);
  * do not cut them; at first 20000, at least 1000; <= 0: never. */
 void banger_set_alive_ms(struct banger_client *client, int64_t ms);
 
+/* What every call sends that has not the same key itself (banger/metadata.h); to be filled. */
+struct banger_metadata *banger_client_metadata(struct banger_client *client);
+
 /* For tls: targets, PEM files: whom to trust as the server's CA, and what to show it; the latter
  * two may be NULL. Checked at once, and read anew for each connection, so that renewed ones count.
  * -1: what was set before still counts. */
@@ -140,6 +143,11 @@ struct banger_stream *banger_stream_open(struct banger_client *client, const cha
  * banger_process has brought. A stream that is not read stops its sender (flow control). */
 enum banger_next banger_stream_next(struct banger_stream *stream, int64_t timeout_ms,
                                     ProtobufCMessage **message, struct banger_error *error);
+/* What came beside its messages; gone with the stream. Headers are there with the first
+ * message, or earlier, trailers once the stream has ended, by an error too (see
+ * banger_call_trailers). NULL: not there yet, or no memory. */
+const struct banger_metadata *banger_stream_headers(struct banger_stream *stream);
+const struct banger_metadata *banger_stream_trailers(struct banger_stream *stream);
 /* Sends a message; it is queued, while there is no connection too. -1 when the call is over or the
  * queue is full. */
 int banger_stream_send(struct banger_stream *stream, const ProtobufCMessage *message,

@@ -13,7 +13,8 @@
  * are a struct banger_stream (below); guest sessions are followed with banger/attach.h.
  *
  * Threads: a client and what was opened on it belong to one thread at a time; different clients are
- * independent. The library has no globals, starts no threads, touches no signals and never aborts.
+ * independent. The library has no globals, touches no signals and never aborts. The only thread
+ * that it starts looks up a host's name, while that lasts; no signal is taken on it.
  *
  * Errors: functions that can fail take a struct banger_error *, which may be NULL, and fill it in
  * only when they fail. Strings and messages given are borrowed for the call.
@@ -43,14 +44,13 @@ struct banger_stream;
 
 /* target: "unix:/path/of/socket", just an absolute path, or "tls:HOST:PORT" (TLS 1.3, certificates
  * on both sides: banger_set_credential_files). Opens no connection: the first call does, and after
- * a loss the next one does again. Each phase has a time limit: connecting (10 s; 3 s for an address
- * that others follow), the TLS handshake (10 s), the server's greeting (10 s). A server that does
- * not take the certificate is UNAUTHENTICATED, as is one whose certificate is not that of HOST by
- * the CA.
+ * a loss the next one does again. Each phase has 10 s: looking up HOST, connecting, the TLS
+ * handshake, the server's greeting. Of HOST's addresses each next one is tried a quarter of a
+ * second after the one before, or once that refuses; the first that answers is taken. A server that
+ * does not take the certificate is UNAUTHENTICATED, as is one whose certificate is not that of HOST
+ * by the CA.
  *
- * Only what says so waits. The one exception is a HOST that is a name: looking it up (getaddrinfo)
- * waits for the resolver at each new connection; numeric addresses and sockets need no looking up.
- * NULL with error on failure. */
+ * Only what says so waits. NULL with error on failure. */
 struct banger_client *banger_connect(const char *target, struct banger_error *error);
 /* Cuts the connection and frees. Streams and attaches that are still open end with CANCELLED; they
  * are closed as always, before or after, and the last of them frees what they shared. NULL is fine.

@@ -235,6 +235,8 @@ static bool take_ping(struct agent *a, struct slice body)
     m.which_kind = PB_TAG(FromAgent, pong);
     m.kind.pong.token = ping.token;
     m.kind.pong.realtime_ns = (uint64_t)clock_real_ns();
+    m.kind.pong.has_kept = a->configured; /* before, it may be on another disk later */
+    sessions_fill_kept(&a->sessions, &m.kind.pong.kept);
     link_send(&a->link, &m);
     return true;
 }
@@ -449,6 +451,7 @@ bool agent_round(struct agent *a, int max_wait_ms)
         sessions_launch_waiting(&a->sessions);
     pump(a);
     sessions_release_held(&a->sessions);
+    sessions_bound_kept(&a->sessions);
     if (a->shutting_down && a->sessions.n_live == 0 && !a->asked)
         finish_shutdown(a);
     return !a->ended && !a->link.ended;

@@ -21,18 +21,16 @@
 
 struct options {
     const char *port, *listen_path, *spool;
+    uint64_t ended_most;
     int connect_fd;
     bool no_system;
 };
 
 static const struct option long_options[] = {
-    {"port", required_argument, NULL, 'p'},
-    {"listen", required_argument, NULL, 'l'},
-    {"connect-fd", required_argument, NULL, 'c'},
-    {"spool", required_argument, NULL, 's'},
-    {"no-system", no_argument, NULL, 'n'},
-    {"version", no_argument, NULL, 'v'},
-    {NULL, 0, NULL, 0},
+    {"port", required_argument, NULL, 'p'},       {"listen", required_argument, NULL, 'l'},
+    {"connect-fd", required_argument, NULL, 'c'}, {"spool", required_argument, NULL, 's'},
+    {"keep-ended", required_argument, NULL, 'k'}, {"no-system", no_argument, NULL, 'n'},
+    {"version", no_argument, NULL, 'v'},          {NULL, 0, NULL, 0},
 };
 
 static int usage(const char *why)
@@ -40,7 +38,7 @@ static int usage(const char *why)
     fprintf(stderr,
             "banger-agent: %s\n"
             "usage: banger-agent (--port DEVICE|agent | --listen PATH | --connect-fd N)\n"
-            "                    [--spool DIR] [--no-system]\n",
+            "                    [--spool DIR] [--keep-ended BYTES] [--no-system]\n",
             why);
     return 2;
 }
@@ -62,6 +60,9 @@ static int parse(int argc, char **argv, struct options *o)
             break;
         case 's':
             o->spool = optarg;
+            break;
+        case 'k':
+            o->ended_most = strtoull(optarg, NULL, 10);
             break;
         case 'n':
             o->no_system = true;
@@ -104,6 +105,8 @@ int main(int argc, char **argv)
         log_error("agent", "cannot start: %s", strerror(errno));
         return EXIT_FAILURE;
     }
+    if (o.ended_most)
+        agent.sessions.pool.ended_most = o.ended_most;
     if (o.spool && spool_pool_use(&agent.sessions.pool, o.spool) < 0)
         log_warn("agent", "output stays in memory: %s: %s", o.spool, strerror(errno));
     if (!o.no_system)

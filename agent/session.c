@@ -145,6 +145,7 @@ static void finish_delete(struct session *s)
     if (s->in_sync)
         t->n_sync--;
     s->in_sync = false;
+    session_keep_none(s);
     list_remove(&s->member);
     unchain(s);
     list_add_tail(&t->deleted, &s->member);
@@ -179,8 +180,7 @@ void session_settle(struct session *s)
     list_remove(&s->member);
     list_add_tail(&t->ended, &s->member);
     buf_done(&s->in.buf);
-    spool_settle(&s->out[0].spool);
-    spool_settle(&s->out[1].spool);
+    session_keep(s);
     session_mark(s);
     if (t->n_ended > SESSIONS_MAX_ENDED)
         forget_oldest(t);
@@ -508,6 +508,7 @@ static struct session *session_new(struct session_table *t, const char *id)
     s->phase = SESSION_PENDING;
     s->report_fd = s->in.fd = s->out[0].fd = s->out[1].fd = -1;
     list_init(&s->dirty);
+    list_init(&s->kept);
     list_init(&s->subscriptions);
     loop_io_init(&s->report, report_ready);
     loop_timer_init(&s->timeout, timeout_fired);
@@ -606,6 +607,7 @@ void sessions_init(struct session_table *t, struct loop *loop)
     list_init(&t->deleted);
     list_init(&t->ready);
     list_init(&t->late);
+    list_init(&t->kept);
     loop_timer_init(&t->purge, purge_fired);
     loop_timer_init(&t->reap, reap_fired);
     loop_timer_init(&t->held, held_fired);

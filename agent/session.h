@@ -66,6 +66,7 @@ struct session_stdin {
 struct session {
     struct list member;    /* of the table's live or ended list */
     struct list dirty;     /* of the table's dirty list */
+    struct list kept;      /* of the table's kept list */
     struct session *chain; /* hash chain */
     struct session_table *table;
     char id[SESSION_ID_BYTES];
@@ -86,6 +87,7 @@ struct session {
     int64_t started_mono_ns, ended_mono_ns; /* 0: it has not */
     uint32_t left;                          /* processes that live on after the exit */
     uint64_t late_bytes;                    /* what they wrote behind the streams' ends */
+    uint64_t kept_bytes;                    /* of its output, once it has ended */
     bool grown;                             /* its output has, since a status told of it */
 
     struct loop_io report; /* the spawn report */
@@ -116,6 +118,9 @@ struct session_table {
     struct list dirty, deleted; /* sessions with news; sessions to report as deleted and free */
     struct list ready;          /* subscriptions with something to send */
     struct list late;           /* streams that were cut and are still open */
+    struct list kept;           /* ended sessions that have output, in order of end */
+    uint64_t kept_bytes;        /* theirs together */
+    uint64_t kept_max;          /* and what it may be, as of the latest look at the disk */
     int n_live, n_ended;
     int n_late;
     int n_left;    /* ended sessions that have left processes */
@@ -207,5 +212,12 @@ void sessions_look_late_fired(struct loop_timer *timer);
 void session_count_left(struct session *s);
 /* A child has ended: counts again where something was left. */
 void sessions_count_left(struct session_table *t);
+
+/* session_kept.c: the output of ended sessions, and the one bound for all of it */
+void session_keep(struct session *s); /* it has ended */
+void session_keep_none(struct session *s);
+/* Drops what ended first while there is too much. */
+void sessions_bound_kept(struct session_table *t);
+void sessions_fill_kept(struct session_table *t, PB(KeptOutput) * out);
 
 #endif

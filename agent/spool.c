@@ -23,7 +23,8 @@ static size_t min_size(size_t a, size_t b)
 
 void spool_pool_init(struct spool_pool *pool)
 {
-    *pool = (struct spool_pool){.dir_fd = -1, .default_bytes = SPOOL_DEFAULT_BYTES};
+    *pool = (struct spool_pool){
+        .dir_fd = -1, .default_bytes = SPOOL_DEFAULT_BYTES, .ended_most = SPOOL_ENDED_BYTES};
 }
 
 /* The name goes at once: a file system without O_TMPFILE gets the same effect. */
@@ -59,6 +60,15 @@ void spool_pool_done(struct spool_pool *pool)
     if (pool->dir_fd >= 0)
         close(pool->dir_fd);
     pool->dir_fd = -1;
+}
+
+uint64_t spool_pool_ended_max(const struct spool_pool *pool)
+{
+    struct statvfs v;
+    if (pool->dir_fd < 0 || fstatvfs(pool->dir_fd, &v) < 0 || v.f_blocks == 0)
+        return pool->ended_most;
+    uint64_t share = (uint64_t)v.f_blocks * v.f_frsize / 100 * SPOOL_ENDED_PERCENT;
+    return share < pool->ended_most ? share : pool->ended_most;
 }
 
 void spool_init(struct spool *s, struct spool_pool *pool, uint64_t limit_bytes)
@@ -268,6 +278,13 @@ void spool_settle(struct spool *s)
     }
 }
 
+void spool_drop(struct spool *s)
+{
+    spool_done(s);
+    s->dropped = true;
+    s->from = s->total;
+}
+
 uint64_t spool_first(const struct spool *s)
 {
     return s->fd >= 0 && s->file_from < s->from ? s->file_from : s->from;
@@ -323,5 +340,5 @@ uint64_t spool_room(const struct spool *s, uint64_t offset)
 
 const char *spool_gap_reason(const struct spool *s)
 {
-    return s->disk_full ? "disk_full" : "spool_limit";
+    return s->dropped ? "ended_limit" : s->disk_full ? "disk_full" : "spool_limit";
 }

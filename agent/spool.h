@@ -24,12 +24,16 @@ enum {
     SPOOL_RETRY_BYTES = 4 * 1024 * 1024, /* output between attempts to use the disk again */
     SPOOL_KEEP_FREE_PERCENT = 5,         /* of the disk, left to the guest */
     SPOOL_DEFAULT_BYTES = 64 * 1024 * 1024,
+    /* What ended sessions keep together: the lesser of these. */
+    SPOOL_ENDED_BYTES = 1024 * 1024 * 1024,
+    SPOOL_ENDED_PERCENT = 10, /* of the disk */
 };
 
 struct spool_pool {
     int dir_fd;             /* folder for the files, owned; -1: memory only */
     size_t memory;          /* granted now */
     uint64_t default_bytes; /* limit of a stream that names none */
+    uint64_t ended_most;    /* that ended sessions keep, however large the disk is */
 };
 
 struct spool {
@@ -45,12 +49,15 @@ struct spool {
     uint64_t file_from, file_to; /* offsets in the file */
     uint64_t retry_at;           /* no file before this total */
     bool disk_full;              /* bytes were lost to a disk that would not take them */
+    bool dropped;                /* see spool_drop */
 };
 
 void spool_pool_init(struct spool_pool *pool);
 /* Puts new files below path, which must exist. 0, or -1 with errno and the pool unchanged. */
 int spool_pool_use(struct spool_pool *pool, const char *path);
 void spool_pool_done(struct spool_pool *pool);
+/* Bytes that ended sessions may keep together, as the disk is now. */
+uint64_t spool_pool_ended_max(const struct spool_pool *pool);
 
 /* limit_bytes 0: the pool's default. */
 void spool_init(struct spool *s, struct spool_pool *pool, uint64_t limit_bytes);
@@ -63,6 +70,8 @@ void spool_commit(struct spool *s, size_t n_bytes);
 void spool_append(struct spool *s, const void *data, size_t n_bytes);
 /* Nothing more will come: gives back the memory that is not needed. */
 void spool_settle(struct spool *s);
+/* Everything goes, to make room for what ended later. */
+void spool_drop(struct spool *s);
 
 /* First offset that can still be read. */
 uint64_t spool_first(const struct spool *s);

@@ -27,7 +27,7 @@ struct channel {
     bool reached;             /* connected, hands shaken */
     bool greeted;
     bool refusing;  /* the server did not want a call here: no more are given to it */
-    bool told;      /* the log hook knows of it */
+    bool used;      /* has taken calls, and the log hook knows of it */
     bool losing;    /* calls that end now end because the connection is lost */
     uint8_t *input; /* CHANNEL_READ_BYTES, borrowed of the client */
 };

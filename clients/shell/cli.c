@@ -106,9 +106,9 @@ void cli_tell_version(struct cli *cli, const char *version)
     if (cli->told_version || !*version || strcmp(version, banger_version()) == 0)
         return;
     cli->told_version = true;
-    fprintf(stderr,
+    cli_say(stderr,
             "banger: the daemon is of another version (%s, this is %s); \"banger daemon stop\" and "
-            "the next command renew it, VMs run on\n",
+            "the next command renew it, VMs run on",
             version, banger_version());
 }
 

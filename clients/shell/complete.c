@@ -6,14 +6,28 @@
 
 #include <banger/remote.h>
 
+#include "base/utf8.h"
 #include "cli.h"
 
 enum { COMPLETE_MS = 1000 };
 
+/* The shell puts the word on a command line, and shows both. */
+static void put_word(const char *word, const char *description)
+{
+    char *one = strdup(word), *other = strdup(description);
+    if (one && other) {
+        utf8_tame(one);
+        utf8_tame(other);
+        printf("%s\t%s\n", one, other);
+    }
+    free(one);
+    free(other);
+}
+
 static void offer(const char *prefix, const char *word, const char *description)
 {
     if (word[0] && strncmp(word, prefix, strlen(prefix)) == 0)
-        printf("%s\t%s\n", word, description);
+        put_word(word, description);
 }
 
 static void offer_vms(struct cli *cli, const char *prefix)

@@ -21,7 +21,7 @@ static int image_print(struct cli *cli, const Banger__V1__Image *image)
     if (!cli_is_table(cli))
         return cli_print_message(cli, &image->base);
     if (cli->options.quiet) {
-        puts(image->id);
+        cli_say(stdout, "%s", image->id);
         return cli_end_output(cli);
     }
     cli_print_field("Name:", "%s", image->name);

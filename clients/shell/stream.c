@@ -144,8 +144,8 @@ static void stream_take_end(struct stream *s)
     const char *why = s->frame.reason;
     s->cut |= strcmp(why, "still_writing") == 0;
     if (*why && !s->cut_told)
-        fprintf(stderr, "banger: what %s left running %s: that is not shown (--drain)\n",
-                s->o->label, s->cut ? "goes on writing" : "may write more");
+        cli_say(stderr, "banger: what %s left running %s: that is not shown (--drain)", s->o->label,
+                s->cut ? "goes on writing" : "may write more");
     s->cut_told |= *why != '\0';
 }
 
@@ -155,8 +155,7 @@ static void stream_take_exit(struct stream *s)
     int status = banger_exit_status(s->frame.exit);
     bool lost = status == 0 && (s->gone > 0 || s->cut);
     if (lost)
-        fprintf(stderr, "banger: %s ended with 0, but not all of its output was seen\n",
-                s->o->label);
+        cli_say(stderr, "banger: %s ended with 0, but not all of its output was seen", s->o->label);
     stream_finish(s, STREAM_EXITED, lost ? EXIT_OUTPUT_LOST : status);
 }
 
@@ -170,7 +169,7 @@ static void stream_take_frame(struct stream *s)
         break;
     case BANGER_FRAME_GAP:
         s->gone += f->end - f->offset;
-        fprintf(stderr, "banger: %llu bytes of %s are gone (%s)\n",
+        cli_say(stderr, "banger: %llu bytes of %s are gone (%s)",
                 (unsigned long long)(f->end - f->offset), f->stream == 1 ? "stdout" : "stderr",
                 f->reason);
         break;
@@ -180,19 +179,19 @@ static void stream_take_frame(struct stream *s)
     case BANGER_FRAME_EXIT:
         stream_take_exit(s);
         if (f->exit->timed_out)
-            fprintf(stderr, "banger: %s was ended by its time limit\n", s->o->label);
+            cli_say(stderr, "banger: %s was ended by its time limit", s->o->label);
         if (f->exit->kind_case == BANGER__V1__SESSION_EXIT__KIND_OOM)
-            fprintf(stderr, "banger: %s was killed for want of memory\n", s->o->label);
+            cli_say(stderr, "banger: %s was killed for want of memory", s->o->label);
         break;
     case BANGER_FRAME_LOST:
-        fprintf(stderr, "banger: %s was lost: %s\n", s->o->label, f->reason);
+        cli_say(stderr, "banger: %s was lost: %s", s->o->label, f->reason);
         stream_finish(s, STREAM_LOST, EXIT_BANGER);
         break;
     case BANGER_FRAME_DETACHED:
         stream_finish(s, STREAM_DETACHED, EXIT_BANGER);
         break;
     case BANGER_FRAME_BROKEN:
-        fprintf(stderr, "banger: connection lost (%s), coming back\n", f->reason);
+        cli_say(stderr, "banger: connection lost (%s), coming back", f->reason);
         break;
     default:
         break;

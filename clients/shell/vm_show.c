@@ -40,6 +40,16 @@ static void vm_print_policies(const Banger__V1__VM *vm, const Banger__V1__VMSpec
                         (unsigned long long)spec->lease_ms / 1000);
 }
 
+static void vm_print_kept(const Banger__V1__KeptOutput *kept)
+{
+    char ended[FORMAT_BYTES], limit[FORMAT_BYTES], live[FORMAT_BYTES];
+    if (kept)
+        cli_print_field("Kept output:", "%s of ended sessions (at most %s), %s of live ones",
+                        format_size(ended, kept->ended_bytes),
+                        format_size(limit, kept->ended_limit_bytes),
+                        format_size(live, kept->live_bytes));
+}
+
 static void vm_print_description(const Banger__V1__VM *vm)
 {
     char word[WORD_BYTES], a[FORMAT_BYTES];
@@ -67,6 +77,7 @@ static void vm_print_description(const Banger__V1__VM *vm)
     cli_print_field("Address:", "%s", runtime->guest_ip);
     cli_print_field("Ephemeral:", "%s", spec->ephemeral ? "yes, deleted when it stops" : "");
     vm_print_policies(vm, spec, runtime);
+    vm_print_kept(vm->kept_output);
     for (size_t i = 0; i < vm->n_labels; i++)
         cli_print_field(i ? "" : "Labels:", "%s=%s", vm->labels[i]->key, vm->labels[i]->value);
     for (size_t i = 0; i < vm->n_conditions; i++)
@@ -110,7 +121,7 @@ static int vm_show_one(struct cli *cli, const char *ref)
         return cli_fail(&error, "show %s", ref);
     int status = 0;
     if (cli->options.quiet)
-        puts(vm->id);
+        cli_say(stdout, "%s", vm->id);
     else if (cli_is_table(cli))
         vm_print_description(vm);
     else
@@ -172,9 +183,9 @@ static int vm_health_one(struct cli *cli, const char *ref)
     if (!cli_is_table(cli))
         cli_print_message(cli, &h->base);
     else if (h->agent_ready)
-        printf("%s: ready (%.1f ms)\n", ref, (double)h->round_trip_us / 1000);
+        cli_say(stdout, "%s: ready (%.1f ms)", ref, (double)h->round_trip_us / 1000);
     else
-        printf("%s: not ready: %s\n", ref, h->explanation);
+        cli_say(stdout, "%s: not ready: %s", ref, h->explanation);
     FREE_MESSAGE(h);
     return status ? status : cli_end_output(cli);
 }
@@ -238,7 +249,7 @@ static int vm_prune(struct cli *cli, const void *values, const struct opt_args *
         else if (!cli_is_table(cli))
             status = cli_print_message(cli, &ended->base);
         else
-            status = printf("%s%s", ended->message, *ended->message ? "\n" : "") < 0
+            status = *ended->message && cli_say(stdout, "%s", ended->message) < 0
                          ? EXIT_BANGER
                          : cli_end_output(cli);
         FREE_MESSAGE(ended);

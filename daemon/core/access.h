@@ -84,15 +84,15 @@ void access_labels_changed(struct core *core, const struct labels *old, const st
 
 /* What these fill is borrowed until done, and whole then. */
 /* Gives out a token for a principal; text is to be shown once. scope may be NULL. ERR_DENIED
- * (ROLE_ABOVE_OWN) where the role, or that of who is enrolled by that name, is above that of `by`.
- */
+ * (ROLE_ABOVE_OWN) where the role is above that of `by`, or that of who has the name: by having
+ * enrolled, revoked or not, by a token that waits, by the configuration. */
 int access_create_token(struct core *core, const struct rpc_peer *by, const char *principal,
                         int role, const struct labels *scope, int64_t ttl_ms,
                         char text[TLS_TOKEN_BYTES], int64_t *expires_ns, access_done_fn *done,
                         void *arg, struct err *err);
-/* Uses up the token that peer came with: a certificate for its principal. Certificates of that
- * principal from before count no more, their connections are cut. A token is used up when that is
- * on disk; csr is copied. */
+/* Uses up the token that peer came with, and all others of its principal: a certificate for that.
+ * Its certificates from before count no more, their connections are cut. Tokens are used up when
+ * that is on disk; csr is copied. */
 int access_enroll(struct core *core, const struct rpc_peer *peer, const void *csr, size_t csr_len,
                   struct pki_certificate *certificate, access_done_fn *done, void *arg,
                   struct err *err);
@@ -102,9 +102,9 @@ int access_rotate(struct core *core, const struct rpc_peer *peer, const void *cs
                   struct pki_certificate *certificate, access_done_fn *done, void *arg,
                   struct err *err);
 /* Also throws away its unused tokens, and cuts its connections, all of it when it is on disk: who
- * is cut before could come back. *copy is it then. */
-int access_revoke(struct core *core, const char *principal, struct identity *copy,
-                  access_done_fn *done, void *arg, struct err *err);
+ * is cut before could come back. *copy is it then. ERR_DENIED (ROLE_ABOVE_OWN) as for a token. */
+int access_revoke(struct core *core, const struct rpc_peer *by, const char *principal,
+                  struct identity *copy, access_done_fn *done, void *arg, struct err *err);
 /* In order of principals: the first after `after` ("": the first of all), or NULL. */
 const struct identity *access_next(const struct core *core, const char *after);
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/core/access_internal.h"
+#include "daemon/core/access_rules.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
 #include "daemon/store/store.h"
@@ -34,6 +35,8 @@ struct access_change {
     struct identity identity; /* as it will be; at first the principal alone */
     struct token token;
     int64_t begun_ns;
+    char by[PRINCIPAL_BYTES]; /* whose role decides, where that is asked for */
+    int by_role;
     char serial[PKI_SERIAL_BYTES]; /* the peer's */
     void *csr;                     /* owned */
     size_t csr_len;
@@ -216,6 +219,42 @@ static void drop_tokens(struct access_change *c, struct access *access, const ch
     }
 }
 
+/* The highest role that the name stands for: enrolled, revoked or not, of a token that waits, or by
+ * the configuration. */
+static int role_of_name(const struct access *access, const char *principal, int64_t now_ns)
+{
+    const struct identity *i = access_find(access, principal);
+    const struct access_peer *rule = access_rules_principal(access->rules, principal);
+    int role = i ? i->role : RPC_ROLE_NONE;
+    size_t at = 0;
+    if (rule && (int)rule->role > role)
+        role = (int)rule->role;
+    for (const struct token_entry *t; (t = map_next(&access->tokens, &at));)
+        if (t->shown && t->token.expires_ns > now_ns && t->token.role > role &&
+            strcmp(t->token.principal, principal) == 0)
+            role = t->token.role;
+    return role;
+}
+
+/* Nobody takes the place of who has more, nor shuts them out. Looked at when the change's turn
+ * comes: the one before may have given the name its role. */
+static int check_is_below(const struct access_change *c, const struct access *access,
+                          const char *principal, struct err *err)
+{
+    if (role_of_name(access, principal, c->begun_ns) <= c->by_role)
+        return 0;
+    err_set(err, ERR_DENIED,
+            "%s has a role above that of %s, who may neither take its place nor revoke it",
+            principal, c->by);
+    return err_tag(err, "ROLE_ABOVE_OWN", "identity/%.80s", principal);
+}
+
+static void change_by(struct access_change *c, const struct rpc_peer *by)
+{
+    snprintf(c->by, sizeof(c->by), "%s", by->principal);
+    c->by_role = (int)by->role;
+}
+
 static int no_ca(struct err *err)
 {
     err_set(err, ERR_PRECONDITION, "this host has no CA: \"banger auth init\" makes it");
@@ -229,6 +268,8 @@ static int token_begin(struct access_change *c, struct access *access, struct st
     const struct pki *pki = access_pki(c->core);
     if (!pki)
         return no_ca(err);
+    if (check_is_below(c, access, c->token.principal, err) < 0)
+        return -1;
     if (access->tokens.len - delete_tokens(c, access, txn, NULL) >= TOKENS_MAX)
         return err_set(err, ERR_LIMIT, "%d tokens wait to be used already", TOKENS_MAX);
     pki_ca_hash(pki, ca);
@@ -249,21 +290,6 @@ static void token_show(struct access_change *c, struct access *access)
     t->shown = true;
 }
 
-/* Nobody gives out more than they have, nor takes the place of who has more. */
-static int check_is_below(const struct core *core, const struct rpc_peer *by, const char *principal,
-                          int role, struct err *err)
-{
-    const struct identity *i = access_find(core->access, principal);
-    if (role > (int)by->role)
-        err_set(err, ERR_DENIED, "%s may not give out a role above its own", by->principal);
-    else if (i && !i->revoked && i->role > (int)by->role)
-        err_set(err, ERR_DENIED, "%s has a role above that of %s, who may not take its place",
-                principal, by->principal);
-    else
-        return 0;
-    return err_tag(err, "ROLE_ABOVE_OWN", "identity/%.80s", principal);
-}
-
 int access_create_token(struct core *core, const struct rpc_peer *by, const char *principal,
                         int role, const struct labels *scope, int64_t ttl_ms,
                         char text[TLS_TOKEN_BYTES], int64_t *expires_ns, access_done_fn *done,
@@ -276,13 +302,16 @@ int access_create_token(struct core *core, const struct rpc_peer *by, const char
                        "a principal's name has 1 to 127 letters, digits and ._@-");
     if (role < RPC_ROLE_VIEWER || role > RPC_ROLE_FLEET)
         return err_set(err, ERR_INVALID, "the role is viewer, operator, admin or fleet");
-    if (check_is_below(core, by, principal, role, err) < 0)
-        return -1;
+    if (role > (int)by->role) {
+        err_set(err, ERR_DENIED, "%s may not give out a role above its own", by->principal);
+        return err_tag(err, "ROLE_ABOVE_OWN", "identity/%.80s", principal);
+    }
     if (ttl_ms <= 0 || ttl_ms > TTL_MAX_DAYS * INT64_C(86400000))
         return err_set(err, ERR_INVALID, "a token lives for at most %d days", TTL_MAX_DAYS);
     struct access_change *c = change_new(core, done, arg, err);
     if (!c)
         return -1;
+    change_by(c, by);
     c->begin = token_begin;
     c->show = token_show;
     c->text = text;
@@ -338,6 +367,7 @@ static int sign(struct access_change *c, struct err *err)
     return 0;
 }
 
+/* Uses up all tokens of its name: an older one is no way to take the place of who has enrolled. */
 static int enroll_begin(struct access_change *c, struct access *access, struct store_txn *txn,
                         struct err *err)
 {
@@ -356,15 +386,15 @@ static int enroll_begin(struct access_change *c, struct access *access, struct s
     if (!access_have_identity(access, c->identity.principal, err) || sign(c, err) < 0)
         return -1;
     store_put_identity(txn, &c->identity);
-    store_delete_token(txn, c->token.key);
-    event_emit(c->core, txn, "identity.enrolled", "identity", c->identity.principal, NULL);
+    delete_tokens(c, access, txn, c->identity.principal);
+    event_emit(c->core, txn, "identity.enrolled", "identity", NULL, c->identity.principal, NULL);
     return 0;
 }
 
 static void enroll_show(struct access_change *c, struct access *access)
 {
     identity_show(c, access);
-    free(map_take(&access->tokens, c->token.key));
+    drop_tokens(c, access, c->identity.principal);
     cut(access, &c->identity);
     look_again(access);
 }
@@ -410,7 +440,7 @@ static int rotate_begin(struct access_change *c, struct access *access, struct s
     if (sign(c, err) < 0)
         return -1;
     store_put_identity(txn, &c->identity);
-    event_emit(c->core, txn, "identity.rotated", "identity", c->identity.principal, NULL);
+    event_emit(c->core, txn, "identity.rotated", "identity", NULL, c->identity.principal, NULL);
     return 0;
 }
 
@@ -450,12 +480,14 @@ static int revoke_begin(struct access_change *c, struct access *access, struct s
     const struct identity *identity = access_find(access, c->identity.principal);
     if (!identity)
         return not_found(c->identity.principal, err);
+    if (check_is_below(c, access, c->identity.principal, err) < 0)
+        return -1;
     c->identity = *identity;
     c->identity.revoked = true;
     *c->copy = c->identity;
     store_put_identity(txn, &c->identity);
     delete_tokens(c, access, txn, c->identity.principal);
-    event_emit(c->core, txn, "identity.revoked", "identity", c->identity.principal, NULL);
+    event_emit(c->core, txn, "identity.revoked", "identity", NULL, c->identity.principal, NULL);
     return 0;
 }
 
@@ -467,14 +499,15 @@ static void revoke_show(struct access_change *c, struct access *access)
              cut(access, &c->identity));
 }
 
-int access_revoke(struct core *core, const char *principal, struct identity *copy,
-                  access_done_fn *done, void *arg, struct err *err)
+int access_revoke(struct core *core, const struct rpc_peer *by, const char *principal,
+                  struct identity *copy, access_done_fn *done, void *arg, struct err *err)
 {
     if (strlen(principal) >= PRINCIPAL_BYTES)
         return not_found(principal, err);
     struct access_change *c = change_new(core, done, arg, err);
     if (!c)
         return -1;
+    change_by(c, by);
     c->begin = revoke_begin;
     c->show = revoke_show;
     c->copy = copy;

@@ -51,8 +51,8 @@ struct attach_events {
     void (*opened)(void *arg, const struct attach_opened *opened); /* first, once */
     /* stream: 1 stdout, 2 stderr. Contiguous per stream, or announced. Uses up credit. */
     void (*data)(void *arg, int stream, uint64_t offset, const uint8_t *data, uint32_t len);
-    /* reason: "spool_limit", "disk_full"; "vm_stopped", "vm_lost", "guest_panic", "agent_lost"
-     * where the output went with the guest. */
+    /* reason: "spool_limit", "disk_full", "ended_limit"; "vm_stopped", "vm_lost", "guest_panic",
+     * "agent_lost" where the output went with the guest. */
     void (*gap)(void *arg, int stream, uint64_t from, uint64_t to, const char *reason);
     /* cut: ""; "held_open", "still_writing": the writers have not closed it. */
     void (*stream_end)(void *arg, int stream, uint64_t total, const char *cut);

@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "daemon/core/core.h"
-#include "daemon/core/scope.h"
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
 
@@ -168,14 +167,14 @@ static void event_copy(char *to, size_t room, const char *from)
 }
 
 void event_emit(struct core *core, struct store_txn *txn, const char *kind, const char *resource,
-                const char *detail, const char *operation_id)
+                const char *vm_id, const char *detail, const char *operation_id)
 {
     struct event e = {.time_ns = clock_real_ns()};
     event_copy(e.kind, sizeof(e.kind), kind);
     event_copy(e.resource, sizeof(e.resource), resource);
     event_copy(e.detail, sizeof(e.detail), detail);
     event_copy(e.operation_id, sizeof(e.operation_id), operation_id);
-    scope_owner(core, e.resource, e.vm_id);
+    event_copy(e.vm_id, sizeof(e.vm_id), vm_id);
     if (txn) {
         store_add_event(txn, &e);
         return;

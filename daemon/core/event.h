@@ -27,10 +27,11 @@ struct event_hub *event_hub_new(struct core *core, struct err *err);
 void event_hub_free(struct event_hub *hub);
 
 /* Adds an event to txn; NULL: a transaction of its own, for what nothing else in the store says.
- * kind such as "vm.state", resource "vm/ID", detail the new state or a reason; operation_id "" or
- * NULL outside of one. It gets its seq as it is committed. */
+ * kind such as "vm.state", resource "session/ID", vm_id the VM that it is or belongs to, detail the
+ * new state or a reason; vm_id and operation_id "" or NULL: none. It gets its seq as it is
+ * committed. */
 void event_emit(struct core *core, struct store_txn *txn, const char *kind, const char *resource,
-                const char *detail, const char *operation_id);
+                const char *vm_id, const char *detail, const char *operation_id);
 
 const char *event_epoch(const struct core *core);
 /* The newest and the oldest seq there is to see; 0 and 1 in an empty log. */

@@ -103,13 +103,7 @@ void host_capacity_used(const struct core *core, const struct host_facts *facts,
 {
     *used = (struct host_capacity){.vms = (uint32_t)vm_count(core),
                                    .disk_bytes = facts->disk_used_bytes};
-    recover_used(core, &used->cpus, &used->memory_bytes);
-    for (struct vm_entry *e = NULL; (e = vm_next((struct core *)core, e));) {
-        if (!vm_state_is_active(e->vm.runtime.state))
-            continue;
-        used->cpus += e->vm.spec.cpus;
-        used->memory_bytes += vm_memory_promised(core, &e->vm.spec);
-    }
+    vm_count_use(core, &used->cpus, &used->memory_bytes);
 }
 
 struct report {

@@ -64,7 +64,7 @@ void host_set_draining(struct core *core, bool draining,
     row.draining = draining;
     struct store_txn *txn = store_txn_new();
     store_put_host_settings(txn, &row);
-    event_emit(core, txn, "host.draining", "host", draining ? "on" : "off", NULL);
+    event_emit(core, txn, "host.draining", "host", NULL, draining ? "on" : "off", NULL);
     store_propose(core->store, txn, host_draining_committed, c);
 }
 

@@ -6,16 +6,22 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/image_import.h"
 #include "daemon/core/image_internal.h"
-#include "daemon/core/vm.h"
 #include "daemon/host/initramfs.h"
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
+
+/* How often one image or kernel is held. */
+struct image_hold {
+    char id[ID_BYTES];
+    uint32_t n;
+};
 
 /* A file of an image or kernel is where the state folder is now, which may have been moved since
  * the row was written; one that is elsewhere, and not here, stays there. */
@@ -81,6 +87,7 @@ struct image_registry *image_registry_new(struct core *core, struct err *err)
         return NULL;
     }
     r->core = core;
+    map_init(&r->holds);
     list_init(&r->images);
     list_init(&r->kernels);
     list_init(&r->tags);
@@ -99,6 +106,10 @@ void image_registry_free(struct image_registry *r)
     image_tags_done(r);
     list_foreach(l, &r->images) free(container_of(l, struct image_entry, link));
     list_foreach(k, &r->kernels) free(container_of(k, struct kernel_entry, link));
+    size_t at = 0;
+    for (struct image_hold *h; (h = map_next(&r->holds, &at));)
+        free(h);
+    map_done(&r->holds);
     free(r);
 }
 
@@ -242,19 +253,41 @@ const struct kernel *kernel_default(struct core *core, struct err *err)
     return last;
 }
 
-uint32_t image_vm_count(struct core *core, const char *image_id)
+int image_hold(struct core *core, const char *id, struct err *err)
 {
-    uint32_t n = 0;
-    for (struct vm_entry *e = NULL; (e = vm_next(core, e));)
-        n += strcmp(e->vm.spec.image_id, image_id) == 0;
-    return n;
+    struct map *holds = &core->images->holds;
+    struct image_hold *h = map_find(holds, id);
+    if (!*id)
+        return 0;
+    if (!h && (h = calloc(1, sizeof(*h)))) {
+        snprintf(h->id, sizeof(h->id), "%s", id);
+        if (map_put(holds, h->id, h) < 0)
+            free(take_ptr(&h));
+    }
+    if (!h)
+        return err_set(err, ERR_LIMIT, "out of memory for an image");
+    h->n++;
+    return 0;
+}
+
+void image_release(struct core *core, const char *id)
+{
+    struct image_hold *h = core->images ? map_find(&core->images->holds, id) : NULL;
+    if (!h || --h->n > 0)
+        return;
+    map_take(&core->images->holds, id);
+    free(h);
+}
+
+uint32_t image_vm_count(const struct core *core, const char *image_id)
+{
+    const struct image_hold *h = map_find(&core->images->holds, image_id);
+    return h ? h->n : 0;
 }
 
 uint32_t kernel_user_count(struct core *core, const char *kernel_id)
 {
-    uint32_t n = 0;
-    for (struct vm_entry *e = NULL; (e = vm_next(core, e));)
-        n += strcmp(e->vm.spec.kernel_id, kernel_id) == 0;
+    uint32_t n = image_vm_count(core, kernel_id);
     list_foreach(l, &core->images->images) n +=
         strcmp(container_of(l, struct image_entry, link)->next.kernel_id, kernel_id) == 0;
     /* An import that is not over names it too. */

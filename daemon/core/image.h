@@ -33,8 +33,12 @@ const struct kernel *kernel_default(struct core *core, struct err *err);
 /* In order of creation; NULL: the first. */
 const struct image *image_next(struct core *core, const struct image *after);
 const struct kernel *kernel_next(struct core *core, const struct kernel *after);
-/* VMs made from it, those that are being made included; for a kernel, images too. */
-uint32_t image_vm_count(struct core *core, const char *image_id);
+/* Whoever needs an image or a kernel, listed or not, holds it by its id ("": none) as long as that
+ * is so. -1: ERR_LIMIT, out of memory. */
+int image_hold(struct core *core, const char *id, struct err *err);
+void image_release(struct core *core, const char *id);
+/* VMs that hold it, those that are being made included; for a kernel, images too. */
+uint32_t image_vm_count(const struct core *core, const char *image_id);
 uint32_t kernel_user_count(struct core *core, const char *kernel_id);
 
 /* Removes record and files; ERR_PRECONDITION (IMAGE_IN_USE, KERNEL_IN_USE). done comes once, later:

@@ -37,7 +37,7 @@ static void image_emit(struct core *core, struct store_txn *txn, const char *kin
 {
     char resource[96];
     snprintf(resource, sizeof(resource), "%s/%s", what, id);
-    event_emit(core, txn, kind, resource, name, NULL);
+    event_emit(core, txn, kind, resource, NULL, name, NULL);
 }
 
 static void image_ignore(void *arg, const struct err *err)

@@ -3,6 +3,7 @@
 #define BANGER_DAEMON_CORE_IMAGE_INTERNAL_H
 
 #include "base/list.h"
+#include "base/map.h"
 #include "daemon/core/image.h"
 
 struct image_entry {
@@ -23,6 +24,7 @@ struct kernel_entry {
 struct image_registry {
     const struct core *core;
     struct list images, kernels; /* by creation */
+    struct map holds;            /* struct image_hold, by id, owned */
     struct list tags;            /* struct image_tagging: one after another */
     bool tagging;                /* the first is on its way to the disk */
 };

@@ -155,6 +155,8 @@ struct operation_entry *operation_find(struct core *core, const char *ref, struc
 struct operation_entry *operation_find_within(struct core *core, const struct labels *scope,
                                               const char *principal, const char *ref,
                                               struct err *err);
+/* The VM that it is about; "": none. Borrowed. */
+const char *operation_vm_id(const struct operation_entry *op);
 bool operation_is_within(const struct operation_entry *op, const struct labels *scope,
                          const char *principal);
 /* Latest first: operation_next(core, NULL) is the newest. */

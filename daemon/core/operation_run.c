@@ -26,7 +26,8 @@ static void operation_emit(struct operation_entry *op, struct store_txn *txn)
 {
     char resource[96];
     snprintf(resource, sizeof(resource), "operation/%s", op->op.id);
-    event_emit(op->core, txn, "operation.state", resource, op_state_name(op->op.state), op->op.id);
+    event_emit(op->core, txn, "operation.state", resource, operation_vm_id(op),
+               op_state_name(op->op.state), op->op.id);
 }
 
 void operation_edit(struct operation_entry *op)

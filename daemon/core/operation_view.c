@@ -5,14 +5,17 @@
 #include "daemon/core/operation_run.h"
 #include "daemon/core/scope.h"
 
+const char *operation_vm_id(const struct operation_entry *op)
+{
+    return strncmp(op->op.resource, "vm/", 3) == 0 ? op->op.resource + 3 : "";
+}
+
 bool operation_is_within(const struct operation_entry *op, const struct labels *scope,
                          const char *principal)
 {
-    char vm_id[ID_BYTES];
     if (!scope || strcmp(op->op.principal, principal) == 0)
         return true;
-    scope_owner(op->core, op->op.resource, vm_id);
-    return scope_has_vm_id(op->core, scope, vm_id);
+    return scope_has_vm_id(op->core, scope, operation_vm_id(op));
 }
 
 struct operation_entry *operation_find(struct core *core, const char *ref, struct err *err)

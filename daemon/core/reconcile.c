@@ -48,12 +48,23 @@ static void reconcile_drop(struct reconcile *r)
         free(r);
 }
 
+/* What has none, or an old one: of all that the registries have. */
+static void reconcile_keep_records(struct core *core)
+{
+    for (const struct kernel *k = NULL; (k = kernel_next(core, k));)
+        record_keep_kernel(core, k);
+    for (const struct image *i = NULL; (i = image_next(core, i));)
+        record_keep_image(core, i);
+    for (struct vm_entry *e = NULL; (e = vm_next(core, e));)
+        record_keep_vm(core, &e->vm);
+}
+
 static void reconcile_resume(void *arg)
 {
     struct reconcile *r = arg;
     struct core *core = r->core;
     operation_resume_all(core);
-    record_keep_all(core);
+    reconcile_keep_records(core);
     supervise_start(core);
     memory_let_go(core);
     timer_done(&r->deadline);

@@ -117,7 +117,7 @@ static void leaks_found(void *arg, const struct vmm_found *found, size_t n, cons
         struct vm_entry *e = vm_find_id(l->core, found[i].vm_id);
         if (e && leaks_is_undead(e))
             reconcile_look_for(e, "its process lives, though it was recorded as ended", NULL, NULL);
-        else if (!e && l->whole)
+        else if (!e && l->whole && !found[i].left)
             leaks_without_row(l, &found[i]);
     }
     leaks_less(l);

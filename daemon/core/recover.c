@@ -26,17 +26,6 @@
 
 /* What is there */
 
-struct recover *recover_new(struct err *err)
-{
-    struct recover *r = calloc(1, sizeof(*r));
-    if (!r) {
-        err_set(err, ERR_LIMIT, "out of memory for what is not listed");
-        return NULL;
-    }
-    list_init(&r->found);
-    return r;
-}
-
 void recover_free(struct recover *r)
 {
     if (!r)
@@ -65,10 +54,10 @@ static bool recover_runs(const struct unlisted *u)
     return u->driver && (kill(u->pid, 0) == 0 || errno != ESRCH);
 }
 
-void recover_used(const struct core *core, uint32_t *cpus, uint64_t *memory_bytes)
+/* What VMs that run without a row take of the host; by their records, else as if by default. */
+static void recover_add_use(void *arg, uint32_t *cpus, uint64_t *memory_bytes)
 {
-    *cpus = 0;
-    *memory_bytes = 0;
+    const struct core *core = arg;
     for (const struct unlisted *u = NULL; core->recover && (u = recover_next(core, u));) {
         if (!recover_runs(u))
             continue;
@@ -77,6 +66,37 @@ void recover_used(const struct core *core, uint32_t *cpus, uint64_t *memory_byte
         *memory_bytes += known ? u->memory_bytes : VM_MEMORY_DEFAULT;
         *memory_bytes += vmm_overhead_bytes(u->driver, core->vmm_host);
     }
+}
+
+static void recover_forget_vm(void *arg, struct vm_entry *e)
+{
+    (void)arg;
+    reconcile_forget(e);
+}
+
+static void recover_vm_removed(void *arg, struct vm_entry *e, struct store_txn *txn)
+{
+    (void)arg, (void)txn;
+    reconcile_forget(e);
+}
+
+static const struct vm_events recover_vm_events = {
+    .removing = recover_vm_removed,
+    .leaving = recover_forget_vm,
+    .add_use = recover_add_use,
+};
+
+struct recover *recover_new(struct core *core, struct err *err)
+{
+    struct recover *r = calloc(1, sizeof(*r));
+    if (!r) {
+        err_set(err, ERR_LIMIT, "out of memory for what is not listed");
+        return NULL;
+    }
+    list_init(&r->found);
+    r->vm_listener = (struct vm_listener){.events = &recover_vm_events, .arg = core};
+    vm_listen(core, &r->vm_listener);
+    return r;
 }
 
 static void recover_tell(struct core *core, const struct unlisted_scan *scan)
@@ -90,7 +110,8 @@ static void recover_tell(struct core *core, const struct unlisted_scan *scan)
         char resource[96];
         snprintf(resource, sizeof(resource), "%s/%s", unlisted_kind_name(u->kind), u->id);
         log_warn(resource, "nothing knows of it: set aside in %s", u->folder);
-        event_emit(core, NULL, "host.set_aside", resource, u->folder, NULL);
+        event_emit(core, NULL, "host.set_aside", resource, u->kind == UNLISTED_VM ? u->id : NULL,
+                   u->folder, NULL);
     }
     if (unlisted == 0)
         return;
@@ -100,7 +121,7 @@ static void recover_tell(struct core *core, const struct unlisted_scan *scan)
         "alone: see `banger host recover --dry-run`",
         unlisted);
     log_warn(NULL, "%s", text);
-    event_emit(core, NULL, "host.unlisted", "host", text, NULL);
+    event_emit(core, NULL, "host.unlisted", "host", NULL, text, NULL);
     for (const struct unlisted *u = NULL; (u = recover_next(core, u));)
         if (!u->aside)
             log_warn(u->folder, "not in the database%s%s%s%s", *u->name ? ": " : "", u->name,
@@ -233,7 +254,7 @@ static int recover_vm(struct recovery_part *p, struct store_txn *txn, struct err
     p->vm = vm_ref(e);
     snprintf(p->item.name, sizeof(p->item.name), "%s", vm.name);
     vm_save(e, txn);
-    event_emit(core, txn, "vm.recovered", p->item.resource, vm.name, NULL);
+    event_emit(core, txn, "vm.recovered", p->item.resource, vm.id, vm.name, NULL);
     return 0;
 }
 

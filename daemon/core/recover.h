@@ -19,15 +19,14 @@ struct recover;
 struct unlisted;
 struct unlisted_scan;
 
-struct recover *recover_new(struct err *err);
+/* Listens to VMs, of which reconcile.h and this hold some. */
+struct recover *recover_new(struct core *core, struct err *err);
 void recover_free(struct recover *r);
 
 /* At the start: takes what the look found, and tells the log and the watchers of events. */
 void recover_take(struct core *core, struct unlisted_scan *scan);
 /* Things without a row; in lost+found. */
 void recover_count(const struct core *core, uint32_t *unlisted, uint32_t *aside);
-/* What VMs that run without a row take of the host; by their records, else as if by default. */
-void recover_used(const struct core *core, uint32_t *cpus, uint64_t *memory_bytes);
 /* recover_next(core, NULL) is the first. Borrowed until the next return to the loop. */
 const struct unlisted *recover_next(const struct core *core, const struct unlisted *after);
 

@@ -38,7 +38,7 @@ static void discard_tell(struct recovery_part *p)
              p->item.folder);
     if (core->events)
         event_emit(core, NULL, removed ? "host.discarded" : "host.set_aside", p->item.resource,
-                   p->item.folder, NULL);
+                   p->work->kind == UNLISTED_VM ? p->work->id : NULL, p->item.folder, NULL);
 }
 
 static void discard_done(struct job *job)

@@ -6,12 +6,14 @@
 #include "base/list.h"
 #include "daemon/core/recover.h"
 #include "daemon/core/unlisted.h"
+#include "daemon/core/vm.h"
 #include "rpc/event/worker.h"
 
 struct recovery;
 struct vm_entry;
 
 struct recover {
+    struct vm_listener vm_listener;
     struct list found; /* struct unlisted */
     struct recovery *under_way;
 };

@@ -10,7 +10,6 @@
 #include "base/err.h"
 #include "daemon/core/core.h"
 #include "daemon/core/operation.h"
-#include "daemon/core/session_internal.h"
 #include "daemon/store/store.h"
 
 enum { PAST_FIRST = 64, PAST_MAX = 1 << 20 };
@@ -23,6 +22,7 @@ struct past_set {
 
 struct request_past {
     struct core *core;
+    const struct request_kind *others;
     struct past_set today, yesterday;
     int64_t begun_ms; /* today, monotonic */
     uint64_t seed;
@@ -122,6 +122,11 @@ void request_past_free(struct request_past *p)
     free(p);
 }
 
+void request_past_others(struct core *core, const struct request_kind *kind)
+{
+    core->request_past->others = kind;
+}
+
 void request_past_add(struct core *core, const char *principal, const char *request_id)
 {
     struct request_past *p = core->request_past;
@@ -163,8 +168,8 @@ static void past_found(void *arg, const struct err *err)
     else if (core->operations && f->find.has_operation &&
              operation_remember(core, &f->find.operation) < 0)
         err_set(&failure, ERR_LIMIT, "out of memory for an operation");
-    else if (core->sessions && f->find.has_request &&
-             session_request_remember(core, &f->find.request) < 0)
+    else if (core->request_past && f->find.has_request &&
+             core->request_past->others->remember(core, &f->find.request) < 0)
         err_set(&failure, ERR_LIMIT, "out of memory for a request");
     f->done(f->arg, failure.code == ERR_NONE ? NULL : &failure);
     operation_done(&f->find.operation);
@@ -182,7 +187,9 @@ int request_past_find(struct core *core, const char *principal, const char *requ
     f->arg = arg;
     snprintf(f->find.principal, sizeof(f->find.principal), "%s", principal);
     snprintf(f->find.request_id, sizeof(f->find.request_id), "%s", request_id);
-    session_request_method(f->find.method, principal);
+    if (core->request_past->others)
+        snprintf(f->find.method, sizeof(f->find.method), "%s%s", core->request_past->others->method,
+                 principal);
     struct store_txn *txn = store_txn_new();
     store_find_request(txn, &f->find);
     store_read(core->store, txn, past_found, f);

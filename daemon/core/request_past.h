@@ -11,6 +11,7 @@
 struct core;
 struct err;
 struct request_past;
+struct store_request;
 
 /* What a request id is kept for at least. */
 static const int64_t request_kept_ns = INT64_C(24) * 3600 * 1000000000;
@@ -18,6 +19,15 @@ static const int64_t request_kept_ns = INT64_C(24) * 3600 * 1000000000;
 /* With every id that the store has; blocking. */
 struct request_past *request_past_new(struct core *core, struct err *err);
 void request_past_free(struct request_past *p);
+
+/* Requests that became no operations, such as starts of sessions: what they are found by and what
+ * takes them back. There is one such kind so far. */
+struct request_kind {
+    const char *method; /* of their rows, before the principal */
+    int (*remember)(struct core *core, const struct store_request *row);
+};
+
+void request_past_others(struct core *core, const struct request_kind *kind);
 
 /* Memory lets go of it. */
 void request_past_add(struct core *core, const char *principal, const char *request_id);

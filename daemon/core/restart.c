@@ -64,7 +64,7 @@ static void restart_wait(struct supervised *s)
              rt->restarts + 1, (long long)wait_ms / 1000, rt->restart_reason);
     log_warn(e->vm.id, "%s", c->message);
     vm_save(e, txn);
-    event_emit(e->core, txn, "vm.restarting", resource, c->message, NULL);
+    event_emit(e->core, txn, "vm.restarting", resource, e->vm.id, c->message, NULL);
     store_commit(e->core->store, txn, supervise_written, NULL);
     restart_set_waiting(s, true);
     timer_start(&s->restart_timer, wait_ms);

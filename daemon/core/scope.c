@@ -8,10 +8,6 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "daemon/core/core.h"
-#include "daemon/core/operation_run.h"
-#include "daemon/core/session.h"
-#include "daemon/core/vm.h"
-#include "daemon/core/vm_spec.h"
 
 /* A VM that is gone, with as many labels as it had. */
 struct departed {
@@ -21,6 +17,7 @@ struct departed {
 };
 
 struct scope_memory {
+    const struct vm *(*find)(const struct core *core, const char *vm_id);
     struct departed *ring[SCOPE_REMEMBERED]; /* owned */
     struct map by_id; /* of them: lists and watches ask for each of thousands of events */
     size_t next;
@@ -31,19 +28,14 @@ bool scope_has_vm(const struct labels *scope, const struct vm *vm)
     return !scope || label_list_have(&vm->labels, scope);
 }
 
-static const struct departed *find_departed(const struct core *core, const char *vm_id)
-{
-    return core->scope_memory ? map_find(&core->scope_memory->by_id, vm_id) : NULL;
-}
-
 bool scope_has_vm_id(const struct core *core, const struct labels *scope, const char *vm_id)
 {
     if (!scope)
         return true;
-    const struct vm_entry *e = vm_find_id((struct core *)core, vm_id);
-    if (e)
-        return scope_has_vm(scope, &e->vm);
-    const struct departed *d = find_departed(core, vm_id);
+    const struct vm *vm = core->scope_memory->find(core, vm_id);
+    if (vm)
+        return scope_has_vm(scope, vm);
+    const struct departed *d = map_find(&core->scope_memory->by_id, vm_id);
     if (!d)
         return false;
     struct labels labels = {.n = d->n};
@@ -74,38 +66,35 @@ int scope_check_labels(const struct labels *scope, const struct labels *labels, 
     return 0;
 }
 
-void scope_owner(const struct core *core, const char *resource, char vm_id[ID_BYTES])
+struct scope_memory *scope_memory_new(const struct vm *(*find)(const struct core *core,
+                                                               const char *vm_id),
+                                      struct err *err)
 {
-    const char *slash = strchr(resource, '/'), *id = slash ? slash + 1 : "";
-    vm_id[0] = '\0';
-    if (strncmp(resource, "operation/", 10) == 0 && core->operations) {
-        const struct operation_entry *op = map_find(&core->operations->by_id, id);
-        resource = op ? op->op.resource : "";
-        slash = strchr(resource, '/');
-        id = slash ? slash + 1 : "";
+    struct scope_memory *m = calloc(1, sizeof(*m));
+    if (!m) {
+        err_set(err, ERR_LIMIT, "out of memory for scopes");
+        return NULL;
     }
-    if (strncmp(resource, "session/", 8) == 0 && core->sessions) {
-        const struct session_entry *e = session_find_id((struct core *)core, id);
-        id = e ? e->session.vm_id : "";
-    } else if (strncmp(resource, "vm/", 3) != 0) {
-        return;
-    }
-    snprintf(vm_id, ID_BYTES, "%s", id);
+    m->find = find;
+    map_init(&m->by_id);
+    return m;
 }
 
-static struct scope_memory *scope_memory_get(struct core *core)
+void scope_memory_free(struct scope_memory *m)
 {
-    if (core->scope_memory || !(core->scope_memory = calloc(1, sizeof(*core->scope_memory))))
-        return core->scope_memory;
-    map_init(&core->scope_memory->by_id);
-    return core->scope_memory;
+    if (!m)
+        return;
+    for (size_t i = 0; i < SCOPE_REMEMBERED; i++)
+        free(m->ring[i]);
+    map_done(&m->by_id);
+    free(m);
 }
 
 void scope_remember(struct core *core, const struct vm *vm)
 {
     size_t bytes = vm->labels.n * sizeof(vm->labels.at[0]);
-    struct scope_memory *m = scope_memory_get(core);
-    struct departed *d = m && vm->labels.n > 0 ? malloc(sizeof(*d) + bytes) : NULL;
+    struct scope_memory *m = core->scope_memory;
+    struct departed *d = vm->labels.n > 0 ? malloc(sizeof(*d) + bytes) : NULL;
     if (!d) /* no scope has it, or there is no memory: its end is not told to those with a scope */
         return;
     memcpy(d->id, vm->id, sizeof(d->id));
@@ -120,14 +109,4 @@ void scope_remember(struct core *core, const struct vm *vm)
     free(m->ring[m->next]);
     m->ring[m->next] = d;
     m->next = (m->next + 1) % SCOPE_REMEMBERED;
-}
-
-void scope_forget_all(struct core *core)
-{
-    for (size_t i = 0; core->scope_memory && i < SCOPE_REMEMBERED; i++)
-        free(core->scope_memory->ring[i]);
-    if (core->scope_memory)
-        map_done(&core->scope_memory->by_id);
-    free(core->scope_memory);
-    core->scope_memory = NULL;
 }

@@ -14,6 +14,7 @@
 
 struct core;
 struct err;
+struct scope_memory;
 
 enum { SCOPE_REMEMBERED = 1024 };
 
@@ -25,11 +26,13 @@ bool scope_has_event(const struct core *core, const struct labels *scope,
                      const struct event *event);
 /* ERR_DENIED (OUT_OF_SCOPE) with the label that is missing; labels NULL: none. */
 int scope_check_labels(const struct labels *scope, const struct labels *labels, struct err *err);
-/* The VM that a resource ("vm/ID", "session/ID", "operation/ID") is or belongs to, or "". */
-void scope_owner(const struct core *core, const char *resource, char vm_id[ID_BYTES]);
 
+/* find: the record of a VM that there is, borrowed for a moment, or NULL. */
+struct scope_memory *scope_memory_new(const struct vm *(*find)(const struct core *core,
+                                                               const char *vm_id),
+                                      struct err *err);
+void scope_memory_free(struct scope_memory *m);
 /* The VM is being removed. */
 void scope_remember(struct core *core, const struct vm *vm);
-void scope_forget_all(struct core *core);
 
 #endif

@@ -314,6 +314,8 @@ struct session_registry *session_registry_new(struct core *core, struct err *err
         return NULL;
     }
     lose_orphans(r);
+    r->vm_listener = (struct vm_listener){.events = &session_vm_events, .arg = core};
+    vm_listen(core, &r->vm_listener);
     return r;
 }
 

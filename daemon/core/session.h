@@ -210,21 +210,4 @@ int session_send_stdin(struct session_entry *e, const struct session_stdin_at *a
                        void (*done)(void *arg, uint64_t offset, const struct err *err), void *arg,
                        struct err *err);
 
-/* Called by vm.c. The VM's agent was reached (again): statuses follow. */
-void session_vm_link_up(struct core *core, struct vm_entry *vm);
-void session_vm_synced(struct core *core, struct vm_entry *vm);
-void session_vm_link_down(struct core *core, struct vm_entry *vm);
-void session_vm_status(struct core *core, struct vm_entry *vm,
-                       const struct agent_session_status *status);
-void session_vm_deleted(struct core *core, struct vm_entry *vm, const char *session_id);
-void session_vm_stdin_ack(struct core *core, struct vm_entry *vm, const char *session_id,
-                          uint64_t offset, bool closed);
-/* agent_events.writable: what the agent's queue refused is tried again. */
-void session_vm_writable(struct core *core, struct vm_entry *vm);
-/* The VM stopped or died: live sessions are LOST(reason: "vm_stopped", "vm_lost", "guest_panic").
- * vm->agent may have been closed before, or is closed after; it is not used again. */
-void session_vm_gone(struct core *core, struct vm_entry *vm, const char *reason);
-/* The VM's record goes: its sessions too, when the caller's transaction is on disk. */
-void session_vm_removed(struct core *core, const char *vm_id, struct store_txn *txn);
-
 #endif

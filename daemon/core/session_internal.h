@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/order.h"
 #include "daemon/core/session.h"
+#include "daemon/core/vm.h"
 
 /* The sessions of one VM, and what is known of its link. */
 struct session_vm {
@@ -26,6 +27,7 @@ struct store_request;
 
 struct session_registry {
     struct core *core;
+    struct vm_listener vm_listener;
     struct list all; /* by creation */
     struct map by_id;
     struct order order;          /* by creation time */
@@ -62,6 +64,9 @@ static inline bool session_seems_live(const struct session_entry *e)
     const struct session *shown = session_shown(e);
     return !shown || !session_is_terminal(shown->state);
 }
+
+/* session_link.c: what becomes of sessions as their VM's link comes and goes. arg: the core. */
+extern const struct vm_events session_vm_events;
 
 /* session.c */
 struct session_vm *session_vm_find(struct core *core, const char *vm_id);
@@ -124,8 +129,7 @@ void session_write_now(struct session_registry *r);
 void session_write_again(struct session_entry *e);
 /* The record as it is into txn, seen when that is on disk. -1: out of memory. */
 int session_put(struct session_entry *e, struct store_txn *txn, struct err *err);
-void session_emit(struct core *core, struct store_txn *txn, const char *id,
-                  enum session_state state);
+void session_emit(const struct session_entry *e, struct store_txn *txn, enum session_state state);
 /* Of sessions that are gone. */
 void session_drop_events(struct session_registry *r);
 /* arg: the registry. */
@@ -173,10 +177,6 @@ int session_request_find(struct core *core, const struct request_meta *meta,
 void session_request_add(struct core *core, const struct request_meta *meta,
                          const struct session_entry *e, struct store_txn *txn);
 /* The record could not be written: the request may be tried again. */
-/* Enters one that memory had let go of; nothing where it is there. -1: no memory. */
-int session_request_remember(struct core *core, const struct store_request *row);
-/* The method that a principal's starts have in the store. */
-void session_request_method(char method[160], const char *principal);
 void session_request_forget(struct core *core, const struct session_entry *e);
 
 /* session_deletion.c */

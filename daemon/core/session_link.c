@@ -15,8 +15,9 @@
 #include "daemon/core/vm.h"
 #include "daemon/store/store.h"
 
-void session_vm_link_up(struct core *core, struct vm_entry *vm)
+static void on_link_up(void *arg, struct vm_entry *vm)
 {
+    struct core *core = arg;
     struct session_vm *v = session_vm_get(core, vm->vm.id);
     if (!v)
         return;
@@ -32,8 +33,9 @@ void session_vm_link_up(struct core *core, struct vm_entry *vm)
     }
 }
 
-void session_vm_link_down(struct core *core, struct vm_entry *vm)
+static void on_link_down(void *arg, struct vm_entry *vm)
 {
+    struct core *core = arg;
     struct session_vm *v = session_vm_find(core, vm->vm.id);
     if (!v)
         return;
@@ -47,9 +49,9 @@ static struct session_entry *find_in(struct core *core, const struct vm_entry *v
     return e && strcmp(e->session.vm_id, vm->vm.id) == 0 ? e : NULL;
 }
 
-void session_vm_status(struct core *core, struct vm_entry *vm,
-                       const struct agent_session_status *status)
+static void on_status(void *arg, struct vm_entry *vm, const struct agent_session_status *status)
 {
+    struct core *core = arg;
     struct session_entry *e = find_in(core, vm, status->session_id);
     if (!e && status->state != AGENT_SESSION_UNKNOWN)
         session_deletion_named(core->sessions, vm->vm.id, status->session_id);
@@ -99,8 +101,9 @@ static void resume_stop(struct session_entry *e)
         session_press_stop(e);
 }
 
-void session_vm_synced(struct core *core, struct vm_entry *vm)
+static void on_synced(void *arg, struct vm_entry *vm)
 {
+    struct core *core = arg;
     struct session_vm *v = session_vm_get(core, vm->vm.id);
     if (!v || !vm->agent)
         return;
@@ -124,8 +127,9 @@ void session_vm_synced(struct core *core, struct vm_entry *vm)
     }
 }
 
-void session_vm_deleted(struct core *core, struct vm_entry *vm, const char *session_id)
+static void on_deleted(void *arg, struct vm_entry *vm, const char *session_id)
 {
+    struct core *core = arg;
     struct session_entry *e = find_in(core, vm, session_id);
     if (!e) { /* as asked */
         session_deletion_confirmed(core->sessions, vm->vm.id, session_id);
@@ -136,9 +140,10 @@ void session_vm_deleted(struct core *core, struct vm_entry *vm, const char *sess
         session_set_lost(e, "agent_lost");
 }
 
-void session_vm_stdin_ack(struct core *core, struct vm_entry *vm, const char *session_id,
-                          uint64_t offset, bool closed)
+static void on_stdin_ack(void *arg, struct vm_entry *vm, const char *session_id, uint64_t offset,
+                         bool closed)
 {
+    struct core *core = arg;
     struct session_entry *e = find_in(core, vm, session_id);
     if (!e)
         return;
@@ -146,8 +151,9 @@ void session_vm_stdin_ack(struct core *core, struct vm_entry *vm, const char *se
     session_stdin_pump(e);
 }
 
-void session_vm_writable(struct core *core, struct vm_entry *vm)
+static void on_writable(void *arg, struct vm_entry *vm)
 {
+    struct core *core = arg;
     struct session_vm *v = session_vm_find(core, vm->vm.id);
     if (!v || !v->synced)
         return;
@@ -164,8 +170,9 @@ void session_vm_writable(struct core *core, struct vm_entry *vm)
     }
 }
 
-void session_vm_gone(struct core *core, struct vm_entry *vm, const char *reason)
+static void on_gone(void *arg, struct vm_entry *vm, const char *reason)
 {
+    struct core *core = arg;
     struct session_vm *v = session_vm_find(core, vm->vm.id);
     if (!v)
         return;
@@ -225,8 +232,10 @@ static void vm_is_removed(void *arg, const struct err *err)
     }
 }
 
-void session_vm_removed(struct core *core, const char *vm_id, struct store_txn *txn)
+static void on_removing(void *arg, struct vm_entry *vm, struct store_txn *txn)
 {
+    struct core *core = arg;
+    const char *vm_id = vm->vm.id;
     struct session_vm *v = session_vm_find(core, vm_id);
     struct vm_removal *removal = v ? malloc(sizeof(*removal)) : NULL;
     if (!v)
@@ -247,3 +256,15 @@ void session_vm_removed(struct core *core, const char *vm_id, struct store_txn *
     }
     store_on_commit(txn, vm_is_removed, removal);
 }
+
+const struct vm_events session_vm_events = {
+    .link_up = on_link_up,
+    .session_status = on_status,
+    .synced = on_synced,
+    .session_deleted = on_deleted,
+    .stdin_ack = on_stdin_ack,
+    .writable = on_writable,
+    .link_down = on_link_down,
+    .gone = on_gone,
+    .removing = on_removing,
+};

@@ -139,7 +139,7 @@ static int propose_start(struct session_entry *e, const struct request_meta *met
         return -1;
     }
     session_request_add(core, meta, e, txn);
-    session_emit(core, txn, e->session.id, e->session.state);
+    session_emit(e, txn, e->session.state);
     store_propose(core->store, txn, on_stored, session_ref(e));
     return 0;
 }
@@ -365,7 +365,7 @@ int session_delete_row(struct session_entry *e, bool wait,
     snprintf(resource, sizeof(resource), "session/%s", e->session.id);
     store_delete_session(txn, e->session.id);
     session_deletion_put(e, txn);
-    event_emit(e->core, txn, "session.deleted", resource, "", NULL);
+    event_emit(e->core, txn, "session.deleted", resource, e->session.vm_id, "", NULL);
     e->n_deletions++;
     if (wait)
         store_commit(e->core->store, txn, on_deleted, d);

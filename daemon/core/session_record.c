@@ -157,12 +157,12 @@ static void on_saved(void *arg, const struct err *err)
     (void)arg, (void)err; /* on_written has it */
 }
 
-void session_emit(struct core *core, struct store_txn *txn, const char *id,
-                  enum session_state state)
+void session_emit(const struct session_entry *e, struct store_txn *txn, enum session_state state)
 {
     char resource[96];
-    snprintf(resource, sizeof(resource), "session/%s", id);
-    event_emit(core, txn, "session.state", resource, session_state_name(state), NULL);
+    snprintf(resource, sizeof(resource), "session/%s", e->session.id);
+    event_emit(e->core, txn, "session.state", resource, e->session.vm_id, session_state_name(state),
+               NULL);
 }
 
 /* Not while its first record or its deletion is on the way: the one may be given up, and after the
@@ -196,7 +196,7 @@ static void put_events(struct session_registry *r, struct store_txn *txn)
             continue;
         list_remove(pos);
         if (e)
-            session_emit(r->core, txn, event->id, event->state);
+            session_emit(e, txn, event->state);
         free(event);
     }
 }

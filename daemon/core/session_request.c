@@ -31,16 +31,11 @@ static void make_key(char key[KEY_BYTES], const struct store_request *row)
     snprintf(key, KEY_BYTES, "%s|%s", row->method, row->request_id);
 }
 
-void session_request_method(char method[160], const char *principal)
-{
-    snprintf(method, sizeof(((struct store_request *)0)->method), "%s%s", method_prefix, principal);
-}
-
 static void fill_row(struct store_request *row, const struct request_meta *meta)
 {
     *row = (struct store_request){.created_ns = clock_real_ns()};
     snprintf(row->request_id, sizeof(row->request_id), "%s", meta->request_id);
-    session_request_method(row->method, meta->principal);
+    snprintf(row->method, sizeof(row->method), "%s%s", method_prefix, meta->principal);
     snprintf(row->digest, sizeof(row->digest), "%s", meta->digest);
 }
 
@@ -85,12 +80,16 @@ static int keep(struct session_registry *r, const struct store_request *row)
     return 0;
 }
 
-int session_request_remember(struct core *core, const struct store_request *row)
+static int remember(struct core *core, const struct store_request *row)
 {
     char key[KEY_BYTES];
+    if (!core->sessions)
+        return 0;
     make_key(key, row);
     return map_find(&core->sessions->requests, key) ? 0 : keep(core->sessions, row);
 }
+
+static const struct request_kind session_requests = {method_prefix, remember};
 
 static int load_one(void *arg, const struct store_request *row)
 {
@@ -100,6 +99,7 @@ static int load_one(void *arg, const struct store_request *row)
 
 int session_requests_load(struct session_registry *r, struct err *err)
 {
+    request_past_others(r->core, &session_requests);
     return store_load_requests(r->core->store, clock_real_ns() - request_kept_ns, load_one, r, err);
 }
 

@@ -6,8 +6,6 @@
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
 #include "daemon/core/host_info.h"
-#include "daemon/core/supervise.h"
-#include "daemon/core/vm.h"
 #include "daemon/store/store.h"
 
 static const char *const state_names[] = {
@@ -22,19 +20,12 @@ static void store_state_changed(void *arg)
     enum store_state state = store_health(core->store)->state;
     /* Of RETRYING watchers hear when it is over: an event is told when it is on disk. */
     if (core->events && state != STORE_BROKEN)
-        event_emit(core, NULL, "host.store", "host", state_names[state], NULL);
+        event_emit(core, NULL, "host.store", "host", NULL, state_names[state], NULL);
     list_foreach(l, &core->store_watches)
     {
         struct store_state_watch *w = container_of(l, struct store_state_watch, link);
         w->changed(w->arg);
     }
-    if (state != STORE_WRITABLE || !core->vms)
-        return;
-    for (struct vm_entry *e = NULL; (e = vm_next(core, e));) {
-        e->delete_tried = false; /* what was refused is tried again */
-        vm_notify(e);
-    }
-    supervise_go_on(core);
 }
 
 void store_state_watch(struct core *core, struct store_state_watch *w, void (*changed)(void *arg),

@@ -16,7 +16,7 @@ void supervise_emit(struct core *core, const struct vm_entry *e, const char *kin
 {
     char resource[96];
     vm_resource(e, resource);
-    event_emit(core, NULL, kind, resource, detail, op ? op->op.id : NULL);
+    event_emit(core, NULL, kind, resource, e->vm.id, detail, op ? op->op.id : NULL);
 }
 
 void supervise_written(void *arg, const struct err *err)
@@ -67,6 +67,7 @@ static void supervise_changed(void *arg, struct vm_entry *e)
 {
     struct supervise *of = arg;
     struct supervised *s = e->supervised;
+    ephemeral_changed(e);
     if (!supervise_is_wanted(e)) {
         if (s)
             supervised_free(s);
@@ -81,6 +82,19 @@ static void supervise_changed(void *arg, struct vm_entry *e)
     lease_changed(s);
     restart_changed(s);
     autostart_owe(s);
+}
+
+/* The store writes again: what was refused is asked for now. */
+static void supervise_store_changed(void *arg)
+{
+    struct supervise *of = arg;
+    if (store_health(of->core->store)->state != STORE_WRITABLE)
+        return;
+    for (struct vm_entry *e = NULL; (e = vm_next(of->core, e));) {
+        e->delete_tried = false;
+        vm_notify(e);
+    }
+    timer_start(&of->autostart_timer, 0);
 }
 
 /* What ran when the host went down is started by autostart or not at all. In the row that says
@@ -121,15 +135,11 @@ void supervise_start(struct core *core)
         if (s)
             autostart_add(s);
     }
-    of->listener = (struct vm_listener){.changed = supervise_changed, .arg = of};
+    static const struct vm_events events = {.changed = supervise_changed};
+    of->listener = (struct vm_listener){.events = &events, .arg = of};
     vm_listen(core, &of->listener);
+    store_state_watch(core, &of->store_watch, supervise_store_changed, of);
     autostart_next(of);
-}
-
-void supervise_go_on(struct core *core)
-{
-    if (core->supervise)
-        timer_start(&core->supervise->autostart_timer, 0);
 }
 
 void supervise_stop(struct core *core)
@@ -138,6 +148,7 @@ void supervise_stop(struct core *core)
     if (!of)
         return;
     core->supervise = NULL;
+    store_state_unwatch(&of->store_watch);
     vm_unlisten(&of->listener);
     list_foreach(l, &of->all) supervised_free(container_of(l, struct supervised, link));
     autostart_close(of);

@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "daemon/core/expiry_clock.h"
 #include "daemon/core/operation.h"
+#include "daemon/core/store_state.h"
 #include "daemon/core/vm.h"
 #include "rpc/event/loop.h"
 
@@ -28,6 +29,7 @@ struct autostart {
 struct supervise {
     struct core *core;
     struct vm_listener listener;
+    struct store_state_watch store_watch;
     struct list all;           /* struct supervised */
     struct timer expiry_timer; /* for all of them */
     struct expiry_clock expiry_clock;
@@ -60,6 +62,9 @@ void supervise_emit(struct core *core, const struct vm_entry *e, const char *kin
 
 /* For store_commit: a commit that nothing waits for. */
 void supervise_written(void *arg, const struct err *err);
+
+/* The VM may have ended. */
+void ephemeral_changed(struct vm_entry *e);
 
 /* Each: the VM or its record may have changed; and: forget it. */
 void expiry_changed(struct supervised *s);

@@ -3,7 +3,7 @@
  *
  * Watchers are not called from inside a change but from vm_turn, once the loop has come back: who
  * changes a VM in the middle of something is never called back in the middle of it. The same turn
- * closes machines that have ended and deletes ephemeral VMs that have stopped. */
+ * closes machines that have ended. */
 #include "daemon/core/vm.h"
 
 #include <stdio.h>
@@ -18,11 +18,11 @@
 #include "base/order.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event.h"
+#include "daemon/core/image.h"
 #include "daemon/core/operation.h"
-#include "daemon/core/reconcile.h"
 #include "daemon/core/scope.h"
-#include "daemon/core/session.h"
 #include "daemon/core/vm_agent.h"
+#include "daemon/core/vm_internal.h"
 #include "daemon/core/vm_machine.h"
 #include "daemon/core/vm_ops.h"
 #include "daemon/core/vm_spec.h"
@@ -68,6 +68,18 @@ static void vm_put_in_order(struct vm_registry *r, struct vm_entry *e)
     list_add_tail(before, &e->link);
 }
 
+/* What it is made of is not deleted before it. */
+static int vm_hold_images(const struct vm_entry *e)
+{
+    const struct vm_spec *spec = &e->vm.spec;
+    if (image_hold(e->core, spec->image_id, NULL) < 0)
+        return -1;
+    if (image_hold(e->core, spec->kernel_id, NULL) == 0)
+        return 0;
+    image_release(e->core, spec->image_id);
+    return -1;
+}
+
 static struct vm_entry *vm_enter(struct vm_registry *r, const struct vm *vm)
 {
     struct vm_entry *e = calloc(1, sizeof(*e));
@@ -86,7 +98,8 @@ static struct vm_entry *vm_enter(struct vm_registry *r, const struct vm *vm)
         return NULL;
     }
     if (map_put(&r->by_name, e->vm.name, e) < 0 ||
-        order_add(&r->order, e->vm.created_ns, e->vm.id, e) < 0) {
+        order_add(&r->order, e->vm.created_ns, e->vm.id, e) < 0 || vm_hold_images(e) < 0) {
+        order_remove(&r->order, e->vm.created_ns, e->vm.id);
         map_take(&r->by_name, e->vm.name);
         map_take(&r->by_id, e->vm.id);
         vm_unref(e);
@@ -137,7 +150,7 @@ void vm_registry_free(struct vm_registry *r)
     list_foreach(l, &r->all)
     {
         struct vm_entry *e = container_of(l, struct vm_entry, link);
-        reconcile_forget(e);
+        VM_TELL(r->core, leaving, e);
         vm_machine_abandon(e);
     }
     while (!list_empty(&r->turn)) {
@@ -175,22 +188,6 @@ static void vm_call_watches(struct vm_entry *e)
     }
 }
 
-static void vm_delete_ephemeral(struct vm_entry *e)
-{
-    const struct vm *vm = &e->vm;
-    bool over =
-        vm->runtime.state == VM_FAILED || (vm->runtime.state == VM_STOPPED && vm->started_ns > 0);
-    if (!vm->spec.ephemeral || !over || e->removed || e->reboot || e->delete_tried)
-        return;
-    e->delete_tried = true;
-    char resource[96];
-    vm_resource(e, resource);
-    struct err err = ERR_INIT;
-    if (!operation_pending(e->core, resource, "vm.delete") &&
-        !vm_delete_start(e->core, &(struct vm_delete_request){.vm = vm->id}, NULL, &err))
-        log_err(LOG_LEVEL_ERROR, resource, &err, "cannot delete an ephemeral VM");
-}
-
 static void vm_turn(void *arg)
 {
     struct core *core = arg;
@@ -202,12 +199,7 @@ static void vm_turn(void *arg)
         struct vm_entry *e = container_of(list_first(&r->turn), struct vm_entry, turn_link);
         list_remove(&e->turn_link);
         vm_machine_release(e);
-        vm_delete_ephemeral(e);
-        list_foreach(l, &r->listeners)
-        {
-            struct vm_listener *listener = container_of(l, struct vm_listener, link);
-            listener->changed(listener->arg, e);
-        }
+        VM_TELL(core, changed, e);
         vm_call_watches(e);
         vm_unref(e);
     }
@@ -247,15 +239,20 @@ void vm_unwatch(struct vm_watch *w)
 void vm_listen(struct core *core, struct vm_listener *l)
 {
     list_add_tail(&core->vms->listeners, &l->link);
-    for (struct vm_entry *e = NULL; (e = vm_next(core, e));)
+    for (struct vm_entry *e = NULL; l->events->changed && (e = vm_next(core, e));)
         vm_notify(e);
 }
 
 void vm_unlisten(struct vm_listener *l)
 {
-    if (l->changed)
+    if (l->events)
         list_remove(&l->link);
-    l->changed = NULL;
+    l->events = NULL;
+}
+
+const struct list *vm_listeners(const struct core *core)
+{
+    return &core->vms->listeners;
 }
 
 /* References */
@@ -391,12 +388,15 @@ static void vm_leave(struct vm_entry *e)
     struct vm_registry *r = e->core->vms;
     if (e->removed || !r)
         return;
+    VM_TELL(r->core, leaving, e);
     map_take(&r->by_id, e->vm.id);
     map_take(&r->by_name, e->vm.name);
     if (e->held_name)
         map_take(&r->by_name, e->held_name);
     order_remove(&r->order, e->vm.created_ns, e->vm.id);
     list_remove(&e->link);
+    image_release(e->core, e->vm.spec.image_id);
+    image_release(e->core, e->vm.spec.kernel_id);
     e->removed = true;
     vm_notify(e);
     vm_unref(e);
@@ -415,19 +415,17 @@ void vm_remove(struct vm_entry *e, struct store_txn *txn)
     if (e->removed)
         return;
     struct core *core = e->core;
-    reconcile_forget(e);
-    session_vm_removed(core, e->vm.id, txn);
+    VM_TELL(core, removing, e, txn);
     store_delete_vm(txn, e->vm.id);
     char resource[96];
     vm_resource(e, resource);
-    event_emit(core, txn, "vm.deleted", resource, e->vm.name, NULL);
+    event_emit(core, txn, "vm.deleted", resource, e->vm.id, e->vm.name, NULL);
     scope_remember(core, &e->vm);
     store_on_commit(txn, vm_deleted, vm_ref(e));
 }
 
 void vm_withdraw(struct vm_entry *e)
 {
-    reconcile_forget(e);
     vm_leave(e);
 }
 

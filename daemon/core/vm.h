@@ -17,6 +17,7 @@
 #include "daemon/model/model.h"
 
 struct agent_client;
+struct agent_session_status;
 struct core;
 struct err;
 struct handles_save;
@@ -54,6 +55,7 @@ struct vm_entry {
     bool machine_live;             /* started or adopted, and not seen to end */
     char ended_detail[TEXT_BYTES]; /* of the latest machine's end */
     bool ended_by_panic;           /* of its guest's kernel */
+    struct kept_output kept;       /* by its agent, which may be out of reach now */
     int64_t clock_told_ms;         /* monotonic: when its clock was last said to be off; 0: never */
     bool link_synced;              /* agent's statuses are in, but it is not configured yet */
     char agent_error[256];         /* why it is not ready; "" while that is not known */
@@ -149,17 +151,45 @@ void vm_watch(struct vm_entry *e, struct vm_watch *w,
 void vm_unwatch(struct vm_watch *w);
 void vm_notify(struct vm_entry *e);
 
-/* Told of every VM as vm_watch is of one, and of those that the store had, once they are listened
- * for. For what decides about VMs by itself; see supervise.h. */
+/* What is told of every VM to whoever builds on VMs; NULL: not wanted. `changed` comes as
+ * vm_watch's does, also for the VMs that there are once they are listened for. The others come at
+ * once, from inside of what happens, in this order: */
+struct vm_events {
+    void (*changed)(void *arg, struct vm_entry *vm);
+    /* Its agent was reached (again): statuses follow, then synced, and down once; see
+     * agent_client.h for the rest. vm->agent is there meanwhile. */
+    void (*link_up)(void *arg, struct vm_entry *vm);
+    void (*session_status)(void *arg, struct vm_entry *vm,
+                           const struct agent_session_status *status);
+    void (*synced)(void *arg, struct vm_entry *vm);
+    void (*session_deleted)(void *arg, struct vm_entry *vm, const char *session_id);
+    void (*stdin_ack)(void *arg, struct vm_entry *vm, const char *session_id, uint64_t offset,
+                      bool closed);
+    void (*writable)(void *arg, struct vm_entry *vm);
+    void (*link_down)(void *arg, struct vm_entry *vm);
+    /* Its machine has ended: "vm_stopped", "vm_lost", "guest_panic". vm->agent may have been closed
+     * before, or is closed after; it is not to be used again. */
+    void (*gone)(void *arg, struct vm_entry *vm, const char *reason);
+    /* Its record goes when txn is on disk: what belongs to it goes along. */
+    void (*removing)(void *arg, struct vm_entry *vm, struct store_txn *txn);
+    /* It leaves the registry, or that ends: nobody may wait for it any more. */
+    void (*leaving)(void *arg, struct vm_entry *vm);
+    /* Adds what of the host is taken by what is no VM of the registry. */
+    void (*add_use)(void *arg, uint32_t *cpus, uint64_t *memory_bytes);
+};
+
 struct vm_listener {
     struct list link;
-    void (*changed)(void *arg, struct vm_entry *vm);
+    const struct vm_events *events;
     void *arg;
 };
 
+/* Listens until vm_unlisten, or as long as there is the registry. */
 void vm_listen(struct core *core, struct vm_listener *l);
 /* Harmless on a zeroed listener. */
 void vm_unlisten(struct vm_listener *l);
+/* For what calls the listeners: VM_TELL in vm_internal.h. */
+const struct list *vm_listeners(const struct core *core);
 
 /* Someone looks at it or works with it, other than by a session that runs: a viewer, a reader of
  * its console. Used: by something that has just ended. */

@@ -11,9 +11,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
-#include "daemon/core/session.h"
-#include "daemon/core/vm.h"
 #include "daemon/core/vm_clock.h"
+#include "daemon/core/vm_internal.h"
 #include "daemon/guest/agent_client.h"
 
 /* slirp's own network, the same in every VM. */
@@ -33,7 +32,7 @@ static void vm_agent_set_ready(struct vm_entry *e, bool ready, const char *why)
 static void vm_agent_ready(struct vm_entry *e)
 {
     vm_agent_set_ready(e, true, "");
-    session_vm_link_up(e->core, e);
+    VM_TELL(e->core, link_up, e);
 }
 
 static int vm_agent_configure(struct vm_entry *e, struct err *err)
@@ -83,7 +82,7 @@ static void vm_agent_synced(void *arg)
     struct vm_entry *e = arg;
     e->link_synced = true;
     if (e->agent_ready)
-        session_vm_synced(e->core, e);
+        VM_TELL(e->core, synced, e);
 }
 
 static void vm_agent_configured(void *arg, const char *error)
@@ -99,12 +98,19 @@ static void vm_agent_configured(void *arg, const char *error)
         return;
     vm_agent_ready(e);
     if (e->link_synced)
-        session_vm_synced(e->core, e);
+        VM_TELL(e->core, synced, e);
+    agent_client_ping(e->agent); /* it knows now where it keeps output, and how much of it */
 }
 
 static void vm_agent_clock(void *arg, int64_t ahead_ns, int64_t within_ns)
 {
     vm_clock_measured(arg, ahead_ns, within_ns);
+}
+
+static void vm_agent_kept(void *arg, const struct kept_output *kept)
+{
+    struct vm_entry *e = arg;
+    e->kept = *kept;
 }
 
 static void vm_agent_link_down(void *arg, const struct err *why)
@@ -113,31 +119,31 @@ static void vm_agent_link_down(void *arg, const struct err *why)
     bool was_ready = e->agent_ready;
     vm_agent_set_ready(e, false, why ? why->message : "the link to the agent is down");
     if (was_ready)
-        session_vm_link_down(e->core, e);
+        VM_TELL(e->core, link_down, e);
 }
 
 static void vm_agent_session_status(void *arg, const struct agent_session_status *status)
 {
     struct vm_entry *e = arg;
-    session_vm_status(e->core, e, status);
+    VM_TELL(e->core, session_status, e, status);
 }
 
 static void vm_agent_session_deleted(void *arg, const char *session_id)
 {
     struct vm_entry *e = arg;
-    session_vm_deleted(e->core, e, session_id);
+    VM_TELL(e->core, session_deleted, e, session_id);
 }
 
 static void vm_agent_stdin_ack(void *arg, const char *session_id, uint64_t offset, bool closed)
 {
     struct vm_entry *e = arg;
-    session_vm_stdin_ack(e->core, e, session_id, offset, closed);
+    VM_TELL(e->core, stdin_ack, e, session_id, offset, closed);
 }
 
 static void vm_agent_writable(void *arg)
 {
     struct vm_entry *e = arg;
-    session_vm_writable(e->core, e);
+    VM_TELL(e->core, writable, e);
 }
 
 static const struct agent_events vm_agent_events = {
@@ -146,6 +152,7 @@ static const struct agent_events vm_agent_events = {
     .link_down = vm_agent_link_down,
     .configured = vm_agent_configured,
     .clock = vm_agent_clock,
+    .kept = vm_agent_kept,
     .session_status = vm_agent_session_status,
     .session_deleted = vm_agent_session_deleted,
     .stdin_ack = vm_agent_stdin_ack,
@@ -169,7 +176,8 @@ void vm_agent_close(struct vm_entry *e)
     bool was_ready = e->agent_ready;
     vm_agent_set_ready(e, false, "");
     if (was_ready)
-        session_vm_link_down(e->core, e);
+        VM_TELL(e->core, link_down, e);
     agent_client_close(e->agent);
     e->agent = NULL;
+    e->kept.known = false;
 }

@@ -46,7 +46,7 @@ static void vm_clock_tell(struct vm_entry *e, int64_t ahead_ns)
              (long long)(off_ms / 1000), (long long)(off_ms % 1000),
              ahead_ns > 0 ? "ahead" : "behind");
     log_warn(e->vm.id, "%s", detail);
-    event_emit(e->core, NULL, "vm.clock", resource, detail, NULL);
+    event_emit(e->core, NULL, "vm.clock", resource, e->vm.id, detail, NULL);
 }
 
 void vm_clock_measured(struct vm_entry *e, int64_t ahead_ns, int64_t within_ns)

@@ -11,8 +11,8 @@
 #include "daemon/core/event.h"
 #include "daemon/core/handles.h"
 #include "daemon/core/image.h"
-#include "daemon/core/session.h"
 #include "daemon/core/vm_agent.h"
+#include "daemon/core/vm_internal.h"
 #include "daemon/core/vm_ops.h"
 #include "daemon/store/store.h"
 
@@ -64,7 +64,7 @@ static void vm_machine_panicked(struct vm_entry *e, const struct vmm_exit *exit)
     char resource[96];
     vm_resource(e, resource);
     vm_set_state(e, VM_FAILED, "guest_panic", exit->detail, txn);
-    event_emit(e->core, txn, "vm.panic", resource, exit->detail, NULL);
+    event_emit(e->core, txn, "vm.panic", resource, e->vm.id, exit->detail, NULL);
     store_commit(e->core->store, txn, vm_machine_ignore, NULL);
 }
 
@@ -155,7 +155,7 @@ void vm_machine_gone(struct vm_entry *e, const char *reason)
         e->handles = (struct vm_handles){0};
         handles_save(e);
     }
-    session_vm_gone(e->core, e, reason);
+    VM_TELL(e->core, gone, e, reason);
     vm_notify(e);
 }
 
@@ -215,11 +215,11 @@ static void vm_kill_killed(void *arg, const struct err *err)
 static void vm_kill_found(void *arg, const struct err *err)
 {
     struct vm_kill *k = arg;
-    if (!err) {
+    if (!err || err->code != ERR_NOT_FOUND) { /* what cannot be adopted may still be killed */
         k->sure = true;
         vmm_kill(k->vm->machine, vm_kill_killed, k);
     } else {
-        vm_kill_end(k, err->code == ERR_NOT_FOUND ? NULL : err);
+        vm_kill_end(k, NULL);
     }
 }
 

@@ -199,7 +199,7 @@ static void vm_create_record(struct operation_entry *op, struct store_txn *txn)
 {
     struct vm_entry *e = vm_run_find(op);
     vm_save(e, txn);
-    event_emit(op->core, txn, "vm.created", op->op.resource, e->vm.name, op->op.id);
+    event_emit(op->core, txn, "vm.created", op->op.resource, e->vm.id, e->vm.name, op->op.id);
 }
 
 static void vm_create_withdraw(struct operation_entry *op)

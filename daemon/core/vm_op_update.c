@@ -284,7 +284,7 @@ static void vm_update_finish(struct operation_entry *op, struct store_txn *txn)
     vm_update_apply(e, &c);
     vm_save(e, txn);
     record_keep_vm_with(op->core, &e->vm, txn);
-    event_emit(op->core, txn, "vm.updated", op->op.resource, e->vm.name, op->op.id);
+    event_emit(op->core, txn, "vm.updated", op->op.resource, e->vm.id, e->vm.name, op->op.id);
     store_on_commit(txn, vm_update_relabeled, r);
     vm_notify(e);
 }

@@ -9,8 +9,7 @@
 #include "base/err.h"
 #include "daemon/core/core.h"
 #include "daemon/core/image.h"
-#include "daemon/core/recover.h"
-#include "daemon/core/vm.h"
+#include "daemon/core/vm_internal.h"
 #include "rpc/event/server.h"
 #include "daemon/vmm/vmm.h"
 
@@ -276,6 +275,19 @@ uint64_t vm_memory_promised(const struct core *core, const struct vm_spec *spec)
     return spec->memory_bytes + (driver ? vmm_overhead_bytes(driver, core->vmm_host) : 0);
 }
 
+void vm_count_use(const struct core *core, uint32_t *cpus, uint64_t *memory_bytes)
+{
+    *cpus = 0;
+    *memory_bytes = 0;
+    VM_TELL(core, add_use, cpus, memory_bytes);
+    for (struct vm_entry *e = NULL; (e = vm_next((struct core *)core, e));) {
+        if (!vm_state_is_active(e->vm.runtime.state))
+            continue;
+        *cpus += e->vm.spec.cpus;
+        *memory_bytes += vm_memory_promised(core, &e->vm.spec);
+    }
+}
+
 int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, struct err *err)
 {
     if (new_vm && core->config.max_vms > 0 && vm_count(core) >= core->config.max_vms) {
@@ -289,10 +301,7 @@ int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, str
     uint32_t cpus;
     if (limit == 0 || memory_bytes == 0)
         return 0;
-    recover_used(core, &cpus, &used);
-    for (struct vm_entry *e = NULL; (e = vm_next(core, e));)
-        if (vm_state_is_active(e->vm.runtime.state))
-            used += vm_memory_promised(core, &e->vm.spec);
+    vm_count_use(core, &cpus, &used);
     if (used + memory_bytes <= limit)
         return 0;
     err_set(err, ERR_LIMIT,

@@ -39,6 +39,8 @@ enum {
 uint64_t vm_files_fit(const struct core *core, size_t n_connections);
 /* What a VM takes of the host's memory while it is active: its guest's and its monitor's own. */
 uint64_t vm_memory_promised(const struct core *core, const struct vm_spec *spec);
+/* What active VMs and whatever else runs for us take of the host; of memory, as promised. */
+void vm_count_use(const struct core *core, uint32_t *cpus, uint64_t *memory_bytes);
 /* Room for one more VM of that size, beside all that run, listed or not? ERR_LIMIT
  * (CAPACITY_EXCEEDED). memory_bytes as vm_memory_promised has it, 0: it is not started yet; new_vm:
  * it counts towards max_vms. */

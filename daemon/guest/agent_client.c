@@ -64,6 +64,17 @@ static void on_clock(void *arg, int64_t ahead_ns, int64_t within_ns)
         c->events->clock(c->arg, ahead_ns, within_ns);
 }
 
+static void on_kept(void *arg, const PB(KeptOutput) * kept)
+{
+    struct agent_client *c = arg;
+    struct kept_output out = {.known = true,
+                              .ended_bytes = kept->ended_bytes,
+                              .ended_limit_bytes = kept->ended_limit_bytes,
+                              .live_bytes = kept->live_bytes};
+    if (c->events->kept)
+        c->events->kept(c->arg, &out);
+}
+
 static void on_drained(void *arg)
 {
     struct agent_client *c = arg;
@@ -152,6 +163,7 @@ static int on_message(void *arg, const struct agent_message *m, struct err *err)
 static const struct agent_link_events link_events = {
     .up = on_up,
     .clock = on_clock,
+    .kept = on_kept,
     .message = on_message,
     .down = on_down,
     .drained = on_drained,

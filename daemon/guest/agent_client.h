@@ -61,6 +61,8 @@ struct agent_events {
     void (*configured)(void *arg, const char *error); /* "" on success */
     /* After each ping: by how much the guest's clock is ahead of the host's, give or take. */
     void (*clock)(void *arg, int64_t ahead_ns, int64_t within_ns);
+    /* The same; not of an older agent. */
+    void (*kept)(void *arg, const struct kept_output *kept);
     void (*session_status)(void *arg, const struct agent_session_status *status);
     void (*session_deleted)(void *arg, const char *session_id);
     void (*stdin_ack)(void *arg, const char *session_id, uint64_t offset, bool closed);

@@ -145,6 +145,8 @@ static void take_pong(struct agent_link *l, const PB(Pong) * pong)
                   (unsigned long long)l->round_trip_us / 1000);
     if (l->events->clock && pong->realtime_ns > 0 && pong->realtime_ns < INT64_MAX)
         measure_clock(l, (int64_t)pong->realtime_ns, took_ns);
+    if (l->events->kept && pong->has_kept)
+        l->events->kept(l->arg, &pong->kept);
     bool owed = l->ping_owed;
     l->ping_owed = false;
     if (l->wake_asked) {

@@ -42,6 +42,7 @@ struct agent_link_events {
     void (*up)(void *arg, const PB(HelloReply) * reply);
     /* By how much the guest's clock is ahead of ours, and how exact that is. */
     void (*clock)(void *arg, int64_t ahead_ns, int64_t within_ns);
+    void (*kept)(void *arg, const PB(KeptOutput) * kept);
     /* A message after the hello. -1 with err: the guest breaks the protocol; the link is dropped.
      */
     int (*message)(void *arg, const struct agent_message *message, struct err *err);

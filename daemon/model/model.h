@@ -151,6 +151,13 @@ struct vm_handles {
     char dm_name[64], dm_dev[32];
 };
 
+/* Output that can still be read in a guest, as its agent said last. */
+struct kept_output {
+    bool known;
+    uint64_t ended_bytes, ended_limit_bytes; /* of ended sessions, and what that may be */
+    uint64_t live_bytes;                     /* of the others */
+};
+
 enum session_state { /* values of banger.v1.SessionState */
                      SESSION_STATE_UNSPECIFIED = 0,
                      SESSION_PENDING = 1,

@@ -83,8 +83,19 @@ size_t labels_view_fill(struct labels_view *view, const struct label *labels, ui
     return n;
 }
 
+static Banger__V1__KeptOutput *fill_kept(Banger__V1__KeptOutput *m, const struct kept_output *kept)
+{
+    if (!kept->known)
+        return NULL;
+    banger__v1__kept_output__init(m);
+    m->ended_bytes = kept->ended_bytes;
+    m->ended_limit_bytes = kept->ended_limit_bytes;
+    m->live_bytes = kept->live_bytes;
+    return m;
+}
+
 void vm_view_fill(struct vm_view *view, const struct vm *vm, const struct vm_condition *conditions,
-                  size_t n_conditions)
+                  size_t n_conditions, const struct kept_output *kept)
 {
     Banger__V1__VM *m = &view->vm;
     banger__v1__vm__init(m);
@@ -103,6 +114,7 @@ void vm_view_fill(struct vm_view *view, const struct vm *vm, const struct vm_con
     m->spec = &view->spec;
     fill_runtime(&view->runtime, &vm->runtime);
     m->runtime = &view->runtime;
+    m->kept_output = fill_kept(&view->kept, kept);
     m->n_labels = labels_view_fill(&view->labels, vm->labels.at, vm->labels.n);
     m->labels = view->labels.pointers;
     for (size_t i = 0; i < n_conditions && i < VM_CONDITIONS_MAX; i++) {

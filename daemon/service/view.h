@@ -37,6 +37,7 @@ struct vm_view {
     Banger__V1__VM vm; /* the message */
     Banger__V1__VMSpec spec;
     Banger__V1__VMRuntime runtime;
+    Banger__V1__KeptOutput kept;
     Google__Protobuf__Timestamp created, updated, started, stopped, expires;
     Google__Protobuf__Timestamp condition_changed[VM_CONDITIONS_MAX];
     struct vm_condition condition_models[VM_CONDITIONS_MAX]; /* for a caller who has nowhere else */
@@ -46,7 +47,7 @@ struct vm_view {
 };
 
 void vm_view_fill(struct vm_view *view, const struct vm *vm, const struct vm_condition *conditions,
-                  size_t n_conditions);
+                  size_t n_conditions, const struct kept_output *kept);
 
 enum { SESSION_STRINGS_MAX = 1024 };
 

@@ -42,9 +42,12 @@ static bool census_look(void *arg, const struct process_info *info)
     static const struct vmm_driver *const drivers[] = {&qemu_driver, &sim_driver};
     struct census *c = arg;
     struct vmm_found f = {.pid = info->pid};
-    for (size_t i = 0; i < sizeof(drivers) / sizeof(*drivers) && !f.driver; i++)
-        if (drivers[i]->claims(info, c->folder, f.vm_id))
+    for (size_t i = 0; i < sizeof(drivers) / sizeof(*drivers) && !f.driver; i++) {
+        enum evidence evidence = drivers[i]->claims(info, c->folder, f.vm_id);
+        f.left = evidence == EVIDENCE_LEFT;
+        if (evidence != EVIDENCE_NONE)
             f.driver = drivers[i];
+    }
     if (!f.driver)
         return true;
     struct vmm_found *to = census_grow(c);

@@ -7,27 +7,34 @@
 
 #include "daemon/host/process.h"
 
-static bool evidence_is(const struct process_info *info, const char *up, const char *folder,
-                        bool named)
+/* hidden: its folder has the name that ours has; where it is not ours, ours lies over it. */
+static enum evidence evidence_is(const struct process_info *info, const char *up,
+                                 const char *folder, bool named, bool hidden)
 {
     char cwd[64];
     struct stat works, at, ours;
     snprintf(cwd, sizeof(cwd), "/proc/%d/cwd", (int)info->pid);
-    if (stat(cwd, &works) < 0 || works.st_nlink == 0)
-        return named;
+    if (stat(cwd, &works) < 0)
+        return named ? EVIDENCE_OURS : EVIDENCE_NONE;
+    if (works.st_nlink == 0)
+        return EVIDENCE_LEFT;
     snprintf(cwd, sizeof(cwd), "/proc/%d/cwd%s", (int)info->pid, up);
-    return stat(cwd, &at) == 0 && stat(folder, &ours) == 0 && at.st_dev == ours.st_dev &&
-           at.st_ino == ours.st_ino;
+    if (stat(cwd, &at) == 0 && stat(folder, &ours) == 0 && at.st_dev == ours.st_dev &&
+        at.st_ino == ours.st_ino)
+        return EVIDENCE_OURS;
+    return hidden ? EVIDENCE_LEFT : EVIDENCE_NONE;
 }
 
-bool evidence_works_in(const struct process_info *info, const char *folder, bool named)
+enum evidence evidence_works_in(const struct process_info *info, const char *folder, bool named)
 {
-    return evidence_is(info, "", folder, named);
+    return evidence_is(info, "", folder, named, strcmp(info->cwd, folder) == 0);
 }
 
-bool evidence_works_below(const struct process_info *info, const char *folder, bool named)
+enum evidence evidence_works_below(const struct process_info *info, const char *folder, bool named)
 {
-    return evidence_is(info, "/..", folder, named);
+    size_t len = strlen(folder);
+    return evidence_is(info, "/..", folder, named,
+                       strncmp(info->cwd, folder, len) == 0 && info->cwd[len] == '/');
 }
 
 /* Where the last two parts begin. */

@@ -303,6 +303,9 @@ static void monitor_found(struct monitor *mon, struct monitor_job *j)
         return;
     }
     driver_call_end(&mon->call, &err);
+    if (mon->killing && err.code != ERR_NOT_FOUND && !j->left_too &&
+        monitor_submit(mon, MONITOR_FREES, monitor_work_find_left, monitor_found, NULL, NULL) == 0)
+        return; /* what cannot be adopted may still be killed */
     driver_call_end(&mon->kill, err.code == ERR_NOT_FOUND ? NULL : &err);
     mon->killing = false;
 }
@@ -413,8 +416,8 @@ void monitor_kill(struct vmm_machine *m, vmm_done_fn *done, void *arg)
         /* Its done function sees `killing`, and ends both calls. */
         mon->killing = true;
         monitor_job_cancel(mon->job);
-    } else if (monitor_submit(mon, MONITOR_FREES, monitor_work_find, monitor_found, NULL, &err) <
-               0) {
+    } else if (monitor_submit(mon, MONITOR_FREES, monitor_work_find_left, monitor_found, NULL,
+                              &err) < 0) {
         driver_call_end(&mon->kill, &err);
     } else {
         mon->killing = true;

@@ -64,9 +64,10 @@ struct monitor_launch {
 
 struct monitor_ops {
     const char *what; /* "qemu": for messages */
-    int (*prepare)(const struct vmm_config *c, int cancel_fd, struct err *err);   /* worker */
-    int (*command)(struct monitor_launch *l, struct err *err);                    /* worker */
-    bool (*matches)(const struct vmm_config *c, const struct process_info *info); /* worker */
+    int (*prepare)(const struct vmm_config *c, int cancel_fd, struct err *err); /* worker */
+    int (*command)(struct monitor_launch *l, struct err *err);                  /* worker */
+    enum evidence (*matches)(const struct vmm_config *c,
+                             const struct process_info *info); /* worker */
     /* The process is gone (or certainly was never there): remove what it leaves besides its
      * sockets. NULL: nothing. Worker. */
     void (*clean)(const struct vmm_config *c);

@@ -112,6 +112,7 @@ int monitor_submit(struct monitor *mon, enum monitor_job_kind kind,
     if (hint)
         j->hint = *hint;
     j->asked_ns = clock_mono_ns();
+    j->sought = EVIDENCE_OURS;
     j->work = work;
     j->done = done;
     j->launch.config = &j->config;
@@ -159,7 +160,7 @@ static bool monitor_job_cancelled(struct monitor_job *j)
 static bool monitor_job_matches(void *arg, const struct process_info *info)
 {
     const struct monitor_job *j = arg;
-    return j->ops->matches(&j->config, info);
+    return j->ops->matches(&j->config, info) >= j->sought;
 }
 
 static int monitor_unlink(const char *path, struct err *err)
@@ -243,7 +244,8 @@ static int monitor_judge_unread(const struct monitor_job *j, const struct proces
     return err_set(err, ERR_NOT_FOUND, "no such process");
 }
 
-static int monitor_find_in(struct monitor_job *j, const struct census *c, struct err *err)
+/* 0, or -1: ERR_NOT_FOUND where no process of the census has so much evidence. */
+static int monitor_hold_one(struct monitor_job *j, const struct census *c, struct err *err)
 {
     const struct vmm_found *f = census_find(c, j->config.vm_id);
     for (; f && f < c->found + c->n && strcmp(f->vm_id, j->config.vm_id) == 0; f++) {
@@ -256,7 +258,40 @@ static int monitor_find_in(struct monitor_job *j, const struct census *c, struct
             return -1;
         }
     }
-    return monitor_judge_unread(j, &c->unread, err);
+    return err_set(err, ERR_NOT_FOUND, "no such process");
+}
+
+/* It cannot be spoken to, as its sockets went with its folder, and what it writes is lost. To begin
+ * another beside it, or to end it, is for people to say. */
+static int monitor_refuse_left(struct monitor_job *j, struct err *err)
+{
+    close(j->pidfd);
+    j->pidfd = -1;
+    return err_set(
+        err, ERR_UNAVAILABLE,
+        "process %d still runs it in %s, whose files are not these: the state folder was "
+        "moved to another file system, or copied, meanwhile. What the guest writes is not "
+        "kept; kill the VM to end it",
+        (int)j->info.pid, j->info.cwd);
+}
+
+static int monitor_find_in(struct monitor_job *j, const struct census *c, struct err *err)
+{
+    struct err none = ERR_INIT;
+    int rc = monitor_hold_one(j, c, &none);
+    if (rc < 0 && none.code == ERR_NOT_FOUND) {
+        err_clear(&none);
+        j->sought = EVIDENCE_LEFT;
+        rc = monitor_hold_one(j, c, &none);
+        j->sought = EVIDENCE_OURS;
+        if (rc == 0 && !j->left_too)
+            return monitor_refuse_left(j, err);
+    }
+    if (rc < 0 && none.code == ERR_NOT_FOUND)
+        return monitor_judge_unread(j, &c->unread, err);
+    if (rc < 0 && err)
+        *err = none;
+    return rc;
 }
 
 static bool monitor_find_hinted(struct monitor_job *j)
@@ -296,6 +331,12 @@ void monitor_work_find(struct monitor_job *j)
         monitor_remove_remains(j);
         j->err = found;
     }
+}
+
+void monitor_work_find_left(struct monitor_job *j)
+{
+    j->left_too = true;
+    monitor_work_find(j);
 }
 
 /* From here on it is watched through its pidfd, as one that was adopted. */

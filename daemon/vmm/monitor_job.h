@@ -13,9 +13,11 @@ struct monitor_job {
     const struct monitor_ops *ops;
     struct vmm_config config; /* a copy: the machine may go */
     struct vm_handles hint;
-    bool hinted;      /* the hint is the caller's; else the host's load_hint is asked */
-    int64_t asked_ns; /* what is found must have been looked for after that */
-    int cancel_fd;    /* eventfd; readable: hurry */
+    bool hinted;          /* the hint is the caller's; else the host's load_hint is asked */
+    int64_t asked_ns;     /* what is found must have been looked for after that */
+    enum evidence sought; /* weaker evidence than this is no match */
+    bool left_too;        /* one that was left behind is taken, where there is no better one */
+    int cancel_fd;        /* eventfd; readable: hurry */
     void (*work)(struct monitor_job *j);                      /* worker */
     void (*done)(struct monitor *mon, struct monitor_job *j); /* loop; not after close */
     /* Results. */
@@ -41,6 +43,7 @@ void monitor_job_orphan(struct monitor_job *j);
 void monitor_work_prepare(struct monitor_job *j);
 void monitor_work_launch(struct monitor_job *j); /* makes sure none runs, log FIFO, command line */
 void monitor_work_find(struct monitor_job *j); /* pidfd and info, or ERR_NOT_FOUND: then cleaned */
+void monitor_work_find_left(struct monitor_job *j); /* the same, also of one that was left behind */
 void monitor_work_clean(struct monitor_job *j);
 void monitor_work_discard(struct monitor_job *j);
 

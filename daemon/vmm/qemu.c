@@ -371,32 +371,31 @@ static int qemu_command(struct monitor_launch *l, struct err *err)
     return 0;
 }
 
-static bool qemu_matches(const struct vmm_config *c, const struct process_info *info)
+static enum evidence qemu_matches(const struct vmm_config *c, const struct process_info *info)
 {
     char mark[QEMU_MARK_BYTES];
     qemu_args_mark(c, mark);
     char name[QEMU_NAME_BYTES];
     const char *qmp = process_arg_after(info, "-qmp"), *found = process_arg_after(info, "-name");
     snprintf(name, sizeof(name), QEMU_NAME_PREFIX "%s", c->vm_id);
-    return qmp && found && strcmp(found, name) == 0 &&
-           (info->exe[0] == '\0' || strstr(info->exe, "qemu")) &&
-           evidence_works_in(info, c->vm_dir, strcmp(qmp, mark) == 0);
+    if (!qmp || !found || strcmp(found, name) != 0 ||
+        (info->exe[0] != '\0' && !strstr(info->exe, "qemu")))
+        return EVIDENCE_NONE;
+    return evidence_works_in(info, c->vm_dir, strcmp(qmp, mark) == 0);
 }
 
-static bool qemu_claims(const struct process_info *info, const char *folder, char vm_id[ID_BYTES])
+static enum evidence qemu_claims(const struct process_info *info, const char *folder,
+                                 char vm_id[ID_BYTES])
 {
     static const char prefix[] = QEMU_NAME_PREFIX;
     const char *name = process_arg_after(info, "-name");
     size_t len = strlen(folder);
     if (!name || strncmp(name, prefix, sizeof(prefix) - 1) != 0 ||
         !id_is_valid(name + sizeof(prefix) - 1))
-        return false;
-    name += sizeof(prefix) - 1;
-    if (!evidence_works_below(info, folder,
-                              strncmp(info->cwd, folder, len) == 0 && info->cwd[len] == '/'))
-        return false;
-    memcpy(vm_id, name, ID_BYTES);
-    return true;
+        return EVIDENCE_NONE;
+    memcpy(vm_id, name + sizeof(prefix) - 1, ID_BYTES);
+    return evidence_works_below(info, folder,
+                                strncmp(info->cwd, folder, len) == 0 && info->cwd[len] == '/');
 }
 
 static void qemu_free(struct monitor *mon)

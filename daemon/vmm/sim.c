@@ -83,27 +83,30 @@ static int sim_command(struct monitor_launch *l, struct err *err)
     return 0;
 }
 
-static bool sim_matches(const struct vmm_config *c, const struct process_info *info)
+static enum evidence sim_matches(const struct vmm_config *c, const struct process_info *info)
 {
     const char *found = process_arg_after(info, "--listen");
-    return found && evidence_same_tail(found, c->agent_sock_path) &&
-           process_has_arg(info, "--no-system") &&
-           evidence_works_in(info, c->vm_dir, strcmp(found, c->agent_sock_path) == 0);
+    if (!found || !evidence_same_tail(found, c->agent_sock_path) ||
+        !process_has_arg(info, "--no-system"))
+        return EVIDENCE_NONE;
+    return evidence_works_in(info, c->vm_dir, strcmp(found, c->agent_sock_path) == 0);
 }
 
-static bool sim_claims(const struct process_info *info, const char *folder, char vm_id[ID_BYTES])
+static enum evidence sim_claims(const struct process_info *info, const char *folder,
+                                char vm_id[ID_BYTES])
 {
     const char *spool = process_arg_after(info, "--spool");
     size_t len = strlen(folder);
     if (!spool || !process_arg_after(info, "--listen") || !process_has_arg(info, "--no-system") ||
         strlen(spool) <= strlen("/spool") + ID_CHARS)
-        return false;
+        return EVIDENCE_NONE;
     const char *id = spool + strlen(spool) - strlen("/spool") - ID_CHARS;
     if (id[-1] != '/' || strcmp(id + ID_CHARS, "/spool") != 0)
-        return false;
+        return EVIDENCE_NONE;
     snprintf(vm_id, ID_BYTES, "%s", id);
-    return id_is_valid(vm_id) &&
-           evidence_works_below(info, folder,
+    if (!id_is_valid(vm_id))
+        return EVIDENCE_NONE;
+    return evidence_works_below(info, folder,
                                 strncmp(spool, folder, len) == 0 && spool[len] == '/');
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/list.h"
 #include "daemon/model/model.h"
+#include "daemon/vmm/evidence.h"
 
 struct err;
 struct loop;
@@ -117,9 +118,10 @@ struct vmm_driver {
     void (*resume)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
     void (*discard)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
     void (*get_handles)(const struct vmm_machine *m, struct vm_handles *handles);
-    /* True if the process is a monitor of this driver whose VM keeps its files below folder; says
-     * which VM. On a worker. */
-    bool (*claims)(const struct process_info *info, const char *folder, char vm_id[ID_BYTES]);
+    /* How much says that the process is a monitor of this driver whose VM keeps its files below
+     * folder; and which VM. On a worker. */
+    enum evidence (*claims)(const struct process_info *info, const char *folder,
+                            char vm_id[ID_BYTES]);
 };
 
 /* A driver's machine starts with this. */
@@ -158,7 +160,8 @@ void vmm_start(struct vmm_machine *m, vmm_done_fn *done, void *arg);
  * serves all machines that are being adopted.
  * Success: as after start.
  * ERR_NOT_FOUND: there is certainly none, and stale sockets are gone. Any other error: not known,
- * ask again later. */
+ * ask again later; or one lives that its folder does not belong to any more (evidence.h), which
+ * vmm_kill ends. */
 void vmm_adopt(struct vmm_machine *m, const struct vm_handles *hint, vmm_done_fn *done, void *arg);
 /* Waits for the guest to power off by itself (the core has asked the agent) up to grace_ms, then
  * ends the process. done when it is gone. */
@@ -174,6 +177,7 @@ struct vmm_found {
     const struct vmm_driver *driver;
     char vm_id[ID_BYTES];
     pid_t pid; /* for people: to end it, open a machine of its id and vmm_kill it */
+    bool left; /* of what its folder was before: EVIDENCE_LEFT, of whatever state folder */
 };
 
 /* All monitors of this user whose VMs keep their files below folder (absolute), whoever started

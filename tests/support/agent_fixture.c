@@ -14,6 +14,7 @@
 static char folder[] = "/tmp/banger-agent-XXXXXX";
 static char path[64];
 static pid_t child;
+uint64_t fixture_ended_most;
 
 static _Noreturn void run_agent(void)
 {
@@ -24,6 +25,8 @@ static _Noreturn void run_agent(void)
         link_use_listener(&agent.link, path) < 0 ||
         spool_pool_use(&agent.sessions.pool, folder) < 0)
         exit(9);
+    if (fixture_ended_most)
+        agent.sessions.pool.ended_most = fixture_ended_most;
     agent_set_root(&agent, "");
     while (agent_round(&agent, -1))
         continue;

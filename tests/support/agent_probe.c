@@ -434,6 +434,7 @@ static int take_gap(struct collecting *c, const PB(Gap) * g)
     if (g->subscription != c->subscription)
         return 0;
     c->r->gap = true;
+    snprintf(c->r->gap_reason, sizeof(c->r->gap_reason), "%s", g->reason);
     c->p->n_gaps++;
     *(g->stream == BANGER__AGENT__V1__STREAM__STREAM_STDERR ? &c->r->n_err : &c->r->n_out) = g->to;
     return 0;

@@ -78,6 +78,7 @@ struct probe_result {
     char failed_stage[32];
     int failed_errno;
     bool gap;
+    char gap_reason[32];
     char cut[20]; /* of stdout's end */
     uint32_t left;
     uint64_t late_bytes;

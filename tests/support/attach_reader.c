@@ -74,6 +74,7 @@ static void take_gap(struct attach_reader *r, const struct banger_frame *f)
     r->next[f->stream] = f->end;
     r->gap_bytes += f->end - f->offset;
     r->gaps++;
+    snprintf(r->gap_reason, sizeof(r->gap_reason), "%s", f->reason);
 }
 
 static void take_end(struct attach_reader *r, const struct banger_frame *f)

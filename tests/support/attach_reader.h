@@ -23,6 +23,7 @@ struct attach_reader {
     char violation[160]; /* the first broken rule; "" */
     uint64_t gap_bytes, data_bytes;
     unsigned gaps, opened, broken, exits;
+    char gap_reason[32]; /* of the latest gap */
     uint64_t stdin_acked;
     bool stdin_closed, writer, writer_told;
     bool keep, check; /* collect output; compare it with emit's of this seed */

@@ -321,7 +321,7 @@ struct  Banger__V1__AttachGap
    */
   uint64_t to;
   /*
-   * "spool_limit", "disk_full", "vm_stopped", "vm_lost", "agent_lost"
+   * "spool_limit", "disk_full", "ended_limit" (see KeptOutput), "vm_stopped", "vm_lost", "agent_lost"
    */
   char *reason;
 };

@@ -187,6 +187,51 @@ void   banger__v1__condition__free_unpacked
   assert(message->base.descriptor == &banger__v1__condition__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__kept_output__init
+                     (Banger__V1__KeptOutput         *message)
+{
+  static const Banger__V1__KeptOutput init_value = BANGER__V1__KEPT_OUTPUT__INIT;
+  *message = init_value;
+}
+size_t banger__v1__kept_output__get_packed_size
+                     (const Banger__V1__KeptOutput *message)
+{
+  assert(message->base.descriptor == &banger__v1__kept_output__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__kept_output__pack
+                     (const Banger__V1__KeptOutput *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__kept_output__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__kept_output__pack_to_buffer
+                     (const Banger__V1__KeptOutput *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__kept_output__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__KeptOutput *
+       banger__v1__kept_output__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__KeptOutput *)
+     protobuf_c_message_unpack (&banger__v1__kept_output__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__kept_output__free_unpacked
+                     (Banger__V1__KeptOutput *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__kept_output__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__v1__vm__init
                      (Banger__V1__VM         *message)
 {
@@ -2067,7 +2112,71 @@ const ProtobufCMessageDescriptor banger__v1__condition__descriptor =
   (ProtobufCMessageInit) banger__v1__condition__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__vm__field_descriptors[15] =
+static const ProtobufCFieldDescriptor banger__v1__kept_output__field_descriptors[3] =
+{
+  {
+    "ended_bytes",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__KeptOutput, ended_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ended_limit_bytes",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__KeptOutput, ended_limit_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "live_bytes",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__KeptOutput, live_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__kept_output__field_indices_by_name[] = {
+  0,   /* field[0] = ended_bytes */
+  1,   /* field[1] = ended_limit_bytes */
+  2,   /* field[2] = live_bytes */
+};
+static const ProtobufCIntRange banger__v1__kept_output__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor banger__v1__kept_output__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.KeptOutput",
+  "KeptOutput",
+  "Banger__V1__KeptOutput",
+  "banger.v1",
+  sizeof(Banger__V1__KeptOutput),
+  3,
+  banger__v1__kept_output__field_descriptors,
+  banger__v1__kept_output__field_indices_by_name,
+  1,  banger__v1__kept_output__number_ranges,
+  (ProtobufCMessageInit) banger__v1__kept_output__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__vm__field_descriptors[16] =
 {
   {
     "id",
@@ -2249,6 +2358,18 @@ static const ProtobufCFieldDescriptor banger__v1__vm__field_descriptors[15] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "kept_output",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VM, kept_output),
+    &banger__v1__kept_output__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__vm__field_indices_by_name[] = {
   7,   /* field[7] = boot_id */
@@ -2258,6 +2379,7 @@ static const unsigned banger__v1__vm__field_indices_by_name[] = {
   6,   /* field[6] = generation */
   0,   /* field[0] = id */
   12,   /* field[12] = image_id */
+  15,   /* field[15] = kept_output */
   13,   /* field[13] = kernel_id */
   5,   /* field[5] = labels */
   1,   /* field[1] = name */
@@ -2270,7 +2392,7 @@ static const unsigned banger__v1__vm__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__vm__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 15 }
+  { 0, 16 }
 };
 const ProtobufCMessageDescriptor banger__v1__vm__descriptor =
 {
@@ -2280,7 +2402,7 @@ const ProtobufCMessageDescriptor banger__v1__vm__descriptor =
   "Banger__V1__VM",
   "banger.v1",
   sizeof(Banger__V1__VM),
-  15,
+  16,
   banger__v1__vm__field_descriptors,
   banger__v1__vm__field_indices_by_name,
   1,  banger__v1__vm__number_ranges,

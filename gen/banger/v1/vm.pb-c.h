@@ -23,6 +23,7 @@ typedef struct Banger__V1__Volume Banger__V1__Volume;
 typedef struct Banger__V1__VMSpec Banger__V1__VMSpec;
 typedef struct Banger__V1__VMRuntime Banger__V1__VMRuntime;
 typedef struct Banger__V1__Condition Banger__V1__Condition;
+typedef struct Banger__V1__KeptOutput Banger__V1__KeptOutput;
 typedef struct Banger__V1__VM Banger__V1__VM;
 typedef struct Banger__V1__VMHandles Banger__V1__VMHandles;
 typedef struct Banger__V1__CreateVMRequest Banger__V1__CreateVMRequest;
@@ -281,6 +282,33 @@ struct  Banger__V1__Condition
     , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL }
 
 
+/*
+ * Output of sessions that the guest keeps and that can still be read, in bytes. Beyond the limit, a
+ * tenth of the file system that it is on and 1 GiB at most, the output of sessions that ended first
+ * is dropped (they stay; readers get a gap, "ended_limit"), unless an attach holds it or it is the
+ * latest.
+ */
+struct  Banger__V1__KeptOutput
+{
+  ProtobufCMessage base;
+  /*
+   * of sessions that have ended
+   */
+  uint64_t ended_bytes;
+  /*
+   * what that may be
+   */
+  uint64_t ended_limit_bytes;
+  /*
+   * of the others
+   */
+  uint64_t live_bytes;
+};
+#define BANGER__V1__KEPT_OUTPUT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__kept_output__descriptor) \
+    , 0, 0, 0 }
+
+
 struct  Banger__V1__VM
 {
   ProtobufCMessage base;
@@ -313,10 +341,14 @@ struct  Banger__V1__VM
    * when it will be deleted; absent: never
    */
   Google__Protobuf__Timestamp *expires;
+  /*
+   * As its agent said last, every 5 s; absent: it does not run, or has not said.
+   */
+  Banger__V1__KeptOutput *kept_output;
 };
 #define BANGER__V1__VM__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__vm__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL, 0,NULL, 0, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL, 0,NULL, 0, (char *)protobuf_c_empty_string, NULL, NULL, NULL, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL }
 
 
 /*
@@ -892,6 +924,25 @@ Banger__V1__Condition *
 void   banger__v1__condition__free_unpacked
                      (Banger__V1__Condition *message,
                       ProtobufCAllocator *allocator);
+/* Banger__V1__KeptOutput methods */
+void   banger__v1__kept_output__init
+                     (Banger__V1__KeptOutput         *message);
+size_t banger__v1__kept_output__get_packed_size
+                     (const Banger__V1__KeptOutput   *message);
+size_t banger__v1__kept_output__pack
+                     (const Banger__V1__KeptOutput   *message,
+                      uint8_t             *out);
+size_t banger__v1__kept_output__pack_to_buffer
+                     (const Banger__V1__KeptOutput   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__KeptOutput *
+       banger__v1__kept_output__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__kept_output__free_unpacked
+                     (Banger__V1__KeptOutput *message,
+                      ProtobufCAllocator *allocator);
 /* Banger__V1__VM methods */
 void   banger__v1__vm__init
                      (Banger__V1__VM         *message);
@@ -1438,6 +1489,9 @@ typedef void (*Banger__V1__VMRuntime_Closure)
 typedef void (*Banger__V1__Condition_Closure)
                  (const Banger__V1__Condition *message,
                   void *closure_data);
+typedef void (*Banger__V1__KeptOutput_Closure)
+                 (const Banger__V1__KeptOutput *message,
+                  void *closure_data);
 typedef void (*Banger__V1__VM_Closure)
                  (const Banger__V1__VM *message,
                   void *closure_data);
@@ -1727,6 +1781,7 @@ extern const ProtobufCMessageDescriptor banger__v1__volume__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__vmruntime__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__condition__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__kept_output__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__vm__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__vmhandles__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__create_vmrequest__descriptor;

@@ -497,7 +497,8 @@ static void test_only_autostart_outlives_a_reboot_of_the_host(void)
     reboot_host();
     if (!open_world())
         return;
-    struct vm_listener listener = {.changed = count_starts};
+    static const struct vm_events vm_events = {.changed = count_starts};
+    struct vm_listener listener = {.events = &vm_events};
     vm_listen(&w.core, &listener);
     CHECK_INT(w.core.rebooted, true);
     for (int i = 0; i < SIX; i++) {

@@ -113,7 +113,7 @@ static void test_an_end_that_was_never_written_was_never_told(void)
     snprintf(id, sizeof(id), "%s", s.e->session.id);
     scene_end_unwritten(&s);
     world_close_link();
-    session_vm_gone(&world.core, &world.vm, "vm_stopped");
+    world_vm_gone("vm_stopped");
     CHECK_INT(session_shown(s.e)->state, SESSION_RUNNING);
     CHECK_INT(s.v.n_exit + s.v.n_lost, 0);
     scene_close(&s);
@@ -344,7 +344,7 @@ static void turn_over_the_event_log(void)
 {
     struct store_txn *txn = store_txn_new();
     for (int i = 0; i <= EVENTS_KEPT; i++)
-        event_emit(&world.core, txn, "host.store", "host", "WRITABLE", NULL);
+        event_emit(&world.core, txn, "host.store", "host", NULL, "WRITABLE", NULL);
     commit_now(world.core.loop, world.core.store, txn);
 }
 

@@ -19,6 +19,25 @@ static void *wanted_arg;
 
 /* The stand-in for vm.c */
 
+/* What sessions want to hear of VMs. */
+static const struct vm_listener *sessions;
+
+void vm_listen(struct core *core, struct vm_listener *l)
+{
+    (void)core;
+    sessions = l;
+}
+
+void world_vm_gone(const char *reason)
+{
+    sessions->events->gone(sessions->arg, &world.vm, reason);
+}
+
+void request_past_others(struct core *core, const struct request_kind *kind)
+{
+    (void)core, (void)kind;
+}
+
 /* Nothing is let go of here. */
 void request_past_add(struct core *core, const char *principal, const char *request_id)
 {
@@ -36,14 +55,14 @@ static void on_up(void *arg, const struct agent_hello *hello)
     (void)arg;
     (void)hello;
     world.ups++;
-    session_vm_link_up(&world.core, &world.vm);
+    sessions->events->link_up(sessions->arg, &world.vm);
 }
 
 static void on_synced(void *arg)
 {
     (void)arg;
     world.vm.agent_ready = true;
-    session_vm_synced(&world.core, &world.vm);
+    sessions->events->synced(sessions->arg, &world.vm);
     world_poke();
 }
 
@@ -53,20 +72,20 @@ static void on_down(void *arg, const struct err *why)
     (void)why;
     world.downs++;
     world.vm.agent_ready = false;
-    session_vm_link_down(&world.core, &world.vm);
+    sessions->events->link_down(sessions->arg, &world.vm);
     world_poke();
 }
 
 static void on_status(void *arg, const struct agent_session_status *status)
 {
     (void)arg;
-    session_vm_status(&world.core, &world.vm, status);
+    sessions->events->session_status(sessions->arg, &world.vm, status);
 }
 
 static void on_deleted(void *arg, const char *session_id)
 {
     (void)arg;
-    session_vm_deleted(&world.core, &world.vm, session_id);
+    sessions->events->session_deleted(sessions->arg, &world.vm, session_id);
     world.deletions++;
     world_poke();
 }
@@ -74,13 +93,13 @@ static void on_deleted(void *arg, const char *session_id)
 static void on_stdin_ack(void *arg, const char *session_id, uint64_t offset, bool closed)
 {
     (void)arg;
-    session_vm_stdin_ack(&world.core, &world.vm, session_id, offset, closed);
+    sessions->events->stdin_ack(sessions->arg, &world.vm, session_id, offset, closed);
 }
 
 static void on_writable(void *arg)
 {
     (void)arg;
-    session_vm_writable(&world.core, &world.vm);
+    sessions->events->writable(sessions->arg, &world.vm);
 }
 
 static const struct agent_events agent_events = {
@@ -114,7 +133,7 @@ void world_open_link(void)
 void world_close_link(void)
 {
     world.vm.agent_ready = false;
-    session_vm_link_down(&world.core, &world.vm);
+    sessions->events->link_down(sessions->arg, &world.vm);
     agent_client_close(world.vm.agent);
     world.vm.agent = NULL;
 }

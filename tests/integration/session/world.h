@@ -38,6 +38,9 @@ void world_close_daemon(void);
 void world_open_link(void);
 void world_close_link(void);
 
+/* Its machine has ended. */
+void world_vm_gone(const char *reason);
+
 /* Runs the loop until done(arg), or fails the check after the deadline. */
 bool world_run(bool (*done)(void *arg), void *arg);
 /* What callbacks call when something may be done. */

@@ -316,6 +316,36 @@ static void test_goaway_crosses_the_call(void)
     check_refusal(FAKE_GOAWAY);
 }
 
+/* A server that greets and goes, again and again, before it took any call: tried with back-off, as
+ * one that is not there. */
+static void check_leaves(enum fake_script script)
+{
+    enum { TIME_MS = 500, TRIES_MAX = 12 }; /* 5 to 10 ms, doubled: at most eight, and some luck */
+    struct fake f = {.n_scripted = 1000, .script = script};
+    struct banger_error error;
+    fake_start(&f);
+    struct banger_client *client = connect_to(&f, f.proxy_target);
+    CHECK_INT(get(client, "box", TIME_MS, &error), BANGER_DEADLINE_EXCEEDED);
+    banger_close(client);
+    fake_stop(&f);
+    CHECK(f.n_connections <= TRIES_MAX);
+    CHECK_INT(f.n_gets, 0);
+
+    struct fake once = {.n_scripted = 2, .script = script};
+    fake_start(&once);
+    client = connect_to(&once, once.proxy_target);
+    CHECK_INT(get(client, "box", PATIENCE_MS, &error), BANGER_OK);
+    banger_close(client);
+    fake_stop(&once);
+    CHECK_INT(once.n_connections, 3);
+}
+
+static void test_a_server_that_greets_and_goes(void)
+{
+    check_leaves(FAKE_LEAVES);
+    check_leaves(FAKE_CLOSES);
+}
+
 /* A stream of messages begins anew with the messages that it has sent. */
 static void check_refused_attach(enum fake_script script)
 {
@@ -432,6 +462,7 @@ int main(void)
     RUN(test_wait_for_ready);
     RUN(test_refused_stream);
     RUN(test_goaway_crosses_the_call);
+    RUN(test_a_server_that_greets_and_goes);
     RUN(test_refused_attach);
     RUN(test_unavailable_by_word);
     RUN(test_rotation);

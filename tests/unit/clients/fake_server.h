@@ -35,6 +35,8 @@ struct fake {
     enum fake_script {
         FAKE_RST,    /* greets, refuses the first call */
         FAKE_GOAWAY, /* greets, says GOAWAY when the first call comes: it was not begun */
+        FAKE_LEAVES, /* greets and says GOAWAY in one */
+        FAKE_CLOSES, /* greets and closes in one */
         FAKE_SILENT, /* takes the connection, says nothing */
         FAKE_HTTP1,  /* speaks another protocol */
     } script;

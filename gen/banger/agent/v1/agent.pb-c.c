@@ -1312,6 +1312,51 @@ void   banger__agent__v1__pong__free_unpacked
   assert(message->base.descriptor == &banger__agent__v1__pong__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__agent__v1__kept_output__init
+                     (Banger__Agent__V1__KeptOutput         *message)
+{
+  static const Banger__Agent__V1__KeptOutput init_value = BANGER__AGENT__V1__KEPT_OUTPUT__INIT;
+  *message = init_value;
+}
+size_t banger__agent__v1__kept_output__get_packed_size
+                     (const Banger__Agent__V1__KeptOutput *message)
+{
+  assert(message->base.descriptor == &banger__agent__v1__kept_output__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__agent__v1__kept_output__pack
+                     (const Banger__Agent__V1__KeptOutput *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__agent__v1__kept_output__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__agent__v1__kept_output__pack_to_buffer
+                     (const Banger__Agent__V1__KeptOutput *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__agent__v1__kept_output__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__Agent__V1__KeptOutput *
+       banger__agent__v1__kept_output__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__Agent__V1__KeptOutput *)
+     protobuf_c_message_unpack (&banger__agent__v1__kept_output__descriptor,
+                                allocator, len, data);
+}
+void   banger__agent__v1__kept_output__free_unpacked
+                     (Banger__Agent__V1__KeptOutput *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__agent__v1__kept_output__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__agent__v1__set_clock__init
                      (Banger__Agent__V1__SetClock         *message)
 {
@@ -3923,7 +3968,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__ping__descriptor =
   (ProtobufCMessageInit) banger__agent__v1__ping__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__pong__field_descriptors[2] =
+static const ProtobufCFieldDescriptor banger__agent__v1__pong__field_descriptors[3] =
 {
   {
     "token",
@@ -3949,15 +3994,28 @@ static const ProtobufCFieldDescriptor banger__agent__v1__pong__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "kept",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__Pong, kept),
+    &banger__agent__v1__kept_output__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__pong__field_indices_by_name[] = {
+  2,   /* field[2] = kept */
   1,   /* field[1] = realtime_ns */
   0,   /* field[0] = token */
 };
 static const ProtobufCIntRange banger__agent__v1__pong__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__pong__descriptor =
 {
@@ -3967,11 +4025,75 @@ const ProtobufCMessageDescriptor banger__agent__v1__pong__descriptor =
   "Banger__Agent__V1__Pong",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__Pong),
-  2,
+  3,
   banger__agent__v1__pong__field_descriptors,
   banger__agent__v1__pong__field_indices_by_name,
   1,  banger__agent__v1__pong__number_ranges,
   (ProtobufCMessageInit) banger__agent__v1__pong__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__agent__v1__kept_output__field_descriptors[3] =
+{
+  {
+    "ended_bytes",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__KeptOutput, ended_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ended_limit_bytes",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__KeptOutput, ended_limit_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "live_bytes",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__KeptOutput, live_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__agent__v1__kept_output__field_indices_by_name[] = {
+  0,   /* field[0] = ended_bytes */
+  1,   /* field[1] = ended_limit_bytes */
+  2,   /* field[2] = live_bytes */
+};
+static const ProtobufCIntRange banger__agent__v1__kept_output__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor banger__agent__v1__kept_output__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.agent.v1.KeptOutput",
+  "KeptOutput",
+  "Banger__Agent__V1__KeptOutput",
+  "banger.agent.v1",
+  sizeof(Banger__Agent__V1__KeptOutput),
+  3,
+  banger__agent__v1__kept_output__field_descriptors,
+  banger__agent__v1__kept_output__field_indices_by_name,
+  1,  banger__agent__v1__kept_output__number_ranges,
+  (ProtobufCMessageInit) banger__agent__v1__kept_output__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor banger__agent__v1__set_clock__field_descriptors[1] =

@@ -44,6 +44,7 @@ typedef struct Banger__Agent__V1__Shutdown Banger__Agent__V1__Shutdown;
 typedef struct Banger__Agent__V1__ShuttingDown Banger__Agent__V1__ShuttingDown;
 typedef struct Banger__Agent__V1__Ping Banger__Agent__V1__Ping;
 typedef struct Banger__Agent__V1__Pong Banger__Agent__V1__Pong;
+typedef struct Banger__Agent__V1__KeptOutput Banger__Agent__V1__KeptOutput;
 typedef struct Banger__Agent__V1__SetClock Banger__Agent__V1__SetClock;
 
 
@@ -690,7 +691,7 @@ struct  Banger__Agent__V1__Gap
    */
   uint64_t to;
   /*
-   * "spool_limit", "disk_full"
+   * "spool_limit", "disk_full", "ended_limit" (see KeptOutput)
    */
   char *reason;
 };
@@ -770,10 +771,39 @@ struct  Banger__Agent__V1__Pong
    * guest clock, Unix epoch; 0: an older agent
    */
   uint64_t realtime_ns;
+  /*
+   * absent: not configured yet, or an older agent
+   */
+  Banger__Agent__V1__KeptOutput *kept;
 };
 #define BANGER__AGENT__V1__PONG__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__pong__descriptor) \
-    , 0, 0 }
+    , 0, 0, NULL }
+
+
+/*
+ * Output that can still be read, in bytes. Beyond the limit that of sessions that ended first is
+ * dropped, unless a reader holds it or it is the latest.
+ */
+struct  Banger__Agent__V1__KeptOutput
+{
+  ProtobufCMessage base;
+  /*
+   * of sessions that have ended
+   */
+  uint64_t ended_bytes;
+  /*
+   * what that may be
+   */
+  uint64_t ended_limit_bytes;
+  /*
+   * of the others
+   */
+  uint64_t live_bytes;
+};
+#define BANGER__AGENT__V1__KEPT_OUTPUT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__kept_output__descriptor) \
+    , 0, 0, 0 }
 
 
 /*
@@ -1343,6 +1373,25 @@ Banger__Agent__V1__Pong *
 void   banger__agent__v1__pong__free_unpacked
                      (Banger__Agent__V1__Pong *message,
                       ProtobufCAllocator *allocator);
+/* Banger__Agent__V1__KeptOutput methods */
+void   banger__agent__v1__kept_output__init
+                     (Banger__Agent__V1__KeptOutput         *message);
+size_t banger__agent__v1__kept_output__get_packed_size
+                     (const Banger__Agent__V1__KeptOutput   *message);
+size_t banger__agent__v1__kept_output__pack
+                     (const Banger__Agent__V1__KeptOutput   *message,
+                      uint8_t             *out);
+size_t banger__agent__v1__kept_output__pack_to_buffer
+                     (const Banger__Agent__V1__KeptOutput   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__Agent__V1__KeptOutput *
+       banger__agent__v1__kept_output__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__agent__v1__kept_output__free_unpacked
+                     (Banger__Agent__V1__KeptOutput *message,
+                      ProtobufCAllocator *allocator);
 /* Banger__Agent__V1__SetClock methods */
 void   banger__agent__v1__set_clock__init
                      (Banger__Agent__V1__SetClock         *message);
@@ -1451,6 +1500,9 @@ typedef void (*Banger__Agent__V1__Ping_Closure)
 typedef void (*Banger__Agent__V1__Pong_Closure)
                  (const Banger__Agent__V1__Pong *message,
                   void *closure_data);
+typedef void (*Banger__Agent__V1__KeptOutput_Closure)
+                 (const Banger__Agent__V1__KeptOutput *message,
+                  void *closure_data);
 typedef void (*Banger__Agent__V1__SetClock_Closure)
                  (const Banger__Agent__V1__SetClock *message,
                   void *closure_data);
@@ -1494,6 +1546,7 @@ extern const ProtobufCMessageDescriptor banger__agent__v1__shutdown__descriptor;
 extern const ProtobufCMessageDescriptor banger__agent__v1__shutting_down__descriptor;
 extern const ProtobufCMessageDescriptor banger__agent__v1__ping__descriptor;
 extern const ProtobufCMessageDescriptor banger__agent__v1__pong__descriptor;
+extern const ProtobufCMessageDescriptor banger__agent__v1__kept_output__descriptor;
 extern const ProtobufCMessageDescriptor banger__agent__v1__set_clock__descriptor;
 
 PROTOBUF_C__END_DECLS

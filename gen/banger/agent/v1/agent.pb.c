@@ -93,6 +93,9 @@ PB_BIND(banger_agent_v1_Ping, banger_agent_v1_Ping, AUTO)
 PB_BIND(banger_agent_v1_Pong, banger_agent_v1_Pong, AUTO)
 
 
+PB_BIND(banger_agent_v1_KeptOutput, banger_agent_v1_KeptOutput, AUTO)
+
+
 PB_BIND(banger_agent_v1_SetClock, banger_agent_v1_SetClock, AUTO)
 
 

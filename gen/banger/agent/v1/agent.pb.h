@@ -237,7 +237,7 @@ typedef struct _banger_agent_v1_Gap {
     banger_agent_v1_Stream stream;
     uint64_t from;
     uint64_t to; /* first byte that follows */
-    char reason[32]; /* "spool_limit", "disk_full" */
+    char reason[32]; /* "spool_limit", "disk_full", "ended_limit" (see KeptOutput) */
 } banger_agent_v1_Gap;
 
 typedef struct _banger_agent_v1_StreamEnd {
@@ -268,9 +268,19 @@ typedef struct _banger_agent_v1_Ping {
     uint64_t token;
 } banger_agent_v1_Ping;
 
+/* Output that can still be read, in bytes. Beyond the limit that of sessions that ended first is
+ dropped, unless a reader holds it or it is the latest. */
+typedef struct _banger_agent_v1_KeptOutput {
+    uint64_t ended_bytes; /* of sessions that have ended */
+    uint64_t ended_limit_bytes; /* what that may be */
+    uint64_t live_bytes; /* of the others */
+} banger_agent_v1_KeptOutput;
+
 typedef struct _banger_agent_v1_Pong {
     uint64_t token;
     uint64_t realtime_ns; /* guest clock, Unix epoch; 0: an older agent */
+    bool has_kept;
+    banger_agent_v1_KeptOutput kept; /* absent: not configured yet, or an older agent */
 } banger_agent_v1_Pong;
 
 typedef struct _banger_agent_v1_FromAgent {
@@ -381,6 +391,7 @@ extern "C" {
 
 
 
+
 /* Initializer values for message structs */
 #define banger_agent_v1_ToAgent_init_default     {0, {banger_agent_v1_Hello_init_default}}
 #define banger_agent_v1_FromAgent_init_default   {0, {banger_agent_v1_HelloReply_init_default}}
@@ -410,7 +421,8 @@ extern "C" {
 #define banger_agent_v1_Shutdown_init_default    {_banger_agent_v1_ShutdownMode_MIN, 0}
 #define banger_agent_v1_ShuttingDown_init_default {0}
 #define banger_agent_v1_Ping_init_default        {0}
-#define banger_agent_v1_Pong_init_default        {0, 0}
+#define banger_agent_v1_Pong_init_default        {0, 0, false, banger_agent_v1_KeptOutput_init_default}
+#define banger_agent_v1_KeptOutput_init_default  {0, 0, 0}
 #define banger_agent_v1_SetClock_init_default    {0}
 #define banger_agent_v1_ToAgent_init_zero        {0, {banger_agent_v1_Hello_init_zero}}
 #define banger_agent_v1_FromAgent_init_zero      {0, {banger_agent_v1_HelloReply_init_zero}}
@@ -440,7 +452,8 @@ extern "C" {
 #define banger_agent_v1_Shutdown_init_zero       {_banger_agent_v1_ShutdownMode_MIN, 0}
 #define banger_agent_v1_ShuttingDown_init_zero   {0}
 #define banger_agent_v1_Ping_init_zero           {0}
-#define banger_agent_v1_Pong_init_zero           {0, 0}
+#define banger_agent_v1_Pong_init_zero           {0, 0, false, banger_agent_v1_KeptOutput_init_zero}
+#define banger_agent_v1_KeptOutput_init_zero     {0, 0, 0}
 #define banger_agent_v1_SetClock_init_zero       {0}
 
 /* Field tags (for use in manual encoding/decoding) */
@@ -561,8 +574,12 @@ extern "C" {
 #define banger_agent_v1_Shutdown_mode_tag        1
 #define banger_agent_v1_Shutdown_grace_ms_tag    2
 #define banger_agent_v1_Ping_token_tag           1
+#define banger_agent_v1_KeptOutput_ended_bytes_tag 1
+#define banger_agent_v1_KeptOutput_ended_limit_bytes_tag 2
+#define banger_agent_v1_KeptOutput_live_bytes_tag 3
 #define banger_agent_v1_Pong_token_tag           1
 #define banger_agent_v1_Pong_realtime_ns_tag     2
+#define banger_agent_v1_Pong_kept_tag            3
 #define banger_agent_v1_FromAgent_hello_reply_tag 1
 #define banger_agent_v1_FromAgent_synced_tag     2
 #define banger_agent_v1_FromAgent_configured_tag 3
@@ -881,9 +898,18 @@ X(a, STATIC,   SINGULAR, FIXED64,  token,             1)
 
 #define banger_agent_v1_Pong_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, FIXED64,  token,             1) \
-X(a, STATIC,   SINGULAR, FIXED64,  realtime_ns,       2)
+X(a, STATIC,   SINGULAR, FIXED64,  realtime_ns,       2) \
+X(a, STATIC,   OPTIONAL, MESSAGE,  kept,              3)
 #define banger_agent_v1_Pong_CALLBACK NULL
 #define banger_agent_v1_Pong_DEFAULT NULL
+#define banger_agent_v1_Pong_kept_MSGTYPE banger_agent_v1_KeptOutput
+
+#define banger_agent_v1_KeptOutput_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, FIXED64,  ended_bytes,       1) \
+X(a, STATIC,   SINGULAR, FIXED64,  ended_limit_bytes,   2) \
+X(a, STATIC,   SINGULAR, FIXED64,  live_bytes,        3)
+#define banger_agent_v1_KeptOutput_CALLBACK NULL
+#define banger_agent_v1_KeptOutput_DEFAULT NULL
 
 #define banger_agent_v1_SetClock_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, FIXED64,  realtime_ns,       1)
@@ -919,6 +945,7 @@ extern const pb_msgdesc_t banger_agent_v1_Shutdown_msg;
 extern const pb_msgdesc_t banger_agent_v1_ShuttingDown_msg;
 extern const pb_msgdesc_t banger_agent_v1_Ping_msg;
 extern const pb_msgdesc_t banger_agent_v1_Pong_msg;
+extern const pb_msgdesc_t banger_agent_v1_KeptOutput_msg;
 extern const pb_msgdesc_t banger_agent_v1_SetClock_msg;
 
 /* Defines for backwards compatibility with code written before nanopb-0.4.0 */
@@ -951,6 +978,7 @@ extern const pb_msgdesc_t banger_agent_v1_SetClock_msg;
 #define banger_agent_v1_ShuttingDown_fields &banger_agent_v1_ShuttingDown_msg
 #define banger_agent_v1_Ping_fields &banger_agent_v1_Ping_msg
 #define banger_agent_v1_Pong_fields &banger_agent_v1_Pong_msg
+#define banger_agent_v1_KeptOutput_fields &banger_agent_v1_KeptOutput_msg
 #define banger_agent_v1_SetClock_fields &banger_agent_v1_SetClock_msg
 
 /* Maximum encoded size of messages (where known) */
@@ -967,8 +995,9 @@ extern const pb_msgdesc_t banger_agent_v1_SetClock_msg;
 #define banger_agent_v1_Gap_size                 59
 #define banger_agent_v1_HelloReply_size          412
 #define banger_agent_v1_Hello_size               15
+#define banger_agent_v1_KeptOutput_size          27
 #define banger_agent_v1_Ping_size                9
-#define banger_agent_v1_Pong_size                18
+#define banger_agent_v1_Pong_size                47
 #define banger_agent_v1_Resize_size              33
 #define banger_agent_v1_SessionDeleted_size      21
 #define banger_agent_v1_SessionStatus_size       461

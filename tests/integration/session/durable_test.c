@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "daemon/core/attach.h"
-#include "daemon/core/event.h"
-#include "daemon/core/operation.h"
+#include "daemon/core/session/attach.h"
+#include "daemon/core/event/event.h"
+#include "daemon/core/operation/operation.h"
 #include "daemon/store/fault.h"
 #include "daemon/store/store.h"
 #include "tests/integration/session/viewer.h"

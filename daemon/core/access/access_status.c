@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "daemon/core/access/access_internal.h"
 #include "daemon/core/core.h"
-#include "daemon/core/supervise/host_info.h"
+#include "daemon/core/host/host_check.h"
 
 enum { DAY_S = 24 * 3600 };
 

@@ -5,7 +5,7 @@
 
 #include "daemon/core/core.h"
 #include "daemon/core/event/event.h"
-#include "daemon/core/supervise/host_info.h"
+#include "daemon/core/host/host_check.h"
 #include "daemon/store/store.h"
 
 static const char *const state_names[] = {

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/core/host/host_check.h"
 #include "daemon/host/kvm_probe.h"
 #include "daemon/vmm/vmm.h"
 
@@ -59,15 +60,6 @@ void host_capacity_total(const struct core *core, const struct host_facts *facts
                          struct host_capacity *total);
 void host_capacity_used(const struct core *core, const struct host_facts *facts,
                         struct host_capacity *used);
-
-enum host_check_result { HOST_CHECK_OK = 1, HOST_CHECK_WARNING, HOST_CHECK_FAILED };
-
-struct host_check {
-    const char *name;
-    enum host_check_result result;
-    char message[TEXT_BYTES];
-    char fix[TEXT_BYTES];
-};
 
 /* Fills checks and returns how many. */
 size_t host_diagnose(const struct core *core, const struct host_info *info,

@@ -176,10 +176,9 @@ int attach_resize(struct attach *a, uint32_t rows, uint32_t columns, struct err 
     e->session.rows = rows;
     e->session.columns = columns;
     session_save(e);
-    struct vm_entry *vm = attach_vm(a);
-    if (session_is_live(e) && vm && vm->agent)
-        agent_client_resize(vm->agent, e->session.id, rows, columns, NULL);
-    return 0; /* while the link is down: the next resize is not far */
+    e->told.size = false;
+    session_tell(e);
+    return 0;
 }
 
 int attach_signal(struct attach *a, int signo, int target, struct err *err)

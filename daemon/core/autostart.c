@@ -1,8 +1,9 @@
 /* Autostart: what is wanted and does not run is started with the daemon, a few VMs at a time, in
  * order of creation; and so is a VM whose guest asked for a reset, where its start was refused.
  *
- * A start that was refused, or that failed of what passes, is not used up: it waits for its turn
- * again, and is asked for when the store writes again, or after a while. */
+ * A start that was refused is not used up: it waits for its turn again, and is asked for when the
+ * store writes again, or after a while. One that had begun and failed is the restart policy's,
+ * which knows how to wait. */
 #include <stdio.h>
 
 #include "base/cleanup.h"
@@ -65,10 +66,10 @@ static void autostart_changed(void *arg, struct operation_entry *op)
     struct autostart *a = arg;
     if (!op->over)
         return;
-    bool passes = op->op.state == OP_FAILED && err_retryable(op->err);
+    bool refused = op->op.state == OP_FAILED && !op->begun && err_retryable(op->err);
     struct vm_entry *e = take_ptr(&a->vm);
     operation_unwatch(&a->watch);
-    if (passes)
+    if (refused)
         autostart_put_back(a->of, e);
     else
         autostart_next(a->of);

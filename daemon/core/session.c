@@ -18,19 +18,14 @@ enum { CANDIDATES_NAMED = 5 };
 
 /* Telling the news */
 
-static bool is_starting(enum session_state state)
-{
-    return state == SESSION_PENDING || state == SESSION_STARTING;
-}
-
 static void tell_starters(struct session_entry *e)
 {
     const struct session *shown = session_shown(e);
-    bool started = shown && !is_starting(shown->state) && !e->withdrawn;
+    bool started = shown && !session_is_starting(shown->state) && !session_is_going(e);
     if (list_empty(&e->starters))
         return;
     struct err stalled = ERR_INIT;
-    if (!e->removed && !started && (!e->stalled || is_starting(e->session.state)))
+    if (!e->removed && !started && (!e->stalled || session_is_starting(e->session.state)))
         return;
     if (!e->removed && !started)
         session_stalled_error(e, &stalled);

@@ -15,6 +15,7 @@
  *   session_state.c   the setter, and what an agent's status means
  *   session_record.c  the way to the store, and what is shown meanwhile
  *   session_ops.c     start, stop, kill, signal, delete
+ *   session_tell.c    what the agent has still to be told of all that
  *   session_withdraw.c starts that are taken back
  *   session_left.c    processes that an ended session has left, and paused VMs
  *   session_link.c    a VM's agent comes, tells, goes
@@ -73,6 +74,12 @@ struct session_input {
     uint64_t sent_from, sent_hash; /* of the latest session_send_stdin */
 };
 
+/* What the agent was told of a session on this link; see session_tell.c. */
+struct session_told {
+    bool start, stop, kill, size;
+    bool end; /* that it is to forget one that was given up here */
+};
+
 struct session_entry {
     struct core *core;
     struct session session; /* the record; only this module writes it */
@@ -84,7 +91,7 @@ struct session_entry {
     struct list unsaved;    /* its record has changed */
     struct list unwritten;  /* versions are on their way */
     uint32_t n_unwritten;
-    uint32_t n_deletions;    /* on their way */
+    uint32_t n_deletions;    /* or promises of one, on their way: see session_is_going */
     bool looked_at, stalled; /* versions wait too long: whoever waits for them is told so */
     struct list starters, watches, attaches;
     uint32_t refs;
@@ -94,16 +101,17 @@ struct session_entry {
     bool
         answered; /* a starter was told that it has started, or an earlier daemon's may have been */
     bool unclaimed; /* of an earlier daemon, which may not have answered: waits for a starter */
-    bool withdrawn; /* is taken back: it will not start any more */
+    bool withdrawn; /* is taken back, however long the disk takes */
     bool silent;    /* because the guest says nothing */
     struct timer patience; /* until it is taken back; zeroed until used */
     uint32_t left;         /* processes that live on after the exit: the agent's word */
     uint64_t late_bytes;
-    int64_t seen_end_ns; /* when its end became known here; 0: not by this daemon */
-    char sent_to[40];    /* instance of the agent that was told to start it; "" */
-    char boot_id[40];    /* guest boot in which it ran; "" while not known */
-    bool stop_asked, kill_asked;
-    bool press_owed; /* the signal of a stop or kill has still to be sent, or again */
+    int64_t seen_end_ns;         /* when its end became known here; 0: not by this daemon */
+    char sent_to[40];            /* instance of the agent that was told to start it; "" */
+    char boot_id[40];            /* guest boot in which it ran; "" while not known */
+    bool stop_asked, kill_asked; /* kill: also of what it has left */
+    bool unwanted;               /* it was given up here, and runs there, as the agent says */
+    struct session_told told;
     uint32_t grace_ms;
     struct timer grace; /* between TERM and KILL; zeroed until used */
     struct session_input in;
@@ -181,7 +189,8 @@ void session_start_leave(struct session_starter *starter, bool may_ask_again);
 struct session_entry *session_find_request(struct core *core, const struct request_meta *meta);
 /* TERM to the group, KILL to everything after grace_ms. Watch for the end. An ended session is a
  * success (a kill then ends what it has left), one that has not started never will. What a broken
- * link swallows is sent again. ERR_PRECONDITION (VM_PAUSED). */
+ * link swallows is sent again, and what there is no link for, when there is. ERR_PRECONDITION
+ * (VM_PAUSED). */
 int session_stop(struct session_entry *e, uint32_t grace_ms, struct err *err);
 int session_kill(struct session_entry *e, struct err *err);
 /* target 1 process, 2 group, 3 all. ERR_PRECONDITION (SESSION_ENDED), ERR_UNAVAILABLE while the

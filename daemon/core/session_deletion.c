@@ -137,23 +137,32 @@ void session_deletions_ask(struct session_vm *v)
     }
 }
 
-void session_deletion_named(struct session_registry *r, const char *vm_id, const char *id)
+bool session_deletion_named(struct session_registry *r, const char *vm_id, const char *id)
 {
     struct deletion_entry *d = find_in(r, vm_id, id);
     if (d)
-        d->named = d->told = true;
+        d->named = true;
+    return d;
 }
 
-void session_deletions_synced(struct session_registry *r, struct session_vm *v,
-                              struct agent_client *agent)
+void session_deletions_synced(struct session_registry *r, struct session_vm *v)
 {
     list_foreach(l, &v->deletions)
     {
         struct deletion_entry *d = container_of(l, struct deletion_entry, link);
         if (!d->named)
             confirm(r, d);
-        else if (!d->told)
-            d->told = agent_client_delete_session(agent, d->row.session_id, NULL) == 0;
+    }
+}
+
+void session_deletions_tell(struct session_vm *v, struct agent_client *agent)
+{
+    list_foreach(l, &v->deletions)
+    {
+        struct deletion_entry *d = container_of(l, struct deletion_entry, link);
+        if (!d->told && agent_client_delete_session(agent, d->row.session_id, NULL) < 0)
+            return; /* at writable, or when the link is back */
+        d->told = true;
     }
 }
 

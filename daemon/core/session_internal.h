@@ -58,6 +58,18 @@ static inline bool session_is_live(const struct session_entry *e)
     return !session_is_terminal(e->session.state);
 }
 
+static inline bool session_is_starting(enum session_state state)
+{
+    return state == SESSION_PENDING || state == SESSION_STARTING;
+}
+
+/* Whether it goes is being decided by the disk: meanwhile nothing of it begins, nobody is told that
+ * it has started, and nothing is written of it. */
+static inline bool session_is_going(const struct session_entry *e)
+{
+    return e->removed || e->n_deletions > 0;
+}
+
 /* As others see it: what is on disk. */
 static inline bool session_seems_live(const struct session_entry *e)
 {
@@ -90,6 +102,9 @@ void session_take_status(struct session_entry *e, const struct agent_session_sta
 /* session_ops.c: deletes its record; wait: as long as it takes to write that, else for a moment. */
 int session_delete_row(struct session_entry *e, bool wait,
                        void (*done)(void *arg, const struct err *err), void *arg, struct err *err);
+/* The disk has refused one of its deletions, or has it as a promise: after the last of them it goes
+ * on, as if none had been asked for. */
+void session_stay(struct session_entry *e);
 
 /* session_withdraw.c */
 /* A starter waits: how long for the guest. -1: out of memory. */
@@ -137,11 +152,17 @@ void session_look_for_stalled(void *arg);
 /* -1 with ERR_UNAVAILABLE (STORE_UNAVAILABLE): there is news that cannot be told yet. */
 int session_stalled_error(const struct session_entry *e, struct err *err);
 
-/* session_ops.c */
-/* Tells the agent to start it, when it may and can be told now. */
-void session_send_start(struct session_entry *e);
-/* Sends the signals of a stop or kill that was asked for (again). */
-void session_press_stop(struct session_entry *e);
+/* session_tell.c */
+/* The agent of its VM while it can be asked for things; NULL otherwise. */
+struct agent_client *session_agent(const struct session_entry *e);
+/* What is owed to the agent, as far as it can be told now: start, signals, size, stdin. */
+void session_tell(struct session_entry *e);
+/* The link is gone, or the agent has forgotten it: nothing of it is told. */
+void session_tell_anew(struct session_entry *e);
+/* It named it on this link, or was told to start it. */
+bool session_agent_knows(const struct session_entry *e);
+/* It was never told to, or this agent was, on a link that is gone: a command never runs twice. */
+bool session_may_be_started(const struct session_entry *e, const struct agent_hello *hello);
 
 /* session_stdin.c */
 void session_stdin_init(struct session_entry *e);
@@ -169,8 +190,8 @@ uint32_t session_stdin_window(const struct session_entry *e);
 /* session_request.c */
 int session_requests_load(struct session_registry *r, struct err *err);
 void session_requests_free(struct session_registry *r);
-/* 0 with *found (NULL: new), or -1 with ERR_EXISTS (REQUEST_ID_REUSED) or ERR_NOT_FOUND (its
- * session has been deleted). */
+/* 0 with *found (NULL: new), or -1 with ERR_EXISTS (REQUEST_ID_REUSED), ERR_NOT_FOUND (its session
+ * has been deleted) or ERR_UNAVAILABLE (that is on its way to the disk). */
 int session_request_find(struct core *core, const struct request_meta *meta,
                          struct session_entry **found, struct err *err);
 /* Remembers it; the row goes into txn. */
@@ -189,12 +210,12 @@ void session_deletion_add(struct session_registry *r, const char *vm_id, const c
 bool session_is_deleted(const struct session_registry *r, const char *id);
 /* A hello: its agent is about to name what it has. */
 void session_deletions_ask(struct session_vm *v);
-/* It has named one, and is told. */
-void session_deletion_named(struct session_registry *r, const char *vm_id, const char *id);
-/* It has named all: the others it does not have; those that it had before they were deleted it is
- * told of. */
-void session_deletions_synced(struct session_registry *r, struct session_vm *v,
-                              struct agent_client *agent);
+/* It has named one. False: that is none. */
+bool session_deletion_named(struct session_registry *r, const char *vm_id, const char *id);
+/* It has named all: the others it does not have. */
+void session_deletions_synced(struct session_registry *r, struct session_vm *v);
+/* Tells it of those that it may have and was not told of, as far as it takes that now. */
+void session_deletions_tell(struct session_vm *v, struct agent_client *agent);
 /* It has said that it has not got it. */
 void session_deletion_confirmed(struct session_registry *r, const char *vm_id, const char *id);
 /* Rows of those that are confirmed, out of the database with txn. */

@@ -20,7 +20,7 @@ void session_take_left(struct session_entry *e, uint32_t left, uint64_t late_byt
         e->left = left;
         session_touch(e);
     }
-    if (left == 0 && e->session.forget && !session_is_live(e) && e->n_deletions == 0)
+    if (left == 0 && e->session.forget && !session_is_live(e) && !session_is_going(e))
         session_delete_row(e, true, NULL, NULL, NULL);
 }
 
@@ -34,12 +34,11 @@ static void on_promised(void *arg, const struct err *err)
 {
     struct forgetting *f = arg;
     struct session_entry *e = f->session;
-    if (err)
-        e->session.forget = false;
-    else if (!e->removed) /* it may have ended meanwhile */
-        session_take_left(e, e->left, e->late_bytes);
+    e->session.forget |= !err;
+    session_stay(e);
+    session_take_left(e, e->left, e->late_bytes); /* they may have ended meanwhile */
     if (f->done)
-        f->done(f->arg, err);
+        f->done(f->arg, e->session.forget ? NULL : err); /* an older promise holds */
     session_unref(e);
     free(f);
 }
@@ -48,16 +47,21 @@ int session_forget_later(struct session_entry *e, void (*done)(void *arg, const 
                          void *arg, struct err *err)
 {
     struct forgetting *f = calloc(1, sizeof(*f));
+    if (!f)
+        return err_sys(err, ENOMEM, "deleting a session");
     struct store_txn *txn = store_txn_new();
+    bool promised = e->session.forget;
     session_edit(e);
     e->session.forget = true;
-    if (!f || session_put(e, txn, err) < 0) {
+    int put = session_put(e, txn, err);
+    e->session.forget = promised; /* it holds when it is on disk */
+    if (put < 0) {
         store_txn_free(txn);
         free(f);
-        e->session.forget = false;
-        return f ? -1 : err_sys(err, ENOMEM, "deleting a session");
+        return -1;
     }
     *f = (struct forgetting){session_ref(e), done, arg};
+    e->n_deletions++;
     store_propose(e->core->store, txn, on_promised, f);
     return 0;
 }

@@ -40,7 +40,8 @@ static void on_link_down(void *arg, struct vm_entry *vm)
     if (!v)
         return;
     v->synced = false;
-    list_foreach(pos, &v->sessions) container_of(pos, struct session_entry, vm_link)->named = false;
+    list_foreach(pos, &v->sessions)
+        session_tell_anew(container_of(pos, struct session_entry, vm_link));
 }
 
 static struct session_entry *find_in(struct core *core, const struct vm_entry *vm, const char *id)
@@ -52,41 +53,38 @@ static struct session_entry *find_in(struct core *core, const struct vm_entry *v
 static void on_status(void *arg, struct vm_entry *vm, const struct agent_session_status *status)
 {
     struct core *core = arg;
+    bool there = status->state != AGENT_SESSION_UNKNOWN;
     struct session_entry *e = find_in(core, vm, status->session_id);
-    if (!e && status->state != AGENT_SESSION_UNKNOWN)
-        session_deletion_named(core->sessions, vm->vm.id, status->session_id);
+    if (!e && there && session_deletion_named(core->sessions, vm->vm.id, status->session_id))
+        return; /* told when it has named all, if not already */
     if (!e)
         e = session_take_unknown(core, vm, status);
-    /* Deleted here, or given up and told so to everybody: it must not live on unseen. */
-    bool given_up = e && (e->session.state == SESSION_LOST || e->session.state == SESSION_FAILED);
-    bool unwanted = !e || (given_up && status->state == AGENT_SESSION_RUNNING);
-    if (unwanted && status->state != AGENT_SESSION_UNKNOWN && vm->agent)
+    if (!e && there)
         agent_client_delete_session(vm->agent, status->session_id, NULL);
     if (!e)
         return;
-    if (status->state != AGENT_SESSION_UNKNOWN && !e->named) {
+    /* Given up and told so to everybody: it must not live on unseen. */
+    bool given_up = e->session.state == SESSION_LOST || e->session.state == SESSION_FAILED;
+    e->unwanted = given_up && status->state == AGENT_SESSION_RUNNING;
+    if (there && !e->named) {
         e->named = true;
         const struct agent_hello *hello = agent_client_hello(vm->agent);
         snprintf(e->boot_id, sizeof(e->boot_id), "%s", hello->boot_id);
         snprintf(e->sent_to, sizeof(e->sent_to), "%s", hello->instance);
         list_foreach(at, &e->attaches) attach_retry(attach_of_link(at));
     }
-    if (status->state != AGENT_SESSION_UNKNOWN)
+    if (there)
         session_stdin_take_status(e, status);
     session_take_status(e, status);
+    session_tell(e); /* a process that runs now takes signals */
 }
 
 /* The agent knows nothing of it. */
 static void judge(struct session_entry *e, const struct agent_hello *hello)
 {
-    bool same_agent = strcmp(e->sent_to, hello->instance) == 0;
-    bool starting = e->session.state == SESSION_PENDING || e->session.state == SESSION_STARTING ||
-                    (e->session.state == SESSION_STOPPING && e->session.started_ns == 0);
-    if (e->sent_to[0] == '\0' && e->session.state == SESSION_PENDING)
-        session_send_start(e); /* never told, or by a daemon that did not live to hear the answer */
-    else if (starting && same_agent)
-        session_send_start(e); /* the request was lost with the link */
-    else if (e->boot_id[0] && strcmp(e->boot_id, hello->boot_id) != 0)
+    if (session_may_be_started(e, hello))
+        return;
+    if (e->boot_id[0] && strcmp(e->boot_id, hello->boot_id) != 0)
         session_set_lost(e, "vm_lost");
     else
         session_set_lost(e, "agent_lost");
@@ -97,8 +95,6 @@ static void resume_stop(struct session_entry *e)
 {
     if (e->session.state == SESSION_STOPPING && !e->stop_asked && !e->kill_asked)
         session_stop(e, SESSION_STOP_GRACE_MS, NULL);
-    else
-        session_press_stop(e);
 }
 
 static void on_synced(void *arg, struct vm_entry *vm)
@@ -108,22 +104,19 @@ static void on_synced(void *arg, struct vm_entry *vm)
     if (!v || !vm->agent)
         return;
     v->synced = true;
-    session_deletions_synced(core->sessions, v, vm->agent);
+    session_deletions_synced(core->sessions, v);
+    session_deletions_tell(v, vm->agent);
     list_foreach(pos, &v->sessions)
     {
         struct session_entry *e = container_of(pos, struct session_entry, vm_link);
         if (!list_empty(&e->attaches))
             session_touch(e);
-        if (!e->named && e->left > 0)
+        if (!e->named && (e->left > 0 || e->session.forget))
             session_take_left(e, 0, e->late_bytes);
-        if (!session_is_live(e))
-            continue;
-        if (!e->named)
+        if (session_is_live(e) && !e->named)
             judge(e, agent_client_hello(vm->agent));
-        if (session_is_live(e)) {
-            resume_stop(e);
-            session_stdin_pump(e);
-        }
+        resume_stop(e);
+        session_tell(e);
     }
 }
 
@@ -135,9 +128,10 @@ static void on_deleted(void *arg, struct vm_entry *vm, const char *session_id)
         session_deletion_confirmed(core->sessions, vm->vm.id, session_id);
         return;
     }
-    e->named = false;
+    session_tell_anew(e);
     if (session_is_live(e))
         session_set_lost(e, "agent_lost");
+    session_take_left(e, 0, e->late_bytes);
 }
 
 static void on_stdin_ack(void *arg, struct vm_entry *vm, const char *session_id, uint64_t offset,
@@ -157,17 +151,8 @@ static void on_writable(void *arg, struct vm_entry *vm)
     struct session_vm *v = session_vm_find(core, vm->vm.id);
     if (!v || !v->synced)
         return;
-    list_foreach(pos, &v->sessions)
-    {
-        struct session_entry *e = container_of(pos, struct session_entry, vm_link);
-        if (!session_is_live(e))
-            continue;
-        if (e->session.state == SESSION_PENDING && e->sent_to[0] == '\0')
-            session_send_start(e);
-        if (e->press_owed)
-            session_press_stop(e);
-        session_stdin_pump(e);
-    }
+    session_deletions_tell(v, vm->agent);
+    list_foreach(pos, &v->sessions) session_tell(container_of(pos, struct session_entry, vm_link));
 }
 
 static void on_gone(void *arg, struct vm_entry *vm, const char *reason)
@@ -180,7 +165,7 @@ static void on_gone(void *arg, struct vm_entry *vm, const char *reason)
     list_foreach(pos, &v->sessions)
     {
         struct session_entry *e = container_of(pos, struct session_entry, vm_link);
-        e->named = false;
+        session_tell_anew(e);
         list_foreach(at, &e->attaches) attach_forget_agent(attach_of_link(at));
         session_take_left(e, 0, e->late_bytes);
         if (session_is_live(e))
@@ -226,8 +211,7 @@ static void vm_is_removed(void *arg, const struct err *err)
         list_foreach(pos, &v->sessions)
         {
             struct session_entry *e = container_of(pos, struct session_entry, vm_link);
-            e->n_deletions--;
-            session_write_again(e);
+            session_stay(e);
         }
     }
 }

@@ -14,37 +14,9 @@
 #include "daemon/core/vm.h"
 #include "daemon/store/store.h"
 
-enum { TARGET_GROUP = 2, TARGET_ALL = 3 };
-
-/* The agent of a session's VM while it can be asked for things; NULL otherwise. */
-static struct agent_client *agent_of(const struct session_entry *e)
-{
-    struct vm_entry *vm = vm_find_id(e->core, e->session.vm_id);
-    return vm && e->of && e->of->synced ? vm->agent : NULL;
-}
+enum { TARGET_ALL = 3 };
 
 /* Start */
-
-void session_send_start(struct session_entry *e)
-{
-    struct agent_client *agent = agent_of(e);
-    if (!agent || !e->stored || !session_is_live(e) || e->withdrawn || e->unclaimed)
-        return;
-    if (!agent_client_is_awake(agent))
-        return; /* at writable: it must not be found by a guest that comes back one day */
-    struct err err = ERR_INIT;
-    if (agent_client_start_session(agent, &e->session, &err) < 0) {
-        if (err.code != ERR_UNAVAILABLE)
-            session_set_failed(e, "start", err.message);
-        return; /* else at writable, or when the link is back */
-    }
-    snprintf(e->sent_to, sizeof(e->sent_to), "%s", agent_client_hello(agent)->instance);
-    snprintf(e->boot_id, sizeof(e->boot_id), "%s", agent_client_hello(agent)->boot_id);
-    if (e->session.state == SESSION_PENDING)
-        session_set_state(e, SESSION_STARTING);
-    session_touch(e); /* attaches may subscribe now */
-    session_stdin_pump(e);
-}
 
 static void on_stored(void *arg, const struct err *err)
 {
@@ -53,7 +25,7 @@ static void on_stored(void *arg, const struct err *err)
         session_request_forget(e->core, e);
         session_remove(e, err);
     } else if (!e->removed) {
-        session_send_start(e);
+        session_tell(e);
         session_write_again(e);
     }
     session_unref(e);
@@ -155,7 +127,25 @@ static struct session_entry *add_new(struct core *core, const struct vm_entry *v
     session_done(&record);
     if (!e)
         err_sys(err, ENOMEM, "session");
+    else
+        e->in.known = true;
     return e;
+}
+
+/* Proposed when all that can be refused has been asked for: what is proposed will run. */
+static struct session_entry *begin_start(struct core *core, const struct vm_entry *vm,
+                                         struct session_vm *of, const struct session *spec,
+                                         const struct request_meta *meta, int64_t deadline_ms,
+                                         struct err *err)
+{
+    struct session_entry *e = NULL;
+    if (check_start(vm, of, spec, err) == 0)
+        e = add_new(core, vm, of, spec, err);
+    if (e && session_expect_start(e, deadline_ms, err) < 0) {
+        session_remove(e, err);
+        e = NULL;
+    }
+    return e && propose_start(e, meta, err) == 0 ? e : NULL;
 }
 
 int session_start(struct core *core, struct vm_entry *vm, const struct session *spec,
@@ -173,17 +163,12 @@ int session_start(struct core *core, struct vm_entry *vm, const struct session *
         goto fail;
     }
     if (!e) {
-        if (check_start(vm, of, spec, err) < 0)
-            goto fail;
-        e = add_new(core, vm, of, spec, err);
+        e = begin_start(core, vm, of, spec, meta, deadline_ms, err);
         if (!e)
             goto fail;
-        e->in.known = true;
-        if (propose_start(e, meta, err) < 0)
-            goto fail;
-    }
-    if (session_expect_start(e, deadline_ms, err) < 0)
+    } else if (session_expect_start(e, deadline_ms, err) < 0) {
         goto fail;
+    }
     starter->session = e;
     starter->started = started;
     starter->arg = arg;
@@ -204,19 +189,7 @@ static void on_grace(void *arg)
 {
     struct session_entry *e = arg;
     e->kill_asked = true;
-    session_press_stop(e);
-}
-
-void session_press_stop(struct session_entry *e)
-{
-    struct agent_client *agent = agent_of(e);
-    if (!session_is_live(e) || (!e->stop_asked && !e->kill_asked))
-        return;
-    int signo = e->kill_asked ? SIGKILL : SIGTERM;
-    int target = e->kill_asked ? TARGET_ALL : TARGET_GROUP;
-    bool told = agent && agent_client_signal(agent, e->session.id, signo, target, NULL) == 0;
-    /* A process that did not run yet may have missed it. */
-    e->press_owed = !told || e->session.started_ns == 0;
+    session_tell(e);
 }
 
 /* True when that is all: the session has not been started, and now never will be. */
@@ -245,21 +218,11 @@ int session_stop(struct session_entry *e, uint32_t grace_ms, struct err *err)
     if (!e->grace.event && timer_init(&e->grace, e->core->loop, on_grace, e) < 0)
         return err_sys(err, ENOMEM, "stopping a session");
     e->stop_asked = true;
+    e->told.stop = false;
     timer_start(&e->grace, grace_ms);
     set_stopping(e);
-    session_press_stop(e);
+    session_tell(e);
     return 0;
-}
-
-/* What an ended session has left. */
-static int kill_left(struct session_entry *e, struct err *err)
-{
-    struct agent_client *agent = agent_of(e);
-    if (e->left == 0)
-        return 0;
-    if (!agent)
-        return err_set(err, ERR_UNAVAILABLE, "the guest's agent is not connected");
-    return agent_client_signal(agent, e->session.id, SIGKILL, TARGET_ALL, err);
 }
 
 int session_kill(struct session_entry *e, struct err *err)
@@ -269,11 +232,11 @@ int session_kill(struct session_entry *e, struct err *err)
         return 0;
     if (session_check_awake(e, err) < 0)
         return -1;
-    if (!session_is_live(e))
-        return kill_left(e, err);
     e->kill_asked = true;
-    set_stopping(e);
-    session_press_stop(e);
+    e->told.kill = false;
+    if (session_is_live(e))
+        set_stopping(e);
+    session_tell(e);
     return 0;
 }
 
@@ -287,7 +250,7 @@ int session_signal(struct session_entry *e, int signo, int target, struct err *e
     }
     if (session_check_awake(e, err) < 0)
         return -1;
-    struct agent_client *agent = agent_of(e);
+    struct agent_client *agent = session_agent(e);
     if (!agent)
         return err_set(err, ERR_UNAVAILABLE, "the guest's agent is not connected");
     return agent_client_signal(agent, e->session.id, signo, target, err);
@@ -305,14 +268,14 @@ struct deletion {
  * was deleted is remembered (session_deletion.c). */
 static void forget(struct session_entry *e)
 {
-    struct agent_client *agent = agent_of(e);
+    struct agent_client *agent = session_agent(e);
     struct err why = ERR_INIT;
     bool told = agent && agent_client_delete_session(agent, e->session.id, NULL) == 0;
     session_deletion_add(e->core->sessions, e->session.vm_id, e->session.id, told);
     if (e->silent) {
-        err_set(&why, ERR_DEADLINE,
-                "the guest does not answer; nothing has been started, and "
-                "nothing will be");
+        err_set(&why, ERR_DEADLINE, "the guest does not answer; %s",
+                e->sent_to[0] ? "what it may have started is ended as soon as it does"
+                              : "nothing has been started, and nothing will be");
         err_tag(&why, "GUEST_SILENT", "vm/%s", e->session.vm_id);
     } else {
         err_set(&why, ERR_NOT_FOUND, "session %s was deleted", e->session.id);
@@ -321,15 +284,26 @@ static void forget(struct session_entry *e)
     session_remove(e, &why);
 }
 
+void session_stay(struct session_entry *e)
+{
+    e->n_deletions--;
+    if (session_is_going(e))
+        return;
+    e->withdrawn = e->silent = false;
+    session_tell(e);
+    session_await_claim(e);
+    session_write_again(e);
+    session_touch(e); /* starters have waited for this */
+}
+
 static void on_deleted(void *arg, const struct err *err)
 {
     struct deletion *d = arg;
     struct session_entry *e = d->session;
-    e->n_deletions--;
-    if (!err && !e->removed)
-        forget(e);
+    if (err)
+        session_stay(e);
     else if (!e->removed)
-        session_write_again(e);
+        forget(e);
     if (d->done)
         d->done(d->arg, err);
     session_unref(e);

@@ -132,8 +132,12 @@ int session_request_find(struct core *core, const struct request_meta *meta,
     /* Its VM may have left the scope since, and another have got the name. */
     if (*found && !scope_has_vm_id(core, meta->scope, (*found)->session.vm_id))
         *found = NULL;
-    if (!*found || (*found)->withdrawn) {
-        *found = NULL;
+    if (*found && session_is_going(*found)) {
+        err_set(err, ERR_UNAVAILABLE, "the session that request %s started is being deleted",
+                meta->request_id);
+        return err_tag(err, "STORE_UNAVAILABLE", "session/%s", q->row.resource);
+    }
+    if (!*found) {
         err_set(err, ERR_NOT_FOUND, "the session that request %s started has been deleted",
                 meta->request_id);
         return err_tag(err, "SESSION_NOT_FOUND", "session/%s", q->row.resource);

@@ -152,8 +152,6 @@ static void take_running(struct session_entry *e)
     enum session_state state = e->session.state;
     if (state == SESSION_PENDING || state == SESSION_STARTING)
         session_set_state(e, SESSION_RUNNING);
-    if (e->press_owed)
-        session_press_stop(e);
 }
 
 void session_take_status(struct session_entry *e, const struct agent_session_status *status)

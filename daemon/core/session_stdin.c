@@ -69,11 +69,9 @@ bool session_stdin_is_full(const struct session_entry *e)
 
 /* Towards the agent */
 
-/* The agent knows the session on this link: it named it, or a start went ahead on it. */
 static struct agent_client *agent_to_feed(const struct session_entry *e)
 {
-    bool told = e->sent_to[0] != '\0' && e->session.state != SESSION_PENDING;
-    return e->of && e->of->synced && told && session_is_live(e) ? agent_of(e) : NULL;
+    return session_agent_knows(e) && session_is_live(e) ? session_agent(e) : NULL;
 }
 
 void session_stdin_pump(struct session_entry *e)

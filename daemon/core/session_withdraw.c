@@ -37,6 +37,11 @@ static void on_patience(void *arg)
     struct session_entry *e = arg;
     if (e->answered || e->removed || !session_is_live(e))
         return; /* what has ended, or never will begin, need not be taken back */
+    if (!list_empty(&e->starters) && !session_is_starting(e->session.state)) {
+        e->stalled = true; /* the guest has answered, and the disk has not */
+        session_touch(e);
+        return;
+    }
     if (!list_empty(&e->starters)) {
         e->silent = true;
         log_warn(e->session.id, "the guest of vm/%s does not answer: a start is taken back",
@@ -49,6 +54,10 @@ static void on_patience(void *arg)
 
 static int arm(struct session_entry *e, int64_t ms, struct err *err)
 {
+    bool pending = e->patience.event && timer_pending(&e->patience);
+    if (pending && !list_empty(&e->starters) &&
+        e->patience.due_ns >= clock_mono_ns() + ms * 1000000)
+        return 0; /* others have longer */
     if (!e->patience.event && timer_init(&e->patience, e->core->loop, on_patience, e) < 0)
         return err_sys(err, ENOMEM, "starting a session");
     timer_start(&e->patience, ms);
@@ -69,7 +78,7 @@ int session_expect_start(struct session_entry *e, int64_t deadline_ms, struct er
         return -1;
     if (e->unclaimed) {
         e->unclaimed = false;
-        session_send_start(e);
+        session_tell(e);
     }
     return 0;
 }
@@ -77,7 +86,7 @@ int session_expect_start(struct session_entry *e, int64_t deadline_ms, struct er
 void session_await_claim(struct session_entry *e)
 {
     struct err err = ERR_INIT;
-    if (!e->answered && !e->withdrawn && list_empty(&e->starters) &&
+    if (!e->answered && !session_is_going(e) && list_empty(&e->starters) &&
         arm(e, SESSION_CLAIM_MS, &err) < 0)
         session_withdraw(e);
 }

@@ -146,12 +146,13 @@ static void vm_set_running(struct vm_entry *e, struct store_txn *txn)
                      e->ended_detail[0] ? e->ended_detail : "it ended right after its start", txn);
 }
 
-/* The start that the guest's reset asked for has come to nothing: what refused it may pass. */
+/* The start that the guest's reset asked for has come to nothing: what refused it may pass; one
+ * that had begun has failed like any other. */
 static void vm_reboot_failed(struct vm_entry *e, const struct operation_entry *op)
 {
     if (e->reboot != VM_REBOOT_BEGUN || op->op.principal[0])
         return;
-    e->reboot = err_retryable(op->err) ? VM_REBOOT_OWED : VM_REBOOT_NONE;
+    e->reboot = !op->begun && err_retryable(op->err) ? VM_REBOOT_OWED : VM_REBOOT_NONE;
     vm_notify(e);
 }
 

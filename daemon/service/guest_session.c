@@ -322,7 +322,6 @@ static void handle_delete_start(struct core *core, struct rpc_call *call,
         service_reply_empty(rpc_call_ref(call), NULL);
         return;
     }
-    e->withdrawn = true;
     if (session_delete(e, true, service_reply_empty, rpc_call_ref(call), &err) < 0) {
         rpc_call_finish(call, &err);
         rpc_call_unref(call);

@@ -89,7 +89,8 @@ struct connection {
     uint8_t source[HANDSHAKE_SOURCE_BYTES]; /* TLS: where it comes from */
     int fd;                                 /* owned */
     bool reading, writing;
-    bool heard;       /* TLS: its peer has said something */
+    bool heard;       /* TLS: its peer has said something … */
+    bool spoken;      /* … that we have read */
     bool shaking;     /* in server->handshakes: the handshake is not done, or has failed */
     bool turned_away; /* has no place, and waits to be told */
     bool lingering;   /* we are done: what comes is thrown away until the peer closes */

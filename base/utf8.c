@@ -1,6 +1,7 @@
 /* UTF-8 check; see utf8.h. ASCII runs go eight bytes at a time. */
 #include "base/utf8.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 /* Length of the sequence at s, or 0 where it is not valid. */
@@ -55,4 +56,18 @@ void utf8_mend(char *text)
         left -= n + 1;
         *text++ = '?';
     }
+}
+
+void utf8_tame(char *text)
+{
+    enum { DEL = 0x7f, C1_LEAD = 0xc2, C1_END = 0xa0 };
+    utf8_mend(text);
+    char *to = text;
+    for (const char *from = text; *from; from++) {
+        unsigned char c = (unsigned char)from[0], next = (unsigned char)from[1];
+        bool c1 = c == C1_LEAD && next < C1_END;
+        *to++ = c < ' ' || c == DEL || c1 ? '?' : *from;
+        from += c1;
+    }
+    *to = '\0';
 }

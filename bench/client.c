@@ -14,6 +14,7 @@
 #include "banger/attach.h"
 #include "banger/methods.h"
 #include "base/clock.h"
+#include "tests/support/told.h"
 
 enum { WAIT_MS = 30000, WARM_UP = 5, ID_MAX_BYTES = 40, CLOCK_TRIPS = 8, CLOCK_DIGITS = 20 };
 
@@ -73,8 +74,8 @@ static int await(struct bench *b, struct banger_attach *a, enum banger_frame_kin
 
 static struct banger_attach *attach(struct bench *b, const char *id, Banger__V1__AttachRole role)
 {
-    struct banger_attach_options options = {.role = role};
-    struct banger_attach *a = banger_attach_open(b->client, id, &options, &b->error);
+    struct told_attach options = {.role = role};
+    struct banger_attach *a = told_attach_open(b->client, id, &options, &b->error);
     if (!a)
         complain(b);
     return a;
@@ -183,7 +184,7 @@ int main(int argc, char **argv)
         return 2;
     }
     snprintf(target, sizeof(target), "unix:%s", argv[1]);
-    b.client = banger_connect(target, NULL, &b.error);
+    b.client = banger_connect(target, &b.error);
     if (!b.client)
         complain(&b);
     else if (strcmp(argv[2], "echo") == 0)

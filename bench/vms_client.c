@@ -76,7 +76,7 @@ static void *change_some(void *arg)
 {
     struct run *r = arg;
     struct banger_error error;
-    struct banger_client *client = banger_connect(r->target, NULL, &error);
+    struct banger_client *client = banger_connect(r->target, &error);
     if (!client) {
         complain(r->target, &error);
         atomic_store(&r->failed, 1);
@@ -103,7 +103,7 @@ static int change_all(struct run *r)
 static int list(const struct run *r, const char *row, int state)
 {
     struct banger_error error;
-    struct banger_client *client = banger_connect(r->target, NULL, &error);
+    struct banger_client *client = banger_connect(r->target, &error);
     if (!client)
         return complain(r->target, &error);
     Banger__V1__Label label = BANGER__V1__LABEL__INIT, *match[] = {&label};

@@ -19,11 +19,11 @@
 #include "base/log.h"
 #include "base/log_file.h"
 #include "base/version.h"
-#include "daemon/core/access.h"
+#include "daemon/core/access/access.h"
 #include "daemon/core/core.h"
-#include "daemon/core/handles.h"
-#include "daemon/core/host_info.h"
-#include "daemon/core/reconcile.h"
+#include "daemon/core/vm/handles.h"
+#include "daemon/core/supervise/host_info.h"
+#include "daemon/core/supervise/reconcile.h"
 #include "daemon/keeper.h"
 #include "daemon/reload.h"
 #include "daemon/service/service.h"
@@ -207,10 +207,9 @@ static void state_lost(void *arg, const struct err *why)
 }
 
 /* Now there is something true to say to clients. */
-static void start_listening(void *arg, const struct err *err)
+static void start_listening(void *arg)
 {
     struct daemon *d = arg;
-    (void)err; /* what is shown meanwhile is what was true before */
     if (d->stopping)
         return;
     if (keeper_listen(d->keeper, &d->failure) < 0) {
@@ -224,13 +223,21 @@ static void start_listening(void *arg, const struct err *err)
     host_info_probe(&d->core, &d->host_info);
 }
 
+static void found_is_seen(void *arg, const struct err *err)
+{
+    struct daemon *d = arg;
+    (void)err; /* what is shown meanwhile is what was true before */
+    if (!d->stopping)
+        access_settle(&d->core, start_listening, d);
+}
+
 /* What lived has been found again, and is seen when it is on disk: behind all that, unless the disk
  * refuses. */
 static void reconciled(void *arg)
 {
     struct daemon *d = arg;
     if (!d->stopping)
-        store_propose(d->core.store, store_txn_new(), start_listening, d);
+        store_propose(d->core.store, store_txn_new(), found_is_seen, d);
 }
 
 /* Who may come, and by which certificates. */

@@ -12,12 +12,8 @@
 #include "base/clock.h"
 
 struct banger_attach *banger_attach_open(struct banger_client *client, const char *session,
-                                         const struct banger_attach_options *options,
                                          struct banger_error *error)
 {
-    static const struct banger_attach_options defaults;
-    if (!options)
-        options = &defaults;
     struct banger_attach *attach = calloc(1, sizeof(*attach));
     char *copy = strdup(session);
     if (!attach || !copy) {
@@ -29,20 +25,46 @@ struct banger_attach *banger_attach_open(struct banger_client *client, const cha
     attach->client = client;
     client_use(client);
     attach->session = copy;
-    attach->role = options->role;
-    attach->writer = options->role > BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_VIEWER;
-    attach->reattach_ms = options->reattach_ms ? options->reattach_ms : ATTACH_REATTACH_MS;
-    attach->hold = options->hold;
+    attach->reattach_ms = ATTACH_REATTACH_MS;
+    call_metadata_init(&attach->metadata);
     if (getrandom(&attach->writer_key, sizeof(attach->writer_key), GRND_NONBLOCK) !=
         (ssize_t)sizeof(attach->writer_key))
         attach->writer_key = 0; /* it goes without */
-    attach->out[0].start = options->start_stdout;
-    attach->out[1].start = options->start_stderr;
     buf_init(&attach->unacked, ATTACH_STDIN_BYTES);
     attach->due_ms = client->told_ms;
     list_add_tail(&client->attaches, &attach->link);
     client_arm(client);
     return attach;
+}
+
+void banger_attach_set_role(struct banger_attach *attach, Banger__V1__AttachRole role)
+{
+    attach->role = role;
+    attach->writer = role > BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_VIEWER;
+}
+
+void banger_attach_set_start(struct banger_attach *attach, int stream, enum banger_start at,
+                             uint64_t value)
+{
+    if (stream != 1 && stream != 2)
+        return;
+    attach->out[stream - 1].start = at;
+    attach->out[stream - 1].value = value;
+}
+
+void banger_attach_set_reattach_ms(struct banger_attach *attach, int64_t ms)
+{
+    attach->reattach_ms = ms;
+}
+
+struct banger_metadata *banger_attach_metadata(struct banger_attach *attach)
+{
+    return &attach->metadata;
+}
+
+void banger_attach_set_hold(struct banger_attach *attach, bool hold)
+{
+    attach->hold = hold;
 }
 
 void banger_attach_close(struct banger_attach *attach)
@@ -53,6 +75,7 @@ void banger_attach_close(struct banger_attach *attach)
     banger_message_free(attach->current);
     list_remove(&attach->link);
     buf_done(&attach->unacked);
+    call_metadata_done(&attach->metadata);
     client_unuse(attach->client);
     free(attach->session);
     free(attach);
@@ -71,13 +94,13 @@ static void attach_set_start(Banger__V1__StreamStart *start, const struct attach
         start->offset = out->next;
         return;
     }
-    switch (out->start.at) {
+    switch (out->start) {
     case BANGER_START_OFFSET:
-        start->offset = out->start.value;
+        start->offset = out->value;
         break;
     case BANGER_START_TAIL:
         start->at_case = BANGER__V1__STREAM_START__AT_TAIL;
-        start->tail = out->start.value;
+        start->tail = out->value;
         break;
     case BANGER_START_END:
         start->at_case = BANGER__V1__STREAM_START__AT_END;
@@ -95,8 +118,9 @@ static int attach_connect(struct banger_attach *attach, struct banger_error *err
     attach->opened_at_ms = 0;
     const struct rpc_method *method = method_find("/banger.v1.GuestSessionService/Attach", error);
     /* Waiting for a connection is done here, with a patience of its own. */
-    attach->stream =
-        method ? stream_open(attach->client, method, NULL, false, -1, true, error) : NULL;
+    const struct stream_config config = {
+        .fail_fast = true, .timeout_ms = -1, .metadata = &attach->metadata};
+    attach->stream = method ? stream_open(attach->client, method, &config, error) : NULL;
     if (!attach->stream)
         return -1;
     Banger__V1__StreamStart out = BANGER__V1__STREAM_START__INIT;

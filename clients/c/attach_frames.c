@@ -33,7 +33,7 @@ static int attach_opened(struct banger_attach *attach, const Banger__V1__AttachO
     const uint64_t offsets[] = {opened->stdout_offset, opened->stderr_offset};
     for (int i = 0; i < 2; i++) {
         struct attach_output *out = &attach->out[i];
-        if (out->start.at == BANGER_START_SKIP)
+        if (out->start == BANGER_START_SKIP)
             continue;
         if (!out->known)
             out->next = offsets[i];
@@ -103,7 +103,7 @@ static int attach_stream_end(struct banger_attach *attach, const Banger__V1__Att
     if (i < 0)
         return -1;
     struct attach_output *out = &attach->out[i];
-    if (out->start.at != BANGER_START_SKIP && end->total != out->next)
+    if (out->start != BANGER_START_SKIP && end->total != out->next)
         return attach_nonsense(error, "the end", i, end->total, out->next);
     out->next = end->total;
     if (out->ended)

@@ -17,7 +17,8 @@ enum {
 
 /* One output stream: next is the offset that must come next. */
 struct attach_output {
-    struct banger_stream_start start;
+    enum banger_start start;
+    uint64_t value; /* of start */
     uint64_t next;
     bool known; /* next is: the server has said where we are */
     bool ended;
@@ -30,6 +31,7 @@ struct banger_attach {
     Banger__V1__AttachRole role; /* to ask for next time */
     int64_t reattach_ms;
     bool hold;
+    struct banger_metadata metadata;
     uint64_t writer_key; /* random: tells our stdin from others' */
 
     struct banger_stream *stream; /* NULL: between connections */

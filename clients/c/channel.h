@@ -27,14 +27,13 @@ struct channel {
     bool reached;             /* connected, hands shaken */
     bool greeted;
     bool refusing;  /* the server did not want a call here: no more are given to it */
-    bool told;      /* the log hook knows of it */
+    bool used;      /* has taken calls, and the log hook knows of it */
     bool losing;    /* calls that end now end because the connection is lost */
     uint8_t *input; /* CHANNEL_READ_BYTES, borrowed of the client */
 };
 
 /* Begins to connect. NULL with err where that fails at once. */
-struct channel *channel_open(const struct target *target, int epoll_fd, uint8_t *input,
-                             struct err *err);
+struct channel *channel_open(struct target *target, int epoll_fd, uint8_t *input, struct err *err);
 /* Ends it and its calls, with why, and frees it. Never from a call's callback. */
 void channel_close(struct channel *channel, const struct err *why);
 

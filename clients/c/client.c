@@ -35,8 +35,7 @@ static int client_make_timer(struct banger_client *client, struct err *err)
     return 0;
 }
 
-struct banger_client *client_new(const char *target, const struct banger_client_options *options,
-                                 const struct target_credentials *memory,
+struct banger_client *client_new(const char *target, const struct target_pinned *pinned,
                                  struct banger_error *error)
 {
     struct err err = ERR_INIT;
@@ -52,17 +51,14 @@ struct banger_client *client_new(const char *target, const struct banger_client_
     client->interrupt_fd = -1;
     client->armed_ms = INT64_MAX;
     client->retry_ms = DEFAULT_RETRY_MS;
-    client->alive_ms = options && options->alive_ms ? options->alive_ms : DEFAULT_ALIVE_MS;
-    if (options && options->retry_ms)
-        client->retry_ms = options->retry_ms;
-    if (options)
-        client->wait_for_ready_ms = options->wait_for_ready_ms;
+    client->alive_ms = DEFAULT_ALIVE_MS;
+    call_metadata_init(&client->metadata);
     list_init(&client->channels);
     list_init(&client->waiting);
     list_init(&client->attaches);
     client->timer_fd = -1;
     client->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (target_init(&client->target, target, options, memory, &err) < 0 ||
+    if (target_init(&client->target, target, pinned, &err) < 0 ||
         client_make_timer(client, &err) < 0) {
         error_of_err(error, &err);
         banger_close(client);
@@ -71,11 +67,9 @@ struct banger_client *client_new(const char *target, const struct banger_client_
     return client;
 }
 
-struct banger_client *banger_connect(const char *target,
-                                     const struct banger_client_options *options,
-                                     struct banger_error *error)
+struct banger_client *banger_connect(const char *target, struct banger_error *error)
 {
-    return client_new(target, options, NULL, error);
+    return client_new(target, NULL, error);
 }
 
 static void client_free(struct banger_client *client)
@@ -85,6 +79,7 @@ static void client_free(struct banger_client *client)
         close(client->timer_fd);
     if (client->epoll_fd >= 0)
         close(client->epoll_fd);
+    call_metadata_done(&client->metadata);
     free(client->text);
     free(client);
 }
@@ -118,17 +113,64 @@ void banger_close(struct banger_client *client)
         client_free(client);
 }
 
-int banger_set_credentials(struct banger_client *client, const char *ca_pem,
-                           const char *certificate_pem, const char *key_pem,
+/* ---- what it is told ---- */
+
+void banger_set_retry_ms(struct banger_client *client, int64_t ms)
+{
+    client->retry_ms = ms;
+}
+
+void banger_set_wait_for_ready_ms(struct banger_client *client, int64_t ms)
+{
+    client->wait_for_ready_ms = ms;
+}
+
+void banger_set_timeout_ms(struct banger_client *client, int64_t ms)
+{
+    client->timeout_ms = ms;
+}
+
+void banger_set_alive_ms(struct banger_client *client, int64_t ms)
+{
+    client->alive_ms = ms;
+}
+
+struct banger_metadata *banger_client_metadata(struct banger_client *client)
+{
+    return &client->metadata;
+}
+
+static int set_credentials(struct banger_client *client, const struct target_credentials *next,
                            struct banger_error *error)
 {
     struct err err = ERR_INIT;
     if (client->target.path[0])
         return error_set(error, BANGER_INVALID_ARGUMENT, "a Unix socket takes no certificates");
-    if (target_set_credentials(&client->target, ca_pem, certificate_pem, key_pem, &err) == 0)
+    if (target_set_credentials(&client->target, next, &err) == 0)
         return 0;
     error_of_err(error, &err);
     return -1;
+}
+
+int banger_set_credential_files(struct banger_client *client, const char *ca_file,
+                                const char *certificate_file, const char *key_file,
+                                struct banger_error *error)
+{
+    const struct target_credentials files = {.ca = (char *)(uintptr_t)ca_file,
+                                             .certificate = (char *)(uintptr_t)certificate_file,
+                                             .key = (char *)(uintptr_t)key_file,
+                                             .are_files = true};
+    return set_credentials(client, &files, error);
+}
+
+int banger_set_credentials(struct banger_client *client, const char *ca_pem,
+                           const char *certificate_pem, const char *key_pem,
+                           struct banger_error *error)
+{
+    const struct target_credentials texts = {.ca = (char *)(uintptr_t)ca_pem,
+                                             .certificate = (char *)(uintptr_t)certificate_pem,
+                                             .key = (char *)(uintptr_t)key_pem};
+    return set_credentials(client, &texts, error);
 }
 
 int banger_set_server_name(struct banger_client *client, const char *name,

@@ -51,15 +51,29 @@ static void client_note_failure(struct banger_client *client, const struct err *
 
 void client_lose(struct banger_client *client, struct channel *channel, const struct err *why)
 {
-    bool greeted = channel->greeted, current = channel == client->current;
+    bool greeted = channel->greeted, used = channel->used, current = channel == client->current;
     if (current)
         client->current = NULL;
     client->ever_connected |= channel->reached;
     client_log(client, greeted ? "lost the connection to %s: %s" : "cannot connect to %s: %s",
                target_name(&client->target), why->message);
     channel_close(channel, why);
-    if (current && !greeted)
+    if (current && !used)
         client_note_failure(client, why);
+}
+
+/* The current connection takes no more calls. One that never took any has failed, however politely:
+ * who greets and goes is not called again at once. */
+static void client_give_up_current(struct banger_client *client)
+{
+    struct err why = ERR_INIT;
+    bool used = client->current->used;
+    client->current = NULL;
+    if (used)
+        return;
+    err_set(&why, ERR_UNAVAILABLE, "the server at %s takes no calls", target_name(&client->target));
+    client_log(client, "cannot connect to %s: %s", target_name(&client->target), why.message);
+    client_note_failure(client, &why);
 }
 
 /* Connections that take no more calls go with their last one. */
@@ -74,7 +88,7 @@ static void client_retire(struct banger_client *client)
         if (!channel->greeted || channel_takes_calls(channel))
             continue;
         if (channel == client->current)
-            client->current = NULL;
+            client_give_up_current(client);
         if (!channel->broken.code && channel_open_calls(channel) == 0)
             channel_close(channel, &why);
     }
@@ -152,7 +166,7 @@ static struct channel *client_ready_channel(struct banger_client *client)
     }
     if (channel_takes_calls(channel))
         return channel;
-    client->current = NULL;
+    client_give_up_current(client);
     return NULL;
 }
 
@@ -168,8 +182,8 @@ static void client_begin_waiting(struct banger_client *client, struct channel *c
         list_remove(link);
         stream_begin(stream_of(link), channel);
     }
-    if (!channel->told) {
-        channel->told = true;
+    if (!channel->used) {
+        channel->used = true;
         client_log(client, "connected to %s", target_name(&client->target));
     }
     err_clear(&client->why);

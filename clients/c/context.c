@@ -221,18 +221,29 @@ int context_write(const char *name, const char *target, const char *ca_pem,
     return -1;
 }
 
+static struct banger_client *connect_with_files(const char *target, const char *ca_file,
+                                                const char *certificate_file, const char *key_file,
+                                                struct banger_error *error)
+{
+    struct banger_client *client = banger_connect(target, error);
+    if (client &&
+        banger_set_credential_files(client, ca_file, certificate_file, key_file, error) == 0)
+        return client;
+    banger_close(client);
+    return NULL;
+}
+
 int banger_context_add(const char *name, const char *target, const char *ca_file,
                        const char *certificate_file, const char *key_file,
                        struct banger_error *error)
 {
-    const struct banger_client_options options = {
-        .ca_file = ca_file, .certificate_file = certificate_file, .key_file = key_file};
     char full[BANGER_TARGET_BYTES];
     int n =
         snprintf(full, sizeof(full), "%s%s", strncmp(target, "tls:", 4) == 0 ? "" : "tls:", target);
     if (n < 0 || (size_t)n >= sizeof(full))
         return error_set(error, BANGER_INVALID_ARGUMENT, "the target is too long");
-    struct banger_client *client = banger_connect(full, &options, error);
+    struct banger_client *client =
+        connect_with_files(full, ca_file, certificate_file, key_file, error);
     if (!client)
         return -1;
     banger_close(client);
@@ -280,17 +291,11 @@ int banger_context_remove(const char *name, struct banger_error *error)
     return -1;
 }
 
-struct banger_client *banger_connect_context(const char *name,
-                                             const struct banger_client_options *options,
-                                             struct banger_error *error)
+struct banger_client *banger_connect_context(const char *name, struct banger_error *error)
 {
     struct banger_context context;
     struct context_files files;
     if (context_find(name, &context, error) < 0 || context_files(&files, context.name, error) < 0)
         return NULL;
-    struct banger_client_options full = options ? *options : (struct banger_client_options){0};
-    full.ca_file = files.ca;
-    full.certificate_file = files.identity;
-    full.key_file = files.identity;
-    return banger_connect(context.target, &full, error);
+    return connect_with_files(context.target, files.ca, files.identity, files.identity, error);
 }

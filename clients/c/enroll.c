@@ -85,10 +85,10 @@ static int take_answer(const Banger__V1__EnrollResponse *answer, char **certific
 static Banger__V1__EnrollResponse *ask(const char *target, const struct tls_token *token,
                                        const struct request *request, struct banger_error *error)
 {
-    const struct target_credentials memory = {.certificate_pem = token->certificate_pem,
-                                              .key_pem = token->key_pem,
-                                              .pin_sha256 = token->ca_sha256};
-    struct banger_client *client = client_new(target, NULL, &memory, error);
+    const struct target_pinned pinned = {.certificate_pem = token->certificate_pem,
+                                         .key_pem = token->key_pem,
+                                         .ca_sha256 = token->ca_sha256};
+    struct banger_client *client = client_new(target, &pinned, error);
     if (!client)
         return NULL;
     Banger__V1__EnrollRequest enroll = BANGER__V1__ENROLL_REQUEST__INIT;
@@ -143,7 +143,7 @@ int banger_context_rotate(const char *name, struct banger_error *error)
     auto_free char *certificate = NULL, *ca = NULL;
     if (context_find(name, &context, error) < 0 || context_files(&files, context.name, error) < 0)
         return -1;
-    struct banger_client *client = banger_connect_context(context.name, NULL, error);
+    struct banger_client *client = banger_connect_context(context.name, error);
     if (!client)
         return -1;
     Banger__V1__EnrollResponse *answer = NULL;

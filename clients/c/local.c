@@ -28,13 +28,68 @@
 #include "internal.h"
 
 enum {
-    LOCAL_START_MS = 20000,
+    LOCAL_START_MS = 20000, /* at first */
     LOCAL_PROBE_MS = 2000,
     LOCAL_ENDING_MS = 2000, /* a daemon that breaks connections is asked for so long */
     LOCAL_MEND_MS = 4000,   /* for a daemon to make its socket again: keeper.c looks each second */
     LOCAL_FIRST_WAIT_MS = 2,
     LOCAL_WAIT_MS = 100,
 };
+
+struct banger_local {
+    char *socket, *daemon; /* owned; NULL: not told */
+    int64_t start_timeout_ms;
+    bool never_start;
+};
+
+struct banger_local *banger_local_new(void)
+{
+    struct banger_local *local = calloc(1, sizeof(*local));
+    if (local)
+        local->start_timeout_ms = LOCAL_START_MS;
+    return local;
+}
+
+void banger_local_free(struct banger_local *local)
+{
+    if (!local)
+        return;
+    free(local->socket);
+    free(local->daemon);
+    free(local);
+}
+
+static int local_set_text(char **to, const char *text, struct banger_error *error)
+{
+    char *copy = text ? strdup(text) : NULL;
+    if (text && !copy)
+        return error_no_memory(error);
+    free(*to);
+    *to = copy;
+    return 0;
+}
+
+int banger_local_set_socket(struct banger_local *local, const char *path,
+                            struct banger_error *error)
+{
+    return local_set_text(&local->socket, path, error);
+}
+
+int banger_local_set_daemon(struct banger_local *local, const char *program,
+                            struct banger_error *error)
+{
+    return local_set_text(&local->daemon, program, error);
+}
+
+void banger_local_set_start_timeout_ms(struct banger_local *local, int64_t ms)
+{
+    local->start_timeout_ms = ms;
+}
+
+void banger_local_set_start(struct banger_local *local, bool start)
+{
+    local->never_start = !start;
+}
 
 static int local_next_wait(int wait_ms)
 {
@@ -78,9 +133,10 @@ int banger_local_log(char *out, size_t size, struct banger_error *error)
 static int local_probe(struct banger_client *client, int64_t timeout_ms, struct banger_error *error)
 {
     Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
-    struct banger_call_options options = {.timeout_ms = timeout_ms};
-    Grpc__Health__V1__HealthCheckResponse *response =
-        banger_check_health(client, &request, &options, error);
+    Grpc__Health__V1__HealthCheckResponse *response;
+    client->timeout_ms = timeout_ms;
+    response = banger_check_health(client, &request, NULL, error);
+    client->timeout_ms = 0;
     if (!response)
         return -1;
     bool serving =
@@ -239,14 +295,13 @@ static int local_wait_ready(struct banger_client *client, int pidfd, const char 
 }
 
 /* Under the lock: someone else may have started it meanwhile. */
-static int local_start(struct banger_client *client, const struct banger_local_options *options,
+static int local_start(struct banger_client *client, const struct banger_local *local,
                        struct paths *paths, struct banger_error *error)
 {
     struct err err = ERR_INIT;
-    int64_t timeout = options->start_timeout_ms ? options->start_timeout_ms : LOCAL_START_MS;
-    int64_t deadline = clock_mono_ms() + timeout;
+    int64_t deadline = clock_mono_ms() + local->start_timeout_ms;
     char program[PATHS_BYTES], lock_path[PATHS_BYTES + 16];
-    if (daemon_program_find(options->daemon, program, sizeof(program), error) < 0)
+    if (daemon_program_find(local->daemon, program, sizeof(program), error) < 0)
         return -1;
     if (fs_make_dirs(paths->state_dir, 0700, &err) < 0) {
         error_of_err(error, &err);
@@ -283,13 +338,10 @@ static void local_note_version(struct banger_client *client, const struct paths 
 }
 
 /* One try to reach it where it says that it listens. */
-static struct banger_client *local_dial_holder(const struct holder *h,
-                                               const struct banger_local_options *options,
-                                               struct banger_error *error)
+static struct banger_client *local_dial_holder(const struct holder *h, struct banger_error *error)
 {
     bool nobody;
-    struct banger_client *client =
-        h->socket[0] ? banger_connect(h->socket, &options->client, error) : NULL;
+    struct banger_client *client = h->socket[0] ? banger_connect(h->socket, error) : NULL;
     if (client && local_ask(client, &nobody, error) == 0)
         return client;
     banger_close(client);
@@ -312,8 +364,7 @@ static void local_say_held(const struct holder *h, const struct paths *paths,
 
 /* The daemon that holds the state folder, wherever it listens; it makes a lost socket again by
  * itself. *held: there is one, and no other may be started. */
-static struct banger_client *local_meet_holder(const struct banger_local_options *options,
-                                               const struct paths *paths, bool *held,
+static struct banger_client *local_meet_holder(const struct paths *paths, bool *held,
                                                struct banger_error *error)
 {
     int64_t begun = clock_mono_ms();
@@ -323,7 +374,7 @@ static struct banger_client *local_meet_holder(const struct banger_local_options
                 strcmp(h.phase, HOLDER_ENDING) != 0;
         if (!*held)
             return NULL;
-        struct banger_client *client = local_dial_holder(&h, options, error);
+        struct banger_client *client = local_dial_holder(&h, error);
         if (client)
             return client;
         bool starting = strcmp(h.phase, HOLDER_STARTING) == 0;
@@ -341,43 +392,42 @@ static bool local_is_away(const struct banger_error *error)
 }
 
 /* No daemon holds the state folder, or it is about to end. */
-static struct banger_client *local_begin(const struct banger_local_options *options,
-                                         struct paths *paths, struct banger_error *error)
+static struct banger_client *local_begin(const struct banger_local *local, struct paths *paths,
+                                         struct banger_error *error)
 {
-    struct banger_client *client = banger_connect(paths->socket, &options->client, error);
+    struct banger_client *client = banger_connect(paths->socket, error);
     bool held = false;
-    if (!client || local_start(client, options, paths, error) == 0)
+    if (!client || local_start(client, local, paths, error) == 0)
         return client;
     banger_close(client);
     /* Another was quicker, and listens elsewhere. */
     struct banger_error own;
-    return local_is_away(error) ? local_meet_holder(options, paths, &held, &own) : NULL;
+    return local_is_away(error) ? local_meet_holder(paths, &held, &own) : NULL;
 }
 
-static struct banger_client *local_connect(const struct banger_local_options *options,
+static struct banger_client *local_connect(const struct banger_local *local,
                                            struct banger_error *error)
 {
     struct paths paths;
     if (local_paths(&paths, error) < 0)
         return NULL;
-    if (options->socket &&
-        local_copy(paths.socket, sizeof(paths.socket), options->socket, error) < 0)
+    if (local->socket && local_copy(paths.socket, sizeof(paths.socket), local->socket, error) < 0)
         return NULL;
-    struct banger_client *client = banger_connect(paths.socket, &options->client, error);
+    struct banger_client *client = banger_connect(paths.socket, error);
     if (!client)
         return NULL;
-    bool may_start = !options->no_start && !options->socket, nobody = false, held = false;
+    bool may_start = !local->never_start && !local->socket, nobody = false, held = false;
     int rv = may_start ? local_ask(client, &nobody, error) : local_probe(client, 0, error);
     if (rv < 0) {
         banger_close(client);
         client = NULL;
-        if (!options->socket && local_is_away(error))
-            client = local_meet_holder(options, &paths, &held, error);
+        if (!local->socket && local_is_away(error))
+            client = local_meet_holder(&paths, &held, error);
         if (!client && !held && nobody)
-            client = local_begin(options, &paths, error);
+            client = local_begin(local, &paths, error);
     }
     if (client)
-        local_note_version(client, &paths, options->socket != NULL);
+        local_note_version(client, &paths, local->socket != NULL);
     return client;
 }
 
@@ -402,13 +452,13 @@ int banger_local_find(struct banger_local_daemon *daemon)
     return holder_pidfd(&h);
 }
 
-struct banger_client *banger_connect_local(const struct banger_local_options *options,
+struct banger_client *banger_connect_local(const struct banger_local *local,
                                            struct banger_error *error)
 {
     /* What fails on the way leaves no trace in the caller's error when it ends well. */
-    static const struct banger_local_options defaults;
+    static const struct banger_local defaults = {.start_timeout_ms = LOCAL_START_MS};
     struct banger_error own;
-    struct banger_client *client = local_connect(options ? options : &defaults, &own);
+    struct banger_client *client = local_connect(local ? local : &defaults, &own);
     if (!client && error)
         *error = own;
     return client;

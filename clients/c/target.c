@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "banger/client.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fs.h"
+#include "lookup.h"
 #include "rpc/wire/tls.h"
 
 enum { PEM_BYTES_MAX = 1 << 20 };
@@ -66,101 +66,102 @@ static int read_pem(const char *path, char **text, struct err *err)
     return -1;
 }
 
-struct tls_context *target_load_tls(const struct target *t, struct err *err)
+static struct tls_context *load_pinned(const struct target_pinned *pinned, struct err *err)
 {
+    const struct tls_config config = {.certificate_pem = pinned->certificate_pem,
+                                      .key_pem = pinned->key_pem,
+                                      .pin_sha256 = pinned->ca_sha256};
+    return tls_context_new(&config, err);
+}
+
+static struct tls_context *load_files(const struct target *t, struct err *err)
+{
+    const struct target_credentials *c = &t->credentials;
     auto_free char *ca = NULL, *certificate = NULL, *key = NULL;
-    struct tls_config config = {.certificate_pem = t->memory.certificate_pem,
-                                .key_pem = t->memory.key_pem,
-                                .pin_sha256 = t->memory.pin_sha256};
-    if (t->ca_pem) {
-        config.ca_pem = t->ca_pem;
-        config.certificate_pem = t->certificate_pem;
-        config.key_pem = t->key_pem;
-    } else if (!config.pin_sha256) {
-        if (!t->ca_file) {
-            err_set(err, ERR_INVALID, "a TLS target needs the CA of its server, and a certificate");
-            return NULL;
-        }
-        if (read_pem(t->ca_file, &ca, err) < 0 ||
-            read_pem(t->certificate_file, &certificate, err) < 0 ||
-            read_pem(t->key_file, &key, err) < 0)
-            return NULL;
-        config.ca_pem = ca;
-        config.certificate_pem = certificate;
-        config.key_pem = key;
-    }
+    if (read_pem(c->ca, &ca, err) < 0 || read_pem(c->certificate, &certificate, err) < 0 ||
+        read_pem(c->key, &key, err) < 0)
+        return NULL;
+    const struct tls_config config = {.ca_pem = ca, .certificate_pem = certificate, .key_pem = key};
     struct tls_context *context = tls_context_new(&config, err);
-    if (!context && t->ca_pem)
-        err_wrap(err, "certificates given for %s", t->authority);
-    else if (!context && !config.pin_sha256)
-        err_wrap(err, "certificates of %s (%s, %s)", t->authority, t->ca_file,
-                 t->certificate_file ? t->certificate_file : "no certificate of ours");
+    if (!context)
+        err_wrap(err, "certificates of %s (%s, %s)", t->authority, c->ca,
+                 c->certificate ? c->certificate : "no certificate of ours");
     return context;
 }
 
-static int copy_files(struct target *t, const struct banger_client_options *o, struct err *err)
+static struct tls_context *load_texts(const struct target *t, struct err *err)
 {
-    const char *from[] = {o->ca_file, o->certificate_file, o->key_file};
-    char **to[] = {&t->ca_file, &t->certificate_file, &t->key_file};
-    for (size_t i = 0; i < 3; i++)
-        if (from[i] && !(*to[i] = strdup(from[i])))
-            return err_sys(err, ENOMEM, "credentials");
-    return 0;
+    const struct target_credentials *c = &t->credentials;
+    const struct tls_config config = {
+        .ca_pem = c->ca, .certificate_pem = c->certificate, .key_pem = c->key};
+    struct tls_context *context = tls_context_new(&config, err);
+    if (!context)
+        err_wrap(err, "certificates given for %s", t->authority);
+    return context;
 }
 
-int target_init(struct target *t, const char *text, const struct banger_client_options *options,
-                const struct target_credentials *memory, struct err *err)
+struct tls_context *target_load_tls(const struct target *t, struct err *err)
+{
+    if (t->pinned.ca_sha256)
+        return load_pinned(&t->pinned, err);
+    if (!t->credentials.ca) {
+        err_set(err, ERR_INVALID, "a TLS target needs the CA of its server, and a certificate");
+        return NULL;
+    }
+    return t->credentials.are_files ? load_files(t, err) : load_texts(t, err);
+}
+
+int target_init(struct target *t, const char *text, const struct target_pinned *pinned,
+                struct err *err)
 {
     *t = (struct target){0};
     if (strncmp(text, "tls:", 4) != 0)
         return parse_unix(t, text, err);
-    if (memory)
-        t->memory = *memory;
-    if (parse_tls(t, text + 4, err) < 0 || (options && copy_files(t, options, err) < 0))
-        return -1;
-    /* Without any they are still to come: banger_set_credentials. */
-    if (!t->ca_file && !t->certificate_file && !t->key_file && !t->memory.pin_sha256)
-        return 0;
-    struct tls_context *context = target_load_tls(t, err);
-    tls_context_unref(context);
-    return context ? 0 : -1;
+    if (pinned)
+        t->pinned = *pinned;
+    return parse_tls(t, text + 4, err);
 }
 
-static void free_texts(struct target *t)
+static void credentials_done(struct target_credentials *c)
 {
-    free(t->ca_pem);
-    free(t->certificate_pem);
-    free(t->key_pem);
+    free(c->ca);
+    free(c->certificate);
+    free(c->key);
 }
 
-int target_set_credentials(struct target *t, const char *ca_pem, const char *certificate_pem,
-                           const char *key_pem, struct err *err)
+static char *copy_text(const char *text, bool *whole)
+{
+    char *copy = text ? strdup(text) : NULL;
+    *whole &= !text == !copy;
+    return copy;
+}
+
+int target_set_credentials(struct target *t, const struct target_credentials *credentials,
+                           struct err *err)
 {
     struct target next = *t;
-    next.ca_pem = strdup(ca_pem);
-    next.certificate_pem = certificate_pem ? strdup(certificate_pem) : NULL;
-    next.key_pem = key_pem ? strdup(key_pem) : NULL;
-    bool whole =
-        next.ca_pem && !next.certificate_pem == !certificate_pem && !next.key_pem == !key_pem;
+    bool whole = true;
+    next.credentials = (struct target_credentials){
+        .ca = copy_text(credentials->ca, &whole),
+        .certificate = copy_text(credentials->certificate, &whole),
+        .key = copy_text(credentials->key, &whole),
+        .are_files = credentials->are_files,
+    };
     if (!whole)
         err_sys(err, ENOMEM, "credentials");
     struct tls_context *context = whole ? target_load_tls(&next, err) : NULL;
     tls_context_unref(context);
-    free_texts(context ? t : &next);
+    credentials_done(context ? &t->credentials : &next.credentials);
     if (!context)
         return -1;
-    t->ca_pem = next.ca_pem;
-    t->certificate_pem = next.certificate_pem;
-    t->key_pem = next.key_pem;
+    t->credentials = next.credentials;
     return 0;
 }
 
 void target_done(struct target *t)
 {
-    free(t->ca_file);
-    free(t->certificate_file);
-    free(t->key_file);
-    free_texts(t);
+    lookup_leave(t->lookup);
+    credentials_done(&t->credentials);
     free(t->server_name);
 }
 

@@ -2,38 +2,45 @@
 #ifndef BANGER_CLIENT_TARGET_H
 #define BANGER_CLIENT_TARGET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-struct banger_client_options;
 struct err;
+struct lookup;
 struct tls_context;
 
 enum { TARGET_HOST_BYTES = 256, TARGET_PORT_BYTES = 6 };
 
-/* Certificates as PEM texts, for a client that has no files yet. */
+/* Certificates of both sides: PEM texts, or the files that hold them. */
 struct target_credentials {
+    char *ca, *certificate, *key; /* ca NULL: not told yet; the others may be NULL */
+    bool are_files;
+};
+
+/* A server whose CA is known by its digest alone, for a client that is about to enroll. */
+struct target_pinned {
     const char *certificate_pem, *key_pem;
-    const uint8_t *pin_sha256; /* of the CA to trust */
+    const uint8_t *ca_sha256;
 };
 
 struct target {
     char path[108]; /* Unix; "" for TLS */
     char host[TARGET_HOST_BYTES], port[TARGET_PORT_BYTES];
     char authority[TARGET_HOST_BYTES + TARGET_PORT_BYTES + 2];
-    char *ca_file, *certificate_file, *key_file; /* owned; TLS */
-    char *ca_pem, *certificate_pem, *key_pem;    /* owned; in place of the files where ca_pem is */
-    char *server_name;                           /* owned; NULL: host is the server's name */
-    struct target_credentials memory;            /* borrowed; in place of the files */
+    struct lookup *lookup;                 /* owned; of host, under way: transport.c; NULL: none */
+    char *server_name;                     /* owned; NULL: host is the server's name */
+    struct target_credentials credentials; /* owned; TLS */
+    struct target_pinned pinned;           /* borrowed; in place of those where ca_sha256 is set */
 };
 
-/* Reads "unix:PATH", "PATH" or "tls:HOST:PORT"; options and memory may be NULL. Looks at the
- * certificates, opens nothing. ERR_INVALID with the reason; to be done with in any case. */
-int target_init(struct target *t, const char *text, const struct banger_client_options *options,
-                const struct target_credentials *memory, struct err *err);
+/* Reads "unix:PATH", "PATH" or "tls:HOST:PORT"; pinned may be NULL. Opens nothing. ERR_INVALID with
+ * the reason; to be done with in any case. */
+int target_init(struct target *t, const char *text, const struct target_pinned *pinned,
+                struct err *err);
 void target_done(struct target *t);
-/* Copies the texts, checks them, and takes them for the next connections. -1: as it was. */
-int target_set_credentials(struct target *t, const char *ca_pem, const char *certificate_pem,
-                           const char *key_pem, struct err *err);
+/* Copies them, checks them, and takes them for the next connections. -1: as it was. */
+int target_set_credentials(struct target *t, const struct target_credentials *credentials,
+                           struct err *err);
 /* For messages: the path, or HOST:PORT. */
 const char *target_name(const struct target *t);
 /* What a TLS handshake needs; the files are read anew each time, so that renewed ones count from

@@ -81,9 +81,9 @@ static int audit_print_followed(const struct audit_output *o, const Banger__V1__
     if (!cli_is_table(o->cli))
         return cli_print_line(o->cli, &e->base);
     audit_texts(e, when, result);
-    printf("%-6llu  %s  %-12s  %-22s  %-32s  %-20s  %s  %s\n", (unsigned long long)e->seq, when,
-           e->principal, e->address, short_method(e->method), *e->resource ? e->resource : "-",
-           result, e->operation_id);
+    cli_say(stdout, "%-6llu  %s  %-12s  %-22s  %-32s  %-20s  %s  %s", (unsigned long long)e->seq,
+            when, e->principal, e->address, short_method(e->method),
+            *e->resource ? e->resource : "-", result, e->operation_id);
     return cli_end_output(o->cli);
 }
 

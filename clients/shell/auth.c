@@ -89,7 +89,7 @@ static int auth_token(struct cli *cli, const void *values, const struct opt_args
         return cli_fail(&error, "create a token for %s", args->refs[1]);
     int status = 0;
     if (cli_is_table(cli))
-        puts(response->token);
+        cli_say(stdout, "%s", response->token);
     else
         status = cli_print_message(cli, &response->base);
     FREE_MESSAGE(response);
@@ -204,7 +204,7 @@ static int auth_revoke(struct cli *cli, const void *values, const struct opt_arg
             return cli_fail(&error, "revoke %s", args->refs[i]);
         int status = 0;
         if (cli_is_table(cli))
-            puts(identity->principal);
+            cli_say(stdout, "%s", identity->principal);
         else
             status = cli_print_message(cli, &identity->base);
         FREE_MESSAGE(identity);

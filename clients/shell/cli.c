@@ -47,6 +47,22 @@ static int cli_host(const struct cli *cli, char name[BANGER_TARGET_BYTES],
     return rv < 0 ? -1 : 0;
 }
 
+static struct banger_client *connect_local(const struct cli *cli, bool start,
+                                           struct banger_error *error)
+{
+    struct banger_client *client = NULL;
+    struct banger_local *local = banger_local_new();
+    if (!local) {
+        *error = (struct banger_error){.code = BANGER_RESOURCE_EXHAUSTED, .message = "no memory"};
+        return NULL;
+    }
+    banger_local_set_start(local, start);
+    if (banger_local_set_socket(local, cli->options.socket, error) == 0)
+        client = banger_connect_local(local, error);
+    banger_local_free(local);
+    return client;
+}
+
 static int cli_open(struct cli *cli, bool start, struct banger_error *error)
 {
     char host[BANGER_TARGET_BYTES];
@@ -54,13 +70,12 @@ static int cli_open(struct cli *cli, bool start, struct banger_error *error)
         return -1;
     if (!cli->client && host[0])
         cli->client = strncmp(host, "unix:", 5) == 0 || host[0] == '/'
-                          ? banger_connect(host, NULL, error)
-                          : banger_connect_context(host, NULL, error);
+                          ? banger_connect(host, error)
+                          : banger_connect_context(host, error);
     if (!cli->client && host[0])
         return -1;
-    struct banger_local_options options = {.socket = cli->options.socket, .no_start = !start};
     if (!cli->client)
-        cli->client = banger_connect_local(&options, error);
+        cli->client = connect_local(cli, start, error);
     return cli->client ? 0 : -1;
 }
 
@@ -91,9 +106,9 @@ void cli_tell_version(struct cli *cli, const char *version)
     if (cli->told_version || !*version || strcmp(version, banger_version()) == 0)
         return;
     cli->told_version = true;
-    fprintf(stderr,
+    cli_say(stderr,
             "banger: the daemon is of another version (%s, this is %s); \"banger daemon stop\" and "
-            "the next command renew it, VMs run on\n",
+            "the next command renew it, VMs run on",
             version, banger_version());
 }
 

@@ -115,6 +115,11 @@ struct cli_pair {
 int cli_print_pairs(struct cli *cli, const struct cli_pair *pairs);
 /* That something was done: its reference, or such a document. */
 int cli_print_done(struct cli *cli, const char *kind, const char *ref, const char *done);
+/* A line with texts of others in it, whose control characters are left out (utf8_tame). -1: not
+ * written. */
+int cli_say(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* JSON, or YAML of ours, without control characters that it could leave as they are. */
+void cli_write_document(FILE *out, const char *text);
 /* A JSON string, which YAML takes, too. */
 void cli_write_quoted(FILE *out, const char *text);
 

@@ -6,22 +6,35 @@
 
 #include <banger/remote.h>
 
+#include "base/utf8.h"
 #include "cli.h"
 
 enum { COMPLETE_MS = 1000 };
 
+/* The shell puts the word on a command line, and shows both. */
+static void put_word(const char *word, const char *description)
+{
+    char *one = strdup(word), *other = strdup(description);
+    if (one && other) {
+        utf8_tame(one);
+        utf8_tame(other);
+        printf("%s\t%s\n", one, other);
+    }
+    free(one);
+    free(other);
+}
+
 static void offer(const char *prefix, const char *word, const char *description)
 {
     if (word[0] && strncmp(word, prefix, strlen(prefix)) == 0)
-        printf("%s\t%s\n", word, description);
+        put_word(word, description);
 }
 
 static void offer_vms(struct cli *cli, const char *prefix)
 {
-    struct banger_call_options options = {.timeout_ms = COMPLETE_MS};
     Banger__V1__ListVMsRequest request = BANGER__V1__LIST_VMS_REQUEST__INIT;
     request.page_size = 1000;
-    Banger__V1__ListVMsResponse *list = banger_list_vms(cli->client, &request, &options, NULL);
+    Banger__V1__ListVMsResponse *list = banger_list_vms(cli->client, &request, NULL, NULL);
     for (size_t i = 0; list && i < list->n_vms; i++) {
         char state[WORD_BYTES];
         const Banger__V1__VM *vm = list->vms[i];
@@ -34,11 +47,10 @@ static void offer_vms(struct cli *cli, const char *prefix)
 
 static void offer_sessions(struct cli *cli, const char *prefix)
 {
-    struct banger_call_options options = {.timeout_ms = COMPLETE_MS};
     Banger__V1__ListSessionsRequest request = BANGER__V1__LIST_SESSIONS_REQUEST__INIT;
     request.page_size = 1000;
     Banger__V1__ListSessionsResponse *list =
-        banger_list_sessions(cli->client, &request, &options, NULL);
+        banger_list_sessions(cli->client, &request, NULL, NULL);
     for (size_t i = 0; list && i < list->n_sessions; i++) {
         const Banger__V1__GuestSession *s = list->sessions[i];
         offer(prefix, s->name[0] ? s->name : s->id,
@@ -49,10 +61,8 @@ static void offer_sessions(struct cli *cli, const char *prefix)
 
 static void offer_images(struct cli *cli, const char *prefix)
 {
-    struct banger_call_options options = {.timeout_ms = COMPLETE_MS};
     Banger__V1__ListImagesRequest request = BANGER__V1__LIST_IMAGES_REQUEST__INIT;
-    Banger__V1__ListImagesResponse *list =
-        banger_list_images(cli->client, &request, &options, NULL);
+    Banger__V1__ListImagesResponse *list = banger_list_images(cli->client, &request, NULL, NULL);
     for (size_t i = 0; list && i < list->n_images; i++)
         offer(prefix, list->images[i]->name, list->images[i]->os);
     FREE_MESSAGE(list);
@@ -60,10 +70,8 @@ static void offer_images(struct cli *cli, const char *prefix)
 
 static void offer_kernels(struct cli *cli, const char *prefix)
 {
-    struct banger_call_options options = {.timeout_ms = COMPLETE_MS};
     Banger__V1__ListKernelsRequest request = BANGER__V1__LIST_KERNELS_REQUEST__INIT;
-    Banger__V1__ListKernelsResponse *list =
-        banger_list_kernels(cli->client, &request, &options, NULL);
+    Banger__V1__ListKernelsResponse *list = banger_list_kernels(cli->client, &request, NULL, NULL);
     for (size_t i = 0; list && i < list->n_kernels; i++)
         offer(prefix, list->kernels[i]->name, list->kernels[i]->version);
     FREE_MESSAGE(list);
@@ -71,10 +79,9 @@ static void offer_kernels(struct cli *cli, const char *prefix)
 
 static void offer_operations(struct cli *cli, const char *prefix)
 {
-    struct banger_call_options options = {.timeout_ms = COMPLETE_MS};
     Banger__V1__ListOperationsRequest request = BANGER__V1__LIST_OPERATIONS_REQUEST__INIT;
     Banger__V1__ListOperationsResponse *list =
-        banger_list_operations(cli->client, &request, &options, NULL);
+        banger_list_operations(cli->client, &request, NULL, NULL);
     for (size_t i = 0; list && i < list->n_operations; i++)
         offer(prefix, list->operations[i]->id, list->operations[i]->kind);
     FREE_MESSAGE(list);
@@ -107,6 +114,7 @@ static void offer_names(struct cli *cli, enum names names, const char *prefix)
     if (names == NAMES_CONTEXT || names == NAMES_NONE || names == NAMES_FILE ||
         cli_connect_running(cli, &error) < 0)
         return;
+    banger_set_timeout_ms(cli->client, COMPLETE_MS);
     offers[names](cli, prefix);
 }
 

@@ -53,15 +53,17 @@ static long long now_ms(void)
 /* One question, which is answered soon or not at all. */
 static bool daemon_ask(struct cli *cli, struct daemon_found *f)
 {
-    const struct banger_client_options options = {.retry_ms = -1, .wait_for_ready_ms = -1};
-    const struct banger_call_options soon = {.timeout_ms = ANSWER_MS};
     Banger__V1__GetHostRequest request = BANGER__V1__GET_HOST_REQUEST__INIT;
     const char *socket_path = f->holder.socket[0] ? f->holder.socket : f->target;
     banger_close(cli->client);
-    cli->client = f->far ? banger_connect_context(f->target, &options, &f->error)
-                         : banger_connect(socket_path, &options, &f->error);
-    if (cli->client)
-        f->host = banger_get_host(cli->client, &request, &soon, &f->error);
+    cli->client = f->far ? banger_connect_context(f->target, &f->error)
+                         : banger_connect(socket_path, &f->error);
+    if (!cli->client)
+        return false;
+    banger_set_retry_ms(cli->client, 0);
+    banger_set_wait_for_ready_ms(cli->client, -1);
+    banger_set_timeout_ms(cli->client, ANSWER_MS);
+    f->host = banger_get_host(cli->client, &request, NULL, &f->error);
     return f->host != NULL;
 }
 
@@ -133,7 +135,7 @@ static int daemon_start(struct cli *cli, const void *values, const struct opt_ar
         {"state", "running"}, {"socket", daemon_at(cli)}, {NULL, NULL}};
     if (!cli_is_table(cli))
         return cli_print_pairs(cli, pairs);
-    printf("bangerd is running at %s\n", daemon_at(cli));
+    cli_say(stdout, "bangerd is running at %s", daemon_at(cli));
     return cli_end_output(cli);
 }
 
@@ -230,10 +232,9 @@ static int daemon_stop_silent(struct daemon_found *f)
 static int daemon_stop_found(struct cli *cli, struct daemon_found *f)
 {
     struct banger_error error;
-    const struct banger_call_options soon = {.timeout_ms = ANSWER_MS};
     int pidfd = daemon_process(cli);
     Banger__V1__ShutdownRequest request = BANGER__V1__SHUTDOWN_REQUEST__INIT;
-    Banger__V1__Empty *empty = banger_shutdown(cli->client, &request, &soon, &error);
+    Banger__V1__Empty *empty = banger_shutdown(cli->client, &request, NULL, &error);
     FREE_MESSAGE(empty);
     if (!empty && error.code != BANGER_UNAVAILABLE) {
         if (pidfd >= 0)
@@ -286,16 +287,16 @@ static int daemon_tell_silent(struct cli *cli, const struct daemon_found *f)
     if (!cli_is_table(cli))
         cli_print_pairs(cli, pairs);
     else if (!hangs)
-        printf("bangerd is not running (%s)\n", at);
+        cli_say(stdout, "bangerd is not running (%s)", at);
     else if (f->far)
-        printf("bangerd of context %s does not answer: %s\n", at, f->error.message);
+        cli_say(stdout, "bangerd of context %s does not answer: %s", at, f->error.message);
     else if (f->holder.ending)
-        printf("bangerd %s (process %d) is ending\n", f->holder.version, f->holder.pid);
+        cli_say(stdout, "bangerd %s (process %d) is ending", f->holder.version, f->holder.pid);
     else if (f->holder.pid)
-        printf("bangerd %s (process %d) runs and does not answer at %s\n", f->holder.version,
-               f->holder.pid, at);
+        cli_say(stdout, "bangerd %s (process %d) runs and does not answer at %s", f->holder.version,
+                f->holder.pid, at);
     else
-        printf("bangerd runs and does not answer at %s\n", at);
+        cli_say(stdout, "bangerd runs and does not answer at %s", at);
     return cli_end_output(cli) ? EXIT_BANGER : hangs ? STATUS_NO_ANSWER : STATUS_NOT_RUNNING;
 }
 
@@ -318,9 +319,9 @@ static int daemon_status(struct cli *cli, const void *values, const struct opt_a
     else if (!cli_is_table(cli))
         status = cli_print_message(cli, &f.host->base);
     else
-        printf("bangerd %s is running at %s (up %s, %s)\n", f.host->version, daemon_at(cli),
-               format_age(age, timestamp_seconds(f.host->started)),
-               format_size(rss, f.host->memory_rss_bytes));
+        cli_say(stdout, "bangerd %s is running at %s (up %s, %s)", f.host->version, daemon_at(cli),
+                format_age(age, timestamp_seconds(f.host->started)),
+                format_size(rss, f.host->memory_rss_bytes));
     if (f.host && !f.far)
         cli_tell_version(cli, f.host->version);
     daemon_found_done(&f);

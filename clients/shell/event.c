@@ -30,8 +30,8 @@ static int event_print(struct cli *cli, const Banger__V1__Event *e)
     char when[WHEN_BYTES];
     if (!cli_is_table(cli))
         return cli_print_line(cli, &e->base);
-    printf("%s  %llu  %s  %s  %s\n", event_when(e, when), (unsigned long long)e->seq, e->kind,
-           e->resource, e->detail);
+    cli_say(stdout, "%s  %llu  %s  %s  %s", event_when(e, when), (unsigned long long)e->seq,
+            e->kind, e->resource, e->detail);
     return cli_end_output(cli);
 }
 

@@ -63,12 +63,11 @@ static void failure_print(const struct banger_error *error, const char *message,
         failure_print_json(error, message, hint, status);
         return;
     }
-    fprintf(stderr, "banger: %s", message);
-    if (error->stage[0])
-        fprintf(stderr, " (stage %s)", error->stage);
+    bool staged = error->stage[0];
+    cli_say(stderr, "banger: %s%s%s%s", message, staged ? " (stage " : "", error->stage,
+            staged ? ")" : "");
     if (hint)
-        fprintf(stderr, "\n  %s", hint);
-    fputc('\n', stderr);
+        fprintf(stderr, "  %s\n", hint);
 }
 
 int cli_fail(const struct banger_error *error, const char *fmt, ...)

@@ -9,6 +9,7 @@
 
 #include <banger/json.h>
 
+#include "base/utf8.h"
 #include "cli.h"
 
 /* "vmName", "vm_name" and "VMNAME" are one. */
@@ -45,6 +46,17 @@ static bool fields_is_set(const ProtobufCMessage *message, const ProtobufCFieldD
     return chosen == field->id;
 }
 
+/* As it is meant for people, too; -o json has all of it. */
+static void fields_write_text(FILE *out, const char *text)
+{
+    char *copy = text ? strdup(text) : NULL;
+    if (!copy)
+        return;
+    utf8_tame(copy);
+    fputs(copy, out);
+    free(copy);
+}
+
 static void fields_write_time(FILE *out, const ProtobufCMessage *message)
 {
     const Google__Protobuf__Timestamp *t = (const Google__Protobuf__Timestamp *)message;
@@ -64,7 +76,7 @@ static void fields_write_message(FILE *out, const ProtobufCMessage *message)
         return;
     }
     char *text = banger_message_to_json(message, 0, NULL);
-    fputs(text ? text : "", out);
+    cli_write_document(out, text ? text : "");
     free(text);
 }
 
@@ -73,7 +85,7 @@ static void fields_write_value(FILE *out, const ProtobufCFieldDescriptor *field,
     char word[WORD_BYTES];
     switch (field->type) {
     case PROTOBUF_C_TYPE_STRING:
-        fputs(*(char *const *)at ? *(char *const *)at : "", out);
+        fields_write_text(out, *(char *const *)at);
         break;
     case PROTOBUF_C_TYPE_BOOL:
         fputs(*(const protobuf_c_boolean *)at ? "true" : "false", out);
@@ -109,7 +121,9 @@ static void fields_write_element(FILE *out, const ProtobufCFieldDescriptor *fiel
         return;
     }
     const Banger__V1__Label *label = *(Banger__V1__Label *const *)at;
-    fprintf(out, "%s=%s", label->key, label->value);
+    fields_write_text(out, label->key);
+    fputc('=', out);
+    fields_write_text(out, label->value);
 }
 
 static void fields_write_list(FILE *out, const ProtobufCMessage *message,
@@ -126,7 +140,7 @@ static void fields_write_list(FILE *out, const ProtobufCMessage *message,
             labels ? ((Banger__V1__Label *const *)(const void *)values)[i] : NULL;
         if (labels && len > 0) {
             if (strlen(label->key) == len && strncmp(label->key, rest, len) == 0)
-                fputs(label->value, out);
+                fields_write_text(out, label->value);
             continue;
         }
         fputs(i ? "," : "", out);

@@ -16,9 +16,9 @@ static _Noreturn void cli_leave(struct cli *cli, const char *label, const char *
     int signo = stream_signals_take(signals);
     stream_signals_done(signals);
     if (!cli->options.quiet)
-        fprintf(stderr,
+        cli_say(stderr,
                 "banger: %s: operation %s goes on; \"banger operation watch %s\" follows it, "
-                "\"banger operation cancel %s\" undoes it\n",
+                "\"banger operation cancel %s\" undoes it",
                 label, id, id, id);
     fflush(NULL);
     raise(signo ? signo : SIGINT);
@@ -70,7 +70,7 @@ static int cli_print_operation(struct cli *cli, const char *ref,
 {
     if (!cli_is_table(cli))
         return cli_print_message(cli, &operation->base);
-    puts(cli->options.quiet ? resource_id(operation->resource) : ref);
+    cli_say(stdout, "%s", cli->options.quiet ? resource_id(operation->resource) : ref);
     return cli_end_output(cli);
 }
 

@@ -91,9 +91,9 @@ static int doctor(struct cli *cli, const void *values, const struct opt_args *ar
             status = 1;
         if (!cli_is_table(cli))
             continue;
-        printf("%-8s %-20s %s\n", check_word(c->result), c->name, c->message);
+        cli_say(stdout, "%-8s %-20s %s", check_word(c->result), c->name, c->message);
         if (c->fix[0] && c->result != BANGER__V1__CHECK_RESULT__CHECK_RESULT_OK)
-            printf("%29s %s\n", "->", c->fix);
+            cli_say(stdout, "%29s %s", "->", c->fix);
     }
     if (!cli_is_table(cli))
         cli_print_message(cli, &response->base);

@@ -25,10 +25,14 @@ void lease_begin(struct lease *lease, struct banger_client *client, const char *
 static void lease_ask(struct lease *lease)
 {
     Banger__V1__RenewVMLeaseRequest request = BANGER__V1__RENEW_VMLEASE_REQUEST__INIT;
-    struct banger_call_options options = {.timeout_ms = lease->length_ms / 2};
+    struct banger_call *call = banger_call_new();
+    if (!call)
+        return; /* the next turn comes */
+    banger_call_set_timeout_ms(call, lease->length_ms / 2);
     request.vm = lease->vm;
     lease->call = banger_stream_open(lease->client, "/banger.v1.VMService/RenewVMLease",
-                                     &request.base, &options, NULL);
+                                     &request.base, call, NULL);
+    banger_call_free(call);
 }
 
 void lease_turn(struct lease *lease)

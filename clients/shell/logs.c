@@ -66,7 +66,7 @@ static int print_log_chunk(const ProtobufCMessage *message)
 {
     const Banger__V1__LogChunk *chunk = (const Banger__V1__LogChunk *)message;
     if (chunk->data.len == 0 && chunk->gap_to > chunk->offset)
-        return fprintf(stderr, "banger: %llu bytes of %s are gone (%s)\n",
+        return cli_say(stderr, "banger: %llu bytes of %s are gone (%s)",
                        (unsigned long long)(chunk->gap_to - chunk->offset),
                        chunk->stream == 2 ? "stderr" : "stdout", chunk->gap_reason);
     return stream_write_all(chunk->stream == 2 ? STDERR_FILENO : STDOUT_FILENO, chunk->data.data,

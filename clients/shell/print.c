@@ -49,7 +49,7 @@ int cli_print_message(struct cli *cli, const ProtobufCMessage *message)
         return cli_fail(&error, "print %s", message->descriptor->short_name);
     if (yaml && cli->n_documents++)
         fputs("---\n", stdout);
-    fputs(text, stdout);
+    cli_write_document(stdout, text);
     if (!yaml)
         fputc('\n', stdout);
     free(text);
@@ -64,9 +64,51 @@ int cli_print_line(struct cli *cli, const ProtobufCMessage *message)
     char *text = banger_message_to_json(message, 0, &error);
     if (!text)
         return cli_fail(&error, "print %s", message->descriptor->short_name);
-    puts(text);
+    cli_write_document(stdout, text);
+    fputc('\n', stdout);
     free(text);
     return cli_end_output(cli);
+}
+
+int cli_say(FILE *out, const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list ap;
+    va_start(ap, fmt);
+    int len = vasprintf(&text, fmt, ap);
+    va_end(ap);
+    if (len < 0)
+        return -1;
+    utf8_tame(text);
+    len = fprintf(out, "%s\n", text);
+    free(text);
+    return len < 0 ? -1 : 0;
+}
+
+/* DEL and C1, which JSON lets pass and terminals obey. Returns the bytes taken; 0: it is none. */
+static size_t print_escaped(FILE *out, const char *c)
+{
+    unsigned char first = (unsigned char)c[0], next = first ? (unsigned char)c[1] : 0;
+    if (first == 0x7f)
+        fputs("\\u007f", out);
+    else if (first == 0xc2 && next < 0xa0)
+        fprintf(out, "\\u%04x", next);
+    else
+        return 0;
+    return first == 0x7f ? 1 : 2;
+}
+
+void cli_write_document(FILE *out, const char *text)
+{
+    while (*text) {
+        size_t n = strcspn(text, "\x7f\xc2"), taken;
+        fwrite(text, 1, n, out);
+        text += n;
+        taken = print_escaped(out, text);
+        if (taken == 0 && *text)
+            fputc(*text++, out);
+        text += taken;
+    }
 }
 
 void cli_write_quoted(FILE *out, const char *text)
@@ -75,13 +117,15 @@ void cli_write_quoted(FILE *out, const char *text)
     if (copy)
         utf8_mend(copy);
     fputc('"', out);
-    for (const char *c = copy ? copy : ""; *c; c++) {
-        if (*c == '"' || *c == '\\')
+    for (const char *c = copy ? copy : ""; *c;) {
+        size_t taken = print_escaped(out, c);
+        if (taken == 0 && (*c == '"' || *c == '\\'))
             fprintf(out, "\\%c", *c);
-        else if ((unsigned char)*c < ' ' || *c == 0x7f)
+        else if (taken == 0 && (unsigned char)*c < ' ')
             fprintf(out, "\\u%04x", (unsigned char)*c);
-        else
+        else if (taken == 0)
             fputc(*c, out);
+        c += taken ? taken : 1;
     }
     fputc('"', out);
     free(copy);
@@ -109,7 +153,7 @@ int cli_print_done(struct cli *cli, const char *kind, const char *ref, const cha
     const struct cli_pair pairs[] = {{kind, ref}, {"result", done}, {NULL, NULL}};
     if (!cli_is_table(cli))
         return cli_print_pairs(cli, pairs);
-    puts(ref);
+    cli_say(stdout, "%s", ref);
     return cli_end_output(cli);
 }
 
@@ -128,9 +172,7 @@ void cli_print_field(const char *name, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
+    utf8_tame(text);
     if (*text)
         printf("%-14s %s\n", name, text);
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "lease.h"
 
 enum { BAR_CELLS = 16, BAR_MOVE_MS = 250 };
@@ -56,9 +57,7 @@ static void progress_draw(struct progress *p, const Banger__V1__Operation *opera
     double seconds = (double)shown_ms / 1000;
     snprintf(text, sizeof(text), "%.64s [%s] %3u%% %.48s%s%.160s (%.1fs)", p->label, bar, percent,
              operation->stage, operation->message[0] ? ": " : "", operation->message, seconds);
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = ' ';
+    utf8_tame(text);
     fprintf(stderr, "\r\033[K%s%.*s%s", colour ? "\033[36m" : "", columns - 1, text,
             colour ? "\033[0m" : "");
     fflush(stderr);
@@ -97,12 +96,12 @@ void progress_update(void *arg, const Banger__V1__Operation *operation)
     }
     if (!progress_is_due(p, operation, now))
         return;
-    fprintf(stderr, "%s: %s%s%s", p->label, operation->stage, operation->message[0] ? ": " : "",
-            operation->message);
+    char at[40] = "";
     if (p->how == PROGRESS_LINES)
-        fprintf(stderr, " (%u%%, %lld s)", (unsigned)operation->percent,
-                (now - p->started_ms) / 1000);
-    fputc('\n', stderr);
+        snprintf(at, sizeof(at), " (%u%%, %lld s)", (unsigned)operation->percent,
+                 (now - p->started_ms) / 1000);
+    cli_say(stderr, "%s: %s%s%s%s", p->label, operation->stage, operation->message[0] ? ": " : "",
+            operation->message, at);
 }
 
 void progress_end(struct progress *p)

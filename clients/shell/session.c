@@ -39,7 +39,8 @@ static int session_start_run(struct cli *cli, const void *values, const struct o
     if (!session)
         return status;
     if (cli_is_table(cli))
-        puts(session->name[0] && !cli->options.quiet ? session->name : session->id);
+        cli_say(stdout, "%s",
+                session->name[0] && !cli->options.quiet ? session->name : session->id);
     else
         status = cli_print_message(cli, &session->base);
     FREE_MESSAGE(session);
@@ -88,7 +89,7 @@ static int session_show_one(struct cli *cli, const char *ref, const struct sessi
         return cli_fail(&error, "show session %s", ref);
     int status = 0;
     if (cli->options.quiet)
-        puts(session->id);
+        cli_say(stdout, "%s", session->id);
     else if (cli_is_table(cli))
         session_print_description(session);
     else
@@ -110,7 +111,7 @@ static int session_answer(struct cli *cli, const char *what, const char *ref,
         return cli_fail(error, "%s session %s", what, ref);
     int status = 0;
     if (cli_is_table(cli))
-        puts(cli->options.quiet ? session->id : ref);
+        cli_say(stdout, "%s", cli->options.quiet ? session->id : ref);
     else
         status = cli_print_message(cli, &session->base);
     FREE_MESSAGE(session);

@@ -29,17 +29,16 @@ static int session_wait(struct cli *cli, const void *values, const struct opt_ar
     if (cli_connect(cli) < 0)
         return EXIT_BANGER;
     int status = 0;
+    bool limited = cli->options.timeout.given;
+    banger_set_timeout_ms(cli->client, limited ? (int64_t)cli->options.timeout.value : -1);
     for (int i = 0; i < args->n_refs; i++) {
         struct banger_error error;
-        struct banger_call_options options = {.timeout_ms = -1};
-        if (cli->options.timeout.given)
-            options.timeout_ms = (int64_t)cli->options.timeout.value;
         Banger__V1__WaitSessionRequest request = BANGER__V1__WAIT_SESSION_REQUEST__INIT;
         request.session = args->refs[i];
         if (o->vm)
             request.vm = (char *)o->vm;
         Banger__V1__GuestSession *session =
-            banger_wait_session(cli->client, &request, &options, &error);
+            banger_wait_session(cli->client, &request, NULL, &error);
         int result = session ? session_end_status(session)
                              : cli_fail(&error, "wait for session %s", args->refs[i]);
         if (session && !cli_is_table(cli))
@@ -128,13 +127,13 @@ struct session_attach_options {
     struct opt_number tail, from;
 };
 
-static struct banger_stream_start session_attach_start(const struct session_attach_options *o)
+static struct stream_start session_attach_start(const struct session_attach_options *o)
 {
     if (o->end || (o->tail.given && o->tail.value == 0))
-        return (struct banger_stream_start){.at = BANGER_START_END};
+        return (struct stream_start){.at = BANGER_START_END};
     if (o->tail.given)
-        return (struct banger_stream_start){.at = BANGER_START_TAIL, .value = o->tail.value};
-    return (struct banger_stream_start){.value = o->from.value};
+        return (struct stream_start){.at = BANGER_START_TAIL, .value = o->tail.value};
+    return (struct stream_start){.value = o->from.value};
 }
 
 static int session_attach_with(struct cli *cli, const struct session_attach_options *o,
@@ -154,8 +153,7 @@ static int session_attach_with(struct cli *cli, const struct session_attach_opti
         .session = session->id,
         .label = session->name[0] ? session->name : session->id,
         .role = role,
-        .start_stdout = session_attach_start(o),
-        .start_stderr = session_attach_start(o),
+        .start = session_attach_start(o),
         .forward_stdin = wants_stdin,
         .forward_signals = false,
         .no_reattach = o->no_reattach,

@@ -137,11 +137,12 @@ static void session_forget(struct cli *cli, const char *id)
 static int session_take_back(struct cli *cli, const struct session_request *request)
 {
     struct banger_error error;
-    const struct banger_call_options options = {.timeout_ms = TAKE_BACK_MS};
     Banger__V1__DeleteSessionRequest message = BANGER__V1__DELETE_SESSION_REQUEST__INIT;
     message.start_request_id = request->message.request_id;
     message.force = true;
-    Banger__V1__Empty *empty = banger_delete_session(cli->client, &message, &options, &error);
+    banger_set_timeout_ms(cli->client, TAKE_BACK_MS);
+    Banger__V1__Empty *empty = banger_delete_session(cli->client, &message, NULL, &error);
+    banger_set_timeout_ms(cli->client, 0);
     if (!empty)
         return cli_fail(&error, "%s may still be started: taking that back", request->spec.argv[0]);
     FREE_MESSAGE(empty);

@@ -144,8 +144,8 @@ static void stream_take_end(struct stream *s)
     const char *why = s->frame.reason;
     s->cut |= strcmp(why, "still_writing") == 0;
     if (*why && !s->cut_told)
-        fprintf(stderr, "banger: what %s left running %s: that is not shown (--drain)\n",
-                s->o->label, s->cut ? "goes on writing" : "may write more");
+        cli_say(stderr, "banger: what %s left running %s: that is not shown (--drain)", s->o->label,
+                s->cut ? "goes on writing" : "may write more");
     s->cut_told |= *why != '\0';
 }
 
@@ -155,8 +155,7 @@ static void stream_take_exit(struct stream *s)
     int status = banger_exit_status(s->frame.exit);
     bool lost = status == 0 && (s->gone > 0 || s->cut);
     if (lost)
-        fprintf(stderr, "banger: %s ended with 0, but not all of its output was seen\n",
-                s->o->label);
+        cli_say(stderr, "banger: %s ended with 0, but not all of its output was seen", s->o->label);
     stream_finish(s, STREAM_EXITED, lost ? EXIT_OUTPUT_LOST : status);
 }
 
@@ -170,7 +169,7 @@ static void stream_take_frame(struct stream *s)
         break;
     case BANGER_FRAME_GAP:
         s->gone += f->end - f->offset;
-        fprintf(stderr, "banger: %llu bytes of %s are gone (%s)\n",
+        cli_say(stderr, "banger: %llu bytes of %s are gone (%s)",
                 (unsigned long long)(f->end - f->offset), f->stream == 1 ? "stdout" : "stderr",
                 f->reason);
         break;
@@ -180,19 +179,19 @@ static void stream_take_frame(struct stream *s)
     case BANGER_FRAME_EXIT:
         stream_take_exit(s);
         if (f->exit->timed_out)
-            fprintf(stderr, "banger: %s was ended by its time limit\n", s->o->label);
+            cli_say(stderr, "banger: %s was ended by its time limit", s->o->label);
         if (f->exit->kind_case == BANGER__V1__SESSION_EXIT__KIND_OOM)
-            fprintf(stderr, "banger: %s was killed for want of memory\n", s->o->label);
+            cli_say(stderr, "banger: %s was killed for want of memory", s->o->label);
         break;
     case BANGER_FRAME_LOST:
-        fprintf(stderr, "banger: %s was lost: %s\n", s->o->label, f->reason);
+        cli_say(stderr, "banger: %s was lost: %s", s->o->label, f->reason);
         stream_finish(s, STREAM_LOST, EXIT_BANGER);
         break;
     case BANGER_FRAME_DETACHED:
         stream_finish(s, STREAM_DETACHED, EXIT_BANGER);
         break;
     case BANGER_FRAME_BROKEN:
-        fprintf(stderr, "banger: connection lost (%s), coming back\n", f->reason);
+        cli_say(stderr, "banger: connection lost (%s), coming back", f->reason);
         break;
     default:
         break;
@@ -286,20 +285,31 @@ static void stream_wait(struct stream *s, struct banger_client *client)
         stream_flush(s);
 }
 
+static struct banger_attach *stream_attach(struct banger_client *client,
+                                           const struct stream_options *options,
+                                           struct banger_error *error)
+{
+    struct banger_attach *attach = banger_attach_open(client, options->session, error);
+    if (!attach)
+        return NULL;
+    banger_attach_set_role(attach, options->role);
+    for (int stream = 1; stream <= 2; stream++)
+        banger_attach_set_start(attach, stream, options->start.at, options->start.value);
+    if (options->no_reattach)
+        banger_attach_set_reattach_ms(attach, 0);
+    banger_attach_set_hold(attach, options->hold);
+    return attach;
+}
+
 enum stream_end stream_session(struct cli *cli, const struct stream_options *options, int *status)
 {
-    struct banger_attach_options attach_options = {.role = options->role,
-                                                   .start_stdout = options->start_stdout,
-                                                   .start_stderr = options->start_stderr,
-                                                   .reattach_ms = options->no_reattach ? -1 : 0,
-                                                   .hold = options->hold};
     struct stream s = {.o = options,
                        .stdin_open = options->forward_stdin,
                        .status = EXIT_BANGER,
                        .lease = cli->lease};
     struct banger_error error;
     *status = EXIT_BANGER;
-    s.attach = banger_attach_open(cli->client, options->session, &attach_options, &error);
+    s.attach = stream_attach(cli->client, options, &error);
     if (!s.attach) {
         cli_fail(&error, "%s", options->label);
         return STREAM_FAILED;

@@ -36,11 +36,16 @@ enum stream_end {
     STREAM_FAILED,   /* said on stderr */
 };
 
+struct stream_start {
+    enum banger_start at;
+    uint64_t value;
+};
+
 struct stream_options {
     const char *session; /* id */
     const char *label;   /* for messages */
     Banger__V1__AttachRole role;
-    struct banger_stream_start start_stdout, start_stderr;
+    struct stream_start start; /* of both output streams; zero: all of it */
     bool forward_stdin;
     bool hold;            /* the session waits for us */
     bool no_reattach;     /* a broken connection ends it, as STREAM_FAILED */

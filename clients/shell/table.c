@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/utf8.h"
+
 static void table_take(struct table *t, char *text)
 {
     if (t->n_cells == t->cap) {
@@ -33,9 +35,7 @@ void table_cell(struct table *t, const char *fmt, ...)
         t->failed = 1;
         return;
     }
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 0x7f)
-            *c = '?';
+    utf8_tame(text);
     table_take(t, text);
 }
 

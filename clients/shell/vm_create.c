@@ -75,7 +75,7 @@ static int vm_print_created(struct cli *cli, const char *id)
     Banger__V1__GetVMRequest get = BANGER__V1__GET_VMREQUEST__INIT;
     get.vm = (char *)id;
     if (cli->options.quiet) {
-        puts(id);
+        cli_say(stdout, "%s", id);
         return cli_end_output(cli);
     }
     Banger__V1__VM *vm = banger_get_vm(cli->client, &get, NULL, &error);
@@ -83,7 +83,7 @@ static int vm_print_created(struct cli *cli, const char *id)
         return cli_fail(&error, "show the new VM %s", id);
     int status;
     if (cli_is_table(cli)) {
-        puts(vm->name);
+        cli_say(stdout, "%s", vm->name);
         status = cli_end_output(cli);
     } else {
         status = cli_print_message(cli, &vm->base);
@@ -97,7 +97,7 @@ static int vm_print_dry_run(struct cli *cli, const Banger__V1__Operation *op)
     if (!cli_is_table(cli))
         return cli_print_message(cli, &op->base);
     if (!cli->options.quiet)
-        puts(op->message);
+        cli_say(stdout, "%s", op->message);
     return cli_end_output(cli);
 }
 

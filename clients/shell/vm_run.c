@@ -79,8 +79,8 @@ static void run_tell_it_stays(struct cli *cli, const char *id)
     get.vm = (char *)id;
     Banger__V1__VM *vm = cli->options.quiet ? NULL : banger_get_vm(cli->client, &get, NULL, NULL);
     if (vm)
-        fprintf(stderr,
-                "banger: VM %s stays; \"banger vm delete %s\" ends it (run --rm does by itself)\n",
+        cli_say(stderr,
+                "banger: VM %s stays; \"banger vm delete %s\" ends it (run --rm does by itself)",
                 vm->name, vm->name);
     FREE_MESSAGE(vm);
 }
@@ -137,7 +137,7 @@ static int run_detached(struct cli *cli, const struct vm_run_options *o, const c
     if (status != 0)
         return status;
     if (cli->options.quiet || (o->spec.name && cli_is_table(cli))) {
-        puts(cli->options.quiet ? id : o->spec.name);
+        cli_say(stdout, "%s", cli->options.quiet ? id : o->spec.name);
         return cli_end_output(cli);
     }
     struct banger_error error;
@@ -147,7 +147,7 @@ static int run_detached(struct cli *cli, const struct vm_run_options *o, const c
     if (!vm)
         return cli_fail(&error, "show the new VM %s", id);
     if (cli_is_table(cli))
-        puts(vm->name);
+        cli_say(stdout, "%s", vm->name);
     else
         status = cli_print_message(cli, &vm->base);
     FREE_MESSAGE(vm);

@@ -121,7 +121,7 @@ static int vm_show_one(struct cli *cli, const char *ref)
         return cli_fail(&error, "show %s", ref);
     int status = 0;
     if (cli->options.quiet)
-        puts(vm->id);
+        cli_say(stdout, "%s", vm->id);
     else if (cli_is_table(cli))
         vm_print_description(vm);
     else
@@ -183,9 +183,9 @@ static int vm_health_one(struct cli *cli, const char *ref)
     if (!cli_is_table(cli))
         cli_print_message(cli, &h->base);
     else if (h->agent_ready)
-        printf("%s: ready (%.1f ms)\n", ref, (double)h->round_trip_us / 1000);
+        cli_say(stdout, "%s: ready (%.1f ms)", ref, (double)h->round_trip_us / 1000);
     else
-        printf("%s: not ready: %s\n", ref, h->explanation);
+        cli_say(stdout, "%s: not ready: %s", ref, h->explanation);
     FREE_MESSAGE(h);
     return status ? status : cli_end_output(cli);
 }
@@ -249,7 +249,7 @@ static int vm_prune(struct cli *cli, const void *values, const struct opt_args *
         else if (!cli_is_table(cli))
             status = cli_print_message(cli, &ended->base);
         else
-            status = printf("%s%s", ended->message, *ended->message ? "\n" : "") < 0
+            status = *ended->message && cli_say(stdout, "%s", ended->message) < 0
                          ? EXIT_BANGER
                          : cli_end_output(cli);
         FREE_MESSAGE(ended);

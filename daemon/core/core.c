@@ -6,25 +6,31 @@
 
 #include "base/err.h"
 #include "base/fs.h"
-#include "daemon/core/access.h"
-#include "daemon/core/audit.h"
-#include "daemon/core/event.h"
-#include "daemon/core/host_settings.h"
-#include "daemon/core/image.h"
-#include "daemon/core/image_import.h"
+#include "daemon/core/access/access.h"
+#include "daemon/core/access/audit.h"
+#include "daemon/core/event/event.h"
+#include "daemon/core/host/host_settings.h"
+#include "daemon/core/image/image.h"
+#include "daemon/core/image/image_import.h"
 #include "daemon/core/memory.h"
-#include "daemon/core/operation.h"
-#include "daemon/core/request_past.h"
+#include "daemon/core/operation/operation.h"
+#include "daemon/core/operation/request_past.h"
 #include "daemon/core/record.h"
-#include "daemon/core/recover.h"
-#include "daemon/core/scope.h"
-#include "daemon/core/session.h"
-#include "daemon/core/store_state.h"
-#include "daemon/core/supervise.h"
-#include "daemon/core/vm.h"
-#include "daemon/core/vm_ops.h"
+#include "daemon/core/supervise/recover.h"
+#include "daemon/core/access/scope.h"
+#include "daemon/core/session/session.h"
+#include "daemon/core/host/store_state.h"
+#include "daemon/core/supervise/supervise.h"
+#include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_ops.h"
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
+
+static const struct vm *core_find_vm(const struct core *core, const char *vm_id)
+{
+    const struct vm_entry *e = vm_find_id((struct core *)core, vm_id);
+    return e ? &e->vm : NULL;
+}
 
 int core_open(struct core *core, struct err *err)
 {
@@ -45,20 +51,20 @@ int core_open(struct core *core, struct err *err)
     }
     core->memory = memory_new(core);
     core->events = event_hub_new(core, err);
-    core->access = core->events ? access_new(core, err) : NULL;
+    core->scope_memory = core->events ? scope_memory_new(core_find_vm, err) : NULL;
+    core->access = core->scope_memory ? access_new(core, err) : NULL;
     core->audit = core->access ? audit_new(core, err) : NULL;
     core->records = core->audit ? record_keeper_new(core, err) : NULL;
-    core->recover = core->records ? recover_new(err) : NULL;
-    core->images = core->recover ? image_registry_new(core, err) : NULL;
+    core->request_past = core->records ? request_past_new(core, err) : NULL;
+    core->images = core->request_past ? image_registry_new(core, err) : NULL;
     core->vms = core->images ? vm_registry_new(core, err) : NULL;
-    struct session_registry *sessions = core->vms ? session_registry_new(core, err) : NULL;
+    core->recover = core->vms ? recover_new(core, err) : NULL;
+    struct session_registry *sessions = core->recover ? session_registry_new(core, err) : NULL;
     core->sessions = sessions;
     if (sessions)
         core->operations = operation_engine_new(core, core_operation_kinds, err);
     if (core->operations && vm_updates_load(core, err) == 0 &&
-        store_newest_time(core->store, &core->known_ns, err) == 0)
-        core->request_past = request_past_new(core, err);
-    if (core->request_past) {
+        store_newest_time(core->store, &core->known_ns, err) == 0) {
         store_state_open(core);
         store_release(core->store);
         return 0;
@@ -89,7 +95,8 @@ void core_close(struct core *core)
     audit_free(audit);
     access_free(core->access);
     core->access = NULL;
-    scope_forget_all(core);
+    scope_memory_free(core->scope_memory);
+    core->scope_memory = NULL;
     event_hub_free(core->events);
     core->events = NULL;
     request_past_free(core->request_past);

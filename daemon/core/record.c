@@ -12,8 +12,6 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
-#include "daemon/core/image.h"
-#include "daemon/core/vm.h"
 #include "daemon/store/record.h"
 #include "daemon/store/store.h"
 #include "rpc/event/worker.h"
@@ -184,14 +182,14 @@ void record_keep_kernel_with(struct core *core, const struct kernel *kernel, str
     record_promise(core, record_make_kernel(core, kernel), txn);
 }
 
-void record_keep_all(struct core *core)
+void record_keep_image(struct core *core, const struct image *image)
 {
-    for (const struct kernel *k = NULL; (k = kernel_next(core, k));)
-        record_keep(core, record_make_kernel(core, k));
-    for (const struct image *i = NULL; (i = image_next(core, i));)
-        record_keep(core, record_make_image(core, i));
-    for (struct vm_entry *e = NULL; (e = vm_next(core, e));)
-        record_keep_vm(core, &e->vm);
+    record_keep(core, record_make_image(core, image));
+}
+
+void record_keep_kernel(struct core *core, const struct kernel *kernel)
+{
+    record_keep(core, record_make_kernel(core, kernel));
 }
 
 struct record_keeper *record_keeper_new(struct core *core, struct err *err)

@@ -21,11 +21,11 @@ void record_keeper_free(struct record_keeper *k);
 
 /* Copied. Nothing is written where it is on disk already, or where the folder is gone. */
 void record_keep_vm(struct core *core, const struct vm *vm);
+void record_keep_image(struct core *core, const struct image *image);
+void record_keep_kernel(struct core *core, const struct kernel *kernel);
 /* The same when txn is on disk. */
 void record_keep_vm_with(struct core *core, const struct vm *vm, struct store_txn *txn);
 void record_keep_image_with(struct core *core, const struct image *image, struct store_txn *txn);
 void record_keep_kernel_with(struct core *core, const struct kernel *kernel, struct store_txn *txn);
-/* All that the registries have. */
-void record_keep_all(struct core *core);
 
 #endif

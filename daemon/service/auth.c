@@ -8,7 +8,7 @@
 #include "banger/v1/auth.server.rpc.h"
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "daemon/core/access.h"
+#include "daemon/core/access/access.h"
 #include "daemon/core/core.h"
 #include "daemon/service/request.h"
 #include "daemon/service/view.h"
@@ -248,7 +248,8 @@ static void handle_revoke(void *self, struct rpc_call *call,
 {
     struct err err = ERR_INIT;
     struct pending *p = pending_new(self, call);
-    if (p && access_revoke(self, request->principal, &p->identity, revocation_stored, p, &err) < 0)
+    if (p && access_revoke(self, rpc_call_peer(call), request->principal, &p->identity,
+                           revocation_stored, p, &err) < 0)
         pending_refuse(p, &err);
 }
 

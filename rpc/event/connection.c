@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,6 +36,48 @@ void connection_tell_fault(struct connection *conn)
         log_warn("rpc", "misbehaviour of %s at %s: %s", who, wire->peer.address, wire->fault);
 }
 
+static void linger_leave(struct connection *conn)
+{
+    if (list_empty(&conn->linger_link))
+        return;
+    list_remove(&conn->linger_link);
+    conn->server->n_lingering--;
+}
+
+/* The oldest of that principal (NULL: of all) has had its time, and closes with the next deadlines:
+ * that its own is there already takes no memory. */
+static void linger_hurry_oldest(struct rpc_server *server, const char *principal)
+{
+    list_foreach(pos, &server->lingering)
+    {
+        struct connection *conn = container_of(pos, struct connection, linger_link);
+        if (principal && strcmp(conn->wire->peer.principal, principal) != 0)
+            continue;
+        linger_leave(conn);
+        (void)deadlines_set(&server->deadlines, &conn->idle, clock_mono_ms());
+        return;
+    }
+}
+
+/* Who is sent away and comes again at once would else have as many files as it likes. */
+static void linger_join(struct connection *conn)
+{
+    struct rpc_server *server = conn->server;
+    const char *principal = conn->wire->peer.principal;
+    size_t n_of_it = 1;
+    list_foreach(pos, &server->lingering)
+    {
+        n_of_it += strcmp(container_of(pos, struct connection, linger_link)->wire->peer.principal,
+                          principal) == 0;
+    }
+    if (n_of_it > LINGER_EACH)
+        linger_hurry_oldest(server, principal);
+    else if (server->n_lingering >= LINGER_MAX)
+        linger_hurry_oldest(server, NULL);
+    list_add_tail(&server->lingering, &conn->linger_link);
+    server->n_lingering++;
+}
+
 void connection_close(struct connection *conn, const struct err *why)
 {
     struct rpc_server *server = conn->server;
@@ -46,6 +89,7 @@ void connection_close(struct connection *conn, const struct err *why)
     wire_conn_close(conn->wire, why);
     connection_tls_done(conn);
     place_leave(conn);
+    linger_leave(conn);
     list_remove(&conn->link);
     list_remove(&conn->dirty_link);
     server->n_connections--;
@@ -70,6 +114,7 @@ void connection_linger(struct connection *conn, const struct err *why)
         connection_close(conn, why);
         return;
     }
+    linger_join(conn);
     connection_want(conn, true, false);
     server_arm_timer(server);
 }
@@ -323,6 +368,7 @@ static struct connection *connection_new(struct rpc_server *server, int fd, stru
     conn->server = server;
     conn->fd = fd;
     list_init(&conn->handshake_link);
+    list_init(&conn->linger_link);
     conn->progress_ms = clock_mono_ms();
     conn->idle.passed = connection_idle_passed;
     conn->wire->generation = server->wire.generation;

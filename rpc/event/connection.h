@@ -29,7 +29,9 @@ enum {
     READ_BLOCK_BYTES = 64 << 10,
     WRITE_BLOCK_BYTES = 256 << 10,   /* pulled and written at a time … */
     WRITE_BLOCK_MAX_BYTES = 1 << 20, /* … with room for the frames behind it */
-    LINGER_MS = 1000,                /* for a peer to read our last words and close */
+    LINGER_MS = 1000,                /* for a peer to read our last words and close … */
+    LINGER_MAX = 128,                /* … so many at once, … */
+    LINGER_EACH = 32,                /* … and of one principal */
 };
 
 /* What goes with the server. */
@@ -53,8 +55,9 @@ struct rpc_server {
     struct event flush_event; /* made active when there is something in dirty, or to notice */
     struct list connections, dirty, listeners;
     struct list handshakes; /* connection.handshake_link, the oldest first */
+    struct list lingering;  /* connection.linger_link, the same */
     uint64_t chance;        /* the seed of what is decided by chance */
-    size_t n_connections, n_handshakes;
+    size_t n_connections, n_handshakes, n_lingering;
     struct map holders; /* struct holder by principal; owned */
     size_t n_placed, n_turned_away;
     uint8_t *read_block;               /* owned, READ_BLOCK_BYTES */
@@ -74,7 +77,7 @@ struct connection {
     struct list dirty_link; /* server->dirty: to be flushed */
     struct wire_conn *wire; /* owned */
     struct tls *tls;        /* owned; NULL: plain */
-    struct list handshake_link;
+    struct list handshake_link, linger_link;
     struct holder *holder; /* the server's; NULL: it has no place (yet, or any more) */
     struct event read_event, write_event;
     struct buf unsent; /* what the socket did not take */
@@ -86,7 +89,8 @@ struct connection {
     uint8_t source[HANDSHAKE_SOURCE_BYTES]; /* TLS: where it comes from */
     int fd;                                 /* owned */
     bool reading, writing;
-    bool heard;       /* TLS: its peer has said something */
+    bool heard;       /* TLS: its peer has said something … */
+    bool spoken;      /* … that we have read */
     bool shaking;     /* in server->handshakes: the handshake is not done, or has failed */
     bool turned_away; /* has no place, and waits to be told */
     bool lingering;   /* we are done: what comes is thrown away until the peer closes */
@@ -121,7 +125,7 @@ void connection_close(struct connection *conn, const struct err *why);
 void connection_flush(struct connection *conn);
 /* Says that we are done and waits, a second at most, for the peer to close: closing with something
  * of the peer's unread would reset the connection, and take from it what we said last. Nothing may
- * be unsent. Closes at once where that cannot be had. */
+ * be unsent. Closes at once where that cannot be had; where too many do so the oldest is closed. */
 void connection_linger(struct connection *conn, const struct err *why);
 /* Logs what the peer did wrong, if anything, once: whoever looks into an attack wants to know who
  * and what, not how often. */

@@ -143,6 +143,23 @@ static int tls_identify(struct connection *conn, struct err *err)
     return connection_place(conn, NULL, err);
 }
 
+/* Its first bytes: from here on it goes by what counts now, not as it connected. Clients read the
+ * file that they come with in between, and it may be one that counts since then only. */
+static int tls_begin(struct connection *conn, struct err *err)
+{
+    struct rpc_server *server = conn->server;
+    conn->spoken = true;
+    if (conn->wire->generation == server->wire.generation || !server->tls)
+        return 0;
+    struct tls *now = tls_new(server->tls, NULL, err);
+    if (!now)
+        return -1;
+    tls_free(conn->tls);
+    conn->tls = now;
+    conn->wire->generation = server->wire.generation;
+    return 0;
+}
+
 bool connection_tls_receive(struct connection *conn, const uint8_t **data, size_t *len)
 {
     struct rpc_server *server = conn->server;
@@ -150,6 +167,10 @@ bool connection_tls_receive(struct connection *conn, const uint8_t **data, size_
     struct err err;
     plain->head = plain->tail = 0;
     conn->heard = true;
+    if (!conn->spoken && tls_begin(conn, &err) < 0) {
+        connection_close(conn, &err);
+        return false;
+    }
     bool was_ready = tls_is_ready(conn->tls);
     if (tls_receive(conn->tls, *data, *len, plain, &server->tls_block, &err) < 0) {
         tls_refuse(conn, &err);

@@ -172,6 +172,7 @@ struct rpc_server *rpc_server_new(struct loop *loop, const struct rpc_server_con
     list_init(&server->connections);
     list_init(&server->dirty);
     list_init(&server->handshakes);
+    list_init(&server->lingering);
     map_init(&server->holders);
     if (getrandom(&server->chance, sizeof(server->chance), GRND_NONBLOCK) < 0)
         server->chance = (uint64_t)clock_real_ns();

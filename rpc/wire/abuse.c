@@ -59,20 +59,21 @@ static bool account_holds(struct wire_conn *conn)
     return a->spent <= SPENT_MAX;
 }
 
-/* A frame is one unit, or what it may unfold to by its length. A byte of a block may be a field;
- * but the fields of calls are charged where they come out, and true blocks have no CONTINUATION. */
+/* A frame is one unit, and what it may unfold to by its length. A byte of a block may be a field;
+ * but the fields of calls are charged where they come out, other blocks as their frame begins
+ * (session.c, which gives a call's its unit back), and true blocks have no CONTINUATION. */
 static size_t frame_price(const uint8_t head[FRAME_HEAD_BYTES])
 {
     size_t len = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
     switch (head[3]) {
     case NGHTTP2_DATA: /* its bytes are the message's business */
-        return 1;
+        return ABUSE_FRAME;
     case NGHTTP2_HEADERS:
-        return len >> 6;
+        return ABUSE_FRAME + (len >> 6);
     case NGHTTP2_CONTINUATION:
-        return 1 + (len >> 3);
+        return ABUSE_FRAME + (len >> 3);
     default:
-        return 1 + (len >> 8);
+        return ABUSE_FRAME + (len >> 8);
     }
 }
 

@@ -19,6 +19,7 @@ enum {
     ABUSE_ANY_RESET_BURST = 10000,
     ABUSE_ANY_RESET_RATE = 1000,
     ABUSE_HEADERS_FACTOR = 4, /* so far over the limit that the rest is not worth decoding */
+    ABUSE_FRAME = 1,          /* units of any frame */
     ABUSE_EARNED = 16,        /* by a frame that does something for a call */
     ABUSE_FREE_FIELDS = 32,   /* of a call's header fields: more than usual ones have */
 };

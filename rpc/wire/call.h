@@ -120,6 +120,13 @@ void rpc_call_reply(struct rpc_call *call, const ProtobufCMessage *response);
 void rpc_call_finish(struct rpc_call *call, const struct err *status);
 
 /* Client. */
+/* What came beside the messages, in order, repeated keys too, "-bin" values decoded; *at is 0 at
+ * first, false says that there is no more. Headers are whole once rpc_call_got_headers, trailers in
+ * closed(); an answer that is nothing but an error has trailers only. Borrowed as
+ * rpc_call_metadata's. */
+bool rpc_call_got_headers(const struct rpc_call *call);
+bool rpc_call_next_header(const struct rpc_call *call, size_t *at, struct rpc_metadata *header);
+bool rpc_call_next_trailer(const struct rpc_call *call, size_t *at, struct rpc_metadata *trailer);
 /* No more messages from us. */
 void rpc_call_half_close(struct rpc_call *call);
 /* In closed(): the server says that it did nothing about the call (REFUSED_STREAM, or a stream

@@ -206,6 +206,21 @@ static void put_header(struct request_headers *h, const char *name, size_t name_
 
 #define PUT(h, name, value, len) put_header(h, name, sizeof(name) - 1, value, len)
 
+/* A list that the server will not take is better not sent: with metadata alone can it be so long.
+ */
+static int check_size(struct rpc_client *client, const struct request_headers *h, struct err *err)
+{
+    uint32_t most = nghttp2_session_get_remote_settings(client->conn->session,
+                                                        NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE);
+    size_t sum = 0;
+    for (size_t i = 0; h->metadata.n > 0 && i < h->n; i++)
+        sum += h->nv[i].namelen + h->nv[i].valuelen + HEADER_OVERHEAD_BYTES;
+    if (sum <= most)
+        return 0;
+    return err_set(err, ERR_LIMIT, "the call's headers take %zu bytes, and the server takes %u",
+                   sum, most);
+}
+
 static int client_submit(struct rpc_client *client, struct rpc_call *call,
                          const struct rpc_call_options *options, int64_t timeout_ms,
                          struct err *err)
@@ -233,6 +248,10 @@ static int client_submit(struct rpc_client *client, struct rpc_call *call,
         return -1;
     }
     h.n += outgoing_put(&h.metadata, h.nv + h.n);
+    if (check_size(client, &h, err) < 0) {
+        outgoing_done(&h.metadata);
+        return -1;
+    }
     nghttp2_data_provider data = call_output_provider(call);
     int32_t id = nghttp2_submit_request(conn->session, NULL, h.nv, h.n, &data, call);
     outgoing_done(&h.metadata);

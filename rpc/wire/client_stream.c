@@ -1,4 +1,5 @@
 /* The client's side of a call: response headers, trailers, status; see stream.h. */
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -26,7 +27,7 @@ static void client_details(struct rpc_call *call, const uint8_t *value, size_t l
         status_parse_details(&call->status, details, (size_t)n);
 }
 
-/* gRPC's own headers; false for another. */
+/* gRPC's own headers; false for one to be kept. */
 static bool client_grpc_header(struct rpc_call *call, const uint8_t *name, size_t name_len,
                                const uint8_t *value, size_t value_len)
 {
@@ -38,6 +39,7 @@ static bool client_grpc_header(struct rpc_call *call, const uint8_t *name, size_
         status_parse_message(&call->status, (const char *)value, value_len);
     } else if (is(name, name_len, "grpc-status-details-bin")) {
         client_details(call, value, value_len);
+        return false; /* and kept, for what a struct err does not hold */
     } else if (is(name, name_len, "grpc-encoding")) {
         call->in_gzip = is(value, value_len, "gzip");
         if (!call->in_gzip && !is(value, value_len, "identity")) {
@@ -48,6 +50,21 @@ static bool client_grpc_header(struct rpc_call *call, const uint8_t *name, size_
         return false;
     }
     return true;
+}
+
+/* A value that is no base 64 is left out, which is not worth the call; but none goes unseen for
+ * want of room. */
+static void client_keep_header(struct rpc_call *call, const uint8_t *name, size_t name_len,
+                               const uint8_t *value, size_t value_len)
+{
+    struct err err;
+    if (call->over || metadata_add(&call->metadata, name, name_len, value, value_len) == 0 ||
+        errno == EINVAL)
+        return;
+    err_set(&err, ERR_LIMIT,
+            errno == ENOMEM ? "out of memory for the response's headers"
+                            : "the response's headers are over the limit");
+    call_fail(call, &err);
 }
 
 void client_header(struct rpc_call *call, const uint8_t *name, size_t name_len,
@@ -70,8 +87,7 @@ void client_header(struct rpc_call *call, const uint8_t *name, size_t name_len,
     } else if (is(name, name_len, ALIVE_HEADER)) {
         call->alive_agreed = alive_parse(value, value_len) > 0;
     } else if (!client_grpc_header(call, name, name_len, value, value_len) && name[0] != ':') {
-        /* What cannot be kept is not worth the call. */
-        (void)metadata_add(&call->metadata, name, name_len, value, value_len);
+        client_keep_header(call, name, name_len, value, value_len);
     }
 }
 
@@ -80,8 +96,10 @@ void client_headers_end(struct rpc_call *call, bool end_stream)
     if (call->over)
         return;
     /* An interim response (1xx) says nothing yet. */
-    if (call->http_status / 100 == 1)
+    if (call->http_status / 100 == 1) {
+        metadata_reset(&call->metadata);
         return;
+    }
     if (call->http_status != HTTP_OK || !call->got_content_type) {
         struct err err;
         if (call->http_status != HTTP_OK)
@@ -91,11 +109,34 @@ void client_headers_end(struct rpc_call *call, bool end_stream)
         call_fail(call, &err);
         return;
     }
+    /* An answer that is nothing but an error has one block, which is its trailers. */
+    if (!call->got_headers && !end_stream) {
+        call->got_headers = true;
+        call->trailers_at = buf_len(&call->metadata.entries);
+    }
     if (call->alive_agreed && call->alive_ms && call->method->streams & RPC_CLIENT_STREAMS)
         alive_begin(call);
     /* The server is done: what we still have to send, it does not want. */
     if (end_stream && !call->sent_end)
         call_reset(call, NGHTTP2_CANCEL);
+}
+
+bool rpc_call_got_headers(const struct rpc_call *call)
+{
+    return call->got_headers;
+}
+
+bool rpc_call_next_header(const struct rpc_call *call, size_t *at, struct rpc_metadata *header)
+{
+    return *at < call->trailers_at && metadata_next(&call->metadata, at, header);
+}
+
+bool rpc_call_next_trailer(const struct rpc_call *call, size_t *at, struct rpc_metadata *trailer)
+{
+    size_t from = call->trailers_at + *at;
+    bool more = metadata_next(&call->metadata, &from, trailer);
+    *at = from - call->trailers_at;
+    return more;
 }
 
 /* nghttp2 closes what is above GOAWAY's last stream as REFUSED_STREAM, and what it could no more

@@ -106,6 +106,7 @@ struct wire_conn {
     struct list starved;   /* rpc_call.starved_link: wait to unpack a message */
     struct list lingering; /* rpc_call.linger_link: answered, their peers may still send */
     struct deadline unpack_again, linger_over;
+    struct list unpack_link; /* pool->unpackers */
     struct unpack_budget unpack;
     struct rpc_call *hot_call;     /* the stream that the frames come for */
     const struct route *hot_route; /* what the last request asked for */
@@ -135,6 +136,7 @@ struct wire_conn {
     bool broken;                  /* out of memory or a fatal error: to be closed */
     bool greeted;                 /* the peer's SETTINGS are in */
     bool condemned;               /* we said GOAWAY with an error: nothing more is read */
+    bool unpack_turn;             /* the next message may be unpacked, others wait */
     bool finishing;               /* server: no further calls are begun */
     bool draining;                /* GOAWAY came (client) or went (server) */
 };

@@ -140,6 +140,13 @@ static bool input_is_one(const struct rpc_call *call)
     return !(call->method->streams & streams);
 }
 
+/* Only where both sides know of them: what comes from a server that does not is a message. */
+static bool input_is_sign_of_life(const struct rpc_call *call, const struct frame *f)
+{
+    return f->bytes == 0 && call->alive_ms > 0 && !input_is_one(call) &&
+           (wire_conn_is_server(call->conn) || call->alive_agreed);
+}
+
 /* One whole message; in the server's view of a unary call it waits for the end of the stream.
  * False: it has to wait for its turn, and comes again. */
 static bool input_message(struct rpc_call *call, const uint8_t *data, size_t len, bool compressed)
@@ -199,8 +206,8 @@ static size_t input_run(struct rpc_call *call, const uint8_t *data, size_t len)
             call_fail(call, &err);
             break;
         }
-        if (f.bytes == 0 && call->alive_ms > 0 && !input_is_one(call)) {
-            used += FRAME_PREFIX_BYTES; /* a sign of life */
+        if (input_is_sign_of_life(call, &f)) {
+            used += FRAME_PREFIX_BYTES;
             continue;
         }
         if (len - used - FRAME_PREFIX_BYTES < f.bytes ||

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "rpc/wire/alive.h"
 #include "rpc/wire/base64.h"
 #include "rpc/wire/metadata.h"
 
@@ -25,33 +26,73 @@ void outgoing_done(struct outgoing *o)
     o->n = 0;
 }
 
-/* Keys that are gRPC's or HTTP's own would change what the call means. */
-static bool key_is_allowed(const char *key)
+/* Of the rest of HTTP's, and of ours, a second one would change what the call means. */
+static bool key_is_taken(const char *key)
 {
-    static const char *const own[] = {"content-type", "te", "user-agent"};
-    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-        if (strcmp(key, own[i]) == 0)
+    static const char *const taken[] = {"content-type",      "te",         "user-agent",
+                                        "content-length",    "connection", "keep-alive",
+                                        "transfer-encoding", "upgrade",    "host",
+                                        "proxy-connection",  ALIVE_HEADER};
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+        if (strcmp(key, taken[i]) == 0)
+            return true;
+    return key[0] == ':' || strncmp(key, "grpc-", 5) == 0;
+}
+
+/* PROTOCOL-HTTP2.md, "Custom-Metadata". */
+static int check_key(const char *key, struct err *err)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_-.";
+    size_t len = strlen(key), good = strspn(key, allowed);
+    if (key_is_taken(key))
+        return err_set(err, ERR_INVALID,
+                       "metadata key \"%.64s\" is HTTP's or gRPC's own, as all of grpc-… are", key);
+    if (len > 0 && good == len)
+        return 0;
+    return err_set(err, ERR_INVALID, "bad metadata key \"%.64s\": %s", key,
+                   key[good] >= 'A' && key[good] <= 'Z'
+                       ? "keys are in lower case"
+                       : "it may have a-z, 0-9, \"_\", \"-\" and \".\"");
+}
+
+static bool is_printable(const uint8_t *value, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (value[i] < 0x20 || value[i] > 0x7e)
             return false;
-    return key[0] != ':' && strncmp(key, "grpc-", 5) != 0 &&
-           nghttp2_check_header_name((const uint8_t *)key, strlen(key));
+    return true;
+}
+
+int outgoing_check(const struct rpc_metadata *m, struct err *err)
+{
+    size_t key_len = strlen(m->key), value_len = m->value_len;
+    const uint8_t *value = (const uint8_t *)m->value;
+    if (m->value_len > OUTGOING_MAX_BYTES || key_len > OUTGOING_MAX_BYTES)
+        return err_set(err, ERR_INVALID, "metadata %.64s is too long", m->key);
+    if (check_key(m->key, err) < 0)
+        return -1;
+    metadata_trim(&value, &value_len);
+    if (!metadata_is_binary(m->key, key_len) && !is_printable(value, value_len))
+        return err_set(err, ERR_INVALID,
+                       "the value of metadata %.64s is not printable ASCII: other bytes take a key "
+                       "that ends in -bin",
+                       m->key);
+    return 0;
 }
 
 static int outgoing_add_one(struct outgoing *o, const struct rpc_metadata *m, struct err *err)
 {
     const uint8_t *value = (const uint8_t *)m->value;
-    size_t value_len = m->value_len, key_len = strlen(m->key);
+    size_t value_len = m->value_len;
+    if (outgoing_check(m, err) < 0)
+        return -1;
+    size_t key_len = strlen(m->key);
     bool binary = metadata_is_binary(m->key, key_len);
     if (!binary)
         metadata_trim(&value, &value_len);
     struct entry e = {(uint32_t)key_len, (uint32_t)value_len};
-    if (value_len > OUTGOING_MAX_BYTES || key_len > OUTGOING_MAX_BYTES)
-        return err_set(err, ERR_INVALID, "metadata %.64s is too long", m->key);
-    if (!key_is_allowed(m->key))
-        return err_set(err, ERR_INVALID, "bad metadata key \"%.64s\"", m->key);
     if (binary)
         e.value_len = (uint32_t)base64_encoded_bytes(value_len);
-    else if (!nghttp2_check_header_value_rfc9113(value, value_len))
-        return err_set(err, ERR_INVALID, "the value of metadata %s is not printable", m->key);
     uint8_t *at = buf_reserve(&o->entries, sizeof(e) + e.key_len + e.value_len);
     if (!at)
         return err_set(err, ERR_LIMIT,

@@ -17,6 +17,8 @@ struct outgoing {
 
 void outgoing_init(struct outgoing *o);
 void outgoing_done(struct outgoing *o);
+/* One entry, by the rules of HTTP/2 and gRPC. -1 with ERR_INVALID. */
+int outgoing_check(const struct rpc_metadata *m, struct err *err);
 /* All or none. -1: a key or value that HTTP/2 or gRPC does not allow, too much, or no memory. */
 int outgoing_add(struct outgoing *o, const struct rpc_metadata *metadata, size_t n,
                  struct err *err);

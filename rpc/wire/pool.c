@@ -12,6 +12,7 @@ void wire_pool_init(struct wire_pool *pool)
     pool->held_bytes = pool->queued_bytes = pool->calls_bytes = 0;
     pool->messages = (struct message_cache){0};
     pool->unpack = (struct unpack_budget){0, 0};
+    list_init(&pool->unpackers);
     heap_spares_init(&pool->blocks);
 }
 

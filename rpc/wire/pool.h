@@ -28,6 +28,8 @@ struct wire_pool {
     struct heap_spares blocks;
     size_t held_bytes, queued_bytes, calls_bytes; /* of all open connections */
     struct unpack_budget unpack;
+    struct list
+        unpackers; /* wire_conn.unpack_link: wait for it, in order; the first one's clock runs */
 };
 
 void wire_pool_init(struct wire_pool *pool);

@@ -198,16 +198,6 @@ static void serve_turn_away(struct rpc_call *call)
     call_close_soon(call);
 }
 
-static int serve_authorize(struct rpc_call *call, struct err *err)
-{
-    const struct wire_server *server = call->conn->server;
-    if (serve_look_again(call->conn, err) < 0)
-        return -1;
-    if (serve_may_call(call, err) < 0)
-        return -1;
-    return server->admit ? server->admit(server->admit_arg, call->method, err) : 0;
-}
-
 /* A request that is one message has to end in its own time, however long the call may take. */
 static int serve_deadline(struct rpc_call *call)
 {
@@ -239,24 +229,34 @@ static int serve_request_in_time(struct rpc_call *call, struct err *err)
     return err_set(err, ERR_LIMIT, "out of memory");
 }
 
+/* Who may not call learns that and nothing else, whatever else is wrong: so that comes first. err
+ * is the call's own status, which its headers may have filled. */
+static int serve_check(struct rpc_call *call, struct err *err)
+{
+    struct wire_conn *conn = call->conn;
+    const struct wire_server *server = conn->server;
+    if (serve_look_again(conn, err) < 0 || (call->method && serve_may_call(call, err) < 0) ||
+        err->code != ERR_NONE)
+        return -1;
+    if (call->timeout_ms == 0)
+        return err_set(err, ERR_DEADLINE, "the deadline had passed before the call came");
+    if (!conn_may_grow(conn, 0))
+        return err_set(err, ERR_LIMIT, "too many calls at once");
+    if (server->admit && server->admit(server->admit_arg, call->method, err) < 0)
+        return -1;
+    return serve_deadline(call) == 0 ? 0 : err_set(err, ERR_LIMIT, "out of memory");
+}
+
 /* All headers are in. */
 void serve_request(struct rpc_call *call)
 {
     struct wire_conn *conn = call->conn;
     if (!call->got_content_type && !call->http_status)
         call->http_status = HTTP_UNSUPPORTED_MEDIA_TYPE;
-    if (call->http_status) {
+    if (call->http_status)
         err_set(&call->status, ERR_UNKNOWN, "refused with HTTP status %d", call->http_status);
-    } else if (call->status.code == ERR_NONE) {
-        if (call->timeout_ms == 0)
-            err_set(&call->status, ERR_DEADLINE, "the deadline had passed before the call came");
-        else if (!conn_may_grow(conn, 0))
-            err_set(&call->status, ERR_LIMIT, "too many calls at once");
-        else if (serve_deadline(call) < 0)
-            err_set(&call->status, ERR_LIMIT, "out of memory");
-        else if (serve_authorize(call, &call->status) < 0 && call->status.code == ERR_NONE)
-            call->status.code = ERR_DENIED;
-    }
+    else if (serve_check(call, &call->status) < 0 && call->status.code == ERR_NONE)
+        call->status.code = ERR_DENIED;
     if (conn->finishing) {
         serve_turn_away(call);
         return;

@@ -12,11 +12,10 @@
 #include "rpc/wire/stream.h"
 
 enum {
-    MAX_OUTBOUND_ACKS = 128,    /* PING and SETTINGS answers a peer may make us queue */
-    MAX_SETTINGS = 32,          /* entries in one SETTINGS frame */
-    MAX_CONTINUATIONS = 8,      /* frames of one header block */
-    HEADER_OVERHEAD_BYTES = 32, /* per field, RFC 9113 6.5.2 */
-    CALLS_A_UNIT = 4,           /* whose windows a setting moves for the price of a frame */
+    MAX_OUTBOUND_ACKS = 128, /* PING and SETTINGS answers a peer may make us queue */
+    MAX_SETTINGS = 32,       /* entries in one SETTINGS frame */
+    MAX_CONTINUATIONS = 8,   /* frames of one header block */
+    CALLS_A_UNIT = 4,        /* whose windows a setting moves for the price of a frame */
 };
 
 static struct rpc_call *conn_call(struct wire_conn *conn, int32_t stream_id)
@@ -29,20 +28,27 @@ static struct rpc_call *conn_call(struct wire_conn *conn, int32_t stream_id)
     return call;
 }
 
-/* A block of a stream that is gone: nghttp2 decodes it for its table's sake and tells nobody. */
-static int on_late_headers(struct wire_conn *conn, const nghttp2_frame_hd *hd)
+/* A block costs by its length until somebody is told of it, for whom its fields are charged: of a
+ * stream that is gone, or that comes after our GOAWAY, nghttp2 decodes it for its table's sake and
+ * says nothing. */
+static void charge_block(struct wire_conn *conn, const nghttp2_frame_hd *hd)
 {
-    return abuse_spend(conn, hd->length);
+    if (hd->type == NGHTTP2_HEADERS)
+        conn->account.spent += hd->length;
+}
+
+static void give_block_back(struct wire_conn *conn, const nghttp2_frame_hd *hd)
+{
+    size_t units = ABUSE_FRAME + hd->length;
+    conn->account.spent -= units < conn->account.spent ? units : conn->account.spent;
 }
 
 static int on_begin_client_frame(nghttp2_session *session, const nghttp2_frame_hd *hd,
                                  void *user_data)
 {
     (void)session;
-    struct wire_conn *conn = user_data;
-    return hd->type == NGHTTP2_HEADERS && !conn_call(conn, hd->stream_id)
-               ? on_late_headers(conn, hd)
-               : 0;
+    charge_block(user_data, hd);
+    return 0;
 }
 
 /* Server: what nghttp2 lets pass because it does not remember the stream, or takes no priorities.
@@ -50,12 +56,10 @@ static int on_begin_client_frame(nghttp2_session *session, const nghttp2_frame_h
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user_data)
 {
     struct wire_conn *conn = user_data;
+    charge_block(conn, hd);
     if ((hd->type != NGHTTP2_HEADERS && hd->type != NGHTTP2_DATA && hd->type != NGHTTP2_PRIORITY) ||
         (hd->stream_id != 0 && conn_call(conn, hd->stream_id)))
         return 0;
-    if (hd->type == NGHTTP2_HEADERS && hd->stream_id <= conn->ids.last &&
-        on_late_headers(conn, hd) < 0)
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
     uint32_t code = stream_ids_check(&conn->ids, hd->stream_id, hd->type);
     if (code != NGHTTP2_NO_ERROR &&
         !wire_conn_check(conn, nghttp2_session_terminate_session(session, code)))
@@ -66,11 +70,15 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
 {
     struct wire_conn *conn = user_data;
-    if (!wire_conn_is_server(conn) || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+    if (!wire_conn_is_server(conn) || frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
+        if (conn_call(conn, frame->hd.stream_id))
+            give_block_back(conn, &frame->hd);
         return 0;
+    }
     struct rpc_call *call = call_new(conn, frame->hd.stream_id);
     if (!call)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    give_block_back(conn, &frame->hd);
     nghttp2_session_set_stream_user_data(session, call->stream_id, call);
     conn->hot_call = call;
     conn->headers_ms = conn->now_ms;

@@ -26,6 +26,7 @@ enum {
     CONN_WINDOW_BYTES = 4 << 20,
     CALL_HIGH_BYTES = 256 << 10, /* queued output: not writable above … */
     CALL_LOW_BYTES = 64 << 10,   /* … until below */
+    HEADER_OVERHEAD_BYTES = 32,  /* per field, RFC 9113 6.5.2 */
 };
 
 /* What handlers add to a response. */
@@ -53,6 +54,7 @@ struct rpc_call {
     int http_status;     /* client: what came; server: plain HTTP refusal, or 0 */
     size_t header_bytes; /* received so far, for the limits: trailers too */
     unsigned n_fields;
+    size_t trailers_at;      /* client: in metadata, behind the response's headers */
     size_t unconsumed_bytes; /* received, stream window not yet given back */
     size_t max_message_bytes;
     size_t promised_bytes; /* of out, to the DATA frame that nghttp2 has begun */
@@ -79,6 +81,7 @@ struct rpc_call {
     bool delivering : 1; /* inside message(): resuming only clears paused */
     bool got_message : 1;
     bool got_content_type : 1;
+    bool got_headers : 1;     /* client: the response's, whole */
     bool got_status : 1;      /* client: grpc-status came */
     bool refused : 1;         /* client: the server has not begun with it */
     bool cut : 1;             /* client: its stream was, by whoever, without a status */

@@ -1,7 +1,8 @@
 /* What unpacking compressed messages may cost. A kilobyte of gzip can be a megabyte, which takes
  * milliseconds: so a connection, and all of a pool's together, may unpack so much a second beyond
  * what usual data would be. A message that is more waits: its call is not read from meanwhile, so
- * that HTTP/2 stops its peer, and it goes on by the connection's deadline. For rpc/wire only. */
+ * that HTTP/2 stops its peer. For its connection's budget it waits by the clock; for that of all
+ * connections come in turn, a message each (wire_pool.unpackers). For rpc/wire only. */
 #ifndef BANGER_RPC_WIRE_UNPACK_H
 #define BANGER_RPC_WIRE_UNPACK_H
 

@@ -13,6 +13,7 @@
 #include "tests/support/emit_bytes.h"
 #include "tests/support/harness.h"
 #include "tests/support/vm_steps.h"
+#include "tests/support/told.h"
 
 #define ROLE(name) BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_##name
 
@@ -23,9 +24,9 @@ static struct banger_client *client;
 static char box[STEPS_ID_BYTES];
 static const char *emit;
 
-static const struct banger_attach_options viewer = {.role = ROLE(VIEWER)};
-static const struct banger_attach_options writer = {.role = ROLE(WRITER)};
-static const struct banger_attach_options taker = {.role = ROLE(TAKEOVER)};
+static const struct told_attach viewer = {.role = ROLE(VIEWER)};
+static const struct told_attach writer = {.role = ROLE(WRITER)};
+static const struct told_attach taker = {.role = ROLE(TAKEOVER)};
 
 static void start(const char *command, bool with_stdin, char id[STEPS_ID_BYTES])
 {
@@ -35,8 +36,7 @@ static void start(const char *command, bool with_stdin, char id[STEPS_ID_BYTES])
         harness_die(&h, "\"%s\" does not start: %s", command, error.message);
 }
 
-static void open_kept(struct attach_reader *r, const char *id,
-                      const struct banger_attach_options *options)
+static void open_kept(struct attach_reader *r, const char *id, const struct told_attach *options)
 {
     reader_open(r, client, id, options);
     r->keep = true;
@@ -123,7 +123,7 @@ static void start_where_asked(void)
     char id[STEPS_ID_BYTES];
     start("printf 0123456789; printf abc >&2", false, id);
     CHECK(steps_await_session(&h, client, id, SESSION_STATE(EXITED), GUEST_MS));
-    struct banger_attach_options at = {
+    struct told_attach at = {
         .start_stdout = {.at = BANGER_START_OFFSET, .value = 4},
         .start_stderr = {.at = BANGER_START_SKIP},
     };
@@ -135,22 +135,22 @@ static void start_where_asked(void)
     CHECK_INT(r.total[2], 3);
     reader_close(&r);
 
-    at.start_stdout = (struct banger_stream_start){.at = BANGER_START_TAIL, .value = 3};
-    at.start_stderr = (struct banger_stream_start){.at = BANGER_START_END};
+    at.start_stdout = (struct told_start){.at = BANGER_START_TAIL, .value = 3};
+    at.start_stderr = (struct told_start){.at = BANGER_START_END};
     open_kept(&r, id, &at);
     CHECK(reader_finish(&r, GUEST_MS));
     check_text(&r, 1, "789");
     CHECK_INT(buf_len(&r.out[2]), 0);
     reader_close(&r);
 
-    at.start_stdout = (struct banger_stream_start){.at = BANGER_START_TAIL, .value = 1000};
-    at.start_stderr = (struct banger_stream_start){.at = BANGER_START_OFFSET, .value = 3};
+    at.start_stdout = (struct told_start){.at = BANGER_START_TAIL, .value = 1000};
+    at.start_stderr = (struct told_start){.at = BANGER_START_OFFSET, .value = 3};
     open_kept(&r, id, &at);
     CHECK(reader_finish(&r, GUEST_MS));
     check_text(&r, 1, "0123456789");
     reader_close(&r);
 
-    at.start_stdout = (struct banger_stream_start){.at = BANGER_START_OFFSET, .value = 11};
+    at.start_stdout = (struct told_start){.at = BANGER_START_OFFSET, .value = 11};
     reader_open(&r, client, id, &at);
     while (reader_step(&r, GUEST_MS) > 0)
         continue;

@@ -24,6 +24,7 @@
 #include "tests/support/certs.h"
 #include "tests/support/check.h"
 #include "tests/support/harness.h"
+#include "tests/support/told.h"
 
 enum { WAIT_MS = 60000, DAY_S = 24 * 3600 };
 
@@ -161,8 +162,8 @@ static void enroll(const char *who)
 
 static bool is_served(const char *who, struct banger_error *error)
 {
-    static const struct banger_client_options once = {.retry_ms = -1, .wait_for_ready_ms = -1};
-    struct banger_client *client = banger_connect_context(who, &once, error);
+    static const struct told_client once = {.retry_ms = -1, .wait_for_ready_ms = -1};
+    struct banger_client *client = told_connect_context(who, &once, error);
     Banger__V1__WhoAmIRequest request = BANGER__V1__WHO_AM_IREQUEST__INIT;
     Banger__V1__Identity *me = client ? banger_who_am_i(client, &request, NULL, error) : NULL;
     bool served = me && strcmp(me->principal, who) == 0;

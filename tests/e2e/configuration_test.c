@@ -23,6 +23,7 @@
 #include "tests/support/certs.h"
 #include "tests/support/check.h"
 #include "tests/support/harness.h"
+#include "tests/support/told.h"
 
 enum { ALICE = 70001, BOB = 70002, EVE = 70003, BUILDERS = 70010, REFUSED = 100, WAIT_MS = 30000 };
 enum { VIEWER = BANGER__V1__ROLE__ROLE_VIEWER, OPERATOR = BANGER__V1__ROLE__ROLE_OPERATOR };
@@ -384,12 +385,12 @@ static struct banger_client *connect_as(const struct cert *cert)
         snprintf(files[i], sizeof(files[i]), "%s/%s", h.dir, names[i]);
         write_text(files[i], i == 0 ? cert->certificate : cert->key);
     }
-    const struct banger_client_options options = {.retry_ms = -1,
-                                                  .wait_for_ready_ms = -1,
-                                                  .ca_file = site_ca,
-                                                  .certificate_file = files[0],
-                                                  .key_file = files[1]};
-    struct banger_client *client = banger_connect("tls:127.0.0.1:7443", &options, &error);
+    const struct told_client options = {.retry_ms = -1,
+                                        .wait_for_ready_ms = -1,
+                                        .ca_file = site_ca,
+                                        .certificate_file = files[0],
+                                        .key_file = files[1]};
+    struct banger_client *client = told_connect("tls:127.0.0.1:7443", &options, &error);
     if (!client)
         harness_die(&h, "no client: %s", error.message);
     return client;

@@ -21,6 +21,7 @@
 #include "base/fs.h"
 #include "tests/support/check.h"
 #include "tests/support/harness.h"
+#include "tests/support/told.h"
 
 enum {
     WAIT_MS = 30000,
@@ -39,12 +40,12 @@ static struct harness h;
 static struct banger_client *local;
 static char conf[128], config_dir[128], target[BANGER_TARGET_BYTES];
 
-static const struct banger_client_options once = {.retry_ms = -1, .wait_for_ready_ms = -1};
+static const struct told_client once = {.retry_ms = -1, .wait_for_ready_ms = -1};
 
 static struct banger_client *connect_as(const char *who)
 {
     struct banger_error error = {0};
-    struct banger_client *client = banger_connect_context(who, &once, &error);
+    struct banger_client *client = told_connect_context(who, &once, &error);
     if (!client)
         harness_die(&h, "no client for %s: %s", who, error.message);
     return client;

@@ -17,6 +17,7 @@
 #include "tests/support/check.h"
 #include "tests/support/harness.h"
 #include "tests/support/vm_steps.h"
+#include "tests/support/told.h"
 
 enum { WAIT_MS = 30000, SOON_S = 6 };
 
@@ -126,12 +127,12 @@ static struct banger_client *connect_as(const char *who)
     char ca[128], file[128];
     path_of(ca, config_dir, "contexts/alice/ca.pem");
     path_of(file, h.dir, who);
-    const struct banger_client_options options = {.retry_ms = -1,
-                                                  .wait_for_ready_ms = -1,
-                                                  .ca_file = ca,
-                                                  .certificate_file = file,
-                                                  .key_file = file};
-    struct banger_client *client = banger_connect(target, &options, &error);
+    const struct told_client options = {.retry_ms = -1,
+                                        .wait_for_ready_ms = -1,
+                                        .ca_file = ca,
+                                        .certificate_file = file,
+                                        .key_file = file};
+    struct banger_client *client = told_connect(target, &options, &error);
     if (!client)
         harness_die(&h, "no client for %s: %s", who, error.message);
     return client;
@@ -366,9 +367,9 @@ static void rotate_hers(void)
 
 static void check_she_is_served(void)
 {
-    static const struct banger_client_options once = {.retry_ms = -1, .wait_for_ready_ms = -1};
+    static const struct told_client once = {.retry_ms = -1, .wait_for_ready_ms = -1};
     struct banger_error error = {0};
-    struct banger_client *client = banger_connect_context("alice", &once, &error);
+    struct banger_client *client = told_connect_context("alice", &once, &error);
     CHECK_INT(whoami(client, &error), BANGER_OK);
     banger_close(client);
 }
@@ -415,9 +416,9 @@ static void test_a_pair_that_counts_no_more_has_no_calls_on_an_old_connection(vo
 /* A client that reads its files anew notices nothing, whatever it has open. */
 static void test_an_owner_s_old_connection_moves_on_by_itself(void)
 {
-    static const struct banger_client_options once = {.retry_ms = -1, .wait_for_ready_ms = -1};
+    static const struct told_client once = {.retry_ms = -1, .wait_for_ready_ms = -1};
     struct banger_error error = {0};
-    struct banger_client *client = banger_connect_context("alice", &once, &error);
+    struct banger_client *client = told_connect_context("alice", &once, &error);
     struct banger_stream *stream = watch(client);
     for (int i = 0; i < 4; i++) {
         rotate_hers();

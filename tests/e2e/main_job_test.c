@@ -7,6 +7,7 @@
 #include "tests/support/check.h"
 #include "tests/support/harness.h"
 #include "tests/support/vm_steps.h"
+#include "tests/support/told.h"
 
 enum { GUEST_MS = 60000 };
 
@@ -85,7 +86,7 @@ static void several_sessions_at_once(void)
         const char *const argv[] = {"sh", "-c", command, NULL};
         if (!CHECK_INT(steps_start_session(client, &h, box, argv, true, ids[i], &error), 0))
             return;
-        struct banger_attach_options writer = {.role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER};
+        struct told_attach writer = {.role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER};
         reader_open(&readers[i], client, ids[i], &writer);
         readers[i].keep = true;
     }
@@ -129,9 +130,9 @@ static void lists_and_waits(void)
     banger_message_free(sent ? &sent->base : NULL);
 
     Banger__V1__WaitSessionRequest wait = BANGER__V1__WAIT_SESSION_REQUEST__INIT;
-    struct banger_call_options limit = {.timeout_ms = GUEST_MS};
+    auto_call struct banger_call *limit = call_within(GUEST_MS);
     wait.session = id;
-    Banger__V1__GuestSession *ended = banger_wait_session(client, &wait, &limit, &error);
+    Banger__V1__GuestSession *ended = banger_wait_session(client, &wait, limit, &error);
     if (CHECK(ended)) {
         CHECK_INT(ended->state, SESSION_STATE(EXITED));
         CHECK_INT(banger_exit_status(ended->exit), 7);

@@ -9,6 +9,7 @@
 #include "tests/support/check.h"
 #include "tests/support/proxies.h"
 #include "tests/support/vm_steps.h"
+#include "tests/support/told.h"
 
 enum { WAIT_MS = 120000, ENDS = 20, TAIL_BYTES = 300000 };
 
@@ -20,9 +21,9 @@ static int n_proxies;
 
 static struct banger_client *connect_through(const struct proxy *p, int64_t alive_ms)
 {
-    const struct banger_client_options options = {.alive_ms = alive_ms};
+    const struct told_client options = {.alive_ms = alive_ms};
     struct banger_error error;
-    struct banger_client *c = banger_connect(p->target, &options, &error);
+    struct banger_client *c = told_connect(p->target, &options, &error);
     if (!c)
         harness_die(&h, "%s: %s", p->name, error.message);
     return c;

@@ -12,6 +12,7 @@
 #include "tests/support/check.h"
 #include "tests/support/harness.h"
 #include "tests/support/vm_steps.h"
+#include "tests/support/told.h"
 
 enum { GUEST_MS = 120000 };
 
@@ -95,7 +96,7 @@ static void a_lost_database_ends_nothing(void)
     CHECK_INT(steps_vm_state(&h, client, box), VM_STATE(RUNNING));
     /* Its session, too, with all of its output. */
     CHECK(steps_await_session(&h, client, id, SESSION_STATE(RUNNING), GUEST_MS));
-    struct banger_attach_options writer = {.role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER};
+    struct told_attach writer = {.role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER};
     reader_open(&r, client, id, &writer);
     r.keep = true;
     CHECK(reader_write(&r, "after\n", 6, true, GUEST_MS));

@@ -22,6 +22,7 @@
 #include "tests/support/emit_bytes.h"
 #include "tests/support/harness.h"
 #include "tests/support/vm_steps.h"
+#include "tests/support/told.h"
 
 enum {
     GUEST_MS = 120000,
@@ -164,14 +165,14 @@ static void configure(void)
 
 static struct banger_client *connect_far(void)
 {
-    const struct banger_client_options options = {.wait_for_ready_ms = HARNESS_START_MS,
-                                                  .ca_file = ca_file,
-                                                  .certificate_file = client_pem,
-                                                  .key_file = client_key};
+    const struct told_client options = {.wait_for_ready_ms = HARNESS_START_MS,
+                                        .ca_file = ca_file,
+                                        .certificate_file = client_pem,
+                                        .key_file = client_key};
     struct banger_error error;
     char target[40];
     snprintf(target, sizeof(target), "tls:127.0.0.1:%d", RELAY_PORT);
-    struct banger_client *client = banger_connect(target, &options, &error);
+    struct banger_client *client = told_connect(target, &options, &error);
     if (!client)
         harness_die(&h, "no client: %s", error.message);
     return client;
@@ -211,8 +212,8 @@ static void lose(bool daemon)
 static void a_writer_comes_back(void)
 {
     static const char *const argv[] = {"cat", NULL};
-    static const struct banger_attach_options as_writer = {
-        .role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER};
+    static const struct told_attach as_writer = {.role =
+                                                     BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER};
     char id[STEPS_ID_BYTES];
     struct banger_error error;
     struct attach_reader r;

@@ -21,6 +21,7 @@
 #include "tests/support/check.h"
 #include "tests/support/harness.h"
 #include "tests/support/vm_steps.h"
+#include "tests/support/told.h"
 
 enum { ROTATIONS = 24, WAIT_MS = 60000, CALLS = 4, N_PEOPLE = 3, N_CALLERS = 2 * N_PEOPLE };
 
@@ -35,16 +36,16 @@ static const char *const people[N_PEOPLE] = {"alice", "bob", "carol"};
 
 static struct banger_client *connect_as(const char *who)
 {
-    static const struct banger_client_options once = {.retry_ms = -1, .wait_for_ready_ms = -1};
-    struct banger_client_options files = once;
+    static const struct told_client once = {.retry_ms = -1, .wait_for_ready_ms = -1};
+    struct told_client files = once;
     struct banger_error error;
     char ca[128];
     snprintf(ca, sizeof(ca), "%s/contexts/alice/ca.pem", config_dir);
     files.ca_file = ca;
     files.certificate_file = files.key_file = carol_pem;
     struct banger_client *client = strcmp(who, "carol") == 0
-                                       ? banger_connect(target, &files, &error)
-                                       : banger_connect_context(who, &once, &error);
+                                       ? told_connect(target, &files, &error)
+                                       : told_connect_context(who, &once, &error);
     if (!client)
         harness_die(&h, "no client for %s: %s", who, error.message);
     return client;
@@ -151,8 +152,8 @@ static struct live lives[N_PEOPLE];
 /* A call behind it has been answered: the watch is there. */
 static void open_live(struct live *l, const char *who)
 {
-    static const struct banger_attach_options writer = {
-        .role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER, .reattach_ms = -1};
+    static const struct told_attach writer = {.role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER,
+                                              .reattach_ms = -1};
     static const char *const cat[] = {"cat", NULL};
     Banger__V1__WatchEventsRequest watch = BANGER__V1__WATCH_EVENTS_REQUEST__INIT;
     struct banger_error error = {0};

@@ -9,6 +9,7 @@
 #include "tests/support/emit_bytes.h"
 #include "tests/support/harness.h"
 #include "tests/support/vm_steps.h"
+#include "tests/support/told.h"
 
 enum {
     GUEST_MS = 120000,
@@ -21,8 +22,7 @@ enum {
 static struct harness h;
 static struct banger_client *client;
 static char box[STEPS_ID_BYTES];
-static const struct banger_attach_options as_writer = {
-    .role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER};
+static const struct told_attach as_writer = {.role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER};
 
 static uint8_t *bytes_of(uint64_t seed, size_t len)
 {

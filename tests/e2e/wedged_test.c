@@ -12,6 +12,7 @@
 #include "tests/support/check.h"
 #include "tests/support/harness.h"
 #include "tests/support/vm_steps.h"
+#include "tests/support/told.h"
 
 enum {
     QUICK_MS = 100,
@@ -128,7 +129,7 @@ static bool descriptors_are_back(void *arg)
 static struct banger_stream *begin_hung(struct banger_client *of, int i)
 {
     static char *argv[] = {(char *)"true"};
-    struct banger_call_options limit = {.timeout_ms = 120000};
+    auto_call struct banger_call *limit = call_within(120000);
     Banger__V1__CheckVMHealthRequest health = BANGER__V1__CHECK_VMHEALTH_REQUEST__INIT;
     Banger__V1__SessionSpec spec = BANGER__V1__SESSION_SPEC__INIT;
     Banger__V1__StartSessionRequest start = BANGER__V1__START_SESSION_REQUEST__INIT;
@@ -144,15 +145,15 @@ static struct banger_stream *begin_hung(struct banger_client *of, int i)
     switch (i % 4) {
     case 0:
         return banger_stream_open(of, "/banger.v1.GuestSessionService/StartSession", &start.base,
-                                  &limit, NULL);
+                                  limit, NULL);
     case 1:
         return banger_stream_open(of, "/banger.v1.GuestSessionService/WaitSession", &wait.base,
-                                  &limit, NULL);
+                                  limit, NULL);
     case 2:
-        return banger_stream_open(of, "/banger.v1.GuestSessionService/SendStdin", &send.base,
-                                  &limit, NULL);
+        return banger_stream_open(of, "/banger.v1.GuestSessionService/SendStdin", &send.base, limit,
+                                  NULL);
     default:
-        return banger_stream_open(of, "/banger.v1.VMService/CheckVMHealth", &health.base, &limit,
+        return banger_stream_open(of, "/banger.v1.VMService/CheckVMHealth", &health.base, limit,
                                   NULL);
     }
 }

@@ -7,14 +7,15 @@
 
 #include "base/clock.h"
 #include "tests/support/emit_bytes.h"
+#include "tests/support/told.h"
 
 void reader_open(struct attach_reader *r, struct banger_client *client, const char *session,
-                 const struct banger_attach_options *options)
+                 const struct told_attach *options)
 {
     memset(r, 0, sizeof(*r));
     for (int i = 1; i < 3; i++)
         buf_init(&r->out[i], READER_KEEP_BYTES);
-    r->attach = banger_attach_open(client, session, options, &r->error);
+    r->attach = told_attach_open(client, session, options, &r->error);
     if (!r->attach)
         r->over = true;
 }

@@ -8,6 +8,7 @@
 
 #include "banger/attach.h"
 #include "base/buf.h"
+#include "tests/support/told.h"
 
 enum { READER_KEEP_BYTES = 16 * 1024 * 1024 };
 
@@ -33,7 +34,7 @@ struct attach_reader {
 
 /* options may be NULL: a viewer from offset 0. */
 void reader_open(struct attach_reader *r, struct banger_client *client, const char *session,
-                 const struct banger_attach_options *options);
+                 const struct told_attach *options);
 /* One frame: 1, 0 nothing within timeout_ms, -1 the attach is over (see over, error). */
 int reader_step(struct attach_reader *r, int64_t timeout_ms);
 /* To the last frame: true if it came and no rule was broken; else the reason is on stderr. */

@@ -226,7 +226,8 @@ const struct attack attacks[] = {
     {"data after the answer", make_late_data, "too many frames that do nothing", true},
     {"trailer bombs", make_trailer_bombs, "", true},
     {"many header fields", make_many_fields, "too many header fields", true},
-    {"headers of closed streams", make_late_headers, "too many frames that do nothing", true},
+    {"headers of closed streams", make_late_headers, "STREAM_CLOSED", true},
+    {"headers of refused streams", make_refused_headers, "too many frames that do nothing", true},
     {"settings that move windows", make_window_settings, "", true},
     {NULL, NULL, NULL, false},
 };

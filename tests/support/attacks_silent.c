@@ -9,8 +9,9 @@
 enum {
     FLOOD = 200000, /* frames */
     BLOCK_BYTES = 15000,
-    STREAMS = 100, /* open at once */
-    NEWEST = 0xbe, /* HPACK: the newest entry of the table */
+    STREAMS = 100,  /* open at once */
+    OPEN_MAX = 256, /* more than servers here allow, or as many */
+    NEWEST = 0xbe,  /* HPACK: the newest entry of the table */
 };
 
 void make_unknown_frames(struct raw *r)
@@ -80,6 +81,19 @@ void make_late_headers(struct raw *r)
     memset(block, NEWEST, sizeof(block));
     for (uint32_t i = 0; i < 200; i++)
         raw_frame(r, RAW_HEADERS, RAW_END_HEADERS, 1, block, sizeof(block));
+}
+
+/* Beyond what may be open, before our SETTINGS are taken note of: refused one by one. */
+void make_refused_headers(struct raw *r)
+{
+    static uint8_t block[BLOCK_BYTES];
+    raw_begin(r);
+    open_with_entry(r, 1, 120);
+    for (uint32_t i = 1; i < OPEN_MAX; i++)
+        raw_headers(r, 2 * i + 1, STREAM);
+    memset(block, NEWEST, sizeof(block));
+    for (uint32_t i = OPEN_MAX; i < OPEN_MAX + 200; i++)
+        raw_frame(r, RAW_HEADERS, RAW_END_HEADERS, 2 * i + 1, block, sizeof(block));
 }
 
 void make_window_settings(struct raw *r)

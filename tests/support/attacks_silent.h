@@ -14,6 +14,7 @@ void make_trailer_bombs(struct raw *r);
 void make_many_fields(struct raw *r);
 /* Of streams that were closed before. */
 void make_late_headers(struct raw *r);
+void make_refused_headers(struct raw *r);
 /* Each moves the windows of all open streams. */
 void make_window_settings(struct raw *r);
 

@@ -44,6 +44,7 @@ struct harness {
     int pidfd;
     int guard_fd;                          /* closing it wakes the guard */
     const char *args[HARNESS_ENV_MAX + 1]; /* more options for every start; NULL ends */
+    bool stops_it; /* the test stops the daemon (SIGSTOP): a turn that slept says nothing of it */
 };
 
 /* Makes the folder, starts the guard and the daemon, and for qemu imports kernel and image. Ends

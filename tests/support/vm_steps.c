@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "tests/support/attach_reader.h"
+#include "tests/support/told.h"
 
 #define TEXT(s) ((char *)(uintptr_t)(s))
 
@@ -242,7 +243,7 @@ bool steps_await_session(const struct harness *h, struct banger_client *client, 
 int steps_run(struct banger_client *client, const struct harness *h, const char *vm,
               const char *const *argv, const void *in, size_t in_len, char *out, size_t size)
 {
-    struct banger_attach_options options = {0};
+    struct told_attach options = {0};
     struct banger_error error;
     struct attach_reader r;
     char session[STEPS_ID_BYTES];

@@ -49,18 +49,16 @@ static void on_client(evutil_socket_t fd, short what, void *arg)
 
 int main(int argc, char **argv)
 {
-    struct banger_client_options options = {0};
     struct banger_error error;
     struct app app = {.status = 125};
     if (argc != 3 && argc != 5)
         return 125;
-    if (argc == 5) {
-        options.ca_file = argv[3];
-        options.certificate_file = options.key_file = argv[4];
-    }
     app.base = event_base_new();
-    app.client = banger_connect(argv[1], &options, &error);
-    app.attach = app.client ? banger_attach_open(app.client, argv[2], NULL, &error) : NULL;
+    app.client = banger_connect(argv[1], &error);
+    bool ready = app.client != NULL;
+    if (ready && argc == 5)
+        ready = banger_set_credential_files(app.client, argv[3], argv[4], argv[4], &error) == 0;
+    app.attach = ready ? banger_attach_open(app.client, argv[2], &error) : NULL;
     if (app.base && app.attach) {
         struct event *event =
             event_new(app.base, banger_fd(app.client), EV_READ | EV_PERSIST, on_client, &app);

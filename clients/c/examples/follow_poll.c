@@ -32,17 +32,14 @@ static int take_frames(struct banger_attach *attach)
 
 int main(int argc, char **argv)
 {
-    struct banger_client_options options = {0};
     struct banger_error error;
     if (argc != 3 && argc != 5)
         return 125;
-    if (argc == 5) {
-        options.ca_file = argv[3];
-        options.certificate_file = options.key_file = argv[4];
-    }
-    struct banger_client *client = banger_connect(argv[1], &options, &error);
-    struct banger_attach *attach =
-        client ? banger_attach_open(client, argv[2], NULL, &error) : NULL;
+    struct banger_client *client = banger_connect(argv[1], &error);
+    bool ready = client != NULL;
+    if (ready && argc == 5)
+        ready = banger_set_credential_files(client, argv[3], argv[4], argv[4], &error) == 0;
+    struct banger_attach *attach = ready ? banger_attach_open(client, argv[2], &error) : NULL;
     if (!attach) {
         fprintf(stderr, "%s\n", error.message);
         banger_close(client);

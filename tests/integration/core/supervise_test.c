@@ -7,10 +7,10 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "daemon/core/event.h"
-#include "daemon/core/host_settings.h"
-#include "daemon/core/session.h"
-#include "daemon/core/vm_ops.h"
+#include "daemon/core/event/event.h"
+#include "daemon/core/host/host_settings.h"
+#include "daemon/core/session/session.h"
+#include "daemon/core/vm/vm_ops.h"
 #include "daemon/store/store.h"
 #include "tests/integration/core/world.h"
 #include "tests/support/check.h"
@@ -497,7 +497,8 @@ static void test_only_autostart_outlives_a_reboot_of_the_host(void)
     reboot_host();
     if (!open_world())
         return;
-    struct vm_listener listener = {.changed = count_starts};
+    static const struct vm_events vm_events = {.changed = count_starts};
+    struct vm_listener listener = {.events = &vm_events};
     vm_listen(&w.core, &listener);
     CHECK_INT(w.core.rebooted, true);
     for (int i = 0; i < SIX; i++) {

@@ -107,7 +107,7 @@ static void test_nothing_is_left_out(void)
     google__protobuf__file_descriptor_set__free_unpacked(set, NULL);
 }
 
-/* Over TLS, by who has the role for it: at most their own. */
+/* Over TLS, by who has the role for it: at most their own, and nothing of who has more. */
 static void test_an_admin_makes_no_controller(void)
 {
     struct banger_client *client = served_enroll(&served, local, "boss", RPC_ROLE_ADMIN, false);
@@ -121,6 +121,11 @@ static void test_an_admin_makes_no_controller(void)
     Banger__V1__CreateTokenResponse *made = banger_create_token(client, &create, NULL, &error);
     CHECK(made != NULL);
     banger_message_free(made ? &made->base : NULL);
+    Banger__V1__RevokeIdentityRequest revoke = BANGER__V1__REVOKE_IDENTITY_REQUEST__INIT;
+    revoke.principal = TEXT("fleet"); /* enrolled above */
+    CHECK(banger_revoke_identity(client, &revoke, NULL, &error) == NULL);
+    CHECK_INT(error.code, BANGER_PERMISSION_DENIED);
+    CHECK_STR(error.reason, "ROLE_ABOVE_OWN");
     banger_close(client);
 }
 

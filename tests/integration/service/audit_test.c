@@ -7,6 +7,7 @@
 #include "daemon/service/audit.h"
 #include "tests/integration/service/served.h"
 #include "tests/support/check.h"
+#include "tests/support/told.h"
 
 #define TEXT(s) ((char *)(uintptr_t)(s))
 
@@ -20,13 +21,13 @@ static struct banger_stream *open_log(uint64_t after, bool follow, const char *p
                                       const char *method)
 {
     Banger__V1__ReadAuditLogRequest request = BANGER__V1__READ_AUDIT_LOG_REQUEST__INIT;
-    const struct banger_call_options options = {.timeout_ms = SERVED_WAIT_MS};
+    auto_call struct banger_call *call = call_within(SERVED_WAIT_MS);
     request.after_seq = after;
     request.follow = follow;
     request.principal = TEXT(principal);
     request.method = TEXT(method);
     struct banger_stream *stream =
-        banger_stream_open(client, read_log, &request.base, &options, &error);
+        banger_stream_open(client, read_log, &request.base, call, &error);
     CHECK(stream != NULL);
     return stream;
 }

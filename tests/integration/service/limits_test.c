@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "tests/integration/service/served.h"
 #include "tests/support/check.h"
+#include "tests/support/told.h"
 
 #define TEXT(s) ((char *)(uintptr_t)(s))
 
@@ -26,11 +27,17 @@ static enum banger_code call(const char *path, const void *request, int64_t time
     return served_call(client, served_method(path), request, timeout_ms, NULL, &error);
 }
 
+static struct banger_stream *open_within(const char *path, const ProtobufCMessage *request,
+                                         int64_t timeout_ms)
+{
+    auto_call struct banger_call *within = call_within(timeout_ms);
+    return banger_stream_open(client, path, request, within, &error);
+}
+
 static void test_attach_without_open_ends(void)
 {
     struct banger_stream *stream =
-        banger_stream_open(client, "/banger.v1.GuestSessionService/Attach", NULL,
-                           &(struct banger_call_options){.timeout_ms = SERVED_WAIT_MS}, &error);
+        open_within("/banger.v1.GuestSessionService/Attach", NULL, SERVED_WAIT_MS);
     ProtobufCMessage *message = NULL;
     CHECK(stream != NULL);
     banger_stream_half_close(stream);
@@ -42,9 +49,7 @@ static void test_attach_without_open_ends(void)
 /* A client that says nothing, ever, and has no deadline of its own. */
 static void test_attach_that_never_opens_ends(void)
 {
-    struct banger_stream *stream =
-        banger_stream_open(client, "/banger.v1.GuestSessionService/Attach", NULL,
-                           &(struct banger_call_options){.timeout_ms = -1}, &error);
+    struct banger_stream *stream = open_within("/banger.v1.GuestSessionService/Attach", NULL, -1);
     ProtobufCMessage *message = NULL;
     CHECK(stream != NULL);
     CHECK_INT(banger_stream_next(stream, SERVED_WAIT_MS, &message, &error), BANGER_NEXT_ERROR);
@@ -204,8 +209,7 @@ static void test_following_a_console_ends_with_its_vm(void)
     read.vm = TEXT("brief");
     read.follow = true;
     struct banger_stream *stream =
-        banger_stream_open(client, "/banger.v1.VMService/ReadConsole", &read.base,
-                           &(struct banger_call_options){.timeout_ms = SERVED_WAIT_MS}, &error);
+        open_within("/banger.v1.VMService/ReadConsole", &read.base, SERVED_WAIT_MS);
     CHECK(stream != NULL);
     Banger__V1__DeleteVMRequest delete = BANGER__V1__DELETE_VMREQUEST__INIT;
     delete.vm = TEXT("brief");

@@ -5,6 +5,7 @@
 
 #include "tests/integration/service/served.h"
 #include "tests/support/check.h"
+#include "tests/support/told.h"
 
 #define TEXT(s) ((char *)(uintptr_t)(s))
 
@@ -45,11 +46,11 @@ struct got {
 
 static void read_logs(const Banger__V1__ReadLogsRequest *request, struct got *got)
 {
-    const struct banger_call_options options = {.timeout_ms = SERVED_WAIT_MS};
+    auto_call struct banger_call *call = call_within(SERVED_WAIT_MS);
     ProtobufCMessage *m;
     memset(got, 0, sizeof(*got));
     struct banger_stream *stream = banger_stream_open(
-        client, "/banger.v1.GuestSessionService/ReadLogs", &request->base, &options, &error);
+        client, "/banger.v1.GuestSessionService/ReadLogs", &request->base, call, &error);
     if (!CHECK(stream != NULL))
         return;
     enum banger_next next;

@@ -9,6 +9,7 @@
 #include "banger/json.h"
 #include "tests/integration/service/served.h"
 #include "tests/support/check.h"
+#include "tests/support/told.h"
 
 #define TEXT(s) ((char *)(uintptr_t)(s))
 
@@ -289,9 +290,8 @@ static bool look_through(const struct rpc_method *method, const ProtobufCMessage
                          char token[64])
 {
     ProtobufCMessage *m = NULL;
-    const struct banger_call_options options = {.timeout_ms = SERVED_WAIT_MS};
-    struct banger_stream *stream =
-        banger_stream_open(bound, method->path, request, &options, &error);
+    auto_call struct banger_call *call = call_within(SERVED_WAIT_MS);
+    struct banger_stream *stream = banger_stream_open(bound, method->path, request, call, &error);
     bool came = stream && banger_stream_next(stream, -1, &m, &error) == BANGER_NEXT_MESSAGE;
     token[0] = '\0';
     if (came) {
@@ -360,10 +360,10 @@ static void test_watch_names_nothing_hidden(void)
     if (!CHECK(before != NULL))
         return;
     Banger__V1__WatchEventsRequest watch = BANGER__V1__WATCH_EVENTS_REQUEST__INIT;
-    const struct banger_call_options options = {.timeout_ms = SERVED_WAIT_MS};
+    auto_call struct banger_call *call = call_within(SERVED_WAIT_MS);
     watch.epoch = before->epoch;
-    struct banger_stream *stream = banger_stream_open(bound, "/banger.v1.EventService/WatchEvents",
-                                                      &watch.base, &options, &error);
+    struct banger_stream *stream =
+        banger_stream_open(bound, "/banger.v1.EventService/WatchEvents", &watch.base, call, &error);
     char id[32], update[32];
     follow(update_vm(local, "box", NULL, "production"), id);
     follow(update_vm(local, "ours", NULL, "ci"), update);

@@ -16,11 +16,12 @@
 #include "banger/v1/snapshot.rpc.h"
 #include "banger/v1/vm.rpc.h"
 #include "base/err.h"
-#include "daemon/core/access.h"
-#include "daemon/core/vm_ops.h"
+#include "daemon/core/access/access.h"
+#include "daemon/core/vm/vm_ops.h"
 #include "daemon/service/service.h"
 #include "grpc/health/v1/health.rpc.h"
 #include "rpc/event/server.h"
+#include "tests/support/told.h"
 
 const struct rpc_service *const served_services[] = {
     &banger_v1_vm_service,
@@ -106,9 +107,9 @@ void served_close(struct served *s)
 
 struct banger_client *served_connect(const struct served *s)
 {
-    const struct banger_client_options options = {.retry_ms = -1};
+    const struct told_client options = {.retry_ms = -1};
     struct banger_error error = {0};
-    struct banger_client *client = banger_connect(s->socket, &options, &error);
+    struct banger_client *client = told_connect(s->socket, &options, &error);
     if (!client) {
         fprintf(stderr, "FATAL connect: %s\n", error.message);
         exit(EXIT_FAILURE);
@@ -130,7 +131,7 @@ enum banger_code served_call(struct banger_client *client, const struct rpc_meth
                              const ProtobufCMessage *request, int64_t timeout_ms,
                              size_t *n_messages, struct banger_error *error)
 {
-    const struct banger_call_options options = {.timeout_ms = timeout_ms};
+    auto_call struct banger_call *call = call_within(timeout_ms);
     ProtobufCMessage *empty = NULL, *message;
     size_t n = 0;
     if (!request) {
@@ -141,7 +142,7 @@ enum banger_code served_call(struct banger_client *client, const struct rpc_meth
     memset(error, 0, sizeof(*error));
     bool gives = method->streams & RPC_CLIENT_STREAMS;
     struct banger_stream *stream =
-        banger_stream_open(client, method->path, gives ? NULL : request, &options, error);
+        banger_stream_open(client, method->path, gives ? NULL : request, call, error);
     enum banger_next next = stream ? BANGER_NEXT_MESSAGE : BANGER_NEXT_ERROR;
     if (stream && gives) {
         banger_stream_send(stream, request, NULL); /* may have been refused already */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "banger/remote.h"
+#include "tests/support/told.h"
 
 #define TEXT(s) ((char *)(uintptr_t)(s))
 
@@ -32,9 +33,9 @@ void served_listen_tls(struct served *s, struct banger_client *local)
 
 struct banger_client *served_connect_tls(const char *name)
 {
-    const struct banger_client_options options = {.retry_ms = -1};
+    const struct told_client options = {.retry_ms = -1};
     struct banger_error error = {0};
-    struct banger_client *client = banger_connect_context(name, &options, &error);
+    struct banger_client *client = told_connect_context(name, &options, &error);
     if (!client)
         fatal(name, &error);
     return client;

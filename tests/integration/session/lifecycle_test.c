@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "daemon/core/operation.h"
+#include "daemon/core/operation/operation.h"
 #include "daemon/store/store.h"
 #include "tests/integration/session/viewer.h"
 #include "tests/integration/session/world.h"
@@ -301,7 +301,7 @@ static void test_vm_gone(void)
     viewer_open(&v, live, &from_start);
     CHECK(world_run(viewer_is_opened, &v));
     world_close_link();
-    session_vm_gone(&world.core, &world.vm, "vm_stopped");
+    world_vm_gone("vm_stopped");
     world.vm.vm.runtime.state = VM_STOPPED;
     CHECK(world_run(viewer_is_over, &v));
     CHECK_INT(v.n_lost, 1);

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "base/err.h"
 #include "base/fs.h"
-#include "daemon/core/event.h"
-#include "daemon/core/operation.h"
-#include "daemon/core/request_past.h"
+#include "daemon/core/event/event.h"
+#include "daemon/core/operation/operation.h"
+#include "daemon/core/operation/request_past.h"
 #include "daemon/store/store.h"
 #include "tests/support/commit.h"
 
@@ -18,6 +20,25 @@ static bool (*wanted)(void *arg);
 static void *wanted_arg;
 
 /* The stand-in for vm.c */
+
+/* What sessions want to hear of VMs. */
+static const struct vm_listener *sessions;
+
+void vm_listen(struct core *core, struct vm_listener *l)
+{
+    (void)core;
+    sessions = l;
+}
+
+void world_vm_gone(const char *reason)
+{
+    sessions->events->gone(sessions->arg, &world.vm, reason);
+}
+
+void request_past_others(struct core *core, const struct request_kind *kind)
+{
+    (void)core, (void)kind;
+}
 
 /* Nothing is let go of here. */
 void request_past_add(struct core *core, const char *principal, const char *request_id)
@@ -36,14 +57,18 @@ static void on_up(void *arg, const struct agent_hello *hello)
     (void)arg;
     (void)hello;
     world.ups++;
-    session_vm_link_up(&world.core, &world.vm);
+    if (world.on_up)
+        world.on_up();
+    sessions->events->link_up(sessions->arg, &world.vm);
 }
 
 static void on_synced(void *arg)
 {
     (void)arg;
     world.vm.agent_ready = true;
-    session_vm_synced(&world.core, &world.vm);
+    if (world.on_synced)
+        world.on_synced();
+    sessions->events->synced(sessions->arg, &world.vm);
     world_poke();
 }
 
@@ -53,34 +78,39 @@ static void on_down(void *arg, const struct err *why)
     (void)why;
     world.downs++;
     world.vm.agent_ready = false;
-    session_vm_link_down(&world.core, &world.vm);
+    sessions->events->link_down(sessions->arg, &world.vm);
     world_poke();
 }
 
 static void on_status(void *arg, const struct agent_session_status *status)
 {
     (void)arg;
-    session_vm_status(&world.core, &world.vm, status);
+    sessions->events->session_status(sessions->arg, &world.vm, status);
 }
 
 static void on_deleted(void *arg, const char *session_id)
 {
     (void)arg;
-    session_vm_deleted(&world.core, &world.vm, session_id);
+    sessions->events->session_deleted(sessions->arg, &world.vm, session_id);
     world.deletions++;
     world_poke();
+}
+
+void world_agent_deleted(const char *session_id)
+{
+    on_deleted(NULL, session_id);
 }
 
 static void on_stdin_ack(void *arg, const char *session_id, uint64_t offset, bool closed)
 {
     (void)arg;
-    session_vm_stdin_ack(&world.core, &world.vm, session_id, offset, closed);
+    sessions->events->stdin_ack(sessions->arg, &world.vm, session_id, offset, closed);
 }
 
 static void on_writable(void *arg)
 {
     (void)arg;
-    session_vm_writable(&world.core, &world.vm);
+    sessions->events->writable(sessions->arg, &world.vm);
 }
 
 static const struct agent_events agent_events = {
@@ -114,7 +144,7 @@ void world_open_link(void)
 void world_close_link(void)
 {
     world.vm.agent_ready = false;
-    session_vm_link_down(&world.core, &world.vm);
+    sessions->events->link_down(sessions->arg, &world.vm);
     agent_client_close(world.vm.agent);
     world.vm.agent = NULL;
 }
@@ -152,7 +182,23 @@ bool world_run(bool (*done)(void *arg), void *arg)
     return !world.timed_out;
 }
 
-/* As vm.c counts them. */
+static void on_tick(void *arg)
+{
+    struct timer *t = arg;
+    world_poke();
+    timer_start(t, 20);
+}
+
+bool world_await(bool (*done)(void *arg), void *arg)
+{
+    struct timer tick;
+    must(timer_init(&tick, world.core.loop, on_tick, &tick) == 0, "timer", NULL);
+    timer_start(&tick, 20);
+    bool ok = world_run(done, arg);
+    timer_done(&tick);
+    return ok;
+}
+
 /* The daemon */
 
 static bool link_ready(void *arg)
@@ -333,6 +379,36 @@ void world_delete(struct session_entry *e, bool force)
     bool gone = false;
     must(session_delete(e, force, on_gone, &gone, &err) == 0, "deleting a session", &err);
     must(world_run(is_gone, &gone), "deleting a session", NULL);
+}
+
+void world_settle(void)
+{
+    for (int i = 0; i < 2; i++) {
+        struct session_entry *e = world_start("exit 0", NULL, NULL);
+        must(e && world_wait_ended(e), "a round with the agent", NULL);
+        world_delete(e, true);
+    }
+}
+
+static bool has_left(void *arg)
+{
+    return ((struct session_entry *)arg)->left > 0;
+}
+
+struct session_entry *world_leave_one(pid_t *pid)
+{
+    char script[200], path[100];
+    snprintf(path, sizeof(path), "%s/left", world.agent.dir);
+    snprintf(script, sizeof(script), "sleep 600 >/dev/null 2>&1 & echo $! >%s", path);
+    struct session_entry *e = world_start(script, NULL, NULL);
+    must(e && world_wait_ended(e) && world_await(has_left, e), "leaving a process", NULL);
+    auto_free char *text = NULL;
+    size_t len;
+    struct err err = ERR_INIT;
+    must(fs_read(path, 32, &text, &len, &err) == 0, "the process that is left", &err);
+    *pid = (pid_t)strtol(text, NULL, 10);
+    must(*pid > 1, "the process that is left", NULL);
+    return e;
 }
 
 void world_delete_all(void)

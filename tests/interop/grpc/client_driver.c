@@ -82,9 +82,11 @@ static int find_target(struct driver *d, bool tcp, struct err *err)
     static const char *const names[3] = {"ca.pem", "client.pem", "client.key"};
     for (size_t i = 0; i < 3; i++)
         snprintf(paths[i], sizeof(paths[i]), "%s/%s", d->folder, names[i]);
-    const struct banger_client_options options = {
-        .ca_file = paths[0], .certificate_file = paths[1], .key_file = paths[2]};
-    return target_init(&d->where, tcp ? "unix:/tcp" : d->target, &options, NULL, err);
+    const struct target_credentials files = {
+        .ca = paths[0], .certificate = paths[1], .key = paths[2], .are_files = true};
+    if (target_init(&d->where, tcp ? "unix:/tcp" : d->target, NULL, err) < 0)
+        return -1;
+    return d->where.path[0] ? 0 : target_set_credentials(&d->where, &files, err);
 }
 
 int driver_open(struct driver *d, const char *target, const char *folder, struct err *err)

@@ -36,6 +36,28 @@ static void test_err_reads_from_what_failed_to_why(void)
 }
 
 /* Texts of errors become proto strings: one cut within a character would spoil a whole answer. */
+static void test_texts_are_tamed(void)
+{
+    static const struct {
+        const char *text, *tame;
+    } rows[] = {
+        {"", ""},
+        {"plain", "plain"},
+        {"\033[31m\n\t\177", "?[31m???"},
+        {"\302\200\302\233x\302\237", "??x?"},                            /* C1, as UTF-8 … */
+        {"\233x", "?x"},                                                  /* … and as a byte */
+        {"\302\240\303\251\342\202\254", "\302\240\303\251\342\202\254"}, /* no controls */
+        {"\302", "?"},
+        {"a\302\033b", "a??b"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[32];
+        snprintf(text, sizeof(text), "%s", rows[i].text);
+        utf8_tame(text);
+        CHECK_STR(text, rows[i].tame);
+    }
+}
+
 static void test_err_texts_are_utf8(void)
 {
     struct err e = ERR_INIT;
@@ -332,6 +354,7 @@ int main(void)
 {
     RUN(test_err_reads_from_what_failed_to_why);
     RUN(test_err_texts_are_utf8);
+    RUN(test_texts_are_tamed);
     RUN(test_log_escapes_and_holds_back);
     RUN(test_buf_keeps_order_and_maximum);
     RUN(test_map_against_a_plain_array);

@@ -4,6 +4,7 @@
 
 #include "banger/attach.h"
 #include "tests/unit/clients/fake_server.h"
+#include "tests/support/told.h"
 
 enum { PATIENCE_MS = 20000 };
 
@@ -45,12 +46,11 @@ static void give_stdin(struct banger_attach *attach, struct seen *seen, uint64_t
 }
 
 /* Follows the session to its end. */
-static struct seen follow(struct fake *f, const char *session,
-                          const struct banger_attach_options *options)
+static struct seen follow(struct fake *f, const char *session, const struct told_attach *options)
 {
     struct seen seen = {.status = -1};
-    struct banger_client *client = banger_connect(f->proxy_target, &f->options, &seen.error);
-    struct banger_attach *attach = banger_attach_open(client, session, options, &seen.error);
+    struct banger_client *client = told_connect(f->proxy_target, &f->options, &seen.error);
+    struct banger_attach *attach = told_attach_open(client, session, options, &seen.error);
     if (options) {
         seen.next[1] = options->start_stdout.value;
         seen.next[2] = options->start_stderr.value;
@@ -108,8 +108,7 @@ static void test_reset_streams(void)
     for (int i = 0; i < 4; i++) {
         struct fake f = {
             .stdout_bytes = 4 << 20, .stdin_bytes = 10000, .resets = 5, .reset_code = codes[i]};
-        const struct banger_attach_options options = {
-            .role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER};
+        const struct told_attach options = {.role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER};
         fake_start(&f);
         struct seen seen = follow(&f, "s", &options);
         fake_stop(&f);
@@ -165,7 +164,7 @@ static void check_cut_stdin(bool tls)
                      .cuts = 30,
                      .cut_least = 50,
                      .cut_most = 200000};
-    struct banger_attach_options options = {.role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER};
+    struct told_attach options = {.role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER};
     fake_start(&f);
     struct seen seen = follow(&f, "s", &options);
     fake_stop(&f);
@@ -183,7 +182,7 @@ static void test_held_stdin_is_lost(void)
                      .cuts = 60,
                      .cut_least = 50,
                      .cut_most = 40000};
-    struct banger_attach_options options = {.role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER};
+    struct told_attach options = {.role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER};
     fake_start(&f);
     struct seen seen = follow(&f, "s", &options);
     fake_stop(&f);
@@ -220,7 +219,7 @@ static void test_writer_not_yet_free(void)
                      .cut_least = 300000,
                      .cut_most = 300000,
                      .refuse_writer = 3};
-    struct banger_attach_options options = {.role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER};
+    struct told_attach options = {.role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER};
     fake_start(&f);
     struct seen seen = follow(&f, "s", &options);
     fake_stop(&f);
@@ -231,8 +230,8 @@ static void test_writer_not_yet_free(void)
 static void test_from_offsets(void)
 {
     struct fake f = {.stdout_bytes = 500000, .stderr_bytes = 70000};
-    struct banger_attach_options options = {.start_stdout = {.value = 499990},
-                                            .start_stderr = {.value = 70000}};
+    struct told_attach options = {.start_stdout = {.value = 499990},
+                                  .start_stderr = {.value = 70000}};
     fake_start(&f);
     struct seen seen = follow(&f, "s", &options);
     fake_stop(&f);
@@ -242,7 +241,7 @@ static void test_from_offsets(void)
 static void test_no_reattach(void)
 {
     struct fake f = {.stdout_bytes = 1 << 20, .cuts = 1, .cut_least = 100000, .cut_most = 100000};
-    struct banger_attach_options options = {.reattach_ms = -1};
+    struct told_attach options = {.reattach_ms = -1};
     fake_start(&f);
     struct seen seen = follow(&f, "s", &options);
     fake_stop(&f);
@@ -266,7 +265,7 @@ static void test_unknown_session(void)
 static void check_lie(const char *lie, enum banger_code want)
 {
     struct fake f = {.stdout_bytes = 100000, .lie = lie};
-    struct banger_attach_options options = {.reattach_ms = 200};
+    struct told_attach options = {.reattach_ms = 200};
     fake_start(&f);
     struct seen seen = follow(&f, "s", &options);
     fake_stop(&f);
@@ -289,8 +288,8 @@ static void test_detach(void)
     struct fake f = {.stdin_bytes = 1, .stdout_bytes = 10};
     struct banger_error error = {0};
     fake_start(&f);
-    struct banger_client *client = banger_connect(f.socket, NULL, &error);
-    struct banger_attach *attach = banger_attach_open(client, "s", NULL, &error);
+    struct banger_client *client = banger_connect(f.socket, &error);
+    struct banger_attach *attach = banger_attach_open(client, "s", &error);
     struct banger_frame frame = {0};
     bool asked = false;
     while (banger_attach_next(attach, PATIENCE_MS, &frame, &error) == 1 &&

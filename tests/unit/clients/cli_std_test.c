@@ -126,6 +126,7 @@ int main(void)
 {
     char pid[16];
     cli_shell_open(BANGER_TEST_CLI);
+    h.stops_it = true;
     snprintf(pid, sizeof(pid), "%d", (int)h.daemon);
     setenv("DAEMON", pid, 1);
     CHECK_INT(sh("\"$BANGER\" vm run --name box -d"), 0);

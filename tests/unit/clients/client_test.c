@@ -8,17 +8,18 @@
 #include "banger/attach.h"
 #include "banger/operation.h"
 #include "tests/unit/clients/fake_server.h"
+#include "tests/support/told.h"
 
 enum { PATIENCE_MS = 20000 };
 
 static Banger__V1__VM *get_vm(struct banger_client *client, const char *name, int64_t timeout_ms,
                               struct banger_error *error)
 {
-    struct banger_call_options options = {.timeout_ms = timeout_ms};
+    auto_call struct banger_call *call = call_within(timeout_ms);
     Banger__V1__GetVMRequest request = BANGER__V1__GET_VMREQUEST__INIT;
     request.vm = (char *)name;
     memset(error, 0, sizeof(*error));
-    return banger_get_vm(client, &request, &options, error);
+    return banger_get_vm(client, &request, call, error);
 }
 
 static void free_vm(Banger__V1__VM *vm)
@@ -31,7 +32,7 @@ static void test_answers_and_errors(void)
     struct fake f = {0};
     struct banger_error error;
     fake_start(&f);
-    struct banger_client *client = banger_connect(f.socket, NULL, &error);
+    struct banger_client *client = banger_connect(f.socket, &error);
     int fd = banger_fd(client);
     CHECK(fd >= 0);
     Banger__V1__VM *vm = get_vm(client, "box", 0, &error);
@@ -52,16 +53,43 @@ static void test_answers_and_errors(void)
     fake_stop(&f);
 }
 
+/* The client's counts for unary calls that are told none, and for no stream. */
+static void test_timeout_of_a_client(void)
+{
+    struct fake f = {0};
+    struct banger_error error;
+    ProtobufCMessage *message;
+    fake_start(&f);
+    struct banger_client *client = banger_connect(f.socket, &error);
+    banger_set_timeout_ms(client, 50);
+    CHECK(get_vm(client, "hang", 0, &error) == NULL);
+    CHECK_INT(error.code, BANGER_DEADLINE_EXCEEDED);
+    banger_set_timeout_ms(client, 1);
+    Banger__V1__VM *vm = get_vm(client, "box", PATIENCE_MS, &error);
+    CHECK_STR(vm ? vm->name : error.message, "box");
+    free_vm(vm);
+    Banger__V1__WatchOperationRequest watch = BANGER__V1__WATCH_OPERATION_REQUEST__INIT;
+    watch.operation = (char *)(uintptr_t) "create"; /* which does not end */
+    struct banger_stream *stream = banger_stream_open(
+        client, "/banger.v1.OperationService/WatchOperation", &watch.base, NULL, &error);
+    CHECK_INT(banger_stream_next(stream, PATIENCE_MS, &message, &error), BANGER_NEXT_MESSAGE);
+    banger_message_free(message);
+    CHECK_INT(banger_stream_next(stream, 30, &message, &error), BANGER_NEXT_NOTHING);
+    banger_stream_close(stream);
+    banger_close(client);
+    fake_stop(&f);
+}
+
 static void test_nobody_listens(void)
 {
     struct banger_error error;
-    struct banger_client *client = banger_connect("/tmp/banger-no-such-socket", NULL, &error);
+    struct banger_client *client = banger_connect("/tmp/banger-no-such-socket", &error);
     CHECK(get_vm(client, "box", 0, &error) == NULL);
     CHECK_INT(error.code, BANGER_UNAVAILABLE);
     CHECK_CONTAINS(error.message, "/tmp/banger-no-such-socket");
     banger_close(client);
-    struct banger_client_options patient = {.wait_for_ready_ms = 50};
-    client = banger_connect("/tmp/banger-no-such-socket", &patient, &error);
+    struct told_client patient = {.wait_for_ready_ms = 50};
+    client = told_connect("/tmp/banger-no-such-socket", &patient, &error);
     CHECK(get_vm(client, "box", 0, &error) == NULL);
     CHECK_INT(error.code, BANGER_UNAVAILABLE);
     banger_close(client);
@@ -72,7 +100,7 @@ static void test_idempotent_call_is_retried(void)
     struct fake f = {.cuts = 5, .cut_least = 1, .cut_most = 150};
     struct banger_error error;
     fake_start(&f);
-    struct banger_client *client = banger_connect(f.proxy_socket, NULL, &error);
+    struct banger_client *client = banger_connect(f.proxy_socket, &error);
     Banger__V1__VM *vm = get_vm(client, "box", 0, &error);
     CHECK_STR(vm ? vm->name : error.message, "box");
     free_vm(vm);
@@ -88,7 +116,7 @@ static void test_reset_streams_are_retried(void)
         struct fake f = {.resets = 3, .reset_code = codes[i]};
         struct banger_error error;
         fake_start(&f);
-        struct banger_client *client = banger_connect(f.socket, NULL, &error);
+        struct banger_client *client = banger_connect(f.socket, &error);
         Banger__V1__VM *vm = get_vm(client, "box", 0, &error);
         CHECK_STR(vm ? vm->name : error.message, "box");
         free_vm(vm);
@@ -109,7 +137,7 @@ static void test_other_call_is_not_retried(void)
     struct fake f = {.cuts = 1, .cut_least = 600, .cut_most = 600};
     struct banger_error error = {0};
     fake_start(&f);
-    struct banger_client *client = banger_connect(f.proxy_socket, NULL, &error);
+    struct banger_client *client = banger_connect(f.proxy_socket, &error);
     char data[1000];
     memset(data, 'x', sizeof(data));
     Banger__V1__SendStdinRequest request = BANGER__V1__SEND_STDIN_REQUEST__INIT;
@@ -129,7 +157,7 @@ static void test_interrupt(void)
     struct banger_error error;
     int fds[2];
     fake_start(&f);
-    struct banger_client *client = banger_connect(f.socket, NULL, &error);
+    struct banger_client *client = banger_connect(f.socket, &error);
     CHECK_INT(pipe(fds), 0);
     banger_set_interrupt_fd(client, fds[0]);
     CHECK_INT(write(fds[1], "x", 1), 1);
@@ -163,7 +191,7 @@ static void test_operations(void)
     struct banger_error error = {0};
     struct stages stages = {""};
     fake_start(&f);
-    struct banger_client *client = banger_connect(f.socket, NULL, &error);
+    struct banger_client *client = banger_connect(f.socket, &error);
     Banger__V1__Operation *op =
         banger_operation_follow(client, "good", -1, note_stage, &stages, &error);
     CHECK(op && banger_operation_error(op, &error) == 0);
@@ -186,7 +214,7 @@ static void test_following_survives_cuts(void)
     struct fake f = {.cuts = 10, .cut_least = 1, .cut_most = 250};
     struct banger_error error = {0};
     fake_start(&f);
-    struct banger_client *client = banger_connect(f.proxy_socket, NULL, &error);
+    struct banger_client *client = banger_connect(f.proxy_socket, &error);
     Banger__V1__Operation *op = banger_operation_follow(client, "good", -1, NULL, NULL, &error);
     CHECK(op && banger_operation_error(op, &error) == 0);
     banger_message_free(op ? &op->base : NULL);
@@ -202,14 +230,14 @@ static void test_a_client_is_closed_before_its_streams(void)
     struct banger_frame frame;
     ProtobufCMessage *message;
     fake_start(&f);
-    struct banger_client *client = banger_connect(f.socket, NULL, &error);
+    struct banger_client *client = banger_connect(f.socket, &error);
     Banger__V1__WatchOperationRequest watch = BANGER__V1__WATCH_OPERATION_REQUEST__INIT;
     watch.operation = (char *)"op";
     struct banger_stream *begun = banger_stream_open(
         client, "/banger.v1.OperationService/WatchOperation", &watch.base, NULL, &error);
     CHECK_INT(banger_stream_next(begun, PATIENCE_MS, &message, &error), BANGER_NEXT_MESSAGE);
     banger_message_free(message);
-    struct banger_attach *attach = banger_attach_open(client, "s", NULL, &error);
+    struct banger_attach *attach = banger_attach_open(client, "s", &error);
     CHECK_INT(banger_attach_next(attach, 0, &frame, &error), 0);
     struct banger_stream *waiting = banger_stream_open(
         client, "/banger.v1.OperationService/WatchOperation", &watch.base, NULL, &error);
@@ -243,7 +271,7 @@ static void test_credentials_from_memory(void)
     fake_start(&f);
     CHECK_INT(fs_read(f.ca_file, 1 << 20, &ca, NULL, NULL), 0);
     CHECK_INT(fs_read(f.identity_file, 1 << 20, &identity, NULL, NULL), 0);
-    struct banger_client *client = banger_connect(f.target, NULL, &error);
+    struct banger_client *client = banger_connect(f.target, &error);
     if (!CHECK(client && ca && identity))
         return;
     banger_set_log(client, keep_line, line);
@@ -270,6 +298,7 @@ int main(void)
     RUN(test_a_client_is_closed_before_its_streams);
     RUN(test_credentials_from_memory);
     RUN(test_answers_and_errors);
+    RUN(test_timeout_of_a_client);
     RUN(test_nobody_listens);
     RUN(test_idempotent_call_is_retried);
     RUN(test_reset_streams_are_retried);

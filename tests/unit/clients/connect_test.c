@@ -10,6 +10,7 @@
 #include "banger/attach.h"
 #include "base/clock.h"
 #include "tests/unit/clients/fake_server.h"
+#include "tests/support/told.h"
 
 enum { PATIENCE_MS = 20000, AT_ONCE_MS = 2000, ROTATIONS = 12, LOOKS_MAX = 100000 };
 
@@ -25,18 +26,18 @@ static Banger__V1__GetVMRequest get_request(const char *name)
 static struct banger_stream *open_get(struct banger_client *client, const char *name,
                                       int64_t timeout_ms)
 {
-    struct banger_call_options options = {.timeout_ms = timeout_ms};
+    auto_call struct banger_call *call = call_within(timeout_ms);
     Banger__V1__GetVMRequest request = get_request(name);
-    return banger_stream_open(client, GET_VM, &request.base, &options, NULL);
+    return banger_stream_open(client, GET_VM, &request.base, call, NULL);
 }
 
 static enum banger_code get(struct banger_client *client, const char *name, int64_t timeout_ms,
                             struct banger_error *error)
 {
-    struct banger_call_options options = {.timeout_ms = timeout_ms};
+    auto_call struct banger_call *call = call_within(timeout_ms);
     Banger__V1__GetVMRequest request = get_request(name);
     *error = (struct banger_error){0};
-    Banger__V1__VM *vm = banger_get_vm(client, &request, &options, error);
+    Banger__V1__VM *vm = banger_get_vm(client, &request, call, error);
     banger_message_free(vm ? &vm->base : NULL);
     return vm ? BANGER_OK : error->code;
 }
@@ -56,7 +57,7 @@ static enum banger_code send_signal(struct banger_client *client, struct banger_
 static struct banger_client *connect_to(const struct fake *f, const char *target)
 {
     struct banger_error error;
-    struct banger_client *client = banger_connect(target, &f->options, &error);
+    struct banger_client *client = told_connect(target, &f->options, &error);
     if (!client)
         fprintf(stderr, "%s: %s\n", target, error.message);
     return client;
@@ -93,7 +94,7 @@ static void check_one_fd(bool tls)
     struct banger_error error = {0};
     fake_start(&f);
     struct banger_client *client = connect_to(&f, f.proxy_target);
-    struct banger_attach *attach = banger_attach_open(client, "s", NULL, &error);
+    struct banger_attach *attach = banger_attach_open(client, "s", &error);
     int fd = banger_fd(client), result, looks = 0;
     uint64_t next = 0;
     struct banger_frame frame = {0};
@@ -315,16 +316,46 @@ static void test_goaway_crosses_the_call(void)
     check_refusal(FAKE_GOAWAY);
 }
 
+/* A server that greets and goes, again and again, before it took any call: tried with back-off, as
+ * one that is not there. */
+static void check_leaves(enum fake_script script)
+{
+    enum { TIME_MS = 500, TRIES_MAX = 12 }; /* 5 to 10 ms, doubled: at most eight, and some luck */
+    struct fake f = {.n_scripted = 1000, .script = script};
+    struct banger_error error;
+    fake_start(&f);
+    struct banger_client *client = connect_to(&f, f.proxy_target);
+    CHECK_INT(get(client, "box", TIME_MS, &error), BANGER_DEADLINE_EXCEEDED);
+    banger_close(client);
+    fake_stop(&f);
+    CHECK(f.n_connections <= TRIES_MAX);
+    CHECK_INT(f.n_gets, 0);
+
+    struct fake once = {.n_scripted = 2, .script = script};
+    fake_start(&once);
+    client = connect_to(&once, once.proxy_target);
+    CHECK_INT(get(client, "box", PATIENCE_MS, &error), BANGER_OK);
+    banger_close(client);
+    fake_stop(&once);
+    CHECK_INT(once.n_connections, 3);
+}
+
+static void test_a_server_that_greets_and_goes(void)
+{
+    check_leaves(FAKE_LEAVES);
+    check_leaves(FAKE_CLOSES);
+}
+
 /* A stream of messages begins anew with the messages that it has sent. */
 static void check_refused_attach(enum fake_script script)
 {
     struct fake f = {.n_scripted = 1, .script = script, .stdout_bytes = 1000};
-    struct banger_attach_options options = {.reattach_ms = -1};
+    struct told_attach options = {.reattach_ms = -1};
     struct banger_error error;
     struct banger_frame frame = {0};
     fake_start(&f);
     struct banger_client *client = connect_to(&f, f.proxy_target);
-    struct banger_attach *attach = banger_attach_open(client, "s", &options, &error);
+    struct banger_attach *attach = told_attach_open(client, "s", &options, &error);
     while (banger_attach_next(attach, PATIENCE_MS, &frame, &error) == 1 &&
            frame.kind != BANGER_FRAME_EXIT)
         CHECK(frame.kind != BANGER_FRAME_BROKEN);
@@ -376,14 +407,14 @@ static void test_unavailable_by_word(void)
 static void check_rotation(bool tls)
 {
     struct fake f = {.tls = tls, .max_age_ms = 60, .stdout_bytes = 10, .stdin_bytes = 1};
-    struct banger_attach_options writer = {.role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER,
-                                           .reattach_ms = -1};
+    struct told_attach writer = {.role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER,
+                                 .reattach_ms = -1};
     struct banger_error error = {0};
     struct banger_frame frame = {0};
     unsigned gets = 0, signals = 0, failed = 0;
     fake_start(&f);
     struct banger_client *client = connect_to(&f, f.target);
-    struct banger_attach *attach = banger_attach_open(client, "s", &writer, &error);
+    struct banger_attach *attach = told_attach_open(client, "s", &writer, &error);
     while (banger_attach_next(attach, PATIENCE_MS, &frame, &error) == 1 &&
            frame.kind != BANGER_FRAME_OPENED)
         ;
@@ -431,6 +462,7 @@ int main(void)
     RUN(test_wait_for_ready);
     RUN(test_refused_stream);
     RUN(test_goaway_crosses_the_call);
+    RUN(test_a_server_that_greets_and_goes);
     RUN(test_refused_attach);
     RUN(test_unavailable_by_word);
     RUN(test_rotation);

@@ -47,10 +47,11 @@ static void say(int fd, const void *data, size_t len)
     (void)!send(fd, data, len, MSG_NOSIGNAL);
 }
 
+static const uint8_t settings[] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
+static const uint8_t goaway[] = {0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+
 static void refuse(const struct fake *f, int fd)
 {
-    static const uint8_t settings[] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
-    static const uint8_t goaway[] = {0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
     uint8_t preface[PREFACE_BYTES];
     say(fd, settings, sizeof(settings));
     uint32_t stream = read_exactly(f, fd, preface, sizeof(preface)) ? await_call(f, fd) : 0;
@@ -63,12 +64,27 @@ static void refuse(const struct fake *f, int fd)
         say(fd, reset, sizeof(reset));
 }
 
+/* Read and written at once: the client finds all of it in one read. */
+static void greet_and_leave(const struct fake *f, int fd)
+{
+    uint8_t preface[PREFACE_BYTES], both[sizeof(settings) + sizeof(goaway)];
+    memcpy(both, settings, sizeof(settings));
+    memcpy(both + sizeof(settings), goaway, sizeof(goaway));
+    if (!read_exactly(f, fd, preface, sizeof(preface)))
+        return;
+    say(fd, both, f->script == FAKE_LEAVES ? sizeof(both) : sizeof(settings));
+    if (f->script == FAKE_CLOSES)
+        shutdown(fd, SHUT_RDWR);
+}
+
 void fake_script_run(struct fake *f, int fd)
 {
     static const char http1[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
     uint8_t byte;
     if (f->script == FAKE_HTTP1)
         say(fd, http1, sizeof(http1) - 1);
+    else if (f->script == FAKE_LEAVES || f->script == FAKE_CLOSES)
+        greet_and_leave(f, fd);
     else if (f->script != FAKE_SILENT)
         refuse(f, fd);
     while (read_exactly(f, fd, &byte, 1))

@@ -13,13 +13,14 @@
 
 #include "banger/methods.h"
 #include "rpc/event/loop.h"
+#include "tests/support/told.h"
 
 struct rpc_server;
 
 struct fake {
     /* TCP with TLS instead of Unix sockets; then clients need the options. */
     bool tls;
-    struct banger_client_options options;
+    struct told_client options;
     char target[128], proxy_target[128];
     char dir[32], socket[64], proxy_socket[64], ca_file[64], identity_file[64];
     uint16_t port;
@@ -34,6 +35,8 @@ struct fake {
     enum fake_script {
         FAKE_RST,    /* greets, refuses the first call */
         FAKE_GOAWAY, /* greets, says GOAWAY when the first call comes: it was not begun */
+        FAKE_LEAVES, /* greets and says GOAWAY in one */
+        FAKE_CLOSES, /* greets and closes in one */
         FAKE_SILENT, /* takes the connection, says nothing */
         FAKE_HTTP1,  /* speaks another protocol */
     } script;
@@ -61,6 +64,7 @@ struct fake {
     uint64_t stdin_taken, stdin_acked;
     bool stdin_ended, stdin_wrong;
     unsigned unavailable; /* so many calls of GetVM and SignalSession are answered UNAVAILABLE */
+    unsigned n_tagged;    /* calls with an "echo-…": see echo_metadata */
     unsigned n_opens, n_gets, n_sends, n_signals, n_connections, n_lost;
 };
 

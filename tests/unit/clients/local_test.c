@@ -96,8 +96,10 @@ static void test_daemon_that_dies(void)
     use_folder("dies");
     snprintf(path, sizeof(path), "%s/dies.sh", dir);
     write_program(path, "#!/bin/sh\necho first >&2\necho 'the disk is full' >&2\nexit 1\n");
-    struct banger_local_options options = {.daemon = path};
-    CHECK(banger_connect_local(&options, &error) == NULL);
+    struct banger_local *local = banger_local_new();
+    CHECK_INT(banger_local_set_daemon(local, path, &error), 0);
+    CHECK(banger_connect_local(local, &error) == NULL);
+    banger_local_free(local);
     CHECK_INT(error.code, BANGER_UNAVAILABLE);
     CHECK_CONTAINS(error.message, "the disk is full");
 }
@@ -110,8 +112,11 @@ static void test_daemon_that_never_answers(void)
     snprintf(path, sizeof(path), "%s/mute.sh", dir);
     /* Ends when the folder goes, at the latest after a while. */
     write_program(path, "#!/bin/sh\nexec timeout 2 tail -f /dev/null\n");
-    struct banger_local_options options = {.daemon = path, .start_timeout_ms = 100};
-    CHECK(banger_connect_local(&options, &error) == NULL);
+    struct banger_local *local = banger_local_new();
+    CHECK_INT(banger_local_set_daemon(local, path, &error), 0);
+    banger_local_set_start_timeout_ms(local, 100);
+    CHECK(banger_connect_local(local, &error) == NULL);
+    banger_local_free(local);
     CHECK_CONTAINS(error.message, "does not answer");
 }
 
@@ -123,8 +128,10 @@ static void test_no_program(void)
     CHECK(banger_connect_local(NULL, &error) == NULL);
     CHECK_INT(error.code, BANGER_NOT_FOUND);
     CHECK_CONTAINS(error.message, "/no/such/bangerd");
-    struct banger_local_options options = {.no_start = true};
-    CHECK(banger_connect_local(&options, &error) == NULL);
+    struct banger_local *local = banger_local_new();
+    banger_local_set_start(local, false);
+    CHECK(banger_connect_local(local, &error) == NULL);
+    banger_local_free(local);
     CHECK_INT(error.code, BANGER_UNAVAILABLE);
     CHECK_CONTAINS(error.message, "bangerd.sock");
 }

@@ -66,7 +66,7 @@ static void test_every_unary_method(void)
 static void test_unknown_methods(void)
 {
     struct banger_error error;
-    struct banger_client *client = banger_connect("/nowhere", NULL, &error);
+    struct banger_client *client = banger_connect("/nowhere", &error);
     Banger__V1__GetVMRequest request = BANGER__V1__GET_VMREQUEST__INIT;
     CHECK(banger_invoke(client, "/banger.v1.VMService/Nope", &request.base, NULL, &error) == NULL);
     CHECK_INT(error.code, BANGER_INVALID_ARGUMENT);
@@ -82,14 +82,14 @@ static void test_unknown_methods(void)
 static void test_targets(void)
 {
     struct banger_error error;
-    CHECK(banger_connect("localhost:1", NULL, &error) == NULL);
+    CHECK(banger_connect("localhost:1", &error) == NULL);
     CHECK_CONTAINS(error.message, "unix:");
     char path[200] = "/";
     memset(path + 1, 'x', sizeof(path) - 2);
     path[sizeof(path) - 1] = '\0';
-    CHECK(banger_connect(path, NULL, &error) == NULL);
+    CHECK(banger_connect(path, &error) == NULL);
     CHECK_CONTAINS(error.message, "longer");
-    struct banger_client *client = banger_connect("unix:///tmp/x", NULL, &error);
+    struct banger_client *client = banger_connect("unix:///tmp/x", &error);
     CHECK(client != NULL);
     banger_close(client);
     banger_close(NULL);

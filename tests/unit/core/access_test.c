@@ -13,7 +13,8 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "base/log.h"
-#include "daemon/core/access_internal.h"
+#include "daemon/core/access/access_internal.h"
+#include "daemon/core/access/access_rules.h"
 #include "daemon/core/core.h"
 #include "daemon/store/fault.h"
 #include "daemon/store/store.h"
@@ -158,12 +159,20 @@ static void come_with_token(struct client *c)
     tls_token_done(&token);
 }
 
-static int begin_token(struct client *c, const char *principal, struct ended *e)
+static const struct rpc_peer owner = {.role = RPC_ROLE_FLEET, .principal = "owner"};
+static const struct rpc_peer admin = {.role = RPC_ROLE_ADMIN, .principal = "admin"};
+
+static int begin_token_by(const struct rpc_peer *by, struct client *c, const char *principal,
+                          struct ended *e)
 {
     *e = (struct ended){.calls = 0};
-    static const struct rpc_peer owner = {.role = RPC_ROLE_FLEET};
-    return access_create_token(&core, &owner, principal, c->role ? c->role : RPC_ROLE_OPERATOR,
-                               NULL, TTL_MS, c->token, &c->expires_ns, on_done, e, &e->err);
+    return access_create_token(&core, by, principal, c->role ? c->role : RPC_ROLE_OPERATOR, NULL,
+                               TTL_MS, c->token, &c->expires_ns, on_done, e, &e->err);
+}
+
+static int begin_token(struct client *c, const char *principal, struct ended *e)
+{
+    return begin_token_by(&owner, c, principal, e);
 }
 
 static int begin_enroll(struct client *c, struct ended *e)
@@ -399,11 +408,125 @@ static void test_nobody_gives_out_a_role_above_their_own(void)
         }
     c.role = RPC_ROLE_FLEET;
     enroll(&c, "kay");
-    struct rpc_peer by = {.role = RPC_ROLE_ADMIN, .principal = "by"};
-    CHECK_INT(access_create_token(&core, &by, "kay", RPC_ROLE_VIEWER, NULL, TTL_MS, c.token,
-                                  &c.expires_ns, on_done, &e, &e.err),
-              -1);
+    CHECK_INT(begin_token_by(&admin, &c, "kay", &e), -1);
     CHECK_STR(e.err.reason, "ROLE_ABOVE_OWN");
+    client_done(&c);
+}
+
+/* What an admin may not do with a name. */
+static void check_is_above_admins(const char *principal)
+{
+    struct client c;
+    struct ended e;
+    struct identity copy;
+    client_init(&c);
+    c.role = RPC_ROLE_VIEWER;
+    if (!CHECK_INT(begin_token_by(&admin, &c, principal, &e), -1))
+        await(1);
+    CHECK_INT(e.err.code, ERR_DENIED);
+    CHECK_STR(e.err.reason, "ROLE_ABOVE_OWN");
+    if (access_find(core.access, principal)) {
+        e = (struct ended){.calls = 0};
+        if (!CHECK_INT(access_revoke(&core, &admin, principal, &copy, on_done, &e, &e.err), -1))
+            await(1);
+        CHECK_STR(e.err.reason, "ROLE_ABOVE_OWN");
+    }
+    client_done(&c);
+}
+
+/* The other order: the lower token is there before the higher identity. */
+static void test_a_token_from_before_takes_nobodys_place(void)
+{
+    struct client old, c;
+    struct ended e;
+    client_init(&old);
+    client_init(&c);
+    old.role = RPC_ROLE_VIEWER;
+    CHECK_INT(begin_token_by(&admin, &old, "leo", &e), 0);
+    await(1);
+    come_with_token(&old);
+    c.role = RPC_ROLE_FLEET;
+    make_token(&c, "leo");
+    fault("identities=full");
+    CHECK_INT(begin_enroll(&c, &e), 0);
+    await(1);
+    no_fault();
+    CHECK(has_token(&old)); /* nobody has enrolled */
+    CHECK_INT(begin_enroll(&c, &e), 0);
+    await(1);
+    CHECK_STR(e.err.message, "");
+    CHECK(!has_token(&old));
+    CHECK_INT(begin_enroll(&old, &e), -1);
+    CHECK_INT(e.err.code, ERR_UNAUTHENTICATED);
+    close_core();
+    open_core();
+    CHECK(!has_token(&old));
+    CHECK_INT(access_find(core.access, "leo")->role, RPC_ROLE_FLEET);
+    client_done(&old);
+    client_done(&c);
+}
+
+/* Asked for while who gets the name's role is not on disk yet. */
+static void test_a_token_that_waits_its_turn_takes_nobodys_place(void)
+{
+    struct client c, low;
+    struct ended first, second;
+    client_init(&c);
+    client_init(&low);
+    c.role = RPC_ROLE_FLEET;
+    low.role = RPC_ROLE_VIEWER;
+    CHECK_INT(begin_token(&c, "mia", &first), 0);
+    CHECK_INT(begin_token_by(&admin, &low, "mia", &second), 0);
+    await(2);
+    CHECK_INT(first.err.code, ERR_NONE);
+    CHECK_STR(second.err.reason, "ROLE_ABOVE_OWN");
+    CHECK_STR(low.token, "");
+    check_is_above_admins("mia");
+    client_done(&c);
+    client_done(&low);
+}
+
+static void test_revoking_opens_no_way_to_a_higher_name(void)
+{
+    struct client c;
+    struct ended e = {.calls = 0};
+    struct identity copy;
+    client_init(&c);
+    c.role = RPC_ROLE_FLEET;
+    enroll(&c, "ned");
+    check_is_above_admins("ned");
+    CHECK(access_certificate_counts(core.access, "ned", c.certificate.serial));
+    CHECK_INT(access_revoke(&core, &owner, "ned", &copy, on_done, &e, &e.err), 0);
+    await(1);
+    CHECK(access_find(core.access, "ned")->revoked);
+    check_is_above_admins("ned");
+    c.role = RPC_ROLE_VIEWER; /* who has the role gives the name to whom they like */
+    c.peer.self_signed = true;
+    pki_certificate_done(&c.certificate);
+    enroll(&c, "ned");
+    CHECK_INT(access_revoke(&core, &admin, "ned", &copy, on_done, &e, &e.err), 0);
+    await(1);
+    CHECK_INT(begin_token_by(&admin, &c, "ned", &e), 0);
+    await(1);
+    CHECK_STR(e.err.message, "");
+    client_done(&c);
+}
+
+/* Revoking counts for those, too (access_find_mapped). */
+static void test_names_of_the_configuration_have_its_roles(void)
+{
+    struct err err = ERR_INIT;
+    struct client c;
+    const struct access_peer peer = {
+        .name = "oz.example.org", .principal = "oz", .role = RPC_ROLE_FLEET};
+    struct access_rules *rules = access_rules_new(&err);
+    CHECK_INT(access_rules_add_peer(rules, &peer, &err), 0);
+    client_init(&c);
+    c.role = RPC_ROLE_VIEWER;
+    enroll(&c, "oz");
+    (void)access_set_rules(&core, rules);
+    check_is_above_admins("oz");
+    (void)access_set_rules(&core, NULL);
     client_done(&c);
 }
 
@@ -417,13 +540,13 @@ static void test_a_revocation_that_fails_is_none(void)
     enroll(&c, "greg");
     make_token(&more, "greg");
     fault("identities=full");
-    CHECK_INT(access_revoke(&core, "greg", &copy, on_done, &e, &e.err), 0);
+    CHECK_INT(access_revoke(&core, &owner, "greg", &copy, on_done, &e, &e.err), 0);
     await(1);
     CHECK_STR(e.err.reason, "STORE_UNAVAILABLE");
     CHECK(access_certificate_counts(core.access, "greg", c.certificate.serial));
     CHECK(has_token(&more));
     no_fault();
-    CHECK_INT(access_revoke(&core, "greg", &copy, on_done, &e, &e.err), 0);
+    CHECK_INT(access_revoke(&core, &owner, "greg", &copy, on_done, &e, &e.err), 0);
     CHECK(access_certificate_counts(core.access, "greg", c.certificate.serial));
     await(1);
     CHECK_INT(e.err.code, ERR_NONE);
@@ -437,7 +560,7 @@ static void test_a_revocation_that_fails_is_none(void)
     char longer[PRINCIPAL_BYTES + 8];
     memset(longer, 'x', sizeof(longer) - 1);
     longer[sizeof(longer) - 1] = '\0';
-    CHECK_INT(access_revoke(&core, longer, &copy, on_done, &e, &e.err), -1);
+    CHECK_INT(access_revoke(&core, &owner, longer, &copy, on_done, &e, &e.err), -1);
     CHECK_INT(e.err.code, ERR_NOT_FOUND);
     client_done(&c);
     client_done(&more);
@@ -621,6 +744,29 @@ static bool is_open(void)
     return address()[0] != '\0';
 }
 
+static void on_settled(void *arg)
+{
+    if (++*(int *)arg == 1)
+        loop_stop(core.loop);
+}
+
+/* Whoever finds the daemon on its socket, once that is answered, finds it on TCP as well. */
+static void test_a_start_waits_until_certificates_are_read(void)
+{
+    int settled = 0;
+    close_core();
+    open_core();
+    access_prepare(&core, "", &(struct access_files){.ca = ""});
+    access_open(&core);
+    access_settle(&core, on_settled, &settled);
+    CHECK_INT(settled, 0); /* they are read on a worker */
+    run();
+    CHECK_INT(settled, 1);
+    CHECK(is_open());
+    access_settle(&core, on_settled, &settled);
+    CHECK_INT(settled, 2); /* at once */
+}
+
 /* Goes on with the daemon of the test before. */
 static void test_a_running_daemon_renews_when_the_time_comes(void)
 {
@@ -679,6 +825,7 @@ int main(void)
         return 1;
     open_core();
     RUN(test_an_init_that_fails_leaves_nothing_listening);
+    RUN(test_a_start_waits_until_certificates_are_read);
     RUN(test_a_running_daemon_renews_when_the_time_comes);
     RUN(test_what_ends_while_it_is_in_use_closes_tcp);
     RUN(test_two_inits_at_once_are_one);
@@ -695,6 +842,11 @@ int main(void)
     RUN(test_only_the_newest_certificate_is_renewed);
     RUN(test_a_certificate_is_renewed_once);
     RUN(test_nobody_gives_out_a_role_above_their_own);
+    RUN(test_revoking_opens_no_way_to_a_higher_name);
+    RUN(test_names_of_the_configuration_have_its_roles);
+    RUN(test_a_token_that_waits_its_turn_takes_nobodys_place);
+    RUN(test_a_token_from_before_takes_nobodys_place);
+    CHECK_INT(init("").err.code, ERR_NONE);
     RUN(test_a_revocation_that_fails_is_none);
     CHECK_INT(init("").err.code, ERR_NONE);
     RUN(test_an_end_with_changes_on_their_way);

@@ -5,7 +5,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
-#include "daemon/core/event.h"
+#include "daemon/core/event/event.h"
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
 #include "tests/support/check.h"
@@ -85,8 +85,8 @@ static void test_order(void)
     CHECK_INT(event_last_seq(&core), 0);
     struct event_watch w;
     event_watch_open(&core, &w, event_epoch(&core), 0, on_ignored, NULL);
-    event_emit(&core, NULL, "vm.state", "vm/1", "RUNNING", "op");
-    event_emit(&core, NULL, "vm.state", "vm/1", "STOPPED", NULL);
+    event_emit(&core, NULL, "vm.state", "vm/1", "1", "RUNNING", "op");
+    event_emit(&core, NULL, "vm.state", "session/2", NULL, "STOPPED", NULL);
     CHECK_INT(event_watch_next(&w, &e, &from, &to), EVENT_NEXT_NONE); /* not on disk yet */
     CHECK(!event_load(&core, 1, &e));
     wait_visible(2);
@@ -94,9 +94,11 @@ static void test_order(void)
     CHECK_INT(e.seq, 1);
     CHECK_STR(e.kind, "vm.state");
     CHECK_STR(e.detail, "RUNNING");
+    CHECK_STR(e.vm_id, "1");
     CHECK_STR(e.operation_id, "op");
     CHECK_INT(event_watch_next(&w, &e, &from, &to), EVENT_NEXT_EVENT);
     CHECK_STR(e.detail, "STOPPED");
+    CHECK_STR(e.vm_id, "");
     CHECK_INT(event_watch_next(&w, &e, &from, &to), EVENT_NEXT_NONE);
     event_watch_close(&w);
     close_core();
@@ -134,7 +136,7 @@ static void test_bounds(void)
     for (int i = 0; i < EVENTS_KEPT + 500; i += 500) {
         struct store_txn *txn = store_txn_new();
         for (int k = 0; k < 500; k++)
-            event_emit(&core, txn, "test", "vm/1", "x", "");
+            event_emit(&core, txn, "test", "vm/1", "1", "x", "");
         seq = event_last_seq(&core) + 500;
         commit_now(core.loop, core.store, txn);
         wait_visible(seq);

@@ -6,13 +6,13 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
-#include "daemon/core/event.h"
-#include "daemon/core/operation.h"
-#include "daemon/core/scope.h"
-#include "daemon/core/session.h"
-#include "daemon/core/session_internal.h"
-#include "daemon/core/vm.h"
-#include "daemon/core/vm_ops.h"
+#include "daemon/core/event/event.h"
+#include "daemon/core/operation/operation.h"
+#include "daemon/core/access/scope.h"
+#include "daemon/core/session/session.h"
+#include "daemon/core/session/session_internal.h"
+#include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_ops.h"
 #include "daemon/store/store.h"
 #include "daemon/vmm/vmm.h"
 #include "rpc/event/loop.h"
@@ -155,28 +155,28 @@ static struct session_entry *add_session(const struct vm_entry *vm, const char *
     return e;
 }
 
-static void check_owner(const char *resource, const char *vm_id)
+/* The VM that the latest event names. */
+static void check_event_vm(const char *kind, const char *vm_id)
 {
-    char owner[ID_BYTES] = "x";
-    scope_owner(&core, resource, owner);
-    if (!CHECK_STR(owner, vm_id))
-        fprintf(stderr, "  (%s)\n", resource);
+    struct event e;
+    commit_now(core.loop, core.store, store_txn_new());
+    if (CHECK(event_load(&core, event_last_seq(&core), &e))) {
+        CHECK_STR(e.kind, kind);
+        CHECK_STR(e.vm_id, vm_id);
+    }
 }
 
-static void test_owners(void)
+static void test_sessions(void)
 {
     struct err err = ERR_INIT;
     open_core();
     struct vm_entry *a = add(1, &ci), *b = add(2, &production);
     add_session(a, "aaaa000000000001");
-    add_session(b, "bbbb000000000001");
-    check_owner("vm/0000000000000001", a->vm.id);
-    check_owner("session/aaaa000000000001", a->vm.id);
-    check_owner("session/bbbb000000000001", b->vm.id);
-    static const char *const of_none[] = {"session/cccc000000000001", "operation/none", "vms", "vm",
-                                          "image/0000000000000001",   "session/",       "",    "/"};
-    for (size_t i = 0; i < sizeof(of_none) / sizeof(of_none[0]); i++)
-        check_owner(of_none[i], "");
+    struct session_entry *on_b = add_session(b, "bbbb000000000001");
+    struct store_txn *txn = store_txn_new();
+    session_emit(on_b, txn, SESSION_EXITED);
+    commit_now(core.loop, core.store, txn);
+    check_event_vm("session.state", b->vm.id);
 
     struct session_entry *found = session_find_within(&core, &ci, NULL, "aaaa", &err);
     CHECK(found && strcmp(found->session.id, "aaaa000000000001") == 0);
@@ -206,9 +206,8 @@ static void test_operations(void)
         return;
     CHECK(operation_find_within(&core, NULL, "alice", on_a->op.id, &err) == NULL); /* not on disk */
     commit_now(core.loop, core.store, store_txn_new());
-    char resource[64];
-    snprintf(resource, sizeof(resource), "operation/%s", on_b->op.id);
-    check_owner(resource, b->vm.id);
+    CHECK_STR(operation_vm_id(on_b), b->vm.id);
+    CHECK_STR(operation_vm_id(all), "");
     CHECK(operation_is_within(on_a, &ci, "bob") && !operation_is_within(on_b, &ci, "bob"));
     CHECK(!operation_is_within(all, &ci, "bob") && operation_is_within(all, NULL, "bob"));
     CHECK(operation_is_within(on_b, &ci, "alice") && operation_is_within(all, &ci, "alice"));
@@ -251,7 +250,7 @@ int main(void)
     RUN(test_labels_decide);
     RUN(test_labels_that_are_needed);
     RUN(test_departed);
-    RUN(test_owners);
+    RUN(test_sessions);
     RUN(test_operations);
     RUN(test_events);
     fs_remove_tree(dir, NULL);

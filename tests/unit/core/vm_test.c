@@ -5,13 +5,13 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
-#include "daemon/core/event.h"
-#include "daemon/core/handles.h"
-#include "daemon/core/image.h"
-#include "daemon/core/operation.h"
-#include "daemon/core/vm.h"
-#include "daemon/core/vm_ops.h"
-#include "daemon/core/vm_spec.h"
+#include "daemon/core/event/event.h"
+#include "daemon/core/vm/handles.h"
+#include "daemon/core/image/image.h"
+#include "daemon/core/operation/operation.h"
+#include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_ops.h"
+#include "daemon/core/vm/vm_spec.h"
 #include "daemon/store/store.h"
 #include "daemon/vmm/vmm.h"
 #include "rpc/event/loop.h"
@@ -582,10 +582,13 @@ static void test_images(void)
     CHECK(image_find(&core, "", &err) == NULL);
     CHECK_STR(err.reason, "IMAGE_NOT_FOUND");
     CHECK_STR(kernel_default(&core, &err)->id, k.id);
-    struct vm_entry *e = add("bbbb000000000001", "box");
-    snprintf(e->vm.spec.image_id, sizeof(e->vm.spec.image_id), "%s", a.id);
+    struct vm made = {.id = "bbbb000000000001", .name = "box", .spec.image_id = "aaaa000000000001"};
+    struct vm_entry *e = vm_add(&core, &made, &err);
+    CHECK_INT(image_vm_count(&core, a.id), 1);
     CHECK_INT(image_delete(&core, a.id, NULL, NULL, &err), -1);
     CHECK_STR(err.reason, "IMAGE_IN_USE");
+    vm_withdraw(e);
+    CHECK_INT(image_vm_count(&core, a.id), 0);
     CHECK_INT(image_tag(&core, a.id, "first", on_tagged, NULL, &err), 0);
     loop_run(core.loop, &err);
     CHECK_STR(image_find(&core, "first", &err)->id, a.id);

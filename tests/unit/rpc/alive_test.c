@@ -6,6 +6,7 @@
 #include "rpc/wire/alive.h"
 #include "rpc/wire/stream.h"
 #include "tests/support/check.h"
+#include "tests/support/raw_http2.h"
 #include "tests/unit/rpc/pair.h"
 
 #define REQUEST_INIT BANGER__TEST__V1__ECHO_REQUEST__INIT
@@ -120,6 +121,46 @@ static void test_not_asked_for(void)
     pair_close(&p);
 }
 
+/* A response's headers, with or without our word, and an empty message behind them. */
+static size_t answer_empty(bool agrees)
+{
+    static const uint8_t agreed[] = "\0\x0f" ALIVE_HEADER "\5"
+                                    "20000";
+    uint8_t block[64] = {0x88, 0x5f, 16}; /* 200; content-type */
+    size_t n = 3 + 16;
+    struct pair p;
+    struct raw r = {0};
+    struct seen s = {0};
+    const struct rpc_call_options o = {.timeout_ms = -1, .alive_ms = ALIVE_MS};
+    const uint8_t *data;
+    memcpy(block + 3, "application/grpc", 16);
+    if (agrees) {
+        memcpy(block + n, agreed, sizeof(agreed) - 1);
+        n += sizeof(agreed) - 1;
+    }
+    pair_open(&p);
+    struct rpc_call *call = pair_start(&p, ECHO_BIDI, &o, NULL, &s);
+    while (rpc_client_output(p.client, &data, &p.client_err) > 0)
+        continue;
+    raw_frame(&r, RAW_SETTINGS, 0, 0, "", 0);
+    raw_frame(&r, RAW_HEADERS, RAW_END_HEADERS, 1, block, n);
+    raw_frame(&r, RAW_DATA, 0, 1, "\0\0\0\0\0", 5);
+    CHECK_INT(rpc_client_receive(p.client, r.data, r.len, &p.client_err), 0);
+    CHECK_INT(call->http_status, 200);
+    rpc_call_unref(call);
+    raw_done(&r);
+    pair_close(&p);
+    return s.n_messages;
+}
+
+/* Asked for, of a server that has never heard of it: what it says is meant. */
+static void test_empty_messages_count_until_it_is_agreed(void)
+{
+    _Static_assert(sizeof(ALIVE_HEADER) - 1 == 0x0f, "its length is in the block");
+    CHECK_INT(answer_empty(false), 1);
+    CHECK_INT(answer_empty(true), 0);
+}
+
 static void test_header(void)
 {
     static const struct {
@@ -138,6 +179,7 @@ int main(void)
     RUN(test_both_say_that_they_live);
     RUN(test_one_direction);
     RUN(test_not_asked_for);
+    RUN(test_empty_messages_count_until_it_is_agreed);
     RUN(test_header);
     return check_end();
 }

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "rpc/wire/base64.h"
+#include "rpc/wire/call.h"
 #include "rpc/wire/deadline.h"
 #include "rpc/wire/metadata.h"
 #include "rpc/wire/status.h"
@@ -105,6 +106,43 @@ static void test_metadata(void)
     metadata_done(&m);
 }
 
+/* What came under one key, "-bin" values joined by commas included: each by itself, in order. */
+static void test_metadata_in_order(void)
+{
+    static const struct {
+        const char *key, *value;
+        size_t len;
+    } want[] = {{"x-bin", "hi", 2},   {"a", "1", 1},    {"x-bin", "yo", 2},
+                {"x-bin", "\0\1", 2}, {"x-bin", "", 0}, {"a", "aGk,eW8", 7}};
+    struct metadata m;
+    struct rpc_metadata entry;
+    size_t at = 0, i = 0;
+    metadata_init(&m, 300);
+    CHECK_INT(add(&m, "x-bin", "aGk"), 0);
+    CHECK_INT(add(&m, "a", "1"), 0);
+    CHECK_INT(add(&m, "x-bin", "eW8=, AAE,"), 0);
+    CHECK_INT(add(&m, "x-bin", "eW8,?"), -1); /* nothing of it is kept */
+    CHECK_INT(errno, EINVAL);
+    CHECK_INT(add(&m, "a", "aGk,eW8"), 0);
+    for (; metadata_next(&m, &at, &entry); i++) {
+        if (!CHECK(i < sizeof(want) / sizeof(want[0])))
+            break;
+        CHECK_STR(entry.key, want[i].key);
+        CHECK_INT(entry.value_len, want[i].len);
+        CHECK(memcmp(entry.value, want[i].value, want[i].len + 1) == 0);
+    }
+    CHECK_INT(i, sizeof(want) / sizeof(want[0]));
+    CHECK_INT(metadata_put(&m, "raw-bin", 7, "a,b", 3), 0);
+    CHECK_STR(metadata_find(&m, "raw-bin", NULL), "a,b");
+    CHECK_INT(metadata_remove(&m, "x-bin"), 4);
+    CHECK_INT(metadata_remove(&m, "x-bin"), 0);
+    CHECK_STR(metadata_find(&m, "a", NULL), "1");
+    CHECK_INT(metadata_remove(&m, "raw-bin"), 1);
+    CHECK_INT(metadata_remove(&m, "a"), 2);
+    CHECK_INT(buf_len(&m.entries), 0);
+    metadata_done(&m);
+}
+
 static struct deadline *passed[64];
 static size_t n_passed;
 
@@ -178,6 +216,7 @@ int main(void)
     RUN(test_timeout);
     RUN(test_utf8);
     RUN(test_metadata);
+    RUN(test_metadata_in_order);
     RUN(test_deadlines);
     RUN(test_status);
     return check_end();

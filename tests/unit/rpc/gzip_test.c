@@ -198,6 +198,51 @@ static void check_metadata(const struct rpc_call *call, const char *kind, const 
     CHECK(value && len == n_bytes && memcmp(value, bytes, len) == 0);
 }
 
+/* The keys, in order, joined by blanks. */
+static void list_keys(const struct rpc_call *call,
+                      bool (*next)(const struct rpc_call *, size_t *, struct rpc_metadata *),
+                      char text[200])
+{
+    struct rpc_metadata m;
+    text[0] = '\0';
+    for (size_t at = 0; next(call, &at, &m);)
+        snprintf(text + strlen(text), 200 - strlen(text), "%s%s", *text ? " " : "", m.key);
+}
+
+/* Headers and trailers are told apart; an answer of nothing but an error has one block only. */
+static void test_headers_apart_from_trailers(void)
+{
+    static char *tags[] = {"header", "trailer"};
+    static const struct {
+        bool fails, has_headers;
+        const char *headers, *trailers;
+    } cases[] = {
+        {false, true, "x-header x-header-bin", "x-trailer x-trailer-bin"},
+        {true, true, "x-header x-header-bin", "grpc-status-details-bin x-trailer x-trailer-bin"},
+        {true, false, "", "grpc-status-details-bin x-trailer x-trailer-bin"},
+    };
+    struct pair p;
+    char text[200];
+    echo_request r = REQUEST_INIT;
+    pair_open(&p);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct seen s = {0};
+        r.tags = cases[i].has_headers ? tags : tags + 1;
+        r.n_tags = cases[i].has_headers ? 2 : 1;
+        r.fail_code = cases[i].fails ? ERR_NOT_FOUND : 0;
+        struct rpc_call *call = start(&p, &r, false, &s);
+        CHECK(!rpc_call_got_headers(call));
+        pair_run(&p);
+        CHECK_INT(rpc_call_got_headers(call), cases[i].has_headers);
+        list_keys(call, rpc_call_next_header, text);
+        CHECK_STR(text, cases[i].headers);
+        list_keys(call, rpc_call_next_trailer, text);
+        CHECK_STR(text, cases[i].trailers);
+        rpc_call_unref(call);
+    }
+    pair_close(&p);
+}
+
 static void test_response_metadata(void)
 {
     static char *tags[] = {"header", "trailer"};
@@ -228,7 +273,10 @@ static void test_outgoing(void)
     const struct rpc_metadata good[] = {{"a", "1", 1}, {"b-bin", "\xff", 1}, {"c", "", 0}};
     static const struct rpc_metadata bad[] = {{"A", "1", 1},           {"grpc-status", "0", 1},
                                               {":path", "/", 1},       {"x", "line\n", 5},
-                                              {"content-type", "", 0}, {"", "x", 1}};
+                                              {"content-type", "", 0}, {"", "x", 1},
+                                              {"host", "x", 1},        {"grpc-x", "x", 1},
+                                              {"a b", "x", 1},         {"banger-alive-ms", "1", 1},
+                                              {"x", "\xc3\xa4", 2},    {"a!", "x", 1}};
     outgoing_init(&o);
     CHECK_INT(outgoing_add(&o, good, 3, &err), 0);
     CHECK_INT(outgoing_put(&o, nv), 3);
@@ -270,6 +318,7 @@ int main(void)
     RUN(test_stream);
     RUN(test_bomb);
     RUN(test_response_metadata);
+    RUN(test_headers_apart_from_trailers);
     RUN(test_outgoing);
     return check_end();
 }

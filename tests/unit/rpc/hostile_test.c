@@ -122,18 +122,129 @@ static void test_late_resets(void)
     pair_close(&p);
 }
 
-/* Refused because there are too many at once: a client that has not seen our SETTINGS yet. */
+/* Refused because there are too many at once: clients that have not seen our SETTINGS yet take it
+ * that a hundred may be. */
 static void test_refused_streams(void)
 {
     struct pair p;
     struct raw r;
     pair_open(&p);
     raw_begin(&r);
-    for (uint32_t i = 0; i < 3000; i++)
+    for (uint32_t i = 0; i < p.server->limits.max_streams + 50; i++)
         raw_headers(&r, 2 * i + 1, STREAM);
     feed(&p, &r);
     check_lives(&p);
     CHECK_INT(p.server->n_calls, p.server->limits.max_streams);
+    raw_done(&r);
+    pair_close(&p);
+}
+
+/* Feeds it large headers of new streams until it ends, and tells how much that took. */
+static void check_blocks_end_it(struct pair *p, struct raw *r, uint32_t first)
+{
+    static uint8_t block[15000];
+    size_t at = 0;
+    memset(block, 0x83, sizeof(block)); /* of HPACK's static table */
+    r->len = 0;
+    for (uint32_t i = 0; i < 200; i++)
+        raw_frame(r, RAW_HEADERS, RAW_END_HEADERS, first + 2 * i, block, sizeof(block));
+    while (at < r->len && !wire_conn_is_finished(p->server)) {
+        size_t n = r->len - at < CHUNK_BYTES ? r->len - at : CHUNK_BYTES;
+        CHECK_INT(wire_conn_receive(p->server, r->data + at, n, &p->server_err), 0);
+        pair_pull_server(p, SIZE_MAX);
+        at += n;
+    }
+    CHECK(wire_conn_is_finished(p->server));
+    CHECK(at <= 2 * CHUNK_BYTES);
+    CHECK_CONTAINS(p->server->fault, "too many frames that do nothing");
+}
+
+/* Who never takes note of our SETTINGS is refused one by one. */
+static void test_large_headers_of_refused_streams(void)
+{
+    struct pair p;
+    struct raw r;
+    pair_open(&p);
+    uint32_t n = p.server->limits.max_streams;
+    raw_begin(&r);
+    for (uint32_t i = 0; i < n; i++)
+        raw_headers(&r, 2 * i + 1, STREAM);
+    feed(&p, &r);
+    check_lives(&p);
+    check_blocks_end_it(&p, &r, 2 * n + 1);
+    raw_done(&r);
+    pair_close(&p);
+}
+
+/* While the calls from before end, what comes is dropped. */
+static void test_headers_after_our_goaway(void)
+{
+    struct pair p;
+    struct raw r;
+    pair_open(&p);
+    raw_begin(&r);
+    raw_headers(&r, 1, STREAM);
+    feed(&p, &r);
+    wire_conn_drain(p.server);
+    raw_frame(&r, RAW_PING, RAW_ACK, 0, "drained?", 8);
+    feed(&p, &r);
+    for (uint32_t i = 1; i < 100; i++) /* who had not heard of it yet */
+        raw_headers(&r, 2 * i + 1, STREAM);
+    feed(&p, &r);
+    check_lives(&p);
+    CHECK_INT(p.server->n_calls, 1);
+    check_blocks_end_it(&p, &r, 201);
+    raw_done(&r);
+    pair_close(&p);
+}
+
+/* Blocks of no length, of streams that are gone: a frame is a frame. */
+static void test_empty_headers_of_no_call(void)
+{
+    struct pair p;
+    struct raw r;
+    pair_open(&p);
+    raw_begin(&r);
+    raw_headers(&r, 1, STREAM);
+    feed(&p, &r);
+    wire_conn_drain(p.server);
+    raw_frame(&r, RAW_PING, RAW_ACK, 0, "drained?", 8);
+    feed(&p, &r);
+    for (uint32_t i = 1; i < 200000; i++)
+        raw_frame(&r, RAW_HEADERS, RAW_END_HEADERS, 2 * i + 1, "", 0);
+    for (size_t at = 0; at < r.len && !wire_conn_is_finished(p.server); at += CHUNK_BYTES) {
+        size_t n = r.len - at < CHUNK_BYTES ? r.len - at : CHUNK_BYTES;
+        CHECK_INT(wire_conn_receive(p.server, r.data + at, n, &p.server_err), 0);
+        pair_pull_server(&p, SIZE_MAX);
+    }
+    CHECK(wire_conn_is_finished(p.server));
+    CHECK_CONTAINS(p.server->fault, "too many frames that do nothing");
+    raw_done(&r);
+    pair_close(&p);
+}
+
+/* A stream that we reset, while the peer does not read that. */
+static void test_headers_before_our_reset_is_read(void)
+{
+    struct pair p;
+    struct raw r;
+    static uint8_t block[15000];
+    pair_open(&p);
+    raw_begin(&r);
+    raw_headers(&r, 1, STREAM);
+    feed(&p, &r);
+    raw_frame(&r, RAW_WINDOW_UPDATE, 0, 1, "\x7f\xff\xff\xff", 4);
+    memset(block, 0x83, sizeof(block));
+    for (uint32_t i = 0; i < 20; i++)
+        raw_frame(&r, RAW_HEADERS, RAW_END_HEADERS, 1, block, sizeof(block));
+    for (size_t at = 0; at < r.len; at += CHUNK_BYTES)
+        CHECK_INT(wire_conn_receive(p.server, r.data + at,
+                                    r.len - at < CHUNK_BYTES ? r.len - at : CHUNK_BYTES,
+                                    &p.server_err),
+                  0);
+    pair_pull_server(&p, SIZE_MAX);
+    CHECK(wire_conn_is_finished(p.server));
+    CHECK_CONTAINS(p.server->fault, "too many frames that do nothing");
     raw_done(&r);
     pair_close(&p);
 }
@@ -221,6 +332,10 @@ int main(void)
     RUN(test_honest);
     RUN(test_late_resets);
     RUN(test_refused_streams);
+    RUN(test_large_headers_of_refused_streams);
+    RUN(test_headers_after_our_goaway);
+    RUN(test_empty_headers_of_no_call);
+    RUN(test_headers_before_our_reset_is_read);
     RUN(test_named_once);
     RUN(test_request_timeout);
     RUN(test_deadline_after_request);

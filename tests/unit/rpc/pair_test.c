@@ -283,6 +283,32 @@ static void test_reset_at_deadline(void)
     pair_close(&p);
 }
 
+/* The server takes 16 KiB of headers, and says so in its SETTINGS. */
+static void test_more_metadata_than_the_server_takes(void)
+{
+    static char value[6000];
+    struct rpc_metadata m[3];
+    struct rpc_call_options o = {.metadata = m, .n_metadata = 3};
+    struct seen s = {0};
+    struct pair p;
+    echo_request r = REQUEST_INIT;
+    memset(value, 'v', sizeof(value));
+    for (int i = 0; i < 3; i++)
+        m[i] = (struct rpc_metadata){"x-large", value, sizeof(value)};
+    pair_open(&p);
+    pair_run(&p);
+    CHECK(!pair_start(&p, ECHO_UNARY, &o, &r, &s));
+    CHECK_INT(p.client_err.code, ERR_LIMIT);
+    CHECK_CONTAINS(p.client_err.message, "the server takes 16384");
+    o.n_metadata = 2;
+    struct rpc_call *call = pair_start(&p, ECHO_UNARY, &o, &r, &s);
+    CHECK(call);
+    pair_run(&p);
+    CHECK_INT(s.status.code, ERR_NONE);
+    rpc_call_unref(call);
+    pair_close(&p);
+}
+
 static void test_metadata(void)
 {
     struct pair p;
@@ -395,6 +421,7 @@ int main(void)
     RUN(test_deadline_on_client);
     RUN(test_reset_at_deadline);
     RUN(test_metadata);
+    RUN(test_more_metadata_than_the_server_takes);
     RUN(test_trickle);
     RUN(test_connection_lost);
     RUN(test_drain);

@@ -17,8 +17,10 @@
 #include "grpc/health/v1/health.rpc.h"
 #include "grpc/reflection/v1/reflection.rpc.h"
 #include "grpc/reflection/v1alpha/reflection.rpc.h"
+#include "rpc/wire/observer.h"
 #include "rpc/wire/router.h"
 #include "tests/support/check.h"
+#include "tests/support/raw_http2.h"
 #include "tests/unit/rpc/pair.h"
 
 static const struct rpc_service *const services[] = {
@@ -125,6 +127,65 @@ static void test_scoped_peers(void)
     pair_close(&p);
 }
 
+static void on_ended(void *arg, struct rpc_call *call, const struct err *status)
+{
+    (void)call;
+    *(struct err *)arg = *status;
+}
+
+/* A call with that header on a connection of its own, and what became of it. */
+static struct err try_header(enum rpc_role role, const char *name, const char *value)
+{
+    static const struct rpc_observer observer = {.ended = on_ended};
+    struct err status = ERR_INIT;
+    struct pair p;
+    struct raw r;
+    pair_open(&p);
+    p.wire.observer = &observer;
+    p.wire.observer_arg = &status;
+    p.server->peer.role = role;
+    raw_begin(&r);
+    raw_headers_and(&r, 1, "/banger.test.v1.EchoService/Unary", name, value);
+    CHECK_INT(wire_conn_receive(p.server, r.data, r.len, &p.server_err), 0);
+    if (role < RPC_ROLE_VIEWER)
+        CHECK_INT(deadlines_next_ms(&p.deadlines), INT64_MAX); /* nothing is kept for it */
+    (void)pair_pull_server(&p, SIZE_MAX);
+    raw_done(&r);
+    pair_close(&p);
+    return status;
+}
+
+/* Nor does who may not call learn anything else, or is anything looked at for them. */
+static void test_denied_before_anything_else(void)
+{
+    static const struct {
+        const char *name, *value;
+        enum err_code code;
+    } rows[] = {
+        {"grpc-timeout", "soon", ERR_INVALID},      {"grpc-timeout", "0m", ERR_DEADLINE},
+        {"grpc-encoding", "br", ERR_UNIMPLEMENTED}, {"x-bin", "*", ERR_INVALID},
+        {"grpc-timeout", "1H", ERR_CANCELLED}, /* waits for its message */
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct err status = try_header(RPC_ROLE_NONE, rows[i].name, rows[i].value);
+        CHECK_INT(status.code, ERR_DENIED);
+        CHECK_STR(status.reason, "ROLE_TOO_LOW");
+        CHECK_INT(try_header(RPC_ROLE_OPERATOR, rows[i].name, rows[i].value).code, rows[i].code);
+    }
+}
+
+/* Whose connection counts no more is told so of every method, known or not. */
+static void test_who_counts_no_more_learns_no_method(void)
+{
+    struct pair p;
+    struct err why = {.code = ERR_UNAUTHENTICATED, .message = "revoked"};
+    pair_open(&p); /* its client asks for methods that are not there */
+    CHECK_INT(try_call(&p, &banger_v1_vm_service.methods[0]), ERR_UNIMPLEMENTED);
+    CHECK_INT(wire_conn_refuse(p.server, &why), 0);
+    CHECK_INT(try_call(&p, &banger_v1_vm_service.methods[0]), ERR_UNAUTHENTICATED);
+    pair_close(&p);
+}
+
 /* The name that the page has for a service: the last part of its own. */
 static const char *short_name(const struct rpc_service *service)
 {
@@ -221,6 +282,8 @@ int main(void)
 {
     RUN(test_every_method_and_role);
     RUN(test_scoped_peers);
+    RUN(test_denied_before_anything_else);
+    RUN(test_who_counts_no_more_learns_no_method);
     RUN(test_the_documented_roles_are_the_contract_s);
     RUN(test_sensitive_methods);
     return check_end();

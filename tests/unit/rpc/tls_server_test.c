@@ -175,7 +175,8 @@ static void client_ready(void *arg, int events)
     client_flush(c);
 }
 
-static void open_client(struct client *c, struct fixture *f, const struct cert *cert)
+/* Says nothing yet. */
+static void connect_client(struct client *c, struct fixture *f, const struct cert *cert)
 {
     struct err err = ERR_INIT;
     const struct tls_config config = {.ca_pem = certs.ca.certificate,
@@ -191,6 +192,11 @@ static void open_client(struct client *c, struct fixture *f, const struct cert *
     c->fd = dial(f);
     watch_init(&c->watch, f->loop, c->fd, client_ready, c);
     watch_want(&c->watch, WATCH_READ);
+}
+
+static void open_client(struct client *c, struct fixture *f, const struct cert *cert)
+{
+    connect_client(c, f, cert);
     client_flush(c);
 }
 
@@ -487,6 +493,31 @@ static void test_reload(void)
     close_fixture(&f);
 }
 
+/* Who connects and then reads the file that says by what to come, as clients do, may find a newer
+ * one there than what counted as they connected. */
+static void test_a_handshake_goes_by_what_counts_when_it_begins(void)
+{
+    struct fixture f;
+    struct client old, c;
+    open_fixture(&f, 0);
+    open_client(&old, &f, &certs.client);
+    struct cert ca = cert_make(NULL, &(struct cert_spec){.common_name = "next", .ca = true});
+    struct cert client = cert_make(&ca, &(struct cert_spec){.names = "URI:banger://principal/new"});
+    connect_client(&c, &f, &client);
+    for (int i = 0; i < WAIT_MS && f.server->n_opened < 2; i++)
+        check_works(&old);
+    CHECK_INT(f.server->n_handshakes, 1);
+    set_tls(&f, &certs.server, &ca);
+    client_flush(&c);
+    check_works(&c);
+    CHECK_STR(f.principal, "new");
+    close_client(&c);
+    close_client(&old);
+    cert_done(&ca);
+    cert_done(&client);
+    close_fixture(&f);
+}
+
 /* An address that is taken and serves nobody yet: whoever connects meanwhile is served then. Given
  * back, it is free for others, and who is there stays. */
 static void test_an_address_is_taken_before_it_serves(void)
@@ -707,6 +738,7 @@ int main(void)
     RUN(test_not_tls);
     RUN(test_handshake_timeout);
     RUN(test_reload);
+    RUN(test_a_handshake_goes_by_what_counts_when_it_begins);
     RUN(test_an_address_is_taken_before_it_serves);
     RUN(test_a_principal_has_its_share_of_connections);
     RUN(test_the_idle_make_room_for_others);

@@ -91,6 +91,108 @@ static void test_all_together(void)
     pair_close(&p);
 }
 
+/* Another connection of the same server, with what they share. */
+static void open_beside(struct pair *p, const struct pair *first)
+{
+    pair_open(p);
+    p->server->pool = (struct wire_pool *)(uintptr_t)&first->pool;
+    p->server->deadlines = (struct deadlines *)(uintptr_t)&first->deadlines;
+}
+
+static void close_beside(struct pair *p)
+{
+    struct err why = {.code = ERR_CANCELLED};
+    wire_conn_close(p->server, &why);
+    pair_close(p);
+}
+
+/* The pool's time: all may unpack again. */
+static void refill(struct pair *p)
+{
+    p->pool.unpack = (struct unpack_budget){1, clock_mono_ms()};
+}
+
+/* Who comes when there is something again does not go ahead of who waits, however often. */
+static void test_nobody_is_overtaken(void)
+{
+    struct pair first, second;
+    struct seen early = {0}, late = {0};
+    pair_open(&first);
+    open_beside(&second, &first);
+    first.pool.unpack = (struct unpack_budget){-(64 << 20), clock_mono_ms()};
+    struct rpc_call *a = start(&first, zeros, BIG, &early);
+    pair_run(&first);
+    CHECK(!list_empty(&first.server->starved));
+    refill(&first);
+    struct rpc_call *b = start(&second, zeros, BIG, &late);
+    pair_run(&second);
+    CHECK_INT(late.n_closed, 0);
+    deadlines_run(&first.deadlines, first.server->unpack_again.at_ms);
+    pair_run(&first);
+    CHECK_INT(early.n_closed, 1);
+    refill(&first);
+    deadlines_run(&first.deadlines, second.server->unpack_again.at_ms);
+    pair_run(&second);
+    CHECK_INT(late.n_closed, 1);
+    CHECK_INT(early.status.code + late.status.code, ERR_NONE);
+    rpc_call_unref(a);
+    rpc_call_unref(b);
+    close_beside(&second);
+    pair_close(&first);
+}
+
+/* Many messages on one connection, one on each of the others: these wait for one of it, not for
+ * all. */
+static void test_connections_take_turns(void)
+{
+    enum { MANY = 6, SMALL = 64 << 10 };
+    struct pair p[3];
+    struct seen seen[MANY] = {{0}}, other[2] = {{0}};
+    struct rpc_call *calls[MANY], *others[2];
+    size_t turns = 0;
+    pair_open(&p[0]);
+    for (int i = 1; i < 3; i++)
+        open_beside(&p[i], &p[0]);
+    p[0].pool.unpack = (struct unpack_budget){-(64 << 20), clock_mono_ms()};
+    for (int i = 0; i < MANY; i++)
+        calls[i] = start(&p[0], zeros, SMALL, &seen[i]);
+    pair_run(&p[0]);
+    for (int i = 0; i < 2; i++) {
+        others[i] = start(&p[i + 1], zeros, SMALL, &other[i]);
+        pair_run(&p[i + 1]);
+    }
+    for (; turns < 3 && other[1].n_closed == 0; turns++) {
+        p[0].pool.unpack = (struct unpack_budget){1, clock_mono_ms() + 3600000};
+        deadlines_run(&p[0].deadlines, deadlines_next_ms(&p[0].deadlines));
+        for (int i = 0; i < 3; i++)
+            pair_run(&p[i]);
+    }
+    CHECK_INT(turns, 3);
+    CHECK_INT(other[0].n_closed + other[1].n_closed, 2);
+    CHECK_INT(seen[0].n_closed, 1);
+    CHECK_INT(seen[1].n_closed, 0);
+    /* One that is lost as it waits first keeps nobody. */
+    close_beside(&p[2]);
+    struct err why = {.code = ERR_CANCELLED};
+    rpc_call_unref(others[0]);
+    other[0] = (struct seen){0};
+    others[0] = start(&p[1], zeros, SMALL, &other[0]);
+    pair_run(&p[1]);
+    CHECK_INT(other[0].n_closed, 0);
+    wire_conn_close(p[0].server, &why);
+    refill(&p[0]);
+    CHECK(deadlines_next_ms(&p[0].deadlines) != INT64_MAX);
+    deadlines_run(&p[0].deadlines, deadlines_next_ms(&p[0].deadlines));
+    pair_run(&p[1]);
+    CHECK_INT(other[0].n_closed, 1);
+    for (int i = 0; i < MANY; i++)
+        rpc_call_unref(calls[i]);
+    for (int i = 0; i < 2; i++)
+        rpc_call_unref(others[i]);
+    close_beside(&p[1]);
+    pair_close(&p[0]);
+}
+
 static void test_a_stream_keeps_its_order(void)
 {
     struct pair p;
@@ -193,6 +295,8 @@ int main(void)
     RUN(test_bombs_wait);
     RUN(test_usual_messages_do_not_wait);
     RUN(test_all_together);
+    RUN(test_nobody_is_overtaken);
+    RUN(test_connections_take_turns);
     RUN(test_a_stream_keeps_its_order);
     RUN(test_messages_that_decode_to_far_more);
     RUN(test_ends_while_it_waits);

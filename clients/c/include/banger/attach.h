@@ -18,25 +18,10 @@ extern "C" {
 struct banger_attach;
 
 enum banger_start {
-    BANGER_START_OFFSET = 0, /* from byte `value`; the zero value is everything */
+    BANGER_START_OFFSET = 0, /* from byte `value` on; 0 is everything */
     BANGER_START_TAIL = 1,   /* `value` bytes before the end */
-    BANGER_START_END = 2,    /* only what comes */
+    BANGER_START_END = 2,    /* only what comes; value counts no more than with the next */
     BANGER_START_SKIP = 3    /* not this stream */
-};
-
-struct banger_stream_start {
-    enum banger_start at;
-    uint64_t value;
-};
-
-struct banger_attach_options {
-    Banger__V1__AttachRole role; /* zero: viewer */
-    struct banger_stream_start start_stdout, start_stderr;
-    /* How long to try to come back after a loss; 0: 60000; < 0: never, a loss is an error. */
-    int64_t reattach_ms;
-    /* The process of a session with hold_output waits for this attach as for a pipe's reader, so
-     * that nothing of its output is dropped. */
-    bool hold;
 };
 
 enum banger_frame_kind {
@@ -62,13 +47,29 @@ struct banger_frame {
     const Banger__V1__GuestSession *session;
     const Banger__V1__SessionExit *exit;
     bool closed, writer;
+    uint64_t reserved[7]; /* for fields to come: the size stays */
 };
 
-/* Opens lazily, like everything here: a session that does not exist is an error of the first next.
- * session: reference as in AttachOpen (an id). options may be NULL. */
+/* session: its id. Opens lazily, like everything here: the first banger_attach_next asks for it, so
+ * that a session that does not exist is an error of that. */
 struct banger_attach *banger_attach_open(struct banger_client *client, const char *session,
-                                         const struct banger_attach_options *options,
                                          struct banger_error *error);
+
+/* What it asks for, before the first banger_attach_next. */
+
+/* At first VIEWER. */
+void banger_attach_set_role(struct banger_attach *attach, Banger__V1__AttachRole role);
+/* Where a stream (1 stdout, 2 stderr) begins; at first with its first byte. */
+void banger_attach_set_start(struct banger_attach *attach, int stream, enum banger_start at,
+                             uint64_t value);
+/* How long to try to come back after a loss; at first 60000; <= 0: a loss is an error. */
+void banger_attach_set_reattach_ms(struct banger_attach *attach, int64_t ms);
+/* What it sends each time that it is opened on a connection; to be filled. */
+struct banger_metadata *banger_attach_metadata(struct banger_attach *attach);
+/* The process of a session with hold_output waits for this attach as for a pipe's reader, so that
+ * nothing of its output is dropped. */
+void banger_attach_set_hold(struct banger_attach *attach, bool hold);
+
 /* Next frame: 1, or 0 for nothing within timeout_ms (< 0 waits without end; 0 looks only at what
  * banger_process has brought), or -1. After the last frame, and after -1 other than by the
  * interrupt fd, always -1. Frames not taken stop the sender. */

@@ -13,10 +13,16 @@
  * are a struct banger_stream (below); guest sessions are followed with banger/attach.h.
  *
  * Threads: a client and what was opened on it belong to one thread at a time; different clients are
- * independent. The library has no globals, starts no threads, touches no signals and never aborts.
+ * independent. The library has no globals, touches no signals and never aborts. The only thread
+ * that it starts looks up a host's name, while that lasts; no signal is taken on it.
  *
  * Errors: functions that can fail take a struct banger_error *, which may be NULL, and fill it in
- * only when they fail. Strings and messages given are borrowed for the call. */
+ * only when they fail. Strings and messages given are borrowed for the call.
+ *
+ * Programs go on working with later versions of libbanger.so.0: what is told to a client, a call or
+ * an attach is told by functions, of which there may be more; structs that programs make
+ * (banger_error, banger_frame, …) have room for what is to come, and keep their size. The messages
+ * of banger/messages.h are the exception; docs/libbanger.md, "What stays", has the whole of it. */
 #ifndef BANGER_CLIENT_CLIENT_H
 #define BANGER_CLIENT_CLIENT_H
 
@@ -26,6 +32,7 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+#include "banger/call.h"
 #include "banger/error.h"
 
 #ifdef __cplusplus
@@ -35,38 +42,16 @@ extern "C" {
 struct banger_client;
 struct banger_stream;
 
-/* Zero means the default everywhere. */
-struct banger_client_options {
-    /* How long an idempotent call is tried again after its connection was lost; default 10000, < 0
-     * never. */
-    int64_t retry_ms;
-    /* How long a call waits for a server that cannot be reached; default: fails at once if there
-     * never was a connection, else retry_ms. The call's own timeout holds meanwhile. */
-    int64_t wait_for_ready_ms;
-    /* For tls: targets, PEM files: whom to trust as the server's CA, and what to show it. Read anew
-     * for each connection, so that renewed ones count. */
-    const char *ca_file, *certificate_file, *key_file;
-    /* How often streams on which nothing is said say that they live, both ways, so that proxies
-     * between do not cut them; default 20000, at least 1000, < 0 never. */
-    int64_t alive_ms;
-};
-
-struct banger_call_options {
-    int64_t timeout_ms; /* for everything, retries included; 0: the method's default; < 0: none */
-};
-
 /* target: "unix:/path/of/socket", just an absolute path, or "tls:HOST:PORT" (TLS 1.3, certificates
- * on both sides). Opens no connection: the first call does, and after a loss the next one does
- * again. Each phase has a time limit: connecting (10 s; 3 s for an address that others follow), the
- * TLS handshake (10 s), the server's greeting (10 s). A server that does not take the certificate
- * is UNAUTHENTICATED, as is one whose certificate is not that of HOST by the CA.
+ * on both sides: banger_set_credential_files). Opens no connection: the first call does, and after
+ * a loss the next one does again. Each phase has 10 s: looking up HOST, connecting, the TLS
+ * handshake, the server's greeting. Of HOST's addresses each next one is tried a quarter of a
+ * second after the one before, or once that refuses; the first that answers is taken. A server that
+ * does not take the certificate is UNAUTHENTICATED, as is one whose certificate is not that of HOST
+ * by the CA.
  *
- * Only what says so waits. The one exception is a HOST that is a name: looking it up (getaddrinfo)
- * waits for the resolver at each new connection; numeric addresses and sockets need no looking up.
- * options may be NULL. NULL with error on failure. */
-struct banger_client *banger_connect(const char *target,
-                                     const struct banger_client_options *options,
-                                     struct banger_error *error);
+ * Only what says so waits. NULL with error on failure. */
+struct banger_client *banger_connect(const char *target, struct banger_error *error);
 /* Cuts the connection and frees. Streams and attaches that are still open end with CANCELLED; they
  * are closed as always, before or after, and the last of them frees what they shared. NULL is fine.
  */
@@ -74,9 +59,32 @@ void banger_close(struct banger_client *client);
 /* As given to banger_connect. */
 const char *banger_target(const struct banger_client *client);
 
-/* For tls: targets, certificates as PEM texts instead of the options' files, copied, and checked at
- * once; for connections that are made from then on. certificate_pem and key_pem may be NULL. A
- * client that is to be given them needs no files in its options. */
+/* ---- What a client is told; at any time, for what begins from then on ---- */
+
+/* How long an idempotent call is tried again after its connection was lost; at first 10000; <= 0:
+ * never. */
+void banger_set_retry_ms(struct banger_client *client, int64_t ms);
+/* How long a call waits for a server that cannot be reached; 0, as at first: fails at once if there
+ * never was a connection, else as banger_set_retry_ms; < 0: fails at once. The call's own timeout
+ * holds meanwhile. */
+void banger_set_wait_for_ready_ms(struct banger_client *client, int64_t ms);
+/* The timeout of unary calls that are told none; 0, as at first: the method's default; < 0: none.
+ */
+void banger_set_timeout_ms(struct banger_client *client, int64_t ms);
+/* How often streams on which nothing is said say that they live, both ways, so that proxies between
+ * do not cut them; at first 20000, at least 1000; <= 0: never. */
+void banger_set_alive_ms(struct banger_client *client, int64_t ms);
+
+/* What every call sends that has not the same key itself (banger/metadata.h); to be filled. */
+struct banger_metadata *banger_client_metadata(struct banger_client *client);
+
+/* For tls: targets, PEM files: whom to trust as the server's CA, and what to show it; the latter
+ * two may be NULL. Checked at once, and read anew for each connection, so that renewed ones count.
+ * -1: what was set before still counts. */
+int banger_set_credential_files(struct banger_client *client, const char *ca_file,
+                                const char *certificate_file, const char *key_file,
+                                struct banger_error *error);
+/* The same as PEM texts, which are copied; the one that was called last counts. */
 int banger_set_credentials(struct banger_client *client, const char *ca_pem,
                            const char *certificate_pem, const char *key_pem,
                            struct banger_error *error);
@@ -106,11 +114,10 @@ void banger_set_interrupt_fd(struct banger_client *client, int fd);
  * ones go to a new connection beside it. */
 
 /* Calls a unary method by its path ("/banger.v1.VMService/GetVM") and waits for the answer. The
- * typed functions of banger/methods.h are made of this. Returns the response, to be freed with
- * banger_message_free, or NULL. */
+ * typed functions of banger/methods.h are made of this. call may be NULL. Returns the response, to
+ * be freed with banger_message_free, or NULL. */
 ProtobufCMessage *banger_invoke(struct banger_client *client, const char *method,
-                                const ProtobufCMessage *request,
-                                const struct banger_call_options *options,
+                                const ProtobufCMessage *request, struct banger_call *call,
                                 struct banger_error *error);
 
 /* Frees a message that came from this library (never protobuf-c's …__free_unpacked). NULL is fine.
@@ -127,15 +134,20 @@ enum banger_next {
 };
 
 /* Starts a call; never waits. A server that cannot be reached is an error of the first next, as is
- * any other. request is NULL for methods whose client streams. Not tried again after a loss. */
+ * any other. request is NULL for methods whose client streams. call may be NULL, and is not needed
+ * any more afterwards. Not tried again after a loss. */
 struct banger_stream *banger_stream_open(struct banger_client *client, const char *method,
-                                         const ProtobufCMessage *request,
-                                         const struct banger_call_options *options,
+                                         const ProtobufCMessage *request, struct banger_call *call,
                                          struct banger_error *error);
 /* Next message. timeout_ms < 0 waits without end, 0 does no I/O at all: it only looks at what
  * banger_process has brought. A stream that is not read stops its sender (flow control). */
 enum banger_next banger_stream_next(struct banger_stream *stream, int64_t timeout_ms,
                                     ProtobufCMessage **message, struct banger_error *error);
+/* What came beside its messages; gone with the stream. Headers are there with the first
+ * message, or earlier, trailers once the stream has ended, by an error too (see
+ * banger_call_trailers). NULL: not there yet, or no memory. */
+const struct banger_metadata *banger_stream_headers(struct banger_stream *stream);
+const struct banger_metadata *banger_stream_trailers(struct banger_stream *stream);
 /* Sends a message; it is queued, while there is no connection too. -1 when the call is over or the
  * queue is full. */
 int banger_stream_send(struct banger_stream *stream, const ProtobufCMessage *message,

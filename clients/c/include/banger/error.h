@@ -35,6 +35,7 @@ struct banger_error {
     char stage[32];        /* step of an operation in which it happened, or "" */
     char operation_id[32]; /* the operation that failed, or "" */
     char message[512];     /* for people: what failed and why */
+    char reserved[304];    /* for fields to come: the size stays */
 };
 
 /* "NOT_FOUND" and so on. Never NULL. */

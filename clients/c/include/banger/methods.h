@@ -1,7 +1,7 @@
 /* A typed function for every unary method of the contract:
  *
  *   Banger__V1__VM *banger_get_vm(struct banger_client *, const Banger__V1__GetVMRequest *,
- *                                 const struct banger_call_options *, struct banger_error *);
+ *                                 struct banger_call *, struct banger_error *);
  *
  * The response is freed with banger_message_free(&vm->base). What each method does, and its errors,
  * is said in the .proto files. A test holds this table against the contract. */
@@ -93,11 +93,11 @@
 
 #define BANGER_DECLARE_METHOD_(name, service, method, request_type, response_type)                 \
     static inline response_type *banger_##name(                                                    \
-        struct banger_client *client, const request_type *request,                                 \
-        const struct banger_call_options *options, struct banger_error *error)                     \
+        struct banger_client *client, const request_type *request, struct banger_call *call,       \
+        struct banger_error *error)                                                                \
     {                                                                                              \
         return (response_type *)(void *)banger_invoke(client, "/" service "/" #method,             \
-                                                      &request->base, options, error);             \
+                                                      &request->base, call, error);                \
     }
 BANGER_UNARY_METHODS(BANGER_DECLARE_METHOD_)
 #undef BANGER_DECLARE_METHOD_

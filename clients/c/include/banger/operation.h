@@ -14,7 +14,7 @@ extern "C" {
 typedef void banger_operation_fn(void *arg, const Banger__V1__Operation *operation);
 
 /* Waits until the operation has ended and returns it as it ended; a lost connection is made again
- * for as long as the client's options say. timeout_ms < 0: no limit. changed may be NULL. NULL with
+ * for as long as banger_set_retry_ms says. timeout_ms < 0: no limit. changed may be NULL. NULL with
  * error when the end was not seen: the operation then goes on. See banger_operation_error. */
 Banger__V1__Operation *banger_operation_follow(struct banger_client *client, const char *id,
                                                int64_t timeout_ms, banger_operation_fn *changed,

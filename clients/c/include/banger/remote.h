@@ -19,6 +19,7 @@ struct banger_context {
     char name[BANGER_CONTEXT_NAME_BYTES];
     char target[BANGER_TARGET_BYTES]; /* "tls:HOST:PORT" */
     bool current;
+    char reserved[167]; /* for fields to come: the size stays */
 };
 
 /* All of them, by name; *list is freed with free(). */
@@ -34,10 +35,8 @@ int banger_context_use(const char *name, struct banger_error *error);
 /* Its key is removed, too. */
 int banger_context_remove(const char *name, struct banger_error *error);
 /* As banger_connect, with the context's certificates. name: a context, or the HOST:PORT or target
- * of one. options may be NULL; its files are not looked at. */
-struct banger_client *banger_connect_context(const char *name,
-                                             const struct banger_client_options *options,
-                                             struct banger_error *error);
+ * of one. */
+struct banger_client *banger_connect_context(const char *name, struct banger_error *error);
 
 /* Makes a key, has the daemon at address ("HOST:PORT") sign it for the token, and keeps both as a
  * new context, which becomes the current one. The daemon is known by the fingerprint in the token:

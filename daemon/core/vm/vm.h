@@ -39,40 +39,43 @@ enum vm_reboot {
 struct vm_entry {
     struct core *core;
     struct vm vm;
+    /* What lists show besides, in one place: thousands are looked at in a row . */
+    struct vm *shown; /* the version on disk, while a newer one is on its way; else NULL */
+    bool committed;   /* some version of the record is on disk: it may be seen */
+    bool removed;
+    bool machine_live;        /* started or adopted, and not seen to end */
+    bool agent_ready;         /* link up and configured */
+    bool restart_required;    /* the spec changed under the running machine */
+    int64_t agent_changed_ns; /* of agent_ready */
+    int64_t restart_changed_ns;
+    const struct vm_condition
+        *restarting;         /* borrowed from supervised while it waits for a restart */
+    struct kept_output kept; /* by its agent, which may be out of reach now */
+    char agent_error[256];   /* why it is not ready; "" while that is not known */
+
     struct vmm_machine *machine; /* NULL while there is no process, and no call on one */
     struct agent_client *agent;  /* NULL while there is no live machine */
-    bool agent_ready;            /* link up and configured */
     struct vm_handles handles;   /* cache; see handles.h */
     struct list link;            /* registry, by creation */
     uint32_t refs;               /* an entry outlives its removal while someone looks at it */
-    bool committed;              /* some version of the record is on disk: it may be seen */
-    struct vm *shown;            /* that version, while a newer one is on its way; else NULL */
     uint32_t n_unwritten;        /* versions on their way */
     bool edited;                 /* changed since the latest of them */
     char *held_name;             /* owned: another that is or may get on disk; NULL: none */
-    bool removed;
 
-    bool machine_live;             /* started or adopted, and not seen to end */
     char ended_detail[TEXT_BYTES]; /* of the latest machine's end */
     bool ended_by_panic;           /* of its guest's kernel */
-    struct kept_output kept;       /* by its agent, which may be out of reach now */
     int64_t clock_told_ms;         /* monotonic: when its clock was last said to be off; 0: never */
     bool link_synced;              /* agent's statuses are in, but it is not configured yet */
-    char agent_error[256];         /* why it is not ready; "" while that is not known */
     bool agent_failed;             /* it said that the guest cannot be used */
-    int64_t agent_changed_ns;      /* of agent_ready */
-    bool restart_required;         /* the spec changed under the running machine */
-    int64_t restart_changed_ns;
-    struct vm_kill *kill;                  /* under way */
-    struct handles_save *saving;           /* handles.json is being written */
-    struct reconcile_vm *reconciling;      /* being looked for since the start */
-    bool paused;                           /* its machine is, whatever the state has become */
-    enum vm_reboot reboot;                 /* until it is STARTING, or told to end */
-    bool delete_tried;                     /* ephemeral: its deletion was started */
-    uint32_t n_users;                      /* vm_use_begin */
-    int64_t used_ms;                       /* monotonic: when the last use ended */
-    struct supervised *supervised;         /* supervise.h's; NULL: it has no policy */
-    const struct vm_condition *restarting; /* borrowed from there while it waits for a restart */
+    struct vm_kill *kill;          /* under way */
+    struct handles_save *saving;   /* handles.json is being written */
+    struct reconcile_vm *reconciling; /* being looked for since the start */
+    bool paused;                      /* its machine is, whatever the state has become */
+    enum vm_reboot reboot;            /* until it is STARTING, or told to end */
+    bool delete_tried;                /* ephemeral: its deletion was started */
+    uint32_t n_users;                 /* vm_use_begin */
+    int64_t used_ms;                  /* monotonic: when the last use ended */
+    struct supervised *supervised;    /* supervise.h's; NULL: it has no policy */
     struct list watches, turn_link;
 };
 

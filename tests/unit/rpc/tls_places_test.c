@@ -106,6 +106,53 @@ static void test_the_idle_make_room_for_others(void)
     close_fixture(&f);
 }
 
+/* One in sixteen is for who sees to it that others go, by the socket. */
+static void test_the_last_places_are_not_for_everybody(void)
+{
+    enum { PLACES = 16, OTHERS = PLACES - 1 };
+    struct fixture f;
+    struct client others[OTHERS], late;
+    struct wait waits[OTHERS];
+    struct rpc_call *busy[OTHERS];
+    echo_request r = REQUEST_INIT;
+    open_fixture(&f, 0);
+    rpc_server_set_limits(f.server,
+                          &(struct rpc_server_config){.max_connections = PLACES,
+                                                      .max_connections_per_principal = PLACES});
+    for (int i = 0; i < OTHERS; i++) {
+        open_client(&others[i], &f, &certs.client);
+        busy[i] = keep_busy(&others[i], &waits[i]);
+    }
+    open_client(&late, &f, &certs.client);
+    CHECK_CONTAINS(call(&late, ECHO_UNARY, &r, NULL).message,
+                   "too many connections: 15 are open, and all are in use");
+    for (int i = 0; i < OTHERS; i++) {
+        free_again(&others[i], busy[i]);
+        close_client(&others[i]);
+    }
+    close_client(&late);
+    close_fixture(&f);
+}
+
+/* Without a call, and without anything else that would make us look. */
+static void test_a_connection_ends_with_its_certificate(void)
+{
+    struct fixture f;
+    struct client c;
+    open_fixture(&f, 0);
+    struct cert cert = cert_make(
+        &certs.ca, &(struct cert_spec){.names = "URI:banger://principal/brief", .ends_s = 3});
+    open_client(&c, &f, &cert);
+    check_works(&c);
+    while (!c.lost && !f.late)
+        run(&f);
+    CHECK(c.lost);
+    CHECK_INT(rpc_server_connections(f.server), 0);
+    close_client(&c);
+    cert_done(&cert);
+    close_fixture(&f);
+}
+
 static bool is_alice(void *arg, const struct rpc_peer *peer)
 {
     (void)arg;
@@ -173,6 +220,8 @@ int main(void)
     tls_certs_make(&certs);
     RUN(test_a_principal_has_its_share_of_connections);
     RUN(test_the_idle_make_room_for_others);
+    RUN(test_the_last_places_are_not_for_everybody);
+    RUN(test_a_connection_ends_with_its_certificate);
     RUN(test_cut);
     RUN(test_drain);
     tls_certs_done(&certs);

@@ -198,11 +198,12 @@ static void set_tls(struct fixture *f, const struct cert *server, const struct c
 }
 
 /* A CA is rolled over. While both count, who is there stays; without theirs they may end what they
- * have begun, and begin nothing: a call is refused as not begun, to be tried elsewhere. */
+ * have begun, and begin nothing: a call is refused as not begun, to be tried elsewhere. Who does
+ * not call is told as well. */
 static void test_reload(void)
 {
     struct fixture f;
-    struct client old, c;
+    struct client old, idle, c;
     struct wait open, late;
     struct cert both = {0};
     echo_request hang = REQUEST_INIT;
@@ -210,6 +211,8 @@ static void test_reload(void)
     open_fixture(&f, 0);
     open_client(&old, &f, &certs.client);
     check_works(&old);
+    open_client(&idle, &f, &certs.client);
+    check_works(&idle);
     struct rpc_call *begun = start(&old, ECHO_UNARY, &hang, &open);
     struct cert ca = cert_make(NULL, &(struct cert_spec){.common_name = "next", .ca = true});
     struct cert server = cert_make(&certs.ca, &(struct cert_spec){.names = "IP:127.0.0.1"});
@@ -223,6 +226,9 @@ static void test_reload(void)
         run(&f);
     CHECK_INT(late.status.code, ERR_UNAVAILABLE);
     CHECK(rpc_call_was_refused(refused));
+    while (!idle.lost && !f.late)
+        run(&f);
+    CHECK(idle.lost);
     open_client(&c, &f, &client);
     check_works(&c);
     CHECK_STR(f.principal, "new");
@@ -233,6 +239,7 @@ static void test_reload(void)
     rpc_call_cancel(begun);
     rpc_call_unref(begun);
     rpc_call_unref(refused);
+    close_client(&idle);
     close_client(&old);
     cert_done(&both);
     cert_done(&ca);

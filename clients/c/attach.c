@@ -26,6 +26,7 @@ struct banger_attach *banger_attach_open(struct banger_client *client, const cha
     client_use(client);
     attach->session = copy;
     attach->reattach_ms = ATTACH_REATTACH_MS;
+    call_metadata_init(&attach->metadata);
     if (getrandom(&attach->writer_key, sizeof(attach->writer_key), GRND_NONBLOCK) !=
         (ssize_t)sizeof(attach->writer_key))
         attach->writer_key = 0; /* it goes without */
@@ -56,6 +57,11 @@ void banger_attach_set_reattach_ms(struct banger_attach *attach, int64_t ms)
     attach->reattach_ms = ms;
 }
 
+struct banger_metadata *banger_attach_metadata(struct banger_attach *attach)
+{
+    return &attach->metadata;
+}
+
 void banger_attach_set_hold(struct banger_attach *attach, bool hold)
 {
     attach->hold = hold;
@@ -69,6 +75,7 @@ void banger_attach_close(struct banger_attach *attach)
     banger_message_free(attach->current);
     list_remove(&attach->link);
     buf_done(&attach->unacked);
+    call_metadata_done(&attach->metadata);
     client_unuse(attach->client);
     free(attach->session);
     free(attach);
@@ -111,8 +118,9 @@ static int attach_connect(struct banger_attach *attach, struct banger_error *err
     attach->opened_at_ms = 0;
     const struct rpc_method *method = method_find("/banger.v1.GuestSessionService/Attach", error);
     /* Waiting for a connection is done here, with a patience of its own. */
-    attach->stream =
-        method ? stream_open(attach->client, method, NULL, false, -1, true, error) : NULL;
+    const struct stream_config config = {
+        .fail_fast = true, .timeout_ms = -1, .metadata = &attach->metadata};
+    attach->stream = method ? stream_open(attach->client, method, &config, error) : NULL;
     if (!attach->stream)
         return -1;
     Banger__V1__StreamStart out = BANGER__V1__STREAM_START__INIT;

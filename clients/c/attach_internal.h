@@ -31,6 +31,7 @@ struct banger_attach {
     Banger__V1__AttachRole role; /* to ask for next time */
     int64_t reattach_ms;
     bool hold;
+    struct banger_metadata metadata;
     uint64_t writer_key; /* random: tells our stdin from others' */
 
     struct banger_stream *stream; /* NULL: between connections */

@@ -25,8 +25,7 @@ static void channel_reach(struct channel *ch)
     channel_flush(ch);
 }
 
-struct channel *channel_open(const struct target *target, int epoll_fd, uint8_t *input,
-                             struct err *err)
+struct channel *channel_open(struct target *target, int epoll_fd, uint8_t *input, struct err *err)
 {
     struct channel *ch = calloc(1, sizeof(*ch));
     if (!ch) {

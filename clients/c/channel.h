@@ -33,8 +33,7 @@ struct channel {
 };
 
 /* Begins to connect. NULL with err where that fails at once. */
-struct channel *channel_open(const struct target *target, int epoll_fd, uint8_t *input,
-                             struct err *err);
+struct channel *channel_open(struct target *target, int epoll_fd, uint8_t *input, struct err *err);
 /* Ends it and its calls, with why, and frees it. Never from a call's callback. */
 void channel_close(struct channel *channel, const struct err *why);
 

@@ -52,6 +52,7 @@ struct banger_client *client_new(const char *target, const struct target_pinned 
     client->armed_ms = INT64_MAX;
     client->retry_ms = DEFAULT_RETRY_MS;
     client->alive_ms = DEFAULT_ALIVE_MS;
+    call_metadata_init(&client->metadata);
     list_init(&client->channels);
     list_init(&client->waiting);
     list_init(&client->attaches);
@@ -78,6 +79,7 @@ static void client_free(struct banger_client *client)
         close(client->timer_fd);
     if (client->epoll_fd >= 0)
         close(client->epoll_fd);
+    call_metadata_done(&client->metadata);
     free(client->text);
     free(client);
 }
@@ -131,6 +133,11 @@ void banger_set_timeout_ms(struct banger_client *client, int64_t ms)
 void banger_set_alive_ms(struct banger_client *client, int64_t ms)
 {
     client->alive_ms = ms;
+}
+
+struct banger_metadata *banger_client_metadata(struct banger_client *client)
+{
+    return &client->metadata;
 }
 
 static int set_credentials(struct banger_client *client, const struct target_credentials *next,

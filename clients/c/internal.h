@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/list.h"
+#include "call_metadata.h"
 #include "channel.h"
 #include "target.h"
 
@@ -32,6 +33,7 @@ struct banger_client {
     int epoll_fd, timer_fd;  /* the timer is in the set: see client_arm */
     int interrupt_fd;
     int64_t retry_ms, wait_for_ready_ms, timeout_ms, alive_ms; /* as set: see client.h */
+    struct banger_metadata metadata;                           /* of every call */
     bool ever_connected;
     bool watched;             /* someone else's loop looks at epoll_fd */
     int64_t armed_ms;         /* when timer_fd is due; INT64_MAX: not */
@@ -71,6 +73,18 @@ struct banger_stream {
     bool half_closed, paused, ended;
     bool lost; /* ended with its connection, not by the server's word */
     struct banger_error status;
+    struct banger_metadata metadata;          /* to send, the client's included */
+    struct banger_metadata headers, trailers; /* what came, copied when it is asked for */
+    bool has_headers, has_trailers;           /* they were */
+};
+
+/* What a stream is opened with. */
+struct stream_config {
+    const ProtobufCMessage *request;        /* NULL where the client streams */
+    bool borrowed;                          /* request stays until the stream is closed */
+    bool fail_fast;                         /* see struct banger_stream */
+    int64_t timeout_ms;                     /* < 0: none */
+    const struct banger_metadata *metadata; /* NULL: the client's alone */
 };
 
 /* error.c */
@@ -114,11 +128,8 @@ void client_lose(struct banger_client *client, struct channel *channel, const st
 int64_t client_settle_due_ms(const struct banger_client *client);
 
 /* stream.c */
-/* borrowed: request stays until the stream is closed. timeout_ms < 0: none; fail_fast: see struct
- * banger_stream. */
 struct banger_stream *stream_open(struct banger_client *client, const struct rpc_method *method,
-                                  const ProtobufCMessage *request, bool borrowed,
-                                  int64_t timeout_ms, bool fail_fast, struct banger_error *error);
+                                  const struct stream_config *config, struct banger_error *error);
 /* Begins it on a connection that takes calls. */
 void stream_begin(struct banger_stream *stream, struct channel *channel);
 /* Ends one that waits. */

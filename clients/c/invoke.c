@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "call.h"
-#include "rpc/wire/method.h"
+#include "rpc/wire/call.h"
 
 /* The field of that name, where it is there and empty. */
 static const ProtobufCFieldDescriptor *empty_request_id(const ProtobufCMessage *request)
@@ -43,15 +43,43 @@ enum { SAID_ATTEMPTS = 6 };
 
 enum outcome { OUTCOME_FINAL, OUTCOME_LOST, OUTCOME_SAID_UNAVAILABLE };
 
+struct invocation {
+    struct banger_client *client;
+    const struct rpc_method *method;
+    const ProtobufCMessage *request;
+    struct banger_call *call; /* NULL: nothing was told, and nobody looks */
+};
+
+/* What came beside the answer, or the error, of a stream that is over. */
+static int take_beside(struct banger_call *call, const struct banger_stream *stream)
+{
+    if (!call || !stream->call || !stream->ended)
+        return 0;
+    if (call_metadata_take(&call->headers, stream->call, rpc_call_next_header) < 0)
+        return -1;
+    return call_metadata_take(&call->trailers, stream->call, rpc_call_next_trailer);
+}
+
+static void forget_beside(struct banger_call *call)
+{
+    if (!call)
+        return;
+    call_metadata_reset(&call->headers);
+    call_metadata_reset(&call->trailers);
+}
+
 /* One attempt. */
-static ProtobufCMessage *invoke_once(struct banger_client *client, const struct rpc_method *method,
-                                     const ProtobufCMessage *request, int64_t timeout_ms,
+static ProtobufCMessage *invoke_once(const struct invocation *i, int64_t timeout_ms,
                                      enum outcome *outcome, struct banger_error *error)
 {
+    const struct stream_config config = {.request = i->request,
+                                         .borrowed = true,
+                                         .timeout_ms = timeout_ms,
+                                         .metadata = i->call ? &i->call->metadata : NULL};
     ProtobufCMessage *response = NULL, *more = NULL;
-    struct banger_stream *stream =
-        stream_open(client, method, request, true, timeout_ms, false, error);
+    struct banger_stream *stream = stream_open(i->client, i->method, &config, error);
     *outcome = OUTCOME_FINAL;
+    forget_beside(i->call);
     if (!stream)
         return NULL;
     enum banger_next next;
@@ -59,23 +87,29 @@ static ProtobufCMessage *invoke_once(struct banger_client *client, const struct 
         banger_message_free(response);
         response = more;
     }
+    bool whole = true;
     if (next == BANGER_NEXT_ERROR) {
         if (stream->ended && stream->begun && error->code == BANGER_UNAVAILABLE)
             *outcome = stream->lost ? OUTCOME_LOST : OUTCOME_SAID_UNAVAILABLE;
-        banger_message_free(response);
-        response = NULL;
+        whole = false;
     } else if (!response) {
         error_set(error, BANGER_INTERNAL, "%s: the server answered without a message",
-                  method->name);
+                  i->method->name);
+    }
+    if (take_beside(i->call, stream) < 0 && whole) {
+        error_no_memory(error);
+        whole = false;
+    }
+    if (!whole) {
+        banger_message_free(response);
+        response = NULL;
     }
     banger_stream_close(stream);
     return response;
 }
 
 /* Again and again, as far as that is safe and there is time. */
-static ProtobufCMessage *invoke_retried(struct banger_client *client,
-                                        const struct rpc_method *method,
-                                        const ProtobufCMessage *request, int64_t timeout_ms,
+static ProtobufCMessage *invoke_retried(const struct invocation *i, int64_t timeout_ms,
                                         struct banger_error *error)
 {
     int64_t deadline = timeout_ms < 0 ? INT64_MAX : clock_mono_ms() + timeout_ms;
@@ -85,12 +119,12 @@ static ProtobufCMessage *invoke_retried(struct banger_client *client,
         int64_t left = deadline == INT64_MAX ? -1 : deadline - clock_mono_ms();
         if (deadline != INT64_MAX && left < 1)
             left = 1; /* less would mean none */
-        ProtobufCMessage *response = invoke_once(client, method, request, left, &outcome, error);
-        if (response || outcome == OUTCOME_FINAL || !method->idempotent)
+        ProtobufCMessage *response = invoke_once(i, left, &outcome, error);
+        if (response || outcome == OUTCOME_FINAL || !i->method->idempotent)
             return response;
         if (outcome == OUTCOME_SAID_UNAVAILABLE && ++said == SAID_ATTEMPTS)
             return NULL;
-        if (retry_wait(&retry, client, client->retry_ms, deadline, error) < 0)
+        if (retry_wait(&retry, i->client, i->client->retry_ms, deadline, error) < 0)
             return NULL;
     }
 }
@@ -116,8 +150,11 @@ ProtobufCMessage *banger_invoke(struct banger_client *client, const char *path,
         error_no_memory(error);
         return NULL;
     }
-    ProtobufCMessage *response = invoke_retried(client, method, identified ? identified : request,
-                                                call_timeout_ms(call, client, method), &own);
+    const struct invocation i = {.client = client,
+                                 .method = method,
+                                 .request = identified ? identified : request,
+                                 .call = call};
+    ProtobufCMessage *response = invoke_retried(&i, call_timeout_ms(call, client, method), &own);
     if (!response && error)
         *error = own;
     return response;

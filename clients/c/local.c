@@ -24,7 +24,6 @@
 #include "base/fs.h"
 #include "base/holder.h"
 #include "base/paths.h"
-#include "call.h"
 #include "daemon_program.h"
 #include "internal.h"
 
@@ -134,9 +133,10 @@ int banger_local_log(char *out, size_t size, struct banger_error *error)
 static int local_probe(struct banger_client *client, int64_t timeout_ms, struct banger_error *error)
 {
     Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
-    struct banger_call call = {.timeout_ms = timeout_ms};
-    Grpc__Health__V1__HealthCheckResponse *response =
-        banger_check_health(client, &request, &call, error);
+    Grpc__Health__V1__HealthCheckResponse *response;
+    client->timeout_ms = timeout_ms;
+    response = banger_check_health(client, &request, NULL, error);
+    client->timeout_ms = 0;
     if (!response)
         return -1;
     bool serving =

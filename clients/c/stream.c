@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "call.h"
 #include "rpc/wire/client.h"
+#include "rpc/wire/outgoing.h"
 
 static void stream_forget(struct banger_stream *stream)
 {
@@ -125,7 +126,12 @@ static int stream_send_kept(struct banger_stream *stream, struct err *err)
 static struct rpc_call *stream_start(struct banger_stream *stream, struct rpc_client *wire,
                                      struct err *err)
 {
-    struct rpc_call_options options = {.timeout_ms = -1, .alive_ms = stream->client->alive_ms};
+    struct rpc_metadata metadata[OUTGOING_MAX];
+    struct rpc_call_options options = {.timeout_ms = -1,
+                                       .alive_ms = stream->client->alive_ms,
+                                       .metadata = metadata,
+                                       .n_metadata =
+                                           call_metadata_list(&stream->metadata, metadata)};
     int64_t left = stream->deadline_ms - clock_mono_ms();
     if (stream->deadline_ms != INT64_MAX)
         options.timeout_ms = left > 0 ? left : 1; /* 0 would mean the method's default */
@@ -172,9 +178,30 @@ void stream_fail(struct banger_stream *stream, const struct err *why)
     error_of_err(&stream->status, why);
 }
 
+static int stream_take_config(struct banger_stream *stream, const struct stream_config *config,
+                              struct banger_error *error)
+{
+    int64_t ms = config->timeout_ms;
+    stream->fail_fast = config->fail_fast;
+    stream->keeps = true;
+    stream->deadline_ms = ms < 0 ? INT64_MAX : clock_mono_ms() + ms;
+    /* A request of its own size; streams of messages up to a limit. */
+    buf_init(&stream->kept, config->request ? UINT32_MAX : STREAM_KEEP_BYTES);
+    call_metadata_init(&stream->metadata);
+    call_metadata_init(&stream->headers);
+    call_metadata_init(&stream->trailers);
+    if (call_metadata_merge(&stream->metadata, &stream->client->metadata, config->metadata, error) <
+        0)
+        return -1;
+    if (config->borrowed)
+        stream->request = config->request;
+    else if (config->request && stream_keep(stream, config->request) < 0)
+        return error_no_memory(error);
+    return 0;
+}
+
 struct banger_stream *stream_open(struct banger_client *client, const struct rpc_method *method,
-                                  const ProtobufCMessage *request, bool borrowed,
-                                  int64_t timeout_ms, bool fail_fast, struct banger_error *error)
+                                  const struct stream_config *config, struct banger_error *error)
 {
     if (client->closed) {
         error_set(error, BANGER_CANCELLED, "the client was closed");
@@ -189,16 +216,8 @@ struct banger_stream *stream_open(struct banger_client *client, const struct rpc
     stream->client = client;
     client_use(client);
     stream->method = method;
-    stream->fail_fast = fail_fast;
-    stream->keeps = true;
-    /* A request of its own size; streams of messages up to a limit. */
-    buf_init(&stream->kept, request ? UINT32_MAX : STREAM_KEEP_BYTES);
-    stream->deadline_ms = timeout_ms < 0 ? INT64_MAX : clock_mono_ms() + timeout_ms;
-    if (borrowed)
-        stream->request = request;
-    else if (request && stream_keep(stream, request) < 0) {
+    if (stream_take_config(stream, config, error) < 0) {
         banger_stream_close(stream);
-        error_no_memory(error);
         return NULL;
     }
     list_add_tail(&client->waiting, &stream->link);
@@ -219,8 +238,10 @@ struct banger_stream *banger_stream_open(struct banger_client *client, const cha
                   streams ? "no first message" : method->request->name);
         return NULL;
     }
-    return stream_open(client, method, request, false, call_timeout_ms(call, client, method), false,
-                       error);
+    const struct stream_config config = {.request = request,
+                                         .timeout_ms = call_timeout_ms(call, client, method),
+                                         .metadata = call ? &call->metadata : NULL};
+    return stream_open(client, method, &config, error);
 }
 
 /* ---- using ---- */
@@ -324,6 +345,24 @@ bool banger_stream_writable(struct banger_stream *stream)
                                 : rpc_call_writable(stream->call);
 }
 
+const struct banger_metadata *banger_stream_headers(struct banger_stream *stream)
+{
+    bool there = stream->call && (stream->ended || rpc_call_got_headers(stream->call));
+    if (there && !stream->has_headers)
+        stream->has_headers =
+            call_metadata_take(&stream->headers, stream->call, rpc_call_next_header) == 0;
+    return stream->has_headers ? &stream->headers : NULL;
+}
+
+const struct banger_metadata *banger_stream_trailers(struct banger_stream *stream)
+{
+    bool there = stream->call && stream->ended;
+    if (there && !stream->has_trailers)
+        stream->has_trailers =
+            call_metadata_take(&stream->trailers, stream->call, rpc_call_next_trailer) == 0;
+    return stream->has_trailers ? &stream->trailers : NULL;
+}
+
 void banger_stream_half_close(struct banger_stream *stream)
 {
     stream->half_closed = true;
@@ -350,6 +389,9 @@ void banger_stream_close(struct banger_stream *stream)
         stream->n--;
     }
     buf_done(&stream->kept);
+    call_metadata_done(&stream->metadata);
+    call_metadata_done(&stream->headers);
+    call_metadata_done(&stream->trailers);
     client_unuse(stream->client);
     free(stream);
 }

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fs.h"
+#include "lookup.h"
 #include "rpc/wire/tls.h"
 
 enum { PEM_BYTES_MAX = 1 << 20 };
@@ -159,6 +160,7 @@ int target_set_credentials(struct target *t, const struct target_credentials *cr
 
 void target_done(struct target *t)
 {
+    lookup_leave(t->lookup);
     credentials_done(&t->credentials);
     free(t->server_name);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct err;
+struct lookup;
 struct tls_context;
 
 enum { TARGET_HOST_BYTES = 256, TARGET_PORT_BYTES = 6 };
@@ -26,6 +27,7 @@ struct target {
     char path[108]; /* Unix; "" for TLS */
     char host[TARGET_HOST_BYTES], port[TARGET_PORT_BYTES];
     char authority[TARGET_HOST_BYTES + TARGET_PORT_BYTES + 2];
+    struct lookup *lookup;                 /* owned; of host, under way: transport.c; NULL: none */
     char *server_name;                     /* owned; NULL: host is the server's name */
     struct target_credentials credentials; /* owned; TLS */
     struct target_pinned pinned;           /* borrowed; in place of those where ca_sha256 is set */

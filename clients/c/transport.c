@@ -2,10 +2,6 @@
 #include "transport.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -14,19 +10,20 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "lookup.h"
 #include "rpc/wire/tls.h"
 #include "target.h"
 
 enum {
-    REST_BYTES = 16 << 20,     /* more output than any peer lets us queue */
-    PLAIN_BYTES = 1 << 20,     /* of one read */
-    ADDRESS_TIMEOUT_MS = 3000, /* an address, where others follow */
-    CONNECT_TIMEOUT_MS = 10000,
+    REST_BYTES = 16 << 20, /* more output than any peer lets us queue */
+    PLAIN_BYTES = 1 << 20, /* of one read */
+    LOOKUP_TIMEOUT_MS = 10000,
+    LOOKUP_AGE_MS = 60000, /* one that hangs for so long has another beside it */
     HANDSHAKE_TIMEOUT_MS = 10000,
     HANDSHAKE_BYTES = 4 << 10, /* read at a time */
 };
 
-void transport_init(struct transport *t, const struct target *target, int epoll_fd)
+void transport_init(struct transport *t, struct target *target, int epoll_fd)
 {
     *t =
         (struct transport){.target = target, .epoll_fd = epoll_fd, .fd = -1, .until_ms = INT64_MAX};
@@ -37,9 +34,7 @@ void transport_init(struct transport *t, const struct target *target, int epoll_
 /* Keeps the socket in the epoll set for what is waited for. */
 static int transport_watch(struct transport *t, struct err *err)
 {
-    bool connecting = t->phase == TRANSPORT_CONNECTING;
-    struct epoll_event event = {.events = connecting || buf_len(&t->rest) > 0 ? EPOLLOUT | EPOLLIN
-                                                                              : EPOLLIN};
+    struct epoll_event event = {.events = buf_len(&t->rest) > 0 ? EPOLLOUT | EPOLLIN : EPOLLIN};
     if (event.events == t->watched)
         return 0;
     if (epoll_ctl(t->epoll_fd, t->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, t->fd, &event) < 0)
@@ -60,11 +55,10 @@ static void close_socket(struct transport *t)
     t->fd = -1;
 }
 
-static void forget_addresses(struct transport *t)
+static void stop_looking(struct transport *t)
 {
-    if (t->addresses)
-        freeaddrinfo(t->addresses);
-    t->addresses = t->address = NULL;
+    if (t->phase == TRANSPORT_LOOKING_UP)
+        (void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, lookup_fd(t->target->lookup), NULL);
 }
 
 void transport_close(struct transport *t)
@@ -77,7 +71,8 @@ void transport_close(struct transport *t)
     tls_free(t->tls);
     t->tls = NULL;
     close_socket(t);
-    forget_addresses(t);
+    stop_looking(t);
+    dial_stop(&t->dial);
     t->phase = TRANSPORT_CLOSED;
     t->until_ms = INT64_MAX;
     buf_reset(&t->rest);
@@ -95,7 +90,6 @@ static int is_open(struct transport *t, struct err *err)
 {
     t->phase = TRANSPORT_OPEN;
     t->until_ms = INT64_MAX;
-    forget_addresses(t);
     return transport_watch(t, err) < 0 ? -1 : 1;
 }
 
@@ -133,80 +127,64 @@ static int shake_hands(struct transport *t, struct err *err)
     return transport_watch(t, err);
 }
 
-/* Begins with one address: 0 under way or there, -1: not that one. */
-static int connect_address(struct transport *t, const struct addrinfo *a, struct err *err)
+/* The slot in the target outlives connections: one that gives up leaves its look-up to the next,
+ * so that a resolver that hangs has one thread of ours, or a few over time. */
+static int open_by_name(struct transport *t, struct err *err)
 {
-    int one = 1, wait_ms = a->ai_next ? ADDRESS_TIMEOUT_MS : CONNECT_TIMEOUT_MS;
-    t->fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (t->fd < 0)
-        return err_sys(err, errno, "socket");
-    (void)setsockopt(t->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    if (connect(t->fd, a->ai_addr, a->ai_addrlen) < 0 && errno != EINPROGRESS) {
-        err_sys(err, errno, "connect to %s", t->target->authority);
-        err->code = ERR_UNAVAILABLE;
-        return -1;
+    struct target *target = t->target;
+    struct lookup *left = target->lookup;
+    struct epoll_event event = {.events = EPOLLIN};
+    if (left && (lookup_is_over(left) || lookup_age_ms(left) > LOOKUP_AGE_MS)) {
+        lookup_leave(left);
+        target->lookup = NULL;
     }
-    t->phase = TRANSPORT_CONNECTING;
-    t->until_ms = clock_mono_ms() + wait_ms;
-    return transport_watch(t, err);
+    if (!target->lookup)
+        target->lookup = lookup_start(target->host, target->port, err);
+    if (!target->lookup)
+        return -1;
+    if (epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, lookup_fd(target->lookup), &event) < 0)
+        return err_sys(err, errno, "watch the look-up of %s", target->host);
+    t->phase = TRANSPORT_LOOKING_UP;
+    t->until_ms = clock_mono_ms() + LOOKUP_TIMEOUT_MS;
+    return 0;
 }
 
-/* From address on, the first that can be begun with. */
-static int connect_some(struct transport *t, struct err *err)
+static int step_dial(struct transport *t, struct err *err)
 {
-    for (; t->address; t->address = t->address->ai_next) {
-        if (connect_address(t, t->address, err) == 0)
-            return 0;
-        close_socket(t);
+    int rv = dial_step(&t->dial, &t->fd, err);
+    t->until_ms = dial_due_ms(&t->dial);
+    return rv > 0 ? shake_hands(t, err) : rv;
+}
+
+static int dial(struct transport *t, struct addrinfo *addresses, struct err *err)
+{
+    dial_start(&t->dial, t->epoll_fd, t->target->authority, addresses);
+    t->phase = TRANSPORT_CONNECTING;
+    return step_dial(t, err);
+}
+
+static int step_lookup(struct transport *t, struct err *err)
+{
+    struct addrinfo *addresses;
+    struct target *target = t->target;
+    if (lookup_is_over(target->lookup)) {
+        stop_looking(t);
+        t->phase = TRANSPORT_CLOSED;
+        int rv = lookup_take(target->lookup, &addresses, err);
+        lookup_leave(target->lookup);
+        target->lookup = NULL;
+        return rv < 0 ? -1 : dial(t, addresses, err);
     }
-    return -1;
+    if (clock_mono_ms() < t->until_ms)
+        return 0;
+    return err_set(err, ERR_UNAVAILABLE, "the address of %s was not found within %d seconds",
+                   target->host, LOOKUP_TIMEOUT_MS / 1000);
 }
 
 static int open_tcp(struct transport *t, struct err *err)
 {
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                                   .ai_socktype = SOCK_STREAM,
-                                   .ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV};
-    int rv = getaddrinfo(t->target->host, t->target->port, &hints, &t->addresses);
-    if (rv != 0) {
-        t->addresses = NULL;
-        return err_set(err, ERR_UNAVAILABLE, "no address of %s: %s", t->target->host,
-                       gai_strerror(rv));
-    }
-    t->address = t->addresses;
-    return connect_some(t, err);
-}
-
-/* 1: connected, 0: not yet, -1 with err. */
-static int connect_result(const struct transport *t, struct err *err)
-{
-    struct pollfd p = {.fd = t->fd, .events = POLLOUT};
-    int failed = 0;
-    socklen_t len = sizeof(failed);
-    if (poll(&p, 1, 0) <= 0) {
-        if (clock_mono_ms() < t->until_ms)
-            return 0;
-        return err_set(err, ERR_UNAVAILABLE, "%s does not answer", t->target->authority);
-    }
-    if (getsockopt(t->fd, SOL_SOCKET, SO_ERROR, &failed, &len) < 0)
-        failed = errno;
-    if (!failed)
-        return 1;
-    err_sys(err, failed, "connect to %s", t->target->authority);
-    err->code = ERR_UNAVAILABLE;
-    return -1;
-}
-
-static int step_connect(struct transport *t, struct err *err)
-{
-    int rv = connect_result(t, err);
-    if (rv > 0)
-        return shake_hands(t, err);
-    if (rv == 0)
-        return 0;
-    close_socket(t);
-    t->address = t->address->ai_next;
-    return connect_some(t, err);
+    struct addrinfo *addresses = lookup_numeric(t->target->host, t->target->port);
+    return addresses ? dial(t, addresses, err) : open_by_name(t, err);
 }
 
 static int step_handshake(struct transport *t, struct err *err)
@@ -229,7 +207,8 @@ int transport_step(struct transport *t, struct err *err)
     int rv;
     do {
         before = t->phase;
-        rv = before == TRANSPORT_CONNECTING      ? step_connect(t, err)
+        rv = before == TRANSPORT_LOOKING_UP      ? step_lookup(t, err)
+             : before == TRANSPORT_CONNECTING    ? step_dial(t, err)
              : before == TRANSPORT_SHAKING_HANDS ? step_handshake(t, err)
                                                  : 1;
     } while (rv == 0 && t->phase != before);

@@ -1,9 +1,8 @@
 /* How a connection's bytes travel: a Unix socket, or TCP with TLS. Not installed.
  *
- * Nothing here waits, but for the look-up of a host that is given by its name: getaddrinfo knows no
- * other way. Opening is a machine that transport_step turns on: connect (address after address),
- * then the TLS handshake, each with a deadline. The socket is in the client's epoll set from its
- * creation to its closing, for what the machine waits for. */
+ * Nothing here waits. Opening is a machine that transport_step turns on: look the host's name up
+ * (lookup.h), connect to one of its addresses (dial.h), then the TLS handshake, each with a
+ * deadline. What the machine waits for is in the client's epoll set. */
 #ifndef BANGER_CLIENT_TRANSPORT_H
 #define BANGER_CLIENT_TRANSPORT_H
 
@@ -13,34 +12,35 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "dial.h"
 
-struct addrinfo;
 struct err;
 struct target;
 struct tls;
 
 enum transport_phase {
     TRANSPORT_CLOSED,
+    TRANSPORT_LOOKING_UP,
     TRANSPORT_CONNECTING,
     TRANSPORT_SHAKING_HANDS,
     TRANSPORT_OPEN
 };
 
 struct transport {
-    const struct target *target; /* borrowed */
-    int epoll_fd;                /* borrowed */
-    int fd;                      /* -1: none */
-    uint32_t watched;            /* epoll events; 0: fd is not in the set */
+    struct target *target; /* borrowed */
+    int epoll_fd;          /* borrowed */
+    int fd;                /* -1: none */
+    uint32_t watched;      /* epoll events; 0: fd is not in the set */
     enum transport_phase phase;
-    int64_t until_ms;                     /* the phase's deadline; INT64_MAX when open */
-    struct addrinfo *addresses, *address; /* owned; the one under way */
-    struct tls *tls;                      /* NULL: plain */
-    struct buf rest;                      /* output that the socket did not take */
-    struct buf plain;                     /* what came, while it is handed on */
-    bool more;                            /* the last read filled its room */
+    int64_t until_ms; /* when transport_step is due whatever happens; INT64_MAX when open */
+    struct dial dial; /* CONNECTING */
+    struct tls *tls;  /* NULL: plain */
+    struct buf rest;  /* output that the socket did not take */
+    struct buf plain; /* what came, while it is handed on */
+    bool more;        /* the last read filled its room */
 };
 
-void transport_init(struct transport *t, const struct target *target, int epoll_fd);
+void transport_init(struct transport *t, struct target *target, int epoll_fd);
 void transport_done(struct transport *t);
 /* Begins. ERR_UNAVAILABLE: try again; ERR_UNAUTHENTICATED: one side does not take the other's
  * certificate. */

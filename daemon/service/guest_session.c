@@ -9,9 +9,9 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "daemon/core/core.h"
-#include "daemon/core/scope.h"
-#include "daemon/core/session.h"
-#include "daemon/core/vm.h"
+#include "daemon/core/access/scope.h"
+#include "daemon/core/session/session.h"
+#include "daemon/core/vm/vm.h"
 #include "daemon/service/page.h"
 #include "daemon/service/request.h"
 #include "daemon/service/service.h"
@@ -322,7 +322,6 @@ static void handle_delete_start(struct core *core, struct rpc_call *call,
         service_reply_empty(rpc_call_ref(call), NULL);
         return;
     }
-    e->withdrawn = true;
     if (session_delete(e, true, service_reply_empty, rpc_call_ref(call), &err) < 0) {
         rpc_call_finish(call, &err);
         rpc_call_unref(call);

@@ -1,4 +1,5 @@
 /* The client's side of a call: response headers, trailers, status; see stream.h. */
+#include <errno.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -51,6 +52,21 @@ static bool client_grpc_header(struct rpc_call *call, const uint8_t *name, size_
     return true;
 }
 
+/* A value that is no base 64 is left out, which is not worth the call; but none goes unseen for
+ * want of room. */
+static void client_keep_header(struct rpc_call *call, const uint8_t *name, size_t name_len,
+                               const uint8_t *value, size_t value_len)
+{
+    struct err err;
+    if (call->over || metadata_add(&call->metadata, name, name_len, value, value_len) == 0 ||
+        errno == EINVAL)
+        return;
+    err_set(&err, ERR_LIMIT,
+            errno == ENOMEM ? "out of memory for the response's headers"
+                            : "the response's headers are over the limit");
+    call_fail(call, &err);
+}
+
 void client_header(struct rpc_call *call, const uint8_t *name, size_t name_len,
                    const uint8_t *value, size_t value_len)
 {
@@ -71,8 +87,7 @@ void client_header(struct rpc_call *call, const uint8_t *name, size_t name_len,
     } else if (is(name, name_len, ALIVE_HEADER)) {
         call->alive_agreed = alive_parse(value, value_len) > 0;
     } else if (!client_grpc_header(call, name, name_len, value, value_len) && name[0] != ':') {
-        /* What cannot be kept is not worth the call. */
-        (void)metadata_add(&call->metadata, name, name_len, value, value_len);
+        client_keep_header(call, name, name_len, value, value_len);
     }
 }
 

@@ -113,6 +113,22 @@ bool metadata_next(const struct metadata *m, size_t *at, struct rpc_metadata *en
     return true;
 }
 
+size_t metadata_remove(struct metadata *m, const char *key)
+{
+    struct rpc_metadata entry;
+    size_t n = 0, from = 0;
+    for (size_t at = 0; metadata_next(m, &at, &entry); from = at) {
+        if (strcmp(entry.key, key) != 0)
+            continue;
+        uint8_t *data = m->entries.block + m->entries.head;
+        memmove(data + from, data + at, buf_len(&m->entries) - at);
+        m->entries.tail -= at - from;
+        at = from;
+        n++;
+    }
+    return n;
+}
+
 const char *metadata_find(const struct metadata *m, const char *key, size_t *len)
 {
     struct rpc_metadata entry;

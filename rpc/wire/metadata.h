@@ -40,6 +40,8 @@ int metadata_put(struct metadata *m, const void *key, size_t key_len, const void
 /* One after the other, as they were added; *at is 0 at first. False at the end. Key and value are
  * NUL-terminated, and stay until m changes. */
 bool metadata_next(const struct metadata *m, size_t *at, struct rpc_metadata *entry);
+/* Takes away all values of a key; how many they were. */
+size_t metadata_remove(struct metadata *m, const char *key);
 /* First value (NUL-terminated) or NULL. */
 const char *metadata_find(const struct metadata *m, const char *key, size_t *len);
 

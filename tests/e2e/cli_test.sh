@@ -154,8 +154,19 @@ contains '"kind"' operation list -o json
 # A slow reader is waited for; one that is not has not seen everything, and does not end with 0
 got=$("$banger" vm exec --spool 1M box -- seq 1 1000000 | (sleep 2; wc -l)) || fail "seq: $got"
 [ "$got" = 1000000 ] || fail "a slow reader saw $got of 1000000 lines"
+# Reads when all has been written, of which the spool keeps the end.
+read_late() {
+    local id=""
+    for _ in $(seq 300); do
+        id=$("$banger" session list | sed -n "s/^\([^ ]*\) .*head -c 20000000 .*/\1/p")
+        [ -n "$id" ] && break
+        sleep 0.1
+    done
+    "$banger" session wait -q "$id" >/dev/null
+    cat >/dev/null
+}
 code=0
-"$banger" vm exec --no-wait --spool 64K box -- head -c 20000000 /dev/zero 2>"$top/err" | (sleep 2; cat >/dev/null) || code=$?
+"$banger" vm exec --no-wait --spool 64K box -- head -c 20000000 /dev/zero 2>"$top/err" | read_late || code=$?
 [ "$code" = 122 ] || fail "a reader that lost output ends with $code: $(cat "$top/err")"
 grep -q "spool_limit" "$top/err" || fail "what was lost is not told: $(cat "$top/err")"
 

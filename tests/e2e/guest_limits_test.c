@@ -96,7 +96,8 @@ static void test_cgroups_that_a_session_made_go_with_it(void)
 {
     static const char *const nest[] = {
         "sh", "-c",
-        "cd /sys/fs/cgroup/banger/$BANGER_SESSION && mkdir -p a/b/c d && "
+        "cd /sys/fs/cgroup/banger/$BANGER_SESSION && mkdir -p a/b/c d \"e$(printf '/e%.0s' $(seq "
+        "100))\" && "
         "sh -c 'echo 0 >a/b/c/cgroup.procs; sleep 1000' & sleep 1000",
         NULL};
     struct banger_error error = {0};

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "daemon/core/host_settings.h"
-#include "daemon/core/vm_ops.h"
+#include "daemon/core/host/host_settings.h"
+#include "daemon/core/vm/vm_ops.h"
 #include "daemon/store/fault.h"
 #include "daemon/store/store.h"
 #include "daemon/vmm/fault.h"
@@ -109,6 +109,20 @@ static const char *restarting(const struct vm_entry *e)
     return "";
 }
 
+static void install_faults(const char *driver)
+{
+    struct err err = ERR_INIT;
+    CHECK_INT(fault_install(driver, &err), 0);
+}
+
+/* So many times, of what passes. */
+static void fail(const char *method, uint32_t times)
+{
+    struct err err = ERR_INIT;
+    struct fault fault = {.action = FAULT_FAIL, .code = ERR_UNAVAILABLE, .times = times};
+    CHECK_INT(fault_set(method, &fault, &err), 0);
+}
+
 /* Reboots */
 
 static void test_a_reboot_that_the_store_refuses_comes_when_it_writes_again(void)
@@ -176,6 +190,22 @@ static void test_a_reboot_that_fails_is_left_to_the_policies(void)
     world_close(&w);
 }
 
+static void test_a_reboot_that_fails_in_passing_is_left_to_the_policies(void)
+{
+    if (!open_world())
+        return;
+    struct vm_entry *e = create("again", (struct vm_spec){.restart = RESTART_ALWAYS});
+    install_faults("sim"); /* of the machine that the reset asks for */
+    fail("prepare", 1);
+    reset_guest(e);
+    CHECK(world_wait_state(&w, e, VM_STOPPED));
+    CHECK(world_wait_state(&w, e, VM_RUNNING));
+    CHECK_INT(e->vm.runtime.restarts, 1);
+    delete (e);
+    world_close(&w);
+    install_faults(NULL);
+}
+
 /* Autostart */
 
 enum { SIX = 6 };
@@ -217,21 +247,52 @@ static void test_an_autostart_that_is_refused_is_not_used_up(void)
     world_close(&w);
 }
 
-static void test_an_autostart_that_fails_in_passing_is_tried_again(void)
+static struct vm_entry *find(const char *name)
 {
-    struct err err = ERR_INIT;
-    struct fault fail = {.action = FAULT_FAIL, .code = ERR_UNAVAILABLE, .times = 2};
+    struct vm_entry *e = vm_find(&w.core, name, NULL);
+    if (!CHECK(e != NULL))
+        exit(1);
+    return vm_ref(e);
+}
+
+static int count_starts(const struct vm_entry *e)
+{
+    int n = 0;
+    char resource[96];
+    vm_resource(e, resource);
+    for (struct operation_entry *op = NULL; (op = operation_next(&w.core, op));)
+        n += strcmp(op->op.kind, "vm.start") == 0 && strcmp(op->op.resource, resource) == 0;
+    return n;
+}
+
+/* What has begun and failed is an end like any other, also where it may pass. */
+static void test_an_autostart_that_fails_is_left_to_the_policies(void)
+{
     if (!open_world())
         return;
-    make_six();
-    CHECK_INT(fault_install("sim", &err), 0);
-    CHECK_INT(fault_set("start", &fail, &err), 0);
-    if (!open_world())
-        return;
-    check_six_run_and_delete();
+    struct vm_entry *again =
+        create("again", (struct vm_spec){.autostart = true, .restart = RESTART_ON_FAILURE});
+    struct vm_entry *once = create("once", (struct vm_spec){.autostart = true});
+    pid_t pids[] = {again->handles.pid, once->handles.pid};
+    vm_unref(again);
+    vm_unref(once);
     world_close(&w);
-    fault_clear();
-    CHECK_INT(fault_install(NULL, &err), 0);
+    world_end_process(pids[0]);
+    world_end_process(pids[1]);
+    install_faults("sim");
+    fail("start", 2);
+    if (!open_world())
+        return;
+    again = find("again");
+    once = find("once");
+    CHECK(world_wait_state(&w, again, VM_RUNNING));
+    CHECK_INT(again->vm.runtime.restarts, 1);
+    CHECK(world_wait_state(&w, once, VM_FAILED));
+    CHECK_INT(count_starts(once), 1);
+    delete (again);
+    delete (once);
+    world_close(&w);
+    install_faults(NULL);
 }
 
 /* Restarts */
@@ -263,8 +324,9 @@ int main(void)
     RUN(test_a_reboot_that_the_store_refuses_comes_when_it_writes_again);
     RUN(test_a_reboot_that_the_host_refuses_comes_when_it_does_not);
     RUN(test_a_reboot_that_fails_is_left_to_the_policies);
+    RUN(test_a_reboot_that_fails_in_passing_is_left_to_the_policies);
     RUN(test_an_autostart_that_is_refused_is_not_used_up);
-    RUN(test_an_autostart_that_fails_in_passing_is_tried_again);
+    RUN(test_an_autostart_that_fails_is_left_to_the_policies);
     RUN(test_a_restart_that_is_refused_is_not_counted);
     world_remove_dir(dir);
     return check_end();

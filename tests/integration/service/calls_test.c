@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/store/fault.h"
 #include "tests/integration/service/served.h"
 #include "tests/support/check.h"
 
@@ -214,6 +215,55 @@ static void test_life_of_a_session(void)
     banger_message_free(s ? &s->base : NULL);
 }
 
+#ifdef BANGER_FAULTS
+
+static Banger__V1__GuestSession *start_with_id(const char *request_id)
+{
+    Banger__V1__StartSessionRequest start = BANGER__V1__START_SESSION_REQUEST__INIT;
+    Banger__V1__SessionSpec spec = BANGER__V1__SESSION_SPEC__INIT;
+    char *argv[] = {TEXT("sleep"), TEXT("600")};
+    spec.argv = argv;
+    spec.n_argv = 2;
+    start.vm = TEXT("box");
+    start.spec = &spec;
+    start.request_id = TEXT(request_id);
+    return banger_start_session(client, &start, NULL, &error);
+}
+
+static Banger__V1__Empty *take_back(const char *request_id)
+{
+    Banger__V1__DeleteSessionRequest forget = BANGER__V1__DELETE_SESSION_REQUEST__INIT;
+    forget.start_request_id = TEXT(request_id);
+    forget.force = true;
+    return banger_delete_session(client, &forget, NULL, &error);
+}
+
+static void test_a_start_whose_taking_back_was_refused_is_as_before(void)
+{
+    Banger__V1__GuestSession *s = start_with_id("kept");
+    char id[ID_BYTES];
+    if (!CHECK(s != NULL))
+        return;
+    snprintf(id, sizeof(id), "%s", s->id);
+    banger_message_free(&s->base);
+    CHECK_INT(store_fault_set("begin=busy", NULL), 0);
+    CHECK(take_back("kept") == NULL);
+    CHECK_STR(error.reason, "STORE_UNAVAILABLE");
+    CHECK_INT(store_fault_set(NULL, NULL), 0);
+    do /* until it writes again */
+        s = start_with_id("kept");
+    while (!s && strcmp(error.reason, "STORE_UNAVAILABLE") == 0);
+    if (CHECK(s != NULL))
+        CHECK_STR(s->id, id);
+    banger_message_free(s ? &s->base : NULL);
+    Banger__V1__Empty *empty = take_back("kept");
+    answered(empty ? &empty->base : NULL);
+    CHECK(start_with_id("kept") == NULL);
+    CHECK_STR(error.reason, "SESSION_NOT_FOUND");
+}
+
+#endif
+
 enum { N_WAITING = 6 };
 
 /* Calls on the session "cat" that end only when it does, or never. */
@@ -340,6 +390,9 @@ int main(void)
     RUN(test_life_of_a_vm);
     RUN(test_what_only_looks);
     RUN(test_life_of_a_session);
+#ifdef BANGER_FAULTS
+    RUN(test_a_start_whose_taking_back_was_refused_is_as_before);
+#endif
     RUN(test_calls_that_wait);
     RUN(test_operations);
     banger_close(client);

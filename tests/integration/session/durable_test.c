@@ -1,13 +1,14 @@
 /* What is told of a session is on disk: ends, starts, deletions and writers' numbers while the
  * store is locked, refuses, or the daemon goes. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "daemon/core/attach.h"
-#include "daemon/core/event.h"
-#include "daemon/core/operation.h"
+#include "daemon/core/session/attach.h"
+#include "daemon/core/event/event.h"
+#include "daemon/core/operation/operation.h"
 #include "daemon/store/fault.h"
 #include "daemon/store/store.h"
 #include "tests/integration/session/viewer.h"
@@ -179,6 +180,22 @@ static bool is_answered(void *arg)
     return ((struct answer *)arg)->done;
 }
 
+static bool is_listed(void *arg)
+{
+    return session_shown(arg) && session_shown(arg)->state == SESSION_RUNNING;
+}
+
+static bool is_stored(void *arg)
+{
+    return ((struct session_entry *)arg)->stored;
+}
+
+static bool nothing_is_listed(void *arg)
+{
+    (void)arg;
+    return session_next(&world.core, NULL) == NULL;
+}
+
 static void test_a_start_that_cannot_be_written_starts_nothing(void)
 {
     struct err err = ERR_INIT;
@@ -214,6 +231,92 @@ static void test_a_start_that_cannot_be_written_starts_nothing(void)
     }
     remove(path);
     world_delete_all();
+    world_close_daemon();
+}
+
+/* The guest has answered: it is the disk that does not. */
+static void test_a_session_that_runs_is_not_taken_back_for_a_slow_disk(void)
+{
+    struct err err = ERR_INIT;
+    struct answer a = {0};
+    char argv[] = "sleep\000600";
+    struct session spec = {.argv = {(uint8_t *)argv, sizeof(argv)}};
+    world_open_daemon(-1);
+    CHECK_INT(store_fault_set("commit=delay:4000@2*1", &err), 0);
+    CHECK_INT(session_start(&world.core, &world.vm, &spec, NULL, clock_mono_ms() + 2500, on_started,
+                            &a, NULL, &err),
+              0);
+    CHECK(world_run(is_answered, &a));
+    CHECK_INT(a.err.code, ERR_UNAVAILABLE);
+    CHECK_STR(a.err.reason, "STORE_UNAVAILABLE");
+    struct session_entry *e = session_ref(session_next(&world.core, NULL));
+    CHECK(!e->withdrawn);
+    CHECK(world_await(is_listed, e));
+    session_unref(e);
+    unlock_store();
+    world_delete_all();
+    world_close_daemon();
+}
+
+/* Whether it has been deleted is known when that is on disk. */
+static void test_who_asks_for_a_start_that_is_being_taken_back_asks_again(void)
+{
+    struct err err = ERR_INIT;
+    struct request_meta meta = {.request_id = "r-2", .digest = "sha256:2", .principal = "unix:0"};
+    char argv[] = "sleep\000600";
+    struct session spec = {.argv = {(uint8_t *)argv, sizeof(argv)}};
+    struct session_starter *starter = NULL;
+    struct answer a = {0};
+    world_open_daemon(-1);
+    kill(world.agent.pid, SIGSTOP);
+    CHECK_INT(session_start(&world.core, &world.vm, &spec, &meta, INT64_MAX, on_started, &a,
+                            &starter, &err),
+              0);
+    struct session_entry *e = session_next(&world.core, NULL);
+    CHECK(world_await(is_stored, e));
+    lock_store();
+    session_start_leave(starter, false);
+    CHECK_INT(
+        session_start(&world.core, &world.vm, &spec, &meta, INT64_MAX, on_started, &a, NULL, &err),
+        -1);
+    CHECK_INT(err.code, ERR_UNAVAILABLE);
+    unlock_store();
+    kill(world.agent.pid, SIGCONT);
+    CHECK(world_await(nothing_is_listed, NULL));
+    CHECK_INT(
+        session_start(&world.core, &world.vm, &spec, &meta, INT64_MAX, on_started, &a, NULL, &err),
+        -1);
+    CHECK_INT(err.code, ERR_NOT_FOUND);
+    world_close_daemon();
+}
+
+/* A start that was given up is not asked for, but has happened: that goes to the disk in the end.
+ */
+static void test_a_start_is_taken_back_however_long_the_disk_takes(void)
+{
+    struct err err = ERR_INIT;
+    char argv[] = "sleep\000600";
+    struct session spec = {.argv = {(uint8_t *)argv, sizeof(argv)}};
+    struct session_starter *starter = NULL;
+    struct answer a = {0}, other = {0};
+    world_open_daemon(-1);
+    kill(world.agent.pid, SIGSTOP);
+    CHECK_INT(session_start(&world.core, &world.vm, &spec, NULL, INT64_MAX, on_started, &a,
+                            &starter, &err),
+              0);
+    CHECK(world_await(is_stored, session_next(&world.core, NULL)));
+    lock_store();
+    session_start_leave(starter, false);
+    CHECK_INT(world_start_async("exit 0", NULL, NULL, on_started, &other, &err), 0);
+    CHECK(world_run(is_answered, &other));
+    CHECK_STR(other.err.reason, "STORE_UNAVAILABLE"); /* what is asked for has been given up */
+    CHECK(session_next(&world.core, NULL) != NULL);
+    int64_t begin_ms = clock_mono_ms();
+    unlock_store();
+    CHECK(world_await(nothing_is_listed, NULL));
+    CHECK(clock_mono_ms() - begin_ms <
+          SESSION_CLAIM_MS / 2); /* it waited, and was not begun anew */
+    kill(world.agent.pid, SIGCONT);
     world_close_daemon();
 }
 
@@ -303,11 +406,6 @@ static void lose_row(const char *id)
 static bool is_known(void *arg)
 {
     return session_find_id(&world.core, arg) != NULL;
-}
-
-static bool is_listed(void *arg)
-{
-    return session_shown(arg) && session_shown(arg)->state == SESSION_RUNNING;
 }
 
 static void test_a_session_that_the_agent_tells_of_is_seen_when_it_is_on_disk(void)
@@ -421,6 +519,9 @@ int main(void)
     RUN(test_an_end_that_was_never_written_was_never_told);
     RUN(test_who_waits_for_an_end_is_answered_within_seconds);
     RUN(test_a_start_that_cannot_be_written_starts_nothing);
+    RUN(test_a_session_that_runs_is_not_taken_back_for_a_slow_disk);
+    RUN(test_who_asks_for_a_start_that_is_being_taken_back_asks_again);
+    RUN(test_a_start_is_taken_back_however_long_the_disk_takes);
     RUN(test_a_deletion_that_cannot_be_written_deletes_nothing);
     RUN(test_writers_and_sizes_survive_the_daemon);
     RUN(test_a_session_that_the_agent_tells_of_is_seen_when_it_is_on_disk);

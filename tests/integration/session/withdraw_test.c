@@ -1,11 +1,13 @@
 /* Starts that are taken back, what an ended session has left, and guests that stand still. */
+#include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "daemon/core/operation.h"
+#include "daemon/core/operation/operation.h"
 #include "tests/integration/session/viewer.h"
 #include "tests/integration/session/world.h"
 #include "tests/support/check.h"
@@ -62,40 +64,10 @@ static struct session_starter *start(const char *script, const struct request_me
     return starter;
 }
 
-/* Two rounds with the agent: what was on its way to it has arrived, and has been done. */
-static void settle(void)
-{
-    for (int i = 0; i < 2; i++) {
-        struct session_entry *e = world_start("exit 0", NULL, NULL);
-        if (!CHECK(e != NULL))
-            return;
-        CHECK(world_wait_ended(e));
-        world_delete(e, true);
-    }
-}
-
 static bool nothing_is_listed(void *arg)
 {
     (void)arg;
     return session_next(&world.core, NULL) == NULL;
-}
-
-static void on_tick(void *arg)
-{
-    struct timer *t = arg;
-    world_poke();
-    timer_start(t, 20);
-}
-
-/* For states that nothing announces. */
-static bool await(bool (*cond)(void *arg), void *arg)
-{
-    static struct timer tick;
-    CHECK_INT(timer_init(&tick, world.core.loop, on_tick, &tick), 0);
-    timer_start(&tick, 20);
-    bool ok = world_run(cond, arg);
-    timer_done(&tick);
-    return ok;
 }
 
 /* The guest stands still: who waits is told before his time is over, and when the guest is back,
@@ -109,24 +81,28 @@ static void silent_guest(bool idle)
         while (clock_mono_ms() < until)
             usleep(10000);
     } else {
-        settle();
+        world_settle();
     }
     kill(world.agent.pid, SIGSTOP);
     int64_t begin_ms = clock_mono_ms();
     start(marking(), NULL, begin_ms + 2500, &o);
+    struct session_entry *e = session_ref(session_next(&world.core, NULL));
     CHECK(world_run(is_done, &o));
     CHECK(!o.started);
     CHECK_INT(o.err.code, ERR_DEADLINE);
     CHECK_STR(o.err.reason, "GUEST_SILENT");
+    /* What a guest that was told has done is not known. */
+    CHECK_INT(strstr(o.err.message, "nothing has been started") != NULL, e->sent_to[0] == '\0');
+    session_unref(e);
     CHECK(clock_mono_ms() - begin_ms < 2500);
     CHECK(session_next(&world.core, NULL) == NULL);
     kill(world.agent.pid, SIGCONT);
-    settle();
+    world_settle();
     CHECK(!has_run());
     world_close_daemon();
     world_open_daemon(-1); /* on disk, too */
     CHECK(session_next(&world.core, NULL) == NULL);
-    settle();
+    world_settle();
     CHECK(!has_run());
     world_close_daemon();
 }
@@ -143,11 +119,13 @@ static void test_a_start_whose_caller_leaves_is_taken_back(void)
     world_open_daemon(-1);
     kill(world.agent.pid, SIGSTOP);
     struct session_starter *starter = start(marking(), NULL, INT64_MAX, &o);
+    int64_t begin_ms = clock_mono_ms();
     session_start_leave(starter, false);
-    CHECK(await(nothing_is_listed, NULL));
+    CHECK(world_await(nothing_is_listed, NULL));
+    CHECK(clock_mono_ms() - begin_ms < SESSION_CLAIM_MS); /* at once */
     CHECK(!o.done);
     kill(world.agent.pid, SIGCONT);
-    settle();
+    world_settle();
     CHECK(!has_run());
     world_close_daemon();
 }
@@ -165,7 +143,7 @@ static void test_a_start_that_is_asked_for_again_runs_once(void)
     start(script, &meta, INT64_MAX, &again);
     CHECK(world_run(is_done, &again));
     CHECK(again.started);
-    settle();
+    world_settle();
     struct session_entry *e = session_next(&world.core, NULL);
     CHECK(e && session_find_request(&world.core, &meta) == e);
     char path[128], text[16] = "";
@@ -174,6 +152,57 @@ static void test_a_start_that_is_asked_for_again_runs_once(void)
     CHECK_INT(f ? fread(text, 1, sizeof(text), f) : 0, 2);
     if (f)
         fclose(f);
+    world_delete_all();
+    world_close_daemon();
+}
+
+static bool is_past(void *arg)
+{
+    return clock_mono_ms() >= *(const int64_t *)arg;
+}
+
+/* Each who waits has a deadline of his own; the others wait on. */
+static void test_a_caller_in_a_hurry_does_not_take_a_start_from_others(void)
+{
+    struct outcome patient, hasty;
+    struct request_meta meta = {.request_id = "shared", .principal = "me", .digest = "d"};
+    world_open_daemon(-1);
+    kill(world.agent.pid, SIGSTOP);
+    int64_t soon_ms = clock_mono_ms() + 500;
+    start(marking(), &meta, INT64_MAX, &patient);
+    struct session_starter *leaves = start(marking(), &meta, soon_ms, &hasty);
+    CHECK(world_await(is_past, &soon_ms));
+    if (CHECK(!hasty.done))
+        session_start_leave(leaves, false);
+    CHECK(!patient.done);
+    kill(world.agent.pid, SIGCONT);
+    CHECK(world_run(is_done, &patient));
+    CHECK(patient.started);
+    world_delete_all();
+    world_close_daemon();
+}
+
+/* Allocations of libevent's, which all timers are. */
+static bool no_timers;
+
+static void *allocate(size_t n)
+{
+    return no_timers ? NULL : malloc(n);
+}
+
+static void test_a_start_that_is_refused_for_lack_of_memory_does_not_run(void)
+{
+    struct err err = ERR_INIT;
+    struct outcome o;
+    world_open_daemon(-1);
+    const char *script = marking();
+    no_timers = true;
+    CHECK_INT(world_start_async(script, NULL, NULL, on_started, &o, &err), -1);
+    no_timers = false;
+    CHECK_INT(err.code, ERR_LIMIT);
+    CHECK(session_next(&world.core, NULL) == NULL);
+    world_settle();
+    CHECK(!has_run());
     world_delete_all();
     world_close_daemon();
 }
@@ -192,16 +221,42 @@ static void test_a_start_of_an_earlier_daemon_waits_for_its_caller(void)
     kill(world.agent.pid, SIGSTOP);
     start(marking(), &meta, INT64_MAX, &o);
     struct session_entry *e = session_next(&world.core, NULL);
-    CHECK(e && await(is_stored, e));
+    CHECK(e && world_await(is_stored, e));
     world_close_daemon();
     kill(world.agent.pid, SIGCONT);
     world_open_daemon(-1);
-    settle();
+    world_settle();
     CHECK(!has_run());
     start(marking(), &meta, INT64_MAX, &o);
     CHECK(world_run(is_done, &o));
     CHECK(o.started);
     world_delete_all();
+    world_close_daemon();
+}
+
+/* Nobody does: of his own daemon, or of the next. */
+static void test_a_start_that_nobody_asks_for_again_is_taken_back(void)
+{
+    struct outcome o;
+    struct request_meta meta = {.request_id = "nobody", .principal = "me", .digest = "d"};
+    world_open_daemon(-1);
+    kill(world.agent.pid, SIGSTOP);
+    start("exit 0", &meta, INT64_MAX, &o);
+    struct session_entry *e = session_next(&world.core, NULL);
+    CHECK(e && world_await(is_stored, e));
+    world_close_daemon();
+    kill(world.agent.pid, SIGCONT);
+    world_open_daemon(-1);
+    kill(world.agent.pid, SIGSTOP);
+    meta.request_id[0] = 'N';
+    session_start_leave(start(marking(), &meta, INT64_MAX, &o), true);
+    int64_t begin_ms = clock_mono_ms();
+    CHECK(world_await(nothing_is_listed, NULL));
+    int64_t took_ms = clock_mono_ms() - begin_ms;
+    CHECK(took_ms >= SESSION_CLAIM_MS && took_ms < SESSION_START_MS);
+    kill(world.agent.pid, SIGCONT);
+    world_settle();
+    CHECK(!has_run());
     world_close_daemon();
 }
 
@@ -217,10 +272,10 @@ static void test_what_is_left_is_listed_until_it_has_gone(void)
     world_open_daemon(-1);
     struct session_entry *e = world_start("sleep 600 >/dev/null 2>&1 &", NULL, &err);
     CHECK(e && world_wait_ended(e));
-    CHECK(await(has_left, e));
+    CHECK(world_await(has_left, e));
     world_delete(e, false);
     CHECK(session_next(&world.core, NULL) == e);
-    settle();
+    world_settle();
     CHECK(session_next(&world.core, NULL) == e);
     CHECK_INT(e->left, 1);
     char id[ID_BYTES];
@@ -229,9 +284,9 @@ static void test_what_is_left_is_listed_until_it_has_gone(void)
     world_open_daemon(-1);
     e = session_find_id(&world.core, id);
     if (CHECK(e != NULL)) {
-        CHECK(await(has_left, e));
+        CHECK(world_await(has_left, e));
         CHECK_INT(session_kill(e, &err), 0);
-        CHECK(await(nothing_is_listed, NULL));
+        CHECK(world_await(nothing_is_listed, NULL));
     }
     e = world_start("sleep 600 >/dev/null 2>&1 &", NULL, &err);
     CHECK(e && world_wait_ended(e));
@@ -286,11 +341,15 @@ static void test_a_paused_vm_refuses_what_it_cannot_do(void)
 
 int main(void)
 {
+    event_set_mem_functions(allocate, realloc, free);
     world_begin();
     RUN(test_a_start_that_a_silent_guest_never_answered_is_taken_back);
     RUN(test_a_start_whose_caller_leaves_is_taken_back);
     RUN(test_a_start_that_is_asked_for_again_runs_once);
+    RUN(test_a_caller_in_a_hurry_does_not_take_a_start_from_others);
+    RUN(test_a_start_that_is_refused_for_lack_of_memory_does_not_run);
     RUN(test_a_start_of_an_earlier_daemon_waits_for_its_caller);
+    RUN(test_a_start_that_nobody_asks_for_again_is_taken_back);
     RUN(test_what_is_left_is_listed_until_it_has_gone);
     RUN(test_a_paused_vm_refuses_what_it_cannot_do);
     world_end();

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+#include "base/err.h"
 #include "base/fs.h"
-#include "daemon/core/event.h"
-#include "daemon/core/operation.h"
-#include "daemon/core/request_past.h"
+#include "daemon/core/event/event.h"
+#include "daemon/core/operation/operation.h"
+#include "daemon/core/operation/request_past.h"
 #include "daemon/store/store.h"
 #include "tests/support/commit.h"
 
@@ -55,6 +57,8 @@ static void on_up(void *arg, const struct agent_hello *hello)
     (void)arg;
     (void)hello;
     world.ups++;
+    if (world.on_up)
+        world.on_up();
     sessions->events->link_up(sessions->arg, &world.vm);
 }
 
@@ -62,6 +66,8 @@ static void on_synced(void *arg)
 {
     (void)arg;
     world.vm.agent_ready = true;
+    if (world.on_synced)
+        world.on_synced();
     sessions->events->synced(sessions->arg, &world.vm);
     world_poke();
 }
@@ -88,6 +94,11 @@ static void on_deleted(void *arg, const char *session_id)
     sessions->events->session_deleted(sessions->arg, &world.vm, session_id);
     world.deletions++;
     world_poke();
+}
+
+void world_agent_deleted(const char *session_id)
+{
+    on_deleted(NULL, session_id);
 }
 
 static void on_stdin_ack(void *arg, const char *session_id, uint64_t offset, bool closed)
@@ -171,7 +182,23 @@ bool world_run(bool (*done)(void *arg), void *arg)
     return !world.timed_out;
 }
 
-/* As vm.c counts them. */
+static void on_tick(void *arg)
+{
+    struct timer *t = arg;
+    world_poke();
+    timer_start(t, 20);
+}
+
+bool world_await(bool (*done)(void *arg), void *arg)
+{
+    struct timer tick;
+    must(timer_init(&tick, world.core.loop, on_tick, &tick) == 0, "timer", NULL);
+    timer_start(&tick, 20);
+    bool ok = world_run(done, arg);
+    timer_done(&tick);
+    return ok;
+}
+
 /* The daemon */
 
 static bool link_ready(void *arg)
@@ -352,6 +379,36 @@ void world_delete(struct session_entry *e, bool force)
     bool gone = false;
     must(session_delete(e, force, on_gone, &gone, &err) == 0, "deleting a session", &err);
     must(world_run(is_gone, &gone), "deleting a session", NULL);
+}
+
+void world_settle(void)
+{
+    for (int i = 0; i < 2; i++) {
+        struct session_entry *e = world_start("exit 0", NULL, NULL);
+        must(e && world_wait_ended(e), "a round with the agent", NULL);
+        world_delete(e, true);
+    }
+}
+
+static bool has_left(void *arg)
+{
+    return ((struct session_entry *)arg)->left > 0;
+}
+
+struct session_entry *world_leave_one(pid_t *pid)
+{
+    char script[200], path[100];
+    snprintf(path, sizeof(path), "%s/left", world.agent.dir);
+    snprintf(script, sizeof(script), "sleep 600 >/dev/null 2>&1 & echo $! >%s", path);
+    struct session_entry *e = world_start(script, NULL, NULL);
+    must(e && world_wait_ended(e) && world_await(has_left, e), "leaving a process", NULL);
+    auto_free char *text = NULL;
+    size_t len;
+    struct err err = ERR_INIT;
+    must(fs_read(path, 32, &text, &len, &err) == 0, "the process that is left", &err);
+    *pid = (pid_t)strtol(text, NULL, 10);
+    must(*pid > 1, "the process that is left", NULL);
+    return e;
 }
 
 void world_delete_all(void)

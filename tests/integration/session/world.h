@@ -5,8 +5,8 @@
 
 #include "base/err.h"
 #include "daemon/core/core.h"
-#include "daemon/core/session.h"
-#include "daemon/core/vm.h"
+#include "daemon/core/session/session.h"
+#include "daemon/core/vm/vm.h"
 #include "tests/integration/guest/agent_process.h"
 #include "tests/integration/guest/proxy.h"
 
@@ -21,8 +21,9 @@ struct world {
     struct timer deadline;
     bool timed_out;
     unsigned downs, ups;
-    unsigned deletions; /* that the agent has confirmed */
-    uint8_t *source;    /* random bytes, also in the file source_path */
+    unsigned deletions;                      /* that the agent has confirmed */
+    void (*on_up)(void), (*on_synced)(void); /* before the sessions hear of it; may be NULL */
+    uint8_t *source;                         /* random bytes, also in the file source_path */
     char source_path[96];
 };
 
@@ -40,9 +41,13 @@ void world_close_link(void);
 
 /* Its machine has ended. */
 void world_vm_gone(const char *reason);
+/* Its agent has forgotten that session, unasked. */
+void world_agent_deleted(const char *session_id);
 
 /* Runs the loop until done(arg), or fails the check after the deadline. */
 bool world_run(bool (*done)(void *arg), void *arg);
+/* As that, and looks by itself, for what nothing announces. */
+bool world_await(bool (*done)(void *arg), void *arg);
 /* What callbacks call when something may be done. */
 void world_poke(void);
 
@@ -54,6 +59,10 @@ int world_start_async(const char *script, const struct session *more,
                       void (*started)(void *arg, struct session_entry *e, const struct err *err),
                       void *arg, struct err *err);
 bool world_wait_ended(struct session_entry *e);
+/* Two rounds with the agent: what was on its way to it has arrived, and has been done. */
+void world_settle(void);
+/* One that has ended and has left that process. */
+struct session_entry *world_leave_one(pid_t *pid);
 /* Waits until it is gone. */
 void world_delete(struct session_entry *e, bool force);
 void world_delete_all(void);

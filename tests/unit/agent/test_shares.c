@@ -1,8 +1,10 @@
 /* How a guest is divided; a tree of cgroups, on folders that behave as such. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/cgroup_tree.h"
@@ -51,9 +53,83 @@ static void test_what_was_made_below_is_removed_with_it(void)
     CHECK_INT(rmdir(dir), 0);
 }
 
+/* Folders one in the other, longer than any path may be. */
+static void make_chain(int fd, const char *name, int depth)
+{
+    int at = dup(fd);
+    for (int i = 0; i < depth; i++) {
+        CHECK_INT(mkdirat(at, i ? "deeper" : name, 0700), 0);
+        int next = openat(at, i ? "deeper" : name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        close(at);
+        at = next;
+    }
+    close(at);
+}
+
+static bool remove_in_turns(int fd, const char *name)
+{
+    for (int turn = 0; turn < 20; turn++)
+        if (cgroup_tree_remove(fd, name))
+            return true;
+    return false;
+}
+
+static void test_what_was_made_below_is_removed_however_deep_and_many(void)
+{
+    char dir[] = "/tmp/banger-shares.XXXXXX", path[64];
+    CHECK(mkdtemp(dir) != NULL);
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    make_chain(fd, "deep", 1500);
+    CHECK(remove_in_turns(fd, "deep"));
+    make_chain(fd, "wide", 2);
+    for (int i = 0; i < 1200; i++) {
+        snprintf(path, sizeof(path), "wide/deeper/%d", i);
+        CHECK_INT(mkdirat(fd, path, 0700), 0);
+    }
+    CHECK(!cgroup_tree_remove(fd, "wide")); /* a turn is short */
+    CHECK(remove_in_turns(fd, "wide"));
+    close(fd);
+    CHECK_INT(rmdir(dir), 0);
+}
+
+/* What takes SIGTERM is a process that only one deep below is in. */
+static void test_a_signal_reaches_however_deep(void)
+{
+    char dir[] = "/tmp/banger-shares.XXXXXX";
+    CHECK(mkdtemp(dir) != NULL);
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    make_chain(fd, "deep", 300);
+    pid_t pid = fork();
+    if (pid == 0) {
+        pause();
+        _exit(0);
+    }
+    int at = dup(fd);
+    for (int i = 0; i < 300; i++) {
+        int next = openat(at, i ? "deeper" : "deep", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        close(at);
+        at = next;
+    }
+    int procs = openat(at, "cgroup.procs", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    dprintf(procs, "%d\n", (int)pid);
+    close(procs);
+    CHECK(cgroup_tree_signal(fd, "deep", SIGTERM));
+    int status = 0;
+    kill(pid, SIGKILL); /* behind the other, by which it ends */
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    CHECK_INT(WTERMSIG(status), SIGTERM);
+    CHECK_INT(unlinkat(at, "cgroup.procs", 0), 0);
+    close(at);
+    CHECK(cgroup_tree_remove(fd, "deep"));
+    close(fd);
+    CHECK_INT(rmdir(dir), 0);
+}
+
 int main(void)
 {
     RUN(test_the_agent_keeps_memory_and_processes_of_its_own);
     RUN(test_what_was_made_below_is_removed_with_it);
+    RUN(test_what_was_made_below_is_removed_however_deep_and_many);
+    RUN(test_a_signal_reaches_however_deep);
     return check_end();
 }

@@ -65,8 +65,26 @@ static void test_libevent(void)
     check_example(BANGER_TEST_FOLLOW_LIBEVENT, true);
 }
 
+/* What the server sends back comes out by name. */
+static void test_metadata(void)
+{
+    struct fake f = {0};
+    char command[512], line[128], all[512] = "";
+    fake_start(&f);
+    snprintf(command, sizeof(command), "%s %s box echo-a=1 echo-a=2 trail-x-bin=four",
+             BANGER_TEST_CALL_METADATA, f.target);
+    FILE *out = popen(command, "r");
+    while (out && fgets(line, sizeof(line), out))
+        snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s", line);
+    CHECK_INT(out ? pclose(out) : -1, 0);
+    fake_stop(&f);
+    CHECK_CONTAINS(all, "header  echo-a: 1\nheader  echo-a: 2\n");
+    CHECK_CONTAINS(all, "trailer trail-x-bin: 666f7572\n");
+}
+
 int main(void)
 {
+    RUN(test_metadata);
     RUN(test_poll);
     RUN(test_libevent);
     return check_end();

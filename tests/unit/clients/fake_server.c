@@ -63,10 +63,26 @@ static bool is_reset(struct fake *f, struct rpc_call *call)
     return true;
 }
 
+/* What it gets as "echo-…" comes back in its headers, what it gets as "trail-…" in its trailers. */
+static void echo_metadata(struct fake *f, struct rpc_call *call)
+{
+    struct rpc_metadata m;
+    bool tagged = false;
+    for (size_t at = 0; metadata_next(&call->metadata, &at, &m);) {
+        bool header = strncmp(m.key, "echo-", 5) == 0, trailer = strncmp(m.key, "trail-", 6) == 0;
+        if ((header && rpc_call_add_headers(call, &m, 1, NULL) < 0) ||
+            (trailer && rpc_call_add_trailers(call, &m, 1, NULL) < 0))
+            fatal("metadata does not come back");
+        tagged |= header;
+    }
+    f->n_tagged += tagged;
+}
+
 static void on_get_vm(void *self, struct rpc_call *call, const Banger__V1__GetVMRequest *request)
 {
     struct fake *f = self;
     f->n_gets++;
+    echo_metadata(f, call);
     if (is_unavailable(f, call) || is_reset(f, call))
         return;
     if (strcmp(request->vm, "none") == 0) {
@@ -180,6 +196,7 @@ static void on_check(void *self, struct rpc_call *call,
 static void on_watch_operation(void *self, struct rpc_call *call,
                                const Banger__V1__WatchOperationRequest *request)
 {
+    echo_metadata(self, call);
     if (strcmp(request->operation, "create") == 0) {
         watch_boot(self, call);
         return;
@@ -444,6 +461,7 @@ static void on_attach(void *self, struct rpc_call *call)
         fatal("no memory");
     a->f = self;
     a->call = rpc_call_ref(call);
+    echo_metadata(self, call);
     rpc_call_set_events(call, &attach_events, a);
 }
 

@@ -64,6 +64,7 @@ struct fake {
     uint64_t stdin_taken, stdin_acked;
     bool stdin_ended, stdin_wrong;
     unsigned unavailable; /* so many calls of GetVM and SignalSession are answered UNAVAILABLE */
+    unsigned n_tagged;    /* calls with an "echo-…": see echo_metadata */
     unsigned n_opens, n_gets, n_sends, n_signals, n_connections, n_lost;
 };
 

@@ -27,12 +27,46 @@ static int scenario_call(void)
         return error.code ? 0 : -1;
     Banger__V1__GetVMRequest request = BANGER__V1__GET_VMREQUEST__INIT;
     request.vm = (char *)"box";
-    Banger__V1__VM *vm = banger_get_vm(client, &request, NULL, &error);
+    struct banger_call *call = banger_call_new();
+    bool told =
+        call && banger_metadata_add(banger_client_metadata(client), "echo-a", "1", &error) == 0 &&
+        banger_metadata_add_bytes(banger_call_metadata(call), "trail-bin", "\0", 1, &error) == 0;
+    if (!told) {
+        int failed = !call || error.code ? 0 : -1;
+        banger_call_free(call);
+        banger_close(client);
+        return failed;
+    }
+    Banger__V1__VM *vm = banger_get_vm(client, &request, call, &error);
     int result = vm ? (strcmp(vm->name, "box") == 0 ? 1 : -1) : (error.code ? 0 : -1);
+    if (vm && (!banger_metadata_find(banger_call_headers(call), "echo-a", 0, NULL) ||
+               !banger_metadata_find(banger_call_trailers(call), "trail-bin", 0, NULL)))
+        result = -1;
+    banger_call_free(call);
     char *json = vm ? banger_message_to_json(&vm->base, 2, &error) : NULL;
     char *yaml = vm ? banger_message_to_yaml(&vm->base, &error) : NULL;
     free(json);
     free(yaml);
+    banger_message_free(vm ? &vm->base : NULL);
+    banger_close(client);
+    return result;
+}
+
+/* Looked up on a thread, and of several addresses perhaps. */
+static int scenario_by_name(void)
+{
+    struct banger_error error = {0};
+    char target[64];
+    snprintf(target, sizeof(target), "tls:localhost:%u", f.port);
+    struct banger_client *client = told_connect(target, &f.options, &error);
+    if (!client)
+        return error.code ? 0 : -1;
+    Banger__V1__GetVMRequest request = BANGER__V1__GET_VMREQUEST__INIT;
+    request.vm = (char *)"box";
+    Banger__V1__VM *vm = NULL;
+    if (banger_set_server_name(client, "127.0.0.1", &error) == 0)
+        vm = banger_get_vm(client, &request, NULL, &error);
+    int result = vm ? (strcmp(vm->name, "box") == 0 ? 1 : -1) : (error.code ? 0 : -1);
     banger_message_free(vm ? &vm->base : NULL);
     banger_close(client);
     return result;
@@ -107,6 +141,11 @@ static void test_call(void)
     fail_each(scenario_call);
 }
 
+static void test_by_name(void)
+{
+    fail_each(scenario_by_name);
+}
+
 static void test_operation(void)
 {
     fail_each(scenario_operation);
@@ -128,6 +167,8 @@ int main(void)
     for (int tls = 0; tls < 2; tls++) {
         start(tls);
         RUN(test_call);
+        if (tls)
+            RUN(test_by_name);
         RUN(test_operation);
         RUN(test_attach);
         fake_stop(&f);

@@ -134,6 +134,12 @@ static void test_metadata_in_order(void)
     CHECK_INT(i, sizeof(want) / sizeof(want[0]));
     CHECK_INT(metadata_put(&m, "raw-bin", 7, "a,b", 3), 0);
     CHECK_STR(metadata_find(&m, "raw-bin", NULL), "a,b");
+    CHECK_INT(metadata_remove(&m, "x-bin"), 4);
+    CHECK_INT(metadata_remove(&m, "x-bin"), 0);
+    CHECK_STR(metadata_find(&m, "a", NULL), "1");
+    CHECK_INT(metadata_remove(&m, "raw-bin"), 1);
+    CHECK_INT(metadata_remove(&m, "a"), 2);
+    CHECK_INT(buf_len(&m.entries), 0);
     metadata_done(&m);
 }
 

@@ -64,6 +64,8 @@ void banger_attach_set_start(struct banger_attach *attach, int stream, enum bang
                              uint64_t value);
 /* How long to try to come back after a loss; at first 60000; <= 0: a loss is an error. */
 void banger_attach_set_reattach_ms(struct banger_attach *attach, int64_t ms);
+/* What it sends each time that it is opened on a connection; to be filled. */
+struct banger_metadata *banger_attach_metadata(struct banger_attach *attach);
 /* The process of a session with hold_output waits for this attach as for a pipe's reader, so that
  * nothing of its output is dropped. */
 void banger_attach_set_hold(struct banger_attach *attach, bool hold);

@@ -13,7 +13,8 @@
  * are a struct banger_stream (below); guest sessions are followed with banger/attach.h.
  *
  * Threads: a client and what was opened on it belong to one thread at a time; different clients are
- * independent. The library has no globals, starts no threads, touches no signals and never aborts.
+ * independent. The library has no globals, touches no signals and never aborts. The only thread
+ * that it starts looks up a host's name, while that lasts; no signal is taken on it.
  *
  * Errors: functions that can fail take a struct banger_error *, which may be NULL, and fill it in
  * only when they fail. Strings and messages given are borrowed for the call.
@@ -43,14 +44,13 @@ struct banger_stream;
 
 /* target: "unix:/path/of/socket", just an absolute path, or "tls:HOST:PORT" (TLS 1.3, certificates
  * on both sides: banger_set_credential_files). Opens no connection: the first call does, and after
- * a loss the next one does again. Each phase has a time limit: connecting (10 s; 3 s for an address
- * that others follow), the TLS handshake (10 s), the server's greeting (10 s). A server that does
- * not take the certificate is UNAUTHENTICATED, as is one whose certificate is not that of HOST by
- * the CA.
+ * a loss the next one does again. Each phase has 10 s: looking up HOST, connecting, the TLS
+ * handshake, the server's greeting. Of HOST's addresses each next one is tried a quarter of a
+ * second after the one before, or once that refuses; the first that answers is taken. A server that
+ * does not take the certificate is UNAUTHENTICATED, as is one whose certificate is not that of HOST
+ * by the CA.
  *
- * Only what says so waits. The one exception is a HOST that is a name: looking it up (getaddrinfo)
- * waits for the resolver at each new connection; numeric addresses and sockets need no looking up.
- * NULL with error on failure. */
+ * Only what says so waits. NULL with error on failure. */
 struct banger_client *banger_connect(const char *target, struct banger_error *error);
 /* Cuts the connection and frees. Streams and attaches that are still open end with CANCELLED; they
  * are closed as always, before or after, and the last of them frees what they shared. NULL is fine.
@@ -74,6 +74,9 @@ void banger_set_timeout_ms(struct banger_client *client, int64_t ms);
 /* How often streams on which nothing is said say that they live, both ways, so that proxies between
  * do not cut them; at first 20000, at least 1000; <= 0: never. */
 void banger_set_alive_ms(struct banger_client *client, int64_t ms);
+
+/* What every call sends that has not the same key itself (banger/metadata.h); to be filled. */
+struct banger_metadata *banger_client_metadata(struct banger_client *client);
 
 /* For tls: targets, PEM files: whom to trust as the server's CA, and what to show it; the latter
  * two may be NULL. Checked at once, and read anew for each connection, so that renewed ones count.
@@ -140,6 +143,11 @@ struct banger_stream *banger_stream_open(struct banger_client *client, const cha
  * banger_process has brought. A stream that is not read stops its sender (flow control). */
 enum banger_next banger_stream_next(struct banger_stream *stream, int64_t timeout_ms,
                                     ProtobufCMessage **message, struct banger_error *error);
+/* What came beside its messages; gone with the stream. Headers are there with the first
+ * message, or earlier, trailers once the stream has ended, by an error too (see
+ * banger_call_trailers). NULL: not there yet, or no memory. */
+const struct banger_metadata *banger_stream_headers(struct banger_stream *stream);
+const struct banger_metadata *banger_stream_trailers(struct banger_stream *stream);
 /* Sends a message; it is queued, while there is no connection too. -1 when the call is over or the
  * queue is full. */
 int banger_stream_send(struct banger_stream *stream, const ProtobufCMessage *message,

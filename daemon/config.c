@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/version.h"
 #include "daemon/config_internal.h"
-#include "daemon/core/access_rules.h"
+#include "daemon/core/access/access_rules.h"
 
 /* Errors */
 

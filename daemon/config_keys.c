@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 #include "daemon/config_internal.h"
-#include "daemon/core/access_rules.h"
+#include "daemon/core/access/access_rules.h"
 #include "daemon/vmm/vmm.h"
 #include "rpc/event/server.h"
 

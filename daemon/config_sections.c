@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 #include "daemon/config_internal.h"
-#include "daemon/core/access_rules.h"
+#include "daemon/core/access/access_rules.h"
 
 #define ROLE_HELP "viewer (reads), operator (VMs and sessions), admin (the host, too) or fleet."
 

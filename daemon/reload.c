@@ -14,7 +14,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "daemon/config.h"
-#include "daemon/core/access.h"
+#include "daemon/core/access/access.h"
 #include "daemon/core/core.h"
 #include "daemon/settings.h"
 #include "rpc/event/server.h"

@@ -8,7 +8,7 @@
 #include "base/open_files.h"
 #include "base/log_file.h"
 #include "daemon/config.h"
-#include "daemon/core/access.h"
+#include "daemon/core/access/access.h"
 #include "daemon/core/core.h"
 #include "rpc/event/server.h"
 

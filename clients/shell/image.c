@@ -6,6 +6,7 @@
 
 #include "list.h"
 #include "nouns.h"
+#include "show.h"
 
 enum { PATH_BYTES = 4096 }; /* what realpath needs */
 
@@ -15,15 +16,18 @@ struct image_build_options {
     struct opt_number size;
 };
 
-static int image_print(struct cli *cli, const Banger__V1__Image *image)
+static ProtobufCMessage *image_get(struct cli *cli, const char *ref, struct banger_error *error)
 {
+    Banger__V1__GetImageRequest request = BANGER__V1__GET_IMAGE_REQUEST__INIT;
+    request.image = (char *)ref;
+    Banger__V1__Image *image = banger_get_image(cli->client, &request, NULL, error);
+    return image ? &image->base : NULL;
+}
+
+static void image_describe(const ProtobufCMessage *message)
+{
+    const Banger__V1__Image *image = (const Banger__V1__Image *)message;
     char a[FORMAT_BYTES];
-    if (!cli_is_table(cli))
-        return cli_print_message(cli, &image->base);
-    if (cli->options.quiet) {
-        cli_say(stdout, "%s", image->id);
-        return cli_end_output(cli);
-    }
     cli_print_field("Name:", "%s", image->name);
     cli_print_field("Id:", "%s", image->id);
     cli_print_field("System:", "%s", image->os);
@@ -35,42 +39,14 @@ static int image_print(struct cli *cli, const Banger__V1__Image *image)
     cli_print_field("Path:", "%s", image->path);
     if (image->created)
         cli_print_field("Created:", "%s ago", format_age(a, timestamp_seconds(image->created)));
-    return cli_end_output(cli);
 }
+
+static const struct show show = {"image", image_get, image_describe};
 
 static int image_show(struct cli *cli, const void *values, const struct opt_args *args)
 {
     (void)values;
-    if (cli_connect(cli) < 0)
-        return EXIT_BANGER;
-    int status = 0;
-    for (int i = 0; i < args->n_refs; i++) {
-        struct banger_error error;
-        Banger__V1__GetImageRequest request = BANGER__V1__GET_IMAGE_REQUEST__INIT;
-        request.image = args->refs[i];
-        Banger__V1__Image *image = banger_get_image(cli->client, &request, NULL, &error);
-        int result =
-            image ? image_print(cli, image) : cli_fail(&error, "show image %s", args->refs[i]);
-        status = result ? result : status;
-        FREE_MESSAGE(image);
-    }
-    return status;
-}
-
-/* Follows an operation that makes an image (NULL: it did not start) and shows the image. */
-static int image_follow(struct cli *cli, const char *label, Banger__V1__Operation *op,
-                        struct banger_error *error)
-{
-    Banger__V1__Operation *ended = op ? cli_follow(cli, label, op, error) : NULL;
-    if (!ended)
-        return cli_fail(error, "make %s", label);
-    Banger__V1__GetImageRequest get = BANGER__V1__GET_IMAGE_REQUEST__INIT;
-    get.image = (char *)resource_id(ended->result);
-    Banger__V1__Image *image = banger_get_image(cli->client, &get, NULL, error);
-    int status = image ? image_print(cli, image) : cli_fail(error, "show the new image");
-    FREE_MESSAGE(image);
-    FREE_MESSAGE(ended);
-    return status;
+    return show_each(cli, &show, args);
 }
 
 static int image_build(struct cli *cli, const void *values, const struct opt_args *args)
@@ -93,7 +69,7 @@ static int image_build(struct cli *cli, const void *values, const struct opt_arg
         return EXIT_BANGER;
     struct banger_error error;
     Banger__V1__Operation *op = banger_build_image(cli->client, &request, NULL, &error);
-    return image_follow(cli, args->n_refs > 0 ? args->refs[0] : "image", op, &error);
+    return show_made(cli, &show, args->n_refs > 0 ? args->refs[0] : "image", op, &error);
 }
 
 struct image_import_options {
@@ -118,7 +94,7 @@ static int image_import(struct cli *cli, const void *values, const struct opt_ar
         return EXIT_BANGER;
     struct banger_error error;
     Banger__V1__Operation *op = banger_import_image(cli->client, &request, NULL, &error);
-    return image_follow(cli, args->refs[0], op, &error);
+    return show_made(cli, &show, args->refs[0], op, &error);
 }
 
 static void cell_disk(struct table *t, const ProtobufCMessage *item)
@@ -133,13 +109,6 @@ static void cell_virtual(struct table *t, const ProtobufCMessage *item)
     table_cell(t, "%s", format_size(text, ((const Banger__V1__Image *)item)->virtual_bytes));
 }
 
-static void cell_created(struct table *t, const ProtobufCMessage *item)
-{
-    const Banger__V1__Image *image = (const Banger__V1__Image *)item;
-    char text[FORMAT_BYTES];
-    table_cell(t, "%s", format_age(text, timestamp_seconds(image->created)));
-}
-
 static const struct list_column image_columns[] = {
     {"ID", NULL, "id", false},
     {"NAME", NULL, "name", false},
@@ -149,7 +118,7 @@ static const struct list_column image_columns[] = {
     {"KERNEL", NULL, "kernel_id", true},
     {"DIGEST", NULL, "digest", true},
     {"VMS", NULL, "vms", false},
-    {"CREATED", cell_created, "created", false},
+    {"CREATED", list_cell_created, "created", false},
     {.head = NULL},
 };
 

@@ -6,55 +6,36 @@
 
 #include "list.h"
 #include "nouns.h"
+#include "show.h"
 
 enum { PATH_BYTES = 4096 }; /* what realpath needs */
 
-static int kernel_print(struct cli *cli, const Banger__V1__Kernel *kernel)
+static ProtobufCMessage *kernel_get(struct cli *cli, const char *ref, struct banger_error *error)
 {
+    Banger__V1__GetKernelRequest request = BANGER__V1__GET_KERNEL_REQUEST__INIT;
+    request.kernel = (char *)ref;
+    Banger__V1__Kernel *kernel = banger_get_kernel(cli->client, &request, NULL, error);
+    return kernel ? &kernel->base : NULL;
+}
+
+static void kernel_describe(const ProtobufCMessage *message)
+{
+    const Banger__V1__Kernel *kernel = (const Banger__V1__Kernel *)message;
     char a[FORMAT_BYTES];
-    if (!cli_is_table(cli))
-        return cli_print_message(cli, &kernel->base);
     cli_print_field("Name:", "%s", kernel->name);
     cli_print_field("Id:", "%s", kernel->id);
     cli_print_field("Version:", "%s", kernel->version);
     cli_print_field("Digest:", "%s", kernel->digest);
     if (kernel->created)
         cli_print_field("Created:", "%s ago", format_age(a, timestamp_seconds(kernel->created)));
-    return cli_end_output(cli);
 }
+
+static const struct show show = {"kernel", kernel_get, kernel_describe};
 
 static int kernel_show(struct cli *cli, const void *values, const struct opt_args *args)
 {
     (void)values;
-    if (cli_connect(cli) < 0)
-        return EXIT_BANGER;
-    int status = 0;
-    for (int i = 0; i < args->n_refs; i++) {
-        struct banger_error error;
-        Banger__V1__GetKernelRequest request = BANGER__V1__GET_KERNEL_REQUEST__INIT;
-        request.kernel = args->refs[i];
-        Banger__V1__Kernel *kernel = banger_get_kernel(cli->client, &request, NULL, &error);
-        int result =
-            kernel ? kernel_print(cli, kernel) : cli_fail(&error, "show kernel %s", args->refs[i]);
-        status = result ? result : status;
-        FREE_MESSAGE(kernel);
-    }
-    return status;
-}
-
-static int kernel_follow(struct cli *cli, const char *label, Banger__V1__Operation *op,
-                         struct banger_error *error)
-{
-    Banger__V1__Operation *ended = op ? cli_follow(cli, label, op, error) : NULL;
-    if (!ended)
-        return cli_fail(error, "make %s", label);
-    Banger__V1__GetKernelRequest get = BANGER__V1__GET_KERNEL_REQUEST__INIT;
-    get.kernel = (char *)resource_id(ended->result);
-    Banger__V1__Kernel *kernel = banger_get_kernel(cli->client, &get, NULL, error);
-    int status = kernel ? kernel_print(cli, kernel) : cli_fail(error, "show the new kernel");
-    FREE_MESSAGE(kernel);
-    FREE_MESSAGE(ended);
-    return status;
+    return show_each(cli, &show, args);
 }
 
 struct kernel_import_options {
@@ -80,7 +61,7 @@ static int kernel_import(struct cli *cli, const void *values, const struct opt_a
         return EXIT_BANGER;
     struct banger_error error;
     Banger__V1__Operation *op = banger_import_kernel(cli->client, &request, NULL, &error);
-    return kernel_follow(cli, args->refs[0], op, &error);
+    return show_made(cli, &show, args->refs[0], op, &error);
 }
 
 static int kernel_pull(struct cli *cli, const void *values, const struct opt_args *args)
@@ -95,14 +76,7 @@ static int kernel_pull(struct cli *cli, const void *values, const struct opt_arg
         return EXIT_BANGER;
     struct banger_error error;
     Banger__V1__Operation *op = banger_pull_kernel(cli->client, &request, NULL, &error);
-    return kernel_follow(cli, args->n_refs > 0 ? args->refs[0] : "kernel", op, &error);
-}
-
-static void cell_created(struct table *t, const ProtobufCMessage *item)
-{
-    const Banger__V1__Kernel *kernel = (const Banger__V1__Kernel *)item;
-    char text[FORMAT_BYTES];
-    table_cell(t, "%s", format_age(text, timestamp_seconds(kernel->created)));
+    return show_made(cli, &show, args->n_refs > 0 ? args->refs[0] : "kernel", op, &error);
 }
 
 static const struct list_column columns[] = {
@@ -110,7 +84,7 @@ static const struct list_column columns[] = {
     {"NAME", NULL, "name", false},
     {"VERSION", NULL, "version", false},
     {"DIGEST", NULL, "digest", true},
-    {"CREATED", cell_created, "created", false},
+    {"CREATED", list_cell_created, "created", false},
     {.head = NULL},
 };
 

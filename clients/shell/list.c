@@ -32,6 +32,13 @@ static void *list_member(const ProtobufCMessage *message, const char *name, bool
     return (char *)(uintptr_t)message + (quantifier ? field->quantifier_offset : field->offset);
 }
 
+void list_cell_created(struct table *t, const ProtobufCMessage *item)
+{
+    char text[FORMAT_BYTES];
+    Google__Protobuf__Timestamp *const *at = list_member(item, "created", false);
+    table_cell(t, "%s", format_age(text, timestamp_seconds(*at)));
+}
+
 bool list_parse_since(const char *text, long long *seconds)
 {
     static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M",

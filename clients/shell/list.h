@@ -57,6 +57,8 @@ struct list_view {
     bool (*next)(ProtobufCMessage *request, const ProtobufCMessage *response);
 };
 
+/* A cell with how long ago the item's "created" was. */
+void list_cell_created(struct table *t, const ProtobufCMessage *item);
 /* request: of the method, filled in but for pages. The exit status. */
 int list_run(struct cli *cli, const struct list_view *view, ProtobufCMessage *request,
              const struct list_options *options);

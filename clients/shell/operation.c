@@ -3,17 +3,25 @@
 
 #include "list.h"
 #include "nouns.h"
+#include "show.h"
 
 static const char *operation_state(char out[WORD_BYTES], const Banger__V1__Operation *op)
 {
     return enum_word(out, &banger__v1__operation_state__descriptor, (int)op->state);
 }
 
-static int operation_print(struct cli *cli, const Banger__V1__Operation *op)
+static ProtobufCMessage *operation_get(struct cli *cli, const char *ref, struct banger_error *error)
 {
+    Banger__V1__GetOperationRequest request = BANGER__V1__GET_OPERATION_REQUEST__INIT;
+    request.operation = (char *)ref;
+    Banger__V1__Operation *op = banger_get_operation(cli->client, &request, NULL, error);
+    return op ? &op->base : NULL;
+}
+
+static void operation_describe(const ProtobufCMessage *message)
+{
+    const Banger__V1__Operation *op = (const Banger__V1__Operation *)message;
     char word[WORD_BYTES], a[FORMAT_BYTES];
-    if (!cli_is_table(cli))
-        return cli_print_message(cli, &op->base);
     cli_print_field("Id:", "%s", op->id);
     cli_print_field("Kind:", "%s", op->kind);
     cli_print_field("Resource:", "%s", op->resource);
@@ -30,8 +38,9 @@ static int operation_print(struct cli *cli, const Banger__V1__Operation *op)
         cli_print_field("Created:", "%s ago", format_age(a, timestamp_seconds(op->created)));
     if (op->ended)
         cli_print_field("Ended:", "%s ago", format_age(a, timestamp_seconds(op->ended)));
-    return cli_end_output(cli);
 }
+
+static const struct show show = {"operation", operation_get, operation_describe};
 
 struct operation_list_options {
     struct list_options list;
@@ -43,13 +52,6 @@ static void cell_done(struct table *t, const ProtobufCMessage *item)
     table_cell(t, "%u%%", ((const Banger__V1__Operation *)item)->percent);
 }
 
-static void cell_created(struct table *t, const ProtobufCMessage *item)
-{
-    const Banger__V1__Operation *op = (const Banger__V1__Operation *)item;
-    char text[FORMAT_BYTES];
-    table_cell(t, "%s", format_age(text, timestamp_seconds(op->created)));
-}
-
 static const struct list_column columns[] = {
     {"ID", NULL, "id", false},
     {"KIND", NULL, "kind", false},
@@ -59,7 +61,7 @@ static const struct list_column columns[] = {
     {"DONE", cell_done, "percent", false},
     {"MESSAGE", NULL, "message", true},
     {"BY", NULL, "principal", true},
-    {"CREATED", cell_created, "created", false},
+    {"CREATED", list_cell_created, "created", false},
     {.head = NULL},
 };
 
@@ -92,20 +94,7 @@ static int operation_list(struct cli *cli, const void *values, const struct opt_
 static int operation_show(struct cli *cli, const void *values, const struct opt_args *args)
 {
     (void)values;
-    if (cli_connect(cli) < 0)
-        return EXIT_BANGER;
-    int status = 0;
-    for (int i = 0; i < args->n_refs; i++) {
-        struct banger_error error;
-        Banger__V1__GetOperationRequest request = BANGER__V1__GET_OPERATION_REQUEST__INIT;
-        request.operation = args->refs[i];
-        Banger__V1__Operation *op = banger_get_operation(cli->client, &request, NULL, &error);
-        int result =
-            op ? operation_print(cli, op) : cli_fail(&error, "show operation %s", args->refs[i]);
-        status = result ? result : status;
-        FREE_MESSAGE(op);
-    }
-    return status;
+    return show_each(cli, &show, args);
 }
 
 static int operation_watch(struct cli *cli, const void *values, const struct opt_args *args)
@@ -114,16 +103,12 @@ static int operation_watch(struct cli *cli, const void *values, const struct opt
     if (cli_connect(cli) < 0)
         return EXIT_BANGER;
     struct banger_error error;
-    Banger__V1__GetOperationRequest request = BANGER__V1__GET_OPERATION_REQUEST__INIT;
-    request.operation = args->refs[0];
-    Banger__V1__Operation *op = banger_get_operation(cli->client, &request, NULL, &error);
+    Banger__V1__Operation *op = (Banger__V1__Operation *)operation_get(cli, args->refs[0], &error);
     if (!op)
         return cli_fail(&error, "watch operation %s", args->refs[0]);
     Banger__V1__Operation *ended = cli_follow(cli, args->refs[0], op, &error);
-    int status =
-        ended ? operation_print(cli, ended) : cli_fail(&error, "operation %s", args->refs[0]);
-    FREE_MESSAGE(ended);
-    return status;
+    return ended ? show_message(cli, &show, &ended->base)
+                 : cli_fail(&error, "operation %s", args->refs[0]);
 }
 
 static int operation_cancel(struct cli *cli, const void *values, const struct opt_args *args)

@@ -108,13 +108,6 @@ static void cell_stderr(struct table *t, const ProtobufCMessage *item)
     table_cell(t, "%s", format_size(text, ((const Banger__V1__GuestSession *)item)->stderr_total));
 }
 
-static void cell_created(struct table *t, const ProtobufCMessage *item)
-{
-    const Banger__V1__GuestSession *s = (const Banger__V1__GuestSession *)item;
-    char text[FORMAT_BYTES];
-    table_cell(t, "%s", format_age(text, timestamp_seconds(s->created)));
-}
-
 static void cell_command(struct table *t, const ProtobufCMessage *item)
 {
     char text[COMMAND_BYTES];
@@ -131,7 +124,7 @@ static const struct list_column columns[] = {
     {"STDERR", cell_stderr, "stderr_total", false},
     {"TAGS", NULL, "spec.tags", true},
     {"USER", NULL, "spec.user", true},
-    {"CREATED", cell_created, "created", false},
+    {"CREATED", list_cell_created, "created", false},
     {"COMMAND", cell_command, "spec.argv", false},
     {.head = NULL},
 };

@@ -31,13 +31,6 @@ static void cell_image(struct table *t, const ProtobufCMessage *item)
     table_cell(t, "%s", vm->spec && vm->spec->image[0] ? vm->spec->image : vm->image_id);
 }
 
-static void cell_created(struct table *t, const ProtobufCMessage *item)
-{
-    const Banger__V1__VM *vm = (const Banger__V1__VM *)item;
-    char text[FORMAT_BYTES];
-    table_cell(t, "%s", format_age(text, timestamp_seconds(vm->created)));
-}
-
 static const struct list_column columns[] = {
     {"ID", NULL, "id", false},
     {"NAME", NULL, "name", false},
@@ -50,7 +43,7 @@ static const struct list_column columns[] = {
     {"KERNEL", NULL, "kernel_id", true},
     {"ADDRESS", NULL, "runtime.guest_ip", false},
     {"LABELS", NULL, "labels", false},
-    {"CREATED", cell_created, "created", false},
+    {"CREATED", list_cell_created, "created", false},
     {.head = NULL},
 };
 

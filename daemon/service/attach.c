@@ -13,9 +13,9 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "daemon/core/attach.h"
+#include "daemon/core/session/attach.h"
 #include "daemon/core/core.h"
-#include "daemon/core/session.h"
+#include "daemon/core/session/session.h"
 #include "daemon/service/service.h"
 #include "daemon/service/view.h"
 #include "rpc/event/loop.h"

@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "daemon/core/audit.h"
+#include "daemon/core/access/audit.h"
 #include "daemon/core/core.h"
-#include "daemon/core/operation.h"
+#include "daemon/core/operation/operation.h"
 #include "rpc/event/server.h"
 #include "rpc/wire/observer.h"
 

@@ -7,7 +7,7 @@
 
 #include "banger/v1/auth.server.rpc.h"
 #include "base/err.h"
-#include "daemon/core/audit.h"
+#include "daemon/core/access/audit.h"
 #include "daemon/core/core.h"
 #include "daemon/service/request.h"
 #include "daemon/service/view.h"

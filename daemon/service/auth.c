@@ -8,7 +8,7 @@
 #include "banger/v1/auth.server.rpc.h"
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "daemon/core/access.h"
+#include "daemon/core/access/access.h"
 #include "daemon/core/core.h"
 #include "daemon/service/request.h"
 #include "daemon/service/view.h"

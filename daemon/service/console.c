@@ -17,7 +17,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "daemon/core/core.h"
-#include "daemon/core/vm.h"
+#include "daemon/core/vm/vm.h"
 #include "daemon/service/request.h"
 #include "daemon/service/service.h"
 #include "daemon/vmm/console_watch.h"

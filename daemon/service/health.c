@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 #include "daemon/core/core.h"
-#include "daemon/core/store_state.h"
+#include "daemon/core/host/store_state.h"
 #include "daemon/store/store.h"
 #include "grpc/health/v1/health.server.rpc.h"
 

@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "daemon/core/attach.h"
+#include "daemon/core/session/attach.h"
 #include "daemon/core/core.h"
-#include "daemon/core/session.h"
-#include "daemon/core/vm.h"
+#include "daemon/core/session/session.h"
+#include "daemon/core/vm/vm.h"
 #include "daemon/service/service.h"
 
 enum { CREDIT_BYTES = 256 * 1024, TAIL_LINES_MAX = 100000 };

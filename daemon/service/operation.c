@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "daemon/core/core.h"
-#include "daemon/core/operation.h"
+#include "daemon/core/operation/operation.h"
 #include "daemon/service/audit.h"
 #include "daemon/service/page.h"
 #include "daemon/service/request.h"

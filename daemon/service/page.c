@@ -36,7 +36,7 @@ bool page_is_first(const struct page *page)
 
 bool page_is_cut(struct page *page)
 {
-    if (page->n < page->size && page->bytes <= PAGE_BYTES)
+    if (page->n == 0 || (page->n < page->size && page->bytes <= PAGE_BYTES))
         return false;
     snprintf(page->next, sizeof(page->next), "%" PRId64 ".%s", page->last_ns, page->last_id);
     return true;
@@ -48,7 +48,7 @@ void page_add(struct page *page, struct rpc_call *call, int64_t created_ns, cons
     page->n++;
     page->bytes += rpc_call_add(call, PAGE_LIST_FIELD, thing);
     page->last_ns = created_ns;
-    snprintf(page->last_id, sizeof(page->last_id), "%s", id);
+    page->last_id = id;
 }
 
 bool page_is_after(const struct page *page, int64_t created_ns, const char *id)

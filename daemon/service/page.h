@@ -26,7 +26,7 @@ struct page {
     int64_t after_ns; /* INT64_MIN: the first page */
     char after_id[ID_BYTES];
     int64_t last_ns; /* of the latest thing on it */
-    char last_id[ID_BYTES];
+    const char *last_id;
     char next[PAGE_TOKEN_BYTES]; /* the answer's next_page_token; "" until page_is_cut says so */
 };
 
@@ -36,7 +36,7 @@ bool page_is_first(const struct page *page);
  * page->next leads to it. */
 bool page_is_cut(struct page *page);
 /* Packs it as an element of the answer's field 1, which is the list in every List… response. The
- * answer that follows has the other fields alone. */
+ * answer that follows has the other fields alone. The id is borrowed until page_is_cut. */
 void page_add(struct page *page, struct rpc_call *call, int64_t created_ns, const char *id,
               const ProtobufCMessage *thing);
 /* For what has no order of its own to find it in (base/order.h). */

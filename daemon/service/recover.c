@@ -6,7 +6,7 @@
 #include "banger/v1/host.server.rpc.h"
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "daemon/core/recover.h"
+#include "daemon/core/supervise/recover.h"
 #include "rpc/event/server.h"
 
 enum { ONLY_MAX = 1000 };

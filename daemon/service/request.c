@@ -7,8 +7,8 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "daemon/core/access.h"
-#include "daemon/core/vm.h"
+#include "daemon/core/access/access.h"
+#include "daemon/core/vm/vm.h"
 #include "daemon/host/digest.h"
 
 static int digest_message(char digest[DIGEST_BYTES], const ProtobufCMessage *message,

@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 #include "daemon/core/core.h"
-#include "daemon/core/request_past.h"
+#include "daemon/core/operation/request_past.h"
 #include "rpc/event/server.h"
 #include "rpc/wire/call.h"
 

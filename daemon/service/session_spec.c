@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "daemon/core/vm_spec.h"
+#include "daemon/core/vm/vm_spec.h"
 #include "daemon/model/model.h"
 #include "daemon/service/request.h"
 #include "daemon/service/strings.h"

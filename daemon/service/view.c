@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "daemon/core/vm.h"
+#include "daemon/core/vm/vm.h"
 #include "daemon/store/store.h"
 
 Google__Protobuf__Timestamp *view_time(Google__Protobuf__Timestamp *stamp, int64_t unix_ns)

@@ -9,7 +9,7 @@
 #include "banger/v1/operation.pb-c.h"
 #include "banger/v1/session_types.pb-c.h"
 #include "banger/v1/vm.pb-c.h"
-#include "daemon/core/vm.h"
+#include "daemon/core/vm/vm.h"
 #include "daemon/model/model.h"
 
 /* NULL for 0 (it has not happened), else the filled stamp. */

@@ -13,8 +13,8 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "daemon/core/core.h"
-#include "daemon/core/scope.h"
-#include "daemon/core/vm.h"
+#include "daemon/core/access/scope.h"
+#include "daemon/core/vm/vm.h"
 #include "daemon/guest/agent_client.h"
 #include "daemon/service/page.h"
 #include "daemon/service/request.h"
@@ -41,11 +41,12 @@ void vm_service_get(void *self, struct rpc_call *call, const Banger__V1__GetVMRe
 }
 
 /* A record is read once, in a hundred places, and memory answers late: the next one is asked for
- * while this one is packed. That halves the time that a list of thousands takes. */
+ * while this one is packed. That halves the time that a list of thousands takes. All of it in a
+ * row, since a processor goes on by itself where it sees one. */
 static void expect(const struct vm_entry *e)
 {
     enum { CACHE_LINE_BYTES = 64 };
-    for (size_t at = 0; e && at < offsetof(struct vm_entry, edited); at += CACHE_LINE_BYTES)
+    for (size_t at = 0; e && at <= offsetof(struct vm_entry, agent_error); at += CACHE_LINE_BYTES)
         __builtin_prefetch((const char *)e + at);
 }
 
@@ -66,6 +67,7 @@ void vm_service_list(void *self, struct rpc_call *call, const Banger__V1__ListVM
     for (size_t i = vm_order_after(core, page.after_ns, page.after_id); (e = vm_at(core, i)); i++) {
         expect(vm_at(core, i + 1));
         const struct vm *vm = vm_shown(e);
+        __builtin_prefetch(vm ? vm->labels.at : NULL);
         if (!vm || !(states >> vm->runtime.state & 1) || !scope_has_vm(scope, vm) ||
             !labels_match(&vm->labels, request->selector))
             continue;

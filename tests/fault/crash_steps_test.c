@@ -16,7 +16,7 @@
 
 #include "banger/operation.h"
 #include "base/clock.h"
-#include "daemon/core/operation.h"
+#include "daemon/core/operation/operation.h"
 #include "tests/fault/subjects.h"
 #include "tests/support/check.h"
 #include "tests/support/harness.h"

@@ -9,7 +9,7 @@
 #include "banger/operation.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "daemon/core/vm_ops.h"
+#include "daemon/core/vm/vm_ops.h"
 #include "tests/support/check.h"
 #include "tests/unit/host/made.h"
 

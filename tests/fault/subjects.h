@@ -6,7 +6,7 @@
 #ifndef BANGER_TESTS_FAULT_SUBJECTS_H
 #define BANGER_TESTS_FAULT_SUBJECTS_H
 
-#include "daemon/core/operation.h"
+#include "daemon/core/operation/operation.h"
 #include "tests/support/vm_steps.h"
 
 enum subject_what {

@@ -11,8 +11,8 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "daemon/core/vm_ops.h"
-#include "daemon/core/vm_run.h"
+#include "daemon/core/vm/vm_ops.h"
+#include "daemon/core/vm/vm_run.h"
 #include "tests/integration/core/world.h"
 #include "tests/support/check.h"
 

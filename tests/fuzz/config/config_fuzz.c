@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "daemon/config_internal.h"
-#include "daemon/core/access_rules.h"
+#include "daemon/core/access/access_rules.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

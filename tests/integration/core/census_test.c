@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "daemon/core/vm_ops.h"
+#include "daemon/core/vm/vm_ops.h"
 #include "daemon/host/process.h"
 #include "daemon/vmm/census.h"
 #include "tests/integration/core/world.h"

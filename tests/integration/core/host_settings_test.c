@@ -1,8 +1,8 @@
 /* What the host was told holds over restarts of the daemon, and is not what its end is. */
 #include "base/err.h"
-#include "daemon/core/event.h"
-#include "daemon/core/host_settings.h"
-#include "daemon/core/vm_ops.h"
+#include "daemon/core/event/event.h"
+#include "daemon/core/host/host_settings.h"
+#include "daemon/core/vm/vm_ops.h"
 #include "tests/integration/core/world.h"
 #include "tests/support/check.h"
 

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "daemon/core/vm_ops.h"
+#include "daemon/core/vm/vm_ops.h"
 #include "tests/integration/core/world.h"
 #include "tests/support/check.h"
 

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "daemon/core/reconcile.h"
-#include "daemon/core/vm_ops.h"
+#include "daemon/core/supervise/reconcile.h"
+#include "daemon/core/vm/vm_ops.h"
 #include "daemon/vmm/fault.h"
 #include "base/clock.h"
 #include "tests/integration/core/world.h"

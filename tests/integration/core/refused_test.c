@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "daemon/core/host_settings.h"
-#include "daemon/core/vm_ops.h"
+#include "daemon/core/host/host_settings.h"
+#include "daemon/core/vm/vm_ops.h"
 #include "daemon/store/fault.h"
 #include "daemon/store/store.h"
 #include "daemon/vmm/fault.h"

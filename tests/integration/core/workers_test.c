@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "daemon/core/vm_ops.h"
-#include "daemon/core/vm_run.h"
+#include "daemon/core/vm/vm_ops.h"
+#include "daemon/core/vm/vm_run.h"
 #include "rpc/event/worker.h"
 #include "tests/integration/core/world.h"
 #include "tests/support/check.h"

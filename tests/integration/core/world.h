@@ -7,8 +7,8 @@
 #include <sys/types.h>
 
 #include "daemon/core/core.h"
-#include "daemon/core/operation.h"
-#include "daemon/core/vm.h"
+#include "daemon/core/operation/operation.h"
+#include "daemon/core/vm/vm.h"
 #include "daemon/vmm/vmm.h"
 #include "rpc/event/loop.h"
 

@@ -11,7 +11,7 @@
 #include "banger/client.h"
 #include "banger/methods.h"
 #include "banger/operation.h"
-#include "daemon/core/host_info.h"
+#include "daemon/core/supervise/host_info.h"
 #include "rpc/wire/method.h"
 #include "tests/integration/core/world.h"
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "daemon/core/operation.h"
+#include "daemon/core/operation/operation.h"
 #include "daemon/store/store.h"
 #include "tests/integration/session/viewer.h"
 #include "tests/integration/session/world.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/core/attach.h"
+#include "daemon/core/session/attach.h"
 #include "tests/integration/session/viewer.h"
 #include "tests/integration/session/world.h"
 #include "tests/support/check.h"

@@ -3,7 +3,7 @@
 #ifndef BANGER_TESTS_VIEWER_H
 #define BANGER_TESTS_VIEWER_H
 
-#include "daemon/core/attach.h"
+#include "daemon/core/session/attach.h"
 #include "tests/integration/session/world.h"
 
 struct viewer {

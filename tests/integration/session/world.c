@@ -8,9 +8,9 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fs.h"
-#include "daemon/core/event.h"
-#include "daemon/core/operation.h"
-#include "daemon/core/request_past.h"
+#include "daemon/core/event/event.h"
+#include "daemon/core/operation/operation.h"
+#include "daemon/core/operation/request_past.h"
 #include "daemon/store/store.h"
 #include "tests/support/commit.h"
 

@@ -5,8 +5,8 @@
 
 #include "base/err.h"
 #include "daemon/core/core.h"
-#include "daemon/core/session.h"
-#include "daemon/core/vm.h"
+#include "daemon/core/session/session.h"
+#include "daemon/core/vm/vm.h"
 #include "tests/integration/guest/agent_process.h"
 #include "tests/integration/guest/proxy.h"
 

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fs.h"
-#include "daemon/core/audit.h"
+#include "daemon/core/access/audit.h"
 #include "daemon/core/core.h"
 #include "daemon/store/fault.h"
 #include "daemon/store/store.h"

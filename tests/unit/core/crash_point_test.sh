@@ -17,9 +17,10 @@ fail() {
 mapfile -t sources < <(cd "$source" && grep -rl --include='*.c' BANGER_FAULTS daemon | LC_ALL=C sort)
 [ ${#sources[@]} -gt 0 ] || fail "no source has faults: this test looks in the wrong place"
 objects() {
-    local build=$1 file
-    for file in "${sources[@]}" daemon/core/operation_run.c; do
-        sed -n "s|^build \\([^ ]*/$(basename "$(dirname "$file")").dir/$(basename "$file").o\\):.*|\\1|p" \
+    local build=$1 file library
+    for file in "${sources[@]}" daemon/core/operation/operation_run.c; do
+        library=${file#daemon/}
+        sed -n "s|^build \\([^ ]*/${library%%/*}.dir/${file#daemon/*/}.o\\):.*|\\1|p" \
             "$build/build.ninja"
     done | LC_ALL=C sort -u
 }

@@ -5,7 +5,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
-#include "daemon/core/event.h"
+#include "daemon/core/event/event.h"
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
 #include "tests/support/check.h"

@@ -1,5 +1,5 @@
 /* A clock that is set forward deletes nothing; one that is right again is believed. */
-#include "daemon/core/expiry_clock.h"
+#include "daemon/core/supervise/expiry_clock.h"
 #include "tests/support/check.h"
 
 #define S ((int64_t)1000000000)

@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 #include "daemon/config_internal.h"
-#include "daemon/core/access_rules.h"
+#include "daemon/core/access/access_rules.h"
 #include "tests/support/check.h"
 
 static struct daemon_config defaults, config;

@@ -8,7 +8,7 @@
 
 #include "base/fs.h"
 #include "daemon/config_internal.h"
-#include "daemon/core/access_rules.h"
+#include "daemon/core/access/access_rules.h"
 #include "tests/support/check.h"
 
 static char dir[] = "/tmp/banger-config.XXXXXX", file[64];

@@ -1,0 +1,260 @@
+/* Images and kernels from files; see image_import.h.
+ *
+ * One step each: the host's import publishes a folder or nothing. Its id is in the
+ * operation's row before there is any, so that what a crash leaves of it is known to be ours, and
+ * removed by the next start (unlisted.h); the operation goes back, to nothing. */
+#include "daemon/core/image/image_import.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "daemon/core/core.h"
+#include "daemon/core/image/image.h"
+#include "daemon/host/image_file.h"
+#include "daemon/host/kernel.h"
+
+/* Context of a running import. */
+struct import {
+    struct image_file_import *image_file;
+    struct kernel_import *kernel_file;
+    struct image image;   /* once made */
+    struct kernel kernel; /* once made */
+};
+
+static struct import *import_get(struct operation_entry *op)
+{
+    if (!op->data)
+        op->data = calloc(1, sizeof(struct import));
+    if (!op->data) {
+        struct err err = ERR_INIT;
+        err_set(&err, ERR_LIMIT, "out of memory");
+        operation_step_done(op, &err);
+    }
+    return op->data;
+}
+
+static void import_progress(void *arg, const char *stage, uint32_t percent, const char *message)
+{
+    char line[TEXT_BYTES];
+    snprintf(line, sizeof(line), "%s%s%s", stage, *message ? ": " : "", message);
+    operation_progress(arg, percent, line);
+}
+
+/* A string of the operation's parameters; "" where it is not. Copied: the JSON goes. */
+static void import_param(const struct operation_entry *op, const char *key, char *out, size_t size)
+{
+    json_t *params = json_loads(text_get(op->op.params), 0, NULL);
+    const char *value = json_string_value(json_object_get(params, key));
+    snprintf(out, size, "%s", value ? value : "");
+    json_decref(params);
+}
+
+/* The id that was written down for it before anything was made; NULL in a row without one. */
+static const char *import_id(const struct operation_entry *op, char id[ID_BYTES])
+{
+    json_t *params = json_loads(text_get(op->op.params), 0, NULL);
+    const char *made = json_string_value(json_array_get(json_object_get(params, "makes"), 0));
+    const char *slash = made ? strchr(made, '/') : NULL;
+    snprintf(id, ID_BYTES, "%s", slash ? slash + 1 : "");
+    json_decref(params);
+    return id_is_valid(id) ? id : NULL;
+}
+
+static void import_cancel_step(struct operation_entry *op)
+{
+    struct import *im = op->data;
+    if (im->image_file)
+        image_file_import_cancel(im->image_file);
+    if (im->kernel_file)
+        kernel_import_cancel(im->kernel_file);
+}
+
+static void image_done(void *arg, const struct image *image, const struct err *err)
+{
+    struct operation_entry *op = arg;
+    struct import *im = op->data;
+    im->image_file = NULL;
+    if (image) {
+        im->image = *image;
+        import_param(op, "kernel", im->image.kernel_id, sizeof(im->image.kernel_id));
+        snprintf(op->op.result, sizeof(op->op.result), "image/%s", image->id);
+    }
+    operation_step_done(op, err);
+}
+
+static void image_run(struct operation_entry *op)
+{
+    char path[PATH_BYTES], name[NAME_BYTES * 2], folder[PATH_BYTES], id[ID_BYTES];
+    struct err err = ERR_INIT;
+    struct import *im = import_get(op);
+    if (!im)
+        return;
+    import_param(op, "path", path, sizeof(path));
+    import_param(op, "name", name, sizeof(name));
+    snprintf(folder, sizeof(folder), "%.480s/images", op->core->config.state_dir);
+    struct image_file_spec spec = {
+        .images_dir = folder,
+        .id = import_id(op, id),
+        .path = path,
+        .name = name,
+        .progress = import_progress,
+        .done = image_done,
+        .arg = op,
+    };
+    im->image_file = image_file_import_start(op->core->loop, op->core->slow, &spec, &err);
+    if (im->image_file)
+        op->cancel_step = import_cancel_step;
+    else
+        operation_step_done(op, &err);
+}
+
+static void image_finish(struct operation_entry *op, struct store_txn *txn)
+{
+    const struct import *im = op->data;
+    if (op->op.state == OP_SUCCEEDED)
+        image_publish(op->core, &im->image, txn, NULL);
+}
+
+static void kernel_done(void *arg, const struct kernel *kernel, const struct err *err)
+{
+    struct operation_entry *op = arg;
+    struct import *im = op->data;
+    im->kernel_file = NULL;
+    if (kernel) {
+        im->kernel = *kernel;
+        snprintf(op->op.result, sizeof(op->op.result), "kernel/%s", kernel->id);
+    }
+    operation_step_done(op, err);
+}
+
+static void kernel_run(struct operation_entry *op)
+{
+    char vmlinuz[PATH_BYTES], modules[PATH_BYTES], folder[PATH_BYTES], cache[PATH_BYTES];
+    char id[ID_BYTES];
+    struct err err = ERR_INIT;
+    struct import *im = import_get(op);
+    if (!im)
+        return;
+    import_param(op, "kernel_path", vmlinuz, sizeof(vmlinuz));
+    import_param(op, "modules_path", modules, sizeof(modules));
+    snprintf(folder, sizeof(folder), "%.480s/kernels", op->core->config.state_dir);
+    snprintf(cache, sizeof(cache), "%.480s/cache", op->core->config.state_dir);
+    struct kernel_import_spec spec = {
+        .kernels_dir = folder,
+        .id = import_id(op, id),
+        .cache_dir = cache,
+        .agent_path = op->core->config.guest_agent_path,
+        .vmlinuz_path = vmlinuz,
+        .modules_dir = modules,
+        .progress = import_progress,
+        .done = kernel_done,
+        .arg = op,
+    };
+    im->kernel_file = kernel_import_start(op->core->loop, op->core->slow, &spec, &err);
+    if (im->kernel_file)
+        op->cancel_step = import_cancel_step;
+    else
+        operation_step_done(op, &err);
+}
+
+static void kernel_finish(struct operation_entry *op, struct store_txn *txn)
+{
+    const struct import *im = op->data;
+    if (op->op.state == OP_SUCCEEDED)
+        kernel_publish(op->core, &im->kernel, txn, NULL);
+}
+
+static const struct operation_step image_steps[] = {
+    {.name = "import", .percent = 0, .run = image_run},
+};
+static const struct operation_step kernel_steps[] = {
+    {.name = "import", .percent = 0, .run = kernel_run},
+};
+
+const struct operation_kind image_import_kind = {
+    .name = "image.import",
+    .steps = image_steps,
+    .n_steps = 1,
+    .after_crash = OPERATION_GO_BACK,
+    .finish = image_finish,
+    .free_data = free,
+};
+const struct operation_kind kernel_import_kind = {
+    .name = "kernel.import",
+    .steps = kernel_steps,
+    .n_steps = 1,
+    .after_crash = OPERATION_GO_BACK,
+    .finish = kernel_finish,
+    .free_data = free,
+};
+
+/* params is stolen; what_it_makes: "image" or "kernel". */
+static struct operation_entry *start(struct core *core, const struct operation_kind *kind,
+                                     const char *what_it_makes, json_t *params,
+                                     const struct request_meta *meta, struct err *err)
+{
+    struct operation_entry *found = NULL;
+    char made[NAME_BYTES], id[ID_BYTES];
+    id_make(id);
+    snprintf(made, sizeof(made), "%s/%s", what_it_makes, id);
+    if (params)
+        json_object_set_new(params, "makes", json_pack("[s]", made));
+    auto_free char *text = params ? json_dumps(params, JSON_COMPACT) : NULL;
+    json_decref(params);
+    if (!text) {
+        err_set(err, ERR_INVALID, "the paths are not valid UTF-8");
+        return NULL;
+    }
+    if (strlen(text) >= PARAMS_BYTES) {
+        err_set(err, ERR_INVALID, "the paths are too long");
+        return NULL;
+    }
+    if (operation_find_request(core, meta, kind->name, &found, err) < 0)
+        return NULL;
+    if (found)
+        return found;
+    struct operation_new what = {.kind = kind, .resource = "", .params = text, .meta = meta};
+    return operation_start(core, &what, err);
+}
+
+struct operation_entry *image_import_start(struct core *core,
+                                           const struct image_import_request *req,
+                                           const struct request_meta *meta, struct err *err)
+{
+    struct operation_entry *found = NULL;
+    if (req->path[0] != '/') {
+        err_set(err, ERR_INVALID, "path must be absolute");
+        return NULL;
+    }
+    /* A repeated request gets its answer whatever has become of the kernel. */
+    if (operation_find_request(core, meta, image_import_kind.name, &found, err) < 0)
+        return NULL;
+    if (found)
+        return found;
+    const struct kernel *kernel =
+        *req->kernel ? kernel_find(core, req->kernel, err) : kernel_default(core, err);
+    if (!kernel)
+        return NULL;
+    return start(core, &image_import_kind, "image",
+                 json_pack("{ssssss}", "path", req->path, "name", req->name, "kernel", kernel->id),
+                 meta, err);
+}
+
+struct operation_entry *kernel_import_operation_start(struct core *core,
+                                                      const struct kernel_import_request *req,
+                                                      const struct request_meta *meta,
+                                                      struct err *err)
+{
+    if (req->kernel_path[0] != '/' || req->modules_path[0] != '/') {
+        err_set(err, ERR_INVALID, "kernel_path and modules_path must be absolute paths");
+        return NULL;
+    }
+    return start(
+        core, &kernel_import_kind, "kernel",
+        json_pack("{ssss}", "kernel_path", req->kernel_path, "modules_path", req->modules_path),
+        meta, err);
+}

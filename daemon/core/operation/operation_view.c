@@ -1,0 +1,147 @@
+/* Looking at operations: references, order, watchers; see operation.h. */
+#include <string.h>
+
+#include "daemon/core/core.h"
+#include "daemon/core/operation/operation_run.h"
+#include "daemon/core/access/scope.h"
+
+const char *operation_vm_id(const struct operation_entry *op)
+{
+    return strncmp(op->op.resource, "vm/", 3) == 0 ? op->op.resource + 3 : "";
+}
+
+bool operation_is_within(const struct operation_entry *op, const struct labels *scope,
+                         const char *principal)
+{
+    if (!scope || strcmp(op->op.principal, principal) == 0)
+        return true;
+    return scope_has_vm_id(op->core, scope, operation_vm_id(op));
+}
+
+struct operation_entry *operation_find(struct core *core, const char *ref, struct err *err)
+{
+    return operation_find_within(core, NULL, "", ref, err);
+}
+
+struct operation_entry *operation_find_within(struct core *core, const struct labels *scope,
+                                              const char *principal, const char *ref,
+                                              struct err *err)
+{
+    struct operation_engine *engine = core->operations;
+    struct operation_entry *found = map_find(&engine->by_id, ref);
+    if (found && found->recorded && operation_is_within(found, scope, principal))
+        return found;
+    found = NULL;
+    size_t n = strlen(ref), matches = 0;
+    if (id_is_prefix(ref)) {
+        list_foreach(l, &engine->all)
+        {
+            struct operation_entry *op = container_of(l, struct operation_entry, link);
+            if (op->recorded && strncmp(op->op.id, ref, n) == 0 &&
+                operation_is_within(op, scope, principal)) {
+                found = op;
+                matches++;
+            }
+        }
+    }
+    if (matches == 1)
+        return found;
+    if (matches > 1) {
+        err_set(err, ERR_INVALID, "%zu operations begin with %s; give more of the id", matches,
+                ref);
+        err_tag(err, "AMBIGUOUS_REFERENCE", "operation/%s", ref);
+    } else {
+        err_set(err, ERR_NOT_FOUND, "no operation %.80s", ref);
+        err_tag(err, "OPERATION_NOT_FOUND", "operation/%.80s", ref);
+    }
+    return NULL;
+}
+
+const struct operation *operation_shown(const struct operation_entry *op)
+{
+    return op->shown ? op->shown : &op->op;
+}
+
+struct operation_entry *operation_next(struct core *core, const struct operation_entry *after)
+{
+    struct list *all = &core->operations->all;
+    struct list *l = after ? after->link.prev : all->prev;
+    return l == all ? NULL : container_of(l, struct operation_entry, link);
+}
+
+size_t operation_order_before(const struct core *core, int64_t created_ns, const char *id)
+{
+    return order_before(&core->operations->order, created_ns, id);
+}
+
+struct operation_entry *operation_at(const struct core *core, size_t index)
+{
+    return order_at(&core->operations->order, index);
+}
+
+struct operation_entry *operation_running(struct core *core, const char *resource)
+{
+    struct operation_queue *q = map_find(&core->operations->queues, resource);
+    if (!q || list_empty(&q->ops))
+        return NULL;
+    struct operation_entry *op =
+        container_of(list_first(&q->ops), struct operation_entry, queue_link);
+    return op->phase == OPERATION_QUEUED || op->phase == OPERATION_RECORDING ? NULL : op;
+}
+
+bool operation_pending(struct core *core, const char *resource, const char *kind)
+{
+    struct operation_queue *q = map_find(&core->operations->queues, resource);
+    if (!q)
+        return false;
+    list_foreach(l, &q->ops)
+    {
+        struct operation_entry *op = container_of(l, struct operation_entry, queue_link);
+        if (!kind || strcmp(op->op.kind, kind) == 0)
+            return true;
+    }
+    return false;
+}
+
+size_t operation_active_count(const struct core *core)
+{
+    return core->operations->n_active;
+}
+
+void operation_watch(struct operation_entry *op, struct operation_watch *w,
+                     void (*changed)(void *arg, struct operation_entry *op), void *arg)
+{
+    *w = (struct operation_watch){.op = operation_ref(op), .changed = changed, .arg = arg};
+    list_init(&w->link);
+    list_add_tail(&op->watches, &w->link);
+}
+
+void operation_unwatch(struct operation_watch *w)
+{
+    if (!w->op)
+        return;
+    struct operation_entry *op = w->op;
+    w->op = NULL;
+    list_remove(&w->link);
+    operation_unref(op);
+}
+
+void operation_notify(struct operation_entry *op)
+{
+    /* changed() may close any watch: walk a list that shrinks. */
+    struct list turn;
+    list_init(&turn);
+    while (!list_empty(&op->watches)) {
+        struct list *l = list_first(&op->watches);
+        list_remove(l);
+        list_add_tail(&turn, l);
+    }
+    operation_ref(op);
+    while (!list_empty(&turn)) {
+        struct operation_watch *w = container_of(list_first(&turn), struct operation_watch, link);
+        list_remove(&w->link);
+        list_add_tail(&op->watches, &w->link);
+        w->changed(w->arg, op);
+    }
+    operation_unref(op);
+}

@@ -1,0 +1,222 @@
+/* Guest sessions: registry and lifecycle. A session belongs to a VM, its process to the guest's
+ * agent; what is kept here is what was asked for and how it went.
+ *
+ * State is changed by one setter (session_state.c), which writes it to the store, tells watchers,
+ * and emits an event. A session is recorded on disk before its agent hears of it, and starts are
+ * idempotent: what a crash leaves PENDING and the agent does not know is sent again. STARTING is
+ * not written down: it only says that the agent has been told.
+ *
+ * The record in an entry is the working copy that decisions are made by. Starters, watches,
+ * attaches and views go by the version that is on disk (session_shown); output and acknowledged
+ * stdin are the agent's word and need no disk. Everything runs on the loop's thread; callbacks come
+ * from the loop, never from inside a function of this header.
+ *
+ *   session.c         registry, references, watches
+ *   session_state.c   the setter, and what an agent's status means
+ *   session_record.c  the way to the store, and what is shown meanwhile
+ *   session_ops.c     start, stop, kill, signal, delete
+ *   session_tell.c    what the agent has still to be told of all that
+ *   session_withdraw.c starts that are taken back
+ *   session_left.c    processes that an ended session has left, and paused VMs
+ *   session_link.c    a VM's agent comes, tells, goes
+ *   session_stdin.c   bytes for stdin: offsets, acknowledgements, who may write
+ *   session_request.c request ids of starts
+ *   session_recover.c what only an agent knows of
+ *   session_deletion.c what an agent may still have */
+#ifndef BANGER_DAEMON_CORE_SESSION_SESSION_H
+#define BANGER_DAEMON_CORE_SESSION_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "daemon/guest/agent_client.h"
+#include "daemon/model/model.h"
+#include "rpc/event/loop.h"
+
+struct attach;
+struct core;
+struct err;
+struct request_meta;
+struct session_starter;
+struct session_vm;
+struct store_txn;
+struct vm_entry;
+
+enum {
+    /* Records kept per VM. Nothing is forgotten by itself: an exit status stays until it is
+     * deleted, so beyond this a start is refused with SESSION_LIMIT. */
+    SESSIONS_PER_VM_MAX = 4096,
+    SESSION_STOP_GRACE_MS = 10000, /* default between TERM and KILL */
+    SESSION_START_MS = 25000,      /* a guest may be silent about a start, */
+    SESSION_CLAIM_MS = 10000,      /* and a start nobody waits for is kept for one who asks again */
+    SESSION_SEND_BYTES = 256 * 1024,              /* one session_send_stdin */
+    SESSION_STDIN_BUFFER_BYTES = 2 * 1024 * 1024, /* unacknowledged stdin held, of all writers */
+};
+
+/* Unacknowledged stdin of one session; see session_stdin.c. */
+struct session_input {
+    struct buf buf; /* bytes from start on */
+    uint64_t acked; /* the process has all below */
+    uint64_t
+        start;     /* at least acked: what lies between, of an earlier daemon, only the agent has */
+    uint64_t sent; /* told to the agent on this link, at least start */
+    bool known;    /* these are the agent's word, not a record of an earlier daemon */
+    bool eof, eof_sent; /* nothing comes behind the buffer; the agent knows it */
+    bool closed;        /* the process takes no more */
+    struct list sends;  /* session_send_stdin calls that wait for their acknowledgement */
+    /* Whose bytes the latest are (an attached writer's key; 0: session_send_stdin's), and where
+     * those of everybody else end. dated: some came since the daemon started. */
+    uint64_t latest_key, others_end;
+    bool dated;
+    uint64_t sent_from, sent_hash; /* of the latest session_send_stdin */
+};
+
+/* What the agent was told of a session on this link; see session_tell.c. */
+struct session_told {
+    bool start, stop, kill, size;
+    bool end; /* that it is to forget one that was given up here */
+};
+
+struct session_entry {
+    struct core *core;
+    struct session session; /* the record; only this module writes it */
+    struct session *shown;  /* as on disk, while that differs; its blobs are the record's */
+    struct session_vm *of;  /* the sessions of its VM; NULL once removed */
+    struct list link;       /* registry, by creation */
+    struct list vm_link;    /* of its VM */
+    struct list dirty;      /* has news for starters, watches, attaches */
+    struct list unsaved;    /* its record has changed */
+    struct list unwritten;  /* versions are on their way */
+    uint32_t n_unwritten;
+    uint32_t n_deletions;    /* or promises of one, on their way: see session_is_going */
+    bool looked_at, stalled; /* versions wait too long: whoever waits for them is told so */
+    struct list starters, watches, attaches;
+    uint32_t refs;
+    bool removed, told_removed;
+    bool stored; /* its first record is on disk */
+    bool named;  /* the agent spoke of it on this link */
+    bool
+        answered; /* a starter was told that it has started, or an earlier daemon's may have been */
+    bool unclaimed; /* of an earlier daemon, which may not have answered: waits for a starter */
+    bool withdrawn; /* is taken back, however long the disk takes */
+    bool silent;    /* because the guest says nothing */
+    struct timer patience; /* until it is taken back; zeroed until used */
+    uint32_t left;         /* processes that live on after the exit: the agent's word */
+    uint64_t late_bytes;
+    int64_t seen_end_ns;         /* when its end became known here; 0: not by this daemon */
+    char sent_to[40];            /* instance of the agent that was told to start it; "" */
+    char boot_id[40];            /* guest boot in which it ran; "" while not known */
+    bool stop_asked, kill_asked; /* kill: also of what it has left */
+    bool unwanted;               /* it was given up here, and runs there, as the agent says */
+    struct session_told told;
+    uint32_t grace_ms;
+    struct timer grace; /* between TERM and KILL; zeroed until used */
+    struct session_input in;
+    struct attach *writer; /* borrowed; NULL: none */
+    uint64_t generation;   /* the latest writer's; the record's is the highest that may be told */
+    uint32_t n_attached;
+};
+
+/* Loads the store's sessions. Those that were live stay in their state until their VM's agent, or
+ * the lack of it, says what became of them. */
+struct session_registry *session_registry_new(struct core *core, struct err *err);
+/* Attaches must be closed. Starters that wait are told ERR_CANCELLED. NULL is fine. */
+void session_registry_free(struct session_registry *r);
+
+/* Exact id, exact name, or unique id prefix, within vm or, where NULL, on the host. Borrowed; NULL
+ * with ERR_NOT_FOUND (SESSION_NOT_FOUND) or ERR_INVALID (AMBIGUOUS_REFERENCE, with candidates). */
+struct session_entry *session_find(struct core *core, const struct vm_entry *vm, const char *ref,
+                                   struct err *err);
+/* As that, in the VMs of a scope (scope.h) alone. */
+struct session_entry *session_find_within(struct core *core, const struct labels *scope,
+                                          const struct vm_entry *vm, const char *ref,
+                                          struct err *err);
+struct session_entry *session_find_id(struct core *core, const char *id);
+/* In order of creation: session_next(core, NULL) is the first. */
+struct session_entry *session_next(struct core *core, const struct session_entry *after);
+/* By creation time, for pages: where those after that session (which may be gone) begin, and the
+ * session at an index, NULL beyond the end. */
+size_t session_order_after(const struct core *core, int64_t created_ns, const char *id);
+struct session_entry *session_at(const struct core *core, size_t index);
+/* How many of the VM's have not ended. */
+uint32_t session_vm_live(struct core *core, const char *vm_id);
+/* The record as it is on disk; NULL: not there yet, and to be found by session_find_id and
+ * session_next alone. Borrowed until the next return to the loop. */
+const struct session *session_shown(const struct session_entry *e);
+/* 0, or -1 with ERR_UNAVAILABLE (STORE_UNAVAILABLE): it has ended, but that cannot be written, and
+ * so not be told, for some seconds already. */
+int session_check_end(const struct session_entry *e, struct err *err);
+/* Of the latest writer whose number is on disk. */
+uint64_t session_writer_generation(const struct session_entry *e);
+struct session_entry *session_ref(struct session_entry *e);
+void session_unref(struct session_entry *e);
+
+/* Told after changes of what is shown, of what session_check_end says, and of removal
+ * (entry->removed). The entry is referenced meanwhile. */
+struct session_watch {
+    struct list link;
+    struct session_entry *session;
+    void (*changed)(void *arg, struct session_entry *e);
+    void *arg;
+};
+
+void session_watch(struct session_entry *e, struct session_watch *w,
+                   void (*changed)(void *arg, struct session_entry *e), void *arg);
+/* Harmless on a closed or zeroed watch; allowed inside changed(). */
+void session_unwatch(struct session_watch *w);
+
+/* Starts a command. From spec: name, argv, env, …, limits; identity, state and times are made here.
+ * The VM must be RUNNING. 0: started() comes once, later: the session is beyond STARTING (RUNNING,
+ * FAILED, EXITED, LOST: e is set, err NULL), could not be recorded (nothing has been started) or
+ * was deleted, or has started and that cannot be written for some seconds (e NULL; ERR_UNAVAILABLE:
+ * try again, with the request id), or has been taken back, which is on disk: the guest was silent
+ * until deadline_ms (monotonic; INT64_MAX: none) was near, or for SESSION_START_MS (ERR_DEADLINE,
+ * GUEST_SILENT). -1: ERR_INVALID, ERR_PRECONDITION (VM_NOT_RUNNING, VM_PAUSED), ERR_EXISTS
+ * (SESSION_NAME_TAKEN, REQUEST_ID_REUSED), ERR_LIMIT (SESSION_LIMIT). meta may be NULL; a request
+ * id known already leads to its session. starter may be NULL; it is good until started(). */
+int session_start(struct core *core, struct vm_entry *vm, const struct session *spec,
+                  const struct request_meta *meta, int64_t deadline_ms,
+                  void (*started)(void *arg, struct session_entry *e, const struct err *err),
+                  void *arg, struct session_starter **starter, struct err *err);
+/* Whoever waits leaves; started() does not come. A session that nobody was told of, and nobody else
+ * waits for, is taken back: at once, or where he may ask again unless he does within
+ * SESSION_CLAIM_MS. */
+void session_start_leave(struct session_starter *starter, bool may_ask_again);
+/* What the request id began, NULL: nothing. */
+struct session_entry *session_find_request(struct core *core, const struct request_meta *meta);
+/* TERM to the group, KILL to everything after grace_ms. Watch for the end. An ended session is a
+ * success (a kill then ends what it has left), one that has not started never will. What a broken
+ * link swallows is sent again, and what there is no link for, when there is. ERR_PRECONDITION
+ * (VM_PAUSED). */
+int session_stop(struct session_entry *e, uint32_t grace_ms, struct err *err);
+int session_kill(struct session_entry *e, struct err *err);
+/* target 1 process, 2 group, 3 all. ERR_PRECONDITION (SESSION_ENDED), ERR_UNAVAILABLE while the
+ * link is down, ERR_PRECONDITION (VM_PAUSED). */
+int session_signal(struct session_entry *e, int signo, int target, struct err *err);
+/* Forgets the session when that is on disk, and in the guest as soon as it is reached; force: kills
+ * a live one (else ERR_PRECONDITION, SESSION_RUNNING). Attaches end with Lost("deleted"). done (may
+ * be NULL) comes then, or with ERR_UNAVAILABLE when the disk will not have it: nothing is changed.
+ * Without force one that has left processes stays until those have ended; done comes when it is on
+ * disk that it will go then. */
+int session_delete(struct session_entry *e, bool force,
+                   void (*done)(void *arg, const struct err *err), void *arg, struct err *err);
+
+/* Where bytes are to go. */
+struct session_stdin_at {
+    uint64_t offset;
+};
+
+/* Appends to stdin in one piece, up to SESSION_SEND_BYTES, then EOF where asked. done comes when
+ * the process has the bytes, with the offset behind them, or ERR_PRECONDITION (STDIN_CLOSED) when
+ * it will not take them all. at (may be NULL): bytes that are there already are taken for a
+ * repetition, ERR_ABORTED (STDIN_MOVED) where they cannot be. -1: ERR_PRECONDITION (NO_STDIN,
+ * STDIN_CLOSED, WRITER_TAKEN, VM_PAUSED), ERR_INVALID, ERR_UNAVAILABLE (too much waits already). */
+int session_send_stdin(struct session_entry *e, const struct session_stdin_at *at, const void *data,
+                       size_t len, bool eof,
+                       void (*done)(void *arg, uint64_t offset, const struct err *err), void *arg,
+                       struct err *err);
+
+#endif

@@ -1,0 +1,162 @@
+/* Restart policy: a VM that is wanted and has ended is started again, the later the oftener.
+ *
+ * Counts are in the record, so that a loop of crashes is as slow after a restart of the daemon. */
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "daemon/core/core.h"
+#include "daemon/core/event/event.h"
+#include "daemon/core/supervise/supervise_internal.h"
+#include "daemon/core/vm/vm_ops.h"
+#include "daemon/store/store.h"
+
+enum { RESTART_FIRST_MS = 1000, RESTART_MAX_MS = 300000, RESTART_DOUBLINGS = 9 };
+static const int64_t restart_calm_ns = (int64_t)600 * 1000000000;
+
+/* It has ended without being told to. Where a guest that powers itself off is let go, that makes it
+ * unwanted (vm_machine.c). */
+static bool restart_is_due(const struct supervised *s)
+{
+    const struct vm_entry *e = s->vm;
+    enum vm_state state = e->vm.runtime.state;
+    return e->vm.spec.restart > RESTART_NEVER && e->vm.wanted == VM_WANTED_RUNNING &&
+           (state == VM_FAILED || state == VM_STOPPED) && !e->reboot && !e->removed &&
+           !e->core->closing && !autostart_waits(s) && !s->restart_watch.op;
+}
+
+static int64_t restart_wait_ms(uint32_t streak)
+{
+    int64_t wait_ms = (int64_t)RESTART_FIRST_MS
+                      << (streak < RESTART_DOUBLINGS ? streak : RESTART_DOUBLINGS);
+    return wait_ms > RESTART_MAX_MS ? RESTART_MAX_MS : wait_ms;
+}
+
+static void restart_set_waiting(struct supervised *s, bool waiting)
+{
+    s->vm->restarting = waiting ? &s->restarting : NULL;
+    if (!waiting)
+        timer_stop(&s->restart_timer);
+}
+
+static void restart_wait(struct supervised *s)
+{
+    struct vm_entry *e = s->vm;
+    struct vm_runtime *rt = &e->vm.runtime;
+    struct store_txn *txn = store_txn_new();
+    char resource[96];
+    vm_resource(e, resource);
+    vm_edit(e);
+    if (s->ran_from_ns > 0 && e->vm.stopped_ns - s->ran_from_ns >= restart_calm_ns)
+        rt->restart_streak = 0;
+    s->ran_from_ns = 0;
+    int64_t wait_ms = restart_wait_ms(rt->restart_streak);
+    snprintf(rt->restart_reason, sizeof(rt->restart_reason), "%.127s",
+             rt->last_error[0] ? rt->last_error : "its guest powered off");
+    struct vm_condition *c = &s->restarting;
+    *c = (struct vm_condition){.type = "Restarting",
+                               .status = true,
+                               .changed_ns = clock_real_ns(),
+                               .reason = rt->restart_streak == 0 ? "Ended" : "EndedAgain",
+                               .message = s->restarting_text};
+    snprintf(s->restarting_text, sizeof(s->restarting_text), "restart %u, in %lld s: %.127s",
+             rt->restarts + 1, (long long)wait_ms / 1000, rt->restart_reason);
+    log_warn(e->vm.id, "%s", c->message);
+    vm_save(e, txn);
+    event_emit(e->core, txn, "vm.restarting", resource, e->vm.id, c->message, NULL);
+    store_commit(e->core->store, txn, supervise_written, NULL);
+    restart_set_waiting(s, true);
+    timer_start(&s->restart_timer, wait_ms);
+    vm_notify(e); /* its conditions have changed */
+}
+
+/* Draining, out of room: it is tried again, and not counted. */
+static void restart_put_off(struct supervised *s, const struct err *err)
+{
+    log_err(LOG_LEVEL_WARN, s->vm->vm.id, err, "cannot restart it now");
+    timer_start(&s->restart_timer, restart_wait_ms(s->vm->vm.runtime.restart_streak));
+}
+
+/* It has not come to be, so it was none. */
+static void restart_refused(struct supervised *s, const struct err *err)
+{
+    if (!restart_is_due(s))
+        return;
+    restart_set_waiting(s, true);
+    restart_put_off(s, err);
+    vm_notify(s->vm);
+}
+
+static void restart_count(struct supervised *s)
+{
+    struct vm_entry *e = s->vm;
+    s->restart_counted = true;
+    vm_edit(e);
+    e->vm.runtime.restarts++;
+    e->vm.runtime.restart_streak++;
+    vm_save(e, NULL);
+    restart_set_waiting(s, false);
+    vm_notify(e);
+}
+
+/* Counted when it is sure to be tried. One that failed before it was STARTING leaves the VM as it
+ * was: nothing else tells. */
+static void restart_started(void *arg, struct operation_entry *op)
+{
+    struct supervised *s = arg;
+    if (op->recorded && !s->restart_counted)
+        restart_count(s);
+    if (!op->over)
+        return;
+    operation_unwatch(&s->restart_watch);
+    if (op->recorded)
+        restart_changed(s);
+    else
+        restart_refused(s, op->err);
+}
+
+static void restart_act(void *arg)
+{
+    struct supervised *s = arg;
+    struct vm_entry *e = s->vm;
+    struct err err = ERR_INIT;
+    char resource[96];
+    vm_resource(e, resource);
+    if (!restart_is_due(s)) {
+        restart_set_waiting(s, false);
+    } else if (operation_pending(e->core, resource, NULL)) {
+        timer_start(&s->restart_timer, RESTART_FIRST_MS);
+    } else {
+        struct vm_start_request start = {.vm = e->vm.id};
+        struct operation_entry *op = vm_start_start(e->core, &start, NULL, &err);
+        s->restart_counted = false;
+        if (op)
+            operation_watch(op, &s->restart_watch, restart_started, s);
+        else
+            restart_put_off(s, &err);
+    }
+}
+
+void restart_changed(struct supervised *s)
+{
+    const struct vm *vm = &s->vm->vm;
+    if (vm->runtime.state == VM_RUNNING)
+        s->ran_from_ns = vm->started_ns;
+    if (!restart_is_due(s))
+        restart_set_waiting(s, false);
+    else if (!timer_pending(&s->restart_timer))
+        restart_wait(s);
+}
+
+int restart_open(struct supervised *s)
+{
+    return timer_init(&s->restart_timer, s->of->core->loop, restart_act, s);
+}
+
+void restart_close(struct supervised *s)
+{
+    restart_set_waiting(s, false);
+    operation_unwatch(&s->restart_watch);
+    timer_done(&s->restart_timer);
+}

@@ -1,0 +1,183 @@
+/* A VM's link to its agent; see vm_agent.h.
+ *
+ * Sessions see a link only once the guest is configured: a hello that says "configured" is passed
+ * on as it is, a fresh guest's link_up and synced are held back until our configuration is in. */
+#include "daemon/core/vm/vm_agent.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "daemon/core/core.h"
+#include "daemon/core/vm/vm_clock.h"
+#include "daemon/core/vm/vm_internal.h"
+#include "daemon/guest/agent_client.h"
+
+/* slirp's own network, the same in every VM. */
+#define USER_NET_ADDRESS "10.0.2.15/24"
+#define USER_NET_GATEWAY "10.0.2.2"
+#define USER_NET_DNS     "10.0.2.3"
+
+static void vm_agent_set_ready(struct vm_entry *e, bool ready, const char *why)
+{
+    if (e->agent_ready != ready || e->agent_changed_ns == 0)
+        e->agent_changed_ns = clock_real_ns();
+    e->agent_ready = ready;
+    snprintf(e->agent_error, sizeof(e->agent_error), "%s", why);
+    vm_notify(e);
+}
+
+static void vm_agent_ready(struct vm_entry *e)
+{
+    vm_agent_set_ready(e, true, "");
+    VM_TELL(e->core, link_up, e);
+}
+
+static int vm_agent_configure(struct vm_entry *e, struct err *err)
+{
+    struct agent_configure c = {.spool_bytes = 0};
+    const struct vm *vm = &e->vm;
+    snprintf(c.vm_id, sizeof(c.vm_id), "%s", vm->id);
+    /* sim's guest is a process of this host, whose name and network are not to be touched. */
+    if (strcmp(vm->spec.driver, "sim") != 0) {
+        snprintf(c.hostname, sizeof(c.hostname), "%s", vm->name);
+        if (vm->spec.net == NET_USER) {
+            snprintf(c.address_cidr, sizeof(c.address_cidr), USER_NET_ADDRESS);
+            snprintf(c.gateway, sizeof(c.gateway), USER_NET_GATEWAY);
+            snprintf(c.dns_server, sizeof(c.dns_server), USER_NET_DNS);
+        }
+        if (vm->spec.work_disk_bytes > 0)
+            snprintf(c.work_mount, sizeof(c.work_mount), "/work");
+    }
+    return agent_client_configure(e->agent, &c, err);
+}
+
+static void vm_agent_link_up(void *arg, const struct agent_hello *hello)
+{
+    struct vm_entry *e = arg;
+    e->link_synced = false;
+    if (strcmp(e->vm.boot_id, hello->boot_id) != 0) {
+        vm_edit(e);
+        snprintf(e->vm.boot_id, sizeof(e->vm.boot_id), "%s", hello->boot_id);
+        vm_save(e, NULL);
+    }
+    if (hello->boot_error[0]) {
+        e->agent_failed = true;
+        vm_agent_set_ready(e, false, hello->boot_error);
+        return;
+    }
+    struct err err = ERR_INIT;
+    if (hello->configured) {
+        vm_clock_set(e); /* before any session of this link */
+        vm_agent_ready(e);
+    }
+    if (!hello->configured && vm_agent_configure(e, &err) < 0)
+        log_err(LOG_LEVEL_WARN, e->vm.id, &err, "cannot configure the guest");
+}
+
+static void vm_agent_synced(void *arg)
+{
+    struct vm_entry *e = arg;
+    e->link_synced = true;
+    if (e->agent_ready)
+        VM_TELL(e->core, synced, e);
+}
+
+static void vm_agent_configured(void *arg, const char *error)
+{
+    struct vm_entry *e = arg;
+    if (error[0]) {
+        log_warn(e->vm.id, "the guest could not be configured: %s", error);
+        e->agent_failed = true;
+        vm_agent_set_ready(e, false, error);
+        return;
+    }
+    if (e->agent_ready)
+        return;
+    vm_agent_ready(e);
+    if (e->link_synced)
+        VM_TELL(e->core, synced, e);
+    agent_client_ping(e->agent); /* it knows now where it keeps output, and how much of it */
+}
+
+static void vm_agent_clock(void *arg, int64_t ahead_ns, int64_t within_ns)
+{
+    vm_clock_measured(arg, ahead_ns, within_ns);
+}
+
+static void vm_agent_kept(void *arg, const struct kept_output *kept)
+{
+    struct vm_entry *e = arg;
+    e->kept = *kept;
+}
+
+static void vm_agent_link_down(void *arg, const struct err *why)
+{
+    struct vm_entry *e = arg;
+    bool was_ready = e->agent_ready;
+    vm_agent_set_ready(e, false, why ? why->message : "the link to the agent is down");
+    if (was_ready)
+        VM_TELL(e->core, link_down, e);
+}
+
+static void vm_agent_session_status(void *arg, const struct agent_session_status *status)
+{
+    struct vm_entry *e = arg;
+    VM_TELL(e->core, session_status, e, status);
+}
+
+static void vm_agent_session_deleted(void *arg, const char *session_id)
+{
+    struct vm_entry *e = arg;
+    VM_TELL(e->core, session_deleted, e, session_id);
+}
+
+static void vm_agent_stdin_ack(void *arg, const char *session_id, uint64_t offset, bool closed)
+{
+    struct vm_entry *e = arg;
+    VM_TELL(e->core, stdin_ack, e, session_id, offset, closed);
+}
+
+static void vm_agent_writable(void *arg)
+{
+    struct vm_entry *e = arg;
+    VM_TELL(e->core, writable, e);
+}
+
+static const struct agent_events vm_agent_events = {
+    .link_up = vm_agent_link_up,
+    .synced = vm_agent_synced,
+    .link_down = vm_agent_link_down,
+    .configured = vm_agent_configured,
+    .clock = vm_agent_clock,
+    .kept = vm_agent_kept,
+    .session_status = vm_agent_session_status,
+    .session_deleted = vm_agent_session_deleted,
+    .stdin_ack = vm_agent_stdin_ack,
+    .writable = vm_agent_writable,
+};
+
+int vm_agent_open(struct vm_entry *e, struct err *err)
+{
+    struct channel_config channel = {.kind = CHANNEL_UNIX};
+    snprintf(channel.socket_path, sizeof(channel.socket_path), "%s", e->vm.runtime.agent_sock_path);
+    e->link_synced = e->agent_failed = false;
+    e->agent_error[0] = '\0';
+    e->agent = agent_client_open(e->core->loop, &channel, &vm_agent_events, e, err);
+    return e->agent ? 0 : -1;
+}
+
+void vm_agent_close(struct vm_entry *e)
+{
+    if (!e->agent)
+        return;
+    bool was_ready = e->agent_ready;
+    vm_agent_set_ready(e, false, "");
+    if (was_ready)
+        VM_TELL(e->core, link_down, e);
+    agent_client_close(e->agent);
+    e->agent = NULL;
+    e->kept.known = false;
+}

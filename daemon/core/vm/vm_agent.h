@@ -1,0 +1,13 @@
+/* A VM's link to the agent in its guest: opened with the machine, closed with it. */
+#ifndef BANGER_DAEMON_CORE_VM_VM_AGENT_H
+#define BANGER_DAEMON_CORE_VM_VM_AGENT_H
+
+struct err;
+struct vm_entry;
+
+/* Connects in the background; configures a fresh guest; entry->agent_ready follows. */
+int vm_agent_open(struct vm_entry *e, struct err *err);
+/* Sessions are told that the link is down. Harmless without a link. */
+void vm_agent_close(struct vm_entry *e);
+
+#endif

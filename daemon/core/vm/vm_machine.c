@@ -1,0 +1,284 @@
+/* A VM's machine; see vm_machine.h. */
+#include "daemon/core/vm/vm_machine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "daemon/core/core.h"
+#include "daemon/core/event/event.h"
+#include "daemon/core/vm/handles.h"
+#include "daemon/core/image/image.h"
+#include "daemon/core/vm/vm_agent.h"
+#include "daemon/core/vm/vm_internal.h"
+#include "daemon/core/vm/vm_ops.h"
+#include "daemon/store/store.h"
+
+#define COPY(to, from) snprintf((to), sizeof(to), "%s", (from))
+
+static void vm_machine_ignore(void *arg, const struct err *err)
+{
+    (void)arg, (void)err; /* vm_save has its own way of knowing */
+}
+
+/* Image and kernel may be gone by now: that hinders a start (see vm_run.c), but no kill or delete.
+ */
+static void vm_machine_config(const struct vm_entry *e, struct vmm_config *c)
+{
+    const struct vm *vm = &e->vm;
+    *c = (struct vmm_config){
+        .disk_bytes = vm->spec.disk_bytes,
+        .work_disk_bytes = vm->spec.work_disk_bytes,
+        .cpus = vm->spec.cpus,
+        .memory_bytes = vm->spec.memory_bytes,
+        .net = vm->spec.net,
+        .run_init = vm->spec.run_init,
+        /* PREPARING is of the creation alone, and in its journal before the first disk is made. */
+        .disks_made = vm->runtime.state != VM_PREPARING,
+    };
+    COPY(c->vm_id, vm->id);
+    COPY(c->vm_dir, vm->runtime.vm_dir);
+    COPY(c->api_sock_path, vm->runtime.api_sock_path);
+    COPY(c->agent_sock_path, vm->runtime.agent_sock_path);
+    COPY(c->log_path, vm->runtime.log_path);
+    COPY(c->system_overlay, vm->runtime.system_overlay);
+    COPY(c->work_disk_path, vm->runtime.work_disk_path);
+    const struct image *image = image_find_id(e->core, vm->spec.image_id);
+    if (image) {
+        COPY(c->image_path, image->path);
+        c->image_format = image->format;
+    }
+    const struct kernel *kernel = kernel_find_id(e->core, vm->spec.kernel_id);
+    if (kernel) {
+        COPY(c->vmlinux_path, kernel->vmlinux_path);
+        COPY(c->initramfs_path, kernel->initramfs_path);
+    }
+}
+
+/* Its restart policy takes it from FAILED. */
+static void vm_machine_panicked(struct vm_entry *e, const struct vmm_exit *exit)
+{
+    struct store_txn *txn = store_txn_new();
+    char resource[96];
+    vm_resource(e, resource);
+    vm_set_state(e, VM_FAILED, "guest_panic", exit->detail, txn);
+    event_emit(e->core, txn, "vm.panic", resource, e->vm.id, exit->detail, NULL);
+    store_commit(e->core->store, txn, vm_machine_ignore, NULL);
+}
+
+/* What an end that nobody asked for makes of the VM. */
+static void vm_machine_judge(struct vm_entry *e, const struct vmm_exit *exit)
+{
+    switch (exit->kind) {
+    case VMM_EXIT_POWER_OFF:
+        /* As it wanted; saved with the state. */
+        vm_edit(e);
+        if (e->vm.spec.restart != RESTART_ALWAYS)
+            e->vm.wanted = VM_WANTED_STOPPED;
+        vm_set_state(e, VM_STOPPED, NULL, NULL, NULL);
+        break;
+    case VMM_EXIT_KILLED:
+        vm_set_state(e, VM_STOPPED, NULL, "killed", NULL);
+        break;
+    case VMM_EXIT_REBOOT:
+        e->reboot = VM_REBOOT_BEGUN;
+        vm_set_state(e, VM_STOPPED, NULL, "the guest asked for a reboot", NULL);
+        struct err err = ERR_INIT;
+        if (!vm_start_start(e->core, &(struct vm_start_request){.vm = e->vm.id}, NULL, &err)) {
+            e->reboot = VM_REBOOT_OWED;
+            log_err(LOG_LEVEL_ERROR, e->vm.id, &err, "cannot start a rebooting VM now");
+        }
+        break;
+    case VMM_EXIT_PANIC:
+        vm_machine_panicked(e, exit);
+        break;
+    case VMM_EXIT_CRASHED:
+    case VMM_EXIT_UNSEEN: {
+        char reason[TEXT_BYTES];
+        snprintf(reason, sizeof(reason), "the VM's process ended by itself%s%.400s",
+                 exit->detail[0] ? ": " : "", exit->detail);
+        vm_set_state(e, VM_FAILED, "vmm_exited", reason, NULL);
+        break;
+    }
+    }
+}
+
+static void vm_machine_exited(void *arg, const struct vmm_exit *exit)
+{
+    struct vm_entry *e = arg;
+    COPY(e->ended_detail, exit->detail);
+    bool orderly = exit->kind == VMM_EXIT_POWER_OFF || exit->kind == VMM_EXIT_REBOOT ||
+                   exit->kind == VMM_EXIT_KILLED;
+    enum vm_state state = e->vm.runtime.state;
+    bool panic = e->ended_by_panic = exit->kind == VMM_EXIT_PANIC;
+    vm_machine_gone(e, orderly ? "vm_stopped" : panic ? "guest_panic" : "vm_lost");
+    /* In every other state an operation is at work, and judges for itself. */
+    if (state == VM_RUNNING || state == VM_PAUSED || state == VM_UNKNOWN)
+        vm_machine_judge(e, exit);
+}
+
+static const struct vmm_events vm_machine_events = {.exited = vm_machine_exited};
+
+int vm_machine_open(struct vm_entry *e, struct err *err)
+{
+    if (e->machine)
+        return 0;
+    const struct vmm_driver *driver = vmm_find_driver(e->vm.spec.driver, err);
+    struct vmm_config config;
+    if (!driver)
+        return -1;
+    vm_machine_config(e, &config);
+    e->machine = vmm_open(driver, e->core->vmm_host, &config, &vm_machine_events, e, err);
+    return e->machine ? 0 : -1;
+}
+
+int vm_machine_started(struct vm_entry *e, struct err *err)
+{
+    e->machine_live = true;
+    vmm_get_handles(e->machine, &e->handles);
+    handles_save(e);
+    if (!e->agent && vm_agent_open(e, err) < 0)
+        return err_wrap(err, "cannot reach the guest's agent");
+    vm_notify(e);
+    return 0;
+}
+
+void vm_machine_gone(struct vm_entry *e, const char *reason)
+{
+    bool was_live = e->machine_live;
+    e->machine_live = false;
+    if (e->agent)
+        vm_agent_close(e);
+    if (was_live || e->handles.pid != 0) {
+        e->handles = (struct vm_handles){0};
+        handles_save(e);
+    }
+    VM_TELL(e->core, gone, e, reason);
+    vm_notify(e);
+}
+
+void vm_machine_release(struct vm_entry *e)
+{
+    if (!e->machine || e->machine_live || e->machine->busy || e->kill)
+        return;
+    vmm_close(e->machine);
+    e->machine = NULL;
+}
+
+/* Kill: SIGKILL what we hold, and where we hold nothing, look for evidence first. */
+
+struct vm_kill_waiter {
+    struct list link;
+    vmm_done_fn *done;
+    void *arg;
+};
+
+struct vm_kill {
+    struct vm_entry *vm; /* referenced */
+    struct list waiters;
+    bool sure; /* what is killed now is all there can be */
+};
+
+static void vm_kill_end(struct vm_kill *k, const struct err *err)
+{
+    struct vm_entry *e = k->vm;
+    e->kill = NULL;
+    if (!err)
+        vm_machine_gone(e, "vm_stopped");
+    vm_machine_release(e);
+    while (!list_empty(&k->waiters)) {
+        struct vm_kill_waiter *w =
+            container_of(list_first(&k->waiters), struct vm_kill_waiter, link);
+        list_remove(&w->link);
+        vmm_done_fn *done = w->done;
+        void *arg = w->arg;
+        free(w);
+        done(arg, err);
+    }
+    free(k);
+    vm_unref(e);
+}
+
+static void vm_kill_search(struct vm_kill *k);
+
+static void vm_kill_killed(void *arg, const struct err *err)
+{
+    struct vm_kill *k = arg;
+    if (err || k->sure || k->vm->machine->busy)
+        vm_kill_end(k, err);
+    else
+        vm_kill_search(k);
+}
+
+static void vm_kill_found(void *arg, const struct err *err)
+{
+    struct vm_kill *k = arg;
+    if (!err || err->code != ERR_NOT_FOUND) { /* what cannot be adopted may still be killed */
+        k->sure = true;
+        vmm_kill(k->vm->machine, vm_kill_killed, k);
+    } else {
+        vm_kill_end(k, NULL);
+    }
+}
+
+static void vm_kill_search(struct vm_kill *k)
+{
+    struct vm_entry *e = k->vm;
+    vmm_adopt(e->machine, e->handles.pid ? &e->handles : NULL, vm_kill_found, k);
+}
+
+static struct vm_kill *vm_kill_new(struct vm_entry *e, struct err *err)
+{
+    if (vm_machine_open(e, err) < 0)
+        return NULL;
+    struct vm_kill *k = calloc(1, sizeof(*k));
+    if (!k) {
+        err_set(err, ERR_LIMIT, "out of memory killing a VM");
+        return NULL;
+    }
+    k->vm = vm_ref(e);
+    list_init(&k->waiters);
+    return k;
+}
+
+int vm_machine_kill(struct vm_entry *e, vmm_done_fn *done, void *arg, struct err *err)
+{
+    struct vm_kill_waiter *w = malloc(sizeof(*w));
+    if (!w)
+        return err_set(err, ERR_LIMIT, "out of memory killing a VM");
+    *w = (struct vm_kill_waiter){.done = done, .arg = arg};
+    if (e->kill) {
+        list_add_tail(&e->kill->waiters, &w->link);
+        return 0;
+    }
+    struct vm_kill *k = vm_kill_new(e, err);
+    if (!k) {
+        free(w);
+        return -1;
+    }
+    e->kill = k;
+    list_add_tail(&k->waiters, &w->link);
+    if (e->machine_live || e->machine->busy) {
+        k->sure = e->machine_live;
+        vmm_kill(e->machine, vm_kill_killed, k);
+    } else {
+        vm_kill_search(k);
+    }
+    return 0;
+}
+
+void vm_machine_abandon(struct vm_entry *e)
+{
+    vm_agent_close(e);
+    vmm_close(e->machine);
+    e->machine = NULL;
+    struct vm_kill *k = e->kill;
+    e->kill = NULL;
+    if (!k)
+        return;
+    list_foreach(l, &k->waiters) free(container_of(l, struct vm_kill_waiter, link));
+    free(k);
+    vm_unref(e);
+}

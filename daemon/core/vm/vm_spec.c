@@ -1,0 +1,336 @@
+/* What a VM may be; see vm_spec.h. Limits are those of proto/banger/v1/vm.proto. */
+#include "daemon/core/vm/vm_spec.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/err.h"
+#include "daemon/core/core.h"
+#include "daemon/core/image/image.h"
+#include "daemon/core/vm/vm_internal.h"
+#include "rpc/event/server.h"
+#include "daemon/vmm/vmm.h"
+
+#define MIB ((uint64_t)1 << 20)
+#define TIB ((uint64_t)1 << 40)
+
+enum { CPUS_MAX = 64, MADE_NAME_TRIES = 32 };
+static const uint64_t memory_min = 64 * MIB, memory_max = TIB;
+static const uint64_t work_disk_min = 16 * MIB, work_disk_max = 16 * TIB;
+static const uint64_t disk_max = 16 * TIB;
+static const uint64_t lease_max_ms = (uint64_t)24 * 3600 * 1000;
+static const uint64_t span_min_ms = 1000, span_max_ms = (uint64_t)3650 * 24 * 3600 * 1000;
+
+static int vm_spec_invalid(struct err *err)
+{
+    return err_tag(err, "INVALID_SPEC", NULL);
+}
+
+int vm_cpus_check(uint32_t cpus, struct err *err)
+{
+    if (cpus >= 1 && cpus <= CPUS_MAX)
+        return 0;
+    err_set(err, ERR_INVALID, "cpus is %u; it can be 1 to %d", cpus, CPUS_MAX);
+    return vm_spec_invalid(err);
+}
+
+static int vm_size_check(const char *what, uint64_t bytes, uint64_t min, uint64_t max,
+                         struct err *err)
+{
+    if (bytes >= min && bytes <= max && bytes % MIB == 0)
+        return 0;
+    err_set(err, ERR_INVALID,
+            "%s is %" PRIu64 " bytes; it can be %" PRIu64 " to %" PRIu64 " MiB, in whole MiB", what,
+            bytes, min / MIB, max / MIB);
+    return vm_spec_invalid(err);
+}
+
+int vm_memory_check(uint64_t memory_bytes, struct err *err)
+{
+    return vm_size_check("memory", memory_bytes, memory_min, memory_max, err);
+}
+
+static int vm_disks_check(const struct vm_spec *spec, const struct image *image, struct err *err)
+{
+    if (spec->work_disk_bytes > 0 && vm_size_check("the work disk", spec->work_disk_bytes,
+                                                   work_disk_min, work_disk_max, err) < 0)
+        return -1;
+    if (spec->disk_bytes == 0)
+        return 0;
+    uint64_t min = image ? image->virtual_bytes : MIB;
+    if (spec->disk_bytes >= min && spec->disk_bytes <= disk_max && spec->disk_bytes % 512 == 0)
+        return 0;
+    err_set(err, ERR_INVALID,
+            "the system disk is %" PRIu64 " bytes; it can be %" PRIu64 " (the image's) to %" PRIu64
+            ", a multiple of 512",
+            spec->disk_bytes, min, disk_max);
+    return vm_spec_invalid(err);
+}
+
+/* A machine that boots needs an image and a kernel; sim's guest is a process, and takes neither. */
+static int vm_images_resolve(struct core *core, struct vm_spec *spec, const char *kernel_ref,
+                             const struct image **image, struct err *err)
+{
+    bool boots = strcmp(spec->driver, "sim") != 0;
+    *image = NULL;
+    if (spec->image[0] || boots) {
+        *image = spec->image[0] ? image_find(core, spec->image, err) : image_default(core, err);
+        if (!*image)
+            return -1;
+        snprintf(spec->image_id, sizeof(spec->image_id), "%s", (*image)->id);
+        if (!spec->image[0])
+            snprintf(spec->image, sizeof(spec->image), "%s", (*image)->name);
+    }
+    const struct kernel *kernel = NULL;
+    if (kernel_ref && *kernel_ref) {
+        kernel = kernel_find(core, kernel_ref, err);
+        if (!kernel)
+            return -1;
+    } else if (*image && (*image)->kernel_id[0]) {
+        kernel = kernel_find_id(core, (*image)->kernel_id);
+    }
+    if (!kernel && boots && !(kernel = kernel_default(core, err)))
+        return -1;
+    if (kernel)
+        snprintf(spec->kernel_id, sizeof(spec->kernel_id), "%s", kernel->id);
+    return 0;
+}
+
+static int vm_net_check(enum net_mode net, struct err *err)
+{
+    if (net == NET_NONE || net == NET_USER)
+        return 0;
+    if (net == NET_BRIDGE)
+        err_set(
+            err, ERR_UNIMPLEMENTED,
+            "network \"bridge\" is not built: banger makes no taps and no bridge yet, and hands "
+            "out no addresses; take \"user\" (outgoing connections) or \"none\"");
+    else
+        err_set(err, ERR_INVALID, "network %d is not a mode; take \"user\" or \"none\"", (int)net);
+    return vm_spec_invalid(err);
+}
+
+static int vm_span_check(const char *what, uint64_t ms, struct err *err)
+{
+    if (ms == 0 || (ms >= span_min_ms && ms <= span_max_ms))
+        return 0;
+    err_set(err, ERR_INVALID, "%s is %" PRIu64 " ms; it can be 1 s to 10 years, or 0: never", what,
+            ms);
+    return vm_spec_invalid(err);
+}
+
+int vm_policies_check(const struct vm_spec *spec, struct err *err)
+{
+    if (vm_span_check("expiry", spec->expire_after_ms, err) < 0 ||
+        vm_span_check("idle stop", spec->idle_stop_after_ms, err) < 0)
+        return -1;
+    if (spec->lease_ms != 0 && (spec->lease_ms < span_min_ms || spec->lease_ms > lease_max_ms)) {
+        err_set(err, ERR_INVALID, "lease is %" PRIu64 " ms; it can be 1 s to 1 day, or 0: none",
+                spec->lease_ms);
+        return vm_spec_invalid(err);
+    }
+    if (spec->restart < RESTART_NEVER || spec->restart > RESTART_ALWAYS) {
+        err_set(err, ERR_INVALID, "restart policy %d is not one", (int)spec->restart);
+        return vm_spec_invalid(err);
+    }
+    if (spec->ephemeral && (spec->restart != RESTART_NEVER || spec->autostart)) {
+        err_set(err, ERR_INVALID, "an ephemeral VM is deleted when it ends: it has no %s",
+                spec->autostart ? "autostart" : "restart policy");
+        return vm_spec_invalid(err);
+    }
+    return 0;
+}
+
+void vm_spec_set_expiry(struct vm *vm, int64_t from_ns)
+{
+    uint64_t ms = vm->spec.expire_after_ms;
+    vm->expires_ns = ms ? from_ns + (int64_t)ms * 1000000 : 0;
+}
+
+int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_ref, struct err *err)
+{
+    if (!spec->driver[0])
+        snprintf(spec->driver, sizeof(spec->driver), "%s", core->config.default_driver);
+    if (spec->cpus == 0)
+        spec->cpus = 1;
+    if (spec->memory_bytes == 0)
+        spec->memory_bytes = VM_MEMORY_DEFAULT;
+    if (spec->net == 0)
+        spec->net = NET_USER;
+    if (spec->restart == 0)
+        spec->restart = RESTART_NEVER;
+    if (!vmm_find_driver(spec->driver, err)) {
+        err->code = ERR_INVALID;
+        return vm_spec_invalid(err);
+    }
+    if (vm_cpus_check(spec->cpus, err) < 0 || vm_memory_check(spec->memory_bytes, err) < 0)
+        return -1;
+    if (vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0)
+        return -1;
+    const struct image *image;
+    if (vm_images_resolve(core, spec, kernel_ref, &image, err) < 0)
+        return -1;
+    return vm_disks_check(spec, image, err);
+}
+
+int vm_spec_check_made(const struct vm_spec *spec, struct err *err)
+{
+    bool ids = (!spec->image_id[0] || id_is_valid(spec->image_id)) &&
+               (!spec->kernel_id[0] || id_is_valid(spec->kernel_id));
+    if (!vmm_find_driver(spec->driver, err) || vm_cpus_check(spec->cpus, err) < 0 ||
+        vm_memory_check(spec->memory_bytes, err) < 0 || vm_disks_check(spec, NULL, err) < 0 ||
+        vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0)
+        return -1;
+    if (ids)
+        return 0;
+    err_set(err, ERR_INVALID, "the id of its image or kernel is none");
+    return vm_spec_invalid(err);
+}
+
+int vm_name_check(const char *name, struct err *err)
+{
+    if (name_is_valid(name))
+        return 0;
+    err_set(err, ERR_INVALID,
+            "\"%.80s\" cannot be a VM's name: 1 to 63 of a-z 0-9 -, beginning and ending with a "
+            "letter or digit",
+            name);
+    return err_tag(err, "INVALID_NAME", NULL);
+}
+
+void vm_name_make(struct core *core, char name[NAME_BYTES])
+{
+    static const char *const how[] = {
+        "amber", "brisk", "calm",   "clever", "cosy",  "dapper", "eager", "fleet",
+        "fond",  "frank", "gentle", "glad",   "keen",  "lucid",  "merry", "mild",
+        "neat",  "noble", "plain",  "proud",  "quick", "quiet",  "rapid", "ready",
+        "royal", "sharp", "sleek",  "solid",  "spry",  "still",  "sunny", "swift"};
+    static const char *const who[] = {
+        "badger", "beaver", "bison", "crane",  "curlew", "dingo", "falcon", "ferret",
+        "finch",  "gecko",  "heron", "ibis",   "jackal", "koala", "lemur",  "lynx",
+        "marten", "mole",   "newt",  "ocelot", "otter",  "panda", "plover", "puffin",
+        "quail",  "raven",  "robin", "stoat",  "swan",   "tapir", "vole",   "wren"};
+    for (int i = 0; i < MADE_NAME_TRIES; i++) {
+        uint8_t at[2] = {0};
+        if (getrandom(at, sizeof(at), 0) != (ssize_t)sizeof(at))
+            break;
+        snprintf(name, NAME_BYTES, "%s-%s", how[at[0] % 32], who[at[1] % 32]);
+        if (vm_name_check_free(core, NULL, name, NULL) == 0)
+            return;
+    }
+    char id[ID_BYTES];
+    id_make(id);
+    snprintf(name, NAME_BYTES, "vm-%s", id);
+}
+
+static bool vm_label_key_is_valid(const char *key)
+{
+    return *key && strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789._/-") == strlen(key);
+}
+
+int vm_labels_check(const struct labels *labels, struct err *err)
+{
+    for (uint32_t i = 0; i < labels->n; i++) {
+        const char *key = labels->at[i].key;
+        bool twice = false;
+        for (uint32_t k = 0; k < i; k++)
+            twice |= strcmp(labels->at[k].key, key) == 0;
+        if (vm_label_key_is_valid(key) && !twice)
+            continue;
+        err_set(err, ERR_INVALID, "label key \"%s\" %s", key,
+                twice ? "is given twice" : "must be 1 to 63 of a-z 0-9 . _ / -");
+        return err_tag(err, "INVALID_LABEL", NULL);
+    }
+    return 0;
+}
+
+uint64_t vm_files_fit(const struct core *core, size_t n_connections)
+{
+    uint64_t taken = DAEMON_FILES + n_connections, all = core->config.max_files;
+    return all == 0 ? UINT64_MAX : all <= taken ? 0 : (all - taken) / VM_FILES;
+}
+
+static int vm_files_check(struct core *core, struct err *err)
+{
+    size_t n = core->rpc_server ? rpc_server_connections(core->rpc_server) : 0;
+    uint64_t run = 0;
+    for (struct vm_entry *e = NULL; (e = vm_next(core, e));)
+        run += vm_state_is_active(e->vm.runtime.state);
+    if (run < vm_files_fit(core, n))
+        return 0;
+    err_set(
+        err, ERR_LIMIT,
+        "%" PRIu64 " VMs run and %zu connections are open: the %" PRIu64
+        " files that the daemon may have open are not enough for one more, which takes %d; stop "
+        "a VM, or start the daemon with a higher hard limit (ulimit -Hn, LimitNOFILE=)",
+        run, n, core->config.max_files, VM_FILES);
+    return err_tag(err, "FILES_LIMIT", NULL);
+}
+
+uint64_t vm_memory_promised(const struct core *core, const struct vm_spec *spec)
+{
+    const struct vmm_driver *driver = vmm_find_driver(spec->driver, NULL);
+    return spec->memory_bytes + (driver ? vmm_overhead_bytes(driver, core->vmm_host) : 0);
+}
+
+void vm_count_use(const struct core *core, uint32_t *cpus, uint64_t *memory_bytes)
+{
+    *cpus = 0;
+    *memory_bytes = 0;
+    VM_TELL(core, add_use, cpus, memory_bytes);
+    for (struct vm_entry *e = NULL; (e = vm_next((struct core *)core, e));) {
+        if (!vm_state_is_active(e->vm.runtime.state))
+            continue;
+        *cpus += e->vm.spec.cpus;
+        *memory_bytes += vm_memory_promised(core, &e->vm.spec);
+    }
+}
+
+int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, struct err *err)
+{
+    if (new_vm && core->config.max_vms > 0 && vm_count(core) >= core->config.max_vms) {
+        err_set(err, ERR_LIMIT, "this host takes %u VMs; delete one, or raise max_vms",
+                core->config.max_vms);
+        return err_tag(err, "CAPACITY_EXCEEDED", NULL);
+    }
+    if (memory_bytes > 0 && vm_files_check(core, err) < 0)
+        return -1;
+    uint64_t limit = core->config.max_memory_bytes, used;
+    uint32_t cpus;
+    if (limit == 0 || memory_bytes == 0)
+        return 0;
+    vm_count_use(core, &cpus, &used);
+    if (used + memory_bytes <= limit)
+        return 0;
+    err_set(err, ERR_LIMIT,
+            "%" PRIu64 " MiB are asked for, the VM's monitor included, and %" PRIu64
+            " of this host's %" PRIu64 " MiB are free; stop a VM",
+            memory_bytes / MIB, used < limit ? (limit - used) / MIB : 0, limit / MIB);
+    return err_tag(err, "CAPACITY_EXCEEDED", NULL);
+}
+
+int vm_paths_make(const struct core *core, struct vm *vm, struct err *err)
+{
+    struct vm_runtime *rt = &vm->runtime;
+    char dir[PATH_BYTES];
+    int n = snprintf(dir, sizeof(dir), "%s/vms/%s", core->config.state_dir, vm->id);
+    if (n < 0 || (size_t)n + sizeof("/agent.sock") > SOCKET_PATH_BYTES) {
+        err_set(err, ERR_PRECONDITION, "the state folder's path is too long for sockets: %s",
+                core->config.state_dir);
+        return err_tag(err, "STATE_DIR_TOO_LONG", NULL);
+    }
+    int len = (int)(SOCKET_PATH_BYTES - sizeof("/agent.sock")); /* as was just checked */
+    snprintf(rt->vm_dir, sizeof(rt->vm_dir), "%s", dir);
+    snprintf(rt->api_sock_path, sizeof(rt->api_sock_path), "%.*s/api.sock", len, dir);
+    snprintf(rt->agent_sock_path, sizeof(rt->agent_sock_path), "%.*s/agent.sock", len, dir);
+    snprintf(rt->log_path, sizeof(rt->log_path), "%.*s/console.log", len, dir);
+    snprintf(rt->system_overlay, sizeof(rt->system_overlay), "%.*s/system.qcow2", len, dir);
+    if (vm->spec.work_disk_bytes > 0)
+        snprintf(rt->work_disk_path, sizeof(rt->work_disk_path), "%.*s/work.raw", len, dir);
+    snprintf(rt->dns_name, sizeof(rt->dns_name), "%s.banger", vm->name);
+    if (vm->spec.net == NET_USER && strcmp(vm->spec.driver, "sim") != 0)
+        snprintf(rt->guest_ip, sizeof(rt->guest_ip), "10.0.2.15");
+    return 0;
+}

@@ -1,0 +1,52 @@
+/* What a VM may be: names, sizes, defaults, and the deterministic paths that follow from its id. */
+#ifndef BANGER_DAEMON_CORE_VM_VM_SPEC_H
+#define BANGER_DAEMON_CORE_VM_VM_SPEC_H
+
+#include "daemon/model/model.h"
+
+struct core;
+struct err;
+
+#define VM_MEMORY_DEFAULT ((uint64_t)256 << 20)
+
+/* Fills what is left out (zeros, "") and checks the rest against the limits in vm.proto; resolves
+ * image and kernel references into image_id and kernel_id. ERR_INVALID (INVALID_SPEC),
+ * ERR_NOT_FOUND (IMAGE_NOT_FOUND, KERNEL_NOT_FOUND). */
+int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_ref, struct err *err);
+/* A spec that was accepted once, of a VM that is to be listed again: image and kernel are those of
+ * its ids, and may be missing. */
+int vm_spec_check_made(const struct vm_spec *spec, struct err *err);
+int vm_cpus_check(uint32_t cpus, struct err *err);
+int vm_memory_check(uint64_t memory_bytes, struct err *err);
+/* Expiry, idle stop, restart policy, autostart: their bounds, and that they go together. */
+int vm_policies_check(const struct vm_spec *spec, struct err *err);
+/* expires_ns, as spec.expire_after_ms has it from from_ns on. */
+void vm_spec_set_expiry(struct vm *vm, int64_t from_ns);
+/* A DNS label. ERR_INVALID (INVALID_NAME) with what is wrong. */
+int vm_name_check(const char *name, struct err *err);
+/* A free name such as "brisk-otter". */
+void vm_name_make(struct core *core, char name[NAME_BYTES]);
+int vm_labels_check(const struct labels *labels, struct err *err);
+enum {
+    /* Open files of a VM that runs: its pidfd, the FIFO of its stderr, its control socket (QMP) and
+     * its agent's channel. */
+    VM_FILES = 4,
+    /* Of the daemon itself: store, logs, loop, listeners, what jobs have open for a moment, and the
+     * connections that are kept for the owner. */
+    DAEMON_FILES = 128,
+};
+/* How many VMs may run with n_connections open; by max_files. */
+uint64_t vm_files_fit(const struct core *core, size_t n_connections);
+/* What a VM takes of the host's memory while it is active: its guest's and its monitor's own. */
+uint64_t vm_memory_promised(const struct core *core, const struct vm_spec *spec);
+/* What active VMs and whatever else runs for us take of the host; of memory, as promised. */
+void vm_count_use(const struct core *core, uint32_t *cpus, uint64_t *memory_bytes);
+/* Room for one more VM of that size, beside all that run, listed or not? ERR_LIMIT
+ * (CAPACITY_EXCEEDED). memory_bytes as vm_memory_promised has it, 0: it is not started yet; new_vm:
+ * it counts towards max_vms. */
+int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, struct err *err);
+
+/* vm_dir, sockets, disks, log, addresses: from the state folder, the id and the spec alone. */
+int vm_paths_make(const struct core *core, struct vm *vm, struct err *err);
+
+#endif

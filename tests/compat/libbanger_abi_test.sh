@@ -30,7 +30,7 @@ LC_ALL=C comm -13 "$dir/before" "$dir/now" >"$dir/new"
 if [ -s "$dir/gone" ]; then
     echo "Programs built with this soname depend on what is gone or has changed:" >&2
     cat "$dir/gone" >&2
-    echo "It stays; or SOVERSION in clients/c/CMakeLists.txt grows and $list is begun anew." >&2
+    echo "It stays; or libbanger_soversion in clients/c/CMakeLists.txt grows and $list is begun anew." >&2
     exit 1
 fi
 if [ "$what" = add ]; then

@@ -1,4 +1,5 @@
-/* What operation.c (registry, queues, requests) and operation_run.c (steps) share. */
+/* What operation.c (registry, queues, requests), operation_load.c (the start) and operation_run.c
+ * (steps) share. */
 #ifndef BANGER_DAEMON_CORE_OPERATION_OPERATION_RUN_H
 #define BANGER_DAEMON_CORE_OPERATION_OPERATION_RUN_H
 
@@ -26,6 +27,15 @@ struct operation_engine {
     uint64_t ended_since_trim;
 };
 
+enum { OPERATION_REQUEST_KEY_BYTES = 200 };
+
+/* Requests are the principal's own: two clients may choose the same id. */
+void operation_request_key(char key[OPERATION_REQUEST_KEY_BYTES], const char *principal,
+                           const char *request_id);
+/* One reference, in no list yet; NULL: out of memory. */
+struct operation_entry *operation_alloc(struct core *core, const struct operation_kind *kind);
+/* Into list, maps and queue. On failure the entry is in none of them. */
+int operation_enter(struct operation_engine *engine, struct operation_entry *op);
 /* The entry is looked at when the loop comes round. */
 void operation_schedule(struct operation_entry *op);
 /* Tells the watchers. */

@@ -290,6 +290,36 @@ static void test_who_asks_for_a_start_that_is_being_taken_back_asks_again(void)
     world_close_daemon();
 }
 
+/* A start that was given up is not asked for, but has happened: that goes to the disk in the end.
+ */
+static void test_a_start_is_taken_back_however_long_the_disk_takes(void)
+{
+    struct err err = ERR_INIT;
+    char argv[] = "sleep\000600";
+    struct session spec = {.argv = {(uint8_t *)argv, sizeof(argv)}};
+    struct session_starter *starter = NULL;
+    struct answer a = {0}, other = {0};
+    world_open_daemon(-1);
+    kill(world.agent.pid, SIGSTOP);
+    CHECK_INT(session_start(&world.core, &world.vm, &spec, NULL, INT64_MAX, on_started, &a,
+                            &starter, &err),
+              0);
+    CHECK(world_await(is_stored, session_next(&world.core, NULL)));
+    lock_store();
+    session_start_leave(starter, false);
+    CHECK_INT(world_start_async("exit 0", NULL, NULL, on_started, &other, &err), 0);
+    CHECK(world_run(is_answered, &other));
+    CHECK_STR(other.err.reason, "STORE_UNAVAILABLE"); /* what is asked for has been given up */
+    CHECK(session_next(&world.core, NULL) != NULL);
+    int64_t begin_ms = clock_mono_ms();
+    unlock_store();
+    CHECK(world_await(nothing_is_listed, NULL));
+    CHECK(clock_mono_ms() - begin_ms <
+          SESSION_CLAIM_MS / 2); /* it waited, and was not begun anew */
+    kill(world.agent.pid, SIGCONT);
+    world_close_daemon();
+}
+
 static void test_a_deletion_that_cannot_be_written_deletes_nothing(void)
 {
     struct scene s;
@@ -491,6 +521,7 @@ int main(void)
     RUN(test_a_start_that_cannot_be_written_starts_nothing);
     RUN(test_a_session_that_runs_is_not_taken_back_for_a_slow_disk);
     RUN(test_who_asks_for_a_start_that_is_being_taken_back_asks_again);
+    RUN(test_a_start_is_taken_back_however_long_the_disk_takes);
     RUN(test_a_deletion_that_cannot_be_written_deletes_nothing);
     RUN(test_writers_and_sizes_survive_the_daemon);
     RUN(test_a_session_that_the_agent_tells_of_is_seen_when_it_is_on_disk);

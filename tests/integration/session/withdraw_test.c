@@ -119,8 +119,10 @@ static void test_a_start_whose_caller_leaves_is_taken_back(void)
     world_open_daemon(-1);
     kill(world.agent.pid, SIGSTOP);
     struct session_starter *starter = start(marking(), NULL, INT64_MAX, &o);
+    int64_t begin_ms = clock_mono_ms();
     session_start_leave(starter, false);
     CHECK(world_await(nothing_is_listed, NULL));
+    CHECK(clock_mono_ms() - begin_ms < SESSION_CLAIM_MS); /* at once */
     CHECK(!o.done);
     kill(world.agent.pid, SIGCONT);
     world_settle();
@@ -232,6 +234,32 @@ static void test_a_start_of_an_earlier_daemon_waits_for_its_caller(void)
     world_close_daemon();
 }
 
+/* Nobody does: of his own daemon, or of the next. */
+static void test_a_start_that_nobody_asks_for_again_is_taken_back(void)
+{
+    struct outcome o;
+    struct request_meta meta = {.request_id = "nobody", .principal = "me", .digest = "d"};
+    world_open_daemon(-1);
+    kill(world.agent.pid, SIGSTOP);
+    start("exit 0", &meta, INT64_MAX, &o);
+    struct session_entry *e = session_next(&world.core, NULL);
+    CHECK(e && world_await(is_stored, e));
+    world_close_daemon();
+    kill(world.agent.pid, SIGCONT);
+    world_open_daemon(-1);
+    kill(world.agent.pid, SIGSTOP);
+    meta.request_id[0] = 'N';
+    session_start_leave(start(marking(), &meta, INT64_MAX, &o), true);
+    int64_t begin_ms = clock_mono_ms();
+    CHECK(world_await(nothing_is_listed, NULL));
+    int64_t took_ms = clock_mono_ms() - begin_ms;
+    CHECK(took_ms >= SESSION_CLAIM_MS && took_ms < SESSION_START_MS);
+    kill(world.agent.pid, SIGCONT);
+    world_settle();
+    CHECK(!has_run());
+    world_close_daemon();
+}
+
 static bool has_left(void *arg)
 {
     return ((struct session_entry *)arg)->left > 0;
@@ -321,6 +349,7 @@ int main(void)
     RUN(test_a_caller_in_a_hurry_does_not_take_a_start_from_others);
     RUN(test_a_start_that_is_refused_for_lack_of_memory_does_not_run);
     RUN(test_a_start_of_an_earlier_daemon_waits_for_its_caller);
+    RUN(test_a_start_that_nobody_asks_for_again_is_taken_back);
     RUN(test_what_is_left_is_listed_until_it_has_gone);
     RUN(test_a_paused_vm_refuses_what_it_cannot_do);
     world_end();

@@ -59,7 +59,9 @@ int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo
         struct pollfd p = {.fd = release[0], .events = POLLIN};
         atomic_fetch_add(&n_hanging, 1);
         poll(&p, 1, HANG_MS);
+        int rv = find_many(port, hints, found);
         atomic_fetch_sub(&n_hanging, 1);
+        return rv;
     }
     return find_many(port, hints, found);
 }

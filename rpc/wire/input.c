@@ -19,7 +19,7 @@ enum {
     PAUSED_MAX_BYTES = 32 << 20,    /* held by paused streams, before the connection stalls too */
     HELD_MAX_BYTES = 64 << 20,      /* held at all, before messages not yet whole are refused */
     HOLD_AHEAD_BYTES = 64 << 10,    /* room made at once for a message not yet whole */
-    MEMORY_FACTOR = 8,              /* decoded size allowed per byte of the message limit */
+    MEMORY_FACTOR = 4,              /* decoded size allowed per byte of the message limit */
     USUAL_FACTOR = 4,               /* decoded size of a byte that is as usual, … */
     USUAL_BYTES = 64 << 10,         /* … beyond this */
     LIGHT_BYTES = 64 << 10,         /* looking whether so much is as usual takes no time */

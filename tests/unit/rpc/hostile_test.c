@@ -16,7 +16,7 @@
 
 enum {
     CHUNK_BYTES = 64 << 10,
-    MEMORY_MAX_BYTES = 40 << 20, /* a decoded message may have eight times 4 MiB */
+    MEMORY_MAX_BYTES = 24 << 20, /* a decoded message may have four times 4 MiB */
     ANSWERS_MAX_BYTES = 1 << 20,
 };
 

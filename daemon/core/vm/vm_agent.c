@@ -161,7 +161,7 @@ static const struct agent_events vm_agent_events = {
 
 int vm_agent_open(struct vm_entry *e, struct err *err)
 {
-    struct channel_config channel = {.kind = CHANNEL_UNIX};
+    struct channel_config channel = {.kind = &channel_unix};
     snprintf(channel.socket_path, sizeof(channel.socket_path), "%s", e->vm.runtime.agent_sock_path);
     e->link_synced = e->agent_failed = false;
     e->agent_error[0] = '\0';

@@ -156,7 +156,7 @@ static void run_open(struct run *r, const char *socket, const char *script)
     timer_init(&r->deadline, r->loop, on_deadline, r);
     timer_start(&r->deadline, DEADLINE_MS);
     set_argv(&r->session, script);
-    struct channel_config channel = {.kind = CHANNEL_UNIX};
+    struct channel_config channel = {.kind = &channel_unix};
     snprintf(channel.socket_path, sizeof(channel.socket_path), "%s", socket);
     r->client = agent_client_open(r->loop, &channel, &client_events, r, &err);
     CHECK(r->client != NULL);

@@ -6,7 +6,7 @@
  * stream without messages: any call may move less than it was given, one byte included.
  *
  * It may be used from the moment it is opened. Where a kind has to shake hands first, nothing is
- * taken and nothing comes until it has.
+ * taken and nothing comes until it has; a peer that is silent meanwhile ends it after open_ms.
  *
  * The end of a channel has one place: recv says it, behind the bytes that came before it, whether
  * the other end has gone (a stream that is closed in one direction is over), a send has failed or
@@ -29,10 +29,14 @@ struct channel;
 struct err;
 struct iovec;
 
+enum { CHANNEL_OPEN_MS = 5000 };
+
 /* Where the guest is; what a kind does not know is ignored by it. */
 struct channel_config {
     const struct channel_kind *kind;
     char socket_path[SOCKET_PATH_BYTES];
+    uint32_t port;   /* vsock: the guest's */
+    int64_t open_ms; /* for a handshake; 0: CHANNEL_OPEN_MS */
 };
 
 typedef void channel_ready_fn(void *arg, int events); /* events: WATCH_* of loop.h */
@@ -64,6 +68,8 @@ struct channel {
 
 /* A Unix socket whose other end is the agent: virtio-serial under qemu, or sim. */
 extern const struct channel_kind channel_unix;
+/* A port of the guest's vsock behind the VMM's Unix socket, as Firecracker has it. */
+extern const struct channel_kind channel_vsock;
 
 static inline size_t channel_send(struct channel *c, const struct iovec *iov, size_t n)
 {

@@ -1,5 +1,5 @@
 /* What every kind of guest channel must do (daemon/guest/channel.h), run over each:
- * `channel_conformance unix|memory|trickle`. The last two are kinds of the test's own,
+ * `channel_conformance unix|vsock|memory|trickle`. The last two are kinds of the test's own,
  * without a file descriptor: the table is all that a channel is.
  *
  * Each end sends bytes that follow from their position, and holds what comes against that. */
@@ -543,13 +543,13 @@ static void test_nobody_listens(void)
 
 int main(int argc, char **argv)
 {
-    static const struct rig *const rigs[] = {&rig_unix, &rig_memory, &rig_trickle};
+    static const struct rig *const rigs[] = {&rig_unix, &rig_vsock, &rig_memory, &rig_trickle};
     for (size_t i = 0; argc == 2 && i < sizeof(rigs) / sizeof(*rigs); i++) {
         if (strcmp(rigs[i]->name, argv[1]) == 0)
             rig = rigs[i];
     }
     if (!rig) {
-        fprintf(stderr, "usage: channel_conformance unix|memory|trickle\n");
+        fprintf(stderr, "usage: channel_conformance unix|vsock|memory|trickle\n");
         return 2;
     }
     make_sample();

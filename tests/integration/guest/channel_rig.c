@@ -2,6 +2,7 @@
  * one who opened it, as soon as open has returned: nothing here waits. */
 #include "tests/integration/guest/channel_rig.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +102,34 @@ const struct rig rig_unix = {
     .volume_bytes = 16 << 20,
     .begin = unix_begin,
     .accept = unix_accept,
+    .shut = socket_shut,
+    .end = rig_socket_end,
+};
+
+static void vsock_begin(struct loop *loop, struct channel_config *config)
+{
+    rig_socket_begin(loop, config);
+    config->kind = &channel_vsock;
+    config->port = 52;
+}
+
+static struct channel *vsock_accept(channel_ready_fn *ready, void *arg)
+{
+    char line[11];
+    int fd = rig_socket_accept();
+    if (read(fd, line, sizeof(line)) != sizeof(line) || memcmp(line, "CONNECT 52\n", 11) != 0)
+        die("shaking hands");
+    /* Who asked may have gone meanwhile. */
+    if (send(fd, "OK 1073741824\n", 14, MSG_NOSIGNAL) < 0 && errno != EPIPE)
+        die("shaking hands");
+    return rig_socket_take(fd, ready, arg);
+}
+
+const struct rig rig_vsock = {
+    .name = "vsock",
+    .volume_bytes = 16 << 20,
+    .begin = vsock_begin,
+    .accept = vsock_accept,
     .shut = socket_shut,
     .end = rig_socket_end,
 };

@@ -18,7 +18,7 @@ struct rig {
     void (*end)(void);
 };
 
-extern const struct rig rig_unix, rig_memory, rig_trickle;
+extern const struct rig rig_unix, rig_vsock, rig_memory, rig_trickle;
 
 /* Parts of the rigs over Unix sockets. */
 struct channel *rig_socket_take(int fd, channel_ready_fn *ready, void *arg);

@@ -13,7 +13,7 @@
 
 #include "base/cleanup.h"
 
-enum { ENVIRON_BYTES = 64 * 1024 };
+enum { ENVIRON_BYTES = 64 * 1024, DEPTH_MAX = 4096 };
 
 static ssize_t read_proc(pid_t pid, const char *name, char *out, size_t size)
 {
@@ -25,19 +25,37 @@ static ssize_t read_proc(pid_t pid, const char *name, char *out, size_t size)
     return n;
 }
 
+struct relatives {
+    pid_t parent, session; /* -1: not known */
+};
+
 /* "pid (name) state ppid pgrp session …"; the name may hold anything, also parentheses. */
-static pid_t session_of(pid_t pid)
+static struct relatives relatives_of(pid_t pid)
 {
     char text[512];
+    struct relatives r = {-1, -1};
     if (read_proc(pid, "stat", text, sizeof(text)) <= 0)
-        return -1;
+        return r;
     char *at = strrchr(text, ')');
     if (!at || strlen(at) < 4)
-        return -1;
+        return r;
     at += 3; /* ") S" */
+    r.parent = (pid_t)strtol(at, &at, 10);
     strtol(at, &at, 10);
-    strtol(at, &at, 10);
-    return (pid_t)strtol(at, NULL, 10);
+    r.session = (pid_t)strtol(at, NULL, 10);
+    return r;
+}
+
+/* Whatever we have started descends from us, as orphans become our children; what another agent of
+ * this machine has started does not. */
+static bool is_ours(pid_t pid)
+{
+    for (int i = 0; i < DEPTH_MAX && pid > 1; i++) {
+        pid = relatives_of(pid).parent;
+        if (pid == getpid())
+            return true;
+    }
+    return false;
 }
 
 static bool is_marked(pid_t pid, const char *mark, char *text)
@@ -64,7 +82,8 @@ uint32_t procs_signal_all(pid_t sid, const char *id, int signo)
         pid_t pid = (pid_t)atoi(e->d_name);
         if (pid <= 1 || pid == getpid())
             continue;
-        if (((sid > 0 && session_of(pid) == sid) || is_marked(pid, mark, text)) &&
+        if (((sid > 0 && relatives_of(pid).session == sid) ||
+             (is_marked(pid, mark, text) && is_ours(pid))) &&
             kill(pid, signo) == 0)
             n++;
     }

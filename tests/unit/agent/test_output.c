@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -202,6 +203,46 @@ static uint32_t await_left(const char *id, uint32_t want)
     return left;
 }
 
+/* Another agent of this machine may have a session of that id. */
+static pid_t start_stranger(const char *id)
+{
+    char mark[64];
+    snprintf(mark, sizeof(mark), "BANGER_SESSION=%s", id);
+    pid_t pid = fork();
+    if (pid == 0) {
+        execle("/bin/sleep", "sleep", "60", NULL, (char *[]){mark, NULL});
+        _exit(127);
+    }
+    char path[64], text[64] = "";
+    snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
+    for (int64_t end_ms = clock_mono_ms() + 10000;
+         strcmp(text, mark) != 0 && clock_mono_ms() < end_ms;) {
+        FILE *f = fopen(path, "re");
+        if (f && !fgets(text, sizeof(text), f))
+            text[0] = '\0';
+        if (f)
+            fclose(f);
+    }
+    CHECK_STR(text, mark);
+    return pid;
+}
+
+static void test_processes_of_another_agent_are_not_ours(void)
+{
+    pid_t stranger = start_stranger("l2");
+    OK(probe_start(&p, "l2", ARGV("sh", "-c", "nohup sleep 60 >/dev/null 2>&1 &"), false));
+    PB(FromAgent) *m = probe_wait_state(&p, "l2", EXITED);
+    if (OK(m ? 0 : -1))
+        CHECK_INT(m->session_status->left, 1);
+    probe_free(m);
+    OK(probe_signal(&p, "l2", SIGKILL, BANGER__AGENT__V1__SIGNAL_TARGET__SIGNAL_TARGET_ALL));
+    CHECK_INT(await_left("l2", 0), 0);
+    OK(probe_delete(&p, "l2"));
+    CHECK_INT(waitpid(stranger, NULL, WNOHANG), 0); /* it lives */
+    kill(stranger, SIGKILL);
+    CHECK_INT(waitpid(stranger, NULL, 0), stranger);
+}
+
 /* What a command leaves running lives on, is counted, and can be ended. */
 static void test_what_is_left_is_counted_and_killed(void)
 {
@@ -298,6 +339,7 @@ int main(void)
     RUN(test_output_behind_the_exit_is_waited_for);
     RUN(test_output_that_is_given_up_is_told);
     RUN(test_what_is_left_is_counted_and_killed);
+    RUN(test_processes_of_another_agent_are_not_ours);
     RUN(test_output_is_counted_while_it_comes);
     RUN(test_a_start_that_was_taken_back_never_runs);
     RUN(test_a_start_of_an_earlier_link_is_void);

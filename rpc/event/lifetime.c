@@ -147,6 +147,8 @@ void rpc_server_each_connection(const struct rpc_server *server,
 {
     for (const struct list *l = server->connections.next; l != &server->connections; l = l->next) {
         const struct connection *conn = container_of(l, struct connection, link);
+        /* Right within a millisecond, and not before it was there. */
+        int64_t active_ns = clock_real_ns() - (clock_mono_ms() - conn->progress_ms) * 1000000;
         const struct rpc_connection_info info = {
             .id = conn->id,
             .peer = &conn->wire->peer,
@@ -155,7 +157,7 @@ void rpc_server_each_connection(const struct rpc_server *server,
             .bytes_in = conn->wire->bytes_in,
             .bytes_out = conn->wire->bytes_out,
             .since_ns = conn->since_ns,
-            .active_ns = clock_real_ns() - (clock_mono_ms() - conn->progress_ms) * 1000000,
+            .active_ns = active_ns > conn->since_ns ? active_ns : conn->since_ns,
             .tls_version = conn->tls ? tls_version(conn->tls) : "",
         };
         if (!visit(arg, &info))

@@ -53,7 +53,7 @@ cat >"$dir/project/CMakeLists.txt" <<END
 cmake_minimum_required(VERSION 3.25)
 project(user LANGUAGES C)
 find_package(banger 0.1 REQUIRED)
-add_executable(user $example)
+add_executable(user "$example")
 target_link_libraries(user PRIVATE banger::banger)
 END
 if ! { cmake -S "$dir/project" -B "$dir/project/build" -DCMAKE_PREFIX_PATH="$dir/usr" \

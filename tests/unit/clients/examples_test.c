@@ -71,7 +71,7 @@ static void test_metadata(void)
     struct fake f = {0};
     char command[512], line[128], all[512] = "";
     fake_start(&f);
-    snprintf(command, sizeof(command), "%s %s box echo-a=1 echo-a=2 trail-x-bin=four",
+    snprintf(command, sizeof(command), "\"%s\" %s box echo-a=1 echo-a=2 trail-x-bin=four",
              BANGER_TEST_CALL_METADATA, f.target);
     FILE *out = popen(command, "r");
     while (out && fgets(line, sizeof(line), out))

@@ -20,7 +20,7 @@ mapfile -t rooms < <(sed -n 's|^ *level\["daemon/core/\([a-z]*\)"\].*|\1|p' "$so
 objects=$build/daemon/core/CMakeFiles/core.dir
 for level in "${!rooms[@]}"; do
     [ -d "$objects/${rooms[level]}" ] || fail "no objects of ${rooms[level]}"
-    nm -A "$objects/${rooms[level]}"/*.o | sed "s|^|$level |"
+    (cd "$objects" && nm -A "${rooms[level]}"/*.o) | sed "s|^|$level |"
 done >"$work/symbols"
 awk -v names="${rooms[*]}" '
     BEGIN { split(names, room, " ") }

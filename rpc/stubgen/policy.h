@@ -9,11 +9,15 @@
 
 #include "rpc/stubgen/schema.h"
 
+enum { POLICY_KIND_BYTES = 32 };
+
 struct policy {
     uint32_t role; /* 0: not given */
     bool idempotent, host_wide;
     uint32_t effect;
     uint32_t default_deadline_ms, max_request_bytes, max_response_bytes;
+    bool planned, sign_of_life;
+    char resource_kind[POLICY_KIND_BYTES]; /* "": not given */
 };
 
 /* 0, or -1 when the option's bytes are not a MethodPolicy. All zero without the option. */

@@ -390,7 +390,9 @@ static json_t *parse(const char *text, size_t len, struct banger_error *error)
         return NULL;
     }
     json_t *tree = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
-    if (!tree)
+    if (!tree && json_error_code(&why) == json_error_out_of_memory)
+        error_no_memory(error);
+    else if (!tree)
         error_set(error, BANGER_INVALID_ARGUMENT, "no JSON: line %d, column %d: %s", why.line,
                   why.column, why.text);
     return tree;

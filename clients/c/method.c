@@ -1,5 +1,5 @@
-/* Methods by path, and one after the other (banger/contract.h). The table is generated:
- * gen/banger/contract.rpc.c. */
+/* Methods by path, and one after the other (banger/contract.h); their table is generated
+ * (gen/banger/contract.rpc.c). */
 #include "internal.h"
 
 #include <string.h>

@@ -115,6 +115,10 @@ static void check_method(const proto_file *file, const proto_service *service, s
     else if (!policy_effect_name(policy.effect))
         check_say(errors, file, path, "method %s.%s: effect %u is unknown to rpc/wire/method.h",
                   service->name, method->name, policy.effect);
+    else if (policy_is_read(&policy) && !policy.idempotent)
+        check_say(errors, file, path,
+                  "method %s.%s only reads, so it may be sent again: add idempotent: true",
+                  service->name, method->name);
 }
 
 static void check_file(const proto_file *file, struct text *errors)

@@ -42,8 +42,7 @@ static bool is_ours(const proto_request *request, const proto_file *file)
 static const char *const role_words[] = {"anyone",   "anyone", "viewer",
                                          "operator", "admin",  "fleet"};
 
-static void emit_role_row(struct text *t, const proto_file *file, const proto_service *service,
-                          uint32_t role)
+static void emit_role_row(struct text *t, const proto_service *service, uint32_t role)
 {
     bool any = false;
     for (size_t i = 0; i < service->n_method; i++) {
@@ -58,7 +57,6 @@ static void emit_role_row(struct text *t, const proto_file *file, const proto_se
     }
     if (any)
         text_add(t, " |\n");
-    (void)file;
 }
 
 static void emit_roles(struct text *t, const proto_request *request)
@@ -71,7 +69,7 @@ static void emit_roles(struct text *t, const proto_request *request)
     for (size_t i = 0; (file = emit_file(request, i)); i++)
         for (size_t s = 0; s < file->n_service; s++)
             for (uint32_t role = 1; role < sizeof(role_words) / sizeof(role_words[0]); role++)
-                emit_role_row(t, file, file->service[s], role);
+                emit_role_row(t, file->service[s], role);
     text_add(t, "\n");
 }
 
@@ -98,7 +96,7 @@ static void emit_policy(struct text *t, const proto_method *method)
     static const char *const effects[] = {"changes", "changes", "reads", "frees"};
     struct policy p;
     policy_read(&p, method);
-    bool audited = p.effect != 2 && !p.sign_of_life;
+    bool audited = !policy_is_read(&p) && !p.sign_of_life;
     text_add(t, "Role %s%s; %s; %s the audit log%s", role_words[p.role],
              p.host_wide ? ", host-wide" : "", effects[p.effect], audited ? "in" : "not in",
              p.idempotent ? "; may be sent again" : "");

@@ -29,6 +29,13 @@ const char *policy_effect_name(uint32_t effect)
     return effect < sizeof(effects) / sizeof(effects[0]) ? effects[effect] : NULL;
 }
 
+enum { EFFECT_READ = 2 };
+
+bool policy_is_read(const struct policy *policy)
+{
+    return policy->effect == EFFECT_READ;
+}
+
 struct bytes {
     const uint8_t *at, *end;
 };

@@ -22,6 +22,7 @@ struct policy {
 
 /* 0, or -1 when the option's bytes are not a MethodPolicy. All zero without the option. */
 int policy_read(struct policy *policy, const proto_method *method);
+bool policy_is_read(const struct policy *policy);
 /* RPC_ROLE_OPERATOR and so on; NULL for what is no role. */
 const char *policy_role_name(uint32_t role);
 /* RPC_EFFECT_CHANGE and so on; NULL for what is no effect. */

@@ -8,9 +8,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -55,18 +52,15 @@ static int64_t backoff(int64_t min_ms, int64_t max_ms, unsigned n)
 
 static void disconnect(struct agent_link *l)
 {
-    watch_done(&l->watch);
     timer_stop(&l->wait);
     timer_stop(&l->retry);
-    if (l->fd >= 0)
-        close(l->fd);
-    l->fd = -1;
+    channel_close(l->channel);
+    l->channel = NULL;
     l->state = AGENT_LINK_IDLE;
     buf_done(&l->in);
     buf_done(&l->out);
     l->preamble_left = 0;
     l->refused = l->wake_asked = false;
-    err_clear(&l->write_error);
 }
 
 /* Gives the connection up and plans the next. Never from inside a callback. */
@@ -141,7 +135,7 @@ static void take_pong(struct agent_link *l, const PB(Pong) * pong)
     l->round_trip_us = (uint64_t)took_ns / 1000 + 1;
     l->ping_sent_ns = 0;
     if (l->round_trip_us > AGENT_LINK_SLOW_US)
-        log_debug("guest", "a ping by %s took %llu ms", l->channel.socket_path,
+        log_debug("guest", "a ping by %s took %llu ms", l->config.socket_path,
                   (unsigned long long)l->round_trip_us / 1000);
     if (l->events->clock && pong->realtime_ns > 0 && pong->realtime_ns < INT64_MAX)
         measure_clock(l, (int64_t)pong->realtime_ns, took_ns);
@@ -279,28 +273,21 @@ static void read_some(struct agent_link *l)
             drop(l, &why, false);
             return;
         }
-        ssize_t n = read(l->fd, room, READ_BYTES);
-        if (n > 0) {
-            buf_commit(&l->in, (size_t)n);
-            l->heard_ms = clock_mono_ms();
-            if (take_frames(l, &why) < 0) {
-                drop(l, &why, true);
-                return;
-            }
-            if ((size_t)n < READ_BYTES)
-                break;
-        } else if (n < 0 && errno == EINTR) {
-            continue;
-        } else if (n < 0 && errno == EAGAIN) {
-            break;
-        } else {
-            if (n < 0)
-                err_sys(&why, errno, "reading from the agent");
-            else
-                err_set(&why, ERR_UNAVAILABLE, "the guest channel was closed at its other end");
+        ssize_t n = channel_recv(l->channel, room, READ_BYTES, &why);
+        if (n < 0) {
             drop(l, &why, false);
             return;
         }
+        if (n == 0)
+            break;
+        buf_commit(&l->in, (size_t)n);
+        l->heard_ms = clock_mono_ms();
+        if (take_frames(l, &why) < 0) {
+            drop(l, &why, true);
+            return;
+        }
+        if ((size_t)n < READ_BYTES)
+            break;
     }
     if (buf_len(&l->in) == 0)
         buf_done(&l->in); /* a quiet link holds no buffer */
@@ -318,52 +305,25 @@ static void on_ready(void *arg, int events)
 
 /* Connecting */
 
-static int connect_unix(const char *path, struct err *err)
-{
-    struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    size_t n = strlen(path);
-    if (n == 0 || n >= sizeof(addr.sun_path))
-        return err_set(err, ERR_INVALID, "socket path of %zu bytes", n);
-    memcpy(addr.sun_path, path, n + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return err_sys(err, errno, "socket");
-    if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0) {
-        err_sys(err, errno, "connect to %s", path);
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
 static void try_connect(struct agent_link *l)
 {
     struct err why = ERR_INIT;
-    l->fd = connect_unix(l->channel.socket_path, &why);
-    if (l->fd < 0) {
+    l->channel = l->config.kind->open(l->loop, &l->config, on_ready, l, &why);
+    if (!l->channel) {
         drop(l, &why, false);
         return;
     }
-    if (watch_init(&l->watch, l->loop, l->fd, on_ready, l) < 0) {
-        err_sys(&why, ENOMEM, "watching the guest channel");
-        drop(l, &why, false);
-        return;
-    }
-    watch_want(&l->watch, WATCH_READ);
+    channel_want(l->channel, WATCH_READ);
     say_hello(l);
 }
 
-/* Also reports a write that failed. */
 static void on_retry(void *arg)
 {
     struct agent_link *l = arg;
     enter(l);
-    if (l->fd < 0) {
+    if (!l->channel) {
         try_connect(l);
-    } else if (l->write_error.code != ERR_NONE) {
-        struct err why = l->write_error;
-        drop(l, &why, false);
-    } else if (agent_link_is_drained(l)) {
+    } else if (channel_is_alive(l->channel) && agent_link_is_drained(l)) {
         l->refused = false;
         l->events->drained(l->arg);
     }
@@ -374,11 +334,10 @@ int agent_link_open(struct agent_link *l, struct loop *loop, const struct channe
                     const struct agent_link_events *events, void *arg, struct err *err)
 {
     *l = (struct agent_link){.loop = loop,
-                             .channel = *channel,
+                             .config = *channel,
                              .timing = agent_link_timing,
                              .events = events,
-                             .arg = arg,
-                             .fd = -1};
+                             .arg = arg};
     buf_init(&l->in, IN_BYTES);
     buf_init(&l->out, AGENT_LINK_QUEUE_BYTES);
     if (timer_init(&l->retry, loop, on_retry, l) < 0 ||
@@ -393,12 +352,10 @@ int agent_link_open(struct agent_link *l, struct loop *loop, const struct channe
 void agent_link_close(struct agent_link *l)
 {
     l->closing = true;
-    watch_done(&l->watch);
     timer_done(&l->retry);
     timer_done(&l->wait);
-    if (l->fd >= 0)
-        close(l->fd);
-    l->fd = -1;
+    channel_close(l->channel);
+    l->channel = NULL;
     l->state = AGENT_LINK_IDLE;
     if (l->busy == 0)
         l->events->closed(l->arg);

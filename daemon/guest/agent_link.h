@@ -3,8 +3,9 @@
  * backoff.
  *
  * Embedded in its client. On the loop's thread. Nothing is reported from inside a function of this
- * header: callbacks come from the loop alone, and a write that fails is reported from there, too.
- * While callbacks run (`busy`) output is only queued; it goes out in one write when they are done.
+ * header: callbacks come from the loop alone, and what a channel ends of is found by reading from
+ * it. While callbacks run (`busy`) output is only queued; it goes out in one write when they are
+ * done.
  */
 #ifndef BANGER_DAEMON_GUEST_AGENT_LINK_H
 #define BANGER_DAEMON_GUEST_AGENT_LINK_H
@@ -57,15 +58,14 @@ enum agent_link_state { AGENT_LINK_IDLE, AGENT_LINK_HELLO, AGENT_LINK_UP };
 
 struct agent_link {
     struct loop *loop;
-    struct channel_config channel;
+    struct channel_config config;
     struct agent_link_timing timing;
     const struct agent_link_events *events;
     void *arg;
     enum agent_link_state state;
-    struct watch watch;
-    int fd;             /* owned; -1: none */
-    struct timer retry; /* until the next connect; while connected: a failed write's report */
-    struct timer wait;  /* hello or ping */
+    struct channel *channel; /* owned; NULL: none */
+    struct timer retry;      /* until the next connect; while connected: drained() is due */
+    struct timer wait;       /* hello or ping */
     struct buf in, out;
     size_t preamble_left;       /* zeros still to be written, ahead of out */
     uint32_t next_in, next_out; /* sequence numbers */
@@ -80,7 +80,6 @@ struct agent_link {
     unsigned busy;               /* depth of callbacks */
     bool refused;                /* something did not fit: drained() is owed */
     bool closing;
-    struct err write_error; /* code set: the connection is to be dropped */
 };
 
 /* 0, or -1 with err. Connects from the loop. */

@@ -2,13 +2,12 @@
  *
  * Requests and stdin share one queue with a hard bound. Stdin is refused long before requests are,
  * so that a session whose process does not read never keeps another from being started or killed.
- * Stdin that meets an empty queue goes from the caller's memory to the socket in one system call.
+ * Stdin that meets an empty queue goes from the caller's memory to the channel in one call.
  */
 #include "daemon/guest/agent_link_out.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "daemon/model/model.h"
 
@@ -26,55 +25,32 @@ bool agent_link_is_drained(const struct agent_link *l)
     return l->refused && buf_len(&l->out) < AGENT_LINK_DRAINED_BYTES;
 }
 
-/* Bytes written, or -1 when the socket takes no more now or is broken (which is noted). */
-static ssize_t write_vector(struct agent_link *l, struct iovec *iov, size_t n)
-{
-    struct msghdr m = {.msg_iov = iov, .msg_iovlen = n};
-    for (;;) {
-        ssize_t done = sendmsg(l->fd, &m, MSG_NOSIGNAL);
-        if (done >= 0)
-            return done;
-        if (errno == EINTR)
-            continue;
-        if (errno != EAGAIN) {
-            err_sys(&l->write_error, errno, "writing to the agent");
-            timer_start(&l->retry, 0);
-        }
-        return -1;
-    }
-}
-
-static bool write_once(struct agent_link *l)
+static void write_once(struct agent_link *l)
 {
     struct iovec iov[PREAMBLE_PIECES + 1];
-    size_t n = 0, offered = 0;
+    size_t n = 0;
     for (size_t left = l->preamble_left; left > 0;) {
         size_t piece = left < sizeof(zeros) ? left : sizeof(zeros);
         iov[n++] = (struct iovec){(void *)(uintptr_t)zeros, piece};
-        offered += piece;
         left -= piece;
     }
-    if (buf_len(&l->out) > 0) {
+    if (buf_len(&l->out) > 0)
         iov[n++] = (struct iovec){(void *)(uintptr_t)buf_data(&l->out), buf_len(&l->out)};
-        offered += buf_len(&l->out);
-    }
-    ssize_t done = write_vector(l, iov, n);
-    if (done < 0)
-        return false;
-    size_t of_preamble = (size_t)done < l->preamble_left ? (size_t)done : l->preamble_left;
+    size_t done = channel_send(l->channel, iov, n);
+    size_t of_preamble = done < l->preamble_left ? done : l->preamble_left;
     l->preamble_left -= of_preamble;
-    buf_consume(&l->out, (size_t)done - of_preamble);
-    return (size_t)done == offered;
+    buf_consume(&l->out, done - of_preamble);
 }
 
 void agent_link_flush(struct agent_link *l)
 {
-    if (l->fd < 0 || l->write_error.code != ERR_NONE)
+    if (!channel_is_alive(l->channel))
         return;
     if (has_output(l))
         write_once(l);
-    watch_want(&l->watch, WATCH_READ | (has_output(l) ? WATCH_WRITE : 0));
-    if (agent_link_is_drained(l) && l->write_error.code == ERR_NONE)
+    bool alive = channel_is_alive(l->channel);
+    channel_want(l->channel, WATCH_READ | (alive && has_output(l) ? WATCH_WRITE : 0));
+    if (alive && agent_link_is_drained(l))
         timer_start(&l->retry, 0);
 }
 
@@ -114,7 +90,7 @@ int agent_link_queue(struct agent_link *l, const PB(ToAgent) * message, struct e
 
 static int check_up(const struct agent_link *l, struct err *err)
 {
-    if (l->state == AGENT_LINK_UP && l->write_error.code == ERR_NONE)
+    if (l->state == AGENT_LINK_UP && channel_is_alive(l->channel))
         return 0;
     return err_set(err, ERR_UNAVAILABLE, "the guest's agent is not connected");
 }
@@ -143,7 +119,8 @@ int agent_link_send_start(struct agent_link *l, const struct session *session, s
     return 0;
 }
 
-/* What the socket did not take is queued. Sequence numbers go up only when that is sure to work. */
+/* What the channel did not take is queued. Sequence numbers go up only when that is sure to work.
+ */
 static int send_stdin_now(struct agent_link *l, const uint8_t *front, size_t n_front,
                           const uint8_t *data, size_t len, const uint8_t *trailer)
 {
@@ -154,8 +131,7 @@ static int send_stdin_now(struct agent_link *l, const uint8_t *front, size_t n_f
     if (l->busy == 0 && !has_output(l)) {
         if (!buf_reserve(&l->out, n_front + len + FRAME_TRAILER_BYTES))
             return -1;
-        ssize_t n = write_vector(l, iov, 3);
-        done = n > 0 ? (size_t)n : 0;
+        done = channel_send(l->channel, iov, 3);
     } else if (!buf_reserve(&l->out, n_front + len + FRAME_TRAILER_BYTES)) {
         return -1;
     }

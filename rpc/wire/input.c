@@ -22,7 +22,7 @@ enum {
     MEMORY_FACTOR = 4,              /* decoded size allowed per byte of the message limit */
     USUAL_FACTOR = 4,               /* decoded size of a byte that is as usual, … */
     USUAL_BYTES = 64 << 10,         /* … beyond this */
-    LIGHT_BYTES = 64 << 10,         /* looking whether so much is as usual takes no time */
+    LIGHT_BYTES = 64 << 10,         /* longer ones are texts and bytes more than structs */
     MEMORY_A_BYTE = 8,              /* decoding to so much takes as long as unpacking a byte */
 };
 
@@ -102,22 +102,28 @@ static ProtobufCMessage *input_make_heavy(struct rpc_call *call, const uint8_t *
     return m;
 }
 
-/* Two bytes on the wire may be forty in memory. A light message that takes more than is usual by
- * its length is begun again in its turn with those that unpack to more, a longer one is begun in
- * its turn; NULL and starved until then. */
+static size_t input_usual(size_t len)
+{
+    size_t light = len < LIGHT_BYTES ? len : LIGHT_BYTES;
+    return USUAL_BYTES + USUAL_FACTOR * light + (len - light);
+}
+
+/* Two bytes on the wire may be forty in memory. A message that takes more than is usual by its
+ * length pays for the try, and is begun again in its turn with those that unpack to more; NULL and
+ * starved until then. */
 static ProtobufCMessage *input_decode(struct rpc_call *call, const uint8_t *data, size_t len,
                                       bool borrow, struct err *err)
 {
     size_t most = MEMORY_FACTOR * call->max_message_bytes;
-    size_t usual = USUAL_FACTOR * len + USUAL_BYTES;
-    if (len <= LIGHT_BYTES && usual < most && !call->heavy) {
+    size_t usual = input_usual(len);
+    if (usual < most && !call->heavy) {
         ProtobufCMessage *m = input_make(call, data, len, borrow, usual, err);
         if (m || err->code != ERR_LIMIT)
             return m;
         unpack_charge(call->conn, 0, usual / MEMORY_A_BYTE);
         call->heavy = true;
     }
-    if ((call->heavy || len > LIGHT_BYTES) && !unpack_begin(call))
+    if (call->heavy && !unpack_begin(call))
         return NULL;
     call->heavy = false;
     return input_make_heavy(call, data, len, borrow, err);

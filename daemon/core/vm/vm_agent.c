@@ -191,7 +191,7 @@ static const struct agent_events vm_agent_events = {
 
 int vm_agent_open(struct vm_entry *e, struct err *err)
 {
-    struct channel_config channel = {.kind = CHANNEL_UNIX};
+    struct channel_config channel = {.kind = &channel_unix};
     snprintf(channel.socket_path, sizeof(channel.socket_path), "%s", e->vm.runtime.agent_sock_path);
     vm_guest_move(e, VM_GUEST_DOWN, "");
     e->agent = agent_client_open(e->core->loop, &channel, &vm_agent_events, e, err);

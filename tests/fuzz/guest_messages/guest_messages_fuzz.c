@@ -85,6 +85,40 @@ static const struct agent_subscription_events sub_events = {
 };
 static const struct agent_events events = {.link_up = NULL};
 
+/* A channel that takes nothing: the loop does not run. */
+static size_t takes_nothing(struct channel *c, const struct iovec *iov, size_t n)
+{
+    (void)c;
+    (void)iov;
+    (void)n;
+    return 0;
+}
+
+static void wants_nothing(struct channel *c, int wanted)
+{
+    (void)c;
+    (void)wanted;
+}
+
+static bool is_alive(const struct channel *c)
+{
+    (void)c;
+    return true;
+}
+
+static void closes(struct channel *c)
+{
+    (void)c;
+}
+
+static const struct channel_kind silent_kind = {
+    .name = "silent",
+    .send = takes_nothing,
+    .want = wants_nothing,
+    .is_alive = is_alive,
+    .close = closes,
+};
+
 static void give(struct agent_client *c, const uint8_t *payload, size_t len)
 {
     struct agent_message m;
@@ -119,10 +153,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     read_frames(data, size);
     struct loop *loop = loop_new(NULL);
-    struct channel_config channel = {.socket_path = "/nonexistent/agent.sock"};
-    struct agent_client *c = loop ? agent_client_open(loop, &channel, &events, NULL, NULL) : NULL;
+    struct channel channel = {.kind = &silent_kind};
+    struct channel_config config = {.kind = &silent_kind};
+    struct agent_client *c = loop ? agent_client_open(loop, &config, &events, NULL, NULL) : NULL;
     must(c, "a client");
-    c->link.state = AGENT_LINK_UP; /* the loop does not run: nothing connects */
+    c->link.channel = &channel; /* the loop does not run: nothing connects */
+    c->link.state = AGENT_LINK_UP;
     struct holder h[2] = {{0}, {0}};
     struct agent_start zero = {AGENT_FROM_OFFSET, 0}, tail = {AGENT_FROM_TAIL, 10},
                        skip = {AGENT_SKIP, 0};

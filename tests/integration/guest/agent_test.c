@@ -148,7 +148,8 @@ static void set_argv(struct session *s, const char *script)
     id_make(s->id);
 }
 
-static void run_open(struct run *r, const char *socket, const char *script)
+static void run_open(struct run *r, const struct channel_kind *kind, const char *socket,
+                     const char *script)
 {
     *r = (struct run){.exact = true};
     struct err err = ERR_INIT;
@@ -156,7 +157,7 @@ static void run_open(struct run *r, const char *socket, const char *script)
     timer_init(&r->deadline, r->loop, on_deadline, r);
     timer_start(&r->deadline, DEADLINE_MS);
     set_argv(&r->session, script);
-    struct channel_config channel = {.kind = CHANNEL_UNIX};
+    struct channel_config channel = {.kind = kind, .port = PROXY_VSOCK_PORT};
     snprintf(channel.socket_path, sizeof(channel.socket_path), "%s", socket);
     r->client = agent_client_open(r->loop, &channel, &client_events, r, &err);
     CHECK(r->client != NULL);
@@ -195,7 +196,7 @@ static void test_full_output(void)
     snprintf(script, sizeof(script), "cat %s; head -c 70001 %s >&2; exit 7", source_path,
              source_path);
     struct run r;
-    run_open(&r, agent.socket, script);
+    run_open(&r, &channel_unix, agent.socket, script);
     loop_run(r.loop, NULL);
     check_exact(&r, SOURCE_BYTES, 70001, 7);
     CHECK(agent_client_round_trip_us(r.client) > 0);
@@ -210,7 +211,7 @@ static void run_with_cuts(enum proxy_kind kind, size_t min, size_t max)
              source_path);
     snprintf(path, sizeof(path), "%s/proxy.sock", agent.dir);
     struct run r;
-    run_open(&r, path, script);
+    run_open(&r, kind == PROXY_VSOCK ? &channel_vsock : &channel_unix, path, script);
     struct proxy proxy;
     proxy_open(&proxy, r.loop, kind, path, agent.socket);
     proxy_set_cuts(&proxy, min, max);
@@ -232,6 +233,11 @@ static void test_socket_cut(void)
 static void test_port_cut(void)
 {
     run_with_cuts(PROXY_PORT, 1000, 900 * 1024);
+}
+
+static void test_vsock_cut(void)
+{
+    run_with_cuts(PROXY_VSOCK, 1, 700 * 1024);
 }
 
 static void make_source(void)
@@ -256,6 +262,7 @@ int main(void)
     RUN(test_full_output);
     RUN(test_socket_cut);
     RUN(test_port_cut);
+    RUN(test_vsock_cut);
     agent_process_stop(&agent);
     free(source);
     return check_end();

@@ -63,7 +63,7 @@ static void arm_cut(struct proxy *p)
 void proxy_cut(struct proxy *p)
 {
     close_down(p);
-    if (p->kind == PROXY_SOCKET)
+    if (p->kind != PROXY_PORT)
         close_up(p);
     p->cuts++;
     rewatch(p);
@@ -149,6 +149,19 @@ static bool dial(struct proxy *p)
     return true;
 }
 
+/* The request came with the connection. Its answer goes the way of all bytes, and may be cut. */
+static bool shake_hands(struct proxy *p, int fd)
+{
+    char request[32] = "";
+    ssize_t n = read(fd, request, sizeof("CONNECT 52\n") - 1);
+    if (n < 0 || strcmp(request, "CONNECT 52\n") != 0)
+        die("the request for a port");
+    if (p->refusals++ < PROXY_VSOCK_REFUSALS)
+        return false;
+    buf_append(&p->to_down, "OK 1073741824\n", 14);
+    return true;
+}
+
 static void on_accept(void *arg, int events)
 {
     (void)events;
@@ -156,7 +169,8 @@ static void on_accept(void *arg, int events)
     int fd = accept4(p->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return;
-    if (p->refuse || (p->up_fd < 0 && !dial(p))) {
+    if (p->refuse || (p->kind == PROXY_VSOCK && !shake_hands(p, fd)) ||
+        (p->up_fd < 0 && !dial(p))) {
         close(fd);
         return;
     }

@@ -1,8 +1,9 @@
 /* A Unix socket between daemon and agent that misbehaves as channels do: it cuts connections after
  * a number of bytes, and hands bytes on in odd pieces. PROXY_PORT behaves as virtio-serial: the
  * agent's side stays open when the daemon's is cut, what the daemon had under way is lost
- * mid-frame, and what the agent had written is delivered to the next connection. On the loop of the
- * test. */
+ * mid-frame, and what the agent had written is delivered to the next connection. PROXY_VSOCK is a
+ * socket that has to be asked for the guest's port 52, and refuses the first connections as a guest
+ * does that has not come so far. On the loop of the test. */
 #ifndef BANGER_TESTS_PROXY_H
 #define BANGER_TESTS_PROXY_H
 
@@ -12,7 +13,8 @@
 #include "base/buf.h"
 #include "rpc/event/loop.h"
 
-enum proxy_kind { PROXY_SOCKET, PROXY_PORT };
+enum proxy_kind { PROXY_SOCKET, PROXY_PORT, PROXY_VSOCK };
+enum { PROXY_VSOCK_PORT = 52, PROXY_VSOCK_REFUSALS = 3 };
 
 struct proxy {
     struct loop *loop;
@@ -24,7 +26,7 @@ struct proxy {
     size_t cut_min, cut_max; /* bytes, both ways together, until the next cut; 0: never */
     size_t budget;
     bool refuse; /* take no new connections' bytes */
-    unsigned cuts;
+    unsigned cuts, refusals;
     size_t passed;
 };
 

@@ -134,7 +134,7 @@ static void must(bool ok, const char *what, const struct err *err)
 void world_open_link(void)
 {
     struct err err = ERR_INIT;
-    struct channel_config channel = {.kind = CHANNEL_UNIX};
+    struct channel_config channel = {.kind = &channel_unix};
     snprintf(channel.socket_path, sizeof(channel.socket_path), "%s",
              world.proxied ? world.proxy.path : world.agent.socket);
     world.vm.agent = agent_client_open(world.core.loop, &channel, &agent_events, &world, &err);

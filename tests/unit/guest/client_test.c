@@ -75,7 +75,7 @@ static void begin(void)
     timer_init(&t.deadline, t.loop, on_deadline, NULL);
     timer_start(&t.deadline, 10000);
     fake_agent_open(&t.agent, t.loop);
-    struct channel_config channel = {.kind = CHANNEL_UNIX};
+    struct channel_config channel = {.kind = &channel_unix};
     snprintf(channel.socket_path, sizeof(channel.socket_path), "%s", t.agent.path);
     t.client = agent_client_open(t.loop, &channel, &events, NULL, NULL);
     t.client->link.timing.distrust_min_ms = 5;

@@ -61,12 +61,13 @@ static enum banger_code call_plain(const char *path)
     return served_call(client, served_method(path), NULL, SERVED_WAIT_MS, NULL, &error);
 }
 
-/* Reads are not written, what changes something is, well or not; denials are, whatever they were
- * for. */
+/* Reads and signs of life are not written, what changes something is, well or not; denials are,
+ * whatever they were for. */
 static void test_what_is_written(void)
 {
     struct banger_stream *log = open_log(0, true, "", "");
     CHECK_INT(call_plain("/banger.v1.VMService/ListVMs"), BANGER_OK);
+    CHECK(call_plain("/banger.v1.VMService/RenewVMLease") != BANGER_OK);
     CHECK_INT(stop_vm("nobody\x1b[2J", ""), BANGER_NOT_FOUND);
     CHECK_INT(stop_vm("box", "audited"), BANGER_OK);
 

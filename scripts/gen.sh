@@ -1,8 +1,8 @@
 #!/bin/bash
-# Writes gen/ anew from proto/, and appends what is new to tests/compat/wire_layout.txt.
+# Writes gen/ and docs/api.md anew from proto/, and appends what is new to tests/compat/wire_layout.txt.
 #
 #   scripts/gen.sh           write
-#   scripts/gen.sh --check   change nothing; fail, with the difference, when gen/ is not what it would be
+#   scripts/gen.sh --check   change nothing; fail, with the difference, when they are not what they would be
 #
 # Needs protoc, protobuf-c's and nanopb's plugins and a C compiler (third_party/packages.txt). Our own
 # plugin is compiled here from rpc/stubgen/, so that gen/ can be made from nothing.
@@ -45,7 +45,9 @@ cc=${CC:-cc}
     rpc/stubgen/*.c base/buf.c base/map.c "$out"/google/protobuf/descriptor.pb-c.c \
     "$out"/google/protobuf/compiler/plugin.pb-c.c -lprotobuf-c
 protoc "${includes[@]}" --plugin="$work/bin/protoc-gen-banger-rpc" --banger-rpc_out="$out" \
-    "${protos[@]}"
+    --banger-rpc_opt=contract "${protos[@]}"
+protoc "${includes[@]}" --plugin="$work/bin/protoc-gen-banger-rpc" --banger-rpc_out="$work" \
+    --banger-rpc_opt=manual "${protos[@]}"
 
 protoc "${includes[@]}" --include_imports --descriptor_set_out="$out/banger.binpb" "${protos[@]}"
 
@@ -56,8 +58,8 @@ layout=tests/compat/wire_layout.txt
 
 # CMakeLists.txt is the one file of gen/ that people write.
 if $check; then
-    if ! diff -r --brief -x CMakeLists.txt gen "$out"; then
-        echo "gen/ is not what proto/ makes: run ./dev gen and commit the result" >&2
+    if ! diff -r --brief -x CMakeLists.txt gen "$out" || ! diff -u docs/api.md "$work/api.md"; then
+        echo "gen/ or docs/api.md is not what proto/ makes: run ./dev gen and commit the result" >&2
         exit 1
     fi
     "$work/bin/wire_layout" check "$out/banger.binpb" "$layout"
@@ -71,6 +73,10 @@ fi
     cp "$out/$file" "gen/$file"
     echo "wrote gen/$file"
 done
+if ! cmp -s "$work/api.md" docs/api.md; then
+    cp "$work/api.md" docs/api.md
+    echo "wrote docs/api.md"
+fi
 find gen -type f ! -name CMakeLists.txt -printf '%P\n' | while read -r file; do
     [ -e "$out/$file" ] && continue
     rm "gen/$file"

@@ -10,6 +10,8 @@ install(TARGETS banger_shared LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPON
         NAMELINK_COMPONENT libbanger)
 install(DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR}/include/banger DESTINATION ${libbanger_include}
         COMPONENT libbanger FILES_MATCHING PATTERN "*.h")
+install(FILES ${CMAKE_SOURCE_DIR}/gen/banger/methods.h ${CMAKE_SOURCE_DIR}/gen/banger/messages.h
+        DESTINATION ${libbanger_include}/banger COMPONENT libbanger)
 # What banger/messages.h includes, and what that includes.
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/gen/banger/v1 DESTINATION ${libbanger_include}/banger
         COMPONENT libbanger FILES_MATCHING PATTERN "*.pb-c.h")

@@ -14,10 +14,7 @@
 #include "internal.h"
 #include "json_tree.h"
 
-enum { JSON_NAME_BYTES = 128 };
-
-/* snake_case -> lowerCamelCase, as protoc makes json_name. */
-static void json_name(char out[JSON_NAME_BYTES], const char *name)
+void json_name(char out[JSON_NAME_BYTES], const char *name)
 {
     size_t n = 0;
     bool upper = false;
@@ -30,6 +27,18 @@ static void json_name(char out[JSON_NAME_BYTES], const char *name)
         upper = false;
     }
     out[n] = '\0';
+}
+
+bool json_is_map(const ProtobufCMessageDescriptor *type, const ProtobufCFieldDescriptor *field)
+{
+    if (field->type != PROTOBUF_C_TYPE_MESSAGE || field->label != PROTOBUF_C_LABEL_REPEATED)
+        return false;
+    const ProtobufCMessageDescriptor *entry = field->descriptor;
+    size_t len = strlen(type->name), name_len = strlen(entry->name);
+    return name_len > len + 6 && strncmp(entry->name, type->name, len) == 0 &&
+           entry->name[len] == '.' && strcmp(entry->name + name_len - 5, "Entry") == 0 &&
+           entry->n_fields == 2 && strcmp(entry->fields[0].name, "key") == 0 &&
+           strcmp(entry->fields[1].name, "value") == 0;
 }
 
 static json_t *json_of_number_text(const char *fmt, uint64_t value)
@@ -184,6 +193,32 @@ static json_t *json_of_repeated(const ProtobufCFieldDescriptor *field, const cha
     return array;
 }
 
+/* A key is always a text. */
+static int json_put_entry(json_t *object, const ProtobufCMessage *entry, struct banger_error *error)
+{
+    const ProtobufCFieldDescriptor *fields = entry->descriptor->fields;
+    json_t *key = json_of_value(&fields[0], (const char *)entry + fields[0].offset, error);
+    json_t *value = json_of_value(&fields[1], (const char *)entry + fields[1].offset, error);
+    char *text = !key || json_is_string(key) ? NULL : json_dumps(key, JSON_ENCODE_ANY);
+    const char *name = text ? text : key ? json_string_value(key) : NULL;
+    int rv = name && value ? json_object_set(object, name, value) : -1;
+    free(text);
+    json_decref(key);
+    json_decref(value);
+    return rv;
+}
+
+static json_t *json_of_map(ProtobufCMessage *const *entries, size_t n, struct banger_error *error)
+{
+    json_t *object = json_object();
+    for (size_t i = 0; object && i < n; i++)
+        if (json_put_entry(object, entries[i], error) < 0) {
+            json_decref(object);
+            return NULL;
+        }
+    return object;
+}
+
 /* Whether a field without a quantifier has its default, which is not written. */
 static bool json_is_default(const ProtobufCFieldDescriptor *field, const void *member)
 {
@@ -212,6 +247,8 @@ static json_t *json_of_field(const ProtobufCMessage *message, const ProtobufCFie
     if (field->label == PROTOBUF_C_LABEL_REPEATED) {
         size_t n;
         memcpy(&n, quantifier, sizeof(n));
+        if (json_is_map(message->descriptor, field))
+            return json_of_map(*(ProtobufCMessage *const *const *)member, n, error);
         return json_of_repeated(field, *(char *const *)member, n, error);
     }
     if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {

@@ -64,7 +64,9 @@ extern const struct noun *const nouns[]; /* ends with NULL */
 extern const struct opt global_opts[];
 
 /* help.c */
-void help_print(const struct noun *noun, const struct command *command);
+/* ref: the first reference, or NULL: help of what it names, where there is some. False, with the
+ * error printed: it names nothing. */
+bool help_print(const struct noun *noun, const struct command *command, const char *ref);
 const struct noun *noun_find(const char *name);
 const struct command *command_find(const struct noun *noun, const char *name);
 

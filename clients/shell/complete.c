@@ -7,7 +7,7 @@
 #include <banger/remote.h>
 
 #include "base/utf8.h"
-#include "cli.h"
+#include "call.h"
 
 enum { COMPLETE_MS = 1000 };
 
@@ -99,6 +99,18 @@ static void offer_contexts(const char *prefix)
     free(all);
 }
 
+/* "GetVM", and once something was typed also "VMService/GetVM". */
+static void offer_methods(const char *prefix)
+{
+    const struct banger_method *method;
+    for (size_t i = 0; (method = banger_method_at(i)); i++) {
+        const char *name = call_short_name(method);
+        offer(prefix, name, banger_method_summary(method));
+        if (*prefix && strcmp(name, call_name(method)) != 0)
+            offer(prefix, call_name(method), banger_method_summary(method));
+    }
+}
+
 static void offer_names(struct cli *cli, enum names names, const char *prefix)
 {
     static void (*const offers[])(struct cli *, const char *) = {
@@ -111,8 +123,10 @@ static void offer_names(struct cli *cli, enum names names, const char *prefix)
     struct banger_error error;
     if (names == NAMES_CONTEXT)
         offer_contexts(prefix);
+    if (names == NAMES_METHOD)
+        offer_methods(prefix);
     if (names == NAMES_CONTEXT || names == NAMES_NONE || names == NAMES_FILE ||
-        cli_connect_running(cli, &error) < 0)
+        names == NAMES_METHOD || cli_connect_running(cli, &error) < 0)
         return;
     banger_set_timeout_ms(cli->client, COMPLETE_MS);
     offers[names](cli, prefix);
@@ -176,7 +190,7 @@ static void complete_command(struct cli *cli, const struct command *command, int
     if (last[0] == '-' && (refs >= 0 || !command->rest || command->max_refs == 0)) {
         offer_options(command->opts, last);
         offer_options(global_opts, last);
-    } else if (refs >= 0) {
+    } else if (refs >= 0 && !(refs > 0 && command->names == NAMES_METHOD)) {
         offer_names(cli, command->names, last);
         if (command->names == NAMES_NONE && strchr(command->args, '|'))
             offer_choices(last, command->args);

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli.h"
+#include "call.h"
 
 static void help_opts(const char *head, const struct opt *opts)
 {
@@ -56,12 +56,24 @@ static void help_command(const struct noun *noun, const struct command *command)
     help_opts("Options that every command takes:", global_opts);
 }
 
-void help_print(const struct noun *noun, const struct command *command)
+/* False, with the error printed: it names none. */
+static bool help_method(const char *name)
 {
+    const struct banger_method *method = call_find(name);
+    if (method)
+        call_print_help(method);
+    return method != NULL;
+}
+
+bool help_print(const struct noun *noun, const struct command *command, const char *ref)
+{
+    if (command && command->names == NAMES_METHOD && ref)
+        return help_method(ref);
     if (!noun)
         help_all();
     else if (!command && noun->commands[0]->name[0])
         help_noun(noun);
     else
         help_command(noun, command ? command : noun->commands[0]);
+    return true;
 }

@@ -72,8 +72,8 @@ static int run_command(struct cli *cli, const struct noun *noun, const struct co
         status =
             cli_usage("%s%s%s: %s", noun->name, *command->name ? " " : "", command->name, error);
     } else if (cli->options.help) {
-        help_print(noun, command);
-        status = cli_end_output(cli);
+        bool known = help_print(noun, command, args.n_refs > 0 ? args.refs[0] : NULL);
+        status = known ? cli_end_output(cli) : EXIT_BANGER;
     } else {
         status = check_refs(noun, command, &args);
         if (status == 0)
@@ -88,7 +88,7 @@ static int run_command(struct cli *cli, const struct noun *noun, const struct co
 static int run_words(struct cli *cli, int n_words, char **words)
 {
     if (n_words == 0) {
-        help_print(NULL, NULL);
+        help_print(NULL, NULL, NULL);
         return cli->options.help ? cli_end_output(cli) : EXIT_BANGER;
     }
     const struct noun *noun = noun_find(words[0]);
@@ -105,7 +105,7 @@ static int run_words(struct cli *cli, int n_words, char **words)
     bool wants_help =
         n_words > 1 && (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0);
     if (n_words < 2 || wants_help || cli->options.help) {
-        help_print(noun, NULL);
+        help_print(noun, NULL, NULL);
         return wants_help || cli->options.help ? cli_end_output(cli) : EXIT_BANGER;
     }
     const struct command *command = command_find(noun, words[1]);

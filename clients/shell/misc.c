@@ -20,11 +20,14 @@ static int help(struct cli *cli, const void *values, const struct opt_args *args
     const struct noun *noun = args->n_refs > 0 ? noun_find(args->refs[0]) : NULL;
     if (args->n_refs > 0 && !noun)
         return cli_usage("unknown command \"%.60s\"; see \"banger help\"", args->refs[0]);
+    const struct command *first = noun ? noun->commands[0] : NULL;
+    if (first && first->names == NAMES_METHOD && args->n_refs > 1)
+        return help_print(noun, first, args->refs[1]) ? cli_end_output(cli) : EXIT_BANGER;
     const struct command *command = args->n_refs > 1 ? command_find(noun, args->refs[1]) : NULL;
     if (args->n_refs > 1 && !command)
         return cli_usage("unknown command \"%s %.60s\"; see \"banger help %s\"", noun->name,
                          args->refs[1], noun->name);
-    help_print(noun, command);
+    help_print(noun, command, NULL);
     return cli_end_output(cli);
 }
 

@@ -5,7 +5,7 @@
 #include "cli.h"
 
 extern const struct noun vm_noun, session_noun, image_noun, kernel_noun, operation_noun, event_noun;
-extern const struct noun host_noun, context_noun, auth_noun, doctor_noun, daemon_noun,
+extern const struct noun call_noun, host_noun, context_noun, auth_noun, doctor_noun, daemon_noun,
     completion_noun, version_noun;
 extern const struct noun help_noun_row;
 

@@ -28,6 +28,7 @@ enum names {
     NAMES_OPERATION,
     NAMES_CONTEXT,
     NAMES_FILE,
+    NAMES_METHOD,
 };
 
 struct opt {

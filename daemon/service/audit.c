@@ -20,15 +20,9 @@ struct note {
     char operation_id[ID_BYTES];
 };
 
-bool audit_is_read(const struct rpc_method *method)
+static bool audit_is_written(const struct rpc_method *method)
 {
-    return method->effect == RPC_EFFECT_READ;
-}
-
-/* What only says that its caller is still there, several times a minute. */
-static bool audit_is_sign_of_life(const struct rpc_method *method)
-{
-    return strcmp(method->path, "/banger.v1.VMService/RenewVMLease") == 0;
+    return method->effect != RPC_EFFECT_READ && !method->sign_of_life;
 }
 
 void audit_peer(const struct rpc_peer *peer, char text[PEER_TEXT_BYTES])
@@ -60,7 +54,7 @@ static void requested(void *arg, struct rpc_call *call, const ProtobufCMessage *
 {
     struct core *core = arg;
     const struct rpc_method *method = rpc_call_method(call);
-    if (audit_is_read(method) || audit_is_sign_of_life(method))
+    if (!audit_is_written(method))
         return;
     struct note *note = calloc(1, sizeof(*note));
     rpc_call_set_note(call, note);
@@ -98,8 +92,7 @@ static void ended(void *arg, struct rpc_call *call, const struct err *status)
     struct core *core = arg;
     struct note *note = rpc_call_note(call);
     bool denied = status->code == ERR_DENIED || status->code == ERR_UNAUTHENTICATED;
-    if (core->audit && (denied || !(audit_is_read(rpc_call_method(call)) ||
-                                    audit_is_sign_of_life(rpc_call_method(call)))))
+    if (core->audit && (denied || audit_is_written(rpc_call_method(call))))
         write_entry(core, call, note, (int)status->code, false);
     free(note);
     rpc_call_set_note(call, NULL);

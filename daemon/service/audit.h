@@ -1,8 +1,8 @@
 /* Which calls go into the audit log, and what is said of them.
  *
  * Written is every call of a method that changes something, whatever came of it, and every call
- * that was denied. Reads are not: what a method does is told by the verb that its name begins with
- * (audit_is_read). One observer of the server's does it for all services. */
+ * that was denied; reads and signs of life are not, as the contract says of each method (effect,
+ * sign_of_life). One observer of the server's does it for all services. */
 #ifndef BANGER_DAEMON_SERVICE_AUDIT_H
 #define BANGER_DAEMON_SERVICE_AUDIT_H
 
@@ -22,10 +22,8 @@ void audit_observe(struct rpc_server *server, struct core *core);
 /* The call began, or asks for, this operation: it is written even if the client does not wait. */
 void audit_note_operation(struct rpc_call *call, const struct operation_entry *op);
 
-bool audit_is_read(const struct rpc_method *method);
-
 /* What a message is about, as "vm/box", by its descriptor alone: a reference to a session, a VM,
- * …, else the name or id of the kind of thing that the method's service is for; of an Operation its
+ * …, else a name or id, of the method's resource_kind; of an Operation its
  * resource. "" where it names nothing. Valid UTF-8, cut to fit. */
 void audit_resource(const struct rpc_method *method, const ProtobufCMessage *message,
                     char *resource, size_t bytes);

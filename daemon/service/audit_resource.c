@@ -2,7 +2,6 @@
  * audit log with its resource as soon as it is in the contract. */
 #include "daemon/service/audit.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,23 +41,6 @@ static const char *find_string(const ProtobufCMessage *m, const char *name)
     return text && *text ? text : NULL;
 }
 
-/* "/banger.v1.GuestSessionService/…" is about "session": the last word of the service's name. */
-static void kind_of_service(const struct rpc_method *method, char kind[32])
-{
-    const char *end = strrchr(method->path, '/'), *at;
-    size_t n = 0;
-    if (end - method->path > 7 && memcmp(end - 7, "Service", 7) == 0)
-        end -= 7;
-    for (at = end; at > method->path && at[-1] != '.';) {
-        at--;
-        if (isupper((unsigned char)*at) && at > method->path && !isupper((unsigned char)at[-1]))
-            break;
-    }
-    for (; at < end && n < 31; at++)
-        kind[n++] = (char)tolower((unsigned char)*at);
-    kind[n] = '\0';
-}
-
 /* Made fit for a terminal and for a proto string: the name may be what a client made up. */
 static bool put(char *resource, size_t bytes, const char *kind, const char *name)
 {
@@ -74,24 +56,21 @@ static bool find_resource(const struct rpc_method *method, const ProtobufCMessag
                           char *resource, size_t bytes)
 {
     const char *text;
-    char kind[32], number[24];
+    char number[24];
     if ((text = find_string(m, "resource")))
         return put(resource, bytes, "", text);
     for (size_t i = 0; i < sizeof(references) / sizeof(references[0]); i++)
         if ((text = find_string(m, references[i].field)))
             return put(resource, bytes, references[i].kind, text);
-    kind_of_service(method, kind);
     if ((text = find_string(m, "id")) || (text = find_string(m, "name")))
-        return put(resource, bytes, kind, text);
+        return put(resource, bytes, method->resource_kind, text);
     const void *id = find_field(m, "id", PROTOBUF_C_TYPE_UINT64);
     if (!id)
         return false;
     uint64_t value;
     memcpy(&value, id, sizeof(value));
     snprintf(number, sizeof(number), "%llu", (unsigned long long)value);
-    /* Numbered is what a host has without being about it: "KickConnection" is about a connection.
-     */
-    return put(resource, bytes, strcmp(kind, "host") == 0 ? "connection" : kind, number);
+    return put(resource, bytes, method->resource_kind, number);
 }
 
 void audit_resource(const struct rpc_method *method, const ProtobufCMessage *message,

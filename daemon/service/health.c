@@ -2,33 +2,32 @@
  * answer says that the loop turns. */
 #include "daemon/service/service.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "banger/contract.rpc.h"
 #include "base/err.h"
 #include "daemon/core/core.h"
 #include "daemon/core/host/store_state.h"
 #include "daemon/store/store.h"
 #include "grpc/health/v1/health.server.rpc.h"
 
-static const char *const known_services[] = {
-    "",
-    "banger.v1.VMService",
-    "banger.v1.GuestSessionService",
-    "banger.v1.OperationService",
-    "banger.v1.ImageService",
-    "banger.v1.KernelService",
-    "banger.v1.EventService",
-    "banger.v1.HostService",
-    "banger.v1.AuthService",
-};
+/* What is asked for: a service of ours with something that is built, or "", all of them. */
+static bool is_served(const struct rpc_service *service)
+{
+    for (size_t i = 0; i < service->n_methods; i++)
+        if (strncmp(service->name, "banger.", 7) == 0 && !service->methods[i].planned)
+            return true;
+    return false;
+}
 
 static bool is_known(const char *service)
 {
-    for (size_t i = 0; i < sizeof(known_services) / sizeof(known_services[0]); i++)
-        if (strcmp(service, known_services[i]) == 0)
-            return true;
-    return false;
+    for (size_t i = 0; contract_services[i]; i++)
+        if (strcmp(service, contract_services[i]->name) == 0)
+            return is_served(contract_services[i]);
+    return !*service;
 }
 
 /* A daemon that cannot write its state takes nothing new: others are better asked. */
@@ -53,23 +52,37 @@ static void handle_check(void *self, struct rpc_call *call,
     grpc_health_v1_health_check_reply(call, &response);
 }
 
+enum { HEALTH_MAX = 64 };
+
+struct health_list {
+    Grpc__Health__V1__HealthCheckResponse status; /* of each */
+    Grpc__Health__V1__HealthListResponse__StatusesEntry entries[HEALTH_MAX], *at[HEALTH_MAX];
+    size_t n;
+};
+
+static void health_list_add(struct health_list *list, const char *service)
+{
+    assert(list->n < HEALTH_MAX); /* the contract grows by hand */
+    Grpc__Health__V1__HealthListResponse__StatusesEntry *entry = &list->entries[list->n];
+    grpc__health__v1__health_list_response__statuses_entry__init(entry);
+    entry->key = (char *)(uintptr_t)service;
+    entry->value = &list->status;
+    list->at[list->n++] = entry;
+}
+
 static void handle_list(void *self, struct rpc_call *call,
                         const Grpc__Health__V1__HealthListRequest *request)
 {
     (void)request;
-    enum { N = sizeof(known_services) / sizeof(known_services[0]) };
-    Grpc__Health__V1__HealthCheckResponse serving = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-    Grpc__Health__V1__HealthListResponse__StatusesEntry entries[N], *at[N];
+    struct health_list list = {.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT};
     Grpc__Health__V1__HealthListResponse response = GRPC__HEALTH__V1__HEALTH_LIST_RESPONSE__INIT;
-    serving.status = status_of(self);
-    for (size_t i = 0; i < N; i++) {
-        grpc__health__v1__health_list_response__statuses_entry__init(&entries[i]);
-        entries[i].key = (char *)(uintptr_t)known_services[i];
-        entries[i].value = &serving;
-        at[i] = &entries[i];
-    }
-    response.statuses = at;
-    response.n_statuses = N;
+    list.status.status = status_of(self);
+    health_list_add(&list, "");
+    for (size_t i = 0; contract_services[i]; i++)
+        if (is_served(contract_services[i]))
+            health_list_add(&list, contract_services[i]->name);
+    response.statuses = list.at;
+    response.n_statuses = list.n;
     grpc_health_v1_health_list_reply(call, &response);
 }
 

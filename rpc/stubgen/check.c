@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "rpc/stubgen/check_names.h"
+#include "rpc/stubgen/comments.h"
 #include "rpc/stubgen/names.h"
 #include "rpc/stubgen/policy.h"
 
@@ -94,10 +95,15 @@ static void check_method(const proto_file *file, const proto_service *service, s
     struct schema_path path = schema_path_add((struct schema_path){.n = 0}, FILE_SERVICE, s);
     path = schema_path_add(path, SERVICE_METHOD, i);
     struct policy policy;
+    if (schema_is_ours(file) && !*comment_above(file, path))
+        check_say(errors, file, path,
+                  "method %s.%s has no comment: say above it what it does, and its errors; "
+                  "docs/api.md is made of that",
+                  service->name, method->name);
     if (policy_read(&policy, method) < 0)
         check_say(errors, file, path,
-                  "method %s.%s: option (banger.v1.policy) is not what rpc/stubgen/policy.c knows; "
-                  "teach it the new fields",
+                  "method %s.%s: option (banger.v1.policy) is not what rpc/stubgen/policy.c knows: "
+                  "teach it new fields; a resource_kind is small letters",
                   service->name, method->name);
     else if (policy.role == 0 && schema_is_ours(file))
         check_say(errors, file, path,
@@ -109,6 +115,10 @@ static void check_method(const proto_file *file, const proto_service *service, s
     else if (!policy_effect_name(policy.effect))
         check_say(errors, file, path, "method %s.%s: effect %u is unknown to rpc/wire/method.h",
                   service->name, method->name, policy.effect);
+    else if (policy_is_read(&policy) && !policy.idempotent)
+        check_say(errors, file, path,
+                  "method %s.%s only reads, so it may be sent again: add idempotent: true",
+                  service->name, method->name);
 }
 
 static void check_file(const proto_file *file, struct text *errors)

@@ -215,8 +215,13 @@ static void names_service(struct claims *c, const proto_file *file, size_t index
     for (size_t i = 0; i < service->n_method; i++) {
         struct name owner = name_full(full.text, service->method[i]->name);
         struct claimant method = {owner.text, file, schema_path_add(path, SERVICE_METHOD, i)};
-        if (names_fit(c, &method))
-            names_method(c, &method, prefix.text, service->method[i]->name);
+        if (!names_fit(c, &method))
+            continue;
+        names_method(c, &method, prefix.text, service->method[i]->name);
+        /* libbanger's, of all services together. */
+        if (schema_is_ours(file) && !service->method[i]->client_streaming &&
+            !service->method[i]->server_streaming)
+            claims_add(c, &method, "banger_%s", name_snake(service->method[i]->name).text);
     }
 }
 

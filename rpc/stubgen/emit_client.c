@@ -5,10 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "rpc/stubgen/comments.h"
+
 struct stub stub_make(const proto_file *file, const proto_service *service,
                       const proto_method *method)
 {
+    struct schema_path path = comment_method_path(file, service, method);
     struct stub s = {.proto = method,
+                     .proto_service = service,
+                     .summary = comment_summary(comment_above(file, path)),
                      .service = name_service(file->package ? file->package : "", service->name),
                      .snake = name_snake(method->name),
                      .request = name_c_type(method->input_type),
@@ -33,6 +38,14 @@ struct name emit_stem(const proto_file *file)
 void emit_banner(struct text *t, const proto_file *file)
 {
     text_add(t, "/* Written by protoc-gen-banger-rpc from %s; do not edit. */\n", file->name);
+}
+
+void emit_quoted(struct text *t, const char *s)
+{
+    text_add(t, "\"");
+    for (; *s; s++)
+        text_add(t, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
+    text_add(t, "\"");
 }
 
 static void emit_start(struct text *t, const struct stub *s)
@@ -139,6 +152,15 @@ static void emit_row(struct text *t, const struct stub *s, const char *service)
         text_add(t, "        .max_request_bytes = %u,\n", p.max_request_bytes);
     if (p.max_response_bytes)
         text_add(t, "        .max_response_bytes = %u,\n", p.max_response_bytes);
+    if (p.planned)
+        text_add(t, "        .planned = true,\n");
+    if (p.sign_of_life)
+        text_add(t, "        .sign_of_life = true,\n");
+    text_add(t, "        .resource_kind = \"%s\",\n",
+             *p.resource_kind ? p.resource_kind : name_service_kind(s->proto_service->name).text);
+    text_add(t, "        .summary = ");
+    emit_quoted(t, s->summary.text);
+    text_add(t, ",\n");
     text_add(t, "    },\n");
 }
 

@@ -15,7 +15,7 @@
 typedef Google__Protobuf__Compiler__CodeGeneratorResponse proto_response;
 typedef Google__Protobuf__Compiler__CodeGeneratorResponse__File proto_output;
 
-enum { MAX_REQUEST_BYTES = 64 << 20, FILES_PER_PROTO = 4 };
+enum { MAX_REQUEST_BYTES = 64 << 20, FILES_PER_PROTO = 4, FILES_OF_ALL = 4 };
 
 static int read_all(struct buf *in)
 {
@@ -42,27 +42,62 @@ static int write_all(const uint8_t *data, size_t len)
     return 0;
 }
 
-static int add_file(proto_response *response, const proto_file *file, const char *suffix,
-                    void (*emit)(struct text *t, const proto_file *file))
+/* Takes t. */
+static int add_text(proto_response *response, const char *stem, const char *suffix, struct text *t)
 {
     proto_output *out = calloc(1, sizeof(*out));
-    if (!out)
+    if (!out) {
+        text_done(t);
         return -1;
+    }
     google__protobuf__compiler__code_generator_response__file__init(out);
     response->file[response->n_file++] = out;
-    struct text t;
-    text_init(&t);
-    emit(&t, file);
-    out->content = text_take(&t);
-    if (asprintf(&out->name, "%s%s", emit_stem(file).text, suffix) < 0)
+    out->content = text_take(t);
+    if (asprintf(&out->name, "%s%s", stem, suffix) < 0)
         out->name = NULL;
     return out->name && out->content ? 0 : -1;
 }
 
+static int add_file(proto_response *response, const proto_file *file, const char *suffix,
+                    void (*emit)(struct text *t, const proto_file *file))
+{
+    struct text t;
+    text_init(&t);
+    emit(&t, file);
+    return add_text(response, emit_stem(file).text, suffix, &t);
+}
+
+static int add_of_all(proto_response *response, const proto_request *request, const char *name,
+                      void (*emit)(struct text *t, const proto_request *request))
+{
+    struct text t;
+    text_init(&t);
+    emit(&t, request);
+    return add_text(response, name, "", &t);
+}
+
+static int generate_contract(const proto_request *request, proto_response *response)
+{
+    if (add_of_all(response, request, "banger/contract.rpc.h", emit_contract_header) < 0 ||
+        add_of_all(response, request, "banger/contract.rpc.c", emit_contract) < 0 ||
+        add_of_all(response, request, "banger/messages.h", emit_messages) < 0 ||
+        add_of_all(response, request, "banger/methods.h", emit_methods) < 0)
+        return -1;
+    return 0;
+}
+
+/* --banger-rpc_opt=…: "contract" writes, besides, what is of all files together; "manual" the
+ * manual alone. */
 static int generate(const proto_request *request, proto_response *response)
 {
-    response->file = calloc(request->n_proto_file * FILES_PER_PROTO + 1, sizeof(*response->file));
+    const char *parameter = request->parameter ? request->parameter : "";
+    response->file =
+        calloc(request->n_proto_file * FILES_PER_PROTO + FILES_OF_ALL, sizeof(*response->file));
     if (!response->file)
+        return -1;
+    if (strcmp(parameter, "manual") == 0)
+        return add_of_all(response, request, "api.md", emit_manual);
+    if (strcmp(parameter, "contract") == 0 && generate_contract(request, response) < 0)
         return -1;
     for (size_t i = 0; i < request->n_proto_file; i++) {
         const proto_file *file = request->proto_file[i];

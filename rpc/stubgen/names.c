@@ -217,6 +217,18 @@ struct name name_service(const char *package, const char *service)
     return name;
 }
 
+struct name name_service_kind(const char *service)
+{
+    struct name snake = name_snake(service), kind = {""};
+    static const char suffix[] = "_service";
+    size_t len = strlen(snake.text), n = 0, tail = sizeof(suffix) - 1;
+    if (len > tail && strcmp(snake.text + len - tail, suffix) == 0)
+        snake.text[len - tail] = '\0';
+    const char *last = strrchr(snake.text, '_');
+    name_put_all(&kind, &n, last ? last + 1 : snake.text);
+    return kind;
+}
+
 struct name name_guard(const char *path)
 {
     struct name name = {""};

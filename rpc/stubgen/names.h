@@ -37,6 +37,8 @@ struct name name_snake(const char *camel); /* ListVMs: list_vms; GetVMHandles: g
 struct name name_upper(const char *s);
 /* package "banger.v1", service "VMService": banger_v1_vm_service. */
 struct name name_service(const char *package, const char *service);
+/* What a service is about: "GuestSessionService": session. */
+struct name name_service_kind(const char *service);
 /* Include guard of a file: banger/v1/vm + .rpc.h: BANGER_V1_VM_RPC_H. */
 struct name name_guard(const char *path);
 /* A method as a member of the handlers' struct: its snake case, with _ behind a C keyword. */

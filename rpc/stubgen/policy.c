@@ -1,6 +1,7 @@
 /* Method options; see policy.h. */
 #include "rpc/stubgen/policy.h"
 
+#include <ctype.h>
 #include <stddef.h>
 
 enum { POLICY_EXTENSION = 50501 }; /* of google.protobuf.MethodOptions */
@@ -28,6 +29,13 @@ const char *policy_effect_name(uint32_t effect)
     return effect < sizeof(effects) / sizeof(effects[0]) ? effects[effect] : NULL;
 }
 
+enum { EFFECT_READ = 2 };
+
+bool policy_is_read(const struct policy *policy)
+{
+    return policy->effect == EFFECT_READ;
+}
+
 struct bytes {
     const uint8_t *at, *end;
 };
@@ -46,11 +54,35 @@ static int policy_varint(struct bytes *in, uint64_t *value)
     return -1;
 }
 
+enum { TAG_RESOURCE_KIND = 10 << 3 | PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED };
+
+/* A word of small letters, which goes into C as it is. */
+static int policy_kind(struct policy *policy, struct bytes *in)
+{
+    uint64_t len;
+    if (policy_varint(in, &len) < 0 || len > (uint64_t)(in->end - in->at) ||
+        len >= sizeof(policy->resource_kind))
+        return -1;
+    for (uint64_t i = 0; i < len; i++)
+        if (!islower(policy->resource_kind[i] = (char)in->at[i]))
+            return -1;
+    policy->resource_kind[len] = '\0';
+    in->at += len;
+    return 0;
+}
+
 static int policy_message(struct policy *policy, struct bytes in)
 {
     while (in.at < in.end) {
         uint64_t tag, value;
-        if (policy_varint(&in, &tag) < 0 || (tag & 7) != 0 || policy_varint(&in, &value) < 0)
+        if (policy_varint(&in, &tag) < 0)
+            return -1;
+        if (tag == TAG_RESOURCE_KIND) {
+            if (policy_kind(policy, &in) < 0)
+                return -1;
+            continue;
+        }
+        if ((tag & 7) != 0 || policy_varint(&in, &value) < 0)
             return -1;
         uint32_t v = (uint32_t)value;
         switch (tag >> 3) {
@@ -74,6 +106,12 @@ static int policy_message(struct policy *policy, struct bytes in)
             break;
         case 7:
             policy->effect = v;
+            break;
+        case 8:
+            policy->planned = v != 0;
+            break;
+        case 9:
+            policy->sign_of_life = v != 0;
             break;
         default:
             return -1; /* a newer options.proto: teach struct policy first */

@@ -49,6 +49,10 @@ struct rpc_method {
     uint32_t default_deadline_ms; /* where the client sends none; 0: none */
     uint32_t max_request_bytes;   /* 0: the server's limit */
     uint32_t max_response_bytes;  /* 0: the client's limit */
+    bool planned;                 /* deliberately not built */
+    bool sign_of_life;            /* that its caller is still there, and nothing else */
+    const char *resource_kind;    /* of what an id or a name in its messages is: "vm" */
+    const char *summary;          /* the first sentence of its comment; "": none */
 };
 
 struct rpc_service {

@@ -37,6 +37,9 @@ typedef struct Banger__V1__AttachLost Banger__V1__AttachLost;
 
 /* --- enums --- */
 
+/*
+ * What whoever attaches may do.
+ */
 typedef enum _Banger__V1__AttachRole {
   /*
    * VIEWER
@@ -56,6 +59,9 @@ typedef enum _Banger__V1__AttachRole {
   BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_TAKEOVER = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__ATTACH_ROLE)
 } Banger__V1__AttachRole;
+/*
+ * Which of a command's outputs.
+ */
 typedef enum _Banger__V1__OutputStream {
   BANGER__V1__OUTPUT_STREAM__OUTPUT_STREAM_UNSPECIFIED = 0,
   BANGER__V1__OUTPUT_STREAM__OUTPUT_STREAM_STDOUT = 1,
@@ -116,6 +122,9 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__ATTACH_REQUEST__FRAME__CASE)
 } Banger__V1__AttachRequest__FrameCase;
 
+/*
+ * A frame from the client.
+ */
 struct  Banger__V1__AttachRequest
 {
   ProtobufCMessage base;
@@ -137,6 +146,9 @@ struct  Banger__V1__AttachRequest
     , BANGER__V1__ATTACH_REQUEST__FRAME__NOT_SET, {0} }
 
 
+/*
+ * Which session, from where on, as whom.
+ */
 struct  Banger__V1__AttachOpen
 {
   ProtobufCMessage base;
@@ -190,6 +202,9 @@ struct  Banger__V1__AttachStdinEof
      }
 
 
+/*
+ * The terminal's size.
+ */
 struct  Banger__V1__AttachResize
 {
   ProtobufCMessage base;
@@ -201,6 +216,9 @@ struct  Banger__V1__AttachResize
     , 0, 0 }
 
 
+/*
+ * A signal for the session's processes.
+ */
 struct  Banger__V1__AttachSignal
 {
   ProtobufCMessage base;
@@ -237,6 +255,9 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__ATTACH_RESPONSE__FRAME__CASE)
 } Banger__V1__AttachResponse__FrameCase;
 
+/*
+ * A frame from the daemon.
+ */
 struct  Banger__V1__AttachResponse
 {
   ProtobufCMessage base;
@@ -266,6 +287,9 @@ struct  Banger__V1__AttachResponse
     , BANGER__V1__ATTACH_RESPONSE__FRAME__NOT_SET, {0} }
 
 
+/*
+ * The attach stands.
+ */
 struct  Banger__V1__AttachOpened
 {
   ProtobufCMessage base;
@@ -296,6 +320,9 @@ struct  Banger__V1__AttachOpened
     , NULL, 0, 0, 0, 0, 0, 0 }
 
 
+/*
+ * Output.
+ */
 struct  Banger__V1__AttachData
 {
   ProtobufCMessage base;
@@ -311,6 +338,9 @@ struct  Banger__V1__AttachData
     , BANGER__V1__OUTPUT_STREAM__OUTPUT_STREAM_UNSPECIFIED, 0, {0,NULL} }
 
 
+/*
+ * Output from `from` up to `to` is gone.
+ */
 struct  Banger__V1__AttachGap
 {
   ProtobufCMessage base;
@@ -330,6 +360,9 @@ struct  Banger__V1__AttachGap
     , BANGER__V1__OUTPUT_STREAM__OUTPUT_STREAM_UNSPECIFIED, 0, 0, (char *)protobuf_c_empty_string }
 
 
+/*
+ * How far stdin was taken.
+ */
 struct  Banger__V1__AttachStdinAck
 {
   ProtobufCMessage base;
@@ -347,6 +380,9 @@ struct  Banger__V1__AttachStdinAck
     , 0, 0 }
 
 
+/*
+ * The session's writer is another now.
+ */
 struct  Banger__V1__AttachWriterChanged
 {
   ProtobufCMessage base;
@@ -361,6 +397,9 @@ struct  Banger__V1__AttachWriterChanged
     , 0, 0 }
 
 
+/*
+ * All of a stream was sent.
+ */
 struct  Banger__V1__AttachStreamEnd
 {
   ProtobufCMessage base;
@@ -378,6 +417,9 @@ struct  Banger__V1__AttachStreamEnd
     , BANGER__V1__OUTPUT_STREAM__OUTPUT_STREAM_UNSPECIFIED, 0, (char *)protobuf_c_empty_string }
 
 
+/*
+ * The session ended so.
+ */
 struct  Banger__V1__AttachExit
 {
   ProtobufCMessage base;
@@ -390,6 +432,9 @@ struct  Banger__V1__AttachExit
     , NULL, 0, 0 }
 
 
+/*
+ * How the session ended is not known, or it was deleted.
+ */
 struct  Banger__V1__AttachLost
 {
   ProtobufCMessage base;

@@ -39,6 +39,9 @@ typedef struct Banger__V1__AuditEntry Banger__V1__AuditEntry;
 
 /* --- messages --- */
 
+/*
+ * A principal with its role.
+ */
 struct  Banger__V1__Identity
 {
   ProtobufCMessage base;
@@ -235,6 +238,9 @@ struct  Banger__V1__ReadAuditLogRequest
     , 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
+/*
+ * A call in the audit log.
+ */
 struct  Banger__V1__AuditEntry
 {
   ProtobufCMessage base;

@@ -111,6 +111,8 @@ static const struct rpc_method banger_v1_auth_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "auth",
+        .summary = "Who the daemon takes the caller for",
     },
     [BANGER_V1_AUTH_SERVICE_INIT_AUTH] = {
         .name = "InitAuth",
@@ -123,6 +125,8 @@ static const struct rpc_method banger_v1_auth_service_methods[] = {
         .host_wide = true,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "auth",
+        .summary = "Makes the host's CA and server certificate where they are missing, the latter anew each time, and opens the TCP listener",
     },
     [BANGER_V1_AUTH_SERVICE_CREATE_TOKEN] = {
         .name = "CreateToken",
@@ -134,6 +138,8 @@ static const struct rpc_method banger_v1_auth_service_methods[] = {
         .effect = RPC_EFFECT_CHANGE,
         .host_wide = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "auth",
+        .summary = "A one-time token with which a new client enrolls",
     },
     [BANGER_V1_AUTH_SERVICE_ENROLL] = {
         .name = "Enroll",
@@ -144,6 +150,8 @@ static const struct rpc_method banger_v1_auth_service_methods[] = {
         .role = RPC_ROLE_ANYONE,
         .effect = RPC_EFFECT_CHANGE,
         .default_deadline_ms = 10000,
+        .resource_kind = "auth",
+        .summary = "Certificate signing request in, certificate out",
     },
     [BANGER_V1_AUTH_SERVICE_ROTATE_CERTIFICATE] = {
         .name = "RotateCertificate",
@@ -154,6 +162,8 @@ static const struct rpc_method banger_v1_auth_service_methods[] = {
         .role = RPC_ROLE_VIEWER,
         .effect = RPC_EFFECT_CHANGE,
         .default_deadline_ms = 10000,
+        .resource_kind = "auth",
+        .summary = "A new certificate for the caller's newest: FAILED_PRECONDITION (CERTIFICATE_SUPERSEDED) for the one before, which may call until the next rotation",
     },
     [BANGER_V1_AUTH_SERVICE_LIST_IDENTITIES] = {
         .name = "ListIdentities",
@@ -166,6 +176,8 @@ static const struct rpc_method banger_v1_auth_service_methods[] = {
         .host_wide = true,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "auth",
+        .summary = "Who has a certificate, page by page, revoked ones too",
     },
     [BANGER_V1_AUTH_SERVICE_REVOKE_IDENTITY] = {
         .name = "RevokeIdentity",
@@ -178,6 +190,8 @@ static const struct rpc_method banger_v1_auth_service_methods[] = {
         .host_wide = true,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "auth",
+        .summary = "Revokes an identity and cuts its live streams",
     },
     [BANGER_V1_AUTH_SERVICE_READ_AUDIT_LOG] = {
         .name = "ReadAuditLog",
@@ -190,6 +204,8 @@ static const struct rpc_method banger_v1_auth_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .host_wide = true,
         .idempotent = true,
+        .resource_kind = "auth",
+        .summary = "Who did what, from where, on what, with which result: every call of a method that changes something, and every one that was denied (docs/remote.md)",
     },
 };
 

@@ -86,6 +86,9 @@ struct  Banger__V1__LabelSelector
     , 0,NULL }
 
 
+/*
+ * Nothing.
+ */
 struct  Banger__V1__Empty
 {
   ProtobufCMessage base;

@@ -30,6 +30,9 @@ typedef struct Banger__V1__ListEventsResponse Banger__V1__ListEventsResponse;
 
 /* --- messages --- */
 
+/*
+ * One thing that happened.
+ */
 struct  Banger__V1__Event
 {
   ProtobufCMessage base;
@@ -82,6 +85,9 @@ struct  Banger__V1__WatchEventsRequest
     , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0,NULL }
 
 
+/*
+ * Events are missing: watchers list again.
+ */
 struct  Banger__V1__EventGap
 {
   ProtobufCMessage base;

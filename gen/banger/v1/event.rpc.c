@@ -39,6 +39,8 @@ static const struct rpc_method banger_v1_event_service_methods[] = {
         .role = RPC_ROLE_VIEWER,
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
+        .resource_kind = "event",
+        .summary = "Events after (epoch, seq), then as they come",
     },
     [BANGER_V1_EVENT_SERVICE_LIST_EVENTS] = {
         .name = "ListEvents",
@@ -50,6 +52,8 @@ static const struct rpc_method banger_v1_event_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "event",
+        .summary = "Events after after_seq that are kept, the oldest first",
     },
 };
 

@@ -39,6 +39,9 @@ typedef struct Banger__V1__ExportWorkspaceRequest Banger__V1__ExportWorkspaceReq
 
 /* --- enums --- */
 
+/*
+ * What kind of file.
+ */
 typedef enum _Banger__V1__FileType {
   BANGER__V1__FILE_TYPE__FILE_TYPE_UNSPECIFIED = 0,
   BANGER__V1__FILE_TYPE__FILE_TYPE_REGULAR = 1,
@@ -47,6 +50,9 @@ typedef enum _Banger__V1__FileType {
   BANGER__V1__FILE_TYPE__FILE_TYPE_OTHER = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__FILE_TYPE)
 } Banger__V1__FileType;
+/*
+ * How much of the repository goes into the guest.
+ */
 typedef enum _Banger__V1__WorkspaceMode {
   /*
    * OVERLAY
@@ -60,6 +66,9 @@ typedef enum _Banger__V1__WorkspaceMode {
 
 /* --- messages --- */
 
+/*
+ * A file as stat(2) shows it.
+ */
 struct  Banger__V1__FileInfo
 {
   ProtobufCMessage base;
@@ -77,6 +86,9 @@ struct  Banger__V1__FileInfo
     , (char *)protobuf_c_empty_string, BANGER__V1__FILE_TYPE__FILE_TYPE_UNSPECIFIED, 0, 0, 0, 0, NULL, (char *)protobuf_c_empty_string }
 
 
+/*
+ * A piece of a file.
+ */
 struct  Banger__V1__FileChunk
 {
   ProtobufCMessage base;

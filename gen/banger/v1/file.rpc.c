@@ -149,6 +149,9 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .planned = true,
+        .resource_kind = "file",
+        .summary = "What a file is",
     },
     [BANGER_V1_FILE_SERVICE_LIST_FILES] = {
         .name = "ListFiles",
@@ -160,6 +163,9 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .role = RPC_ROLE_VIEWER,
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
+        .planned = true,
+        .resource_kind = "file",
+        .summary = "What a folder has",
     },
     [BANGER_V1_FILE_SERVICE_MAKE_DIRECTORY] = {
         .name = "MakeDirectory",
@@ -170,6 +176,9 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_CHANGE,
         .default_deadline_ms = 10000,
+        .planned = true,
+        .resource_kind = "file",
+        .summary = "Makes a folder",
     },
     [BANGER_V1_FILE_SERVICE_REMOVE_FILE] = {
         .name = "RemoveFile",
@@ -180,6 +189,9 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_FREE,
         .default_deadline_ms = 60000,
+        .planned = true,
+        .resource_kind = "file",
+        .summary = "Removes a file, or a folder with recursive",
     },
     [BANGER_V1_FILE_SERVICE_MOVE_FILE] = {
         .name = "MoveFile",
@@ -190,6 +202,9 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_CHANGE,
         .default_deadline_ms = 10000,
+        .planned = true,
+        .resource_kind = "file",
+        .summary = "Renames a file or folder",
     },
     [BANGER_V1_FILE_SERVICE_READ_FILE] = {
         .name = "ReadFile",
@@ -201,6 +216,9 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .role = RPC_ROLE_VIEWER,
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
+        .planned = true,
+        .resource_kind = "file",
+        .summary = "A file's content",
     },
     [BANGER_V1_FILE_SERVICE_WRITE_FILE] = {
         .name = "WriteFile",
@@ -211,6 +229,9 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .streams = RPC_CLIENT_STREAMS,
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_CHANGE,
+        .planned = true,
+        .resource_kind = "file",
+        .summary = "The file appears under its name only when it is whole and its sha256 is right",
     },
     [BANGER_V1_FILE_SERVICE_PULL_TREE] = {
         .name = "PullTree",
@@ -222,6 +243,9 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .role = RPC_ROLE_VIEWER,
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
+        .planned = true,
+        .resource_kind = "file",
+        .summary = "A tree as a tar stream (modes, owners, links, sparse files, xattrs)",
     },
     [BANGER_V1_FILE_SERVICE_PUSH_TREE] = {
         .name = "PushTree",
@@ -232,6 +256,9 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .streams = RPC_CLIENT_STREAMS,
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_CHANGE,
+        .planned = true,
+        .resource_kind = "file",
+        .summary = "As PullTree, into the guest",
     },
     [BANGER_V1_FILE_SERVICE_PREPARE_WORKSPACE] = {
         .name = "PrepareWorkspace",
@@ -243,6 +270,9 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .effect = RPC_EFFECT_CHANGE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .planned = true,
+        .resource_kind = "file",
+        .summary = "Makes a working copy of a repository of the host's in the guest",
     },
     [BANGER_V1_FILE_SERVICE_EXPORT_WORKSPACE] = {
         .name = "ExportWorkspace",
@@ -254,6 +284,9 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .role = RPC_ROLE_VIEWER,
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
+        .planned = true,
+        .resource_kind = "file",
+        .summary = "Changes against the base commit, as a git bundle or patch",
     },
 };
 

@@ -27,6 +27,9 @@ static const struct rpc_method banger_v1_forward_service_methods[] = {
         .streams = RPC_CLIENT_STREAMS | RPC_SERVER_STREAMS,
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_FREE,
+        .planned = true,
+        .resource_kind = "forward",
+        .summary = "One connection: the first request names the target, then bytes both ways",
     },
 };
 

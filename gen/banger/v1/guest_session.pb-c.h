@@ -153,6 +153,9 @@ struct  Banger__V1__ReadLogsRequest
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
+/*
+ * A piece of a session's output, or a gap in it.
+ */
 struct  Banger__V1__LogChunk
 {
   ProtobufCMessage base;

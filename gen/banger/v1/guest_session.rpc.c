@@ -148,6 +148,8 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .effect = RPC_EFFECT_CHANGE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "session",
+        .summary = "Starts a command and answers when it runs, or cannot: a command that cannot be started is a session in state FAILED with its stage, not an error of the call",
     },
     [BANGER_V1_GUEST_SESSION_SERVICE_GET_SESSION] = {
         .name = "GetSession",
@@ -159,6 +161,8 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "session",
+        .summary = "A session as it is",
     },
     [BANGER_V1_GUEST_SESSION_SERVICE_LIST_SESSIONS] = {
         .name = "ListSessions",
@@ -170,6 +174,8 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "session",
+        .summary = "Sessions by creation time, page by page",
     },
     [BANGER_V1_GUEST_SESSION_SERVICE_WAIT_SESSION] = {
         .name = "WaitSession",
@@ -180,6 +186,8 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .role = RPC_ROLE_VIEWER,
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
+        .resource_kind = "session",
+        .summary = "Answers when the session has ended",
     },
     [BANGER_V1_GUEST_SESSION_SERVICE_READ_LOGS] = {
         .name = "ReadLogs",
@@ -191,6 +199,8 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .role = RPC_ROLE_VIEWER,
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
+        .resource_kind = "session",
+        .summary = "Output so far, or followed to its end; both streams in one",
     },
     [BANGER_V1_GUEST_SESSION_SERVICE_SIGNAL_SESSION] = {
         .name = "SignalSession",
@@ -201,6 +211,8 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_FREE,
         .default_deadline_ms = 10000,
+        .resource_kind = "session",
+        .summary = "Sends a signal to the session's processes",
     },
     [BANGER_V1_GUEST_SESSION_SERVICE_STOP_SESSION] = {
         .name = "StopSession",
@@ -212,6 +224,8 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .effect = RPC_EFFECT_FREE,
         .idempotent = true,
         .default_deadline_ms = 60000,
+        .resource_kind = "session",
+        .summary = "SIGTERM to the group, SIGKILL to everything of the session after grace_ms",
     },
     [BANGER_V1_GUEST_SESSION_SERVICE_KILL_SESSION] = {
         .name = "KillSession",
@@ -223,6 +237,8 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .effect = RPC_EFFECT_FREE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "session",
+        .summary = "SIGKILL to everything that the session started; of one that has ended, to what it has left",
     },
     [BANGER_V1_GUEST_SESSION_SERVICE_DELETE_SESSION] = {
         .name = "DeleteSession",
@@ -234,6 +250,8 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .effect = RPC_EFFECT_FREE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "session",
+        .summary = "Forgets an ended session and its output; FAILED_PRECONDITION (SESSION_RUNNING) unless force",
     },
     [BANGER_V1_GUEST_SESSION_SERVICE_SEND_STDIN] = {
         .name = "SendStdin",
@@ -244,6 +262,8 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_FREE,
         .default_deadline_ms = 60000,
+        .resource_kind = "session",
+        .summary = "Writes to stdin without attaching; all or nothing, never mixed with another call's bytes",
     },
     [BANGER_V1_GUEST_SESSION_SERVICE_ATTACH] = {
         .name = "Attach",
@@ -254,6 +274,8 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .streams = RPC_CLIENT_STREAMS | RPC_SERVER_STREAMS,
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_FREE,
+        .resource_kind = "session",
+        .summary = "Follows a session's output from any byte on, and writes its stdin",
     },
 };
 

@@ -57,6 +57,9 @@ typedef enum _Banger__V1__StoreStatus__State {
   BANGER__V1__STORE_STATUS__STATE__STATE_BROKEN = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__STORE_STATUS__STATE)
 } Banger__V1__StoreStatus__State;
+/*
+ * What a check of Diagnose found.
+ */
 typedef enum _Banger__V1__CheckResult {
   BANGER__V1__CHECK_RESULT__CHECK_RESULT_UNSPECIFIED = 0,
   BANGER__V1__CHECK_RESULT__CHECK_RESULT_OK = 1,
@@ -64,6 +67,9 @@ typedef enum _Banger__V1__CheckResult {
   BANGER__V1__CHECK_RESULT__CHECK_RESULT_FAILED = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__CHECK_RESULT)
 } Banger__V1__CheckResult;
+/*
+ * What RecoverHost did with a thing.
+ */
 typedef enum _Banger__V1__RecoverOutcome {
   BANGER__V1__RECOVER_OUTCOME__RECOVER_OUTCOME_UNSPECIFIED = 0,
   /*
@@ -87,6 +93,9 @@ typedef enum _Banger__V1__RecoverOutcome {
 
 /* --- messages --- */
 
+/*
+ * What there is, or what is taken.
+ */
 struct  Banger__V1__Capacity
 {
   ProtobufCMessage base;
@@ -106,6 +115,9 @@ struct  Banger__V1__Capacity
     , 0, 0, 0, 0 }
 
 
+/*
+ * A VMM driver, and whether it works here.
+ */
 struct  Banger__V1__DriverInfo
 {
   ProtobufCMessage base;
@@ -126,6 +138,9 @@ struct  Banger__V1__DriverInfo
     , (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
+/*
+ * The host and the daemon.
+ */
 struct  Banger__V1__Host
 {
   ProtobufCMessage base;
@@ -218,6 +233,9 @@ struct  Banger__V1__DiagnoseRequest
      }
 
 
+/*
+ * One check of Diagnose.
+ */
 struct  Banger__V1__Check
 {
   ProtobufCMessage base;
@@ -274,6 +292,9 @@ struct  Banger__V1__AcquireLeaseRequest
     , (char *)protobuf_c_empty_string, 0 }
 
 
+/*
+ * Who controls the host, and until when.
+ */
 struct  Banger__V1__Lease
 {
   ProtobufCMessage base;
@@ -295,6 +316,9 @@ struct  Banger__V1__ListConnectionsRequest
      }
 
 
+/*
+ * A client that is connected.
+ */
 struct  Banger__V1__Connection
 {
   ProtobufCMessage base;
@@ -407,6 +431,9 @@ struct  Banger__V1__RecoverHostRequest
     , 0,NULL, 0, 0 }
 
 
+/*
+ * What the state folder has and the database has not.
+ */
 struct  Banger__V1__Unlisted
 {
   ProtobufCMessage base;

@@ -135,6 +135,8 @@ static const struct rpc_method banger_v1_host_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "host",
+        .summary = "What the host is, can do and is full of",
     },
     [BANGER_V1_HOST_SERVICE_DIAGNOSE] = {
         .name = "Diagnose",
@@ -146,6 +148,8 @@ static const struct rpc_method banger_v1_host_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 60000,
+        .resource_kind = "host",
+        .summary = "Runs the checks that `banger doctor` prints",
     },
     [BANGER_V1_HOST_SERVICE_SET_DRAINING] = {
         .name = "SetDraining",
@@ -158,6 +162,8 @@ static const struct rpc_method banger_v1_host_service_methods[] = {
         .host_wide = true,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "host",
+        .summary = "Takes and starts no VMs while on, over restarts of the daemon",
     },
     [BANGER_V1_HOST_SERVICE_SET_LABELS] = {
         .name = "SetLabels",
@@ -170,6 +176,9 @@ static const struct rpc_method banger_v1_host_service_methods[] = {
         .host_wide = true,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .planned = true,
+        .resource_kind = "host",
+        .summary = "Replaces the host's labels",
     },
     [BANGER_V1_HOST_SERVICE_ACQUIRE_LEASE] = {
         .name = "AcquireLease",
@@ -182,6 +191,9 @@ static const struct rpc_method banger_v1_host_service_methods[] = {
         .host_wide = true,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .planned = true,
+        .resource_kind = "host",
+        .summary = "A fenced lease: calls with an older token are refused",
     },
     [BANGER_V1_HOST_SERVICE_LIST_CONNECTIONS] = {
         .name = "ListConnections",
@@ -194,6 +206,8 @@ static const struct rpc_method banger_v1_host_service_methods[] = {
         .host_wide = true,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "host",
+        .summary = "Who is connected, the oldest connection first",
     },
     [BANGER_V1_HOST_SERVICE_KICK_CONNECTION] = {
         .name = "KickConnection",
@@ -206,6 +220,8 @@ static const struct rpc_method banger_v1_host_service_methods[] = {
         .host_wide = true,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "connection",
+        .summary = "Closes a connection (with GOAWAY); its calls end as if it broke",
     },
     [BANGER_V1_HOST_SERVICE_COLLECT_GARBAGE] = {
         .name = "CollectGarbage",
@@ -217,6 +233,9 @@ static const struct rpc_method banger_v1_host_service_methods[] = {
         .effect = RPC_EFFECT_FREE,
         .host_wide = true,
         .default_deadline_ms = 60000,
+        .planned = true,
+        .resource_kind = "host",
+        .summary = "Finds what no VM owns (processes, files, sockets, devices of ours) and removes it unless dry_run",
     },
     [BANGER_V1_HOST_SERVICE_SHUTDOWN] = {
         .name = "Shutdown",
@@ -228,6 +247,8 @@ static const struct rpc_method banger_v1_host_service_methods[] = {
         .effect = RPC_EFFECT_FREE,
         .host_wide = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "host",
+        .summary = "Ends the daemon; VMs run on",
     },
     [BANGER_V1_HOST_SERVICE_RECOVER_HOST] = {
         .name = "RecoverHost",
@@ -239,6 +260,8 @@ static const struct rpc_method banger_v1_host_service_methods[] = {
         .effect = RPC_EFFECT_CHANGE,
         .host_wide = true,
         .default_deadline_ms = 60000,
+        .resource_kind = "host",
+        .summary = "VMs, images and kernels that are in the state folder and not in the database, as after it was lost or an older one was put in its place: they are left alone, VMs run on, and here it is said what becomes of them",
     },
 };
 

@@ -41,6 +41,9 @@ typedef struct Banger__V1__DeleteKernelRequest Banger__V1__DeleteKernelRequest;
 
 /* --- enums --- */
 
+/*
+ * How an image's file is written.
+ */
 typedef enum _Banger__V1__ImageFormat {
   /*
    * RAW
@@ -53,6 +56,9 @@ typedef enum _Banger__V1__ImageFormat {
 
 /* --- messages --- */
 
+/*
+ * A root filesystem.
+ */
 struct  Banger__V1__Image
 {
   ProtobufCMessage base;
@@ -94,6 +100,9 @@ struct  Banger__V1__Image
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, BANGER__V1__IMAGE_FORMAT__IMAGE_FORMAT_UNSPECIFIED, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, 0 }
 
 
+/*
+ * A kernel with its modules.
+ */
 struct  Banger__V1__Kernel
 {
   ProtobufCMessage base;

@@ -124,6 +124,8 @@ static const struct rpc_method banger_v1_image_service_methods[] = {
         .host_wide = true,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "image",
+        .summary = "Builds a root filesystem from a distribution's packages, published atomically with its digest",
     },
     [BANGER_V1_IMAGE_SERVICE_PULL_IMAGE] = {
         .name = "PullImage",
@@ -136,6 +138,9 @@ static const struct rpc_method banger_v1_image_service_methods[] = {
         .host_wide = true,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .planned = true,
+        .resource_kind = "image",
+        .summary = "Makes an image of one in a registry of container images",
     },
     [BANGER_V1_IMAGE_SERVICE_IMPORT_IMAGE] = {
         .name = "ImportImage",
@@ -148,6 +153,8 @@ static const struct rpc_method banger_v1_image_service_methods[] = {
         .host_wide = true,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "image",
+        .summary = "Makes an image of a file on the host",
     },
     [BANGER_V1_IMAGE_SERVICE_PROMOTE_VM] = {
         .name = "PromoteVM",
@@ -160,6 +167,9 @@ static const struct rpc_method banger_v1_image_service_methods[] = {
         .host_wide = true,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .planned = true,
+        .resource_kind = "image",
+        .summary = "A stopped VM's system disk becomes an image",
     },
     [BANGER_V1_IMAGE_SERVICE_TAG_IMAGE] = {
         .name = "TagImage",
@@ -172,6 +182,8 @@ static const struct rpc_method banger_v1_image_service_methods[] = {
         .host_wide = true,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "image",
+        .summary = "Answers when the name is on disk",
     },
     [BANGER_V1_IMAGE_SERVICE_GET_IMAGE] = {
         .name = "GetImage",
@@ -183,6 +195,8 @@ static const struct rpc_method banger_v1_image_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "image",
+        .summary = "An image by reference",
     },
     [BANGER_V1_IMAGE_SERVICE_LIST_IMAGES] = {
         .name = "ListImages",
@@ -194,6 +208,8 @@ static const struct rpc_method banger_v1_image_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "image",
+        .summary = "Images, page by page",
     },
     [BANGER_V1_IMAGE_SERVICE_DELETE_IMAGE] = {
         .name = "DeleteImage",
@@ -206,6 +222,8 @@ static const struct rpc_method banger_v1_image_service_methods[] = {
         .host_wide = true,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "image",
+        .summary = "Removes an image",
     },
     [BANGER_V1_IMAGE_SERVICE_PRUNE_IMAGES] = {
         .name = "PruneImages",
@@ -218,6 +236,9 @@ static const struct rpc_method banger_v1_image_service_methods[] = {
         .host_wide = true,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .planned = true,
+        .resource_kind = "image",
+        .summary = "Removes images that no VM uses, and caches of builds and pulls",
     },
 };
 
@@ -301,6 +322,8 @@ static const struct rpc_method banger_v1_kernel_service_methods[] = {
         .host_wide = true,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "kernel",
+        .summary = "Fetches the distribution's kernel package and takes kernel and modules out of it",
     },
     [BANGER_V1_KERNEL_SERVICE_IMPORT_KERNEL] = {
         .name = "ImportKernel",
@@ -313,6 +336,8 @@ static const struct rpc_method banger_v1_kernel_service_methods[] = {
         .host_wide = true,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "kernel",
+        .summary = "Makes a kernel of files on the host",
     },
     [BANGER_V1_KERNEL_SERVICE_GET_KERNEL] = {
         .name = "GetKernel",
@@ -324,6 +349,8 @@ static const struct rpc_method banger_v1_kernel_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "kernel",
+        .summary = "A kernel by reference",
     },
     [BANGER_V1_KERNEL_SERVICE_LIST_KERNELS] = {
         .name = "ListKernels",
@@ -335,6 +362,8 @@ static const struct rpc_method banger_v1_kernel_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "kernel",
+        .summary = "Kernels, page by page",
     },
     [BANGER_V1_KERNEL_SERVICE_DELETE_KERNEL] = {
         .name = "DeleteKernel",
@@ -347,6 +376,8 @@ static const struct rpc_method banger_v1_kernel_service_methods[] = {
         .host_wide = true,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "kernel",
+        .summary = "Removes a kernel",
     },
 };
 

@@ -30,6 +30,9 @@ typedef struct Banger__V1__CancelOperationRequest Banger__V1__CancelOperationReq
 
 /* --- enums --- */
 
+/*
+ * Where an operation is on its way.
+ */
 typedef enum _Banger__V1__OperationState {
   BANGER__V1__OPERATION_STATE__OPERATION_STATE_UNSPECIFIED = 0,
   /*
@@ -49,6 +52,9 @@ typedef enum _Banger__V1__OperationState {
 
 /* --- messages --- */
 
+/*
+ * Why an operation failed.
+ */
 struct  Banger__V1__OperationError
 {
   ProtobufCMessage base;
@@ -64,6 +70,9 @@ struct  Banger__V1__OperationError
     , 0, (char *)protobuf_c_empty_string, NULL }
 
 
+/*
+ * Work under way, or ended, with its result.
+ */
 struct  Banger__V1__Operation
 {
   ProtobufCMessage base;

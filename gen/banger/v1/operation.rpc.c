@@ -75,6 +75,8 @@ static const struct rpc_method banger_v1_operation_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "operation",
+        .summary = "An operation as it is",
     },
     [BANGER_V1_OPERATION_SERVICE_LIST_OPERATIONS] = {
         .name = "ListOperations",
@@ -86,6 +88,8 @@ static const struct rpc_method banger_v1_operation_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "operation",
+        .summary = "Operations, the latest first, page by page",
     },
     [BANGER_V1_OPERATION_SERVICE_WATCH_OPERATION] = {
         .name = "WatchOperation",
@@ -97,6 +101,8 @@ static const struct rpc_method banger_v1_operation_service_methods[] = {
         .role = RPC_ROLE_VIEWER,
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
+        .resource_kind = "operation",
+        .summary = "The operation as it is, then each change, then its end; closes after a terminal state",
     },
     [BANGER_V1_OPERATION_SERVICE_WAIT_OPERATION] = {
         .name = "WaitOperation",
@@ -107,6 +113,8 @@ static const struct rpc_method banger_v1_operation_service_methods[] = {
         .role = RPC_ROLE_VIEWER,
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
+        .resource_kind = "operation",
+        .summary = "Waits for the end and returns it; DEADLINE_EXCEEDED leaves the operation running",
     },
     [BANGER_V1_OPERATION_SERVICE_CANCEL_OPERATION] = {
         .name = "CancelOperation",
@@ -118,6 +126,8 @@ static const struct rpc_method banger_v1_operation_service_methods[] = {
         .effect = RPC_EFFECT_FREE,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "operation",
+        .summary = "Asks; the operation undoes what it did and ends CANCELLED, unless it was past that point",
     },
 };
 

@@ -52,7 +52,7 @@ void   banger__v1__method_policy__free_unpacked
   assert(message->base.descriptor == &banger__v1__method_policy__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor banger__v1__method_policy__field_descriptors[7] =
+static const ProtobufCFieldDescriptor banger__v1__method_policy__field_descriptors[10] =
 {
   {
     "role",
@@ -138,6 +138,42 @@ static const ProtobufCFieldDescriptor banger__v1__method_policy__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "planned",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__MethodPolicy, planned),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sign_of_life",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__MethodPolicy, sign_of_life),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "resource_kind",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__MethodPolicy, resource_kind),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__method_policy__field_indices_by_name[] = {
   2,   /* field[2] = default_deadline_ms */
@@ -146,12 +182,15 @@ static const unsigned banger__v1__method_policy__field_indices_by_name[] = {
   1,   /* field[1] = idempotent */
   3,   /* field[3] = max_request_bytes */
   4,   /* field[4] = max_response_bytes */
+  7,   /* field[7] = planned */
+  9,   /* field[9] = resource_kind */
   0,   /* field[0] = role */
+  8,   /* field[8] = sign_of_life */
 };
 static const ProtobufCIntRange banger__v1__method_policy__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor banger__v1__method_policy__descriptor =
 {
@@ -161,7 +200,7 @@ const ProtobufCMessageDescriptor banger__v1__method_policy__descriptor =
   "Banger__V1__MethodPolicy",
   "banger.v1",
   sizeof(Banger__V1__MethodPolicy),
-  7,
+  10,
   banger__v1__method_policy__field_descriptors,
   banger__v1__method_policy__field_indices_by_name,
   1,  banger__v1__method_policy__number_ranges,

@@ -75,6 +75,10 @@ typedef enum _Banger__V1__Effect {
 
 /* --- messages --- */
 
+/*
+ * What the contract says of a method beyond its types; all code that asks goes by this, never by a
+ * method's name.
+ */
 struct  Banger__V1__MethodPolicy
 {
   ProtobufCMessage base;
@@ -104,10 +108,24 @@ struct  Banger__V1__MethodPolicy
    */
   protobuf_c_boolean host_wide;
   Banger__V1__Effect effect;
+  /*
+   * In the contract and deliberately not built: UNIMPLEMENTED, after the role.
+   */
+  protobuf_c_boolean planned;
+  /*
+   * Only says that its caller is still there, several times a minute: not in the audit log although it
+   * changes something.
+   */
+  protobuf_c_boolean sign_of_life;
+  /*
+   * What a field `id` or `name` of the request or the response is of, as the audit log writes it
+   * ("vm/box"); "": the last word of the service's name, in lower case.
+   */
+  char *resource_kind;
 };
 #define BANGER__V1__METHOD_POLICY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__method_policy__descriptor) \
-    , BANGER__V1__ROLE__ROLE_UNSPECIFIED, 0, 0, 0, 0, 0, BANGER__V1__EFFECT__EFFECT_UNSPECIFIED }
+    , BANGER__V1__ROLE__ROLE_UNSPECIFIED, 0, 0, 0, 0, 0, BANGER__V1__EFFECT__EFFECT_UNSPECIFIED, 0, 0, (char *)protobuf_c_empty_string }
 
 
 /* Banger__V1__MethodPolicy methods */

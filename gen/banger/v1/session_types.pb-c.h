@@ -25,6 +25,9 @@ typedef struct Banger__V1__GuestSession Banger__V1__GuestSession;
 
 /* --- enums --- */
 
+/*
+ * Where a session is on its way.
+ */
 typedef enum _Banger__V1__SessionState {
   BANGER__V1__SESSION_STATE__SESSION_STATE_UNSPECIFIED = 0,
   /*
@@ -48,6 +51,9 @@ typedef enum _Banger__V1__SessionState {
   BANGER__V1__SESSION_STATE__SESSION_STATE_LOST = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__SESSION_STATE)
 } Banger__V1__SessionState;
+/*
+ * What the command has as stdin.
+ */
 typedef enum _Banger__V1__StdinMode {
   /*
    * NONE
@@ -57,6 +63,9 @@ typedef enum _Banger__V1__StdinMode {
   BANGER__V1__STDIN_MODE__STDIN_MODE_PIPE = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__STDIN_MODE)
 } Banger__V1__StdinMode;
+/*
+ * Which of a session's processes get a signal.
+ */
 typedef enum _Banger__V1__SignalTarget {
   /*
    * GROUP
@@ -111,6 +120,9 @@ struct  Banger__V1__SessionExit
     , 0, BANGER__V1__SESSION_EXIT__KIND__NOT_SET, {0} }
 
 
+/*
+ * A variable of the command's environment.
+ */
 struct  Banger__V1__EnvVar
 {
   ProtobufCMessage base;
@@ -153,6 +165,9 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__SESSION_SPEC___UMASK__CASE)
 } Banger__V1__SessionSpec__UmaskCase;
 
+/*
+ * The command, and what it runs in.
+ */
 struct  Banger__V1__SessionSpec
 {
   ProtobufCMessage base;
@@ -210,6 +225,9 @@ struct  Banger__V1__SessionSpec
     , 0,NULL, 0,NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, BANGER__V1__STDIN_MODE__STDIN_MODE_UNSPECIFIED, 0,NULL, 0,NULL, NULL, 0, BANGER__V1__SESSION_SPEC___UMASK__NOT_SET, {0} }
 
 
+/*
+ * A command in a guest, running or ended.
+ */
 struct  Banger__V1__GuestSession
 {
   ProtobufCMessage base;

@@ -34,6 +34,9 @@ typedef struct Banger__V1__ForkSnapshotRequest Banger__V1__ForkSnapshotRequest;
 
 /* --- messages --- */
 
+/*
+ * What a VM was at one moment.
+ */
 struct  Banger__V1__Snapshot
 {
   ProtobufCMessage base;

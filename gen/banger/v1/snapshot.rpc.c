@@ -87,6 +87,9 @@ static const struct rpc_method banger_v1_snapshot_service_methods[] = {
         .effect = RPC_EFFECT_CHANGE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .planned = true,
+        .resource_kind = "snapshot",
+        .summary = "Keeps a VM's disks, and its memory unless disk_only, as they are",
     },
     [BANGER_V1_SNAPSHOT_SERVICE_GET_SNAPSHOT] = {
         .name = "GetSnapshot",
@@ -98,6 +101,9 @@ static const struct rpc_method banger_v1_snapshot_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .planned = true,
+        .resource_kind = "snapshot",
+        .summary = "A snapshot by reference",
     },
     [BANGER_V1_SNAPSHOT_SERVICE_LIST_SNAPSHOTS] = {
         .name = "ListSnapshots",
@@ -109,6 +115,9 @@ static const struct rpc_method banger_v1_snapshot_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .planned = true,
+        .resource_kind = "snapshot",
+        .summary = "Snapshots of a VM, or all, page by page",
     },
     [BANGER_V1_SNAPSHOT_SERVICE_DELETE_SNAPSHOT] = {
         .name = "DeleteSnapshot",
@@ -120,6 +129,9 @@ static const struct rpc_method banger_v1_snapshot_service_methods[] = {
         .effect = RPC_EFFECT_FREE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .planned = true,
+        .resource_kind = "snapshot",
+        .summary = "Removes a snapshot",
     },
     [BANGER_V1_SNAPSHOT_SERVICE_RESTORE_SNAPSHOT] = {
         .name = "RestoreSnapshot",
@@ -131,6 +143,9 @@ static const struct rpc_method banger_v1_snapshot_service_methods[] = {
         .effect = RPC_EFFECT_CHANGE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .planned = true,
+        .resource_kind = "snapshot",
+        .summary = "The VM goes back to what it was",
     },
     [BANGER_V1_SNAPSHOT_SERVICE_FORK_SNAPSHOT] = {
         .name = "ForkSnapshot",
@@ -142,6 +157,9 @@ static const struct rpc_method banger_v1_snapshot_service_methods[] = {
         .effect = RPC_EFFECT_CHANGE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .planned = true,
+        .resource_kind = "snapshot",
+        .summary = "New VMs from it, each with a fresh identity (random state, clock, MAC, address, names)",
     },
 };
 

@@ -56,6 +56,9 @@ typedef struct Banger__V1__AttachConsoleRequest Banger__V1__AttachConsoleRequest
 
 /* --- enums --- */
 
+/*
+ * Where a VM is on its way.
+ */
 typedef enum _Banger__V1__VMState {
   BANGER__V1__VMSTATE__VM_STATE_UNSPECIFIED = 0,
   /*
@@ -88,6 +91,9 @@ typedef enum _Banger__V1__VMState {
   BANGER__V1__VMSTATE__VM_STATE_UNKNOWN = 10
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__VMSTATE)
 } Banger__V1__VMState;
+/*
+ * What the guest's network card leads to.
+ */
 typedef enum _Banger__V1__NetworkMode {
   /*
    * USER
@@ -132,6 +138,9 @@ typedef enum _Banger__V1__RestartPolicy {
 
 /* --- messages --- */
 
+/*
+ * A disk besides the system's.
+ */
 struct  Banger__V1__Volume
 {
   ProtobufCMessage base;
@@ -309,6 +318,9 @@ struct  Banger__V1__KeptOutput
     , 0, 0, 0 }
 
 
+/*
+ * What a VM is: intent, identity and state. Shown as it was last committed.
+ */
 struct  Banger__V1__VM
 {
   ProtobufCMessage base;
@@ -715,6 +727,9 @@ struct  Banger__V1__GetVMStatsRequest
     , (char *)protobuf_c_empty_string }
 
 
+/*
+ * What the VM's process has used since it was started.
+ */
 struct  Banger__V1__VMStats
 {
   ProtobufCMessage base;
@@ -771,6 +786,9 @@ struct  Banger__V1__ListVMPortsRequest
     , (char *)protobuf_c_empty_string }
 
 
+/*
+ * A port that something in the guest listens on.
+ */
 struct  Banger__V1__VMPort
 {
   ProtobufCMessage base;
@@ -821,6 +839,9 @@ struct  Banger__V1__ReadConsoleRequest
     , (char *)protobuf_c_empty_string, 0, 0, 0, 0 }
 
 
+/*
+ * A piece of the console's output.
+ */
 struct  Banger__V1__ConsoleChunk
 {
   ProtobufCMessage base;

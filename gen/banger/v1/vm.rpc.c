@@ -256,6 +256,8 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_CHANGE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "vm",
+        .summary = "Creates a VM and, unless start is false, boots it",
     },
     [BANGER_V1_VM_SERVICE_GET_VM] = {
         .name = "GetVM",
@@ -267,6 +269,8 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "vm",
+        .summary = "A VM as it is, by reference",
     },
     [BANGER_V1_VM_SERVICE_LIST_VMS] = {
         .name = "ListVMs",
@@ -278,6 +282,8 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "vm",
+        .summary = "VMs by creation time, page by page",
     },
     [BANGER_V1_VM_SERVICE_UPDATE_VM] = {
         .name = "UpdateVM",
@@ -289,6 +295,8 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_CHANGE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "vm",
+        .summary = "Changes name, labels and what of the spec may change; which fields wait for a restart is said in VM.conditions",
     },
     [BANGER_V1_VM_SERVICE_START_VM] = {
         .name = "StartVM",
@@ -300,6 +308,8 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_CHANGE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "vm",
+        .summary = "Boots a VM",
     },
     [BANGER_V1_VM_SERVICE_STOP_VM] = {
         .name = "StopVM",
@@ -311,6 +321,8 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_FREE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "vm",
+        .summary = "Asks the guest to power off, forces it after grace_ms",
     },
     [BANGER_V1_VM_SERVICE_RESTART_VM] = {
         .name = "RestartVM",
@@ -322,6 +334,8 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_CHANGE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "vm",
+        .summary = "Stops the VM as StopVM does, then starts it; one that is stopped is started",
     },
     [BANGER_V1_VM_SERVICE_KILL_VM] = {
         .name = "KillVM",
@@ -333,6 +347,8 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_FREE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "vm",
+        .summary = "Ends the VMM process at once",
     },
     [BANGER_V1_VM_SERVICE_DELETE_VM] = {
         .name = "DeleteVM",
@@ -344,6 +360,8 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_FREE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "vm",
+        .summary = "Stops the VM if it runs (force: kills it), then removes its disks, sessions and record",
     },
     [BANGER_V1_VM_SERVICE_PAUSE_VM] = {
         .name = "PauseVM",
@@ -355,6 +373,8 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_CHANGE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "vm",
+        .summary = "Halts the guest's CPUs, memory kept",
     },
     [BANGER_V1_VM_SERVICE_RESUME_VM] = {
         .name = "ResumeVM",
@@ -366,6 +386,8 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_CHANGE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "vm",
+        .summary = "Lets a paused guest run on",
     },
     [BANGER_V1_VM_SERVICE_RECOVER_VM] = {
         .name = "RecoverVM",
@@ -377,6 +399,8 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_CHANGE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "vm",
+        .summary = "Looks once more for evidence of a VM in state UNKNOWN, and adopts or cleans up",
     },
     [BANGER_V1_VM_SERVICE_PRUNE_VMS] = {
         .name = "PruneVMs",
@@ -388,6 +412,8 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_FREE,
         .idempotent = true,
         .default_deadline_ms = 30000,
+        .resource_kind = "vm",
+        .summary = "Deletes stopped and failed VMs that match",
     },
     [BANGER_V1_VM_SERVICE_RENEW_VM_LEASE] = {
         .name = "RenewVMLease",
@@ -399,6 +425,9 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_FREE,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .sign_of_life = true,
+        .resource_kind = "vm",
+        .summary = "Says that whoever created a VM with lease_ms is still there: the lease begins anew",
     },
     [BANGER_V1_VM_SERVICE_GET_VM_HANDLES] = {
         .name = "GetVMHandles",
@@ -410,6 +439,8 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "vm",
+        .summary = "Kernel-level handles, for debugging and recovery",
     },
     [BANGER_V1_VM_SERVICE_GET_VM_STATS] = {
         .name = "GetVMStats",
@@ -421,6 +452,8 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .resource_kind = "vm",
+        .summary = "What the VM uses now; zeros while it does not run",
     },
     [BANGER_V1_VM_SERVICE_CHECK_VM_HEALTH] = {
         .name = "CheckVMHealth",
@@ -432,6 +465,8 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 5000,
+        .resource_kind = "vm",
+        .summary = "Is the guest's agent answering?",
     },
     [BANGER_V1_VM_SERVICE_LIST_VM_PORTS] = {
         .name = "ListVMPorts",
@@ -443,6 +478,9 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
+        .planned = true,
+        .resource_kind = "vm",
+        .summary = "Listening TCP and UDP ports in the guest",
     },
     [BANGER_V1_VM_SERVICE_READ_CONSOLE] = {
         .name = "ReadConsole",
@@ -454,6 +492,8 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .role = RPC_ROLE_VIEWER,
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
+        .resource_kind = "vm",
+        .summary = "Console output since boot, bounded; follow streams on",
     },
     [BANGER_V1_VM_SERVICE_ATTACH_CONSOLE] = {
         .name = "AttachConsole",
@@ -464,6 +504,9 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .streams = RPC_CLIENT_STREAMS | RPC_SERVER_STREAMS,
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_FREE,
+        .planned = true,
+        .resource_kind = "vm",
+        .summary = "The console both ways",
     },
 };
 

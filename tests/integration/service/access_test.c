@@ -42,9 +42,9 @@ static enum banger_code try_method(struct banger_client *client, const struct rp
 
 static void check_methods(struct banger_client *client, int role, bool scoped)
 {
-    for (size_t s = 0; served_services[s]; s++)
-        for (size_t i = 0; i < served_services[s]->n_methods; i++) {
-            const struct rpc_method *method = &served_services[s]->methods[i];
+    for (size_t s = 0; contract_services[s]; s++)
+        for (size_t i = 0; i < contract_services[s]->n_methods; i++) {
+            const struct rpc_method *method = &contract_services[s]->methods[i];
             bool may = role >= method->role && !(scoped && method->host_wide);
             enum banger_code code = try_method(client, method);
             bool denied = code == BANGER_PERMISSION_DENIED;
@@ -78,9 +78,9 @@ static void test_every_method_and_role(void)
 
 static const struct rpc_service *find_service(const char *name)
 {
-    for (size_t s = 0; served_services[s]; s++)
-        if (strcmp(served_services[s]->name, name) == 0)
-            return served_services[s];
+    for (size_t s = 0; contract_services[s]; s++)
+        if (strcmp(contract_services[s]->name, name) == 0)
+            return contract_services[s];
     return NULL;
 }
 

@@ -235,9 +235,9 @@ static void check_field(const struct rpc_method *method, const struct reference 
 static void test_hidden_is_as_if_it_were_not(void)
 {
     size_t n = 0;
-    for (size_t s = 0; served_services[s]; s++)
-        for (size_t i = 0; i < served_services[s]->n_methods; i++) {
-            const struct rpc_method *method = &served_services[s]->methods[i];
+    for (size_t s = 0; contract_services[s]; s++)
+        for (size_t i = 0; i < contract_services[s]->n_methods; i++) {
+            const struct rpc_method *method = &contract_services[s]->methods[i];
             struct request request;
             const ProtobufCMessage *m = request_new(&request, method);
             const struct reference *first = NULL;
@@ -313,9 +313,9 @@ static bool look_through(const struct rpc_method *method, const ProtobufCMessage
 static void test_lists_name_nothing_hidden(void)
 {
     size_t n = 0;
-    for (size_t s = 0; served_services[s]; s++)
-        for (size_t i = 0; i < served_services[s]->n_methods; i++) {
-            const struct rpc_method *method = &served_services[s]->methods[i];
+    for (size_t s = 0; contract_services[s]; s++)
+        for (size_t i = 0; i < contract_services[s]->n_methods; i++) {
+            const struct rpc_method *method = &contract_services[s]->methods[i];
             char token[64] = "";
             uint32_t one = 1;
             if (strncmp(method->name, "List", 4) != 0 || method->host_wide)

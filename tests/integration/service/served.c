@@ -5,39 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "banger/v1/auth.rpc.h"
-#include "banger/v1/event.rpc.h"
-#include "banger/v1/file.rpc.h"
-#include "banger/v1/forward.rpc.h"
-#include "banger/v1/guest_session.rpc.h"
-#include "banger/v1/host.rpc.h"
-#include "banger/v1/image.rpc.h"
-#include "banger/v1/operation.rpc.h"
-#include "banger/v1/snapshot.rpc.h"
-#include "banger/v1/vm.rpc.h"
 #include "base/err.h"
 #include "daemon/core/access/access.h"
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/service/service.h"
-#include "grpc/health/v1/health.rpc.h"
 #include "rpc/event/server.h"
 #include "tests/support/told.h"
-
-const struct rpc_service *const served_services[] = {
-    &banger_v1_vm_service,
-    &banger_v1_guest_session_service,
-    &banger_v1_image_service,
-    &banger_v1_kernel_service,
-    &banger_v1_operation_service,
-    &banger_v1_event_service,
-    &banger_v1_host_service,
-    &banger_v1_auth_service,
-    &banger_v1_file_service,
-    &banger_v1_forward_service,
-    &banger_v1_snapshot_service,
-    &grpc_health_v1_health,
-    NULL,
-};
 
 static void fatal(const char *what, const struct err *err)
 {
@@ -119,10 +92,10 @@ struct banger_client *served_connect(const struct served *s)
 
 const struct rpc_method *served_method(const char *path)
 {
-    for (size_t i = 0; served_services[i]; i++)
-        for (size_t k = 0; k < served_services[i]->n_methods; k++)
-            if (strcmp(served_services[i]->methods[k].path, path) == 0)
-                return &served_services[i]->methods[k];
+    for (size_t i = 0; contract_services[i]; i++)
+        for (size_t k = 0; k < contract_services[i]->n_methods; k++)
+            if (strcmp(contract_services[i]->methods[k].path, path) == 0)
+                return &contract_services[i]->methods[k];
     fprintf(stderr, "FATAL no method %s\n", path);
     exit(EXIT_FAILURE);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "banger/client.h"
+#include "banger/contract.rpc.h"
 #include "banger/methods.h"
 #include "banger/operation.h"
 #include "daemon/core/supervise/host_info.h"
@@ -42,9 +43,6 @@ void served_listen_tls(struct served *s, struct banger_client *local);
 struct banger_client *served_enroll(const struct served *s, struct banger_client *local,
                                     const char *name, int role, bool scoped);
 struct banger_client *served_connect_tls(const char *name);
-
-/* Every service of the contract, and its name for people; NULL ends. */
-extern const struct rpc_service *const served_services[];
 
 /* Calls a method of any kind with a request (NULL: an empty one; sent as first message where the
  * client streams) and follows it to its end, for at most timeout_ms: the code, BANGER_OK for a

@@ -1,6 +1,7 @@
 /* Uses every public header, and nothing else of the tree: compiled as C99 and as C++. */
 #include <banger/attach.h>
 #include <banger/client.h>
+#include <banger/contract.h>
 #include <banger/json.h>
 #include <banger/local.h>
 #include <banger/methods.h>

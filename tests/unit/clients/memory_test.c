@@ -52,6 +52,38 @@ static int scenario_call(void)
     return result;
 }
 
+static int scenario_json(void)
+{
+    static const char text[] =
+        "{\"labels\": [{\"key\": \"a\"}, {\"value\": \"b\"}], \"spec\": {\"memoryBytes\": "
+        "\"268435456\", \"network\": \"NETWORK_MODE_USER\"}, \"created\": "
+        "\"2024-02-29T12:00:00Z\"}";
+    static const char health[] = "{\"statuses\": {\"a\": {\"status\": \"SERVING\"}}}";
+    static const char chunk[] = "{\"data\": \"aGVsbG8K\"}";
+    static const struct {
+        const ProtobufCMessageDescriptor *type;
+        const char *text;
+    } rows[] = {{&banger__v1__vm__descriptor, text},
+                {&grpc__health__v1__health_list_response__descriptor, health},
+                {&banger__v1__console_chunk__descriptor, chunk}};
+    int result = 1;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct banger_error error = {0};
+        ProtobufCMessage *m =
+            banger_message_from_json(rows[i].type, rows[i].text, strlen(rows[i].text), &error);
+        char *again = m ? banger_message_to_json(m, 0, &error) : NULL;
+        if (m && i == 0 && ((Banger__V1__VM *)(void *)m)->spec->memory_bytes != 268435456)
+            result = -1;
+        if (!again)
+            result = error.code == BANGER_RESOURCE_EXHAUSTED || error.code == BANGER_INTERNAL
+                         ? (result < 0 ? -1 : 0)
+                         : -1;
+        free(again);
+        banger_message_free(m);
+    }
+    return result;
+}
+
 /* Looked up on a thread, and of several addresses perhaps. */
 static int scenario_by_name(void)
 {
@@ -141,6 +173,11 @@ static void test_call(void)
     fail_each(scenario_call);
 }
 
+static void test_json(void)
+{
+    fail_each(scenario_json);
+}
+
 static void test_by_name(void)
 {
     fail_each(scenario_by_name);
@@ -164,6 +201,7 @@ static void start(bool tls)
 
 int main(void)
 {
+    RUN(test_json);
     for (int tls = 0; tls < 2; tls++) {
         start(tls);
         RUN(test_call);

@@ -3,44 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "banger/v1/auth.rpc.h"
-#include "banger/v1/event.rpc.h"
-#include "banger/v1/file.rpc.h"
-#include "banger/v1/forward.rpc.h"
-#include "banger/v1/guest_session.rpc.h"
-#include "banger/v1/host.rpc.h"
-#include "banger/v1/image.rpc.h"
-#include "banger/v1/operation.rpc.h"
-#include "banger/v1/snapshot.rpc.h"
+#include "banger/contract.rpc.h"
 #include "banger/v1/vm.rpc.h"
 #include "base/fs.h"
-#include "grpc/health/v1/health.rpc.h"
-#include "grpc/reflection/v1/reflection.rpc.h"
-#include "grpc/reflection/v1alpha/reflection.rpc.h"
 #include "rpc/wire/observer.h"
 #include "rpc/wire/router.h"
 #include "tests/support/check.h"
 #include "tests/support/raw_http2.h"
 #include "tests/unit/rpc/pair.h"
 
-static const struct rpc_service *const services[] = {
-    &banger_v1_vm_service,
-    &banger_v1_guest_session_service,
-    &banger_v1_operation_service,
-    &banger_v1_image_service,
-    &banger_v1_kernel_service,
-    &banger_v1_event_service,
-    &banger_v1_host_service,
-    &banger_v1_snapshot_service,
-    &banger_v1_file_service,
-    &banger_v1_forward_service,
-    &banger_v1_auth_service,
-    &grpc_health_v1_health,
-    &grpc_reflection_v1_server_reflection,
-    &grpc_reflection_v1alpha_server_reflection,
-};
-
-enum { N_SERVICES = sizeof(services) / sizeof(services[0]), HANDLERS_BYTES = 1024 };
+enum { HANDLERS_BYTES = 1024 };
 
 /* No handler at all: what gets through is answered UNIMPLEMENTED. */
 static const _Alignas(max_align_t) unsigned char no_handlers[HANDLERS_BYTES];
@@ -78,13 +50,13 @@ static void test_every_method_and_role(void)
     struct err err;
     size_t n_denied = 0, n_through = 0;
     pair_open(&p);
-    for (size_t i = 0; i < N_SERVICES; i++)
-        CHECK_INT(router_add(&p.wire.router, services[i], no_handlers, NULL, &err), 0);
+    for (size_t i = 0; contract_services[i]; i++)
+        CHECK_INT(router_add(&p.wire.router, contract_services[i], no_handlers, NULL, &err), 0);
     for (int role = RPC_ROLE_NONE; role <= RPC_ROLE_FLEET; role++) {
         p.server->peer.role = (enum rpc_role)role;
-        for (size_t i = 0; i < N_SERVICES; i++) {
-            for (size_t m = 0; m < services[i]->n_methods; m++) {
-                const struct rpc_method *method = &services[i]->methods[m];
+        for (size_t i = 0; contract_services[i]; i++) {
+            for (size_t m = 0; m < contract_services[i]->n_methods; m++) {
+                const struct rpc_method *method = &contract_services[i]->methods[m];
                 CHECK(method->role >= RPC_ROLE_ANYONE && method->role <= RPC_ROLE_FLEET);
                 bool may = role >= method->role;
                 enum err_code code = try_call(&p, method);
@@ -111,10 +83,10 @@ static void test_scoped_peers(void)
     pair_open(&p);
     p.server->peer.role = RPC_ROLE_FLEET;
     p.server->peer.scoped = true;
-    for (size_t i = 0; i < N_SERVICES; i++) {
-        CHECK_INT(router_add(&p.wire.router, services[i], no_handlers, NULL, &err), 0);
-        for (size_t m = 0; m < services[i]->n_methods; m++) {
-            const struct rpc_method *method = &services[i]->methods[m];
+    for (size_t i = 0; contract_services[i]; i++) {
+        CHECK_INT(router_add(&p.wire.router, contract_services[i], no_handlers, NULL, &err), 0);
+        for (size_t m = 0; m < contract_services[i]->n_methods; m++) {
+            const struct rpc_method *method = &contract_services[i]->methods[m];
             bool of_vm = protobuf_c_message_descriptor_get_field_by_name(method->request, "vm");
             enum err_code want = method->host_wide ? ERR_DENIED : ERR_UNIMPLEMENTED;
             if (!CHECK_INT(try_call(&p, method), want) ||
@@ -227,19 +199,19 @@ static void test_the_documented_roles_are_the_contract_s(void)
     static const char *const roles[] = {"", "anyone", "viewer", "operator", "admin", "fleet"};
     char *page = NULL;
     CHECK_INT(fs_read(BANGER_ROLES_PAGE, 1 << 20, &page, NULL, NULL), 0);
-    for (size_t i = 0; page && i < N_SERVICES; i++)
+    for (size_t i = 0; page && contract_services[i]; i++)
         for (int role = RPC_ROLE_ANYONE; role <= RPC_ROLE_FLEET; role++) {
-            char *row = documented(page, short_name(services[i]), roles[role]);
-            for (size_t m = 0; m < services[i]->n_methods; m++) {
-                const struct rpc_method *method = &services[i]->methods[m];
+            char *row = documented(page, short_name(contract_services[i]), roles[role]);
+            for (size_t m = 0; m < contract_services[i]->n_methods; m++) {
+                const struct rpc_method *method = &contract_services[i]->methods[m];
                 bool wide = false, named = row && take_name(row, method->name, &wide);
                 if (!CHECK_INT(named, method->role == role) ||
                     !CHECK(!named || wide == method->host_wide))
                     fprintf(stderr, "  (%s as %s)\n", method->path, roles[role]);
             }
             if (!CHECK(!row || strspn(row, " ") == strlen(row)))
-                fprintf(stderr, "  (%s, %s: no such methods: %s)\n", services[i]->name, roles[role],
-                        row);
+                fprintf(stderr, "  (%s, %s: no such methods: %s)\n", contract_services[i]->name,
+                        roles[role], row);
             free(row);
         }
     free(page);
@@ -264,9 +236,9 @@ static void test_sensitive_methods(void)
     };
     /* Tokens come as ANYONE: these are all that one who has not enrolled can reach. */
     size_t n_anyone = 0;
-    for (size_t i = 0; i < N_SERVICES; i++) {
-        for (size_t m = 0; m < services[i]->n_methods; m++) {
-            const struct rpc_method *method = &services[i]->methods[m];
+    for (size_t i = 0; contract_services[i]; i++) {
+        for (size_t m = 0; m < contract_services[i]->n_methods; m++) {
+            const struct rpc_method *method = &contract_services[i]->methods[m];
             n_anyone += method->role == RPC_ROLE_ANYONE;
             for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
                 if (strcmp(rows[k].path, method->path) == 0)

@@ -49,6 +49,8 @@ static const struct rpc_method grpc_health_v1_health_methods[] = {
         .dispatch = grpc_health_v1_health_check_dispatch,
         .role = RPC_ROLE_ANYONE,
         .effect = RPC_EFFECT_READ,
+        .resource_kind = "health",
+        .summary = "",
     },
     [GRPC_HEALTH_V1_HEALTH_WATCH] = {
         .name = "Watch",
@@ -59,6 +61,8 @@ static const struct rpc_method grpc_health_v1_health_methods[] = {
         .streams = RPC_SERVER_STREAMS,
         .role = RPC_ROLE_ANYONE,
         .effect = RPC_EFFECT_READ,
+        .resource_kind = "health",
+        .summary = "",
     },
     [GRPC_HEALTH_V1_HEALTH_LIST] = {
         .name = "List",
@@ -68,6 +72,8 @@ static const struct rpc_method grpc_health_v1_health_methods[] = {
         .dispatch = grpc_health_v1_health_list_dispatch,
         .role = RPC_ROLE_ANYONE,
         .effect = RPC_EFFECT_READ,
+        .resource_kind = "health",
+        .summary = "",
     },
 };
 

@@ -27,6 +27,8 @@ static const struct rpc_method grpc_reflection_v1alpha_server_reflection_methods
         .streams = RPC_CLIENT_STREAMS | RPC_SERVER_STREAMS,
         .role = RPC_ROLE_ANYONE,
         .effect = RPC_EFFECT_READ,
+        .resource_kind = "reflection",
+        .summary = "",
     },
 };
 

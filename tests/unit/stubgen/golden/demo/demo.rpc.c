@@ -79,6 +79,8 @@ static const struct rpc_method banger_demo_v1_vm_service_methods[] = {
         .default_deadline_ms = 1500,
         .max_request_bytes = 4096,
         .max_response_bytes = 65536,
+        .resource_kind = "vm",
+        .summary = "Says \"what\" is \\there",
     },
     [BANGER_DEMO_V1_VM_SERVICE_LIST_VMS] = {
         .name = "ListVMs",
@@ -89,6 +91,8 @@ static const struct rpc_method banger_demo_v1_vm_service_methods[] = {
         .streams = RPC_SERVER_STREAMS,
         .role = RPC_ROLE_VIEWER,
         .effect = RPC_EFFECT_CHANGE,
+        .resource_kind = "vm",
+        .summary = "All of them: one by one",
     },
     [BANGER_DEMO_V1_VM_SERVICE_UPLOAD] = {
         .name = "Upload",
@@ -99,6 +103,8 @@ static const struct rpc_method banger_demo_v1_vm_service_methods[] = {
         .streams = RPC_CLIENT_STREAMS,
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_CHANGE,
+        .resource_kind = "vm",
+        .summary = "Takes it",
     },
     [BANGER_DEMO_V1_VM_SERVICE_ATTACH] = {
         .name = "Attach",
@@ -110,6 +116,10 @@ static const struct rpc_method banger_demo_v1_vm_service_methods[] = {
         .role = RPC_ROLE_FLEET,
         .effect = RPC_EFFECT_CHANGE,
         .host_wide = true,
+        .planned = true,
+        .sign_of_life = true,
+        .resource_kind = "session",
+        .summary = "Both ways",
     },
     [BANGER_DEMO_V1_VM_SERVICE_DELETE] = {
         .name = "Delete",
@@ -119,6 +129,8 @@ static const struct rpc_method banger_demo_v1_vm_service_methods[] = {
         .dispatch = banger_demo_v1_vm_service_delete_dispatch,
         .role = RPC_ROLE_ANYONE,
         .effect = RPC_EFFECT_CHANGE,
+        .resource_kind = "vm",
+        .summary = "Removes",
     },
 };
 

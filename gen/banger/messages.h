@@ -1,3 +1,4 @@
+/* Written by protoc-gen-banger-rpc from proto/; do not edit. */
 /* The contract's messages, as protoc-c makes them. They have unnamed unions, which strict C99 has
  * not: said to the compiler here, so that -std=c99 -pedantic is quiet about what is not its user's.
  */
@@ -8,7 +9,6 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpedantic"
 #endif
-#include "banger/v1/attach.pb-c.h"
 #include "banger/v1/auth.pb-c.h"
 #include "banger/v1/event.pb-c.h"
 #include "banger/v1/file.pb-c.h"

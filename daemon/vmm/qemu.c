@@ -455,7 +455,8 @@ static uint64_t qemu_overhead_bytes(const struct vmm_host *host)
 const struct vmm_driver qemu_driver = {
     .name = "qemu",
     .version = VMM_DRIVER_VERSION,
-    .can_pause = true,
+    .can = {.boots = true, .pause = true, .uses_kvm = true},
+    .install = "install qemu-system-x86",
     .overhead_bytes = qemu_overhead_bytes,
     .probe = qemu_probe,
     .open = qemu_open,

@@ -4,6 +4,7 @@
 #include "daemon/vmm/vmm.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,21 +37,33 @@ struct vmm_call {
 /* Drivers */
 
 static const struct vmm_driver *vmm_override;
-static const struct vmm_driver *const vmm_drivers[] = {&qemu_driver, &sim_driver};
+const struct vmm_driver *const vmm_drivers[] = {&qemu_driver, &sim_driver, NULL};
 
 void vmm_override_driver(const struct vmm_driver *driver)
 {
     vmm_override = driver;
 }
 
+/* "qemu and sim" */
+static void vmm_list_drivers(char *out, size_t size)
+{
+    size_t n = 0;
+    for (size_t i = 0; vmm_drivers[i] && n < size; i++) {
+        const char *between = i == 0 ? "" : vmm_drivers[i + 1] ? ", " : " and ";
+        n += (size_t)snprintf(out + n, size - n, "%s%s", between, vmm_drivers[i]->name);
+    }
+}
+
 const struct vmm_driver *vmm_find_driver(const char *name, struct err *err)
 {
     if (vmm_override && strcmp(vmm_override->name, name) == 0)
         return vmm_override;
-    for (size_t i = 0; i < sizeof(vmm_drivers) / sizeof(*vmm_drivers); i++)
+    for (size_t i = 0; vmm_drivers[i]; i++)
         if (strcmp(vmm_drivers[i]->name, name) == 0)
             return vmm_drivers[i];
-    err_set(err, ERR_NOT_FOUND, "no driver \"%s\": there are qemu and sim", name);
+    char all[128];
+    vmm_list_drivers(all, sizeof(all));
+    err_set(err, ERR_NOT_FOUND, "no driver \"%s\": there are %s", name, all);
     err_tag(err, "DRIVER_NOT_FOUND", NULL);
     return NULL;
 }
@@ -231,7 +244,7 @@ void vmm_kill(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 void vmm_pause(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 {
     struct vmm_slot *s = &m->call->main;
-    if (!m->driver->can_pause) {
+    if (!m->driver->can.pause) {
         vmm_unsupported(m, "pause", done, arg);
     } else if (vmm_enter(m, s, "pause", done, arg)) {
         m->driver->pause(m, vmm_slot_done, s);
@@ -242,7 +255,7 @@ void vmm_pause(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 void vmm_resume(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 {
     struct vmm_slot *s = &m->call->main;
-    if (!m->driver->can_pause) {
+    if (!m->driver->can.pause) {
         vmm_unsupported(m, "resume", done, arg);
     } else if (vmm_enter(m, s, "resume", done, arg)) {
         m->driver->resume(m, vmm_slot_done, s);

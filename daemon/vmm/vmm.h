@@ -96,10 +96,20 @@ struct vmm_probe_result {
     char explanation[TEXT_BYTES]; /* why not, or why not KVM, and what to do */
 };
 
+/* What a driver can do and needs, as data: the core goes by it, never by a driver's name. */
+struct vmm_capabilities {
+    /* A kernel boots an image. Else the guest is a process of this host, whose name, network and
+     * file systems are not to be touched. */
+    bool boots;
+    bool pause, snapshot;
+    bool uses_kvm; /* where the host has one; without it, it is slower */
+};
+
 struct vmm_driver {
     const char *name;
     uint32_t version; /* VMM_DRIVER_VERSION */
-    bool can_pause, can_snapshot;
+    struct vmm_capabilities can;
+    const char *install; /* for people: what to do where it cannot be used */
 
     /* See vmm_overhead_bytes; NULL: nothing worth counting. */
     uint64_t (*overhead_bytes)(const struct vmm_host *host);
@@ -135,6 +145,11 @@ struct vmm_machine {
         busy; /* a call is under way (kill may always be called and ends the other with an error) */
     struct vmm_call *call; /* vmm.c's */
 };
+
+/* All there are, NULL behind the last. Which one a name stands for is vmm_find_driver's to say. */
+extern const struct vmm_driver *const vmm_drivers[];
+/* The one of a host whose configuration names none. */
+#define VMM_DRIVER_DEFAULT "qemu"
 
 /* By name; NULL with err. */
 const struct vmm_driver *vmm_find_driver(const char *name, struct err *err);

@@ -13,6 +13,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/vm/vm_clock.h"
 #include "daemon/core/vm/vm_internal.h"
+#include "daemon/core/vm/vm_spec.h"
 #include "daemon/guest/agent_client.h"
 
 /* slirp's own network, the same in every VM. */
@@ -40,8 +41,7 @@ static int vm_agent_configure(struct vm_entry *e, struct err *err)
     struct agent_configure c = {.spool_bytes = 0};
     const struct vm *vm = &e->vm;
     snprintf(c.vm_id, sizeof(c.vm_id), "%s", vm->id);
-    /* sim's guest is a process of this host, whose name and network are not to be touched. */
-    if (strcmp(vm->spec.driver, "sim") != 0) {
+    if (vm_boots(&vm->spec)) { /* else that would be this host's */
         snprintf(c.hostname, sizeof(c.hostname), "%s", vm->name);
         if (vm->spec.net == NET_USER) {
             snprintf(c.address_cidr, sizeof(c.address_cidr), USER_NET_ADDRESS);

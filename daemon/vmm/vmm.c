@@ -92,7 +92,7 @@ struct vmm_machine *vmm_open(const struct vmm_driver *driver, struct vmm_host *h
         return NULL;
     }
     if (!id_is_valid(config->vm_id) || config->vm_dir[0] != '/' ||
-        config->api_sock_path[0] != '/' || config->agent_sock_path[0] != '/') {
+        config->api_sock_path[0] != '/' || config->channel.path[0] != '/') {
         err_set(err, ERR_INVALID, "a machine needs an id and absolute paths");
         return NULL;
     }
@@ -196,10 +196,20 @@ static void vmm_unsupported(struct vmm_machine *m, const char *name, vmm_done_fn
     vmm_refuse(m, &err, done, arg);
 }
 
+/* False: refused. */
+static bool vmm_takes_its_parts(struct vmm_machine *m, vmm_done_fn *done, void *arg)
+{
+    struct err err = ERR_INIT;
+    if (vmm_parts_check(m->driver, m->host, &m->config, &err) == 0)
+        return true;
+    vmm_refuse(m, &err, done, arg);
+    return false;
+}
+
 void vmm_prepare(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 {
     struct vmm_slot *s = &m->call->main;
-    if (vmm_enter(m, s, "prepare", done, arg)) {
+    if (vmm_takes_its_parts(m, done, arg) && vmm_enter(m, s, "prepare", done, arg)) {
         m->driver->prepare(m, vmm_slot_done, s);
         s->inside = false;
     }
@@ -208,7 +218,7 @@ void vmm_prepare(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 void vmm_start(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 {
     struct vmm_slot *s = &m->call->main;
-    if (vmm_enter(m, s, "start", done, arg)) {
+    if (vmm_takes_its_parts(m, done, arg) && vmm_enter(m, s, "start", done, arg)) {
         m->driver->start(m, vmm_slot_done, s);
         s->inside = false;
     }
@@ -270,6 +280,11 @@ void vmm_discard(struct vmm_machine *m, vmm_done_fn *done, void *arg)
         m->driver->discard(m, vmm_slot_done, s);
         s->inside = false;
     }
+}
+
+const struct vmm_channel *vmm_get_channel(const struct vmm_machine *m)
+{
+    return &m->config.channel;
 }
 
 void vmm_get_handles(const struct vmm_machine *m, struct vm_handles *handles)

@@ -29,9 +29,9 @@ static void probe_done(void *arg, const struct vmm_probe_result *result)
     struct host_driver *d = arg;
     d->result = *result;
     d->probed = true;
-    log_info(d->driver->name, "%s: %s, accelerator %s%s%s", result->usable ? "usable" : "not usable",
-             result->version, result->accelerator, *result->explanation ? ": " : "",
-             result->explanation);
+    log_info(d->driver->name, "%s: %s, accelerator %s%s%s",
+             result->usable ? "usable" : "not usable", result->version, result->accelerator,
+             *result->explanation ? ": " : "", result->explanation);
 }
 
 void host_info_probe(struct core *core, struct host_info *info)

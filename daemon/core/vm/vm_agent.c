@@ -15,6 +15,7 @@
 #include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_spec.h"
 #include "daemon/guest/agent_client.h"
+#include "daemon/vmm/vmm.h"
 
 /* slirp's own network, the same in every VM. */
 #define USER_NET_ADDRESS "10.0.2.15/24"
@@ -161,8 +162,9 @@ static const struct agent_events vm_agent_events = {
 
 int vm_agent_open(struct vm_entry *e, struct err *err)
 {
-    struct channel_config channel = {.kind = &channel_unix};
-    snprintf(channel.socket_path, sizeof(channel.socket_path), "%s", e->vm.runtime.agent_sock_path);
+    const struct vmm_channel *of = vmm_get_channel(e->machine);
+    struct channel_config channel = {.kind = channel_find(of->kind), .port = of->port};
+    snprintf(channel.socket_path, sizeof(channel.socket_path), "%s", of->path);
     e->link_synced = e->agent_failed = false;
     e->agent_error[0] = '\0';
     e->agent = agent_client_open(e->core->loop, &channel, &vm_agent_events, e, err);

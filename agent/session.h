@@ -186,7 +186,7 @@ void session_hold_from(struct session *s, uint64_t stdout_at, uint64_t stderr_at
 /* Another has come, or nobody will. */
 void session_end_lease(struct session *s);
 
-/* For the parts of this module (session_start.c, session_io.c, session.c). */
+/* For the parts of this module. */
 void session_mark(struct session *s);     /* its status is news */
 void session_mark_ack(struct session *s); /* its stdin offset is */
 void session_fail(struct session *s, const char *stage, int sys, const char *fmt, ...)
@@ -203,6 +203,18 @@ void session_end_stream(struct stream *stream);
 void session_close_stream(struct stream *stream); /* also a late one */
 bool session_is_live(const struct session *s);
 void session_watch_growth(struct session *s);
+
+/* session.c: out of the table's hash. */
+void session_unchain(struct session *s);
+/* What its child said of its start, if that is known by now; last: or never will be. */
+void session_take_report(struct session *s, bool last);
+
+/* session_end.c */
+void sessions_purge_fired(struct loop_timer *timer);
+void sessions_reap_fired(struct loop_timer *timer);
+void session_timeout_fired(struct loop_timer *timer);
+/* Kills and frees all of a list of members. */
+void sessions_drop(struct list *of);
 
 /* session_late.c: what comes after the exit */
 void session_begin_drain(struct session *s);

@@ -43,6 +43,37 @@ static inline struct list *list_first(const struct list *head)
     return list_empty(head) ? NULL : head->next;
 }
 
+/* Moves all members of from behind those of to. */
+static inline void list_move_all(struct list *to, struct list *from)
+{
+    if (list_empty(from))
+        return;
+    from->next->prev = to->prev;
+    to->prev->next = from->next;
+    from->prev->next = to;
+    to->prev = from->prev;
+    list_init(from);
+}
+
+/* A walk in which any member may leave by what is done with another, or be freed; those that come
+ * meanwhile are not met. The members are moved to turn, an own head, and each goes back to the end
+ * of head as it is met: for (list_turn_begin(&turn, head); (l = list_turn_next(&turn, head));) */
+static inline void list_turn_begin(struct list *turn, struct list *head)
+{
+    list_init(turn);
+    list_move_all(turn, head);
+}
+
+static inline struct list *list_turn_next(struct list *turn, struct list *head)
+{
+    struct list *l = list_first(turn);
+    if (l) {
+        list_remove(l);
+        list_add_tail(head, l);
+    }
+    return l;
+}
+
 /* The loop variable is a struct list *; the body may remove the current member. */
 #define list_foreach(pos, head)                                                                    \
     for (struct list *pos = (head)->next, *pos##_next = pos->next; pos != (head);                  \

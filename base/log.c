@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/utf8.h"
 
 enum { ENTRY_BYTES = 2048, KINDS = 256 };
 
@@ -64,20 +65,37 @@ static void put_plain(struct entry *en, const char *s)
         put_char(en, *s);
 }
 
+/* Bytes of the character at s. odd: it is for no terminal, a control character (C1 included) or no
+ * UTF-8. */
+static size_t character(const char *s, bool *odd)
+{
+    unsigned char c = (unsigned char)s[0];
+    size_t n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+    *odd = c < 0x20 || c == 0x7f;
+    if (c < 0x80)
+        return 1;
+    *odd = strnlen(s, n) < n || utf8_prefix((const uint8_t *)s, n) < n;
+    if (*odd)
+        return 1;
+    *odd = c == 0xc2 && (unsigned char)s[1] < 0xa0;
+    return n;
+}
+
 static void put_quoted(struct entry *en, const char *s)
 {
     static const char hex[] = "0123456789abcdef";
     put_char(en, '"');
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-        if (c == '"' || c == '\\') {
-            put_char(en, '\\');
-            put_char(en, (char)c);
-        } else if (c < 0x20 || c == 0x7f) {
-            put_plain(en, "\\x");
-            put_char(en, hex[c >> 4]);
-            put_char(en, hex[c & 15]);
-        } else {
+    for (bool odd; *s;) {
+        for (size_t n = character(s, &odd); n > 0; n--, s++) {
+            unsigned char c = (unsigned char)*s;
+            if (odd) {
+                put_plain(en, "\\x");
+                put_char(en, hex[c >> 4]);
+                put_char(en, hex[c & 15]);
+                continue;
+            }
+            if (c == '"' || c == '\\')
+                put_char(en, '\\');
             put_char(en, (char)c);
         }
     }

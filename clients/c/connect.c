@@ -174,10 +174,7 @@ static void client_begin_waiting(struct banger_client *client, struct channel *c
 {
     struct list now;
     list_init(&now); /* those that have to begin anew at once wait for the next round */
-    for (struct list *link; (link = list_first(&client->waiting));) {
-        list_remove(link);
-        list_add_tail(&now, link);
-    }
+    list_move_all(&now, &client->waiting);
     for (struct list *link; (link = list_first(&now));) {
         list_remove(link);
         stream_begin(stream_of(link), channel);

@@ -105,16 +105,17 @@ const struct rpc_method *method_find(const char *path, struct banger_error *erro
 /* banger_connect, of a client whose server is known by its CA's digest; pinned may be NULL. */
 struct banger_client *client_new(const char *target, const struct target_pinned *pinned,
                                  struct banger_error *error);
-/* Polls once for at most timeout_ms (< 0: no limit) and processes. -1 only for the interrupt fd: a
- * lost connection shows in its calls. */
-int client_wait(struct banger_client *client, int64_t timeout_ms, struct banger_error *error);
-
 /* A stream or an attach has it, or no longer: a closed one goes with the last. */
 void client_use(struct banger_client *client);
 void client_unuse(struct banger_client *client);
 /* A line for the log hook, where there is one. */
 void client_log(struct banger_client *client, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* client_loop.c */
+/* Polls once for at most timeout_ms (< 0: no limit) and processes. -1 only for the interrupt fd: a
+ * lost connection shows in its calls. */
+int client_wait(struct banger_client *client, int64_t timeout_ms, struct banger_error *error);
 /* Sets the timer for what comes next. */
 void client_arm(struct banger_client *client);
 
@@ -130,10 +131,17 @@ int64_t client_settle_due_ms(const struct banger_client *client);
 /* stream.c */
 struct banger_stream *stream_open(struct banger_client *client, const struct rpc_method *method,
                                   const struct stream_config *config, struct banger_error *error);
-/* Begins it on a connection that takes calls. */
-void stream_begin(struct banger_stream *stream, struct channel *channel);
 /* Ends one that waits. */
 void stream_fail(struct banger_stream *stream, const struct err *why);
+
+/* stream_wire.c */
+/* Keeps a message, as its length and its bytes, and lets go of all that is kept. */
+int stream_keep(struct banger_stream *stream, const ProtobufCMessage *message);
+void stream_forget(struct banger_stream *stream);
+/* Gives up its call, which says no more. */
+void stream_detach(struct banger_stream *stream);
+/* Begins it on a connection that takes calls. */
+void stream_begin(struct banger_stream *stream, struct channel *channel);
 
 /* retry.c: when to try again, and how long until then. */
 struct retry {

@@ -1,28 +1,17 @@
-/* What the files of the core share: one `struct core`, made by the composition root, on the loop's
- * thread. Each registry is a module of its own with its own header; this page is the map.
+/* What the rooms of the core share: one `struct core`, made by the composition root, on the loop's
+ * thread. Each room knows those before it, none behind it; docs/ARCHITECTURE.md has the picture.
  *
- *   vm.h          VMs: registry, references, the one setter of state, what happens when a machine
- *                 exits or its agent comes and goes
- *   operation.h   durable operations: step tables with undo, journal, per-resource queues
- *   request_past.h  request ids that memory has let go of
- *   vm_ops.h      what users ask of VMs; the step tables are in vm_op_*.c, their moves in vm_run.c
- *   vm_spec.h     names, sizes, defaults, paths
- *   vm_machine.h  a VM's process; vm_agent.h: the link to its guest
- *   handles.h     handle cache and handles.json
- *   session.h     guest sessions: registry and lifecycle
- *   attach.h      attach: a viewer's or writer's cursor over a session
- *   image.h       images and kernels: registry, references, build operations
- *   access.h      who may come over TCP: CA, identities, tokens
- *   event.h       the event log and its watchers
- *   audit.h       the audit log
- *   memory.h      gives pages back after much was let go
- *   scope.h       which VMs a principal may see
- *   host_settings.h  what the host was told: draining
- *   supervise.h   what the daemon does by itself: expiry, idle stop, restarts, autostart
- *   reconcile.h   start-up: adopt what lives, demote and tear down what does not
- *   unlisted.h    what no record knows; recover.h: what can be done about it
- *   record.h      copies of records in the folders of what they are of
- */
+ *   event/      the event log and its watchers
+ *   host/       what the host was told, how the store is, whether there is room
+ *   access/     who may come over TCP, which VMs they see, the audit log
+ *   operation/  durable operations: step tables with undo, journal, queues, request ids
+ *   image/      images and kernels
+ *   vm/         VMs, their machines and guests, and what users ask of them
+ *   session/    guest sessions and attach
+ *   supervise/  what the daemon does by itself, at its start and later
+ *
+ * Beside this: record.h (copies of records in the folders of what they are of), memory.h (gives
+ * pages back after much was let go), crash_point.h (tests end the daemon there). */
 #ifndef BANGER_DAEMON_CORE_CORE_H
 #define BANGER_DAEMON_CORE_CORE_H
 

@@ -18,8 +18,8 @@ struct err;
 int request_meta_fill(struct request_meta *meta, struct core *core, struct rpc_call *call,
                       const ProtobufCMessage *request, const char *request_id, struct err *err);
 
-/* What the caller may see (daemon/core/access/scope.h); whatever a request names goes through these. NULL:
- * not there, or not for the caller, and the call is finished. */
+/* What the caller may see (daemon/core/access/scope.h); whatever a request names goes through
+ * these. NULL: not there, or not for the caller, and the call is finished. */
 const struct labels *request_scope(const struct core *core, const struct rpc_call *call);
 struct vm_entry *request_find_vm(struct core *core, struct rpc_call *call, const char *ref);
 struct operation_entry *request_find_operation(struct core *core, struct rpc_call *call,

@@ -184,10 +184,10 @@ void vm_service_check_health(void *self, struct rpc_call *call,
         return;
     Banger__V1__CheckVMHealthResponse response = BANGER__V1__CHECK_VMHEALTH_RESPONSE__INIT;
     char why[TEXT_BYTES] = "";
-    response.agent_ready = e->agent_ready;
+    response.agent_ready = vm_guest_is_ready(e);
     if (e->agent)
         response.round_trip_us = agent_client_round_trip_us(e->agent);
-    if (!e->agent_ready)
+    if (!vm_guest_is_ready(e))
         snprintf(why, sizeof(why), "the VM is %s%s%s", vm_state_name(e->vm.runtime.state),
                  *e->agent_error ? ": " : "", e->agent_error);
     response.explanation = why;

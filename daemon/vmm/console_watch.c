@@ -48,22 +48,15 @@ void console_unwatch(struct console_watch *w)
     w->news = NULL;
 }
 
-/* Any watch may end meanwhile: those that are left are found from the start again, each being moved
- * away when it has been told. */
+/* Any watch may end meanwhile. */
 void console_tell(struct vmm_host *host, const char *path, bool fresh)
 {
-    struct list told;
-    list_init(&told);
-    for (struct list *pos; (pos = list_first(console_head(&host->console_watches)));) {
+    struct list turn, *watches = console_head(&host->console_watches);
+    list_turn_begin(&turn, watches);
+    for (struct list *pos; (pos = list_turn_next(&turn, watches));) {
         struct console_watch *w = container_of(pos, struct console_watch, link);
-        list_remove(pos);
-        list_add_tail(&told, pos);
         if (strcmp(w->path, path) == 0)
             w->news(w->arg, fresh);
-    }
-    for (struct list *pos; (pos = list_first(&told));) {
-        list_remove(pos);
-        list_add_tail(&host->console_watches, pos);
     }
 }
 

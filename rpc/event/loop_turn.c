@@ -105,11 +105,9 @@ static void turn_name(void (*callback)(void), char *name, size_t size)
              info.dli_sname ? " " : "", file ? file + 1 : info.dli_fname, offset);
 }
 
-void loop_turn_end(struct loop_turn *turn, const char *what, void (*callback)(void))
+void loop_turn_judge(struct loop_turn *turn, const char *what, void (*callback)(void))
 {
     struct loop_turns *turns = turn->turns;
-    if (!turns)
-        return;
     int64_t took_ns = clock_mono_ns() - turn->clock_ns;
     if (took_ns <= turns->limit_ns)
         return;

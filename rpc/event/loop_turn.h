@@ -27,8 +27,13 @@ uint64_t loop_turns_late(const struct loop_turns *turns);
 struct loop_turn loop_turn_begin(struct loop *loop);
 /* Its inside, for loop.c. */
 void loop_turn_measure(struct loop_turns *turns, struct loop_turn *turn);
+void loop_turn_judge(struct loop_turn *turn, const char *what, void (*callback)(void));
 /* what: the kind of event; callback: any function, for the report. */
-void loop_turn_end(struct loop_turn *turn, const char *what, void (*callback)(void));
+static inline void loop_turn_end(struct loop_turn *turn, const char *what, void (*callback)(void))
+{
+    if (turn->turns)
+        loop_turn_judge(turn, what, callback);
+}
 
 /* For callbacks of any type. */
 #define LOOP_CALLBACK(fn) ((void (*)(void))(fn))

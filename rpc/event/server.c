@@ -68,10 +68,7 @@ static void server_flush(struct rpc_server *server)
     /* What becomes dirty meanwhile comes next time. */
     struct list now;
     list_init(&now);
-    for (struct list *l; (l = list_first(&server->dirty));) {
-        list_remove(l);
-        list_add_tail(&now, l);
-    }
+    list_move_all(&now, &server->dirty);
     for (struct list *l; (l = list_first(&now));)
         connection_flush(container_of(l, struct connection, dirty_link));
     server_arm_timer(server);

@@ -117,15 +117,14 @@ int abuse_spend(struct wire_conn *conn, size_t units)
     return conn->account.spent <= SPENT_MAX || account_holds(conn) ? 0 : abuse_overdrawn(conn);
 }
 
-int abuse_field(struct wire_conn *conn, struct rpc_call *call, size_t bytes)
+int abuse_dear_field(struct wire_conn *conn, struct rpc_call *call)
 {
-    call->header_bytes += bytes;
     if (call->header_bytes > ABUSE_HEADERS_FACTOR * conn->limits.max_header_list_bytes) {
         wire_conn_blame(conn, "headers over the limit of %zu bytes",
                         conn->limits.max_header_list_bytes);
         return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
-    if (++call->n_fields <= ABUSE_FREE_FIELDS || ++conn->account.spent <= SPENT_MAX ||
+    if (call->n_fields <= ABUSE_FREE_FIELDS || ++conn->account.spent <= SPENT_MAX ||
         account_holds(conn))
         return 0;
     wire_conn_blame(conn, "too many header fields");

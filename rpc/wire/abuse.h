@@ -13,6 +13,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "rpc/wire/conn.h"
+#include "rpc/wire/stream.h"
 
 enum {
     /* For nghttp2, which counts resets of answered streams, too. */
@@ -36,8 +37,17 @@ static inline void abuse_useful_frame(struct wire_conn *conn)
 {
     conn->account.spent -= conn->account.spent < ABUSE_EARNED ? conn->account.spent : ABUSE_EARNED;
 }
+/* One that is more than usual calls have. */
+int abuse_dear_field(struct wire_conn *conn, struct rpc_call *call);
 /* One more header field of a call, bytes long as RFC 9113 6.5.2 counts. A failure is final. */
-int abuse_field(struct wire_conn *conn, struct rpc_call *call, size_t bytes);
+static inline int abuse_field(struct wire_conn *conn, struct rpc_call *call, size_t bytes)
+{
+    call->header_bytes += bytes;
+    return ++call->n_fields <= ABUSE_FREE_FIELDS &&
+                   call->header_bytes <= conn->limits.max_header_list_bytes
+               ? 0
+               : abuse_dear_field(conn, call);
+}
 /* A stream that was opened for nothing. */
 int abuse_wasted_stream(struct wire_conn *conn);
 int abuse_ping(struct wire_conn *conn);

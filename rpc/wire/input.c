@@ -19,9 +19,10 @@ enum {
     PAUSED_MAX_BYTES = 32 << 20,    /* held by paused streams, before the connection stalls too */
     HELD_MAX_BYTES = 64 << 20,      /* held at all, before messages not yet whole are refused */
     HOLD_AHEAD_BYTES = 64 << 10,    /* room made at once for a message not yet whole */
-    MEMORY_FACTOR = 8,              /* decoded size allowed per byte of the message limit */
+    MEMORY_FACTOR = 4,              /* decoded size allowed per byte of the message limit */
     USUAL_FACTOR = 4,               /* decoded size of a byte that is as usual, … */
     USUAL_BYTES = 64 << 10,         /* … beyond this */
+    LIGHT_BYTES = 64 << 10,         /* longer ones are texts and bytes more than structs */
     MEMORY_A_BYTE = 8,              /* decoding to so much takes as long as unpacking a byte */
 };
 
@@ -101,17 +102,25 @@ static ProtobufCMessage *input_make_heavy(struct rpc_call *call, const uint8_t *
     return m;
 }
 
+static size_t input_usual(size_t len)
+{
+    size_t light = len < LIGHT_BYTES ? len : LIGHT_BYTES;
+    return USUAL_BYTES + USUAL_FACTOR * light + (len - light);
+}
+
 /* Two bytes on the wire may be forty in memory. A message that takes more than is usual by its
- * length is begun again in its turn with those that unpack to more; NULL and starved until then. */
+ * length pays for the try, and is begun again in its turn with those that unpack to more; NULL and
+ * starved until then. */
 static ProtobufCMessage *input_decode(struct rpc_call *call, const uint8_t *data, size_t len,
                                       bool borrow, struct err *err)
 {
     size_t most = MEMORY_FACTOR * call->max_message_bytes;
-    size_t usual = USUAL_FACTOR * len + USUAL_BYTES;
+    size_t usual = input_usual(len);
     if (usual < most && !call->heavy) {
         ProtobufCMessage *m = input_make(call, data, len, borrow, usual, err);
         if (m || err->code != ERR_LIMIT)
             return m;
+        unpack_charge(call->conn, 0, usual / MEMORY_A_BYTE);
         call->heavy = true;
     }
     if (call->heavy && !unpack_begin(call))

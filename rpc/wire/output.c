@@ -171,10 +171,7 @@ void calls_notify_writable(struct wire_conn *conn)
     /* Those that block again go to another list, so that this ends. */
     struct list now;
     list_init(&now);
-    for (struct list *l; (l = list_first(&conn->blocked));) {
-        list_remove(l);
-        list_add_tail(&now, l);
-    }
+    list_move_all(&now, &conn->blocked);
     for (struct list *l; (l = list_first(&now));) {
         struct rpc_call *call = container_of(l, struct rpc_call, blocked_link);
         list_remove(l);

@@ -117,7 +117,8 @@ static void serve_metadata(struct rpc_call *call, const uint8_t *name, size_t na
         return;
     }
     int rv = metadata_add(&call->metadata, name, name_len, value, value_len);
-    conn_grow(call->conn, call->metadata.entries.cap - cap);
+    if (call->metadata.entries.cap > cap)
+        conn_grow(call->conn, call->metadata.entries.cap - cap);
     if (rv == 0)
         return;
     if (errno == EINVAL)

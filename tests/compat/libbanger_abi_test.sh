@@ -1,9 +1,9 @@
 #!/bin/sh
 # Holds libbanger against the list of what programs built with it depend on.
-#   libbanger_abi_test.sh check|add LIST PROGRAM LIBRARY CC INCLUDE GEN
+#   libbanger_abi_test.sh check|add LIST PROGRAM LIBRARY CC INCLUDE GEN MINOR_VERSION
 # PROGRAM prints the structs (libbanger_abi.c). "add" adds to the list what is new.
 set -eu
-what=$1 list=$2 program=$3 library=$4 cc=$5 include=$6 gen=$7
+what=$1 list=$2 program=$3 library=$4 cc=$5 include=$6 gen=$7 version=$8
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
@@ -42,10 +42,21 @@ elif [ -s "$dir/new" ]; then
     exit 1
 fi
 
-# Functions are promised for the soname, messages for a minor version: libbanger.map.in.
-nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }' >"$dir/symbols"
-if grep -E '^banger_[a-z0-9]' "$dir/symbols" | grep -v '@@BANGER_0$' >&2 ||
-    grep -vE '^banger_[a-z0-9]' "$dir/symbols" | grep -v '@@BANGER_MESSAGES_[0-9]*\.[0-9]*$' >&2; then
-    echo "these symbols have not the version that they should" >&2
+# Functions are promised for the soname; messages, and the functions that take or give any, for a minor
+# version: libbanger.map.in.
+nm -D --defined-only "$library" | awk '$2 != "A" { print $3 }' | LC_ALL=C sort >"$dir/symbols"
+{
+    grep '^function ' "$dir/now" | grep -E 'ProtobufCMessage \*|Banger__V1__[A-Za-z]+ \*|struct banger_frame \*' |
+        sed -E 's/ ?\(.*//; s/.*[ *]//'
+    grep -oE '^(banger__|grpc__|google__)[^@]*' "$dir/symbols"
+} | LC_ALL=C sort -u >"$dir/of_messages"
+{
+    sed 's/$/@@BANGER_MESSAGES_'"$version"'/' "$dir/of_messages"
+    sed 's/@.*//' "$dir/symbols" | LC_ALL=C comm -23 - "$dir/of_messages" | sed 's/$/@@BANGER_0/'
+} | LC_ALL=C sort >"$dir/wanted"
+LC_ALL=C comm -3 "$dir/wanted" "$dir/symbols" >"$dir/wrong"
+if [ -s "$dir/wrong" ]; then
+    echo "clients/c/libbanger.map.in: wanted, and beside it what there is:" >&2
+    cat "$dir/wrong" >&2
     exit 1
 fi

@@ -42,6 +42,12 @@ for header in "$dir"/usr/include/libbanger/banger/*.h; do
     "$cc" -x c++ -std=c++11 -fsyntax-only -Wall -Wextra -Werror $cflags "$header" || fail "$header is no C++"
 done
 
+# A program does not start with the messages of another minor version, rather than misread them.
+mkdir "$dir/later"
+sed 's/BANGER_MESSAGES_[0-9]/BANGER_MESSAGES_9/g' "$lib/libbanger.so.0" >"$dir/later/libbanger.so.0"
+! LD_LIBRARY_PATH=$dir/later "$dir/by_pc" unix:/nowhere/at.all box 2>"$dir/said" || fail "it starts"
+grep -q "version .BANGER_MESSAGES_.*not found" "$dir/said" || fail "a later library: $(cat "$dir/said")"
+
 mkdir "$dir/project"
 cat >"$dir/project/CMakeLists.txt" <<END
 cmake_minimum_required(VERSION 3.25)

@@ -224,7 +224,7 @@ const struct attack attacks[] = {
     {"unknown frames", make_unknown_frames, "too many frames that do nothing", true},
     {"padding", make_padding, "too many frames that do nothing", true},
     {"data after the answer", make_late_data, "too many frames that do nothing", true},
-    {"trailer bombs", make_trailer_bombs, "", true},
+    {"trailer bombs", make_trailer_bombs, "headers over the limit", true},
     {"many header fields", make_many_fields, "too many header fields", true},
     {"headers of closed streams", make_late_headers, "STREAM_CLOSED", true},
     {"headers of refused streams", make_refused_headers, "too many frames that do nothing", true},

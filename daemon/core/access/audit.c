@@ -66,17 +66,11 @@ struct audit *audit_new(struct core *core, struct err *err)
 
 static void tell_watches(struct audit *audit)
 {
-    /* A watch may be closed by its more(), others by it too: walk a list of our own. */
+    /* A watch may be closed by its more(), others by it too. */
     struct list turn;
-    list_init(&turn);
-    for (struct list *l; (l = list_first(&audit->watches));) {
-        list_remove(l);
-        list_add_tail(&turn, l);
-    }
-    for (struct list *l; (l = list_first(&turn));) {
+    list_turn_begin(&turn, &audit->watches);
+    for (struct list *l; (l = list_turn_next(&turn, &audit->watches));) {
         struct audit_watch *w = container_of(l, struct audit_watch, link);
-        list_remove(l);
-        list_add_tail(&audit->watches, l);
         w->more(w->arg);
     }
 }

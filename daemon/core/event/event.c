@@ -80,7 +80,7 @@ static int event_load_each(void *arg, const struct event *e)
     return 0;
 }
 
-/* A watch may be closed by its more(), others by it too: walk a list of our own. */
+/* A watch may be closed by its more(), others by it too. */
 static void event_tell(void *arg)
 {
     struct core *core = arg;
@@ -89,16 +89,9 @@ static void event_tell(void *arg)
         return;
     hub->posted = false;
     struct list turn;
-    list_init(&turn);
-    while (!list_empty(&hub->watches)) {
-        struct list *l = list_first(&hub->watches);
-        list_remove(l);
-        list_add_tail(&turn, l);
-    }
-    while (!list_empty(&turn)) {
-        struct event_watch *w = container_of(list_first(&turn), struct event_watch, link);
-        list_remove(&w->link);
-        list_add_tail(&hub->watches, &w->link);
+    list_turn_begin(&turn, &hub->watches);
+    for (struct list *l; (l = list_turn_next(&turn, &hub->watches));) {
+        struct event_watch *w = container_of(l, struct event_watch, link);
         w->more(w->arg);
     }
 }

@@ -128,19 +128,11 @@ void operation_unwatch(struct operation_watch *w)
 
 void operation_notify(struct operation_entry *op)
 {
-    /* changed() may close any watch: walk a list that shrinks. */
     struct list turn;
-    list_init(&turn);
-    while (!list_empty(&op->watches)) {
-        struct list *l = list_first(&op->watches);
-        list_remove(l);
-        list_add_tail(&turn, l);
-    }
     operation_ref(op);
-    while (!list_empty(&turn)) {
-        struct operation_watch *w = container_of(list_first(&turn), struct operation_watch, link);
-        list_remove(&w->link);
-        list_add_tail(&op->watches, &w->link);
+    list_turn_begin(&turn, &op->watches);
+    for (struct list *l; (l = list_turn_next(&turn, &op->watches));) {
+        struct operation_watch *w = container_of(l, struct operation_watch, link);
         w->changed(w->arg, op);
     }
     operation_unref(op);

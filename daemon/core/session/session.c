@@ -42,37 +42,23 @@ static void tell_starters(struct session_entry *e)
         session_await_claim(e);
 }
 
-/* A callback may end any watch or attach: those that are left are found from the start again, each
- * being moved behind a marker when it has been told. */
+/* A callback may end any watch or attach. */
 static void tell_watches(struct session_entry *e)
 {
-    struct list told;
-    list_init(&told);
-    for (struct list *pos; (pos = list_first(&e->watches));) {
+    struct list turn;
+    list_turn_begin(&turn, &e->watches);
+    for (struct list *pos; (pos = list_turn_next(&turn, &e->watches));) {
         struct session_watch *w = container_of(pos, struct session_watch, link);
-        list_remove(pos);
-        list_add_tail(&told, pos);
         w->changed(w->arg, e);
-    }
-    for (struct list *pos; (pos = list_first(&told));) {
-        list_remove(pos);
-        list_add_tail(&e->watches, pos);
     }
 }
 
 static void tell_attaches(struct session_entry *e)
 {
-    struct list told;
-    list_init(&told);
-    for (struct list *pos; (pos = list_first(&e->attaches));) {
-        list_remove(pos);
-        list_add_tail(&told, pos);
+    struct list turn;
+    list_turn_begin(&turn, &e->attaches);
+    for (struct list *pos; (pos = list_turn_next(&turn, &e->attaches));)
         attach_pump(attach_of_link(pos));
-    }
-    for (struct list *pos; (pos = list_first(&told));) {
-        list_remove(pos);
-        list_add_tail(&e->attaches, pos);
-    }
 }
 
 static void on_turn(void *arg)

@@ -132,7 +132,7 @@ static void reconcile_late(void *arg)
         return;
     log_warn(NULL, "%zu machines have not answered yet; starting without them", r->left);
     for (struct vm_entry *e = NULL; (e = vm_next(r->core, e));)
-        if (e->machine && !e->machine_live && !reconcile_has_operation(e))
+        if (e->machine && !vm_has_vmm(e) && !reconcile_has_operation(e))
             vm_set_state(e, VM_UNKNOWN, NULL, "its machine does not answer", NULL);
     reconcile_adopted_all(r);
 }
@@ -208,7 +208,7 @@ static void reconcile_retry(void *arg)
 {
     struct reconcile_vm *v = arg;
     struct vm_entry *e = v->vm;
-    if (!e->core->vms || e->removed || e->vm.runtime.state != VM_UNKNOWN || e->machine_live ||
+    if (!e->core->vms || e->removed || e->vm.runtime.state != VM_UNKNOWN || vm_has_vmm(e) ||
         e->machine || reconcile_has_operation(e))
         reconcile_vm_end(v);
     else

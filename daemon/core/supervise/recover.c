@@ -132,10 +132,7 @@ void recover_take(struct core *core, struct unlisted_scan *scan)
 {
     struct list *to = &core->recover->found;
     unlisted_free_all(to);
-    for (struct list *l; (l = list_first(&scan->found));) {
-        list_remove(l);
-        list_add_tail(to, l);
-    }
+    list_move_all(to, &scan->found);
     recover_tell(core, scan);
 }
 

@@ -174,16 +174,9 @@ void vm_registry_free(struct vm_registry *r)
 static void vm_call_watches(struct vm_entry *e)
 {
     struct list turn;
-    list_init(&turn);
-    while (!list_empty(&e->watches)) {
-        struct list *l = list_first(&e->watches);
-        list_remove(l);
-        list_add_tail(&turn, l);
-    }
-    while (!list_empty(&turn)) {
-        struct vm_watch *w = container_of(list_first(&turn), struct vm_watch, link);
-        list_remove(&w->link);
-        list_add_tail(&e->watches, &w->link);
+    list_turn_begin(&turn, &e->watches);
+    for (struct list *l; (l = list_turn_next(&turn, &e->watches));) {
+        struct vm_watch *w = container_of(l, struct vm_watch, link);
         w->changed(w->arg, e);
     }
 }

@@ -36,17 +36,33 @@ enum vm_reboot {
     VM_REBOOT_OWED,  /* that was refused; supervise.h asks again */
 };
 
+/* Whether there is a VMM, the process. vm_machine.c moves it. */
+enum vm_machine_state {
+    VM_MACHINE_NONE,    /* no process, and no call on one: entry->machine is NULL */
+    VM_MACHINE_OPENING, /* one is looked for, or made */
+    VM_MACHINE_LIVE,    /* started or adopted, and not seen to end */
+    VM_MACHINE_ENDED,   /* seen to end; it is closed when no call on it is under way */
+};
+
+/* How far we are with its guest. vm_agent.c moves it. */
+enum vm_guest_state {
+    VM_GUEST_DOWN,   /* no link, or its agent has not told what it knows */
+    VM_GUEST_SYNCED, /* it has, and is being configured */
+    VM_GUEST_READY,  /* configured: sessions see the link */
+    VM_GUEST_BROKEN, /* it said that it cannot be used; vm_entry.agent_error has why */
+};
+
 struct vm_entry {
     struct core *core;
     struct vm vm;
-    /* What lists show besides, in one place: thousands are looked at in a row . */
+    /* What lists show besides, in one place: thousands are looked at in a row. */
     struct vm *shown; /* the version on disk, while a newer one is on its way; else NULL */
     bool committed;   /* some version of the record is on disk: it may be seen */
     bool removed;
-    bool machine_live;        /* started or adopted, and not seen to end */
-    bool agent_ready;         /* link up and configured */
+    enum vm_machine_state machine_state;
+    enum vm_guest_state guest;
     bool restart_required;    /* the spec changed under the running machine */
-    int64_t agent_changed_ns; /* of agent_ready */
+    int64_t agent_changed_ns; /* of whether it is ready */
     int64_t restart_changed_ns;
     const struct vm_condition
         *restarting;         /* borrowed from supervised while it waits for a restart */
@@ -65,8 +81,6 @@ struct vm_entry {
     char ended_detail[TEXT_BYTES]; /* of the latest machine's end */
     bool ended_by_panic;           /* of its guest's kernel */
     int64_t clock_told_ms;         /* monotonic: when its clock was last said to be off; 0: never */
-    bool link_synced;              /* agent's statuses are in, but it is not configured yet */
-    bool agent_failed;             /* it said that the guest cannot be used */
     struct vm_kill *kill;          /* under way */
     struct handles_save *saving;   /* handles.json is being written */
     struct reconcile_vm *reconciling; /* being looked for since the start */
@@ -139,7 +153,7 @@ bool vm_state_may_move(enum vm_state from, enum vm_state to);
 /* It promises memory: everything but STOPPED and FAILED. */
 bool vm_state_is_active(enum vm_state state);
 
-/* Told after changes of state, agent_ready, record, removal; never from inside vm_watch. The entry
+/* Told after changes of state, guest, record, removal; never from inside vm_watch. The entry
  * is referenced meanwhile. */
 struct vm_watch {
     struct list link;
@@ -210,6 +224,16 @@ static inline void vm_use_end(struct vm_entry *e)
 {
     e->n_users--;
     vm_used(e);
+}
+
+static inline bool vm_has_vmm(const struct vm_entry *e)
+{
+    return e->machine_state == VM_MACHINE_LIVE;
+}
+
+static inline bool vm_guest_is_ready(const struct vm_entry *e)
+{
+    return e->guest == VM_GUEST_READY;
 }
 
 /* What is true of a VM besides its state; texts are borrowed from the entry. */

@@ -22,19 +22,46 @@
 #define USER_NET_GATEWAY "10.0.2.2"
 #define USER_NET_DNS     "10.0.2.3"
 
-static void vm_agent_set_ready(struct vm_entry *e, bool ready, const char *why)
+static const char *const guest_names[] = {
+    [VM_GUEST_DOWN] = "down",
+    [VM_GUEST_SYNCED] = "synced",
+    [VM_GUEST_READY] = "ready",
+    [VM_GUEST_BROKEN] = "broken",
+};
+
+#define TO(state) (1u << VM_GUEST_##state)
+static const unsigned guest_moves[] = {
+    [VM_GUEST_DOWN] = TO(DOWN) | TO(SYNCED) | TO(READY) | TO(BROKEN),
+    [VM_GUEST_SYNCED] = TO(DOWN) | TO(READY) | TO(BROKEN),
+    [VM_GUEST_READY] = TO(DOWN),
+    [VM_GUEST_BROKEN] = TO(DOWN), /* by another link */
+};
+#undef TO
+
+/* why: it is not ready; NULL: as before. A move that the table lacks is refused and logged. */
+static void vm_guest_move(struct vm_entry *e, enum vm_guest_state to, const char *why)
 {
-    if (e->agent_ready != ready || e->agent_changed_ns == 0)
+    if (!(guest_moves[e->guest] & 1u << to)) {
+        log_error(e->vm.id, "its guest would go from %s to %s", guest_names[e->guest],
+                  guest_names[to]);
+        return;
+    }
+    bool was_ready = vm_guest_is_ready(e);
+    e->guest = to;
+    if (vm_guest_is_ready(e) != was_ready || e->agent_changed_ns == 0)
         e->agent_changed_ns = clock_real_ns();
-    e->agent_ready = ready;
-    snprintf(e->agent_error, sizeof(e->agent_error), "%s", why);
+    if (why)
+        snprintf(e->agent_error, sizeof(e->agent_error), "%s", why);
     vm_notify(e);
 }
 
 static void vm_agent_ready(struct vm_entry *e)
 {
-    vm_agent_set_ready(e, true, "");
+    bool synced = e->guest == VM_GUEST_SYNCED;
+    vm_guest_move(e, VM_GUEST_READY, "");
     VM_TELL(e->core, link_up, e);
+    if (synced)
+        VM_TELL(e->core, synced, e);
 }
 
 static int vm_agent_configure(struct vm_entry *e, struct err *err)
@@ -58,15 +85,14 @@ static int vm_agent_configure(struct vm_entry *e, struct err *err)
 static void vm_agent_link_up(void *arg, const struct agent_hello *hello)
 {
     struct vm_entry *e = arg;
-    e->link_synced = false;
+    vm_guest_move(e, VM_GUEST_DOWN, NULL); /* by this link */
     if (strcmp(e->vm.boot_id, hello->boot_id) != 0) {
         vm_edit(e);
         snprintf(e->vm.boot_id, sizeof(e->vm.boot_id), "%s", hello->boot_id);
         vm_save(e, NULL);
     }
     if (hello->boot_error[0]) {
-        e->agent_failed = true;
-        vm_agent_set_ready(e, false, hello->boot_error);
+        vm_guest_move(e, VM_GUEST_BROKEN, hello->boot_error);
         return;
     }
     struct err err = ERR_INIT;
@@ -81,9 +107,10 @@ static void vm_agent_link_up(void *arg, const struct agent_hello *hello)
 static void vm_agent_synced(void *arg)
 {
     struct vm_entry *e = arg;
-    e->link_synced = true;
-    if (e->agent_ready)
+    if (vm_guest_is_ready(e))
         VM_TELL(e->core, synced, e);
+    else if (e->guest == VM_GUEST_DOWN)
+        vm_guest_move(e, VM_GUEST_SYNCED, NULL);
 }
 
 static void vm_agent_configured(void *arg, const char *error)
@@ -91,15 +118,12 @@ static void vm_agent_configured(void *arg, const char *error)
     struct vm_entry *e = arg;
     if (error[0]) {
         log_warn(e->vm.id, "the guest could not be configured: %s", error);
-        e->agent_failed = true;
-        vm_agent_set_ready(e, false, error);
+        vm_guest_move(e, VM_GUEST_BROKEN, error);
         return;
     }
-    if (e->agent_ready)
+    if (vm_guest_is_ready(e))
         return;
     vm_agent_ready(e);
-    if (e->link_synced)
-        VM_TELL(e->core, synced, e);
     agent_client_ping(e->agent); /* it knows now where it keeps output, and how much of it */
 }
 
@@ -114,13 +138,19 @@ static void vm_agent_kept(void *arg, const struct kept_output *kept)
     e->kept = *kept;
 }
 
-static void vm_agent_link_down(void *arg, const struct err *why)
+/* Why a guest cannot be used is worth more than that it is gone. */
+static void vm_agent_down(struct vm_entry *e, const char *why)
 {
-    struct vm_entry *e = arg;
-    bool was_ready = e->agent_ready;
-    vm_agent_set_ready(e, false, why ? why->message : "the link to the agent is down");
+    bool was_ready = vm_guest_is_ready(e);
+    if (e->guest != VM_GUEST_BROKEN)
+        vm_guest_move(e, VM_GUEST_DOWN, why);
     if (was_ready)
         VM_TELL(e->core, link_down, e);
+}
+
+static void vm_agent_link_down(void *arg, const struct err *why)
+{
+    vm_agent_down(arg, why ? why->message : "the link to the agent is down");
 }
 
 static void vm_agent_session_status(void *arg, const struct agent_session_status *status)
@@ -165,8 +195,7 @@ int vm_agent_open(struct vm_entry *e, struct err *err)
     const struct vmm_channel *of = vmm_get_channel(e->machine);
     struct channel_config channel = {.kind = channel_find(of->kind), .port = of->port};
     snprintf(channel.socket_path, sizeof(channel.socket_path), "%s", of->path);
-    e->link_synced = e->agent_failed = false;
-    e->agent_error[0] = '\0';
+    vm_guest_move(e, VM_GUEST_DOWN, "");
     e->agent = agent_client_open(e->core->loop, &channel, &vm_agent_events, e, err);
     return e->agent ? 0 : -1;
 }
@@ -175,10 +204,7 @@ void vm_agent_close(struct vm_entry *e)
 {
     if (!e->agent)
         return;
-    bool was_ready = e->agent_ready;
-    vm_agent_set_ready(e, false, "");
-    if (was_ready)
-        VM_TELL(e->core, link_down, e);
+    vm_agent_down(e, "");
     agent_client_close(e->agent);
     e->agent = NULL;
     e->kept.known = false;

@@ -5,7 +5,7 @@
 struct err;
 struct vm_entry;
 
-/* Connects in the background; configures a fresh guest; entry->agent_ready follows. */
+/* Connects in the background; configures a fresh guest; entry->guest follows. */
 int vm_agent_open(struct vm_entry *e, struct err *err);
 /* Sessions are told that the link is down. Harmless without a link. */
 void vm_agent_close(struct vm_entry *e);

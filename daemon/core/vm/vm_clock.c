@@ -51,7 +51,7 @@ static void vm_clock_tell(struct vm_entry *e, int64_t ahead_ns)
 
 void vm_clock_measured(struct vm_entry *e, int64_t ahead_ns, int64_t within_ns)
 {
-    if (!e->agent_ready || within_ns > exact_ns ||
+    if (!vm_guest_is_ready(e) || within_ns > exact_ns ||
         (ahead_ns <= bound_ns + within_ns && ahead_ns >= -bound_ns - within_ns))
         return;
     vm_clock_send(e);

@@ -6,11 +6,14 @@
 
 /* Tells all listeners: VM_TELL(core, gone, vm, "vm_lost"). None may unlisten in it. */
 #define VM_TELL(core, event, ...)                                                                  \
-    list_foreach(vm_tell_at, vm_listeners(core))                                                   \
-    {                                                                                              \
-        const struct vm_listener *vm_tell_to = container_of(vm_tell_at, struct vm_listener, link); \
-        if (vm_tell_to->events->event)                                                             \
-            vm_tell_to->events->event(vm_tell_to->arg, __VA_ARGS__);                               \
-    }
+    do {                                                                                           \
+        list_foreach(vm_tell_at, vm_listeners(core))                                               \
+        {                                                                                          \
+            const struct vm_listener *vm_tell_to =                                                 \
+                container_of(vm_tell_at, struct vm_listener, link);                                \
+            if (vm_tell_to->events->event)                                                         \
+                vm_tell_to->events->event(vm_tell_to->arg, __VA_ARGS__);                           \
+        }                                                                                          \
+    } while (0)
 
 #endif

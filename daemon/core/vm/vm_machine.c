@@ -143,8 +143,37 @@ static void vm_machine_exited(void *arg, const struct vmm_exit *exit)
 
 static const struct vmm_events vm_machine_events = {.exited = vm_machine_exited};
 
+static const char *const machine_names[] = {
+    [VM_MACHINE_NONE] = "none",
+    [VM_MACHINE_OPENING] = "opening",
+    [VM_MACHINE_LIVE] = "live",
+    [VM_MACHINE_ENDED] = "ended",
+};
+
+#define TO(state) (1u << VM_MACHINE_##state)
+static const unsigned machine_moves[] = {
+    [VM_MACHINE_NONE] = TO(OPENING),
+    [VM_MACHINE_OPENING] = TO(LIVE) | TO(ENDED) | TO(NONE),
+    [VM_MACHINE_LIVE] = TO(ENDED),
+    [VM_MACHINE_ENDED] = TO(OPENING) | TO(NONE),
+};
+#undef TO
+
+/* What the process did is so, whatever the table says: then that lacks something. */
+static void vm_machine_move(struct vm_entry *e, enum vm_machine_state to)
+{
+    if (e->machine_state == to)
+        return;
+    if (!(machine_moves[e->machine_state] & 1u << to))
+        log_error(e->vm.id, "its machine went from %s to %s", machine_names[e->machine_state],
+                  machine_names[to]);
+    e->machine_state = to;
+}
+
 int vm_machine_open(struct vm_entry *e, struct err *err)
 {
+    if (e->machine_state == VM_MACHINE_ENDED)
+        vm_machine_move(e, VM_MACHINE_OPENING);
     if (e->machine)
         return 0;
     const struct vmm_driver *driver = vmm_find_driver(e->vm.spec.driver, err);
@@ -153,12 +182,15 @@ int vm_machine_open(struct vm_entry *e, struct err *err)
         return -1;
     vm_machine_config(e, &config);
     e->machine = vmm_open(driver, e->core->vmm_host, &config, &vm_machine_events, e, err);
-    return e->machine ? 0 : -1;
+    if (!e->machine)
+        return -1;
+    vm_machine_move(e, VM_MACHINE_OPENING);
+    return 0;
 }
 
 int vm_machine_started(struct vm_entry *e, struct err *err)
 {
-    e->machine_live = true;
+    vm_machine_move(e, VM_MACHINE_LIVE);
     vmm_get_handles(e->machine, &e->handles);
     handles_save(e);
     if (!e->agent && vm_agent_open(e, err) < 0)
@@ -169,8 +201,9 @@ int vm_machine_started(struct vm_entry *e, struct err *err)
 
 void vm_machine_gone(struct vm_entry *e, const char *reason)
 {
-    bool was_live = e->machine_live;
-    e->machine_live = false;
+    bool was_live = vm_has_vmm(e);
+    if (e->machine)
+        vm_machine_move(e, VM_MACHINE_ENDED);
     if (e->agent)
         vm_agent_close(e);
     if (was_live || e->handles.pid != 0) {
@@ -183,10 +216,11 @@ void vm_machine_gone(struct vm_entry *e, const char *reason)
 
 void vm_machine_release(struct vm_entry *e)
 {
-    if (!e->machine || e->machine_live || e->machine->busy || e->kill)
+    if (!e->machine || vm_has_vmm(e) || e->machine->busy || e->kill)
         return;
     vmm_close(e->machine);
     e->machine = NULL;
+    vm_machine_move(e, VM_MACHINE_NONE);
 }
 
 /* Kill: SIGKILL what we hold, and where we hold nothing, look for evidence first. */
@@ -282,8 +316,8 @@ int vm_machine_kill(struct vm_entry *e, vmm_done_fn *done, void *arg, struct err
     }
     e->kill = k;
     list_add_tail(&k->waiters, &w->link);
-    if (e->machine_live || e->machine->busy) {
-        k->sure = e->machine_live;
+    if (vm_has_vmm(e) || e->machine->busy) {
+        k->sure = vm_has_vmm(e);
         vmm_kill(e->machine, vm_kill_killed, k);
     } else {
         vm_kill_search(k);
@@ -296,6 +330,7 @@ void vm_machine_abandon(struct vm_entry *e)
     vm_agent_close(e);
     vmm_close(e->machine);
     e->machine = NULL;
+    e->machine_state = VM_MACHINE_NONE; /* for us */
     struct vm_kill *k = e->kill;
     e->kill = NULL;
     if (!k)

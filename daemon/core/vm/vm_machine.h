@@ -1,7 +1,7 @@
 /* A VM's machine: opening it from the record, its end, its handles. On the loop's thread.
  *
  * entry->machine exists from the first call on it until its process is gone and nothing is under
- * way; entry->machine_live says that there is a process. */
+ * way; entry->machine_state says how far that is. */
 #ifndef BANGER_DAEMON_CORE_VM_VM_MACHINE_H
 #define BANGER_DAEMON_CORE_VM_VM_MACHINE_H
 

@@ -42,7 +42,7 @@ static void vm_prepare_run(struct operation_entry *op)
     struct vm_run *run = vm_run_get_vm(op);
     if (!run)
         return;
-    if (run->vm->machine_live)
+    if (vm_has_vmm(run->vm))
         operation_step_done(op, NULL); /* resumed: it was prepared, and started */
     else
         vm_run_make_dir(run, vm_prepare_disks);
@@ -54,7 +54,7 @@ static void vm_disk_run(struct operation_entry *op)
     struct vm_run *run = vm_run_get_vm(op);
     if (!run)
         return;
-    if (run->vm->machine_live)
+    if (vm_has_vmm(run->vm))
         operation_step_done(op, NULL);
     else
         vm_prepare_disks(run, NULL);
@@ -139,7 +139,7 @@ static void vm_boot_run(struct operation_entry *op)
 /* It did boot, and may have ended again by now. */
 static void vm_set_running(struct vm_entry *e, struct store_txn *txn)
 {
-    if (e->machine_live)
+    if (vm_has_vmm(e))
         vm_set_state(e, VM_RUNNING, NULL, NULL, txn);
     else
         vm_set_state(e, VM_FAILED, e->ended_by_panic ? "guest_panic" : "boot",
@@ -179,7 +179,7 @@ static void vm_start_finish(struct operation_entry *op, struct store_txn *txn)
         return; /* as that, or it was not admitted */
     if (op->op.state == OP_SUCCEEDED)
         vm_set_running(e, txn);
-    else if (e->machine_live)
+    else if (vm_has_vmm(e))
         vm_set_state(e, VM_UNKNOWN, NULL, op->err->message, txn);
     else if (op->op.state == OP_CANCELLED)
         vm_set_state(e, VM_STOPPED, NULL, op->err->message, txn);

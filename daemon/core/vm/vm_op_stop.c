@@ -24,7 +24,7 @@ static void vm_wrong_state(struct operation_entry *op, const struct vm_entry *e,
 
 static bool vm_is_down(const struct vm_entry *e)
 {
-    return !e->machine_live && !vm_state_is_active(e->vm.runtime.state);
+    return !vm_has_vmm(e) && !vm_state_is_active(e->vm.runtime.state);
 }
 
 static void vm_journal_stopping(struct operation_entry *op, struct store_txn *txn)
@@ -74,7 +74,7 @@ static void vm_stop_finish(struct operation_entry *op, struct store_txn *txn)
     struct vm_entry *e = vm_run_find(op);
     if (!e || !op->begun || e->vm.runtime.state != VM_STOPPING)
         return;
-    if (op->op.state == OP_SUCCEEDED || !e->machine_live)
+    if (op->op.state == OP_SUCCEEDED || !vm_has_vmm(e))
         vm_set_state(e, VM_STOPPED, NULL, NULL, txn);
     else
         vm_set_state(e, VM_UNKNOWN, NULL, op->err->message, txn);
@@ -125,7 +125,7 @@ static void vm_pause_run(struct operation_entry *op)
     enum vm_state state = run->vm->vm.runtime.state;
     if (state == VM_PAUSED && !op->resumed) {
         operation_step_done(op, NULL);
-    } else if ((state != VM_RUNNING && state != VM_PAUSED) || !run->vm->machine_live) {
+    } else if ((state != VM_RUNNING && state != VM_PAUSED) || !vm_has_vmm(run->vm)) {
         vm_wrong_state(op, run->vm, "RUNNING");
     } else {
         run->calling = true;
@@ -149,7 +149,7 @@ static void vm_resume_run(struct operation_entry *op)
     enum vm_state state = run->vm->vm.runtime.state;
     if (state == VM_RUNNING && !op->resumed) {
         operation_step_done(op, NULL);
-    } else if ((state != VM_RUNNING && state != VM_PAUSED) || !run->vm->machine_live) {
+    } else if ((state != VM_RUNNING && state != VM_PAUSED) || !vm_has_vmm(run->vm)) {
         vm_wrong_state(op, run->vm, "PAUSED");
     } else {
         run->calling = true;
@@ -231,7 +231,7 @@ static void vm_recover_run(struct operation_entry *op)
     struct err err = ERR_INIT;
     if (e->vm.runtime.state != VM_UNKNOWN) {
         operation_step_done(op, NULL);
-    } else if (e->machine_live) {
+    } else if (vm_has_vmm(e)) {
         /* We hold its process after all. */
         vm_set_state(e, e->paused ? VM_PAUSED : VM_RUNNING, NULL, NULL, NULL);
         operation_step_done(op, NULL);

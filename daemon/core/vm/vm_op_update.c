@@ -256,7 +256,7 @@ static void vm_update_apply(struct vm_entry *e, const struct vm_change *c)
     if (c->expire_after_ms >= 0)
         vm_spec_set_expiry(&e->vm, clock_real_ns());
     e->vm.generation++;
-    if (machine_changes && e->machine_live) {
+    if (machine_changes && vm_has_vmm(e)) {
         e->restart_required = true;
         e->restart_changed_ns = clock_real_ns();
     }

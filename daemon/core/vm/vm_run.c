@@ -139,7 +139,7 @@ void vm_run_launch(struct vm_run *run, void (*then)(struct vm_run *run, const st
     struct vm_entry *e = run->vm;
     struct err err = ERR_INIT;
     run->then = then;
-    if (e->machine_live) {
+    if (vm_has_vmm(e)) {
         then(run, NULL);
         return;
     }
@@ -178,13 +178,13 @@ static void vm_run_boot_look(struct vm_run *run)
     if (run->cancelled) {
         err_set(&err, ERR_CANCELLED, "cancelled");
         vm_run_boot_end(run, &err);
-    } else if (e->agent_ready) {
+    } else if (vm_guest_is_ready(e)) {
         vm_run_boot_end(run, NULL);
-    } else if (e->agent_failed) {
+    } else if (e->guest == VM_GUEST_BROKEN) {
         err_set(&err, ERR_PRECONDITION, "the guest cannot be used: %s", e->agent_error);
         err_tag(&err, "GUEST_FAILED", "vm/%s", e->vm.id);
         vm_run_boot_end(run, &err);
-    } else if (!e->machine_live) {
+    } else if (!vm_has_vmm(e)) {
         err_set(&err, ERR_PRECONDITION, "the VM ended while it booted%s%.300s",
                 e->ended_detail[0] ? ": " : "", e->ended_detail);
         err_tag(&err, e->ended_by_panic ? "GUEST_PANIC" : "BOOT_FAILED", "vm/%s", e->vm.id);
@@ -334,7 +334,7 @@ void vm_run_end(struct vm_run *run, int64_t grace_ms,
     run->then = then;
     run->grace_ms = grace_ms;
     run->calling = true;
-    if (grace_ms > 0 && e->machine_live) {
+    if (grace_ms > 0 && vm_has_vmm(e)) {
         if (e->paused)
             vmm_resume(e->machine, vm_run_end_resumed, run);
         else
@@ -368,7 +368,7 @@ void vm_run_abort(struct operation_entry *op)
 
 void vm_run_settle(struct vm_entry *e, const struct err *err, struct store_txn *txn)
 {
-    bool gone = !err || !e->machine_live;
+    bool gone = !err || !vm_has_vmm(e);
     vm_set_state(e, gone ? VM_STOPPED : VM_UNKNOWN, NULL, gone ? NULL : err->message, txn);
 }
 

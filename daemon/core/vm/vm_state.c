@@ -104,13 +104,13 @@ size_t vm_get_conditions(const struct vm_entry *e, struct vm_condition out[VM_CO
     size_t n = 0;
     out[n++] = (struct vm_condition){
         .type = "AgentReady",
-        .status = e->agent_ready,
+        .status = vm_guest_is_ready(e),
         .changed_ns = e->agent_changed_ns,
-        .reason = e->agent_ready      ? "LinkUp"
-                  : !e->machine_live  ? "NotRunning"
-                  : e->agent_error[0] ? "LinkDown"
-                                      : "Booting",
-        .message = e->agent_ready ? "" : e->agent_error,
+        .reason = vm_guest_is_ready(e) ? "LinkUp"
+                  : !vm_has_vmm(e)     ? "NotRunning"
+                  : e->agent_error[0]  ? "LinkDown"
+                                       : "Booting",
+        .message = vm_guest_is_ready(e) || !vm_has_vmm(e) ? "" : e->agent_error,
     };
     out[n++] = (struct vm_condition){
         .type = "RestartRequired",

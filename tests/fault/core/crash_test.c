@@ -95,7 +95,7 @@ static void check_at_rest(struct world *w, const char *dir)
         live += up;
         if (!CHECK(up || state == VM_STOPPED || state == VM_FAILED))
             fprintf(stderr, "its state is %s\n", vm_state_name(state));
-        CHECK_INT(e->machine_live, up);
+        CHECK_INT(vm_has_vmm(e), up);
         if (!up)
             CHECK(access(e->vm.runtime.agent_sock_path, F_OK) < 0);
     }

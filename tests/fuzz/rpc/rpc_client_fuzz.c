@@ -10,10 +10,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { N_CALLS = 4 };
 
+typedef bool next_fn(const struct rpc_call *, size_t *, struct rpc_metadata *);
+
+/* Every entry is whole, and ends where it says. */
+static void walk(const struct rpc_call *call, next_fn *next)
+{
+    struct rpc_metadata m;
+    for (size_t at = 0; next(call, &at, &m);)
+        if (!m.key[0] || m.value[m.value_len] != '\0')
+            abort();
+}
+
 static void on_closed(void *arg, struct rpc_call *call, const struct err *status)
 {
-    (void)call;
     (void)status;
+    walk(call, rpc_call_next_header);
+    walk(call, rpc_call_next_trailer);
     ++*(int *)arg;
 }
 

@@ -42,7 +42,7 @@ static void test_life(void)
     if (!CHECK(e != NULL))
         return;
     CHECK_INT(e->vm.runtime.state, VM_RUNNING);
-    CHECK(e->agent_ready && e->machine_live);
+    CHECK(vm_guest_is_ready(e) && vm_has_vmm(e));
     CHECK(e->handles.pid > 1);
     CHECK_STR(e->vm.name, "box");
     CHECK(e->vm.boot_id[0] != '\0');
@@ -180,7 +180,7 @@ static void test_crash(void)
     kill(e->handles.pid, SIGKILL);
     CHECK(world_wait_state(&w, e, VM_FAILED));
     CHECK_STR(e->vm.runtime.failed_stage, "vmm_exited");
-    CHECK(!e->agent_ready);
+    CHECK(!vm_guest_is_ready(e));
     delete_it(&w, "box");
     world_close(&w);
 }

@@ -110,7 +110,7 @@ struct hang {
 static void on_start(void *arg, struct vm_entry *e)
 {
     struct hang *h = arg;
-    if (!e->machine_live || e->handles.pid == h->pid || e->handles.pid <= 1)
+    if (!vm_has_vmm(e) || e->handles.pid == h->pid || e->handles.pid <= 1)
         return;
     h->pid = e->handles.pid;
     h->seen++;

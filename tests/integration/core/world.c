@@ -185,7 +185,7 @@ struct wait_state {
 static bool reached(const struct wait_state *s, const struct vm_entry *e)
 {
     if (s->agent)
-        return e->agent_ready;
+        return vm_guest_is_ready(e);
     return s->state == VM_STATE_UNSPECIFIED ? e->removed : e->vm.runtime.state == s->state;
 }
 

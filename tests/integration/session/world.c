@@ -65,7 +65,7 @@ static void on_up(void *arg, const struct agent_hello *hello)
 static void on_synced(void *arg)
 {
     (void)arg;
-    world.vm.agent_ready = true;
+    world.vm.guest = VM_GUEST_READY;
     if (world.on_synced)
         world.on_synced();
     sessions->events->synced(sessions->arg, &world.vm);
@@ -77,7 +77,7 @@ static void on_down(void *arg, const struct err *why)
     (void)arg;
     (void)why;
     world.downs++;
-    world.vm.agent_ready = false;
+    world.vm.guest = VM_GUEST_DOWN;
     sessions->events->link_down(sessions->arg, &world.vm);
     world_poke();
 }
@@ -143,7 +143,7 @@ void world_open_link(void)
 
 void world_close_link(void)
 {
-    world.vm.agent_ready = false;
+    world.vm.guest = VM_GUEST_DOWN;
     sessions->events->link_down(sessions->arg, &world.vm);
     agent_client_close(world.vm.agent);
     world.vm.agent = NULL;
@@ -204,7 +204,7 @@ bool world_await(bool (*done)(void *arg), void *arg)
 static bool link_ready(void *arg)
 {
     (void)arg;
-    return world.vm.agent_ready;
+    return vm_guest_is_ready(&world.vm);
 }
 
 void world_open_daemon(int proxy_kind)

@@ -106,6 +106,7 @@ static void test_log_escapes_and_holds_back(void)
     int fd = memfd_create("log", MFD_CLOEXEC);
     log_set_fd(fd);
     log_warn("vm/\n1", "odd name \"%s\"", "a\x1b[2J\n");
+    log_warn("vm/c1", "odd %s", "a\302\233b\233c\303\251\342\202\254\302");
     for (int i = 0; i < 1000; i++) {
         log_warn("vm/1", "the guest said %d", i);
         log_info("vm/2", "the guest said %s", i ? "more" : "something");
@@ -113,10 +114,11 @@ static void test_log_escapes_and_holds_back(void)
     log_warn("vm/3", "the guest said %d", 5); /* others are heard */
     char *text = log_written(fd);
     CHECK_CONTAINS(text, "subject=\"vm/\\x0a1\" msg=\"odd name \\\"a\\x1b[2J\\x0a\\\"\"\n");
+    CHECK_CONTAINS(text, "msg=\"odd a\\xc2\\x9bb\\x9bc\303\251\342\202\254\\xc2\"\n");
     CHECK_INT(count_of(text, "vm/1\""), LOG_BURST);
     CHECK_INT(count_of(text, "vm/2\""), LOG_BURST);
     CHECK_INT(count_of(text, "vm/3\""), 1);
-    CHECK_INT(count_of(text, "\n"), 2 * LOG_BURST + 2);
+    CHECK_INT(count_of(text, "\n"), 2 * LOG_BURST + 3);
     free(text);
 }
 

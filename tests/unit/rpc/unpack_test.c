@@ -74,6 +74,22 @@ static void test_usual_messages_do_not_wait(void)
     pair_close(&p);
 }
 
+/* What one unpacks is taken from what all may. */
+static void test_all_pay(void)
+{
+    enum { ALL = 2 << 20 };
+    struct pair p;
+    struct seen s = {0};
+    pair_open(&p);
+    p.pool.unpack = (struct unpack_budget){ALL, clock_mono_ms() + 3600000};
+    struct rpc_call *call = start(&p, zeros, BIG, &s);
+    pair_run(&p);
+    CHECK_INT(s.n_closed, 1);
+    CHECK(p.pool.unpack.left_bytes < ALL - BIG / 2);
+    rpc_call_unref(call);
+    pair_close(&p);
+}
+
 /* Others have used up what all may. */
 static void test_all_together(void)
 {
@@ -294,6 +310,7 @@ int main(void)
     }
     RUN(test_bombs_wait);
     RUN(test_usual_messages_do_not_wait);
+    RUN(test_all_pay);
     RUN(test_all_together);
     RUN(test_nobody_is_overtaken);
     RUN(test_connections_take_turns);

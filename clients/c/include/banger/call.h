@@ -34,7 +34,7 @@ void banger_call_set_timeout_ms(struct banger_call *call, int64_t timeout_ms);
 struct banger_metadata *banger_call_metadata(struct banger_call *call);
 
 /* What the answer of the last unary call came with, its error too; that of a stream is
- * banger_stream_headers' and …_trailers'. Empty where nothing came. An answer that is nothing but
+ * banger_stream_headers's and …_trailers's. Empty where nothing came. An answer that is nothing but
  * an error has trailers only; "grpc-status-details-bin" is among them, a google.rpc.Status.
  * Borrowed until the next call. */
 const struct banger_metadata *banger_call_headers(const struct banger_call *call);

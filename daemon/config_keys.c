@@ -85,7 +85,7 @@ const struct config_key config_keys[] = {
     {"key_file", CONFIG_PATH, FIELD(key_file), "", "what \"banger auth init\" made", "PATH",
      .reloads = true, .help = "PEM key of certificate_file, without a passphrase."},
 
-    {"driver", CONFIG_TEXT, FIELD(driver), "qemu", .argument = "NAME", .reloads = true,
+    {"driver", CONFIG_TEXT, FIELD(driver), VMM_DRIVER_DEFAULT, .argument = "NAME", .reloads = true,
      .check = check_driver, .help = "VM monitor where a VM names none: qemu or sim."},
     {"default_image", CONFIG_TEXT, FIELD(default_image), "debian-bookworm", .argument = "NAME",
      .reloads = true, .help = "Image where a VM names none."},

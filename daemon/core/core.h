@@ -44,7 +44,7 @@ struct workers;
 
 struct core_config {
     char state_dir[PATH_BYTES]; /* database, vms/, images/, kernels/ */
-    char default_driver[16];    /* "qemu" */
+    char default_driver[16];    /* of VMs that name none */
     char default_image[NAME_BYTES * 2];
     char guest_agent_path[PATH_BYTES]; /* static, for initramfs; "": no images can be built */
     uint32_t max_vms;

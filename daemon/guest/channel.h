@@ -71,6 +71,9 @@ extern const struct channel_kind channel_unix;
 /* A port of the guest's vsock behind the VMM's Unix socket, as Firecracker has it. */
 extern const struct channel_kind channel_vsock;
 
+/* Never NULL. */
+const struct channel_kind *channel_find(enum guest_channel_kind kind);
+
 static inline size_t channel_send(struct channel *c, const struct iovec *iov, size_t n)
 {
     return c->kind->send(c, iov, n);

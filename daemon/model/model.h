@@ -64,6 +64,9 @@ enum vm_wanted { VM_WANTED_STOPPED = 0, VM_WANTED_RUNNING = 1 };
 
 enum net_mode { NET_NONE = 1, NET_USER = 2, NET_BRIDGE = 3 };
 
+/* How the daemon reaches a VM's agent; never on disk. */
+enum guest_channel_kind { GUEST_CHANNEL_UNIX, GUEST_CHANNEL_VSOCK };
+
 /* Intent: what the user asked for. */
 struct vm_spec {
     char image[NAME_BYTES * 2]; /* reference as given */

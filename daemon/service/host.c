@@ -45,7 +45,7 @@ static void reply_host(struct core *core, struct rpc_call *call, struct host_fac
     for (size_t i = 0; i < info->n_drivers; i++) {
         const struct host_driver *d = &info->drivers[i];
         banger__v1__driver_info__init(&drivers[i]);
-        drivers[i].name = (char *)d->name;
+        drivers[i].name = (char *)d->driver->name;
         drivers[i].usable = d->probed && d->result.usable;
         drivers[i].version = (char *)d->result.version;
         drivers[i].accelerator = (char *)d->result.accelerator;

@@ -48,17 +48,16 @@ void driver_call_end(struct driver_call *c, const struct err *err)
     timer_start(&c->later, 0);
 }
 
-static int driver_check_disk(const struct vmm_config *c, const char *what, const char *path,
-                             struct err *err)
+static int driver_check_disk(const struct vmm_config *c, const struct vmm_disk *d, struct err *err)
 {
     struct stat st;
-    if (path[0] == '\0' || lstat(path, &st) == 0)
+    if (d->path[0] == '\0' || lstat(d->path, &st) == 0)
         return 0;
     if (errno != ENOENT)
-        return err_sys(err, errno, "cannot look at %s", path);
+        return err_sys(err, errno, "cannot look at %s", d->path);
     err_set(err, ERR_DATA_LOSS,
             "its %s disk %s is gone; put it back, or delete the VM (a new one would be empty)",
-            what, path);
+            vmm_disk_role_name(d->role), d->path);
     return err_tag(err, "DISK_MISSING", "vm/%s", c->vm_id);
 }
 
@@ -66,7 +65,8 @@ int driver_check_disks(const struct vmm_config *c, struct err *err)
 {
     if (!c->disks_made)
         return 0;
-    if (driver_check_disk(c, "system", c->system_overlay, err) < 0)
-        return -1;
-    return c->work_disk_bytes ? driver_check_disk(c, "work", c->work_disk_path, err) : 0;
+    for (size_t i = 0; i < c->n_disks; i++)
+        if (driver_check_disk(c, &c->disks[i], err) < 0)
+            return -1;
+    return 0;
 }

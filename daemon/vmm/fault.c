@@ -247,8 +247,8 @@ int fault_install(const char *inner, struct err *err)
     fault_driver = (struct vmm_driver){
         .name = fault_inner->name,
         .version = VMM_DRIVER_VERSION,
-        .can_pause = fault_inner->can_pause,
-        .can_snapshot = fault_inner->can_snapshot,
+        .can = fault_inner->can,
+        .install = fault_inner->install,
         .probe = fault_probe,
         .open = fault_open,
         .close = fault_close,

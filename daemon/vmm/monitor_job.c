@@ -178,7 +178,7 @@ static void monitor_remove_remains(struct monitor_job *j)
         j->ops->clean(&j->config);
     struct err *err = j->err.code == ERR_NONE ? &j->err : NULL;
     monitor_unlink(j->config.api_sock_path, err);
-    monitor_unlink(j->config.agent_sock_path, err);
+    monitor_unlink(j->config.channel.path, err);
     monitor_unlink(log, err);
 }
 
@@ -211,7 +211,7 @@ static bool monitor_left_something(const struct monitor_job *j)
 {
     char log[PATH_BYTES];
     monitor_log_path(&j->config, log);
-    const char *const paths[] = {j->config.api_sock_path, j->config.agent_sock_path, log};
+    const char *const paths[] = {j->config.api_sock_path, j->config.channel.path, log};
     for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
         if (paths[i][0] && (access(paths[i], F_OK) == 0 || errno != ENOENT))
             return true;
@@ -235,7 +235,7 @@ static int monitor_judge_unread(const struct monitor_job *j, const struct proces
 {
     if (unread->n == 0)
         return err_set(err, ERR_NOT_FOUND, "no such process");
-    if (monitor_answers(j->config.api_sock_path) || monitor_answers(j->config.agent_sock_path))
+    if (monitor_answers(j->config.api_sock_path) || monitor_answers(j->config.channel.path))
         return err_set(err, ERR_UNAVAILABLE,
                        "something answers on its socket, and %zu processes cannot be looked at: %s",
                        unread->n, unread->first.message);

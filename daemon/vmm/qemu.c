@@ -351,10 +351,14 @@ static int qemu_command(struct monitor_launch *l, struct err *err)
     char program[PATH_BYTES];
     if (qemu_args_check(c, err) < 0 || qemu_find_program(l->host, program, err) < 0 ||
         qemu_need_file("kernel", c->vmlinux_path, err) < 0 ||
-        qemu_need_file("initramfs", c->initramfs_path, err) < 0 ||
-        qemu_need_file("system disk", c->system_overlay, err) < 0 ||
-        (c->work_disk_bytes && qemu_need_file("work disk", c->work_disk_path, err) < 0))
+        qemu_need_file("initramfs", c->initramfs_path, err) < 0)
         return -1;
+    for (size_t i = 0; i < c->n_disks; i++) {
+        char what[32];
+        snprintf(what, sizeof(what), "%s disk", vmm_disk_role_name(c->disks[i].role));
+        if (qemu_need_file(what, c->disks[i].path, err) < 0)
+            return -1;
+    }
     if (!l->kvm_known) {
         struct kvm_verdict verdict;
         if (kvm_probe(program, c->vmlinux_path, l->host->state_dir, l->cancel_fd, &verdict, err) <
@@ -455,7 +459,13 @@ static uint64_t qemu_overhead_bytes(const struct vmm_host *host)
 const struct vmm_driver qemu_driver = {
     .name = "qemu",
     .version = VMM_DRIVER_VERSION,
-    .can_pause = true,
+    .can = {.boots = true,
+            .pause = true,
+            .uses_kvm = true,
+            .disk_formats = 1u << VMM_DISK_RAW | 1u << VMM_DISK_QCOW2,
+            .nics = 1u << NET_USER,
+            .channels = 1u << GUEST_CHANNEL_UNIX},
+    .install = "install qemu-system-x86",
     .overhead_bytes = qemu_overhead_bytes,
     .probe = qemu_probe,
     .open = qemu_open,

@@ -11,6 +11,7 @@ enum {
     QEMU_MEMORY_MAX_MIB = 1 << 20,
     QEMU_CPUS_MAX = 64,
     QEMU_PATH_BYTES = 2 * PATH_BYTES,
+    QEMU_DEVICE_BYTES = 40,
 };
 
 int qemu_args_check(const struct vmm_config *c, struct err *err)
@@ -22,8 +23,6 @@ int qemu_args_check(const struct vmm_config *c, struct err *err)
     if (mib < QEMU_MEMORY_MIN_MIB || mib > QEMU_MEMORY_MAX_MIB)
         return err_set(err, ERR_INVALID, "%llu MiB of memory: qemu takes %d MiB to 1 TiB",
                        (unsigned long long)mib, QEMU_MEMORY_MIN_MIB);
-    if (c->net != NET_NONE && c->net != NET_USER)
-        return err_set(err, ERR_UNIMPLEMENTED, "qemu offers user-mode network or none");
     return 0;
 }
 
@@ -56,13 +55,6 @@ static uint64_t qemu_args_hash(const char *text, uint64_t seed)
     return h ^ h >> 29;
 }
 
-void qemu_args_mac(const char *vm_id, char mac[18])
-{
-    uint64_t h = qemu_args_hash(vm_id, 0);
-    snprintf(mac, 18, "52:54:00:%02x:%02x:%02x", (unsigned)(h & 0xff), (unsigned)(h >> 8 & 0xff),
-             (unsigned)(h >> 16 & 0xff));
-}
-
 /* RFC 9562 version 8: ours to fill. */
 void qemu_args_uuid(const char *vm_id, char uuid[37])
 {
@@ -70,6 +62,17 @@ void qemu_args_uuid(const char *vm_id, char uuid[37])
     snprintf(uuid, 37, "%08x-%04x-8%03x-%04x-%012llx", (unsigned)(a >> 32),
              (unsigned)(a >> 16 & 0xffff), (unsigned)(a & 0xfff),
              (unsigned)(b >> 48 & 0x3fff) | 0x8000, (unsigned long long)(b & 0xffffffffffffu));
+}
+
+/* " name/dev/vda" where there is a disk of the role, or nothing. */
+static const char *qemu_args_device(const struct vmm_config *c, enum vmm_disk_role role,
+                                    const char *name, char out[QEMU_DEVICE_BYTES])
+{
+    const struct vmm_disk *d = vmm_config_disk(c, role);
+    out[0] = '\0';
+    if (d)
+        snprintf(out, QEMU_DEVICE_BYTES, " %s/dev/vd%c", name, (char)('a' + (d - c->disks)));
+    return out;
 }
 
 /* tsc_early_khz: without it a kernel under TCG hangs in its timer calibration in one boot of five.
@@ -80,7 +83,7 @@ void qemu_args_uuid(const char *vm_id, char uuid[37])
 static void qemu_args_kernel(struct monitor_argv *a, const struct vmm_config *c,
                              const struct qemu_choice *choice)
 {
-    char tsc[64] = "";
+    char tsc[64] = "", root[QEMU_DEVICE_BYTES], work[QEMU_DEVICE_BYTES];
     if (!choice->kvm && choice->tsc_khz)
         snprintf(tsc, sizeof(tsc), " tsc_early_khz=%u tsc=reliable", choice->tsc_khz);
     monitor_argv_add(a, "-kernel");
@@ -91,35 +94,34 @@ static void qemu_args_kernel(struct monitor_argv *a, const struct vmm_config *c,
     monitor_argv_add(
         a,
         "console=ttyS0 reboot=t,w,panic_cold panic=-1 quiet%s%s random.trust_cpu=on apparmor=0 "
-        "audit=0 net.ifnames=0 banger.root=/dev/vda banger.rootfstype=ext4%s "
-        "banger.init=%s",
+        "audit=0 net.ifnames=0%s banger.rootfstype=ext4%s banger.init=%s",
         tsc, choice->kvm ? "" : " mitigations=off init_on_alloc=0",
-        c->work_disk_bytes ? " banger.work=/dev/vdb" : "", c->run_init ? "auto" : "none");
+        qemu_args_device(c, VMM_DISK_SYSTEM, "banger.root=", root),
+        qemu_args_device(c, VMM_DISK_WORK, "banger.work=", work), c->run_init ? "auto" : "none");
 }
 
-static void qemu_args_disk(struct monitor_argv *a, const char *name, const char *format,
-                           const char *path)
+static void qemu_args_disk(struct monitor_argv *a, const struct vmm_disk *d)
 {
     char escaped[QEMU_PATH_BYTES];
+    const char *name = vmm_disk_role_name(d->role);
     monitor_argv_add(a, "-blockdev");
     monitor_argv_add(a,
-                     "driver=%s,node-name=%s,discard=unmap,file.driver=file,file.discard=unmap,"
+                     "driver=%s,node-name=%s,%sdiscard=unmap,file.driver=file,file.discard=unmap,"
                      "file.filename=%s",
-                     format, name, qemu_args_escape(path, escaped));
+                     d->format == VMM_DISK_QCOW2 ? "qcow2" : "raw", name,
+                     d->read_only ? "read-only=on," : "", qemu_args_escape(d->path, escaped));
     monitor_argv_add(a, "-device");
-    monitor_argv_add(a, "virtio-blk-device,drive=%s,serial=%s", name, name);
+    monitor_argv_add(a, "virtio-blk-device,drive=%s,serial=%s", name, d->serial);
 }
 
 static void qemu_args_network(struct monitor_argv *a, const struct vmm_config *c)
 {
-    char mac[18];
-    if (c->net != NET_USER)
-        return;
-    qemu_args_mac(c->vm_id, mac);
-    monitor_argv_add(a, "-netdev");
-    monitor_argv_add(a, "user,id=net0");
-    monitor_argv_add(a, "-device");
-    monitor_argv_add(a, "virtio-net-device,netdev=net0,mac=%s", mac);
+    for (size_t i = 0; i < c->n_nics; i++) { /* of user mode: vmm_parts_check */
+        monitor_argv_add(a, "-netdev");
+        monitor_argv_add(a, "user,id=net%zu", i);
+        monitor_argv_add(a, "-device");
+        monitor_argv_add(a, "virtio-net-device,netdev=net%zu,mac=%s", i, c->nics[i].mac);
+    }
 }
 
 static void qemu_args_channels(struct monitor_argv *a, const struct vmm_config *c)
@@ -130,7 +132,7 @@ static void qemu_args_channels(struct monitor_argv *a, const struct vmm_config *
     monitor_argv_add(a, "%s", mark);
     monitor_argv_add(a, "-chardev");
     monitor_argv_add(a, "socket,id=agent,path=%s,server=on,wait=off",
-                     qemu_args_escape(c->agent_sock_path, escaped));
+                     qemu_args_escape(c->channel.path, escaped));
     monitor_argv_add(a, "-device");
     monitor_argv_add(a, "virtio-serial-device");
     monitor_argv_add(a, "-device");
@@ -178,9 +180,8 @@ void qemu_args_build(struct monitor_argv *a, const struct vmm_config *c,
     for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
         monitor_argv_add(a, "%s", fixed[i]);
     qemu_args_kernel(a, c, choice);
-    qemu_args_disk(a, "system", "qcow2", c->system_overlay);
-    if (c->work_disk_bytes)
-        qemu_args_disk(a, "work", "raw", c->work_disk_path);
+    for (size_t i = 0; i < c->n_disks; i++)
+        qemu_args_disk(a, &c->disks[i]);
     qemu_args_network(a, c);
     qemu_args_channels(a, c);
 }

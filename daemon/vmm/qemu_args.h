@@ -26,15 +26,14 @@ struct qemu_choice {
     uint32_t tsc_khz; /* 0: not known */
 };
 
-/* Limits and what is not offered; ERR_INVALID or ERR_UNIMPLEMENTED. */
+/* Limits; ERR_INVALID. */
 int qemu_args_check(const struct vmm_config *c, struct err *err);
 /* Overflow shows in a. */
 void qemu_args_build(struct monitor_argv *a, const struct vmm_config *c,
                      const struct qemu_choice *choice);
 /* The argument of -qmp: it holds the VM's own api socket and so exists at most once on a host. */
 void qemu_args_mark(const struct vmm_config *c, char mark[QEMU_MARK_BYTES]);
-/* Stable per VM id, in qemu's own range 52:54:00. */
-void qemu_args_mac(const char *vm_id, char mac[18]);
+/* Stable per VM id. */
 void qemu_args_uuid(const char *vm_id, char uuid[37]);
 
 #endif

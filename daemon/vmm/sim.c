@@ -57,9 +57,12 @@ static int sim_make_disk(const char *path, uint64_t bytes, struct err *err)
 static int sim_prepare(const struct vmm_config *c, int cancel_fd, struct err *err)
 {
     (void)cancel_fd;
-    if (driver_check_disks(c, err) < 0 || sim_make_disk(c->system_overlay, c->disk_bytes, err) < 0)
+    if (driver_check_disks(c, err) < 0)
         return -1;
-    return c->work_disk_bytes ? sim_make_disk(c->work_disk_path, c->work_disk_bytes, err) : 0;
+    for (size_t i = 0; i < c->n_disks; i++)
+        if (sim_make_disk(c->disks[i].path, c->disks[i].bytes, err) < 0)
+            return -1;
+    return 0;
 }
 
 static int sim_command(struct monitor_launch *l, struct err *err)
@@ -68,15 +71,16 @@ static int sim_command(struct monitor_launch *l, struct err *err)
     if (!l->host->agent_path || access(l->host->agent_path, X_OK) < 0)
         return err_set(err, ERR_UNAVAILABLE, "cannot run the agent %s",
                        l->host->agent_path ? l->host->agent_path : "(no path is configured)");
-    if (access(c->system_overlay, F_OK) < 0)
-        return err_sys(err, errno, "cannot read the system disk %s", c->system_overlay);
+    const struct vmm_disk *system = vmm_config_disk(c, VMM_DISK_SYSTEM);
+    if (system && access(system->path, F_OK) < 0)
+        return err_sys(err, errno, "cannot read the system disk %s", system->path);
     char spool[PATH_BYTES + 8];
     snprintf(spool, sizeof(spool), "%s/spool", c->vm_dir);
     if (fs_make_dirs(spool, 0700, err) < 0)
         return -1;
     monitor_argv_add(&l->args, "%s", l->host->agent_path);
     monitor_argv_add(&l->args, "--listen");
-    monitor_argv_add(&l->args, "%s", c->agent_sock_path);
+    monitor_argv_add(&l->args, "%s", c->channel.path);
     monitor_argv_add(&l->args, "--spool");
     monitor_argv_add(&l->args, "%s", spool);
     monitor_argv_add(&l->args, "--no-system");
@@ -86,10 +90,10 @@ static int sim_command(struct monitor_launch *l, struct err *err)
 static enum evidence sim_matches(const struct vmm_config *c, const struct process_info *info)
 {
     const char *found = process_arg_after(info, "--listen");
-    if (!found || !evidence_same_tail(found, c->agent_sock_path) ||
+    if (!found || !evidence_same_tail(found, c->channel.path) ||
         !process_has_arg(info, "--no-system"))
         return EVIDENCE_NONE;
-    return evidence_works_in(info, c->vm_dir, strcmp(found, c->agent_sock_path) == 0);
+    return evidence_works_in(info, c->vm_dir, strcmp(found, c->channel.path) == 0);
 }
 
 static enum evidence sim_claims(const struct process_info *info, const char *folder,
@@ -122,8 +126,8 @@ static void sim_discard(const struct vmm_config *c, struct err *err)
 {
     char spool[PATH_BYTES + 8];
     snprintf(spool, sizeof(spool), "%s/spool", c->vm_dir);
-    sim_remove(c->system_overlay, err);
-    sim_remove(c->work_disk_path, err);
+    for (size_t i = 0; i < c->n_disks; i++)
+        sim_remove(c->disks[i].path, err);
     console_remove(c->log_path, err->code == ERR_NONE ? err : NULL);
     fs_remove_tree(spool, err->code == ERR_NONE ? err : NULL);
 }
@@ -153,7 +157,7 @@ static void sim_work_continue_tree(struct monitor_job *j)
 static bool sim_listens(const struct sim *s)
 {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    memcpy(addr.sun_path, s->mon.machine.config.agent_sock_path, sizeof(addr.sun_path));
+    memcpy(addr.sun_path, s->mon.machine.config.channel.path, sizeof(addr.sun_path));
     auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     return fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0;
 }
@@ -210,7 +214,7 @@ static bool sim_ended_well(const struct monitor *mon, const struct process_exit 
 {
     if (how->known)
         return how->code == 0;
-    return access(mon->machine.config.agent_sock_path, F_OK) < 0;
+    return access(mon->machine.config.channel.path, F_OK) < 0;
 }
 
 static void sim_judge(struct monitor *mon, const struct process_exit *how, struct vmm_exit *exit)
@@ -344,7 +348,12 @@ static void sim_probe(struct vmm_host *host,
 const struct vmm_driver sim_driver = {
     .name = "sim",
     .version = VMM_DRIVER_VERSION,
-    .can_pause = true,
+    /* Its disks are files, and its network is the host's: it looks into none of them. */
+    .can = {.pause = true,
+            .disk_formats = 1u << VMM_DISK_RAW | 1u << VMM_DISK_QCOW2,
+            .nics = 1u << NET_USER,
+            .channels = 1u << GUEST_CHANNEL_UNIX},
+    .install = "put banger's agent for this host beside bangerd",
     .probe = sim_probe,
     .open = sim_open,
     .close = monitor_close,

@@ -4,6 +4,7 @@
 #include "daemon/vmm/vmm.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,21 +37,33 @@ struct vmm_call {
 /* Drivers */
 
 static const struct vmm_driver *vmm_override;
-static const struct vmm_driver *const vmm_drivers[] = {&qemu_driver, &sim_driver};
+const struct vmm_driver *const vmm_drivers[] = {&qemu_driver, &sim_driver, NULL};
 
 void vmm_override_driver(const struct vmm_driver *driver)
 {
     vmm_override = driver;
 }
 
+/* "qemu and sim" */
+static void vmm_list_drivers(char *out, size_t size)
+{
+    size_t n = 0;
+    for (size_t i = 0; vmm_drivers[i] && n < size; i++) {
+        const char *between = i == 0 ? "" : vmm_drivers[i + 1] ? ", " : " and ";
+        n += (size_t)snprintf(out + n, size - n, "%s%s", between, vmm_drivers[i]->name);
+    }
+}
+
 const struct vmm_driver *vmm_find_driver(const char *name, struct err *err)
 {
     if (vmm_override && strcmp(vmm_override->name, name) == 0)
         return vmm_override;
-    for (size_t i = 0; i < sizeof(vmm_drivers) / sizeof(*vmm_drivers); i++)
+    for (size_t i = 0; vmm_drivers[i]; i++)
         if (strcmp(vmm_drivers[i]->name, name) == 0)
             return vmm_drivers[i];
-    err_set(err, ERR_NOT_FOUND, "no driver \"%s\": there are qemu and sim", name);
+    char all[128];
+    vmm_list_drivers(all, sizeof(all));
+    err_set(err, ERR_NOT_FOUND, "no driver \"%s\": there are %s", name, all);
     err_tag(err, "DRIVER_NOT_FOUND", NULL);
     return NULL;
 }
@@ -79,7 +92,7 @@ struct vmm_machine *vmm_open(const struct vmm_driver *driver, struct vmm_host *h
         return NULL;
     }
     if (!id_is_valid(config->vm_id) || config->vm_dir[0] != '/' ||
-        config->api_sock_path[0] != '/' || config->agent_sock_path[0] != '/') {
+        config->api_sock_path[0] != '/' || config->channel.path[0] != '/') {
         err_set(err, ERR_INVALID, "a machine needs an id and absolute paths");
         return NULL;
     }
@@ -183,10 +196,20 @@ static void vmm_unsupported(struct vmm_machine *m, const char *name, vmm_done_fn
     vmm_refuse(m, &err, done, arg);
 }
 
+/* False: refused. */
+static bool vmm_takes_its_parts(struct vmm_machine *m, vmm_done_fn *done, void *arg)
+{
+    struct err err = ERR_INIT;
+    if (vmm_parts_check(m->driver, m->host, &m->config, &err) == 0)
+        return true;
+    vmm_refuse(m, &err, done, arg);
+    return false;
+}
+
 void vmm_prepare(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 {
     struct vmm_slot *s = &m->call->main;
-    if (vmm_enter(m, s, "prepare", done, arg)) {
+    if (vmm_takes_its_parts(m, done, arg) && vmm_enter(m, s, "prepare", done, arg)) {
         m->driver->prepare(m, vmm_slot_done, s);
         s->inside = false;
     }
@@ -195,7 +218,7 @@ void vmm_prepare(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 void vmm_start(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 {
     struct vmm_slot *s = &m->call->main;
-    if (vmm_enter(m, s, "start", done, arg)) {
+    if (vmm_takes_its_parts(m, done, arg) && vmm_enter(m, s, "start", done, arg)) {
         m->driver->start(m, vmm_slot_done, s);
         s->inside = false;
     }
@@ -231,7 +254,7 @@ void vmm_kill(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 void vmm_pause(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 {
     struct vmm_slot *s = &m->call->main;
-    if (!m->driver->can_pause) {
+    if (!m->driver->can.pause) {
         vmm_unsupported(m, "pause", done, arg);
     } else if (vmm_enter(m, s, "pause", done, arg)) {
         m->driver->pause(m, vmm_slot_done, s);
@@ -242,7 +265,7 @@ void vmm_pause(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 void vmm_resume(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 {
     struct vmm_slot *s = &m->call->main;
-    if (!m->driver->can_pause) {
+    if (!m->driver->can.pause) {
         vmm_unsupported(m, "resume", done, arg);
     } else if (vmm_enter(m, s, "resume", done, arg)) {
         m->driver->resume(m, vmm_slot_done, s);
@@ -257,6 +280,11 @@ void vmm_discard(struct vmm_machine *m, vmm_done_fn *done, void *arg)
         m->driver->discard(m, vmm_slot_done, s);
         s->inside = false;
     }
+}
+
+const struct vmm_channel *vmm_get_channel(const struct vmm_machine *m)
+{
+    return &m->config.channel;
 }
 
 void vmm_get_handles(const struct vmm_machine *m, struct vm_handles *handles)

@@ -17,13 +17,14 @@
 #include "base/list.h"
 #include "daemon/model/model.h"
 #include "daemon/vmm/evidence.h"
+#include "daemon/vmm/parts.h"
 
 struct err;
 struct loop;
 struct process_info;
 struct workers;
 
-enum { VMM_DRIVER_VERSION = 1, VMM_DISKS_MAX = 4 };
+enum { VMM_DRIVER_VERSION = 2 };
 
 /* Shared by all machines of a driver; made once by the composition root. */
 struct vmm_host {
@@ -41,28 +42,6 @@ struct vmm_host {
     bool kvm_known;    /* KVM was tried in this life of the daemon; kvm_usable tells */
     bool kvm_usable;   /* set by probing: a guest really ran */
     struct list consoles, console_watches; /* console_watch.h's; zeros to begin with */
-};
-
-/* Everything a machine is made of; deterministic, so that adopting needs nothing else. */
-struct vmm_config {
-    char vm_id[ID_BYTES];
-    char vm_dir[PATH_BYTES];
-    char api_sock_path[SOCKET_PATH_BYTES];
-    char agent_sock_path[SOCKET_PATH_BYTES];
-    char log_path[PATH_BYTES]; /* console output, bounded by the driver */
-    char vmlinux_path[PATH_BYTES];
-    char initramfs_path[PATH_BYTES];
-    char image_path[PATH_BYTES]; /* backing file of the system overlay, never written */
-    enum image_format image_format;
-    char system_overlay[PATH_BYTES];
-    uint64_t disk_bytes; /* virtual size; 0: the image's */
-    char work_disk_path[PATH_BYTES];
-    uint64_t work_disk_bytes; /* 0: none */
-    bool disks_made;          /* once: one that is not there is lost, and not made again */
-    uint32_t cpus;
-    uint64_t memory_bytes;
-    enum net_mode net;
-    bool run_init;
 };
 
 enum vmm_exit_kind {
@@ -96,10 +75,25 @@ struct vmm_probe_result {
     char explanation[TEXT_BYTES]; /* why not, or why not KVM, and what to do */
 };
 
+/* What a driver can do and needs, as data: the core goes by it, never by a driver's name. */
+struct vmm_capabilities {
+    /* A kernel boots an image. Else the guest is a process of this host, whose name, network and
+     * file systems are not to be touched. */
+    bool boots;
+    bool pause, snapshot;
+    bool uses_kvm; /* where the host has one; without it, it is slower */
+    bool needs_kvm, needs_root;
+    /* Sets: 1 << value. */
+    unsigned disk_formats; /* enum vmm_disk_format */
+    unsigned nics;         /* enum net_mode */
+    unsigned channels;     /* enum guest_channel_kind */
+};
+
 struct vmm_driver {
     const char *name;
     uint32_t version; /* VMM_DRIVER_VERSION */
-    bool can_pause, can_snapshot;
+    struct vmm_capabilities can;
+    const char *install; /* for people: what to do where it cannot be used */
 
     /* See vmm_overhead_bytes; NULL: nothing worth counting. */
     uint64_t (*overhead_bytes)(const struct vmm_host *host);
@@ -135,6 +129,11 @@ struct vmm_machine {
         busy; /* a call is under way (kill may always be called and ends the other with an error) */
     struct vmm_call *call; /* vmm.c's */
 };
+
+/* All there are, NULL behind the last. Which one a name stands for is vmm_find_driver's to say. */
+extern const struct vmm_driver *const vmm_drivers[];
+/* The one of a host whose configuration names none. */
+#define VMM_DRIVER_DEFAULT "qemu"
 
 /* By name; NULL with err. */
 const struct vmm_driver *vmm_find_driver(const char *name, struct err *err);
@@ -187,6 +186,8 @@ void vmm_scan(struct vmm_host *host, const char *folder,
               void (*done)(void *arg, const struct vmm_found *found, size_t n,
                            const struct err *err),
               void *arg);
+/* Where the guest's agent is; borrowed from m. */
+const struct vmm_channel *vmm_get_channel(const struct vmm_machine *m);
 /* Zeros where there is no process. */
 void vmm_get_handles(const struct vmm_machine *m, struct vm_handles *handles);
 

@@ -24,24 +24,22 @@
 #include "daemon/core/host/store_state.h"
 #include "daemon/store/store.h"
 
-static const char *const driver_names[] = {"qemu", "sim"};
-
 static void probe_done(void *arg, const struct vmm_probe_result *result)
 {
     struct host_driver *d = arg;
     d->result = *result;
     d->probed = true;
-    log_info(d->name, "%s: %s, accelerator %s%s%s", result->usable ? "usable" : "not usable",
-             result->version, result->accelerator, *result->explanation ? ": " : "",
-             result->explanation);
+    log_info(d->driver->name, "%s: %s, accelerator %s%s%s",
+             result->usable ? "usable" : "not usable", result->version, result->accelerator,
+             *result->explanation ? ": " : "", result->explanation);
 }
 
 void host_info_probe(struct core *core, struct host_info *info)
 {
-    for (size_t i = 0; i < sizeof(driver_names) / sizeof(driver_names[0]); i++) {
+    for (size_t i = 0; vmm_drivers[i] && i < HOST_DRIVERS_MAX; i++) {
         struct host_driver *d = &info->drivers[info->n_drivers++];
-        snprintf(d->name, sizeof(d->name), "%s", driver_names[i]);
-        vmm_probe(vmm_find_driver(driver_names[i], NULL), core->vmm_host, probe_done, d);
+        d->driver = vmm_find_driver(vmm_drivers[i]->name, NULL);
+        vmm_probe(d->driver, core->vmm_host, probe_done, d);
     }
 }
 
@@ -146,18 +144,19 @@ static void check_drivers(struct report *r, const struct core *core, const struc
 {
     for (size_t i = 0; i < info->n_drivers; i++) {
         const struct host_driver *d = &info->drivers[i];
-        bool is_default = strcmp(d->name, core->config.default_driver) == 0;
+        const char *name = d->driver->name;
+        bool is_default = strcmp(name, core->config.default_driver) == 0;
         if (!is_default)
             continue;
         if (!d->probed)
             report(r, "driver", HOST_CHECK_WARNING, "ask again in a moment",
-                   "%s is still being probed", d->name);
+                   "%s is still being probed", name);
         else if (!d->result.usable)
-            report(r, "driver", HOST_CHECK_FAILED, "install qemu-system-x86",
-                   "%s cannot be used: %s", d->name, d->result.explanation);
+            report(r, "driver", HOST_CHECK_FAILED, d->driver->install, "%s cannot be used: %s",
+                   name, d->result.explanation);
         else
-            report(r, "driver", HOST_CHECK_OK, "", "%s %s", d->name, d->result.version);
-        if (strcmp(d->name, "qemu") == 0)
+            report(r, "driver", HOST_CHECK_OK, "", "%s %s", name, d->result.version);
+        if (d->driver->can.uses_kvm)
             check_kvm(r, facts);
     }
 }

@@ -17,7 +17,7 @@ struct err;
 enum { HOST_DRIVERS_MAX = 4, HOST_CHECKS_MAX = 32 };
 
 struct host_driver {
-    char name[16];
+    const struct vmm_driver *driver;
     bool probed;
     struct vmm_probe_result result;
 };

@@ -13,7 +13,9 @@
 #include "daemon/core/core.h"
 #include "daemon/core/vm/vm_clock.h"
 #include "daemon/core/vm/vm_internal.h"
+#include "daemon/core/vm/vm_spec.h"
 #include "daemon/guest/agent_client.h"
+#include "daemon/vmm/vmm.h"
 
 /* slirp's own network, the same in every VM. */
 #define USER_NET_ADDRESS "10.0.2.15/24"
@@ -67,8 +69,7 @@ static int vm_agent_configure(struct vm_entry *e, struct err *err)
     struct agent_configure c = {.spool_bytes = 0};
     const struct vm *vm = &e->vm;
     snprintf(c.vm_id, sizeof(c.vm_id), "%s", vm->id);
-    /* sim's guest is a process of this host, whose name and network are not to be touched. */
-    if (strcmp(vm->spec.driver, "sim") != 0) {
+    if (vm_boots(&vm->spec)) { /* else that would be this host's */
         snprintf(c.hostname, sizeof(c.hostname), "%s", vm->name);
         if (vm->spec.net == NET_USER) {
             snprintf(c.address_cidr, sizeof(c.address_cidr), USER_NET_ADDRESS);
@@ -191,8 +192,9 @@ static const struct agent_events vm_agent_events = {
 
 int vm_agent_open(struct vm_entry *e, struct err *err)
 {
-    struct channel_config channel = {.kind = &channel_unix};
-    snprintf(channel.socket_path, sizeof(channel.socket_path), "%s", e->vm.runtime.agent_sock_path);
+    const struct vmm_channel *of = vmm_get_channel(e->machine);
+    struct channel_config channel = {.kind = channel_find(of->kind), .port = of->port};
+    snprintf(channel.socket_path, sizeof(channel.socket_path), "%s", of->path);
     vm_guest_move(e, VM_GUEST_DOWN, "");
     e->agent = agent_client_open(e->core->loop, &channel, &vm_agent_events, e, err);
     return e->agent ? 0 : -1;

@@ -23,17 +23,40 @@ static void vm_machine_ignore(void *arg, const struct err *err)
     (void)arg, (void)err; /* vm_save has its own way of knowing */
 }
 
+static struct vmm_disk *vm_machine_add_disk(struct vmm_config *c, enum vmm_disk_role role,
+                                            enum vmm_disk_format format, const char *path,
+                                            uint64_t bytes)
+{
+    struct vmm_disk *d = &c->disks[c->n_disks++];
+    *d = (struct vmm_disk){.role = role, .format = format, .bytes = bytes};
+    COPY(d->path, path);
+    COPY(d->serial, vmm_disk_role_name(role));
+    return d;
+}
+
+static void vm_machine_config_disks(const struct vm_entry *e, struct vmm_config *c)
+{
+    const struct vm *vm = &e->vm;
+    struct vmm_disk *system = vm_machine_add_disk(c, VMM_DISK_SYSTEM, VMM_DISK_QCOW2,
+                                                  vm->runtime.system_overlay, vm->spec.disk_bytes);
+    const struct image *image = image_find_id(e->core, vm->spec.image_id);
+    if (image) {
+        COPY(system->backing, image->path);
+        system->backing_format = image->format;
+    }
+    if (vm->spec.work_disk_bytes > 0)
+        vm_machine_add_disk(c, VMM_DISK_WORK, VMM_DISK_RAW, vm->runtime.work_disk_path,
+                            vm->spec.work_disk_bytes);
+}
+
 /* Image and kernel may be gone by now: that hinders a start (see vm_run.c), but no kill or delete.
  */
 static void vm_machine_config(const struct vm_entry *e, struct vmm_config *c)
 {
     const struct vm *vm = &e->vm;
     *c = (struct vmm_config){
-        .disk_bytes = vm->spec.disk_bytes,
-        .work_disk_bytes = vm->spec.work_disk_bytes,
         .cpus = vm->spec.cpus,
         .memory_bytes = vm->spec.memory_bytes,
-        .net = vm->spec.net,
         .run_init = vm->spec.run_init,
         /* PREPARING is of the creation alone, and in its journal before the first disk is made. */
         .disks_made = vm->runtime.state != VM_PREPARING,
@@ -41,14 +64,13 @@ static void vm_machine_config(const struct vm_entry *e, struct vmm_config *c)
     COPY(c->vm_id, vm->id);
     COPY(c->vm_dir, vm->runtime.vm_dir);
     COPY(c->api_sock_path, vm->runtime.api_sock_path);
-    COPY(c->agent_sock_path, vm->runtime.agent_sock_path);
+    COPY(c->channel.path, vm->runtime.agent_sock_path); /* GUEST_CHANNEL_UNIX */
     COPY(c->log_path, vm->runtime.log_path);
-    COPY(c->system_overlay, vm->runtime.system_overlay);
-    COPY(c->work_disk_path, vm->runtime.work_disk_path);
-    const struct image *image = image_find_id(e->core, vm->spec.image_id);
-    if (image) {
-        COPY(c->image_path, image->path);
-        c->image_format = image->format;
+    vm_machine_config_disks(e, c);
+    if (vm->spec.net != NET_NONE) {
+        struct vmm_nic *nic = &c->nics[c->n_nics++];
+        nic->backend = vm->spec.net;
+        vmm_mac_make(vm->id, nic->mac);
     }
     const struct kernel *kernel = kernel_find_id(e->core, vm->spec.kernel_id);
     if (kernel) {

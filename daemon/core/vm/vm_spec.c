@@ -69,11 +69,17 @@ static int vm_disks_check(const struct vm_spec *spec, const struct image *image,
     return vm_spec_invalid(err);
 }
 
-/* A machine that boots needs an image and a kernel; sim's guest is a process, and takes neither. */
+bool vm_boots(const struct vm_spec *spec)
+{
+    const struct vmm_driver *driver = vmm_find_driver(spec->driver, NULL);
+    return !driver || driver->can.boots;
+}
+
+/* What boots needs an image and a kernel; a guest that is a process takes neither. */
 static int vm_images_resolve(struct core *core, struct vm_spec *spec, const char *kernel_ref,
                              const struct image **image, struct err *err)
 {
-    bool boots = strcmp(spec->driver, "sim") != 0;
+    bool boots = vm_boots(spec);
     *image = NULL;
     if (spec->image[0] || boots) {
         *image = spec->image[0] ? image_find(core, spec->image, err) : image_default(core, err);
@@ -330,7 +336,7 @@ int vm_paths_make(const struct core *core, struct vm *vm, struct err *err)
     if (vm->spec.work_disk_bytes > 0)
         snprintf(rt->work_disk_path, sizeof(rt->work_disk_path), "%.*s/work.raw", len, dir);
     snprintf(rt->dns_name, sizeof(rt->dns_name), "%s.banger", vm->name);
-    if (vm->spec.net == NET_USER && strcmp(vm->spec.driver, "sim") != 0)
+    if (vm->spec.net == NET_USER && vm_boots(&vm->spec))
         snprintf(rt->guest_ip, sizeof(rt->guest_ip), "10.0.2.15");
     return 0;
 }

@@ -46,6 +46,9 @@ void vm_count_use(const struct core *core, uint32_t *cpus, uint64_t *memory_byte
  * it counts towards max_vms. */
 int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, struct err *err);
 
+/* Its guest is a system of its own, by what its driver can do (vmm_capabilities); so is one whose
+ * driver is not known. */
+bool vm_boots(const struct vm_spec *spec);
 /* vm_dir, sockets, disks, log, addresses: from the state folder, the id and the spec alone. */
 int vm_paths_make(const struct core *core, struct vm *vm, struct err *err);
 

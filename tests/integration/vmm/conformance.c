@@ -24,7 +24,7 @@ static const struct vmm_driver *driver;
 static void check_no_remains(const struct world *w)
 {
     CHECK(!world_exists(w->config.api_sock_path));
-    CHECK(!world_exists(w->config.agent_sock_path));
+    CHECK(!world_exists(w->config.channel.path));
     char log[600];
     snprintf(log, sizeof(log), "%s/monitor.log", w->config.vm_dir);
     CHECK(!world_exists(log));
@@ -36,12 +36,12 @@ static void test_prepare_is_idempotent(void)
     struct stat before, after;
     world_init(&w, driver, "stay");
     CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
-    CHECK_INT(stat(w.config.system_overlay, &before), 0);
+    CHECK_INT(stat(world_disk(&w, VMM_DISK_SYSTEM)->path, &before), 0);
     CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
-    CHECK_INT(stat(w.config.system_overlay, &after), 0);
+    CHECK_INT(stat(world_disk(&w, VMM_DISK_SYSTEM)->path, &after), 0);
     CHECK_INT(after.st_ino, before.st_ino);
     CHECK_INT(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
-    CHECK(world_exists(w.config.work_disk_path));
+    CHECK(world_exists(world_disk(&w, VMM_DISK_WORK)->path));
     world_done(&w);
 }
 
@@ -53,7 +53,8 @@ static void test_a_lost_disk_is_not_made_again(void)
     CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
     w.m->config.disks_made = true;
     CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
-    const char *disks[] = {w.config.work_disk_path, w.config.system_overlay};
+    const char *disks[] = {world_disk(&w, VMM_DISK_WORK)->path,
+                           world_disk(&w, VMM_DISK_SYSTEM)->path};
     for (size_t i = 0; i < 2; i++) {
         CHECK_INT(unlink(disks[i]), 0);
         CHECK_INT(world_do(&w, W_PREPARE), ERR_DATA_LOSS);
@@ -180,7 +181,7 @@ static void test_adopt_finds_nothing(void)
     world_init(&w, driver, "stay");
     CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
     CHECK_INT(fs_write_atomic(w.config.api_sock_path, "", 0, 0600, NULL), 0);
-    CHECK_INT(fs_write_atomic(w.config.agent_sock_path, "", 0, 0600, NULL), 0);
+    CHECK_INT(fs_write_atomic(w.config.channel.path, "", 0, 0600, NULL), 0);
     struct vm_handles hint = {.pid = stranger};
     CHECK_INT(world_adopt(&w, &hint), ERR_NOT_FOUND);
     check_no_remains(&w);
@@ -400,8 +401,8 @@ static void test_discard(void)
         goto out;
     CHECK_INT(world_do(&w, W_KILL), ERR_NONE);
     CHECK_INT(world_do(&w, W_DISCARD), ERR_NONE);
-    CHECK(!world_exists(w.config.system_overlay));
-    CHECK(!world_exists(w.config.work_disk_path));
+    CHECK(!world_exists(world_disk(&w, VMM_DISK_SYSTEM)->path));
+    CHECK(!world_exists(world_disk(&w, VMM_DISK_WORK)->path));
     CHECK(!world_exists(w.config.log_path));
     CHECK_INT(rmdir(w.config.vm_dir), 0); /* empty */
 out:
@@ -458,20 +459,20 @@ static void test_disk_sizes(void)
 {
     struct world w;
     world_init(&w, driver, "stay");
-    w.config.disk_bytes = 8u << 20; /* below the image's 16 MiB */
+    world_disk(&w, VMM_DISK_SYSTEM)->bytes = 8u << 20; /* below the image's 16 MiB */
     world_reopen(&w);
     CHECK_INT(world_do(&w, W_PREPARE), ERR_INVALID);
-    CHECK(!world_exists(w.config.system_overlay));
-    w.config.disk_bytes = 64u << 20;
+    CHECK(!world_exists(world_disk(&w, VMM_DISK_SYSTEM)->path));
+    world_disk(&w, VMM_DISK_SYSTEM)->bytes = 64u << 20;
     world_reopen(&w);
     CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
-    w.config.disk_bytes = 128u << 20; /* grows */
+    world_disk(&w, VMM_DISK_SYSTEM)->bytes = 128u << 20; /* grows */
     world_reopen(&w);
     CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
-    w.config.disk_bytes = 32u << 20;
+    world_disk(&w, VMM_DISK_SYSTEM)->bytes = 32u << 20;
     world_reopen(&w);
     CHECK_INT(world_do(&w, W_PREPARE), ERR_INVALID);
-    w.config.disk_bytes = 0;
+    world_disk(&w, VMM_DISK_SYSTEM)->bytes = 0;
     w.config.memory_bytes = 1 << 20;
     world_reopen(&w);
     CHECK_INT(world_do(&w, W_PREPARE), ERR_INVALID);

@@ -52,6 +52,15 @@ static void world_open(struct world *w)
         world_die("open", &err);
 }
 
+struct vmm_disk *world_disk(struct world *w, enum vmm_disk_role role)
+{
+    for (size_t i = 0; i < w->config.n_disks; i++)
+        if (w->config.disks[i].role == role)
+            return &w->config.disks[i];
+    world_die("no such disk", NULL);
+    return NULL;
+}
+
 static void world_configure(struct world *w, const char *mode)
 {
     struct vmm_config *c = &w->config;
@@ -59,22 +68,30 @@ static void world_configure(struct world *w, const char *mode)
     id_make(c->vm_id);
     snprintf(c->vm_dir, sizeof(c->vm_dir), "%s/%s", d, c->vm_id);
     snprintf(c->api_sock_path, sizeof(c->api_sock_path), "%s/%s/api,.sock", d, c->vm_id);
-    snprintf(c->agent_sock_path, sizeof(c->agent_sock_path), "%s/%s/agent.sock", d, c->vm_id);
+    snprintf(c->channel.path, sizeof(c->channel.path), "%s/%s/agent.sock", d, c->vm_id);
     snprintf(c->log_path, sizeof(c->log_path), "%s/%s/console.log", d, c->vm_id);
-    snprintf(c->system_overlay, sizeof(c->system_overlay), "%s/%s/system.qcow2", d, c->vm_id);
-    snprintf(c->work_disk_path, sizeof(c->work_disk_path), "%s/%s/work.raw", d, c->vm_id);
+    c->disks[0] = (struct vmm_disk){.role = VMM_DISK_SYSTEM,
+                                    .format = VMM_DISK_QCOW2,
+                                    .serial = "system",
+                                    .backing_format = IMAGE_RAW};
+    c->disks[1] = (struct vmm_disk){
+        .role = VMM_DISK_WORK, .format = VMM_DISK_RAW, .serial = "work", .bytes = 8u << 20};
+    c->n_disks = 2;
+    struct vmm_disk *system = world_disk(w, VMM_DISK_SYSTEM), *work = world_disk(w, VMM_DISK_WORK);
+    snprintf(system->path, sizeof(system->path), "%s/%s/system.qcow2", d, c->vm_id);
+    snprintf(work->path, sizeof(work->path), "%s/%s/work.raw", d, c->vm_id);
     snprintf(c->initramfs_path, sizeof(c->initramfs_path), "%s/initramfs", d);
-    snprintf(c->image_path, sizeof(c->image_path), "%s/image.raw", d);
+    snprintf(system->backing, sizeof(system->backing), "%s/image.raw", d);
     snprintf(c->vmlinux_path, sizeof(c->vmlinux_path), "%s",
              w->is_qemu ? guest_kernel() : "/nonexistent");
-    c->image_format = IMAGE_RAW;
-    c->work_disk_bytes = 8u << 20;
     c->cpus = 1;
     c->memory_bytes = 128u << 20;
-    c->net = NET_USER;
+    c->nics[0].backend = NET_USER;
+    vmm_mac_make(c->vm_id, c->nics[0].mac);
+    c->n_nics = 1;
     if (w->is_qemu && guest_write_initramfs(c->initramfs_path, mode) < 0)
         exit(1);
-    auto_file FILE *image = fopen(c->image_path, "we");
+    auto_file FILE *image = fopen(system->backing, "we");
     if (!image || ftruncate(fileno(image), 16 << 20) < 0)
         world_die("image", NULL);
 }
@@ -212,7 +229,7 @@ bool world_exists(const char *path)
 bool world_connects(const struct world *w)
 {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    memcpy(addr.sun_path, w->config.agent_sock_path, sizeof(addr.sun_path));
+    memcpy(addr.sun_path, w->config.channel.path, sizeof(addr.sun_path));
     auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     return fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0;
 }

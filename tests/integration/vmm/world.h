@@ -37,6 +37,7 @@ struct outcome {
 };
 
 /* A fresh folder and an open machine whose guest does what mode says. */
+struct vmm_disk *world_disk(struct world *w, enum vmm_disk_role role);
 void world_init(struct world *w, const struct vmm_driver *driver, const char *mode);
 /* Kills what runs, removes the folder, and checks that no process of the VM is left. */
 void world_done(struct world *w);

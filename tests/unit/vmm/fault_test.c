@@ -64,8 +64,9 @@ static void stage_init(struct stage *s, const char *faults)
     strcpy(s->config.vm_id, "0123456789abcdef");
     snprintf(s->config.vm_dir, sizeof(s->config.vm_dir), "%s/vm", s->dir);
     snprintf(s->config.api_sock_path, sizeof(s->config.api_sock_path), "%s/vm/api", s->dir);
-    snprintf(s->config.agent_sock_path, sizeof(s->config.agent_sock_path), "%s/vm/agent", s->dir);
-    snprintf(s->config.system_overlay, sizeof(s->config.system_overlay), "%s/vm/disk", s->dir);
+    snprintf(s->config.channel.path, sizeof(s->config.channel.path), "%s/vm/agent", s->dir);
+    snprintf(s->config.disks[0].path, sizeof(s->config.disks[0].path), "%s/vm/disk", s->dir);
+    s->config.n_disks = 1;
     CHECK_INT(fault_install("sim", &err), 0);
     CHECK_INT(fault_parse(faults, &err), 0);
     s->m = vmm_open(vmm_find_driver("sim", &err), &s->host, &s->config, NULL, NULL, &err);
@@ -95,7 +96,7 @@ static enum err_code prepare(struct stage *s)
 
 static bool prepared(const struct stage *s)
 {
-    return access(s->config.system_overlay, F_OK) == 0;
+    return access(s->config.disks[0].path, F_OK) == 0;
 }
 
 static void test_fails_so_often(void)

@@ -9,15 +9,23 @@ static struct vmm_config example(void)
         .vm_id = "0123456789abcdef",
         .vm_dir = "/s/vm",
         .api_sock_path = "/s/v,m/api",
-        .agent_sock_path = "/s/vm/agent",
+        .channel = {.path = "/s/vm/agent"},
         .vmlinux_path = "/k/vmlinux",
         .initramfs_path = "/k/initramfs",
-        .image_format = IMAGE_RAW,
-        .system_overlay = "/s/a,b/system",
-        .work_disk_path = "/s/vm/work",
+        .disks = {{.role = VMM_DISK_SYSTEM,
+                   .format = VMM_DISK_QCOW2,
+                   .path = "/s/a,b/system",
+                   .serial = "system"},
+                  {.role = VMM_DISK_WORK,
+                   .format = VMM_DISK_RAW,
+                   .path = "/s/vm/work",
+                   .serial = "w0",
+                   .bytes = 8u << 20}},
+        .n_disks = 1,
         .cpus = 2,
         .memory_bytes = 256u << 20,
-        .net = NET_USER,
+        .nics = {{.backend = NET_USER, .mac = "52:54:00:01:02:03"}},
+        .n_nics = 1,
     };
     return c;
 }
@@ -57,7 +65,10 @@ static void test_emulated(void)
     CHECK_CONTAINS(after(&a, "-append"), "banger.init=none");
     CHECK(!strstr(after(&a, "-append"), "banger.work"));
     CHECK_CONTAINS(after(&a, "-blockdev"), "file.filename=/s/a,,b/system");
+    CHECK(any_contains(&a, "drive=system,serial=system"));
+    CHECK(any_contains(&a, "virtio-net-device,netdev=net0,mac=52:54:00:01:02:03"));
     CHECK(!any_contains(&a, "/s/vm/work"));
+    CHECK(!any_contains(&a, "read-only"));
     CHECK(any_contains(&a, "spawn=deny"));
     CHECK(any_contains(&a, "virtserialport,chardev=agent,name=agent,nr=1"));
 }
@@ -66,26 +77,31 @@ static void test_kvm_without_network(void)
 {
     struct monitor_argv a = {.n = 0};
     struct vmm_config c = example();
-    c.net = NET_NONE;
+    c.n_nics = 0;
     c.run_init = true;
-    c.work_disk_bytes = 8u << 20;
+    c.n_disks = 2;
+    c.disks[1].read_only = true;
     struct qemu_choice choice = {.qemu = "/q", .kvm = true, .tsc_khz = 1};
     qemu_args_build(&a, &c, &choice);
     CHECK_STR(after(&a, "-M"), "microvm");
     CHECK_STR(after(&a, "-accel"), "kvm");
     CHECK_STR(after(&a, "-cpu"), "host");
     CHECK(!strstr(after(&a, "-append"), "tsc"));
-    CHECK_CONTAINS(after(&a, "-append"), "banger.work=/dev/vdb banger.init=auto");
+    CHECK_CONTAINS(
+        after(&a, "-append"),
+        "banger.root=/dev/vda banger.rootfstype=ext4 banger.work=/dev/vdb banger.init=auto");
     CHECK(any_contains(&a, "file.filename=/s/vm/work"));
+    CHECK(any_contains(&a, "driver=raw,node-name=work,read-only=on,"));
+    CHECK(any_contains(&a, "drive=work,serial=w0"));
     CHECK(!after(&a, "-netdev"));
 }
 
 static void test_names_are_stable(void)
 {
     char mac[18], again[18], other[18], uuid[37];
-    qemu_args_mac("0123456789abcdef", mac);
-    qemu_args_mac("0123456789abcdef", again);
-    qemu_args_mac("0123456789abcdeg", other);
+    vmm_mac_make("0123456789abcdef", mac);
+    vmm_mac_make("0123456789abcdef", again);
+    vmm_mac_make("0123456789abcdeg", other);
     CHECK_STR(mac, again);
     CHECK(strcmp(mac, other) != 0);
     CHECK(strncmp(mac, "52:54:00:", 9) == 0);
@@ -105,10 +121,6 @@ static void test_limits(void)
     c = example();
     c.memory_bytes = UINT64_MAX;
     CHECK_INT(qemu_args_check(&c, &err), -1);
-    c = example();
-    c.net = NET_BRIDGE;
-    CHECK_INT(qemu_args_check(&c, &err), -1);
-    CHECK_INT(err.code, ERR_UNIMPLEMENTED);
 }
 
 static void test_overflow_is_noticed(void)

@@ -1,0 +1,62 @@
+/* The parts of a machine; see parts.h. */
+#include "daemon/vmm/parts.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "daemon/vmm/vmm.h"
+
+const char *vmm_disk_role_name(enum vmm_disk_role role)
+{
+    return role == VMM_DISK_SYSTEM ? "system" : "work";
+}
+
+const struct vmm_disk *vmm_config_disk(const struct vmm_config *c, enum vmm_disk_role role)
+{
+    for (size_t i = 0; i < c->n_disks; i++)
+        if (c->disks[i].role == role)
+            return &c->disks[i];
+    return NULL;
+}
+
+/* FNV-1a: spread, not secrecy. */
+void vmm_mac_make(const char *vm_id, char mac[VMM_MAC_BYTES])
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (; *vm_id; vm_id++)
+        h = (h ^ (uint8_t)*vm_id) * 0x100000001b3u;
+    h ^= h >> 29;
+    snprintf(mac, VMM_MAC_BYTES, "52:54:00:%02x:%02x:%02x", (unsigned)(h & 0xff),
+             (unsigned)(h >> 8 & 0xff), (unsigned)(h >> 16 & 0xff));
+}
+
+static bool has(unsigned set, unsigned value)
+{
+    return set >> value & 1;
+}
+
+static int takes_not(const struct vmm_driver *driver, const char *what, struct err *err)
+{
+    return err_set(err, ERR_UNIMPLEMENTED, "driver %s takes no %s", driver->name, what);
+}
+
+int vmm_parts_check(const struct vmm_driver *driver, const struct vmm_host *host,
+                    const struct vmm_config *c, struct err *err)
+{
+    const struct vmm_capabilities *can = &driver->can;
+    for (size_t i = 0; i < c->n_disks; i++)
+        if (!has(can->disk_formats, c->disks[i].format))
+            return takes_not(driver, "disk of this format", err);
+    for (size_t i = 0; i < c->n_nics; i++)
+        if (!has(can->nics, c->nics[i].backend))
+            return takes_not(driver, "network of this kind", err);
+    if (!has(can->channels, c->channel.kind))
+        return takes_not(driver, "guest channel of this kind", err);
+    if (can->needs_root && geteuid() != 0)
+        return err_set(err, ERR_PRECONDITION, "driver %s needs root", driver->name);
+    if (can->needs_kvm && host->kvm_known && !host->kvm_usable)
+        return err_set(err, ERR_PRECONDITION, "driver %s needs KVM, which this host has not",
+                       driver->name);
+    return 0;
+}

@@ -42,7 +42,7 @@ cat "$work/calls"
 refused() {
     local file=$1 header=$2
     mkdir -p "$work/tree"
-    (cd "$source" && git ls-files -z scripts daemon/core | tar -c --null -T -) | tar -x -C "$work/tree"
+    (cd "$source" && git ls-files -z scripts daemon | tar -c --null -T -) | tar -x -C "$work/tree"
     git -C "$work/tree" init -q
     (cd "$work/tree" && scripts/check-layering) || fail "check-layering is not content with the tree"
     printf '#include "%s"\n' "$header" >>"$work/tree/$file"

@@ -36,7 +36,7 @@ static void probe_done(void *arg, const struct vmm_probe_result *result)
 
 void host_info_probe(struct core *core, struct host_info *info)
 {
-    for (size_t i = 0; vmm_drivers[i] && i < HOST_DRIVERS_MAX; i++) {
+    for (size_t i = 0; i < HOST_DRIVERS_MAX && vmm_drivers[i]; i++) {
         struct host_driver *d = &info->drivers[info->n_drivers++];
         d->driver = vmm_find_driver(vmm_drivers[i]->name, NULL);
         vmm_probe(d->driver, core->vmm_host, probe_done, d);

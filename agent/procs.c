@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,7 +14,7 @@
 
 #include "base/cleanup.h"
 
-enum { ENVIRON_BYTES = 64 * 1024, DEPTH_MAX = 4096 };
+enum { ENVIRON_BYTES = 64 * 1024, DEPTH_MAX = 4096, EXEC_TRIES = 1000 };
 
 static ssize_t read_proc(pid_t pid, const char *name, char *out, size_t size)
 {
@@ -27,18 +28,20 @@ static ssize_t read_proc(pid_t pid, const char *name, char *out, size_t size)
 
 struct relatives {
     pid_t parent, session; /* -1: not known */
+    char state;            /* 'Z': a zombie */
 };
 
 /* "pid (name) state ppid pgrp session …"; the name may hold anything, also parentheses. */
 static struct relatives relatives_of(pid_t pid)
 {
     char text[512];
-    struct relatives r = {-1, -1};
+    struct relatives r = {-1, -1, 0};
     if (read_proc(pid, "stat", text, sizeof(text)) <= 0)
         return r;
     char *at = strrchr(text, ')');
     if (!at || strlen(at) < 4)
         return r;
+    r.state = at[2];
     at += 3; /* ") S" */
     r.parent = (pid_t)strtol(at, &at, 10);
     strtol(at, &at, 10);
@@ -61,6 +64,12 @@ static bool is_ours(pid_t pid)
 static bool is_marked(pid_t pid, const char *mark, char *text)
 {
     ssize_t n = read_proc(pid, "environ", text, ENVIRON_BYTES);
+    /* Empty in the middle of an exec, and of a zombie. */
+    for (int i = 0; n == 0 && i < EXEC_TRIES && is_ours(pid) && relatives_of(pid).state != 'Z';
+         i++) {
+        sched_yield();
+        n = read_proc(pid, "environ", text, ENVIRON_BYTES);
+    }
     for (const char *at = text; n > 0 && at < text + n; at += strlen(at) + 1)
         if (strcmp(at, mark) == 0)
             return true;

@@ -194,9 +194,10 @@ void session_requests_free(struct session_registry *r);
  * has been deleted) or ERR_UNAVAILABLE (that is on its way to the disk). */
 int session_request_find(struct core *core, const struct request_meta *meta,
                          struct session_entry **found, struct err *err);
-/* Remembers it; the row goes into txn. */
-void session_request_add(struct core *core, const struct request_meta *meta,
-                         const struct session_entry *e, struct store_txn *txn);
+/* Remembers it; the row goes into txn. -1: out of memory, and it must not be begun: repeated, it
+ * would run twice. */
+int session_request_add(struct core *core, const struct request_meta *meta,
+                        const struct session_entry *e, struct store_txn *txn, struct err *err);
 /* The record could not be written: the request may be tried again. */
 void session_request_forget(struct core *core, const struct session_entry *e);
 

@@ -105,12 +105,12 @@ static int propose_start(struct session_entry *e, const struct request_meta *met
 {
     struct core *core = e->core;
     struct store_txn *txn = store_txn_new();
-    if (session_put(e, txn, err) < 0) {
+    if (session_request_add(core, meta, e, txn, err) < 0 || session_put(e, txn, err) < 0) {
+        session_request_forget(core, e);
         store_txn_free(txn);
         session_remove(e, err);
         return -1;
     }
-    session_request_add(core, meta, e, txn);
     session_emit(e, txn, e->session.state);
     store_propose(core->store, txn, on_stored, session_ref(e));
     return 0;

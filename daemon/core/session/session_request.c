@@ -156,16 +156,18 @@ struct session_entry *session_find_request(struct core *core, const struct reque
     return e && scope_has_vm_id(core, meta->scope, e->session.vm_id) ? e : NULL;
 }
 
-void session_request_add(struct core *core, const struct request_meta *meta,
-                         const struct session_entry *e, struct store_txn *txn)
+int session_request_add(struct core *core, const struct request_meta *meta,
+                        const struct session_entry *e, struct store_txn *txn, struct err *err)
 {
     if (!meta || !meta->request_id[0])
-        return;
+        return 0;
     struct store_request row;
     fill_row(&row, meta);
     snprintf(row.resource, sizeof(row.resource), "%s", e->session.id);
-    if (keep(core->sessions, &row) == 0)
-        store_put_request(txn, &row);
+    if (keep(core->sessions, &row) < 0)
+        return err_set(err, ERR_LIMIT, "out of memory for a request");
+    store_put_request(txn, &row);
+    return 0;
 }
 
 void session_request_forget(struct core *core, const struct session_entry *e)

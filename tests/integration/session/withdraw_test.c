@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "daemon/core/operation/operation.h"
 #include "tests/integration/session/viewer.h"
 #include "tests/integration/session/world.h"
@@ -207,6 +208,36 @@ static void test_a_start_that_is_refused_for_lack_of_memory_does_not_run(void)
     world_close_daemon();
 }
 
+/* The request ids that sessions remember. */
+static bool no_requests;
+
+int __real_map_put(struct map *m, const char *key, void *value);
+int __wrap_map_put(struct map *m, const char *key, void *value);
+
+int __wrap_map_put(struct map *m, const char *key, void *value)
+{
+    return no_requests && strstr(key, "session.start") ? -1 : __real_map_put(m, key, value);
+}
+
+/* It would run once more when it is sent again. */
+static void test_a_start_whose_request_cannot_be_remembered_does_not_run(void)
+{
+    struct err err = ERR_INIT;
+    struct outcome o;
+    struct request_meta meta = {.request_id = "unremembered", .principal = "me", .digest = "d"};
+    world_open_daemon(-1);
+    const char *script = marking();
+    no_requests = true;
+    CHECK_INT(world_start_async(script, NULL, &meta, on_started, &o, &err), -1);
+    no_requests = false;
+    CHECK_INT(err.code, ERR_LIMIT);
+    CHECK(session_next(&world.core, NULL) == NULL);
+    world_settle();
+    CHECK(!has_run());
+    world_delete_all();
+    world_close_daemon();
+}
+
 static bool is_stored(void *arg)
 {
     return ((struct session_entry *)arg)->stored;
@@ -348,6 +379,7 @@ int main(void)
     RUN(test_a_start_that_is_asked_for_again_runs_once);
     RUN(test_a_caller_in_a_hurry_does_not_take_a_start_from_others);
     RUN(test_a_start_that_is_refused_for_lack_of_memory_does_not_run);
+    RUN(test_a_start_whose_request_cannot_be_remembered_does_not_run);
     RUN(test_a_start_of_an_earlier_daemon_waits_for_its_caller);
     RUN(test_a_start_that_nobody_asks_for_again_is_taken_back);
     RUN(test_what_is_left_is_listed_until_it_has_gone);

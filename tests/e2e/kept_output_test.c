@@ -88,7 +88,7 @@ static void use_bounded_agent(void)
     static char path[80];
     snprintf(path, sizeof(path), "%s/agent", h.dir);
     FILE *script = fopen(path, "we");
-    if (!script || fprintf(script, "#!/bin/sh\nexec %s \"$@\" --keep-ended %d\n",
+    if (!script || fprintf(script, "#!/bin/sh\nexec \"%s\" \"$@\" --keep-ended %d\n",
                            BANGER_TEST_SIM_AGENT_FILE, SIM_LIMIT_BYTES) < 0)
         harness_die(&h, "cannot write %s", path);
     fclose(script);

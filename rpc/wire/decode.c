@@ -295,7 +295,7 @@ static int decode_field(struct decoder *d, ProtobufCMessage *m, field_type *fiel
 
 static int decode_fields(struct decoder *d, ProtobufCMessage *m, const uint8_t *data, size_t len)
 {
-    struct pb_reader r = {data, data + len};
+    struct pb_reader r = {data, len > 0 ? data + len : data}; /* NULL: nothing */
     unsigned hint = 0;
     for (struct pb_field f; pb_next(&r, &f);) {
         field_type *field = find_field(m->descriptor, f.id, &hint);

@@ -34,6 +34,7 @@ not_here() {
     'banger image build') ;;                # the distribution's packages
     'banger host recover --discard ID') ;;  # ID stands for one
     'bangerd --restore-backup newest'*) ;;  # while no daemon runs; e2e_recover_test
+    'banger call WatchEvents') ;;           # until it is interrupted
     'banger completion fish | source'*) ;;  # another shell's words
     *) return 1 ;;
     esac

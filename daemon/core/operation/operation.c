@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/memory.h"
-#include "daemon/core/operation/operation_run.h"
+#include "daemon/core/operation/operation_internal.h"
 #include "daemon/core/operation/request_past.h"
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
-#include "daemon/core/operation/operation_run.h"
+#include "daemon/core/operation/operation_internal.h"
 #include "daemon/core/operation/request_past.h"
 #include "daemon/store/store.h"
 

@@ -2,7 +2,7 @@
  *
  * Each move is: commit the row that says what comes (journal), then do it, then look at the result
  * in a turn of its own, so that a step may end from inside run() without any recursion. */
-#include "daemon/core/operation/operation_run.h"
+#include "daemon/core/operation/operation_internal.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -64,9 +64,10 @@ static void autostart_put_back(struct supervise *of, struct vm_entry *e)
 static void autostart_changed(void *arg, struct operation_entry *op)
 {
     struct autostart *a = arg;
-    if (!op->over)
+    if (!operation_is_over(op))
         return;
-    bool refused = op->op.state == OP_FAILED && !op->begun && err_retryable(op->err);
+    bool refused = operation_row(op)->state == OP_FAILED && !operation_has_begun(op) &&
+                   err_retryable(operation_error(op));
     struct vm_entry *e = take_ptr(&a->vm);
     operation_unwatch(&a->watch);
     if (refused)

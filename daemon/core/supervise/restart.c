@@ -105,15 +105,15 @@ static void restart_count(struct supervised *s)
 static void restart_started(void *arg, struct operation_entry *op)
 {
     struct supervised *s = arg;
-    if (op->recorded && !s->restart_counted)
+    if (operation_is_recorded(op) && !s->restart_counted)
         restart_count(s);
-    if (!op->over)
+    if (!operation_is_over(op))
         return;
     operation_unwatch(&s->restart_watch);
-    if (op->recorded)
+    if (operation_is_recorded(op))
         restart_changed(s);
     else
-        restart_refused(s, op->err);
+        restart_refused(s, operation_error(op));
 }
 
 static void restart_act(void *arg)

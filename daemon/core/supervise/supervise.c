@@ -16,7 +16,7 @@ void supervise_emit(struct core *core, const struct vm_entry *e, const char *kin
 {
     char resource[96];
     vm_resource(e, resource);
-    event_emit(core, NULL, kind, resource, e->vm.id, detail, op ? op->op.id : NULL);
+    event_emit(core, NULL, kind, resource, e->vm.id, detail, op ? operation_row(op)->id : NULL);
 }
 
 void supervise_written(void *arg, const struct err *err)

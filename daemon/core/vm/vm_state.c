@@ -92,7 +92,7 @@ int vm_set_state(struct vm_entry *e, enum vm_state state, const char *stage, con
     vm_save(e, txn ? txn : own);
     struct operation_entry *op = e->core->operations ? operation_running(e->core, resource) : NULL;
     event_emit(e->core, txn ? txn : own, "vm.state", resource, e->vm.id, vm_state_name(state),
-               op ? op->op.id : NULL);
+               op ? operation_row(op)->id : NULL);
     if (own)
         store_commit(e->core->store, own, vm_ignore, NULL);
     vm_notify(e);

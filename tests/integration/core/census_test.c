@@ -28,10 +28,10 @@ static bool succeeds(struct operation_entry *op, const struct err *err)
         return false;
     }
     operation_ref(op);
-    bool ok = world_wait(&w, op) && op->op.state == OP_SUCCEEDED;
+    bool ok = world_wait(&w, op) && operation_row(op)->state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "%s: %s: %s\n", op->op.kind, op->op.error_stage,
-                text_get(op->op.error_message));
+        fprintf(stderr, "%s: %s: %s\n", operation_row(op)->kind, operation_row(op)->error_stage,
+                text_get(operation_row(op)->error_message));
     operation_unref(op);
     return ok;
 }

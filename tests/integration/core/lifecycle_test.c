@@ -17,10 +17,11 @@ static bool succeeds(struct world *w, struct operation_entry *op, const struct e
         return false;
     }
     operation_ref(op);
-    bool ok = world_wait(w, op) && op->op.state == OP_SUCCEEDED;
+    bool ok = world_wait(w, op) && operation_row(op)->state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "%s: %s %s: %s\n", op->op.kind, op_state_name(op->op.state),
-                op->op.error_stage, text_get(op->op.error_message));
+        fprintf(stderr, "%s: %s %s: %s\n", operation_row(op)->kind,
+                op_state_name(operation_row(op)->state), operation_row(op)->error_stage,
+                text_get(operation_row(op)->error_message));
     operation_unref(op);
     return ok;
 }
@@ -227,9 +228,9 @@ static void test_a_lost_disk_fails_the_start(void)
             break;
         operation_ref(op);
         CHECK(world_wait(&w, op));
-        CHECK_INT(op->op.state, OP_FAILED);
-        CHECK_STR(op->op.error_reason, "DISK_MISSING");
-        CHECK_STR(op->op.error_stage, "disk");
+        CHECK_INT(operation_row(op)->state, OP_FAILED);
+        CHECK_STR(operation_row(op)->error_reason, "DISK_MISSING");
+        CHECK_STR(operation_row(op)->error_stage, "disk");
         operation_unref(op);
         CHECK_INT(e->vm.runtime.state, VM_FAILED);
         CHECK_STR(e->vm.runtime.failed_stage, "disk");
@@ -267,10 +268,10 @@ static void test_kill_preempts(void)
         return;
     operation_ref(waiting);
     CHECK(succeeds(&w, vm_kill_start(&w.core, "box", NULL, &err), &err));
-    CHECK(stopping->over && waiting->over);
-    CHECK_INT(stopping->op.state, OP_SUCCEEDED);
-    CHECK_INT(waiting->op.state, OP_CANCELLED);
-    CHECK_STR(waiting->op.error_reason, "PREEMPTED");
+    CHECK(operation_is_over(stopping) && operation_is_over(waiting));
+    CHECK_INT(operation_row(stopping)->state, OP_SUCCEEDED);
+    CHECK_INT(operation_row(waiting)->state, OP_CANCELLED);
+    CHECK_STR(operation_row(waiting)->error_reason, "PREEMPTED");
     CHECK_INT(e->vm.runtime.state, VM_STOPPED);
     operation_unref(stopping);
     operation_unref(waiting);
@@ -290,7 +291,7 @@ static void test_prune(void)
     struct vm_prune_request dry = {.dry_run = true}, real = {.dry_run = false};
     struct operation_entry *op = vm_prune_start(&w.core, &dry, NULL, &err);
     CHECK(succeeds(&w, op, &err));
-    CHECK_CONTAINS(text_get(op->op.message), "2 VMs would");
+    CHECK_CONTAINS(text_get(operation_row(op)->message), "2 VMs would");
     CHECK(succeeds(&w, vm_prune_start(&w.core, &real, NULL, &err), &err));
     CHECK_INT(vm_count(&w.core), 1);
     delete_it(&w, "three");

@@ -19,10 +19,10 @@ static bool succeeds(struct world *w, struct operation_entry *op)
     if (!CHECK(op != NULL))
         return false;
     operation_ref(op);
-    bool ok = world_wait(w, op) && op->op.state == OP_SUCCEEDED;
+    bool ok = world_wait(w, op) && operation_row(op)->state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "%s: %s: %s\n", op->op.kind, op->op.error_stage,
-                text_get(op->op.error_message));
+        fprintf(stderr, "%s: %s: %s\n", operation_row(op)->kind, operation_row(op)->error_stage,
+                text_get(operation_row(op)->error_message));
     operation_unref(op);
     return ok;
 }
@@ -121,7 +121,7 @@ static void on_start(void *arg, struct vm_entry *e)
 /* It cannot be found by name before its record is on disk. */
 static struct vm_entry *slow_vm(const struct operation_entry *creation)
 {
-    return vm_find_id(creation->core, creation->op.resource + strlen("vm/"));
+    return vm_find_id(operation_core(creation), operation_row(creation)->resource + strlen("vm/"));
 }
 
 static struct operation_entry *create_hung(struct world *w, struct hang *h)
@@ -149,9 +149,9 @@ static void test_watchdog(void)
     operation_ref(op);
     CHECK(world_wait(&w, op));
     vm_unwatch(&always.watch);
-    CHECK_INT(op->op.state, OP_FAILED);
-    CHECK_STR(op->op.error_reason, "BOOT_TIMEOUT");
-    CHECK_STR(op->op.error_stage, "boot");
+    CHECK_INT(operation_row(op)->state, OP_FAILED);
+    CHECK_STR(operation_row(op)->error_reason, "BOOT_TIMEOUT");
+    CHECK_STR(operation_row(op)->error_stage, "boot");
     operation_unref(op);
     CHECK_INT(vm_count(&w.core), 0); /* rolled back */
     CHECK_INT(world_count_monitors(&w), 0);
@@ -173,7 +173,7 @@ static void test_cancel_boot(void)
     operation_cancel(op);
     CHECK(world_wait(&w, op));
     vm_unwatch(&always.watch);
-    CHECK_INT(op->op.state, OP_CANCELLED);
+    CHECK_INT(operation_row(op)->state, OP_CANCELLED);
     operation_unref(op);
     CHECK_INT(vm_count(&w.core), 0);
     CHECK_INT(world_count_monitors(&w), 0);
@@ -193,8 +193,8 @@ static void test_kill_creation(void)
     CHECK(world_wait_state(&w, slow_vm(op), VM_STARTING));
     CHECK(succeeds(&w, vm_kill_start(&w.core, "slow", NULL, &err)));
     vm_unwatch(&always.watch);
-    CHECK_INT(op->op.state, OP_CANCELLED);
-    CHECK_STR(op->op.error_reason, "PREEMPTED");
+    CHECK_INT(operation_row(op)->state, OP_CANCELLED);
+    CHECK_STR(operation_row(op)->error_reason, "PREEMPTED");
     operation_unref(op);
     CHECK_INT(vm_count(&w.core), 0);
     CHECK_INT(world_count_monitors(&w), 0);
@@ -226,8 +226,8 @@ static void test_driver_fails(void)
         struct operation_entry *op = vm_create_start(&w.core, &req, NULL, &err);
         operation_ref(op);
         CHECK(world_wait(&w, op));
-        CHECK_INT(op->op.state, OP_FAILED);
-        CHECK_INT(op->op.error_code, ERR_LIMIT);
+        CHECK_INT(operation_row(op)->state, OP_FAILED);
+        CHECK_INT(operation_row(op)->error_code, ERR_LIMIT);
         operation_unref(op);
         CHECK_INT(vm_count(&w.core), 0);
         CHECK_INT(world_count_monitors(&w), 0);

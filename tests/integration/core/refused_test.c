@@ -41,9 +41,9 @@ static bool succeeds(struct operation_entry *op)
     if (!CHECK(op != NULL))
         return false;
     operation_ref(op);
-    bool ok = world_wait(&w, op) && op->op.state == OP_SUCCEEDED;
+    bool ok = world_wait(&w, op) && operation_row(op)->state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "%s: %s\n", op->op.kind, op->op.error_message);
+        fprintf(stderr, "%s: %s\n", operation_row(op)->kind, operation_row(op)->error_message);
     operation_unref(op);
     return ok;
 }
@@ -261,7 +261,8 @@ static int count_starts(const struct vm_entry *e)
     char resource[96];
     vm_resource(e, resource);
     for (struct operation_entry *op = NULL; (op = operation_next(&w.core, op));)
-        n += strcmp(op->op.kind, "vm.start") == 0 && strcmp(op->op.resource, resource) == 0;
+        n += strcmp(operation_row(op)->kind, "vm.start") == 0 &&
+             strcmp(operation_row(op)->resource, resource) == 0;
     return n;
 }
 

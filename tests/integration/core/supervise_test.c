@@ -70,9 +70,10 @@ static bool succeeds(struct operation_entry *op, const struct err *err)
         return false;
     }
     operation_ref(op);
-    bool ok = world_wait(&w, op) && op->op.state == OP_SUCCEEDED;
+    bool ok = world_wait(&w, op) && operation_row(op)->state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "%s: %s\n", op->op.kind, text_get(op->op.error_message));
+        fprintf(stderr, "%s: %s\n", operation_row(op)->kind,
+                text_get(operation_row(op)->error_message));
     operation_unref(op);
     return ok;
 }
@@ -480,7 +481,7 @@ static void count_starts(void *arg, struct vm_entry *vm)
     (void)arg, (void)vm;
     int n = 0;
     for (struct operation_entry *op = NULL; (op = operation_next(&w.core, op));)
-        n += !op->over && strcmp(op->op.kind, "vm.start") == 0;
+        n += !operation_is_over(op) && strcmp(operation_row(op)->kind, "vm.start") == 0;
     most_at_once = n > most_at_once ? n : most_at_once;
 }
 

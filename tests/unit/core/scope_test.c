@@ -204,15 +204,16 @@ static void test_operations(void)
         vm_prune_start(&core, &(struct vm_prune_request){.dry_run = true}, &alice, &err);
     if (!CHECK(on_a && on_b && all))
         return;
-    CHECK(operation_find_within(&core, NULL, "alice", on_a->op.id, &err) == NULL); /* not on disk */
+    CHECK(operation_find_within(&core, NULL, "alice", operation_row(on_a)->id, &err) ==
+          NULL); /* not on disk */
     commit_now(core.loop, core.store, store_txn_new());
     CHECK_STR(operation_vm_id(on_b), b->vm.id);
     CHECK_STR(operation_vm_id(all), "");
     CHECK(operation_is_within(on_a, &ci, "bob") && !operation_is_within(on_b, &ci, "bob"));
     CHECK(!operation_is_within(all, &ci, "bob") && operation_is_within(all, NULL, "bob"));
     CHECK(operation_is_within(on_b, &ci, "alice") && operation_is_within(all, &ci, "alice"));
-    CHECK(operation_find_within(&core, &ci, "bob", on_a->op.id, &err) == on_a);
-    CHECK(operation_find_within(&core, &ci, "bob", on_b->op.id, &err) == NULL);
+    CHECK(operation_find_within(&core, &ci, "bob", operation_row(on_a)->id, &err) == on_a);
+    CHECK(operation_find_within(&core, &ci, "bob", operation_row(on_b)->id, &err) == NULL);
     CHECK_STR(err.reason, "OPERATION_NOT_FOUND");
     label_list_set(&a->vm.labels, &production);
     CHECK(!operation_is_within(on_a, &ci, "bob"));

@@ -354,7 +354,7 @@ static void test_bad_requests(void)
 
 static void on_operation(void *arg, struct operation_entry *op)
 {
-    if (op->over)
+    if (operation_is_over(op))
         loop_stop(arg);
 }
 
@@ -363,7 +363,7 @@ static void finish(struct operation_entry *op)
 {
     struct operation_watch watch;
     operation_watch(op, &watch, on_operation, core.loop);
-    if (!op->over)
+    if (!operation_is_over(op))
         loop_run(core.loop, NULL);
     operation_unwatch(&watch);
 }
@@ -421,7 +421,7 @@ static void test_update(void)
     struct operation_entry *op = vm_update_start(&core, &update, NULL, &err);
     if (CHECK(op != NULL)) {
         finish(op);
-        CHECK_INT(op->op.state, OP_SUCCEEDED);
+        CHECK_INT(operation_row(op)->state, OP_SUCCEEDED);
     }
     check_updated(e);
     CHECK(vm_find(&core, "crate", &err) == e && vm_find(&core, "box", NULL) == NULL);
@@ -452,11 +452,11 @@ static void test_update_waits_for_its_turn(void)
     operation_resume_all(&core);
     finish(last);
     finish(too_late);
-    CHECK_INT(first->op.state, OP_SUCCEEDED);
-    CHECK_INT(late->op.state, OP_FAILED);
-    CHECK_STR(late->op.error_reason, "GENERATION_MISMATCH");
-    CHECK_INT(last->op.state, OP_SUCCEEDED);
-    CHECK_STR(too_late->op.error_reason, "VM_NAME_TAKEN");
+    CHECK_INT(operation_row(first)->state, OP_SUCCEEDED);
+    CHECK_INT(operation_row(late)->state, OP_FAILED);
+    CHECK_STR(operation_row(late)->error_reason, "GENERATION_MISMATCH");
+    CHECK_INT(operation_row(last)->state, OP_SUCCEEDED);
+    CHECK_STR(operation_row(too_late)->error_reason, "VM_NAME_TAKEN");
     CHECK_STR(e->vm.name, "crate");
     CHECK_INT(e->vm.spec.cpus, 3);
     CHECK_INT(e->vm.generation, 3);
@@ -474,7 +474,7 @@ static void test_update_outlives_the_daemon(void)
     if (!CHECK(op != NULL))
         return;
     char id[ID_BYTES];
-    snprintf(id, sizeof(id), "%s", op->op.id);
+    snprintf(id, sizeof(id), "%s", operation_row(op)->id);
     close_core();
     open_core();
     op = operation_find(&core, id, &err);
@@ -483,7 +483,7 @@ static void test_update_outlives_the_daemon(void)
         return;
     operation_resume_all(&core);
     finish(op);
-    CHECK_INT(op->op.state, OP_SUCCEEDED);
+    CHECK_INT(operation_row(op)->state, OP_SUCCEEDED);
     check_updated(e);
     close_core();
     open_core();
@@ -508,7 +508,7 @@ static void test_update_keeps_to_its_scope_when_its_turn_comes(void)
     CHECK_STR(err.reason, "OUT_OF_SCOPE");
     operation_resume_all(&core);
     finish(late);
-    CHECK_STR(late->op.error_reason, "VM_NOT_FOUND");
+    CHECK_STR(operation_row(late)->error_reason, "VM_NOT_FOUND");
     CHECK_INT(e->vm.spec.cpus, 2);
     close_core();
 }

@@ -1,11 +1,45 @@
-/* What operation.c (registry, queues, requests), operation_load.c (the start) and operation_run.c
- * (steps) share. */
-#ifndef BANGER_DAEMON_CORE_OPERATION_OPERATION_RUN_H
-#define BANGER_DAEMON_CORE_OPERATION_OPERATION_RUN_H
+/* What the files of the room share: operation.c (registry, queues, requests), operation_load.c (the
+ * start), operation_run.c (steps) and operation_view.c (what others see). */
+#ifndef BANGER_DAEMON_CORE_OPERATION_OPERATION_INTERNAL_H
+#define BANGER_DAEMON_CORE_OPERATION_OPERATION_INTERNAL_H
 
 #include "base/map.h"
 #include "base/order.h"
 #include "daemon/core/operation/operation.h"
+
+struct operation_entry {
+    struct core *core;
+    struct operation op;
+    const struct operation_kind *kind;
+    struct err *err; /* owned: why it fails or failed; NULL once the row says it on disk */
+    void *data;      /* the kind's, while it is not over */
+    bool recorded;   /* its first row is on disk */
+    bool over;       /* its last row is on disk, or never will be (!recorded: nothing ever was) */
+    bool resumed;    /* it was begun by an earlier daemon */
+    bool aborted;    /* pre-empted */
+    bool preempts;   /* ends what is before it in the queue, once it is recorded */
+    bool begun;      /* its first step was journaled, by us or an earlier daemon */
+    bool undoing;
+    /* Set by run() while it can be told to stop early; cleared when the step is done. */
+    void (*cancel_step)(struct operation_entry *op);
+    enum operation_phase {
+        OPERATION_RECORDING, /* its first row is on its way */
+        OPERATION_QUEUED,    /* others on the resource come first */
+        OPERATION_READY,     /* at the next turn the next step is journaled */
+        OPERATION_JOURNALING,
+        OPERATION_STEPPING, /* run() or undo() has it */
+        OPERATION_STEPPED,  /* its result is looked at in the next turn */
+        OPERATION_FINISHING,
+        OPERATION_OVER,
+    } phase;
+    struct err *step_err;    /* owned, as err */
+    struct operation *shown; /* as on disk, while another version is on its way; else NULL */
+    uint32_t n_unwritten;    /* versions on their way */
+    uint32_t refs;
+    char *request_key; /* owned; NULL: none */
+    int64_t kept_ms;   /* since it ended, or was remembered; monotonic */
+    struct list link, queue_link, ready_link, ended_link, watches;
+};
 
 /* Operations on one resource, in order; the first is under way. */
 struct operation_queue {

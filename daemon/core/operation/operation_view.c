@@ -28,12 +28,12 @@ const struct err *operation_error(const struct operation_entry *op)
 
 bool operation_is_recorded(const struct operation_entry *op)
 {
-    return op->recorded;
+    return op->phase != OPERATION_RECORDING && op->phase != OPERATION_WITHDRAWN;
 }
 
 bool operation_is_over(const struct operation_entry *op)
 {
-    return op->over;
+    return op->phase == OPERATION_OVER || op->phase == OPERATION_WITHDRAWN;
 }
 
 bool operation_is_resumed(const struct operation_entry *op)
@@ -43,12 +43,12 @@ bool operation_is_resumed(const struct operation_entry *op)
 
 bool operation_is_preempted(const struct operation_entry *op)
 {
-    return op->aborted;
+    return op->preempted;
 }
 
 bool operation_has_begun(const struct operation_entry *op)
 {
-    return op->begun;
+    return op->course != OPERATION_NOT_BEGUN;
 }
 
 void *operation_data(const struct operation_entry *op)
@@ -95,7 +95,7 @@ struct operation_entry *operation_find_within(struct core *core, const struct la
 {
     struct operation_engine *engine = core->operations;
     struct operation_entry *found = map_find(&engine->by_id, ref);
-    if (found && found->recorded && operation_is_within(found, scope, principal))
+    if (found && operation_is_recorded(found) && operation_is_within(found, scope, principal))
         return found;
     found = NULL;
     size_t n = strlen(ref), matches = 0;
@@ -103,7 +103,7 @@ struct operation_entry *operation_find_within(struct core *core, const struct la
         list_foreach(l, &engine->all)
         {
             struct operation_entry *op = container_of(l, struct operation_entry, link);
-            if (op->recorded && strncmp(op->op.id, ref, n) == 0 &&
+            if (operation_is_recorded(op) && strncmp(op->op.id, ref, n) == 0 &&
                 operation_is_within(op, scope, principal)) {
                 found = op;
                 matches++;

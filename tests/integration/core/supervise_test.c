@@ -280,8 +280,8 @@ static void test_a_vm_in_use_is_not_idle(void)
     CHECK_INT(session_kill(s, &err), 0);
     CHECK(world_wait_state(&w, viewed, VM_STOPPED));
     CHECK(world_wait_state(&w, busy, VM_STOPPED));
-    CHECK_INT(s->session.state, SESSION_EXITED);
-    CHECK(busy->vm.stopped_ns - s->session.ended_ns >= (int64_t)1900 * 1000000);
+    CHECK_INT(session_record(s)->state, SESSION_EXITED);
+    CHECK(busy->vm.stopped_ns - session_record(s)->ended_ns >= (int64_t)1900 * 1000000);
     session_unref(s);
     delete (viewed);
     delete (busy);

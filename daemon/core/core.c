@@ -29,7 +29,7 @@
 static const struct vm *core_find_vm(const struct core *core, const char *vm_id)
 {
     const struct vm_entry *e = vm_find_id((struct core *)core, vm_id);
-    return e ? &e->vm : NULL;
+    return e ? vm_record(e) : NULL;
 }
 
 int core_open(struct core *core, struct err *err)

@@ -145,7 +145,7 @@ static bool has_tag(const struct session *s, const char *tag)
 static bool is_wanted(const Banger__V1__ListSessionsRequest *request, uint32_t states,
                       const struct session *s, const struct vm_entry *vm)
 {
-    return (states >> s->state & 1) && (!vm || strcmp(vm->vm.id, s->vm_id) == 0) &&
+    return (states >> s->state & 1) && (!vm || strcmp(vm_record(vm)->id, s->vm_id) == 0) &&
            (!*request->tag || has_tag(s, request->tag));
 }
 

@@ -108,9 +108,9 @@ static int fill_from_rows(struct unlisted_scan *s, struct core *core)
 {
     int rc = 0;
     for (struct vm_entry *e = NULL; (e = vm_next(core, e));) {
-        rc |= name_set_add(&s->known, "vm", e->vm.id);
-        rc |= name_set_add(&s->wanted, "image", e->vm.spec.image_id);
-        rc |= name_set_add(&s->wanted, "kernel", e->vm.spec.kernel_id);
+        rc |= name_set_add(&s->known, "vm", vm_record(e)->id);
+        rc |= name_set_add(&s->wanted, "image", vm_record(e)->spec.image_id);
+        rc |= name_set_add(&s->wanted, "kernel", vm_record(e)->spec.kernel_id);
     }
     for (const struct image *i = NULL; (i = image_next(core, i));) {
         rc |= name_set_add(&s->known, "image", i->id);

@@ -9,6 +9,7 @@
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/core/vm/vm_run.h"
 #include "daemon/core/vm/vm_spec.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "daemon/vmm/vmm.h"
 
 /* vm.delete: there is no way back, so nothing is undone; what failed can be asked for again. */

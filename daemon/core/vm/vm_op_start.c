@@ -8,6 +8,7 @@
 #include "daemon/core/record.h"
 #include "daemon/core/vm/vm_machine.h"
 #include "daemon/core/vm/vm_run.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "daemon/vmm/vmm.h"
 
 /* Steps */

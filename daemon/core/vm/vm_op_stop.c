@@ -7,6 +7,7 @@
 #include "daemon/core/vm/vm_clock.h"
 #include "daemon/core/vm/vm_machine.h"
 #include "daemon/core/vm/vm_run.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "daemon/vmm/vmm.h"
 
 #define N(steps) (sizeof(steps) / sizeof((steps)[0]))

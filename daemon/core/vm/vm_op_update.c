@@ -19,6 +19,7 @@
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/core/vm/vm_run.h"
 #include "daemon/core/vm/vm_spec.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "daemon/store/store.h"
 
 /* operation_data(op). */

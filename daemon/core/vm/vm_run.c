@@ -13,6 +13,7 @@
 #include "daemon/core/image/image.h"
 #include "daemon/core/vm/vm_agent.h"
 #include "daemon/core/vm/vm_machine.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "daemon/guest/agent_client.h"
 #include "daemon/vmm/vmm.h"
 

@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "daemon/core/operation/operation.h"
-#include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
 

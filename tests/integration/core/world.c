@@ -186,7 +186,8 @@ static bool reached(const struct wait_state *s, const struct vm_entry *e)
 {
     if (s->agent)
         return vm_guest_is_ready(e);
-    return s->state == VM_STATE_UNSPECIFIED ? e->removed : e->vm.runtime.state == s->state;
+    return s->state == VM_STATE_UNSPECIFIED ? vm_is_removed(e)
+                                            : vm_record(e)->runtime.state == s->state;
 }
 
 static void on_vm(void *arg, struct vm_entry *e)

@@ -1,7 +1,8 @@
-/* FNV-1a of 64 bits (RFC 9923): it spreads, and hides nothing. Where others choose what is hashed and
- * a collision would cost something, begin at HASH_START ^ a random seed.
+/* FNV-1a of 64 bits (RFC 9923): it spreads, and hides nothing. Where others choose what is hashed
+ * and a collision would cost something, begin at HASH_START ^ a random seed.
  *
- * The result of one call is where the next begins. MACs and UUIDs are made of it: it stays as it is. */
+ * The result of one call is where the next begins. MACs and UUIDs are made of it: it stays as it
+ * is. */
 #ifndef BANGER_BASE_HASH_H
 #define BANGER_BASE_HASH_H
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "rpc/wire/base64.h"
+#include "base/base64.h"
 #include "rpc/wire/alive.h"
 #include "rpc/wire/conn.h"
 #include "rpc/wire/content.h"

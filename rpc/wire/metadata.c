@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "rpc/wire/base64.h"
+#include "base/base64.h"
 #include "rpc/wire/call.h"
 
 struct entry {

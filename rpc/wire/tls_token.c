@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "rpc/wire/base64.h"
+#include "base/base64.h"
 #include "rpc/wire/tls_internal.h"
 
 enum { SECRET_BYTES = 32, CERTIFICATE_S = 24 * 3600, CLOCK_SKEW_S = 24 * 3600 };

@@ -10,7 +10,7 @@
 #include "base/fs.h"
 #include "rpc/reflection/descriptors.h"
 #include "rpc/wire/alive.h"
-#include "rpc/wire/base64.h"
+#include "base/base64.h"
 #include "rpc/wire/content.h"
 #include "rpc/wire/gzip.h"
 #include "rpc/wire/metadata.h"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "rpc/wire/base64.h"
+#include "base/base64.h"
 #include "rpc/wire/call.h"
 #include "rpc/wire/deadline.h"
 #include "rpc/wire/metadata.h"

@@ -1,7 +1,7 @@
 /* Base 64 for "-bin" metadata: written without padding, read with or without (PROTOCOL-HTTP2.md).
  */
-#ifndef BANGER_RPC_WIRE_BASE64_H
-#define BANGER_RPC_WIRE_BASE64_H
+#ifndef BANGER_BASE_BASE64_H
+#define BANGER_BASE_BASE64_H
 
 #include <stddef.h>
 #include <stdint.h>

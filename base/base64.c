@@ -1,5 +1,5 @@
 /* Base 64; see base64.h. */
-#include "rpc/wire/base64.h"
+#include "base/base64.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

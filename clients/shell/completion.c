@@ -53,7 +53,7 @@ static int completion(struct cli *cli, const void *values, const struct opt_args
 
 static const struct command rows[] = {
     {"", NULL, "bash|zsh|fish", "print a script that completes banger's command lines",
-     "Load it with, for bash:  source <(banger completion bash)", NULL, 0, 1, 1, false, NAMES_NONE,
+     "An installed banger has them where the shells look.", NULL, 0, 1, 1, false, NAMES_NONE,
      completion},
 };
 static const struct command *const completion_commands[] = {&rows[0], NULL};

@@ -26,7 +26,12 @@ static const char zsh_script[] =
     "    done\n"
     "    if (( ${#lines} )); then _describe banger lines; else _files; fi\n"
     "}\n"
-    "(( $+functions[compdef] )) && compdef _banger banger\n";
+    "# A file of site functions is loaded by its first completion, and has to make it as well.\n"
+    "if [[ $funcstack[1] == _banger ]]; then\n"
+    "    _banger \"$@\"\n"
+    "elif (( $+functions[compdef] )); then\n"
+    "    compdef _banger banger\n"
+    "fi\n";
 
 static const char fish_script[] =
     "# fish completion of banger; load with: banger completion fish | source\n"

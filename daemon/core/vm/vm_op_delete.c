@@ -32,27 +32,11 @@ static void vm_delete_end(struct operation_entry *op)
         vm_run_end(run, run->force ? 0 : run->grace_ms, vm_run_step_done);
 }
 
-static void vm_delete_discarded(void *arg, const struct err *err)
-{
-    struct vm_run *run = arg;
-    run->calling = false;
-    vm_machine_release(run->vm);
-    operation_step_done(run->op, err);
-}
-
 static void vm_delete_discard(struct operation_entry *op)
 {
     struct vm_run *run = vm_run_get_vm(op);
-    struct err err = ERR_INIT;
-    if (!run)
-        return;
-    vm_machine_release(run->vm);
-    if (vm_machine_open(run->vm, &err) < 0) {
-        operation_step_done(op, &err);
-        return;
-    }
-    run->calling = true;
-    vmm_discard(run->vm->machine, vm_delete_discarded, run);
+    if (run)
+        vm_run_call(run, vmm_discard, vm_run_step_done);
 }
 
 static void vm_delete_remove(struct operation_entry *op)

@@ -13,29 +13,14 @@
 
 /* Steps */
 
-static void vm_prepare_done(void *arg, const struct err *err)
-{
-    struct vm_run *run = arg;
-    run->calling = false;
-    vm_machine_release(run->vm);
-    operation_step_done(run->op, err);
-}
-
 static void vm_prepare_disks(struct vm_run *run, const struct err *err)
 {
-    struct err why = ERR_INIT;
-    if (!err) {
-        record_keep_vm(operation_core(run->op), &run->vm->vm);
-        vm_machine_release(run->vm);
-        if (vm_machine_open(run->vm, &why) < 0)
-            err = &why;
-    }
     if (err) {
         operation_step_done(run->op, err);
         return;
     }
-    run->calling = true;
-    vmm_prepare(run->vm->machine, vm_prepare_done, run);
+    record_keep_vm(operation_core(run->op), &run->vm->vm);
+    vm_run_call(run, vmm_prepare, vm_run_step_done);
 }
 
 static void vm_prepare_run(struct operation_entry *op)
@@ -61,11 +46,8 @@ static void vm_disk_run(struct operation_entry *op)
         vm_prepare_disks(run, NULL);
 }
 
-static void vm_discarded(void *arg, const struct err *err)
+static void vm_discarded(struct vm_run *run, const struct err *err)
 {
-    struct vm_run *run = arg;
-    run->calling = false;
-    vm_machine_release(run->vm);
     if (err)
         operation_step_done(run->op, err);
     else
@@ -75,16 +57,8 @@ static void vm_discarded(void *arg, const struct err *err)
 static void vm_prepare_undo(struct operation_entry *op)
 {
     struct vm_run *run = vm_run_get_vm(op);
-    struct err err = ERR_INIT;
-    if (!run)
-        return;
-    vm_machine_release(run->vm);
-    if (vm_machine_open(run->vm, &err) < 0) {
-        operation_step_done(op, &err);
-        return;
-    }
-    run->calling = true;
-    vmm_discard(run->vm->machine, vm_discarded, run);
+    if (run)
+        vm_run_call(run, vmm_discard, vm_discarded);
 }
 
 /* It is to run from now on; where somebody asks for that, what the restart policy has counted so

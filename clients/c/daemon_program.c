@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/paths.h"
+#include "base/search_path.h"
 #include "internal.h"
 
 static int daemon_program_try(char *out, size_t size, const char *folder, int folder_len,
@@ -32,18 +33,6 @@ static int daemon_program_beside(char *out, size_t size)
     return -1;
 }
 
-static int daemon_program_in_path(char *out, size_t size)
-{
-    const char *path = getenv("PATH");
-    while (path && *path) {
-        size_t len = strcspn(path, ":");
-        if (len > 0 && daemon_program_try(out, size, path, (int)len, "bangerd") == 0)
-            return 0;
-        path += len + (path[len] == ':');
-    }
-    return -1;
-}
-
 int daemon_program_find(const char *given, char *out, size_t size, struct banger_error *error)
 {
     const char *named = given ? given : getenv("BANGER_DAEMON");
@@ -53,7 +42,7 @@ int daemon_program_find(const char *given, char *out, size_t size, struct banger
             return 0;
         return error_set(error, BANGER_NOT_FOUND, "the daemon %.200s cannot be executed", named);
     }
-    if (daemon_program_beside(out, size) == 0 || daemon_program_in_path(out, size) == 0)
+    if (daemon_program_beside(out, size) == 0 || search_path("bangerd", NULL, out, size))
         return 0;
     return error_set(error, BANGER_NOT_FOUND,
                      "bangerd is not installed beside this program nor in PATH: set BANGER_DAEMON");

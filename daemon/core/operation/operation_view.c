@@ -1,11 +1,77 @@
-/* Looking at operations: references, order, watchers; see operation.h. */
+/* Looking at operations: facts, references, order, watchers; see operation.h. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/id.h"
 #include "daemon/core/core.h"
+#include "daemon/core/operation/operation_internal.h"
 #include "daemon/core/reference.h"
-#include "daemon/core/operation/operation_run.h"
 #include "daemon/core/access/scope.h"
+
+struct core *operation_core(const struct operation_entry *op)
+{
+    return op->core;
+}
+
+const struct operation *operation_row(const struct operation_entry *op)
+{
+    return &op->op;
+}
+
+const struct operation_kind *operation_kind_of(const struct operation_entry *op)
+{
+    return op->kind;
+}
+
+const struct err *operation_error(const struct operation_entry *op)
+{
+    return op->err && op->err->code != ERR_NONE ? op->err : NULL;
+}
+
+bool operation_is_recorded(const struct operation_entry *op)
+{
+    return op->phase != OPERATION_RECORDING && op->phase != OPERATION_WITHDRAWN;
+}
+
+bool operation_is_over(const struct operation_entry *op)
+{
+    return op->phase == OPERATION_OVER || op->phase == OPERATION_WITHDRAWN;
+}
+
+bool operation_is_resumed(const struct operation_entry *op)
+{
+    return op->resumed;
+}
+
+bool operation_is_preempted(const struct operation_entry *op)
+{
+    return op->preempted;
+}
+
+bool operation_has_begun(const struct operation_entry *op)
+{
+    return op->course != OPERATION_NOT_BEGUN;
+}
+
+void *operation_data(const struct operation_entry *op)
+{
+    return op->data;
+}
+
+void operation_set_data(struct operation_entry *op, void *data)
+{
+    op->data = data;
+}
+
+void operation_let_stop(struct operation_entry *op, void (*stop)(struct operation_entry *op))
+{
+    op->cancel_step = stop;
+}
+
+void operation_set_result(struct operation_entry *op, const char *type, const char *id)
+{
+    snprintf(op->op.result, sizeof(op->op.result), "%s/%s", type, id);
+}
 
 const char *operation_vm_id(const struct operation_entry *op)
 {
@@ -28,7 +94,7 @@ struct operation_entry *operation_find(struct core *core, const char *ref, struc
 static void operation_offer(struct reference *r, const struct labels *scope, const char *principal,
                             struct operation_entry *op)
 {
-    if (op && op->recorded && operation_is_within(op, scope, principal))
+    if (op && operation_is_recorded(op) && operation_is_within(op, scope, principal))
         reference_offer(r, op, op->op.id, NULL, NULL);
 }
 

@@ -248,7 +248,7 @@ static void lose_orphans(struct session_registry *r)
 {
     for (struct session_entry *e = NULL; (e = session_next(r->core, e));) {
         const struct vm_entry *vm = vm_find_id(r->core, e->session.vm_id);
-        enum vm_state state = vm ? vm->vm.runtime.state : VM_STOPPED;
+        enum vm_state state = vm ? vm_record(vm)->runtime.state : VM_STOPPED;
         bool gone = state == VM_STOPPED || state == VM_FAILED;
         if (session_is_live(e) && gone)
             session_set_lost(e, "vm_lost");
@@ -358,8 +358,8 @@ static bool is_meant(const struct session_entry *e, const struct labels *scope,
 {
     const char *vm_id = e->session.vm_id;
     const struct vm_entry *of = !vm && scope ? vm_find_id(e->core, vm_id) : vm;
-    return e->stored && (!vm || strcmp(vm_id, vm->vm.id) == 0) &&
-           (!scope || (of && scope_has_vm(scope, &of->vm)));
+    return e->stored && (!vm || strcmp(vm_id, vm_record(vm)->id) == 0) &&
+           (!scope || (of && scope_has_vm(scope, vm_record(of))));
 }
 
 struct session_entry *session_find(struct core *core, const struct vm_entry *vm, const char *ref,
@@ -380,7 +380,7 @@ struct session_entry *session_find_within(struct core *core, const struct labels
                                           struct err *err)
 {
     char where[NAME_BYTES + sizeof(" in VM ")];
-    snprintf(where, sizeof(where), " in VM %s", vm ? vm->vm.name : "");
+    snprintf(where, sizeof(where), " in VM %s", vm ? vm_record(vm)->name : "");
     struct reference r = {.ref = ref,
                           .what = "session",
                           .kind = "session",

@@ -53,7 +53,7 @@ uint64_t session_stdin_end(const struct session_entry *e)
 static struct agent_client *agent_of(const struct session_entry *e)
 {
     struct vm_entry *vm = vm_find_id(e->core, e->session.vm_id);
-    return vm ? vm->agent : NULL;
+    return vm ? vm_agent(vm) : NULL;
 }
 
 uint32_t session_stdin_window(const struct session_entry *e)

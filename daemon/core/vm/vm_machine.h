@@ -10,6 +10,8 @@
 
 /* Opens entry->machine if it is not. */
 int vm_machine_open(struct vm_entry *e, struct err *err);
+/* Opens it, and looks for a live process by evidence (vmm_adopt). */
+int vm_machine_adopt(struct vm_entry *e, vmm_done_fn *done, void *arg, struct err *err);
 /* vmm_start or vmm_adopt succeeded: handles are taken, the agent's channel is opened. -1: no agent
  * client could be made. */
 int vm_machine_started(struct vm_entry *e, struct err *err);

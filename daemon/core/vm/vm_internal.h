@@ -4,6 +4,9 @@
 
 #include "daemon/core/vm/vm.h"
 
+/* Jobs on objects of VMs that are under way; vm_objects.c's. */
+struct list *vm_object_jobs(struct core *core);
+
 /* Tells all listeners: VM_TELL(core, gone, vm, "vm_lost"). None may unlisten in it. */
 #define VM_TELL(core, event, ...)                                                                  \
     do {                                                                                           \

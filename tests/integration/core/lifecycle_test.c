@@ -229,10 +229,10 @@ static void test_a_lost_disk_fails_the_start(void)
         CHECK(world_wait(&w, op));
         CHECK_INT(op->op.state, OP_FAILED);
         CHECK_STR(op->op.error_reason, "DISK_MISSING");
-        CHECK_STR(op->op.error_stage, "disk");
+        CHECK_STR(op->op.error_stage, "disks");
         operation_unref(op);
         CHECK_INT(e->vm.runtime.state, VM_FAILED);
-        CHECK_STR(e->vm.runtime.failed_stage, "disk");
+        CHECK_STR(e->vm.runtime.failed_stage, "disks");
         CHECK_CONTAINS(e->vm.runtime.last_error, "gone");
         CHECK_INT(access(e->vm.runtime.system_overlay, F_OK), -1);
         CHECK_INT(world_count_monitors(&w), 0);

@@ -483,7 +483,7 @@ static void test_hostile_records(void)
     const struct vm_entry *e = vm_find(&w.core, "vm-0123456789abcdef", NULL);
     if (CHECK(e != NULL)) {
         CHECK_STR(e->vm.runtime.vm_dir, in_state("vms/0123456789abcdef"));
-        CHECK_STR(e->vm.runtime.system_overlay, in_state("vms/0123456789abcdef/system.qcow2"));
+        CHECK_STR(e->vm.runtime.system_overlay, in_state("vms/0123456789abcdef/system.empty"));
         CHECK_INT(e->vm.runtime.state, VM_STOPPED);
     }
     delete_all(&w);

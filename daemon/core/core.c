@@ -22,6 +22,7 @@
 #include "daemon/core/host/store_state.h"
 #include "daemon/core/supervise/supervise.h"
 #include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_objects.h"
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
@@ -164,5 +165,6 @@ void core_drain(struct core *core, int64_t deadline_ms, void (*done)(void *arg),
     d->done = done;
     d->arg = arg;
     timer_start(&d->deadline, deadline_ms);
+    vm_objects_drain(core);
     core_drain_on(d);
 }

@@ -43,7 +43,7 @@ static void vm_delete_remove(struct operation_entry *op)
 {
     struct vm_run *run = vm_run_get_vm(op);
     if (run)
-        vm_run_remove_dir(run, vm_run_step_done);
+        vm_run_remove_objects(run, vm_run_step_done);
 }
 
 static void vm_delete_finish(struct operation_entry *op, struct store_txn *txn)

@@ -230,10 +230,10 @@ static void test_a_lost_disk_fails_the_start(void)
         CHECK(world_wait(&w, op));
         CHECK_INT(operation_row(op)->state, OP_FAILED);
         CHECK_STR(operation_row(op)->error_reason, "DISK_MISSING");
-        CHECK_STR(operation_row(op)->error_stage, "disk");
+        CHECK_STR(operation_row(op)->error_stage, "disks");
         operation_unref(op);
         CHECK_INT(vm_record(e)->runtime.state, VM_FAILED);
-        CHECK_STR(vm_record(e)->runtime.failed_stage, "disk");
+        CHECK_STR(vm_record(e)->runtime.failed_stage, "disks");
         CHECK_CONTAINS(vm_record(e)->runtime.last_error, "gone");
         CHECK_INT(access(vm_record(e)->runtime.system_overlay, F_OK), -1);
         CHECK_INT(world_count_monitors(&w), 0);

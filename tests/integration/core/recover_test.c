@@ -484,7 +484,7 @@ static void test_hostile_records(void)
     if (CHECK(e != NULL)) {
         CHECK_STR(vm_record(e)->runtime.vm_dir, in_state("vms/0123456789abcdef"));
         CHECK_STR(vm_record(e)->runtime.system_overlay,
-                  in_state("vms/0123456789abcdef/system.qcow2"));
+                  in_state("vms/0123456789abcdef/system.empty"));
         CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
     }
     delete_all(&w);

@@ -13,6 +13,7 @@
 #include "daemon/vmm/fault.h"
 #include "tests/integration/core/world.h"
 #include "tests/support/check.h"
+#include "tests/support/object_fault.h"
 
 #ifndef BANGER_FAULTS
 
@@ -177,7 +178,7 @@ static void test_a_reboot_that_fails_is_left_to_the_policies(void)
         return;
     struct vm_entry *e = create("again", (struct vm_spec){.restart = RESTART_ALWAYS});
     struct vm_entry *brief = create("brief", (struct vm_spec){.ephemeral = true});
-    setenv("BANGER_FAIL_AT", "vm.start:disk", 1);
+    setenv("BANGER_FAIL_AT", "vm.start:disks", 1);
     reset_guest(brief);
     CHECK(world_wait_state(&w, brief, VM_STATE_UNSPECIFIED));
     reset_guest(e);
@@ -196,15 +197,15 @@ static void test_a_reboot_that_fails_in_passing_is_left_to_the_policies(void)
     if (!open_world())
         return;
     struct vm_entry *e = create("again", (struct vm_spec){.restart = RESTART_ALWAYS});
-    install_faults("sim"); /* of the machine that the reset asks for */
-    fail("prepare", 1);
+    object_fault_set("empty", OBJECT_FAULT_MAKE, ERR_UNAVAILABLE, 1);
     reset_guest(e);
     CHECK(world_wait_state(&w, e, VM_STOPPED));
     CHECK(world_wait_state(&w, e, VM_RUNNING));
+    CHECK_INT(object_fault_met(), 1);
     CHECK_INT(vm_record(e)->runtime.restarts, 1);
     delete (e);
     world_close(&w);
-    install_faults(NULL);
+    object_fault_clear();
 }
 
 /* Autostart */

@@ -375,7 +375,7 @@ static void test_a_start_that_fails_is_tried_again(void)
     if (!open_world())
         return;
     struct vm_entry *e = create("stubborn", (struct vm_spec){.restart = RESTART_ON_FAILURE});
-    setenv("BANGER_FAIL_AT", "vm.start:disk", 1);
+    setenv("BANGER_FAIL_AT", "vm.start:disks", 1);
     kill(vm_handles(e)->pid, SIGKILL);
     CHECK_CONTAINS(await_event("vm.restarting"), "restart 1, in 1 s");
     CHECK_CONTAINS(await_event("vm.restarting"), "restart 2, in 2 s");

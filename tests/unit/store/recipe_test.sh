@@ -23,7 +23,7 @@ works run_test store_columns_test
 names 'no column named noted' run_test store_rows_test
 edit daemon/store/migrations.c "
     /^static const char \*const migrations/ {
-        print \"static const char version_$version[] =\\n    \\\"ALTER TABLE vms ADD COLUMN noted INTEGER NOT NULL DEFAULT 0;\\\";\\n\"
+        print \"static const char version_${version}[] =\\n    \\\"ALTER TABLE vms ADD COLUMN noted INTEGER NOT NULL DEFAULT 0;\\\";\\n\"
         within = 1
     }
     within && /\};/ { sub(/\};/, \", version_$version};\"); within = 0 }

@@ -12,7 +12,6 @@
 #include "daemon/vmm/driver.h"
 
 enum fault_method {
-    FAULT_PREPARE,
     FAULT_START,
     FAULT_ADOPT,
     FAULT_STOP,
@@ -23,8 +22,8 @@ enum fault_method {
     FAULT_METHODS,
 };
 
-static const char *const fault_names[FAULT_METHODS] = {"prepare", "start", "adopt",  "stop",
-                                                       "kill",    "pause", "resume", "discard"};
+static const char *const fault_names[FAULT_METHODS] = {"start", "adopt",  "stop",   "kill",
+                                                       "pause", "resume", "discard"};
 
 /* Driver-wide, set by tests on the loop's thread. */
 static struct fault fault_table[FAULT_METHODS];
@@ -68,9 +67,6 @@ static void fault_forward(void *arg)
     struct vmm_machine *inner = c->machine->inner;
     c->forwarded = true;
     switch (c->method) {
-    case FAULT_PREPARE:
-        vmm_prepare(inner, fault_inner_done, c);
-        break;
     case FAULT_START:
         vmm_start(inner, fault_inner_done, c);
         break;
@@ -132,11 +128,6 @@ static void fault_begin(struct fault_call *c, enum fault_method method, vmm_done
 static struct fault_machine *fault_of(struct vmm_machine *m)
 {
     return (struct fault_machine *)m;
-}
-
-static void fault_prepare(struct vmm_machine *m, vmm_done_fn *done, void *arg)
-{
-    fault_begin(&fault_of(m)->main, FAULT_PREPARE, done, arg);
 }
 
 static void fault_start(struct vmm_machine *m, vmm_done_fn *done, void *arg)
@@ -252,7 +243,6 @@ int fault_install(const char *inner, struct err *err)
         .probe = fault_probe,
         .open = fault_open,
         .close = fault_close,
-        .prepare = fault_prepare,
         .start = fault_start,
         .adopt = fault_adopt,
         .stop = fault_stop,

@@ -1,15 +1,16 @@
 /* The qemu driver: a microvm machine per VM, controlled over QMP.
  *
- * monitor.c owns the process; here are its command line (with qemu_args.c), its disks, its QMP
- * connection and its console. With shutdown=pause qemu does not exit when its guest does: the
- * SHUTDOWN event, or query-status after a reconnect, tells that the guest is over; then the console
- * is read to its end and qemu told to quit. */
+ * monitor.c owns the process; here are its command line (with qemu_args.c), its QMP connection and
+ * its console. With shutdown=pause qemu does not exit when its guest does: the SHUTDOWN event, or
+ * query-status after a reconnect, tells that the guest is over; then the console is read to its end
+ * and qemu told to quit. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -21,7 +22,6 @@
 #include "daemon/vmm/last_words.h"
 #include "daemon/vmm/monitor.h"
 #include "daemon/vmm/qemu_args.h"
-#include "daemon/vmm/qemu_disk.h"
 #include "daemon/vmm/qemu_probe.h"
 #include "daemon/vmm/qmp.h"
 
@@ -64,8 +64,8 @@ static void qemu_take_console(struct qemu *q, const json_t *value)
 {
     const char *text = json_string_value(value);
     size_t len = json_string_length(value);
-    auto_free uint8_t *bytes = text && len ? malloc(QEMU_RING_BYTES + 3) : NULL;
-    ssize_t n = bytes ? console_decode_base64(text, len, bytes, QEMU_RING_BYTES + 3) : 0;
+    auto_free uint8_t *bytes = text && len ? malloc(QEMU_RING_BYTES) : NULL;
+    ssize_t n = bytes ? base64_decode(bytes, QEMU_RING_BYTES, text, len) : 0;
     if (n <= 0) {
         q->poll_ms = q->poll_ms * 2 > QEMU_POLL_MAX_MS ? QEMU_POLL_MAX_MS : q->poll_ms * 2;
         return;
@@ -402,6 +402,11 @@ static enum evidence qemu_claims(const struct process_info *info, const char *fo
                                 strncmp(info->cwd, folder, len) == 0 && info->cwd[len] == '/');
 }
 
+static void qemu_discard(const struct vmm_config *c, struct err *err)
+{
+    console_remove(c->log_path, err->code == ERR_NONE ? err : NULL);
+}
+
 static void qemu_free(struct monitor *mon)
 {
     struct qemu *q = qemu_of(mon);
@@ -414,10 +419,9 @@ static void qemu_free(struct monitor *mon)
 
 static const struct monitor_ops qemu_ops = {
     .what = "qemu",
-    .prepare = qemu_disk_prepare,
     .command = qemu_command,
     .matches = qemu_matches,
-    .discard = qemu_disk_discard,
+    .discard = qemu_discard,
     .attach = qemu_attach,
     .detach = qemu_detach,
     .end = qemu_end,
@@ -470,7 +474,6 @@ const struct vmm_driver qemu_driver = {
     .probe = qemu_probe,
     .open = qemu_open,
     .close = monitor_close,
-    .prepare = monitor_prepare,
     .start = monitor_start,
     .adopt = monitor_adopt,
     .stop = monitor_stop,

@@ -8,82 +8,47 @@
 #include "daemon/core/record.h"
 #include "daemon/core/vm/vm_machine.h"
 #include "daemon/core/vm/vm_run.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "daemon/vmm/vmm.h"
 
 /* Steps */
 
-static void vm_prepare_done(void *arg, const struct err *err)
+static void vm_disks_made(struct vm_run *run, const struct err *err)
 {
-    struct vm_run *run = arg;
-    run->calling = false;
-    vm_machine_release(run->vm);
+    if (!err)
+        record_keep_vm(operation_core(run->op), &run->vm->vm);
     operation_step_done(run->op, err);
 }
 
-static void vm_prepare_disks(struct vm_run *run, const struct err *err)
-{
-    struct err why = ERR_INIT;
-    if (!err) {
-        record_keep_vm(run->op->core, &run->vm->vm);
-        vm_machine_release(run->vm);
-        if (vm_machine_open(run->vm, &why) < 0)
-            err = &why;
-    }
-    if (err) {
-        operation_step_done(run->op, err);
-        return;
-    }
-    run->calling = true;
-    vmm_prepare(run->vm->machine, vm_prepare_done, run);
-}
-
-static void vm_prepare_run(struct operation_entry *op)
-{
-    struct vm_run *run = vm_run_get_vm(op);
-    if (!run)
-        return;
-    if (vm_has_vmm(run->vm))
-        operation_step_done(op, NULL); /* resumed: it was prepared, and started */
-    else
-        vm_run_make_dir(run, vm_prepare_disks);
-}
-
-/* Of a VM that has had its disks: they are looked at, and grown. Nothing that is gone is made. */
-static void vm_disk_run(struct operation_entry *op)
-{
-    struct vm_run *run = vm_run_get_vm(op);
-    if (!run)
-        return;
-    if (vm_has_vmm(run->vm))
-        operation_step_done(op, NULL);
-    else
-        vm_prepare_disks(run, NULL);
-}
-
-static void vm_discarded(void *arg, const struct err *err)
-{
-    struct vm_run *run = arg;
-    run->calling = false;
-    vm_machine_release(run->vm);
-    if (err)
-        operation_step_done(run->op, err);
-    else
-        vm_run_remove_dir(run, vm_run_step_done);
-}
-
-static void vm_prepare_undo(struct operation_entry *op)
+/* Of a VM that has had its disks they are looked at, and grown. Nothing that is gone is made. */
+static void vm_disks_run(struct operation_entry *op)
 {
     struct vm_run *run = vm_run_get_vm(op);
     struct err err = ERR_INIT;
     if (!run)
         return;
-    vm_machine_release(run->vm);
-    if (vm_machine_open(run->vm, &err) < 0) {
+    if (vm_has_vmm(run->vm)) /* resumed: they were made, and it was started */
+        operation_step_done(op, NULL);
+    else if (vm_run_check_parts(run, &err) < 0)
         operation_step_done(op, &err);
-        return;
-    }
-    run->calling = true;
-    vmm_discard(run->vm->machine, vm_discarded, run);
+    else
+        vm_run_make_objects(run, vm_disks_made);
+}
+
+static void vm_discarded(struct vm_run *run, const struct err *err)
+{
+    if (err)
+        operation_step_done(run->op, err);
+    else
+        vm_run_remove_objects(run, vm_run_step_done);
+}
+
+/* Not while a process of it lives, which the driver looks for. */
+static void vm_disks_undo(struct operation_entry *op)
+{
+    struct vm_run *run = vm_run_get_vm(op);
+    if (run)
+        vm_run_call(run, vmm_discard, vm_discarded);
 }
 
 /* It is to run from now on; where somebody asks for that, what the restart policy has counted so
@@ -91,7 +56,7 @@ static void vm_prepare_undo(struct operation_entry *op)
 static bool vm_want(struct operation_entry *op, struct vm_entry *e)
 {
     struct vm_runtime *rt = &e->vm.runtime;
-    bool counted = op->op.principal[0] && rt->restarts > 0;
+    bool counted = operation_row(op)->principal[0] && rt->restarts > 0;
     if (e->vm.wanted == VM_WANTED_RUNNING && !counted)
         return false;
     vm_edit(e);
@@ -150,9 +115,10 @@ static void vm_set_running(struct vm_entry *e, struct store_txn *txn)
  * that had begun has failed like any other. */
 static void vm_reboot_failed(struct vm_entry *e, const struct operation_entry *op)
 {
-    if (e->reboot != VM_REBOOT_BEGUN || op->op.principal[0])
+    if (e->reboot != VM_REBOOT_BEGUN || operation_row(op)->principal[0])
         return;
-    e->reboot = !op->begun && err_retryable(op->err) ? VM_REBOOT_OWED : VM_REBOOT_NONE;
+    e->reboot = !operation_has_begun(op) && err_retryable(operation_error(op)) ? VM_REBOOT_OWED
+                                                                               : VM_REBOOT_NONE;
     vm_notify(e);
 }
 
@@ -167,24 +133,25 @@ static void vm_start_withdraw(struct operation_entry *op)
 static void vm_start_finish(struct operation_entry *op, struct store_txn *txn)
 {
     struct vm_entry *e = vm_run_find(op);
-    if (e && op->op.state != OP_SUCCEEDED)
+    if (e && operation_row(op)->state != OP_SUCCEEDED)
         vm_reboot_failed(e, op);
-    if (!e || !op->begun)
+    if (!e || !operation_has_begun(op))
         return;
     enum vm_state state = e->vm.runtime.state;
-    bool disk_missing = strcmp(op->err->reason, "DISK_MISSING") == 0;
-    if (state == VM_RUNNING && op->op.state == OP_SUCCEEDED && vm_want(op, e))
+    const struct err *why = operation_error(op);
+    bool disk_missing = why && strcmp(why->reason, "DISK_MISSING") == 0;
+    if (state == VM_RUNNING && operation_row(op)->state == OP_SUCCEEDED && vm_want(op, e))
         vm_save(e, txn); /* nothing was to be done, but to want it */
     if (state != VM_STARTING && state != VM_STOPPING && !disk_missing)
         return; /* as that, or it was not admitted */
-    if (op->op.state == OP_SUCCEEDED)
+    if (operation_row(op)->state == OP_SUCCEEDED)
         vm_set_running(e, txn);
     else if (vm_has_vmm(e))
-        vm_set_state(e, VM_UNKNOWN, NULL, op->err->message, txn);
-    else if (op->op.state == OP_CANCELLED)
-        vm_set_state(e, VM_STOPPED, NULL, op->err->message, txn);
+        vm_set_state(e, VM_UNKNOWN, NULL, why->message, txn);
+    else if (operation_row(op)->state == OP_CANCELLED)
+        vm_set_state(e, VM_STOPPED, NULL, why->message, txn);
     else
-        vm_set_state(e, VM_FAILED, op->err->stage, op->err->message, txn);
+        vm_set_state(e, VM_FAILED, why->stage, why->message, txn);
 }
 
 /* vm.create */
@@ -200,7 +167,8 @@ static void vm_create_record(struct operation_entry *op, struct store_txn *txn)
 {
     struct vm_entry *e = vm_run_find(op);
     vm_save(e, txn);
-    event_emit(op->core, txn, "vm.created", op->op.resource, e->vm.id, e->vm.name, op->op.id);
+    event_emit(operation_core(op), txn, "vm.created", operation_row(op)->resource, e->vm.id,
+               e->vm.name, operation_row(op)->id);
 }
 
 static void vm_create_withdraw(struct operation_entry *op)
@@ -223,7 +191,7 @@ static void vm_create_finish(struct operation_entry *op, struct store_txn *txn)
     struct vm_entry *e = vm_run_find(op);
     if (!e)
         return;
-    if (op->op.state != OP_SUCCEEDED)
+    if (operation_row(op)->state != OP_SUCCEEDED)
         vm_remove(e, txn);
     else if (e->vm.runtime.state == VM_STARTING)
         vm_set_running(e, txn);
@@ -232,11 +200,11 @@ static void vm_create_finish(struct operation_entry *op, struct store_txn *txn)
 }
 
 static const struct operation_step vm_create_steps[] = {
-    {.name = "prepare",
+    {.name = "disks",
      .percent = 5,
      .journal = vm_create_preparing,
-     .run = vm_prepare_run,
-     .undo = vm_prepare_undo},
+     .run = vm_disks_run,
+     .undo = vm_disks_undo},
     {.name = "launch",
      .percent = 20,
      .skip = vm_create_no_start,
@@ -261,7 +229,7 @@ const struct operation_kind vm_create_kind = {
 
 static bool vm_start_nothing(struct operation_entry *op)
 {
-    const struct vm_run *run = op->data;
+    const struct vm_run *run = operation_data(op);
     return run && run->nothing_to_do;
 }
 
@@ -275,18 +243,18 @@ static void vm_start_admit(struct operation_entry *op)
         run->nothing_to_do = true;
         operation_step_done(op, NULL);
     } else if (state == VM_STOPPED || state == VM_FAILED) {
-        vm_disk_run(op);
+        vm_disks_run(op);
     } else {
         struct err err = ERR_INIT;
         err_set(&err, ERR_PRECONDITION, "the VM is %s; it can be started when STOPPED or FAILED",
                 vm_state_name(state));
-        err_tag(&err, "VM_WRONG_STATE", "%s", op->op.resource);
+        err_tag(&err, "VM_WRONG_STATE", "%s", operation_row(op)->resource);
         operation_step_done(op, &err);
     }
 }
 
 static const struct operation_step vm_start_steps[] = {
-    {.name = "disk", .percent = 5, .run = vm_start_admit},
+    {.name = "disks", .percent = 5, .run = vm_start_admit},
     {.name = "launch",
      .percent = 10,
      .skip = vm_start_nothing,
@@ -324,7 +292,7 @@ static void vm_restart_stop(struct operation_entry *op)
 
 static const struct operation_step vm_restart_steps[] = {
     {.name = "stop", .percent = 5, .journal = vm_restart_stopping, .run = vm_restart_stop},
-    {.name = "disk", .percent = 30, .run = vm_disk_run},
+    {.name = "disks", .percent = 30, .run = vm_disks_run},
     {.name = "launch",
      .percent = 40,
      .journal = vm_journal_starting,

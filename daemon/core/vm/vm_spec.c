@@ -317,6 +317,25 @@ int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, str
     return err_tag(err, "CAPACITY_EXCEEDED", NULL);
 }
 
+/* A guest that is a process of this host looks into none. */
+const char *vm_disk_kind(const struct vm_spec *spec, enum object_role role)
+{
+    if (!vm_boots(spec))
+        return "empty";
+    return role == OBJECT_SYSTEM_DISK ? "overlay" : "work";
+}
+
+static int vm_disk_path(const struct core *core, const struct vm *vm, enum object_role role,
+                        char path[VM_PATH_BYTES], struct err *err)
+{
+    struct object o;
+    if (object_init(&o, vm_disk_kind(&vm->spec, role), core->config.state_dir, vm->id, role, err) <
+        0)
+        return -1;
+    snprintf(path, VM_PATH_BYTES, "%s", o.name);
+    return 0;
+}
+
 int vm_paths_make(const struct core *core, struct vm *vm, struct err *err)
 {
     struct vm_runtime *rt = &vm->runtime;
@@ -332,9 +351,10 @@ int vm_paths_make(const struct core *core, struct vm *vm, struct err *err)
     snprintf(rt->api_sock_path, sizeof(rt->api_sock_path), "%.*s/api.sock", len, dir);
     snprintf(rt->agent_sock_path, sizeof(rt->agent_sock_path), "%.*s/agent.sock", len, dir);
     snprintf(rt->log_path, sizeof(rt->log_path), "%.*s/console.log", len, dir);
-    snprintf(rt->system_overlay, sizeof(rt->system_overlay), "%.*s/system.qcow2", len, dir);
-    if (vm->spec.work_disk_bytes > 0)
-        snprintf(rt->work_disk_path, sizeof(rt->work_disk_path), "%.*s/work.raw", len, dir);
+    if (vm_disk_path(core, vm, OBJECT_SYSTEM_DISK, rt->system_overlay, err) < 0 ||
+        (vm->spec.work_disk_bytes > 0 &&
+         vm_disk_path(core, vm, OBJECT_WORK_DISK, rt->work_disk_path, err) < 0))
+        return -1;
     snprintf(rt->dns_name, sizeof(rt->dns_name), "%s.banger", vm->name);
     if (vm->spec.net == NET_USER && vm_boots(&vm->spec))
         snprintf(rt->guest_ip, sizeof(rt->guest_ip), "10.0.2.15");

@@ -12,15 +12,12 @@ static struct vmm_config example(void)
         .channel = {.path = "/s/vm/agent"},
         .vmlinux_path = "/k/vmlinux",
         .initramfs_path = "/k/initramfs",
-        .disks = {{.role = VMM_DISK_SYSTEM,
-                   .format = VMM_DISK_QCOW2,
-                   .path = "/s/a,b/system",
-                   .serial = "system"},
-                  {.role = VMM_DISK_WORK,
-                   .format = VMM_DISK_RAW,
-                   .path = "/s/vm/work",
-                   .serial = "w0",
-                   .bytes = 8u << 20}},
+        .disks =
+            {{.role = VMM_DISK_SYSTEM,
+              .format = VMM_DISK_QCOW2,
+              .path = "/s/a,b/system",
+              .serial = "system"},
+             {.role = VMM_DISK_WORK, .format = VMM_DISK_RAW, .path = "/s/vm/work", .serial = "w0"}},
         .n_disks = 1,
         .cpus = 2,
         .memory_bytes = 256u << 20,
@@ -104,9 +101,9 @@ static void test_names_are_stable(void)
     vmm_mac_make("0123456789abcdeg", other);
     CHECK_STR(mac, again);
     CHECK(strcmp(mac, other) != 0);
-    CHECK(strncmp(mac, "52:54:00:", 9) == 0);
+    CHECK_STR(mac, "52:54:00:e2:af:14"); /* with any version of the daemon */
     qemu_args_uuid("0123456789abcdef", uuid);
-    CHECK_INT(strlen(uuid), 36);
+    CHECK_STR(uuid, "9a1b9091-6ee7-87fd-ba5b-33e019a97905");
     CHECK(uuid[14] == '8' && strchr("89ab", uuid[19]));
 }
 

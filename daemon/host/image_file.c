@@ -8,20 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "daemon/host/copy.h"
 #include "daemon/host/digest.h"
 #include "daemon/host/publish.h"
 #include "daemon/host/qcow2.h"
 #include "daemon/host/room.h"
 
 enum {
-    COPY_PIECE_BYTES = 16 << 20,
     QCOW2_FEATURES_AT = 72, /* incompatible features, 8 bytes, of version 3 */
     QCOW2_DATA_FILE = 4,    /* the lowest byte's bit for an external data file */
 };
@@ -98,43 +97,10 @@ static int check_copy(struct image_file_import *i, struct err *err)
     return 0;
 }
 
-/* Like copy_file_range, which file systems of different kinds refuse one another. */
-static ssize_t copy_piece(int from, loff_t *in, int to, loff_t *out, size_t want)
+static bool import_is_cancelled(void *arg)
 {
-    ssize_t n = copy_file_range(from, in, to, out, want, 0);
-    if (n >= 0 || (errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP && errno != ENOSYS))
-        return n;
-    if (lseek(to, *out, SEEK_SET) < 0)
-        return -1;
-    n = sendfile(to, from, in, want);
-    if (n > 0)
-        *out += n;
-    return n;
-}
-
-/* Data only: holes of the source stay holes. */
-static int copy_extents(struct image_file_import *i, int from, int to, off_t size, struct err *err)
-{
-    for (off_t at = 0; at < size;) {
-        off_t data = lseek(from, at, SEEK_DATA);
-        if (data < 0 && errno == ENXIO)
-            break;
-        off_t hole = data < 0 ? -1 : lseek(from, data, SEEK_HOLE);
-        if (hole < 0)
-            return err_sys(err, errno, "cannot read %s", i->source);
-        loff_t in = data, out = data;
-        while (in < hole) {
-            if (atomic_load(&i->task.cancelled))
-                return err_set(err, ERR_CANCELLED, "cancelled");
-            size_t want = (size_t)(hole - in) < COPY_PIECE_BYTES ? (size_t)(hole - in)
-                                                                 : (size_t)COPY_PIECE_BYTES;
-            ssize_t n = copy_piece(from, &in, to, &out, want);
-            if (n <= 0)
-                return err_sys(err, n < 0 ? errno : EIO, "cannot copy %s", i->source);
-        }
-        at = hole;
-    }
-    return ftruncate(to, size) < 0 ? err_sys(err, errno, "cannot size %s", i->temp_file) : 0;
+    struct image_file_import *i = arg;
+    return atomic_load(&i->task.cancelled);
 }
 
 static int copy_step(void *self, struct err *err)
@@ -153,7 +119,7 @@ static int copy_step(void *self, struct err *err)
     if (from < 0 || to < 0 || fstat(from, &st) < 0)
         return err_sys(err, errno, "cannot copy %s to %s", i->source, i->temp_file);
     if (ioctl(to, FICLONE, from) < 0 && /* a reflink, where the file system has them */
-        copy_extents(i, from, to, st.st_size, err) < 0)
+        copy_sparse(from, to, (uint64_t)st.st_size, i->source, import_is_cancelled, i, err) < 0)
         return -1;
     return check_copy(i, err);
 }

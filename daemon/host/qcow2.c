@@ -18,6 +18,7 @@
 enum {
     QCOW2_HEADER_BYTES = 72, /* of version 2: what all versions begin with */
     QCOW2_TOOL_DEADLINE_MS = 30000,
+    QCOW2_FLATTEN_DEADLINE_MS = 3600 * 1000,
 };
 
 static uint64_t qcow2_get(const uint8_t *at, int n)
@@ -163,5 +164,15 @@ int qcow2_make_overlay(const char *path, const char *backing, bool backing_raw,
                        (unsigned long long)info.virtual_bytes, (unsigned long long)virtual_bytes);
     if (virtual_bytes > info.virtual_bytes)
         return qcow2_grow(path, virtual_bytes, cancel_fd, err);
+    return 0;
+}
+
+int qcow2_flatten(const char *path, const char *raw, int cancel_fd, struct err *err)
+{
+    const char *argv[] = {"qemu-img", "convert", "-q", "-f", "qcow2", "-O", "raw", path, raw, NULL};
+    if (qcow2_check_path(path, err) < 0 || qcow2_check_path(raw, err) < 0)
+        return -1;
+    if (run_checked(argv, QCOW2_FLATTEN_DEADLINE_MS, cancel_fd, err) < 0)
+        return err_wrap(err, "cannot copy %s", path);
     return 0;
 }

@@ -26,5 +26,7 @@ int qcow2_virtual_size(const char *path, bool raw, uint64_t *bytes, struct err *
  * replaces). */
 int qcow2_make_overlay(const char *path, const char *backing, bool backing_raw,
                        uint64_t virtual_bytes, int cancel_fd, struct err *err);
+/* Writes what a guest sees of a qcow2 file into the file at raw, sparse. */
+int qcow2_flatten(const char *path, const char *raw, int cancel_fd, struct err *err);
 
 #endif

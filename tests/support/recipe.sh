@@ -34,8 +34,8 @@ fi
 work=$(mktemp -d)
 leave() {
     cd /
-    ! mountpoint -q "$build" || umount "$build"
-    ! mountpoint -q "$source" || umount "$source"
+    ! mountpoint -q "$build" || umount -l "$build"
+    ! mountpoint -q "$source" || umount -l "$source"
     rm -rf "$work"
 }
 trap leave EXIT

@@ -13,6 +13,7 @@
 #include "daemon/core/image/image.h"
 #include "daemon/core/vm/vm_agent.h"
 #include "daemon/core/vm/vm_machine.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "daemon/guest/agent_client.h"
 #include "daemon/vmm/vmm.h"
 
@@ -26,8 +27,8 @@ void vm_params_write(const struct vm_params *p, char text[128])
 
 void vm_run_params(const struct operation_entry *op, struct vm_params *p)
 {
-    *p = (struct vm_params){.grace_ms = op->core->config.stop_grace_ms};
-    json_t *o = json_loads(text_get(op->op.params), 0, NULL);
+    *p = (struct vm_params){.grace_ms = operation_core(op)->config.stop_grace_ms};
+    json_t *o = json_loads(text_get(operation_row(op)->params), 0, NULL);
     p->start = json_is_true(json_object_get(o, "start"));
     p->force = json_is_true(json_object_get(o, "force"));
     const json_t *grace = json_object_get(o, "grace_ms");
@@ -38,14 +39,14 @@ void vm_run_params(const struct operation_entry *op, struct vm_params *p)
 
 struct vm_entry *vm_run_find(const struct operation_entry *op)
 {
-    const char *id = strchr(op->op.resource, '/');
-    return id ? vm_find_id(op->core, id + 1) : NULL;
+    const char *id = strchr(operation_row(op)->resource, '/');
+    return id ? vm_find_id(operation_core(op), id + 1) : NULL;
 }
 
 struct vm_run *vm_run_get(struct operation_entry *op)
 {
-    if (op->data)
-        return op->data;
+    if (operation_data(op))
+        return operation_data(op);
     struct vm_run *run = calloc(1, sizeof(*run));
     if (!run) {
         struct err err = ERR_INIT;
@@ -62,7 +63,7 @@ struct vm_run *vm_run_get(struct operation_entry *op)
     run->start = params.start;
     run->force = params.force;
     run->grace_ms = params.grace_ms;
-    op->data = run;
+    operation_set_data(op, run);
     return run;
 }
 
@@ -73,7 +74,7 @@ struct vm_run *vm_run_get_vm(struct operation_entry *op)
         return run;
     struct err err = ERR_INIT;
     err_set(&err, ERR_NOT_FOUND, "the VM is gone");
-    err_tag(&err, "VM_NOT_FOUND", "%s", op->op.resource);
+    err_tag(&err, "VM_NOT_FOUND", "%s", operation_row(op)->resource);
     operation_step_done(op, &err);
     return NULL;
 }
@@ -93,11 +94,44 @@ void vm_run_step_done(struct vm_run *run, const struct err *err)
     operation_step_done(run->op, err);
 }
 
-static void vm_run_then(struct vm_run *run, const struct err *err)
+/* A call on the machine has ended. */
+static void vm_run_called(void *arg, const struct err *err)
 {
+    struct vm_run *run = arg;
     run->calling = false;
-    vm_machine_release(run->vm);
     run->then(run, err);
+}
+
+/* rc: of the call that was to begin. */
+static void vm_run_calling(struct vm_run *run, int rc, const struct err *err)
+{
+    if (rc == 0)
+        return;
+    run->calling = false;
+    run->then(run, err);
+}
+
+static void vm_run_begin(struct vm_run *run,
+                         void (*then)(struct vm_run *run, const struct err *err))
+{
+    run->then = then;
+    run->calling = true;
+}
+
+void vm_run_call(struct vm_run *run,
+                 void (*call)(struct vmm_machine *m, vmm_done_fn *done, void *arg),
+                 void (*then)(struct vm_run *run, const struct err *err))
+{
+    struct err err = ERR_INIT;
+    vm_run_begin(run, then);
+    vm_run_calling(run, vm_machine_call(run->vm, call, vm_run_called, run, &err), &err);
+}
+
+void vm_run_adopt(struct vm_run *run, void (*then)(struct vm_run *run, const struct err *err))
+{
+    struct err err = ERR_INIT;
+    vm_run_begin(run, then);
+    vm_run_calling(run, vm_machine_adopt(run->vm, vm_run_called, run, &err), &err);
 }
 
 /* Launch */
@@ -116,44 +150,21 @@ static int vm_run_check_images(const struct vm_entry *e, struct err *err)
     return 0;
 }
 
-static void vm_run_started(void *arg, const struct err *err)
-{
-    struct vm_run *run = arg;
-    struct err why = ERR_INIT;
-    if (!err && vm_machine_started(run->vm, &why) < 0)
-        err = &why; /* undo ends the process */
-    vm_run_then(run, err);
-}
-
-static void vm_run_adopted(void *arg, const struct err *err)
-{
-    struct vm_run *run = arg;
-    if (err && err->code == ERR_NOT_FOUND)
-        vmm_start(run->vm->machine, vm_run_started, run);
-    else
-        vm_run_started(run, err);
-}
-
 void vm_run_launch(struct vm_run *run, void (*then)(struct vm_run *run, const struct err *err))
 {
     struct vm_entry *e = run->vm;
     struct err err = ERR_INIT;
-    run->then = then;
     if (vm_has_vmm(e)) {
         then(run, NULL);
         return;
     }
-    /* One whose process has ended is opened anew, with the record as it is now. */
-    vm_machine_release(e);
-    if (vm_run_check_images(e, &err) < 0 || vm_machine_open(e, &err) < 0) {
-        then(run, &err);
-        return;
-    }
-    run->calling = true;
-    if (run->op->resumed)
-        vmm_adopt(e->machine, NULL, vm_run_adopted, run);
-    else
-        vmm_start(e->machine, vm_run_started, run);
+    vm_run_begin(run, then);
+    vm_run_calling(
+        run,
+        vm_run_check_images(e, &err) < 0
+            ? -1
+            : vm_machine_launch(e, operation_is_resumed(run->op), vm_run_called, run, &err),
+        &err);
 }
 
 /* Boot */
@@ -162,7 +173,7 @@ static void vm_run_boot_end(struct vm_run *run, const struct err *err)
 {
     timer_stop(&run->timer);
     vm_unwatch(&run->watch);
-    run->op->cancel_step = NULL;
+    operation_let_stop(run->op, NULL);
     if (err && !run->cancelled)
         vm_run_fail_at_boot(run, err);
     else
@@ -200,7 +211,7 @@ static void vm_run_boot_changed(void *arg, struct vm_entry *e)
 
 static void vm_run_boot_cancel(struct operation_entry *op)
 {
-    struct vm_run *run = op->data;
+    struct vm_run *run = operation_data(op);
     run->cancelled = true;
     vm_run_boot_look(run);
 }
@@ -211,7 +222,7 @@ static void vm_run_boot_launched(struct vm_run *run, const struct err *err)
         vm_run_boot_end(run, err);
         return;
     }
-    timer_start(&run->timer, run->op->core->config.boot_timeout_ms);
+    timer_start(&run->timer, operation_core(run->op)->config.boot_timeout_ms);
     vm_run_boot_look(run);
 }
 
@@ -237,17 +248,19 @@ static void vm_run_boot_late(void *arg)
     if (run->calling)
         return;
     if (run->tries++ == 0) {
-        log_warn(run->op->op.resource, "no word of the agent after %lld ms: booting once more",
-                 (long long)run->op->core->config.boot_timeout_ms);
-        operation_progress(run->op, run->op->op.percent, "no answer; booting once more");
+        log_warn(operation_row(run->op)->resource,
+                 "no word of the agent after %lld ms: booting once more",
+                 (long long)operation_core(run->op)->config.boot_timeout_ms);
+        operation_progress(run->op, operation_row(run->op)->percent,
+                           "no answer; booting once more");
         run->calling = true;
         if (vm_machine_kill(e, vm_run_boot_killed, run, &err) == 0)
             return;
         run->calling = false;
     } else {
         err_set(&err, ERR_DEADLINE, "the guest's agent did not answer within %lld ms, twice%s%s",
-                (long long)run->op->core->config.boot_timeout_ms, e->agent_error[0] ? ": " : "",
-                e->agent_error);
+                (long long)operation_core(run->op)->config.boot_timeout_ms,
+                e->agent_error[0] ? ": " : "", e->agent_error);
         err_tag(&err, "BOOT_TIMEOUT", "vm/%s", e->vm.id);
     }
     vm_run_boot_end(run, &err);
@@ -258,7 +271,7 @@ void vm_run_boot(struct vm_run *run)
     struct err err = ERR_INIT;
     run->cancelled = false;
     if (!run->timer_made) {
-        if (timer_init(&run->timer, run->op->core->loop, vm_run_boot_late, run) < 0) {
+        if (timer_init(&run->timer, operation_core(run->op)->loop, vm_run_boot_late, run) < 0) {
             err_set(&err, ERR_LIMIT, "out of memory for a timer");
             operation_step_done(run->op, &err);
             return;
@@ -266,85 +279,18 @@ void vm_run_boot(struct vm_run *run)
         run->timer_made = true;
     }
     vm_watch(run->vm, &run->watch, vm_run_boot_changed, run);
-    run->op->cancel_step = vm_run_boot_cancel;
+    operation_let_stop(run->op, vm_run_boot_cancel);
     vm_run_launch(run, vm_run_boot_launched);
 }
 
 /* End */
 
-static void vm_run_shut_down(struct vm_run *run)
-{
-    struct vm_entry *e = run->vm;
-    struct err err = ERR_INIT;
-    if (run->shutdown_sent || !e->agent || !agent_client_is_up(e->agent))
-        return;
-    uint32_t grace = run->grace_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)run->grace_ms;
-    run->shutdown_sent = agent_client_shutdown(e->agent, false, grace, &err) == 0;
-}
-
-/* The link may come (again) while we wait: the guest is asked then. */
-static void vm_run_end_changed(void *arg, struct vm_entry *e)
-{
-    (void)e;
-    vm_run_shut_down(arg);
-}
-
-static void vm_run_ended(void *arg, const struct err *err)
-{
-    struct vm_run *run = arg;
-    vm_unwatch(&run->watch);
-    if (!err)
-        vm_machine_gone(run->vm, "vm_stopped");
-    vm_run_then(run, err);
-}
-
-/* A kill from elsewhere ended our call; its end is ours. */
-static void vm_run_stopped(void *arg, const struct err *err)
-{
-    struct vm_run *run = arg;
-    struct err why = ERR_INIT;
-    if (err && run->op->aborted && vm_machine_kill(run->vm, vm_run_ended, run, &why) == 0)
-        return;
-    vm_run_ended(run, err);
-}
-
-static void vm_run_stop_gently(struct vm_run *run)
-{
-    struct vm_entry *e = run->vm;
-    run->shutdown_sent = false;
-    vm_watch(e, &run->watch, vm_run_end_changed, run);
-    vm_run_shut_down(run);
-    vmm_stop(e->machine, run->grace_ms, vm_run_stopped, run);
-}
-
-static void vm_run_end_resumed(void *arg, const struct err *err)
-{
-    struct vm_run *run = arg;
-    /* Still paused, it cannot hear us: vmm_stop forces it in the end. */
-    if (err)
-        log_err(LOG_LEVEL_WARN, run->op->op.resource, err, "cannot resume it to stop it");
-    vm_run_stop_gently(run);
-}
-
 void vm_run_end(struct vm_run *run, int64_t grace_ms,
                 void (*then)(struct vm_run *run, const struct err *err))
 {
-    struct vm_entry *e = run->vm;
     struct err err = ERR_INIT;
-    run->then = then;
-    run->grace_ms = grace_ms;
-    run->calling = true;
-    if (grace_ms > 0 && vm_has_vmm(e)) {
-        if (e->paused)
-            vmm_resume(e->machine, vm_run_end_resumed, run);
-        else
-            vm_run_stop_gently(run);
-        return;
-    }
-    if (vm_machine_kill(e, vm_run_ended, run, &err) < 0) {
-        run->calling = false;
-        then(run, &err);
-    }
+    vm_run_begin(run, then);
+    vm_run_calling(run, vm_machine_stop(run->vm, grace_ms, vm_run_called, run, &err), &err);
 }
 
 static void vm_run_abort_done(void *arg, const struct err *err)
@@ -358,10 +304,10 @@ static void vm_run_abort_done(void *arg, const struct err *err)
 void vm_run_abort(struct operation_entry *op)
 {
     struct vm_entry *e = vm_run_find(op);
-    struct vm_run *run = op->data;
+    struct vm_run *run = operation_data(op);
     struct err err = ERR_INIT;
     if (run) /* its folder may be waiting to be made */
-        workers_hurry(op->core->quick, &run->job);
+        workers_hurry(operation_core(op)->quick, &run->job);
     if (e && vm_machine_kill(vm_ref(e), vm_run_abort_done, e, &err) < 0)
         vm_run_abort_done(e, &err);
 }
@@ -396,7 +342,7 @@ static void vm_run_dir_done(struct job *job)
     struct vm_run *run = container_of(job, struct vm_run, job);
     struct operation_entry *op = run->op;
     run->calling = false;
-    if (op->core->operations)
+    if (operation_core(op)->operations)
         run->then(run, run->job_err.code == ERR_NONE ? NULL : &run->job_err);
     operation_unref(op);
 }
@@ -410,7 +356,7 @@ static void vm_run_dir(struct vm_run *run, void (*work)(struct job *job),
         (struct job){.run = work, .done = vm_run_dir_done, .frees = work == vm_run_dir_remove};
     err_clear(&run->job_err);
     snprintf(run->job_path, sizeof(run->job_path), "%s", run->vm->vm.runtime.vm_dir);
-    if (workers_submit(run->op->core->quick, &run->job, &err) < 0) {
+    if (workers_submit(operation_core(run->op)->quick, &run->job, &err) < 0) {
         then(run, &err);
         return;
     }

@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "daemon/core/operation/operation.h"
-#include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
 
@@ -23,7 +23,6 @@ struct vm_run {
     bool nothing_to_do; /* the VM is already what it is to be */
     bool calling;       /* a driver call of the step is under way */
     bool cancelled;     /* the step is to end when the call has */
-    bool shutdown_sent;
     int tries;
     void (*then)(struct vm_run *run, const struct err *err); /* after launch, end */
     struct job job;                                          /* folder work */
@@ -38,7 +37,8 @@ struct vm_params {
 
 /* JSON for operation_new.params. */
 void vm_params_write(const struct vm_params *params, char text[128]);
-/* op->data, made where it is missing; NULL: out of memory, and the step has been ended with it. */
+/* operation_data(op), made where it is missing; NULL: out of memory, and the step has been ended
+ * with it. */
 struct vm_run *vm_run_get(struct operation_entry *op);
 /* The same, and the VM is there; else the step has been ended with ERR_NOT_FOUND. */
 struct vm_run *vm_run_get_vm(struct operation_entry *op);
@@ -48,6 +48,11 @@ struct vm_entry *vm_run_find(const struct operation_entry *op);
 /* Reads the parameters without a context, as skip() needs it. */
 void vm_run_params(const struct operation_entry *op, struct vm_params *params);
 
+/* Calls on the machine, as vm_machine.h has them. */
+void vm_run_call(struct vm_run *run,
+                 void (*call)(struct vmm_machine *m, vmm_done_fn *done, void *arg),
+                 void (*then)(struct vm_run *run, const struct err *err));
+void vm_run_adopt(struct vm_run *run, void (*then)(struct vm_run *run, const struct err *err));
 /* Makes a process: none if one lives; adopts one that an earlier daemon left; else starts one. */
 void vm_run_launch(struct vm_run *run, void (*then)(struct vm_run *run, const struct err *err));
 /* Waits for the agent, with the watchdog's second try, then ends the step. */

@@ -1,0 +1,104 @@
+/* What a VM has on its host: its folder and its disks, later taps and scopes. One const table per
+ * kind.
+ *
+ * An object's name follows from the state folder, the VM's id and its role alone, so that whoever
+ * comes after a crash finds it again without a record. All calls block (on a worker) and may be
+ * repeated: what is there and right stays. An object appears whole, under its name, or not at all;
+ * what a crash leaves beside it is partial, which the next make replaces and a sweep removes.
+ *
+ * Who has which objects is the core's to say (daemon/core/vm/vm_objects.h): steps of operations
+ * make them in order and remove them in reverse. Another kind: "Add a kind of host object" in
+ * docs/HACKING.md. */
+#ifndef BANGER_DAEMON_HOST_OBJECT_H
+#define BANGER_DAEMON_HOST_OBJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/model/model.h"
+
+struct err;
+struct object_kind;
+
+enum object_role { OBJECT_FOLDER, OBJECT_SYSTEM_DISK, OBJECT_WORK_DISK, N_OBJECT_ROLES };
+
+/* One that a VM is to have. Plain data. */
+struct object {
+    const struct object_kind *kind;
+    enum object_role role;
+    char vm_id[ID_BYTES];
+    char name[VM_PATH_BYTES]; /* as derive_name has it */
+    uint64_t bytes;           /* virtual size of a disk; 0: its source's */
+    char source[PATH_BYTES];  /* image that a disk is made of, never written; "" */
+    enum image_format source_format;
+};
+
+/* One that is there. */
+struct object_found {
+    const struct object_kind *kind;
+    enum object_role role;
+    char vm_id[ID_BYTES];
+    char name[VM_PATH_BYTES];
+    bool partial; /* not the object: what a make that was cut off has left of it */
+};
+
+/* found is borrowed for the call, in which it may be removed. */
+typedef void object_found_fn(void *arg, const struct object_found *found);
+
+struct object_kind {
+    const char *name;         /* of the kind, for people and tables: "overlay" */
+    unsigned roles;           /* set: 1 << enum object_role */
+    enum image_format format; /* of a disk, as its monitor opens it; 0: no disk */
+    bool keeps_data;          /* one that is gone is not made again: it would begin as if new */
+    bool slow;                /* making one may take minutes */
+    /* Whether this host can make them below folder; -1 says why not. NULL: any host can. */
+    int (*probe)(const char *folder, struct err *err);
+    /* ERR_PRECONDITION: the state folder's path is too long. */
+    int (*derive_name)(const char *state_dir, const char *vm_id, enum object_role role,
+                       char name[VM_PATH_BYTES], struct err *err);
+    /* One that is there is kept, and grown to bytes. What is there and is no such object is
+     * ERR_PRECONDITION, less bytes than it or its source have ERR_INVALID, cancel_fd (or -1)
+     * becoming readable an error soon. */
+    int (*make)(const struct object *o, int cancel_fd, struct err *err);
+    /* ERR_NOT_FOUND: certainly none. */
+    int (*find)(const struct object *o, struct err *err);
+    /* With what is partial of it. A missing one is fine. */
+    int (*remove)(const struct object *o, struct err *err);
+    /* All of this kind that are ours: below state_dir, by name, of a VM's id, our own files;
+     * partial ones too. Never another's, whatever it is called. */
+    int (*list)(const char *state_dir, object_found_fn *found, void *arg, struct err *err);
+};
+
+/* By index, in the order in which a VM's are made; NULL behind the last. */
+const struct object_kind *object_kind_at(size_t i);
+/* By name; NULL: none. */
+const struct object_kind *object_find_kind(const char *name);
+/* "folder", "system disk", "work disk". */
+const char *object_role_name(enum object_role role);
+
+/* Fills all but bytes and source. */
+int object_init(struct object *o, const char *kind, const char *state_dir, const char *vm_id,
+                enum object_role role, struct err *err);
+/* Makes them in order. made: the VM has had them all; then ERR_DATA_LOSS (DISK_MISSING) where one
+ * that keeps data is gone, and nothing is made. After an error some are there, which objects_remove
+ * takes back. */
+int objects_make(const struct object *objects, size_t n, bool made, int cancel_fd, struct err *err);
+/* Removes them in reverse, on past what cannot be removed; err has the first of that. */
+int objects_remove(const struct object *objects, size_t n, struct err *err);
+/* The first of them that should be there and is not; NULL: all are, as far as can be told. */
+const struct object *objects_find_missing(const struct object *objects, size_t n);
+
+/* Puts a kind before the one of the same name, as fault injection does; NULL takes it away. Not
+ * while calls are under way. */
+void object_override(const struct object_kind *kind);
+
+/* The kinds. */
+extern const struct object_kind object_folder;  /* the VM's folder, with all that is in it */
+extern const struct object_kind object_overlay; /* qcow2 layer over its image */
+extern const struct object_kind object_copy;    /* raw copy of its image, sparse */
+extern const struct object_kind object_reflink; /* raw, shares its image's blocks until written */
+extern const struct object_kind object_empty;   /* sparse file of zeros, or of nothing */
+extern const struct object_kind object_work;    /* raw, with an empty ext4 */
+
+#endif

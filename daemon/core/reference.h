@@ -1,6 +1,6 @@
 /* What a user means by a reference: an id, a name, or the beginning of an id (or, for what has a
- * digest, of that), in this order of precedence. Who keeps the things offers those that the caller may
- * see (scope.h), each once; this decides, or tells what it may stand for.
+ * digest, of that), in this order of precedence. Who keeps the things offers those that the caller
+ * may see (scope.h), each once; this decides, or tells what it may stand for.
  *
  *     struct reference r = {.ref = ref, .what = "VM", .kind = "vm", .not_found = "VM_NOT_FOUND"};
  *     for (...)
@@ -31,12 +31,12 @@ struct reference {
 };
 
 /* Holds one thing against the reference; what has been found may come again. Who looks things up by
- * id and by name before offering all may stop as soon as n tells of something. name and digest may be
- * NULL or "". */
+ * id and by name before offering all may stop as soon as n tells of something. name and digest may
+ * be NULL or "". */
 void reference_offer(struct reference *r, const void *thing, const char *id, const char *name,
                      const char *digest);
-/* What is meant, or NULL with ERR_INVALID (AMBIGUOUS_REFERENCE, with candidates) or ERR_NOT_FOUND. err
- * may be NULL. */
+/* What is meant, or NULL with ERR_INVALID (AMBIGUOUS_REFERENCE, with candidates) or ERR_NOT_FOUND.
+ * err may be NULL. */
 void *reference_end(const struct reference *r, struct err *err);
 
 #endif

@@ -1,4 +1,5 @@
-/* What a reference stands for: id before name before prefix, and who is named where it is unclear. */
+/* What a reference stands for: id before name before prefix, and who is named where it is unclear.
+ */
 #include "daemon/core/reference.h"
 
 #include <string.h>
@@ -23,8 +24,8 @@ enum { THINGS = sizeof(things) / sizeof(things[0]) };
 /* Number of the thing that is meant, or -1; all are offered, first to last or last to first. */
 static int find(const char *ref, struct err *err, bool backwards)
 {
-    struct reference r = {.ref = ref, .what = "thing", .kind = "thing", .not_found = "NO_THING",
-                          .hint = " here"};
+    struct reference r = {
+        .ref = ref, .what = "thing", .kind = "thing", .not_found = "NO_THING", .hint = " here"};
     for (int i = 0; i < THINGS; i++) {
         const struct thing *t = &things[backwards ? THINGS - 1 - i : i];
         reference_offer(&r, t, t->id, t->name, t->digest);

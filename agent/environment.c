@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/hash.h"
 
 static size_t name_len(const char *variable)
 {
@@ -19,12 +20,10 @@ static bool same_name(const char *a, const char *b)
     return n == name_len(b) && memcmp(a, b, n) == 0;
 }
 
-static uint32_t name_hash(const char *variable)
+static uint64_t name_hash(const char *variable)
 {
-    uint32_t h = 2166136261u;
-    for (size_t n = name_len(variable); n > 0; n--)
-        h = (h ^ (unsigned char)*variable++) * 16777619u;
-    return h ^ h >> 15;
+    uint64_t h = hash_bytes(HASH_START, variable, name_len(variable));
+    return h ^ h >> 32;
 }
 
 /* True when no variable of that name was there; seen has mask + 1 places, more than variables. */

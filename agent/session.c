@@ -12,13 +12,11 @@
 #include "agent/spawn.h"
 #include "agent/subscription.h"
 #include "base/clock.h"
+#include "base/hash.h"
 
 static unsigned bucket_of(const char *id)
 {
-    unsigned h = 2166136261u;
-    for (; *id; id++)
-        h = (h ^ (unsigned char)*id) * 16777619u;
-    return h % SESSION_BUCKETS;
+    return hash_text(HASH_START, id) % SESSION_BUCKETS;
 }
 
 struct session *session_find(const struct session_table *t, const char *id)

@@ -146,5 +146,5 @@ int err_tag(struct err *e, const char *reason, const char *resource_fmt, ...)
 
 bool err_retryable(const struct err *e)
 {
-    return e->code == ERR_UNAVAILABLE || e->code == ERR_ABORTED;
+    return e && (e->code == ERR_UNAVAILABLE || e->code == ERR_ABORTED);
 }

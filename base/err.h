@@ -61,7 +61,8 @@ void err_clear(struct err *e);
 enum err_code err_code_of_errno(int errnum);
 /* "NOT_FOUND" and so on: gRPC's own spelling. Never NULL. */
 const char *err_code_name(enum err_code code);
-/* True where the same call may succeed later without any change: UNAVAILABLE and ABORTED. */
+/* True where the same call may succeed later without any change: UNAVAILABLE and ABORTED. NULL is
+ * none. */
 bool err_retryable(const struct err *e);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/utf8.h"
 
 enum { ENTRY_BYTES = 2048, KINDS = 256 };
@@ -121,16 +122,11 @@ static void put_head(struct entry *en, enum log_level level, const char *subject
     }
 }
 
-/* FNV-1a of subject and format. */
+/* Of subject and format. */
 static uint64_t kind_hash(const char *subject, const char *fmt)
 {
-    uint64_t hash = 0xcbf29ce484222325;
-    for (const char *s = subject ? subject : ""; *s; s++)
-        hash = (hash ^ (unsigned char)*s) * 0x100000001b3;
-    hash = (hash ^ 0xff) * 0x100000001b3;
-    for (; *fmt; fmt++)
-        hash = (hash ^ (unsigned char)*fmt) * 0x100000001b3;
-    return hash;
+    uint64_t hash = hash_text(HASH_START, subject ? subject : "");
+    return hash_text(hash_byte(hash, 0xff), fmt);
 }
 
 /* False: not now. *left_out says how many of its kind were, before this one. */

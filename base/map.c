@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/hash.h"
+
 enum { FIRST_SLOTS = 16 };
 
 void map_init(struct map *m)
@@ -24,9 +26,7 @@ void map_done(struct map *m)
 
 static size_t home_of(const struct map *m, const char *key)
 {
-    uint64_t h = 0xcbf29ce484222325u ^ m->seed;
-    for (; *key; key++)
-        h = (h ^ (unsigned char)*key) * 0x100000001b3u;
+    uint64_t h = hash_text(HASH_START ^ m->seed, key);
     h ^= h >> 32;
     return (size_t)h & (m->cap - 1);
 }

@@ -1,77 +1,43 @@
 /* The tables as manual pages, made when banger is built; see config_internal.h. */
-#include <string.h>
-
+#include "base/roff.h"
 #include "base/version.h"
 #include "daemon/config_internal.h"
-
-/* roff: a backslash and a minus are written otherwise, a line does not begin with a dot or quote.
- * Texts here are ASCII. */
-static void put(FILE *to, const char *text)
-{
-    for (const char *c = text; *c; c++) {
-        if (*c == '\\')
-            fputs("\\e", to);
-        else if (*c == '-')
-            fputs("\\-", to);
-        else if (*c == '~')
-            fputs("\\(ti", to);
-        else if ((*c == '.' || *c == '\'') && (c == text || c[-1] == '\n'))
-            fprintf(to, "\\&%c", *c);
-        else
-            fputc(*c, to);
-    }
-}
-
-static void put_line(FILE *to, const char *text)
-{
-    put(to, text);
-    fputc('\n', to);
-}
-
-static void put_head(FILE *to, const char *name, int section, const char *what)
-{
-    fprintf(to, ".TH %s %d \"\" \"banger %s\" \"banger\"\n.SH NAME\n", name, section,
-            BANGER_VERSION);
-    put(to, name);
-    fprintf(to, " \\- ");
-    put_line(to, what);
-}
 
 static void put_values(FILE *to, const struct config_key *key)
 {
     char values[128];
     config_describe_values(key, values, sizeof(values));
     fputs(".br\n", to);
-    put(to, "Values: ");
-    put(to, values);
-    put(to, ". Default: ");
-    put(to, key->default_remark ? key->default_remark : key->default_text);
-    put_line(to, key->reloads ? ". Reloads." : ". Needs a restart.");
+    roff_text(to, "Values: ");
+    roff_text(to, values);
+    roff_text(to, ". Default: ");
+    roff_text(to, key->default_remark ? key->default_remark : key->default_text);
+    roff_line(to, key->reloads ? ". Reloads." : ". Needs a restart.");
 }
 
 static void put_key(FILE *to, const struct config_key *key)
 {
     fputs(".TP\n.B ", to);
-    put_line(to, key->name);
-    put_line(to, key->help);
+    roff_line(to, key->name);
+    roff_line(to, key->help);
     put_values(to, key);
 }
 
 static void put_section(FILE *to, const struct config_section *section)
 {
     fputs(".TP\n.B ", to);
-    put_line(to, section->name);
-    put_line(to, section->help);
+    roff_line(to, section->name);
+    roff_line(to, section->help);
     fputs(".RS\n", to);
     for (const struct config_field *f = section->fields; f->name; f++) {
         fputs(".TP\n.I ", to);
-        put_line(to, f->name);
-        put_line(to, f->help);
+        roff_line(to, f->name);
+        roff_line(to, f->help);
     }
     fputs(".PP\n.nf\n", to);
-    put(to, section->name);
+    roff_text(to, section->name);
     fputs(":\n    ", to);
-    put_line(to, section->example);
+    roff_line(to, section->example);
     fputs(".fi\n.RE\n", to);
 }
 
@@ -87,7 +53,7 @@ static void put_keys(FILE *to, void (*put_one)(FILE *, const struct config_key *
 
 static void print_file_manual(FILE *to)
 {
-    put_head(to, "bangerd.conf", 5, "what bangerd is told");
+    roff_head(to, "bangerd.conf", 5, BANGER_VERSION, "what bangerd is told");
     fputs(".SH SYNOPSIS\n"
           ".I /etc/banger/bangerd.conf\n.br\n"
           ".I \\(ti/.config/banger/bangerd.conf\n"
@@ -127,18 +93,18 @@ static void put_option(FILE *to, const struct config_key *key)
     char name[CONFIG_NAME_BYTES];
     config_option_name(key, name);
     fputs(".TP\n.B ", to);
-    put(to, "--");
-    put(to, name);
+    roff_text(to, "--");
+    roff_text(to, name);
     if (key->argument)
         fprintf(to, " \\fI%s\\fP", key->argument);
     fputc('\n', to);
-    put_line(to, key->help);
+    roff_line(to, key->help);
     put_values(to, key);
 }
 
 static void print_program_manual(FILE *to)
 {
-    put_head(to, "bangerd", 8, "runs microVMs and commands in them, and serves them as gRPC");
+    roff_head(to, "bangerd", 8, BANGER_VERSION, "runs microVMs and commands in them, and serves them as gRPC");
     fputs(".SH SYNOPSIS\n"
           ".B bangerd\n"
           "[\\fIoptions\\fP]\n"

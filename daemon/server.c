@@ -5,7 +5,6 @@
 #include "daemon/server.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/log_file.h"
+#include "base/programs.h"
 #include "base/version.h"
 #include "daemon/core/access/access.h"
 #include "daemon/core/core.h"
@@ -48,7 +48,7 @@ struct daemon {
     struct host_info host_info;
     struct signal_watch term, interrupt, hangup;
     struct reload *reload;
-    char agent_path[PATH_MAX];
+    char agent_path[PROGRAM_PATH_BYTES];
     struct state_dir state;
     struct keeper *keeper;
     bool stopping, failed;
@@ -68,29 +68,16 @@ static int open_state(struct daemon *d, struct err *err)
                           LOCK_WAIT_MS + 2 * (int64_t)d->config.drain_ms, err);
 }
 
-/* As installed, then as built; --agent goes before both. */
+/* --agent goes before what is found beside the program. */
 static int find_agent(struct daemon *d, struct err *err)
 {
-    if (*d->config.agent_path) {
-        if (!realpath(d->config.agent_path, d->agent_path))
-            return err_sys(err, errno, "no guest agent at %s", d->config.agent_path);
-        return 0;
-    }
-    char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    if (n < 0)
-        return err_sys(err, errno, "cannot find my own program");
-    self[n] = '\0';
-    const char *folder = dirname(self);
-    static const char *const places[] = {"../libexec/banger/banger-agent", "../agent/banger-agent",
-                                         "banger-agent"};
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        char path[PATH_MAX + 64];
-        snprintf(path, sizeof(path), "%s/%s", folder, places[i]);
-        if (realpath(path, d->agent_path))
-            return 0;
-    }
-    return err_set(err, ERR_NOT_FOUND, "banger-agent is not beside %s; say --agent PATH", folder);
+    if (!*d->config.agent_path)
+        return program_find(PROGRAM_AGENT, NULL, d->agent_path, err) < 0
+                   ? err_wrap(err, "cannot find the guest agent (say --agent PATH)")
+                   : 0;
+    if (!realpath(d->config.agent_path, d->agent_path))
+        return err_sys(err, errno, "no guest agent at %s", d->config.agent_path);
+    return 0;
 }
 
 static void fill_core(struct daemon *d)

@@ -1,12 +1,15 @@
 /* See daemon_program.h. */
 #include "daemon_program.h"
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/paths.h"
+#include "base/programs.h"
 #include "internal.h"
 
 static int daemon_program_try(char *out, size_t size, const char *folder, int folder_len,
@@ -16,20 +19,16 @@ static int daemon_program_try(char *out, size_t size, const char *folder, int fo
     return len > 0 && (size_t)len < size && access(out, X_OK) == 0 ? 0 : -1;
 }
 
-static int daemon_program_beside(char *out, size_t size)
+/* A program may be anywhere, and have libbanger.so from an installation. */
+static int daemon_program_by_library(char out[PROGRAM_PATH_BYTES])
 {
-    static const char *const places[] = {"../libexec/banger/bangerd", "../libexec/bangerd",
-                                         "../sbin/bangerd", "bangerd", "../../daemon/bangerd"};
-    char self[PATHS_BYTES];
-    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    if (len <= 0)
+    static const char here;
+    Dl_info info;
+    char file[PATHS_BYTES];
+    if (!dladdr(&here, &info) || !info.dli_fname || !realpath(info.dli_fname, file))
         return -1;
-    self[len] = '\0';
-    const char *slash = strrchr(self, '/');
-    for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++)
-        if (daemon_program_try(out, size, self, (int)(slash - self), places[i]) == 0)
-            return 0;
-    return -1;
+    *strrchr(file, '/') = '\0';
+    return program_find(PROGRAM_DAEMON_OF_LIBRARY, file, out, NULL);
 }
 
 static int daemon_program_in_path(char *out, size_t size)
@@ -53,8 +52,16 @@ int daemon_program_find(const char *given, char *out, size_t size, struct banger
             return 0;
         return error_set(error, BANGER_NOT_FOUND, "the daemon %.200s cannot be executed", named);
     }
-    if (daemon_program_beside(out, size) == 0 || daemon_program_in_path(out, size) == 0)
+    char found[PROGRAM_PATH_BYTES];
+    struct err err = ERR_INIT;
+    if (program_find(PROGRAM_DAEMON, NULL, found, &err) == 0 ||
+        daemon_program_by_library(found) == 0) {
+        int len = snprintf(out, size, "%s", found);
+        if (len > 0 && (size_t)len < size)
+            return 0;
+    }
+    if (daemon_program_in_path(out, size) == 0)
         return 0;
     return error_set(error, BANGER_NOT_FOUND,
-                     "bangerd is not installed beside this program nor in PATH: set BANGER_DAEMON");
+                     "%s, then beside libbanger and in PATH; set BANGER_DAEMON", err.message);
 }

@@ -1,7 +1,6 @@
 # What users of libbanger get: cmake --install BUILD --component libbanger. The headers, ours and the
 # messages', have a folder of their own; libbanger.pc and the CMake package name it, wherever all of
 # it is moved.
-include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(libbanger_include ${CMAKE_INSTALL_INCLUDEDIR}/libbanger)
 set(libbanger_package ${CMAKE_INSTALL_LIBDIR}/cmake/banger)

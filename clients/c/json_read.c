@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "internal.h"
 #include "json_scalar.h"
 #include "json_tree.h"
@@ -178,13 +179,14 @@ static int read_bytes(const ProtobufCFieldDescriptor *field, const json_t *value
 {
     if (!json_is_string(value))
         return refuse(error, at, "%s is not bytes in base64", kind_of(value));
-    size_t len;
-    uint8_t *bytes = malloc(json_string_length(value) + 1);
+    const char *text = json_string_value(value);
+    size_t len = json_string_length(value), size = base64_decoded_bytes(len);
+    uint8_t *bytes = malloc(size);
     if (!bytes)
         return error_no_memory(error);
-    int rv = scalar_base64(json_string_value(value), bytes, &len)
-                 ? put_block(out, field->id, bytes, len, error)
-                 : refuse(error, at, "the text is not base64");
+    ssize_t n = base64_decode(bytes, size, text, len);
+    int rv = n >= 0 ? put_block(out, field->id, bytes, (size_t)n, error)
+                    : refuse(error, at, "the text is not base64");
     free(bytes);
     return rv;
 }

@@ -111,38 +111,6 @@ bool scalar_real(const json_t *value, double *real)
     return true;
 }
 
-static int base64_digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '+' || c == '-')
-        return 62;
-    return c == '/' || c == '_' ? 63 : -1;
-}
-
-bool scalar_base64(const char *text, uint8_t *out, size_t *len)
-{
-    uint32_t word = 0;
-    size_t n = 0;
-    *len = 0;
-    for (; *text && *text != '='; text++, n++) {
-        int digit = base64_digit(*text);
-        if (digit < 0)
-            return false;
-        word = word << 6 | (uint32_t)digit;
-        if (n % 4 > 0)
-            out[(*len)++] = (uint8_t)(word >> (6 - 2 * (n % 4)));
-    }
-    size_t padding = strspn(text, "=");
-    if (text[padding] != '\0' || n % 4 == 1)
-        return false;
-    return padding == 0 || (n % 4 > 0 && padding == 4 - n % 4);
-}
-
 /* "12" to 12, from min to max; moves on. */
 static bool take_digits(const char **text, int n, int min, int max, int *value)
 {

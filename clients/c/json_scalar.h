@@ -12,8 +12,6 @@
 bool scalar_integer(const json_t *value, ProtobufCType type, uint64_t *bits);
 /* A number, a text of one, "NaN", "Infinity" or "-Infinity". */
 bool scalar_real(const json_t *value, double *real);
-/* Both alphabets of RFC 4648, with or without padding. out has room for strlen(text) bytes. */
-bool scalar_base64(const char *text, uint8_t *out, size_t *len);
 /* RFC 3339 with any offset, years 1 to 9999. */
 bool scalar_time(const char *text, int64_t *seconds, int32_t *nanos);
 /* What a type is called in errors: "a 32-bit integer". */

@@ -192,9 +192,7 @@ static const struct command rows[] = {
      "a\n"
      "document a line. Methods whose client streams read documents from standard input, one after "
      "the\n"
-     "other, unless they are given. --timeout is the call's.\n\n"
-     "  banger call GetVM '{\"vm\": \"box\"}'\n"
-     "  banger call WatchEvents",
+     "other, unless they are given. --timeout is the call's.",
      NULL, 0, 0, 2, false, NAMES_METHOD, call_run},
 };
 static const struct command *const call_commands[] = {&rows[0], NULL};

@@ -111,6 +111,12 @@ static void offer_methods(const char *prefix)
     }
 }
 
+static void offer_nouns(const char *prefix)
+{
+    for (size_t i = 0; nouns[i]; i++)
+        offer(prefix, nouns[i]->name, nouns[i]->summary);
+}
+
 static void offer_names(struct cli *cli, enum names names, const char *prefix)
 {
     static void (*const offers[])(struct cli *, const char *) = {
@@ -125,8 +131,10 @@ static void offer_names(struct cli *cli, enum names names, const char *prefix)
         offer_contexts(prefix);
     if (names == NAMES_METHOD)
         offer_methods(prefix);
-    if (names == NAMES_CONTEXT || names == NAMES_NONE || names == NAMES_FILE ||
-        names == NAMES_METHOD || cli_connect_running(cli, &error) < 0)
+    if (names == NAMES_NOUN)
+        offer_nouns(prefix);
+    if ((size_t)names >= sizeof(offers) / sizeof(offers[0]) || !offers[names] ||
+        cli_connect_running(cli, &error) < 0)
         return;
     banger_set_timeout_ms(cli->client, COMPLETE_MS);
     offers[names](cli, prefix);
@@ -172,6 +180,12 @@ static int count_refs(const struct command *command, int n_words, char **words)
     return command->max_refs >= 0 && refs >= command->max_refs ? -1 : refs;
 }
 
+/* What its further arguments are is another matter. */
+static bool names_only_first(enum names names)
+{
+    return names == NAMES_METHOD || names == NAMES_NOUN;
+}
+
 static void complete_command(struct cli *cli, const struct command *command, int n_words,
                              char **words)
 {
@@ -190,7 +204,7 @@ static void complete_command(struct cli *cli, const struct command *command, int
     if (last[0] == '-' && (refs >= 0 || !command->rest || command->max_refs == 0)) {
         offer_options(command->opts, last);
         offer_options(global_opts, last);
-    } else if (refs >= 0 && !(refs > 0 && command->names == NAMES_METHOD)) {
+    } else if (refs == 0 || (refs > 0 && !names_only_first(command->names))) {
         offer_names(cli, command->names, last);
         if (command->names == NAMES_NONE && strchr(command->args, '|'))
             offer_choices(last, command->args);
@@ -203,8 +217,7 @@ int complete_words(struct cli *cli, int n_words, char **words)
         return 0;
     const struct noun *noun = n_words > 1 ? noun_find(words[0]) : NULL;
     if (n_words == 1) {
-        for (size_t i = 0; nouns[i]; i++)
-            offer(words[0], nouns[i]->name, nouns[i]->summary);
+        offer_nouns(words[0]);
         if (words[0][0] == '-')
             offer_options(global_opts, words[0]);
     } else if (noun && noun->commands[0]->name[0] == '\0') {

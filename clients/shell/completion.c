@@ -26,7 +26,12 @@ static const char zsh_script[] =
     "    done\n"
     "    if (( ${#lines} )); then _describe banger lines; else _files; fi\n"
     "}\n"
-    "(( $+functions[compdef] )) && compdef _banger banger\n";
+    "# A file of site functions is loaded by its first completion, and has to make it as well.\n"
+    "if [[ $funcstack[1] == _banger ]]; then\n"
+    "    _banger \"$@\"\n"
+    "elif (( $+functions[compdef] )); then\n"
+    "    compdef _banger banger\n"
+    "fi\n";
 
 static const char fish_script[] =
     "# fish completion of banger; load with: banger completion fish | source\n"
@@ -53,7 +58,7 @@ static int completion(struct cli *cli, const void *values, const struct opt_args
 
 static const struct command rows[] = {
     {"", NULL, "bash|zsh|fish", "print a script that completes banger's command lines",
-     "Load it with, for bash:  source <(banger completion bash)", NULL, 0, 1, 1, false, NAMES_NONE,
+     "An installed banger has them where the shells look.", NULL, 0, 1, 1, false, NAMES_NONE,
      completion},
 };
 static const struct command *const completion_commands[] = {&rows[0], NULL};

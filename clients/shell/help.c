@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "examples.h"
 
 static void help_opts(const char *head, const struct opt *opts)
 {
@@ -18,13 +19,21 @@ static void help_opts(const char *head, const struct opt *opts)
     }
 }
 
+static void help_examples(const char *head, const struct noun *noun, const struct command *command)
+{
+    const struct example *e = NULL;
+    for (bool first = true; (e = example_next(noun, command, e)); first = false) {
+        if (first)
+            printf("\n%s", head);
+        printf("  %-43s  %s\n", e->line, e->meaning);
+    }
+}
+
 static void help_all(void)
 {
-    puts("banger: microVMs, and commands that run in them\n\n"
-         "  banger vm run --rm -- cat /etc/os-release    boot a VM, run a command, delete the VM\n"
-         "  banger vm run --name box -d                  boot a VM and leave it running\n"
-         "  banger vm exec box -- uname -a               run a command in it\n\n"
-         "Commands:");
+    puts("banger: microVMs, and commands that run in them");
+    help_examples("", NULL, NULL);
+    puts("\nCommands:");
     for (size_t i = 0; nouns[i]; i++)
         printf("  %-12s  %s\n", nouns[i]->name, nouns[i]->summary);
     help_opts("Options that every command takes:", global_opts);
@@ -52,6 +61,7 @@ static void help_command(const struct noun *noun, const struct command *command)
         printf("Also: banger %s %s\n", noun->name, command->alias);
     if (command->details)
         printf("\n%s\n", command->details);
+    help_examples("Examples:\n", noun, command);
     help_opts("Options:", command->opts);
     help_opts("Options that every command takes:", global_opts);
 }

@@ -34,7 +34,7 @@ static int help(struct cli *cli, const void *values, const struct opt_args *args
 static const struct command rows[] = {
     {"", NULL, "", "print the version", NULL, NULL, 0, 0, 0, false, NAMES_NONE, version},
     {"", NULL, "[NOUN [COMMAND]]", "say how commands are used", NULL, NULL, 0, 0, 2, false,
-     NAMES_NONE, help},
+     NAMES_NOUN, help},
 };
 static const struct command *const version_commands[] = {&rows[0], NULL};
 const struct noun version_noun = {"version", "print the version", version_commands};

@@ -4,5 +4,5 @@
 const struct noun *const nouns[] = {
     &vm_noun,         &session_noun, &image_noun,    &kernel_noun, &operation_noun, &event_noun,
     &host_noun,       &context_noun, &auth_noun,     &call_noun,   &doctor_noun,    &daemon_noun,
-    &completion_noun, &version_noun, &help_noun_row, NULL,
+    &completion_noun, &manual_noun_row, &version_noun, &help_noun_row, NULL,
 };

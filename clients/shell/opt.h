@@ -29,6 +29,7 @@ enum names {
     NAMES_CONTEXT,
     NAMES_FILE,
     NAMES_METHOD,
+    NAMES_NOUN,
 };
 
 struct opt {

@@ -30,7 +30,7 @@
 static const struct vm *core_find_vm(const struct core *core, const char *vm_id)
 {
     const struct vm_entry *e = vm_find_id((struct core *)core, vm_id);
-    return e ? &e->vm : NULL;
+    return e ? vm_record(e) : NULL;
 }
 
 int core_open(struct core *core, struct err *err)
@@ -128,7 +128,7 @@ static void core_drain_on(struct core_drain *d);
 static void core_drain_changed(void *arg, struct operation_entry *op)
 {
     struct core_drain *d = arg;
-    if (!op->over)
+    if (!operation_is_over(op))
         return;
     operation_unwatch(&d->watch);
     core_drain_on(d);
@@ -137,13 +137,13 @@ static void core_drain_changed(void *arg, struct operation_entry *op)
 /* What the next daemon would not go on with: builds and imports. */
 static bool core_must_end(const struct operation_entry *op)
 {
-    return op->kind->after_crash == OPERATION_GO_BACK;
+    return operation_kind_of(op)->after_crash == OPERATION_GO_BACK;
 }
 
 static void core_drain_on(struct core_drain *d)
 {
     for (struct operation_entry *op = NULL; (op = operation_next(d->core, op));) {
-        if (op->over || !core_must_end(op))
+        if (operation_is_over(op) || !core_must_end(op))
             continue;
         operation_watch(op, &d->watch, core_drain_changed, d);
         operation_cancel(op);

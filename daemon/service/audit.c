@@ -82,9 +82,9 @@ void audit_note_operation(struct rpc_call *call, const struct operation_entry *o
     struct note *note = rpc_call_note(call);
     if (!note)
         return;
-    memcpy(note->operation_id, op->op.id, sizeof(note->operation_id));
-    if (*op->op.resource)
-        snprintf(note->resource, sizeof(note->resource), "%s", op->op.resource);
+    memcpy(note->operation_id, operation_row(op)->id, sizeof(note->operation_id));
+    if (*operation_row(op)->resource)
+        snprintf(note->resource, sizeof(note->resource), "%s", operation_row(op)->resource);
 }
 
 static void ended(void *arg, struct rpc_call *call, const struct err *status)

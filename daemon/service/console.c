@@ -231,7 +231,7 @@ static void waited_enough(void *arg)
 static void vm_changed(void *arg, struct vm_entry *vm)
 {
     struct console_reader *r = arg;
-    if (!vm->removed)
+    if (!vm_is_removed(vm))
         return;
     r->gone = true;
     take_news(r, true);
@@ -290,7 +290,7 @@ void vm_service_read_console(void *self, struct rpc_call *call,
     r->tail_lines = request->tail_lines;
     r->only_new = request->only_new;
     r->fd = -1;
-    snprintf(r->path, sizeof(r->path), "%s", e->vm.runtime.log_path);
+    snprintf(r->path, sizeof(r->path), "%s", vm_record(e)->runtime.log_path);
     rpc_call_set_events(call, &events, r);
     vm_watch(e, &r->vm_watch, vm_changed, r);
     if (console_watch(core->vmm_host, &r->watch, r->path, take_news, r))

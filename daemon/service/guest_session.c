@@ -34,13 +34,13 @@ struct session_entry *session_service_find(struct core *core, struct rpc_call *c
 int session_service_view(struct session_view *view, struct rpc_call *call,
                          const struct session_entry *e)
 {
-    const struct vm_entry *vm = vm_find_id(e->core, e->session.vm_id);
+    const struct vm_entry *vm = vm_find_id(session_core(e), session_record(e)->vm_id);
     const struct vm *shown = vm ? vm_shown(vm) : NULL;
-    if (session_view_fill(view, session_shown(e), shown ? shown->name : NULL, e->writer != NULL,
-                          e->n_attached) == 0) {
+    if (session_view_fill(view, session_shown(e), shown ? shown->name : NULL, session_has_writer(e),
+                          session_attached_count(e)) == 0) {
         view->session.writer_generation = session_writer_generation(e);
-        view->session.left_processes = e->left;
-        view->session.late_bytes = e->late_bytes;
+        view->session.left_processes = session_left_processes(e);
+        view->session.late_bytes = session_late_bytes(e);
         return 0;
     }
     service_out_of_memory(call);
@@ -145,7 +145,7 @@ static bool has_tag(const struct session *s, const char *tag)
 static bool is_wanted(const Banger__V1__ListSessionsRequest *request, uint32_t states,
                       const struct session *s, const struct vm_entry *vm)
 {
-    return (states >> s->state & 1) && (!vm || strcmp(vm->vm.id, s->vm_id) == 0) &&
+    return (states >> s->state & 1) && (!vm || strcmp(vm_record(vm)->id, s->vm_id) == 0) &&
            (!*request->tag || has_tag(s, request->tag));
 }
 
@@ -170,13 +170,14 @@ static void handle_list(void *self, struct rpc_call *call,
         struct session_view view;
         const struct session *shown = session_shown(e);
         if (!shown || !is_wanted(request, states, shown, vm) ||
-            !scope_has_vm_id(core, scope, e->session.vm_id))
+            !scope_has_vm_id(core, scope, session_record(e)->vm_id))
             continue;
         if (page_is_cut(&page))
             break;
         if (session_service_view(&view, call, e) < 0)
             return;
-        page_add(&page, call, e->session.created_ns, e->session.id, &view.session.base);
+        page_add(&page, call, session_record(e)->created_ns, session_record(e)->id,
+                 &view.session.base);
         session_view_done(&view);
     }
     Banger__V1__ListSessionsResponse response = BANGER__V1__LIST_SESSIONS_RESPONSE__INIT;
@@ -206,13 +207,13 @@ static void end_wait_look(void *arg, struct session_entry *e)
     struct end_wait *w = arg;
     struct err err = ERR_INIT;
     bool ended = session_is_terminal(session_shown(e)->state);
-    if (ended && w->all && e->left > 0 && !e->removed)
+    if (ended && w->all && session_left_processes(e) > 0 && !session_is_removed(e))
         return;
-    if (!ended && !e->removed && session_check_end(e, &err) == 0)
+    if (!ended && !session_is_removed(e) && session_check_end(e, &err) == 0)
         return;
-    if (e->removed) {
-        err_set(&err, ERR_NOT_FOUND, "session %s was deleted", e->session.id);
-        err_tag(&err, "SESSION_NOT_FOUND", "session/%s", e->session.id);
+    if (session_is_removed(e)) {
+        err_set(&err, ERR_NOT_FOUND, "session %s was deleted", session_record(e)->id);
+        err_tag(&err, "SESSION_NOT_FOUND", "session/%s", session_record(e)->id);
     }
     if (ended)
         session_service_reply(w->call, e);

@@ -227,9 +227,9 @@ static struct agent_start start_of(bool skip, uint64_t tail_bytes, uint64_t from
 static bool agent_finds_lines(const struct log_reader *r,
                               const Banger__V1__ReadLogsRequest *request)
 {
-    const struct vm_entry *vm = vm_find_id(r->core, r->session->session.vm_id);
+    const struct vm_entry *vm = vm_find_id(r->core, session_record(r->session)->vm_id);
     bool all = request->tail_bytes == 0 && request->from_stdout == 0 && request->from_stderr == 0;
-    return all && vm && vm->agent && agent_client_hello(vm->agent)->tail_lines;
+    return all && vm && vm_agent(vm) && agent_client_hello(vm_agent(vm))->tail_lines;
 }
 
 static void start_at_tail(struct agent_start *start, uint32_t lines)

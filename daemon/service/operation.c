@@ -54,7 +54,7 @@ static bool looks_the_same(const struct operation *a, const struct operation *b)
 static int send_change(struct waiting *w)
 {
     const struct operation *shown = operation_shown(w->op);
-    if (!w->op->over &&
+    if (!operation_is_over(w->op) &&
         (!rpc_call_writable(w->call) || (w->sent_any && looks_the_same(&w->sent, shown))))
         return 0;
     struct operation_view view;
@@ -69,11 +69,12 @@ static void look(struct waiting *w)
     struct err err = ERR_INIT;
     if (w->until == EVERY_CHANGE && send_change(w) < 0)
         err_set(&err, ERR_LIMIT, "the client does not take what it is sent");
-    bool ready = w->op->over || (w->until == UNTIL_RECORDED && w->op->recorded);
+    bool ready =
+        operation_is_over(w->op) || (w->until == UNTIL_RECORDED && operation_is_recorded(w->op));
     if (!ready)
         return;
-    if (!w->op->recorded)
-        rpc_call_finish(w->call, w->op->err);
+    if (!operation_is_recorded(w->op))
+        rpc_call_finish(w->call, operation_error(w->op));
     else if (w->until == EVERY_CHANGE)
         rpc_call_finish(w->call, &err);
     else
@@ -208,15 +209,16 @@ static void handle_list(void *self, struct rpc_call *call,
                                     : operation_order_before(core, page.after_ns, page.after_id);
     while (i-- > 0) {
         const struct operation_entry *op = operation_at(core, i);
-        if (!op->recorded || (request->active_only && op->over) ||
+        if (!operation_is_recorded(op) || (request->active_only && operation_is_over(op)) ||
             !operation_is_within(op, scope, principal) ||
-            (*request->resource && strcmp(request->resource, op->op.resource) != 0))
+            (*request->resource && strcmp(request->resource, operation_row(op)->resource) != 0))
             continue;
         if (page_is_cut(&page))
             break;
         struct operation_view view;
         operation_view_fill(&view, operation_shown(op));
-        page_add(&page, call, op->op.created_ns, op->op.id, &view.operation.base);
+        page_add(&page, call, operation_row(op)->created_ns, operation_row(op)->id,
+                 &view.operation.base);
     }
     Banger__V1__ListOperationsResponse response = BANGER__V1__LIST_OPERATIONS_RESPONSE__INIT;
     response.next_page_token = page.next;

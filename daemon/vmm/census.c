@@ -39,14 +39,13 @@ static struct vmm_found *census_grow(struct census *c)
 
 static bool census_look(void *arg, const struct process_info *info)
 {
-    static const struct vmm_driver *const drivers[] = {&qemu_driver, &sim_driver};
     struct census *c = arg;
     struct vmm_found f = {.pid = info->pid};
-    for (size_t i = 0; i < sizeof(drivers) / sizeof(*drivers) && !f.driver; i++) {
-        enum evidence evidence = drivers[i]->claims(info, c->folder, f.vm_id);
+    for (size_t i = 0; vmm_drivers[i] && !f.driver; i++) {
+        enum evidence evidence = vmm_drivers[i]->claims(info, c->folder, f.vm_id);
         f.left = evidence == EVIDENCE_LEFT;
         if (evidence != EVIDENCE_NONE)
-            f.driver = drivers[i];
+            f.driver = vmm_drivers[i];
     }
     if (!f.driver)
         return true;

@@ -135,37 +135,3 @@ void console_remove(const char *path, struct err *err)
     if ((unlink(path) < 0 && errno != ENOENT) || (unlink(old) < 0 && errno != ENOENT))
         err_sys(err, errno, "cannot remove %s", path);
 }
-
-static int console_base64_digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-ssize_t console_decode_base64(const char *text, size_t len, uint8_t *out, size_t size)
-{
-    size_t n = 0;
-    if (len % 4 != 0 || len / 4 * 3 > size + 2)
-        return -1;
-    for (size_t at = 0; at < len; at += 4) {
-        size_t pad = at + 4 < len ? 0 : text[len - 1] != '=' ? 0 : text[len - 2] != '=' ? 1 : 2;
-        uint32_t bits = 0;
-        for (size_t i = 0; i < 4; i++) {
-            int digit = i >= 4 - pad ? 0 : console_base64_digit(text[at + i]);
-            if (digit < 0)
-                return -1;
-            bits = bits << 6 | (uint32_t)digit;
-        }
-        for (size_t i = 0; i < 3 - pad; i++) {
-            if (n == size)
-                return -1;
-            out[n++] = (uint8_t)(bits >> (16 - 8 * i));
-        }
-    }
-    return (ssize_t)n;
-}

@@ -43,8 +43,6 @@ void console_is_fresh(struct console *c);
 /* What is pending is lost, but for a job under way, which runs out alone. */
 void console_done(struct console *c);
 void console_append(struct console *c, const void *text, size_t len);
-/* RFC 4648; bytes written to out, or -1 when text is no base64 or more than size bytes. */
-ssize_t console_decode_base64(const char *text, size_t len, uint8_t *out, size_t size);
 /* Removes the log and its predecessor. On a worker. */
 void console_remove(const char *path, struct err *err);
 

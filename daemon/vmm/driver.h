@@ -8,8 +8,11 @@
 #include "daemon/vmm/vmm.h"
 #include "rpc/event/loop.h"
 
-extern const struct vmm_driver qemu_driver;
-extern const struct vmm_driver sim_driver;
+/* All there are: NAME_driver is the table in daemon/vmm/NAME.c. */
+#define VMM_DRIVERS(X)           X(qemu) X(sim)
+#define VMM_DRIVER_DECLARE(name) extern const struct vmm_driver name##_driver;
+VMM_DRIVERS(VMM_DRIVER_DECLARE)
+#undef VMM_DRIVER_DECLARE
 
 /* A call under way and how it ended. Completion always goes through a timer: done comes later, on
  * an empty stack, so that it may do anything, closing the machine included. */

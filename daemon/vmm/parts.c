@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "daemon/vmm/vmm.h"
 
 const char *vmm_disk_role_name(enum vmm_disk_role role)
@@ -20,12 +21,9 @@ const struct vmm_disk *vmm_config_disk(const struct vmm_config *c, enum vmm_disk
     return NULL;
 }
 
-/* FNV-1a: spread, not secrecy. */
 void vmm_mac_make(const char *vm_id, char mac[VMM_MAC_BYTES])
 {
-    uint64_t h = 0xcbf29ce484222325u;
-    for (; *vm_id; vm_id++)
-        h = (h ^ (uint8_t)*vm_id) * 0x100000001b3u;
+    uint64_t h = hash_text(HASH_START, vm_id);
     h ^= h >> 29;
     snprintf(mac, VMM_MAC_BYTES, "52:54:00:%02x:%02x:%02x", (unsigned)(h & 0xff),
              (unsigned)(h >> 8 & 0xff), (unsigned)(h >> 16 & 0xff));

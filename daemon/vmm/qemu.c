@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -63,8 +64,8 @@ static void qemu_take_console(struct qemu *q, const json_t *value)
 {
     const char *text = json_string_value(value);
     size_t len = json_string_length(value);
-    auto_free uint8_t *bytes = text && len ? malloc(QEMU_RING_BYTES + 3) : NULL;
-    ssize_t n = bytes ? console_decode_base64(text, len, bytes, QEMU_RING_BYTES + 3) : 0;
+    auto_free uint8_t *bytes = text && len ? malloc(QEMU_RING_BYTES) : NULL;
+    ssize_t n = bytes ? base64_decode(bytes, QEMU_RING_BYTES, text, len) : 0;
     if (n <= 0) {
         q->poll_ms = q->poll_ms * 2 > QEMU_POLL_MAX_MS ? QEMU_POLL_MAX_MS : q->poll_ms * 2;
         return;

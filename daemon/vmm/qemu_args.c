@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 
 enum {
     QEMU_MEMORY_MIN_MIB = 64,
@@ -46,12 +47,9 @@ void qemu_args_mark(const struct vmm_config *c, char mark[QEMU_MARK_BYTES])
              qemu_args_escape(c->api_sock_path, path));
 }
 
-/* FNV-1a: spread, not secrecy. */
 static uint64_t qemu_args_hash(const char *text, uint64_t seed)
 {
-    uint64_t h = 0xcbf29ce484222325u ^ seed;
-    for (; *text; text++)
-        h = (h ^ (uint8_t)*text) * 0x100000001b3u;
+    uint64_t h = hash_text(HASH_START ^ seed, text);
     return h ^ h >> 29;
 }
 

@@ -37,7 +37,9 @@ struct vmm_call {
 /* Drivers */
 
 static const struct vmm_driver *vmm_override;
-const struct vmm_driver *const vmm_drivers[] = {&qemu_driver, &sim_driver, NULL};
+#define VMM_DRIVER_ROW(name) &name##_driver,
+const struct vmm_driver *const vmm_drivers[] = {VMM_DRIVERS(VMM_DRIVER_ROW) NULL};
+#undef VMM_DRIVER_ROW
 
 void vmm_override_driver(const struct vmm_driver *driver)
 {

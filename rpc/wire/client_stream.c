@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "rpc/wire/base64.h"
+#include "base/base64.h"
 #include "rpc/wire/alive.h"
 #include "rpc/wire/conn.h"
 #include "rpc/wire/content.h"
@@ -22,7 +22,7 @@ static void client_details(struct rpc_call *call, const uint8_t *value, size_t l
     uint8_t details[MAX_DETAILS_BYTES];
     if (len > sizeof(details))
         return;
-    ssize_t n = base64_decode(details, (const char *)value, len);
+    ssize_t n = base64_decode(details, sizeof(details), (const char *)value, len);
     if (n > 0)
         status_parse_details(&call->status, details, (size_t)n);
 }

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "rpc/wire/base64.h"
+#include "base/base64.h"
 #include "rpc/wire/call.h"
 
 struct entry {
@@ -79,7 +79,7 @@ static int add_binary(struct metadata *m, const uint8_t *key, size_t key_len, co
         value += n;
         metadata_trim(&part, &n);
         uint8_t *at = entry_begin(m, key, key_len, n);
-        ssize_t decoded = at ? base64_decode(at, (const char *)part, n) : 0;
+        ssize_t decoded = at ? base64_decode(at, n, (const char *)part, n) : 0;
         if (!at || decoded < 0) {
             errno = at ? EINVAL : errno;
             m->entries.tail = m->entries.head + tail;

@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 #include "rpc/wire/alive.h"
-#include "rpc/wire/base64.h"
+#include "base/base64.h"
 #include "rpc/wire/metadata.h"
 
 struct entry {

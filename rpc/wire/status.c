@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "rpc/wire/base64.h"
+#include "base/base64.h"
 #include "rpc/wire/pbwire.h"
 #include "base/utf8.h"
 

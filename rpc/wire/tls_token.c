@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "rpc/wire/base64.h"
+#include "base/base64.h"
 #include "rpc/wire/tls_internal.h"
 
 enum { SECRET_BYTES = 32, CERTIFICATE_S = 24 * 3600, CLOCK_SKEW_S = 24 * 3600 };
@@ -25,10 +25,10 @@ struct content {
 };
 
 /* URL-safe, as RFC 4648 5 has it: no shell or mail client breaks it. */
-static void swap_letters(char *text, char a, char b, char to_a, char to_b)
+static void make_url_safe(char *text)
 {
     for (; *text; text++)
-        *text = *text == a ? to_a : *text == b ? to_b : *text;
+        *text = *text == '+' ? '-' : *text == '/' ? '_' : *text;
 }
 
 static EVP_PKEY *derive_key(const uint8_t secret[SECRET_BYTES])
@@ -67,24 +67,18 @@ int tls_token_make(const uint8_t ca_sha256[TLS_HASH_BYTES], char text[TLS_TOKEN_
     memset(text, 0, TLS_TOKEN_BYTES);
     memcpy(text, prefix, sizeof(prefix) - 1);
     base64_encode(text + sizeof(prefix) - 1, (const uint8_t *)&content, sizeof(content));
-    swap_letters(text, '+', '/', '-', '_');
+    make_url_safe(text);
     OPENSSL_cleanse(&content, sizeof(content));
     return rv;
 }
 
 static int decode(const char *text, struct content *content)
 {
-    char copy[TLS_TOKEN_BYTES];
-    uint8_t bytes[TLS_TOKEN_BYTES];
     size_t len = strlen(text), head = sizeof(prefix) - 1;
-    if (len >= sizeof(copy) || strncmp(text, prefix, head) != 0)
+    if (len >= TLS_TOKEN_BYTES || strncmp(text, prefix, head) != 0)
         return -1;
-    memcpy(copy, text, len + 1);
-    swap_letters(copy, '-', '_', '+', '/');
-    if (base64_decode(bytes, copy + head, len - head) != (ssize_t)sizeof(*content))
-        return -1;
-    memcpy(content, bytes, sizeof(*content));
-    return 0;
+    ssize_t n = base64_decode((uint8_t *)content, sizeof(*content), text + head, len - head);
+    return n == (ssize_t)sizeof(*content) ? 0 : -1;
 }
 
 /* Writes with the PEM function that is given; NULL: out of memory. */

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Installs libbanger, moves it, and builds an example with what is there and nothing else: by
 # pkg-config, in strict C99 and in C++, and by find_package.
-#   libbanger_install_test.sh BUILD_FOLDER EXAMPLE CC FLAG...
+#   libbanger_install_test.sh BUILD_FOLDER EXAMPLE INCLUDE CC FLAG...
 set -eu
-build=$1 example=$2 cc=$3
-shift 3
+build=$1 example=$2 include=$3 cc=$4
+shift 4
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 fail() {
@@ -21,7 +21,7 @@ for file in libbanger.so libbanger.so.0 cmake/banger/bangerConfig.cmake cmake/ba
 done
 [ "$(objdump -p "$lib/libbanger.so" | awk '$1 == "SONAME" { print $2 }')" = libbanger.so.0 ] || fail "another soname"
 ! objdump -p "$lib/libbanger.so" | grep -qE 'R(UN)?PATH' || fail "a run path of the build's"
-for header in "${example%/examples/*}"/include/banger/*.h; do
+for header in "$include"/banger/*.h; do
     [ -e "$dir/usr/include/libbanger/banger/${header##*/}" ] || fail "no banger/${header##*/}"
 done
 

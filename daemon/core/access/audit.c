@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/store/store.h"
@@ -157,10 +158,8 @@ static void bucket_tell(struct audit *audit, struct bucket *b, int64_t now_ms)
 
 static void add_failed(struct audit *audit, const struct audit_entry *entry)
 {
-    uint64_t hash = 14695981039346656037U; /* FNV-1a: buckets may be shared, nothing breaks */
-    for (const char *c = entry->principal; *c; c++)
-        hash = (hash ^ (unsigned char)*c) * 1099511628211U;
-    struct bucket *b = &audit->buckets[hash % BUCKETS];
+    /* Buckets may be shared, nothing breaks. */
+    struct bucket *b = &audit->buckets[hash_text(HASH_START, entry->principal) % BUCKETS];
     audit->n_counting += b->n_counted == 0;
     b->n_counted += b->n_counted < UINT32_MAX;
     b->last = *entry;

@@ -292,8 +292,9 @@ uint32_t kernel_user_count(struct core *core, const char *kernel_id)
         strcmp(container_of(l, struct image_entry, link)->next.kernel_id, kernel_id) == 0;
     /* An import that is not over names it too. */
     for (struct operation_entry *op = NULL; (op = operation_next(core, op));)
-        n += !op->over && strcmp(op->kind->name, image_import_kind.name) == 0 &&
-             strstr(text_get(op->op.params), kernel_id);
+        n += !operation_is_over(op) &&
+             strcmp(operation_kind_of(op)->name, image_import_kind.name) == 0 &&
+             strstr(text_get(operation_row(op)->params), kernel_id);
     return n;
 }
 

@@ -51,7 +51,7 @@ static void image_build_progress(void *arg, const char *stage, uint32_t percent,
 
 static void image_build_cancel(struct operation_entry *op)
 {
-    struct image_build *b = op->data;
+    struct image_build *b = operation_data(op);
     if (b->import)
         kernel_import_cancel(b->import);
     if (b->rootfs)
@@ -62,8 +62,8 @@ static void image_build_cancel(struct operation_entry *op)
 static struct image_build *image_build_get(struct operation_entry *op)
 {
     struct err err = ERR_INIT;
-    if (op->data)
-        return op->data;
+    if (operation_data(op))
+        return operation_data(op);
     err_set(&err, ERR_UNAVAILABLE, "the daemon ended meanwhile; try again");
     operation_step_done(op, &err);
     return NULL;
@@ -73,13 +73,13 @@ static struct image_build *image_build_get(struct operation_entry *op)
 
 static bool image_has_kernel(struct operation_entry *op)
 {
-    return kernel_next(op->core, NULL) != NULL;
+    return kernel_next(operation_core(op), NULL) != NULL;
 }
 
 static void image_kernel_stored(void *arg, const struct err *err)
 {
     struct operation_entry *op = arg;
-    if (op->core->operations)
+    if (operation_core(op)->operations)
         operation_step_done(op, err);
     operation_unref(op);
 }
@@ -94,20 +94,20 @@ static void image_kernel_done(void *arg, const struct kernel *kernel, const stru
         return;
     }
     struct store_txn *txn = store_txn_new();
-    if (kernel_publish(b->op->core, kernel, txn, &why) < 0) {
+    if (kernel_publish(operation_core(b->op), kernel, txn, &why) < 0) {
         store_txn_free(txn);
         operation_step_done(b->op, &why);
         return;
     }
-    if (strcmp(b->op->kind->name, kernel_pull_kind.name) == 0)
-        snprintf(b->op->op.result, sizeof(b->op->op.result), "kernel/%s", kernel->id);
-    store_commit(b->op->core->store, txn, image_kernel_stored, operation_ref(b->op));
+    if (strcmp(operation_kind_of(b->op)->name, kernel_pull_kind.name) == 0)
+        operation_set_result(b->op, "kernel", kernel->id);
+    store_commit(operation_core(b->op)->store, txn, image_kernel_stored, operation_ref(b->op));
 }
 
 static void image_kernel_run(struct operation_entry *op)
 {
     struct image_build *b = image_build_get(op);
-    struct core *core = op->core;
+    struct core *core = operation_core(op);
     struct err err = ERR_INIT;
     if (!b)
         return;
@@ -121,7 +121,7 @@ static void image_kernel_run(struct operation_entry *op)
                                       .progress = image_build_progress,
                                       .done = image_kernel_done,
                                       .arg = b};
-    op->cancel_step = image_build_cancel;
+    operation_let_stop(op, image_build_cancel);
     b->import = kernel_import_start(core->loop, core->slow, &spec, &err);
     if (!b->import)
         operation_step_done(op, &err);
@@ -140,17 +140,17 @@ static void image_rootfs_done(void *arg, const struct image *image, const struct
     }
     b->image = *image;
     b->made = true;
-    const struct kernel *kernel = kernel_default(b->op->core, &why);
+    const struct kernel *kernel = kernel_default(operation_core(b->op), &why);
     if (!b->image.kernel_id[0] && kernel)
         snprintf(b->image.kernel_id, sizeof(b->image.kernel_id), "%s", kernel->id);
-    snprintf(b->op->op.result, sizeof(b->op->op.result), "image/%s", image->id);
+    operation_set_result(b->op, "image", image->id);
     operation_step_done(b->op, NULL);
 }
 
 static void image_rootfs_run(struct operation_entry *op)
 {
     struct image_build *b = image_build_get(op);
-    struct core *core = op->core;
+    struct core *core = operation_core(op);
     struct err err = ERR_INIT;
     if (!b)
         return;
@@ -165,9 +165,9 @@ static void image_rootfs_run(struct operation_entry *op)
                                      .progress = image_build_progress,
                                      .done = image_rootfs_done,
                                      .arg = b};
-    b->percent_from = op->op.percent;
+    b->percent_from = operation_row(op)->percent;
     b->percent_to = 99;
-    op->cancel_step = image_build_cancel;
+    operation_let_stop(op, image_build_cancel);
     b->rootfs = rootfs_build_start(core->loop, core->slow, &spec, &err);
     if (!b->rootfs)
         operation_step_done(op, &err);
@@ -175,11 +175,11 @@ static void image_rootfs_run(struct operation_entry *op)
 
 static void image_build_finish(struct operation_entry *op, struct store_txn *txn)
 {
-    struct image_build *b = op->data;
+    struct image_build *b = operation_data(op);
     struct err err = ERR_INIT;
-    if (op->op.state == OP_SUCCEEDED && b && b->made &&
-        image_publish(op->core, &b->image, txn, &err) < 0)
-        log_err(LOG_LEVEL_ERROR, op->op.result, &err, "cannot publish it");
+    if (operation_row(op)->state == OP_SUCCEEDED && b && b->made &&
+        image_publish(operation_core(op), &b->image, txn, &err) < 0)
+        log_err(LOG_LEVEL_ERROR, operation_row(op)->result, &err, "cannot publish it");
 }
 
 static const struct operation_step image_build_steps[] = {

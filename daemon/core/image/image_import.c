@@ -27,14 +27,14 @@ struct import {
 
 static struct import *import_get(struct operation_entry *op)
 {
-    if (!op->data)
-        op->data = calloc(1, sizeof(struct import));
-    if (!op->data) {
+    if (!operation_data(op))
+        operation_set_data(op, calloc(1, sizeof(struct import)));
+    if (!operation_data(op)) {
         struct err err = ERR_INIT;
         err_set(&err, ERR_LIMIT, "out of memory");
         operation_step_done(op, &err);
     }
-    return op->data;
+    return operation_data(op);
 }
 
 static void import_progress(void *arg, const char *stage, uint32_t percent, const char *message)
@@ -47,7 +47,7 @@ static void import_progress(void *arg, const char *stage, uint32_t percent, cons
 /* A string of the operation's parameters; "" where it is not. Copied: the JSON goes. */
 static void import_param(const struct operation_entry *op, const char *key, char *out, size_t size)
 {
-    json_t *params = json_loads(text_get(op->op.params), 0, NULL);
+    json_t *params = json_loads(text_get(operation_row(op)->params), 0, NULL);
     const char *value = json_string_value(json_object_get(params, key));
     snprintf(out, size, "%s", value ? value : "");
     json_decref(params);
@@ -56,7 +56,7 @@ static void import_param(const struct operation_entry *op, const char *key, char
 /* The id that was written down for it before anything was made; NULL in a row without one. */
 static const char *import_id(const struct operation_entry *op, char id[ID_BYTES])
 {
-    json_t *params = json_loads(text_get(op->op.params), 0, NULL);
+    json_t *params = json_loads(text_get(operation_row(op)->params), 0, NULL);
     const char *made = json_string_value(json_array_get(json_object_get(params, "makes"), 0));
     const char *slash = made ? strchr(made, '/') : NULL;
     snprintf(id, ID_BYTES, "%s", slash ? slash + 1 : "");
@@ -66,7 +66,7 @@ static const char *import_id(const struct operation_entry *op, char id[ID_BYTES]
 
 static void import_cancel_step(struct operation_entry *op)
 {
-    struct import *im = op->data;
+    struct import *im = operation_data(op);
     if (im->image_file)
         image_file_import_cancel(im->image_file);
     if (im->kernel_file)
@@ -76,12 +76,12 @@ static void import_cancel_step(struct operation_entry *op)
 static void image_done(void *arg, const struct image *image, const struct err *err)
 {
     struct operation_entry *op = arg;
-    struct import *im = op->data;
+    struct import *im = operation_data(op);
     im->image_file = NULL;
     if (image) {
         im->image = *image;
         import_param(op, "kernel", im->image.kernel_id, sizeof(im->image.kernel_id));
-        snprintf(op->op.result, sizeof(op->op.result), "image/%s", image->id);
+        operation_set_result(op, "image", image->id);
     }
     operation_step_done(op, err);
 }
@@ -95,7 +95,7 @@ static void image_run(struct operation_entry *op)
         return;
     import_param(op, "path", path, sizeof(path));
     import_param(op, "name", name, sizeof(name));
-    snprintf(folder, sizeof(folder), "%.480s/images", op->core->config.state_dir);
+    snprintf(folder, sizeof(folder), "%.480s/images", operation_core(op)->config.state_dir);
     struct image_file_spec spec = {
         .images_dir = folder,
         .id = import_id(op, id),
@@ -105,28 +105,29 @@ static void image_run(struct operation_entry *op)
         .done = image_done,
         .arg = op,
     };
-    im->image_file = image_file_import_start(op->core->loop, op->core->slow, &spec, &err);
+    im->image_file =
+        image_file_import_start(operation_core(op)->loop, operation_core(op)->slow, &spec, &err);
     if (im->image_file)
-        op->cancel_step = import_cancel_step;
+        operation_let_stop(op, import_cancel_step);
     else
         operation_step_done(op, &err);
 }
 
 static void image_finish(struct operation_entry *op, struct store_txn *txn)
 {
-    const struct import *im = op->data;
-    if (op->op.state == OP_SUCCEEDED)
-        image_publish(op->core, &im->image, txn, NULL);
+    const struct import *im = operation_data(op);
+    if (operation_row(op)->state == OP_SUCCEEDED)
+        image_publish(operation_core(op), &im->image, txn, NULL);
 }
 
 static void kernel_done(void *arg, const struct kernel *kernel, const struct err *err)
 {
     struct operation_entry *op = arg;
-    struct import *im = op->data;
+    struct import *im = operation_data(op);
     im->kernel_file = NULL;
     if (kernel) {
         im->kernel = *kernel;
-        snprintf(op->op.result, sizeof(op->op.result), "kernel/%s", kernel->id);
+        operation_set_result(op, "kernel", kernel->id);
     }
     operation_step_done(op, err);
 }
@@ -141,31 +142,32 @@ static void kernel_run(struct operation_entry *op)
         return;
     import_param(op, "kernel_path", vmlinuz, sizeof(vmlinuz));
     import_param(op, "modules_path", modules, sizeof(modules));
-    snprintf(folder, sizeof(folder), "%.480s/kernels", op->core->config.state_dir);
-    snprintf(cache, sizeof(cache), "%.480s/cache", op->core->config.state_dir);
+    snprintf(folder, sizeof(folder), "%.480s/kernels", operation_core(op)->config.state_dir);
+    snprintf(cache, sizeof(cache), "%.480s/cache", operation_core(op)->config.state_dir);
     struct kernel_import_spec spec = {
         .kernels_dir = folder,
         .id = import_id(op, id),
         .cache_dir = cache,
-        .agent_path = op->core->config.guest_agent_path,
+        .agent_path = operation_core(op)->config.guest_agent_path,
         .vmlinuz_path = vmlinuz,
         .modules_dir = modules,
         .progress = import_progress,
         .done = kernel_done,
         .arg = op,
     };
-    im->kernel_file = kernel_import_start(op->core->loop, op->core->slow, &spec, &err);
+    im->kernel_file =
+        kernel_import_start(operation_core(op)->loop, operation_core(op)->slow, &spec, &err);
     if (im->kernel_file)
-        op->cancel_step = import_cancel_step;
+        operation_let_stop(op, import_cancel_step);
     else
         operation_step_done(op, &err);
 }
 
 static void kernel_finish(struct operation_entry *op, struct store_txn *txn)
 {
-    const struct import *im = op->data;
-    if (op->op.state == OP_SUCCEEDED)
-        kernel_publish(op->core, &im->kernel, txn, NULL);
+    const struct import *im = operation_data(op);
+    if (operation_row(op)->state == OP_SUCCEEDED)
+        kernel_publish(operation_core(op), &im->kernel, txn, NULL);
 }
 
 static const struct operation_step image_steps[] = {

@@ -2,6 +2,7 @@
  * daemon finds at its start in operation_load.c. */
 #include "daemon/core/operation/operation.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/memory.h"
-#include "daemon/core/operation/operation_run.h"
+#include "daemon/core/operation/operation_internal.h"
 #include "daemon/core/operation/request_past.h"
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
@@ -139,6 +140,24 @@ struct operation_entry *operation_alloc(struct core *core, const struct operatio
     return op;
 }
 
+#define TO(phase) (1u << (phase))
+
+static const unsigned phase_moves[OPERATION_PHASES] = {
+    [OPERATION_RECORDING] = TO(OPERATION_QUEUED) | TO(OPERATION_WITHDRAWN),
+    [OPERATION_QUEUED] = TO(OPERATION_READY) | TO(OPERATION_STEPPED) | TO(OPERATION_FINISHING),
+    [OPERATION_READY] = TO(OPERATION_JOURNALING) | TO(OPERATION_FINISHING),
+    [OPERATION_JOURNALING] = TO(OPERATION_STEPPING) | TO(OPERATION_STEPPED),
+    [OPERATION_STEPPING] = TO(OPERATION_STEPPED),
+    [OPERATION_STEPPED] = TO(OPERATION_JOURNALING) | TO(OPERATION_FINISHING),
+    [OPERATION_FINISHING] = TO(OPERATION_OVER),
+};
+
+void operation_move(struct operation_entry *op, enum operation_phase to)
+{
+    assert(phase_moves[op->phase] & TO(to));
+    op->phase = to;
+}
+
 static void operation_run_ready(void *arg)
 {
     struct core *core = arg;
@@ -181,7 +200,7 @@ void operation_queue_next(struct operation_entry *op)
     }
     if (!engine->open || first->phase != OPERATION_QUEUED)
         return;
-    first->phase = OPERATION_READY;
+    operation_move(first, OPERATION_READY);
     operation_schedule(first);
 }
 
@@ -265,7 +284,8 @@ int operation_find_request(struct core *core, const struct request_meta *meta, c
                 meta->request_id, op->op.kind, op->op.id);
         return err_tag(err, "REQUEST_ID_REUSED", "operation/%s", op->op.id);
     }
-    bool again = op->over && op->op.state == OP_FAILED && op->op.error_code == ERR_UNAVAILABLE;
+    bool again =
+        operation_is_over(op) && op->op.state == OP_FAILED && op->op.error_code == ERR_UNAVAILABLE;
     *found = again ? NULL : op;
     return 0;
 }
@@ -281,9 +301,10 @@ void operation_preempt(struct operation_entry *by)
         if (op == by)
             break;
         bool begun = op->phase != OPERATION_QUEUED && op->phase != OPERATION_RECORDING;
-        op->aborted = true;
+        op->preempted = true;
         operation_cancel(op);
-        if (begun && op->phase == OPERATION_STEPPING && !op->undoing && op->kind->abort)
+        if (begun && op->phase == OPERATION_STEPPING && !operation_is_undoing(op) &&
+            op->kind->abort)
             op->kind->abort(op);
     }
 }
@@ -336,7 +357,7 @@ static void operation_cancel_noted(void *arg, const struct err *err)
 
 void operation_cancel(struct operation_entry *op)
 {
-    if (op->phase == OPERATION_OVER || op->phase == OPERATION_FINISHING || op->undoing)
+    if (operation_is_over(op) || op->phase == OPERATION_FINISHING || operation_is_undoing(op))
         return;
     bool begun = op->phase != OPERATION_QUEUED && op->phase != OPERATION_RECORDING;
     if (begun && op->kind->no_cancel)
@@ -355,7 +376,7 @@ void operation_cancel(struct operation_entry *op)
     if (op->phase == OPERATION_QUEUED && op->core->operations->open) {
         /* It has done nothing yet, so it need not wait for its turn to undo nothing. */
         list_remove(&op->queue_link);
-        op->phase = OPERATION_READY;
+        operation_move(op, OPERATION_READY);
         operation_schedule(op);
     } else if (op->phase == OPERATION_STEPPING && op->cancel_step) {
         op->cancel_step(op);

@@ -55,9 +55,8 @@ struct operation_kind {
     bool unqueued;  /* does not wait for others on the resource, nor they for it */
     /* All optional. record: rows of the beginning, with the operation's first row. withdraw: those
      * rows have not come to the disk, and never will; takes back what record and the start changed
-     * in memory. finish: rows of the end, with its last; op->op.state is the final one and op->err
-     * the error, if any; what becomes visible by them does so when they are on disk
-     * (store_on_commit). */
+     * in memory. finish: rows of the end, with its last; the row's state is the final one; what
+     * becomes visible by them does so when they are on disk (store_on_commit). */
     void (*record)(struct operation_entry *op, struct store_txn *txn);
     void (*withdraw)(struct operation_entry *op);
     void (*finish)(struct operation_entry *op, struct store_txn *txn);
@@ -66,40 +65,28 @@ struct operation_kind {
     void (*free_data)(void *data);
 };
 
-struct operation_entry {
-    struct core *core;
-    struct operation op;
-    const struct operation_kind *kind;
-    struct err *err; /* owned: why it fails or failed; NULL once the row says it on disk */
-    void *data;      /* the kind's, while it is not over */
-    bool recorded;   /* its first row is on disk */
-    bool over;       /* its last row is on disk, or never will be (!recorded: nothing ever was) */
-    bool resumed;    /* it was begun by an earlier daemon */
-    bool aborted;    /* pre-empted */
-    bool preempts;   /* ends what is before it in the queue, once it is recorded */
-    bool begun;      /* its first step was journaled, by us or an earlier daemon */
-    bool undoing;
-    /* Set by run() while it can be told to stop early; cleared when the step is done. */
-    void (*cancel_step)(struct operation_entry *op);
-    /* Private to operation.c and operation_run.c. */
-    enum operation_phase {
-        OPERATION_RECORDING, /* its first row is on its way */
-        OPERATION_QUEUED,    /* others on the resource come first */
-        OPERATION_READY,     /* at the next turn the next step is journaled */
-        OPERATION_JOURNALING,
-        OPERATION_STEPPING, /* run() or undo() has it */
-        OPERATION_STEPPED,  /* its result is looked at in the next turn */
-        OPERATION_FINISHING,
-        OPERATION_OVER,
-    } phase;
-    struct err *step_err;    /* owned, as err */
-    struct operation *shown; /* as on disk, while another version is on its way; else NULL */
-    uint32_t n_unwritten;    /* versions on their way */
-    uint32_t refs;
-    char *request_key; /* owned; NULL: none */
-    int64_t kept_ms;   /* since it ended, or was remembered; monotonic */
-    struct list link, queue_link, ready_link, ended_link, watches;
-};
+/* What is known of one. The row is the working copy, by which its own steps go; others see what
+ * operation_shown says. */
+struct core *operation_core(const struct operation_entry *op);
+const struct operation *operation_row(const struct operation_entry *op);
+const struct operation_kind *operation_kind_of(const struct operation_entry *op);
+/* Why it fails or failed; NULL: it does not, or its row says it on disk. */
+const struct err *operation_error(const struct operation_entry *op);
+bool operation_is_recorded(const struct operation_entry *op); /* its first row is on disk */
+/* Its last row is on disk, or never will be (not recorded: nothing ever was). */
+bool operation_is_over(const struct operation_entry *op);
+bool operation_is_resumed(const struct operation_entry *op); /* begun by an earlier daemon */
+bool operation_is_preempted(const struct operation_entry *op);
+/* Its first step was journaled, by us or an earlier daemon. */
+bool operation_has_begun(const struct operation_entry *op);
+
+/* For its kind. Data is the kind's own while it is not over: free_data. */
+void *operation_data(const struct operation_entry *op);
+void operation_set_data(struct operation_entry *op, void *data);
+/* From run(): how this step is told to stop early, until it is done; NULL: it cannot be. */
+void operation_let_stop(struct operation_entry *op, void (*stop)(struct operation_entry *op));
+/* What success names; written with the row. */
+void operation_set_result(struct operation_entry *op, const char *type, const char *id);
 
 /* What a client's mutation carries. */
 struct request_meta {
@@ -138,7 +125,8 @@ struct operation_new {
 };
 
 /* Borrowed, PENDING; record() has been called. NULL with ERR_LIMIT or ERR_UNAVAILABLE. One whose
- * first row the disk refuses is over without ever having been recorded, with its error in op->err.
+ * first row the disk refuses is over without ever having been recorded, with an error
+ * (operation_error).
  */
 struct operation_entry *operation_start(struct core *core, const struct operation_new *what,
                                         struct err *err);
@@ -178,8 +166,8 @@ const struct operation *operation_shown(const struct operation_entry *op);
 struct operation_entry *operation_ref(struct operation_entry *op);
 void operation_unref(struct operation_entry *op);
 
-/* Called after each change (op->recorded, state, stage, percent, message, over), from the loop,
- * never from inside operation_watch. Holds a reference. */
+/* Called after each change (recorded, state, stage, percent, message, over), from the loop, never
+ * from inside operation_watch. Holds a reference. */
 struct operation_watch {
     struct list link;
     struct operation_entry *op;

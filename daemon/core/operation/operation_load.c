@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
-#include "daemon/core/operation/operation_run.h"
+#include "daemon/core/operation/operation_internal.h"
 #include "daemon/core/operation/request_past.h"
 #include "daemon/store/store.h"
 
@@ -33,15 +33,15 @@ static int operation_load_each(void *arg, const struct operation *row)
             operation_unref(op);
         return -1;
     }
-    op->recorded = op->resumed = true;
+    op->resumed = true;
     if (op_is_terminal(row->state)) {
         op->phase = OPERATION_OVER;
-        op->over = true;
         operation_drop_errors(op);
     } else {
         op->phase = OPERATION_QUEUED;
-        op->undoing = row->state == OP_UNDOING;
-        op->begun = row->state != OP_PENDING;
+        op->course = row->state == OP_UNDOING   ? OPERATION_BACK
+                     : row->state != OP_PENDING ? OPERATION_FORWARD
+                                                : OPERATION_NOT_BEGUN;
         op->err->code = (enum err_code)row->error_code;
         snprintf(op->err->reason, sizeof(op->err->reason), "%s", row->error_reason);
         snprintf(op->err->stage, sizeof(op->err->stage), "%s", row->error_stage);
@@ -129,8 +129,7 @@ static void operation_given_up(void *arg, const struct err *err)
 {
     struct operation_entry *op = arg;
     if (op->core->operations && !err) {
-        op->phase = OPERATION_OVER;
-        op->over = true;
+        operation_move(op, OPERATION_OVER);
         operation_retire(op);
         operation_notify(op);
     }
@@ -152,7 +151,7 @@ static void operation_give_up(struct operation_entry *op)
     log_error(op->op.resource, "operation %s: %s", op->op.id, message);
     struct store_txn *txn = store_txn_new();
     operation_put(op, txn);
-    op->phase = OPERATION_FINISHING;
+    operation_move(op, OPERATION_FINISHING);
     store_commit(op->core->store, txn, operation_given_up, operation_ref(op));
 }
 
@@ -178,9 +177,10 @@ void operation_resume_all(struct core *core)
         if (op->phase != OPERATION_QUEUED)
             continue;
         /* Also of one that had not begun: what it was to do lived in memory. */
-        if (op->resumed && !op->undoing && op->kind->after_crash == OPERATION_GO_BACK) {
+        if (op->resumed && !operation_is_undoing(op) &&
+            op->kind->after_crash == OPERATION_GO_BACK) {
             err_set(op->step_err, ERR_UNAVAILABLE, "the daemon ended meanwhile; try again");
-            op->phase = OPERATION_STEPPED;
+            operation_move(op, OPERATION_STEPPED);
             operation_schedule(op);
         } else {
             operation_queue_next(op);

@@ -2,7 +2,7 @@
  *
  * Each move is: commit the row that says what comes (journal), then do it, then look at the result
  * in a turn of its own, so that a step may end from inside run() without any recursion. */
-#include "daemon/core/operation/operation_run.h"
+#include "daemon/core/operation/operation_internal.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ static void operation_emit(struct operation_entry *op, struct store_txn *txn)
 
 void operation_edit(struct operation_entry *op)
 {
-    if (!op->recorded || op->shown)
+    if (!operation_is_recorded(op) || op->shown)
         return;
     op->shown = malloc(sizeof(*op->shown));
     if (op->shown && operation_copy(op->shown, &op->op) < 0)
@@ -103,14 +103,13 @@ static void operation_set_error(struct operation_entry *op)
         log_error(op->op.id, "out of memory: %s", op->err->message);
 }
 
-static void operation_over(struct operation_entry *op)
+static void operation_end(struct operation_entry *op, enum operation_phase to)
 {
-    op->phase = OPERATION_OVER;
-    op->over = true;
+    operation_move(op, to);
     operation_show_all(op);
     operation_retire(op);
     operation_notify(op);
-    if (op->recorded)
+    if (to == OPERATION_OVER)
         operation_drop_errors(op);
 }
 
@@ -125,7 +124,7 @@ static void operation_withdraw(struct operation_entry *op, const struct err *err
     if (op->kind->withdraw)
         op->kind->withdraw(op);
     log_err(LOG_LEVEL_WARN, op->op.resource, err, "%s was not begun", op->op.kind);
-    operation_over(op);
+    operation_end(op, OPERATION_WITHDRAWN);
     operation_drop(op);
 }
 
@@ -135,13 +134,12 @@ static void operation_recorded(void *arg, const struct err *err)
     if (op->core->operations && err) {
         operation_withdraw(op, err);
     } else if (op->core->operations) {
-        op->recorded = true;
-        op->phase = OPERATION_QUEUED;
+        operation_move(op, OPERATION_QUEUED);
         if (op->preempts)
             operation_preempt(op);
         if (op->op.cancel_asked) {
             list_remove(&op->queue_link);
-            op->phase = OPERATION_READY;
+            operation_move(op, OPERATION_READY);
             operation_schedule(op);
         }
         operation_queue_next(op);
@@ -157,7 +155,6 @@ void operation_record(struct operation_entry *op)
         op->kind->record(op, txn);
     operation_put(op, txn);
     operation_emit(op, txn);
-    op->phase = OPERATION_RECORDING;
     store_propose(op->core->store, txn, operation_recorded, operation_ref(op));
 }
 
@@ -165,7 +162,7 @@ static void operation_finished(void *arg, const struct err *err)
 {
     struct operation_entry *op = arg;
     if (op->core->operations) {
-        crash_point(op->op.kind, "end", "after", op->undoing);
+        crash_point(op->op.kind, "end", "after", operation_is_undoing(op));
         if (err) {
             /* The next daemon finds it under way, so nobody is told another end. */
             *op->err = *err;
@@ -173,15 +170,15 @@ static void operation_finished(void *arg, const struct err *err)
             op->op.result[0] = '\0';
             operation_set_error(op);
         }
-        operation_over(op);
+        operation_end(op, OPERATION_OVER);
     }
     operation_unref(op);
 }
 
 static void operation_finish(struct operation_entry *op, enum op_state state)
 {
-    crash_point(op->op.kind, "end", "before", op->undoing);
-    op->phase = OPERATION_FINISHING;
+    crash_point(op->op.kind, "end", "before", operation_is_undoing(op));
+    operation_move(op, OPERATION_FINISHING);
     operation_edit(op);
     op->op.state = state;
     op->op.ended_ns = clock_real_ns();
@@ -203,19 +200,19 @@ static void operation_finish(struct operation_entry *op, enum op_state state)
 
 static void operation_begin_step(struct operation_entry *op)
 {
-    op->phase = OPERATION_STEPPING;
-    op->begun = true;
-    if (op->undoing) {
+    operation_move(op, OPERATION_STEPPING);
+    if (operation_is_undoing(op)) {
         operation_step(op)->undo(op);
         return;
     }
+    op->course = OPERATION_FORWARD;
     if (crash_point_fails(op->op.kind, operation_step(op)->name))
         operation_step_done(
             op, &(struct err){.code = ERR_INTERNAL, .message = "failed as BANGER_FAIL_AT asks"});
     else
         operation_step(op)->run(op);
     /* Pre-empted while the journal was being written. */
-    if (op->aborted && op->phase == OPERATION_STEPPING && op->kind->abort)
+    if (op->preempted && op->phase == OPERATION_STEPPING && op->kind->abort)
         op->kind->abort(op);
 }
 
@@ -223,15 +220,15 @@ static void operation_journaled(void *arg, const struct err *err)
 {
     struct operation_entry *op = arg;
     if (op->core->operations) {
-        crash_point(op->op.kind, operation_step(op)->name, "journaled", op->undoing);
+        crash_point(op->op.kind, operation_step(op)->name, "journaled", operation_is_undoing(op));
         operation_notify(op);
-        if (op->undoing) {
+        if (operation_is_undoing(op)) {
             /* What cannot be written down is cleaned up all the same. */
             if (err)
                 log_err(LOG_LEVEL_ERROR, op->op.id, err, "cannot write the journal");
             operation_begin_step(op);
         } else if (err || (op->op.cancel_asked && !op->kind->no_cancel)) {
-            op->phase = OPERATION_STEPPED;
+            operation_move(op, OPERATION_STEPPED);
             *op->step_err = err ? *err : (struct err)ERR_INIT;
             if (!err)
                 err_set(op->step_err, ERR_CANCELLED, "cancelled");
@@ -246,21 +243,21 @@ static void operation_journaled(void *arg, const struct err *err)
 static void operation_journal(struct operation_entry *op)
 {
     const struct operation_step *step = operation_step(op);
-    crash_point(op->op.kind, step->name, "before", op->undoing);
-    enum op_state state = op->undoing ? OP_UNDOING : OP_RUNNING;
+    crash_point(op->op.kind, step->name, "before", operation_is_undoing(op));
+    enum op_state state = operation_is_undoing(op) ? OP_UNDOING : OP_RUNNING;
     bool changed = op->op.state != state;
     operation_edit(op);
     op->op.state = state;
     snprintf(op->op.stage, sizeof(op->op.stage), "%s", step->name);
-    if (!op->undoing && op->op.percent < step->percent)
+    if (!operation_is_undoing(op) && op->op.percent < step->percent)
         op->op.percent = step->percent;
     struct store_txn *txn = store_txn_new();
-    if (!op->undoing && step->journal)
+    if (!operation_is_undoing(op) && step->journal)
         step->journal(op, txn);
     operation_put(op, txn);
     if (changed)
         operation_emit(op, txn);
-    op->phase = OPERATION_JOURNALING;
+    operation_move(op, OPERATION_JOURNALING);
     operation_commit(op, txn, operation_journaled);
 }
 
@@ -270,6 +267,7 @@ static void operation_undo_on(struct operation_entry *op)
     for (;;) {
         const struct operation_step *step = operation_step(op);
         if (step->undo && !(step->skip && step->skip(op))) {
+            op->course = OPERATION_BACK;
             operation_journal(op);
             return;
         }
@@ -286,20 +284,19 @@ static void operation_fail(struct operation_entry *op, const struct err *err)
     snprintf(op->err->stage, sizeof(op->err->stage), "%s", operation_step(op)->name);
     if (op->op.cancel_asked && !op->kind->no_cancel) {
         /* Whatever the step made of being cancelled. */
-        err_set(op->err, ERR_CANCELLED, op->aborted ? "ended by a later request" : "cancelled");
-        if (op->aborted)
+        err_set(op->err, ERR_CANCELLED, op->preempted ? "ended by a later request" : "cancelled");
+        if (op->preempted)
             err_tag(op->err, "PREEMPTED", "%s", op->op.resource);
         snprintf(op->err->stage, sizeof(op->err->stage), "%s", operation_step(op)->name);
     }
     operation_edit(op);
     operation_set_error(op);
-    op->undoing = true;
     operation_undo_on(op);
 }
 
 static void operation_go_on(struct operation_entry *op)
 {
-    if (op->undoing) {
+    if (operation_is_undoing(op)) {
         operation_undo_on(op);
         return;
     }
@@ -322,7 +319,7 @@ static void operation_go_on(struct operation_entry *op)
 static void operation_stepped(struct operation_entry *op)
 {
     bool failed = op->step_err->code != ERR_NONE;
-    if (op->undoing) {
+    if (operation_is_undoing(op)) {
         /* A piece that cannot be undone is named, and the rest is undone. */
         if (failed)
             log_err(LOG_LEVEL_ERROR, op->op.resource, op->step_err, "%s: cannot undo %s", op->op.id,
@@ -352,10 +349,10 @@ void operation_turn(struct operation_entry *op)
 void operation_step_done(struct operation_entry *op, const struct err *err)
 {
     assert(op->phase == OPERATION_STEPPING);
-    crash_point(op->op.kind, operation_step(op)->name, "after", op->undoing);
+    crash_point(op->op.kind, operation_step(op)->name, "after", operation_is_undoing(op));
     *op->step_err = err ? *err : (struct err)ERR_INIT;
     op->cancel_step = NULL;
-    op->phase = OPERATION_STEPPED;
+    operation_move(op, OPERATION_STEPPED);
     operation_schedule(op);
 }
 

@@ -1,9 +1,75 @@
-/* Looking at operations: references, order, watchers; see operation.h. */
+/* Looking at operations: facts, references, order, watchers; see operation.h. */
+#include <stdio.h>
 #include <string.h>
 
 #include "daemon/core/core.h"
-#include "daemon/core/operation/operation_run.h"
+#include "daemon/core/operation/operation_internal.h"
 #include "daemon/core/access/scope.h"
+
+struct core *operation_core(const struct operation_entry *op)
+{
+    return op->core;
+}
+
+const struct operation *operation_row(const struct operation_entry *op)
+{
+    return &op->op;
+}
+
+const struct operation_kind *operation_kind_of(const struct operation_entry *op)
+{
+    return op->kind;
+}
+
+const struct err *operation_error(const struct operation_entry *op)
+{
+    return op->err && op->err->code != ERR_NONE ? op->err : NULL;
+}
+
+bool operation_is_recorded(const struct operation_entry *op)
+{
+    return op->phase != OPERATION_RECORDING && op->phase != OPERATION_WITHDRAWN;
+}
+
+bool operation_is_over(const struct operation_entry *op)
+{
+    return op->phase == OPERATION_OVER || op->phase == OPERATION_WITHDRAWN;
+}
+
+bool operation_is_resumed(const struct operation_entry *op)
+{
+    return op->resumed;
+}
+
+bool operation_is_preempted(const struct operation_entry *op)
+{
+    return op->preempted;
+}
+
+bool operation_has_begun(const struct operation_entry *op)
+{
+    return op->course != OPERATION_NOT_BEGUN;
+}
+
+void *operation_data(const struct operation_entry *op)
+{
+    return op->data;
+}
+
+void operation_set_data(struct operation_entry *op, void *data)
+{
+    op->data = data;
+}
+
+void operation_let_stop(struct operation_entry *op, void (*stop)(struct operation_entry *op))
+{
+    op->cancel_step = stop;
+}
+
+void operation_set_result(struct operation_entry *op, const char *type, const char *id)
+{
+    snprintf(op->op.result, sizeof(op->op.result), "%s/%s", type, id);
+}
 
 const char *operation_vm_id(const struct operation_entry *op)
 {
@@ -29,7 +95,7 @@ struct operation_entry *operation_find_within(struct core *core, const struct la
 {
     struct operation_engine *engine = core->operations;
     struct operation_entry *found = map_find(&engine->by_id, ref);
-    if (found && found->recorded && operation_is_within(found, scope, principal))
+    if (found && operation_is_recorded(found) && operation_is_within(found, scope, principal))
         return found;
     found = NULL;
     size_t n = strlen(ref), matches = 0;
@@ -37,7 +103,7 @@ struct operation_entry *operation_find_within(struct core *core, const struct la
         list_foreach(l, &engine->all)
         {
             struct operation_entry *op = container_of(l, struct operation_entry, link);
-            if (op->recorded && strncmp(op->op.id, ref, n) == 0 &&
+            if (operation_is_recorded(op) && strncmp(op->op.id, ref, n) == 0 &&
                 operation_is_within(op, scope, principal)) {
                 found = op;
                 matches++;

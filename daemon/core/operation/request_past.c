@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/hash.h"
 #include "daemon/core/core.h"
 #include "daemon/core/operation/operation.h"
 #include "daemon/store/store.h"
@@ -74,15 +75,11 @@ static void past_set_add(struct past_set *s, uint64_t hash)
     past_set_put(s, hash);
 }
 
-/* FNV-1a from a random start; never 0. */
+/* From a random start; never 0. */
 static uint64_t past_hash(const struct request_past *p, const char *principal, const char *id)
 {
-    uint64_t hash = p->seed;
-    for (const char *c = principal; *c; c++)
-        hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
-    hash = (hash ^ '\n') * UINT64_C(0x100000001b3);
-    for (const char *c = id; *c; c++)
-        hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
+    uint64_t hash = hash_text(p->seed, principal);
+    hash = hash_text(hash_byte(hash, '\n'), id);
     hash ^= hash >> 32; /* the low bits choose the slot */
     return hash ? hash : 1;
 }

@@ -72,7 +72,7 @@ static const char *gone_reason(const struct attach *a)
     if (s->state == SESSION_LOST)
         return s->lost_reason;
     const struct vm_entry *vm = attach_vm(a);
-    return vm && vm->agent ? "agent_lost" : "vm_stopped";
+    return vm && vm_agent(vm) ? "agent_lost" : "vm_stopped";
 }
 
 static uint64_t total_of(const struct attach *a, int which)
@@ -216,7 +216,7 @@ static void subscribe(struct attach *a)
         (a->opened && wanted_has_ended(a)) || !may_open(a))
         return;
     struct vm_entry *vm = attach_vm(a);
-    bool has_agent = vm && vm->agent;
+    bool has_agent = vm && vm_agent(vm);
     bool forgotten = e->of->synced && !e->named && !session_seems_live(e);
     if (!session_seems_live(e) && (!has_agent || forgotten)) {
         a->output_gone = true;
@@ -227,7 +227,7 @@ static void subscribe(struct attach *a)
     if (!has_agent || untold || (state == SESSION_PENDING && !e->named))
         return; /* there will be news */
     struct err err = ERR_INIT;
-    a->sub = agent_subscribe(vm->agent, e->session.id, start_of(a, 0), start_of(a, 1), a->credit,
+    a->sub = agent_subscribe(vm_agent(vm), e->session.id, start_of(a, 0), start_of(a, 1), a->credit,
                              (a->follow ? AGENT_FOLLOW : 0) | (a->hold ? AGENT_HOLD : 0),
                              &subscription_events, a, &err);
     if (!a->sub)

@@ -248,7 +248,7 @@ static void lose_orphans(struct session_registry *r)
 {
     for (struct session_entry *e = NULL; (e = session_next(r->core, e));) {
         const struct vm_entry *vm = vm_find_id(r->core, e->session.vm_id);
-        enum vm_state state = vm ? vm->vm.runtime.state : VM_STOPPED;
+        enum vm_state state = vm ? vm_record(vm)->runtime.state : VM_STOPPED;
         bool gone = state == VM_STOPPED || state == VM_FAILED;
         if (session_is_live(e) && gone)
             session_set_lost(e, "vm_lost");
@@ -376,8 +376,8 @@ static bool is_meant(const struct session_entry *e, const struct labels *scope,
 {
     const char *vm_id = e->session.vm_id;
     const struct vm_entry *of = !vm && scope ? vm_find_id(e->core, vm_id) : vm;
-    return e->stored && (!vm || strcmp(vm_id, vm->vm.id) == 0) &&
-           (!scope || (of && scope_has_vm(scope, &of->vm)));
+    return e->stored && (!vm || strcmp(vm_id, vm_record(vm)->id) == 0) &&
+           (!scope || (of && scope_has_vm(scope, vm_record(of))));
 }
 
 static void find_names(struct core *core, const struct labels *scope, const struct vm_entry *vm,
@@ -426,7 +426,7 @@ struct session_entry *session_find_within(struct core *core, const struct labels
         return NULL;
     }
     err_set(err, ERR_NOT_FOUND, "there is no session \"%.64s\"%s%s", ref, vm ? " in VM " : "",
-            vm ? vm->vm.name : "");
+            vm ? vm_record(vm)->name : "");
     err_tag(err, "SESSION_NOT_FOUND", "session/%.64s", ref);
     return NULL;
 }

@@ -30,18 +30,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/list.h"
-#include "daemon/guest/agent_client.h"
 #include "daemon/model/model.h"
-#include "rpc/event/loop.h"
 
-struct attach;
 struct core;
 struct err;
 struct request_meta;
 struct session_starter;
-struct session_vm;
 struct store_txn;
 struct vm_entry;
 
@@ -56,69 +51,7 @@ enum {
     SESSION_STDIN_BUFFER_BYTES = 2 * 1024 * 1024, /* unacknowledged stdin held, of all writers */
 };
 
-/* Unacknowledged stdin of one session; see session_stdin.c. */
-struct session_input {
-    struct buf buf; /* bytes from start on */
-    uint64_t acked; /* the process has all below */
-    uint64_t
-        start;     /* at least acked: what lies between, of an earlier daemon, only the agent has */
-    uint64_t sent; /* told to the agent on this link, at least start */
-    bool known;    /* these are the agent's word, not a record of an earlier daemon */
-    bool eof, eof_sent; /* nothing comes behind the buffer; the agent knows it */
-    bool closed;        /* the process takes no more */
-    struct list sends;  /* session_send_stdin calls that wait for their acknowledgement */
-    /* Whose bytes the latest are (an attached writer's key; 0: session_send_stdin's), and where
-     * those of everybody else end. dated: some came since the daemon started. */
-    uint64_t latest_key, others_end;
-    bool dated;
-    uint64_t sent_from, sent_hash; /* of the latest session_send_stdin */
-};
-
-/* What the agent was told of a session on this link; see session_tell.c. */
-struct session_told {
-    bool start, stop, kill, size;
-    bool end; /* that it is to forget one that was given up here */
-};
-
-struct session_entry {
-    struct core *core;
-    struct session session; /* the record; only this module writes it */
-    struct session *shown;  /* as on disk, while that differs; its blobs are the record's */
-    struct session_vm *of;  /* the sessions of its VM; NULL once removed */
-    struct list link;       /* registry, by creation */
-    struct list vm_link;    /* of its VM */
-    struct list dirty;      /* has news for starters, watches, attaches */
-    struct list unsaved;    /* its record has changed */
-    struct list unwritten;  /* versions are on their way */
-    uint32_t n_unwritten;
-    uint32_t n_deletions;    /* or promises of one, on their way: see session_is_going */
-    bool looked_at, stalled; /* versions wait too long: whoever waits for them is told so */
-    struct list starters, watches, attaches;
-    uint32_t refs;
-    bool removed, told_removed;
-    bool stored; /* its first record is on disk */
-    bool named;  /* the agent spoke of it on this link */
-    bool
-        answered; /* a starter was told that it has started, or an earlier daemon's may have been */
-    bool unclaimed; /* of an earlier daemon, which may not have answered: waits for a starter */
-    bool withdrawn; /* is taken back, however long the disk takes */
-    bool silent;    /* because the guest says nothing */
-    struct timer patience; /* until it is taken back; zeroed until used */
-    uint32_t left;         /* processes that live on after the exit: the agent's word */
-    uint64_t late_bytes;
-    int64_t seen_end_ns;         /* when its end became known here; 0: not by this daemon */
-    char sent_to[40];            /* instance of the agent that was told to start it; "" */
-    char boot_id[40];            /* guest boot in which it ran; "" while not known */
-    bool stop_asked, kill_asked; /* kill: also of what it has left */
-    bool unwanted;               /* it was given up here, and runs there, as the agent says */
-    struct session_told told;
-    uint32_t grace_ms;
-    struct timer grace; /* between TERM and KILL; zeroed until used */
-    struct session_input in;
-    struct attach *writer; /* borrowed; NULL: none */
-    uint64_t generation;   /* the latest writer's; the record's is the highest that may be told */
-    uint32_t n_attached;
-};
+struct session_entry;
 
 /* Loads the store's sessions. Those that were live stay in their state until their VM's agent, or
  * the lack of it, says what became of them. */
@@ -143,6 +76,16 @@ size_t session_order_after(const struct core *core, int64_t created_ns, const ch
 struct session_entry *session_at(const struct core *core, size_t index);
 /* How many of the VM's have not ended. */
 uint32_t session_vm_live(struct core *core, const char *vm_id);
+struct core *session_core(const struct session_entry *e);
+/* The working copy, by which decisions are made; what others see is session_shown. */
+const struct session *session_record(const struct session_entry *e);
+bool session_is_removed(const struct session_entry *e);
+/* How many attaches there are, and whether one of them writes. */
+uint32_t session_attached_count(const struct session_entry *e);
+bool session_has_writer(const struct session_entry *e);
+/* The agent's word: processes that live on after the exit, bytes that came after it was told. */
+uint32_t session_left_processes(const struct session_entry *e);
+uint64_t session_late_bytes(const struct session_entry *e);
 /* The record as it is on disk; NULL: not there yet, and to be found by session_find_id and
  * session_next alone. Borrowed until the next return to the loop. */
 const struct session *session_shown(const struct session_entry *e);
@@ -155,7 +98,7 @@ struct session_entry *session_ref(struct session_entry *e);
 void session_unref(struct session_entry *e);
 
 /* Told after changes of what is shown, of what session_check_end says, and of removal
- * (entry->removed). The entry is referenced meanwhile. */
+ * (session_is_removed). The entry is referenced meanwhile. */
 struct session_watch {
     struct list link;
     struct session_entry *session;

@@ -3,11 +3,78 @@
 #ifndef BANGER_DAEMON_CORE_SESSION_SESSION_INTERNAL_H
 #define BANGER_DAEMON_CORE_SESSION_SESSION_INTERNAL_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/map.h"
 #include "base/order.h"
 #include "daemon/core/session/session.h"
 #include "daemon/core/vm/vm.h"
+#include "daemon/guest/agent_client.h"
+#include "rpc/event/loop.h"
+
+/* Unacknowledged stdin of one session; see session_stdin.c. */
+struct session_input {
+    struct buf buf; /* bytes from start on */
+    uint64_t acked; /* the process has all below */
+    uint64_t
+        start;     /* at least acked: what lies between, of an earlier daemon, only the agent has */
+    uint64_t sent; /* told to the agent on this link, at least start */
+    bool known;    /* these are the agent's word, not a record of an earlier daemon */
+    bool eof, eof_sent; /* nothing comes behind the buffer; the agent knows it */
+    bool closed;        /* the process takes no more */
+    struct list sends;  /* session_send_stdin calls that wait for their acknowledgement */
+    /* Whose bytes the latest are (an attached writer's key; 0: session_send_stdin's), and where
+     * those of everybody else end. dated: some came since the daemon started. */
+    uint64_t latest_key, others_end;
+    bool dated;
+    uint64_t sent_from, sent_hash; /* of the latest session_send_stdin */
+};
+
+/* What the agent was told of a session on this link; see session_tell.c. */
+struct session_told {
+    bool start, stop, kill, size;
+    bool end; /* that it is to forget one that was given up here */
+};
+
+struct session_entry {
+    struct core *core;
+    struct session session; /* the record; only this module writes it */
+    struct session *shown;  /* as on disk, while that differs; its blobs are the record's */
+    struct session_vm *of;  /* the sessions of its VM; NULL once removed */
+    struct list link;       /* registry, by creation */
+    struct list vm_link;    /* of its VM */
+    struct list dirty;      /* has news for starters, watches, attaches */
+    struct list unsaved;    /* its record has changed */
+    struct list unwritten;  /* versions are on their way */
+    uint32_t n_unwritten;
+    uint32_t n_deletions;    /* or promises of one, on their way: see session_is_going */
+    bool looked_at, stalled; /* versions wait too long: whoever waits for them is told so */
+    struct list starters, watches, attaches;
+    uint32_t refs;
+    bool removed, told_removed;
+    bool stored; /* its first record is on disk */
+    bool named;  /* the agent spoke of it on this link */
+    bool
+        answered; /* a starter was told that it has started, or an earlier daemon's may have been */
+    bool unclaimed; /* of an earlier daemon, which may not have answered: waits for a starter */
+    bool withdrawn; /* is taken back, however long the disk takes */
+    bool silent;    /* because the guest says nothing */
+    struct timer patience; /* until it is taken back; zeroed until used */
+    uint32_t left;         /* processes that live on after the exit: the agent's word */
+    uint64_t late_bytes;
+    int64_t seen_end_ns;         /* when its end became known here; 0: not by this daemon */
+    char sent_to[40];            /* instance of the agent that was told to start it; "" */
+    char boot_id[40];            /* guest boot in which it ran; "" while not known */
+    bool stop_asked, kill_asked; /* kill: also of what it has left */
+    bool unwanted;               /* it was given up here, and runs there, as the agent says */
+    struct session_told told;
+    uint32_t grace_ms;
+    struct timer grace; /* between TERM and KILL; zeroed until used */
+    struct session_input in;
+    struct attach *writer; /* borrowed; NULL: none */
+    uint64_t generation;   /* the latest writer's; the record's is the highest that may be told */
+    uint32_t n_attached;
+};
 
 /* The sessions of one VM, and what is known of its link. */
 struct session_vm {
@@ -22,6 +89,7 @@ struct session_vm {
 };
 
 /* A start that has been answered for a request id. */
+struct attach;
 struct session_request;
 struct store_request;
 

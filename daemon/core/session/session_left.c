@@ -74,10 +74,10 @@ bool session_output_is_kept(const struct session_entry *e)
 
 int session_check_vm_awake(const struct vm_entry *vm, struct err *err)
 {
-    if (!vm || vm->vm.runtime.state != VM_PAUSED)
+    if (!vm || vm_record(vm)->runtime.state != VM_PAUSED)
         return 0;
-    err_set(err, ERR_PRECONDITION, "VM %s is paused; resume it first", vm->vm.name);
-    return err_tag(err, "VM_PAUSED", "vm/%s", vm->vm.id);
+    err_set(err, ERR_PRECONDITION, "VM %s is paused; resume it first", vm_record(vm)->name);
+    return err_tag(err, "VM_PAUSED", "vm/%s", vm_record(vm)->id);
 }
 
 int session_check_awake(const struct session_entry *e, struct err *err)

@@ -18,7 +18,7 @@
 static void on_link_up(void *arg, struct vm_entry *vm)
 {
     struct core *core = arg;
-    struct session_vm *v = session_vm_get(core, vm->vm.id);
+    struct session_vm *v = session_vm_get(core, vm_record(vm)->id);
     if (!v)
         return;
     v->synced = false;
@@ -36,7 +36,7 @@ static void on_link_up(void *arg, struct vm_entry *vm)
 static void on_link_down(void *arg, struct vm_entry *vm)
 {
     struct core *core = arg;
-    struct session_vm *v = session_vm_find(core, vm->vm.id);
+    struct session_vm *v = session_vm_find(core, vm_record(vm)->id);
     if (!v)
         return;
     v->synced = false;
@@ -47,7 +47,7 @@ static void on_link_down(void *arg, struct vm_entry *vm)
 static struct session_entry *find_in(struct core *core, const struct vm_entry *vm, const char *id)
 {
     struct session_entry *e = session_find_id(core, id);
-    return e && strcmp(e->session.vm_id, vm->vm.id) == 0 ? e : NULL;
+    return e && strcmp(e->session.vm_id, vm_record(vm)->id) == 0 ? e : NULL;
 }
 
 static void on_status(void *arg, struct vm_entry *vm, const struct agent_session_status *status)
@@ -55,12 +55,13 @@ static void on_status(void *arg, struct vm_entry *vm, const struct agent_session
     struct core *core = arg;
     bool there = status->state != AGENT_SESSION_UNKNOWN;
     struct session_entry *e = find_in(core, vm, status->session_id);
-    if (!e && there && session_deletion_named(core->sessions, vm->vm.id, status->session_id))
+    if (!e && there &&
+        session_deletion_named(core->sessions, vm_record(vm)->id, status->session_id))
         return; /* told when it has named all, if not already */
     if (!e)
         e = session_take_unknown(core, vm, status);
     if (!e && there)
-        agent_client_delete_session(vm->agent, status->session_id, NULL);
+        agent_client_delete_session(vm_agent(vm), status->session_id, NULL);
     if (!e)
         return;
     /* Given up and told so to everybody: it must not live on unseen. */
@@ -68,7 +69,7 @@ static void on_status(void *arg, struct vm_entry *vm, const struct agent_session
     e->unwanted = given_up && status->state == AGENT_SESSION_RUNNING;
     if (there && !e->named) {
         e->named = true;
-        const struct agent_hello *hello = agent_client_hello(vm->agent);
+        const struct agent_hello *hello = agent_client_hello(vm_agent(vm));
         snprintf(e->boot_id, sizeof(e->boot_id), "%s", hello->boot_id);
         snprintf(e->sent_to, sizeof(e->sent_to), "%s", hello->instance);
         list_foreach(at, &e->attaches) attach_retry(attach_of_link(at));
@@ -100,12 +101,12 @@ static void resume_stop(struct session_entry *e)
 static void on_synced(void *arg, struct vm_entry *vm)
 {
     struct core *core = arg;
-    struct session_vm *v = session_vm_get(core, vm->vm.id);
-    if (!v || !vm->agent)
+    struct session_vm *v = session_vm_get(core, vm_record(vm)->id);
+    if (!v || !vm_agent(vm))
         return;
     v->synced = true;
     session_deletions_synced(core->sessions, v);
-    session_deletions_tell(v, vm->agent);
+    session_deletions_tell(v, vm_agent(vm));
     list_foreach(pos, &v->sessions)
     {
         struct session_entry *e = container_of(pos, struct session_entry, vm_link);
@@ -114,7 +115,7 @@ static void on_synced(void *arg, struct vm_entry *vm)
         if (!e->named && (e->left > 0 || e->session.forget))
             session_take_left(e, 0, e->late_bytes);
         if (session_is_live(e) && !e->named)
-            judge(e, agent_client_hello(vm->agent));
+            judge(e, agent_client_hello(vm_agent(vm)));
         resume_stop(e);
         session_tell(e);
     }
@@ -125,7 +126,7 @@ static void on_deleted(void *arg, struct vm_entry *vm, const char *session_id)
     struct core *core = arg;
     struct session_entry *e = find_in(core, vm, session_id);
     if (!e) { /* as asked */
-        session_deletion_confirmed(core->sessions, vm->vm.id, session_id);
+        session_deletion_confirmed(core->sessions, vm_record(vm)->id, session_id);
         return;
     }
     session_tell_anew(e);
@@ -148,17 +149,17 @@ static void on_stdin_ack(void *arg, struct vm_entry *vm, const char *session_id,
 static void on_writable(void *arg, struct vm_entry *vm)
 {
     struct core *core = arg;
-    struct session_vm *v = session_vm_find(core, vm->vm.id);
+    struct session_vm *v = session_vm_find(core, vm_record(vm)->id);
     if (!v || !v->synced)
         return;
-    session_deletions_tell(v, vm->agent);
+    session_deletions_tell(v, vm_agent(vm));
     list_foreach(pos, &v->sessions) session_tell(container_of(pos, struct session_entry, vm_link));
 }
 
 static void on_gone(void *arg, struct vm_entry *vm, const char *reason)
 {
     struct core *core = arg;
-    struct session_vm *v = session_vm_find(core, vm->vm.id);
+    struct session_vm *v = session_vm_find(core, vm_record(vm)->id);
     if (!v)
         return;
     v->synced = false;
@@ -198,7 +199,7 @@ static void remove_all(struct core *core, struct session_vm *v)
     free(v);
 }
 
-static void vm_is_removed(void *arg, const struct err *err)
+static void vm_removal_done(void *arg, const struct err *err)
 {
     struct vm_removal *removal = arg;
     struct core *core = removal->core;
@@ -219,7 +220,7 @@ static void vm_is_removed(void *arg, const struct err *err)
 static void on_removing(void *arg, struct vm_entry *vm, struct store_txn *txn)
 {
     struct core *core = arg;
-    const char *vm_id = vm->vm.id;
+    const char *vm_id = vm_record(vm)->id;
     struct session_vm *v = session_vm_find(core, vm_id);
     struct vm_removal *removal = v ? malloc(sizeof(*removal)) : NULL;
     if (!v)
@@ -238,7 +239,7 @@ static void on_removing(void *arg, struct vm_entry *vm, struct store_txn *txn)
         store_delete_session(txn, e->session.id);
         e->n_deletions++;
     }
-    store_on_commit(txn, vm_is_removed, removal);
+    store_on_commit(txn, vm_removal_done, removal);
 }
 
 const struct vm_events session_vm_events = {

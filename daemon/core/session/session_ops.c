@@ -36,10 +36,10 @@ static int check_start(const struct vm_entry *vm, const struct session_vm *of,
 {
     if (session_check_vm_awake(vm, err) < 0)
         return -1;
-    if (vm->vm.runtime.state != VM_RUNNING || !vm->agent) {
-        err_set(err, ERR_PRECONDITION, "VM %s is %s; start it first", vm->vm.name,
-                vm_state_name(vm->vm.runtime.state));
-        return err_tag(err, "VM_NOT_RUNNING", "vm/%s", vm->vm.id);
+    if (vm_record(vm)->runtime.state != VM_RUNNING || !vm_agent(vm)) {
+        err_set(err, ERR_PRECONDITION, "VM %s is %s; start it first", vm_record(vm)->name,
+                vm_state_name(vm_record(vm)->runtime.state));
+        return err_tag(err, "VM_NOT_RUNNING", "vm/%s", vm_record(vm)->id);
     }
     if (spec->argv.len == 0 || spec->argv.data[spec->argv.len - 1] != '\0')
         return err_set(err, ERR_INVALID, "argv is empty; give a command");
@@ -50,19 +50,19 @@ static int check_start(const struct vm_entry *vm, const struct session_vm *of,
         return err_set(err, ERR_INVALID, "\"%s\" is no name: 1-63 of a-z 0-9 -", spec->name);
     if (spec->name[0] && map_find(&of->by_name, spec->name)) {
         err_set(err, ERR_EXISTS, "VM %s has a session named %s; delete it or choose another name",
-                vm->vm.name, spec->name);
+                vm_record(vm)->name, spec->name);
         return err_tag(err, "SESSION_NAME_TAKEN", "session/%s", spec->name);
     }
-    uint32_t max_live = agent_client_hello(vm->agent)->max_sessions;
+    uint32_t max_live = agent_client_hello(vm_agent(vm))->max_sessions;
     if (max_live > 0 && of->n_live >= max_live) {
-        err_set(err, ERR_LIMIT, "VM %s runs %u sessions, as many as it may", vm->vm.name,
+        err_set(err, ERR_LIMIT, "VM %s runs %u sessions, as many as it may", vm_record(vm)->name,
                 (unsigned)of->n_live);
-        return err_tag(err, "SESSION_LIMIT", "vm/%s", vm->vm.id);
+        return err_tag(err, "SESSION_LIMIT", "vm/%s", vm_record(vm)->id);
     }
     if (of->n >= SESSIONS_PER_VM_MAX) {
-        err_set(err, ERR_LIMIT, "VM %s has %u sessions; delete some that have ended", vm->vm.name,
-                (unsigned)of->n);
-        return err_tag(err, "SESSION_LIMIT", "vm/%s", vm->vm.id);
+        err_set(err, ERR_LIMIT, "VM %s has %u sessions; delete some that have ended",
+                vm_record(vm)->name, (unsigned)of->n);
+        return err_tag(err, "SESSION_LIMIT", "vm/%s", vm_record(vm)->id);
     }
     return 0;
 }
@@ -87,7 +87,7 @@ static int make_record(struct session *out, const struct session *spec, const st
         .required_commands = spec->required_commands,
     };
     id_make(fresh.id);
-    snprintf(fresh.vm_id, sizeof(fresh.vm_id), "%s", vm->vm.id);
+    snprintf(fresh.vm_id, sizeof(fresh.vm_id), "%s", vm_record(vm)->id);
     memcpy(fresh.name, spec->name, sizeof(fresh.name));
     memcpy(fresh.cwd, spec->cwd, sizeof(fresh.cwd));
     memcpy(fresh.user, spec->user, sizeof(fresh.user));
@@ -156,7 +156,7 @@ int session_start(struct core *core, struct vm_entry *vm, const struct session *
     struct session_entry *e;
     if (session_request_find(core, meta, &e, err) < 0)
         return -1;
-    struct session_vm *of = session_vm_get(core, vm->vm.id);
+    struct session_vm *of = session_vm_get(core, vm_record(vm)->id);
     struct session_starter *starter = calloc(1, sizeof(*starter));
     if (!of || !starter) {
         err_sys(err, ENOMEM, "session");

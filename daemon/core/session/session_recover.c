@@ -46,7 +46,7 @@ struct session_entry *session_take_unknown(struct core *core, const struct vm_en
 {
     static const char argv[] = "(unknown)";
     struct session_registry *r = core->sessions;
-    struct session_vm *of = session_vm_get(core, vm->vm.id);
+    struct session_vm *of = session_vm_get(core, vm_record(vm)->id);
     if (!of || status->state == AGENT_SESSION_UNKNOWN ||
         session_is_deleted(r, status->session_id) || session_find_id(core, status->session_id) ||
         of->n_taken >= TAKEN_PER_VM_MAX || of->n >= SESSIONS_PER_VM_MAX)
@@ -56,7 +56,7 @@ struct session_entry *session_take_unknown(struct core *core, const struct vm_en
                             status->stdin_closed ? SESSION_STDIN_NONE : SESSION_STDIN_PIPE,
                         .stdin_closed = status->stdin_closed};
     snprintf(s.id, sizeof(s.id), "%s", status->session_id);
-    snprintf(s.vm_id, sizeof(s.vm_id), "%s", vm->vm.id);
+    snprintf(s.vm_id, sizeof(s.vm_id), "%s", vm_record(vm)->id);
     s.created_ns = s.updated_ns = clock_real_ns();
     struct session_entry *e =
         blob_set(&s.argv, argv, sizeof(argv)) == 0 ? session_add(core, &s, of) : NULL;
@@ -73,6 +73,6 @@ struct session_entry *session_take_unknown(struct core *core, const struct vm_en
     of->n_taken++;
     e->answered = true; /* it was told to start long ago */
     log_warn(e->session.id, "a session of vm/%s that the database does not list: listed again",
-             vm->vm.id);
+             vm_record(vm)->id);
     return e;
 }

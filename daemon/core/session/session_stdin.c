@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/hash.h"
 #include "daemon/core/core.h"
 #include "daemon/core/session/session_internal.h"
 #include "daemon/core/vm/vm.h"
@@ -52,7 +53,7 @@ uint64_t session_stdin_end(const struct session_entry *e)
 static struct agent_client *agent_of(const struct session_entry *e)
 {
     struct vm_entry *vm = vm_find_id(e->core, e->session.vm_id);
-    return vm ? vm->agent : NULL;
+    return vm ? vm_agent(vm) : NULL;
 }
 
 uint32_t session_stdin_window(const struct session_entry *e)
@@ -310,15 +311,6 @@ static int check_send(const struct session_entry *e, bool may_be_there, size_t l
     return 0;
 }
 
-/* FNV-1a. */
-static uint64_t hash_of(const uint8_t *data, size_t len)
-{
-    uint64_t h = 14695981039346656037u;
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ data[i]) * 1099511628211u;
-    return h;
-}
-
 /* How many of the bytes for that offset are there: all that fit below the end of stdin. What a
  * daemon has taken itself it can tell from others; of what an earlier one did it knows the end. */
 static int count_there(const struct session_entry *e, const struct session_stdin_at *at,
@@ -330,7 +322,7 @@ static int count_there(const struct session_entry *e, const struct session_stdin
     *there = want <= end && end - want < len ? (size_t)(end - want) : len;
     bool right = want <= end && end - want <= len;
     if (right && *there > 0 && in->dated)
-        right = ours && *there == len && in->sent_hash == hash_of(data, len);
+        right = ours && *there == len && in->sent_hash == hash_bytes(HASH_START, data, len);
     if (right)
         return 0;
     err_set(err, ERR_ABORTED, "stdin of session %s is at %llu, and somebody else's bytes are there",
@@ -364,7 +356,7 @@ int session_send_stdin(struct session_entry *e, const struct session_stdin_at *a
     }
     if (there < len) {
         e->in.sent_from = from;
-        e->in.sent_hash = hash_of(data, len);
+        e->in.sent_hash = hash_bytes(HASH_START, data, len);
     }
     send->session = session_ref(e);
     send->done = done;

@@ -18,7 +18,7 @@ enum { TARGET_GROUP = 2, TARGET_ALL = 3 };
 struct agent_client *session_agent(const struct session_entry *e)
 {
     struct vm_entry *vm = vm_find_id(e->core, e->session.vm_id);
-    return vm && e->of && e->of->synced ? vm->agent : NULL;
+    return vm && e->of && e->of->synced ? vm_agent(vm) : NULL;
 }
 
 bool session_agent_knows(const struct session_entry *e)

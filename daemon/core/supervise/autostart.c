@@ -24,9 +24,10 @@ bool autostart_waits(const struct supervised *s)
 
 static bool autostart_is_due(const struct vm_entry *e)
 {
-    enum vm_state state = e->vm.runtime.state;
-    bool meant = e->reboot ? e->reboot == VM_REBOOT_OWED : e->vm.spec.autostart;
-    return meant && !e->removed && e->vm.wanted == VM_WANTED_RUNNING &&
+    enum vm_state state = vm_record(e)->runtime.state;
+    enum vm_reboot reboot = vm_reboot(e);
+    bool meant = reboot ? reboot == VM_REBOOT_OWED : vm_record(e)->spec.autostart;
+    return meant && !vm_is_removed(e) && vm_record(e)->wanted == VM_WANTED_RUNNING &&
            (state == VM_STOPPED || state == VM_FAILED);
 }
 
@@ -44,7 +45,7 @@ static void autostart_later(struct supervise *of)
 
 void autostart_owe(struct supervised *s)
 {
-    if (s->vm->reboot != VM_REBOOT_OWED || autostart_waits(s))
+    if (vm_reboot(s->vm) != VM_REBOOT_OWED || autostart_waits(s))
         return;
     autostart_add(s);
     autostart_later(s->of);
@@ -53,7 +54,7 @@ void autostart_owe(struct supervised *s)
 /* It was begun before those that wait, and goes before them again. */
 static void autostart_put_back(struct supervise *of, struct vm_entry *e)
 {
-    struct supervised *s = e->supervised;
+    struct supervised *s = vm_slot(e, VM_SLOT_SUPERVISE);
     if (s && !autostart_waits(s) && autostart_is_due(e)) {
         list_add_tail(of->autostarts.next, &s->autostart_link);
         vm_notify(e); /* its restart policy waits for this */
@@ -64,9 +65,10 @@ static void autostart_put_back(struct supervise *of, struct vm_entry *e)
 static void autostart_changed(void *arg, struct operation_entry *op)
 {
     struct autostart *a = arg;
-    if (!op->over)
+    if (!operation_is_over(op))
         return;
-    bool refused = op->op.state == OP_FAILED && !op->begun && err_retryable(op->err);
+    bool refused = operation_row(op)->state == OP_FAILED && !operation_has_begun(op) &&
+                   err_retryable(operation_error(op));
     struct vm_entry *e = take_ptr(&a->vm);
     operation_unwatch(&a->watch);
     if (refused)
@@ -88,7 +90,7 @@ static struct autostart *autostart_free_place(struct supervise *of)
 static void autostart_refused(struct supervised *s, const struct err *err)
 {
     struct vm_entry *e = s->vm;
-    log_err(LOG_LEVEL_ERROR, e->vm.id, err, "it is wanted, and cannot be started now");
+    log_err(LOG_LEVEL_ERROR, vm_record(e)->id, err, "it is wanted, and cannot be started now");
     autostart_add(s);
     autostart_later(s->of);
 }
@@ -103,22 +105,22 @@ static void autostart_begin(struct supervised *s, struct autostart *place)
     vm_resource(e, resource);
     if (!autostart_is_due(e))
         return;
-    if (operation_pending(e->core, resource, NULL)) {
+    if (operation_pending(vm_core(e), resource, NULL)) {
         autostart_add(s);
         autostart_later(s->of);
         return;
     }
-    enum vm_reboot reboot = e->reboot;
+    enum vm_reboot reboot = vm_reboot(e);
     struct operation_entry *op =
-        vm_start_start(e->core, &(struct vm_start_request){.vm = e->vm.id}, NULL, &err);
+        vm_start_start(vm_core(e), &(struct vm_start_request){.vm = vm_record(e)->id}, NULL, &err);
     if (!op) {
         autostart_refused(s, &err);
         return;
     }
     if (reboot == VM_REBOOT_OWED)
-        e->reboot = VM_REBOOT_BEGUN;
+        vm_set_reboot(e, VM_REBOOT_BEGUN);
     else
-        supervise_emit(e->core, e, "vm.autostart", "it is started with the daemon", op);
+        supervise_emit(vm_core(e), e, "vm.autostart", "it is started with the daemon", op);
     place->vm = vm_ref(e);
     operation_watch(op, &place->watch, autostart_changed, place);
 }

@@ -4,18 +4,21 @@
 #include "daemon/core/supervise/supervise_internal.h"
 #include "daemon/core/vm/vm_ops.h"
 
-void ephemeral_changed(struct vm_entry *e)
+void ephemeral_changed(struct supervised *s)
 {
-    const struct vm *vm = &e->vm;
+    struct vm_entry *e = s->vm;
+    const struct vm *vm = vm_record(e);
     bool over =
         vm->runtime.state == VM_FAILED || (vm->runtime.state == VM_STOPPED && vm->started_ns > 0);
-    if (!vm->spec.ephemeral || !over || e->removed || e->reboot || e->delete_tried)
+    if (vm->runtime.state == VM_STARTING || vm->runtime.state == VM_RUNNING)
+        s->delete_tried = false;
+    if (!vm->spec.ephemeral || !over || vm_reboot(e) || s->delete_tried)
         return;
-    e->delete_tried = true;
+    s->delete_tried = true;
     char resource[96];
     vm_resource(e, resource);
     struct err err = ERR_INIT;
-    if (!operation_pending(e->core, resource, "vm.delete") &&
-        !vm_delete_start(e->core, &(struct vm_delete_request){.vm = vm->id}, NULL, &err))
+    if (!operation_pending(vm_core(e), resource, "vm.delete") &&
+        !vm_delete_start(vm_core(e), &(struct vm_delete_request){.vm = vm->id}, NULL, &err))
         log_err(LOG_LEVEL_ERROR, resource, &err, "cannot delete an ephemeral VM");
 }

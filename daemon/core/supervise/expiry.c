@@ -33,7 +33,7 @@ static int64_t expiry_now(struct supervise *of)
 /* Milliseconds until there is something to do about it. */
 static int64_t expiry_wait_ms(const struct supervised *s, int64_t now)
 {
-    int64_t due = s->vm->vm.expires_ns - (s->expiry_announced ? 0 : expiry_announce_ns);
+    int64_t due = vm_record(s->vm)->expires_ns - (s->expiry_announced ? 0 : expiry_announce_ns);
     int64_t wait_ms = (due - now) / 1000000 + 1;
     if (s->expiry_told || wait_ms > EXPIRY_LOOK_MS)
         return EXPIRY_LOOK_MS;
@@ -53,20 +53,21 @@ static void expiry_act(struct supervised *s)
     struct err err = ERR_INIT;
     char resource[96];
     vm_resource(e, resource);
-    if (e->vm.runtime.state == VM_DELETING || operation_pending(e->core, resource, "vm.delete"))
+    if (vm_record(e)->runtime.state == VM_DELETING ||
+        operation_pending(vm_core(e), resource, "vm.delete"))
         return;
-    struct operation_entry *op =
-        vm_delete_start(e->core, &(struct vm_delete_request){.vm = e->vm.id}, NULL, &err);
+    struct operation_entry *op = vm_delete_start(
+        vm_core(e), &(struct vm_delete_request){.vm = vm_record(e)->id}, NULL, &err);
     if (!op)
         log_err(LOG_LEVEL_ERROR, resource, &err, "its time is up, and it cannot be deleted");
     else if (!s->expiry_told)
-        supervise_emit(e->core, e, "vm.expired", "its time is up", op);
+        supervise_emit(vm_core(e), e, "vm.expired", "its time is up", op);
     s->expiry_told = true;
 }
 
 static void expiry_look_at(struct supervised *s, int64_t now)
 {
-    int64_t left_ns = s->vm->vm.expires_ns - now;
+    int64_t left_ns = vm_record(s->vm)->expires_ns - now;
     char detail[64];
     if (left_ns <= 0) {
         expiry_act(s);
@@ -74,7 +75,7 @@ static void expiry_look_at(struct supervised *s, int64_t now)
         s->expiry_announced = true;
         snprintf(detail, sizeof(detail), "it will be deleted in %lld s",
                  (long long)(left_ns / 1000000000));
-        supervise_emit(s->vm->core, s->vm, "vm.expiring", detail, NULL);
+        supervise_emit(vm_core(s->vm), s->vm, "vm.expiring", detail, NULL);
     } else if (left_ns > expiry_announce_ns) {
         s->expiry_announced = s->expiry_told = false; /* it was put off */
     }
@@ -89,7 +90,7 @@ static void expiry_look(void *arg)
     list_foreach(l, &of->all)
     {
         struct supervised *s = container_of(l, struct supervised, link);
-        if (s->vm->vm.expires_ns == 0)
+        if (vm_record(s->vm)->expires_ns == 0)
             continue;
         expiry_look_at(s, now);
         expiry_wait(of, expiry_wait_ms(s, now));
@@ -98,10 +99,10 @@ static void expiry_look(void *arg)
 
 void expiry_changed(struct supervised *s)
 {
-    if (s->vm->vm.expires_ns == 0)
+    if (vm_record(s->vm)->expires_ns == 0)
         return;
     int64_t now = expiry_now(s->of);
-    if (s->vm->vm.expires_ns - now > 0)
+    if (vm_record(s->vm)->expires_ns - now > 0)
         s->expiry_told = false;
     expiry_wait(s->of, expiry_wait_ms(s, now));
 }

@@ -16,8 +16,8 @@ static bool idle_is_used(const struct vm_entry *e)
 {
     char resource[96];
     vm_resource(e, resource);
-    return e->n_users > 0 || session_vm_live(e->core, e->vm.id) > 0 ||
-           operation_pending(e->core, resource, NULL);
+    return vm_is_in_use(e) || session_vm_live(vm_core(e), vm_record(e)->id) > 0 ||
+           operation_pending(vm_core(e), resource, NULL);
 }
 
 static void idle_act(struct supervised *s)
@@ -25,27 +25,28 @@ static void idle_act(struct supervised *s)
     struct vm_entry *e = s->vm;
     struct err err = ERR_INIT;
     char detail[80];
-    struct vm_stop_request stop = {.vm = e->vm.id, .grace_ms = -1};
-    struct operation_entry *op = vm_stop_start(e->core, &stop, NULL, &err);
+    struct vm_stop_request stop = {.vm = vm_record(e)->id, .grace_ms = -1};
+    struct operation_entry *op = vm_stop_start(vm_core(e), &stop, NULL, &err);
     /* Again, should it still run then: the stop may fail, or not come to be. */
-    timer_start(&s->idle_timer, (int64_t)e->vm.spec.idle_stop_after_ms);
+    timer_start(&s->idle_timer, (int64_t)vm_record(e)->spec.idle_stop_after_ms);
     if (!op) {
-        log_err(LOG_LEVEL_ERROR, e->vm.id, &err, "it is idle, and cannot be stopped");
+        log_err(LOG_LEVEL_ERROR, vm_record(e)->id, &err, "it is idle, and cannot be stopped");
         return;
     }
     snprintf(detail, sizeof(detail), "nobody has used it for %lld s",
-             (long long)(e->vm.spec.idle_stop_after_ms / 1000));
-    supervise_emit(e->core, e, "vm.idle", detail, op);
+             (long long)(vm_record(e)->spec.idle_stop_after_ms / 1000));
+    supervise_emit(vm_core(e), e, "vm.idle", detail, op);
 }
 
 static void idle_look(void *arg)
 {
     struct supervised *s = arg;
     const struct vm_entry *e = s->vm;
-    int64_t idle_ms = (int64_t)e->vm.spec.idle_stop_after_ms, now = clock_mono_ms();
-    if (idle_ms == 0 || e->removed || e->vm.runtime.state != VM_RUNNING || e->core->closing)
+    int64_t idle_ms = (int64_t)vm_record(e)->spec.idle_stop_after_ms, now = clock_mono_ms();
+    if (idle_ms == 0 || vm_is_removed(e) || vm_record(e)->runtime.state != VM_RUNNING ||
+        vm_core(e)->closing)
         return;
-    int64_t from = e->used_ms > s->idle_from_ms ? e->used_ms : s->idle_from_ms;
+    int64_t from = vm_used_ms(e) > s->idle_from_ms ? vm_used_ms(e) : s->idle_from_ms;
     if (idle_is_used(e))
         from = now;
     if (from + idle_ms > now)
@@ -56,9 +57,9 @@ static void idle_look(void *arg)
 
 void idle_changed(struct supervised *s)
 {
-    int64_t idle_ms = (int64_t)s->vm->vm.spec.idle_stop_after_ms;
+    int64_t idle_ms = (int64_t)vm_record(s->vm)->spec.idle_stop_after_ms;
     struct timer *t = &s->idle_timer;
-    if (idle_ms == 0 || s->vm->vm.runtime.state != VM_RUNNING) {
+    if (idle_ms == 0 || vm_record(s->vm)->runtime.state != VM_RUNNING) {
         timer_stop(t);
         s->idle_from_ms = 0;
         return;

@@ -19,16 +19,18 @@ static void lease_act(struct supervised *s)
     struct err err = ERR_INIT;
     char resource[96];
     vm_resource(e, resource);
-    s->lease_due_ms = clock_mono_ms() + (int64_t)e->vm.spec.lease_ms; /* again, should that fail */
-    timer_start(&s->lease_timer, (int64_t)e->vm.spec.lease_ms);
-    if (e->vm.runtime.state == VM_DELETING || operation_pending(e->core, resource, "vm.delete"))
+    s->lease_due_ms =
+        clock_mono_ms() + (int64_t)vm_record(e)->spec.lease_ms; /* again, should that fail */
+    timer_start(&s->lease_timer, (int64_t)vm_record(e)->spec.lease_ms);
+    if (vm_record(e)->runtime.state == VM_DELETING ||
+        operation_pending(vm_core(e), resource, "vm.delete"))
         return;
-    struct vm_delete_request request = {.vm = e->vm.id, .force = true};
-    struct operation_entry *op = vm_delete_start(e->core, &request, NULL, &err);
+    struct vm_delete_request request = {.vm = vm_record(e)->id, .force = true};
+    struct operation_entry *op = vm_delete_start(vm_core(e), &request, NULL, &err);
     if (!op)
         log_err(LOG_LEVEL_ERROR, resource, &err, "its creator is gone, and it cannot be deleted");
     else
-        supervise_emit(e->core, e, "vm.abandoned", "its creator was not heard of any more", op);
+        supervise_emit(vm_core(e), e, "vm.abandoned", "its creator was not heard of any more", op);
 }
 
 static void lease_look(void *arg)
@@ -36,7 +38,7 @@ static void lease_look(void *arg)
     struct supervised *s = arg;
     const struct vm_entry *e = s->vm;
     int64_t left_ms = s->lease_due_ms - clock_mono_ms();
-    if (e->vm.spec.lease_ms == 0 || e->removed || e->core->closing)
+    if (vm_record(e)->spec.lease_ms == 0 || vm_is_removed(e) || vm_core(e)->closing)
         return;
     if (left_ms > 0)
         timer_start(&s->lease_timer, left_ms);
@@ -46,7 +48,7 @@ static void lease_look(void *arg)
 
 void lease_changed(struct supervised *s)
 {
-    int64_t lease_ms = (int64_t)s->vm->vm.spec.lease_ms;
+    int64_t lease_ms = (int64_t)vm_record(s->vm)->spec.lease_ms;
     if (lease_ms == 0 || s->lease_due_ms > 0)
         return;
     s->lease_due_ms = clock_mono_ms() + lease_ms;
@@ -55,16 +57,16 @@ void lease_changed(struct supervised *s)
 
 int lease_renew(struct vm_entry *e, const char *principal, struct err *err)
 {
-    struct supervised *s = e->supervised;
-    if (e->vm.spec.lease_ms == 0 || !s) {
-        err_set(err, ERR_PRECONDITION, "VM %s has no lease", e->vm.name);
+    struct supervised *s = vm_slot(e, VM_SLOT_SUPERVISE);
+    if (vm_record(e)->spec.lease_ms == 0 || !s) {
+        err_set(err, ERR_PRECONDITION, "VM %s has no lease", vm_record(e)->name);
         return err_tag(err, "NO_LEASE", NULL);
     }
-    if (strcmp(e->vm.lease_holder, principal) != 0) {
-        err_set(err, ERR_DENIED, "the lease of VM %s is another's", e->vm.name);
+    if (strcmp(vm_record(e)->lease_holder, principal) != 0) {
+        err_set(err, ERR_DENIED, "the lease of VM %s is another's", vm_record(e)->name);
         return err_tag(err, "LEASE_HELD", NULL);
     }
-    s->lease_due_ms = clock_mono_ms() + (int64_t)e->vm.spec.lease_ms;
+    s->lease_due_ms = clock_mono_ms() + (int64_t)vm_record(e)->spec.lease_ms;
     return 0;
 }
 

@@ -56,7 +56,7 @@ static void reconcile_keep_records(struct core *core)
     for (const struct image *i = NULL; (i = image_next(core, i));)
         record_keep_image(core, i);
     for (struct vm_entry *e = NULL; (e = vm_next(core, e));)
-        record_keep_vm(core, &e->vm);
+        record_keep_vm(core, vm_record(e));
 }
 
 static void reconcile_resume(void *arg)
@@ -94,7 +94,7 @@ static bool reconcile_has_operation(const struct vm_entry *e)
 {
     char resource[96];
     vm_resource(e, resource);
-    return operation_pending(e->core, resource, NULL);
+    return operation_pending(vm_core(e), resource, NULL);
 }
 
 static void reconcile_tell(struct reconcile_vm *v)
@@ -109,7 +109,7 @@ static void reconcile_vm_end(struct reconcile_vm *v)
 {
     struct reconcile *r = v->of;
     timer_done(&v->retry);
-    v->vm->reconciling = NULL;
+    vm_set_slot(v->vm, VM_SLOT_RECONCILE, NULL);
     vm_unref(v->vm);
     reconcile_tell(v);
     free(v);
@@ -119,7 +119,7 @@ static void reconcile_vm_end(struct reconcile_vm *v)
 
 void reconcile_forget(struct vm_entry *e)
 {
-    struct reconcile_vm *v = e->reconciling;
+    struct reconcile_vm *v = vm_slot(e, VM_SLOT_RECONCILE);
     if (v)
         reconcile_vm_end(v);
 }
@@ -132,7 +132,7 @@ static void reconcile_late(void *arg)
         return;
     log_warn(NULL, "%zu machines have not answered yet; starting without them", r->left);
     for (struct vm_entry *e = NULL; (e = vm_next(r->core, e));)
-        if (e->machine && !vm_has_vmm(e) && !reconcile_has_operation(e))
+        if (vm_has_machine(e) && !vm_has_vmm(e) && !reconcile_has_operation(e))
             vm_set_state(e, VM_UNKNOWN, NULL, "its machine does not answer", NULL);
     reconcile_adopted_all(r);
 }
@@ -141,11 +141,12 @@ static void reconcile_found(struct vm_entry *e)
 {
     struct err err = ERR_INIT;
     if (vm_machine_started(e, &err) < 0)
-        log_err(LOG_LEVEL_ERROR, e->vm.id, &err, "its machine lives, its guest cannot be reached");
-    log_info(e->vm.id, "adopted, pid %d", (int)e->handles.pid);
-    enum vm_state state = e->vm.runtime.state;
+        log_err(LOG_LEVEL_ERROR, vm_record(e)->id, &err,
+                "its machine lives, its guest cannot be reached");
+    log_info(vm_record(e)->id, "adopted, pid %d", (int)vm_handles(e)->pid);
+    enum vm_state state = vm_record(e)->runtime.state;
     if (state != VM_RUNNING && state != VM_PAUSED && !reconcile_has_operation(e))
-        vm_set_state(e, e->paused ? VM_PAUSED : VM_RUNNING, NULL, NULL, NULL);
+        vm_set_state(e, vm_is_paused(e) ? VM_PAUSED : VM_RUNNING, NULL, NULL, NULL);
 }
 
 static void reconcile_gone(struct vm_entry *e)
@@ -196,11 +197,8 @@ static void reconcile_ask(struct reconcile_vm *v)
 {
     struct vm_entry *e = v->vm;
     struct err err = ERR_INIT;
-    if (vm_machine_open(e, &err) < 0) {
+    if (vm_machine_adopt(e, reconcile_answer, v, &err) < 0)
         reconcile_unknown(v, &err);
-        return;
-    }
-    vmm_adopt(e->machine, NULL, reconcile_answer, v);
 }
 
 /* Somebody else may have settled it meanwhile, or be about to. */
@@ -208,8 +206,8 @@ static void reconcile_retry(void *arg)
 {
     struct reconcile_vm *v = arg;
     struct vm_entry *e = v->vm;
-    if (!e->core->vms || e->removed || e->vm.runtime.state != VM_UNKNOWN || vm_has_vmm(e) ||
-        e->machine || reconcile_has_operation(e))
+    if (!vm_core(e)->vms || vm_is_removed(e) || vm_record(e)->runtime.state != VM_UNKNOWN ||
+        vm_has_vmm(e) || vm_has_machine(e) || reconcile_has_operation(e))
         reconcile_vm_end(v);
     else
         reconcile_ask(v);
@@ -217,8 +215,8 @@ static void reconcile_retry(void *arg)
 
 int reconcile_look_for(struct vm_entry *e, const char *why, void (*known)(void *arg), void *arg)
 {
-    struct reconcile_vm *v = e->reconciling ? NULL : calloc(1, sizeof(*v));
-    if (!v || timer_init(&v->retry, e->core->loop, reconcile_retry, v) < 0) {
+    struct reconcile_vm *v = vm_slot(e, VM_SLOT_RECONCILE) ? NULL : calloc(1, sizeof(*v));
+    if (!v || timer_init(&v->retry, vm_core(e)->loop, reconcile_retry, v) < 0) {
         free(v);
         return -1;
     }
@@ -226,7 +224,7 @@ int reconcile_look_for(struct vm_entry *e, const char *why, void (*known)(void *
     v->arg = arg;
     v->vm = vm_ref(e);
     v->retry_ms = RETRY_FIRST_MS;
-    e->reconciling = v;
+    vm_set_slot(e, VM_SLOT_RECONCILE, v);
     vm_set_state(e, VM_UNKNOWN, NULL, why, NULL);
     reconcile_ask(v);
     return 0;
@@ -234,7 +232,7 @@ int reconcile_look_for(struct vm_entry *e, const char *why, void (*known)(void *
 
 static bool reconcile_may_live(const struct vm_entry *e)
 {
-    switch (e->vm.runtime.state) {
+    switch (vm_record(e)->runtime.state) {
     case VM_STARTING:
     case VM_RUNNING:
     case VM_PAUSED:
@@ -256,7 +254,7 @@ static void reconcile_vm(struct reconcile *r, struct vm_entry *e)
     }
     v->of = r;
     v->vm = vm_ref(e);
-    e->reconciling = v;
+    vm_set_slot(e, VM_SLOT_RECONCILE, v);
     v->retry_ms = RETRY_FIRST_MS;
     r->left++;
     reconcile_ask(v);
@@ -266,7 +264,7 @@ static void reconcile_vm(struct reconcile *r, struct vm_entry *e)
  */
 static void reconcile_orphan(struct vm_entry *e)
 {
-    enum vm_state state = e->vm.runtime.state;
+    enum vm_state state = vm_record(e)->runtime.state;
     if (reconcile_has_operation(e))
         return;
     if (state == VM_PENDING || state == VM_PREPARING || state == VM_DELETING)

@@ -102,8 +102,8 @@ static bool leaks_is_undead(const struct vm_entry *e)
 {
     char resource[96];
     vm_resource(e, resource);
-    return !e->machine && !vm_state_is_active(e->vm.runtime.state) &&
-           !operation_pending(e->core, resource, NULL);
+    return !vm_has_machine(e) && !vm_state_is_active(vm_record(e)->runtime.state) &&
+           !operation_pending(vm_core(e), resource, NULL);
 }
 
 static void leaks_found(void *arg, const struct vmm_found *found, size_t n, const struct err *err)

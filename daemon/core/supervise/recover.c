@@ -205,7 +205,7 @@ static void recovery_stored(void *arg, const struct err *err)
     struct vm_entry *e = p->vm;
     p->vm = NULL;
     if (!err && e && core->vms) {
-        record_keep_vm(core, &e->vm); /* its name may be another now */
+        record_keep_vm(core, vm_record(e)); /* its name may be another now */
         if (reconcile_look_for(e, "recovered, and not looked for yet", recovery_looked, p) == 0) {
             vm_unref(e);
             return;

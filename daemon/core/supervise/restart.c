@@ -20,10 +20,11 @@ static const int64_t restart_calm_ns = (int64_t)600 * 1000000000;
 static bool restart_is_due(const struct supervised *s)
 {
     const struct vm_entry *e = s->vm;
-    enum vm_state state = e->vm.runtime.state;
-    return e->vm.spec.restart > RESTART_NEVER && e->vm.wanted == VM_WANTED_RUNNING &&
-           (state == VM_FAILED || state == VM_STOPPED) && !e->reboot && !e->removed &&
-           !e->core->closing && !autostart_waits(s) && !s->restart_watch.op;
+    enum vm_state state = vm_record(e)->runtime.state;
+    return vm_record(e)->spec.restart > RESTART_NEVER &&
+           vm_record(e)->wanted == VM_WANTED_RUNNING &&
+           (state == VM_FAILED || state == VM_STOPPED) && !vm_reboot(e) && !vm_is_removed(e) &&
+           !vm_core(e)->closing && !autostart_waits(s) && !s->restart_watch.op;
 }
 
 static int64_t restart_wait_ms(uint32_t streak)
@@ -35,7 +36,7 @@ static int64_t restart_wait_ms(uint32_t streak)
 
 static void restart_set_waiting(struct supervised *s, bool waiting)
 {
-    s->vm->restarting = waiting ? &s->restarting : NULL;
+    vm_set_condition(s->vm, waiting ? &s->restarting : NULL);
     if (!waiting)
         timer_stop(&s->restart_timer);
 }
@@ -43,12 +44,11 @@ static void restart_set_waiting(struct supervised *s, bool waiting)
 static void restart_wait(struct supervised *s)
 {
     struct vm_entry *e = s->vm;
-    struct vm_runtime *rt = &e->vm.runtime;
+    struct vm_runtime *rt = &vm_edit(e)->runtime;
     struct store_txn *txn = store_txn_new();
     char resource[96];
     vm_resource(e, resource);
-    vm_edit(e);
-    if (s->ran_from_ns > 0 && e->vm.stopped_ns - s->ran_from_ns >= restart_calm_ns)
+    if (s->ran_from_ns > 0 && vm_record(e)->stopped_ns - s->ran_from_ns >= restart_calm_ns)
         rt->restart_streak = 0;
     s->ran_from_ns = 0;
     int64_t wait_ms = restart_wait_ms(rt->restart_streak);
@@ -62,10 +62,10 @@ static void restart_wait(struct supervised *s)
                                .message = s->restarting_text};
     snprintf(s->restarting_text, sizeof(s->restarting_text), "restart %u, in %lld s: %.127s",
              rt->restarts + 1, (long long)wait_ms / 1000, rt->restart_reason);
-    log_warn(e->vm.id, "%s", c->message);
+    log_warn(vm_record(e)->id, "%s", c->message);
     vm_save(e, txn);
-    event_emit(e->core, txn, "vm.restarting", resource, e->vm.id, c->message, NULL);
-    store_commit(e->core->store, txn, supervise_written, NULL);
+    event_emit(vm_core(e), txn, "vm.restarting", resource, vm_record(e)->id, c->message, NULL);
+    store_commit(vm_core(e)->store, txn, supervise_written, NULL);
     restart_set_waiting(s, true);
     timer_start(&s->restart_timer, wait_ms);
     vm_notify(e); /* its conditions have changed */
@@ -74,8 +74,8 @@ static void restart_wait(struct supervised *s)
 /* Draining, out of room: it is tried again, and not counted. */
 static void restart_put_off(struct supervised *s, const struct err *err)
 {
-    log_err(LOG_LEVEL_WARN, s->vm->vm.id, err, "cannot restart it now");
-    timer_start(&s->restart_timer, restart_wait_ms(s->vm->vm.runtime.restart_streak));
+    log_err(LOG_LEVEL_WARN, vm_record(s->vm)->id, err, "cannot restart it now");
+    timer_start(&s->restart_timer, restart_wait_ms(vm_record(s->vm)->runtime.restart_streak));
 }
 
 /* It has not come to be, so it was none. */
@@ -92,9 +92,9 @@ static void restart_count(struct supervised *s)
 {
     struct vm_entry *e = s->vm;
     s->restart_counted = true;
-    vm_edit(e);
-    e->vm.runtime.restarts++;
-    e->vm.runtime.restart_streak++;
+    struct vm *vm = vm_edit(e);
+    vm->runtime.restarts++;
+    vm->runtime.restart_streak++;
     vm_save(e, NULL);
     restart_set_waiting(s, false);
     vm_notify(e);
@@ -105,15 +105,15 @@ static void restart_count(struct supervised *s)
 static void restart_started(void *arg, struct operation_entry *op)
 {
     struct supervised *s = arg;
-    if (op->recorded && !s->restart_counted)
+    if (operation_is_recorded(op) && !s->restart_counted)
         restart_count(s);
-    if (!op->over)
+    if (!operation_is_over(op))
         return;
     operation_unwatch(&s->restart_watch);
-    if (op->recorded)
+    if (operation_is_recorded(op))
         restart_changed(s);
     else
-        restart_refused(s, op->err);
+        restart_refused(s, operation_error(op));
 }
 
 static void restart_act(void *arg)
@@ -125,11 +125,11 @@ static void restart_act(void *arg)
     vm_resource(e, resource);
     if (!restart_is_due(s)) {
         restart_set_waiting(s, false);
-    } else if (operation_pending(e->core, resource, NULL)) {
+    } else if (operation_pending(vm_core(e), resource, NULL)) {
         timer_start(&s->restart_timer, RESTART_FIRST_MS);
     } else {
-        struct vm_start_request start = {.vm = e->vm.id};
-        struct operation_entry *op = vm_start_start(e->core, &start, NULL, &err);
+        struct vm_start_request start = {.vm = vm_record(e)->id};
+        struct operation_entry *op = vm_start_start(vm_core(e), &start, NULL, &err);
         s->restart_counted = false;
         if (op)
             operation_watch(op, &s->restart_watch, restart_started, s);
@@ -140,7 +140,7 @@ static void restart_act(void *arg)
 
 void restart_changed(struct supervised *s)
 {
-    const struct vm *vm = &s->vm->vm;
+    const struct vm *vm = vm_record(s->vm);
     if (vm->runtime.state == VM_RUNNING)
         s->ran_from_ns = vm->started_ns;
     if (!restart_is_due(s))

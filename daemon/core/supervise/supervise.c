@@ -16,7 +16,8 @@ void supervise_emit(struct core *core, const struct vm_entry *e, const char *kin
 {
     char resource[96];
     vm_resource(e, resource);
-    event_emit(core, NULL, kind, resource, e->vm.id, detail, op ? op->op.id : NULL);
+    event_emit(core, NULL, kind, resource, vm_record(e)->id, detail,
+               op ? operation_row(op)->id : NULL);
 }
 
 void supervise_written(void *arg, const struct err *err)
@@ -28,10 +29,11 @@ void supervise_written(void *arg, const struct err *err)
 
 static bool supervise_is_wanted(const struct vm_entry *e)
 {
-    const struct vm_spec *spec = &e->vm.spec;
-    return !e->removed &&
-           (e->vm.expires_ns > 0 || spec->idle_stop_after_ms > 0 || spec->lease_ms > 0 ||
-            spec->restart > RESTART_NEVER || spec->autostart || e->reboot == VM_REBOOT_OWED);
+    const struct vm_spec *spec = &vm_record(e)->spec;
+    return !vm_is_removed(e) &&
+           (vm_record(e)->expires_ns > 0 || spec->idle_stop_after_ms > 0 || spec->lease_ms > 0 ||
+            spec->restart > RESTART_NEVER || spec->ephemeral || spec->autostart ||
+            vm_reboot(e) == VM_REBOOT_OWED);
 }
 
 static void supervised_free(struct supervised *s)
@@ -42,7 +44,7 @@ static void supervised_free(struct supervised *s)
     restart_close(s);
     list_remove(&s->link);
     list_remove(&s->autostart_link);
-    e->supervised = NULL;
+    vm_set_slot(e, VM_SLOT_SUPERVISE, NULL);
     free(s);
     vm_unref(e);
 }
@@ -56,7 +58,7 @@ static struct supervised *supervised_new(struct supervise *of, struct vm_entry *
     s->vm = vm_ref(e);
     list_init(&s->autostart_link);
     list_add_tail(&of->all, &s->link);
-    e->supervised = s;
+    vm_set_slot(e, VM_SLOT_SUPERVISE, s);
     if (idle_open(s) == 0 && lease_open(s) == 0 && restart_open(s) == 0)
         return s;
     supervised_free(s);
@@ -66,17 +68,17 @@ static struct supervised *supervised_new(struct supervise *of, struct vm_entry *
 static void supervise_changed(void *arg, struct vm_entry *e)
 {
     struct supervise *of = arg;
-    struct supervised *s = e->supervised;
-    ephemeral_changed(e);
+    struct supervised *s = vm_slot(e, VM_SLOT_SUPERVISE);
     if (!supervise_is_wanted(e)) {
         if (s)
             supervised_free(s);
         return;
     }
     if (!s && !(s = supervised_new(of, e))) {
-        log_error(e->vm.id, "out of memory: its policies are not followed");
+        log_error(vm_record(e)->id, "out of memory: its policies are not followed");
         return;
     }
+    ephemeral_changed(s);
     expiry_changed(s);
     idle_changed(s);
     lease_changed(s);
@@ -90,9 +92,11 @@ static void supervise_store_changed(void *arg)
     struct supervise *of = arg;
     if (store_health(of->core->store)->state != STORE_WRITABLE)
         return;
-    for (struct vm_entry *e = NULL; (e = vm_next(of->core, e));) {
-        e->delete_tried = false;
-        vm_notify(e);
+    list_foreach(l, &of->all)
+    {
+        struct supervised *s = container_of(l, struct supervised, link);
+        s->delete_tried = false;
+        vm_notify(s->vm);
     }
     timer_start(&of->autostart_timer, 0);
 }
@@ -103,12 +107,11 @@ static void supervise_begin_boot(struct core *core)
 {
     struct store_txn *txn = store_txn_new();
     for (struct vm_entry *e = NULL; core->rebooted && (e = vm_next(core, e));) {
-        enum vm_state state = e->vm.runtime.state;
-        if (e->vm.wanted == VM_WANTED_STOPPED || e->vm.spec.autostart ||
+        enum vm_state state = vm_record(e)->runtime.state;
+        if (vm_record(e)->wanted == VM_WANTED_STOPPED || vm_record(e)->spec.autostart ||
             (state != VM_STOPPED && state != VM_FAILED))
             continue;
-        vm_edit(e);
-        e->vm.wanted = VM_WANTED_STOPPED;
+        vm_edit(e)->wanted = VM_WANTED_STOPPED;
         vm_save(e, txn);
     }
     host_settings_put_boot(core, txn);

@@ -1,5 +1,5 @@
-/* What supervise.c shares with expiry.c, idle.c, lease.c, restart.c and autostart.c; nobody else.
- */
+/* What supervise.c shares with ephemeral.c, expiry.c, idle.c, lease.c, restart.c and autostart.c;
+ * nobody else. */
 #ifndef BANGER_DAEMON_CORE_SUPERVISE_SUPERVISE_INTERNAL_H
 #define BANGER_DAEMON_CORE_SUPERVISE_SUPERVISE_INTERNAL_H
 
@@ -43,6 +43,7 @@ struct supervised {
     struct supervise *of;
     struct vm_entry *vm; /* referenced */
     struct list link, autostart_link;
+    bool delete_tried; /* ephemeral: its deletion was started */
     bool expiry_announced, expiry_told;
     struct timer idle_timer; /* runs while the VM does */
     int64_t idle_from_ms;    /* monotonic: it does since, as far as we know */
@@ -63,10 +64,8 @@ void supervise_emit(struct core *core, const struct vm_entry *e, const char *kin
 /* For store_commit: a commit that nothing waits for. */
 void supervise_written(void *arg, const struct err *err);
 
-/* The VM may have ended. */
-void ephemeral_changed(struct vm_entry *e);
-
 /* Each: the VM or its record may have changed; and: forget it. */
+void ephemeral_changed(struct supervised *s);
 void expiry_changed(struct supervised *s);
 int expiry_open(struct supervise *of);
 void idle_changed(struct supervised *s);

@@ -108,9 +108,9 @@ static int fill_from_rows(struct unlisted_scan *s, struct core *core)
 {
     int rc = 0;
     for (struct vm_entry *e = NULL; (e = vm_next(core, e));) {
-        rc |= name_set_add(&s->known, "vm", e->vm.id);
-        rc |= name_set_add(&s->wanted, "image", e->vm.spec.image_id);
-        rc |= name_set_add(&s->wanted, "kernel", e->vm.spec.kernel_id);
+        rc |= name_set_add(&s->known, "vm", vm_record(e)->id);
+        rc |= name_set_add(&s->wanted, "image", vm_record(e)->spec.image_id);
+        rc |= name_set_add(&s->wanted, "kernel", vm_record(e)->spec.kernel_id);
     }
     for (const struct image *i = NULL; (i = image_next(core, i));) {
         rc |= name_set_add(&s->known, "image", i->id);
@@ -142,9 +142,10 @@ static int fill_from_operation(struct unlisted_scan *s, const struct operation_e
 {
     int rc = 0;
     size_t at;
-    json_t *each, *params = json_loads(text_get(op->op.params), 0, NULL);
-    bool goes_back = op->op.state != OP_PENDING &&
-                     (op->op.state == OP_UNDOING || op->kind->after_crash == OPERATION_GO_BACK);
+    json_t *each, *params = json_loads(text_get(operation_row(op)->params), 0, NULL);
+    bool goes_back = operation_row(op)->state != OP_PENDING &&
+                     (operation_row(op)->state == OP_UNDOING ||
+                      operation_kind_of(op)->after_crash == OPERATION_GO_BACK);
     json_array_foreach(json_object_get(params, "makes"), at, each)
     {
         if (json_is_string(each) && goes_back)
@@ -154,7 +155,7 @@ static int fill_from_operation(struct unlisted_scan *s, const struct operation_e
     if (kernel)
         rc |= name_set_add(&s->wanted, "kernel", kernel);
     json_decref(params);
-    rc |= name_set_add_text(&s->wanted, op->op.resource);
+    rc |= name_set_add_text(&s->wanted, operation_row(op)->resource);
     return rc;
 }
 
@@ -162,7 +163,7 @@ int unlisted_scan_fill(struct unlisted_scan *s, struct core *core)
 {
     int rc = fill_from_rows(s, core) | fill_from_log(s, core);
     for (struct operation_entry *op = NULL; (op = operation_next(core, op));)
-        if (!op->over)
+        if (!operation_is_over(op))
             rc |= fill_from_operation(s, op);
     return rc < 0 ? -1 : 0;
 }

@@ -11,7 +11,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
-#include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "rpc/event/worker.h"
 
 enum { HANDLES_MAX_BYTES = 8192, PID_MAX_LINUX = 4194304 };

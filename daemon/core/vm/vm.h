@@ -2,9 +2,9 @@
  *
  * A vm_entry is what the daemon holds of a VM: the durable record, its machine (VMM) and its agent
  * client while it runs. Only vm.c changes vm.runtime.state; everybody else asks. The record is the
- * working copy that decisions are made by; what others see of it is the version that is on disk
- * (vm_shown). Who changes it says vm_edit before and vm_save after. See vm_machine.h for the
- * process, vm_agent.h for the guest, vm_ops.h for what users ask for. */
+ * working copy that decisions are made by (vm_record); what others see of it is the version that is
+ * on disk (vm_shown). Who changes it asks vm_edit for it before, and says vm_save after. See
+ * vm_machine.h for the process, vm_agent.h for the guest, vm_ops.h for what users ask for. */
 #ifndef BANGER_DAEMON_CORE_VM_VM_H
 #define BANGER_DAEMON_CORE_VM_VM_H
 
@@ -12,7 +12,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/clock.h"
 #include "base/list.h"
 #include "daemon/model/model.h"
 
@@ -20,77 +19,15 @@ struct agent_client;
 struct agent_session_status;
 struct core;
 struct err;
-struct handles_save;
-struct operation_entry;
-struct reconcile_vm;
 struct store_txn;
-struct supervised;
 struct vm_condition;
-struct vm_kill;
-struct vmm_machine;
+struct vm_entry;
 
 /* A reset that the guest asked for ends its process; the VM is started again. */
 enum vm_reboot {
     VM_REBOOT_NONE,
     VM_REBOOT_BEGUN, /* that has been asked for */
     VM_REBOOT_OWED,  /* that was refused; supervise.h asks again */
-};
-
-/* Whether there is a VMM, the process. vm_machine.c moves it. */
-enum vm_machine_state {
-    VM_MACHINE_NONE,    /* no process, and no call on one: entry->machine is NULL */
-    VM_MACHINE_OPENING, /* one is looked for, or made */
-    VM_MACHINE_LIVE,    /* started or adopted, and not seen to end */
-    VM_MACHINE_ENDED,   /* seen to end; it is closed when no call on it is under way */
-};
-
-/* How far we are with its guest. vm_agent.c moves it. */
-enum vm_guest_state {
-    VM_GUEST_DOWN,   /* no link, or its agent has not told what it knows */
-    VM_GUEST_SYNCED, /* it has, and is being configured */
-    VM_GUEST_READY,  /* configured: sessions see the link */
-    VM_GUEST_BROKEN, /* it said that it cannot be used; vm_entry.agent_error has why */
-};
-
-struct vm_entry {
-    struct core *core;
-    struct vm vm;
-    /* What lists show besides, in one place: thousands are looked at in a row. */
-    struct vm *shown; /* the version on disk, while a newer one is on its way; else NULL */
-    bool committed;   /* some version of the record is on disk: it may be seen */
-    bool removed;
-    enum vm_machine_state machine_state;
-    enum vm_guest_state guest;
-    bool restart_required;    /* the spec changed under the running machine */
-    int64_t agent_changed_ns; /* of whether it is ready */
-    int64_t restart_changed_ns;
-    const struct vm_condition
-        *restarting;         /* borrowed from supervised while it waits for a restart */
-    struct kept_output kept; /* by its agent, which may be out of reach now */
-    char agent_error[256];   /* why it is not ready; "" while that is not known */
-
-    struct vmm_machine *machine; /* NULL while there is no process, and no call on one */
-    struct agent_client *agent;  /* NULL while there is no live machine */
-    struct vm_handles handles;   /* cache; see handles.h */
-    struct list link;            /* registry, by creation */
-    uint32_t refs;               /* an entry outlives its removal while someone looks at it */
-    uint32_t n_unwritten;        /* versions on their way */
-    bool edited;                 /* changed since the latest of them */
-    char *held_name;             /* owned: another that is or may get on disk; NULL: none */
-
-    char ended_detail[TEXT_BYTES]; /* of the latest machine's end */
-    bool ended_by_panic;           /* of its guest's kernel */
-    int64_t clock_told_ms;         /* monotonic: when its clock was last said to be off; 0: never */
-    struct vm_kill *kill;          /* under way */
-    struct handles_save *saving;   /* handles.json is being written */
-    struct reconcile_vm *reconciling; /* being looked for since the start */
-    bool paused;                      /* its machine is, whatever the state has become */
-    enum vm_reboot reboot;            /* until it is STARTING, or told to end */
-    bool delete_tried;                /* ephemeral: its deletion was started */
-    uint32_t n_users;                 /* vm_use_begin */
-    int64_t used_ms;                  /* monotonic: when the last use ended */
-    struct supervised *supervised;    /* supervise.h's; NULL: it has no policy */
-    struct list watches, turn_link;
 };
 
 struct vm_registry *vm_registry_new(struct core *core, struct err *err);
@@ -118,6 +55,40 @@ void vm_unref(struct vm_entry *e);
 /* "vm/ID": the resource of its operations and events. */
 void vm_resource(const struct vm_entry *e, char resource[96]);
 
+/* It is read soon: a record is read in a hundred places, and memory answers late, so the next one
+ * is asked for while this one is packed. That halves the time that a list of thousands takes. NULL
+ * is none. */
+void vm_expect(const struct vm_entry *e);
+struct core *vm_core(const struct vm_entry *e);
+/* The working copy, by which decisions are made. */
+const struct vm *vm_record(const struct vm_entry *e);
+/* It has left the registry. */
+bool vm_is_removed(const struct vm_entry *e);
+/* Its monitor process lives, as far as we know. */
+bool vm_has_vmm(const struct vm_entry *e);
+/* That, or a call on it is under way. */
+bool vm_has_machine(const struct vm_entry *e);
+/* That process is paused, whatever the state has become. */
+bool vm_is_paused(const struct vm_entry *e);
+/* Zeros while there is no process. */
+const struct vm_handles *vm_handles(const struct vm_entry *e);
+/* NULL while there is no process. */
+struct agent_client *vm_agent(const struct vm_entry *e);
+/* It is configured: sessions see the link. */
+bool vm_guest_is_ready(const struct vm_entry *e);
+/* Why that is not so; "" while it is not known. */
+const char *vm_agent_error(const struct vm_entry *e);
+/* By its agent, which may be out of reach now. */
+const struct kept_output *vm_kept_output(const struct vm_entry *e);
+enum vm_reboot vm_reboot(const struct vm_entry *e);
+void vm_set_reboot(struct vm_entry *e, enum vm_reboot reboot);
+
+/* What rooms above keep of a VM, each for itself; NULL to begin with. */
+enum vm_slot { VM_SLOT_RECONCILE, VM_SLOT_SUPERVISE, VM_SLOTS };
+
+void *vm_slot(const struct vm_entry *e, enum vm_slot slot);
+void vm_set_slot(struct vm_entry *e, enum vm_slot slot, void *data);
+
 /* The record as it is on disk; NULL: none is yet. Borrowed until the next return to the loop. */
 const struct vm *vm_shown(const struct vm_entry *e);
 /* Adds a record (copied) to the registry; vm_save writes it, and until that is on disk nobody finds
@@ -136,8 +107,8 @@ int vm_name_check_free(const struct core *core, const struct labels *scope, cons
 int vm_rename(struct vm_entry *e, const char *name, struct err *err);
 /* For vm_save: the record with the present name is on disk, and none with another is on its way. */
 void vm_name_settled(struct vm_entry *e);
-/* Before a change of the record; harmless again and again. */
-void vm_edit(struct vm_entry *e);
+/* Before a change of the record, which is what comes back; harmless again and again. */
+struct vm *vm_edit(struct vm_entry *e);
 /* The record as it is, into txn or, where NULL, a transaction of its own. Watchers are told when it
  * is on disk. */
 void vm_save(struct vm_entry *e, struct store_txn *txn);
@@ -210,31 +181,12 @@ const struct list *vm_listeners(const struct core *core);
 
 /* Someone looks at it or works with it, other than by a session that runs: a viewer, a reader of
  * its console. Used: by something that has just ended. */
-static inline void vm_used(struct vm_entry *e)
-{
-    e->used_ms = clock_mono_ms();
-}
-
-static inline void vm_use_begin(struct vm_entry *e)
-{
-    e->n_users++;
-}
-
-static inline void vm_use_end(struct vm_entry *e)
-{
-    e->n_users--;
-    vm_used(e);
-}
-
-static inline bool vm_has_vmm(const struct vm_entry *e)
-{
-    return e->machine_state == VM_MACHINE_LIVE;
-}
-
-static inline bool vm_guest_is_ready(const struct vm_entry *e)
-{
-    return e->guest == VM_GUEST_READY;
-}
+void vm_used(struct vm_entry *e);
+void vm_use_begin(struct vm_entry *e);
+void vm_use_end(struct vm_entry *e);
+bool vm_is_in_use(const struct vm_entry *e);
+/* Monotonic: when the last use ended. */
+int64_t vm_used_ms(const struct vm_entry *e);
 
 /* What is true of a VM besides its state; texts are borrowed from the entry. */
 struct vm_condition {
@@ -246,6 +198,8 @@ struct vm_condition {
 
 enum { VM_CONDITIONS_MAX = 4 };
 
+/* One more of them, borrowed; NULL: none. */
+void vm_set_condition(struct vm_entry *e, const struct vm_condition *condition);
 /* Fills out and returns how many. */
 size_t vm_get_conditions(const struct vm_entry *e, struct vm_condition out[VM_CONDITIONS_MAX]);
 

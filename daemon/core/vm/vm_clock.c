@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event/event.h"
-#include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "daemon/guest/agent_client.h"
 
 static const int64_t bound_ns = (int64_t)VM_CLOCK_BOUND_MS * 1000000;

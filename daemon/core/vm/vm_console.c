@@ -53,7 +53,7 @@ static void vm_console_done(struct job *job)
     struct vm_run *run = container_of(job, struct vm_run, job);
     struct operation_entry *op = run->op;
     run->calling = false;
-    if (op->core->operations)
+    if (operation_core(op)->operations)
         operation_step_done(op, &run->job_err);
     operation_unref(op);
 }
@@ -63,7 +63,7 @@ void vm_run_fail_at_boot(struct vm_run *run, const struct err *err)
     run->job = (struct job){.run = vm_console_read, .done = vm_console_done};
     run->job_err = *err;
     snprintf(run->job_path, sizeof(run->job_path), "%s", run->vm->vm.runtime.log_path);
-    if (workers_submit(run->op->core->quick, &run->job, NULL) < 0) {
+    if (workers_submit(operation_core(run->op)->quick, &run->job, NULL) < 0) {
         operation_step_done(run->op, &run->job_err);
         return;
     }

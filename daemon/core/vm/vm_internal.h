@@ -2,7 +2,66 @@
 #ifndef BANGER_DAEMON_CORE_VM_VM_INTERNAL_H
 #define BANGER_DAEMON_CORE_VM_VM_INTERNAL_H
 
+#include "base/clock.h"
 #include "daemon/core/vm/vm.h"
+
+struct handles_save;
+struct vm_kill;
+struct vmm_machine;
+
+/* Whether there is a VMM, the process. vm_machine.c moves it. */
+enum vm_machine_state {
+    VM_MACHINE_NONE,    /* no process, and no call on one: entry->machine is NULL */
+    VM_MACHINE_OPENING, /* one is looked for, or made */
+    VM_MACHINE_LIVE,    /* started or adopted, and not seen to end */
+    VM_MACHINE_ENDED,   /* seen to end; it is closed when no call on it is under way */
+};
+
+/* How far we are with its guest. vm_agent.c moves it. */
+enum vm_guest_state {
+    VM_GUEST_DOWN,   /* no link, or its agent has not told what it knows */
+    VM_GUEST_SYNCED, /* it has, and is being configured */
+    VM_GUEST_READY,  /* configured: sessions see the link */
+    VM_GUEST_BROKEN, /* it said that it cannot be used; vm_entry.agent_error has why */
+};
+
+struct vm_entry {
+    struct core *core;
+    struct vm vm;
+    /* What lists show besides, in one place: thousands are looked at in a row. */
+    struct vm *shown; /* the version on disk, while a newer one is on its way; else NULL */
+    bool committed;   /* some version of the record is on disk: it may be seen */
+    bool removed;
+    enum vm_machine_state machine_state;
+    enum vm_guest_state guest;
+    bool restart_required;    /* the spec changed under the running machine */
+    int64_t agent_changed_ns; /* of whether it is ready */
+    int64_t restart_changed_ns;
+    const struct vm_condition *condition; /* borrowed: vm_set_condition */
+    struct kept_output kept;              /* by its agent, which may be out of reach now */
+    char agent_error[256];                /* why it is not ready; "" while that is not known */
+
+    struct vmm_machine *machine; /* NULL while there is no process, and no call on one */
+    struct agent_client *agent;  /* NULL while there is no live machine */
+    struct vm_handles handles;   /* cache; see handles.h */
+    struct list link;            /* registry, by creation */
+    uint32_t refs;               /* an entry outlives its removal while someone looks at it */
+    uint32_t n_unwritten;        /* versions on their way */
+    bool edited;                 /* changed since the latest of them */
+    char *held_name;             /* owned: another that is or may get on disk; NULL: none */
+
+    char ended_detail[TEXT_BYTES]; /* of the latest machine's end */
+    bool ended_by_panic;           /* of its guest's kernel */
+    int64_t clock_told_ms;         /* monotonic: when its clock was last said to be off; 0: never */
+    struct vm_kill *kill;          /* under way */
+    struct handles_save *saving;   /* handles.json is being written */
+    bool paused;                   /* its machine is, whatever the state has become */
+    enum vm_reboot reboot;         /* until it is STARTING, or told to end */
+    uint32_t n_users;              /* vm_use_begin */
+    int64_t used_ms;               /* monotonic: when the last use ended */
+    void *slots[VM_SLOTS];
+    struct list watches, turn_link;
+};
 
 /* Jobs on objects of VMs that are under way; vm_objects.c's. */
 struct list *vm_object_jobs(struct core *core);

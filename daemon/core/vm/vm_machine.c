@@ -188,6 +188,14 @@ int vm_machine_check_parts(const struct vm_entry *e, struct err *err)
     return vmm_parts_check(driver, e->core->vmm_host, &config, err);
 }
 
+int vm_machine_adopt(struct vm_entry *e, vmm_done_fn *done, void *arg, struct err *err)
+{
+    if (vm_machine_open(e, err) < 0)
+        return -1;
+    vmm_adopt(e->machine, NULL, done, arg);
+    return 0;
+}
+
 int vm_machine_started(struct vm_entry *e, struct err *err)
 {
     vm_machine_move(e, VM_MACHINE_LIVE);

@@ -12,6 +12,8 @@
 int vm_machine_open(struct vm_entry *e, struct err *err);
 /* Whether its driver takes the parts that its record gives it; see vmm_parts_check. */
 int vm_machine_check_parts(const struct vm_entry *e, struct err *err);
+/* Opens it, and looks for a live process by evidence (vmm_adopt). */
+int vm_machine_adopt(struct vm_entry *e, vmm_done_fn *done, void *arg, struct err *err);
 /* vmm_start or vmm_adopt succeeded: handles are taken, the agent's channel is opened. -1: no agent
  * client could be made. */
 int vm_machine_started(struct vm_entry *e, struct err *err);

@@ -9,6 +9,7 @@
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/core/vm/vm_run.h"
 #include "daemon/core/vm/vm_spec.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "daemon/vmm/vmm.h"
 
 /* vm.delete: there is no way back, so nothing is undone; what failed can be asked for again. */
@@ -66,16 +67,16 @@ static void vm_delete_finish(struct operation_entry *op, struct store_txn *txn)
     struct vm_entry *e = vm_run_find(op);
     if (!e)
         return;
-    if (op->op.state == OP_SUCCEEDED)
+    if (operation_row(op)->state == OP_SUCCEEDED)
         vm_remove(e, txn);
-    else if (op->begun && e->vm.runtime.state == VM_DELETING)
-        vm_set_state(e, VM_FAILED, op->err->stage, op->err->message, txn);
+    else if (operation_has_begun(op) && e->vm.runtime.state == VM_DELETING)
+        vm_set_state(e, VM_FAILED, operation_error(op)->stage, operation_error(op)->message, txn);
 }
 
 /* What waits for the guest to end is hurried; the rest is on its way anyhow. */
 static void vm_delete_abort(struct operation_entry *op)
 {
-    if (op->op.step == 0)
+    if (operation_row(op)->step == 0)
         vm_run_abort(op);
 }
 
@@ -124,15 +125,15 @@ static void vm_prune_end(struct vm_prune *p, const struct err *why);
 static void vm_prune_changed(void *arg, struct operation_entry *deletion)
 {
     struct vm_prune *p = arg;
-    if (!deletion->over)
+    if (!operation_is_over(deletion))
         return;
-    if (!deletion->recorded) { /* the store refuses: so it would all the others */
-        struct err err = *deletion->err;
+    if (!operation_is_recorded(deletion)) { /* the store refuses: so it would all the others */
+        struct err err = *operation_error(deletion);
         operation_unwatch(&p->watch);
         vm_prune_end(p, &err);
         return;
     }
-    if (deletion->op.state == OP_SUCCEEDED)
+    if (operation_row(deletion)->state == OP_SUCCEEDED)
         p->deleted++;
     else
         p->failed++;
@@ -153,7 +154,7 @@ static void vm_prune_end(struct vm_prune *p, const struct err *why)
  * FAILED later than until_ns, by its stopped_ns. */
 static void vm_prune_on(struct vm_prune *p)
 {
-    struct core *core = p->op->core;
+    struct core *core = operation_core(p->op);
     struct err err = ERR_INIT;
     for (struct vm_entry *e = NULL; (e = vm_prune_next(core, &p->selector, e));) {
         if (e->vm.created_ns > p->until_ns || e->vm.stopped_ns > p->until_ns ||
@@ -163,7 +164,7 @@ static void vm_prune_on(struct vm_prune *p)
             p->deleted++;
             continue;
         }
-        if (p->op->op.cancel_asked)
+        if (operation_row(p->op)->cancel_asked)
             break;
         struct operation_entry *deletion =
             vm_delete_start(core, &(struct vm_delete_request){.vm = e->vm.id}, NULL, &err);
@@ -179,7 +180,7 @@ static void vm_prune_on(struct vm_prune *p)
 
 static void vm_prune_run(struct operation_entry *op)
 {
-    vm_prune_on(op->data);
+    vm_prune_on(operation_data(op));
 }
 
 static void vm_prune_free(void *data)
@@ -225,7 +226,7 @@ struct operation_entry *vm_prune_start(struct core *core, const struct vm_prune_
     struct operation_entry *op = operation_start(core, &what, err);
     if (op) {
         p->op = op;
-        p->until_ns = op->op.created_ns;
+        p->until_ns = operation_row(op)->created_ns;
     }
     return op;
 }

@@ -8,6 +8,7 @@
 #include "daemon/core/record.h"
 #include "daemon/core/vm/vm_machine.h"
 #include "daemon/core/vm/vm_run.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "daemon/vmm/vmm.h"
 
 /* Steps */
@@ -15,7 +16,7 @@
 static void vm_disks_made(struct vm_run *run, const struct err *err)
 {
     if (!err)
-        record_keep_vm(run->op->core, &run->vm->vm);
+        record_keep_vm(operation_core(run->op), &run->vm->vm);
     operation_step_done(run->op, err);
 }
 
@@ -66,7 +67,7 @@ static void vm_disks_undo(struct operation_entry *op)
 static bool vm_want(struct operation_entry *op, struct vm_entry *e)
 {
     struct vm_runtime *rt = &e->vm.runtime;
-    bool counted = op->op.principal[0] && rt->restarts > 0;
+    bool counted = operation_row(op)->principal[0] && rt->restarts > 0;
     if (e->vm.wanted == VM_WANTED_RUNNING && !counted)
         return false;
     vm_edit(e);
@@ -125,9 +126,10 @@ static void vm_set_running(struct vm_entry *e, struct store_txn *txn)
  * that had begun has failed like any other. */
 static void vm_reboot_failed(struct vm_entry *e, const struct operation_entry *op)
 {
-    if (e->reboot != VM_REBOOT_BEGUN || op->op.principal[0])
+    if (e->reboot != VM_REBOOT_BEGUN || operation_row(op)->principal[0])
         return;
-    e->reboot = !op->begun && err_retryable(op->err) ? VM_REBOOT_OWED : VM_REBOOT_NONE;
+    e->reboot = !operation_has_begun(op) && err_retryable(operation_error(op)) ? VM_REBOOT_OWED
+                                                                               : VM_REBOOT_NONE;
     vm_notify(e);
 }
 
@@ -142,24 +144,25 @@ static void vm_start_withdraw(struct operation_entry *op)
 static void vm_start_finish(struct operation_entry *op, struct store_txn *txn)
 {
     struct vm_entry *e = vm_run_find(op);
-    if (e && op->op.state != OP_SUCCEEDED)
+    if (e && operation_row(op)->state != OP_SUCCEEDED)
         vm_reboot_failed(e, op);
-    if (!e || !op->begun)
+    if (!e || !operation_has_begun(op))
         return;
     enum vm_state state = e->vm.runtime.state;
-    bool disk_missing = strcmp(op->err->reason, "DISK_MISSING") == 0;
-    if (state == VM_RUNNING && op->op.state == OP_SUCCEEDED && vm_want(op, e))
+    const struct err *why = operation_error(op);
+    bool disk_missing = why && strcmp(why->reason, "DISK_MISSING") == 0;
+    if (state == VM_RUNNING && operation_row(op)->state == OP_SUCCEEDED && vm_want(op, e))
         vm_save(e, txn); /* nothing was to be done, but to want it */
     if (state != VM_STARTING && state != VM_STOPPING && !disk_missing)
         return; /* as that, or it was not admitted */
-    if (op->op.state == OP_SUCCEEDED)
+    if (operation_row(op)->state == OP_SUCCEEDED)
         vm_set_running(e, txn);
     else if (vm_has_vmm(e))
-        vm_set_state(e, VM_UNKNOWN, NULL, op->err->message, txn);
-    else if (op->op.state == OP_CANCELLED)
-        vm_set_state(e, VM_STOPPED, NULL, op->err->message, txn);
+        vm_set_state(e, VM_UNKNOWN, NULL, why->message, txn);
+    else if (operation_row(op)->state == OP_CANCELLED)
+        vm_set_state(e, VM_STOPPED, NULL, why->message, txn);
     else
-        vm_set_state(e, VM_FAILED, op->err->stage, op->err->message, txn);
+        vm_set_state(e, VM_FAILED, why->stage, why->message, txn);
 }
 
 /* vm.create */
@@ -175,7 +178,8 @@ static void vm_create_record(struct operation_entry *op, struct store_txn *txn)
 {
     struct vm_entry *e = vm_run_find(op);
     vm_save(e, txn);
-    event_emit(op->core, txn, "vm.created", op->op.resource, e->vm.id, e->vm.name, op->op.id);
+    event_emit(operation_core(op), txn, "vm.created", operation_row(op)->resource, e->vm.id,
+               e->vm.name, operation_row(op)->id);
 }
 
 static void vm_create_withdraw(struct operation_entry *op)
@@ -198,7 +202,7 @@ static void vm_create_finish(struct operation_entry *op, struct store_txn *txn)
     struct vm_entry *e = vm_run_find(op);
     if (!e)
         return;
-    if (op->op.state != OP_SUCCEEDED)
+    if (operation_row(op)->state != OP_SUCCEEDED)
         vm_remove(e, txn);
     else if (e->vm.runtime.state == VM_STARTING)
         vm_set_running(e, txn);
@@ -236,7 +240,7 @@ const struct operation_kind vm_create_kind = {
 
 static bool vm_start_nothing(struct operation_entry *op)
 {
-    const struct vm_run *run = op->data;
+    const struct vm_run *run = operation_data(op);
     return run && run->nothing_to_do;
 }
 
@@ -255,7 +259,7 @@ static void vm_start_admit(struct operation_entry *op)
         struct err err = ERR_INIT;
         err_set(&err, ERR_PRECONDITION, "the VM is %s; it can be started when STOPPED or FAILED",
                 vm_state_name(state));
-        err_tag(&err, "VM_WRONG_STATE", "%s", op->op.resource);
+        err_tag(&err, "VM_WRONG_STATE", "%s", operation_row(op)->resource);
         operation_step_done(op, &err);
     }
 }

@@ -7,6 +7,7 @@
 #include "daemon/core/vm/vm_clock.h"
 #include "daemon/core/vm/vm_machine.h"
 #include "daemon/core/vm/vm_run.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "daemon/vmm/vmm.h"
 
 #define N(steps) (sizeof(steps) / sizeof((steps)[0]))
@@ -16,7 +17,7 @@ static void vm_wrong_state(struct operation_entry *op, const struct vm_entry *e,
     struct err err = ERR_INIT;
     err_set(&err, ERR_PRECONDITION, "the VM is %s; it must be %s",
             vm_state_name(e->vm.runtime.state), wanted);
-    err_tag(&err, "VM_WRONG_STATE", "%s", op->op.resource);
+    err_tag(&err, "VM_WRONG_STATE", "%s", operation_row(op)->resource);
     operation_step_done(op, &err);
 }
 
@@ -72,12 +73,12 @@ static void vm_kill_run(struct operation_entry *op)
 static void vm_stop_finish(struct operation_entry *op, struct store_txn *txn)
 {
     struct vm_entry *e = vm_run_find(op);
-    if (!e || !op->begun || e->vm.runtime.state != VM_STOPPING)
+    if (!e || !operation_has_begun(op) || e->vm.runtime.state != VM_STOPPING)
         return;
-    if (op->op.state == OP_SUCCEEDED || !vm_has_vmm(e))
+    if (operation_row(op)->state == OP_SUCCEEDED || !vm_has_vmm(e))
         vm_set_state(e, VM_STOPPED, NULL, NULL, txn);
     else
-        vm_set_state(e, VM_UNKNOWN, NULL, op->err->message, txn);
+        vm_set_state(e, VM_UNKNOWN, NULL, operation_error(op)->message, txn);
 }
 
 static const struct operation_step vm_stop_steps[] = {
@@ -123,7 +124,7 @@ static void vm_pause_run(struct operation_entry *op)
     if (!run)
         return;
     enum vm_state state = run->vm->vm.runtime.state;
-    if (state == VM_PAUSED && !op->resumed) {
+    if (state == VM_PAUSED && !operation_is_resumed(op)) {
         operation_step_done(op, NULL);
     } else if ((state != VM_RUNNING && state != VM_PAUSED) || !vm_has_vmm(run->vm)) {
         vm_wrong_state(op, run->vm, "RUNNING");
@@ -147,7 +148,7 @@ static void vm_resume_run(struct operation_entry *op)
     if (!run)
         return;
     enum vm_state state = run->vm->vm.runtime.state;
-    if (state == VM_RUNNING && !op->resumed) {
+    if (state == VM_RUNNING && !operation_is_resumed(op)) {
         operation_step_done(op, NULL);
     } else if ((state != VM_RUNNING && state != VM_PAUSED) || !vm_has_vmm(run->vm)) {
         vm_wrong_state(op, run->vm, "PAUSED");
@@ -160,14 +161,14 @@ static void vm_resume_run(struct operation_entry *op)
 static void vm_pause_finish(struct operation_entry *op, struct store_txn *txn)
 {
     struct vm_entry *e = vm_run_find(op);
-    if (e && op->op.state == OP_SUCCEEDED && e->vm.runtime.state == VM_RUNNING)
+    if (e && operation_row(op)->state == OP_SUCCEEDED && e->vm.runtime.state == VM_RUNNING)
         vm_set_state(e, VM_PAUSED, NULL, NULL, txn);
 }
 
 static void vm_resume_finish(struct operation_entry *op, struct store_txn *txn)
 {
     struct vm_entry *e = vm_run_find(op);
-    if (e && op->op.state == OP_SUCCEEDED && e->vm.runtime.state == VM_PAUSED)
+    if (e && operation_row(op)->state == OP_SUCCEEDED && e->vm.runtime.state == VM_PAUSED)
         vm_set_state(e, VM_RUNNING, NULL, NULL, txn);
 }
 

@@ -19,9 +19,10 @@
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/core/vm/vm_run.h"
 #include "daemon/core/vm/vm_spec.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "daemon/store/store.h"
 
-/* op->data. */
+/* operation_data(op). */
 struct vm_update {
     struct vm_update_labels labels;
     char old_name[NAME_BYTES]; /* to go back to; "": it was not renamed */
@@ -67,7 +68,7 @@ static int64_t vm_change_option(const json_t *o, const char *key)
 
 static void vm_change_read(const struct operation_entry *op, struct vm_change *c)
 {
-    json_t *o = json_loads(text_get(op->op.params), 0, NULL);
+    json_t *o = json_loads(text_get(operation_row(op)->params), 0, NULL);
     const char *name = json_string_value(json_object_get(o, "name"));
     *c = (struct vm_change){.if_generation = vm_change_number(o, "if_generation"),
                             .cpus = (uint32_t)vm_change_number(o, "cpus"),
@@ -175,16 +176,16 @@ static int vm_update_check(const struct vm_entry *e, const struct vm_change *c,
 
 static struct vm_update *vm_update_get(struct operation_entry *op)
 {
-    if (!op->data)
-        op->data = calloc(1, sizeof(struct vm_update));
-    return op->data;
+    if (!operation_data(op))
+        operation_set_data(op, calloc(1, sizeof(struct vm_update)));
+    return operation_data(op);
 }
 
 static void vm_update_record(struct operation_entry *op, struct store_txn *txn)
 {
-    struct vm_update *u = op->data;
+    struct vm_update *u = operation_data(op);
     const struct vm_update_labels *l = &u->labels;
-    snprintf(u->labels.operation_id, sizeof(u->labels.operation_id), "%s", op->op.id);
+    snprintf(u->labels.operation_id, sizeof(u->labels.operation_id), "%s", operation_row(op)->id);
     if (l->set.n || l->remove.n || l->scope.n)
         store_put_vm_update(txn, l);
 }
@@ -202,7 +203,7 @@ static void vm_update_admit(struct operation_entry *op)
         err_set(&err, ERR_LIMIT, "out of memory for an operation");
     } else if (!e) {
         err_set(&err, ERR_NOT_FOUND, "the VM is gone");
-        err_tag(&err, "VM_NOT_FOUND", "%s", op->op.resource);
+        err_tag(&err, "VM_NOT_FOUND", "%s", operation_row(op)->resource);
     } else if (vm_update_check(e, &c, &u->labels, &err) == 0 && c.name[0]) {
         snprintf(old_name, sizeof(old_name), "%s", e->vm.name);
         if (vm_rename(e, c.name, &err) == 0)
@@ -215,7 +216,7 @@ static void vm_update_admit(struct operation_entry *op)
 static void vm_update_undo(struct operation_entry *op)
 {
     struct vm_entry *e = vm_run_find(op);
-    const struct vm_update *u = op->data;
+    const struct vm_update *u = operation_data(op);
     struct err err = ERR_INIT;
     if (e && u && u->old_name[0] && vm_rename(e, u->old_name, &err) == 0)
         vm_save(e, NULL);
@@ -273,9 +274,9 @@ static void vm_update_relabeled(void *arg, const struct err *err)
 static void vm_update_finish(struct operation_entry *op, struct store_txn *txn)
 {
     struct vm_entry *e = vm_run_find(op);
-    const struct vm_update *u = op->data;
-    store_delete_vm_update(txn, op->op.id);
-    if (op->op.state != OP_SUCCEEDED || !e || !u)
+    const struct vm_update *u = operation_data(op);
+    store_delete_vm_update(txn, operation_row(op)->id);
+    if (operation_row(op)->state != OP_SUCCEEDED || !e || !u)
         return;
     struct vm_change c;
     vm_change_read(op, &c);
@@ -283,8 +284,9 @@ static void vm_update_finish(struct operation_entry *op, struct store_txn *txn)
     struct vm_relabel *r = vm_update_relabel(e, &u->labels);
     vm_update_apply(e, &c);
     vm_save(e, txn);
-    record_keep_vm_with(op->core, &e->vm, txn);
-    event_emit(op->core, txn, "vm.updated", op->op.resource, e->vm.id, e->vm.name, op->op.id);
+    record_keep_vm_with(operation_core(op), &e->vm, txn);
+    event_emit(operation_core(op), txn, "vm.updated", operation_row(op)->resource, e->vm.id,
+               e->vm.name, operation_row(op)->id);
     store_on_commit(txn, vm_update_relabeled, r);
     vm_notify(e);
 }
@@ -381,7 +383,7 @@ static int vm_updates_load_each(void *arg, const struct vm_update_labels *labels
 {
     struct vm_updates_load *load = arg;
     struct operation_entry *op = operation_find(load->core, labels->operation_id, NULL);
-    if (!op || op->over) {
+    if (!op || operation_is_over(op)) {
         store_delete_vm_update(load->txn, labels->operation_id);
         return 0;
     }

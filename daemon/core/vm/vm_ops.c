@@ -13,7 +13,7 @@
 #include "daemon/core/image/image_import.h"
 #include "daemon/core/host/room.h"
 #include "daemon/core/access/scope.h"
-#include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_run.h"
 #include "daemon/core/vm/vm_spec.h"
 

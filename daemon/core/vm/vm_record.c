@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
-#include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "daemon/store/store.h"
 
 const struct vm *vm_shown(const struct vm_entry *e)
@@ -13,11 +13,11 @@ const struct vm *vm_shown(const struct vm_entry *e)
     return !e->committed ? NULL : e->shown ? e->shown : &e->vm;
 }
 
-void vm_edit(struct vm_entry *e)
+struct vm *vm_edit(struct vm_entry *e)
 {
     e->edited = true;
     if (!e->committed || e->shown)
-        return;
+        return &e->vm;
     e->shown = malloc(sizeof(*e->shown));
     if (e->shown && vm_copy(e->shown, &e->vm) < 0) {
         free(e->shown);
@@ -25,6 +25,7 @@ void vm_edit(struct vm_entry *e)
     }
     if (!e->shown)
         log_error(e->vm.id, "out of memory: a change is shown before it is on disk");
+    return &e->vm;
 }
 
 /* Shows vm, which is moved from; NULL: the record itself. */

@@ -12,6 +12,7 @@
 #include "daemon/core/image/image.h"
 #include "daemon/core/vm/vm_agent.h"
 #include "daemon/core/vm/vm_machine.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_objects.h"
 #include "daemon/guest/agent_client.h"
 #include "daemon/vmm/vmm.h"
@@ -24,8 +25,8 @@ void vm_params_write(const struct vm_params *p, char text[128])
 
 void vm_run_params(const struct operation_entry *op, struct vm_params *p)
 {
-    *p = (struct vm_params){.grace_ms = op->core->config.stop_grace_ms};
-    json_t *o = json_loads(text_get(op->op.params), 0, NULL);
+    *p = (struct vm_params){.grace_ms = operation_core(op)->config.stop_grace_ms};
+    json_t *o = json_loads(text_get(operation_row(op)->params), 0, NULL);
     p->start = json_is_true(json_object_get(o, "start"));
     p->force = json_is_true(json_object_get(o, "force"));
     const json_t *grace = json_object_get(o, "grace_ms");
@@ -36,14 +37,14 @@ void vm_run_params(const struct operation_entry *op, struct vm_params *p)
 
 struct vm_entry *vm_run_find(const struct operation_entry *op)
 {
-    const char *id = strchr(op->op.resource, '/');
-    return id ? vm_find_id(op->core, id + 1) : NULL;
+    const char *id = strchr(operation_row(op)->resource, '/');
+    return id ? vm_find_id(operation_core(op), id + 1) : NULL;
 }
 
 struct vm_run *vm_run_get(struct operation_entry *op)
 {
-    if (op->data)
-        return op->data;
+    if (operation_data(op))
+        return operation_data(op);
     struct vm_run *run = calloc(1, sizeof(*run));
     if (!run) {
         struct err err = ERR_INIT;
@@ -60,7 +61,7 @@ struct vm_run *vm_run_get(struct operation_entry *op)
     run->start = params.start;
     run->force = params.force;
     run->grace_ms = params.grace_ms;
-    op->data = run;
+    operation_set_data(op, run);
     return run;
 }
 
@@ -71,7 +72,7 @@ struct vm_run *vm_run_get_vm(struct operation_entry *op)
         return run;
     struct err err = ERR_INIT;
     err_set(&err, ERR_NOT_FOUND, "the VM is gone");
-    err_tag(&err, "VM_NOT_FOUND", "%s", op->op.resource);
+    err_tag(&err, "VM_NOT_FOUND", "%s", operation_row(op)->resource);
     operation_step_done(op, &err);
     return NULL;
 }
@@ -148,7 +149,7 @@ void vm_run_launch(struct vm_run *run, void (*then)(struct vm_run *run, const st
         return;
     }
     run->calling = true;
-    if (run->op->resumed)
+    if (operation_is_resumed(run->op))
         vmm_adopt(e->machine, NULL, vm_run_adopted, run);
     else
         vmm_start(e->machine, vm_run_started, run);
@@ -160,7 +161,7 @@ static void vm_run_boot_end(struct vm_run *run, const struct err *err)
 {
     timer_stop(&run->timer);
     vm_unwatch(&run->watch);
-    run->op->cancel_step = NULL;
+    operation_let_stop(run->op, NULL);
     if (err && !run->cancelled)
         vm_run_fail_at_boot(run, err);
     else
@@ -198,7 +199,7 @@ static void vm_run_boot_changed(void *arg, struct vm_entry *e)
 
 static void vm_run_boot_cancel(struct operation_entry *op)
 {
-    struct vm_run *run = op->data;
+    struct vm_run *run = operation_data(op);
     run->cancelled = true;
     vm_run_boot_look(run);
 }
@@ -209,7 +210,7 @@ static void vm_run_boot_launched(struct vm_run *run, const struct err *err)
         vm_run_boot_end(run, err);
         return;
     }
-    timer_start(&run->timer, run->op->core->config.boot_timeout_ms);
+    timer_start(&run->timer, operation_core(run->op)->config.boot_timeout_ms);
     vm_run_boot_look(run);
 }
 
@@ -235,17 +236,19 @@ static void vm_run_boot_late(void *arg)
     if (run->calling)
         return;
     if (run->tries++ == 0) {
-        log_warn(run->op->op.resource, "no word of the agent after %lld ms: booting once more",
-                 (long long)run->op->core->config.boot_timeout_ms);
-        operation_progress(run->op, run->op->op.percent, "no answer; booting once more");
+        log_warn(operation_row(run->op)->resource,
+                 "no word of the agent after %lld ms: booting once more",
+                 (long long)operation_core(run->op)->config.boot_timeout_ms);
+        operation_progress(run->op, operation_row(run->op)->percent,
+                           "no answer; booting once more");
         run->calling = true;
         if (vm_machine_kill(e, vm_run_boot_killed, run, &err) == 0)
             return;
         run->calling = false;
     } else {
         err_set(&err, ERR_DEADLINE, "the guest's agent did not answer within %lld ms, twice%s%s",
-                (long long)run->op->core->config.boot_timeout_ms, e->agent_error[0] ? ": " : "",
-                e->agent_error);
+                (long long)operation_core(run->op)->config.boot_timeout_ms,
+                e->agent_error[0] ? ": " : "", e->agent_error);
         err_tag(&err, "BOOT_TIMEOUT", "vm/%s", e->vm.id);
     }
     vm_run_boot_end(run, &err);
@@ -256,7 +259,7 @@ void vm_run_boot(struct vm_run *run)
     struct err err = ERR_INIT;
     run->cancelled = false;
     if (!run->timer_made) {
-        if (timer_init(&run->timer, run->op->core->loop, vm_run_boot_late, run) < 0) {
+        if (timer_init(&run->timer, operation_core(run->op)->loop, vm_run_boot_late, run) < 0) {
             err_set(&err, ERR_LIMIT, "out of memory for a timer");
             operation_step_done(run->op, &err);
             return;
@@ -264,7 +267,7 @@ void vm_run_boot(struct vm_run *run)
         run->timer_made = true;
     }
     vm_watch(run->vm, &run->watch, vm_run_boot_changed, run);
-    run->op->cancel_step = vm_run_boot_cancel;
+    operation_let_stop(run->op, vm_run_boot_cancel);
     vm_run_launch(run, vm_run_boot_launched);
 }
 
@@ -301,7 +304,8 @@ static void vm_run_stopped(void *arg, const struct err *err)
 {
     struct vm_run *run = arg;
     struct err why = ERR_INIT;
-    if (err && run->op->aborted && vm_machine_kill(run->vm, vm_run_ended, run, &why) == 0)
+    if (err && operation_is_preempted(run->op) &&
+        vm_machine_kill(run->vm, vm_run_ended, run, &why) == 0)
         return;
     vm_run_ended(run, err);
 }
@@ -320,7 +324,8 @@ static void vm_run_end_resumed(void *arg, const struct err *err)
     struct vm_run *run = arg;
     /* Still paused, it cannot hear us: vmm_stop forces it in the end. */
     if (err)
-        log_err(LOG_LEVEL_WARN, run->op->op.resource, err, "cannot resume it to stop it");
+        log_err(LOG_LEVEL_WARN, operation_row(run->op)->resource, err,
+                "cannot resume it to stop it");
     vm_run_stop_gently(run);
 }
 
@@ -356,7 +361,7 @@ static void vm_run_abort_done(void *arg, const struct err *err)
 void vm_run_abort(struct operation_entry *op)
 {
     struct vm_entry *e = vm_run_find(op);
-    struct vm_run *run = op->data;
+    struct vm_run *run = operation_data(op);
     struct err err = ERR_INIT;
     if (run && run->objects) { /* nothing of its machine is under way */
         vm_objects_hurry(run->objects);
@@ -378,12 +383,13 @@ static void vm_run_objects_done(void *arg, const struct err *err)
 {
     struct vm_run *run = arg;
     struct operation_entry *op = run->op;
-    struct core *core = op->core;
+    struct core *core = operation_core(op);
     run->calling = false;
     run->objects = NULL;
-    op->cancel_step = NULL;
+    operation_let_stop(op, NULL);
     /* Cut off by a daemon that ends: the next one goes on from the journal. */
-    bool left = core->closing && err && err->code == ERR_CANCELLED && !op->op.cancel_asked;
+    bool left =
+        core->closing && err && err->code == ERR_CANCELLED && !operation_row(op)->cancel_asked;
     if (core->operations && !left)
         run->then(run, err);
     operation_unref(op);
@@ -391,7 +397,7 @@ static void vm_run_objects_done(void *arg, const struct err *err)
 
 static void vm_run_objects_cancel(struct operation_entry *op)
 {
-    struct vm_run *run = op->data;
+    struct vm_run *run = operation_data(op);
     if (run->objects)
         vm_objects_hurry(run->objects);
 }
@@ -405,15 +411,16 @@ void vm_run_make_objects(struct vm_run *run,
     const struct vm *vm = &run->vm->vm;
     /* PREPARING is of the creation alone, and in its journal before the first is made. */
     bool made = vm->runtime.state != VM_PREPARING;
-    if (vm_objects_of(op->core, vm, &o, &err) == 0)
-        run->objects = vm_objects_make(op->core, &o, made, vm_run_objects_done, run, &err);
+    if (vm_objects_of(operation_core(op), vm, &o, &err) == 0)
+        run->objects =
+            vm_objects_make(operation_core(op), &o, made, vm_run_objects_done, run, &err);
     if (!run->objects) {
         then(run, &err);
         return;
     }
     run->then = then;
     run->calling = true;
-    op->cancel_step = vm_run_objects_cancel;
+    operation_let_stop(op, vm_run_objects_cancel);
     operation_ref(op); /* the job's end is told to its data */
 }
 
@@ -423,8 +430,8 @@ void vm_run_remove_objects(struct vm_run *run,
     struct vm_objects o;
     struct err err = ERR_INIT;
     struct operation_entry *op = run->op;
-    if (vm_objects_of(op->core, &run->vm->vm, &o, &err) == 0)
-        run->objects = vm_objects_remove(op->core, &o, vm_run_objects_done, run, &err);
+    if (vm_objects_of(operation_core(op), &run->vm->vm, &o, &err) == 0)
+        run->objects = vm_objects_remove(operation_core(op), &o, vm_run_objects_done, run, &err);
     if (!run->objects) {
         then(run, &err);
         return;

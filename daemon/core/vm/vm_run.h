@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "daemon/core/operation/operation.h"
-#include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
 
@@ -41,7 +41,8 @@ struct vm_params {
 
 /* JSON for operation_new.params. */
 void vm_params_write(const struct vm_params *params, char text[128]);
-/* op->data, made where it is missing; NULL: out of memory, and the step has been ended with it. */
+/* operation_data(op), made where it is missing; NULL: out of memory, and the step has been ended
+ * with it. */
 struct vm_run *vm_run_get(struct operation_entry *op);
 /* The same, and the VM is there; else the step has been ended with ERR_NOT_FOUND. */
 struct vm_run *vm_run_get_vm(struct operation_entry *op);

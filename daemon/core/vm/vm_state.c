@@ -6,7 +6,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/event/event.h"
 #include "daemon/core/operation/operation.h"
-#include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "daemon/store/store.h"
 
 static void vm_ignore(void *arg, const struct err *err)
@@ -65,7 +65,7 @@ static void vm_apply_state(struct vm_entry *e, enum vm_state state, const char *
         e->vm.stopped_ns = clock_real_ns();
     if (state == VM_STARTING) {
         e->reboot = VM_REBOOT_NONE;
-        e->delete_tried = e->restart_required = e->ended_by_panic = false;
+        e->restart_required = e->ended_by_panic = false;
         e->ended_detail[0] = '\0';
     }
     rt->state = state;
@@ -92,7 +92,7 @@ int vm_set_state(struct vm_entry *e, enum vm_state state, const char *stage, con
     vm_save(e, txn ? txn : own);
     struct operation_entry *op = e->core->operations ? operation_running(e->core, resource) : NULL;
     event_emit(e->core, txn ? txn : own, "vm.state", resource, e->vm.id, vm_state_name(state),
-               op ? op->op.id : NULL);
+               op ? operation_row(op)->id : NULL);
     if (own)
         store_commit(e->core->store, own, vm_ignore, NULL);
     vm_notify(e);
@@ -119,7 +119,7 @@ size_t vm_get_conditions(const struct vm_entry *e, struct vm_condition out[VM_CO
         .reason = e->restart_required ? "SpecChanged" : "",
         .message = e->restart_required ? "cpus and memory change when it is restarted" : "",
     };
-    if (e->restarting)
-        out[n++] = *e->restarting;
+    if (e->condition)
+        out[n++] = *e->condition;
     return n;
 }

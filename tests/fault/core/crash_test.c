@@ -87,7 +87,7 @@ static int run_role(const char *role, const char *dir, const char *kind, const c
 static void check_at_rest(struct world *w, const char *dir)
 {
     for (struct operation_entry *op = NULL; (op = operation_next(&w->core, op));)
-        CHECK(op->over && op_is_terminal(op->op.state));
+        CHECK(operation_is_over(op) && op_is_terminal(operation_row(op)->state));
     int live = 0;
     for (struct vm_entry *e = NULL; (e = vm_next(&w->core, e));) {
         enum vm_state state = e->vm.runtime.state;
@@ -119,9 +119,9 @@ static void check_outcome(struct world *w, const char *kind)
 {
     struct vm_entry *e = vm_next(&w->core, NULL);
     struct operation_entry *op = operation_next(&w->core, NULL);
-    while (op && strcmp(op->op.kind, kind) != 0)
+    while (op && strcmp(operation_row(op)->kind, kind) != 0)
         op = operation_next(&w->core, op);
-    bool succeeded = op && op->op.state == OP_SUCCEEDED;
+    bool succeeded = op && operation_row(op)->state == OP_SUCCEEDED;
     if (strcmp(kind, "vm.create") == 0)
         CHECK_INT(e != NULL, succeeded);
     else if (strcmp(kind, "vm.delete") == 0)

@@ -10,7 +10,7 @@
 #include "base/fs.h"
 #include "rpc/reflection/descriptors.h"
 #include "rpc/wire/alive.h"
-#include "rpc/wire/base64.h"
+#include "base/base64.h"
 #include "rpc/wire/content.h"
 #include "rpc/wire/gzip.h"
 #include "rpc/wire/metadata.h"
@@ -33,15 +33,16 @@ static void must(bool ok)
 
 static void try_base64(const uint8_t *data, size_t size)
 {
-    uint8_t *plain = malloc(size / 4 * 3 + 2);
-    ssize_t n = plain ? base64_decode(plain, (const char *)data, size) : -1;
+    uint8_t *plain = malloc(base64_decoded_bytes(size));
+    ssize_t n =
+        plain ? base64_decode(plain, base64_decoded_bytes(size), (const char *)data, size) : -1;
     if (n >= 0) {
         size_t len = base64_encoded_bytes((size_t)n);
         char *text = malloc(len + 1);
-        uint8_t *again = malloc(len / 4 * 3 + 2);
+        uint8_t *again = malloc((size_t)n + 1);
         if (text && again) {
             base64_encode(text, plain, (size_t)n);
-            must(base64_decode(again, text, len) == n);
+            must(base64_decode(again, (size_t)n, text, len) == n);
             must(memcmp(again, plain, (size_t)n) == 0);
         }
         free(text);

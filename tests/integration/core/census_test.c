@@ -28,10 +28,10 @@ static bool succeeds(struct operation_entry *op, const struct err *err)
         return false;
     }
     operation_ref(op);
-    bool ok = world_wait(&w, op) && op->op.state == OP_SUCCEEDED;
+    bool ok = world_wait(&w, op) && operation_row(op)->state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "%s: %s: %s\n", op->op.kind, op->op.error_stage,
-                text_get(op->op.error_message));
+        fprintf(stderr, "%s: %s: %s\n", operation_row(op)->kind, operation_row(op)->error_stage,
+                text_get(operation_row(op)->error_message));
     operation_unref(op);
     return ok;
 }
@@ -54,7 +54,7 @@ static void delete_all(void)
 {
     struct err err = ERR_INIT;
     for (struct vm_entry *e; (e = vm_next(&w.core, NULL));) {
-        struct vm_delete_request req = {.vm = e->vm.id, .force = true};
+        struct vm_delete_request req = {.vm = vm_record(e)->id, .force = true};
         if (!CHECK(succeeds(vm_delete_start(&w.core, &req, NULL, &err), &err)))
             return;
     }
@@ -64,7 +64,7 @@ static void delete_all(void)
 static const char *file_of(const struct vm_entry *e, const char *name)
 {
     static char path[PATH_BYTES + 32];
-    snprintf(path, sizeof(path), "%s/%s", e->vm.runtime.vm_dir, name);
+    snprintf(path, sizeof(path), "%s/%s", vm_record(e)->runtime.vm_dir, name);
     return path;
 }
 
@@ -109,7 +109,7 @@ static void test_one_look_finds_all_after_a_restart(void)
     /* One that begins while they still ask may not do for the last, and one is for leaks. */
     CHECK(census_count() - before <= 4);
     for (struct vm_entry *e = NULL; (e = vm_next(&w.core, e));)
-        CHECK_INT(e->vm.runtime.state, VM_RUNNING);
+        CHECK_INT(vm_record(e)->runtime.state, VM_RUNNING);
     delete_all();
     world_close(&w);
 }
@@ -142,7 +142,7 @@ static void test_an_unreadable_process_hinders_no_start(void)
     uint64_t before = census_count();
     CHECK(start_box());
     CHECK_INT(census_count() - before, 1);
-    CHECK_INT(e->vm.runtime.state, VM_RUNNING);
+    CHECK_INT(vm_record(e)->runtime.state, VM_RUNNING);
     end_stranger(stranger);
     delete_all();
     world_close(&w);
@@ -156,7 +156,7 @@ static void test_an_unreadable_monitor_is_not_taken_for_gone(void)
     struct vm_entry *e = world_create(&w, "box0", true);
     if (!CHECK(e != NULL))
         return;
-    pid_t pid = e->handles.pid;
+    pid_t pid = vm_handles(e)->pid;
     char hint[PATH_BYTES + 32];
     snprintf(hint, sizeof(hint), "%s", file_of(e, "handles.json"));
     world_close(&w);
@@ -167,11 +167,11 @@ static void test_an_unreadable_monitor_is_not_taken_for_gone(void)
     e = vm_find(&w.core, "box0", NULL);
     if (!CHECK(e != NULL))
         return;
-    CHECK_INT(e->vm.runtime.state, VM_UNKNOWN);
-    CHECK_CONTAINS(e->vm.runtime.last_error, "cannot be looked at");
+    CHECK_INT(vm_record(e)->runtime.state, VM_UNKNOWN);
+    CHECK_CONTAINS(vm_record(e)->runtime.last_error, "cannot be looked at");
     process_hide(0);
     CHECK(world_wait_state(&w, e, VM_RUNNING)); /* asked again by itself */
-    CHECK_INT(e->handles.pid, pid);
+    CHECK_INT(vm_handles(e)->pid, pid);
     delete_all();
     world_close(&w);
 }

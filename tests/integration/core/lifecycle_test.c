@@ -17,10 +17,11 @@ static bool succeeds(struct world *w, struct operation_entry *op, const struct e
         return false;
     }
     operation_ref(op);
-    bool ok = world_wait(w, op) && op->op.state == OP_SUCCEEDED;
+    bool ok = world_wait(w, op) && operation_row(op)->state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "%s: %s %s: %s\n", op->op.kind, op_state_name(op->op.state),
-                op->op.error_stage, text_get(op->op.error_message));
+        fprintf(stderr, "%s: %s %s: %s\n", operation_row(op)->kind,
+                op_state_name(operation_row(op)->state), operation_row(op)->error_stage,
+                text_get(operation_row(op)->error_message));
     operation_unref(op);
     return ok;
 }
@@ -41,33 +42,33 @@ static void test_life(void)
     struct vm_entry *e = world_create(&w, "box", true);
     if (!CHECK(e != NULL))
         return;
-    CHECK_INT(e->vm.runtime.state, VM_RUNNING);
+    CHECK_INT(vm_record(e)->runtime.state, VM_RUNNING);
     CHECK(vm_guest_is_ready(e) && vm_has_vmm(e));
-    CHECK(e->handles.pid > 1);
-    CHECK_STR(e->vm.name, "box");
-    CHECK(e->vm.boot_id[0] != '\0');
+    CHECK(vm_handles(e)->pid > 1);
+    CHECK_STR(vm_record(e)->name, "box");
+    CHECK(vm_record(e)->boot_id[0] != '\0');
     CHECK_INT(world_count_monitors(&w), 1);
     struct vm_stop_request stop = {.vm = "box", .grace_ms = -1};
     CHECK(succeeds(&w, vm_stop_start(&w.core, &stop, NULL, &err), &err));
-    CHECK_INT(e->vm.runtime.state, VM_STOPPED);
-    CHECK_STR(e->vm.runtime.last_error, "");
-    CHECK_INT(e->handles.pid, 0);
+    CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
+    CHECK_STR(vm_record(e)->runtime.last_error, "");
+    CHECK_INT(vm_handles(e)->pid, 0);
     CHECK_INT(world_count_monitors(&w), 0);
     CHECK(succeeds(&w, vm_stop_start(&w.core, &stop, NULL, &err), &err));
     struct vm_start_request start = {.vm = "box"};
     CHECK(succeeds(&w, vm_start_start(&w.core, &start, NULL, &err), &err));
-    CHECK_INT(e->vm.runtime.state, VM_RUNNING);
+    CHECK_INT(vm_record(e)->runtime.state, VM_RUNNING);
     CHECK(succeeds(&w, vm_start_start(&w.core, &start, NULL, &err), &err));
-    pid_t pid = e->handles.pid;
+    pid_t pid = vm_handles(e)->pid;
     CHECK(succeeds(&w, vm_restart_start(&w.core, &stop, NULL, &err), &err));
-    CHECK_INT(e->vm.runtime.state, VM_RUNNING);
-    CHECK(e->handles.pid != pid);
+    CHECK_INT(vm_record(e)->runtime.state, VM_RUNNING);
+    CHECK(vm_handles(e)->pid != pid);
     CHECK(succeeds(&w, vm_pause_start(&w.core, "box", NULL, &err), &err));
-    CHECK_INT(e->vm.runtime.state, VM_PAUSED);
+    CHECK_INT(vm_record(e)->runtime.state, VM_PAUSED);
     CHECK(succeeds(&w, vm_resume_start(&w.core, "box", NULL, &err), &err));
-    CHECK_INT(e->vm.runtime.state, VM_RUNNING);
+    CHECK_INT(vm_record(e)->runtime.state, VM_RUNNING);
     CHECK(succeeds(&w, vm_kill_start(&w.core, "box", NULL, &err), &err));
-    CHECK_INT(e->vm.runtime.state, VM_STOPPED);
+    CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
     CHECK_INT(world_count_monitors(&w), 0);
     delete_it(&w, "box");
     CHECK_INT(vm_count(&w.core), 0);
@@ -86,10 +87,10 @@ static void test_adopt(void)
     struct vm_entry *e = world_create(&w, "box", true);
     if (!CHECK(e != NULL))
         return;
-    pid_t pid = e->handles.pid;
+    pid_t pid = vm_handles(e)->pid;
     char boot_id[40], handles[PATH_BYTES + 16];
-    snprintf(boot_id, sizeof(boot_id), "%s", e->vm.boot_id);
-    snprintf(handles, sizeof(handles), "%s/handles.json", e->vm.runtime.vm_dir);
+    snprintf(boot_id, sizeof(boot_id), "%s", vm_record(e)->boot_id);
+    snprintf(handles, sizeof(handles), "%s/handles.json", vm_record(e)->runtime.vm_dir);
     for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
         world_close(&w);
         if (i > 0) {
@@ -102,10 +103,10 @@ static void test_adopt(void)
         if (!CHECK(world_open(&w, dir, "sim")))
             return;
         e = vm_find(&w.core, "box", NULL);
-        CHECK_INT(e->vm.runtime.state, VM_RUNNING);
-        CHECK_INT(e->handles.pid, pid);
+        CHECK_INT(vm_record(e)->runtime.state, VM_RUNNING);
+        CHECK_INT(vm_handles(e)->pid, pid);
         CHECK(world_wait_agent(&w, e));
-        CHECK_STR(e->vm.boot_id, boot_id);
+        CHECK_STR(vm_record(e)->boot_id, boot_id);
     }
     delete_it(&w, "box");
     CHECK_INT(world_count_monitors(&w), 0);
@@ -129,7 +130,7 @@ static void test_a_right_hint_is_not_written_again(void)
     struct vm_entry *e = world_create(&w, "box", true);
     if (!CHECK(e != NULL))
         return;
-    snprintf(handles, sizeof(handles), "%s/handles.json", e->vm.runtime.vm_dir);
+    snprintf(handles, sizeof(handles), "%s/handles.json", vm_record(e)->runtime.vm_dir);
     world_close(&w);
     struct stat written = look_at(handles);
     if (!CHECK(world_open(&w, dir, "sim")))
@@ -157,14 +158,14 @@ static void test_died_meanwhile(void)
     struct vm_entry *e = world_create(&w, "box", true);
     if (!CHECK(e != NULL))
         return;
-    pid_t pid = e->handles.pid;
+    pid_t pid = vm_handles(e)->pid;
     world_close(&w);
     world_end_process(pid);
     if (!CHECK(world_open(&w, dir, "sim")))
         return;
     e = vm_find(&w.core, "box", NULL);
-    CHECK_INT(e->vm.runtime.state, VM_STOPPED);
-    CHECK_CONTAINS(e->vm.runtime.last_error, "while the daemon was not running");
+    CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
+    CHECK_CONTAINS(vm_record(e)->runtime.last_error, "while the daemon was not running");
     delete_it(&w, "box");
     world_close(&w);
 }
@@ -177,9 +178,9 @@ static void test_crash(void)
     struct vm_entry *e = world_create(&w, "box", true);
     if (!CHECK(e != NULL))
         return;
-    kill(e->handles.pid, SIGKILL);
+    kill(vm_handles(e)->pid, SIGKILL);
     CHECK(world_wait_state(&w, e, VM_FAILED));
-    CHECK_STR(e->vm.runtime.failed_stage, "vmm_exited");
+    CHECK_STR(vm_record(e)->runtime.failed_stage, "vmm_exited");
     CHECK(!vm_guest_is_ready(e));
     delete_it(&w, "box");
     world_close(&w);
@@ -219,7 +220,7 @@ static void test_a_lost_disk_fails_the_start(void)
         return;
     char away[PATH_BYTES];
     snprintf(away, sizeof(away), "%s/away", dir);
-    CHECK_INT(rename(e->vm.runtime.system_overlay, away), 0);
+    CHECK_INT(rename(vm_record(e)->runtime.system_overlay, away), 0);
     for (int i = 0; i < 2; i++) { /* at a restart, then at a start */
         struct operation_entry *op = i ? vm_start_start(&w.core, &start, NULL, &err)
                                        : vm_restart_start(&w.core, &stop, NULL, &err);
@@ -227,19 +228,19 @@ static void test_a_lost_disk_fails_the_start(void)
             break;
         operation_ref(op);
         CHECK(world_wait(&w, op));
-        CHECK_INT(op->op.state, OP_FAILED);
-        CHECK_STR(op->op.error_reason, "DISK_MISSING");
-        CHECK_STR(op->op.error_stage, "disks");
+        CHECK_INT(operation_row(op)->state, OP_FAILED);
+        CHECK_STR(operation_row(op)->error_reason, "DISK_MISSING");
+        CHECK_STR(operation_row(op)->error_stage, "disks");
         operation_unref(op);
-        CHECK_INT(e->vm.runtime.state, VM_FAILED);
-        CHECK_STR(e->vm.runtime.failed_stage, "disks");
-        CHECK_CONTAINS(e->vm.runtime.last_error, "gone");
-        CHECK_INT(access(e->vm.runtime.system_overlay, F_OK), -1);
+        CHECK_INT(vm_record(e)->runtime.state, VM_FAILED);
+        CHECK_STR(vm_record(e)->runtime.failed_stage, "disks");
+        CHECK_CONTAINS(vm_record(e)->runtime.last_error, "gone");
+        CHECK_INT(access(vm_record(e)->runtime.system_overlay, F_OK), -1);
         CHECK_INT(world_count_monitors(&w), 0);
     }
-    CHECK_INT(rename(away, e->vm.runtime.system_overlay), 0);
+    CHECK_INT(rename(away, vm_record(e)->runtime.system_overlay), 0);
     CHECK(succeeds(&w, vm_start_start(&w.core, &start, NULL, &err), &err));
-    CHECK_INT(e->vm.runtime.state, VM_RUNNING);
+    CHECK_INT(vm_record(e)->runtime.state, VM_RUNNING);
     delete_it(&w, "box");
     world_close(&w);
 }
@@ -254,7 +255,7 @@ static void test_kill_preempts(void)
     struct vm_entry *e = world_create(&w, "box", true);
     if (!CHECK(e != NULL))
         return;
-    kill(e->handles.pid, SIGSTOP);
+    kill(vm_handles(e)->pid, SIGSTOP);
     struct vm_stop_request stop = {.vm = "box", .grace_ms = 600000};
     struct operation_entry *stopping = vm_stop_start(&w.core, &stop, NULL, &err);
     if (!CHECK(stopping != NULL))
@@ -267,11 +268,11 @@ static void test_kill_preempts(void)
         return;
     operation_ref(waiting);
     CHECK(succeeds(&w, vm_kill_start(&w.core, "box", NULL, &err), &err));
-    CHECK(stopping->over && waiting->over);
-    CHECK_INT(stopping->op.state, OP_SUCCEEDED);
-    CHECK_INT(waiting->op.state, OP_CANCELLED);
-    CHECK_STR(waiting->op.error_reason, "PREEMPTED");
-    CHECK_INT(e->vm.runtime.state, VM_STOPPED);
+    CHECK(operation_is_over(stopping) && operation_is_over(waiting));
+    CHECK_INT(operation_row(stopping)->state, OP_SUCCEEDED);
+    CHECK_INT(operation_row(waiting)->state, OP_CANCELLED);
+    CHECK_STR(operation_row(waiting)->error_reason, "PREEMPTED");
+    CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
     operation_unref(stopping);
     operation_unref(waiting);
     delete_it(&w, "box");
@@ -290,7 +291,7 @@ static void test_prune(void)
     struct vm_prune_request dry = {.dry_run = true}, real = {.dry_run = false};
     struct operation_entry *op = vm_prune_start(&w.core, &dry, NULL, &err);
     CHECK(succeeds(&w, op, &err));
-    CHECK_CONTAINS(text_get(op->op.message), "2 VMs would");
+    CHECK_CONTAINS(text_get(operation_row(op)->message), "2 VMs would");
     CHECK(succeeds(&w, vm_prune_start(&w.core, &real, NULL, &err), &err));
     CHECK_INT(vm_count(&w.core), 1);
     delete_it(&w, "three");

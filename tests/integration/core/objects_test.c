@@ -47,9 +47,10 @@ static struct operation_entry *begin_delete(void)
 
 static bool succeeds(struct operation_entry *op)
 {
-    bool ok = world_wait(&w, op) && op->op.state == OP_SUCCEEDED;
+    bool ok = world_wait(&w, op) && operation_row(op)->state == OP_SUCCEEDED;
     if (!ok && op)
-        fprintf(stderr, "%s: %s\n", op->op.kind, text_get(op->op.error_message));
+        fprintf(stderr, "%s: %s\n", operation_row(op)->kind,
+                text_get(operation_row(op)->error_message));
     if (op)
         operation_unref(op);
     return ok;
@@ -94,10 +95,10 @@ static void test_a_creation_fails_at_the_making_of_each(void)
             struct operation_entry *op = begin_create(&specs[s]);
             CHECK(world_wait(&w, op));
             CHECK_INT(object_fault_met(), 1);
-            CHECK_INT(op->op.state, OP_FAILED);
-            CHECK_INT(op->op.error_code, ERR_LIMIT);
-            CHECK_STR(op->op.error_stage, "disks");
-            CHECK_CONTAINS(op->op.error_message, "injected");
+            CHECK_INT(operation_row(op)->state, OP_FAILED);
+            CHECK_INT(operation_row(op)->error_code, ERR_LIMIT);
+            CHECK_STR(operation_row(op)->error_stage, "disks");
+            CHECK_CONTAINS(text_get(operation_row(op)->error_message), "injected");
             operation_unref(op);
             check_nothing_is_left();
         }
@@ -124,14 +125,14 @@ static void test_a_deletion_fails_at_the_removal_of_each(void)
             struct operation_entry *op = begin_delete();
             CHECK(world_wait(&w, op));
             CHECK_INT(object_fault_met(), 1);
-            CHECK_INT(op->op.state, OP_FAILED);
-            CHECK_STR(op->op.error_stage, "remove");
-            CHECK_CONTAINS(op->op.error_message, "injected");
+            CHECK_INT(operation_row(op)->state, OP_FAILED);
+            CHECK_STR(operation_row(op)->error_stage, "remove");
+            CHECK_CONTAINS(text_get(operation_row(op)->error_message), "injected");
             operation_unref(op);
             const struct vm_entry *e = vm_find(&w.core, "box", NULL);
             if (CHECK(e != NULL)) {
-                CHECK_INT(e->vm.runtime.state, VM_FAILED);
-                CHECK_STR(e->vm.runtime.failed_stage, "remove");
+                CHECK_INT(vm_record(e)->runtime.state, VM_FAILED);
+                CHECK_STR(vm_record(e)->runtime.failed_stage, "remove");
             }
             CHECK(succeeds(begin_delete()));
             check_nothing_is_left();
@@ -185,9 +186,9 @@ static void test_making_ends_when_it_is_told_to(void)
         else
             operation_cancel(op);
         CHECK(world_wait(&w, op));
-        CHECK_INT(op->op.state, OP_CANCELLED);
-        CHECK_STR(op->op.error_stage, "disks");
-        CHECK_STR(op->op.error_reason, kill ? "PREEMPTED" : "");
+        CHECK_INT(operation_row(op)->state, OP_CANCELLED);
+        CHECK_STR(operation_row(op)->error_stage, "disks");
+        CHECK_STR(operation_row(op)->error_reason, kill ? "PREEMPTED" : "");
         operation_unref(op);
         CHECK(world_wait_all(&w));
         check_nothing_is_left();
@@ -205,9 +206,9 @@ static void find_missing(const char *name)
         return;
     operation_ref(op);
     CHECK(world_wait(&w, op));
-    CHECK_INT(op->op.state, OP_FAILED);
-    CHECK_STR(op->op.error_reason, "DISK_MISSING");
-    CHECK_CONTAINS(op->op.error_message, name);
+    CHECK_INT(operation_row(op)->state, OP_FAILED);
+    CHECK_STR(operation_row(op)->error_reason, "DISK_MISSING");
+    CHECK_CONTAINS(text_get(operation_row(op)->error_message), name);
     operation_unref(op);
     CHECK(!exists(name));
 }
@@ -225,7 +226,7 @@ static void test_a_disk_that_is_gone_is_missed(void)
         CHECK(succeeds(begin_create(&specs[s])));
         struct vm_stop_request stop = {.vm = "box", .grace_ms = 0};
         CHECK(succeeds(operation_ref(vm_stop_start(&w.core, &stop, NULL, &err))));
-        CHECK_INT(vm_objects_of(&w.core, &vm_find(&w.core, "box", NULL)->vm, &o, &err), 0);
+        CHECK_INT(vm_objects_of(&w.core, vm_record(vm_find(&w.core, "box", NULL)), &o, &err), 0);
         for (size_t i = 0; i < o.n; i++) {
             if (!o.at[i].kind->keeps_data)
                 continue;

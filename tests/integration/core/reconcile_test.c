@@ -19,10 +19,10 @@ static bool succeeds(struct world *w, struct operation_entry *op)
     if (!CHECK(op != NULL))
         return false;
     operation_ref(op);
-    bool ok = world_wait(w, op) && op->op.state == OP_SUCCEEDED;
+    bool ok = world_wait(w, op) && operation_row(op)->state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "%s: %s: %s\n", op->op.kind, op->op.error_stage,
-                text_get(op->op.error_message));
+        fprintf(stderr, "%s: %s: %s\n", operation_row(op)->kind, operation_row(op)->error_stage,
+                text_get(operation_row(op)->error_message));
     operation_unref(op);
     return ok;
 }
@@ -31,7 +31,7 @@ static void delete_all(struct world *w)
 {
     struct err err = ERR_INIT;
     for (struct vm_entry *e; (e = vm_next(&w->core, NULL));) {
-        struct vm_delete_request req = {.vm = e->vm.id, .force = true};
+        struct vm_delete_request req = {.vm = vm_record(e)->id, .force = true};
         if (!CHECK(succeeds(w, vm_delete_start(&w->core, &req, NULL, &err))))
             return;
     }
@@ -46,7 +46,7 @@ static void test_unknown(void)
     struct err err = ERR_INIT;
     if (!CHECK(world_open(&w, dir, "sim")) || !CHECK(world_create(&w, "box", true) != NULL))
         return;
-    pid_t pid = vm_find(&w.core, "box", NULL)->handles.pid;
+    pid_t pid = vm_handles(vm_find(&w.core, "box", NULL))->pid;
     world_close(&w);
     struct fault fail = {.action = FAULT_FAIL, .code = ERR_UNAVAILABLE, .times = 1};
     CHECK_INT(fault_install("sim", &err), 0);
@@ -54,9 +54,9 @@ static void test_unknown(void)
     if (!CHECK(world_open(&w, dir, "sim")))
         return;
     struct vm_entry *e = vm_find(&w.core, "box", NULL);
-    CHECK_INT(e->vm.runtime.state, VM_UNKNOWN);
+    CHECK_INT(vm_record(e)->runtime.state, VM_UNKNOWN);
     CHECK(world_wait_state(&w, e, VM_RUNNING));
-    CHECK_INT(e->handles.pid, pid);
+    CHECK_INT(vm_handles(e)->pid, pid);
     world_close(&w);
     /* And by hand, where it is asked for before the next look. */
     fail.times = 1;
@@ -64,9 +64,9 @@ static void test_unknown(void)
     if (!CHECK(world_open(&w, dir, "sim")))
         return;
     e = vm_find(&w.core, "box", NULL);
-    CHECK_INT(e->vm.runtime.state, VM_UNKNOWN);
+    CHECK_INT(vm_record(e)->runtime.state, VM_UNKNOWN);
     CHECK(succeeds(&w, vm_recover_start(&w.core, "box", NULL, &err)));
-    CHECK_INT(e->vm.runtime.state, VM_RUNNING);
+    CHECK_INT(vm_record(e)->runtime.state, VM_RUNNING);
     delete_all(&w);
     world_close(&w);
     fault_clear();
@@ -89,10 +89,10 @@ static void test_wedged(void)
         return;
     CHECK(clock_mono_ms() - from < 2 * RECONCILE_ADOPT_MS);
     struct vm_entry *e = vm_find(&w.core, "box", NULL);
-    CHECK_INT(e->vm.runtime.state, VM_UNKNOWN);
+    CHECK_INT(vm_record(e)->runtime.state, VM_UNKNOWN);
     /* Kill works all the same, and finds the process. */
     CHECK(succeeds(&w, vm_kill_start(&w.core, "box", NULL, &err)));
-    CHECK_INT(e->vm.runtime.state, VM_STOPPED);
+    CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
     CHECK_INT(world_count_monitors(&w), 0);
     delete_all(&w);
     world_close(&w);
@@ -110,9 +110,9 @@ struct hang {
 static void on_start(void *arg, struct vm_entry *e)
 {
     struct hang *h = arg;
-    if (!vm_has_vmm(e) || e->handles.pid == h->pid || e->handles.pid <= 1)
+    if (!vm_has_vmm(e) || vm_handles(e)->pid == h->pid || vm_handles(e)->pid <= 1)
         return;
-    h->pid = e->handles.pid;
+    h->pid = vm_handles(e)->pid;
     h->seen++;
     if (h->left-- > 0)
         kill(h->pid, SIGSTOP);
@@ -121,7 +121,7 @@ static void on_start(void *arg, struct vm_entry *e)
 /* It cannot be found by name before its record is on disk. */
 static struct vm_entry *slow_vm(const struct operation_entry *creation)
 {
-    return vm_find_id(creation->core, creation->op.resource + strlen("vm/"));
+    return vm_find_id(operation_core(creation), operation_row(creation)->resource + strlen("vm/"));
 }
 
 static struct operation_entry *create_hung(struct world *w, struct hang *h)
@@ -149,9 +149,9 @@ static void test_watchdog(void)
     operation_ref(op);
     CHECK(world_wait(&w, op));
     vm_unwatch(&always.watch);
-    CHECK_INT(op->op.state, OP_FAILED);
-    CHECK_STR(op->op.error_reason, "BOOT_TIMEOUT");
-    CHECK_STR(op->op.error_stage, "boot");
+    CHECK_INT(operation_row(op)->state, OP_FAILED);
+    CHECK_STR(operation_row(op)->error_reason, "BOOT_TIMEOUT");
+    CHECK_STR(operation_row(op)->error_stage, "boot");
     operation_unref(op);
     CHECK_INT(vm_count(&w.core), 0); /* rolled back */
     CHECK_INT(world_count_monitors(&w), 0);
@@ -173,7 +173,7 @@ static void test_cancel_boot(void)
     operation_cancel(op);
     CHECK(world_wait(&w, op));
     vm_unwatch(&always.watch);
-    CHECK_INT(op->op.state, OP_CANCELLED);
+    CHECK_INT(operation_row(op)->state, OP_CANCELLED);
     operation_unref(op);
     CHECK_INT(vm_count(&w.core), 0);
     CHECK_INT(world_count_monitors(&w), 0);
@@ -193,8 +193,8 @@ static void test_kill_creation(void)
     CHECK(world_wait_state(&w, slow_vm(op), VM_STARTING));
     CHECK(succeeds(&w, vm_kill_start(&w.core, "slow", NULL, &err)));
     vm_unwatch(&always.watch);
-    CHECK_INT(op->op.state, OP_CANCELLED);
-    CHECK_STR(op->op.error_reason, "PREEMPTED");
+    CHECK_INT(operation_row(op)->state, OP_CANCELLED);
+    CHECK_STR(operation_row(op)->error_reason, "PREEMPTED");
     operation_unref(op);
     CHECK_INT(vm_count(&w.core), 0);
     CHECK_INT(world_count_monitors(&w), 0);
@@ -202,7 +202,7 @@ static void test_kill_creation(void)
     /* Forced deletion of one whose process does not answer. */
     struct vm_entry *e = world_create(&w, "wedged", true);
     if (CHECK(e != NULL))
-        kill(e->handles.pid, SIGSTOP);
+        kill(vm_handles(e)->pid, SIGSTOP);
     int64_t from = clock_mono_ms();
     delete_all(&w);
     CHECK(clock_mono_ms() - from < 5000);
@@ -225,8 +225,8 @@ static void test_driver_fails(void)
         struct operation_entry *op = vm_create_start(&w.core, &req, NULL, &err);
         operation_ref(op);
         CHECK(world_wait(&w, op));
-        CHECK_INT(op->op.state, OP_FAILED);
-        CHECK_INT(op->op.error_code, ERR_LIMIT);
+        CHECK_INT(operation_row(op)->state, OP_FAILED);
+        CHECK_INT(operation_row(op)->error_code, ERR_LIMIT);
         operation_unref(op);
         CHECK_INT(vm_count(&w.core), 0);
         CHECK_INT(world_count_monitors(&w), 0);
@@ -242,10 +242,10 @@ static void test_driver_fails(void)
     operation_unref(op);
     struct vm_entry *e = vm_find(&w.core, "box", NULL);
     /* The guest was asked, and may have ended by itself; else it is not known to have. */
-    enum vm_state state = e->vm.runtime.state;
+    enum vm_state state = vm_record(e)->runtime.state;
     CHECK(state == VM_UNKNOWN || state == VM_STOPPED);
     CHECK(succeeds(&w, vm_kill_start(&w.core, "box", NULL, &err)));
-    CHECK_INT(e->vm.runtime.state, VM_STOPPED);
+    CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
     delete_all(&w);
     world_close(&w);
     fault_clear();

@@ -28,10 +28,10 @@ static bool succeeds(struct world *w, struct operation_entry *op)
     if (!CHECK(op != NULL))
         return false;
     operation_ref(op);
-    bool ok = world_wait(w, op) && op->op.state == OP_SUCCEEDED;
+    bool ok = world_wait(w, op) && operation_row(op)->state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "%s: %s: %s\n", op->op.kind, op->op.error_stage,
-                text_get(op->op.error_message));
+        fprintf(stderr, "%s: %s: %s\n", operation_row(op)->kind, operation_row(op)->error_stage,
+                text_get(operation_row(op)->error_message));
     operation_unref(op);
     return ok;
 }
@@ -39,7 +39,7 @@ static bool succeeds(struct world *w, struct operation_entry *op)
 static void delete_all(struct world *w)
 {
     for (struct vm_entry *e; (e = vm_next(&w->core, NULL));) {
-        struct vm_delete_request req = {.vm = e->vm.id, .force = true};
+        struct vm_delete_request req = {.vm = vm_record(e)->id, .force = true};
         if (!CHECK(succeeds(w, vm_delete_start(&w->core, &req, NULL, NULL))))
             return;
     }
@@ -192,9 +192,9 @@ static void test_a_lost_database_ends_and_deletes_nothing(void)
         return;
     struct vm_update_request update = {.vm = "box", .name = "crate", .cpus = 2};
     CHECK(succeeds(&w, vm_update_start(&w.core, &update, NULL, NULL)));
-    pid_t pid = e->handles.pid;
+    pid_t pid = vm_handles(e)->pid;
     char id[ID_BYTES];
-    memcpy(id, e->vm.id, sizeof(id));
+    memcpy(id, vm_record(e)->id, sizeof(id));
     world_close(&w);
     lose_database();
     for (int again = 0; again < 2; again++) { /* a second start is as careful as the first */
@@ -220,15 +220,15 @@ static void test_a_lost_database_ends_and_deletes_nothing(void)
     CHECK(told(&w, "host.unlisted"));
     e = vm_find(&w.core, "crate", NULL);
     if (CHECK(e != NULL)) {
-        CHECK_STR(e->vm.id, id);
-        CHECK_INT(e->vm.spec.cpus, 2);
-        CHECK_INT(e->vm.runtime.state, VM_RUNNING);
-        CHECK_INT(e->handles.pid, pid);
+        CHECK_STR(vm_record(e)->id, id);
+        CHECK_INT(vm_record(e)->spec.cpus, 2);
+        CHECK_INT(vm_record(e)->runtime.state, VM_RUNNING);
+        CHECK_INT(vm_handles(e)->pid, pid);
         CHECK(world_wait_agent(&w, e));
     }
     e = vm_find(&w.core, "idle", NULL);
     if (CHECK(e != NULL)) {
-        CHECK_INT(e->vm.runtime.state, VM_STOPPED);
+        CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
         struct vm_start_request start = {.vm = "idle"};
         CHECK(succeeds(&w, vm_start_start(&w.core, &start, NULL, NULL)));
     }
@@ -482,9 +482,10 @@ static void test_hostile_records(void)
     CHECK_INT(count(&r, RECOVER_LISTED), 1);
     const struct vm_entry *e = vm_find(&w.core, "vm-0123456789abcdef", NULL);
     if (CHECK(e != NULL)) {
-        CHECK_STR(e->vm.runtime.vm_dir, in_state("vms/0123456789abcdef"));
-        CHECK_STR(e->vm.runtime.system_overlay, in_state("vms/0123456789abcdef/system.empty"));
-        CHECK_INT(e->vm.runtime.state, VM_STOPPED);
+        CHECK_STR(vm_record(e)->runtime.vm_dir, in_state("vms/0123456789abcdef"));
+        CHECK_STR(vm_record(e)->runtime.system_overlay,
+                  in_state("vms/0123456789abcdef/system.empty"));
+        CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
     }
     delete_all(&w);
     world_close(&w);
@@ -514,7 +515,7 @@ static void test_an_older_database_ends_nothing(void)
     struct vm_start_request start = {.vm = "box"};
     CHECK(succeeds(&w, vm_start_start(&w.core, &start, NULL, NULL)));
     CHECK(world_create(&w, "later", true) != NULL);
-    pid_t pid = vm_find(&w.core, "box", NULL)->handles.pid;
+    pid_t pid = vm_handles(vm_find(&w.core, "box", NULL))->pid;
     world_close(&w);
     copy_database("older", "banger.db");
     unlink(in_state("older"));
@@ -523,11 +524,11 @@ static void test_an_older_database_ends_nothing(void)
     CHECK_INT(world_count_monitors(&w), 2);
     struct vm_entry *e = vm_find(&w.core, "box", NULL);
     CHECK(world_wait_state(&w, e, VM_RUNNING));
-    CHECK_INT(e->handles.pid, pid);
+    CHECK_INT(vm_handles(e)->pid, pid);
     CHECK_INT(count_unlisted(&w), 1);
     recover(&w, &(struct recover_request){.n_only = 0}, &r);
     CHECK_INT(count(&r, RECOVER_LISTED), 1);
-    CHECK_INT(vm_find(&w.core, "later", NULL)->vm.runtime.state, VM_RUNNING);
+    CHECK_INT(vm_record(vm_find(&w.core, "later", NULL))->runtime.state, VM_RUNNING);
     delete_all(&w);
     world_close(&w);
 }
@@ -542,7 +543,7 @@ static void test_a_right_database_takes_back(void)
     if (!CHECK(e != NULL))
         return;
     char record[PATH_BYTES + 32];
-    snprintf(record, sizeof(record), "%s/vm.json", e->vm.runtime.vm_dir);
+    snprintf(record, sizeof(record), "%s/vm.json", vm_record(e)->runtime.vm_dir);
     world_close(&w);
     CHECK_INT(unlink(record), 0); /* as an older daemon left it */
     CHECK_INT(rename(in_state("banger.db"), "/tmp/banger-core-right.db"), 0);

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "daemon/core/host/host_settings.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/store/fault.h"
 #include "daemon/store/store.h"
@@ -42,9 +43,9 @@ static bool succeeds(struct operation_entry *op)
     if (!CHECK(op != NULL))
         return false;
     operation_ref(op);
-    bool ok = world_wait(&w, op) && op->op.state == OP_SUCCEEDED;
+    bool ok = world_wait(&w, op) && operation_row(op)->state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "%s: %s\n", op->op.kind, op->op.error_message);
+        fprintf(stderr, "%s: %s\n", operation_row(op)->kind, operation_row(op)->error_message);
     operation_unref(op);
     return ok;
 }
@@ -60,7 +61,7 @@ static struct vm_entry *create(const char *name, struct vm_spec spec)
 
 static void delete (struct vm_entry *e)
 {
-    struct vm_delete_request req = {.vm = e->vm.id, .force = true};
+    struct vm_delete_request req = {.vm = vm_record(e)->id, .force = true};
     CHECK(succeeds(vm_delete_start(&w.core, &req, NULL, NULL)));
     vm_unref(e);
 }
@@ -80,7 +81,7 @@ static void reset_guest(struct vm_entry *e)
     static const struct vmm_events events = {.exited = exited_by_reset};
     told_to = e->machine->events == &events ? told_to : e->machine->events;
     e->machine->events = &events;
-    kill(e->handles.pid, SIGTERM);
+    kill(vm_handles(e)->pid, SIGTERM);
 }
 
 static bool has_begun;
@@ -137,8 +138,8 @@ static void test_a_reboot_that_the_store_refuses_comes_when_it_writes_again(void
     reset_guest(brief);
     if (!wait_for_refusal())
         return;
-    CHECK_INT(plain->vm.runtime.state, VM_STOPPED);
-    CHECK_INT(brief->vm.runtime.state, VM_STOPPED);
+    CHECK_INT(vm_record(plain)->runtime.state, VM_STOPPED);
+    CHECK_INT(vm_record(brief)->runtime.state, VM_STOPPED);
     set_faults(NULL);
     CHECK(world_wait_state(&w, plain, VM_RUNNING));
     CHECK(world_wait_state(&w, brief, VM_RUNNING));
@@ -163,8 +164,8 @@ static void test_a_reboot_that_the_host_refuses_comes_when_it_does_not(void)
     w.core.settings.draining = false;
     CHECK(world_wait_state(&w, again, VM_RUNNING));
     CHECK(world_wait_all(&w));
-    CHECK_INT(stopped->vm.runtime.state, VM_STOPPED); /* as it was told meanwhile */
-    CHECK_INT(stopped->vm.wanted, VM_WANTED_STOPPED);
+    CHECK_INT(vm_record(stopped)->runtime.state, VM_STOPPED); /* as it was told meanwhile */
+    CHECK_INT(vm_record(stopped)->wanted, VM_WANTED_STOPPED);
     delete (again);
     delete (stopped);
     world_close(&w);
@@ -185,7 +186,7 @@ static void test_a_reboot_that_fails_is_left_to_the_policies(void)
         return;
     unsetenv("BANGER_FAIL_AT");
     CHECK(world_wait_state(&w, e, VM_RUNNING));
-    CHECK_INT(e->vm.runtime.restarts, 1);
+    CHECK_INT(vm_record(e)->runtime.restarts, 1);
     vm_unref(brief);
     delete (e);
     world_close(&w);
@@ -201,7 +202,7 @@ static void test_a_reboot_that_fails_in_passing_is_left_to_the_policies(void)
     CHECK(world_wait_state(&w, e, VM_STOPPED));
     CHECK(world_wait_state(&w, e, VM_RUNNING));
     CHECK_INT(object_fault_met(), 1);
-    CHECK_INT(e->vm.runtime.restarts, 1);
+    CHECK_INT(vm_record(e)->runtime.restarts, 1);
     delete (e);
     world_close(&w);
     object_fault_clear();
@@ -218,7 +219,7 @@ static void make_six(void)
     pid_t pids[SIX];
     for (int i = 0; i < SIX; i++) {
         struct vm_entry *e = create(names[i], (struct vm_spec){.autostart = true});
-        pids[i] = e->handles.pid;
+        pids[i] = vm_handles(e)->pid;
         vm_unref(e);
     }
     world_close(&w);
@@ -262,7 +263,8 @@ static int count_starts(const struct vm_entry *e)
     char resource[96];
     vm_resource(e, resource);
     for (struct operation_entry *op = NULL; (op = operation_next(&w.core, op));)
-        n += strcmp(op->op.kind, "vm.start") == 0 && strcmp(op->op.resource, resource) == 0;
+        n += strcmp(operation_row(op)->kind, "vm.start") == 0 &&
+             strcmp(operation_row(op)->resource, resource) == 0;
     return n;
 }
 
@@ -274,7 +276,7 @@ static void test_an_autostart_that_fails_is_left_to_the_policies(void)
     struct vm_entry *again =
         create("again", (struct vm_spec){.autostart = true, .restart = RESTART_ON_FAILURE});
     struct vm_entry *once = create("once", (struct vm_spec){.autostart = true});
-    pid_t pids[] = {again->handles.pid, once->handles.pid};
+    pid_t pids[] = {vm_handles(again)->pid, vm_handles(once)->pid};
     vm_unref(again);
     vm_unref(once);
     world_close(&w);
@@ -287,7 +289,7 @@ static void test_an_autostart_that_fails_is_left_to_the_policies(void)
     again = find("again");
     once = find("once");
     CHECK(world_wait_state(&w, again, VM_RUNNING));
-    CHECK_INT(again->vm.runtime.restarts, 1);
+    CHECK_INT(vm_record(again)->runtime.restarts, 1);
     CHECK(world_wait_state(&w, once, VM_FAILED));
     CHECK_INT(count_starts(once), 1);
     delete (again);
@@ -304,16 +306,16 @@ static void test_a_restart_that_is_refused_is_not_counted(void)
         return;
     struct vm_entry *e = create("crashes", (struct vm_spec){.restart = RESTART_ON_FAILURE});
     set_faults("operations=busy");
-    kill(e->handles.pid, SIGKILL);
+    kill(vm_handles(e)->pid, SIGKILL);
     if (!wait_for_refusal())
         return;
-    CHECK_INT(e->vm.runtime.restarts, 0);
-    CHECK_INT(e->vm.runtime.restart_streak, 0);
+    CHECK_INT(vm_record(e)->runtime.restarts, 0);
+    CHECK_INT(vm_record(e)->runtime.restart_streak, 0);
     CHECK_CONTAINS(restarting(e), "restart 1");
     set_faults(NULL);
     CHECK(world_wait_state(&w, e, VM_RUNNING));
-    CHECK_INT(e->vm.runtime.restarts, 1);
-    CHECK_INT(e->vm.runtime.restart_streak, 1);
+    CHECK_INT(vm_record(e)->runtime.restarts, 1);
+    CHECK_INT(vm_record(e)->runtime.restart_streak, 1);
     CHECK_STR(restarting(e), "");
     delete (e);
     world_close(&w);

@@ -70,9 +70,10 @@ static bool succeeds(struct operation_entry *op, const struct err *err)
         return false;
     }
     operation_ref(op);
-    bool ok = world_wait(&w, op) && op->op.state == OP_SUCCEEDED;
+    bool ok = world_wait(&w, op) && operation_row(op)->state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "%s: %s\n", op->op.kind, text_get(op->op.error_message));
+        fprintf(stderr, "%s: %s\n", operation_row(op)->kind,
+                text_get(operation_row(op)->error_message));
     operation_unref(op);
     return ok;
 }
@@ -106,7 +107,7 @@ static void stop(const char *name)
 static void delete (struct vm_entry *e)
 {
     struct err err = ERR_INIT;
-    struct vm_delete_request req = {.vm = e->vm.id, .force = true};
+    struct vm_delete_request req = {.vm = vm_record(e)->id, .force = true};
     CHECK(succeeds(vm_delete_start(&w.core, &req, NULL, &err), &err));
     vm_unref(e);
 }
@@ -135,7 +136,7 @@ static void test_an_expired_vm_is_stopped_and_deleted(void)
     if (!open_world())
         return;
     struct vm_entry *e = create("brief", (struct vm_spec){.expire_after_ms = 1500});
-    CHECK_INT(e->vm.expires_ns, e->vm.created_ns + (int64_t)1500 * 1000000);
+    CHECK_INT(vm_record(e)->expires_ns, vm_record(e)->created_ns + (int64_t)1500 * 1000000);
     CHECK_CONTAINS(await_event("vm.expiring"), "will be deleted");
     CHECK_CONTAINS(await_event("vm.expired"), "its time is up");
     CHECK(is_gone(e));
@@ -148,8 +149,7 @@ static void test_what_came_due_without_a_daemon_is_deleted_by_the_next(void)
     if (!open_world())
         return;
     struct vm_entry *e = create("late", (struct vm_spec){.expire_after_ms = 3600000});
-    vm_edit(e);
-    e->vm.expires_ns = clock_real_ns() - 1;
+    vm_edit(e)->expires_ns = clock_real_ns() - 1;
     vm_save(e, NULL);
     vm_unref(e);
     close_world();
@@ -192,12 +192,12 @@ static void test_a_clock_that_is_far_ahead_at_the_start_deletes_nothing(void)
     if (!open_world())
         return;
     e = find("kept");
-    CHECK(e->vm.expires_ns < clock_real_ns());
+    CHECK(vm_record(e)->expires_ns < clock_real_ns());
     struct vm_entry *other = create("other", (struct vm_spec){.idle_stop_after_ms = 1000});
     await_event("vm.idle");
     CHECK(world_wait_state(&w, other, VM_STOPPED));
-    CHECK(!e->removed);
-    CHECK_INT(e->vm.runtime.state, VM_RUNNING);
+    CHECK(!vm_is_removed(e));
+    CHECK_INT(vm_record(e)->runtime.state, VM_RUNNING);
     delete (e);
     delete (other);
     close_world();
@@ -212,15 +212,15 @@ static void test_expiry_can_be_put_off(void)
     struct vm_entry *kept = create("kept", (struct vm_spec){.expire_after_ms = 3000});
     struct vm_update_request req = {.vm = "kept", .expire_after_ms = &never};
     CHECK(succeeds(vm_update_start(&w.core, &req, NULL, &err), &err));
-    CHECK_INT(kept->vm.expires_ns, 0);
+    CHECK_INT(vm_record(kept)->expires_ns, 0);
     struct vm_entry *given = create("given", (struct vm_spec){.expire_after_ms = 0});
-    CHECK_INT(given->vm.expires_ns, 0);
+    CHECK_INT(vm_record(given)->expires_ns, 0);
     req = (struct vm_update_request){.vm = "given", .expire_after_ms = &soon};
     CHECK(succeeds(vm_update_start(&w.core, &req, NULL, &err), &err));
-    CHECK(given->vm.expires_ns > kept->vm.created_ns + (int64_t)3000 * 1000000);
+    CHECK(vm_record(given)->expires_ns > vm_record(kept)->created_ns + (int64_t)3000 * 1000000);
     CHECK(is_gone(given)); /* after the other's first time */
-    CHECK(!kept->removed);
-    CHECK_INT(kept->vm.runtime.state, VM_RUNNING);
+    CHECK(!vm_is_removed(kept));
+    CHECK_INT(vm_record(kept)->runtime.state, VM_RUNNING);
     delete (kept);
     close_world();
 }
@@ -234,7 +234,7 @@ static void test_an_idle_vm_is_stopped(void)
     struct vm_entry *e = create("idle", (struct vm_spec){.idle_stop_after_ms = 1000});
     CHECK_CONTAINS(await_event("vm.idle"), "nobody has used it for 1 s");
     CHECK(world_wait_state(&w, e, VM_STOPPED));
-    CHECK_INT(e->vm.wanted, VM_WANTED_STOPPED);
+    CHECK_INT(vm_record(e)->wanted, VM_WANTED_STOPPED);
     delete (e);
     close_world();
 }
@@ -273,14 +273,14 @@ static void test_a_vm_in_use_is_not_idle(void)
     if (!CHECK(s != NULL))
         return;
     CHECK(world_wait_state(&w, other, VM_STOPPED));
-    CHECK_INT(viewed->vm.runtime.state, VM_RUNNING);
-    CHECK_INT(busy->vm.runtime.state, VM_RUNNING);
+    CHECK_INT(vm_record(viewed)->runtime.state, VM_RUNNING);
+    CHECK_INT(vm_record(busy)->runtime.state, VM_RUNNING);
     vm_use_end(viewed);
     CHECK_INT(session_kill(s, &err), 0);
     CHECK(world_wait_state(&w, viewed, VM_STOPPED));
     CHECK(world_wait_state(&w, busy, VM_STOPPED));
-    CHECK_INT(s->session.state, SESSION_EXITED);
-    CHECK(busy->vm.stopped_ns - s->session.ended_ns >= (int64_t)1900 * 1000000);
+    CHECK_INT(session_record(s)->state, SESSION_EXITED);
+    CHECK(vm_record(busy)->stopped_ns - session_record(s)->ended_ns >= (int64_t)1900 * 1000000);
     session_unref(s);
     delete (viewed);
     delete (busy);
@@ -295,20 +295,20 @@ static void test_a_crashed_vm_is_started_again_slower_each_time(void)
     if (!open_world())
         return;
     struct vm_entry *e = create("crashes", (struct vm_spec){.restart = RESTART_ON_FAILURE});
-    pid_t pid = e->handles.pid;
+    pid_t pid = vm_handles(e)->pid;
     kill(pid, SIGKILL);
     CHECK_CONTAINS(await_event("vm.restarting"), "restart 1, in 1 s: the VM's process ended");
     CHECK_CONTAINS(restarting(e), "restart 1, in 1 s");
     CHECK(world_wait_state(&w, e, VM_RUNNING));
-    CHECK(e->handles.pid != pid);
+    CHECK(vm_handles(e)->pid != pid);
     CHECK_STR(restarting(e), "");
-    CHECK_INT(e->vm.runtime.restarts, 1);
-    CHECK_CONTAINS(e->vm.runtime.restart_reason, "the VM's process ended");
-    kill(e->handles.pid, SIGKILL);
+    CHECK_INT(vm_record(e)->runtime.restarts, 1);
+    CHECK_CONTAINS(vm_record(e)->runtime.restart_reason, "the VM's process ended");
+    kill(vm_handles(e)->pid, SIGKILL);
     CHECK_CONTAINS(await_event("vm.restarting"), "restart 2, in 2 s");
     /* A stop ends it. */
     stop("crashes");
-    CHECK_INT(e->vm.wanted, VM_WANTED_STOPPED);
+    CHECK_INT(vm_record(e)->wanted, VM_WANTED_STOPPED);
     CHECK(world_wait_state(&w, e, VM_FAILED));
     CHECK_STR(restarting(e), "");
     delete (e);
@@ -320,19 +320,18 @@ static void test_what_ran_for_long_begins_anew(void)
     if (!open_world())
         return;
     struct vm_entry *e = create("steady", (struct vm_spec){.restart = RESTART_ON_FAILURE});
-    vm_edit(e);
-    e->vm.runtime.restart_streak = 5;
-    e->vm.started_ns -= (int64_t)601 * 1000000000;
+    vm_edit(e)->runtime.restart_streak = 5;
+    vm_edit(e)->started_ns -= (int64_t)601 * 1000000000;
     vm_save(e, NULL);
     world_wait_agent(&w, e);
-    CHECK_INT(e->vm.runtime.state, VM_RUNNING);
+    CHECK_INT(vm_record(e)->runtime.state, VM_RUNNING);
     close_world(); /* the next daemon takes the time from the record */
     vm_unref(e);
     if (!open_world())
         return;
     e = find("steady");
     CHECK(world_wait_agent(&w, e));
-    kill(e->handles.pid, SIGKILL);
+    kill(vm_handles(e)->pid, SIGKILL);
     CHECK_CONTAINS(await_event("vm.restarting"), "in 1 s");
     delete (e);
     close_world();
@@ -349,16 +348,16 @@ static void test_an_ordered_end_is_final(void)
     struct vm_entry *again = create("again", (struct vm_spec){.restart = RESTART_ALWAYS});
     stop("stopped");
     CHECK(succeeds(vm_kill_start(&w.core, "killed", NULL, &err), &err));
-    kill(off->handles.pid, SIGTERM); /* sim's guest powers itself off */
+    kill(vm_handles(off)->pid, SIGTERM); /* sim's guest powers itself off */
     CHECK(world_wait_state(&w, off, VM_STOPPED));
-    CHECK_INT(off->vm.wanted, VM_WANTED_STOPPED);
-    kill(again->handles.pid, SIGTERM);
+    CHECK_INT(vm_record(off)->wanted, VM_WANTED_STOPPED);
+    kill(vm_handles(again)->pid, SIGTERM);
     CHECK_CONTAINS(await_event("vm.restarting"), "powered off");
     CHECK(world_wait_state(&w, again, VM_RUNNING));
-    CHECK_INT(again->vm.runtime.restarts, 1);
-    CHECK_INT(killed->vm.runtime.state, VM_STOPPED);
-    CHECK_INT(stopped->vm.runtime.state, VM_STOPPED);
-    CHECK_INT(off->vm.runtime.state, VM_STOPPED);
+    CHECK_INT(vm_record(again)->runtime.restarts, 1);
+    CHECK_INT(vm_record(killed)->runtime.state, VM_STOPPED);
+    CHECK_INT(vm_record(stopped)->runtime.state, VM_STOPPED);
+    CHECK_INT(vm_record(off)->runtime.state, VM_STOPPED);
     CHECK_STR(restarting(killed), "");
     CHECK_STR(restarting(stopped), "");
     CHECK_STR(restarting(off), "");
@@ -377,12 +376,12 @@ static void test_a_start_that_fails_is_tried_again(void)
         return;
     struct vm_entry *e = create("stubborn", (struct vm_spec){.restart = RESTART_ON_FAILURE});
     setenv("BANGER_FAIL_AT", "vm.start:disks", 1);
-    kill(e->handles.pid, SIGKILL);
+    kill(vm_handles(e)->pid, SIGKILL);
     CHECK_CONTAINS(await_event("vm.restarting"), "restart 1, in 1 s");
     CHECK_CONTAINS(await_event("vm.restarting"), "restart 2, in 2 s");
     unsetenv("BANGER_FAIL_AT");
     CHECK(world_wait_state(&w, e, VM_RUNNING));
-    CHECK_INT(e->vm.runtime.restarts, 2);
+    CHECK_INT(vm_record(e)->runtime.restarts, 2);
     delete (e);
     close_world();
 #endif
@@ -393,21 +392,21 @@ static void test_the_next_daemon_goes_on_with_it(void)
     if (!open_world())
         return;
     struct vm_entry *e = create("crashes", (struct vm_spec){.restart = RESTART_ON_FAILURE});
-    kill(e->handles.pid, SIGKILL);
+    kill(vm_handles(e)->pid, SIGKILL);
     await_event("vm.restarting");
     CHECK(world_wait_state(&w, e, VM_RUNNING));
-    kill(e->handles.pid, SIGKILL);
+    kill(vm_handles(e)->pid, SIGKILL);
     CHECK_CONTAINS(await_event("vm.restarting"), "restart 2, in 2 s");
     vm_unref(e);
     close_world();
     if (!open_world())
         return;
     e = find("crashes");
-    CHECK_INT(e->vm.runtime.restarts, 1);
+    CHECK_INT(vm_record(e)->runtime.restarts, 1);
     CHECK(world_wait_state(&w, e, VM_RUNNING));
-    CHECK_INT(e->vm.runtime.restarts, 2);
-    CHECK_INT(e->vm.runtime.restart_streak, 2);
-    pid_t pid = e->handles.pid;
+    CHECK_INT(vm_record(e)->runtime.restarts, 2);
+    CHECK_INT(vm_record(e)->runtime.restart_streak, 2);
+    pid_t pid = vm_handles(e)->pid;
     vm_unref(e);
     close_world();
     world_end_process(pid); /* while no daemon looks */
@@ -415,7 +414,7 @@ static void test_the_next_daemon_goes_on_with_it(void)
         return;
     e = find("crashes");
     CHECK(world_wait_state(&w, e, VM_RUNNING));
-    CHECK_INT(e->vm.runtime.restarts, 3);
+    CHECK_INT(vm_record(e)->runtime.restarts, 3);
     delete (e);
     close_world();
 }
@@ -429,16 +428,16 @@ static void test_a_draining_host_starts_none(void)
     struct vm_entry *e = create("crashes", (struct vm_spec){.restart = RESTART_ALWAYS});
     struct vm_entry *clock = create("clock", (struct vm_spec){.cpus = 1});
     w.core.settings.draining = true;
-    kill(e->handles.pid, SIGKILL);
+    kill(vm_handles(e)->pid, SIGKILL);
     await_event("vm.restarting");
     struct vm_update_request idle = {.vm = "clock", .idle_stop_after_ms = &soon};
     CHECK(succeeds(vm_update_start(&w.core, &idle, NULL, &err), &err));
     CHECK(world_wait_state(&w, clock, VM_STOPPED)); /* the restart has been due */
-    CHECK_INT(e->vm.runtime.state, VM_FAILED);
-    CHECK_INT(e->vm.runtime.restarts, 0);
+    CHECK_INT(vm_record(e)->runtime.state, VM_FAILED);
+    CHECK_INT(vm_record(e)->runtime.restarts, 0);
     w.core.settings.draining = false;
     CHECK(world_wait_state(&w, e, VM_RUNNING));
-    CHECK_INT(e->vm.runtime.restarts, 1);
+    CHECK_INT(vm_record(e)->runtime.restarts, 1);
     delete (clock);
     delete (e);
     close_world();
@@ -461,8 +460,8 @@ static void reboot_host(void)
     pid_t pids[SIX + 2];
     size_t n = 0;
     for (struct vm_entry *e = NULL; (e = vm_next(&w.core, e));)
-        if (e->handles.pid > 1 && n < SIX + 2)
-            pids[n++] = e->handles.pid;
+        if (vm_handles(e)->pid > 1 && n < SIX + 2)
+            pids[n++] = vm_handles(e)->pid;
     snprintf(w.core.settings.boot_id, sizeof(w.core.settings.boot_id), "an earlier boot");
     struct store_txn *txn = store_txn_new();
     host_settings_put_boot(&w.core, txn);
@@ -480,7 +479,7 @@ static void count_starts(void *arg, struct vm_entry *vm)
     (void)arg, (void)vm;
     int n = 0;
     for (struct operation_entry *op = NULL; (op = operation_next(&w.core, op));)
-        n += !op->over && strcmp(op->op.kind, "vm.start") == 0;
+        n += !operation_is_over(op) && strcmp(operation_row(op)->kind, "vm.start") == 0;
     most_at_once = n > most_at_once ? n : most_at_once;
 }
 
@@ -509,10 +508,10 @@ static void test_only_autostart_outlives_a_reboot_of_the_host(void)
     vm_unlisten(&listener);
     CHECK_INT(most_at_once, 4);
     struct vm_entry *plain = find("plain"), *ordered = find("ordered");
-    CHECK_INT(plain->vm.runtime.state, VM_STOPPED);
-    CHECK_INT(plain->vm.wanted, VM_WANTED_STOPPED);
+    CHECK_INT(vm_record(plain)->runtime.state, VM_STOPPED);
+    CHECK_INT(vm_record(plain)->wanted, VM_WANTED_STOPPED);
     CHECK_STR(restarting(plain), "");
-    CHECK_INT(ordered->vm.runtime.state, VM_STOPPED);
+    CHECK_INT(vm_record(ordered)->runtime.state, VM_STOPPED);
     vm_unref(plain);
     vm_unref(ordered);
     close_world();
@@ -521,7 +520,7 @@ static void test_only_autostart_outlives_a_reboot_of_the_host(void)
         return;
     CHECK_INT(w.core.rebooted, false);
     plain = find("plain");
-    CHECK_INT(plain->vm.runtime.state, VM_STOPPED);
+    CHECK_INT(vm_record(plain)->runtime.state, VM_STOPPED);
     CHECK_STR(restarting(plain), "");
     vm_unref(plain);
     world_wait_all(&w);

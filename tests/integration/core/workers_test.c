@@ -80,10 +80,10 @@ static int64_t succeeds(struct operation_entry *op, const struct err *err)
         return -1;
     }
     operation_ref(op);
-    bool ok = world_wait(&w, op) && op->op.state == OP_SUCCEEDED;
+    bool ok = world_wait(&w, op) && operation_row(op)->state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "%s: %s: %s\n", op->op.kind, op->op.error_stage,
-                text_get(op->op.error_message));
+        fprintf(stderr, "%s: %s: %s\n", operation_row(op)->kind, operation_row(op)->error_stage,
+                text_get(operation_row(op)->error_message));
     operation_unref(op);
     return ok ? clock_mono_ms() - begun : -1;
 }
@@ -162,7 +162,7 @@ static void test_starts_hold_up_no_end(void)
 static bool waits_for_a_worker(void *arg)
 {
     const struct operation_entry *op = arg;
-    const struct vm_run *run = op->data;
+    const struct vm_run *run = operation_data(op);
     return run && run->calling;
 }
 
@@ -182,7 +182,7 @@ static void test_a_start_that_waits_is_killed(void)
         operation_ref(op);
         CHECK(succeeds(vm_kill_start(&w.core, "box0", NULL, &err), &err) >= 0);
         CHECK(world_wait(&w, op));
-        CHECK(op->op.state != OP_SUCCEEDED);
+        CHECK(operation_row(op)->state != OP_SUCCEEDED);
         CHECK_INT(e->vm.runtime.state, VM_STOPPED);
         operation_unref(op);
     }

@@ -148,7 +148,7 @@ void world_remove_dir(const char *dir)
 static void on_operation(void *arg, struct operation_entry *op)
 {
     struct world *w = arg;
-    if (op->over)
+    if (operation_is_over(op))
         loop_stop(w->core.loop);
 }
 
@@ -158,7 +158,7 @@ bool world_wait(struct world *w, struct operation_entry *op)
         return false;
     struct operation_watch watch;
     operation_watch(op, &watch, on_operation, w);
-    bool over = op->over || (run(w) && op->over);
+    bool over = operation_is_over(op) || (run(w) && operation_is_over(op));
     operation_unwatch(&watch);
     return over;
 }
@@ -167,7 +167,7 @@ bool world_wait_all(struct world *w)
 {
     for (;;) {
         struct operation_entry *op = operation_next(&w->core, NULL);
-        while (op && op->over)
+        while (op && operation_is_over(op))
             op = operation_next(&w->core, op);
         if (!op)
             return true;
@@ -186,7 +186,8 @@ static bool reached(const struct wait_state *s, const struct vm_entry *e)
 {
     if (s->agent)
         return vm_guest_is_ready(e);
-    return s->state == VM_STATE_UNSPECIFIED ? e->removed : e->vm.runtime.state == s->state;
+    return s->state == VM_STATE_UNSPECIFIED ? vm_is_removed(e)
+                                            : vm_record(e)->runtime.state == s->state;
 }
 
 static void on_vm(void *arg, struct vm_entry *e)
@@ -295,10 +296,10 @@ struct vm_entry *world_create(struct world *w, const char *name, bool start)
         return NULL;
     }
     operation_ref(op);
-    bool ok = world_wait(w, op) && op->op.state == OP_SUCCEEDED;
+    bool ok = world_wait(w, op) && operation_row(op)->state == OP_SUCCEEDED;
     if (!ok)
-        fprintf(stderr, "create %s: %s: %s\n", name, op->op.error_stage,
-                text_get(op->op.error_message));
+        fprintf(stderr, "create %s: %s: %s\n", name, operation_row(op)->error_stage,
+                text_get(operation_row(op)->error_message));
     operation_unref(op);
     return ok ? vm_find(&w->core, name, &err) : NULL;
 }

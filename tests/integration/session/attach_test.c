@@ -132,7 +132,7 @@ static void test_grandchild_holds_output(void)
     struct viewer v = {.not_source = true};
     viewer_open(&v, e, &from_start);
     CHECK(world_wait_ended(e));
-    CHECK_INT(e->session.exit_code, 3);
+    CHECK_INT(session_record(e)->exit_code, 3);
     CHECK_INT(v.n_exit, 0);
     CHECK(viewer_finish_exit(&v));
     CHECK(clock_mono_ms() - begin_ms < 10000);
@@ -199,7 +199,7 @@ static void run_with_cuts(int kind)
             CHECK_INT(v[k].next[0], 4 * 1024 * 1024);
             viewer_close(&v[k]);
         }
-        CHECK_INT(e->session.exit_code, 6);
+        CHECK_INT(session_record(e)->exit_code, 6);
     }
     printf("     %u cuts, %u links lost after hello\n", world.proxy.cuts, world.downs);
     CHECK(world.proxy.cuts > 10);
@@ -231,7 +231,7 @@ static void test_close_inside_event(void)
     struct viewer v = {.more = close_now};
     viewer_open(&v, e, &from_start);
     CHECK(world_run(viewer_is_opened, &v));
-    CHECK_INT(e->n_attached, 0);
+    CHECK_INT(session_attached_count(e), 0);
     world_delete_all();
     world_close_daemon();
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "daemon/core/session/session_internal.h"
 #include "daemon/core/session/attach.h"
 #include "daemon/core/event/event.h"
 #include "daemon/core/operation/operation.h"
@@ -37,7 +38,7 @@ static void nudge(void *arg, struct session_entry *e)
 static bool ended_in_memory(void *arg)
 {
     const struct session_entry *e = arg;
-    return session_is_terminal(e->session.state) && e->session.stdout_ended;
+    return session_is_terminal(session_record(e)->state) && session_record(e)->stdout_ended;
 }
 
 static bool is_writable(void *arg)
@@ -111,7 +112,7 @@ static void test_an_end_that_was_never_written_was_never_told(void)
     char id[ID_BYTES];
     world_open_daemon(-1);
     scene_open(&s);
-    snprintf(id, sizeof(id), "%s", s.e->session.id);
+    snprintf(id, sizeof(id), "%s", session_record(s.e)->id);
     scene_end_unwritten(&s);
     world_close_link();
     world_vm_gone("vm_stopped");
@@ -123,7 +124,7 @@ static void test_an_end_that_was_never_written_was_never_told(void)
     world.vm.vm.runtime.state = VM_STOPPED;
     world_open_daemon(-1);
     struct session_entry *e = session_find_id(&world.core, id);
-    CHECK(e && e->session.state == SESSION_LOST);
+    CHECK(e && session_record(e)->state == SESSION_LOST);
     world.vm.vm.runtime.state = VM_RUNNING;
     world_delete_all();
     world_close_daemon();
@@ -209,7 +210,7 @@ static void test_a_start_that_cannot_be_written_starts_nothing(void)
     CHECK_INT(world_start_async(script, NULL, &meta, on_started, &first, &err), 0);
     const struct session_entry *e = session_next(&world.core, NULL);
     CHECK(e && !session_shown(e));
-    CHECK(!session_find(&world.core, NULL, e->session.id, &err));
+    CHECK(!session_find(&world.core, NULL, session_record(e)->id, &err));
     CHECK(world_run(is_answered, &first));
     CHECK(clock_mono_ms() - begin_ms < 8000);
     CHECK_INT(first.err.code, ERR_UNAVAILABLE);
@@ -329,10 +330,10 @@ static void test_a_deletion_that_cannot_be_written_deletes_nothing(void)
     scene_open(&s);
     lock_store();
     CHECK_INT(session_delete(s.e, true, on_done, &a, &err), 0);
-    CHECK(!s.e->removed);
+    CHECK(!session_is_removed(s.e));
     CHECK(world_run(is_answered, &a));
     CHECK_INT(a.err.code, ERR_UNAVAILABLE);
-    CHECK(!s.e->removed && s.v.n_lost == 0);
+    CHECK(!session_is_removed(s.e) && s.v.n_lost == 0);
     unlock_store();
     CHECK_INT(attach_stdin_eof(s.v.attach, &err), 0); /* it lives, and its end is written */
     CHECK(viewer_finish_exit(&s.v));
@@ -345,7 +346,7 @@ static void test_a_deletion_that_cannot_be_written_deletes_nothing(void)
 static void restart(struct session_entry **e)
 {
     char id[ID_BYTES];
-    snprintf(id, sizeof(id), "%s", (*e)->session.id);
+    snprintf(id, sizeof(id), "%s", session_record((*e))->id);
     world_close_daemon();
     world_open_daemon(-1);
     *e = session_find_id(&world.core, id);
@@ -386,8 +387,8 @@ static void test_writers_and_sizes_survive_the_daemon(void)
         if (i % 2)
             restart(&e);
     }
-    CHECK_INT(e->session.rows, 50);
-    CHECK_INT(e->session.columns, 132);
+    CHECK_INT(session_record(e)->rows, 50);
+    CHECK_INT(session_record(e)->columns, 132);
     CHECK_INT(session_writer_generation(e), last);
     world_delete_all();
     world_close_daemon();
@@ -415,7 +416,7 @@ static void test_a_session_that_the_agent_tells_of_is_seen_when_it_is_on_disk(vo
     char id[ID_BYTES];
     world_open_daemon(-1);
     struct session_entry *e = world_start("sleep 600", NULL, &err);
-    snprintf(id, sizeof(id), "%s", e->session.id);
+    snprintf(id, sizeof(id), "%s", session_record(e)->id);
     lose_row(id);
     lock_store();
     world_open_daemon(-1);
@@ -449,7 +450,7 @@ static void turn_over_the_event_log(void)
 /* Deleted while its agent cannot be reached. */
 static void delete_unreached(const struct session_entry *e, char id[ID_BYTES])
 {
-    snprintf(id, ID_BYTES, "%s", e->session.id);
+    snprintf(id, ID_BYTES, "%s", session_record(e)->id);
     world_close_link();
     world_delete(session_find_id(&world.core, id), true);
     turn_over_the_event_log();

@@ -47,7 +47,7 @@ static bool is_answered(void *arg)
 
 static bool has_none_left(void *arg)
 {
-    return ((struct session_entry *)arg)->left == 0;
+    return session_left_processes(arg) == 0;
 }
 
 static bool nothing_is_listed(void *arg)
@@ -71,7 +71,7 @@ static void test_a_promised_deletion_that_is_refused_deletes_nothing(void)
     CHECK_INT(a.err.code, ERR_UNAVAILABLE);
     unlock_store();
     world_settle();
-    CHECK(session_find(&world.core, NULL, e->session.id, &err) == e);
+    CHECK(session_find(&world.core, NULL, session_record(e)->id, &err) == e);
     world_delete_all();
     world_close_daemon();
 }
@@ -84,7 +84,7 @@ static void test_a_promised_deletion_holds_whatever_is_asked_later(void)
     world_open_daemon(-1);
     struct session_entry *e = world_leave_one(&pid);
     world_delete(e, false);
-    CHECK(e->session.forget);
+    CHECK(session_record(e)->forget);
     lock_store();
     CHECK_INT(session_delete(e, false, on_done, &a, &err), 0);
     CHECK(world_run(is_answered, &a));
@@ -115,7 +115,7 @@ static void test_a_promised_deletion_comes_when_the_agent_has_forgotten_it(void)
     world_open_daemon(-1);
     struct session_entry *e = world_leave_one(&pid);
     world_delete(e, false);
-    world_agent_deleted(e->session.id);
+    world_agent_deleted(session_record(e)->id);
     CHECK(world_await(nothing_is_listed, NULL));
     kill(pid, SIGKILL);
     world_close_daemon();

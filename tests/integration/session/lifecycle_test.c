@@ -19,13 +19,13 @@ static void test_exit_and_signal(void)
     world_open_daemon(-1);
     struct session_entry *e = world_start("exit 42", NULL, &err);
     CHECK(e && world_wait_ended(e));
-    CHECK_INT(e->session.state, SESSION_EXITED);
-    CHECK_INT(e->session.exit_kind, SESSION_EXIT_CODE);
-    CHECK_INT(e->session.exit_code, 42);
+    CHECK_INT(session_record(e)->state, SESSION_EXITED);
+    CHECK_INT(session_record(e)->exit_kind, SESSION_EXIT_CODE);
+    CHECK_INT(session_record(e)->exit_code, 42);
     e = world_start("kill -USR1 $$; sleep 60", NULL, &err);
     CHECK(e && world_wait_ended(e));
-    CHECK_INT(e->session.exit_kind, SESSION_EXIT_SIGNAL);
-    CHECK_INT(e->session.exit_signo, SIGUSR1);
+    CHECK_INT(session_record(e)->exit_kind, SESSION_EXIT_SIGNAL);
+    CHECK_INT(session_record(e)->exit_signo, SIGUSR1);
     world_delete_all();
     world_close_daemon();
 }
@@ -37,8 +37,8 @@ static void test_spawn_failure(void)
     struct session more = {.cwd = "/no/such/folder"};
     struct session_entry *e = world_start("true", &more, &err);
     CHECK(e != NULL);
-    CHECK_INT(e->session.state, SESSION_FAILED);
-    CHECK_STR(e->session.failed_stage, "cwd");
+    CHECK_INT(session_record(e)->state, SESSION_FAILED);
+    CHECK_STR(session_record(e)->failed_stage, "cwd");
     struct viewer v = {0};
     viewer_open(&v, e, &from_start);
     CHECK(world_run(viewer_is_over, &v));
@@ -61,7 +61,7 @@ static void test_stop_and_kill(void)
     struct session_entry *e = world_start("sleep 60", NULL, &err);
     CHECK_INT(session_stop(e, 30000, &err), 0);
     CHECK(world_wait_ended(e));
-    CHECK_INT(e->session.exit_signo, SIGTERM);
+    CHECK_INT(session_record(e)->exit_signo, SIGTERM);
     CHECK_INT(session_stop(e, 30000, &err), 0);
     CHECK_INT(session_signal(e, SIGHUP, 1, &err), -1);
     CHECK_STR(err.reason, "SESSION_ENDED");
@@ -72,18 +72,18 @@ static void test_stop_and_kill(void)
     viewer_close(&v);
     CHECK_INT(session_stop(e, 50, &err), 0);
     CHECK(world_wait_ended(e));
-    CHECK_INT(e->session.exit_signo, SIGKILL);
+    CHECK_INT(session_record(e)->exit_signo, SIGKILL);
     e = world_start("sleep 60", NULL, &err);
     CHECK_INT(session_kill(e, &err), 0);
     CHECK(world_wait_ended(e));
-    CHECK_INT(e->session.exit_signo, SIGKILL);
+    CHECK_INT(session_record(e)->exit_signo, SIGKILL);
     world_delete_all();
     world_close_daemon();
 }
 
 static void never_started(void *arg, struct session_entry *e, const struct err *err)
 {
-    *(int *)arg = e ? (int)e->session.state : -(int)err->code;
+    *(int *)arg = e ? (int)session_record(e)->state : -(int)err->code;
     world_poke();
 }
 
@@ -100,7 +100,7 @@ static void test_stop_before_start(void)
     CHECK_INT(world_start_async("sleep 60", NULL, NULL, never_started, &got, &err), 0);
     CHECK_INT(got, 0);
     struct session_entry *e = session_next(&world.core, NULL);
-    CHECK_INT(e->session.state, SESSION_PENDING);
+    CHECK_INT(session_record(e)->state, SESSION_PENDING);
     CHECK_INT(session_kill(e, &err), 0);
     CHECK(world_run(is_set, &got));
     CHECK_INT(got, SESSION_FAILED);
@@ -120,7 +120,7 @@ static void test_names_and_references(void)
     CHECK(session_find(&world.core, NULL, "web", &err) == a);
     CHECK(session_find(&world.core, &world.vm, "web", &err) == a);
     char prefix[ID_BYTES];
-    snprintf(prefix, sizeof(prefix), "%.10s", a->session.id);
+    snprintf(prefix, sizeof(prefix), "%.10s", session_record(a)->id);
     CHECK(session_find(&world.core, NULL, prefix, &err) == a);
     CHECK(session_find(&world.core, NULL, "nobody", &err) == NULL);
     CHECK_STR(err.reason, "SESSION_NOT_FOUND");
@@ -129,7 +129,7 @@ static void test_names_and_references(void)
         CHECK(world_start("exit 0", NULL, &err) != NULL);
     bool ambiguous = false;
     for (struct session_entry *e = NULL; (e = session_next(&world.core, e));) {
-        snprintf(prefix, sizeof(prefix), "%.1s", e->session.id);
+        snprintf(prefix, sizeof(prefix), "%.1s", session_record(e)->id);
         err_clear(&err);
         if (!session_find(&world.core, NULL, prefix, &err) &&
             strcmp(err.reason, "AMBIGUOUS_REFERENCE") == 0)
@@ -176,20 +176,20 @@ static void test_daemon_restart(void)
     struct session_entry *forever = world_start("sleep 600", NULL, &err);
     CHECK(e && forever);
     char id[ID_BYTES], forever_id[ID_BYTES];
-    strcpy(id, e->session.id);
-    strcpy(forever_id, forever->session.id);
+    strcpy(id, session_record(e)->id);
+    strcpy(forever_id, session_record(forever)->id);
     world_close_daemon();
 
     world_open_daemon(-1);
     e = session_find_id(&world.core, id);
     forever = session_find_id(&world.core, forever_id);
     CHECK(e && forever);
-    CHECK_INT(forever->session.state, SESSION_RUNNING);
+    CHECK_INT(session_record(forever)->state, SESSION_RUNNING);
     struct viewer v = {0};
     viewer_open(&v, e, &from_start);
     CHECK(viewer_finish_exit(&v));
     CHECK_INT(v.got[0], 100000);
-    CHECK_INT(e->session.exit_code, 5);
+    CHECK_INT(session_record(e)->exit_code, 5);
     viewer_close(&v);
     CHECK_INT(session_kill(forever, &err), 0);
     CHECK(world_wait_ended(forever));
@@ -197,9 +197,9 @@ static void test_daemon_restart(void)
 
     world_open_daemon(-1);
     e = session_find_id(&world.core, id);
-    CHECK_INT(e->session.state, SESSION_EXITED);
-    CHECK_INT(e->session.exit_code, 5);
-    CHECK_INT(e->session.stdout_total, 100000);
+    CHECK_INT(session_record(e)->state, SESSION_EXITED);
+    CHECK_INT(session_record(e)->exit_code, 5);
+    CHECK_INT(session_record(e)->stdout_total, 100000);
     world_delete_all();
     world_close_daemon();
 }
@@ -239,8 +239,8 @@ static void test_a_session_outlives_its_record(void)
     struct session_entry *gone = world_start("sleep 1000", NULL, &err);
     if (!CHECK(e && gone))
         return;
-    memcpy(id, e->session.id, sizeof(id));
-    memcpy(deleted, gone->session.id, sizeof(deleted));
+    memcpy(id, session_record(e)->id, sizeof(id));
+    memcpy(deleted, session_record(gone)->id, sizeof(deleted));
     world_close_link();
     world_delete(gone, true); /* the agent does not hear of it */
     world_close_daemon();
@@ -250,12 +250,12 @@ static void test_a_session_outlives_its_record(void)
     e = session_find_id(&world.core, id);
     if (CHECK(e != NULL)) {
         struct viewer v = {.not_source = true};
-        CHECK_INT(e->session.state, SESSION_RUNNING);
+        CHECK_INT(session_record(e)->state, SESSION_RUNNING);
         viewer_open(&v, e, &from_start);
         CHECK_INT(session_send_stdin(e, NULL, "over\n", 5, true, on_sent, NULL, &err), 0);
         CHECK(world_run(says_over, &v));
         CHECK(viewer_finish_exit(&v));
-        CHECK_INT(e->session.exit_code, 3);
+        CHECK_INT(session_record(e)->exit_code, 3);
         viewer_close(&v);
     }
     world_delete_all();
@@ -274,8 +274,8 @@ static void test_agent_restart(void)
     CHECK(world_run(viewer_is_opened, &v));
     agent_process_restart(&world.agent);
     CHECK(world_wait_ended(live));
-    CHECK_INT(live->session.state, SESSION_LOST);
-    CHECK_STR(live->session.lost_reason, "agent_lost");
+    CHECK_INT(session_record(live)->state, SESSION_LOST);
+    CHECK_STR(session_record(live)->lost_reason, "agent_lost");
     CHECK(world_run(viewer_is_over, &v));
     CHECK_INT(v.n_lost, 1);
     CHECK(!v.wrong);
@@ -335,14 +335,14 @@ static void test_vm_found_stopped(void)
     world_open_daemon(-1);
     struct session_entry *e = world_start("sleep 600", NULL, &err);
     char id[ID_BYTES];
-    strcpy(id, e->session.id);
-    pid_t pid = (pid_t)e->session.guest_pid;
+    strcpy(id, session_record(e)->id);
+    pid_t pid = session_record(e)->guest_pid;
     world_close_daemon();
     world.vm.vm.runtime.state = VM_STOPPED;
     world_open_daemon(-1);
     e = session_find_id(&world.core, id);
-    CHECK_INT(e->session.state, SESSION_LOST);
-    CHECK_STR(e->session.lost_reason, "vm_lost");
+    CHECK_INT(session_record(e)->state, SESSION_LOST);
+    CHECK_STR(session_record(e)->lost_reason, "vm_lost");
     world.vm.vm.runtime.state = VM_RUNNING;
     int64_t until = clock_mono_ms() + 10000;
     while (kill(pid, 0) == 0 && clock_mono_ms() < until)
@@ -365,7 +365,7 @@ static void test_delete(void)
     struct session_entry *e = world_start("sleep 600", NULL, &err);
     CHECK_INT(session_delete(e, false, NULL, NULL, &err), -1);
     CHECK_STR(err.reason, "SESSION_RUNNING");
-    pid_t pid = (pid_t)e->session.guest_pid;
+    pid_t pid = session_record(e)->guest_pid;
     CHECK(pid > 0 && kill(pid, 0) == 0);
     struct viewer v = {.not_source = true};
     viewer_open(&v, e, &from_start);
@@ -411,7 +411,7 @@ static void test_fast_exit(void)
         CHECK(viewer_finish_exit(&v));
         CHECK_INT(v.got[0], out);
         CHECK_INT(v.got[1], more);
-        CHECK_INT(e->session.exit_code, code);
+        CHECK_INT(session_record(e)->exit_code, code);
         viewer_close(&v);
         world_delete(e, false);
     }

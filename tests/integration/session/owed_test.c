@@ -61,7 +61,7 @@ static void test_a_deletion_that_met_a_full_queue_is_told_when_there_is_room(voi
     struct err err = ERR_INIT;
     world_open_daemon(-1);
     struct session_entry *e = world_start("sleep 600", NULL, &err);
-    pid_t pid = (pid_t)e->session.guest_pid;
+    pid_t pid = session_record(e)->guest_pid;
     kill(world.agent.pid, SIGSTOP);
     fill_queue();
     world_delete(e, true);
@@ -77,7 +77,7 @@ static void test_a_deletion_that_a_hello_asks_for_is_told_when_there_is_room(voi
     struct err err = ERR_INIT;
     world_open_daemon(-1);
     struct session_entry *e = world_start("sleep 600", NULL, &err);
-    pid_t pid = (pid_t)e->session.guest_pid;
+    pid_t pid = session_record(e)->guest_pid;
     world_close_link();
     world_delete(e, true);
     unsigned before = world.deletions;
@@ -94,10 +94,10 @@ static void test_what_was_given_up_is_ended_when_there_is_room(void)
     struct err err = ERR_INIT;
     world_open_daemon(-1);
     struct session_entry *e = world_start("sleep 600", NULL, &err);
-    pid_t pid = (pid_t)e->session.guest_pid;
+    pid_t pid = session_record(e)->guest_pid;
     world_close_link();
     world_vm_gone("vm_lost");
-    CHECK_INT(e->session.state, SESSION_LOST);
+    CHECK_INT(session_record(e)->state, SESSION_LOST);
     world.on_up = fill_queue;
     world_open_link();
     CHECK(world_await(has_gone, &pid));
@@ -158,14 +158,14 @@ static void test_a_stop_that_was_lost_with_the_link_is_sent_again(void)
     CHECK_INT(session_stop(e, 600000, &err), 0);
     await_cut(downs);
     CHECK(world_wait_ended(e));
-    CHECK_INT(e->session.exit_signo, SIGTERM);
+    CHECK_INT(session_record(e)->exit_signo, SIGTERM);
     world_delete_all();
     world_close_daemon();
 }
 
 static bool has_none_left(void *arg)
 {
-    return ((struct session_entry *)arg)->left == 0;
+    return session_left_processes(arg) == 0;
 }
 
 static void test_a_kill_of_what_is_left_that_was_lost_is_sent_again(void)

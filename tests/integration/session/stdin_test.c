@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/core/session/session_internal.h"
 #include "tests/integration/session/viewer.h"
 #include "tests/integration/session/world.h"
 #include "tests/support/check.h"
@@ -53,7 +54,7 @@ static void pass_through_cat(int kind, uint64_t bytes)
     viewer_open(&v, e, &o);
     CHECK(viewer_finish_exit(&v));
     CHECK_INT(v.got[0], bytes);
-    CHECK_INT(e->session.exit_code, 0);
+    CHECK_INT(session_record(e)->exit_code, 0);
     CHECK_INT(v.acked, bytes);
     if (kind >= 0) {
         printf("     %u cuts, %u links lost after hello\n", world.proxy.cuts, world.downs);
@@ -93,7 +94,7 @@ static void test_eof_before_start(void)
     world_open_daemon(-1);
     CHECK_INT(world_start_async("exec cat", &piped, NULL, ignore_start, NULL, &err), 0);
     struct session_entry *e = session_next(&world.core, NULL);
-    CHECK_INT(e->session.state, SESSION_PENDING);
+    CHECK_INT(session_record(e)->state, SESSION_PENDING);
     struct viewer v = {0};
     struct attach_options o = as(ATTACH_WRITER);
     viewer_open(&v, e, &o);
@@ -243,7 +244,7 @@ static void test_a_send_may_be_repeated(void)
     struct session_entry *e = world_start("exec cat", &piped, &err);
     if (!CHECK(e != NULL))
         return;
-    memcpy(id, e->session.id, sizeof(id));
+    memcpy(id, session_record(e)->id, sizeof(id));
     send_at(e, 0, "one,", &s);
     send_at(e, 0, "one,", &s);
     refuse_at(e, 0, "uno,");
@@ -366,7 +367,7 @@ static void test_restart_goes_on(void)
     world_open_daemon(-1);
     struct session_entry *e = world_start("exec cat", &piped, &err);
     char id[ID_BYTES];
-    strcpy(id, e->session.id);
+    strcpy(id, session_record(e)->id);
     struct send s = {0};
     CHECK_INT(session_send_stdin(e, NULL, world.source, 50000, false, on_sent, &s, &err), 0);
     CHECK(world_run(one_done, &s));
@@ -405,7 +406,7 @@ static void hold_over_restart(bool eof)
     memset(marks, 'm', sizeof(marks));
     world_open_daemon(-1);
     struct session_entry *e = world_start(script, &piped, &err);
-    strcpy(id, e->session.id);
+    strcpy(id, session_record(e)->id);
     struct send lost = {0}, s = {0};
     CHECK_INT(session_send_stdin(e, NULL, world.source, HELD, eof, on_sent, &lost, &err), 0);
     /* The link is in order: this agent has the bytes when the next session runs. */

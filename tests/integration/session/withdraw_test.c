@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "daemon/core/session/session_internal.h"
 #include "daemon/core/operation/operation.h"
 #include "tests/integration/session/viewer.h"
 #include "tests/integration/session/world.h"
@@ -293,7 +294,7 @@ static void test_a_start_that_nobody_asks_for_again_is_taken_back(void)
 
 static bool has_left(void *arg)
 {
-    return ((struct session_entry *)arg)->left > 0;
+    return session_left_processes(arg) > 0;
 }
 
 /* Processes that a command has left keep its record, whoever deletes it; killing ends them. */
@@ -308,9 +309,9 @@ static void test_what_is_left_is_listed_until_it_has_gone(void)
     CHECK(session_next(&world.core, NULL) == e);
     world_settle();
     CHECK(session_next(&world.core, NULL) == e);
-    CHECK_INT(e->left, 1);
+    CHECK_INT(session_left_processes(e), 1);
     char id[ID_BYTES];
-    memcpy(id, e->session.id, sizeof(id));
+    memcpy(id, session_record(e)->id, sizeof(id));
     world_close_daemon(); /* it is remembered that it is to go */
     world_open_daemon(-1);
     e = session_find_id(&world.core, id);

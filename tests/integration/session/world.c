@@ -349,7 +349,7 @@ static void on_changed(void *arg, struct session_entry *e)
 static bool has_ended(void *arg)
 {
     const struct session_entry *e = arg;
-    return session_is_terminal(session_shown(e)->state) || e->removed;
+    return session_is_terminal(session_shown(e)->state) || session_is_removed(e);
 }
 
 bool world_wait_ended(struct session_entry *e)
@@ -392,7 +392,7 @@ void world_settle(void)
 
 static bool has_left(void *arg)
 {
-    return ((struct session_entry *)arg)->left > 0;
+    return session_left_processes(arg) > 0;
 }
 
 struct session_entry *world_leave_one(pid_t *pid)

@@ -6,7 +6,10 @@
 #include "base/err.h"
 #include "daemon/core/core.h"
 #include "daemon/core/session/session.h"
-#include "daemon/core/vm/vm.h"
+#include "daemon/guest/agent_client.h"
+#include "daemon/guest/channel.h"
+#include "rpc/event/loop.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "tests/integration/guest/agent_process.h"
 #include "tests/integration/guest/proxy.h"
 

@@ -109,20 +109,20 @@ static void world_configure(struct world *w, const char *mode)
     snprintf(c->initramfs_path, sizeof(c->initramfs_path), "%s/initramfs", d);
     world_make_disks(w);
     snprintf(c->vmlinux_path, sizeof(c->vmlinux_path), "%s",
-             w->is_qemu ? guest_kernel() : "/nonexistent");
+             w->driver->can.boots ? guest_kernel() : "/nonexistent");
     c->cpus = 1;
     c->memory_bytes = 128u << 20;
     c->nics[0].backend = NET_USER;
     vmm_mac_make(c->vm_id, c->nics[0].mac);
     c->n_nics = 1;
-    if (w->is_qemu && guest_write_initramfs(c->initramfs_path, mode) < 0)
+    if (w->driver->can.boots && guest_write_initramfs(c->initramfs_path, mode) < 0)
         exit(1);
 }
 
 void world_init(struct world *w, const struct vmm_driver *driver, const char *mode)
 {
     struct err err = ERR_INIT;
-    *w = (struct world){.driver = driver, .is_qemu = strcmp(driver->name, "qemu") == 0};
+    *w = (struct world){.driver = driver};
     strcpy(w->dir, "/tmp/banger-vmm-XXXXXX");
     if (!mkdtemp(w->dir))
         world_die("mkdtemp", NULL);

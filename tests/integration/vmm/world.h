@@ -14,7 +14,6 @@ enum { WORLD_DEADLINE_MS = 40000 };
 
 struct world {
     const struct vmm_driver *driver;
-    bool is_qemu;
     struct loop *loop;
     struct workers *workers;
     struct vmm_host host;

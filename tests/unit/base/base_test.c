@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/frame.h"
 #include "base/fs.h"
+#include "base/hash.h"
 #include "base/id.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -146,6 +147,16 @@ static void test_buf_keeps_order_and_maximum(void)
         buf_consume(&b, take);
     }
     buf_done(&b);
+}
+
+/* Vectors of RFC 9923; MACs and UUIDs of machines are made of it. */
+static void test_hash_is_fnv_1a(void)
+{
+    CHECK(hash_text(HASH_START, "") == UINT64_C(0xcbf29ce484222325));
+    CHECK(hash_text(HASH_START, "a") == UINT64_C(0xaf63dc4c8601ec8c));
+    CHECK(hash_text(HASH_START, "foobar") == UINT64_C(0x85944171f73967e8));
+    CHECK(hash_bytes(hash_byte(HASH_START, 'f'), "oobar", 5) == hash_text(HASH_START, "foobar"));
+    CHECK(hash_text(HASH_START, "\xff") == hash_byte(HASH_START, 0xff));
 }
 
 static void test_map_against_a_plain_array(void)
@@ -359,6 +370,7 @@ int main(void)
     RUN(test_texts_are_tamed);
     RUN(test_log_escapes_and_holds_back);
     RUN(test_buf_keeps_order_and_maximum);
+    RUN(test_hash_is_fnv_1a);
     RUN(test_map_against_a_plain_array);
     RUN(test_order_against_a_plain_array);
     RUN(test_ids_and_names);

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event/event.h"
-#include "daemon/core/operation/operation.h"
+#include "daemon/core/operation/operation_internal.h"
 #include "daemon/core/operation/request_past.h"
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
@@ -31,7 +31,7 @@ static void note(const char *what, const char *step)
 
 static const char *step_name(const struct operation_entry *op)
 {
-    return op->kind->steps[op->op.step].name;
+    return operation_kind_of(op)->steps[operation_row(op)->step].name;
 }
 
 static void run_step(struct operation_entry *op);
@@ -50,7 +50,7 @@ static void run_step(struct operation_entry *op)
     note("", step_name(op));
     if (hold_step && strcmp(hold_step, step_name(op)) == 0) {
         held = op;
-        op->cancel_step = cancel_held;
+        operation_let_stop(op, cancel_held);
         loop_stop(core.loop);
         return;
     }
@@ -78,7 +78,7 @@ static bool skip_step(struct operation_entry *op)
 static void finish(struct operation_entry *op, struct store_txn *txn)
 {
     (void)txn;
-    note("=", op_state_name(op->op.state));
+    note("=", op_state_name(operation_row(op)->state));
 }
 
 static const struct operation_step steps[] = {
@@ -163,7 +163,7 @@ static void fresh(void)
 static void on_change(void *arg, struct operation_entry *op)
 {
     (void)arg;
-    if (op->over)
+    if (operation_is_over(op))
         loop_stop(core.loop);
 }
 
@@ -171,10 +171,10 @@ static void wait_for(struct operation_entry *op)
 {
     struct operation_watch w;
     operation_watch(op, &w, on_change, NULL);
-    if (!op->over)
+    if (!operation_is_over(op))
         run_loop();
     operation_unwatch(&w);
-    CHECK(op->over);
+    CHECK(operation_is_over(op));
 }
 
 static struct operation_entry *start(const struct operation_kind *kind, const char *resource,
@@ -195,12 +195,12 @@ static void test_forward(void)
 {
     fresh();
     struct operation_entry *op = start(&forward, "vm/1", "", "", false);
-    CHECK_INT(op->op.state, OP_PENDING);
+    CHECK_INT(operation_row(op)->state, OP_PENDING);
     wait_for(op);
     CHECK_STR(trace, "a b c =SUCCEEDED");
-    CHECK_INT(op->op.state, OP_SUCCEEDED);
-    CHECK_INT(op->op.percent, 100);
-    CHECK_STR(op->op.result, "vm/1");
+    CHECK_INT(operation_row(op)->state, OP_SUCCEEDED);
+    CHECK_INT(operation_row(op)->percent, 100);
+    CHECK_STR(operation_row(op)->result, "vm/1");
     close_core();
 }
 
@@ -277,9 +277,10 @@ static void test_an_ended_one_is_small(void)
     fail_code = ERR_LIMIT;
     struct operation_entry *op = start(&forward, "vm/1", "r1", "x", false);
     wait_for(op);
-    CHECK(!op->err && !op->step_err && !op->shown);
-    CHECK(text_get(op->op.error_message)[0]);
-    CHECK(sizeof(*op) <= 1024);
+    CHECK(!operation_error(op));
+    CHECK(text_get(operation_row(op)->error_message)[0]);
+    CHECK(sizeof(struct operation_entry) <= 1024);
+    CHECK(!op->step_err && !op->shown);
     close_core();
 }
 
@@ -291,11 +292,11 @@ static void test_undo(void)
     struct operation_entry *op = start(&forward, "vm/1", "", "", false);
     wait_for(op);
     CHECK_STR(trace, "a b c -c -a =FAILED");
-    CHECK_INT(op->op.state, OP_FAILED);
-    CHECK_STR(op->op.error_stage, "c");
-    CHECK_STR(op->op.error_reason, "AS_ASKED");
-    CHECK_INT(op->op.error_code, ERR_LIMIT);
-    CHECK_STR(op->op.result, "");
+    CHECK_INT(operation_row(op)->state, OP_FAILED);
+    CHECK_STR(operation_row(op)->error_stage, "c");
+    CHECK_STR(operation_row(op)->error_reason, "AS_ASKED");
+    CHECK_INT(operation_row(op)->error_code, ERR_LIMIT);
+    CHECK_STR(operation_row(op)->result, "");
     close_core();
 }
 
@@ -310,15 +311,15 @@ static void test_cancel(void)
     operation_ref(behind);
     operation_cancel(behind);
     wait_for(behind); /* without waiting for the first */
-    CHECK_INT(behind->op.state, OP_CANCELLED);
+    CHECK_INT(operation_row(behind)->state, OP_CANCELLED);
     operation_unref(behind);
     trace[0] = '\0';
     operation_cancel(op);
     operation_cancel(op);
     wait_for(op);
     CHECK_STR(trace, "-a =CANCELLED");
-    CHECK_INT(op->op.state, OP_CANCELLED);
-    CHECK_INT(op->op.error_code, ERR_CANCELLED);
+    CHECK_INT(operation_row(op)->state, OP_CANCELLED);
+    CHECK_INT(operation_row(op)->error_code, ERR_CANCELLED);
     operation_cancel(op);
     close_core();
 }
@@ -333,15 +334,15 @@ static void test_queue(void)
     struct operation_entry *two = start(&forward, "vm/1", "", "", false);
     struct operation_entry *other = start(&forward, "vm/2", "", "", false);
     wait_for(other); /* another resource does not wait */
-    CHECK_INT(two->op.state, OP_PENDING);
+    CHECK_INT(operation_row(two)->state, OP_PENDING);
     CHECK(operation_running(&core, "vm/1") == one);
     CHECK(operation_pending(&core, "vm/1", "test.forward"));
     struct operation_entry *three = start(&forward, "vm/1", "", "", true);
     wait_for(three);
-    CHECK_INT(one->op.state, OP_CANCELLED);
-    CHECK_INT(two->op.state, OP_CANCELLED);
-    CHECK_INT(three->op.state, OP_SUCCEEDED);
-    CHECK_STR(one->op.error_reason, "PREEMPTED");
+    CHECK_INT(operation_row(one)->state, OP_CANCELLED);
+    CHECK_INT(operation_row(two)->state, OP_CANCELLED);
+    CHECK_INT(operation_row(three)->state, OP_SUCCEEDED);
+    CHECK_STR(operation_row(one)->error_reason, "PREEMPTED");
     CHECK(!operation_pending(&core, "vm/1", NULL));
     close_core();
 }
@@ -381,13 +382,13 @@ static void test_requests(void)
     wait_for(again);
     CHECK(find_request("r2", "x", "me", &err) == again);
     char id[ID_BYTES];
-    snprintf(id, sizeof(id), "%s", op->op.id);
+    snprintf(id, sizeof(id), "%s", operation_row(op)->id);
     close_core();
     open_core(); /* and by the next daemon */
     operation_resume_all(&core);
     op = find_request("r1", "x", "me", &err);
     if (CHECK(op != NULL))
-        CHECK_STR(op->op.id, id);
+        CHECK_STR(operation_row(op)->id, id);
     close_core();
 }
 
@@ -425,7 +426,7 @@ static void test_ended_stays_for_minutes(void)
     reopen();
     struct operation_entry *op = start(&forward, "vm/1", "", "", false);
     char id[ID_BYTES];
-    snprintf(id, sizeof(id), "%s", op->op.id);
+    snprintf(id, sizeof(id), "%s", operation_row(op)->id);
     wait_for(op);
     wait_for(start(&forward, "vm/1", "", "", false));
     CHECK(operation_find(&core, id, &err) != NULL);
@@ -482,7 +483,7 @@ static void test_request_is_kept_for_a_day(void)
     look_up("me", "old0");
     struct operation_entry *op = find_request("old0", "x", "me", &err);
     if (CHECK(op != NULL))
-        CHECK_INT(op->op.state, OP_SUCCEEDED);
+        CHECK_INT(operation_row(op)->state, OP_SUCCEEDED);
     CHECK(find_request("old0", "y", "me", &err) == NULL);
     CHECK_STR(err.reason, "REQUEST_ID_REUSED");
     /* It can be followed: the next end does not push it out again. */
@@ -501,10 +502,10 @@ static void test_resume(void)
     fresh();
     hold_step = "b";
     char first[ID_BYTES], second[ID_BYTES], third[ID_BYTES];
-    snprintf(first, sizeof(first), "%s", start(&forward, "vm/1", "", "", false)->op.id);
+    snprintf(first, sizeof(first), "%s", operation_row(start(&forward, "vm/1", "", "", false))->id);
     run_loop();
-    snprintf(third, sizeof(third), "%s", start(&forward, "vm/1", "", "", false)->op.id);
-    snprintf(second, sizeof(second), "%s", start(&back, "vm/2", "", "", false)->op.id);
+    snprintf(third, sizeof(third), "%s", operation_row(start(&forward, "vm/1", "", "", false))->id);
+    snprintf(second, sizeof(second), "%s", operation_row(start(&back, "vm/2", "", "", false))->id);
     run_loop();
     close_core();
     open_core();
@@ -514,17 +515,18 @@ static void test_resume(void)
     struct operation_entry *c = operation_find(&core, third, &err);
     if (!CHECK(a && b && c))
         return;
-    CHECK_INT(a->op.state, OP_RUNNING);
-    CHECK_INT(a->op.step, 1);
-    CHECK(a->resumed && a->begun && c->resumed && !c->begun);
+    CHECK_INT(operation_row(a)->state, OP_RUNNING);
+    CHECK_INT(operation_row(a)->step, 1);
+    CHECK(operation_is_resumed(a) && operation_has_begun(a) && operation_is_resumed(c) &&
+          !operation_has_begun(c));
     operation_resume_all(&core);
     wait_for(a);
     wait_for(b);
     wait_for(c);
-    CHECK_INT(a->op.state, OP_SUCCEEDED);
-    CHECK_INT(b->op.state, OP_FAILED);
-    CHECK_INT(b->op.error_code, ERR_UNAVAILABLE);
-    CHECK_INT(c->op.state, OP_SUCCEEDED);
+    CHECK_INT(operation_row(a)->state, OP_SUCCEEDED);
+    CHECK_INT(operation_row(b)->state, OP_FAILED);
+    CHECK_INT(operation_row(b)->error_code, ERR_UNAVAILABLE);
+    CHECK_INT(operation_row(c)->state, OP_SUCCEEDED);
     CHECK_CONTAINS(trace, "-a =FAILED");
     close_core();
 }
@@ -536,7 +538,7 @@ static void test_references(void)
     struct operation_entry *op = start(&forward, "vm/1", "", "", false);
     wait_for(op);
     char prefix[9];
-    memcpy(prefix, op->op.id, 8);
+    memcpy(prefix, operation_row(op)->id, 8);
     prefix[8] = '\0';
     CHECK(operation_find(&core, prefix, &err) == op);
     CHECK(operation_find(&core, "", &err) == NULL);
@@ -564,10 +566,10 @@ static void test_unknown_kind(void)
     core.operations = operation_engine_new(&core, none, &err);
     operation_resume_all(&core);
     struct operation_entry *op = operation_next(&core, NULL);
-    CHECK_INT(op->op.state, OP_FAILED);
-    CHECK(!op->over); /* before it is on disk */
+    CHECK_INT(operation_row(op)->state, OP_FAILED);
+    CHECK(!operation_is_over(op)); /* before it is on disk */
     commit_now(core.loop, core.store, store_txn_new());
-    CHECK(op->over);
+    CHECK(operation_is_over(op));
     CHECK_INT(operation_active_count(&core), 0);
     close_core();
 }

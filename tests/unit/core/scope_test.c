@@ -85,15 +85,19 @@ static void test_labels_decide(void)
 {
     open_core();
     struct vm_entry *a = add(1, &ci_blue), *b = add(2, &ci), *c = add(3, &production);
-    CHECK(scope_has_vm(&ci, &a->vm) && scope_has_vm(&ci, &b->vm) && !scope_has_vm(&ci, &c->vm));
-    CHECK(scope_has_vm(&ci_blue, &a->vm) && !scope_has_vm(&ci_blue, &b->vm));
-    CHECK(scope_has_vm(NULL, &c->vm));
-    CHECK(scope_has_vm_id(&core, &ci, a->vm.id) && !scope_has_vm_id(&core, &ci, c->vm.id));
+    CHECK(scope_has_vm(&ci, vm_record(a)) && scope_has_vm(&ci, vm_record(b)) &&
+          !scope_has_vm(&ci, vm_record(c)));
+    CHECK(scope_has_vm(&ci_blue, vm_record(a)) && !scope_has_vm(&ci_blue, vm_record(b)));
+    CHECK(scope_has_vm(NULL, vm_record(c)));
+    CHECK(scope_has_vm_id(&core, &ci, vm_record(a)->id) &&
+          !scope_has_vm_id(&core, &ci, vm_record(c)->id));
     CHECK(!scope_has_vm_id(&core, &ci, "") && scope_has_vm_id(&core, NULL, ""));
     CHECK(!scope_has_vm_id(&core, &ci, "00000000000000ff"));
-    label_list_set(&a->vm.labels, &production); /* while somebody watches: asked anew each time */
-    label_list_set(&c->vm.labels, &ci);
-    CHECK(!scope_has_vm_id(&core, &ci, a->vm.id) && scope_has_vm_id(&core, &ci, c->vm.id));
+    label_list_set(&vm_edit(a)->labels,
+                   &production); /* while somebody watches: asked anew each time */
+    label_list_set(&vm_edit(c)->labels, &ci);
+    CHECK(!scope_has_vm_id(&core, &ci, vm_record(a)->id) &&
+          scope_has_vm_id(&core, &ci, vm_record(c)->id));
     close_core();
 }
 
@@ -117,12 +121,12 @@ static void test_departed(void)
     open_core();
     char first[ID_BYTES], bare[ID_BYTES];
     struct vm_entry *e = add(1, &ci);
-    snprintf(first, sizeof(first), "%s", e->vm.id);
+    snprintf(first, sizeof(first), "%s", vm_record(e)->id);
     remove_vm(e);
     CHECK(scope_has_vm_id(&core, &ci, first) && !scope_has_vm_id(&core, &production, first));
     CHECK(!scope_has_vm_id(&core, &ci_blue, first));
     e = add(2, &none);
-    snprintf(bare, sizeof(bare), "%s", e->vm.id);
+    snprintf(bare, sizeof(bare), "%s", vm_record(e)->id);
     remove_vm(e); /* takes no room */
     CHECK(!scope_has_vm_id(&core, &ci, bare));
     for (unsigned i = 1; i < SCOPE_REMEMBERED; i++)
@@ -147,8 +151,8 @@ static struct session_entry *add_session(const struct vm_entry *vm, const char *
 {
     struct session record = {.state = SESSION_EXITED};
     snprintf(record.id, sizeof(record.id), "%s", id);
-    snprintf(record.vm_id, sizeof(record.vm_id), "%s", vm->vm.id);
-    struct session_vm *of = session_vm_get(&core, vm->vm.id);
+    snprintf(record.vm_id, sizeof(record.vm_id), "%s", vm_record(vm)->id);
+    struct session_vm *of = session_vm_get(&core, vm_record(vm)->id);
     struct session_entry *e = of ? session_add(&core, &record, of) : NULL;
     if (CHECK(e != NULL))
         e->stored = true;
@@ -176,7 +180,7 @@ static void test_sessions(void)
     struct store_txn *txn = store_txn_new();
     session_emit(on_b, txn, SESSION_EXITED);
     commit_now(core.loop, core.store, txn);
-    check_event_vm("session.state", b->vm.id);
+    check_event_vm("session.state", vm_record(b)->id);
 
     struct session_entry *found = session_find_within(&core, &ci, NULL, "aaaa", &err);
     CHECK(found && strcmp(found->session.id, "aaaa000000000001") == 0);
@@ -184,7 +188,7 @@ static void test_sessions(void)
     CHECK_STR(err.reason, "SESSION_NOT_FOUND");
     CHECK(session_find_within(&core, &ci, a, "bbbb000000000001", &err) == NULL);
     CHECK(session_find_within(&core, NULL, NULL, "bbbb000000000001", &err) != NULL);
-    label_list_set(&a->vm.labels, &production);
+    label_list_set(&vm_edit(a)->labels, &production);
     CHECK(session_find_within(&core, &ci, NULL, "aaaa", &err) == NULL);
     close_core();
 }
@@ -197,24 +201,25 @@ static void test_operations(void)
     struct vm_entry *a = add(1, &ci), *b = add(2, &production);
     const struct request_meta alice = {.principal = "alice"};
     struct operation_entry *on_a = vm_stop_start(
-        &core, &(struct vm_stop_request){.vm = a->vm.id, .grace_ms = -1}, &alice, &err);
+        &core, &(struct vm_stop_request){.vm = vm_record(a)->id, .grace_ms = -1}, &alice, &err);
     struct operation_entry *on_b = vm_stop_start(
-        &core, &(struct vm_stop_request){.vm = b->vm.id, .grace_ms = -1}, &alice, &err);
+        &core, &(struct vm_stop_request){.vm = vm_record(b)->id, .grace_ms = -1}, &alice, &err);
     struct operation_entry *all =
         vm_prune_start(&core, &(struct vm_prune_request){.dry_run = true}, &alice, &err);
     if (!CHECK(on_a && on_b && all))
         return;
-    CHECK(operation_find_within(&core, NULL, "alice", on_a->op.id, &err) == NULL); /* not on disk */
+    CHECK(operation_find_within(&core, NULL, "alice", operation_row(on_a)->id, &err) ==
+          NULL); /* not on disk */
     commit_now(core.loop, core.store, store_txn_new());
-    CHECK_STR(operation_vm_id(on_b), b->vm.id);
+    CHECK_STR(operation_vm_id(on_b), vm_record(b)->id);
     CHECK_STR(operation_vm_id(all), "");
     CHECK(operation_is_within(on_a, &ci, "bob") && !operation_is_within(on_b, &ci, "bob"));
     CHECK(!operation_is_within(all, &ci, "bob") && operation_is_within(all, NULL, "bob"));
     CHECK(operation_is_within(on_b, &ci, "alice") && operation_is_within(all, &ci, "alice"));
-    CHECK(operation_find_within(&core, &ci, "bob", on_a->op.id, &err) == on_a);
-    CHECK(operation_find_within(&core, &ci, "bob", on_b->op.id, &err) == NULL);
+    CHECK(operation_find_within(&core, &ci, "bob", operation_row(on_a)->id, &err) == on_a);
+    CHECK(operation_find_within(&core, &ci, "bob", operation_row(on_b)->id, &err) == NULL);
     CHECK_STR(err.reason, "OPERATION_NOT_FOUND");
-    label_list_set(&a->vm.labels, &production);
+    label_list_set(&vm_edit(a)->labels, &production);
     CHECK(!operation_is_within(on_a, &ci, "bob"));
     close_core();
 }

@@ -9,7 +9,7 @@
 #include "daemon/core/vm/handles.h"
 #include "daemon/core/image/image.h"
 #include "daemon/core/operation/operation.h"
-#include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/core/vm/vm_spec.h"
 #include "daemon/store/store.h"
@@ -77,7 +77,7 @@ static struct vm_entry *add(const char *id, const char *name)
     struct store_txn *txn = store_txn_new();
     vm_save(e, txn);
     commit_now(core.loop, core.store, txn);
-    CHECK(vm_shown(e) == &e->vm);
+    CHECK(vm_shown(e) == vm_record(e));
     return e;
 }
 
@@ -160,12 +160,10 @@ static void test_shown_is_what_is_on_disk(void)
     open_fresh();
     struct vm_entry *e = add("aaaa000000000001", "box");
     struct store_txn *txn = store_txn_new();
-    vm_edit(e);
-    e->vm.generation = 7;
+    vm_edit(e)->generation = 7;
     vm_save(e, txn);
     CHECK_INT(vm_shown(e)->generation, 0);
-    vm_edit(e);
-    e->vm.generation = 8;
+    vm_edit(e)->generation = 8;
     commit_now(core.loop, core.store, txn);
     CHECK_INT(vm_shown(e)->generation, 7);
     txn = store_txn_new();
@@ -181,18 +179,18 @@ static void test_states(void)
     struct vm_entry *e = add("aaaa000000000001", "box");
     log_set_level(LOG_LEVEL_ERROR + 1);
     CHECK_INT(vm_set_state(e, VM_RUNNING, NULL, NULL, NULL), -1);
-    CHECK_INT(e->vm.runtime.state, VM_STOPPED);
+    CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
     log_set_level(LOG_LEVEL_ERROR);
     CHECK_INT(vm_set_state(e, VM_STARTING, NULL, NULL, NULL), 0);
     CHECK_INT(vm_set_state(e, VM_FAILED, "boot", "no word", NULL), 0);
-    CHECK_STR(e->vm.runtime.failed_stage, "boot");
-    CHECK_STR(e->vm.runtime.last_error, "no word");
-    CHECK(e->vm.stopped_ns > 0);
+    CHECK_STR(vm_record(e)->runtime.failed_stage, "boot");
+    CHECK_STR(vm_record(e)->runtime.last_error, "no word");
+    CHECK(vm_record(e)->stopped_ns > 0);
     CHECK_INT(vm_set_state(e, VM_STARTING, NULL, NULL, NULL), 0);
-    CHECK_STR(e->vm.runtime.last_error, "");
-    CHECK_STR(e->vm.runtime.failed_stage, "");
+    CHECK_STR(vm_record(e)->runtime.last_error, "");
+    CHECK_STR(vm_record(e)->runtime.failed_stage, "");
     CHECK_INT(vm_set_state(e, VM_RUNNING, NULL, NULL, NULL), 0);
-    CHECK(e->vm.started_ns > 0);
+    CHECK(vm_record(e)->started_ns > 0);
     /* From UNKNOWN to STOPPED only by evidence; never from DELETING back to life. */
     CHECK(!vm_state_may_move(VM_DELETING, VM_STOPPED));
     CHECK(!vm_state_may_move(VM_DELETING, VM_RUNNING));
@@ -224,10 +222,10 @@ static void test_order_is_that_of_creation_times(void)
         CHECK(vm_add(&core, &vm, NULL) != NULL);
     }
     CHECK_INT(vm_order_after(&core, INT64_MIN, ""), 0);
-    CHECK_STR(vm_at(&core, 0)->vm.id, made[1].id);
-    CHECK_STR(vm_at(&core, 1)->vm.id, made[3].id);
-    CHECK_STR(vm_at(&core, 2)->vm.id, made[2].id);
-    CHECK_STR(vm_at(&core, 3)->vm.id, made[0].id);
+    CHECK_STR(vm_record(vm_at(&core, 0))->id, made[1].id);
+    CHECK_STR(vm_record(vm_at(&core, 1))->id, made[3].id);
+    CHECK_STR(vm_record(vm_at(&core, 2))->id, made[2].id);
+    CHECK_STR(vm_record(vm_at(&core, 3))->id, made[0].id);
     CHECK(!vm_at(&core, 4));
     CHECK_INT(vm_order_after(&core, 200, made[3].id), 2);
     CHECK_INT(vm_order_after(&core, 250, "gone"), 3);
@@ -302,8 +300,8 @@ static void test_memory_of_monitors_is_promised_too(void)
     snprintf(spec.driver, sizeof(spec.driver), "sim");
     CHECK_INT(vm_memory_promised(&core, &spec), 64 * MIB);
     struct vm_entry *e = add("aaaa000000000001", "box");
-    snprintf(e->vm.spec.driver, sizeof(e->vm.spec.driver), "qemu");
-    e->vm.spec.memory_bytes = 64 * MIB;
+    snprintf(vm_edit(e)->spec.driver, sizeof(vm_record(e)->spec.driver), "qemu");
+    vm_edit(e)->spec.memory_bytes = 64 * MIB;
     core.config.max_memory_bytes = 127 * MIB;
     CHECK(vm_start_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
     CHECK_STR(err.reason, "CAPACITY_EXCEEDED");
@@ -348,13 +346,13 @@ static void test_bad_requests(void)
     core.config.max_vms = 1;
     CHECK_INT(vm_create_check(&core, &fine, NULL, &err), -1);
     CHECK_STR(err.reason, "CAPACITY_EXCEEDED");
-    CHECK_INT(e->vm.runtime.state, VM_STOPPED);
+    CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
     close_core();
 }
 
 static void on_operation(void *arg, struct operation_entry *op)
 {
-    if (op->over)
+    if (operation_is_over(op))
         loop_stop(arg);
 }
 
@@ -363,7 +361,7 @@ static void finish(struct operation_entry *op)
 {
     struct operation_watch watch;
     operation_watch(op, &watch, on_operation, core.loop);
-    if (!op->over)
+    if (!operation_is_over(op))
         loop_run(core.loop, NULL);
     operation_unwatch(&watch);
 }
@@ -394,15 +392,15 @@ static const struct vm_update_request update = {.vm = "box",
 
 static void check_updated(const struct vm_entry *e)
 {
-    CHECK_STR(e->vm.name, "crate");
-    CHECK_INT(e->vm.generation, 2);
-    CHECK_INT(e->vm.spec.cpus, 2);
-    CHECK_INT(e->vm.labels.n, 1);
-    CHECK_STR(e->vm.labels.at[0].key, "new");
-    CHECK_INT(e->vm.spec.idle_stop_after_ms, 60000);
-    CHECK_INT(e->vm.spec.restart, RESTART_ALWAYS);
-    CHECK(e->vm.spec.autostart);
-    CHECK_INT(e->vm.expires_ns, 0);
+    CHECK_STR(vm_record(e)->name, "crate");
+    CHECK_INT(vm_record(e)->generation, 2);
+    CHECK_INT(vm_record(e)->spec.cpus, 2);
+    CHECK_INT(vm_record(e)->labels.n, 1);
+    CHECK_STR(vm_record(e)->labels.at[0].key, "new");
+    CHECK_INT(vm_record(e)->spec.idle_stop_after_ms, 60000);
+    CHECK_INT(vm_record(e)->spec.restart, RESTART_ALWAYS);
+    CHECK(vm_record(e)->spec.autostart);
+    CHECK_INT(vm_record(e)->expires_ns, 0);
     CHECK(!e->restart_required); /* it does not run */
 }
 
@@ -417,11 +415,11 @@ static void test_update(void)
     CHECK(vm_update_start(&core, &late, NULL, &err) == NULL);
     CHECK_STR(err.reason, "GENERATION_MISMATCH");
     CHECK_INT(err.code, ERR_ABORTED);
-    CHECK_STR(e->vm.name, "box");
+    CHECK_STR(vm_record(e)->name, "box");
     struct operation_entry *op = vm_update_start(&core, &update, NULL, &err);
     if (CHECK(op != NULL)) {
         finish(op);
-        CHECK_INT(op->op.state, OP_SUCCEEDED);
+        CHECK_INT(operation_row(op)->state, OP_SUCCEEDED);
     }
     check_updated(e);
     CHECK(vm_find(&core, "crate", &err) == e && vm_find(&core, "box", NULL) == NULL);
@@ -447,20 +445,20 @@ static void test_update_waits_for_its_turn(void)
     struct operation_entry *too_late = vm_update_start(&core, &taken, NULL, &err);
     if (!CHECK(first && late && last && too_late))
         return;
-    CHECK_STR(e->vm.name, "box"); /* nothing has changed yet */
-    CHECK_INT(e->vm.generation, 1);
+    CHECK_STR(vm_record(e)->name, "box"); /* nothing has changed yet */
+    CHECK_INT(vm_record(e)->generation, 1);
     operation_resume_all(&core);
     finish(last);
     finish(too_late);
-    CHECK_INT(first->op.state, OP_SUCCEEDED);
-    CHECK_INT(late->op.state, OP_FAILED);
-    CHECK_STR(late->op.error_reason, "GENERATION_MISMATCH");
-    CHECK_INT(last->op.state, OP_SUCCEEDED);
-    CHECK_STR(too_late->op.error_reason, "VM_NAME_TAKEN");
-    CHECK_STR(e->vm.name, "crate");
-    CHECK_INT(e->vm.spec.cpus, 3);
-    CHECK_INT(e->vm.generation, 3);
-    CHECK_STR(other->vm.name, "other");
+    CHECK_INT(operation_row(first)->state, OP_SUCCEEDED);
+    CHECK_INT(operation_row(late)->state, OP_FAILED);
+    CHECK_STR(operation_row(late)->error_reason, "GENERATION_MISMATCH");
+    CHECK_INT(operation_row(last)->state, OP_SUCCEEDED);
+    CHECK_STR(operation_row(too_late)->error_reason, "VM_NAME_TAKEN");
+    CHECK_STR(vm_record(e)->name, "crate");
+    CHECK_INT(vm_record(e)->spec.cpus, 3);
+    CHECK_INT(vm_record(e)->generation, 3);
+    CHECK_STR(vm_record(other)->name, "other");
     close_core();
 }
 
@@ -474,7 +472,7 @@ static void test_update_outlives_the_daemon(void)
     if (!CHECK(op != NULL))
         return;
     char id[ID_BYTES];
-    snprintf(id, sizeof(id), "%s", op->op.id);
+    snprintf(id, sizeof(id), "%s", operation_row(op)->id);
     close_core();
     open_core();
     op = operation_find(&core, id, &err);
@@ -483,7 +481,7 @@ static void test_update_outlives_the_daemon(void)
         return;
     operation_resume_all(&core);
     finish(op);
-    CHECK_INT(op->op.state, OP_SUCCEEDED);
+    CHECK_INT(operation_row(op)->state, OP_SUCCEEDED);
     check_updated(e);
     close_core();
     open_core();
@@ -508,8 +506,8 @@ static void test_update_keeps_to_its_scope_when_its_turn_comes(void)
     CHECK_STR(err.reason, "OUT_OF_SCOPE");
     operation_resume_all(&core);
     finish(late);
-    CHECK_STR(late->op.error_reason, "VM_NOT_FOUND");
-    CHECK_INT(e->vm.spec.cpus, 2);
+    CHECK_STR(operation_row(late)->error_reason, "VM_NOT_FOUND");
+    CHECK_INT(vm_record(e)->spec.cpus, 2);
     close_core();
 }
 

@@ -1,4 +1,4 @@
-/* The console log: base64 from qemu, order, the bound on disk. */
+/* The console log: order, the bound on disk. */
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,33 +11,6 @@
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
 #include "tests/support/check.h"
-
-static void check_decodes(const char *text, const char *want)
-{
-    uint8_t out[64];
-    ssize_t n = console_decode_base64(text, strlen(text), out, sizeof(out) - 1);
-    CHECK_INT(n, strlen(want));
-    if (n >= 0) {
-        out[n] = '\0';
-        CHECK_STR((char *)out, want);
-    }
-}
-
-static void test_base64(void)
-{
-    check_decodes("", "");
-    check_decodes("Zg==", "f");
-    check_decodes("Zm8=", "fo");
-    check_decodes("Zm9v", "foo");
-    check_decodes("Zm9vYmE=", "fooba");
-    check_decodes("Pz8+Pj4/", "?\?>>>?");
-    static const char *const broken[] = {
-        "Z", "Zg", "Zg=", "====", "Z===", "Zg==Zg==", "Zm 9", "Zm9\n"};
-    uint8_t out[64];
-    for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++)
-        CHECK_INT(console_decode_base64(broken[i], strlen(broken[i]), out, sizeof(out)), -1);
-    CHECK_INT(console_decode_base64("Zm9v", 4, out, 2), -1);
-}
 
 static void console_turn(void *arg)
 {
@@ -166,7 +139,6 @@ static void test_readers_are_told(void)
 
 int main(void)
 {
-    RUN(test_base64);
     RUN(test_file_is_bounded);
     RUN(test_readers_are_told);
     return check_end();

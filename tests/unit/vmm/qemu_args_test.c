@@ -101,9 +101,9 @@ static void test_names_are_stable(void)
     vmm_mac_make("0123456789abcdeg", other);
     CHECK_STR(mac, again);
     CHECK(strcmp(mac, other) != 0);
-    CHECK(strncmp(mac, "52:54:00:", 9) == 0);
+    CHECK_STR(mac, "52:54:00:e2:af:14"); /* with any version of the daemon */
     qemu_args_uuid("0123456789abcdef", uuid);
-    CHECK_INT(strlen(uuid), 36);
+    CHECK_STR(uuid, "9a1b9091-6ee7-87fd-ba5b-33e019a97905");
     CHECK(uuid[14] == '8' && strchr("89ab", uuid[19]));
 }
 

@@ -1,5 +1,5 @@
 /* Base 64; see base64.h. */
-#include "rpc/wire/base64.h"
+#include "base/base64.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -30,14 +30,16 @@ static int base64_value(char c)
         return c - 'a' + 26;
     if (c >= '0' && c <= '9')
         return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+    if (c == '+' || c == '-')
+        return 62;
+    return c == '/' || c == '_' ? 63 : -1;
 }
 
-ssize_t base64_decode(uint8_t *to, const char *text, size_t len)
+ssize_t base64_decode(uint8_t *to, size_t size, const char *text, size_t len)
 {
     if (len > 0 && len % 4 == 0 && text[len - 1] == '=')
         len -= text[len - 2] == '=' ? 2 : 1;
-    if (len % 4 == 1)
+    if (len % 4 == 1 || len / 4 * 3 + (len % 4 ? len % 4 - 1 : 0) > size)
         return -1;
     uint8_t *start = to;
     uint32_t bits = 0;

@@ -98,7 +98,7 @@ static void test_a_creation_fails_at_the_making_of_each(void)
             CHECK_INT(operation_row(op)->state, OP_FAILED);
             CHECK_INT(operation_row(op)->error_code, ERR_LIMIT);
             CHECK_STR(operation_row(op)->error_stage, "disks");
-            CHECK_CONTAINS(operation_row(op)->error_message, "injected");
+            CHECK_CONTAINS(text_get(operation_row(op)->error_message), "injected");
             operation_unref(op);
             check_nothing_is_left();
         }
@@ -127,7 +127,7 @@ static void test_a_deletion_fails_at_the_removal_of_each(void)
             CHECK_INT(object_fault_met(), 1);
             CHECK_INT(operation_row(op)->state, OP_FAILED);
             CHECK_STR(operation_row(op)->error_stage, "remove");
-            CHECK_CONTAINS(operation_row(op)->error_message, "injected");
+            CHECK_CONTAINS(text_get(operation_row(op)->error_message), "injected");
             operation_unref(op);
             const struct vm_entry *e = vm_find(&w.core, "box", NULL);
             if (CHECK(e != NULL)) {
@@ -208,7 +208,7 @@ static void find_missing(const char *name)
     CHECK(world_wait(&w, op));
     CHECK_INT(operation_row(op)->state, OP_FAILED);
     CHECK_STR(operation_row(op)->error_reason, "DISK_MISSING");
-    CHECK_CONTAINS(operation_row(op)->error_message, name);
+    CHECK_CONTAINS(text_get(operation_row(op)->error_message), name);
     operation_unref(op);
     CHECK(!exists(name));
 }

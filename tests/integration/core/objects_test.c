@@ -7,10 +7,15 @@
 
 #include "base/err.h"
 #include "base/fs.h"
+#include "daemon/core/core.h"
+#include "daemon/core/image/image.h"
 #include "daemon/core/vm/vm_objects.h"
 #include "daemon/core/vm/vm_ops.h"
+#include "daemon/store/store.h"
+#include "rpc/event/loop.h"
 #include "tests/integration/core/world.h"
 #include "tests/support/check.h"
+#include "tests/support/commit.h"
 #include "tests/support/object_fault.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -21,9 +26,37 @@ static struct world w;
 /* VMs of which each kind is part. */
 static const struct vm_spec specs[] = {
     {.work_disk_bytes = 16 * MIB},
+    {.image = "tiny", .storage = STORAGE_QCOW2},
+    {.image = "tiny", .storage = STORAGE_COPY, .work_disk_bytes = 16 * MIB},
 };
 
 enum { SPECS = sizeof(specs) / sizeof(specs[0]) };
+
+/* With an image, as if it had been imported. */
+static bool open_world(void)
+{
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return false;
+    struct image image = {.id = "000000000000000a",
+                          .name = "tiny",
+                          .format = IMAGE_RAW,
+                          .virtual_bytes = 2 * MIB,
+                          .file_bytes = 4096,
+                          .created_ns = 5};
+    struct err err = ERR_INIT;
+    char folder[PATH_BYTES + 40];
+    if (image_find_id(&w.core, image.id))
+        return true;
+    snprintf(folder, sizeof(folder), "%s/images/%s", dir, image.id);
+    snprintf(image.path, sizeof(image.path), "%.460s/root.raw", folder);
+    CHECK_INT(fs_make_dirs(folder, 0700, &err), 0);
+    CHECK_INT(fs_write_scratch(image.path, "content", 7, 0600, &err), 0);
+    CHECK_INT(truncate(image.path, 2 * MIB), 0);
+    struct store_txn *txn = store_txn_new();
+    CHECK_INT(image_publish(&w.core, &image, txn, NULL), 0);
+    commit_now(w.core.loop, w.core.store, txn);
+    return true;
+}
 
 static struct operation_entry *begin_create(const struct vm_spec *spec)
 {
@@ -76,6 +109,8 @@ static size_t kinds_of(const struct vm_spec *spec, const char *kinds[VM_OBJECTS_
     struct vm vm = {.id = "0123456789abcdef", .spec = *spec};
     struct err err = ERR_INIT;
     snprintf(vm.spec.driver, sizeof(vm.spec.driver), "sim");
+    if (vm.spec.storage == 0)
+        vm.spec.storage = STORAGE_EMPTY;
     CHECK_INT(vm_objects_of(&w.core, &vm, &o, &err), 0);
     for (size_t i = 0; i < o.n; i++)
         kinds[i] = o.at[i].kind->name;
@@ -84,7 +119,7 @@ static size_t kinds_of(const struct vm_spec *spec, const char *kinds[VM_OBJECTS_
 
 static void test_a_creation_fails_at_the_making_of_each(void)
 {
-    if (!CHECK(world_open(&w, dir, "sim")))
+    if (!open_world())
         return;
     for (size_t s = 0; s < SPECS; s++) {
         const char *kinds[VM_OBJECTS_MAX];
@@ -113,7 +148,7 @@ static void test_a_creation_fails_at_the_making_of_each(void)
 /* The deletion fails there, and what is left goes with the next one. */
 static void test_a_deletion_fails_at_the_removal_of_each(void)
 {
-    if (!CHECK(world_open(&w, dir, "sim")))
+    if (!open_world())
         return;
     for (size_t s = 0; s < SPECS; s++) {
         const char *kinds[VM_OBJECTS_MAX];
@@ -145,7 +180,7 @@ static void test_a_deletion_fails_at_the_removal_of_each(void)
 /* What an undo could not take back is a leak that the next start sweeps. */
 static void test_what_an_undo_leaves_goes_at_the_next_start(void)
 {
-    if (!CHECK(world_open(&w, dir, "sim")))
+    if (!open_world())
         return;
     object_fault_set("folder", OBJECT_FAULT_REMOVE, ERR_DENIED, 1);
     struct vm_spec too_much = {.work_disk_bytes = 16 * MIB};
@@ -158,7 +193,7 @@ static void test_what_an_undo_leaves_goes_at_the_next_start(void)
     CHECK_INT(world_count_entries(dir, "vms"), 1);
     object_fault_clear();
     world_close(&w);
-    if (!CHECK(world_open(&w, dir, "sim")))
+    if (!open_world())
         return;
     check_nothing_is_left();
     world_close(&w);
@@ -173,7 +208,7 @@ static bool is_making(void *arg)
 /* Cancelled, or killed, while a disk is made. */
 static void test_making_ends_when_it_is_told_to(void)
 {
-    if (!CHECK(world_open(&w, dir, "sim")))
+    if (!open_world())
         return;
     for (int kill = 0; kill < 2; kill++) {
         object_fault_set("empty", OBJECT_FAULT_HANG, ERR_INTERNAL, 1);
@@ -216,7 +251,7 @@ static void find_missing(const char *name)
 /* Whichever disk it is: none is made in its place, at a start or a restart of the daemon. */
 static void test_a_disk_that_is_gone_is_missed(void)
 {
-    if (!CHECK(world_open(&w, dir, "sim")))
+    if (!open_world())
         return;
     for (size_t s = 0; s < SPECS; s++) {
         struct err err = ERR_INIT;
@@ -241,6 +276,65 @@ static void test_a_disk_that_is_gone_is_missed(void)
     world_close(&w);
 }
 
+static bool drained;
+
+static void on_drained(void *arg)
+{
+    (void)arg;
+    drained = true;
+    loop_stop(w.core.loop);
+}
+
+static bool is_drained(void *arg)
+{
+    (void)arg;
+    return drained;
+}
+
+/* A copy takes minutes: a daemon that ends does not wait for it, and the next one makes it. */
+static void test_a_copy_that_an_ending_daemon_cuts_off_is_made_by_the_next(void)
+{
+    if (!open_world())
+        return;
+    struct vm_objects o;
+    struct err err = ERR_INIT;
+    object_fault_set("copy", OBJECT_FAULT_HANG, ERR_INTERNAL, 1);
+    operation_unref(begin_create(&specs[2]));
+    CHECK(world_wait_until(&w, is_making, NULL));
+    core_drain(&w.core, 10000, on_drained, NULL);
+    CHECK(world_wait_until(&w, is_drained, NULL));
+    world_close(&w);
+    object_fault_clear();
+    if (!open_world())
+        return;
+    CHECK(world_wait_all(&w));
+    struct vm_entry *e = vm_find(&w.core, "box", NULL);
+    if (CHECK(e != NULL)) {
+        CHECK_INT(vm_record(e)->runtime.state, VM_RUNNING);
+        CHECK_INT(vm_record(e)->spec.storage, STORAGE_COPY);
+        CHECK_INT(vm_objects_of(&w.core, vm_record(e), &o, &err), 0);
+        CHECK(objects_find_missing(o.at, o.n) == NULL);
+    }
+    CHECK(succeeds(begin_delete()));
+    check_nothing_is_left();
+    world_close(&w);
+}
+
+/* Storage that this host cannot make is refused before anything is. */
+static void test_storage_that_is_not_there_is_refused(void)
+{
+    if (!open_world())
+        return;
+    struct err err = ERR_INIT;
+    struct vm_create_request req = {.name = "box",
+                                    .spec = {.image = "tiny", .storage = STORAGE_REFLINK}};
+    w.core.storage.can &= ~(1u << STORAGE_REFLINK);
+    CHECK(!vm_create_start(&w.core, &req, NULL, &err));
+    CHECK_STR(err.reason, "STORAGE_UNAVAILABLE");
+    check_nothing_is_left();
+    world_close(&w);
+}
+
 int main(void)
 {
     world_make_dir(dir);
@@ -249,6 +343,8 @@ int main(void)
     RUN(test_what_an_undo_leaves_goes_at_the_next_start);
     RUN(test_making_ends_when_it_is_told_to);
     RUN(test_a_disk_that_is_gone_is_missed);
+    RUN(test_a_copy_that_an_ending_daemon_cuts_off_is_made_by_the_next);
+    RUN(test_storage_that_is_not_there_is_refused);
     world_remove_dir(dir);
     return check_end();
 }

@@ -45,7 +45,9 @@ static int vm_is_whole(void *arg, const struct vm *vm)
     CHECK_INT(vm->spec.expire_after_ms, version >= 8 ? 3600000 : 0);
     CHECK_INT(vm->wanted, version >= 8 ? VM_WANTED_RUNNING : VM_WANTED_STOPPED);
     CHECK_INT(vm->expires_ns, version >= 8 ? 71 : 0);
-    CHECK_INT(vm->spec.lease_ms, 0);
+    CHECK_INT(vm->spec.lease_ms, version >= 12 ? 60000 : 0);
+    CHECK_STR(vm->lease_holder, version >= 12 ? "alice" : "");
+    CHECK_INT(vm->spec.storage, STORAGE_QCOW2);
     return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "daemon/core/core.h"
+#include "daemon/core/event/event.h"
 #include "daemon/core/image/image.h"
 #include "daemon/core/vm/vm_objects.h"
 #include "daemon/core/vm/vm_ops.h"
@@ -335,6 +336,116 @@ static void test_storage_that_is_not_there_is_refused(void)
     world_close(&w);
 }
 
+/* The start */
+
+static char *in_folder(const char *vm_id, const char *file)
+{
+    static char path[2][PATH_BYTES + 64];
+    static int turn;
+    char *p = path[turn++ % 2];
+    snprintf(p, sizeof(path[0]), "%s/vms/%s/%s", dir, vm_id, file);
+    return p;
+}
+
+static void put(const char *path)
+{
+    struct err err = ERR_INIT;
+    CHECK_INT(fs_write_scratch(path, "x", 1, 0600, &err), 0);
+}
+
+/* Names of the folder of a VM that is there, stopped; closes the world. */
+static void make_stopped(char vm_id[ID_BYTES])
+{
+    struct err err = ERR_INIT;
+    CHECK(succeeds(begin_create(&specs[0])));
+    struct vm_stop_request stop = {.vm = "box", .grace_ms = 0};
+    CHECK(succeeds(operation_ref(vm_stop_start(&w.core, &stop, NULL, &err))));
+    snprintf(vm_id, ID_BYTES, "%s", vm_record(vm_find(&w.core, "box", NULL))->id);
+    world_close(&w);
+}
+
+static void test_what_a_cut_off_making_left_is_swept(void)
+{
+    char vm_id[ID_BYTES];
+    static const char *const strange[] = {"system.raw.new2", "system.raw.bak", "my-system.raw.new",
+                                          "system.new"};
+    if (!open_world())
+        return;
+    make_stopped(vm_id);
+    put(in_folder(vm_id, "system.raw.new"));
+    put(in_folder(vm_id, "system.empty.new"));
+    for (size_t i = 0; i < 4; i++)
+        put(in_folder(vm_id, strange[i]));
+    if (!open_world())
+        return;
+    CHECK(!exists(in_folder(vm_id, "system.raw.new")));
+    CHECK(!exists(in_folder(vm_id, "system.empty.new")));
+    CHECK(exists(in_folder(vm_id, "system.empty")) && exists(in_folder(vm_id, "work.empty")));
+    for (size_t i = 0; i < 4; i++)
+        CHECK(exists(in_folder(vm_id, strange[i])));
+    CHECK(succeeds(begin_delete()));
+    world_close(&w);
+}
+
+/* Evidence of this store's own: it saw the VM deleted. Another's, of the same shape, stays. */
+static void test_an_orphan_disk_goes_where_its_VM_was_deleted(void)
+{
+    char vm_id[ID_BYTES], folder[PATH_BYTES + 40];
+    static const char other[] = "fedcba9876543210";
+    struct err err = ERR_INIT;
+    if (!open_world())
+        return;
+    CHECK(succeeds(begin_create(&specs[0])));
+    snprintf(vm_id, sizeof(vm_id), "%s", vm_record(vm_find(&w.core, "box", NULL))->id);
+    CHECK(succeeds(begin_delete()));
+    world_close(&w);
+    const char *ids[] = {vm_id, other};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(folder, sizeof(folder), "%s/vms/%s", dir, ids[i]);
+        CHECK_INT(fs_make_dirs(folder, 0700, &err), 0);
+        put(in_folder(ids[i], "system.raw"));
+    }
+    if (!open_world())
+        return;
+    snprintf(folder, sizeof(folder), "%s/vms/%s", dir, vm_id);
+    CHECK(!exists(folder));
+    CHECK_INT(world_count_entries(dir, "lost+found"), 1); /* the other, which nothing knows of */
+    snprintf(folder, sizeof(folder), "%s/lost+found", dir);
+    CHECK_INT(fs_remove_tree(folder, &err), 0);
+    world_close(&w);
+}
+
+static bool has_event(const char *kind, const char *part)
+{
+    struct event event;
+    for (uint64_t seq = event_first_seq(&w.core); seq <= event_last_seq(&w.core); seq++)
+        if (event_load(&w.core, seq, &event) && strcmp(event.kind, kind) == 0 &&
+            strstr(event.detail, part))
+            return true;
+    return false;
+}
+
+static bool is_told(void *arg)
+{
+    return has_event("vm.disk_missing", arg);
+}
+
+static void test_a_disk_that_went_meanwhile_is_told_at_the_start(void)
+{
+    char vm_id[ID_BYTES];
+    if (!open_world())
+        return;
+    make_stopped(vm_id);
+    CHECK_INT(unlink(in_folder(vm_id, "work.empty")), 0);
+    if (!open_world())
+        return;
+    CHECK(world_wait_until(&w, is_told, (void *)"work disk"));
+    CHECK(!has_event("vm.disk_missing", "system disk"));
+    CHECK(!exists(in_folder(vm_id, "work.empty")));
+    CHECK(succeeds(begin_delete()));
+    world_close(&w);
+}
+
 int main(void)
 {
     world_make_dir(dir);
@@ -345,6 +456,9 @@ int main(void)
     RUN(test_a_disk_that_is_gone_is_missed);
     RUN(test_a_copy_that_an_ending_daemon_cuts_off_is_made_by_the_next);
     RUN(test_storage_that_is_not_there_is_refused);
+    RUN(test_what_a_cut_off_making_left_is_swept);
+    RUN(test_an_orphan_disk_goes_where_its_VM_was_deleted);
+    RUN(test_a_disk_that_went_meanwhile_is_told_at_the_start);
     world_remove_dir(dir);
     return check_end();
 }

@@ -73,8 +73,12 @@ enum storage { /* values of banger.v1.Storage */
                N_STORAGES,
 };
 
-/* How the daemon reaches a VM's agent; never on disk. */
-enum guest_channel_kind { GUEST_CHANNEL_UNIX, GUEST_CHANNEL_VSOCK };
+/* How the daemon reaches a VM's agent; never on disk. Each has a table channel_NAME in
+ * daemon/guest. */
+#define GUEST_CHANNEL_KINDS(X)           X(UNIX, unix) X(VSOCK, vsock)
+#define GUEST_CHANNEL_VALUE(value, name) GUEST_CHANNEL_##value,
+enum guest_channel_kind { GUEST_CHANNEL_KINDS(GUEST_CHANNEL_VALUE) };
+#undef GUEST_CHANNEL_VALUE
 
 /* Intent: what the user asked for. */
 struct vm_spec {

@@ -100,7 +100,7 @@ static void vm_machine_judge(struct vm_entry *e, const struct vmm_exit *exit)
         e->reboot = VM_REBOOT_BEGUN;
         vm_set_state(e, VM_STOPPED, NULL, "the guest asked for a reboot", NULL);
         struct err err = ERR_INIT;
-        if (!vm_start_start(e->core, &(struct vm_start_request){.vm = e->vm.id}, NULL, &err)) {
+        if (!vm_ask_start(e->core, &(struct vm_start_request){.vm = e->vm.id}, NULL, &err)) {
             e->reboot = VM_REBOOT_OWED;
             log_err(LOG_LEVEL_ERROR, e->vm.id, &err, "cannot start a rebooting VM now");
         }
@@ -188,14 +188,6 @@ int vm_machine_check_parts(const struct vm_entry *e, struct err *err)
     return vmm_parts_check(driver, e->core->vmm_host, &config, err);
 }
 
-int vm_machine_adopt(struct vm_entry *e, vmm_done_fn *done, void *arg, struct err *err)
-{
-    if (vm_machine_open(e, err) < 0)
-        return -1;
-    vmm_adopt(e->machine, NULL, done, arg);
-    return 0;
-}
-
 int vm_machine_started(struct vm_entry *e, struct err *err)
 {
     vm_machine_move(e, VM_MACHINE_LIVE);
@@ -231,119 +223,11 @@ void vm_machine_release(struct vm_entry *e)
     vm_machine_move(e, VM_MACHINE_NONE);
 }
 
-/* Kill: SIGKILL what we hold, and where we hold nothing, look for evidence first. */
-
-struct vm_kill_waiter {
-    struct list link;
-    vmm_done_fn *done;
-    void *arg;
-};
-
-struct vm_kill {
-    struct vm_entry *vm; /* referenced */
-    struct list waiters;
-    bool sure; /* what is killed now is all there can be */
-};
-
-static void vm_kill_end(struct vm_kill *k, const struct err *err)
-{
-    struct vm_entry *e = k->vm;
-    e->kill = NULL;
-    if (!err)
-        vm_machine_gone(e, "vm_stopped");
-    vm_machine_release(e);
-    while (!list_empty(&k->waiters)) {
-        struct vm_kill_waiter *w =
-            container_of(list_first(&k->waiters), struct vm_kill_waiter, link);
-        list_remove(&w->link);
-        vmm_done_fn *done = w->done;
-        void *arg = w->arg;
-        free(w);
-        done(arg, err);
-    }
-    free(k);
-    vm_unref(e);
-}
-
-static void vm_kill_search(struct vm_kill *k);
-
-static void vm_kill_killed(void *arg, const struct err *err)
-{
-    struct vm_kill *k = arg;
-    if (err || k->sure || k->vm->machine->busy)
-        vm_kill_end(k, err);
-    else
-        vm_kill_search(k);
-}
-
-static void vm_kill_found(void *arg, const struct err *err)
-{
-    struct vm_kill *k = arg;
-    if (!err || err->code != ERR_NOT_FOUND) { /* what cannot be adopted may still be killed */
-        k->sure = true;
-        vmm_kill(k->vm->machine, vm_kill_killed, k);
-    } else {
-        vm_kill_end(k, NULL);
-    }
-}
-
-static void vm_kill_search(struct vm_kill *k)
-{
-    struct vm_entry *e = k->vm;
-    vmm_adopt(e->machine, e->handles.pid ? &e->handles : NULL, vm_kill_found, k);
-}
-
-static struct vm_kill *vm_kill_new(struct vm_entry *e, struct err *err)
-{
-    if (vm_machine_open(e, err) < 0)
-        return NULL;
-    struct vm_kill *k = calloc(1, sizeof(*k));
-    if (!k) {
-        err_set(err, ERR_LIMIT, "out of memory killing a VM");
-        return NULL;
-    }
-    k->vm = vm_ref(e);
-    list_init(&k->waiters);
-    return k;
-}
-
-int vm_machine_kill(struct vm_entry *e, vmm_done_fn *done, void *arg, struct err *err)
-{
-    struct vm_kill_waiter *w = malloc(sizeof(*w));
-    if (!w)
-        return err_set(err, ERR_LIMIT, "out of memory killing a VM");
-    *w = (struct vm_kill_waiter){.done = done, .arg = arg};
-    if (e->kill) {
-        list_add_tail(&e->kill->waiters, &w->link);
-        return 0;
-    }
-    struct vm_kill *k = vm_kill_new(e, err);
-    if (!k) {
-        free(w);
-        return -1;
-    }
-    e->kill = k;
-    list_add_tail(&k->waiters, &w->link);
-    if (vm_has_vmm(e) || e->machine->busy) {
-        k->sure = vm_has_vmm(e);
-        vmm_kill(e->machine, vm_kill_killed, k);
-    } else {
-        vm_kill_search(k);
-    }
-    return 0;
-}
-
 void vm_machine_abandon(struct vm_entry *e)
 {
     vm_agent_close(e);
     vmm_close(e->machine);
     e->machine = NULL;
     e->machine_state = VM_MACHINE_NONE; /* for us */
-    struct vm_kill *k = e->kill;
-    e->kill = NULL;
-    if (!k)
-        return;
-    list_foreach(l, &k->waiters) free(container_of(l, struct vm_kill_waiter, link));
-    free(k);
-    vm_unref(e);
+    vm_machine_drop_calls(e);
 }

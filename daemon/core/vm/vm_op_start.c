@@ -35,11 +35,8 @@ static void vm_disks_run(struct operation_entry *op)
         vm_run_make_objects(run, vm_disks_made);
 }
 
-static void vm_discarded(void *arg, const struct err *err)
+static void vm_discarded(struct vm_run *run, const struct err *err)
 {
-    struct vm_run *run = arg;
-    run->calling = false;
-    vm_machine_release(run->vm);
     if (err)
         operation_step_done(run->op, err);
     else
@@ -50,16 +47,8 @@ static void vm_discarded(void *arg, const struct err *err)
 static void vm_disks_undo(struct operation_entry *op)
 {
     struct vm_run *run = vm_run_get_vm(op);
-    struct err err = ERR_INIT;
-    if (!run)
-        return;
-    vm_machine_release(run->vm);
-    if (vm_machine_open(run->vm, &err) < 0) {
-        operation_step_done(op, &err);
-        return;
-    }
-    run->calling = true;
-    vmm_discard(run->vm->machine, vm_discarded, run);
+    if (run)
+        vm_run_call(run, vmm_discard, vm_discarded);
 }
 
 /* It is to run from now on; where somebody asks for that, what the restart policy has counted so

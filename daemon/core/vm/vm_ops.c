@@ -64,8 +64,8 @@ int vm_create_check(struct core *core, const struct vm_create_request *req, stru
     return 0;
 }
 
-struct operation_entry *vm_create_start(struct core *core, const struct vm_create_request *req,
-                                        const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_create(struct core *core, const struct vm_create_request *req,
+                                      const struct request_meta *meta, struct err *err)
 {
     struct operation_entry *found;
     if (operation_find_request(core, meta, vm_create_kind.name, &found, err) < 0 || found)
@@ -139,8 +139,8 @@ static struct operation_entry *vm_ask(struct core *core, const struct vm_ask *as
 
 #define IN(state) (1u << (state))
 
-struct operation_entry *vm_start_start(struct core *core, const struct vm_start_request *req,
-                                       const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_start(struct core *core, const struct vm_start_request *req,
+                                     const struct request_meta *meta, struct err *err)
 {
     struct vm_ask ask = {.kind = &vm_start_kind,
                          .ref = req->vm,
@@ -150,16 +150,16 @@ struct operation_entry *vm_start_start(struct core *core, const struct vm_start_
     return vm_ask(core, &ask, meta, err);
 }
 
-struct operation_entry *vm_stop_start(struct core *core, const struct vm_stop_request *req,
-                                      const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_stop(struct core *core, const struct vm_stop_request *req,
+                                    const struct request_meta *meta, struct err *err)
 {
     struct vm_params params = {.grace_ms = req->grace_ms};
     struct vm_ask ask = {.kind = &vm_stop_kind, .ref = req->vm, .params = &params};
     return vm_ask(core, &ask, meta, err);
 }
 
-struct operation_entry *vm_restart_start(struct core *core, const struct vm_stop_request *req,
-                                         const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_restart(struct core *core, const struct vm_stop_request *req,
+                                       const struct request_meta *meta, struct err *err)
 {
     struct vm_params params = {.grace_ms = req->grace_ms};
     struct vm_ask ask = {
@@ -167,15 +167,15 @@ struct operation_entry *vm_restart_start(struct core *core, const struct vm_stop
     return vm_ask(core, &ask, meta, err);
 }
 
-struct operation_entry *vm_kill_start(struct core *core, const char *vm,
-                                      const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_kill(struct core *core, const char *vm,
+                                    const struct request_meta *meta, struct err *err)
 {
     struct vm_ask ask = {.kind = &vm_kill_kind, .ref = vm, .preempts = true};
     return vm_ask(core, &ask, meta, err);
 }
 
-struct operation_entry *vm_pause_start(struct core *core, const char *vm,
-                                       const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_pause(struct core *core, const char *vm,
+                                     const struct request_meta *meta, struct err *err)
 {
     struct vm_ask ask = {.kind = &vm_pause_kind,
                          .ref = vm,
@@ -184,8 +184,8 @@ struct operation_entry *vm_pause_start(struct core *core, const char *vm,
     return vm_ask(core, &ask, meta, err);
 }
 
-struct operation_entry *vm_resume_start(struct core *core, const char *vm,
-                                        const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_resume(struct core *core, const char *vm,
+                                      const struct request_meta *meta, struct err *err)
 {
     struct vm_ask ask = {.kind = &vm_resume_kind,
                          .ref = vm,
@@ -194,15 +194,15 @@ struct operation_entry *vm_resume_start(struct core *core, const char *vm,
     return vm_ask(core, &ask, meta, err);
 }
 
-struct operation_entry *vm_recover_start(struct core *core, const char *vm,
-                                         const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_recover(struct core *core, const char *vm,
+                                       const struct request_meta *meta, struct err *err)
 {
     struct vm_ask ask = {.kind = &vm_recover_kind, .ref = vm};
     return vm_ask(core, &ask, meta, err);
 }
 
-struct operation_entry *vm_delete_start(struct core *core, const struct vm_delete_request *req,
-                                        const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_delete(struct core *core, const struct vm_delete_request *req,
+                                      const struct request_meta *meta, struct err *err)
 {
     struct vm_params params = {.force = req->force, .grace_ms = -1};
     struct vm_ask ask = {

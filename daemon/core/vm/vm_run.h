@@ -25,7 +25,6 @@ struct vm_run {
     bool nothing_to_do; /* the VM is already what it is to be */
     bool calling;       /* a driver call of the step is under way */
     bool cancelled;     /* the step is to end when the call has */
-    bool shutdown_sent;
     int tries;
     void (*then)(struct vm_run *run, const struct err *err); /* after launch, end */
     struct vm_objects_job *objects;                          /* under way; frees itself */
@@ -52,6 +51,11 @@ struct vm_entry *vm_run_find(const struct operation_entry *op);
 /* Reads the parameters without a context, as skip() needs it. */
 void vm_run_params(const struct operation_entry *op, struct vm_params *params);
 
+/* Calls on the machine, as vm_machine.h has them. */
+void vm_run_call(struct vm_run *run,
+                 void (*call)(struct vmm_machine *m, vmm_done_fn *done, void *arg),
+                 void (*then)(struct vm_run *run, const struct err *err));
+void vm_run_adopt(struct vm_run *run, void (*then)(struct vm_run *run, const struct err *err));
 /* Makes a process: none if one lives; adopts one that an earlier daemon left; else starts one. */
 void vm_run_launch(struct vm_run *run, void (*then)(struct vm_run *run, const struct err *err));
 /* Waits for the agent, with the watchdog's second try, then ends the step. */

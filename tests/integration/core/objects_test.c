@@ -63,7 +63,7 @@ static struct operation_entry *begin_create(const struct vm_spec *spec)
 {
     struct err err = ERR_INIT;
     struct vm_create_request req = {.name = "box", .start = true, .spec = *spec};
-    struct operation_entry *op = vm_create_start(&w.core, &req, NULL, &err);
+    struct operation_entry *op = vm_ask_create(&w.core, &req, NULL, &err);
     if (!CHECK(op != NULL))
         fprintf(stderr, "%s\n", err.message);
     return op ? operation_ref(op) : NULL;
@@ -73,7 +73,7 @@ static struct operation_entry *begin_delete(void)
 {
     struct err err = ERR_INIT;
     struct vm_delete_request req = {.vm = "box", .force = true};
-    struct operation_entry *op = vm_delete_start(&w.core, &req, NULL, &err);
+    struct operation_entry *op = vm_ask_delete(&w.core, &req, NULL, &err);
     if (!CHECK(op != NULL))
         fprintf(stderr, "%s\n", err.message);
     return op ? operation_ref(op) : NULL;
@@ -187,7 +187,7 @@ static void test_what_an_undo_leaves_goes_at_the_next_start(void)
     struct vm_spec too_much = {.work_disk_bytes = 16 * MIB};
     struct vm_create_request req = {.name = "box", .start = true, .spec = too_much};
     w.vmm_host.agent_path = "/nonexistent";
-    struct operation_entry *op = vm_create_start(&w.core, &req, NULL, NULL);
+    struct operation_entry *op = vm_ask_create(&w.core, &req, NULL, NULL);
     CHECK(world_wait(&w, op));
     CHECK_INT(vm_count(&w.core), 0);
     CHECK_INT(object_fault_met(), 1);
@@ -218,7 +218,7 @@ static void test_making_ends_when_it_is_told_to(void)
         struct err err = ERR_INIT;
         struct operation_entry *killing = NULL;
         if (kill)
-            CHECK((killing = vm_kill_start(&w.core, "box", NULL, &err)) != NULL);
+            CHECK((killing = vm_ask_kill(&w.core, "box", NULL, &err)) != NULL);
         else
             operation_cancel(op);
         CHECK(world_wait(&w, op));
@@ -237,7 +237,7 @@ static void find_missing(const char *name)
 {
     struct err err = ERR_INIT;
     struct vm_start_request start = {.vm = "box"};
-    struct operation_entry *op = vm_start_start(&w.core, &start, NULL, &err);
+    struct operation_entry *op = vm_ask_start(&w.core, &start, NULL, &err);
     if (!CHECK(op != NULL))
         return;
     operation_ref(op);
@@ -261,7 +261,7 @@ static void test_a_disk_that_is_gone_is_missed(void)
         snprintf(away, sizeof(away), "%s/away", dir);
         CHECK(succeeds(begin_create(&specs[s])));
         struct vm_stop_request stop = {.vm = "box", .grace_ms = 0};
-        CHECK(succeeds(operation_ref(vm_stop_start(&w.core, &stop, NULL, &err))));
+        CHECK(succeeds(operation_ref(vm_ask_stop(&w.core, &stop, NULL, &err))));
         CHECK_INT(vm_objects_of(&w.core, vm_record(vm_find(&w.core, "box", NULL)), &o, &err), 0);
         for (size_t i = 0; i < o.n; i++) {
             if (!o.at[i].kind->keeps_data)
@@ -271,7 +271,7 @@ static void test_a_disk_that_is_gone_is_missed(void)
             CHECK_INT(rename(away, o.at[i].name), 0);
         }
         struct vm_start_request start = {.vm = "box"};
-        CHECK(succeeds(operation_ref(vm_start_start(&w.core, &start, NULL, &err))));
+        CHECK(succeeds(operation_ref(vm_ask_start(&w.core, &start, NULL, &err))));
         CHECK(succeeds(begin_delete()));
     }
     world_close(&w);
@@ -330,7 +330,7 @@ static void test_storage_that_is_not_there_is_refused(void)
     struct vm_create_request req = {.name = "box",
                                     .spec = {.image = "tiny", .storage = STORAGE_REFLINK}};
     w.core.storage.can &= ~(1u << STORAGE_REFLINK);
-    CHECK(!vm_create_start(&w.core, &req, NULL, &err));
+    CHECK(!vm_ask_create(&w.core, &req, NULL, &err));
     CHECK_STR(err.reason, "STORAGE_UNAVAILABLE");
     check_nothing_is_left();
     world_close(&w);
@@ -359,7 +359,7 @@ static void make_stopped(char vm_id[ID_BYTES])
     struct err err = ERR_INIT;
     CHECK(succeeds(begin_create(&specs[0])));
     struct vm_stop_request stop = {.vm = "box", .grace_ms = 0};
-    CHECK(succeeds(operation_ref(vm_stop_start(&w.core, &stop, NULL, &err))));
+    CHECK(succeeds(operation_ref(vm_ask_stop(&w.core, &stop, NULL, &err))));
     snprintf(vm_id, ID_BYTES, "%s", vm_record(vm_find(&w.core, "box", NULL))->id);
     world_close(&w);
 }

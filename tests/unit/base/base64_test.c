@@ -52,8 +52,8 @@ static void test_padding_and_both_alphabets_are_read(void)
 
 static void test_anything_else_is_refused(void)
 {
-    static const char *const broken[] = {"Z",    "Zg=",      "====", "Z===", "Zg===",
-                                         "Zg==Zg==", "Zm 9", "Zm9\n", "=",   "Zh=="};
+    static const char *const broken[] = {
+        "Z", "Zg=", "====", "Z===", "Zg===", "Zg==Zg==", "Zm 9", "Zm9\n", "=", "Zh=="};
     uint8_t out[64];
     for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++)
         CHECK_INT(decode(broken[i], out, sizeof(out)), -1);

@@ -13,7 +13,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/image/image.h"
 #include "daemon/core/vm/vm_internal.h"
-#include "daemon/core/vm/vm_spec.h"
+#include "daemon/core/vm/vm_storage.h"
 #include "rpc/event/worker.h"
 
 /* Which */

@@ -88,8 +88,8 @@ static struct event_base *loop_make_base(void)
     if (!config)
         return NULL;
     int flags = EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV;
-/* A number that was closed is taken from epoll with the batch, when a worker's file may have it: the
- * kernel then says so, libevent expects it, and ThreadSanitizer takes it for a race. */
+/* A number that was closed is taken from epoll with the batch, when a worker's file may have it:
+ * the kernel then says so, libevent expects it, and ThreadSanitizer takes it for a race. */
 #ifndef __SANITIZE_THREAD__
     flags |= EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST;
 #endif

@@ -100,7 +100,7 @@ static void vm_machine_judge(struct vm_entry *e, const struct vmm_exit *exit)
         e->reboot = VM_REBOOT_BEGUN;
         vm_set_state(e, VM_STOPPED, NULL, "the guest asked for a reboot", NULL);
         struct err err = ERR_INIT;
-        if (!vm_start_start(e->core, &(struct vm_start_request){.vm = e->vm.id}, NULL, &err)) {
+        if (!vm_ask_start(e->core, &(struct vm_start_request){.vm = e->vm.id}, NULL, &err)) {
             e->reboot = VM_REBOOT_OWED;
             log_err(LOG_LEVEL_ERROR, e->vm.id, &err, "cannot start a rebooting VM now");
         }

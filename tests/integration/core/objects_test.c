@@ -29,7 +29,7 @@ static struct operation_entry *begin_create(const struct vm_spec *spec)
 {
     struct err err = ERR_INIT;
     struct vm_create_request req = {.name = "box", .start = true, .spec = *spec};
-    struct operation_entry *op = vm_create_start(&w.core, &req, NULL, &err);
+    struct operation_entry *op = vm_ask_create(&w.core, &req, NULL, &err);
     if (!CHECK(op != NULL))
         fprintf(stderr, "%s\n", err.message);
     return op ? operation_ref(op) : NULL;
@@ -39,7 +39,7 @@ static struct operation_entry *begin_delete(void)
 {
     struct err err = ERR_INIT;
     struct vm_delete_request req = {.vm = "box", .force = true};
-    struct operation_entry *op = vm_delete_start(&w.core, &req, NULL, &err);
+    struct operation_entry *op = vm_ask_delete(&w.core, &req, NULL, &err);
     if (!CHECK(op != NULL))
         fprintf(stderr, "%s\n", err.message);
     return op ? operation_ref(op) : NULL;
@@ -98,7 +98,7 @@ static void test_a_creation_fails_at_the_making_of_each(void)
             CHECK_INT(operation_row(op)->state, OP_FAILED);
             CHECK_INT(operation_row(op)->error_code, ERR_LIMIT);
             CHECK_STR(operation_row(op)->error_stage, "disks");
-            CHECK_CONTAINS(operation_row(op)->error_message, "injected");
+            CHECK_CONTAINS(text_get(operation_row(op)->error_message), "injected");
             operation_unref(op);
             check_nothing_is_left();
         }
@@ -127,7 +127,7 @@ static void test_a_deletion_fails_at_the_removal_of_each(void)
             CHECK_INT(object_fault_met(), 1);
             CHECK_INT(operation_row(op)->state, OP_FAILED);
             CHECK_STR(operation_row(op)->error_stage, "remove");
-            CHECK_CONTAINS(operation_row(op)->error_message, "injected");
+            CHECK_CONTAINS(text_get(operation_row(op)->error_message), "injected");
             operation_unref(op);
             const struct vm_entry *e = vm_find(&w.core, "box", NULL);
             if (CHECK(e != NULL)) {
@@ -151,7 +151,7 @@ static void test_what_an_undo_leaves_goes_at_the_next_start(void)
     struct vm_spec too_much = {.work_disk_bytes = 16 * MIB};
     struct vm_create_request req = {.name = "box", .start = true, .spec = too_much};
     w.vmm_host.agent_path = "/nonexistent";
-    struct operation_entry *op = vm_create_start(&w.core, &req, NULL, NULL);
+    struct operation_entry *op = vm_ask_create(&w.core, &req, NULL, NULL);
     CHECK(world_wait(&w, op));
     CHECK_INT(vm_count(&w.core), 0);
     CHECK_INT(object_fault_met(), 1);
@@ -182,7 +182,7 @@ static void test_making_ends_when_it_is_told_to(void)
         struct err err = ERR_INIT;
         struct operation_entry *killing = NULL;
         if (kill)
-            CHECK((killing = vm_kill_start(&w.core, "box", NULL, &err)) != NULL);
+            CHECK((killing = vm_ask_kill(&w.core, "box", NULL, &err)) != NULL);
         else
             operation_cancel(op);
         CHECK(world_wait(&w, op));
@@ -201,14 +201,14 @@ static void find_missing(const char *name)
 {
     struct err err = ERR_INIT;
     struct vm_start_request start = {.vm = "box"};
-    struct operation_entry *op = vm_start_start(&w.core, &start, NULL, &err);
+    struct operation_entry *op = vm_ask_start(&w.core, &start, NULL, &err);
     if (!CHECK(op != NULL))
         return;
     operation_ref(op);
     CHECK(world_wait(&w, op));
     CHECK_INT(operation_row(op)->state, OP_FAILED);
     CHECK_STR(operation_row(op)->error_reason, "DISK_MISSING");
-    CHECK_CONTAINS(operation_row(op)->error_message, name);
+    CHECK_CONTAINS(text_get(operation_row(op)->error_message), name);
     operation_unref(op);
     CHECK(!exists(name));
 }
@@ -225,7 +225,7 @@ static void test_a_disk_that_is_gone_is_missed(void)
         snprintf(away, sizeof(away), "%s/away", dir);
         CHECK(succeeds(begin_create(&specs[s])));
         struct vm_stop_request stop = {.vm = "box", .grace_ms = 0};
-        CHECK(succeeds(operation_ref(vm_stop_start(&w.core, &stop, NULL, &err))));
+        CHECK(succeeds(operation_ref(vm_ask_stop(&w.core, &stop, NULL, &err))));
         CHECK_INT(vm_objects_of(&w.core, vm_record(vm_find(&w.core, "box", NULL)), &o, &err), 0);
         for (size_t i = 0; i < o.n; i++) {
             if (!o.at[i].kind->keeps_data)
@@ -235,7 +235,7 @@ static void test_a_disk_that_is_gone_is_missed(void)
             CHECK_INT(rename(away, o.at[i].name), 0);
         }
         struct vm_start_request start = {.vm = "box"};
-        CHECK(succeeds(operation_ref(vm_start_start(&w.core, &start, NULL, &err))));
+        CHECK(succeeds(operation_ref(vm_ask_start(&w.core, &start, NULL, &err))));
         CHECK(succeeds(begin_delete()));
     }
     world_close(&w);

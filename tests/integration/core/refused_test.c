@@ -54,7 +54,7 @@ static bool succeeds(struct operation_entry *op)
 static struct vm_entry *create(const char *name, struct vm_spec spec)
 {
     struct vm_create_request req = {.name = name, .start = true, .spec = spec};
-    if (!CHECK(succeeds(vm_create_start(&w.core, &req, NULL, NULL))))
+    if (!CHECK(succeeds(vm_ask_create(&w.core, &req, NULL, NULL))))
         exit(1);
     return vm_ref(vm_find(&w.core, name, NULL));
 }
@@ -62,7 +62,7 @@ static struct vm_entry *create(const char *name, struct vm_spec spec)
 static void delete (struct vm_entry *e)
 {
     struct vm_delete_request req = {.vm = vm_record(e)->id, .force = true};
-    CHECK(succeeds(vm_delete_start(&w.core, &req, NULL, NULL)));
+    CHECK(succeeds(vm_ask_delete(&w.core, &req, NULL, NULL)));
     vm_unref(e);
 }
 
@@ -160,7 +160,7 @@ static void test_a_reboot_that_the_host_refuses_comes_when_it_does_not(void)
     CHECK(world_wait_state(&w, again, VM_STOPPED));
     CHECK(world_wait_state(&w, stopped, VM_STOPPED));
     struct vm_stop_request stop = {.vm = "stopped", .grace_ms = -1};
-    CHECK(succeeds(vm_stop_start(&w.core, &stop, NULL, NULL)));
+    CHECK(succeeds(vm_ask_stop(&w.core, &stop, NULL, NULL)));
     w.core.settings.draining = false;
     CHECK(world_wait_state(&w, again, VM_RUNNING));
     CHECK(world_wait_all(&w));

@@ -136,10 +136,12 @@ static void core_drain_changed(void *arg, struct operation_entry *op)
     core_drain_on(d);
 }
 
-/* What the next daemon would not go on with: builds and imports. */
+/* What works for minutes on our own workers and children, and what the next daemon would not go on
+ * with. */
 static bool core_must_end(const struct operation_entry *op)
 {
-    return operation_kind_of(op)->after_crash == OPERATION_GO_BACK;
+    const struct operation_kind *kind = operation_kind_of(op);
+    return kind->ends_with_daemon || kind->after_crash == OPERATION_GO_BACK;
 }
 
 static void core_drain_on(struct core_drain *d)

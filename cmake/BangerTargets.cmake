@@ -67,6 +67,20 @@ function(banger_test name)
                          LABELS "${A_LABELS}")
 endfunction()
 
+# banger_names_of(OUT HEADER MACRO): the names in "#define MACRO(X) X(a) X(b)", or in "X(A, a) X(B, b)".
+function(banger_names_of out header macro)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${header})
+    file(READ ${CMAKE_SOURCE_DIR}/${header} text)
+    string(REPLACE "\\\n" " " text "${text}")
+    string(REGEX MATCH "#define ${macro}\\(X\\)[^\n]*" text "${text}")
+    string(REGEX MATCHALL "X\\([^()]*[a-z0-9_]+\\)" names "${text}")
+    list(TRANSFORM names REPLACE "^X\\(([A-Z0-9_]+, )?(.*)\\)$" "\\2")
+    if(NOT names)
+        message(FATAL_ERROR "${header} has no ${macro}(X)")
+    endif()
+    set(${out} ${names} PARENT_SCOPE)
+endfunction()
+
 # banger_recipe_test(NAME SCRIPT): walks a recipe of docs/HACKING.md (tests/support/recipe.sh).
 function(banger_recipe_test name script)
     add_test(NAME ${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})

@@ -10,14 +10,8 @@
 #include "base/err.h"
 #include "base/paths.h"
 #include "base/programs.h"
+#include "base/search_path.h"
 #include "internal.h"
-
-static int daemon_program_try(char *out, size_t size, const char *folder, int folder_len,
-                              const char *name)
-{
-    int len = snprintf(out, size, "%.*s/%s", folder_len, folder, name);
-    return len > 0 && (size_t)len < size && access(out, X_OK) == 0 ? 0 : -1;
-}
 
 /* A program may be anywhere, and have libbanger.so from an installation. */
 static int daemon_program_by_library(char out[PROGRAM_PATH_BYTES])
@@ -29,18 +23,6 @@ static int daemon_program_by_library(char out[PROGRAM_PATH_BYTES])
         return -1;
     *strrchr(file, '/') = '\0';
     return program_find(PROGRAM_DAEMON_OF_LIBRARY, file, out, NULL);
-}
-
-static int daemon_program_in_path(char *out, size_t size)
-{
-    const char *path = getenv("PATH");
-    while (path && *path) {
-        size_t len = strcspn(path, ":");
-        if (len > 0 && daemon_program_try(out, size, path, (int)len, "bangerd") == 0)
-            return 0;
-        path += len + (path[len] == ':');
-    }
-    return -1;
 }
 
 int daemon_program_find(const char *given, char *out, size_t size, struct banger_error *error)
@@ -60,7 +42,7 @@ int daemon_program_find(const char *given, char *out, size_t size, struct banger
         if (len > 0 && (size_t)len < size)
             return 0;
     }
-    if (daemon_program_in_path(out, size) == 0)
+    if (search_path("bangerd", NULL, out, size))
         return 0;
     return error_set(error, BANGER_NOT_FOUND,
                      "%s, then beside libbanger and in PATH; set BANGER_DAEMON", err.message);

@@ -19,35 +19,31 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/open_files.h"
+#include "base/search_path.h"
 
 extern char **environ;
 
-/* PATH first; an ordinary user's has no sbin, where mke2fs is. */
-static int run_spawn_found(pid_t *pid, const char *const *argv,
-                           const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr)
+/* An ordinary user's PATH has no sbin, where mke2fs is. */
+static bool run_find(const char *program, char path[PATH_MAX])
 {
-    char path[256];
-    char *const *args = (char *const *)argv;
-    int rc = posix_spawnp(pid, argv[0], actions, attr, args, environ);
-    if (rc != ENOENT || strchr(argv[0], '/') ||
-        snprintf(path, sizeof(path), "/usr/sbin/%s", argv[0]) >= (int)sizeof(path))
-        return rc;
-    return posix_spawn(pid, path, actions, attr, args, environ);
+    return search_path(program, "/usr/sbin", path, PATH_MAX);
 }
 
 bool run_finds(const char *program)
 {
-    const char *path = getenv("PATH");
-    char full[PATH_MAX];
-    while (path && *path) {
-        size_t n = strcspn(path, ":");
-        if (snprintf(full, sizeof(full), "%.*s/%s", (int)n, path, program) < (int)sizeof(full) &&
-            access(full, X_OK) == 0)
-            return true;
-        path += n + (path[n] == ':');
-    }
-    return snprintf(full, sizeof(full), "/usr/sbin/%s", program) < (int)sizeof(full) &&
-           access(full, X_OK) == 0;
+    char path[PATH_MAX];
+    return run_find(program, path);
+}
+
+static int run_spawn_found(pid_t *pid, const char *const *argv,
+                           const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr)
+{
+    char path[PATH_MAX];
+    const char *program = argv[0];
+    if (!strchr(program, '/') && !run_find(program, path))
+        return ENOENT;
+    return posix_spawn(pid, strchr(program, '/') ? program : path, actions, attr,
+                       (char *const *)argv, environ);
 }
 
 /* 0 or an errno. */

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct err;
+
 #include "base/id.h"
 
 enum {
@@ -64,8 +66,21 @@ enum vm_wanted { VM_WANTED_STOPPED = 0, VM_WANTED_RUNNING = 1 };
 
 enum net_mode { NET_NONE = 1, NET_USER = 2, NET_BRIDGE = 3 };
 
-/* How the daemon reaches a VM's agent; never on disk. */
-enum guest_channel_kind { GUEST_CHANNEL_UNIX, GUEST_CHANNEL_VSOCK };
+/* What a system disk is made as. */
+enum storage { /* values of banger.v1.Storage */
+               STORAGE_QCOW2 = 1,
+               STORAGE_COPY = 2,
+               STORAGE_REFLINK = 3,
+               STORAGE_EMPTY = 4,
+               N_STORAGES,
+};
+
+/* How the daemon reaches a VM's agent; never on disk. Each has a table channel_NAME in
+ * daemon/guest. */
+#define GUEST_CHANNEL_KINDS(X)           X(UNIX, unix) X(VSOCK, vsock)
+#define GUEST_CHANNEL_VALUE(value, name) GUEST_CHANNEL_##value,
+enum guest_channel_kind { GUEST_CHANNEL_KINDS(GUEST_CHANNEL_VALUE) };
+#undef GUEST_CHANNEL_VALUE
 
 /* Intent: what the user asked for. */
 struct vm_spec {
@@ -77,6 +92,7 @@ struct vm_spec {
     uint64_t memory_bytes;
     uint64_t disk_bytes;      /* virtual size of the system disk; 0: the image's */
     uint64_t work_disk_bytes; /* 0: none */
+    enum storage storage;     /* as chosen at creation */
     enum net_mode net;
     bool run_init;               /* run the image's init where it has one */
     bool ephemeral;              /* deleted when it stops (--rm) */
@@ -347,6 +363,9 @@ static inline bool session_is_terminal(enum session_state s)
 /* Whether there is each of the selector's labels; an empty selector matches everything. */
 bool labels_have(const struct labels *labels, const struct labels *selector);
 bool label_list_have(const struct label_list *list, const struct labels *selector);
+/* Keys are of 1 to 63 characters of a-z 0-9 . _ / -, each given once. ERR_INVALID (INVALID_LABEL).
+ */
+int labels_check(const struct labels *labels, struct err *err);
 /* Copies; of the first -1 out of memory, which leaves the list. */
 int label_list_set(struct label_list *list, const struct labels *labels);
 void label_list_get(const struct label_list *list, struct labels *labels);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/search_path.h"
 #include "daemon/host/kvm_probe.h"
 #include "daemon/host/run.h"
 #include "daemon/host/tsc.h"
@@ -25,14 +26,8 @@ int qemu_find_program(const struct vmm_host *host, char path[PATH_BYTES], struct
             return 0;
         return err_sys(err, errno, "cannot run %s", path);
     }
-    const char *folders = getenv("PATH");
-    for (const char *at = folders ? folders : "/usr/bin:/bin"; *at;) {
-        int len = (int)strcspn(at, ":");
-        if (snprintf(path, PATH_BYTES, "%.*s/%s", len, at, name) < PATH_BYTES &&
-            access(path, X_OK) == 0)
-            return 0;
-        at += len + (at[len] == ':');
-    }
+    if (search_path(name, NULL, path, PATH_BYTES))
+        return 0;
     err_set(err, ERR_NOT_FOUND, "%s is not installed: apt install qemu-system-x86", name);
     return err_tag(err, "QEMU_NOT_FOUND", NULL);
 }

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
+#include "daemon/core/reference.h"
 #include "daemon/core/image/image_import.h"
 #include "daemon/core/image/image_internal.h"
 #include "daemon/host/initramfs.h"
@@ -157,68 +158,28 @@ const struct kernel *kernel_find_id(struct core *core, const char *id)
 
 /* References */
 
-enum match { MATCH_NONE, MATCH_PREFIX, MATCH_NAME, MATCH_ID };
-enum { DIGEST_PREFIX_MIN = sizeof("sha256:") - 1 + 12 };
-
-static enum match image_match(const char *ref, const char *id, const char *name, const char *digest)
-{
-    size_t n = strlen(ref);
-    if (strcmp(ref, id) == 0)
-        return MATCH_ID;
-    if (strcmp(ref, name) == 0)
-        return MATCH_NAME;
-    if (strncmp(ref, "sha256:", 7) == 0)
-        return n >= DIGEST_PREFIX_MIN && strncmp(ref, digest, n) == 0 ? MATCH_PREFIX : MATCH_NONE;
-    return id_is_prefix(ref) && strncmp(ref, id, n) == 0 ? MATCH_PREFIX : MATCH_NONE;
-}
-
-/* Of several prefixes none is meant; a name or an id beats them all. */
-struct image_search {
-    enum match best;
-    const void *found;
-    size_t prefixes;
-};
-
-static void image_search_look(struct image_search *s, enum match m, const void *what)
-{
-    s->prefixes += m == MATCH_PREFIX;
-    if (m > s->best) {
-        s->best = m;
-        s->found = what;
-    }
-}
-
-static const void *image_search_end(const struct image_search *s, const char *what, const char *ref,
-                                    const char *reason, struct err *err)
-{
-    if (s->best > MATCH_PREFIX || s->prefixes == 1)
-        return s->found;
-    if (s->prefixes > 1) {
-        err_set(err, ERR_INVALID, "%s stands for %zu %ss; give more of it, or the name", ref,
-                s->prefixes, what);
-        err_tag(err, "AMBIGUOUS_REFERENCE", "%s/%.64s", what, ref);
-    } else {
-        err_set(err, ERR_NOT_FOUND, "no %s %.128s; `banger %s list` shows what there is", what, ref,
-                what);
-        err_tag(err, reason, "%s/%.64s", what, ref);
-    }
-    return NULL;
-}
-
 const struct image *image_find(struct core *core, const char *ref, struct err *err)
 {
-    struct image_search s = {.best = MATCH_NONE};
-    for (const struct image *i = NULL; *ref && (i = image_next(core, i));)
-        image_search_look(&s, image_match(ref, i->id, i->name, i->digest), i);
-    return image_search_end(&s, "image", ref, "IMAGE_NOT_FOUND", err);
+    struct reference r = {.ref = ref,
+                          .what = "image",
+                          .kind = "image",
+                          .not_found = "IMAGE_NOT_FOUND",
+                          .hint = "; `banger image list` shows what there is"};
+    for (const struct image *i = NULL; (i = image_next(core, i));)
+        reference_offer(&r, i, i->id, i->name, i->digest);
+    return reference_end(&r, err);
 }
 
 const struct kernel *kernel_find(struct core *core, const char *ref, struct err *err)
 {
-    struct image_search s = {.best = MATCH_NONE};
-    for (const struct kernel *k = NULL; *ref && (k = kernel_next(core, k));)
-        image_search_look(&s, image_match(ref, k->id, k->name, k->digest), k);
-    return image_search_end(&s, "kernel", ref, "KERNEL_NOT_FOUND", err);
+    struct reference r = {.ref = ref,
+                          .what = "kernel",
+                          .kind = "kernel",
+                          .not_found = "KERNEL_NOT_FOUND",
+                          .hint = "; `banger kernel list` shows what there is"};
+    for (const struct kernel *k = NULL; (k = kernel_next(core, k));)
+        reference_offer(&r, k, k->id, k->name, k->digest);
+    return reference_end(&r, err);
 }
 
 const struct image *image_default(struct core *core, struct err *err)

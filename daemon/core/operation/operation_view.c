@@ -2,8 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "daemon/core/core.h"
 #include "daemon/core/operation/operation_internal.h"
+#include "daemon/core/reference.h"
 #include "daemon/core/access/scope.h"
 
 struct core *operation_core(const struct operation_entry *op)
@@ -89,38 +91,25 @@ struct operation_entry *operation_find(struct core *core, const char *ref, struc
     return operation_find_within(core, NULL, "", ref, err);
 }
 
+static void operation_offer(struct reference *r, const struct labels *scope, const char *principal,
+                            struct operation_entry *op)
+{
+    if (op && operation_is_recorded(op) && operation_is_within(op, scope, principal))
+        reference_offer(r, op, op->op.id, NULL, NULL);
+}
+
 struct operation_entry *operation_find_within(struct core *core, const struct labels *scope,
                                               const char *principal, const char *ref,
                                               struct err *err)
 {
     struct operation_engine *engine = core->operations;
-    struct operation_entry *found = map_find(&engine->by_id, ref);
-    if (found && operation_is_recorded(found) && operation_is_within(found, scope, principal))
-        return found;
-    found = NULL;
-    size_t n = strlen(ref), matches = 0;
-    if (id_is_prefix(ref)) {
-        list_foreach(l, &engine->all)
-        {
-            struct operation_entry *op = container_of(l, struct operation_entry, link);
-            if (operation_is_recorded(op) && strncmp(op->op.id, ref, n) == 0 &&
-                operation_is_within(op, scope, principal)) {
-                found = op;
-                matches++;
-            }
-        }
-    }
-    if (matches == 1)
-        return found;
-    if (matches > 1) {
-        err_set(err, ERR_INVALID, "%zu operations begin with %s; give more of the id", matches,
-                ref);
-        err_tag(err, "AMBIGUOUS_REFERENCE", "operation/%s", ref);
-    } else {
-        err_set(err, ERR_NOT_FOUND, "no operation %.80s", ref);
-        err_tag(err, "OPERATION_NOT_FOUND", "operation/%.80s", ref);
-    }
-    return NULL;
+    struct reference r = {
+        .ref = ref, .what = "operation", .kind = "operation", .not_found = "OPERATION_NOT_FOUND"};
+    operation_offer(&r, scope, principal, map_find(&engine->by_id, ref));
+    bool walk = r.n == 0 && id_is_prefix(ref);
+    for (struct operation_entry *op = NULL; walk && (op = operation_next(core, op));)
+        operation_offer(&r, scope, principal, op);
+    return reference_end(&r, err);
 }
 
 const struct operation *operation_shown(const struct operation_entry *op)

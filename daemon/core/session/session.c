@@ -8,13 +8,13 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "daemon/core/core.h"
+#include "daemon/core/reference.h"
 #include "daemon/core/access/scope.h"
 #include "daemon/core/session/session_internal.h"
 #include "daemon/core/vm/vm.h"
 #include "daemon/store/store.h"
-
-enum { CANDIDATES_NAMED = 5 };
 
 /* Telling the news */
 
@@ -352,24 +352,6 @@ struct session_entry *session_next(struct core *core, const struct session_entry
     return next == all ? NULL : container_of(next, struct session_entry, link);
 }
 
-struct candidates {
-    struct session_entry *first;
-    size_t n;
-    char text[256];
-};
-
-static void add_candidate(struct candidates *c, struct session_entry *e)
-{
-    if (c->n == 0)
-        c->first = e;
-    size_t used = strlen(c->text);
-    if (c->n < CANDIDATES_NAMED)
-        snprintf(c->text + used, sizeof(c->text) - used, "%s%s", c->n ? ", " : "", e->session.id);
-    else if (c->n == CANDIDATES_NAMED)
-        snprintf(c->text + used, sizeof(c->text) - used, ", …");
-    c->n++;
-}
-
 /* On disk, of that VM (NULL: of any), and in scope. */
 static bool is_meant(const struct session_entry *e, const struct labels *scope,
                      const struct vm_entry *vm)
@@ -380,53 +362,36 @@ static bool is_meant(const struct session_entry *e, const struct labels *scope,
            (!scope || (of && scope_has_vm(scope, vm_record(of))));
 }
 
-static void find_names(struct core *core, const struct labels *scope, const struct vm_entry *vm,
-                       const char *ref, struct candidates *c)
-{
-    struct session_vm *v;
-    for (size_t at = 0; (v = map_next(&core->sessions->vms, &at));) {
-        struct session_entry *e = map_find(&v->by_name, ref);
-        if (e && is_meant(e, scope, vm))
-            add_candidate(c, e);
-    }
-}
-
-static void find_prefixes(struct core *core, const struct labels *scope, const struct vm_entry *vm,
-                          const char *ref, struct candidates *c)
-{
-    size_t len = strlen(ref);
-    for (struct session_entry *e = NULL; (e = session_next(core, e));)
-        if (strncmp(e->session.id, ref, len) == 0 && is_meant(e, scope, vm))
-            add_candidate(c, e);
-}
-
 struct session_entry *session_find(struct core *core, const struct vm_entry *vm, const char *ref,
                                    struct err *err)
 {
     return session_find_within(core, NULL, vm, ref, err);
 }
 
+static void session_offer(struct reference *r, const struct labels *scope,
+                          const struct vm_entry *vm, struct session_entry *e)
+{
+    if (e && is_meant(e, scope, vm))
+        reference_offer(r, e, e->session.id, e->session.name, NULL);
+}
+
 struct session_entry *session_find_within(struct core *core, const struct labels *scope,
                                           const struct vm_entry *vm, const char *ref,
                                           struct err *err)
 {
-    struct session_entry *e = session_find_id(core, ref);
-    if (e && is_meant(e, scope, vm))
-        return e;
-    struct candidates c = {0};
-    if (name_is_valid(ref))
-        find_names(core, scope, vm, ref, &c);
-    if (c.n == 0 && id_is_prefix(ref))
-        find_prefixes(core, scope, vm, ref, &c);
-    if (c.n == 1)
-        return c.first;
-    if (c.n > 1) {
-        err_set(err, ERR_INVALID, "\"%s\" may be any of %zu sessions: %s", ref, c.n, c.text);
-        err_tag(err, "AMBIGUOUS_REFERENCE", "session/%s", ref);
-        return NULL;
-    }
-    err_set(err, ERR_NOT_FOUND, "there is no session \"%.64s\"%s%s", ref, vm ? " in VM " : "",
-            vm ? vm_record(vm)->name : "");
-    err_tag(err, "SESSION_NOT_FOUND", "session/%.64s", ref);
-    return NULL;
+    char where[NAME_BYTES + sizeof(" in VM ")];
+    snprintf(where, sizeof(where), " in VM %s", vm ? vm_record(vm)->name : "");
+    struct reference r = {.ref = ref,
+                          .what = "session",
+                          .kind = "session",
+                          .not_found = "SESSION_NOT_FOUND",
+                          .hint = vm ? where : NULL};
+    session_offer(&r, scope, vm, session_find_id(core, ref));
+    struct session_vm *v;
+    for (size_t at = 0; r.best != REFERENCE_ID && (v = map_next(&core->sessions->vms, &at));)
+        session_offer(&r, scope, vm, map_find(&v->by_name, ref));
+    bool walk = r.n == 0 && id_is_prefix(ref);
+    for (struct session_entry *e = NULL; walk && (e = session_next(core, e));)
+        session_offer(&r, scope, vm, e);
+    return reference_end(&r, err);
 }

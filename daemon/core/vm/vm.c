@@ -13,10 +13,12 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/order.h"
 #include "daemon/core/core.h"
+#include "daemon/core/reference.h"
 #include "daemon/core/event/event.h"
 #include "daemon/core/image/image.h"
 #include "daemon/core/operation/operation.h"
@@ -34,12 +36,11 @@ struct vm_registry {
     struct list all;  /* by creation */
     struct list turn; /* turn_link: something changed */
     struct list listeners;
+    struct list object_jobs;
     struct map by_id, by_name;
     struct order order; /* by creation time, which a clock that was set back makes another */
     bool posted;
 };
-
-enum { CANDIDATES_SHOWN = 5 };
 
 struct vm_entry *vm_ref(struct vm_entry *e)
 {
@@ -133,6 +134,7 @@ struct vm_registry *vm_registry_new(struct core *core, struct err *err)
     list_init(&r->all);
     list_init(&r->turn);
     list_init(&r->listeners);
+    list_init(&r->object_jobs);
     map_init(&r->by_id);
     map_init(&r->by_name);
     order_init(&r->order);
@@ -248,6 +250,11 @@ const struct list *vm_listeners(const struct core *core)
     return &core->vms->listeners;
 }
 
+struct list *vm_object_jobs(struct core *core)
+{
+    return &core->vms->object_jobs;
+}
+
 /* References */
 
 struct vm_entry *vm_find_id(struct core *core, const char *id)
@@ -269,58 +276,32 @@ static struct vm_entry *vm_find_name(struct core *core, const char *name)
     return shown && strcmp(shown->name, name) == 0 ? e : NULL;
 }
 
-static struct vm_entry *vm_find_prefix(struct core *core, const struct labels *scope,
-                                       const char *ref, struct err *err)
-{
-    struct vm_entry *found = NULL;
-    size_t n = strlen(ref), matches = 0, used = 0;
-    char names[320] = "";
-    for (struct vm_entry *e = NULL; (e = vm_next(core, e));) {
-        if (strncmp(e->vm.id, ref, n) != 0 || !vm_may_be_found(e, scope))
-            continue;
-        found = e;
-        if (matches++ < CANDIDATES_SHOWN && used < sizeof(names))
-            used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s (%s)",
-                                     used ? ", " : "", e->vm.id, vm_shown(e)->name);
-    }
-    if (matches <= 1)
-        return found;
-    err_set(err, ERR_INVALID, "%s stands for %zu VMs: %s%s; give more of the id, or the name", ref,
-            matches, names, matches > CANDIDATES_SHOWN ? ", …" : "");
-    err_tag(err, "AMBIGUOUS_REFERENCE", "vm/%s", ref);
-    return NULL;
-}
-
 struct vm_entry *vm_find(struct core *core, const char *ref, struct err *err)
 {
     return vm_find_within(core, NULL, ref, err);
 }
 
+static void vm_offer(struct reference *r, const struct labels *scope, struct vm_entry *e)
+{
+    if (vm_may_be_found(e, scope))
+        reference_offer(r, e, e->vm.id, vm_shown(e)->name, NULL);
+}
+
 struct vm_entry *vm_find_within(struct core *core, const struct labels *scope, const char *ref,
                                 struct err *err)
 {
-    struct vm_entry *e = map_find(&core->vms->by_id, ref);
-    if (!vm_may_be_found(e, scope))
-        e = vm_find_name(core, ref);
-    if (vm_may_be_found(e, scope))
-        return e;
+    struct reference r = {.ref = ref, .what = "VM", .kind = "vm", .not_found = "VM_NOT_FOUND"};
     if (!*ref) {
         err_set(err, ERR_INVALID, "which VM? Give its name or id");
         err_tag(err, "EMPTY_REFERENCE", NULL);
         return NULL;
     }
-    struct err ambiguous = ERR_INIT;
-    e = id_is_prefix(ref) ? vm_find_prefix(core, scope, ref, &ambiguous) : NULL;
-    if (e)
-        return e;
-    if (ambiguous.code != ERR_NONE) {
-        if (err)
-            *err = ambiguous;
-        return NULL;
-    }
-    err_set(err, ERR_NOT_FOUND, "no VM %.64s", ref);
-    err_tag(err, "VM_NOT_FOUND", "vm/%.64s", ref);
-    return NULL;
+    vm_offer(&r, scope, vm_find_id(core, ref));
+    vm_offer(&r, scope, vm_find_name(core, ref));
+    bool walk = r.n == 0 && id_is_prefix(ref);
+    for (struct vm_entry *e = NULL; walk && (e = vm_next(core, e));)
+        vm_offer(&r, scope, e);
+    return reference_end(&r, err);
 }
 
 struct vm_entry *vm_next(struct core *core, const struct vm_entry *after)

@@ -88,6 +88,9 @@ void vm_machine_release(struct vm_entry *e);
 /* vm_machine_call.c: none of what is under way comes to an end. */
 void vm_machine_drop_calls(struct vm_entry *e);
 
+/* Jobs on objects of VMs that are under way; vm_objects.c's. */
+struct list *vm_object_jobs(struct core *core);
+
 /* Tells all listeners: VM_TELL(core, gone, vm, "vm_lost"). None may unlisten in it. */
 #define VM_TELL(core, event, ...)                                                                  \
     do {                                                                                           \

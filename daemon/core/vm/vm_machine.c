@@ -13,6 +13,7 @@
 #include "daemon/core/image/image.h"
 #include "daemon/core/vm/vm_agent.h"
 #include "daemon/core/vm/vm_internal.h"
+#include "daemon/core/vm/vm_objects.h"
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/store/store.h"
 
@@ -23,50 +24,40 @@ static void vm_machine_ignore(void *arg, const struct err *err)
     (void)arg, (void)err; /* vm_save has its own way of knowing */
 }
 
-static struct vmm_disk *vm_machine_add_disk(struct vmm_config *c, enum vmm_disk_role role,
-                                            enum vmm_disk_format format, const char *path,
-                                            uint64_t bytes)
+static int vm_machine_config_disks(const struct vm_entry *e, struct vmm_config *c, struct err *err)
 {
-    struct vmm_disk *d = &c->disks[c->n_disks++];
-    *d = (struct vmm_disk){.role = role, .format = format, .bytes = bytes};
-    COPY(d->path, path);
-    COPY(d->serial, vmm_disk_role_name(role));
-    return d;
-}
-
-static void vm_machine_config_disks(const struct vm_entry *e, struct vmm_config *c)
-{
-    const struct vm *vm = &e->vm;
-    struct vmm_disk *system = vm_machine_add_disk(c, VMM_DISK_SYSTEM, VMM_DISK_QCOW2,
-                                                  vm->runtime.system_overlay, vm->spec.disk_bytes);
-    const struct image *image = image_find_id(e->core, vm->spec.image_id);
-    if (image) {
-        COPY(system->backing, image->path);
-        system->backing_format = image->format;
+    struct vm_objects o;
+    if (vm_objects_of(e->core, &e->vm, &o, err) < 0)
+        return -1;
+    for (size_t i = 0; i < o.n; i++) {
+        const struct object *object = &o.at[i];
+        struct vmm_disk *d = &c->disks[c->n_disks];
+        if (!object->kind->format)
+            continue;
+        d->role = object->role == OBJECT_SYSTEM_DISK ? VMM_DISK_SYSTEM : VMM_DISK_WORK;
+        d->format = object->kind->format == IMAGE_QCOW2 ? VMM_DISK_QCOW2 : VMM_DISK_RAW;
+        COPY(d->path, object->name);
+        COPY(d->serial, vmm_disk_role_name(d->role));
+        c->n_disks++;
     }
-    if (vm->spec.work_disk_bytes > 0)
-        vm_machine_add_disk(c, VMM_DISK_WORK, VMM_DISK_RAW, vm->runtime.work_disk_path,
-                            vm->spec.work_disk_bytes);
+    return 0;
 }
 
 /* Image and kernel may be gone by now: that hinders a start (see vm_run.c), but no kill or delete.
  */
-static void vm_machine_config(const struct vm_entry *e, struct vmm_config *c)
+static int vm_machine_config(const struct vm_entry *e, struct vmm_config *c, struct err *err)
 {
     const struct vm *vm = &e->vm;
     *c = (struct vmm_config){
         .cpus = vm->spec.cpus,
         .memory_bytes = vm->spec.memory_bytes,
         .run_init = vm->spec.run_init,
-        /* PREPARING is of the creation alone, and in its journal before the first disk is made. */
-        .disks_made = vm->runtime.state != VM_PREPARING,
     };
     COPY(c->vm_id, vm->id);
     COPY(c->vm_dir, vm->runtime.vm_dir);
     COPY(c->api_sock_path, vm->runtime.api_sock_path);
     COPY(c->channel.path, vm->runtime.agent_sock_path); /* GUEST_CHANNEL_UNIX */
     COPY(c->log_path, vm->runtime.log_path);
-    vm_machine_config_disks(e, c);
     if (vm->spec.net != NET_NONE) {
         struct vmm_nic *nic = &c->nics[c->n_nics++];
         nic->backend = vm->spec.net;
@@ -77,6 +68,7 @@ static void vm_machine_config(const struct vm_entry *e, struct vmm_config *c)
         COPY(c->vmlinux_path, kernel->vmlinux_path);
         COPY(c->initramfs_path, kernel->initramfs_path);
     }
+    return vm_machine_config_disks(e, c, err);
 }
 
 /* Its restart policy takes it from FAILED. */
@@ -108,7 +100,7 @@ static void vm_machine_judge(struct vm_entry *e, const struct vmm_exit *exit)
         e->reboot = VM_REBOOT_BEGUN;
         vm_set_state(e, VM_STOPPED, NULL, "the guest asked for a reboot", NULL);
         struct err err = ERR_INIT;
-        if (!vm_start_start(e->core, &(struct vm_start_request){.vm = e->vm.id}, NULL, &err)) {
+        if (!vm_ask_start(e->core, &(struct vm_start_request){.vm = e->vm.id}, NULL, &err)) {
             e->reboot = VM_REBOOT_OWED;
             log_err(LOG_LEVEL_ERROR, e->vm.id, &err, "cannot start a rebooting VM now");
         }
@@ -178,14 +170,22 @@ int vm_machine_open(struct vm_entry *e, struct err *err)
         return 0;
     const struct vmm_driver *driver = vmm_find_driver(e->vm.spec.driver, err);
     struct vmm_config config;
-    if (!driver)
+    if (!driver || vm_machine_config(e, &config, err) < 0)
         return -1;
-    vm_machine_config(e, &config);
     e->machine = vmm_open(driver, e->core->vmm_host, &config, &vm_machine_events, e, err);
     if (!e->machine)
         return -1;
     vm_machine_move(e, VM_MACHINE_OPENING);
     return 0;
+}
+
+int vm_machine_check_parts(const struct vm_entry *e, struct err *err)
+{
+    const struct vmm_driver *driver = vmm_find_driver(e->vm.spec.driver, err);
+    struct vmm_config config;
+    if (!driver || vm_machine_config(e, &config, err) < 0)
+        return -1;
+    return vmm_parts_check(driver, e->core->vmm_host, &config, err);
 }
 
 int vm_machine_started(struct vm_entry *e, struct err *err)

@@ -11,7 +11,9 @@
 #include "daemon/core/vm/vm.h"
 #include "daemon/vmm/vmm.h"
 
-/* vmm_prepare, vmm_pause, vmm_resume, vmm_discard. */
+/* Whether its driver takes the parts that its record gives it; see vmm_parts_check. */
+int vm_machine_check_parts(const struct vm_entry *e, struct err *err);
+/* vmm_pause, vmm_resume, vmm_discard. */
 int vm_machine_call(struct vm_entry *e,
                     void (*call)(struct vmm_machine *m, vmm_done_fn *done, void *arg),
                     vmm_done_fn *done, void *arg, struct err *err);

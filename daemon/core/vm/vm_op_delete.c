@@ -43,7 +43,7 @@ static void vm_delete_remove(struct operation_entry *op)
 {
     struct vm_run *run = vm_run_get_vm(op);
     if (run)
-        vm_run_remove_dir(run, vm_run_step_done);
+        vm_run_remove_objects(run, vm_run_step_done);
 }
 
 static void vm_delete_finish(struct operation_entry *op, struct store_txn *txn)
@@ -151,7 +151,7 @@ static void vm_prune_on(struct vm_prune *p)
         if (operation_row(p->op)->cancel_asked)
             break;
         struct operation_entry *deletion =
-            vm_delete_start(core, &(struct vm_delete_request){.vm = e->vm.id}, NULL, &err);
+            vm_ask_delete(core, &(struct vm_delete_request){.vm = e->vm.id}, NULL, &err);
         if (!deletion) {
             vm_prune_end(p, &err);
             return;
@@ -189,8 +189,8 @@ const struct operation_kind vm_prune_kind = {
     .free_data = vm_prune_free,
 };
 
-struct operation_entry *vm_prune_start(struct core *core, const struct vm_prune_request *req,
-                                       const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_prune(struct core *core, const struct vm_prune_request *req,
+                                     const struct request_meta *meta, struct err *err)
 {
     struct operation_entry *found;
     if (operation_find_request(core, meta, vm_prune_kind.name, &found, err) < 0 || found)

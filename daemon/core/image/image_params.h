@@ -1,6 +1,6 @@
-/* What an operation on images was asked for, in its row: JSON with the ids that it is going to make,
- * written down before there is anything ("makes": unlisted.h), and its own members. On the loop's
- * thread. */
+/* What an operation on images was asked for, in its row: JSON with the ids that it is going to
+ * make, written down before there is anything ("makes": unlisted.h), and its own members. On the
+ * loop's thread. */
 #ifndef BANGER_DAEMON_CORE_IMAGE_IMAGE_PARAMS_H
 #define BANGER_DAEMON_CORE_IMAGE_IMAGE_PARAMS_H
 

@@ -1,7 +1,7 @@
-/* Where our own programs are that others of them start, or give on: by places relative to the folder
- * of the running program, first as they are installed, then as they are built. So an installation
- * works wherever it is moved. The one place that says so; the build tells what an installation's
- * places are (CMAKE_INSTALL_…). */
+/* Where our own programs are that others of them start, or give on: by places relative to the
+ * folder of the running program, first as they are installed, then as they are built. So an
+ * installation works wherever it is moved. The one place that says so; the build tells what an
+ * installation's places are (CMAKE_INSTALL_…). */
 #ifndef BANGER_BASE_PROGRAMS_H
 #define BANGER_BASE_PROGRAMS_H
 

@@ -1,12 +1,13 @@
 # How targets are made here: one function for libraries and programs' flags, one for tests.
 
 add_compile_definitions(_GNU_SOURCE)
+# Asserts name their file as it is called in this tree, wherever that lies.
+add_compile_options(-fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
 set(BANGER_WARNINGS
     -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
-    # Texts are cut to their fields on purpose; gcc warns of it as soon as it optimises. Then it also
-    # takes results behind `return err_set(…)` for unset, as it cannot see that this is always -1.
-    list(APPEND BANGER_WARNINGS -Wno-format-truncation -Wno-maybe-uninitialized)
+    # Texts are cut to their fields on purpose; gcc warns of it as soon as it optimises.
+    list(APPEND BANGER_WARNINGS -Wno-format-truncation)
 endif()
 set(BANGER_SANITIZE "")
 if(BANGER_ASAN)
@@ -64,6 +65,20 @@ function(banger_test name)
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT} SKIP_RETURN_CODE 77
                          LABELS "${A_LABELS}")
+endfunction()
+
+# banger_names_of(OUT HEADER MACRO): the names in "#define MACRO(X) X(a) X(b)", or in "X(A, a) X(B, b)".
+function(banger_names_of out header macro)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${header})
+    file(READ ${CMAKE_SOURCE_DIR}/${header} text)
+    string(REPLACE "\\\n" " " text "${text}")
+    string(REGEX MATCH "#define ${macro}\\(X\\)[^\n]*" text "${text}")
+    string(REGEX MATCHALL "X\\([^()]*[a-z0-9_]+\\)" names "${text}")
+    list(TRANSFORM names REPLACE "^X\\(([A-Z0-9_]+, )?(.*)\\)$" "\\2")
+    if(NOT names)
+        message(FATAL_ERROR "${header} has no ${macro}(X)")
+    endif()
+    set(${out} ${names} PARENT_SCOPE)
 endfunction()
 
 # banger_recipe_test(NAME SCRIPT): walks a recipe of docs/HACKING.md (tests/support/recipe.sh).

@@ -104,7 +104,8 @@ static void put_option(FILE *to, const struct config_key *key)
 
 static void print_program_manual(FILE *to)
 {
-    roff_head(to, "bangerd", 8, BANGER_VERSION, "runs microVMs and commands in them, and serves them as gRPC");
+    roff_head(to, "bangerd", 8, BANGER_VERSION,
+              "runs microVMs and commands in them, and serves them as gRPC");
     fputs(".SH SYNOPSIS\n"
           ".B bangerd\n"
           "[\\fIoptions\\fP]\n"

@@ -6,8 +6,8 @@
 
 struct banger_error;
 
-/* given, else BANGER_DAEMON, else where base/programs.h says: by the running program's folder, then by
- * that of libbanger.so; else in PATH. -1 with NOT_FOUND. */
+/* given, else BANGER_DAEMON, else where base/programs.h says: by the running program's folder, then
+ * by that of libbanger.so; else in PATH. -1 with NOT_FOUND. */
 int daemon_program_find(const char *given, char *out, size_t size, struct banger_error *error);
 
 #endif

@@ -102,31 +102,37 @@ static void manual_noun(FILE *to, const struct noun *noun)
 
 static const struct manual_item {
     const char *name, *meaning;
-} exit_statuses[] = {
-    {"0", "Success. Of vm run, vm exec, session attach and session wait: the command was seen to "
-          "exit with 0. Else these four end with the command's status."},
-    {"122", "The command ended with 0, but not all of its output was seen."},
-    {"125", "An error of banger itself: wrong usage, no daemon, an operation that failed."},
-    {"126", "The command was found but cannot be executed."},
-    {"127", "There is no such command in the guest."},
-    {"128+n", "The command was ended by signal n, or banger was."},
-    {NULL, NULL},
-}, variables[] = {
-    {"BANGER_HOST", "The daemon's socket, or a context: instead of --socket and --context."},
-    {"BANGER_SOCKET", "The local daemon's socket."},
-    {"BANGER_STATE_DIR", "The local daemon's state folder."},
-    {"BANGER_RUNTIME_DIR", "The folder of its socket."},
-    {"BANGER_DAEMON", "The program to start where no daemon runs, instead of the one that was "
-                      "installed with banger."},
-    {"BANGER_CONFIG_DIR", "The folder of contexts."},
-    {"NO_COLOR", "No colours."},
-    {NULL, NULL},
-}, files[] = {
-    {"/var/lib/banger", "The state folder of root's daemon; its socket is in /run/banger."},
-    {"~/.local/state/banger", "That of any other user's, or below XDG_STATE_HOME. bangerd.log in "
-                              "it is the log of a daemon that a command started."},
-    {"~/.config/banger/contexts", "Daemons of other hosts, with keys and certificates."},
-    {NULL, NULL},
+} exit_statuses[] =
+    {
+        {"0",
+         "Success. Of vm run, vm exec, session attach and session wait: the command was seen to "
+         "exit with 0. Else these four end with the command's status."},
+        {"122", "The command ended with 0, but not all of its output was seen."},
+        {"125", "An error of banger itself: wrong usage, no daemon, an operation that failed."},
+        {"126", "The command was found but cannot be executed."},
+        {"127", "There is no such command in the guest."},
+        {"128+n", "The command was ended by signal n, or banger was."},
+        {NULL, NULL},
+},
+  variables[] =
+      {
+          {"BANGER_HOST", "The daemon's socket, or a context: instead of --socket and --context."},
+          {"BANGER_SOCKET", "The local daemon's socket."},
+          {"BANGER_STATE_DIR", "The local daemon's state folder."},
+          {"BANGER_RUNTIME_DIR", "The folder of its socket."},
+          {"BANGER_DAEMON",
+           "The program to start where no daemon runs, instead of the one that was "
+           "installed with banger."},
+          {"BANGER_CONFIG_DIR", "The folder of contexts."},
+          {"NO_COLOR", "No colours."},
+          {NULL, NULL},
+},
+  files[] = {
+      {"/var/lib/banger", "The state folder of root's daemon; its socket is in /run/banger."},
+      {"~/.local/state/banger", "That of any other user's, or below XDG_STATE_HOME. bangerd.log in "
+                                "it is the log of a daemon that a command started."},
+      {"~/.config/banger/contexts", "Daemons of other hosts, with keys and certificates."},
+      {NULL, NULL},
 };
 
 static void manual_items(FILE *to, const char *head, const struct manual_item *items)
@@ -162,9 +168,10 @@ static void manual_banger(FILE *to)
     }
     fputs(".SH OPTIONS\nEvery command takes these.\n", to);
     manual_options(to, global_opts);
-    fputs(".PP\nSizes are 512M, 2G, 1.5GiB (powers of 1024) or 2GB (of 1000). Durations are 500ms,\n"
-          "10s, 5m, 1h; a bare number is seconds.\n",
-          to);
+    fputs(
+        ".PP\nSizes are 512M, 2G, 1.5GiB (powers of 1024) or 2GB (of 1000). Durations are 500ms,\n"
+        "10s, 5m, 1h; a bare number is seconds.\n",
+        to);
     manual_items(to, "EXIT STATUS", exit_statuses);
     manual_items(to, "ENVIRONMENT", variables);
     manual_items(to, "FILES", files);

@@ -22,7 +22,9 @@
 #include "daemon/core/host/store_state.h"
 #include "daemon/core/supervise/supervise.h"
 #include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_objects.h"
 #include "daemon/core/vm/vm_ops.h"
+#include "daemon/core/vm/vm_storage.h"
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
 
@@ -57,6 +59,7 @@ int core_open(struct core *core, struct err *err)
     core->records = core->audit ? record_keeper_new(core, err) : NULL;
     core->request_past = core->records ? request_past_new(core, err) : NULL;
     core->images = core->request_past ? image_registry_new(core, err) : NULL;
+    vm_storage_probe(core);
     core->vms = core->images ? vm_registry_new(core, err) : NULL;
     core->recover = core->vms ? recover_new(core, err) : NULL;
     struct session_registry *sessions = core->recover ? session_registry_new(core, err) : NULL;
@@ -166,5 +169,6 @@ void core_drain(struct core *core, int64_t deadline_ms, void (*done)(void *arg),
     d->done = done;
     d->arg = arg;
     timer_start(&d->deadline, deadline_ms);
+    vm_objects_drain(core);
     core_drain_on(d);
 }

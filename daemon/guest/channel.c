@@ -3,5 +3,8 @@
 
 const struct channel_kind *channel_find(enum guest_channel_kind kind)
 {
-    return kind == GUEST_CHANNEL_VSOCK ? &channel_vsock : &channel_unix;
+#define CHANNEL_ROW(value, name) [GUEST_CHANNEL_##value] = &channel_##name,
+    static const struct channel_kind *const kinds[] = {GUEST_CHANNEL_KINDS(CHANNEL_ROW)};
+#undef CHANNEL_ROW
+    return kinds[kind];
 }

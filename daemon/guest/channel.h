@@ -66,10 +66,12 @@ struct channel {
     const struct channel_kind *kind;
 };
 
-/* A Unix socket whose other end is the agent: virtio-serial under qemu, or sim. */
-extern const struct channel_kind channel_unix;
-/* A port of the guest's vsock behind the VMM's Unix socket, as Firecracker has it. */
-extern const struct channel_kind channel_vsock;
+/* channel_NAME, in daemon/guest/channel_NAME.c.
+ * unix: a Unix socket whose other end is the agent: virtio-serial under qemu, or sim.
+ * vsock: a port of the guest's vsock behind the VMM's Unix socket, as Firecracker has it. */
+#define CHANNEL_DECLARE(value, name) extern const struct channel_kind channel_##name;
+GUEST_CHANNEL_KINDS(CHANNEL_DECLARE)
+#undef CHANNEL_DECLARE
 
 /* Never NULL. */
 const struct channel_kind *channel_find(enum guest_channel_kind kind);

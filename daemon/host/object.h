@@ -66,7 +66,8 @@ struct object_kind {
     /* With what is partial of it. A missing one is fine. */
     int (*remove)(const struct object *o, struct err *err);
     /* All of this kind that are ours: below state_dir, by name, of a VM's id, our own files;
-     * partial ones too. Never another's, whatever it is called. */
+     * partial ones too. Never another's, whatever it is called. remove takes one that has the
+     * name of what was found. */
     int (*list)(const char *state_dir, object_found_fn *found, void *arg, struct err *err);
 };
 

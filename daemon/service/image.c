@@ -107,7 +107,7 @@ static void handle_build(void *self, struct rpc_call *call,
     for (size_t i = 0; i < request->n_packages; i++)
         packages[i] = request->packages[i];
     build.packages = packages;
-    service_reply_operation(call, image_build_start(self, &build, &meta, &err), &err);
+    service_reply_operation(call, image_ask_build(self, &build, &meta, &err), &err);
 }
 
 static void handle_import(void *self, struct rpc_call *call,
@@ -122,7 +122,7 @@ static void handle_import(void *self, struct rpc_call *call,
         rpc_call_finish(call, &err);
         return;
     }
-    service_reply_operation(call, image_import_start(self, &import, &meta, &err), &err);
+    service_reply_operation(call, image_ask_import(self, &import, &meta, &err), &err);
 }
 
 struct tag_call {

@@ -66,7 +66,7 @@ static void handle_pull(void *self, struct rpc_call *call,
         rpc_call_finish(call, &err);
         return;
     }
-    service_reply_operation(call, kernel_pull_start(self, &meta, &err), &err);
+    service_reply_operation(call, kernel_ask_pull(self, &meta, &err), &err);
 }
 
 static void handle_import(void *self, struct rpc_call *call,
@@ -80,7 +80,7 @@ static void handle_import(void *self, struct rpc_call *call,
     }
     struct kernel_import_request import = {.kernel_path = request->kernel_path,
                                            .modules_path = request->modules_path};
-    service_reply_operation(call, kernel_import_operation_start(self, &import, &meta, &err), &err);
+    service_reply_operation(call, kernel_ask_import(self, &import, &meta, &err), &err);
 }
 
 static void handle_delete(void *self, struct rpc_call *call,

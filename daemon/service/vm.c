@@ -18,7 +18,7 @@
 #include "daemon/service/view.h"
 
 /* What a newcomer's VM is, where the request leaves it open, is vm_spec_check's business. */
-static int fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, struct err *err)
+int vm_service_fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, struct err *err)
 {
     memset(spec, 0, sizeof(*spec));
     spec->run_init = true;
@@ -40,6 +40,7 @@ static int fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, struct e
     spec->restart = (enum restart_policy)m->restart_policy;
     spec->autostart = m->autostart;
     spec->lease_ms = m->lease_ms;
+    spec->storage = (enum storage)m->storage;
     if (request_copy(spec->image, sizeof(spec->image), m->image, "image", err) < 0 ||
         request_copy(spec->driver, sizeof(spec->driver), m->driver, "driver", err) < 0)
         return -1;
@@ -102,13 +103,13 @@ static void handle_create(void *self, struct rpc_call *call,
             request->_start_case != BANGER__V1__CREATE_VMREQUEST___START_START || request->start,
     };
     if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0 ||
-        fill_spec(&create.spec, request->spec, &err) < 0 ||
+        vm_service_fill_spec(&create.spec, request->spec, &err) < 0 ||
         request_labels(&labels, request->labels, request->n_labels, &err) < 0)
         rpc_call_finish(call, &err);
     else if (request->dry_run)
         dry_run(self, call, &create);
     else
-        service_reply_operation(call, vm_create_start(self, &create, &meta, &err), &err);
+        service_reply_operation(call, vm_ask_create(self, &create, &meta, &err), &err);
 }
 
 static void fill_policies(struct vm_update_request *update, const Banger__V1__UpdateVMRequest *m,
@@ -159,7 +160,7 @@ static void handle_update(void *self, struct rpc_call *call,
         request_labels(&labels, request->set_labels, request->n_set_labels, &err) < 0)
         rpc_call_finish(call, &err);
     else
-        service_reply_operation(call, vm_update_start(self, &update, &meta, &err), &err);
+        service_reply_operation(call, vm_ask_update(self, &update, &meta, &err), &err);
 }
 
 static void handle_start(void *self, struct rpc_call *call,
@@ -171,7 +172,7 @@ static void handle_start(void *self, struct rpc_call *call,
     if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0)
         rpc_call_finish(call, &err);
     else
-        service_reply_operation(call, vm_start_start(self, &start, &meta, &err), &err);
+        service_reply_operation(call, vm_ask_start(self, &start, &meta, &err), &err);
 }
 
 static void handle_stop(void *self, struct rpc_call *call, const Banger__V1__StopVMRequest *request)
@@ -183,7 +184,7 @@ static void handle_stop(void *self, struct rpc_call *call, const Banger__V1__Sto
     if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0)
         rpc_call_finish(call, &err);
     else
-        service_reply_operation(call, vm_stop_start(self, &stop, &meta, &err), &err);
+        service_reply_operation(call, vm_ask_stop(self, &stop, &meta, &err), &err);
 }
 
 static void handle_restart(void *self, struct rpc_call *call,
@@ -196,7 +197,7 @@ static void handle_restart(void *self, struct rpc_call *call,
     if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0)
         rpc_call_finish(call, &err);
     else
-        service_reply_operation(call, vm_restart_start(self, &stop, &meta, &err), &err);
+        service_reply_operation(call, vm_ask_restart(self, &stop, &meta, &err), &err);
 }
 
 static void handle_delete(void *self, struct rpc_call *call,
@@ -208,7 +209,7 @@ static void handle_delete(void *self, struct rpc_call *call,
     if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0)
         rpc_call_finish(call, &err);
     else
-        service_reply_operation(call, vm_delete_start(self, &delete, &meta, &err), &err);
+        service_reply_operation(call, vm_ask_delete(self, &delete, &meta, &err), &err);
 }
 
 static void handle_prune(void *self, struct rpc_call *call,
@@ -224,7 +225,7 @@ static void handle_prune(void *self, struct rpc_call *call,
          request_labels(&labels, request->selector->match, request->selector->n_match, &err) < 0))
         rpc_call_finish(call, &err);
     else
-        service_reply_operation(call, vm_prune_start(self, &prune, &meta, &err), &err);
+        service_reply_operation(call, vm_ask_prune(self, &prune, &meta, &err), &err);
 }
 
 /* kill, pause, resume and recover take a VM and nothing else. */
@@ -244,25 +245,25 @@ static void start_plain(struct core *core, struct rpc_call *call, const Protobuf
 
 static void handle_kill(void *self, struct rpc_call *call, const Banger__V1__KillVMRequest *request)
 {
-    start_plain(self, call, &request->base, request->request_id, request->vm, vm_kill_start);
+    start_plain(self, call, &request->base, request->request_id, request->vm, vm_ask_kill);
 }
 
 static void handle_pause(void *self, struct rpc_call *call,
                          const Banger__V1__PauseVMRequest *request)
 {
-    start_plain(self, call, &request->base, request->request_id, request->vm, vm_pause_start);
+    start_plain(self, call, &request->base, request->request_id, request->vm, vm_ask_pause);
 }
 
 static void handle_resume(void *self, struct rpc_call *call,
                           const Banger__V1__ResumeVMRequest *request)
 {
-    start_plain(self, call, &request->base, request->request_id, request->vm, vm_resume_start);
+    start_plain(self, call, &request->base, request->request_id, request->vm, vm_ask_resume);
 }
 
 static void handle_recover(void *self, struct rpc_call *call,
                            const Banger__V1__RecoverVMRequest *request)
 {
-    start_plain(self, call, &request->base, request->request_id, request->vm, vm_recover_start);
+    start_plain(self, call, &request->base, request->request_id, request->vm, vm_ask_recover);
 }
 
 static void handle_renew_lease(void *self, struct rpc_call *call,

@@ -2,8 +2,6 @@
 #include "daemon/vmm/driver.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <sys/stat.h>
 
 static void driver_call_fire(void *arg)
 {
@@ -46,27 +44,4 @@ void driver_call_end(struct driver_call *c, const struct err *err)
     if (err)
         c->err = *err;
     timer_start(&c->later, 0);
-}
-
-static int driver_check_disk(const struct vmm_config *c, const struct vmm_disk *d, struct err *err)
-{
-    struct stat st;
-    if (d->path[0] == '\0' || lstat(d->path, &st) == 0)
-        return 0;
-    if (errno != ENOENT)
-        return err_sys(err, errno, "cannot look at %s", d->path);
-    err_set(err, ERR_DATA_LOSS,
-            "its %s disk %s is gone; put it back, or delete the VM (a new one would be empty)",
-            vmm_disk_role_name(d->role), d->path);
-    return err_tag(err, "DISK_MISSING", "vm/%s", c->vm_id);
-}
-
-int driver_check_disks(const struct vmm_config *c, struct err *err)
-{
-    if (!c->disks_made)
-        return 0;
-    for (size_t i = 0; i < c->n_disks; i++)
-        if (driver_check_disk(c, &c->disks[i], err) < 0)
-            return -1;
-    return 0;
 }

@@ -37,10 +37,6 @@ static inline bool driver_call_open(const struct driver_call *c)
     return c->done && !c->ended;
 }
 
-/* What prepare looks at first: ERR_DATA_LOSS (DISK_MISSING) where a disk that was made once is not
- * there. */
-int driver_check_disks(const struct vmm_config *c, struct err *err);
-
 /* Puts a driver before those of the same name, as fault injection does; NULL takes it away. */
 void vmm_override_driver(const struct vmm_driver *driver);
 

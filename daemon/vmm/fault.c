@@ -12,7 +12,6 @@
 #include "daemon/vmm/driver.h"
 
 enum fault_method {
-    FAULT_PREPARE,
     FAULT_START,
     FAULT_ADOPT,
     FAULT_STOP,
@@ -23,8 +22,8 @@ enum fault_method {
     FAULT_METHODS,
 };
 
-static const char *const fault_names[FAULT_METHODS] = {"prepare", "start", "adopt",  "stop",
-                                                       "kill",    "pause", "resume", "discard"};
+static const char *const fault_names[FAULT_METHODS] = {"start", "adopt",  "stop",   "kill",
+                                                       "pause", "resume", "discard"};
 
 /* Driver-wide, set by tests on the loop's thread. */
 static struct fault fault_table[FAULT_METHODS];
@@ -68,9 +67,6 @@ static void fault_forward(void *arg)
     struct vmm_machine *inner = c->machine->inner;
     c->forwarded = true;
     switch (c->method) {
-    case FAULT_PREPARE:
-        vmm_prepare(inner, fault_inner_done, c);
-        break;
     case FAULT_START:
         vmm_start(inner, fault_inner_done, c);
         break;
@@ -132,11 +128,6 @@ static void fault_begin(struct fault_call *c, enum fault_method method, vmm_done
 static struct fault_machine *fault_of(struct vmm_machine *m)
 {
     return (struct fault_machine *)m;
-}
-
-static void fault_prepare(struct vmm_machine *m, vmm_done_fn *done, void *arg)
-{
-    fault_begin(&fault_of(m)->main, FAULT_PREPARE, done, arg);
 }
 
 static void fault_start(struct vmm_machine *m, vmm_done_fn *done, void *arg)
@@ -244,25 +235,18 @@ int fault_install(const char *inner, struct err *err)
     fault_inner = vmm_find_driver(inner, err);
     if (!fault_inner)
         return -1;
-    fault_driver = (struct vmm_driver){
-        .name = fault_inner->name,
-        .version = VMM_DRIVER_VERSION,
-        .can = fault_inner->can,
-        .install = fault_inner->install,
-        .probe = fault_probe,
-        .open = fault_open,
-        .close = fault_close,
-        .prepare = fault_prepare,
-        .start = fault_start,
-        .adopt = fault_adopt,
-        .stop = fault_stop,
-        .kill = fault_kill,
-        .pause = fault_pause,
-        .resume = fault_resume,
-        .discard = fault_discard,
-        .get_handles = fault_get_handles,
-        .claims = fault_inner->claims,
-    };
+    fault_driver = *fault_inner;
+    fault_driver.probe = fault_probe;
+    fault_driver.open = fault_open;
+    fault_driver.close = fault_close;
+    fault_driver.start = fault_start;
+    fault_driver.adopt = fault_adopt;
+    fault_driver.stop = fault_stop;
+    fault_driver.kill = fault_kill;
+    fault_driver.pause = fault_pause;
+    fault_driver.resume = fault_resume;
+    fault_driver.discard = fault_discard;
+    fault_driver.get_handles = fault_get_handles;
     vmm_override_driver(&fault_driver);
     return 0;
 }

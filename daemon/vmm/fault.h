@@ -25,7 +25,7 @@ struct fault {
 
 /* vmm_find_driver(inner's name) gives the faulty one from now on. NULL: no more. */
 int fault_install(const char *inner, struct err *err);
-/* method: prepare, start, adopt, stop, kill, pause, resume or discard. */
+/* method: start, adopt, stop, kill, pause, resume or discard. */
 int fault_set(const char *method, const struct fault *fault, struct err *err);
 void fault_clear(void);
 /* "start=fail:14,stop=delay:200,kill=hang,adopt=fail-done:2", each with an optional "*times". */

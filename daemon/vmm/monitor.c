@@ -447,11 +447,6 @@ static void monitor_files(struct monitor *mon, enum monitor_job_kind kind,
         driver_call_end(&mon->call, &err);
 }
 
-void monitor_prepare(struct vmm_machine *m, vmm_done_fn *done, void *arg)
-{
-    monitor_files(monitor_of(m), MONITOR_TAKES, monitor_work_prepare, done, arg);
-}
-
 void monitor_discard(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 {
     monitor_files(monitor_of(m), MONITOR_FREES, monitor_work_discard, done, arg);

@@ -63,9 +63,8 @@ struct monitor_launch {
 };
 
 struct monitor_ops {
-    const char *what; /* "qemu": for messages */
-    int (*prepare)(const struct vmm_config *c, int cancel_fd, struct err *err); /* worker */
-    int (*command)(struct monitor_launch *l, struct err *err);                  /* worker */
+    const char *what;                                          /* "qemu": for messages */
+    int (*command)(struct monitor_launch *l, struct err *err); /* worker */
     enum evidence (*matches)(const struct vmm_config *c,
                              const struct process_info *info); /* worker */
     /* The process is gone (or certainly was never there): remove what it leaves besides its
@@ -112,7 +111,6 @@ struct monitor {
 int monitor_init(struct monitor *mon, const struct monitor_ops *ops, struct vmm_host *host,
                  const struct vmm_config *config, struct err *err);
 void monitor_close(struct vmm_machine *m);
-void monitor_prepare(struct vmm_machine *m, vmm_done_fn *done, void *arg);
 void monitor_start(struct vmm_machine *m, vmm_done_fn *done, void *arg);
 void monitor_adopt(struct vmm_machine *m, const struct vm_handles *hint, vmm_done_fn *done,
                    void *arg);

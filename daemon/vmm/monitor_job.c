@@ -199,12 +199,6 @@ static int monitor_open_log(struct monitor_job *j, bool make)
     return err_sys(&j->err, j->log_fd < 0 ? errno : EINVAL, "cannot open %s", path);
 }
 
-void monitor_work_prepare(struct monitor_job *j)
-{
-    if (!monitor_job_cancelled(j) && fs_make_dirs(j->config.vm_dir, 0700, &j->err) == 0)
-        j->ops->prepare(&j->config, j->cancel_fd, &j->err);
-}
-
 /* A launch makes the FIFO before its process, and what cleans up removes these after it: without
  * any of them there certainly is none, and nobody needs to be asked. */
 static bool monitor_left_something(const struct monitor_job *j)
@@ -377,8 +371,8 @@ void monitor_work_launch(struct monitor_job *j)
         return;
     }
     monitor_remove_remains(j);
-    if (j->err.code != ERR_NONE || fs_make_dirs(j->config.vm_dir, 0700, &j->err) < 0 ||
-        monitor_open_log(j, true) < 0 || j->ops->command(&j->launch, &j->err) < 0)
+    if (j->err.code != ERR_NONE || monitor_open_log(j, true) < 0 ||
+        j->ops->command(&j->launch, &j->err) < 0)
         return;
     if (j->launch.args.overflow)
         err_set(&j->err, ERR_LIMIT, "the command line of %s grew too long", j->ops->what);

@@ -40,7 +40,6 @@ void monitor_job_cancel(struct monitor_job *j);
 void monitor_job_orphan(struct monitor_job *j);
 
 /* What jobs do. */
-void monitor_work_prepare(struct monitor_job *j);
 void monitor_work_launch(struct monitor_job *j); /* makes sure none runs, log FIFO, command line */
 void monitor_work_find(struct monitor_job *j); /* pidfd and info, or ERR_NOT_FOUND: then cleaned */
 void monitor_work_find_left(struct monitor_job *j); /* the same, also of one that was left behind */

@@ -1,6 +1,6 @@
 /* The parts of a machine, as the core hands them to a driver. Plain structs, deterministic:
  * adopting a machine needs nothing else. What of them a driver takes is data in its table
- * (vmm_capabilities); vmm.c holds one against the other before a machine is prepared or started. */
+ * (vmm_capabilities); vmm.c holds one against the other before a machine is started. */
 #ifndef BANGER_DAEMON_VMM_PARTS_H
 #define BANGER_DAEMON_VMM_PARTS_H
 
@@ -19,8 +19,8 @@ enum { VMM_DISKS_MAX = 4, VMM_NICS_MAX = 2, VMM_SERIAL_BYTES = 21, VMM_MAC_BYTES
 enum vmm_disk_role { VMM_DISK_SYSTEM, VMM_DISK_WORK };
 
 enum vmm_disk_format {
-    VMM_DISK_RAW,   /* made empty, with a file system */
-    VMM_DISK_QCOW2, /* made as a layer over its backing file */
+    VMM_DISK_RAW,
+    VMM_DISK_QCOW2, /* with whatever file it is a layer over */
 };
 
 /* A virtio block device; its place among the disks is its letter in the guest. */
@@ -29,10 +29,7 @@ struct vmm_disk {
     enum vmm_disk_format format;
     bool read_only;
     char serial[VMM_SERIAL_BYTES]; /* by which the guest may find it (20 characters: virtio) */
-    char path[VM_PATH_BYTES];
-    uint64_t bytes;           /* virtual size; 0: the backing file's */
-    char backing[PATH_BYTES]; /* never written; "" where there is none, or it is gone */
-    enum image_format backing_format;
+    char path[VM_PATH_BYTES]; /* a host object (daemon/host/object.h), made before the machine */
 };
 
 struct vmm_nic {
@@ -59,7 +56,6 @@ struct vmm_config {
     uint64_t memory_bytes;
     struct vmm_disk disks[VMM_DISKS_MAX];
     size_t n_disks;
-    bool disks_made; /* once: one that is not there is lost, and not made again */
     struct vmm_nic nics[VMM_NICS_MAX];
     size_t n_nics;
     struct vmm_channel channel;

@@ -1,9 +1,9 @@
 /* The qemu driver: a microvm machine per VM, controlled over QMP.
  *
- * monitor.c owns the process; here are its command line (with qemu_args.c), its disks, its QMP
- * connection and its console. With shutdown=pause qemu does not exit when its guest does: the
- * SHUTDOWN event, or query-status after a reconnect, tells that the guest is over; then the console
- * is read to its end and qemu told to quit. */
+ * monitor.c owns the process; here are its command line (with qemu_args.c), its QMP connection and
+ * its console. With shutdown=pause qemu does not exit when its guest does: the SHUTDOWN event, or
+ * query-status after a reconnect, tells that the guest is over; then the console is read to its end
+ * and qemu told to quit. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,6 @@
 #include "daemon/vmm/last_words.h"
 #include "daemon/vmm/monitor.h"
 #include "daemon/vmm/qemu_args.h"
-#include "daemon/vmm/qemu_disk.h"
 #include "daemon/vmm/qemu_probe.h"
 #include "daemon/vmm/qmp.h"
 
@@ -403,6 +402,11 @@ static enum evidence qemu_claims(const struct process_info *info, const char *fo
                                 strncmp(info->cwd, folder, len) == 0 && info->cwd[len] == '/');
 }
 
+static void qemu_discard(const struct vmm_config *c, struct err *err)
+{
+    console_remove(c->log_path, err->code == ERR_NONE ? err : NULL);
+}
+
 static void qemu_free(struct monitor *mon)
 {
     struct qemu *q = qemu_of(mon);
@@ -415,10 +419,9 @@ static void qemu_free(struct monitor *mon)
 
 static const struct monitor_ops qemu_ops = {
     .what = "qemu",
-    .prepare = qemu_disk_prepare,
     .command = qemu_command,
     .matches = qemu_matches,
-    .discard = qemu_disk_discard,
+    .discard = qemu_discard,
     .attach = qemu_attach,
     .detach = qemu_detach,
     .end = qemu_end,
@@ -471,7 +474,6 @@ const struct vmm_driver qemu_driver = {
     .probe = qemu_probe,
     .open = qemu_open,
     .close = monitor_close,
-    .prepare = monitor_prepare,
     .start = monitor_start,
     .adopt = monitor_adopt,
     .stop = monitor_stop,

@@ -5,13 +5,11 @@
  * monitor.c owns the agent's process. Nothing isolates it, so it is no engine for guests of others.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -37,33 +35,6 @@ static struct sim *sim_of(struct monitor *mon)
 }
 
 /* On the worker */
-
-static int sim_make_disk(const char *path, uint64_t bytes, struct err *err)
-{
-    char temp[PATH_BYTES + 4];
-    if (path[0] == '\0' || access(path, F_OK) == 0)
-        return 0;
-    if (bytes > INT64_MAX / 2)
-        return err_set(err, ERR_INVALID, "a disk of %llu bytes", (unsigned long long)bytes);
-    snprintf(temp, sizeof(temp), "%s.new", path);
-    if (unlink(temp) < 0 && errno != ENOENT)
-        return err_sys(err, errno, "cannot replace %s", temp);
-    auto_fd int fd = open(temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0 || rename(temp, path) < 0)
-        return err_sys(err, errno, "cannot make %s", path);
-    return 0;
-}
-
-static int sim_prepare(const struct vmm_config *c, int cancel_fd, struct err *err)
-{
-    (void)cancel_fd;
-    if (driver_check_disks(c, err) < 0)
-        return -1;
-    for (size_t i = 0; i < c->n_disks; i++)
-        if (sim_make_disk(c->disks[i].path, c->disks[i].bytes, err) < 0)
-            return -1;
-    return 0;
-}
 
 static int sim_command(struct monitor_launch *l, struct err *err)
 {
@@ -114,20 +85,10 @@ static enum evidence sim_claims(const struct process_info *info, const char *fol
                                 strncmp(spool, folder, len) == 0 && spool[len] == '/');
 }
 
-static void sim_remove(const char *path, struct err *err)
-{
-    char temp[PATH_BYTES + 4];
-    snprintf(temp, sizeof(temp), "%s.new", path);
-    if (path[0] && ((unlink(path) < 0 && errno != ENOENT) || (unlink(temp) < 0 && errno != ENOENT)))
-        err_sys(err->code == ERR_NONE ? err : NULL, errno, "cannot remove %s", path);
-}
-
 static void sim_discard(const struct vmm_config *c, struct err *err)
 {
     char spool[PATH_BYTES + 8];
     snprintf(spool, sizeof(spool), "%s/spool", c->vm_dir);
-    for (size_t i = 0; i < c->n_disks; i++)
-        sim_remove(c->disks[i].path, err);
     console_remove(c->log_path, err->code == ERR_NONE ? err : NULL);
     fs_remove_tree(spool, err->code == ERR_NONE ? err : NULL);
 }
@@ -279,7 +240,6 @@ static void sim_free(struct monitor *mon)
 
 static const struct monitor_ops sim_ops = {
     .what = "the agent",
-    .prepare = sim_prepare,
     .command = sim_command,
     .matches = sim_matches,
     .discard = sim_discard,
@@ -357,7 +317,6 @@ const struct vmm_driver sim_driver = {
     .probe = sim_probe,
     .open = sim_open,
     .close = monitor_close,
-    .prepare = monitor_prepare,
     .start = monitor_start,
     .adopt = monitor_adopt,
     .stop = monitor_stop,

@@ -208,15 +208,6 @@ static bool vmm_takes_its_parts(struct vmm_machine *m, vmm_done_fn *done, void *
     return false;
 }
 
-void vmm_prepare(struct vmm_machine *m, vmm_done_fn *done, void *arg)
-{
-    struct vmm_slot *s = &m->call->main;
-    if (vmm_takes_its_parts(m, done, arg) && vmm_enter(m, s, "prepare", done, arg)) {
-        m->driver->prepare(m, vmm_slot_done, s);
-        s->inside = false;
-    }
-}
-
 void vmm_start(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 {
     struct vmm_slot *s = &m->call->main;

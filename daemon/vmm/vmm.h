@@ -24,7 +24,7 @@ struct loop;
 struct process_info;
 struct workers;
 
-enum { VMM_DRIVER_VERSION = 2 };
+enum { VMM_DRIVER_VERSION = 3 };
 
 /* Shared by all machines of a driver; made once by the composition root. */
 struct vmm_host {
@@ -102,7 +102,6 @@ struct vmm_driver {
     struct vmm_machine *(*open)(struct vmm_host *host, const struct vmm_config *config,
                                 const struct vmm_events *events, void *arg, struct err *err);
     void (*close)(struct vmm_machine *m);
-    void (*prepare)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
     void (*start)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
     void (*adopt)(struct vmm_machine *m, const struct vm_handles *hint, vmm_done_fn *done,
                   void *arg);
@@ -148,11 +147,9 @@ struct vmm_machine *vmm_open(const struct vmm_driver *driver, struct vmm_host *h
                              void *arg, struct err *err);
 /* Forgets the machine; its process, files and sockets stay. No callback comes after this. */
 void vmm_close(struct vmm_machine *m);
-/* Makes overlay and work disk. Idempotent: what is there and right stays. ERR_DATA_LOSS
- * (DISK_MISSING): config.disks_made, and one is gone; nothing is made then. */
-void vmm_prepare(struct vmm_machine *m, vmm_done_fn *done, void *arg);
-/* Starts the monitor, detached; done when its control socket answers and the guest runs. On failure
- * no process and no socket is left. Handles are known from here on. */
+/* Starts the monitor, detached, in its folder and on its disks, which are there; done when its
+ * control socket answers and the guest runs. On failure no process and no socket is left. Handles
+ * are known from here on. */
 void vmm_start(struct vmm_machine *m, vmm_done_fn *done, void *arg);
 /* Finds a live monitor of this VM by evidence: hint (may be zeros, stale, or point at a stranger;
  * NULL: what load_hint knows), then all processes, for this VM's own sockets and paths: one look
@@ -169,7 +166,8 @@ void vmm_stop(struct vmm_machine *m, int64_t grace_ms, vmm_done_fn *done, void *
 void vmm_kill(struct vmm_machine *m, vmm_done_fn *done, void *arg);
 void vmm_pause(struct vmm_machine *m, vmm_done_fn *done, void *arg);
 void vmm_resume(struct vmm_machine *m, vmm_done_fn *done, void *arg);
-/* Removes disks, sockets and logs of a machine that does not run. Missing ones are fine. */
+/* Removes sockets, logs and whatever else the driver keeps of a machine that does not run. Missing
+ * ones are fine; disks are not the driver's. */
 void vmm_discard(struct vmm_machine *m, vmm_done_fn *done, void *arg);
 /* A live monitor that vmm_scan found. */
 struct vmm_found {

@@ -64,11 +64,11 @@ struct image_build_request {
 };
 
 /* image.build: kernel where there is none, then the root filesystem. Operations as in vm_ops.h. */
-struct operation_entry *image_build_start(struct core *core, const struct image_build_request *req,
-                                          const struct request_meta *meta, struct err *err);
+struct operation_entry *image_ask_build(struct core *core, const struct image_build_request *req,
+                                        const struct request_meta *meta, struct err *err);
 /* kernel.pull: Debian's kernel, and the initramfs with our agent. */
-struct operation_entry *kernel_pull_start(struct core *core, const struct request_meta *meta,
-                                          struct err *err);
+struct operation_entry *kernel_ask_pull(struct core *core, const struct request_meta *meta,
+                                        struct err *err);
 extern const struct operation_kind image_build_kind, kernel_pull_kind;
 
 /* Brings every kernel's initramfs up to date with the guest agent. done comes once, later; failures

@@ -364,14 +364,14 @@ static struct operation_entry *image_build_begin(struct core *core,
 
 /* One build at a time: they share the package cache, and the machine. */
 
-struct operation_entry *image_build_start(struct core *core, const struct image_build_request *req,
-                                          const struct request_meta *meta, struct err *err)
+struct operation_entry *image_ask_build(struct core *core, const struct image_build_request *req,
+                                        const struct request_meta *meta, struct err *err)
 {
     return image_build_begin(core, &image_build_kind, req, "images", meta, err);
 }
 
-struct operation_entry *kernel_pull_start(struct core *core, const struct request_meta *meta,
-                                          struct err *err)
+struct operation_entry *kernel_ask_pull(struct core *core, const struct request_meta *meta,
+                                        struct err *err)
 {
     struct image_build_request none = {.name = ""};
     return image_build_begin(core, &kernel_pull_kind, &none, "images", meta, err);

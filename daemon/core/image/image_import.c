@@ -215,9 +215,8 @@ static struct operation_entry *start(struct core *core, const struct operation_k
     return operation_start(core, &what, err);
 }
 
-struct operation_entry *image_import_start(struct core *core,
-                                           const struct image_import_request *req,
-                                           const struct request_meta *meta, struct err *err)
+struct operation_entry *image_ask_import(struct core *core, const struct image_import_request *req,
+                                         const struct request_meta *meta, struct err *err)
 {
     struct operation_entry *found = NULL;
     if (req->path[0] != '/') {
@@ -238,10 +237,9 @@ struct operation_entry *image_import_start(struct core *core,
                  meta, err);
 }
 
-struct operation_entry *kernel_import_operation_start(struct core *core,
-                                                      const struct kernel_import_request *req,
-                                                      const struct request_meta *meta,
-                                                      struct err *err)
+struct operation_entry *kernel_ask_import(struct core *core,
+                                          const struct kernel_import_request *req,
+                                          const struct request_meta *meta, struct err *err)
 {
     if (req->kernel_path[0] != '/' || req->modules_path[0] != '/') {
         err_set(err, ERR_INVALID, "kernel_path and modules_path must be absolute paths");

@@ -15,9 +15,8 @@ struct image_import_request {
 };
 
 /* image.import. NULL with err where nothing was begun. */
-struct operation_entry *image_import_start(struct core *core,
-                                           const struct image_import_request *req,
-                                           const struct request_meta *meta, struct err *err);
+struct operation_entry *image_ask_import(struct core *core, const struct image_import_request *req,
+                                         const struct request_meta *meta, struct err *err);
 
 struct kernel_import_request {
     const char *kernel_path;  /* bzImage or vmlinux */
@@ -25,10 +24,9 @@ struct kernel_import_request {
 };
 
 /* kernel.import. */
-struct operation_entry *kernel_import_operation_start(struct core *core,
-                                                      const struct kernel_import_request *req,
-                                                      const struct request_meta *meta,
-                                                      struct err *err);
+struct operation_entry *kernel_ask_import(struct core *core,
+                                          const struct kernel_import_request *req,
+                                          const struct request_meta *meta, struct err *err);
 
 extern const struct operation_kind image_import_kind, kernel_import_kind;
 

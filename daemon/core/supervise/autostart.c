@@ -112,7 +112,7 @@ static void autostart_begin(struct supervised *s, struct autostart *place)
     }
     enum vm_reboot reboot = vm_reboot(e);
     struct operation_entry *op =
-        vm_start_start(vm_core(e), &(struct vm_start_request){.vm = vm_record(e)->id}, NULL, &err);
+        vm_ask_start(vm_core(e), &(struct vm_start_request){.vm = vm_record(e)->id}, NULL, &err);
     if (!op) {
         autostart_refused(s, &err);
         return;

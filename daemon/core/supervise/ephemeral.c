@@ -19,6 +19,6 @@ void ephemeral_changed(struct supervised *s)
     vm_resource(e, resource);
     struct err err = ERR_INIT;
     if (!operation_pending(vm_core(e), resource, "vm.delete") &&
-        !vm_delete_start(vm_core(e), &(struct vm_delete_request){.vm = vm->id}, NULL, &err))
+        !vm_ask_delete(vm_core(e), &(struct vm_delete_request){.vm = vm->id}, NULL, &err))
         log_err(LOG_LEVEL_ERROR, resource, &err, "cannot delete an ephemeral VM");
 }

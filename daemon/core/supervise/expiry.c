@@ -56,8 +56,8 @@ static void expiry_act(struct supervised *s)
     if (vm_record(e)->runtime.state == VM_DELETING ||
         operation_pending(vm_core(e), resource, "vm.delete"))
         return;
-    struct operation_entry *op = vm_delete_start(
-        vm_core(e), &(struct vm_delete_request){.vm = vm_record(e)->id}, NULL, &err);
+    struct operation_entry *op =
+        vm_ask_delete(vm_core(e), &(struct vm_delete_request){.vm = vm_record(e)->id}, NULL, &err);
     if (!op)
         log_err(LOG_LEVEL_ERROR, resource, &err, "its time is up, and it cannot be deleted");
     else if (!s->expiry_told)

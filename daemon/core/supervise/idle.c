@@ -26,7 +26,7 @@ static void idle_act(struct supervised *s)
     struct err err = ERR_INIT;
     char detail[80];
     struct vm_stop_request stop = {.vm = vm_record(e)->id, .grace_ms = -1};
-    struct operation_entry *op = vm_stop_start(vm_core(e), &stop, NULL, &err);
+    struct operation_entry *op = vm_ask_stop(vm_core(e), &stop, NULL, &err);
     /* Again, should it still run then: the stop may fail, or not come to be. */
     timer_start(&s->idle_timer, (int64_t)vm_record(e)->spec.idle_stop_after_ms);
     if (!op) {

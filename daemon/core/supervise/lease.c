@@ -26,7 +26,7 @@ static void lease_act(struct supervised *s)
         operation_pending(vm_core(e), resource, "vm.delete"))
         return;
     struct vm_delete_request request = {.vm = vm_record(e)->id, .force = true};
-    struct operation_entry *op = vm_delete_start(vm_core(e), &request, NULL, &err);
+    struct operation_entry *op = vm_ask_delete(vm_core(e), &request, NULL, &err);
     if (!op)
         log_err(LOG_LEVEL_ERROR, resource, &err, "its creator is gone, and it cannot be deleted");
     else

@@ -137,11 +137,10 @@ static void reconcile_late(void *arg)
     reconcile_adopted_all(r);
 }
 
-static void reconcile_found(struct vm_entry *e)
+static void reconcile_found(struct vm_entry *e, const struct err *err)
 {
-    struct err err = ERR_INIT;
-    if (vm_machine_started(e, &err) < 0)
-        log_err(LOG_LEVEL_ERROR, vm_record(e)->id, &err,
+    if (err)
+        log_err(LOG_LEVEL_ERROR, vm_record(e)->id, err,
                 "its machine lives, its guest cannot be reached");
     log_info(vm_record(e)->id, "adopted, pid %d", (int)vm_handles(e)->pid);
     enum vm_state state = vm_record(e)->runtime.state;
@@ -151,9 +150,6 @@ static void reconcile_found(struct vm_entry *e)
 
 static void reconcile_gone(struct vm_entry *e)
 {
-    handles_save(e); /* takes away what an earlier daemon wrote */
-    vm_machine_gone(e, "vm_lost");
-    vm_machine_release(e);
     if (!reconcile_has_operation(e))
         vm_set_state(e, VM_STOPPED, NULL, "it ended while the daemon was not running", NULL);
 }
@@ -163,7 +159,6 @@ static void reconcile_ask(struct reconcile_vm *v);
 static void reconcile_unknown(struct reconcile_vm *v, const struct err *err)
 {
     struct vm_entry *e = v->vm;
-    vm_machine_release(e);
     if (reconcile_has_operation(e)) {
         /* It looks for itself. */
         reconcile_vm_end(v);
@@ -182,8 +177,8 @@ static void reconcile_unknown(struct reconcile_vm *v, const struct err *err)
 static void reconcile_answer(void *arg, const struct err *err)
 {
     struct reconcile_vm *v = arg;
-    if (!err)
-        reconcile_found(v->vm);
+    if (vm_has_vmm(v->vm))
+        reconcile_found(v->vm, err);
     else if (err->code == ERR_NOT_FOUND)
         reconcile_gone(v->vm);
     else {

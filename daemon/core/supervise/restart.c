@@ -129,7 +129,7 @@ static void restart_act(void *arg)
         timer_start(&s->restart_timer, RESTART_FIRST_MS);
     } else {
         struct vm_start_request start = {.vm = vm_record(e)->id};
-        struct operation_entry *op = vm_start_start(vm_core(e), &start, NULL, &err);
+        struct operation_entry *op = vm_ask_start(vm_core(e), &start, NULL, &err);
         s->restart_counted = false;
         if (op)
             operation_watch(op, &s->restart_watch, restart_started, s);

@@ -43,7 +43,7 @@ int stray_end(struct core *core, const struct vmm_driver *driver, const char *vm
 {
     static const struct vmm_events events = {.exited = stray_exited};
     struct vm vm = {.id = ""};
-    struct vmm_config c = {.cpus = 1, .n_disks = 1};
+    struct vmm_config c = {.cpus = 1};
     snprintf(vm.id, sizeof(vm.id), "%s", vm_id);
     if (vm_paths_make(core, &vm, err) < 0)
         return -1;
@@ -52,8 +52,6 @@ int stray_end(struct core *core, const struct vmm_driver *driver, const char *vm
     snprintf(c.api_sock_path, sizeof(c.api_sock_path), "%s", vm.runtime.api_sock_path);
     snprintf(c.channel.path, sizeof(c.channel.path), "%s", vm.runtime.agent_sock_path);
     snprintf(c.log_path, sizeof(c.log_path), "%s", vm.runtime.log_path);
-    c.disks[0] = (struct vmm_disk){.role = VMM_DISK_SYSTEM, .format = VMM_DISK_QCOW2};
-    snprintf(c.disks[0].path, sizeof(c.disks[0].path), "%s", vm.runtime.system_overlay);
     struct stray *s = calloc(1, sizeof(*s));
     if (!s)
         return err_set(err, ERR_LIMIT, "out of memory");

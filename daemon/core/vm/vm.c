@@ -36,6 +36,7 @@ struct vm_registry {
     struct list all;  /* by creation */
     struct list turn; /* turn_link: something changed */
     struct list listeners;
+    struct list object_jobs;
     struct map by_id, by_name;
     struct order order; /* by creation time, which a clock that was set back makes another */
     bool posted;
@@ -133,6 +134,7 @@ struct vm_registry *vm_registry_new(struct core *core, struct err *err)
     list_init(&r->all);
     list_init(&r->turn);
     list_init(&r->listeners);
+    list_init(&r->object_jobs);
     map_init(&r->by_id);
     map_init(&r->by_name);
     order_init(&r->order);
@@ -246,6 +248,11 @@ void vm_unlisten(struct vm_listener *l)
 const struct list *vm_listeners(const struct core *core)
 {
     return &core->vms->listeners;
+}
+
+struct list *vm_object_jobs(struct core *core)
+{
+    return &core->vms->object_jobs;
 }
 
 /* References */

@@ -4,10 +4,10 @@
 
 #include "base/clock.h"
 #include "daemon/core/vm/vm.h"
+#include "daemon/vmm/vmm.h"
 
 struct handles_save;
 struct vm_kill;
-struct vmm_machine;
 
 /* Whether there is a VMM, the process. vm_machine.c moves it. */
 enum vm_machine_state {
@@ -23,6 +23,16 @@ enum vm_guest_state {
     VM_GUEST_SYNCED, /* it has, and is being configured */
     VM_GUEST_READY,  /* configured: sessions see the link */
     VM_GUEST_BROKEN, /* it said that it cannot be used; vm_entry.agent_error has why */
+};
+
+/* The call on its machine that is under way; vm_machine_call.c has it. */
+struct vm_call {
+    vmm_done_fn *done; /* NULL: none */
+    void *arg;
+    /* Of a stop: */
+    int64_t grace_ms;
+    bool shutdown_sent;
+    struct vm_watch watch;
 };
 
 struct vm_entry {
@@ -53,15 +63,33 @@ struct vm_entry {
     char ended_detail[TEXT_BYTES]; /* of the latest machine's end */
     bool ended_by_panic;           /* of its guest's kernel */
     int64_t clock_told_ms;         /* monotonic: when its clock was last said to be off; 0: never */
-    struct vm_kill *kill;          /* under way */
-    struct handles_save *saving;   /* handles.json is being written */
-    bool paused;                   /* its machine is, whatever the state has become */
-    enum vm_reboot reboot;         /* until it is STARTING, or told to end */
-    uint32_t n_users;              /* vm_use_begin */
-    int64_t used_ms;               /* monotonic: when the last use ended */
+    struct vm_call call;
+    struct vm_kill *kill;        /* under way */
+    struct handles_save *saving; /* handles.json is being written */
+    bool paused;                 /* its machine is, whatever the state has become */
+    enum vm_reboot reboot;       /* until it is STARTING, or told to end */
+    uint32_t n_users;            /* vm_use_begin */
+    int64_t used_ms;             /* monotonic: when the last use ended */
     void *slots[VM_SLOTS];
     struct list watches, turn_link;
 };
+
+/* What vm_machine.c has for vm_machine_call.c, besides vm_machine.h. */
+
+/* Opens entry->machine if it is not. */
+int vm_machine_open(struct vm_entry *e, struct err *err);
+/* vmm_start or vmm_adopt succeeded: handles are taken, the agent's channel is opened. -1: no agent
+ * client could be made. */
+int vm_machine_started(struct vm_entry *e, struct err *err);
+/* The process is gone: agent closed, handles cleared, live sessions LOST(reason). Idempotent. */
+void vm_machine_gone(struct vm_entry *e, const char *reason);
+/* Closes the machine where nothing lives and nothing is under way on it. */
+void vm_machine_release(struct vm_entry *e);
+/* vm_machine_call.c: none of what is under way comes to an end. */
+void vm_machine_drop_calls(struct vm_entry *e);
+
+/* Jobs on objects of VMs that are under way; vm_objects.c's. */
+struct list *vm_object_jobs(struct core *core);
 
 /* Tells all listeners: VM_TELL(core, gone, vm, "vm_lost"). None may unlisten in it. */
 #define VM_TELL(core, event, ...)                                                                  \

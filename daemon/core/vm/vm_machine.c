@@ -13,6 +13,7 @@
 #include "daemon/core/image/image.h"
 #include "daemon/core/vm/vm_agent.h"
 #include "daemon/core/vm/vm_internal.h"
+#include "daemon/core/vm/vm_objects.h"
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/store/store.h"
 
@@ -23,50 +24,40 @@ static void vm_machine_ignore(void *arg, const struct err *err)
     (void)arg, (void)err; /* vm_save has its own way of knowing */
 }
 
-static struct vmm_disk *vm_machine_add_disk(struct vmm_config *c, enum vmm_disk_role role,
-                                            enum vmm_disk_format format, const char *path,
-                                            uint64_t bytes)
+static int vm_machine_config_disks(const struct vm_entry *e, struct vmm_config *c, struct err *err)
 {
-    struct vmm_disk *d = &c->disks[c->n_disks++];
-    *d = (struct vmm_disk){.role = role, .format = format, .bytes = bytes};
-    COPY(d->path, path);
-    COPY(d->serial, vmm_disk_role_name(role));
-    return d;
-}
-
-static void vm_machine_config_disks(const struct vm_entry *e, struct vmm_config *c)
-{
-    const struct vm *vm = &e->vm;
-    struct vmm_disk *system = vm_machine_add_disk(c, VMM_DISK_SYSTEM, VMM_DISK_QCOW2,
-                                                  vm->runtime.system_overlay, vm->spec.disk_bytes);
-    const struct image *image = image_find_id(e->core, vm->spec.image_id);
-    if (image) {
-        COPY(system->backing, image->path);
-        system->backing_format = image->format;
+    struct vm_objects o;
+    if (vm_objects_of(e->core, &e->vm, &o, err) < 0)
+        return -1;
+    for (size_t i = 0; i < o.n; i++) {
+        const struct object *object = &o.at[i];
+        struct vmm_disk *d = &c->disks[c->n_disks];
+        if (!object->kind->format)
+            continue;
+        d->role = object->role == OBJECT_SYSTEM_DISK ? VMM_DISK_SYSTEM : VMM_DISK_WORK;
+        d->format = object->kind->format == IMAGE_QCOW2 ? VMM_DISK_QCOW2 : VMM_DISK_RAW;
+        COPY(d->path, object->name);
+        COPY(d->serial, vmm_disk_role_name(d->role));
+        c->n_disks++;
     }
-    if (vm->spec.work_disk_bytes > 0)
-        vm_machine_add_disk(c, VMM_DISK_WORK, VMM_DISK_RAW, vm->runtime.work_disk_path,
-                            vm->spec.work_disk_bytes);
+    return 0;
 }
 
 /* Image and kernel may be gone by now: that hinders a start (see vm_run.c), but no kill or delete.
  */
-static void vm_machine_config(const struct vm_entry *e, struct vmm_config *c)
+static int vm_machine_config(const struct vm_entry *e, struct vmm_config *c, struct err *err)
 {
     const struct vm *vm = &e->vm;
     *c = (struct vmm_config){
         .cpus = vm->spec.cpus,
         .memory_bytes = vm->spec.memory_bytes,
         .run_init = vm->spec.run_init,
-        /* PREPARING is of the creation alone, and in its journal before the first disk is made. */
-        .disks_made = vm->runtime.state != VM_PREPARING,
     };
     COPY(c->vm_id, vm->id);
     COPY(c->vm_dir, vm->runtime.vm_dir);
     COPY(c->api_sock_path, vm->runtime.api_sock_path);
     COPY(c->channel.path, vm->runtime.agent_sock_path); /* GUEST_CHANNEL_UNIX */
     COPY(c->log_path, vm->runtime.log_path);
-    vm_machine_config_disks(e, c);
     if (vm->spec.net != NET_NONE) {
         struct vmm_nic *nic = &c->nics[c->n_nics++];
         nic->backend = vm->spec.net;
@@ -77,6 +68,7 @@ static void vm_machine_config(const struct vm_entry *e, struct vmm_config *c)
         COPY(c->vmlinux_path, kernel->vmlinux_path);
         COPY(c->initramfs_path, kernel->initramfs_path);
     }
+    return vm_machine_config_disks(e, c, err);
 }
 
 /* Its restart policy takes it from FAILED. */
@@ -108,7 +100,7 @@ static void vm_machine_judge(struct vm_entry *e, const struct vmm_exit *exit)
         e->reboot = VM_REBOOT_BEGUN;
         vm_set_state(e, VM_STOPPED, NULL, "the guest asked for a reboot", NULL);
         struct err err = ERR_INIT;
-        if (!vm_start_start(e->core, &(struct vm_start_request){.vm = e->vm.id}, NULL, &err)) {
+        if (!vm_ask_start(e->core, &(struct vm_start_request){.vm = e->vm.id}, NULL, &err)) {
             e->reboot = VM_REBOOT_OWED;
             log_err(LOG_LEVEL_ERROR, e->vm.id, &err, "cannot start a rebooting VM now");
         }
@@ -178,9 +170,8 @@ int vm_machine_open(struct vm_entry *e, struct err *err)
         return 0;
     const struct vmm_driver *driver = vmm_find_driver(e->vm.spec.driver, err);
     struct vmm_config config;
-    if (!driver)
+    if (!driver || vm_machine_config(e, &config, err) < 0)
         return -1;
-    vm_machine_config(e, &config);
     e->machine = vmm_open(driver, e->core->vmm_host, &config, &vm_machine_events, e, err);
     if (!e->machine)
         return -1;
@@ -188,12 +179,13 @@ int vm_machine_open(struct vm_entry *e, struct err *err)
     return 0;
 }
 
-int vm_machine_adopt(struct vm_entry *e, vmm_done_fn *done, void *arg, struct err *err)
+int vm_machine_check_parts(const struct vm_entry *e, struct err *err)
 {
-    if (vm_machine_open(e, err) < 0)
+    const struct vmm_driver *driver = vmm_find_driver(e->vm.spec.driver, err);
+    struct vmm_config config;
+    if (!driver || vm_machine_config(e, &config, err) < 0)
         return -1;
-    vmm_adopt(e->machine, NULL, done, arg);
-    return 0;
+    return vmm_parts_check(driver, e->core->vmm_host, &config, err);
 }
 
 int vm_machine_started(struct vm_entry *e, struct err *err)
@@ -231,119 +223,11 @@ void vm_machine_release(struct vm_entry *e)
     vm_machine_move(e, VM_MACHINE_NONE);
 }
 
-/* Kill: SIGKILL what we hold, and where we hold nothing, look for evidence first. */
-
-struct vm_kill_waiter {
-    struct list link;
-    vmm_done_fn *done;
-    void *arg;
-};
-
-struct vm_kill {
-    struct vm_entry *vm; /* referenced */
-    struct list waiters;
-    bool sure; /* what is killed now is all there can be */
-};
-
-static void vm_kill_end(struct vm_kill *k, const struct err *err)
-{
-    struct vm_entry *e = k->vm;
-    e->kill = NULL;
-    if (!err)
-        vm_machine_gone(e, "vm_stopped");
-    vm_machine_release(e);
-    while (!list_empty(&k->waiters)) {
-        struct vm_kill_waiter *w =
-            container_of(list_first(&k->waiters), struct vm_kill_waiter, link);
-        list_remove(&w->link);
-        vmm_done_fn *done = w->done;
-        void *arg = w->arg;
-        free(w);
-        done(arg, err);
-    }
-    free(k);
-    vm_unref(e);
-}
-
-static void vm_kill_search(struct vm_kill *k);
-
-static void vm_kill_killed(void *arg, const struct err *err)
-{
-    struct vm_kill *k = arg;
-    if (err || k->sure || k->vm->machine->busy)
-        vm_kill_end(k, err);
-    else
-        vm_kill_search(k);
-}
-
-static void vm_kill_found(void *arg, const struct err *err)
-{
-    struct vm_kill *k = arg;
-    if (!err || err->code != ERR_NOT_FOUND) { /* what cannot be adopted may still be killed */
-        k->sure = true;
-        vmm_kill(k->vm->machine, vm_kill_killed, k);
-    } else {
-        vm_kill_end(k, NULL);
-    }
-}
-
-static void vm_kill_search(struct vm_kill *k)
-{
-    struct vm_entry *e = k->vm;
-    vmm_adopt(e->machine, e->handles.pid ? &e->handles : NULL, vm_kill_found, k);
-}
-
-static struct vm_kill *vm_kill_new(struct vm_entry *e, struct err *err)
-{
-    if (vm_machine_open(e, err) < 0)
-        return NULL;
-    struct vm_kill *k = calloc(1, sizeof(*k));
-    if (!k) {
-        err_set(err, ERR_LIMIT, "out of memory killing a VM");
-        return NULL;
-    }
-    k->vm = vm_ref(e);
-    list_init(&k->waiters);
-    return k;
-}
-
-int vm_machine_kill(struct vm_entry *e, vmm_done_fn *done, void *arg, struct err *err)
-{
-    struct vm_kill_waiter *w = malloc(sizeof(*w));
-    if (!w)
-        return err_set(err, ERR_LIMIT, "out of memory killing a VM");
-    *w = (struct vm_kill_waiter){.done = done, .arg = arg};
-    if (e->kill) {
-        list_add_tail(&e->kill->waiters, &w->link);
-        return 0;
-    }
-    struct vm_kill *k = vm_kill_new(e, err);
-    if (!k) {
-        free(w);
-        return -1;
-    }
-    e->kill = k;
-    list_add_tail(&k->waiters, &w->link);
-    if (vm_has_vmm(e) || e->machine->busy) {
-        k->sure = vm_has_vmm(e);
-        vmm_kill(e->machine, vm_kill_killed, k);
-    } else {
-        vm_kill_search(k);
-    }
-    return 0;
-}
-
 void vm_machine_abandon(struct vm_entry *e)
 {
     vm_agent_close(e);
     vmm_close(e->machine);
     e->machine = NULL;
     e->machine_state = VM_MACHINE_NONE; /* for us */
-    struct vm_kill *k = e->kill;
-    e->kill = NULL;
-    if (!k)
-        return;
-    list_foreach(l, &k->waiters) free(container_of(l, struct vm_kill_waiter, link));
-    free(k);
-    vm_unref(e);
+    vm_machine_drop_calls(e);
 }

@@ -32,34 +32,18 @@ static void vm_delete_end(struct operation_entry *op)
         vm_run_end(run, run->force ? 0 : run->grace_ms, vm_run_step_done);
 }
 
-static void vm_delete_discarded(void *arg, const struct err *err)
-{
-    struct vm_run *run = arg;
-    run->calling = false;
-    vm_machine_release(run->vm);
-    operation_step_done(run->op, err);
-}
-
 static void vm_delete_discard(struct operation_entry *op)
 {
     struct vm_run *run = vm_run_get_vm(op);
-    struct err err = ERR_INIT;
-    if (!run)
-        return;
-    vm_machine_release(run->vm);
-    if (vm_machine_open(run->vm, &err) < 0) {
-        operation_step_done(op, &err);
-        return;
-    }
-    run->calling = true;
-    vmm_discard(run->vm->machine, vm_delete_discarded, run);
+    if (run)
+        vm_run_call(run, vmm_discard, vm_run_step_done);
 }
 
 static void vm_delete_remove(struct operation_entry *op)
 {
     struct vm_run *run = vm_run_get_vm(op);
     if (run)
-        vm_run_remove_dir(run, vm_run_step_done);
+        vm_run_remove_objects(run, vm_run_step_done);
 }
 
 static void vm_delete_finish(struct operation_entry *op, struct store_txn *txn)
@@ -167,7 +151,7 @@ static void vm_prune_on(struct vm_prune *p)
         if (operation_row(p->op)->cancel_asked)
             break;
         struct operation_entry *deletion =
-            vm_delete_start(core, &(struct vm_delete_request){.vm = e->vm.id}, NULL, &err);
+            vm_ask_delete(core, &(struct vm_delete_request){.vm = e->vm.id}, NULL, &err);
         if (!deletion) {
             vm_prune_end(p, &err);
             return;
@@ -205,8 +189,8 @@ const struct operation_kind vm_prune_kind = {
     .free_data = vm_prune_free,
 };
 
-struct operation_entry *vm_prune_start(struct core *core, const struct vm_prune_request *req,
-                                       const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_prune(struct core *core, const struct vm_prune_request *req,
+                                     const struct request_meta *meta, struct err *err)
 {
     struct operation_entry *found;
     if (operation_find_request(core, meta, vm_prune_kind.name, &found, err) < 0 || found)

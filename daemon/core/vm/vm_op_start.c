@@ -13,78 +13,42 @@
 
 /* Steps */
 
-static void vm_prepare_done(void *arg, const struct err *err)
+static void vm_disks_made(struct vm_run *run, const struct err *err)
 {
-    struct vm_run *run = arg;
-    run->calling = false;
-    vm_machine_release(run->vm);
+    if (!err)
+        record_keep_vm(operation_core(run->op), &run->vm->vm);
     operation_step_done(run->op, err);
 }
 
-static void vm_prepare_disks(struct vm_run *run, const struct err *err)
-{
-    struct err why = ERR_INIT;
-    if (!err) {
-        record_keep_vm(operation_core(run->op), &run->vm->vm);
-        vm_machine_release(run->vm);
-        if (vm_machine_open(run->vm, &why) < 0)
-            err = &why;
-    }
-    if (err) {
-        operation_step_done(run->op, err);
-        return;
-    }
-    run->calling = true;
-    vmm_prepare(run->vm->machine, vm_prepare_done, run);
-}
-
-static void vm_prepare_run(struct operation_entry *op)
-{
-    struct vm_run *run = vm_run_get_vm(op);
-    if (!run)
-        return;
-    if (vm_has_vmm(run->vm))
-        operation_step_done(op, NULL); /* resumed: it was prepared, and started */
-    else
-        vm_run_make_dir(run, vm_prepare_disks);
-}
-
-/* Of a VM that has had its disks: they are looked at, and grown. Nothing that is gone is made. */
-static void vm_disk_run(struct operation_entry *op)
-{
-    struct vm_run *run = vm_run_get_vm(op);
-    if (!run)
-        return;
-    if (vm_has_vmm(run->vm))
-        operation_step_done(op, NULL);
-    else
-        vm_prepare_disks(run, NULL);
-}
-
-static void vm_discarded(void *arg, const struct err *err)
-{
-    struct vm_run *run = arg;
-    run->calling = false;
-    vm_machine_release(run->vm);
-    if (err)
-        operation_step_done(run->op, err);
-    else
-        vm_run_remove_dir(run, vm_run_step_done);
-}
-
-static void vm_prepare_undo(struct operation_entry *op)
+/* Of a VM that has had its disks they are looked at, and grown. Nothing that is gone is made. */
+static void vm_disks_run(struct operation_entry *op)
 {
     struct vm_run *run = vm_run_get_vm(op);
     struct err err = ERR_INIT;
     if (!run)
         return;
-    vm_machine_release(run->vm);
-    if (vm_machine_open(run->vm, &err) < 0) {
+    if (vm_has_vmm(run->vm)) /* resumed: they were made, and it was started */
+        operation_step_done(op, NULL);
+    else if (vm_run_check_parts(run, &err) < 0)
         operation_step_done(op, &err);
-        return;
-    }
-    run->calling = true;
-    vmm_discard(run->vm->machine, vm_discarded, run);
+    else
+        vm_run_make_objects(run, vm_disks_made);
+}
+
+static void vm_discarded(struct vm_run *run, const struct err *err)
+{
+    if (err)
+        operation_step_done(run->op, err);
+    else
+        vm_run_remove_objects(run, vm_run_step_done);
+}
+
+/* Not while a process of it lives, which the driver looks for. */
+static void vm_disks_undo(struct operation_entry *op)
+{
+    struct vm_run *run = vm_run_get_vm(op);
+    if (run)
+        vm_run_call(run, vmm_discard, vm_discarded);
 }
 
 /* It is to run from now on; where somebody asks for that, what the restart policy has counted so
@@ -236,11 +200,11 @@ static void vm_create_finish(struct operation_entry *op, struct store_txn *txn)
 }
 
 static const struct operation_step vm_create_steps[] = {
-    {.name = "prepare",
+    {.name = "disks",
      .percent = 5,
      .journal = vm_create_preparing,
-     .run = vm_prepare_run,
-     .undo = vm_prepare_undo},
+     .run = vm_disks_run,
+     .undo = vm_disks_undo},
     {.name = "launch",
      .percent = 20,
      .skip = vm_create_no_start,
@@ -279,7 +243,7 @@ static void vm_start_admit(struct operation_entry *op)
         run->nothing_to_do = true;
         operation_step_done(op, NULL);
     } else if (state == VM_STOPPED || state == VM_FAILED) {
-        vm_disk_run(op);
+        vm_disks_run(op);
     } else {
         struct err err = ERR_INIT;
         err_set(&err, ERR_PRECONDITION, "the VM is %s; it can be started when STOPPED or FAILED",
@@ -290,7 +254,7 @@ static void vm_start_admit(struct operation_entry *op)
 }
 
 static const struct operation_step vm_start_steps[] = {
-    {.name = "disk", .percent = 5, .run = vm_start_admit},
+    {.name = "disks", .percent = 5, .run = vm_start_admit},
     {.name = "launch",
      .percent = 10,
      .skip = vm_start_nothing,
@@ -328,7 +292,7 @@ static void vm_restart_stop(struct operation_entry *op)
 
 static const struct operation_step vm_restart_steps[] = {
     {.name = "stop", .percent = 5, .journal = vm_restart_stopping, .run = vm_restart_stop},
-    {.name = "disk", .percent = 30, .run = vm_disk_run},
+    {.name = "disks", .percent = 30, .run = vm_disks_run},
     {.name = "launch",
      .percent = 40,
      .journal = vm_journal_starting,

@@ -110,14 +110,6 @@ const struct operation_kind vm_kill_kind = {
 
 /* vm.pause and vm.resume */
 
-static void vm_called(void *arg, const struct err *err)
-{
-    struct vm_run *run = arg;
-    run->calling = false;
-    vm_machine_release(run->vm);
-    operation_step_done(run->op, err);
-}
-
 static void vm_pause_run(struct operation_entry *op)
 {
     struct vm_run *run = vm_run_get_vm(op);
@@ -129,17 +121,15 @@ static void vm_pause_run(struct operation_entry *op)
     } else if ((state != VM_RUNNING && state != VM_PAUSED) || !vm_has_vmm(run->vm)) {
         vm_wrong_state(op, run->vm, "RUNNING");
     } else {
-        run->calling = true;
-        vmm_pause(run->vm->machine, vm_called, run);
+        vm_run_call(run, vmm_pause, vm_run_step_done);
     }
 }
 
-static void vm_resumed(void *arg, const struct err *err)
+static void vm_resumed(struct vm_run *run, const struct err *err)
 {
-    struct vm_run *run = arg;
     if (!err)
         vm_clock_set(run->vm); /* it stood still meanwhile */
-    vm_called(arg, err);
+    vm_run_step_done(run, err);
 }
 
 static void vm_resume_run(struct operation_entry *op)
@@ -153,8 +143,7 @@ static void vm_resume_run(struct operation_entry *op)
     } else if ((state != VM_RUNNING && state != VM_PAUSED) || !vm_has_vmm(run->vm)) {
         vm_wrong_state(op, run->vm, "PAUSED");
     } else {
-        run->calling = true;
-        vmm_resume(run->vm->machine, vm_resumed, run);
+        vm_run_call(run, vmm_resume, vm_resumed);
     }
 }
 
@@ -201,26 +190,15 @@ const struct operation_kind vm_resume_kind = {
 
 /* vm.recover */
 
-static void vm_recovered(void *arg, const struct err *err)
+static void vm_recovered(struct vm_run *run, const struct err *err)
 {
-    struct vm_run *run = arg;
     struct vm_entry *e = run->vm;
-    struct err why = ERR_INIT;
-    run->calling = false;
-    if (!err && vm_machine_started(e, &why) < 0) {
-        operation_step_done(run->op, &why);
-    } else if (!err) {
+    if (!err)
         vm_set_state(e, e->paused ? VM_PAUSED : VM_RUNNING, NULL, NULL, NULL);
-        operation_step_done(run->op, NULL);
-    } else if (err->code == ERR_NOT_FOUND) {
-        vm_machine_gone(e, "vm_lost");
-        vm_machine_release(e);
+    bool gone = err && err->code == ERR_NOT_FOUND;
+    if (gone)
         vm_set_state(e, VM_STOPPED, NULL, "its process is gone", NULL);
-        operation_step_done(run->op, NULL);
-    } else {
-        vm_machine_release(e);
-        operation_step_done(run->op, err);
-    }
+    operation_step_done(run->op, gone ? NULL : err);
 }
 
 static void vm_recover_run(struct operation_entry *op)
@@ -228,20 +206,12 @@ static void vm_recover_run(struct operation_entry *op)
     struct vm_run *run = vm_run_get_vm(op);
     if (!run)
         return;
-    struct vm_entry *e = run->vm;
-    struct err err = ERR_INIT;
-    if (e->vm.runtime.state != VM_UNKNOWN) {
+    if (run->vm->vm.runtime.state != VM_UNKNOWN)
         operation_step_done(op, NULL);
-    } else if (vm_has_vmm(e)) {
-        /* We hold its process after all. */
-        vm_set_state(e, e->paused ? VM_PAUSED : VM_RUNNING, NULL, NULL, NULL);
-        operation_step_done(op, NULL);
-    } else if (vm_machine_open(e, &err) < 0) {
-        operation_step_done(op, &err);
-    } else {
-        run->calling = true;
-        vmm_adopt(e->machine, NULL, vm_recovered, run);
-    }
+    else if (vm_has_vmm(run->vm)) /* we hold its process after all */
+        vm_recovered(run, NULL);
+    else
+        vm_run_adopt(run, vm_recovered);
 }
 
 static const struct operation_step vm_recover_steps[] = {

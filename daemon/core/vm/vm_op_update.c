@@ -333,8 +333,8 @@ static int vm_update_fill(struct vm_update *u, const struct vm_update_request *r
     return 0;
 }
 
-struct operation_entry *vm_update_start(struct core *core, const struct vm_update_request *req,
-                                        const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_update(struct core *core, const struct vm_update_request *req,
+                                      const struct request_meta *meta, struct err *err)
 {
     struct operation_entry *found;
     if (operation_find_request(core, meta, vm_update_kind.name, &found, err) < 0 || found)

@@ -28,6 +28,13 @@ const struct operation_kind *const core_operation_kinds[] = {
     &kernel_pull_kind, &image_import_kind, &kernel_import_kind, NULL,
 };
 
+static uint64_t vm_room(struct core *core, const struct vm_spec *spec)
+{
+    const struct image *image =
+        spec->storage == STORAGE_COPY ? image_find_id(core, spec->image_id) : NULL;
+    return VM_ROOM_BYTES + (image ? image->file_bytes : 0);
+}
+
 /* vm.create */
 
 int vm_create_check(struct core *core, const struct vm_create_request *req, struct vm *vm,
@@ -41,7 +48,7 @@ int vm_create_check(struct core *core, const struct vm_create_request *req, stru
         vm_spec_check(core, &made.spec, req->kernel, err) < 0 ||
         vm_capacity_check(core, req->start ? vm_memory_promised(core, &made.spec) : 0, true, err) <
             0 ||
-        core_check_room(core, VM_ROOM_BYTES, err) < 0)
+        core_check_room(core, vm_room(core, &made.spec), err) < 0)
         return -1;
     if (*name)
         snprintf(made.name, sizeof(made.name), "%s", name);
@@ -57,8 +64,8 @@ int vm_create_check(struct core *core, const struct vm_create_request *req, stru
     return 0;
 }
 
-struct operation_entry *vm_create_start(struct core *core, const struct vm_create_request *req,
-                                        const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_create(struct core *core, const struct vm_create_request *req,
+                                      const struct request_meta *meta, struct err *err)
 {
     struct operation_entry *found;
     if (operation_find_request(core, meta, vm_create_kind.name, &found, err) < 0 || found)
@@ -132,8 +139,8 @@ static struct operation_entry *vm_ask(struct core *core, const struct vm_ask *as
 
 #define IN(state) (1u << (state))
 
-struct operation_entry *vm_start_start(struct core *core, const struct vm_start_request *req,
-                                       const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_start(struct core *core, const struct vm_start_request *req,
+                                     const struct request_meta *meta, struct err *err)
 {
     struct vm_ask ask = {.kind = &vm_start_kind,
                          .ref = req->vm,
@@ -143,16 +150,16 @@ struct operation_entry *vm_start_start(struct core *core, const struct vm_start_
     return vm_ask(core, &ask, meta, err);
 }
 
-struct operation_entry *vm_stop_start(struct core *core, const struct vm_stop_request *req,
-                                      const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_stop(struct core *core, const struct vm_stop_request *req,
+                                    const struct request_meta *meta, struct err *err)
 {
     struct vm_params params = {.grace_ms = req->grace_ms};
     struct vm_ask ask = {.kind = &vm_stop_kind, .ref = req->vm, .params = &params};
     return vm_ask(core, &ask, meta, err);
 }
 
-struct operation_entry *vm_restart_start(struct core *core, const struct vm_stop_request *req,
-                                         const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_restart(struct core *core, const struct vm_stop_request *req,
+                                       const struct request_meta *meta, struct err *err)
 {
     struct vm_params params = {.grace_ms = req->grace_ms};
     struct vm_ask ask = {
@@ -160,15 +167,15 @@ struct operation_entry *vm_restart_start(struct core *core, const struct vm_stop
     return vm_ask(core, &ask, meta, err);
 }
 
-struct operation_entry *vm_kill_start(struct core *core, const char *vm,
-                                      const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_kill(struct core *core, const char *vm,
+                                    const struct request_meta *meta, struct err *err)
 {
     struct vm_ask ask = {.kind = &vm_kill_kind, .ref = vm, .preempts = true};
     return vm_ask(core, &ask, meta, err);
 }
 
-struct operation_entry *vm_pause_start(struct core *core, const char *vm,
-                                       const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_pause(struct core *core, const char *vm,
+                                     const struct request_meta *meta, struct err *err)
 {
     struct vm_ask ask = {.kind = &vm_pause_kind,
                          .ref = vm,
@@ -177,8 +184,8 @@ struct operation_entry *vm_pause_start(struct core *core, const char *vm,
     return vm_ask(core, &ask, meta, err);
 }
 
-struct operation_entry *vm_resume_start(struct core *core, const char *vm,
-                                        const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_resume(struct core *core, const char *vm,
+                                      const struct request_meta *meta, struct err *err)
 {
     struct vm_ask ask = {.kind = &vm_resume_kind,
                          .ref = vm,
@@ -187,15 +194,15 @@ struct operation_entry *vm_resume_start(struct core *core, const char *vm,
     return vm_ask(core, &ask, meta, err);
 }
 
-struct operation_entry *vm_recover_start(struct core *core, const char *vm,
-                                         const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_recover(struct core *core, const char *vm,
+                                       const struct request_meta *meta, struct err *err)
 {
     struct vm_ask ask = {.kind = &vm_recover_kind, .ref = vm};
     return vm_ask(core, &ask, meta, err);
 }
 
-struct operation_entry *vm_delete_start(struct core *core, const struct vm_delete_request *req,
-                                        const struct request_meta *meta, struct err *err)
+struct operation_entry *vm_ask_delete(struct core *core, const struct vm_delete_request *req,
+                                      const struct request_meta *meta, struct err *err)
 {
     struct vm_params params = {.force = req->force, .grace_ms = -1};
     struct vm_ask ask = {

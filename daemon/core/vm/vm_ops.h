@@ -1,8 +1,9 @@
 /* What users ask of VMs, as operations. On the loop's thread.
  *
- * Each function answers a repeated request (meta) with the operation of the first, checks, and
- * starts an operation: borrowed, see operation.h. NULL with err where nothing was begun. meta NULL:
- * by the daemon itself. Strings are borrowed for the call; `vm` is a reference as in vm_find.
+ * To ask is the one verb for operations, here and in image.h. Each function answers a repeated
+ * request (meta) with the operation of the first, checks, and starts an operation: borrowed, see
+ * operation.h. NULL with err where nothing was begun. meta NULL: by the daemon itself. Strings are
+ * borrowed for the call; `vm` is a reference as in vm_find.
  *
  * With meta->scope (scope.h) other VMs are as if they were not there, and no change of labels may
  * lead out of it: ERR_DENIED (OUT_OF_SCOPE).
@@ -35,39 +36,39 @@ struct vm_create_request {
  * vm_done is due for it. */
 int vm_create_check(struct core *core, const struct vm_create_request *req, struct vm *vm,
                     struct err *err);
-struct operation_entry *vm_create_start(struct core *core, const struct vm_create_request *req,
-                                        const struct request_meta *meta, struct err *err);
+struct operation_entry *vm_ask_create(struct core *core, const struct vm_create_request *req,
+                                      const struct request_meta *meta, struct err *err);
 
 struct vm_start_request {
     const char *vm;
 };
-struct operation_entry *vm_start_start(struct core *core, const struct vm_start_request *req,
-                                       const struct request_meta *meta, struct err *err);
+struct operation_entry *vm_ask_start(struct core *core, const struct vm_start_request *req,
+                                     const struct request_meta *meta, struct err *err);
 
 struct vm_stop_request {
     const char *vm;
     int64_t grace_ms; /* until it is forced; -1: the default; 0: at once */
 };
-struct operation_entry *vm_stop_start(struct core *core, const struct vm_stop_request *req,
-                                      const struct request_meta *meta, struct err *err);
-struct operation_entry *vm_restart_start(struct core *core, const struct vm_stop_request *req,
-                                         const struct request_meta *meta, struct err *err);
-
-struct operation_entry *vm_kill_start(struct core *core, const char *vm,
-                                      const struct request_meta *meta, struct err *err);
-struct operation_entry *vm_pause_start(struct core *core, const char *vm,
+struct operation_entry *vm_ask_stop(struct core *core, const struct vm_stop_request *req,
+                                    const struct request_meta *meta, struct err *err);
+struct operation_entry *vm_ask_restart(struct core *core, const struct vm_stop_request *req,
                                        const struct request_meta *meta, struct err *err);
-struct operation_entry *vm_resume_start(struct core *core, const char *vm,
-                                        const struct request_meta *meta, struct err *err);
-struct operation_entry *vm_recover_start(struct core *core, const char *vm,
-                                         const struct request_meta *meta, struct err *err);
+
+struct operation_entry *vm_ask_kill(struct core *core, const char *vm,
+                                    const struct request_meta *meta, struct err *err);
+struct operation_entry *vm_ask_pause(struct core *core, const char *vm,
+                                     const struct request_meta *meta, struct err *err);
+struct operation_entry *vm_ask_resume(struct core *core, const char *vm,
+                                      const struct request_meta *meta, struct err *err);
+struct operation_entry *vm_ask_recover(struct core *core, const char *vm,
+                                       const struct request_meta *meta, struct err *err);
 
 struct vm_delete_request {
     const char *vm;
     bool force; /* kill, and end what else is under way, rather than stop */
 };
-struct operation_entry *vm_delete_start(struct core *core, const struct vm_delete_request *req,
-                                        const struct request_meta *meta, struct err *err);
+struct operation_entry *vm_ask_delete(struct core *core, const struct vm_delete_request *req,
+                                      const struct request_meta *meta, struct err *err);
 
 struct vm_update_request {
     const char *vm;
@@ -85,8 +86,8 @@ struct vm_update_request {
 };
 /* Takes effect when its turn comes, and is checked (again) then; cpus and memory of a running VM
  * with its next start. */
-struct operation_entry *vm_update_start(struct core *core, const struct vm_update_request *req,
-                                        const struct request_meta *meta, struct err *err);
+struct operation_entry *vm_ask_update(struct core *core, const struct vm_update_request *req,
+                                      const struct request_meta *meta, struct err *err);
 /* Once, when the operations are loaded: what those that wait were asked for. */
 int vm_updates_load(struct core *core, struct err *err);
 
@@ -96,8 +97,8 @@ struct vm_prune_request {
     bool dry_run;
 };
 /* Deletes stopped and failed VMs, one after another; the operation's message says how many. */
-struct operation_entry *vm_prune_start(struct core *core, const struct vm_prune_request *req,
-                                       const struct request_meta *meta, struct err *err);
+struct operation_entry *vm_ask_prune(struct core *core, const struct vm_prune_request *req,
+                                     const struct request_meta *meta, struct err *err);
 /* The next it would delete; after NULL: the first. */
 struct vm_entry;
 struct vm_entry *vm_prune_next(struct core *core, const struct labels *selector,

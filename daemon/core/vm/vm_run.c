@@ -7,17 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fs.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/image/image.h"
 #include "daemon/core/vm/vm_agent.h"
 #include "daemon/core/vm/vm_machine.h"
 #include "daemon/core/vm/vm_internal.h"
+#include "daemon/core/vm/vm_objects.h"
 #include "daemon/guest/agent_client.h"
 #include "daemon/vmm/vmm.h"
-
-enum { REMOVE_TRIES = 3 };
 
 void vm_params_write(const struct vm_params *p, char text[128])
 {
@@ -94,11 +92,44 @@ void vm_run_step_done(struct vm_run *run, const struct err *err)
     operation_step_done(run->op, err);
 }
 
-static void vm_run_then(struct vm_run *run, const struct err *err)
+/* A call on the machine has ended. */
+static void vm_run_called(void *arg, const struct err *err)
 {
+    struct vm_run *run = arg;
     run->calling = false;
-    vm_machine_release(run->vm);
     run->then(run, err);
+}
+
+/* rc: of the call that was to begin. */
+static void vm_run_calling(struct vm_run *run, int rc, const struct err *err)
+{
+    if (rc == 0)
+        return;
+    run->calling = false;
+    run->then(run, err);
+}
+
+static void vm_run_begin(struct vm_run *run,
+                         void (*then)(struct vm_run *run, const struct err *err))
+{
+    run->then = then;
+    run->calling = true;
+}
+
+void vm_run_call(struct vm_run *run,
+                 void (*call)(struct vmm_machine *m, vmm_done_fn *done, void *arg),
+                 void (*then)(struct vm_run *run, const struct err *err))
+{
+    struct err err = ERR_INIT;
+    vm_run_begin(run, then);
+    vm_run_calling(run, vm_machine_call(run->vm, call, vm_run_called, run, &err), &err);
+}
+
+void vm_run_adopt(struct vm_run *run, void (*then)(struct vm_run *run, const struct err *err))
+{
+    struct err err = ERR_INIT;
+    vm_run_begin(run, then);
+    vm_run_calling(run, vm_machine_adopt(run->vm, vm_run_called, run, &err), &err);
 }
 
 /* Launch */
@@ -117,44 +148,21 @@ static int vm_run_check_images(const struct vm_entry *e, struct err *err)
     return 0;
 }
 
-static void vm_run_started(void *arg, const struct err *err)
-{
-    struct vm_run *run = arg;
-    struct err why = ERR_INIT;
-    if (!err && vm_machine_started(run->vm, &why) < 0)
-        err = &why; /* undo ends the process */
-    vm_run_then(run, err);
-}
-
-static void vm_run_adopted(void *arg, const struct err *err)
-{
-    struct vm_run *run = arg;
-    if (err && err->code == ERR_NOT_FOUND)
-        vmm_start(run->vm->machine, vm_run_started, run);
-    else
-        vm_run_started(run, err);
-}
-
 void vm_run_launch(struct vm_run *run, void (*then)(struct vm_run *run, const struct err *err))
 {
     struct vm_entry *e = run->vm;
     struct err err = ERR_INIT;
-    run->then = then;
     if (vm_has_vmm(e)) {
         then(run, NULL);
         return;
     }
-    /* One whose process has ended is opened anew, with the record as it is now. */
-    vm_machine_release(e);
-    if (vm_run_check_images(e, &err) < 0 || vm_machine_open(e, &err) < 0) {
-        then(run, &err);
-        return;
-    }
-    run->calling = true;
-    if (operation_is_resumed(run->op))
-        vmm_adopt(e->machine, NULL, vm_run_adopted, run);
-    else
-        vmm_start(e->machine, vm_run_started, run);
+    vm_run_begin(run, then);
+    vm_run_calling(
+        run,
+        vm_run_check_images(e, &err) < 0
+            ? -1
+            : vm_machine_launch(e, operation_is_resumed(run->op), vm_run_called, run, &err),
+        &err);
 }
 
 /* Boot */
@@ -275,81 +283,12 @@ void vm_run_boot(struct vm_run *run)
 
 /* End */
 
-static void vm_run_shut_down(struct vm_run *run)
-{
-    struct vm_entry *e = run->vm;
-    struct err err = ERR_INIT;
-    if (run->shutdown_sent || !e->agent || !agent_client_is_up(e->agent))
-        return;
-    uint32_t grace = run->grace_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)run->grace_ms;
-    run->shutdown_sent = agent_client_shutdown(e->agent, false, grace, &err) == 0;
-}
-
-/* The link may come (again) while we wait: the guest is asked then. */
-static void vm_run_end_changed(void *arg, struct vm_entry *e)
-{
-    (void)e;
-    vm_run_shut_down(arg);
-}
-
-static void vm_run_ended(void *arg, const struct err *err)
-{
-    struct vm_run *run = arg;
-    vm_unwatch(&run->watch);
-    if (!err)
-        vm_machine_gone(run->vm, "vm_stopped");
-    vm_run_then(run, err);
-}
-
-/* A kill from elsewhere ended our call; its end is ours. */
-static void vm_run_stopped(void *arg, const struct err *err)
-{
-    struct vm_run *run = arg;
-    struct err why = ERR_INIT;
-    if (err && operation_is_preempted(run->op) &&
-        vm_machine_kill(run->vm, vm_run_ended, run, &why) == 0)
-        return;
-    vm_run_ended(run, err);
-}
-
-static void vm_run_stop_gently(struct vm_run *run)
-{
-    struct vm_entry *e = run->vm;
-    run->shutdown_sent = false;
-    vm_watch(e, &run->watch, vm_run_end_changed, run);
-    vm_run_shut_down(run);
-    vmm_stop(e->machine, run->grace_ms, vm_run_stopped, run);
-}
-
-static void vm_run_end_resumed(void *arg, const struct err *err)
-{
-    struct vm_run *run = arg;
-    /* Still paused, it cannot hear us: vmm_stop forces it in the end. */
-    if (err)
-        log_err(LOG_LEVEL_WARN, operation_row(run->op)->resource, err,
-                "cannot resume it to stop it");
-    vm_run_stop_gently(run);
-}
-
 void vm_run_end(struct vm_run *run, int64_t grace_ms,
                 void (*then)(struct vm_run *run, const struct err *err))
 {
-    struct vm_entry *e = run->vm;
     struct err err = ERR_INIT;
-    run->then = then;
-    run->grace_ms = grace_ms;
-    run->calling = true;
-    if (grace_ms > 0 && vm_has_vmm(e)) {
-        if (e->paused)
-            vmm_resume(e->machine, vm_run_end_resumed, run);
-        else
-            vm_run_stop_gently(run);
-        return;
-    }
-    if (vm_machine_kill(e, vm_run_ended, run, &err) < 0) {
-        run->calling = false;
-        then(run, &err);
-    }
+    vm_run_begin(run, then);
+    vm_run_calling(run, vm_machine_stop(run->vm, grace_ms, vm_run_called, run, &err), &err);
 }
 
 static void vm_run_abort_done(void *arg, const struct err *err)
@@ -365,8 +304,10 @@ void vm_run_abort(struct operation_entry *op)
     struct vm_entry *e = vm_run_find(op);
     struct vm_run *run = operation_data(op);
     struct err err = ERR_INIT;
-    if (run) /* its folder may be waiting to be made */
-        workers_hurry(operation_core(op)->quick, &run->job);
+    if (run && run->objects) { /* nothing of its machine is under way */
+        vm_objects_hurry(run->objects);
+        return;
+    }
     if (e && vm_machine_kill(vm_ref(e), vm_run_abort_done, e, &err) < 0)
         vm_run_abort_done(e, &err);
 }
@@ -377,58 +318,73 @@ void vm_run_settle(struct vm_entry *e, const struct err *err, struct store_txn *
     vm_set_state(e, gone ? VM_STOPPED : VM_UNKNOWN, NULL, gone ? NULL : err->message, txn);
 }
 
-/* The VM's folder */
+/* Objects */
 
-static void vm_run_dir_make(struct job *job)
+static void vm_run_objects_done(void *arg, const struct err *err)
 {
-    struct vm_run *run = container_of(job, struct vm_run, job);
-    fs_make_dirs(run->job_path, 0700, &run->job_err);
-}
-
-static void vm_run_dir_remove(struct job *job)
-{
-    struct vm_run *run = container_of(job, struct vm_run, job);
-    /* A late handles.json may turn up in between. */
-    for (int i = 0; i < REMOVE_TRIES; i++) {
-        err_clear(&run->job_err);
-        if (fs_remove_tree(run->job_path, &run->job_err) == 0 || run->job_err.sys != ENOTEMPTY)
-            break;
-    }
-}
-
-static void vm_run_dir_done(struct job *job)
-{
-    struct vm_run *run = container_of(job, struct vm_run, job);
+    struct vm_run *run = arg;
     struct operation_entry *op = run->op;
+    struct core *core = operation_core(op);
     run->calling = false;
-    if (operation_core(op)->operations)
-        run->then(run, run->job_err.code == ERR_NONE ? NULL : &run->job_err);
+    run->objects = NULL;
+    operation_let_stop(op, NULL);
+    /* Cut off by a daemon that ends: the next one goes on from the journal. */
+    bool left =
+        core->closing && err && err->code == ERR_CANCELLED && !operation_row(op)->cancel_asked;
+    if (core->operations && !left)
+        run->then(run, err);
     operation_unref(op);
 }
 
-static void vm_run_dir(struct vm_run *run, void (*work)(struct job *job),
-                       void (*then)(struct vm_run *run, const struct err *err))
+static void vm_run_objects_cancel(struct operation_entry *op)
 {
+    struct vm_run *run = operation_data(op);
+    if (run->objects)
+        vm_objects_hurry(run->objects);
+}
+
+void vm_run_make_objects(struct vm_run *run,
+                         void (*then)(struct vm_run *run, const struct err *err))
+{
+    struct vm_objects o;
     struct err err = ERR_INIT;
-    run->then = then;
-    run->job =
-        (struct job){.run = work, .done = vm_run_dir_done, .frees = work == vm_run_dir_remove};
-    err_clear(&run->job_err);
-    snprintf(run->job_path, sizeof(run->job_path), "%s", run->vm->vm.runtime.vm_dir);
-    if (workers_submit(operation_core(run->op)->quick, &run->job, &err) < 0) {
+    struct operation_entry *op = run->op;
+    const struct vm *vm = &run->vm->vm;
+    /* PREPARING is of the creation alone, and in its journal before the first is made. */
+    bool made = vm->runtime.state != VM_PREPARING;
+    if (vm_objects_of(operation_core(op), vm, &o, &err) == 0)
+        run->objects =
+            vm_objects_make(operation_core(op), &o, made, vm_run_objects_done, run, &err);
+    if (!run->objects) {
         then(run, &err);
         return;
     }
+    run->then = then;
     run->calling = true;
-    operation_ref(run->op); /* the job lives in its data */
+    operation_let_stop(op, vm_run_objects_cancel);
+    operation_ref(op); /* the job's end is told to its data */
 }
 
-void vm_run_make_dir(struct vm_run *run, void (*then)(struct vm_run *run, const struct err *err))
+void vm_run_remove_objects(struct vm_run *run,
+                           void (*then)(struct vm_run *run, const struct err *err))
 {
-    vm_run_dir(run, vm_run_dir_make, then);
+    struct vm_objects o;
+    struct err err = ERR_INIT;
+    struct operation_entry *op = run->op;
+    if (vm_objects_of(operation_core(op), &run->vm->vm, &o, &err) == 0)
+        run->objects = vm_objects_remove(operation_core(op), &o, vm_run_objects_done, run, &err);
+    if (!run->objects) {
+        then(run, &err);
+        return;
+    }
+    run->then = then;
+    run->calling = true;
+    operation_ref(op);
 }
 
-void vm_run_remove_dir(struct vm_run *run, void (*then)(struct vm_run *run, const struct err *err))
+int vm_run_check_parts(const struct vm_run *run, struct err *err)
 {
-    vm_run_dir(run, vm_run_dir_remove, then);
+    if (vm_run_check_images(run->vm, err) < 0)
+        return -1;
+    return vm_machine_check_parts(run->vm, err);
 }

@@ -12,6 +12,8 @@
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
 
+struct vm_objects_job;
+
 struct vm_run {
     struct operation_entry *op;
     struct vm_entry *vm; /* referenced; NULL: it is gone */
@@ -23,10 +25,10 @@ struct vm_run {
     bool nothing_to_do; /* the VM is already what it is to be */
     bool calling;       /* a driver call of the step is under way */
     bool cancelled;     /* the step is to end when the call has */
-    bool shutdown_sent;
     int tries;
     void (*then)(struct vm_run *run, const struct err *err); /* after launch, end */
-    struct job job;                                          /* folder work */
+    struct vm_objects_job *objects;                          /* under way; frees itself */
+    struct job job;                                          /* reads the console's end */
     struct err job_err;
     char job_path[PATH_BYTES];
 };
@@ -49,6 +51,11 @@ struct vm_entry *vm_run_find(const struct operation_entry *op);
 /* Reads the parameters without a context, as skip() needs it. */
 void vm_run_params(const struct operation_entry *op, struct vm_params *params);
 
+/* Calls on the machine, as vm_machine.h has them. */
+void vm_run_call(struct vm_run *run,
+                 void (*call)(struct vmm_machine *m, vmm_done_fn *done, void *arg),
+                 void (*then)(struct vm_run *run, const struct err *err));
+void vm_run_adopt(struct vm_run *run, void (*then)(struct vm_run *run, const struct err *err));
 /* Makes a process: none if one lives; adopts one that an earlier daemon left; else starts one. */
 void vm_run_launch(struct vm_run *run, void (*then)(struct vm_run *run, const struct err *err));
 /* Waits for the agent, with the watchdog's second try, then ends the step. */
@@ -59,9 +66,14 @@ void vm_run_end(struct vm_run *run, int64_t grace_ms,
 /* kind->abort of all of them: whatever waits for the machine ends. */
 void vm_run_abort(struct operation_entry *op);
 
-/* fs_make_dirs or fs_remove_tree on vm_dir, on a worker. */
-void vm_run_make_dir(struct vm_run *run, void (*then)(struct vm_run *run, const struct err *err));
-void vm_run_remove_dir(struct vm_run *run, void (*then)(struct vm_run *run, const struct err *err));
+/* What the VM has on its host, on a worker. Making looks for it first where the VM has had it, and
+ * can be cancelled. */
+void vm_run_make_objects(struct vm_run *run,
+                         void (*then)(struct vm_run *run, const struct err *err));
+void vm_run_remove_objects(struct vm_run *run,
+                           void (*then)(struct vm_run *run, const struct err *err));
+/* Before the first: is what it boots there, and does its driver take it? */
+int vm_run_check_parts(const struct vm_run *run, struct err *err);
 /* Ends the step with err, and the last lines of the guest's console put behind its message. */
 void vm_run_fail_at_boot(struct vm_run *run, const struct err *err);
 /* A then() that ends the step. */

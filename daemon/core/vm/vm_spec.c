@@ -10,6 +10,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/image/image.h"
 #include "daemon/core/vm/vm_internal.h"
+#include "daemon/core/vm/vm_storage.h"
 #include "rpc/event/server.h"
 #include "daemon/vmm/vmm.h"
 
@@ -178,7 +179,9 @@ int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_re
     const struct image *image;
     if (vm_images_resolve(core, spec, kernel_ref, &image, err) < 0)
         return -1;
-    return vm_disks_check(spec, image, err);
+    if (vm_disks_check(spec, image, err) < 0)
+        return -1;
+    return vm_storage_choose(core, spec, image, err);
 }
 
 int vm_spec_check_made(const struct vm_spec *spec, struct err *err)
@@ -187,7 +190,8 @@ int vm_spec_check_made(const struct vm_spec *spec, struct err *err)
                (!spec->kernel_id[0] || id_is_valid(spec->kernel_id));
     if (!vmm_find_driver(spec->driver, err) || vm_cpus_check(spec->cpus, err) < 0 ||
         vm_memory_check(spec->memory_bytes, err) < 0 || vm_disks_check(spec, NULL, err) < 0 ||
-        vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0)
+        vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0 ||
+        vm_storage_check_made(spec, err) < 0)
         return -1;
     if (ids)
         return 0;
@@ -296,6 +300,17 @@ int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, str
     return err_tag(err, "CAPACITY_EXCEEDED", NULL);
 }
 
+static int vm_disk_path(const struct core *core, const struct vm *vm, enum object_role role,
+                        char path[VM_PATH_BYTES], struct err *err)
+{
+    struct object o;
+    if (object_init(&o, vm_disk_kind(&vm->spec, role), core->config.state_dir, vm->id, role, err) <
+        0)
+        return -1;
+    snprintf(path, VM_PATH_BYTES, "%s", o.name);
+    return 0;
+}
+
 int vm_paths_make(const struct core *core, struct vm *vm, struct err *err)
 {
     struct vm_runtime *rt = &vm->runtime;
@@ -311,9 +326,10 @@ int vm_paths_make(const struct core *core, struct vm *vm, struct err *err)
     snprintf(rt->api_sock_path, sizeof(rt->api_sock_path), "%.*s/api.sock", len, dir);
     snprintf(rt->agent_sock_path, sizeof(rt->agent_sock_path), "%.*s/agent.sock", len, dir);
     snprintf(rt->log_path, sizeof(rt->log_path), "%.*s/console.log", len, dir);
-    snprintf(rt->system_overlay, sizeof(rt->system_overlay), "%.*s/system.qcow2", len, dir);
-    if (vm->spec.work_disk_bytes > 0)
-        snprintf(rt->work_disk_path, sizeof(rt->work_disk_path), "%.*s/work.raw", len, dir);
+    if (vm_disk_path(core, vm, OBJECT_SYSTEM_DISK, rt->system_overlay, err) < 0 ||
+        (vm->spec.work_disk_bytes > 0 &&
+         vm_disk_path(core, vm, OBJECT_WORK_DISK, rt->work_disk_path, err) < 0))
+        return -1;
     snprintf(rt->dns_name, sizeof(rt->dns_name), "%s.banger", vm->name);
     if (vm->spec.net == NET_USER && vm_boots(&vm->spec))
         snprintf(rt->guest_ip, sizeof(rt->guest_ip), "10.0.2.15");

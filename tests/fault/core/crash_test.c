@@ -32,22 +32,22 @@ static struct operation_entry *begin(struct world *w, const char *kind, struct e
     static const struct labels set = {.n = 1, .at = {{"new", "1"}}};
     struct vm_update_request update = {.vm = "box", .name = "crate", .cpus = 2, .set_labels = &set};
     if (strcmp(kind, "vm.create") == 0)
-        return vm_create_start(&w->core, &create, NULL, err);
+        return vm_ask_create(&w->core, &create, NULL, err);
     if (strcmp(kind, "vm.start") == 0)
-        return vm_start_start(&w->core, &start, NULL, err);
+        return vm_ask_start(&w->core, &start, NULL, err);
     if (strcmp(kind, "vm.restart") == 0)
-        return vm_restart_start(&w->core, &stop, NULL, err);
+        return vm_ask_restart(&w->core, &stop, NULL, err);
     if (strcmp(kind, "vm.stop") == 0)
-        return vm_stop_start(&w->core, &stop, NULL, err);
+        return vm_ask_stop(&w->core, &stop, NULL, err);
     if (strcmp(kind, "vm.kill") == 0)
-        return vm_kill_start(&w->core, "box", NULL, err);
+        return vm_ask_kill(&w->core, "box", NULL, err);
     if (strcmp(kind, "vm.pause") == 0)
-        return vm_pause_start(&w->core, "box", NULL, err);
+        return vm_ask_pause(&w->core, "box", NULL, err);
     if (strcmp(kind, "vm.resume") == 0)
-        return vm_resume_start(&w->core, "box", NULL, err);
+        return vm_ask_resume(&w->core, "box", NULL, err);
     if (strcmp(kind, "vm.update") == 0)
-        return vm_update_start(&w->core, &update, NULL, err);
-    return vm_delete_start(&w->core, &delete, NULL, err);
+        return vm_ask_update(&w->core, &update, NULL, err);
+    return vm_ask_delete(&w->core, &delete, NULL, err);
 }
 
 static int act(const char *role, const char *dir, const char *kind)
@@ -145,7 +145,7 @@ static void prepare(const char *dir, const char *kind)
         return;
     CHECK(world_create(&w, "box", strcmp(kind, "vm.start") != 0) != NULL);
     if (strcmp(kind, "vm.resume") == 0)
-        CHECK(world_wait(&w, vm_pause_start(&w.core, "box", NULL, &err)));
+        CHECK(world_wait(&w, vm_ask_pause(&w.core, "box", NULL, &err)));
     world_close(&w);
 }
 
@@ -168,7 +168,7 @@ static void converge(const char *dir, const char *kind)
     struct vm_entry *e = vm_next(&w.core, NULL);
     struct vm_delete_request delete = {.vm = e ? e->vm.id : "", .force = true};
     if (e)
-        CHECK(world_wait(&w, vm_delete_start(&w.core, &delete, NULL, &err)));
+        CHECK(world_wait(&w, vm_ask_delete(&w.core, &delete, NULL, &err)));
     CHECK_INT(vm_count(&w.core), 0);
     CHECK_INT(world_count_monitors(&w), 0);
     CHECK_INT(world_count_entries(dir, "vms"), 0);

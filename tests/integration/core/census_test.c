@@ -40,14 +40,14 @@ static bool start_box(void)
 {
     struct err err = ERR_INIT;
     struct vm_start_request start = {.vm = "box0"};
-    return succeeds(vm_start_start(&w.core, &start, NULL, &err), &err);
+    return succeeds(vm_ask_start(&w.core, &start, NULL, &err), &err);
 }
 
 static bool stop_box(void)
 {
     struct err err = ERR_INIT;
     struct vm_stop_request stop = {.vm = "box0", .grace_ms = 0};
-    return succeeds(vm_stop_start(&w.core, &stop, NULL, &err), &err);
+    return succeeds(vm_ask_stop(&w.core, &stop, NULL, &err), &err);
 }
 
 static void delete_all(void)
@@ -55,7 +55,7 @@ static void delete_all(void)
     struct err err = ERR_INIT;
     for (struct vm_entry *e; (e = vm_next(&w.core, NULL));) {
         struct vm_delete_request req = {.vm = vm_record(e)->id, .force = true};
-        if (!CHECK(succeeds(vm_delete_start(&w.core, &req, NULL, &err), &err)))
+        if (!CHECK(succeeds(vm_ask_delete(&w.core, &req, NULL, &err), &err)))
             return;
     }
     CHECK_INT(world_count_monitors(&w), 0);

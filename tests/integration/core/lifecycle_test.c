@@ -30,7 +30,7 @@ static void delete_it(struct world *w, const char *name)
 {
     struct err err = ERR_INIT;
     struct vm_delete_request req = {.vm = name, .force = true};
-    CHECK(succeeds(w, vm_delete_start(&w->core, &req, NULL, &err), &err));
+    CHECK(succeeds(w, vm_ask_delete(&w->core, &req, NULL, &err), &err));
 }
 
 static void test_life(void)
@@ -49,25 +49,25 @@ static void test_life(void)
     CHECK(vm_record(e)->boot_id[0] != '\0');
     CHECK_INT(world_count_monitors(&w), 1);
     struct vm_stop_request stop = {.vm = "box", .grace_ms = -1};
-    CHECK(succeeds(&w, vm_stop_start(&w.core, &stop, NULL, &err), &err));
+    CHECK(succeeds(&w, vm_ask_stop(&w.core, &stop, NULL, &err), &err));
     CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
     CHECK_STR(vm_record(e)->runtime.last_error, "");
     CHECK_INT(vm_handles(e)->pid, 0);
     CHECK_INT(world_count_monitors(&w), 0);
-    CHECK(succeeds(&w, vm_stop_start(&w.core, &stop, NULL, &err), &err));
+    CHECK(succeeds(&w, vm_ask_stop(&w.core, &stop, NULL, &err), &err));
     struct vm_start_request start = {.vm = "box"};
-    CHECK(succeeds(&w, vm_start_start(&w.core, &start, NULL, &err), &err));
+    CHECK(succeeds(&w, vm_ask_start(&w.core, &start, NULL, &err), &err));
     CHECK_INT(vm_record(e)->runtime.state, VM_RUNNING);
-    CHECK(succeeds(&w, vm_start_start(&w.core, &start, NULL, &err), &err));
+    CHECK(succeeds(&w, vm_ask_start(&w.core, &start, NULL, &err), &err));
     pid_t pid = vm_handles(e)->pid;
-    CHECK(succeeds(&w, vm_restart_start(&w.core, &stop, NULL, &err), &err));
+    CHECK(succeeds(&w, vm_ask_restart(&w.core, &stop, NULL, &err), &err));
     CHECK_INT(vm_record(e)->runtime.state, VM_RUNNING);
     CHECK(vm_handles(e)->pid != pid);
-    CHECK(succeeds(&w, vm_pause_start(&w.core, "box", NULL, &err), &err));
+    CHECK(succeeds(&w, vm_ask_pause(&w.core, "box", NULL, &err), &err));
     CHECK_INT(vm_record(e)->runtime.state, VM_PAUSED);
-    CHECK(succeeds(&w, vm_resume_start(&w.core, "box", NULL, &err), &err));
+    CHECK(succeeds(&w, vm_ask_resume(&w.core, "box", NULL, &err), &err));
     CHECK_INT(vm_record(e)->runtime.state, VM_RUNNING);
-    CHECK(succeeds(&w, vm_kill_start(&w.core, "box", NULL, &err), &err));
+    CHECK(succeeds(&w, vm_ask_kill(&w.core, "box", NULL, &err), &err));
     CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
     CHECK_INT(world_count_monitors(&w), 0);
     delete_it(&w, "box");
@@ -193,13 +193,13 @@ static void test_ephemeral(void)
     if (!CHECK(world_open(&w, dir, "sim")))
         return;
     struct vm_create_request req = {.name = "brief", .start = true, .spec.ephemeral = true};
-    CHECK(succeeds(&w, vm_create_start(&w.core, &req, NULL, &err), &err));
+    CHECK(succeeds(&w, vm_ask_create(&w.core, &req, NULL, &err), &err));
     struct vm_entry *e = vm_find(&w.core, "brief", &err);
     if (!CHECK(e != NULL))
         return;
     vm_ref(e);
     struct vm_stop_request stop = {.vm = "brief", .grace_ms = 0};
-    CHECK(succeeds(&w, vm_stop_start(&w.core, &stop, NULL, &err), &err));
+    CHECK(succeeds(&w, vm_ask_stop(&w.core, &stop, NULL, &err), &err));
     CHECK(world_wait_state(&w, e, VM_STATE_UNSPECIFIED));
     vm_unref(e);
     CHECK_INT(world_count_entries(dir, "vms"), 0);
@@ -222,24 +222,24 @@ static void test_a_lost_disk_fails_the_start(void)
     snprintf(away, sizeof(away), "%s/away", dir);
     CHECK_INT(rename(vm_record(e)->runtime.system_overlay, away), 0);
     for (int i = 0; i < 2; i++) { /* at a restart, then at a start */
-        struct operation_entry *op = i ? vm_start_start(&w.core, &start, NULL, &err)
-                                       : vm_restart_start(&w.core, &stop, NULL, &err);
+        struct operation_entry *op = i ? vm_ask_start(&w.core, &start, NULL, &err)
+                                       : vm_ask_restart(&w.core, &stop, NULL, &err);
         if (!CHECK(op != NULL))
             break;
         operation_ref(op);
         CHECK(world_wait(&w, op));
         CHECK_INT(operation_row(op)->state, OP_FAILED);
         CHECK_STR(operation_row(op)->error_reason, "DISK_MISSING");
-        CHECK_STR(operation_row(op)->error_stage, "disk");
+        CHECK_STR(operation_row(op)->error_stage, "disks");
         operation_unref(op);
         CHECK_INT(vm_record(e)->runtime.state, VM_FAILED);
-        CHECK_STR(vm_record(e)->runtime.failed_stage, "disk");
+        CHECK_STR(vm_record(e)->runtime.failed_stage, "disks");
         CHECK_CONTAINS(vm_record(e)->runtime.last_error, "gone");
         CHECK_INT(access(vm_record(e)->runtime.system_overlay, F_OK), -1);
         CHECK_INT(world_count_monitors(&w), 0);
     }
     CHECK_INT(rename(away, vm_record(e)->runtime.system_overlay), 0);
-    CHECK(succeeds(&w, vm_start_start(&w.core, &start, NULL, &err), &err));
+    CHECK(succeeds(&w, vm_ask_start(&w.core, &start, NULL, &err), &err));
     CHECK_INT(vm_record(e)->runtime.state, VM_RUNNING);
     delete_it(&w, "box");
     world_close(&w);
@@ -257,17 +257,17 @@ static void test_kill_preempts(void)
         return;
     kill(vm_handles(e)->pid, SIGSTOP);
     struct vm_stop_request stop = {.vm = "box", .grace_ms = 600000};
-    struct operation_entry *stopping = vm_stop_start(&w.core, &stop, NULL, &err);
+    struct operation_entry *stopping = vm_ask_stop(&w.core, &stop, NULL, &err);
     if (!CHECK(stopping != NULL))
         return;
     operation_ref(stopping);
     CHECK(world_wait_state(&w, e, VM_STOPPING));
     struct vm_start_request start = {.vm = "box"};
-    struct operation_entry *waiting = vm_start_start(&w.core, &start, NULL, &err);
+    struct operation_entry *waiting = vm_ask_start(&w.core, &start, NULL, &err);
     if (!CHECK(waiting != NULL))
         return;
     operation_ref(waiting);
-    CHECK(succeeds(&w, vm_kill_start(&w.core, "box", NULL, &err), &err));
+    CHECK(succeeds(&w, vm_ask_kill(&w.core, "box", NULL, &err), &err));
     CHECK(operation_is_over(stopping) && operation_is_over(waiting));
     CHECK_INT(operation_row(stopping)->state, OP_SUCCEEDED);
     CHECK_INT(operation_row(waiting)->state, OP_CANCELLED);
@@ -289,10 +289,10 @@ static void test_prune(void)
     world_create(&w, "two", false);
     world_create(&w, "three", true);
     struct vm_prune_request dry = {.dry_run = true}, real = {.dry_run = false};
-    struct operation_entry *op = vm_prune_start(&w.core, &dry, NULL, &err);
+    struct operation_entry *op = vm_ask_prune(&w.core, &dry, NULL, &err);
     CHECK(succeeds(&w, op, &err));
     CHECK_CONTAINS(text_get(operation_row(op)->message), "2 VMs would");
-    CHECK(succeeds(&w, vm_prune_start(&w.core, &real, NULL, &err), &err));
+    CHECK(succeeds(&w, vm_ask_prune(&w.core, &real, NULL, &err), &err));
     CHECK_INT(vm_count(&w.core), 1);
     delete_it(&w, "three");
     world_close(&w);

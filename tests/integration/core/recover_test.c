@@ -40,7 +40,7 @@ static void delete_all(struct world *w)
 {
     for (struct vm_entry *e; (e = vm_next(&w->core, NULL));) {
         struct vm_delete_request req = {.vm = vm_record(e)->id, .force = true};
-        if (!CHECK(succeeds(w, vm_delete_start(&w->core, &req, NULL, NULL))))
+        if (!CHECK(succeeds(w, vm_ask_delete(&w->core, &req, NULL, NULL))))
             return;
     }
     CHECK_INT(world_count_monitors(w), 0);
@@ -191,7 +191,7 @@ static void test_a_lost_database_ends_and_deletes_nothing(void)
     if (!CHECK(e != NULL) || !CHECK(world_create(&w, "idle", false) != NULL))
         return;
     struct vm_update_request update = {.vm = "box", .name = "crate", .cpus = 2};
-    CHECK(succeeds(&w, vm_update_start(&w.core, &update, NULL, NULL)));
+    CHECK(succeeds(&w, vm_ask_update(&w.core, &update, NULL, NULL)));
     pid_t pid = vm_handles(e)->pid;
     char id[ID_BYTES];
     memcpy(id, vm_record(e)->id, sizeof(id));
@@ -230,7 +230,7 @@ static void test_a_lost_database_ends_and_deletes_nothing(void)
     if (CHECK(e != NULL)) {
         CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
         struct vm_start_request start = {.vm = "idle"};
-        CHECK(succeeds(&w, vm_start_start(&w.core, &start, NULL, NULL)));
+        CHECK(succeeds(&w, vm_ask_start(&w.core, &start, NULL, NULL)));
     }
     const struct image *image = image_find(&w.core, "tiny", NULL);
     if (CHECK(image != NULL))
@@ -484,7 +484,7 @@ static void test_hostile_records(void)
     if (CHECK(e != NULL)) {
         CHECK_STR(vm_record(e)->runtime.vm_dir, in_state("vms/0123456789abcdef"));
         CHECK_STR(vm_record(e)->runtime.system_overlay,
-                  in_state("vms/0123456789abcdef/system.qcow2"));
+                  in_state("vms/0123456789abcdef/system.empty"));
         CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
     }
     delete_all(&w);
@@ -513,7 +513,7 @@ static void test_an_older_database_ends_nothing(void)
     if (!CHECK(world_open(&w, dir, "sim")))
         return;
     struct vm_start_request start = {.vm = "box"};
-    CHECK(succeeds(&w, vm_start_start(&w.core, &start, NULL, NULL)));
+    CHECK(succeeds(&w, vm_ask_start(&w.core, &start, NULL, NULL)));
     CHECK(world_create(&w, "later", true) != NULL);
     pid_t pid = vm_handles(vm_find(&w.core, "box", NULL))->pid;
     world_close(&w);
@@ -557,7 +557,7 @@ static void test_a_right_database_takes_back(void)
         return;
     CHECK_INT(count_aside(&w), 0);
     struct vm_start_request start = {.vm = "box"};
-    CHECK(succeeds(&w, vm_start_start(&w.core, &start, NULL, NULL)));
+    CHECK(succeeds(&w, vm_ask_start(&w.core, &start, NULL, NULL)));
     delete_all(&w);
     world_close(&w);
 }

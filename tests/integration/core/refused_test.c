@@ -13,6 +13,7 @@
 #include "daemon/vmm/fault.h"
 #include "tests/integration/core/world.h"
 #include "tests/support/check.h"
+#include "tests/support/object_fault.h"
 
 #ifndef BANGER_FAULTS
 
@@ -53,7 +54,7 @@ static bool succeeds(struct operation_entry *op)
 static struct vm_entry *create(const char *name, struct vm_spec spec)
 {
     struct vm_create_request req = {.name = name, .start = true, .spec = spec};
-    if (!CHECK(succeeds(vm_create_start(&w.core, &req, NULL, NULL))))
+    if (!CHECK(succeeds(vm_ask_create(&w.core, &req, NULL, NULL))))
         exit(1);
     return vm_ref(vm_find(&w.core, name, NULL));
 }
@@ -61,7 +62,7 @@ static struct vm_entry *create(const char *name, struct vm_spec spec)
 static void delete (struct vm_entry *e)
 {
     struct vm_delete_request req = {.vm = vm_record(e)->id, .force = true};
-    CHECK(succeeds(vm_delete_start(&w.core, &req, NULL, NULL)));
+    CHECK(succeeds(vm_ask_delete(&w.core, &req, NULL, NULL)));
     vm_unref(e);
 }
 
@@ -159,7 +160,7 @@ static void test_a_reboot_that_the_host_refuses_comes_when_it_does_not(void)
     CHECK(world_wait_state(&w, again, VM_STOPPED));
     CHECK(world_wait_state(&w, stopped, VM_STOPPED));
     struct vm_stop_request stop = {.vm = "stopped", .grace_ms = -1};
-    CHECK(succeeds(vm_stop_start(&w.core, &stop, NULL, NULL)));
+    CHECK(succeeds(vm_ask_stop(&w.core, &stop, NULL, NULL)));
     w.core.settings.draining = false;
     CHECK(world_wait_state(&w, again, VM_RUNNING));
     CHECK(world_wait_all(&w));
@@ -177,7 +178,7 @@ static void test_a_reboot_that_fails_is_left_to_the_policies(void)
         return;
     struct vm_entry *e = create("again", (struct vm_spec){.restart = RESTART_ALWAYS});
     struct vm_entry *brief = create("brief", (struct vm_spec){.ephemeral = true});
-    setenv("BANGER_FAIL_AT", "vm.start:disk", 1);
+    setenv("BANGER_FAIL_AT", "vm.start:disks", 1);
     reset_guest(brief);
     CHECK(world_wait_state(&w, brief, VM_STATE_UNSPECIFIED));
     reset_guest(e);
@@ -196,15 +197,15 @@ static void test_a_reboot_that_fails_in_passing_is_left_to_the_policies(void)
     if (!open_world())
         return;
     struct vm_entry *e = create("again", (struct vm_spec){.restart = RESTART_ALWAYS});
-    install_faults("sim"); /* of the machine that the reset asks for */
-    fail("prepare", 1);
+    object_fault_set("empty", OBJECT_FAULT_MAKE, ERR_UNAVAILABLE, 1);
     reset_guest(e);
     CHECK(world_wait_state(&w, e, VM_STOPPED));
     CHECK(world_wait_state(&w, e, VM_RUNNING));
+    CHECK_INT(object_fault_met(), 1);
     CHECK_INT(vm_record(e)->runtime.restarts, 1);
     delete (e);
     world_close(&w);
-    install_faults(NULL);
+    object_fault_clear();
 }
 
 /* Autostart */

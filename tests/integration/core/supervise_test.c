@@ -83,7 +83,7 @@ static struct vm_entry *create(const char *name, struct vm_spec spec)
 {
     struct err err = ERR_INIT;
     struct vm_create_request req = {.name = name, .start = true, .spec = spec};
-    if (!CHECK(succeeds(vm_create_start(&w.core, &req, NULL, &err), &err)))
+    if (!CHECK(succeeds(vm_ask_create(&w.core, &req, NULL, &err), &err)))
         exit(1);
     return vm_ref(vm_find(&w.core, name, &err));
 }
@@ -101,14 +101,14 @@ static void stop(const char *name)
 {
     struct err err = ERR_INIT;
     struct vm_stop_request req = {.vm = name, .grace_ms = -1};
-    CHECK(succeeds(vm_stop_start(&w.core, &req, NULL, &err), &err));
+    CHECK(succeeds(vm_ask_stop(&w.core, &req, NULL, &err), &err));
 }
 
 static void delete (struct vm_entry *e)
 {
     struct err err = ERR_INIT;
     struct vm_delete_request req = {.vm = vm_record(e)->id, .force = true};
-    CHECK(succeeds(vm_delete_start(&w.core, &req, NULL, &err), &err));
+    CHECK(succeeds(vm_ask_delete(&w.core, &req, NULL, &err), &err));
     vm_unref(e);
 }
 
@@ -211,12 +211,12 @@ static void test_expiry_can_be_put_off(void)
         return;
     struct vm_entry *kept = create("kept", (struct vm_spec){.expire_after_ms = 3000});
     struct vm_update_request req = {.vm = "kept", .expire_after_ms = &never};
-    CHECK(succeeds(vm_update_start(&w.core, &req, NULL, &err), &err));
+    CHECK(succeeds(vm_ask_update(&w.core, &req, NULL, &err), &err));
     CHECK_INT(vm_record(kept)->expires_ns, 0);
     struct vm_entry *given = create("given", (struct vm_spec){.expire_after_ms = 0});
     CHECK_INT(vm_record(given)->expires_ns, 0);
     req = (struct vm_update_request){.vm = "given", .expire_after_ms = &soon};
-    CHECK(succeeds(vm_update_start(&w.core, &req, NULL, &err), &err));
+    CHECK(succeeds(vm_ask_update(&w.core, &req, NULL, &err), &err));
     CHECK(vm_record(given)->expires_ns > vm_record(kept)->created_ns + (int64_t)3000 * 1000000);
     CHECK(is_gone(given)); /* after the other's first time */
     CHECK(!vm_is_removed(kept));
@@ -347,7 +347,7 @@ static void test_an_ordered_end_is_final(void)
     struct vm_entry *off = create("off", (struct vm_spec){.restart = RESTART_ON_FAILURE});
     struct vm_entry *again = create("again", (struct vm_spec){.restart = RESTART_ALWAYS});
     stop("stopped");
-    CHECK(succeeds(vm_kill_start(&w.core, "killed", NULL, &err), &err));
+    CHECK(succeeds(vm_ask_kill(&w.core, "killed", NULL, &err), &err));
     kill(vm_handles(off)->pid, SIGTERM); /* sim's guest powers itself off */
     CHECK(world_wait_state(&w, off, VM_STOPPED));
     CHECK_INT(vm_record(off)->wanted, VM_WANTED_STOPPED);
@@ -375,7 +375,7 @@ static void test_a_start_that_fails_is_tried_again(void)
     if (!open_world())
         return;
     struct vm_entry *e = create("stubborn", (struct vm_spec){.restart = RESTART_ON_FAILURE});
-    setenv("BANGER_FAIL_AT", "vm.start:disk", 1);
+    setenv("BANGER_FAIL_AT", "vm.start:disks", 1);
     kill(vm_handles(e)->pid, SIGKILL);
     CHECK_CONTAINS(await_event("vm.restarting"), "restart 1, in 1 s");
     CHECK_CONTAINS(await_event("vm.restarting"), "restart 2, in 2 s");
@@ -431,7 +431,7 @@ static void test_a_draining_host_starts_none(void)
     kill(vm_handles(e)->pid, SIGKILL);
     await_event("vm.restarting");
     struct vm_update_request idle = {.vm = "clock", .idle_stop_after_ms = &soon};
-    CHECK(succeeds(vm_update_start(&w.core, &idle, NULL, &err), &err));
+    CHECK(succeeds(vm_ask_update(&w.core, &idle, NULL, &err), &err));
     CHECK(world_wait_state(&w, clock, VM_STOPPED)); /* the restart has been due */
     CHECK_INT(vm_record(e)->runtime.state, VM_FAILED);
     CHECK_INT(vm_record(e)->runtime.restarts, 0);

@@ -103,8 +103,8 @@ static void make_vms(void)
     struct err err = ERR_INIT;
     struct vm_delete_request delete = {.vm = "usual", .force = true};
     CHECK(world_create(&w, "usual", true));
-    usual_ms = succeeds(vm_kill_start(&w.core, "usual", NULL, &err), &err);
-    CHECK(succeeds(vm_delete_start(&w.core, &delete, NULL, &err), &err) >= 0);
+    usual_ms = succeeds(vm_ask_kill(&w.core, "usual", NULL, &err), &err);
+    CHECK(succeeds(vm_ask_delete(&w.core, &delete, NULL, &err), &err) >= 0);
     for (int i = 0; i < VMS; i++)
         CHECK(world_create(&w, name_of(i), true));
 }
@@ -120,8 +120,8 @@ static void kill_and_delete_all(void)
     int64_t kill_ms = INT64_MAX;
     for (int i = 0; i < VMS; i++) {
         struct vm_delete_request delete = {.vm = name_of(i), .force = true};
-        kill_ms = less(kill_ms, succeeds(vm_kill_start(&w.core, name_of(i), NULL, &err), &err));
-        CHECK(succeeds(vm_delete_start(&w.core, &delete, NULL, &err), &err) >= 0);
+        kill_ms = less(kill_ms, succeeds(vm_ask_kill(&w.core, name_of(i), NULL, &err), &err));
+        CHECK(succeeds(vm_ask_delete(&w.core, &delete, NULL, &err), &err) >= 0);
     }
     CHECK(kill_ms < AT_ONCE_MS + 4 * usual_ms);
     CHECK_INT(vm_count(&w.core), 0);
@@ -137,8 +137,8 @@ static void test_copies_hold_up_nothing(void)
     hold(w.core.slow);
     struct vm_stop_request stop = {.vm = "box0", .grace_ms = -1};
     struct vm_start_request start = {.vm = "box0"};
-    CHECK(succeeds(vm_stop_start(&w.core, &stop, NULL, &err), &err) >= 0);
-    CHECK(succeeds(vm_start_start(&w.core, &start, NULL, &err), &err) >= 0);
+    CHECK(succeeds(vm_ask_stop(&w.core, &stop, NULL, &err), &err) >= 0);
+    CHECK(succeeds(vm_ask_start(&w.core, &start, NULL, &err), &err) >= 0);
     kill_and_delete_all();
     let_go();
     CHECK_INT(world_count_monitors(&w), 0);
@@ -177,10 +177,10 @@ static void test_a_start_that_waits_is_killed(void)
     if (!CHECK(e != NULL))
         return;
     hold(w.core.quick);
-    struct operation_entry *op = vm_start_start(&w.core, &start, NULL, &err);
+    struct operation_entry *op = vm_ask_start(&w.core, &start, NULL, &err);
     if (CHECK(op != NULL) && CHECK(world_wait_until(&w, waits_for_a_worker, op))) {
         operation_ref(op);
-        CHECK(succeeds(vm_kill_start(&w.core, "box0", NULL, &err), &err) >= 0);
+        CHECK(succeeds(vm_ask_kill(&w.core, "box0", NULL, &err), &err) >= 0);
         CHECK(world_wait(&w, op));
         CHECK(operation_row(op)->state != OP_SUCCEEDED);
         CHECK_INT(e->vm.runtime.state, VM_STOPPED);
@@ -189,7 +189,7 @@ static void test_a_start_that_waits_is_killed(void)
     let_go();
     CHECK_INT(world_count_monitors(&w), 0);
     struct vm_delete_request delete = {.vm = "box0", .force = true};
-    CHECK(succeeds(vm_delete_start(&w.core, &delete, NULL, &err), &err) >= 0);
+    CHECK(succeeds(vm_ask_delete(&w.core, &delete, NULL, &err), &err) >= 0);
     world_close(&w);
     all_came_back();
 }

@@ -290,7 +290,7 @@ struct vm_entry *world_create(struct world *w, const char *name, bool start)
 {
     struct err err = ERR_INIT;
     struct vm_create_request req = {.name = name, .start = start};
-    struct operation_entry *op = vm_create_start(&w->core, &req, NULL, &err);
+    struct operation_entry *op = vm_ask_create(&w->core, &req, NULL, &err);
     if (!op) {
         fprintf(stderr, "create %s: %s\n", name, err.message);
         return NULL;

@@ -18,7 +18,11 @@ struct rig {
     void (*end)(void);
 };
 
-extern const struct rig rig_unix, rig_vsock, rig_memory, rig_trickle;
+/* One for every kind, and two of the suite's own. */
+#define RIG_DECLARE(value, name) extern const struct rig rig_##name;
+GUEST_CHANNEL_KINDS(RIG_DECLARE)
+#undef RIG_DECLARE
+extern const struct rig rig_memory, rig_trickle;
 
 /* Parts of the rigs over Unix sockets. */
 struct channel *rig_socket_take(int fd, channel_ready_fn *ready, void *arg);

@@ -72,7 +72,7 @@ void served_close(struct served *s)
     rpc_server_free(s->world.core.rpc_server);
     struct err err = ERR_INIT;
     for (struct vm_entry *e = NULL; (e = vm_next(&s->world.core, e));)
-        world_wait(&s->world, vm_kill_start(&s->world.core, vm_record(e)->id, NULL, &err));
+        world_wait(&s->world, vm_ask_kill(&s->world.core, vm_record(e)->id, NULL, &err));
     world_wait_all(&s->world);
     world_close(&s->world);
     world_remove_dir(s->dir);

@@ -30,45 +30,11 @@ static void check_no_remains(const struct world *w)
     CHECK(!world_exists(log));
 }
 
-static void test_prepare_is_idempotent(void)
-{
-    struct world w;
-    struct stat before, after;
-    world_init(&w, driver, "stay");
-    CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
-    CHECK_INT(stat(world_disk(&w, VMM_DISK_SYSTEM)->path, &before), 0);
-    CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
-    CHECK_INT(stat(world_disk(&w, VMM_DISK_SYSTEM)->path, &after), 0);
-    CHECK_INT(after.st_ino, before.st_ino);
-    CHECK_INT(after.st_mtim.tv_nsec, before.st_mtim.tv_nsec);
-    CHECK(world_exists(world_disk(&w, VMM_DISK_WORK)->path));
-    world_done(&w);
-}
-
-/* What was made once is not made again when it is gone: it would begin as if new. */
-static void test_a_lost_disk_is_not_made_again(void)
-{
-    struct world w;
-    world_init(&w, driver, "stay");
-    CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
-    w.m->config.disks_made = true;
-    CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
-    const char *disks[] = {world_disk(&w, VMM_DISK_WORK)->path,
-                           world_disk(&w, VMM_DISK_SYSTEM)->path};
-    for (size_t i = 0; i < 2; i++) {
-        CHECK_INT(unlink(disks[i]), 0);
-        CHECK_INT(world_do(&w, W_PREPARE), ERR_DATA_LOSS);
-        CHECK(!world_exists(disks[i]));
-    }
-    world_done(&w);
-}
-
 static void test_start_and_kill(void)
 {
     struct world w;
     struct vm_handles h;
     world_init(&w, driver, "stay");
-    CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
     int64_t begun = clock_mono_ms();
     if (!CHECK_INT(world_do(&w, W_START), ERR_NONE))
         goto out;
@@ -179,7 +145,6 @@ static void test_adopt_finds_nothing(void)
     struct world w;
     pid_t stranger = start_stranger();
     world_init(&w, driver, "stay");
-    CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
     CHECK_INT(fs_write_atomic(w.config.api_sock_path, "", 0, 0600, NULL), 0);
     CHECK_INT(fs_write_atomic(w.config.channel.path, "", 0, 0600, NULL), 0);
     struct vm_handles hint = {.pid = stranger};
@@ -311,7 +276,6 @@ static void test_failed_start_leaves_nothing(void)
     struct world w;
     char broken[128];
     world_init(&w, driver, "stay");
-    CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
     struct vmm_config good = w.config;
     const char *good_agent = w.host.agent_path;
     snprintf(broken, sizeof(broken), "%s/broken", w.dir);
@@ -342,15 +306,15 @@ static void test_kill_preempts(void)
 {
     struct world w;
     world_init(&w, driver, "stay");
-    struct outcome prepared = {.world = &w}, killed = {.world = &w}, started = {.world = &w},
+    struct outcome discarded = {.world = &w}, killed = {.world = &w}, started = {.world = &w},
                    refused = {.world = &w};
-    vmm_prepare(w.m, world_done_fn, &prepared);
+    vmm_discard(w.m, world_done_fn, &discarded);
     vmm_start(w.m, world_done_fn, &refused);
-    CHECK_INT(prepared.calls + refused.calls, 0);
+    CHECK_INT(discarded.calls + refused.calls, 0);
     world_wait(&w, &refused);
     CHECK_INT(refused.err.code, ERR_PRECONDITION);
-    world_wait(&w, &prepared);
-    CHECK_INT(prepared.err.code, ERR_NONE);
+    world_wait(&w, &discarded);
+    CHECK_INT(discarded.err.code, ERR_NONE);
     vmm_start(w.m, world_done_fn, &started);
     vmm_kill(w.m, world_done_fn, &killed);
     world_wait(&w, &started);
@@ -369,7 +333,7 @@ static void test_kill_preempts(void)
     world_wait(&w, &killed);
     CHECK_INT(stopped.err.code, ERR_ABORTED);
     CHECK_INT(killed.err.code, ERR_NONE);
-    CHECK_INT(started.calls + stopped.calls + killed.calls + prepared.calls + refused.calls, 5);
+    CHECK_INT(started.calls + stopped.calls + killed.calls + discarded.calls + refused.calls, 5);
     world_done(&w);
 }
 
@@ -377,7 +341,6 @@ static void test_close_at_any_time(void)
 {
     struct world w;
     world_init(&w, driver, "stay");
-    CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
     struct outcome o = {.world = &w};
     vmm_start(w.m, world_done_fn, &o);
     world_reopen(&w); /* during the job */
@@ -401,10 +364,11 @@ static void test_discard(void)
         goto out;
     CHECK_INT(world_do(&w, W_KILL), ERR_NONE);
     CHECK_INT(world_do(&w, W_DISCARD), ERR_NONE);
-    CHECK(!world_exists(world_disk(&w, VMM_DISK_SYSTEM)->path));
-    CHECK(!world_exists(world_disk(&w, VMM_DISK_WORK)->path));
     CHECK(!world_exists(w.config.log_path));
-    CHECK_INT(rmdir(w.config.vm_dir), 0); /* empty */
+    /* Its disks are not the driver's, and there is nothing else. */
+    CHECK_INT(unlink(world_disk(&w, VMM_DISK_SYSTEM)->path), 0);
+    CHECK_INT(unlink(world_disk(&w, VMM_DISK_WORK)->path), 0);
+    CHECK_INT(rmdir(w.config.vm_dir), 0);
 out:
     world_done(&w);
 }
@@ -455,27 +419,15 @@ static void test_probe(void)
 
 /* qemu only */
 
-static void test_disk_sizes(void)
+static void test_a_size_that_it_does_not_take(void)
 {
     struct world w;
     world_init(&w, driver, "stay");
-    world_disk(&w, VMM_DISK_SYSTEM)->bytes = 8u << 20; /* below the image's 16 MiB */
-    world_reopen(&w);
-    CHECK_INT(world_do(&w, W_PREPARE), ERR_INVALID);
-    CHECK(!world_exists(world_disk(&w, VMM_DISK_SYSTEM)->path));
-    world_disk(&w, VMM_DISK_SYSTEM)->bytes = 64u << 20;
-    world_reopen(&w);
-    CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
-    world_disk(&w, VMM_DISK_SYSTEM)->bytes = 128u << 20; /* grows */
-    world_reopen(&w);
-    CHECK_INT(world_do(&w, W_PREPARE), ERR_NONE);
-    world_disk(&w, VMM_DISK_SYSTEM)->bytes = 32u << 20;
-    world_reopen(&w);
-    CHECK_INT(world_do(&w, W_PREPARE), ERR_INVALID);
-    world_disk(&w, VMM_DISK_SYSTEM)->bytes = 0;
     w.config.memory_bytes = 1 << 20;
     world_reopen(&w);
-    CHECK_INT(world_do(&w, W_PREPARE), ERR_INVALID);
+    CHECK_INT(world_do(&w, W_START), ERR_INVALID);
+    CHECK_INT(world_scan(&w, NULL), 0);
+    check_no_remains(&w);
     world_done(&w);
 }
 
@@ -606,8 +558,6 @@ int main(int argc, char **argv)
     if (!driver->can.boots && access(AGENT_FILE, X_OK) < 0)
         return check_skip("no agent: build banger-agent-host");
     RUN(test_probe);
-    RUN(test_prepare_is_idempotent);
-    RUN(test_a_lost_disk_is_not_made_again);
     RUN(test_start_and_kill);
     RUN(test_second_object_does_not_start_it_again);
     RUN(test_adopt);
@@ -623,7 +573,7 @@ int main(int argc, char **argv)
     RUN(test_discard);
     RUN(test_scan_finds_orphans);
     if (strcmp(driver->name, "qemu") == 0) {
-        RUN(test_disk_sizes);
+        RUN(test_a_size_that_it_does_not_take);
         RUN(test_a_reader_of_the_console_gets_all_of_it);
         RUN(test_ways_to_end);
         RUN(test_ends_unseen);

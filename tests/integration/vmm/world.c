@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/id.h"
+#include "daemon/host/object.h"
 #include "rpc/event/worker.h"
 #include "tests/integration/vmm/guest.h"
 
@@ -61,27 +62,52 @@ struct vmm_disk *world_disk(struct world *w, enum vmm_disk_role role)
     return NULL;
 }
 
+static void world_add_disk(struct world *w, enum vmm_disk_role role, const char *kind,
+                           const char *image, uint64_t bytes)
+{
+    struct err err = ERR_INIT;
+    struct object o;
+    enum object_role as = role == VMM_DISK_SYSTEM ? OBJECT_SYSTEM_DISK : OBJECT_WORK_DISK;
+    struct vmm_disk *d = &w->config.disks[w->config.n_disks++];
+    if (object_init(&o, kind, w->dir, w->config.vm_id, as, &err) < 0)
+        world_die("disk", &err);
+    o.bytes = bytes;
+    o.source_format = IMAGE_RAW;
+    snprintf(o.source, sizeof(o.source), "%s", image);
+    if (objects_make(&o, 1, false, -1, &err) < 0)
+        world_die("disk", &err);
+    d->role = role;
+    d->format = o.kind->format == IMAGE_QCOW2 ? VMM_DISK_QCOW2 : VMM_DISK_RAW;
+    snprintf(d->serial, sizeof(d->serial), "%s", vmm_disk_role_name(role));
+    snprintf(d->path, sizeof(d->path), "%s", o.name);
+}
+
+/* What the core makes before it starts a machine. */
+static void world_make_disks(struct world *w)
+{
+    struct err err = ERR_INIT;
+    char path[PATH_BYTES];
+    snprintf(path, sizeof(path), "%s/image.raw", w->dir);
+    auto_file FILE *image = fopen(path, "we");
+    if (!image || ftruncate(fileno(image), 16 << 20) < 0)
+        world_die("image", NULL);
+    if (fs_make_dirs(w->config.vm_dir, 0700, &err) < 0)
+        world_die("folder", &err);
+    world_add_disk(w, VMM_DISK_SYSTEM, "overlay", path, 0);
+    world_add_disk(w, VMM_DISK_WORK, "work", "", 8u << 20);
+}
+
 static void world_configure(struct world *w, const char *mode)
 {
     struct vmm_config *c = &w->config;
     const char *d = w->dir;
     id_make(c->vm_id);
-    snprintf(c->vm_dir, sizeof(c->vm_dir), "%s/%s", d, c->vm_id);
-    snprintf(c->api_sock_path, sizeof(c->api_sock_path), "%s/%s/api,.sock", d, c->vm_id);
-    snprintf(c->channel.path, sizeof(c->channel.path), "%s/%s/agent.sock", d, c->vm_id);
-    snprintf(c->log_path, sizeof(c->log_path), "%s/%s/console.log", d, c->vm_id);
-    c->disks[0] = (struct vmm_disk){.role = VMM_DISK_SYSTEM,
-                                    .format = VMM_DISK_QCOW2,
-                                    .serial = "system",
-                                    .backing_format = IMAGE_RAW};
-    c->disks[1] = (struct vmm_disk){
-        .role = VMM_DISK_WORK, .format = VMM_DISK_RAW, .serial = "work", .bytes = 8u << 20};
-    c->n_disks = 2;
-    struct vmm_disk *system = world_disk(w, VMM_DISK_SYSTEM), *work = world_disk(w, VMM_DISK_WORK);
-    snprintf(system->path, sizeof(system->path), "%s/%s/system.qcow2", d, c->vm_id);
-    snprintf(work->path, sizeof(work->path), "%s/%s/work.raw", d, c->vm_id);
+    snprintf(c->vm_dir, sizeof(c->vm_dir), "%s/vms/%s", d, c->vm_id);
+    snprintf(c->api_sock_path, sizeof(c->api_sock_path), "%s/api,.sock", c->vm_dir);
+    snprintf(c->channel.path, sizeof(c->channel.path), "%s/agent.sock", c->vm_dir);
+    snprintf(c->log_path, sizeof(c->log_path), "%s/console.log", c->vm_dir);
     snprintf(c->initramfs_path, sizeof(c->initramfs_path), "%s/initramfs", d);
-    snprintf(system->backing, sizeof(system->backing), "%s/image.raw", d);
+    world_make_disks(w);
     snprintf(c->vmlinux_path, sizeof(c->vmlinux_path), "%s",
              w->driver->can.boots ? guest_kernel() : "/nonexistent");
     c->cpus = 1;
@@ -91,9 +117,6 @@ static void world_configure(struct world *w, const char *mode)
     c->n_nics = 1;
     if (w->driver->can.boots && guest_write_initramfs(c->initramfs_path, mode) < 0)
         exit(1);
-    auto_file FILE *image = fopen(system->backing, "we");
-    if (!image || ftruncate(fileno(image), 16 << 20) < 0)
-        world_die("image", NULL);
 }
 
 void world_init(struct world *w, const struct vmm_driver *driver, const char *mode)
@@ -180,9 +203,12 @@ void world_wait_exit(struct world *w)
 
 enum err_code world_do(struct world *w, enum world_call call)
 {
-    static void (*const calls[])(struct vmm_machine *, vmm_done_fn *, void *) = {
-        [W_PREPARE] = vmm_prepare, [W_START] = vmm_start,   [W_KILL] = vmm_kill,
-        [W_PAUSE] = vmm_pause,     [W_RESUME] = vmm_resume, [W_DISCARD] = vmm_discard};
+    static void (*const calls[])(struct vmm_machine *, vmm_done_fn *,
+                                 void *) = {[W_START] = vmm_start,
+                                            [W_KILL] = vmm_kill,
+                                            [W_PAUSE] = vmm_pause,
+                                            [W_RESUME] = vmm_resume,
+                                            [W_DISCARD] = vmm_discard};
     struct outcome o = {.world = w};
     calls[call](w->m, world_done_fn, &o);
     world_wait(w, &o);
@@ -212,7 +238,7 @@ const char *world_error(void)
 
 bool world_up(struct world *w)
 {
-    if (world_do(w, W_PREPARE) == ERR_NONE && world_do(w, W_START) == ERR_NONE)
+    if (world_do(w, W_START) == ERR_NONE)
         return true;
     fprintf(stderr, "the machine does not start: %s\n", world_error());
     return false;
@@ -257,7 +283,9 @@ static void world_scanned(void *arg, const struct vmm_found *found, size_t n, co
 size_t world_scan(struct world *w, struct vmm_found *first)
 {
     struct world_scan s = {.outcome = {.world = w}};
-    vmm_scan(&w->host, w->dir, world_scanned, &s);
+    char folder[80];
+    snprintf(folder, sizeof(folder), "%s/vms", w->dir);
+    vmm_scan(&w->host, folder, world_scanned, &s);
     world_wait(w, &s.outcome);
     if (first)
         *first = s.first;

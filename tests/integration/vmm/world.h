@@ -35,8 +35,8 @@ struct outcome {
     struct err err;
 };
 
-/* A fresh folder and an open machine whose guest does what mode says. */
 struct vmm_disk *world_disk(struct world *w, enum vmm_disk_role role);
+/* A fresh folder, disks, and an open machine whose guest does what mode says. */
 void world_init(struct world *w, const struct vmm_driver *driver, const char *mode);
 /* Kills what runs, removes the folder, and checks that no process of the VM is left. */
 void world_done(struct world *w);
@@ -48,12 +48,12 @@ void world_done_fn(void *arg, const struct err *err);
 void world_wait(struct world *w, const struct outcome *o);
 void world_wait_exit(struct world *w);
 
-enum world_call { W_PREPARE, W_START, W_KILL, W_PAUSE, W_RESUME, W_DISCARD };
+enum world_call { W_START, W_KILL, W_PAUSE, W_RESUME, W_DISCARD };
 /* Calls and waits: the code. */
 enum err_code world_do(struct world *w, enum world_call call);
 enum err_code world_adopt(struct world *w, const struct vm_handles *hint);
 enum err_code world_stop(struct world *w, int64_t grace_ms);
-/* Prepared and started; false (and a failed check) otherwise. */
+/* Started; false (and a failed check) otherwise. */
 bool world_up(struct world *w);
 /* The text of the last failure. */
 const char *world_error(void);

@@ -60,13 +60,13 @@ cat >"$work/act.c" <<'END'
 int main(void)
 {
     crash_point("vm.create", "boot", "before", false);
-    return crash_point_fails("vm.create", "prepare");
+    return crash_point_fails("vm.create", "disks");
 }
 END
 act() {
     local code=0
     "${CC:-cc}" -I "$source" "$@" -o "$work/act" "$work/act.c"
-    BANGER_CRASH_AT=vm.create:boot:before BANGER_FAIL_AT=vm.create:prepare "$work/act" || code=$?
+    BANGER_CRASH_AT=vm.create:boot:before BANGER_FAIL_AT=vm.create:disks "$work/act" || code=$?
     echo "$code"
 }
 code=$(act)

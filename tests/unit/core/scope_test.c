@@ -200,12 +200,12 @@ static void test_operations(void)
     open_core();
     struct vm_entry *a = add(1, &ci), *b = add(2, &production);
     const struct request_meta alice = {.principal = "alice"};
-    struct operation_entry *on_a = vm_stop_start(
+    struct operation_entry *on_a = vm_ask_stop(
         &core, &(struct vm_stop_request){.vm = vm_record(a)->id, .grace_ms = -1}, &alice, &err);
-    struct operation_entry *on_b = vm_stop_start(
+    struct operation_entry *on_b = vm_ask_stop(
         &core, &(struct vm_stop_request){.vm = vm_record(b)->id, .grace_ms = -1}, &alice, &err);
     struct operation_entry *all =
-        vm_prune_start(&core, &(struct vm_prune_request){.dry_run = true}, &alice, &err);
+        vm_ask_prune(&core, &(struct vm_prune_request){.dry_run = true}, &alice, &err);
     if (!CHECK(on_a && on_b && all))
         return;
     CHECK(operation_find_within(&core, NULL, "alice", operation_row(on_a)->id, &err) ==

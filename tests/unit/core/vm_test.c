@@ -303,7 +303,7 @@ static void test_memory_of_monitors_is_promised_too(void)
     snprintf(vm_edit(e)->spec.driver, sizeof(vm_record(e)->spec.driver), "qemu");
     vm_edit(e)->spec.memory_bytes = 64 * MIB;
     core.config.max_memory_bytes = 127 * MIB;
-    CHECK(vm_start_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
+    CHECK(vm_ask_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
     CHECK_STR(err.reason, "CAPACITY_EXCEEDED");
     CHECK_CONTAINS(err.message, "128 MiB are asked for");
     close_core();
@@ -316,32 +316,32 @@ static void test_bad_requests(void)
     struct vm_entry *e = add("aaaa000000000001", "box");
     struct vm_create_request taken = {.name = "box"}, bad = {.name = "no_good"};
     struct vm_create_request fine = {.name = "fresh"};
-    CHECK(vm_create_start(&core, &taken, NULL, &err) == NULL);
+    CHECK(vm_ask_create(&core, &taken, NULL, &err) == NULL);
     CHECK_STR(err.reason, "VM_NAME_TAKEN");
-    CHECK(vm_create_start(&core, &bad, NULL, &err) == NULL);
+    CHECK(vm_ask_create(&core, &bad, NULL, &err) == NULL);
     CHECK_STR(err.reason, "INVALID_NAME");
     struct vm made;
     CHECK_INT(vm_create_check(&core, &fine, &made, &err), 0);
     CHECK_STR(made.name, "fresh");
     vm_done(&made);
     CHECK_INT(vm_count(&core), 1); /* a dry run makes nothing */
-    CHECK(vm_pause_start(&core, "box", NULL, &err) == NULL);
+    CHECK(vm_ask_pause(&core, "box", NULL, &err) == NULL);
     CHECK_STR(err.reason, "VM_WRONG_STATE");
-    CHECK(vm_kill_start(&core, "nobody", NULL, &err) == NULL);
+    CHECK(vm_ask_kill(&core, "nobody", NULL, &err) == NULL);
     CHECK_STR(err.reason, "VM_NOT_FOUND");
     core.settings.draining = true;
-    CHECK(vm_start_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
+    CHECK(vm_ask_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
     CHECK_STR(err.reason, "HOST_DRAINING");
     core.settings.draining = false;
     core.config.max_files = DAEMON_FILES + VM_FILES - 1;
-    CHECK(vm_start_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
+    CHECK(vm_ask_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
     CHECK_STR(err.reason, "FILES_LIMIT");
     CHECK_CONTAINS(err.message, "LimitNOFILE");
     core.config.max_files++;
     CHECK_INT(vm_files_fit(&core, 0), 1);
     CHECK_INT(vm_files_fit(&core, 1), 0);
     core.config.max_memory_bytes = 100 * MIB;
-    CHECK(vm_start_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
+    CHECK(vm_ask_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
     CHECK_STR(err.reason, "CAPACITY_EXCEEDED");
     core.config.max_vms = 1;
     CHECK_INT(vm_create_check(&core, &fine, NULL, &err), -1);
@@ -412,11 +412,11 @@ static void test_update(void)
     struct vm_entry *e = add_saved("aaaa000000000001", "box");
     struct vm_update_request late = update;
     late.if_generation = 7;
-    CHECK(vm_update_start(&core, &late, NULL, &err) == NULL);
+    CHECK(vm_ask_update(&core, &late, NULL, &err) == NULL);
     CHECK_STR(err.reason, "GENERATION_MISMATCH");
     CHECK_INT(err.code, ERR_ABORTED);
     CHECK_STR(vm_record(e)->name, "box");
-    struct operation_entry *op = vm_update_start(&core, &update, NULL, &err);
+    struct operation_entry *op = vm_ask_update(&core, &update, NULL, &err);
     if (CHECK(op != NULL)) {
         finish(op);
         CHECK_INT(operation_row(op)->state, OP_SUCCEEDED);
@@ -437,12 +437,12 @@ static void test_update_waits_for_its_turn(void)
     struct vm_entry *e = add_saved("aaaa000000000001", "box");
     struct vm_update_request cpus = {.vm = "box", .cpus = 3};
     struct vm_update_request taken = {.vm = "box", .name = "crate"};
-    struct operation_entry *first = vm_update_start(&core, &update, NULL, &err);
-    struct operation_entry *late = vm_update_start(&core, &update, NULL, &err);
-    struct operation_entry *last = vm_update_start(&core, &cpus, NULL, &err);
+    struct operation_entry *first = vm_ask_update(&core, &update, NULL, &err);
+    struct operation_entry *late = vm_ask_update(&core, &update, NULL, &err);
+    struct operation_entry *last = vm_ask_update(&core, &cpus, NULL, &err);
     struct vm_entry *other = add_saved("aaaa000000000002", "other");
     taken.vm = "other";
-    struct operation_entry *too_late = vm_update_start(&core, &taken, NULL, &err);
+    struct operation_entry *too_late = vm_ask_update(&core, &taken, NULL, &err);
     if (!CHECK(first && late && last && too_late))
         return;
     CHECK_STR(vm_record(e)->name, "box"); /* nothing has changed yet */
@@ -468,7 +468,7 @@ static void test_update_outlives_the_daemon(void)
     struct err err = ERR_INIT;
     open_fresh();
     add_saved("aaaa000000000001", "box");
-    struct operation_entry *op = vm_update_start(&core, &update, NULL, &err);
+    struct operation_entry *op = vm_ask_update(&core, &update, NULL, &err);
     if (!CHECK(op != NULL))
         return;
     char id[ID_BYTES];
@@ -498,11 +498,11 @@ static void test_update_keeps_to_its_scope_when_its_turn_comes(void)
     struct vm_update_request cpus = {.vm = "box", .cpus = 3};
     open_fresh();
     struct vm_entry *e = add_saved("aaaa000000000001", "box");
-    struct operation_entry *out = vm_update_start(&core, &update, NULL, &err);
-    struct operation_entry *late = vm_update_start(&core, &cpus, &meta, &err);
+    struct operation_entry *out = vm_ask_update(&core, &update, NULL, &err);
+    struct operation_entry *late = vm_ask_update(&core, &cpus, &meta, &err);
     if (!CHECK(out && late))
         return;
-    CHECK(vm_update_start(&core, &update, &meta, &err) == NULL);
+    CHECK(vm_ask_update(&core, &update, &meta, &err) == NULL);
     CHECK_STR(err.reason, "OUT_OF_SCOPE");
     operation_resume_all(&core);
     finish(late);

@@ -23,9 +23,9 @@ static void test_each_is_found_by_its_name(void)
  * cannot do. */
 static void test_each_has_every_method(void)
 {
-    static const char *const names[] = {"probe",   "open",        "close", "prepare", "start",
-                                        "adopt",   "stop",        "kill",  "pause",   "resume",
-                                        "discard", "get_handles", "claims"};
+    static const char *const names[] = {"probe",  "open",    "close",       "start",
+                                        "adopt",  "stop",    "kill",        "pause",
+                                        "resume", "discard", "get_handles", "claims"};
     enum { N = sizeof(names) / sizeof(*names), FIRST = offsetof(struct vmm_driver, probe) };
     _Static_assert(sizeof(struct vmm_driver) - FIRST == N * sizeof(void (*)(void)),
                    "the names are all there are");

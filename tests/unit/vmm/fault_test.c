@@ -65,8 +65,9 @@ static void stage_init(struct stage *s, const char *faults)
     snprintf(s->config.vm_dir, sizeof(s->config.vm_dir), "%s/vm", s->dir);
     snprintf(s->config.api_sock_path, sizeof(s->config.api_sock_path), "%s/vm/api", s->dir);
     snprintf(s->config.channel.path, sizeof(s->config.channel.path), "%s/vm/agent", s->dir);
-    snprintf(s->config.disks[0].path, sizeof(s->config.disks[0].path), "%s/vm/disk", s->dir);
-    s->config.n_disks = 1;
+    snprintf(s->config.log_path, sizeof(s->config.log_path), "%s/vm/log", s->dir);
+    CHECK_INT(fs_make_dirs(s->config.vm_dir, 0700, &err), 0);
+    CHECK_INT(fs_write_scratch(s->config.log_path, "word", 4, 0600, &err), 0);
     CHECK_INT(fault_install("sim", &err), 0);
     CHECK_INT(fault_parse(faults, &err), 0);
     s->m = vmm_open(vmm_find_driver("sim", &err), &s->host, &s->config, NULL, NULL, &err);
@@ -84,58 +85,58 @@ static void stage_done(struct stage *s)
     fs_remove_tree(s->dir, NULL);
 }
 
-static enum err_code prepare(struct stage *s)
+static enum err_code discard(struct stage *s)
 {
     struct outcome o = {.stage = s};
-    vmm_prepare(s->m, finished, &o);
+    vmm_discard(s->m, finished, &o);
     CHECK_INT(o.calls, 0);
     wait_for(s, &o);
     CHECK_INT(o.calls, 1);
     return o.err.code;
 }
 
-static bool prepared(const struct stage *s)
+static bool discarded(const struct stage *s)
 {
-    return access(s->config.disks[0].path, F_OK) == 0;
+    return access(s->config.log_path, F_OK) < 0;
 }
 
 static void test_fails_so_often(void)
 {
     struct stage s;
-    stage_init(&s, "prepare=fail:8*2");
-    CHECK_INT(prepare(&s), ERR_LIMIT);
-    CHECK_INT(prepare(&s), ERR_LIMIT);
-    CHECK(!prepared(&s));
-    CHECK_INT(prepare(&s), ERR_NONE);
-    CHECK(prepared(&s));
+    stage_init(&s, "discard=fail:8*2");
+    CHECK_INT(discard(&s), ERR_LIMIT);
+    CHECK_INT(discard(&s), ERR_LIMIT);
+    CHECK(!discarded(&s));
+    CHECK_INT(discard(&s), ERR_NONE);
+    CHECK(discarded(&s));
     stage_done(&s);
 }
 
 static void test_fails_after_the_fact(void)
 {
     struct stage s;
-    stage_init(&s, "prepare=fail-done");
-    CHECK_INT(prepare(&s), ERR_UNAVAILABLE);
-    CHECK(prepared(&s));
+    stage_init(&s, "discard=fail-done");
+    CHECK_INT(discard(&s), ERR_UNAVAILABLE);
+    CHECK(discarded(&s));
     stage_done(&s);
 }
 
 static void test_delays(void)
 {
     struct stage s;
-    stage_init(&s, "prepare=delay:20,discard=delay:1");
-    CHECK_INT(prepare(&s), ERR_NONE);
-    CHECK(prepared(&s));
+    stage_init(&s, "discard=delay:20");
+    CHECK_INT(discard(&s), ERR_NONE);
+    CHECK(discarded(&s));
     stage_done(&s);
 }
 
 static void test_hang_ends_with_kill(void)
 {
     struct stage s;
-    stage_init(&s, "prepare=hang");
+    stage_init(&s, "discard=hang");
     struct outcome hung = {.stage = &s}, busy = {.stage = &s}, killed = {.stage = &s};
-    vmm_prepare(s.m, finished, &hung);
-    vmm_discard(s.m, finished, &busy);
+    vmm_discard(s.m, finished, &hung);
+    vmm_start(s.m, finished, &busy);
     wait_for(&s, &busy);
     CHECK_INT(busy.err.code, ERR_PRECONDITION);
     CHECK_STR(busy.err.reason, "VMM_BUSY");
@@ -145,7 +146,7 @@ static void test_hang_ends_with_kill(void)
     wait_for(&s, &killed);
     CHECK_INT(hung.err.code, ERR_ABORTED);
     CHECK_INT(killed.err.code, ERR_NONE);
-    CHECK(!prepared(&s));
+    CHECK(!discarded(&s));
     stage_done(&s);
 }
 
@@ -159,6 +160,45 @@ static void test_close_forgets_everything(void)
     vmm_kill(s.m, finished, &o); /* refused, later */
     stage_done(&s);
     CHECK_INT(o.calls, 0);
+}
+
+static void stop_at_once(struct vmm_machine *m, vmm_done_fn *done, void *arg)
+{
+    vmm_stop(m, 0, done, arg);
+}
+
+static void adopt(struct vmm_machine *m, vmm_done_fn *done, void *arg)
+{
+    vmm_adopt(m, NULL, done, arg);
+}
+
+/* Once, with the code that was given; the next call is the driver's own. */
+static void test_every_method_fails(void)
+{
+    static const struct {
+        const char *name;
+        void (*call)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
+    } methods[] = {{"start", vmm_start},    {"adopt", adopt},     {"stop", stop_at_once},
+                   {"kill", vmm_kill},      {"pause", vmm_pause}, {"resume", vmm_resume},
+                   {"discard", vmm_discard}};
+    for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
+        struct stage s;
+        char faults[32], told[64];
+        snprintf(faults, sizeof(faults), "%s=fail:8*1", methods[i].name);
+        snprintf(told, sizeof(told), "injected instead of %s", methods[i].name);
+        stage_init(&s, faults);
+        struct outcome first = {.stage = &s}, second = {.stage = &s};
+        methods[i].call(s.m, finished, &first);
+        CHECK_INT(first.calls, 0);
+        wait_for(&s, &first);
+        CHECK_INT(first.calls, 1);
+        CHECK_INT(first.err.code, 8);
+        CHECK_STR(first.err.message, told);
+        methods[i].call(s.m, finished, &second);
+        wait_for(&s, &second);
+        CHECK(second.err.code != 8);
+        stage_done(&s);
+    }
 }
 
 static void test_texts(void)
@@ -182,6 +222,7 @@ int main(void)
     RUN(test_delays);
     RUN(test_hang_ends_with_kill);
     RUN(test_close_forgets_everything);
+    RUN(test_every_method_fails);
     RUN(test_texts);
     return check_end();
 }

@@ -87,10 +87,10 @@ struct core {
     struct list store_watches;     /* see store_state.h */
     struct host_settings settings; /* on disk; see host_settings.h */
     struct host_storage storage;
-    int64_t known_ns;              /* newest time that the store had at the start; 0: none */
-    bool rebooted;                 /* the host, since a daemon last started */
-    bool closing;                  /* the daemon is about to end */
-    uint32_t n_console_readers;    /* of daemon/service/console.c */
+    int64_t known_ns;           /* newest time that the store had at the start; 0: none */
+    bool rebooted;              /* the host, since a daemon last started */
+    bool closing;               /* the daemon is about to end */
+    uint32_t n_console_readers; /* of daemon/service/console.c */
     /* Ends the daemon, VMs run on; set by the composition root. */
     void (*shut_down)(void *arg);
     void *shut_down_arg;

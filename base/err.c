@@ -79,7 +79,7 @@ void err_clear(struct err *e)
         memset(e, 0, sizeof(*e));
 }
 
-int err_set(struct err *e, enum err_code code, const char *fmt, ...)
+int(err_set)(struct err *e, enum err_code code, const char *fmt, ...)
 {
     if (!e)
         return -1;
@@ -93,7 +93,7 @@ int err_set(struct err *e, enum err_code code, const char *fmt, ...)
     return -1;
 }
 
-int err_sys(struct err *e, int errnum, const char *fmt, ...)
+int(err_sys)(struct err *e, int errnum, const char *fmt, ...)
 {
     if (!e)
         return -1;
@@ -110,7 +110,7 @@ int err_sys(struct err *e, int errnum, const char *fmt, ...)
     return -1;
 }
 
-int err_wrap(struct err *e, const char *fmt, ...)
+int(err_wrap)(struct err *e, const char *fmt, ...)
 {
     if (!e)
         return -1;
@@ -129,7 +129,7 @@ int err_wrap(struct err *e, const char *fmt, ...)
     return -1;
 }
 
-int err_tag(struct err *e, const char *reason, const char *resource_fmt, ...)
+int(err_tag)(struct err *e, const char *reason, const char *resource_fmt, ...)
 {
     if (!e)
         return -1;

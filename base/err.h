@@ -58,6 +58,18 @@ int err_tag(struct err *e, const char *reason, const char *resource_fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void err_clear(struct err *e);
 
+/* That these give -1 is for the compiler to see, too: then it knows that results behind them are
+ * set. */
+static inline int err_failed(int rc)
+{
+    (void)rc;
+    return -1;
+}
+#define err_set(...)  err_failed(err_set(__VA_ARGS__))
+#define err_sys(...)  err_failed(err_sys(__VA_ARGS__))
+#define err_wrap(...) err_failed(err_wrap(__VA_ARGS__))
+#define err_tag(...)  err_failed(err_tag(__VA_ARGS__))
+
 enum err_code err_code_of_errno(int errnum);
 /* "NOT_FOUND" and so on: gRPC's own spelling. Never NULL. */
 const char *err_code_name(enum err_code code);

@@ -117,6 +117,7 @@ static int compare_clocks(struct bench *b, struct banger_attach *a, int64_t *off
                           double *half_trip_us)
 {
     int64_t best = INT64_MAX;
+    *offset_ns = 0;
     for (int i = 0; i < CLOCK_TRIPS; i++) {
         int64_t sent = clock_real_ns();
         b->n_out = 0;

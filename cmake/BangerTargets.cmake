@@ -1,12 +1,13 @@
 # How targets are made here: one function for libraries and programs' flags, one for tests.
 
 add_compile_definitions(_GNU_SOURCE)
+# Asserts name their file as it is called in this tree, wherever that lies.
+add_compile_options(-fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
 set(BANGER_WARNINGS
     -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
-    # Texts are cut to their fields on purpose; gcc warns of it as soon as it optimises. Then it also
-    # takes results behind `return err_set(…)` for unset, as it cannot see that this is always -1.
-    list(APPEND BANGER_WARNINGS -Wno-format-truncation -Wno-maybe-uninitialized)
+    # Texts are cut to their fields on purpose; gcc warns of it as soon as it optimises.
+    list(APPEND BANGER_WARNINGS -Wno-format-truncation)
 endif()
 set(BANGER_SANITIZE "")
 if(BANGER_ASAN)

@@ -31,7 +31,7 @@ void error_of_err(struct banger_error *error, const struct err *err)
     error_copy(error->message, sizeof(error->message), err->message);
 }
 
-int error_set(struct banger_error *error, enum banger_code code, const char *fmt, ...)
+int(error_set)(struct banger_error *error, enum banger_code code, const char *fmt, ...)
 {
     if (!error)
         return -1;
@@ -43,12 +43,12 @@ int error_set(struct banger_error *error, enum banger_code code, const char *fmt
     return -1;
 }
 
-int error_no_memory(struct banger_error *error)
+int(error_no_memory)(struct banger_error *error)
 {
     return error_set(error, BANGER_RESOURCE_EXHAUSTED, "out of memory");
 }
 
-int error_wrap(struct banger_error *error, const char *fmt, ...)
+int(error_wrap)(struct banger_error *error, const char *fmt, ...)
 {
     if (!error)
         return -1;

@@ -95,6 +95,9 @@ int error_no_memory(struct banger_error *error);
 /* Replaces the message by "text: message". */
 int error_wrap(struct banger_error *error, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+#define error_set(...)       err_failed(error_set(__VA_ARGS__))
+#define error_no_memory(...) err_failed(error_no_memory(__VA_ARGS__))
+#define error_wrap(...)      err_failed(error_wrap(__VA_ARGS__))
 /* Details that struct err does not carry: the operation's id. */
 void error_add_details(struct banger_error *error, const void *status, size_t len);
 

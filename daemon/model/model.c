@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
+
 static const char *name_at(const char *const *names, size_t n, int value)
 {
     return value >= 0 && (size_t)value < n ? names[value] : "UNSPECIFIED";
@@ -100,28 +102,46 @@ void operation_done(struct operation *op)
     op->message = op->error_message = op->params = NULL;
 }
 
-static bool label_is_among(const struct label *l, const struct label *at, uint32_t n)
+static const struct label *label_find(const struct label *at, uint32_t n, const char *key)
 {
     for (uint32_t i = 0; i < n; i++)
-        if (strcmp(at[i].key, l->key) == 0 && strcmp(at[i].value, l->value) == 0)
-            return true;
-    return false;
+        if (strcmp(at[i].key, key) == 0)
+            return &at[i];
+    return NULL;
+}
+
+static bool labels_are_among(const struct labels *selector, const struct label *at, uint32_t n)
+{
+    for (uint32_t i = 0; i < selector->n; i++) {
+        const struct label *l = label_find(at, n, selector->at[i].key);
+        if (!l || strcmp(l->value, selector->at[i].value) != 0)
+            return false;
+    }
+    return true;
 }
 
 bool labels_have(const struct labels *labels, const struct labels *selector)
 {
-    for (uint32_t s = 0; s < selector->n; s++)
-        if (!label_is_among(&selector->at[s], labels->at, labels->n))
-            return false;
-    return true;
+    return labels_are_among(selector, labels->at, labels->n);
 }
 
 bool label_list_have(const struct label_list *list, const struct labels *selector)
 {
-    for (uint32_t s = 0; s < selector->n; s++)
-        if (!label_is_among(&selector->at[s], list->at, list->n))
-            return false;
-    return true;
+    return labels_are_among(selector, list->at, list->n);
+}
+
+int labels_check(const struct labels *labels, struct err *err)
+{
+    for (uint32_t i = 0; i < labels->n; i++) {
+        const char *key = labels->at[i].key;
+        bool valid = *key && key[strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789._/-")] == '\0';
+        if (valid && !label_find(labels->at, i, key))
+            continue;
+        err_set(err, ERR_INVALID, "label key \"%s\" %s", key,
+                valid ? "is given twice" : "must be 1 to 63 of a-z 0-9 . _ / -");
+        return err_tag(err, "INVALID_LABEL", NULL);
+    }
+    return 0;
 }
 
 static int label_list_fill(struct label_list *list, const struct label *at, uint32_t n)

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct err;
+
 #include "base/id.h"
 
 enum {
@@ -361,6 +363,9 @@ static inline bool session_is_terminal(enum session_state s)
 /* Whether there is each of the selector's labels; an empty selector matches everything. */
 bool labels_have(const struct labels *labels, const struct labels *selector);
 bool label_list_have(const struct label_list *list, const struct labels *selector);
+/* Keys are of 1 to 63 characters of a-z 0-9 . _ / -, each given once. ERR_INVALID (INVALID_LABEL).
+ */
+int labels_check(const struct labels *labels, struct err *err);
 /* Copies; of the first -1 out of memory, which leaves the list. */
 int label_list_set(struct label_list *list, const struct labels *labels);
 void label_list_get(const struct label_list *list, struct labels *labels);

@@ -73,54 +73,32 @@ int request_copy(char *to, size_t to_bytes, const char *from, const char *field,
     return 0;
 }
 
-static bool label_key_is_valid(const char *key)
-{
-    size_t n = strlen(key);
-    return n > 0 && n < LABEL_KEY_BYTES &&
-           strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789._/-") == n;
-}
-
-int request_labels(struct labels *labels, Banger__V1__Label *const *from, size_t n, struct err *err)
+/* Texts that fit, and no more of them than a thing can have. */
+static int copy_labels(struct labels *labels, Banger__V1__Label *const *from, size_t n,
+                       struct err *err)
 {
     labels->n = 0;
     if (n > LABELS_MAX)
         return err_set(err, ERR_INVALID, "%zu labels, at most %d are allowed", n, LABELS_MAX);
-    for (size_t i = 0; i < n; i++) {
-        if (!label_key_is_valid(from[i]->key))
-            return err_set(err, ERR_INVALID,
-                           "label key \"%.80s\": use 1-63 characters of a-z 0-9 . _ / -",
-                           from[i]->key);
-        for (uint32_t k = 0; k < labels->n; k++)
-            if (strcmp(labels->at[k].key, from[i]->key) == 0)
-                return err_set(err, ERR_INVALID, "label key %s is given twice", from[i]->key);
+    for (; labels->n < n; labels->n++) {
         struct label *l = &labels->at[labels->n];
-        if (request_copy(l->key, sizeof(l->key), from[i]->key, "label key", err) < 0 ||
-            request_copy(l->value, sizeof(l->value), from[i]->value, "label value", err) < 0)
+        const Banger__V1__Label *given = from[labels->n];
+        if (request_copy(l->key, sizeof(l->key), given->key, "label key", err) < 0 ||
+            request_copy(l->value, sizeof(l->value), given->value, "label value", err) < 0)
             return -1;
-        labels->n++;
     }
     return 0;
 }
 
-bool labels_match(const struct label_list *labels, const Banger__V1__LabelSelector *selector)
+int request_labels(struct labels *labels, Banger__V1__Label *const *from, size_t n, struct err *err)
 {
-    for (size_t i = 0; selector && i < selector->n_match; i++) {
-        bool found = false;
-        for (uint32_t k = 0; k < labels->n && !found; k++)
-            found = strcmp(labels->at[k].key, selector->match[i]->key) == 0 &&
-                    strcmp(labels->at[k].value, selector->match[i]->value) == 0;
-        if (!found)
-            return false;
-    }
-    return true;
+    return copy_labels(labels, from, n, err) < 0 ? -1 : labels_check(labels, err);
 }
 
-int request_selector_check(const Banger__V1__LabelSelector *selector, struct err *err)
+int request_selector(struct labels *selector, const Banger__V1__LabelSelector *from,
+                     struct err *err)
 {
-    if (!selector || selector->n_match <= LABELS_MAX)
-        return 0;
-    return err_set(err, ERR_INVALID, "%zu labels to match, at most %d are allowed",
-                   selector->n_match, LABELS_MAX);
+    return copy_labels(selector, from ? from->match : NULL, from ? from->n_match : 0, err);
 }
 
 int request_states(uint32_t *set, const void *states, size_t n, int last, struct err *err)

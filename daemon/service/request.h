@@ -30,9 +30,10 @@ int request_copy(char *to, size_t to_bytes, const char *from, const char *field,
 /* Checks and copies labels: count, key alphabet, lengths, duplicates. */
 int request_labels(struct labels *labels, Banger__V1__Label *const *from, size_t n,
                    struct err *err);
-bool labels_match(const struct label_list *labels, const Banger__V1__LabelSelector *selector);
-/* A selector that can be held against thousands of things: at most LABELS_MAX labels. */
-int request_selector_check(const Banger__V1__LabelSelector *selector, struct err *err);
+/* What is to be matched: empty where there is none. A key that no label can have matches nothing.
+ */
+int request_selector(struct labels *selector, const Banger__V1__LabelSelector *from,
+                     struct err *err);
 
 /* A list of states as a set: bit N for state N, all bits where the list is empty. ERR_INVALID for a
  * value from outside 1 to last. */

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "base/err.h"
 #include "daemon/core/vm/vm.h"
 #include "daemon/store/store.h"
 
@@ -156,6 +157,7 @@ void operation_view_fill(struct operation_view *view, const struct operation *op
     view->info.reason = (char *)op->error_reason;
     view->info.resource = (char *)op->resource;
     view->info.stage = (char *)op->error_stage;
+    view->info.retryable = err_retryable(&(struct err){.code = (enum err_code)op->error_code});
     view->info.operation_id = (char *)op->id;
     banger__v1__operation_error__init(&view->error);
     view->error.code = op->error_code;

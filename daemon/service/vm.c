@@ -18,7 +18,7 @@
 #include "daemon/service/view.h"
 
 /* What a newcomer's VM is, where the request leaves it open, is vm_spec_check's business. */
-static int fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, struct err *err)
+int vm_service_fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, struct err *err)
 {
     memset(spec, 0, sizeof(*spec));
     spec->run_init = true;
@@ -103,7 +103,7 @@ static void handle_create(void *self, struct rpc_call *call,
             request->_start_case != BANGER__V1__CREATE_VMREQUEST___START_START || request->start,
     };
     if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0 ||
-        fill_spec(&create.spec, request->spec, &err) < 0 ||
+        vm_service_fill_spec(&create.spec, request->spec, &err) < 0 ||
         request_labels(&labels, request->labels, request->n_labels, &err) < 0)
         rpc_call_finish(call, &err);
     else if (request->dry_run)

@@ -45,10 +45,11 @@ void vm_service_list(void *self, struct rpc_call *call, const Banger__V1__ListVM
     struct core *core = self;
     struct err err = ERR_INIT;
     struct page page;
+    struct labels selector;
     uint32_t states;
     if (page_parse(&page, request->page_size, request->page_token, &err) < 0 ||
         request_states(&states, request->states, request->n_states, VM_UNKNOWN, &err) < 0 ||
-        request_selector_check(request->selector, &err) < 0) {
+        request_selector(&selector, request->selector, &err) < 0) {
         rpc_call_finish(call, &err);
         return;
     }
@@ -59,7 +60,7 @@ void vm_service_list(void *self, struct rpc_call *call, const Banger__V1__ListVM
         const struct vm *vm = vm_shown(e);
         __builtin_prefetch(vm ? vm->labels.at : NULL);
         if (!vm || !(states >> vm->runtime.state & 1) || !scope_has_vm(scope, vm) ||
-            !labels_match(&vm->labels, request->selector))
+            !label_list_have(&vm->labels, &selector))
             continue;
         if (page_is_cut(&page))
             break;

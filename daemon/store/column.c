@@ -78,11 +78,12 @@ bool store_code_is_transient(int rc)
     }
 }
 
-static sqlite3_stmt *prepare(sqlite3 *db, const char *sql, struct err *err)
+/* The statement may be longer than an error is, so that the table tells which it is. */
+static sqlite3_stmt *prepare(sqlite3 *db, const struct table *t, const char *sql, struct err *err)
 {
     sqlite3_stmt *stmt = NULL;
     if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, NULL) != SQLITE_OK) {
-        store_sqlite_error(db, err, sql);
+        store_sqlite_error(db, err, t->name);
         return NULL;
     }
     return stmt;
@@ -100,14 +101,14 @@ sqlite3_stmt *table_prepare_upsert(sqlite3 *db, const struct table *t, struct er
     for (size_t i = 1; i < t->n_columns; i++)
         sql_add(&s, "%s%s = excluded.%s", i > 1 ? ", " : "", t->columns[i].name,
                 t->columns[i].name);
-    return prepare(db, s.text, err);
+    return prepare(db, t, s.text, err);
 }
 
 sqlite3_stmt *table_prepare_delete(sqlite3 *db, const struct table *t, struct err *err)
 {
     struct sql s = {.len = 0};
     sql_add(&s, "DELETE FROM %s WHERE %s = ?", t->name, t->columns[0].name);
-    return prepare(db, s.text, err);
+    return prepare(db, t, s.text, err);
 }
 
 sqlite3_stmt *table_prepare_select(sqlite3 *db, const struct table *t, const char *tail,
@@ -117,7 +118,7 @@ sqlite3_stmt *table_prepare_select(sqlite3 *db, const struct table *t, const cha
     sql_add(&s, "SELECT ");
     sql_add_names(&s, t);
     sql_add(&s, " FROM %s %s ORDER BY %s", t->name, tail ? tail : "", t->order);
-    return prepare(db, s.text, err);
+    return prepare(db, t, s.text, err);
 }
 
 static int bind_labels(sqlite3_stmt *stmt, int at, const struct label *labels, uint32_t n)

@@ -235,24 +235,18 @@ int fault_install(const char *inner, struct err *err)
     fault_inner = vmm_find_driver(inner, err);
     if (!fault_inner)
         return -1;
-    fault_driver = (struct vmm_driver){
-        .name = fault_inner->name,
-        .version = VMM_DRIVER_VERSION,
-        .can = fault_inner->can,
-        .install = fault_inner->install,
-        .probe = fault_probe,
-        .open = fault_open,
-        .close = fault_close,
-        .start = fault_start,
-        .adopt = fault_adopt,
-        .stop = fault_stop,
-        .kill = fault_kill,
-        .pause = fault_pause,
-        .resume = fault_resume,
-        .discard = fault_discard,
-        .get_handles = fault_get_handles,
-        .claims = fault_inner->claims,
-    };
+    fault_driver = *fault_inner;
+    fault_driver.probe = fault_probe;
+    fault_driver.open = fault_open;
+    fault_driver.close = fault_close;
+    fault_driver.start = fault_start;
+    fault_driver.adopt = fault_adopt;
+    fault_driver.stop = fault_stop;
+    fault_driver.kill = fault_kill;
+    fault_driver.pause = fault_pause;
+    fault_driver.resume = fault_resume;
+    fault_driver.discard = fault_discard;
+    fault_driver.get_handles = fault_get_handles;
     vmm_override_driver(&fault_driver);
     return 0;
 }

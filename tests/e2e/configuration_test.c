@@ -566,7 +566,7 @@ static void test_tcp_is_tls(void)
     auto_fd int fd = dial();
     CHECK_INT(send(fd, preface, sizeof(preface) - 1, MSG_NOSIGNAL), sizeof(preface) - 1);
     struct pollfd p = {.fd = fd, .events = POLLIN};
-    ssize_t n, sum = 0;
+    ssize_t n = -1, sum = 0;
     while (poll(&p, 1, WAIT_MS) == 1 && (n = recv(fd, answer, sizeof(answer), 0)) > 0) {
         CHECK_INT(answer[0], 21); /* a TLS alert, no frame of HTTP/2's */
         sum += n;

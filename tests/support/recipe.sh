@@ -125,6 +125,8 @@ walked() {
     for file in "${files[@]}"; do
         found=0
         for place in "${places[@]}"; do
+            # One that is told by its whole name is no other's.
+            [ "$place" != "$file" ] || { found=1 && break; }
             place=${place//NAME/*}
             # shellcheck disable=SC2053 # a pattern
             [[ $file != ${place//…/*} ]] || found=$((found + 1))

@@ -231,7 +231,7 @@ static int recover_vm(struct recovery_part *p, struct store_txn *txn, struct err
         vm.spec.storage = vm_storage_once(&vm.spec);
     struct labels labels;
     label_list_get(&vm.labels, &labels);
-    if (vm_labels_check(&labels, err) < 0 || vm_spec_check_made(&vm.spec, err) < 0) {
+    if (labels_check(&labels, err) < 0 || vm_spec_check_made(&vm.spec, err) < 0) {
         vm_done(&vm);
         return -1;
     }

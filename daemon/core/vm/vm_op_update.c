@@ -103,7 +103,7 @@ static int vm_change_check(const struct vm_change *c, const struct labels *set, 
         return -1;
     if (c->memory_bytes && vm_memory_check(c->memory_bytes, err) < 0)
         return -1;
-    return vm_labels_check(set, err);
+    return labels_check(set, err);
 }
 
 static int vm_update_labels(struct labels *labels, const struct vm_update_labels *change,

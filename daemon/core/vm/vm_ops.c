@@ -43,7 +43,7 @@ int vm_create_check(struct core *core, const struct vm_create_request *req, stru
     struct vm made = {.spec = req->spec, .generation = 1, .runtime.state = VM_PENDING};
     const char *name = req->name ? req->name : "";
     if (host_check_admits(core, err) < 0 || (*name && vm_name_check(name, err) < 0) ||
-        (req->labels && vm_labels_check(req->labels, err) < 0) ||
+        (req->labels && labels_check(req->labels, err) < 0) ||
         scope_check_labels(req->scope, req->labels, err) < 0 ||
         vm_spec_check(core, &made.spec, req->kernel, err) < 0 ||
         vm_capacity_check(core, req->start ? vm_memory_promised(core, &made.spec) : 0, true, err) <

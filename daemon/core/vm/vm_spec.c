@@ -235,27 +235,6 @@ void vm_name_make(struct core *core, char name[NAME_BYTES])
     snprintf(name, NAME_BYTES, "vm-%s", id);
 }
 
-static bool vm_label_key_is_valid(const char *key)
-{
-    return *key && strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789._/-") == strlen(key);
-}
-
-int vm_labels_check(const struct labels *labels, struct err *err)
-{
-    for (uint32_t i = 0; i < labels->n; i++) {
-        const char *key = labels->at[i].key;
-        bool twice = false;
-        for (uint32_t k = 0; k < i; k++)
-            twice |= strcmp(labels->at[k].key, key) == 0;
-        if (vm_label_key_is_valid(key) && !twice)
-            continue;
-        err_set(err, ERR_INVALID, "label key \"%s\" %s", key,
-                twice ? "is given twice" : "must be 1 to 63 of a-z 0-9 . _ / -");
-        return err_tag(err, "INVALID_LABEL", NULL);
-    }
-    return 0;
-}
-
 uint64_t vm_files_fit(const struct core *core, size_t n_connections)
 {
     uint64_t taken = DAEMON_FILES + n_connections, all = core->config.max_files;

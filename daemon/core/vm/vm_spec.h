@@ -26,7 +26,6 @@ void vm_spec_set_expiry(struct vm *vm, int64_t from_ns);
 int vm_name_check(const char *name, struct err *err);
 /* A free name such as "brisk-otter". */
 void vm_name_make(struct core *core, char name[NAME_BYTES]);
-int vm_labels_check(const struct labels *labels, struct err *err);
 enum {
     /* Open files of a VM that runs: its pidfd, the FIFO of its stderr, its control socket (QMP) and
      * its agent's channel. */

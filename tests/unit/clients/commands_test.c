@@ -102,7 +102,7 @@ static void test_texts_have_their_form(void)
     each_command(check_texts);
 }
 
-/* The words behind "banger", up to a bar: those that the command gets. */
+/* The words behind "banger". */
 static void check_words(const struct example *e, const struct noun *noun,
                         const struct command *command, int argc, char **argv)
 {
@@ -133,13 +133,14 @@ static void check_example(const struct example *e)
     if (!begin || !noun)
         return;
     begin += strlen("banger ");
-    /* What wordexp takes for the shell's own. */
-    const char *end = strstr(begin, " | ");
+    /* Up to what the shell does with it. */
+    const char *end = strstr(begin, " | ") ? strstr(begin, " | ") : strstr(begin, " && ");
     snprintf(line, sizeof(line), "%.*s", end ? (int)(end - begin) : (int)strlen(begin), begin);
     if (strncmp(e->line, "source <(", 9) == 0)
         line[strlen(line) - 1] = '\0';
     wordexp_t words;
-    CHECK_INT(wordexp(line, &words, WRDE_NOCMD | WRDE_UNDEF), 0);
+    if (!CHECK_INT(wordexp(line, &words, WRDE_NOCMD | WRDE_UNDEF), 0))
+        return;
     const char *name = e->noun ? e->command : words.we_wordc > 1 ? words.we_wordv[1] : "";
     const struct command *command = command_find(noun, name);
     if (!command)
@@ -155,10 +156,23 @@ static void test_examples_are_command_lines_that_there_are(void)
         check_example(e);
 }
 
+static void check_has_example(const struct noun *noun, const struct command *command)
+{
+    bool takes = *command->args || command->opts;
+    if (takes && strcmp(noun->name, "help") != 0 && !example_next(noun, command, NULL))
+        complain(noun, command->name, "takes something, and has no example in examples.c");
+}
+
+static void test_what_takes_something_has_an_example(void)
+{
+    each_command(check_has_example);
+}
+
 int main(void)
 {
     RUN(test_docs_have_every_command_and_no_other);
     RUN(test_texts_have_their_form);
     RUN(test_examples_are_command_lines_that_there_are);
+    RUN(test_what_takes_something_has_an_example);
     return check_end();
 }

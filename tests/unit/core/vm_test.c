@@ -276,9 +276,9 @@ static void test_spec(void)
     vm_name_make(&core, name);
     CHECK_INT(vm_name_check(name, &err), 0);
     struct labels labels = {.n = 2, .at = {{"a", "1"}, {"a", "2"}}};
-    CHECK_INT(vm_labels_check(&labels, &err), -1);
+    CHECK_INT(labels_check(&labels, &err), -1);
     snprintf(labels.at[1].key, sizeof(labels.at[1].key), "b");
-    CHECK_INT(vm_labels_check(&labels, &err), 0);
+    CHECK_INT(labels_check(&labels, &err), 0);
     struct labels some = {.n = 1, .at = {{"b", "2"}}}, other = {.n = 1, .at = {{"b", "3"}}};
     CHECK(labels_have(&labels, &some) && !labels_have(&labels, &other));
     close_core();

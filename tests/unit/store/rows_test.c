@@ -97,10 +97,12 @@ static void test_every_row_comes_back_whole(void)
 {
     struct err err = ERR_INIT;
     struct store *s = store_open(loop, path, &err);
-    struct store_txn *txn = store_txn_new();
     bool done = false;
-    if (!CHECK(s != NULL))
+    if (!CHECK(s != NULL)) {
+        fprintf(stderr, "%s\n", err.message);
         return;
+    }
+    struct store_txn *txn = store_txn_new();
     store_put_vm(txn, &vm);
     store_put_session(txn, &session);
     store_put_operation(txn, &operation);

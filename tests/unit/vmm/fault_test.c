@@ -162,6 +162,45 @@ static void test_close_forgets_everything(void)
     CHECK_INT(o.calls, 0);
 }
 
+static void stop_at_once(struct vmm_machine *m, vmm_done_fn *done, void *arg)
+{
+    vmm_stop(m, 0, done, arg);
+}
+
+static void adopt(struct vmm_machine *m, vmm_done_fn *done, void *arg)
+{
+    vmm_adopt(m, NULL, done, arg);
+}
+
+/* Once, with the code that was given; the next call is the driver's own. */
+static void test_every_method_fails(void)
+{
+    static const struct {
+        const char *name;
+        void (*call)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
+    } methods[] = {{"start", vmm_start},    {"adopt", adopt},     {"stop", stop_at_once},
+                   {"kill", vmm_kill},      {"pause", vmm_pause}, {"resume", vmm_resume},
+                   {"discard", vmm_discard}};
+    for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
+        struct stage s;
+        char faults[32], told[64];
+        snprintf(faults, sizeof(faults), "%s=fail:8*1", methods[i].name);
+        snprintf(told, sizeof(told), "injected instead of %s", methods[i].name);
+        stage_init(&s, faults);
+        struct outcome first = {.stage = &s}, second = {.stage = &s};
+        methods[i].call(s.m, finished, &first);
+        CHECK_INT(first.calls, 0);
+        wait_for(&s, &first);
+        CHECK_INT(first.calls, 1);
+        CHECK_INT(first.err.code, 8);
+        CHECK_STR(first.err.message, told);
+        methods[i].call(s.m, finished, &second);
+        wait_for(&s, &second);
+        CHECK(second.err.code != 8);
+        stage_done(&s);
+    }
+}
+
 static void test_texts(void)
 {
     static const char *const wrong[] = {"start",     "start=",         "start=explode",
@@ -183,6 +222,7 @@ int main(void)
     RUN(test_delays);
     RUN(test_hang_ends_with_kill);
     RUN(test_close_forgets_everything);
+    RUN(test_every_method_fails);
     RUN(test_texts);
     return check_end();
 }

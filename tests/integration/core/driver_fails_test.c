@@ -21,19 +21,19 @@ static const char *const states[] = {
 static struct operation_entry *begin(const char *what, struct err *err)
 {
     if (strcmp(what, "start") == 0)
-        return vm_start_start(&w.core, &(struct vm_start_request){.vm = "box"}, NULL, err);
+        return vm_ask_start(&w.core, &(struct vm_start_request){.vm = "box"}, NULL, err);
     if (strcmp(what, "stop") == 0)
-        return vm_stop_start(&w.core, &(struct vm_stop_request){.vm = "box"}, NULL, err);
+        return vm_ask_stop(&w.core, &(struct vm_stop_request){.vm = "box"}, NULL, err);
     if (strcmp(what, "kill") == 0)
-        return vm_kill_start(&w.core, "box", NULL, err);
+        return vm_ask_kill(&w.core, "box", NULL, err);
     if (strcmp(what, "pause") == 0)
-        return vm_pause_start(&w.core, "box", NULL, err);
+        return vm_ask_pause(&w.core, "box", NULL, err);
     if (strcmp(what, "resume") == 0)
-        return vm_resume_start(&w.core, "box", NULL, err);
+        return vm_ask_resume(&w.core, "box", NULL, err);
     if (strcmp(what, "recover") == 0)
-        return vm_recover_start(&w.core, "box", NULL, err);
+        return vm_ask_recover(&w.core, "box", NULL, err);
     struct vm_delete_request req = {.vm = "box", .force = true};
-    return vm_delete_start(&w.core, &req, NULL, err);
+    return vm_ask_delete(&w.core, &req, NULL, err);
 }
 
 /* The operation's row at its end; text is its error. */

@@ -70,6 +70,7 @@ static inline void run(void)
     timer_stop(&deadline);
 }
 
+#ifdef BANGER_FAULTS
 static inline void fault(const char *rules)
 {
     struct err err = ERR_INIT;
@@ -82,6 +83,7 @@ static inline void no_fault(void)
     fault(NULL);
     commit_now(core.loop, core.store, store_txn_new());
 }
+#endif
 
 /* What one change came to. */
 struct ended {

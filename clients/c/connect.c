@@ -184,7 +184,6 @@ static void client_begin_waiting(struct banger_client *client, struct channel *c
         client_log(client, "connected to %s", target_name(&client->target));
     }
     err_clear(&client->why);
-    client->n_failed = 0;
     client->retry_at_ms = 0;
     channel_flush(channel);
 }

@@ -49,7 +49,7 @@ struct banger_client {
     banger_log_fn *log;       /* NULL: none */
     void *log_arg;
     struct err why;      /* the last failure to connect */
-    unsigned n_failed;   /* such failures since the last success */
+    unsigned n_failed;   /* such failures since the server last answered a call */
     int64_t retry_at_ms; /* after a failure: not before */
     uint8_t input[CHANNEL_READ_BYTES];
 };

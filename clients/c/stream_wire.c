@@ -24,6 +24,7 @@ static void stream_on_message(void *arg, struct rpc_call *call, const ProtobufCM
     struct banger_stream *stream = arg;
     (void)message;
     stream->client->news++;
+    stream->client->n_failed = 0;
     stream_forget(stream);
     if (stream->n == STREAM_QUEUE)
         return; /* not reached: reading is paused before */
@@ -63,6 +64,8 @@ static void stream_on_closed(void *arg, struct rpc_call *call, const struct err 
         stream->lost = true;
         stream->status.code = BANGER_UNAVAILABLE;
     }
+    if (!stream->lost && status->code != ERR_DEADLINE && status->code != ERR_CANCELLED)
+        stream->client->n_failed = 0; /* the server's own word */
     size_t len;
     const char *details =
         status->code ? rpc_call_metadata(call, "grpc-status-details-bin", &len) : NULL;

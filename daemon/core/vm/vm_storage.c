@@ -23,8 +23,7 @@ static const struct storage_row {
     [STORAGE_EMPTY] = {.name = "empty", .kind = "empty"},
 };
 
-/* What is at once there and takes no room comes first; of those, what the image may change below
- * least. */
+/* Best first: what is made at once and takes no room before what does. */
 static const enum storage storage_order[] = {STORAGE_QCOW2, STORAGE_REFLINK, STORAGE_COPY,
                                              STORAGE_EMPTY};
 enum { STORAGE_CHOICES = sizeof(storage_order) / sizeof(storage_order[0]) };

@@ -57,6 +57,8 @@ struct honest {
     const char *ca_pem;
     const struct cert *certs[2]; /* the second for every other connection; may be the same */
     int calls_per_connection;    /* 0: one connection for all */
+    unsigned
+        redials;  /* of a call: so often a connection may be closed before its handshake was done */
     bool patient; /* only that the answers are right is checked, not when they come */
     atomic_bool stop;
 };

@@ -346,6 +346,22 @@ static void test_a_server_that_greets_and_goes(void)
     check_leaves(FAKE_CLOSES);
 }
 
+/* As one looks whose end comes a moment after its greeting: a call may be on its way by then. That
+ * it was is no answer, and the tries go on as they were. */
+static void test_a_server_that_takes_calls_and_goes(void)
+{
+    enum { TIME_MS = 500, TRIES_MAX = 12 };
+    struct fake f = {.n_scripted = 1000, .script = FAKE_WAVERS};
+    struct banger_error error;
+    fake_start(&f);
+    struct banger_client *client = connect_to(&f, f.proxy_target);
+    CHECK_INT(get(client, "box", TIME_MS, &error), BANGER_DEADLINE_EXCEEDED);
+    banger_close(client);
+    fake_stop(&f);
+    if (!CHECK(f.n_connections <= TRIES_MAX))
+        fprintf(stderr, "%u tries\n", (unsigned)f.n_connections);
+}
+
 /* A stream of messages begins anew with the messages that it has sent. */
 static void check_refused_attach(enum fake_script script)
 {
@@ -463,6 +479,7 @@ int main(void)
     RUN(test_refused_stream);
     RUN(test_goaway_crosses_the_call);
     RUN(test_a_server_that_greets_and_goes);
+    RUN(test_a_server_that_takes_calls_and_goes);
     RUN(test_refused_attach);
     RUN(test_unavailable_by_word);
     RUN(test_rotation);

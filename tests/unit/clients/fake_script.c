@@ -73,7 +73,9 @@ static void greet_and_leave(const struct fake *f, int fd)
     if (!read_exactly(f, fd, preface, sizeof(preface)))
         return;
     say(fd, both, f->script == FAKE_LEAVES ? sizeof(both) : sizeof(settings));
-    if (f->script == FAKE_CLOSES)
+    if (f->script == FAKE_WAVERS && f->n_connections % 5 == 0)
+        await_call(f, fd);
+    if (f->script != FAKE_LEAVES)
         shutdown(fd, SHUT_RDWR);
 }
 
@@ -83,7 +85,7 @@ void fake_script_run(struct fake *f, int fd)
     uint8_t byte;
     if (f->script == FAKE_HTTP1)
         say(fd, http1, sizeof(http1) - 1);
-    else if (f->script == FAKE_LEAVES || f->script == FAKE_CLOSES)
+    else if (f->script == FAKE_LEAVES || f->script == FAKE_CLOSES || f->script == FAKE_WAVERS)
         greet_and_leave(f, fd);
     else if (f->script != FAKE_SILENT)
         refuse(f, fd);

@@ -37,6 +37,7 @@ struct fake {
         FAKE_GOAWAY, /* greets, says GOAWAY when the first call comes: it was not begun */
         FAKE_LEAVES, /* greets and says GOAWAY in one */
         FAKE_CLOSES, /* greets and closes in one */
+        FAKE_WAVERS, /* the same; each fifth time it takes a call first */
         FAKE_SILENT, /* takes the connection, says nothing */
         FAKE_HTTP1,  /* speaks another protocol */
     } script;

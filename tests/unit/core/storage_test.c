@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "daemon/core/core.h"
+#include "daemon/core/vm/vm_objects.h"
 #include "daemon/vmm/driver.h"
 #include "tests/support/check.h"
 
@@ -120,7 +121,28 @@ static void test_a_record_decides_what_there_is(void)
     CHECK_INT(vm_storage_check_made(&spec, &err), -1);
     spec = (struct vm_spec){.driver = "sim"};
     CHECK_INT(vm_storage_once(&spec), STORAGE_EMPTY);
-    CHECK_STR(vm_disk_kind(&spec, OBJECT_WORK_DISK), "empty");
+}
+
+/* What no VM has nobody makes, and nobody would miss. */
+static void test_every_kind_is_had_by_some_VM(void)
+{
+    static const char *const drivers[] = {"qemu", "sim"};
+    const struct object_kind *kind;
+    struct vm_objects o;
+    host_has(ALL);
+    for (size_t i = 0; (kind = object_kind_at(i)); i++) {
+        bool had = false;
+        for (int s = 0; s < 2 * N_STORAGES; s++) {
+            struct vm vm = {.id = "0123456789abcdef",
+                            .spec = {.storage = (enum storage)(s / 2), .work_disk_bytes = 1 << 24}};
+            snprintf(vm.spec.driver, sizeof(vm.spec.driver), "%s", drivers[s % 2]);
+            CHECK_INT(vm_objects_of(&core, &vm, &o, NULL), 0);
+            for (size_t k = 0; k < o.n; k++)
+                had = had || o.at[k].kind == kind;
+        }
+        if (!CHECK(had))
+            fprintf(stderr, "no VM has a %s: see daemon/core/vm/vm_objects.c\n", kind->name);
+    }
 }
 
 int main(void)
@@ -129,5 +151,6 @@ int main(void)
     RUN(test_what_is_asked_for_is_had_or_refused);
     RUN(test_those_there_are_best_first);
     RUN(test_a_record_decides_what_there_is);
+    RUN(test_every_kind_is_had_by_some_VM);
     return check_end();
 }

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "daemon/core/access/access.h"
 #include "daemon/core/core.h"
+#include "daemon/service/page.h"
 #include "daemon/service/request.h"
 #include "daemon/service/view.h"
 #include "rpc/wire/call.h"
@@ -208,9 +209,12 @@ static void handle_rotate(void *self, struct rpc_call *call,
 static void handle_list(void *self, struct rpc_call *call,
                         const Banger__V1__ListIdentitiesRequest *request)
 {
-    enum { PAGE_DEFAULT = 100, PAGE_MAX = 1000 };
-    size_t max = request->page_size ? request->page_size : PAGE_DEFAULT, n = 0;
-    max = max < PAGE_MAX ? max : PAGE_MAX;
+    struct err err = ERR_INIT;
+    size_t max, n = 0;
+    if (page_size(&max, request->page_size, &err) < 0) {
+        rpc_call_finish(call, &err);
+        return;
+    }
     auto_free struct identity_view *rows = calloc(max, sizeof(*rows));
     auto_free Banger__V1__Identity **list = calloc(max, sizeof(*list));
     if (!rows || !list) {

@@ -10,13 +10,13 @@
 #include "daemon/core/core.h"
 #include "daemon/core/event/event.h"
 #include "daemon/core/access/scope.h"
+#include "daemon/service/page.h"
 #include "daemon/service/request.h"
 #include "daemon/service/view.h"
 #include "rpc/event/loop.h"
 
 enum {
     KINDS_MAX = 16,
-    EVENTS_PAGE_MAX = 1000,
     EVENTS_AT_ONCE = 16, /* then others have their turn: a watcher may look for what is not there */
 };
 
@@ -168,10 +168,9 @@ static void handle_list(void *self, struct rpc_call *call,
                         const Banger__V1__ListEventsRequest *request)
 {
     struct core *core = self;
-    size_t max = request->page_size ? request->page_size : 100;
-    if (max > EVENTS_PAGE_MAX) {
-        struct err err = ERR_INIT;
-        err_set(&err, ERR_INVALID, "page_size is %zu, at most %d is allowed", max, EVENTS_PAGE_MAX);
+    struct err err = ERR_INIT;
+    size_t max;
+    if (page_size(&max, request->page_size, &err) < 0) {
         rpc_call_finish(call, &err);
         return;
     }

@@ -12,12 +12,19 @@
 
 enum { PAGE_USUAL = 100, PAGE_MOST = 1000, PAGE_LIST_FIELD = 1 };
 
-int page_parse(struct page *page, uint32_t page_size, const char *token, struct err *err)
+int page_size(size_t *size, uint32_t asked, struct err *err)
 {
-    *page = (struct page){.size = page_size ? page_size : PAGE_USUAL, .after_ns = INT64_MIN};
-    if (page_size > PAGE_MOST)
-        return err_set(err, ERR_INVALID, "page_size is %u, at most %d is allowed", page_size,
-                       PAGE_MOST);
+    *size = asked ? asked : PAGE_USUAL;
+    if (asked <= PAGE_MOST)
+        return 0;
+    return err_set(err, ERR_INVALID, "page_size is %u, at most %d is allowed", asked, PAGE_MOST);
+}
+
+int page_parse(struct page *page, uint32_t asked, const char *token, struct err *err)
+{
+    *page = (struct page){.after_ns = INT64_MIN};
+    if (page_size(&page->size, asked, err) < 0)
+        return -1;
     if (!*token)
         return 0;
     char *end = NULL;

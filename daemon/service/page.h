@@ -30,7 +30,9 @@ struct page {
     char next[PAGE_TOKEN_BYTES]; /* the answer's next_page_token; "" until page_is_cut says so */
 };
 
-int page_parse(struct page *page, uint32_t page_size, const char *token, struct err *err);
+/* How many a page may have: what was asked for, 1 to 1000; 0 stands for 100. */
+int page_size(size_t *size, uint32_t asked, struct err *err);
+int page_parse(struct page *page, uint32_t asked, const char *token, struct err *err);
 bool page_is_first(const struct page *page);
 /* Asked when there is one more thing: true where it does not go on this page any more, and
  * page->next leads to it. */

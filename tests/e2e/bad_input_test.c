@@ -254,6 +254,14 @@ static void pages_and_requests(void)
     list.page_size = 1001;
     Banger__V1__ListVMsResponse *got = banger_list_vms(client, &list, NULL, &error);
     check_refused("page size", got ? &got->base : NULL, &error, BANGER_INVALID_ARGUMENT, NULL);
+    Banger__V1__ListEventsRequest events = BANGER__V1__LIST_EVENTS_REQUEST__INIT;
+    events.page_size = 1001;
+    Banger__V1__ListEventsResponse *told = banger_list_events(client, &events, NULL, &error);
+    check_refused("events", told ? &told->base : NULL, &error, BANGER_INVALID_ARGUMENT, NULL);
+    Banger__V1__ListIdentitiesRequest known = BANGER__V1__LIST_IDENTITIES_REQUEST__INIT;
+    known.page_size = 1001;
+    Banger__V1__ListIdentitiesResponse *all = banger_list_identities(client, &known, NULL, &error);
+    check_refused("identities", all ? &all->base : NULL, &error, BANGER_INVALID_ARGUMENT, NULL);
 
     static const char *const ids[] = {
         "with blank in it", "tab\there", "\x7f",

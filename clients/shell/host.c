@@ -23,6 +23,10 @@ static void host_print(const Banger__V1__Host *host)
         cli_print_field(i ? "" : "Drivers:", "%s %s %s%s %s", d->name, d->version, d->accelerator,
                         d->usable ? "" : " not usable:", d->explanation);
     }
+    for (size_t i = 0; i < host->n_storages; i++)
+        cli_print_field(i ? "" : "Storage:", "%s%s",
+                        enum_word(a, &banger__v1__storage__descriptor, (int)host->storages[i]),
+                        i ? "" : ", unless a VM asks for another");
     for (size_t i = 0; i < host->n_labels; i++)
         cli_print_field(i ? "" : "Labels:", "%s=%s", host->labels[i]->key, host->labels[i]->value);
     cli_print_field("Draining:", "%s", host->draining ? "yes: takes no new VMs" : "");

@@ -6,7 +6,7 @@
 
 /* What `vm create` and `vm run` have in common. */
 struct vm_spec_options {
-    const char *name, *image, *kernel, *driver, *net, *restart;
+    const char *name, *image, *kernel, *driver, *net, *restart, *storage;
     struct opt_number cpus, memory, disk, work_disk, expire, idle_stop;
     struct opt_list labels;
     bool no_init, ephemeral, autostart;
@@ -42,6 +42,14 @@ struct vm_spec_options {
          OPT_SIZE,    offsetof(struct vm_spec_options, work_disk),                                 \
          "SIZE",      "an empty second disk of this size",                                         \
          NULL,        NAMES_NONE},                                                                 \
+        {"storage",                                                                                \
+         0,                                                                                        \
+         OPT_STRING,                                                                               \
+         offsetof(struct vm_spec_options, storage),                                                \
+         "KIND",                                                                                   \
+         "what the system disk is made as: a layer over the image, a copy, a reflink",             \
+         "qcow2|copy|reflink",                                                                     \
+         NAMES_NONE},                                                                              \
         {"net",       0,                                                                           \
          OPT_STRING,  offsetof(struct vm_spec_options, net),                                       \
          "MODE",      "user (default): outgoing connections; or none",                             \

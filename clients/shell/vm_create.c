@@ -12,6 +12,16 @@ static Banger__V1__NetworkMode vm_network(const char *word)
                                      : BANGER__V1__NETWORK_MODE__NETWORK_MODE_USER;
 }
 
+static Banger__V1__Storage vm_storage(const char *word)
+{
+    if (!word)
+        return BANGER__V1__STORAGE__STORAGE_UNSPECIFIED;
+    if (strcmp(word, "copy") == 0)
+        return BANGER__V1__STORAGE__STORAGE_COPY;
+    return strcmp(word, "reflink") == 0 ? BANGER__V1__STORAGE__STORAGE_REFLINK
+                                        : BANGER__V1__STORAGE__STORAGE_QCOW2;
+}
+
 Banger__V1__RestartPolicy vm_restart_policy(const char *word)
 {
     if (!word)
@@ -42,6 +52,7 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
     spec->memory_bytes = o->memory.value;
     spec->disk_bytes = o->disk.value;
     spec->work_disk_bytes = o->work_disk.value;
+    spec->storage = vm_storage(o->storage);
     spec->network = vm_network(o->net);
     spec->no_init = o->no_init;
     spec->ephemeral = o->ephemeral;

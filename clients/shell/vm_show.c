@@ -70,6 +70,9 @@ static void vm_print_description(const Banger__V1__VM *vm)
     cli_print_field("Memory:", "%s", format_size(a, spec->memory_bytes));
     if (spec->disk_bytes)
         cli_print_field("Disk:", "%s", format_size(a, spec->disk_bytes));
+    if (spec->storage)
+        cli_print_field("Storage:", "%s",
+                        enum_word(word, &banger__v1__storage__descriptor, (int)spec->storage));
     if (spec->work_disk_bytes)
         cli_print_field("Work disk:", "%s", format_size(a, spec->work_disk_bytes));
     cli_print_field("Network:", "%s",

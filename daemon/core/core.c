@@ -24,6 +24,7 @@
 #include "daemon/core/vm/vm.h"
 #include "daemon/core/vm/vm_objects.h"
 #include "daemon/core/vm/vm_ops.h"
+#include "daemon/core/vm/vm_storage.h"
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
 
@@ -58,6 +59,7 @@ int core_open(struct core *core, struct err *err)
     core->records = core->audit ? record_keeper_new(core, err) : NULL;
     core->request_past = core->records ? request_past_new(core, err) : NULL;
     core->images = core->request_past ? image_registry_new(core, err) : NULL;
+    vm_storage_probe(core);
     core->vms = core->images ? vm_registry_new(core, err) : NULL;
     core->recover = core->vms ? recover_new(core, err) : NULL;
     struct session_registry *sessions = core->recover ? session_registry_new(core, err) : NULL;
@@ -134,10 +136,12 @@ static void core_drain_changed(void *arg, struct operation_entry *op)
     core_drain_on(d);
 }
 
-/* What the next daemon would not go on with: builds and imports. */
+/* What works for minutes on our own workers and children, and what the next daemon would not go on
+ * with. */
 static bool core_must_end(const struct operation_entry *op)
 {
-    return operation_kind_of(op)->after_crash == OPERATION_GO_BACK;
+    const struct operation_kind *kind = operation_kind_of(op);
+    return kind->ends_with_daemon || kind->after_crash == OPERATION_GO_BACK;
 }
 
 static void core_drain_on(struct core_drain *d)

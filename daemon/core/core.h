@@ -55,6 +55,12 @@ struct core_config {
     const char *version;       /* of the program */
 };
 
+/* What system disks can be made as on this host: vm_storage.h. */
+struct host_storage {
+    unsigned can; /* set: 1 << enum storage */
+    char why_not[N_STORAGES][160];
+};
+
 struct core {
     struct core_config config;
     struct loop *loop;
@@ -80,10 +86,11 @@ struct core {
     struct rpc_server *rpc_server; /* for what services say of connections */
     struct list store_watches;     /* see store_state.h */
     struct host_settings settings; /* on disk; see host_settings.h */
-    int64_t known_ns;              /* newest time that the store had at the start; 0: none */
-    bool rebooted;                 /* the host, since a daemon last started */
-    bool closing;                  /* the daemon is about to end */
-    uint32_t n_console_readers;    /* of daemon/service/console.c */
+    struct host_storage storage;
+    int64_t known_ns;           /* newest time that the store had at the start; 0: none */
+    bool rebooted;              /* the host, since a daemon last started */
+    bool closing;               /* the daemon is about to end */
+    uint32_t n_console_readers; /* of daemon/service/console.c */
     /* Ends the daemon, VMs run on; set by the composition root. */
     void (*shut_down)(void *arg);
     void *shut_down_arg;

@@ -6,8 +6,9 @@
 
 #include "base/err.h"
 
-static const struct object_kind *const object_kinds[] = {
-    &object_folder, &object_overlay, &object_copy, &object_reflink, &object_empty, &object_work};
+#define OBJECT_ENTRY(kind) &object_##kind,
+static const struct object_kind *const object_kinds[] = {OBJECT_KINDS(OBJECT_ENTRY)};
+#undef OBJECT_ENTRY
 static const struct object_kind *object_overriding;
 
 enum { OBJECT_KINDS = sizeof(object_kinds) / sizeof(object_kinds[0]) };

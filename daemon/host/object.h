@@ -66,9 +66,23 @@ struct object_kind {
     /* With what is partial of it. A missing one is fine. */
     int (*remove)(const struct object *o, struct err *err);
     /* All of this kind that are ours: below state_dir, by name, of a VM's id, our own files;
-     * partial ones too. Never another's, whatever it is called. */
+     * partial ones too. Never another's, whatever it is called. remove takes one that has the
+     * name of what was found. */
     int (*list)(const char *state_dir, object_found_fn *found, void *arg, struct err *err);
 };
+
+/* All there are, in the order in which a VM's are made; the kind of a line is object_NAME in
+ * object_NAME.c:
+ * folder   the VM's folder, with all that is in it
+ * overlay  qcow2 layer over its image
+ * copy     raw copy of its image, sparse
+ * reflink  raw, shares its image's blocks until they are written
+ * empty    sparse file of zeros, or of nothing
+ * work     raw, with an empty ext4 */
+#define OBJECT_KINDS(X)      X(folder) X(overlay) X(copy) X(reflink) X(empty) X(work)
+#define OBJECT_DECLARE(kind) extern const struct object_kind object_##kind;
+OBJECT_KINDS(OBJECT_DECLARE)
+#undef OBJECT_DECLARE
 
 /* By index, in the order in which a VM's are made; NULL behind the last. */
 const struct object_kind *object_kind_at(size_t i);
@@ -92,13 +106,5 @@ const struct object *objects_find_missing(const struct object *objects, size_t n
 /* Puts a kind before the one of the same name, as fault injection does; NULL takes it away. Not
  * while calls are under way. */
 void object_override(const struct object_kind *kind);
-
-/* The kinds. */
-extern const struct object_kind object_folder;  /* the VM's folder, with all that is in it */
-extern const struct object_kind object_overlay; /* qcow2 layer over its image */
-extern const struct object_kind object_copy;    /* raw copy of its image, sparse */
-extern const struct object_kind object_reflink; /* raw, shares its image's blocks until written */
-extern const struct object_kind object_empty;   /* sparse file of zeros, or of nothing */
-extern const struct object_kind object_work;    /* raw, with an empty ext4 */
 
 #endif

@@ -34,11 +34,6 @@ int publish_init(struct publish *p, const char *parent, const char *id, struct e
     return 0;
 }
 
-int publish_begin(struct publish *p, struct err *err)
-{
-    return fs_make_dirs(p->temp, 0755, err);
-}
-
 static int publish_sync(const char *path, struct err *err)
 {
     auto_fd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -88,4 +83,9 @@ int publish_abort(struct publish *p, struct err *err)
     if (err)
         *err = why;
     return -1;
+}
+
+int publish_begin(struct publish *p, struct err *err)
+{
+    return publish_abort(p, err) < 0 ? -1 : fs_make_dirs(p->temp, 0755, err);
 }

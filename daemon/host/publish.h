@@ -17,7 +17,8 @@ extern const char publish_prefix[]; /* ".tmp-" */
 
 /* Takes the id, or picks one (NULL); makes nothing yet. ERR_INVALID when the paths are too long. */
 int publish_init(struct publish *p, const char *parent, const char *id, struct err *err);
-/* Creates the temporary folder, and parent where missing. */
+/* Creates the temporary folder, empty whatever an earlier try has left in it, and parent where
+ * missing. */
 int publish_begin(struct publish *p, struct err *err);
 /* Syncs every file below temp, then renames and syncs the parent. */
 int publish_commit(struct publish *p, struct err *err);

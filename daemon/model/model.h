@@ -66,6 +66,15 @@ enum vm_wanted { VM_WANTED_STOPPED = 0, VM_WANTED_RUNNING = 1 };
 
 enum net_mode { NET_NONE = 1, NET_USER = 2, NET_BRIDGE = 3 };
 
+/* What a system disk is made as. */
+enum storage { /* values of banger.v1.Storage */
+               STORAGE_QCOW2 = 1,
+               STORAGE_COPY = 2,
+               STORAGE_REFLINK = 3,
+               STORAGE_EMPTY = 4,
+               N_STORAGES,
+};
+
 /* How the daemon reaches a VM's agent; never on disk. Each has a table channel_NAME in
  * daemon/guest. */
 #define GUEST_CHANNEL_KINDS(X)           X(UNIX, unix) X(VSOCK, vsock)
@@ -83,6 +92,7 @@ struct vm_spec {
     uint64_t memory_bytes;
     uint64_t disk_bytes;      /* virtual size of the system disk; 0: the image's */
     uint64_t work_disk_bytes; /* 0: none */
+    enum storage storage;     /* as chosen at creation */
     enum net_mode net;
     bool run_init;               /* run the image's init where it has one */
     bool ephemeral;              /* deleted when it stops (--rm) */

@@ -13,6 +13,7 @@
 #include "daemon/core/supervise/host_info.h"
 #include "daemon/core/supervise/recover.h"
 #include "daemon/core/host/host_settings.h"
+#include "daemon/core/vm/vm_storage.h"
 #include "daemon/service/view.h"
 #include "daemon/service/worker_call.h"
 #include "daemon/store/store.h"
@@ -65,6 +66,13 @@ static void reply_host(struct core *core, struct rpc_call *call, struct host_fac
     host.memory_rss_bytes = facts->rss_bytes;
     host.connections = (uint32_t)rpc_server_connections(core->rpc_server);
     host.default_driver = core->config.default_driver;
+    enum storage can[N_STORAGES];
+    Banger__V1__Storage storages[N_STORAGES];
+    const struct vmm_driver *driver = vmm_find_driver(core->config.default_driver, NULL);
+    host.n_storages = driver ? vm_storage_list(core, driver, can) : 0;
+    for (size_t i = 0; i < host.n_storages; i++)
+        storages[i] = (Banger__V1__Storage)can[i];
+    host.storages = storages;
     recover_count(core, &host.unlisted, &host.set_aside);
     struct access_status tcp;
     access_status(core, &tcp);

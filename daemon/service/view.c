@@ -35,6 +35,7 @@ static void fill_spec(Banger__V1__VMSpec *m, const struct vm_spec *spec)
     m->restart_policy = (Banger__V1__RestartPolicy)spec->restart;
     m->autostart = spec->autostart;
     m->lease_ms = spec->lease_ms;
+    m->storage = (Banger__V1__Storage)spec->storage;
 }
 
 static void fill_runtime(Banger__V1__VMRuntime *m, const struct vm_runtime *runtime)

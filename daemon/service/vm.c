@@ -40,6 +40,7 @@ int vm_service_fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, stru
     spec->restart = (enum restart_policy)m->restart_policy;
     spec->autostart = m->autostart;
     spec->lease_ms = m->lease_ms;
+    spec->storage = (enum storage)m->storage;
     if (request_copy(spec->image, sizeof(spec->image), m->image, "image", err) < 0 ||
         request_copy(spec->driver, sizeof(spec->driver), m->driver, "driver", err) < 0)
         return -1;

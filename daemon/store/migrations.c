@@ -148,9 +148,14 @@ static const char version_12[] =
     "ALTER TABLE vms ADD COLUMN lease_ms INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE vms ADD COLUMN lease_holder TEXT NOT NULL DEFAULT '';";
 
-static const char *const migrations[] = {version_1, version_2,  version_3,  version_4,
-                                         version_5, version_6,  version_7,  version_8,
-                                         version_9, version_10, version_11, version_12};
+/* What system disks are made as: qcow2 layers until now, and files of nothing for guests that are
+ * processes. */
+static const char version_13[] = "ALTER TABLE vms ADD COLUMN storage INTEGER NOT NULL DEFAULT 1;"
+                                 "UPDATE vms SET storage = 4 WHERE driver = 'sim';";
+
+static const char *const migrations[] = {version_1,  version_2,  version_3, version_4, version_5,
+                                         version_6,  version_7,  version_8, version_9, version_10,
+                                         version_11, version_12, version_13};
 
 int migrations_newest(void)
 {

@@ -79,10 +79,14 @@ struct store *store_open(struct loop *loop, const char *path, struct err *err)
     s->loop = loop;
     reserve_init(&s->reserve, path);
     database_look(path);
+    /* Pages one by one: else each connection begins with twenty, and keeps them. No harm done where
+     * SQLite runs already, which then stays as it is. */
+    sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
     if (store_queue_init(s, err) < 0 || open_database(s, path, err) < 0 ||
         prepare_schema(s, path, err) < 0 || load_epoch(s, err) < 0 || load_last_seq(s, err) < 0 ||
         statements_prepare(&s->statements, s->db, err) < 0)
         goto fail;
+    sqlite3_db_release_memory(s->db); /* what the start looked at and nobody may ask for again */
     reserve_keep(&s->reserve);
     /* A batch, reads and a step of a copy, all of which may wait. */
     s->worker = workers_new(loop, "store", 1, 3, err);

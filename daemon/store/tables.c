@@ -66,6 +66,7 @@ static const struct column vm_columns[] = {
     COLUMN(vm, expires_ns, COLUMN_LONG),
     NESTED(vm, "lease_ms", spec.lease_ms, COLUMN_LONG),
     COLUMN(vm, lease_holder, COLUMN_TEXT),
+    NESTED(vm, "storage", spec.storage, COLUMN_INT),
 };
 const struct table vm_table = TABLE("vms", vm_columns, "created_ns, id");
 

@@ -44,11 +44,16 @@ struct vmm_channel {
     uint32_t port; /* vsock: the guest's */
 };
 
+/* What the guest says before and beside its agent. */
+struct vmm_console {
+    char log_path[VM_PATH_BYTES]; /* where its driver keeps the latest of it: console.h */
+};
+
 struct vmm_config {
     char vm_id[ID_BYTES];
     char vm_dir[VM_PATH_BYTES];
     char api_sock_path[SOCKET_PATH_BYTES];
-    char log_path[VM_PATH_BYTES]; /* the console's output, bounded by the driver */
+    struct vmm_console console;
     char vmlinux_path[PATH_BYTES];
     char initramfs_path[PATH_BYTES];
     bool run_init;

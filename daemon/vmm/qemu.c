@@ -404,7 +404,7 @@ static enum evidence qemu_claims(const struct process_info *info, const char *fo
 
 static void qemu_discard(const struct vmm_config *c, struct err *err)
 {
-    console_remove(c->log_path, err->code == ERR_NONE ? err : NULL);
+    console_remove(c->console.log_path, err->code == ERR_NONE ? err : NULL);
 }
 
 static void qemu_free(struct monitor *mon)
@@ -440,7 +440,7 @@ static struct vmm_machine *qemu_open(struct vmm_host *host, const struct vmm_con
         err_sys(err, ENOMEM, "cannot open vm/%s", config->vm_id);
         return NULL;
     }
-    console_init(&q->console, host, config->log_path);
+    console_init(&q->console, host, config->console.log_path);
     console_set_refresh(&q->console, qemu_refresh_console, q);
     buf_init(&q->last, QEMU_LAST_BYTES);
     if (monitor_init(&q->mon, &qemu_ops, host, config, err) < 0 ||

@@ -89,7 +89,7 @@ static void sim_discard(const struct vmm_config *c, struct err *err)
 {
     char spool[PATH_BYTES + 8];
     snprintf(spool, sizeof(spool), "%s/spool", c->vm_dir);
-    console_remove(c->log_path, err->code == ERR_NONE ? err : NULL);
+    console_remove(c->console.log_path, err->code == ERR_NONE ? err : NULL);
     fs_remove_tree(spool, err->code == ERR_NONE ? err : NULL);
 }
 
@@ -262,7 +262,7 @@ static struct vmm_machine *sim_open(struct vmm_host *host, const struct vmm_conf
         err_sys(err, ENOMEM, "cannot open vm/%s", config->vm_id);
         return NULL;
     }
-    console_init(&s->console, host, config->log_path);
+    console_init(&s->console, host, config->console.log_path);
     if (monitor_init(&s->mon, &sim_ops, host, config, err) < 0 ||
         timer_init(&s->poll, host->loop, sim_poll, s) < 0) {
         if (err && err->code == ERR_NONE)

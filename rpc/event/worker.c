@@ -28,15 +28,16 @@ struct workers_queue {
 struct workers {
     char name[16]; /* of the threads; what the kernel keeps */
     pthread_t *threads;
-    size_t n_threads;
-    struct watch watch; /* of done_fd */
-    int done_fd;        /* owned; eventfd */
-    bool in_done;       /* loop's thread: a done() is on the stack */
+    size_t n_threads, max_threads; /* begun, as jobs need them; the loop's thread's */
+    struct watch watch;            /* of done_fd */
+    int done_fd;                   /* owned; eventfd */
+    bool in_done;                  /* loop's thread: a done() is on the stack */
 
     pthread_mutex_t lock;
     pthread_cond_t wake;               /* a queue grew, or closing */
     struct workers_queue takes, frees; /* what waits, by job.frees */
     struct list finished;
+    size_t n_idle;               /* threads without a job */
     size_t n_taking, max_taking; /* threads that run a job of takes, at most so many */
     size_t max_queued;           /* of each queue */
     bool closing;
@@ -54,6 +55,7 @@ static void workers_finish(struct workers *w, struct job *job)
     pthread_mutex_lock(&w->lock);
     bool was_empty = list_empty(&w->finished);
     list_add_tail(&w->finished, &job->link);
+    w->n_idle++;
     pthread_mutex_unlock(&w->lock);
     if (was_empty)
         workers_ring(w);
@@ -98,8 +100,10 @@ static struct job *workers_next(struct workers *w, bool *took)
     struct job *job;
     while (!(job = workers_pick(w)) && !w->closing)
         pthread_cond_wait(&w->wake, &w->lock);
-    if (job)
+    if (job) {
         workers_dequeue(w, job);
+        w->n_idle--;
+    }
     *took = job && !job->frees;
     w->n_taking += *took;
     pthread_mutex_unlock(&w->lock);
@@ -165,11 +169,13 @@ static int workers_start_threads(struct workers *w, size_t n_threads)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int rc = 0;
+    pthread_mutex_lock(&w->lock);
     while (w->n_threads < n_threads && rc == 0) {
         rc = pthread_create(&w->threads[w->n_threads], NULL, workers_thread, w);
-        if (rc == 0)
-            w->n_threads++;
+        w->n_threads += rc == 0;
+        w->n_idle += rc == 0;
     }
+    pthread_mutex_unlock(&w->lock);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;
 }
@@ -189,6 +195,7 @@ struct workers *workers_new(struct loop *loop, const char *name, size_t n_thread
     }
     snprintf(w->name, sizeof(w->name), "%s", name);
     w->max_queued = max_queued;
+    w->max_threads = n_threads;
     w->max_taking = n_threads > 1 ? n_threads - 1 : 1;
     list_init(&w->takes.jobs);
     list_init(&w->frees.jobs);
@@ -205,7 +212,9 @@ struct workers *workers_new(struct loop *loop, const char *name, size_t n_thread
     if (!w->threads || watch_init(&w->watch, loop, w->done_fd, workers_on_finished, w) < 0)
         goto fail;
     watch_want(&w->watch, WATCH_READ);
-    rc = workers_start_threads(w, n_threads);
+    /* One that takes and one that frees: a pool that cannot have more of them still does its work.
+     */
+    rc = workers_start_threads(w, n_threads > 1 ? 2 : 1);
     if (rc == 0)
         return w;
 fail:
@@ -221,7 +230,10 @@ int workers_submit(struct workers *w, struct job *job, struct err *err)
     bool full = workers_queue_of(w, job)->n >= w->max_queued;
     if (!closing && !full)
         workers_enqueue(w, job);
+    bool short_of_threads = w->takes.n + w->frees.n > w->n_idle;
     pthread_mutex_unlock(&w->lock);
+    if (!closing && short_of_threads && w->n_threads < w->max_threads)
+        workers_start_threads(w, w->n_threads + 1);
     if (closing)
         return err_set(err, ERR_UNAVAILABLE, "worker pool %s is closing", w->name);
     if (full)

@@ -27,7 +27,8 @@ struct job {
     bool waits;                    /* the pool's: is queued */
 };
 
-/* max_queued bounds the jobs that wait, of either kind. */
+/* max_queued bounds the jobs that wait, of either kind. Threads are begun as jobs come that find
+ * none idle, up to n_threads: an idle one has a stack too. */
 struct workers *workers_new(struct loop *loop, const char *name, size_t n_threads,
                             size_t max_queued, struct err *err);
 /* 0: the pool has the job until done(). -1 with ERR_UNAVAILABLE: the queue is full, or closing. */

@@ -4,6 +4,7 @@
  *   crash_steps_test sim          every step: before its row is written, after it, after its effect
  *   crash_steps_test qemu [all]   create, stop, start, delete; after the row and after the effect
  *                                 (all: as sim)
+ *   crash_steps_test sim KIND...  of those kinds alone, such as kernel.import image.import
  *
  * The steps are read from the daemon's own tables (core_operation_kinds), so a new one is tested
  * from the day it is added. Needs a daemon with BANGER_FAULTS (presets
@@ -25,12 +26,13 @@
 static struct harness h;
 static struct subjects subjects;
 static bool thorough;
+static char **only; /* kinds; NULL: all */
 static int n_cases, n_reached, n_requests;
 
 enum { END_MS = 60000 };
 
-/* Asks a daemon that is going to die. True if it did. */
-static bool ask_and_lose(const struct subject *s, const char *request_id)
+/* Asks a daemon that is going to die. True if it did. id: of the operation, "" where none began. */
+static bool ask_and_lose(const struct subject *s, const char *request_id, char id[STEPS_ID_BYTES])
 {
     struct banger_error error = {0};
     struct banger_client *client = harness_connect_once(&h);
@@ -38,6 +40,7 @@ static bool ask_and_lose(const struct subject *s, const char *request_id)
     Banger__V1__Operation *ended =
         op ? banger_operation_follow(client, op->id, HARNESS_OP_MS, NULL, NULL, &error) : NULL;
     int status = 0;
+    snprintf(id, STEPS_ID_BYTES, "%s", op ? op->id : "");
     bool died = !ended && harness_wait_end(&h, END_MS, &status);
     if (!ended && !died)
         harness_die(&h, "neither an end nor a crash: %s", error.message);
@@ -47,6 +50,22 @@ static bool ask_and_lose(const struct subject *s, const char *request_id)
     banger_message_free(ended ? &ended->base : NULL);
     banger_close(client);
     return died;
+}
+
+/* What was begun is what ends well, and not another try of it; but a prune is not gone on with. */
+static void check_went_on(const struct subject *s, const char *id)
+{
+    Banger__V1__GetOperationRequest request = BANGER__V1__GET_OPERATION_REQUEST__INIT;
+    struct banger_error error = {0};
+    if (!id[0] || s->what == SUBJECT_PRUNE)
+        return;
+    struct banger_client *client = harness_connect(&h);
+    request.operation = (char *)(uintptr_t)id;
+    Banger__V1__Operation *op = banger_get_operation(client, &request, NULL, &error);
+    if (CHECK(op) && !CHECK_INT(op->state, BANGER__V1__OPERATION_STATE__OPERATION_STATE_SUCCEEDED))
+        fprintf(stderr, "  %s: %s\n", id, op->error ? op->error->message : "");
+    banger_message_free(op ? &op->base : NULL);
+    banger_close(client);
 }
 
 static void run_case(const struct subject *s, const char *crash_at, const char *fail_at)
@@ -65,7 +84,8 @@ static void run_case(const struct subject *s, const char *crash_at, const char *
     harness_end(&h, SIGTERM);
 
     harness_start(&h, env);
-    bool died = ask_and_lose(s, request_id);
+    char id[STEPS_ID_BYTES];
+    bool died = ask_and_lose(s, request_id, id);
     n_cases++;
     n_reached += died;
     if (!died) {
@@ -74,6 +94,8 @@ static void run_case(const struct subject *s, const char *crash_at, const char *
     }
     harness_start(&h, NULL);
     subject_check_outcome(&subjects, s, request_id, fail_at != NULL);
+    if (!fail_at)
+        check_went_on(s, id);
     harness_end(&h, SIGTERM);
     if (check_failures > failures)
         fprintf(stderr, "(%s%s%s)\n", crash + strlen("BANGER_CRASH_AT="),
@@ -125,11 +147,19 @@ static void run_subject(const struct subject *s)
     CHECK_INT(n_reached - reached, n_cases - before);
 }
 
+static bool is_wanted(const struct subject *s)
+{
+    for (char **kind = only; kind && *kind; kind++)
+        if (strcmp(s->kind, *kind) == 0)
+            return true;
+    return !only && (thorough || s->cheap);
+}
+
 static void every_kind_survives(void)
 {
     const struct subject *s;
     for (size_t i = 0; (s = subjects_at(i)); i++)
-        if ((thorough || s->cheap))
+        if (is_wanted(s))
             run_subject(s);
 }
 
@@ -145,7 +175,9 @@ int main(int argc, char **argv)
     return check_skip("built without BANGER_FAULTS");
 #endif
     const char *driver = argc > 1 ? argv[1] : "sim";
-    thorough = strcmp(driver, "sim") == 0 || (argc > 2 && strcmp(argv[2], "all") == 0);
+    bool all = argc > 2 && strcmp(argv[2], "all") == 0;
+    thorough = strcmp(driver, "sim") == 0 || all;
+    only = argc > 2 && !all ? argv + 2 : NULL;
     harness_open(&h, driver);
     subjects_init(&subjects, &h);
     harness_end(&h, SIGTERM);

@@ -56,7 +56,7 @@ static void complain(const char *what, const struct banger_error *error)
 
 static void try_unary(struct banger_client *client, struct banger_call *call)
 {
-    struct banger_error error = {BANGER_OK};
+    struct banger_error error = {.code = BANGER_OK};
     Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
     Grpc__Health__V1__HealthCheckResponse *answer =
         banger_check_health(client, &request, call, &error);
@@ -75,7 +75,7 @@ static void try_unary(struct banger_client *client, struct banger_call *call)
 
 static void try_stream(struct banger_client *client, struct banger_call *call)
 {
-    struct banger_error error = {BANGER_OK};
+    struct banger_error error = {.code = BANGER_OK};
     ProtobufCMessage *message = NULL;
     Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
     struct banger_stream *stream =

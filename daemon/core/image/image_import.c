@@ -2,7 +2,8 @@
  *
  * One step each: the host's import publishes a folder or nothing. Its id is in the
  * operation's row before there is any, so that what a crash leaves of it is known to be ours, and
- * removed by the next start (unlisted.h); the operation goes back, to nothing. */
+ * removed by the next start (unlisted.h) before the operation goes on, with the step's beginning.
+ */
 #include "daemon/core/image/image_import.h"
 
 #include <jansson.h>
@@ -14,6 +15,7 @@
 #include "base/err.h"
 #include "daemon/core/core.h"
 #include "daemon/core/image/image.h"
+#include "daemon/core/image/image_params.h"
 #include "daemon/host/image_file.h"
 #include "daemon/host/kernel.h"
 
@@ -44,26 +46,6 @@ static void import_progress(void *arg, const char *stage, uint32_t percent, cons
     operation_progress(arg, percent, line);
 }
 
-/* A string of the operation's parameters; "" where it is not. Copied: the JSON goes. */
-static void import_param(const struct operation_entry *op, const char *key, char *out, size_t size)
-{
-    json_t *params = json_loads(text_get(operation_row(op)->params), 0, NULL);
-    const char *value = json_string_value(json_object_get(params, key));
-    snprintf(out, size, "%s", value ? value : "");
-    json_decref(params);
-}
-
-/* The id that was written down for it before anything was made; NULL in a row without one. */
-static const char *import_id(const struct operation_entry *op, char id[ID_BYTES])
-{
-    json_t *params = json_loads(text_get(operation_row(op)->params), 0, NULL);
-    const char *made = json_string_value(json_array_get(json_object_get(params, "makes"), 0));
-    const char *slash = made ? strchr(made, '/') : NULL;
-    snprintf(id, ID_BYTES, "%s", slash ? slash + 1 : "");
-    json_decref(params);
-    return id_is_valid(id) ? id : NULL;
-}
-
 static void import_cancel_step(struct operation_entry *op)
 {
     struct import *im = operation_data(op);
@@ -80,7 +62,9 @@ static void image_done(void *arg, const struct image *image, const struct err *e
     im->image_file = NULL;
     if (image) {
         im->image = *image;
-        import_param(op, "kernel", im->image.kernel_id, sizeof(im->image.kernel_id));
+        json_t *params = image_params_read(op);
+        image_params_text(params, "kernel", im->image.kernel_id, sizeof(im->image.kernel_id));
+        json_decref(params);
         operation_set_result(op, "image", image->id);
     }
     operation_step_done(op, err);
@@ -93,12 +77,15 @@ static void image_run(struct operation_entry *op)
     struct import *im = import_get(op);
     if (!im)
         return;
-    import_param(op, "path", path, sizeof(path));
-    import_param(op, "name", name, sizeof(name));
+    json_t *params = image_params_read(op);
+    image_params_text(params, "path", path, sizeof(path));
+    image_params_text(params, "name", name, sizeof(name));
+    const char *made = image_params_made(params, "image", id);
+    json_decref(params);
     snprintf(folder, sizeof(folder), "%.480s/images", operation_core(op)->config.state_dir);
     struct image_file_spec spec = {
         .images_dir = folder,
-        .id = import_id(op, id),
+        .id = made,
         .path = path,
         .name = name,
         .progress = import_progress,
@@ -140,13 +127,16 @@ static void kernel_run(struct operation_entry *op)
     struct import *im = import_get(op);
     if (!im)
         return;
-    import_param(op, "kernel_path", vmlinuz, sizeof(vmlinuz));
-    import_param(op, "modules_path", modules, sizeof(modules));
+    json_t *params = image_params_read(op);
+    image_params_text(params, "kernel_path", vmlinuz, sizeof(vmlinuz));
+    image_params_text(params, "modules_path", modules, sizeof(modules));
+    const char *made = image_params_made(params, "kernel", id);
+    json_decref(params);
     snprintf(folder, sizeof(folder), "%.480s/kernels", operation_core(op)->config.state_dir);
     snprintf(cache, sizeof(cache), "%.480s/cache", operation_core(op)->config.state_dir);
     struct kernel_import_spec spec = {
         .kernels_dir = folder,
-        .id = import_id(op, id),
+        .id = made,
         .cache_dir = cache,
         .agent_path = operation_core(op)->config.guest_agent_path,
         .vmlinuz_path = vmlinuz,
@@ -181,7 +171,8 @@ const struct operation_kind image_import_kind = {
     .name = "image.import",
     .steps = image_steps,
     .n_steps = 1,
-    .after_crash = OPERATION_GO_BACK,
+    .after_crash = OPERATION_GO_ON,
+    .ends_with_daemon = true,
     .finish = image_finish,
     .free_data = free,
 };
@@ -189,7 +180,8 @@ const struct operation_kind kernel_import_kind = {
     .name = "kernel.import",
     .steps = kernel_steps,
     .n_steps = 1,
-    .after_crash = OPERATION_GO_BACK,
+    .after_crash = OPERATION_GO_ON,
+    .ends_with_daemon = true,
     .finish = kernel_finish,
     .free_data = free,
 };

@@ -51,8 +51,9 @@ struct operation_kind {
     const struct operation_step *steps;
     size_t n_steps;
     enum operation_after_crash after_crash;
-    bool no_cancel; /* once begun it ends by itself */
-    bool unqueued;  /* does not wait for others on the resource, nor they for it */
+    bool ends_with_daemon; /* an orderly end of the daemon cancels it, and waits for that */
+    bool no_cancel;        /* once begun it ends by itself */
+    bool unqueued;         /* does not wait for others on the resource, nor they for it */
     /* All optional. record: rows of the beginning, with the operation's first row. withdraw: those
      * rows have not come to the disk, and never will; takes back what record and the start changed
      * in memory. finish: rows of the end, with its last; the row's state is the final one; what

@@ -19,6 +19,7 @@
 #include "daemon/core/supervise/recover.h"
 #include "daemon/core/vm/vm.h"
 #include "daemon/core/vm/vm_spec.h"
+#include "daemon/core/vm/vm_storage.h"
 #include "daemon/host/run.h"
 #include "rpc/event/server.h"
 #include "daemon/core/host/store_state.h"
@@ -187,6 +188,22 @@ static void check_state(struct report *r, const struct core *core, const struct 
            image ? "there is one" : "there is none yet");
 }
 
+/* What VMs of the default driver are made on, and what else they could be. */
+static void check_storage(struct report *r, const struct core *core)
+{
+    enum storage list[N_STORAGES];
+    const struct vmm_driver *driver = vmm_find_driver(core->config.default_driver, NULL);
+    size_t n = driver ? vm_storage_list(core, driver, list) : 0;
+    char others[96] = "";
+    for (size_t i = 1, at = 0; i < n && at < sizeof(others); i++)
+        at += (size_t)snprintf(others + at, sizeof(others) - at, "%s%s", i > 1 ? ", " : "; also ",
+                               vm_storage_name(list[i]));
+    const char *why = core->storage.why_not[STORAGE_REFLINK];
+    report(r, "storage", n ? HOST_CHECK_OK : HOST_CHECK_FAILED, "choose another driver",
+           "%s%s%s%s%s", n ? vm_storage_name(list[0]) : "none", others,
+           *why ? "; no reflink (" : "", why, *why ? ")" : "");
+}
+
 static void check_files(struct report *r, const struct core *core)
 {
     uint64_t fit = vm_files_fit(core, rpc_server_connections(core->rpc_server));
@@ -235,6 +252,7 @@ size_t host_diagnose(const struct core *core, const struct host_info *info,
     check_drivers(&r, core, info, facts);
     check_tools(&r, facts);
     check_state(&r, core, facts);
+    check_storage(&r, core);
     check_files(&r, core);
     store_state_check(core, &r.checks[r.n++]);
     if (audit_lost(core) > 0)

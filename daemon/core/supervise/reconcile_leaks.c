@@ -1,4 +1,4 @@
-/* Leaks, and what no record knows; see reconcile_leaks.h and unlisted.h.
+/* Leaks, and what no record knows; see reconcile_leaks.h, object_sweep.h and unlisted.h.
  *
  * Only what carries one of our ids below our own state folder is ever touched. Processes first,
  * then the folders they may still use. */
@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/operation/operation.h"
+#include "daemon/core/supervise/object_sweep.h"
 #include "daemon/core/supervise/reconcile.h"
 #include "daemon/core/supervise/recover.h"
 #include "daemon/core/supervise/stray.h"
@@ -27,6 +28,7 @@ struct leaks {
     size_t left; /* processes to be ended, and one */
     bool whole;  /* the search saw everything, and what was to end has: folders may be judged */
     struct unlisted_scan scan;
+    struct object_sweep sweep;
     struct vmm_found *live; /* owned; processes of VMs without a row */
     size_t n_live;
     void (*done)(void *arg);
@@ -37,7 +39,9 @@ static void leaks_end(void *arg)
 {
     struct leaks *l = arg;
     recover_take(l->core, &l->scan);
+    object_sweep_tell(&l->sweep, l->core);
     l->done(l->arg);
+    object_sweep_done(&l->sweep);
     unlisted_scan_done(&l->scan);
     free(l->live);
     free(l);
@@ -45,7 +49,10 @@ static void leaks_end(void *arg)
 
 static void leaks_run(struct job *job)
 {
-    unlisted_scan_run(&container_of(job, struct leaks, job)->scan);
+    struct leaks *l = container_of(job, struct leaks, job);
+    object_sweep_remove(&l->sweep);
+    unlisted_scan_run(&l->scan);
+    object_sweep_find(&l->sweep);
 }
 
 static void leaks_swept(struct job *job)
@@ -61,6 +68,7 @@ static void leaks_less(struct leaks *l)
     l->scan.live = l->live;
     l->scan.n_live = l->n_live;
     l->scan.look_only = !l->whole;
+    object_sweep_init(&l->sweep, l->core, &l->scan);
     l->job = (struct job){.run = leaks_run, .done = leaks_swept};
     if (!l->whole)
         log_warn(NULL, "folders without a record are left for the next start");

@@ -19,6 +19,7 @@
 #include "daemon/core/supervise/recover_internal.h"
 #include "daemon/core/vm/vm.h"
 #include "daemon/core/vm/vm_spec.h"
+#include "daemon/core/vm/vm_storage.h"
 #include "daemon/store/record.h"
 #include "daemon/store/store.h"
 #include "daemon/vmm/vmm.h"
@@ -226,6 +227,8 @@ static int recover_vm(struct recovery_part *p, struct store_txn *txn, struct err
         return -1;
     if (vm.spec.restart == 0) /* from before there were policies */
         vm.spec.restart = RESTART_NEVER;
+    if (vm.spec.storage == 0) /* or a choice of storage */
+        vm.spec.storage = vm_storage_once(&vm.spec);
     struct labels labels;
     label_list_get(&vm.labels, &labels);
     if (labels_check(&labels, err) < 0 || vm_spec_check_made(&vm.spec, err) < 0) {

@@ -51,7 +51,7 @@ int stray_end(struct core *core, const struct vmm_driver *driver, const char *vm
     snprintf(c.vm_dir, sizeof(c.vm_dir), "%s", vm.runtime.vm_dir);
     snprintf(c.api_sock_path, sizeof(c.api_sock_path), "%s", vm.runtime.api_sock_path);
     snprintf(c.channel.path, sizeof(c.channel.path), "%s", vm.runtime.agent_sock_path);
-    snprintf(c.log_path, sizeof(c.log_path), "%s", vm.runtime.log_path);
+    snprintf(c.console.log_path, sizeof(c.console.log_path), "%s", vm.runtime.log_path);
     struct stray *s = calloc(1, sizeof(*s));
     if (!s)
         return err_set(err, ERR_LIMIT, "out of memory");

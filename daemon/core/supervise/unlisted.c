@@ -137,18 +137,16 @@ static int fill_from_log(struct unlisted_scan *s, const struct core *core)
     return rc;
 }
 
-/* What a cut off operation made is undone with it; whatever another needs is wanted. */
+/* What a cut off operation was making is undone with it, or made again from the beginning; whatever
+ * another needs is wanted. */
 static int fill_from_operation(struct unlisted_scan *s, const struct operation_entry *op)
 {
     int rc = 0;
     size_t at;
     json_t *each, *params = json_loads(text_get(operation_row(op)->params), 0, NULL);
-    bool goes_back = operation_row(op)->state != OP_PENDING &&
-                     (operation_row(op)->state == OP_UNDOING ||
-                      operation_kind_of(op)->after_crash == OPERATION_GO_BACK);
     json_array_foreach(json_object_get(params, "makes"), at, each)
     {
-        if (json_is_string(each) && goes_back)
+        if (json_is_string(each))
             rc |= name_set_add_text(&s->gone, json_string_value(each));
     }
     const char *kernel = json_string_value(json_object_get(params, "kernel"));

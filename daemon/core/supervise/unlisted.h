@@ -2,7 +2,8 @@
  *
  * A store that was lost, or is older than the folders, does not list VMs that live. So a folder
  * goes only on evidence of this store's own: its log says that it was deleted, or an operation that
- * was cut off and goes back says that it made it. Every other folder that has no record
+ * was cut off says that it was making it (which it undoes, or does again from the beginning). Every
+ * other folder that has no record
  *
  * - stays where it is and is told of, if it can be recovered (it has a record of its own, see
  *   record.h) or is used: by a process, an overlay, a VM;

@@ -57,7 +57,7 @@ static int vm_machine_config(const struct vm_entry *e, struct vmm_config *c, str
     COPY(c->vm_dir, vm->runtime.vm_dir);
     COPY(c->api_sock_path, vm->runtime.api_sock_path);
     COPY(c->channel.path, vm->runtime.agent_sock_path); /* GUEST_CHANNEL_UNIX */
-    COPY(c->log_path, vm->runtime.log_path);
+    COPY(c->console.log_path, vm->runtime.log_path);
     if (vm->spec.net != NET_NONE) {
         struct vmm_nic *nic = &c->nics[c->n_nics++];
         nic->backend = vm->spec.net;

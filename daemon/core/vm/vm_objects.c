@@ -13,7 +13,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/image/image.h"
 #include "daemon/core/vm/vm_internal.h"
-#include "daemon/core/vm/vm_spec.h"
+#include "daemon/core/vm/vm_storage.h"
 #include "rpc/event/worker.h"
 
 /* Which */
@@ -37,7 +37,8 @@ int vm_objects_of(const struct core *core, const struct vm *vm, struct vm_object
                        err) < 0)
         return -1;
     struct object *system = &o->at[o->n - 1];
-    const struct image *image = image_find_id((struct core *)core, spec->image_id);
+    const struct image *image =
+        spec->image_id[0] ? image_find_id((struct core *)core, spec->image_id) : NULL;
     system->bytes = spec->disk_bytes;
     if (image) {
         snprintf(system->source, sizeof(system->source), "%s", image->path);

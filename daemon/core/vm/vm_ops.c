@@ -28,6 +28,13 @@ const struct operation_kind *const core_operation_kinds[] = {
     &kernel_pull_kind, &image_import_kind, &kernel_import_kind, NULL,
 };
 
+static uint64_t vm_room(struct core *core, const struct vm_spec *spec)
+{
+    const struct image *image =
+        spec->storage == STORAGE_COPY ? image_find_id(core, spec->image_id) : NULL;
+    return VM_ROOM_BYTES + (image ? image->file_bytes : 0);
+}
+
 /* vm.create */
 
 int vm_create_check(struct core *core, const struct vm_create_request *req, struct vm *vm,
@@ -41,7 +48,7 @@ int vm_create_check(struct core *core, const struct vm_create_request *req, stru
         vm_spec_check(core, &made.spec, req->kernel, err) < 0 ||
         vm_capacity_check(core, req->start ? vm_memory_promised(core, &made.spec) : 0, true, err) <
             0 ||
-        core_check_room(core, VM_ROOM_BYTES, err) < 0)
+        core_check_room(core, vm_room(core, &made.spec), err) < 0)
         return -1;
     if (*name)
         snprintf(made.name, sizeof(made.name), "%s", name);

@@ -10,6 +10,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/image/image.h"
 #include "daemon/core/vm/vm_internal.h"
+#include "daemon/core/vm/vm_storage.h"
 #include "rpc/event/server.h"
 #include "daemon/vmm/vmm.h"
 
@@ -178,7 +179,9 @@ int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_re
     const struct image *image;
     if (vm_images_resolve(core, spec, kernel_ref, &image, err) < 0)
         return -1;
-    return vm_disks_check(spec, image, err);
+    if (vm_disks_check(spec, image, err) < 0)
+        return -1;
+    return vm_storage_choose(core, spec, image, err);
 }
 
 int vm_spec_check_made(const struct vm_spec *spec, struct err *err)
@@ -187,7 +190,8 @@ int vm_spec_check_made(const struct vm_spec *spec, struct err *err)
                (!spec->kernel_id[0] || id_is_valid(spec->kernel_id));
     if (!vmm_find_driver(spec->driver, err) || vm_cpus_check(spec->cpus, err) < 0 ||
         vm_memory_check(spec->memory_bytes, err) < 0 || vm_disks_check(spec, NULL, err) < 0 ||
-        vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0)
+        vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0 ||
+        vm_storage_check_made(spec, err) < 0)
         return -1;
     if (ids)
         return 0;
@@ -294,14 +298,6 @@ int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, str
             " of this host's %" PRIu64 " MiB are free; stop a VM",
             memory_bytes / MIB, used < limit ? (limit - used) / MIB : 0, limit / MIB);
     return err_tag(err, "CAPACITY_EXCEEDED", NULL);
-}
-
-/* A guest that is a process of this host looks into none. */
-const char *vm_disk_kind(const struct vm_spec *spec, enum object_role role)
-{
-    if (!vm_boots(spec))
-        return "empty";
-    return role == OBJECT_SYSTEM_DISK ? "overlay" : "work";
 }
 
 static int vm_disk_path(const struct core *core, const struct vm *vm, enum object_role role,

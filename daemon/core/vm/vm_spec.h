@@ -2,7 +2,6 @@
 #ifndef BANGER_DAEMON_CORE_VM_VM_SPEC_H
 #define BANGER_DAEMON_CORE_VM_VM_SPEC_H
 
-#include "daemon/host/object.h"
 #include "daemon/model/model.h"
 
 struct core;
@@ -49,8 +48,6 @@ int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, str
 /* Its guest is a system of its own, by what its driver can do (vmm_capabilities); so is one whose
  * driver is not known. */
 bool vm_boots(const struct vm_spec *spec);
-/* What its disk of that role is made as: the name of a kind of host object. */
-const char *vm_disk_kind(const struct vm_spec *spec, enum object_role role);
 /* vm_dir, sockets, disks, log, addresses: from the state folder, the id and the spec alone. */
 int vm_paths_make(const struct core *core, struct vm *vm, struct err *err);
 

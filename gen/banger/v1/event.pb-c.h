@@ -47,7 +47,7 @@ struct  Banger__V1__Event
   Google__Protobuf__Timestamp *time;
   /*
    * "vm.state", "session.state", "operation.state", "image.created", …; what the daemon does with a VM
-   * by itself: "vm.expiring", "vm.expired", "vm.idle", "vm.restarting", "vm.autostart", "vm.abandoned"; "vm.clock" (the guest's was off, and set); "vm.panic" (the guest's kernel, with the end of its console)
+   * by itself: "vm.expiring", "vm.expired", "vm.idle", "vm.restarting", "vm.autostart", "vm.abandoned"; "vm.clock" (the guest's was off, and set); "vm.panic" (the guest's kernel, with the end of its console); "vm.disk_missing" (seen when the daemon starts)
    */
   char *kind;
   /*

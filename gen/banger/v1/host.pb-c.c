@@ -1164,7 +1164,7 @@ const ProtobufCMessageDescriptor banger__v1__driver_info__descriptor =
   (ProtobufCMessageInit) banger__v1__driver_info__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__host__field_descriptors[18] =
+static const ProtobufCFieldDescriptor banger__v1__host__field_descriptors[19] =
 {
   {
     "id",
@@ -1382,6 +1382,18 @@ static const ProtobufCFieldDescriptor banger__v1__host__field_descriptors[18] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "storages",
+    25,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_ENUM,
+    offsetof(Banger__V1__Host, n_storages),
+    offsetof(Banger__V1__Host, storages),
+    &banger__v1__storage__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__host__field_indices_by_name[] = {
   11,   /* field[11] = connections */
@@ -1397,6 +1409,7 @@ static const unsigned banger__v1__host__field_indices_by_name[] = {
   17,   /* field[17] = set_aside */
   9,   /* field[9] = started */
   3,   /* field[3] = state_dir */
+  18,   /* field[18] = storages */
   15,   /* field[15] = store */
   4,   /* field[4] = total */
   16,   /* field[16] = unlisted */
@@ -1407,7 +1420,7 @@ static const ProtobufCIntRange banger__v1__host__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 20, 13 },
-  { 0, 18 }
+  { 0, 19 }
 };
 const ProtobufCMessageDescriptor banger__v1__host__descriptor =
 {
@@ -1417,7 +1430,7 @@ const ProtobufCMessageDescriptor banger__v1__host__descriptor =
   "Banger__V1__Host",
   "banger.v1",
   sizeof(Banger__V1__Host),
-  18,
+  19,
   banger__v1__host__field_descriptors,
   banger__v1__host__field_indices_by_name,
   2,  banger__v1__host__number_ranges,

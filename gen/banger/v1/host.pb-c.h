@@ -16,6 +16,7 @@ PROTOBUF_C__BEGIN_DECLS
 
 #include "banger/v1/common.pb-c.h"
 #include "banger/v1/options.pb-c.h"
+#include "banger/v1/vm.pb-c.h"
 #include "google/protobuf/timestamp.pb-c.h"
 
 typedef struct Banger__V1__Capacity Banger__V1__Capacity;
@@ -182,10 +183,15 @@ struct  Banger__V1__Host
    * What nothing knew of, or was discarded, and waits in lost+found.
    */
   uint32_t set_aside;
+  /*
+   * What system disks can be made as, for the default driver; the first unless a VM asks for another.
+   */
+  size_t n_storages;
+  Banger__V1__Storage *storages;
 };
 #define BANGER__V1__HOST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__host__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL, 0,NULL, 0, NULL, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL, 0,NULL, 0, NULL, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, 0, 0, 0,NULL }
 
 
 /*

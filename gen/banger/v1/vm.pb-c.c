@@ -1569,7 +1569,7 @@ const ProtobufCMessageDescriptor banger__v1__volume__descriptor =
   (ProtobufCMessageInit) banger__v1__volume__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[16] =
+static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[17] =
 {
   {
     "image",
@@ -1763,6 +1763,18 @@ static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[16] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "storage",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VMSpec, storage),
+    &banger__v1__storage__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
   13,   /* field[13] = autostart */
@@ -1779,13 +1791,14 @@ static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
   7,   /* field[7] = network */
   8,   /* field[8] = no_init */
   12,   /* field[12] = restart_policy */
+  16,   /* field[16] = storage */
   14,   /* field[14] = volumes */
   6,   /* field[6] = work_disk_bytes */
 };
 static const ProtobufCIntRange banger__v1__vmspec__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 16 }
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor =
 {
@@ -1795,7 +1808,7 @@ const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor =
   "Banger__V1__VMSpec",
   "banger.v1",
   sizeof(Banger__V1__VMSpec),
-  16,
+  17,
   banger__v1__vmspec__field_descriptors,
   banger__v1__vmspec__field_indices_by_name,
   1,  banger__v1__vmspec__number_ranges,
@@ -4310,6 +4323,40 @@ const ProtobufCEnumDescriptor banger__v1__restart_policy__descriptor =
   banger__v1__restart_policy__enum_values_by_name,
   1,
   banger__v1__restart_policy__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue banger__v1__storage__enum_values_by_number[5] =
+{
+  { "STORAGE_UNSPECIFIED", "BANGER__V1__STORAGE__STORAGE_UNSPECIFIED", 0 },
+  { "STORAGE_QCOW2", "BANGER__V1__STORAGE__STORAGE_QCOW2", 1 },
+  { "STORAGE_COPY", "BANGER__V1__STORAGE__STORAGE_COPY", 2 },
+  { "STORAGE_REFLINK", "BANGER__V1__STORAGE__STORAGE_REFLINK", 3 },
+  { "STORAGE_EMPTY", "BANGER__V1__STORAGE__STORAGE_EMPTY", 4 },
+};
+static const ProtobufCIntRange banger__v1__storage__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex banger__v1__storage__enum_values_by_name[5] =
+{
+  { "STORAGE_COPY", 2 },
+  { "STORAGE_EMPTY", 4 },
+  { "STORAGE_QCOW2", 1 },
+  { "STORAGE_REFLINK", 3 },
+  { "STORAGE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor banger__v1__storage__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "banger.v1.Storage",
+  "Storage",
+  "Banger__V1__Storage",
+  "banger.v1",
+  5,
+  banger__v1__storage__enum_values_by_number,
+  5,
+  banger__v1__storage__enum_values_by_name,
+  1,
+  banger__v1__storage__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCMethodDescriptor banger__v1__vmservice__method_descriptors[20] =

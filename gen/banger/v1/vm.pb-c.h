@@ -135,6 +135,32 @@ typedef enum _Banger__V1__RestartPolicy {
   BANGER__V1__RESTART_POLICY__RESTART_POLICY_ALWAYS = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__RESTART_POLICY)
 } Banger__V1__RestartPolicy;
+/*
+ * What a VM's system disk is made as, once, when the VM is created.
+ */
+typedef enum _Banger__V1__Storage {
+  /*
+   * what the driver and the host are best at: see Host.storages
+   */
+  BANGER__V1__STORAGE__STORAGE_UNSPECIFIED = 0,
+  /*
+   * a layer over the image: made at once, holds what is written
+   */
+  BANGER__V1__STORAGE__STORAGE_QCOW2 = 1,
+  /*
+   * a raw copy of the image, sparse: nothing in common with it, takes its room and time
+   */
+  BANGER__V1__STORAGE__STORAGE_COPY = 2,
+  /*
+   * raw, shares the blocks of a raw image until they are written; btrfs, xfs
+   */
+  BANGER__V1__STORAGE__STORAGE_REFLINK = 3,
+  /*
+   * nothing of the image: for a guest that is a process of the host, which looks into no disk
+   */
+  BANGER__V1__STORAGE__STORAGE_EMPTY = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__STORAGE)
+} Banger__V1__Storage;
 
 /* --- messages --- */
 
@@ -228,10 +254,15 @@ struct  Banger__V1__VMSpec
    * lease. Begins anew when the daemon starts.
    */
   uint64_t lease_ms;
+  /*
+   * Kept for good. FAILED_PRECONDITION (STORAGE_UNAVAILABLE) for what this host cannot make, and for a
+   * REFLINK of an image that is not raw; INVALID_ARGUMENT for what the driver cannot open.
+   */
+  Banger__V1__Storage storage;
 };
 #define BANGER__V1__VMSPEC__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__vmspec__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, BANGER__V1__NETWORK_MODE__NETWORK_MODE_UNSPECIFIED, 0, 0, 0, 0, BANGER__V1__RESTART_POLICY__RESTART_POLICY_UNSPECIFIED, 0, 0,NULL, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, BANGER__V1__NETWORK_MODE__NETWORK_MODE_UNSPECIFIED, 0, 0, 0, 0, BANGER__V1__RESTART_POLICY__RESTART_POLICY_UNSPECIFIED, 0, 0,NULL, 0, BANGER__V1__STORAGE__STORAGE_UNSPECIFIED }
 
 
 /*
@@ -1798,6 +1829,7 @@ void banger__v1__vmservice__attach_console(ProtobufCService *service,
 extern const ProtobufCEnumDescriptor    banger__v1__vmstate__descriptor;
 extern const ProtobufCEnumDescriptor    banger__v1__network_mode__descriptor;
 extern const ProtobufCEnumDescriptor    banger__v1__restart_policy__descriptor;
+extern const ProtobufCEnumDescriptor    banger__v1__storage__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__volume__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__vmruntime__descriptor;

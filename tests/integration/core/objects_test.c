@@ -7,10 +7,16 @@
 
 #include "base/err.h"
 #include "base/fs.h"
+#include "daemon/core/core.h"
+#include "daemon/core/event/event.h"
+#include "daemon/core/image/image.h"
 #include "daemon/core/vm/vm_objects.h"
 #include "daemon/core/vm/vm_ops.h"
+#include "daemon/store/store.h"
+#include "rpc/event/loop.h"
 #include "tests/integration/core/world.h"
 #include "tests/support/check.h"
+#include "tests/support/commit.h"
 #include "tests/support/object_fault.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -21,9 +27,37 @@ static struct world w;
 /* VMs of which each kind is part. */
 static const struct vm_spec specs[] = {
     {.work_disk_bytes = 16 * MIB},
+    {.image = "tiny", .storage = STORAGE_QCOW2},
+    {.image = "tiny", .storage = STORAGE_COPY, .work_disk_bytes = 16 * MIB},
 };
 
 enum { SPECS = sizeof(specs) / sizeof(specs[0]) };
+
+/* With an image, as if it had been imported. */
+static bool open_world(void)
+{
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return false;
+    struct image image = {.id = "000000000000000a",
+                          .name = "tiny",
+                          .format = IMAGE_RAW,
+                          .virtual_bytes = 2 * MIB,
+                          .file_bytes = 4096,
+                          .created_ns = 5};
+    struct err err = ERR_INIT;
+    char folder[PATH_BYTES + 40];
+    if (image_find_id(&w.core, image.id))
+        return true;
+    snprintf(folder, sizeof(folder), "%s/images/%s", dir, image.id);
+    snprintf(image.path, sizeof(image.path), "%.460s/root.raw", folder);
+    CHECK_INT(fs_make_dirs(folder, 0700, &err), 0);
+    CHECK_INT(fs_write_scratch(image.path, "content", 7, 0600, &err), 0);
+    CHECK_INT(truncate(image.path, 2 * MIB), 0);
+    struct store_txn *txn = store_txn_new();
+    CHECK_INT(image_publish(&w.core, &image, txn, NULL), 0);
+    commit_now(w.core.loop, w.core.store, txn);
+    return true;
+}
 
 static struct operation_entry *begin_create(const struct vm_spec *spec)
 {
@@ -76,6 +110,8 @@ static size_t kinds_of(const struct vm_spec *spec, const char *kinds[VM_OBJECTS_
     struct vm vm = {.id = "0123456789abcdef", .spec = *spec};
     struct err err = ERR_INIT;
     snprintf(vm.spec.driver, sizeof(vm.spec.driver), "sim");
+    if (vm.spec.storage == 0)
+        vm.spec.storage = STORAGE_EMPTY;
     CHECK_INT(vm_objects_of(&w.core, &vm, &o, &err), 0);
     for (size_t i = 0; i < o.n; i++)
         kinds[i] = o.at[i].kind->name;
@@ -84,7 +120,7 @@ static size_t kinds_of(const struct vm_spec *spec, const char *kinds[VM_OBJECTS_
 
 static void test_a_creation_fails_at_the_making_of_each(void)
 {
-    if (!CHECK(world_open(&w, dir, "sim")))
+    if (!open_world())
         return;
     for (size_t s = 0; s < SPECS; s++) {
         const char *kinds[VM_OBJECTS_MAX];
@@ -113,7 +149,7 @@ static void test_a_creation_fails_at_the_making_of_each(void)
 /* The deletion fails there, and what is left goes with the next one. */
 static void test_a_deletion_fails_at_the_removal_of_each(void)
 {
-    if (!CHECK(world_open(&w, dir, "sim")))
+    if (!open_world())
         return;
     for (size_t s = 0; s < SPECS; s++) {
         const char *kinds[VM_OBJECTS_MAX];
@@ -145,7 +181,7 @@ static void test_a_deletion_fails_at_the_removal_of_each(void)
 /* What an undo could not take back is a leak that the next start sweeps. */
 static void test_what_an_undo_leaves_goes_at_the_next_start(void)
 {
-    if (!CHECK(world_open(&w, dir, "sim")))
+    if (!open_world())
         return;
     object_fault_set("folder", OBJECT_FAULT_REMOVE, ERR_DENIED, 1);
     struct vm_spec too_much = {.work_disk_bytes = 16 * MIB};
@@ -158,7 +194,7 @@ static void test_what_an_undo_leaves_goes_at_the_next_start(void)
     CHECK_INT(world_count_entries(dir, "vms"), 1);
     object_fault_clear();
     world_close(&w);
-    if (!CHECK(world_open(&w, dir, "sim")))
+    if (!open_world())
         return;
     check_nothing_is_left();
     world_close(&w);
@@ -173,7 +209,7 @@ static bool is_making(void *arg)
 /* Cancelled, or killed, while a disk is made. */
 static void test_making_ends_when_it_is_told_to(void)
 {
-    if (!CHECK(world_open(&w, dir, "sim")))
+    if (!open_world())
         return;
     for (int kill = 0; kill < 2; kill++) {
         object_fault_set("empty", OBJECT_FAULT_HANG, ERR_INTERNAL, 1);
@@ -216,7 +252,7 @@ static void find_missing(const char *name)
 /* Whichever disk it is: none is made in its place, at a start or a restart of the daemon. */
 static void test_a_disk_that_is_gone_is_missed(void)
 {
-    if (!CHECK(world_open(&w, dir, "sim")))
+    if (!open_world())
         return;
     for (size_t s = 0; s < SPECS; s++) {
         struct err err = ERR_INIT;
@@ -241,6 +277,175 @@ static void test_a_disk_that_is_gone_is_missed(void)
     world_close(&w);
 }
 
+static bool drained;
+
+static void on_drained(void *arg)
+{
+    (void)arg;
+    drained = true;
+    loop_stop(w.core.loop);
+}
+
+static bool is_drained(void *arg)
+{
+    (void)arg;
+    return drained;
+}
+
+/* A copy takes minutes: a daemon that ends does not wait for it, and the next one makes it. */
+static void test_a_copy_that_an_ending_daemon_cuts_off_is_made_by_the_next(void)
+{
+    if (!open_world())
+        return;
+    struct vm_objects o;
+    struct err err = ERR_INIT;
+    object_fault_set("copy", OBJECT_FAULT_HANG, ERR_INTERNAL, 1);
+    operation_unref(begin_create(&specs[2]));
+    CHECK(world_wait_until(&w, is_making, NULL));
+    core_drain(&w.core, 10000, on_drained, NULL);
+    CHECK(world_wait_until(&w, is_drained, NULL));
+    world_close(&w);
+    object_fault_clear();
+    if (!open_world())
+        return;
+    CHECK(world_wait_all(&w));
+    struct vm_entry *e = vm_find(&w.core, "box", NULL);
+    if (CHECK(e != NULL)) {
+        CHECK_INT(vm_record(e)->runtime.state, VM_RUNNING);
+        CHECK_INT(vm_record(e)->spec.storage, STORAGE_COPY);
+        CHECK_INT(vm_objects_of(&w.core, vm_record(e), &o, &err), 0);
+        CHECK(objects_find_missing(o.at, o.n) == NULL);
+    }
+    CHECK(succeeds(begin_delete()));
+    check_nothing_is_left();
+    world_close(&w);
+}
+
+/* Storage that this host cannot make is refused before anything is. */
+static void test_storage_that_is_not_there_is_refused(void)
+{
+    if (!open_world())
+        return;
+    struct err err = ERR_INIT;
+    struct vm_create_request req = {.name = "box",
+                                    .spec = {.image = "tiny", .storage = STORAGE_REFLINK}};
+    w.core.storage.can &= ~(1u << STORAGE_REFLINK);
+    CHECK(!vm_ask_create(&w.core, &req, NULL, &err));
+    CHECK_STR(err.reason, "STORAGE_UNAVAILABLE");
+    check_nothing_is_left();
+    world_close(&w);
+}
+
+/* The start */
+
+static char *in_folder(const char *vm_id, const char *file)
+{
+    static char path[2][PATH_BYTES + 64];
+    static int turn;
+    char *p = path[turn++ % 2];
+    snprintf(p, sizeof(path[0]), "%s/vms/%s/%s", dir, vm_id, file);
+    return p;
+}
+
+static void put(const char *path)
+{
+    struct err err = ERR_INIT;
+    CHECK_INT(fs_write_scratch(path, "x", 1, 0600, &err), 0);
+}
+
+/* Names of the folder of a VM that is there, stopped; closes the world. */
+static void make_stopped(char vm_id[ID_BYTES])
+{
+    struct err err = ERR_INIT;
+    CHECK(succeeds(begin_create(&specs[0])));
+    struct vm_stop_request stop = {.vm = "box", .grace_ms = 0};
+    CHECK(succeeds(operation_ref(vm_ask_stop(&w.core, &stop, NULL, &err))));
+    snprintf(vm_id, ID_BYTES, "%s", vm_record(vm_find(&w.core, "box", NULL))->id);
+    world_close(&w);
+}
+
+static void test_what_a_cut_off_making_left_is_swept(void)
+{
+    char vm_id[ID_BYTES];
+    static const char *const strange[] = {"system.raw.new2", "system.raw.bak", "my-system.raw.new",
+                                          "system.new"};
+    if (!open_world())
+        return;
+    make_stopped(vm_id);
+    put(in_folder(vm_id, "system.raw.new"));
+    put(in_folder(vm_id, "system.empty.new"));
+    for (size_t i = 0; i < 4; i++)
+        put(in_folder(vm_id, strange[i]));
+    if (!open_world())
+        return;
+    CHECK(!exists(in_folder(vm_id, "system.raw.new")));
+    CHECK(!exists(in_folder(vm_id, "system.empty.new")));
+    CHECK(exists(in_folder(vm_id, "system.empty")) && exists(in_folder(vm_id, "work.empty")));
+    for (size_t i = 0; i < 4; i++)
+        CHECK(exists(in_folder(vm_id, strange[i])));
+    CHECK(succeeds(begin_delete()));
+    world_close(&w);
+}
+
+/* Evidence of this store's own: it saw the VM deleted. Another's, of the same shape, stays. */
+static void test_an_orphan_disk_goes_where_its_VM_was_deleted(void)
+{
+    char vm_id[ID_BYTES], folder[PATH_BYTES + 40];
+    static const char other[] = "fedcba9876543210";
+    struct err err = ERR_INIT;
+    if (!open_world())
+        return;
+    CHECK(succeeds(begin_create(&specs[0])));
+    snprintf(vm_id, sizeof(vm_id), "%s", vm_record(vm_find(&w.core, "box", NULL))->id);
+    CHECK(succeeds(begin_delete()));
+    world_close(&w);
+    const char *ids[] = {vm_id, other};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(folder, sizeof(folder), "%s/vms/%s", dir, ids[i]);
+        CHECK_INT(fs_make_dirs(folder, 0700, &err), 0);
+        put(in_folder(ids[i], "system.raw"));
+    }
+    if (!open_world())
+        return;
+    snprintf(folder, sizeof(folder), "%s/vms/%s", dir, vm_id);
+    CHECK(!exists(folder));
+    CHECK_INT(world_count_entries(dir, "lost+found"), 1); /* the other, which nothing knows of */
+    snprintf(folder, sizeof(folder), "%s/lost+found", dir);
+    CHECK_INT(fs_remove_tree(folder, &err), 0);
+    world_close(&w);
+}
+
+static bool has_event(const char *kind, const char *part)
+{
+    struct event event;
+    for (uint64_t seq = event_first_seq(&w.core); seq <= event_last_seq(&w.core); seq++)
+        if (event_load(&w.core, seq, &event) && strcmp(event.kind, kind) == 0 &&
+            strstr(event.detail, part))
+            return true;
+    return false;
+}
+
+static bool is_told(void *arg)
+{
+    return has_event("vm.disk_missing", arg);
+}
+
+static void test_a_disk_that_went_meanwhile_is_told_at_the_start(void)
+{
+    char vm_id[ID_BYTES];
+    if (!open_world())
+        return;
+    make_stopped(vm_id);
+    CHECK_INT(unlink(in_folder(vm_id, "work.empty")), 0);
+    if (!open_world())
+        return;
+    CHECK(world_wait_until(&w, is_told, (void *)"work disk"));
+    CHECK(!has_event("vm.disk_missing", "system disk"));
+    CHECK(!exists(in_folder(vm_id, "work.empty")));
+    CHECK(succeeds(begin_delete()));
+    world_close(&w);
+}
+
 int main(void)
 {
     world_make_dir(dir);
@@ -249,6 +454,11 @@ int main(void)
     RUN(test_what_an_undo_leaves_goes_at_the_next_start);
     RUN(test_making_ends_when_it_is_told_to);
     RUN(test_a_disk_that_is_gone_is_missed);
+    RUN(test_a_copy_that_an_ending_daemon_cuts_off_is_made_by_the_next);
+    RUN(test_storage_that_is_not_there_is_refused);
+    RUN(test_what_a_cut_off_making_left_is_swept);
+    RUN(test_an_orphan_disk_goes_where_its_VM_was_deleted);
+    RUN(test_a_disk_that_went_meanwhile_is_told_at_the_start);
     world_remove_dir(dir);
     return check_end();
 }

@@ -364,7 +364,7 @@ static void test_discard(void)
         goto out;
     CHECK_INT(world_do(&w, W_KILL), ERR_NONE);
     CHECK_INT(world_do(&w, W_DISCARD), ERR_NONE);
-    CHECK(!world_exists(w.config.log_path));
+    CHECK(!world_exists(w.config.console.log_path));
     /* Its disks are not the driver's, and there is nothing else. */
     CHECK_INT(unlink(world_disk(&w, VMM_DISK_SYSTEM)->path), 0);
     CHECK_INT(unlink(world_disk(&w, VMM_DISK_WORK)->path), 0);
@@ -434,7 +434,7 @@ static void test_a_size_that_it_does_not_take(void)
 static void check_log_has(const struct world *w, const char *text)
 {
     auto_free char *log = NULL;
-    if (CHECK_INT(fs_read(w->config.log_path, 4 << 20, &log, NULL, NULL), 0))
+    if (CHECK_INT(fs_read(w->config.console.log_path, 4 << 20, &log, NULL, NULL), 0))
         CHECK_CONTAINS(log, text);
 }
 
@@ -454,7 +454,7 @@ static void test_a_reader_of_the_console_gets_all_of_it(void)
             struct console_watch watch;
             struct outcome o = {.world = &w};
             int64_t begin_ms = clock_mono_ms();
-            CHECK(console_watch(&w.host, &watch, w.config.log_path, on_console_news, &o));
+            CHECK(console_watch(&w.host, &watch, w.config.console.log_path, on_console_news, &o));
             world_wait(&w, &o);
             console_unwatch(&watch);
             CHECK_INT(o.calls, 1);

@@ -105,7 +105,7 @@ static void world_configure(struct world *w, const char *mode)
     snprintf(c->vm_dir, sizeof(c->vm_dir), "%s/vms/%s", d, c->vm_id);
     snprintf(c->api_sock_path, sizeof(c->api_sock_path), "%s/api,.sock", c->vm_dir);
     snprintf(c->channel.path, sizeof(c->channel.path), "%s/agent.sock", c->vm_dir);
-    snprintf(c->log_path, sizeof(c->log_path), "%s/console.log", c->vm_dir);
+    snprintf(c->console.log_path, sizeof(c->console.log_path), "%s/console.log", c->vm_dir);
     snprintf(c->initramfs_path, sizeof(c->initramfs_path), "%s/initramfs", d);
     world_make_disks(w);
     snprintf(c->vmlinux_path, sizeof(c->vmlinux_path), "%s",

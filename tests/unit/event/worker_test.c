@@ -1,4 +1,5 @@
 /* Worker pools: order, where run() and done() happen, bounds, close. */
+#include <dirent.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -226,6 +227,38 @@ static void test_what_frees_never_waits_for_what_takes(void)
     workers_close(w);
 }
 
+static int count_threads(void)
+{
+    int n = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    for (const struct dirent *d; tasks && (d = readdir(tasks));)
+        n += d->d_name[0] != '.';
+    closedir(tasks);
+    return n;
+}
+
+/* An idle thread has a stack too: there are as many as have had something to do at once. */
+static void test_threads_are_begun_as_jobs_need_them(void)
+{
+    struct err err = ERR_INIT;
+    int before = count_threads();
+    struct workers *w = workers_new(loop, "few", 8, JOBS, &err);
+    CHECK_INT(count_threads() - before, 2);
+    for (int i = 0; i < 5; i++) { /* one after another */
+        runs = dones = 0;
+        stop_at = 1;
+        late = (struct numbered_job){.job = {.run = job_run, .done = job_done}};
+        CHECK_INT(workers_submit(w, &late.job, &err), 0);
+        run_loop();
+    }
+    CHECK_INT(count_threads() - before, 2);
+    block_all(w, 4);
+    CHECK(count_threads() - before >= 4);
+    unblock_all();
+    workers_close(w);
+    CHECK_INT(count_threads(), before);
+}
+
 static void test_what_waits_can_be_hurried(void)
 {
     struct err err = ERR_INIT;
@@ -268,6 +301,7 @@ int main(void)
     RUN(test_queue_is_bounded_and_closing_refuses);
     RUN(test_a_stopped_pool_refuses_what_another_brings);
     RUN(test_what_frees_never_waits_for_what_takes);
+    RUN(test_threads_are_begun_as_jobs_need_them);
     RUN(test_what_waits_can_be_hurried);
     RUN(test_bad_thread_counts);
     loop_free(loop);

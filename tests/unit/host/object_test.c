@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <linux/fs.h>
 #include <stdarg.h>
 #include <sys/eventfd.h>
@@ -164,6 +165,34 @@ static void test_every_kind_and_role_has_a_rig(void)
                     kind->name);
     }
     CHECK(object_find_kind("tapestry") == NULL);
+}
+
+/* Whoever writes one has to say so in OBJECT_KINDS. */
+static void test_every_kind_that_is_written_is_listed(void)
+{
+    glob_t sources;
+    size_t listed = 0, found = 0;
+    if (!CHECK_INT(glob(SOURCE_DIR "/daemon/host/object_*.c", 0, NULL, &sources), 0))
+        return;
+    while (object_kind_at(listed))
+        listed++;
+    for (size_t i = 0; i < sources.gl_pathc; i++) {
+        char line[256], name[sizeof(line)];
+        FILE *file = fopen(sources.gl_pathv[i], "re");
+        while (file && fgets(line, sizeof(line), file)) {
+            if (sscanf(line, "const struct object_kind object_%255[a-z0-9_] = {", name) != 1)
+                continue;
+            found++;
+            if (!CHECK(object_find_kind(name) != NULL))
+                fprintf(stderr,
+                        "%s has a kind %s, OBJECT_KINDS (daemon/host/object.h) does not list it\n",
+                        sources.gl_pathv[i], name);
+        }
+        if (CHECK(file != NULL))
+            fclose(file);
+    }
+    CHECK_INT(found, listed);
+    globfree(&sources);
 }
 
 static void test_a_name_follows_from_id_and_role(void)
@@ -613,6 +642,7 @@ int main(void)
         return EXIT_FAILURE;
     make_images();
     shares_blocks = true;
+    RUN(test_every_kind_that_is_written_is_listed);
     RUN(test_every_kind_and_role_has_a_rig);
     RUN(test_a_name_follows_from_id_and_role);
     RUN(test_made_found_kept_and_removed);

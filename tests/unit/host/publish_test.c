@@ -51,8 +51,23 @@ static void test_abort_while_somebody_writes(void)
     }
 }
 
+/* A daemon that was killed had begun it, under the same id. */
+static void test_begun_again_it_is_empty(void)
+{
+    struct publish p;
+    struct err err = ERR_INIT;
+    CHECK_INT(publish_init(&p, made_folder(), "0123456789abcdef", &err), 0);
+    CHECK_INT(publish_begin(&p, &err), 0);
+    CHECK_INT(make_file(&p, 0), 0);
+    CHECK_INT(publish_begin(&p, &err), 0);
+    CHECK(access(p.temp, F_OK) == 0);
+    CHECK_INT(rmdir(p.temp), 0);
+    made_folder_done();
+}
+
 int main(void)
 {
     RUN(test_abort_while_somebody_writes);
+    RUN(test_begun_again_it_is_empty);
     return check_end();
 }

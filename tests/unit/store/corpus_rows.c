@@ -37,6 +37,7 @@ static void put_vm(struct store_txn *txn)
     vm.spec.disk_bytes = UINT64_C(5368709120);
     vm.spec.work_disk_bytes = 1073741824;
     vm.spec.net = NET_USER;
+    vm.spec.storage = STORAGE_COPY;
     vm.spec.ephemeral = false;
     vm.spec.restart = RESTART_ON_FAILURE;
     vm.spec.expire_after_ms = 3600000;

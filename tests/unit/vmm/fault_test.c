@@ -65,9 +65,9 @@ static void stage_init(struct stage *s, const char *faults)
     snprintf(s->config.vm_dir, sizeof(s->config.vm_dir), "%s/vm", s->dir);
     snprintf(s->config.api_sock_path, sizeof(s->config.api_sock_path), "%s/vm/api", s->dir);
     snprintf(s->config.channel.path, sizeof(s->config.channel.path), "%s/vm/agent", s->dir);
-    snprintf(s->config.log_path, sizeof(s->config.log_path), "%s/vm/log", s->dir);
+    snprintf(s->config.console.log_path, sizeof(s->config.console.log_path), "%s/vm/log", s->dir);
     CHECK_INT(fs_make_dirs(s->config.vm_dir, 0700, &err), 0);
-    CHECK_INT(fs_write_scratch(s->config.log_path, "word", 4, 0600, &err), 0);
+    CHECK_INT(fs_write_scratch(s->config.console.log_path, "word", 4, 0600, &err), 0);
     CHECK_INT(fault_install("sim", &err), 0);
     CHECK_INT(fault_parse(faults, &err), 0);
     s->m = vmm_open(vmm_find_driver("sim", &err), &s->host, &s->config, NULL, NULL, &err);
@@ -97,7 +97,7 @@ static enum err_code discard(struct stage *s)
 
 static bool discarded(const struct stage *s)
 {
-    return access(s->config.log_path, F_OK) < 0;
+    return access(s->config.console.log_path, F_OK) < 0;
 }
 
 static void test_fails_so_often(void)

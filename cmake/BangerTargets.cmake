@@ -84,7 +84,7 @@ endfunction()
 # banger_recipe_test(NAME SCRIPT): walks a recipe of docs/HACKING.md (tests/support/recipe.sh).
 function(banger_recipe_test name script)
     add_test(NAME ${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77 LABELS "integration;recipe")
+    set_tests_properties(${name} PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77 LABELS "integration;recipe")
 endfunction()
 
 # banger_fuzz(NAME SOURCES … LINK … CORPUS folder): a libFuzzer program with -DBANGER_FUZZ=ON, and in

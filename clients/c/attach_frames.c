@@ -46,6 +46,7 @@ static int attach_opened(struct banger_attach *attach, const Banger__V1__AttachO
     attach->in_window =
         opened->stdin_window_bytes ? opened->stdin_window_bytes : ATTACH_WINDOW_BYTES;
     attach->opened_at_ms = clock_mono_ms();
+    attach->size_sent = false;
     /* Next time as a plain writer: a takeover is asked for only once. */
     if (attach->role == BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_TAKEOVER)
         attach->role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER;

@@ -52,6 +52,8 @@ struct banger_attach {
     uint64_t in_sent;   /* sent on this connection */
     uint32_t in_window;
     bool writer, in_eof, in_eof_sent, in_closed;
+    uint32_t rows, columns;          /* of the terminal, to be told; 0: nobody said */
+    bool size_sent;                  /* on this connection */
     uint8_t signals[ATTACH_SIGNALS]; /* by signo: 1 + target, to be sent; 0: none */
 };
 

@@ -1,4 +1,4 @@
-/* What an attach sends: stdin by offset, kept until acknowledged, and signals. */
+/* What an attach sends: stdin by offset, kept until acknowledged, signals, the terminal's size. */
 #include "attach_internal.h"
 
 #include <errno.h>
@@ -96,11 +96,24 @@ static void attach_send_signals(struct banger_attach *attach)
     }
 }
 
+static void attach_send_size(struct banger_attach *attach)
+{
+    Banger__V1__AttachResize size = BANGER__V1__ATTACH_RESIZE__INIT;
+    size.rows = attach->rows;
+    size.columns = attach->columns;
+    Banger__V1__AttachRequest request = BANGER__V1__ATTACH_REQUEST__INIT;
+    request.frame_case = BANGER__V1__ATTACH_REQUEST__FRAME_RESIZE;
+    request.resize = &size;
+    attach->size_sent = attach_send(attach, &request) == 0;
+}
+
 void attach_stdin_pump(struct banger_attach *attach)
 {
     if (!attach->stream || !attach->opened_at_ms || attach->detaching || attach->over)
         return;
     attach_send_signals(attach);
+    if (attach->writer && attach->rows && !attach->size_sent)
+        attach_send_size(attach);
     if (!attach->writer || attach->in_closed)
         return;
     while (attach_send_stdin(attach))
@@ -138,6 +151,21 @@ void banger_attach_write_eof(struct banger_attach *attach)
 {
     attach->in_eof = true;
     attach_stdin_pump(attach);
+}
+
+int banger_attach_resize(struct banger_attach *attach, uint32_t rows, uint32_t columns,
+                         struct banger_error *error)
+{
+    if (rows < 1 || rows > UINT16_MAX || columns < 1 || columns > UINT16_MAX)
+        return error_set(error, BANGER_INVALID_ARGUMENT, "a terminal of %u x %u", (unsigned)rows,
+                         (unsigned)columns);
+    if (attach->over)
+        return error_set(error, BANGER_FAILED_PRECONDITION, "the attach is over");
+    attach->rows = rows;
+    attach->columns = columns;
+    attach->size_sent = false;
+    attach_stdin_pump(attach);
+    return 0;
 }
 
 int banger_attach_signal(struct banger_attach *attach, int signo, Banger__V1__SignalTarget target,

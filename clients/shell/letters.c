@@ -21,7 +21,7 @@ const struct letter letter_table[] = {
     {'q', "quiet", "print ids only, and no progress"},
     {'r', "running", "only what has not ended"},
     {'s', "state", "only what is in that state"},
-    {'t', NULL, "commands have no terminal yet; -i alone passes on standard input"},
+    {'t', "tty", "give the command a terminal"},
     {'u', "user", "user that the command runs as"},
     {'v', NULL,
      "--verbose says more, \"banger version\" the version; folders of the host are not mounted "

@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include "fields.h"
 #include "table.h"
+#include "terminal.h"
 
 int cli_end_output(struct cli *cli)
 {
@@ -80,7 +81,8 @@ int cli_say(FILE *out, const char *fmt, ...)
     if (len < 0)
         return -1;
     utf8_tame(text);
-    len = fprintf(out, "%s\n", text);
+    /* In the middle of a guest's screen it begins a line of its own. */
+    len = terminal_is_raw() ? fprintf(out, "\r\n%s\r\n", text) : fprintf(out, "%s\n", text);
     free(text);
     return len < 0 ? -1 : 0;
 }

@@ -9,8 +9,9 @@ struct session_options {
     struct opt_list env, tags, requires;
     const char *cwd, *user, *group;
     struct opt_number time_limit, spool, drain;
-    bool clear_env, interactive, no_stdin, no_reattach;
-    bool no_wait; /* of those that attach */
+    bool clear_env, interactive, tty, no_stdin, no_reattach;
+    const char *detach_keys; /* NULL: the environment's, or the default */
+    bool no_wait;            /* of those that attach */
 };
 
 /* Rows for a table; base is the offset of the struct session_options in the command's struct. */
@@ -39,6 +40,10 @@ struct session_options {
          OPT_FLAG,      (base) + offsetof(struct session_options, interactive),                    \
          NULL,          "pass on standard input even from a terminal",                             \
          NULL,          NAMES_NONE},                                                               \
+        {"tty",    't',                                                                            \
+         OPT_FLAG, (base) + offsetof(struct session_options, tty),                                 \
+         NULL,     "give it a terminal, which is shown on ours",                                   \
+         NULL,     NAMES_NONE},                                                                    \
         {"no-stdin", 0,                                                                            \
          OPT_FLAG,   (base) + offsetof(struct session_options, no_stdin),                          \
          NULL,       "no standard input for the command",                                          \
@@ -68,7 +73,15 @@ struct session_options {
             "output kept per stream (default 64M)", NULL, NAMES_NONE                               \
     }
 
-/* A row of those that attach. */
+/* Rows of those that attach. */
+#define SESSION_DETACH_KEYS_OPT(offset)                                                            \
+    {                                                                                              \
+        "detach-keys", 0, OPT_STRING, (offset), "KEYS",                                            \
+            "leave it running by these: \"ctrl-p,ctrl-q\" (default, or BANGER_DETACH_KEYS), "      \
+            "\"none\"",                                                                            \
+            NULL, NAMES_NONE                                                                       \
+    }
+
 #define SESSION_NO_WAIT_OPT(base)                                                                  \
     {                                                                                              \
         "no-wait", 0, OPT_FLAG, (base) + offsetof(struct session_options, no_wait), NULL,          \
@@ -86,6 +99,13 @@ struct session_request {
     char id[REQUEST_ID_BYTES];
 };
 
+/* The command of a login: the user's shell as /etc/passwd has it. */
+enum { SESSION_LOGIN_ARGS = 3 };
+extern char *const session_login[SESSION_LOGIN_ARGS];
+
+/* given: by the option, or NULL. What they are called, or NULL with the error printed. */
+const char *session_detach_keys(struct detach_keys *keys, const char *given);
+
 /* 0, or EXIT_BANGER with the error printed. */
 int session_request_init(struct session_request *request, const struct session_options *o,
                          const char *vm, int argc, char **argv, bool with_stdin);
@@ -102,6 +122,9 @@ int session_report_failure(const Banger__V1__GuestSession *session);
  * exec is, and vm run after the boot. keep: leave the ended session's record. Exit status. */
 int session_run_attached(struct cli *cli, const char *vm, const struct session_options *o, int argc,
                          char **argv, bool keep, struct stream_signals *signals);
+
+/* Says that it runs on, and how to come back. */
+void session_tell_detached(struct cli *cli, const char *id);
 
 Banger__V1__GuestSession *session_get(struct cli *cli, const char *ref, const char *vm,
                                       struct banger_error *error);

@@ -1,5 +1,6 @@
 /* Commands that move a session's bytes, or wait for its end. */
 #include "session.h"
+#include "terminal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -125,25 +126,52 @@ struct session_attach_options {
     const char *vm;
     bool view, takeover, no_stdin, no_reattach, interactive, end;
     struct opt_number tail, from;
+    const char *detach_keys;
 };
 
-static struct stream_start session_attach_start(const struct session_attach_options *o)
+/* What a terminal was told long ago is not told again: programs answered some of it. */
+static struct stream_start session_attach_start(const struct session_attach_options *o,
+                                                bool terminal)
 {
-    if (o->end || (o->tail.given && o->tail.value == 0))
+    if (o->end || (terminal && !o->tail.given && !o->from.given) ||
+        (o->tail.given && o->tail.value == 0))
         return (struct stream_start){.at = BANGER_START_END};
     if (o->tail.given)
         return (struct stream_start){.at = BANGER_START_TAIL, .value = o->tail.value};
     return (struct stream_start){.value = o->from.value};
 }
 
+static bool session_lives(const Banger__V1__GuestSession *session)
+{
+    return session->state == BANGER__V1__SESSION_STATE__SESSION_STATE_PENDING ||
+           session->state == BANGER__V1__SESSION_STATE__SESSION_STATE_STARTING ||
+           session->state == BANGER__V1__SESSION_STATE__SESSION_STATE_RUNNING;
+}
+
+/* Another one makes its programs draw everything by itself. */
+static bool session_has_our_size(const Banger__V1__GuestSession *session)
+{
+    uint32_t rows, columns;
+    return terminal_size(&rows, &columns) && session->spec->rows == rows &&
+           session->spec->columns == columns;
+}
+
 static int session_attach_with(struct cli *cli, const struct session_attach_options *o,
                                const Banger__V1__GuestSession *session,
                                struct stream_signals *signals)
 {
+    bool terminal = session->spec && session->spec->tty && terminal_is_ours() && !o->view &&
+                    !o->no_stdin && session_lives(session);
     bool wants_stdin = session->spec &&
                        session->spec->stdin_mode == BANGER__V1__STDIN_MODE__STDIN_MODE_PIPE &&
                        !session->stdin_closed && !o->no_stdin && !o->view &&
-                       (o->interactive || stream_stdin_is_piped());
+                       (o->interactive || terminal || stream_stdin_is_piped());
+    struct detach_keys keys;
+    const char *named = session_detach_keys(&keys, o->detach_keys);
+    if (!named)
+        return EXIT_BANGER;
+    if (terminal && keys.n > 0 && !cli->options.quiet)
+        cli_say(stderr, "banger: %s leaves it running", named);
     Banger__V1__AttachRole role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_VIEWER;
     if (o->takeover)
         role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_TAKEOVER;
@@ -153,14 +181,19 @@ static int session_attach_with(struct cli *cli, const struct session_attach_opti
         .session = session->id,
         .label = session->name[0] ? session->name : session->id,
         .role = role,
-        .start = session_attach_start(o),
+        .start = session_attach_start(o, terminal),
         .forward_stdin = wants_stdin,
         .forward_signals = false,
         .no_reattach = o->no_reattach,
+        .terminal = terminal,
+        .redraw = terminal && session_attach_start(o, true).at == BANGER_START_END &&
+                  session_has_our_size(session),
+        .keys = terminal ? &keys : NULL,
         .signals = signals,
     };
     int status;
-    stream_session(cli, &stream, &status);
+    if (stream_session(cli, &stream, &status) == STREAM_DETACHED && status == 0)
+        session_tell_detached(cli, session->id);
     return status;
 }
 
@@ -239,7 +272,8 @@ static const struct opt attach_opts[] = {
     {"from", 0, OPT_COUNT, offsetof(struct session_attach_options, from), "OFFSET",
      "begin at this byte of each stream (default 0)", NULL, NAMES_NONE},
     {"end", 0, OPT_FLAG, offsetof(struct session_attach_options, end), NULL,
-     "only what comes from now on", NULL, NAMES_NONE},
+     "only what comes from now on; of a terminal the default", NULL, NAMES_NONE},
+    SESSION_DETACH_KEYS_OPT(offsetof(struct session_attach_options, detach_keys)),
     {.name = NULL},
 };
 
@@ -263,7 +297,7 @@ static const struct opt logs_opts[] = {
 const struct command session_io_commands[] = {
     {"attach", NULL, "SESSION", "print a session's output, all of it, and follow it to its end",
      "Ends with the session's exit status. A signal, such as an interrupt, only ends the attach:\n"
-     "the session runs on.",
+     "the session runs on. A session's terminal is shown on ours, where we have one.",
      attach_opts, sizeof(struct session_attach_options), 1, 1, false, NAMES_SESSION,
      session_attach},
     {"logs", NULL, "SESSION", "print a session's output so far", NULL, logs_opts,

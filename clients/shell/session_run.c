@@ -5,14 +5,65 @@
 #include <string.h>
 
 #include "session.h"
+#include "terminal.h"
 
 enum { TAKE_BACK_MS = 10000 };
+
+char *const session_login[SESSION_LOGIN_ARGS] = {"/bin/sh", "-c", "exec \"${SHELL:-/bin/sh}\" -l"};
+
+/* What a terminal's programs go by; others are ours alone. */
+static const char *const terminal_env[] = {"TERM",       "COLORTERM", "LANG",
+                                           "LC_ALL",     "LC_CTYPE",  "LC_COLLATE",
+                                           "LC_NUMERIC", "LC_TIME",   "LC_MESSAGES"};
+
+enum { N_TERMINAL_ENV = sizeof(terminal_env) / sizeof(*terminal_env) };
+
+const char *session_detach_keys(struct detach_keys *keys, const char *given)
+{
+    const char *text = given ? given : getenv("BANGER_DETACH_KEYS");
+    if (!text || (!given && !*text))
+        text = DETACH_KEYS_DEFAULT;
+    if (detach_keys_parse(keys, text) == 0)
+        return text;
+    cli_usage("%s: \"%.60s\" is not a list of up to %d keys such as ctrl-p,ctrl-q",
+              given ? "--detach-keys" : "BANGER_DETACH_KEYS", text, DETACH_KEYS_MAX);
+    return NULL;
+}
+
+static void session_env_add(struct session_request *r, char *name, char *value)
+{
+    Banger__V1__EnvVar *var = &r->env[r->spec.n_env];
+    banger__v1__env_var__init(var);
+    var->name = name; /* owned; the value is behind it, or the environment's */
+    var->value = value;
+    r->env_list[r->spec.n_env++] = var;
+}
+
+static bool session_env_has(const struct session_request *r, const char *name)
+{
+    for (size_t i = 0; i < r->spec.n_env; i++)
+        if (strcmp(r->env[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void session_env_add_terminal(struct session_request *r)
+{
+    for (size_t i = 0; i < N_TERMINAL_ENV; i++) {
+        char *value = getenv(terminal_env[i]);
+        char *name = value && *value && !session_env_has(r, terminal_env[i])
+                         ? strdup(terminal_env[i])
+                         : NULL;
+        if (name)
+            session_env_add(r, name, value);
+    }
+}
 
 /* "NAME=VALUE", or NAME for our own variable; one we do not have is left out. */
 static int session_env_init(struct session_request *r, const struct opt_list *words)
 {
-    r->env = calloc(words->n + 1, sizeof(*r->env));
-    r->env_list = calloc(words->n + 1, sizeof(*r->env_list));
+    r->env = calloc(words->n + N_TERMINAL_ENV + 1, sizeof(*r->env));
+    r->env_list = calloc(words->n + N_TERMINAL_ENV + 1, sizeof(*r->env_list));
     if (!r->env || !r->env_list)
         return cli_usage("out of memory");
     for (size_t i = 0; i < words->n; i++) {
@@ -26,11 +77,7 @@ static int session_env_init(struct session_request *r, const struct opt_list *wo
             if (!name)
                 continue;
         }
-        Banger__V1__EnvVar *var = &r->env[r->spec.n_env];
-        banger__v1__env_var__init(var);
-        var->name = name; /* owned; the value is behind it, or the environment's */
-        var->value = value;
-        r->env_list[r->spec.n_env++] = var;
+        session_env_add(r, name, value);
     }
     r->spec.env = r->env_list;
     return 0;
@@ -49,6 +96,15 @@ int session_request_init(struct session_request *r, const struct session_options
     if (session_env_init(r, &o->env) != 0)
         return EXIT_BANGER;
     spec->clear_env = o->clear_env;
+    if (o->tty) {
+        spec->tty = true;
+        if (!terminal_size(&spec->rows, &spec->columns)) {
+            spec->rows = 24;
+            spec->columns = 80;
+        }
+        if (!o->clear_env)
+            session_env_add_terminal(r);
+    }
     if (o->cwd)
         spec->cwd = (char *)o->cwd;
     if (o->user)
@@ -192,13 +248,24 @@ static void session_kill_quietly(struct cli *cli, const char *id)
     FREE_MESSAGE(session);
 }
 
+void session_tell_detached(struct cli *cli, const char *id)
+{
+    fputc('\n', stderr); /* the guest's line was not ours */
+    if (!cli->options.quiet)
+        cli_say(stderr, "banger: detached; \"banger session attach %s\" comes back to it", id);
+}
+
 int session_run_attached(struct cli *cli, const char *vm, const struct session_options *o, int argc,
                          char **argv, bool keep, struct stream_signals *signals)
 {
-    bool with_stdin = !o->no_stdin && (o->interactive || stream_stdin_is_piped());
+    bool shown = o->tty && terminal_is_ours();
+    bool with_stdin = !o->no_stdin && (o->interactive || shown || stream_stdin_is_piped());
     int status = EXIT_BANGER;
     struct session_request request;
+    struct detach_keys keys;
     Banger__V1__GuestSession *session = NULL;
+    if (!session_detach_keys(&keys, o->detach_keys))
+        return EXIT_BANGER;
     if (session_request_init(&request, o, vm, argc, argv, with_stdin) == 0) {
         request.spec.hold_output = !o->no_wait;
         session = session_start(cli, &request, signals, &status, !keep);
@@ -211,10 +278,14 @@ int session_run_attached(struct cli *cli, const char *vm, const struct session_o
             .forward_stdin = with_stdin,
             .hold = !o->no_wait,
             .forward_signals = true,
+            .terminal = shown && with_stdin,
+            .keys = shown && with_stdin ? &keys : NULL,
             .no_reattach = o->no_reattach,
             .signals = signals,
         };
         enum stream_end end = stream_session(cli, &stream, &status);
+        if (end == STREAM_DETACHED)
+            session_tell_detached(cli, session->id);
         if (end == STREAM_KILL || end == STREAM_PIPE)
             session_kill_quietly(cli, session->id);
         if ((end == STREAM_EXITED || end == STREAM_KILL || end == STREAM_PIPE) && !keep)

@@ -13,11 +13,14 @@
 
 #include "lease.h"
 #include "sink.h"
+#include "terminal.h"
 
 enum {
     STREAM_INPUT_BYTES = 32 << 10,
     STREAM_SECOND_MS = 2000,
     STREAM_BLOCKED_MS = 100,
+    STREAM_DETACH_MS = 3000,     /* for the daemon to say that it knows */
+    STREAM_REDRAW_MS = 60,       /* two changes of size at once would be none */
     STREAM_FAREWELL_SECONDS = 3, /* after a second terminate */
 };
 
@@ -30,8 +33,10 @@ static void stream_on_signal(int signo)
 {
     int saved = errno;
     const unsigned char byte = (unsigned char)signo;
-    if (signo == SIGALRM || (signo == SIGTERM && terminates >= 2))
+    if (signo == SIGALRM || (signo == SIGTERM && terminates >= 2)) {
+        terminal_end();
         _exit(128 + SIGTERM);
+    }
     (void)!write(signal_pipe[1], &byte, 1);
     if (signo == SIGTERM && ++terminates == 2)
         alarm(STREAM_FAREWELL_SECONDS); /* to kill the command, then to end in any case */
@@ -101,7 +106,11 @@ struct stream {
     bool stdin_open;
     long long interrupted_ms; /* when the last SIGINT came; 0: never */
     bool terminated;          /* a SIGTERM came */
-    struct lease *lease;      /* NULL: none */
+    struct detach_keys keys;
+    long long detach_ms; /* when it has gone on without an answer for too long; 0: not asked */
+    long long redraw_ms; /* when it is told the right size; 0: it was, or is not yet to be */
+    bool has_size;       /* it was told: what is typed may follow */
+    struct lease *lease; /* NULL: none */
     enum stream_end end;
     bool ended;
     int status;
@@ -159,6 +168,24 @@ static void stream_take_exit(struct stream *s)
     stream_finish(s, STREAM_EXITED, lost ? EXIT_OUTPUT_LOST : status);
 }
 
+static void stream_tell_size(struct stream *s)
+{
+    uint32_t rows, columns;
+    s->redraw_ms = 0;
+    s->has_size = true;
+    if (terminal_size(&rows, &columns))
+        banger_attach_resize(s->attach, rows, columns, NULL);
+}
+
+/* Programs draw everything when the size changes: the right one comes when this has been seen. */
+static void stream_tell_other_size(struct stream *s)
+{
+    uint32_t rows, columns;
+    if (terminal_size(&rows, &columns))
+        banger_attach_resize(s->attach, rows, columns > 1 ? columns - 1 : 2, NULL);
+    s->redraw_ms = now_ms() + STREAM_REDRAW_MS;
+}
+
 static void stream_take_frame(struct stream *s)
 {
     const struct banger_frame *f = &s->frame;
@@ -187,8 +214,12 @@ static void stream_take_frame(struct stream *s)
         cli_say(stderr, "banger: %s was lost: %s", s->o->label, f->reason);
         stream_finish(s, STREAM_LOST, EXIT_BANGER);
         break;
-    case BANGER_FRAME_DETACHED:
-        stream_finish(s, STREAM_DETACHED, EXIT_BANGER);
+    case BANGER_FRAME_OPENED:
+        if (s->o->redraw && f->offset == 0)
+            stream_tell_other_size(s);
+        break;
+    case BANGER_FRAME_DETACHED: /* as we have asked */
+        stream_finish(s, STREAM_DETACHED, 0);
         break;
     case BANGER_FRAME_BROKEN:
         cli_say(stderr, "banger: connection lost (%s), coming back", f->reason);
@@ -216,8 +247,8 @@ static void stream_drain(struct stream *s)
 
 static void stream_read_stdin(struct stream *s)
 {
-    char data[STREAM_INPUT_BYTES];
-    size_t room = banger_attach_room(s->attach);
+    uint8_t data[STREAM_INPUT_BYTES], kept[STREAM_INPUT_BYTES + DETACH_KEYS_MAX];
+    size_t room = banger_attach_room(s->attach) - DETACH_KEYS_MAX;
     ssize_t n = read(STDIN_FILENO, data, room < sizeof(data) ? room : sizeof(data));
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return;
@@ -226,8 +257,24 @@ static void stream_read_stdin(struct stream *s)
         banger_attach_write_eof(s->attach);
         return;
     }
-    if (banger_attach_write(s->attach, data, (size_t)n, NULL) != n)
+    bool detach;
+    size_t len = detach_filter(&s->keys, data, (size_t)n, kept, &detach);
+    if (banger_attach_write(s->attach, kept, len, NULL) != (ssize_t)len)
         s->stdin_open = false;
+    if (detach) {
+        s->stdin_open = false;
+        s->detach_ms = now_ms() + STREAM_DETACH_MS;
+        banger_attach_detach(s->attach);
+    }
+}
+
+static void stream_take_terminal(struct stream *s)
+{
+    enum terminal_news news = terminal_take();
+    if (news == TERMINAL_STOP)
+        terminal_stop();
+    if (news != TERMINAL_NOTHING)
+        stream_tell_size(s);
 }
 
 static void stream_take_signal(struct stream *s)
@@ -253,16 +300,24 @@ static void stream_take_signal(struct stream *s)
     banger_attach_signal(s->attach, signo, BANGER__V1__SIGNAL_TARGET__SIGNAL_TARGET_GROUP, NULL);
 }
 
+/* Of two waits, less than 0 for none. */
+static int sooner(int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 static void stream_wait(struct stream *s, struct banger_client *client)
 {
-    enum { CONNECTION, SIGNALS, INPUT, OUTPUT, FDS };
+    enum { CONNECTION, SIGNALS, INPUT, OUTPUT, TERMINAL, FDS };
     struct pollfd fds[FDS] = {
         [CONNECTION] = {.fd = banger_fd(client), .events = banger_wanted_events(client)},
         [SIGNALS] = {.fd = s->o->signals->fd, .events = POLLIN},
         [INPUT] = {.fd = -1, .events = POLLIN},
         [OUTPUT] = {.fd = -1, .events = POLLOUT},
+        [TERMINAL] = {.fd = terminal_fd(), .events = POLLIN},
     };
-    if (s->stdin_open && banger_attach_room(s->attach) > 0)
+    if (s->stdin_open && (s->has_size || !s->o->redraw) &&
+        banger_attach_room(s->attach) > DETACH_KEYS_MAX)
         fds[INPUT].fd = STDIN_FILENO;
     if (s->blocked)
         fds[OUTPUT].fd = s->sinks[s->frame.stream - 1].fd;
@@ -270,13 +325,23 @@ static void stream_wait(struct stream *s, struct banger_client *client)
     /* An attach that wants to come back has to wait until the output takes what it gave before. */
     if (s->blocked && timeout >= 0 && timeout < STREAM_BLOCKED_MS)
         timeout = STREAM_BLOCKED_MS;
-    int lease_ms = lease_wait_ms(s->lease);
-    if (lease_ms >= 0 && (timeout < 0 || lease_ms < timeout))
-        timeout = lease_ms;
+    timeout = sooner(timeout, lease_wait_ms(s->lease));
+    if (s->redraw_ms)
+        timeout = sooner(timeout, STREAM_REDRAW_MS);
+    if (s->detach_ms)
+        timeout = sooner(timeout, STREAM_DETACH_MS);
     if (poll(fds, FDS, timeout) < 0 && errno != EINTR)
         return;
     (void)banger_process(client, NULL); /* a lost connection shows in the attach */
     lease_turn(s->lease);
+    if (s->redraw_ms && now_ms() >= s->redraw_ms)
+        stream_tell_size(s);
+    if (s->detach_ms && now_ms() >= s->detach_ms)
+        stream_finish(s, STREAM_DETACHED, 0);
+    /* A new size comes before what is typed behind it, also where its signal came as poll returned.
+     */
+    if (fds[TERMINAL].revents || (s->o->terminal && fds[INPUT].revents))
+        stream_take_terminal(s);
     if (fds[SIGNALS].revents)
         stream_take_signal(s);
     if (fds[INPUT].revents && !s->ended)
@@ -315,6 +380,14 @@ enum stream_end stream_session(struct cli *cli, const struct stream_options *opt
         return STREAM_FAILED;
     }
     fflush(stdout);
+    if (options->keys)
+        s.keys = *options->keys;
+    if (options->terminal && terminal_begin() != 0) {
+        banger_attach_close(s.attach);
+        return STREAM_FAILED;
+    }
+    if (options->terminal && !options->redraw)
+        stream_tell_size(&s);
     sink_init(&s.sinks[0], STDOUT_FILENO);
     sink_init(&s.sinks[1], STDERR_FILENO);
     for (;;) {
@@ -327,6 +400,7 @@ enum stream_end stream_session(struct cli *cli, const struct stream_options *opt
     }
     sink_done(&s.sinks[0]);
     sink_done(&s.sinks[1]);
+    terminal_end();
     banger_attach_close(s.attach);
     *status = s.status;
     return s.end;

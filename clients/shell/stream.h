@@ -11,6 +11,7 @@
 #include <banger/attach.h>
 
 #include "cli.h"
+#include "detach.h"
 
 enum { STREAM_SIGNALS = 5 };
 
@@ -50,6 +51,10 @@ struct stream_options {
     bool hold;            /* the session waits for us */
     bool no_reattach;     /* a broken connection ends it, as STREAM_FAILED */
     bool forward_signals; /* to the session; else the first one detaches */
+    /* The session's terminal is shown on ours, whose input goes to it raw, but for keys. */
+    bool terminal;
+    bool redraw; /* of our size already, and drawn before we came: it is made to draw it again */
+    const struct detach_keys *keys;
     struct stream_signals *signals;
 };
 

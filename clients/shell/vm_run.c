@@ -9,6 +9,7 @@
 
 #include "lease.h"
 #include "session.h"
+#include "terminal.h"
 #include "vm.h"
 
 enum { RUN_CLEANUP_MS = 60000, RUN_ID_BYTES = 64 };
@@ -154,6 +155,18 @@ static int run_detached(struct cli *cli, const struct vm_run_options *o, const c
     return status ? status : cli_end_output(cli);
 }
 
+/* Without a command: a login on our terminal where we have one, else a shell on our input. */
+static void run_take_shell(struct session_options *session, struct opt_args *args)
+{
+    static char *shell[] = {(char *)"/bin/sh"};
+    if (args->n_rest > 0)
+        return;
+    session->interactive = true;
+    session->tty |= terminal_is_ours() && !session->no_stdin;
+    args->rest = session->tty ? (char **)session_login : shell;
+    args->n_rest = session->tty ? SESSION_LOGIN_ARGS : 1;
+}
+
 static int run_with_signals(struct cli *cli, const struct vm_run_options *o,
                             const struct opt_args *args, struct stream_signals *signals)
 {
@@ -170,16 +183,16 @@ static int run_with_signals(struct cli *cli, const struct vm_run_options *o,
     }
     vm_request_done(&request);
     bool booted = status == 0;
-    char *shell[] = {(char *)"/bin/sh", NULL};
     struct session_options session = o->session;
-    bool default_shell = args->n_rest == 0;
-    session.interactive |= default_shell;
+    struct opt_args command = *args;
+    if (o->rm) /* nobody would come back to it: it goes with us */
+        session.detach_keys = "none";
+    run_take_shell(&session, &command);
     if (booted && o->detach)
         status = run_detached(cli, o, id, args->n_rest, args->rest, signals);
     else if (booted)
-        status =
-            session_run_attached(cli, id, &session, default_shell ? 1 : args->n_rest,
-                                 default_shell ? shell : args->rest, o->keep || o->rm, signals);
+        status = session_run_attached(cli, id, &session, command.n_rest, command.rest,
+                                      o->keep || o->rm, signals);
     if (booted && !o->rm && !o->detach)
         run_tell_it_stays(cli, id);
     if (o->rm && id[0] && !(o->detach && status == 0))
@@ -231,12 +244,15 @@ struct vm_exec_options {
 static int vm_exec(struct cli *cli, const void *values, const struct opt_args *args)
 {
     const struct vm_exec_options *o = values;
-    if (args->n_rest == 0)
+    struct session_options session = o->session;
+    struct opt_args command = *args;
+    if (args->n_rest == 0 && !session.tty && !terminal_is_ours())
         return cli_usage("vm exec: which command? (banger vm exec %s -- COMMAND)", args->refs[0]);
+    run_take_shell(&session, &command);
     struct stream_signals signals;
     if (cli_connect(cli) < 0 || stream_signals_init(&signals) != 0)
         return EXIT_BANGER;
-    int status = session_run_attached(cli, args->refs[0], &o->session, args->n_rest, args->rest,
+    int status = session_run_attached(cli, args->refs[0], &session, command.n_rest, command.rest,
                                       o->keep, &signals);
     stream_signals_done(&signals);
     return status;
@@ -245,6 +261,7 @@ static int vm_exec(struct cli *cli, const void *values, const struct opt_args *a
 static const struct opt run_opts[] = {
     VM_SPEC_OPTS,
     SESSION_OPTS(offsetof(struct vm_run_options, session)),
+    SESSION_DETACH_KEYS_OPT(offsetof(struct vm_run_options, session.detach_keys)),
     SESSION_NO_WAIT_OPT(offsetof(struct vm_run_options, session)),
     {"rm", 0, OPT_FLAG, offsetof(struct vm_run_options, rm), NULL,
      "delete the VM afterwards, whatever happens; with -d when it stops", NULL, NAMES_NONE},
@@ -260,6 +277,7 @@ static const struct opt run_opts[] = {
 
 static const struct opt exec_opts[] = {
     SESSION_OPTS(offsetof(struct vm_exec_options, session)),
+    SESSION_DETACH_KEYS_OPT(offsetof(struct vm_exec_options, session.detach_keys)),
     SESSION_NO_WAIT_OPT(offsetof(struct vm_exec_options, session)),
     {"keep", 0, OPT_FLAG, offsetof(struct vm_exec_options, keep), NULL,
      "keep the session's record and output", NULL, NAMES_NONE},
@@ -275,7 +293,8 @@ const struct command vm_run_command = {
     "The VM stays when the command has ended, unless --rm is given.\n\n"
     "Ends with the command's exit status: 128+n if signal n ended it, 127 if there is no such\n"
     "command, 126 if it cannot be executed, 125 for an error of banger itself. Without a command\n"
-    "it runs /bin/sh on our standard input. Interrupt, terminate and hangup signals go to the\n"
+    "it logs in on our terminal, else runs /bin/sh on our standard input. Interrupt, terminate and "
+    "hangup signals go to the\n"
     "command; a second interrupt within two seconds kills it. A signal during the boot undoes it.",
     run_opts,
     sizeof(struct vm_run_options),
@@ -289,8 +308,8 @@ const struct command vm_run_command = {
 const struct command vm_exec_command = {
     "exec",
     NULL,
-    "VM [--] COMMAND [ARG...]",
-    "run a command in a running VM",
+    "VM [--] [COMMAND [ARG...]]",
+    "run a command in a running VM, or log in",
     "Exit status and signals are as with vm run.",
     exec_opts,
     sizeof(struct vm_exec_options),

@@ -88,6 +88,10 @@ void banger_attach_write_eof(struct banger_attach *attach);
 /* Sends a signal; while the connection is broken it is kept until it is back. */
 int banger_attach_signal(struct banger_attach *attach, int signo, Banger__V1__SignalTarget target,
                          struct banger_error *error);
+/* The size of a session's terminal, which must have one (else the attach ends with NO_TTY), and of
+ * whose input this attach is the writer: told now, and again after each return. 1 to 65535. */
+int banger_attach_resize(struct banger_attach *attach, uint32_t rows, uint32_t columns,
+                         struct banger_error *error);
 /* Asks to end the attach; the session runs on. DETACHED follows. */
 void banger_attach_detach(struct banger_attach *attach);
 /* Ends it without waiting, and frees. NULL is fine. */

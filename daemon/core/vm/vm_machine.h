@@ -3,8 +3,8 @@
  *
  * There is one from the first call on it until its process is gone and nothing is under way: calls
  * open it, and let go of it where they end. Each returns 0, and done comes once, later, or -1 and
- * it never does; the caller keeps a reference of the VM meanwhile. One may be under way at a time;
- * a kill comes beside it and ends it. */
+ * it never does; the caller keeps a reference of the VM meanwhile. One may be under way at a time,
+ * another is refused (VMM_BUSY); a kill comes beside it and ends it. */
 #ifndef BANGER_DAEMON_CORE_VM_VM_MACHINE_H
 #define BANGER_DAEMON_CORE_VM_VM_MACHINE_H
 

@@ -90,6 +90,13 @@ static void test_wedged(void)
     CHECK(clock_mono_ms() - from < 2 * RECONCILE_ADOPT_MS);
     struct vm_entry *e = vm_find(&w.core, "box", NULL);
     CHECK_INT(vm_record(e)->runtime.state, VM_UNKNOWN);
+    /* Who asks for a second look beside the one that hangs is told so, and takes nothing from it. */
+    struct operation_entry *recover = vm_ask_recover(&w.core, "box", NULL, &err);
+    operation_ref(recover);
+    CHECK(world_wait(&w, recover));
+    CHECK_STR(operation_row(recover)->error_reason, "VMM_BUSY");
+    operation_unref(recover);
+    CHECK_INT(vm_record(e)->runtime.state, VM_UNKNOWN);
     /* Kill works all the same, and finds the process. */
     CHECK(succeeds(&w, vm_ask_kill(&w.core, "box", NULL, &err)));
     CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
@@ -209,6 +216,32 @@ static void test_kill_creation(void)
     world_close(&w);
 }
 
+/* The kill meets a stop before the guest was asked: it is paused, and is not resumed. */
+static void test_kill_ends_a_stop_that_hangs_as_it_resumes(void)
+{
+    struct world w;
+    struct err err = ERR_INIT;
+    struct fault hang = {.action = FAULT_HANG, .times = 1};
+    CHECK_INT(fault_install("sim", &err), 0);
+    if (!CHECK(world_open(&w, dir, "sim")) || !CHECK(world_create(&w, "box", true) != NULL))
+        return;
+    CHECK(succeeds(&w, vm_ask_pause(&w.core, "box", NULL, &err)));
+    CHECK_INT(fault_set("resume", &hang, &err), 0);
+    struct vm_stop_request stop = {.vm = "box", .grace_ms = 60000};
+    struct operation_entry *op = vm_ask_stop(&w.core, &stop, NULL, &err);
+    struct vm_entry *e = vm_find(&w.core, "box", NULL);
+    operation_ref(op);
+    CHECK(world_wait_state(&w, e, VM_STOPPING));
+    CHECK(succeeds(&w, vm_ask_kill(&w.core, "box", NULL, &err)));
+    CHECK(world_wait(&w, op));
+    CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
+    operation_unref(op);
+    delete_all(&w);
+    world_close(&w);
+    fault_clear();
+    CHECK_INT(fault_install(NULL, &err), 0);
+}
+
 /* Each method of the driver fails in turn; the VM ends where it can be told about. */
 static void test_driver_fails(void)
 {
@@ -260,6 +293,7 @@ int main(void)
     RUN(test_watchdog);
     RUN(test_cancel_boot);
     RUN(test_kill_creation);
+    RUN(test_kill_ends_a_stop_that_hangs_as_it_resumes);
     RUN(test_driver_fails);
     world_remove_dir(dir);
     return check_end();

@@ -312,12 +312,6 @@ void vm_run_abort(struct operation_entry *op)
         vm_run_abort_done(e, &err);
 }
 
-void vm_run_settle(struct vm_entry *e, const struct err *err, struct store_txn *txn)
-{
-    bool gone = !err || !vm_has_vmm(e);
-    vm_set_state(e, gone ? VM_STOPPED : VM_UNKNOWN, NULL, gone ? NULL : err->message, txn);
-}
-
 /* Objects */
 
 static void vm_run_objects_done(void *arg, const struct err *err)

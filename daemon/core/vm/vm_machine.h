@@ -29,7 +29,7 @@ int vm_machine_launch(struct vm_entry *e, bool look_first, vmm_done_fn *done, vo
 int vm_machine_stop(struct vm_entry *e, int64_t grace_ms, vmm_done_fn *done, void *arg,
                     struct err *err);
 /* Ends the process, whatever else is under way on the machine; where none is known, looks for
- * evidence of one first. Several may ask. */
+ * evidence of one first. Several may ask; it has a reference of its own until all are answered. */
 int vm_machine_kill(struct vm_entry *e, vmm_done_fn *done, void *arg, struct err *err);
 /* At the daemon's end: forgets machine and agent; no callback comes any more. The process stays. */
 void vm_machine_abandon(struct vm_entry *e);

@@ -1,7 +1,6 @@
 /* Moves of a machine that several operations make; see vm_run.h. */
 #include "daemon/core/vm/vm_run.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,11 +9,9 @@
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/image/image.h"
-#include "daemon/core/vm/vm_agent.h"
 #include "daemon/core/vm/vm_machine.h"
 #include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_objects.h"
-#include "daemon/guest/agent_client.h"
 #include "daemon/vmm/vmm.h"
 
 void vm_params_write(const struct vm_params *p, char text[128])
@@ -293,10 +290,9 @@ void vm_run_end(struct vm_run *run, int64_t grace_ms,
 
 static void vm_run_abort_done(void *arg, const struct err *err)
 {
-    struct vm_entry *e = arg;
+    const struct vm_entry *e = arg; /* the kill has a reference */
     if (err)
         log_err(LOG_LEVEL_WARN, e->vm.id, err, "cannot end what is under way");
-    vm_unref(e);
 }
 
 void vm_run_abort(struct operation_entry *op)
@@ -308,7 +304,7 @@ void vm_run_abort(struct operation_entry *op)
         vm_objects_hurry(run->objects);
         return;
     }
-    if (e && vm_machine_kill(vm_ref(e), vm_run_abort_done, e, &err) < 0)
+    if (e && vm_machine_kill(e, vm_run_abort_done, e, &err) < 0)
         vm_run_abort_done(e, &err);
 }
 

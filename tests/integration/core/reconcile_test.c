@@ -284,6 +284,39 @@ static void test_a_stop_that_goes_on_beside_a_kill_ends(void)
     CHECK_INT(fault_install(NULL, &err), 0);
 }
 
+static bool is_recorded(void *arg)
+{
+    return operation_is_recorded(arg);
+}
+
+/* Nothing of it is left in memory, which the leak checker says; the next daemon ends the VM. */
+static void test_a_daemon_ends_while_a_kill_ends_a_stop(void)
+{
+    struct world w;
+    struct err err = ERR_INIT;
+    struct fault hang = {.action = FAULT_HANG, .times = 1};
+    CHECK_INT(fault_install("sim", &err), 0);
+    if (!CHECK(world_open(&w, dir, "sim")) || !CHECK(world_create(&w, "box", true) != NULL))
+        return;
+    CHECK_INT(fault_set("stop", &hang, &err), 0);
+    CHECK_INT(fault_set("kill", &hang, &err), 0);
+    struct vm_stop_request stop = {.vm = "box", .grace_ms = 60000};
+    struct vm_entry *e = vm_find(&w.core, "box", NULL);
+    CHECK(vm_ask_stop(&w.core, &stop, NULL, &err) != NULL);
+    CHECK(world_wait_until(&w, is_stopping_on_disk, e));
+    struct operation_entry *op = vm_ask_kill(&w.core, "box", NULL, &err);
+    if (CHECK(op != NULL))
+        CHECK(world_wait_until(&w, is_recorded, op));
+    world_close(&w);
+    fault_clear();
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    CHECK(world_wait_all(&w));
+    delete_all(&w);
+    world_close(&w);
+    CHECK_INT(fault_install(NULL, &err), 0);
+}
+
 /* Each method of the driver fails in turn; the VM ends where it can be told about. */
 static void test_driver_fails(void)
 {
@@ -337,6 +370,7 @@ int main(void)
     RUN(test_kill_creation);
     RUN(test_kill_ends_a_stop_that_hangs_as_it_resumes);
     RUN(test_a_stop_that_goes_on_beside_a_kill_ends);
+    RUN(test_a_daemon_ends_while_a_kill_ends_a_stop);
     RUN(test_driver_fails);
     world_remove_dir(dir);
     return check_end();

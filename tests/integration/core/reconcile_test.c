@@ -90,7 +90,8 @@ static void test_wedged(void)
     CHECK(clock_mono_ms() - from < 2 * RECONCILE_ADOPT_MS);
     struct vm_entry *e = vm_find(&w.core, "box", NULL);
     CHECK_INT(vm_record(e)->runtime.state, VM_UNKNOWN);
-    /* Who asks for a second look beside the one that hangs is told so, and takes nothing from it. */
+    /* Who asks for a second look beside the one that hangs is told so, and takes nothing from it.
+     */
     struct operation_entry *recover = vm_ask_recover(&w.core, "box", NULL, &err);
     operation_ref(recover);
     CHECK(world_wait(&w, recover));

@@ -15,7 +15,7 @@
 
 struct agent;
 
-/* What Configure and Shutdown do to the machine; a test or the sim engine has it do nothing. All
+/* What Configure and Shutdown do to the machine; a test or the sim driver has it do nothing. All
  * may be NULL. */
 struct agent_system {
     /* Fills error ("" on success). */

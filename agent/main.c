@@ -2,7 +2,7 @@
  *
  *   /init                       process 1 of our initramfs: boots the guest (boot.h)
  *   banger-agent --port DEV     beside an init system, on a virtio-serial port ("agent": by name)
- *   banger-agent --listen PATH  on the host, for tests and the sim engine
+ *   banger-agent --listen PATH  on the host, for tests and the sim driver
  *   banger-agent --connect-fd N the same on an inherited socket; ends with it
  */
 #include <errno.h>

@@ -3,7 +3,7 @@
  *   bench_client SOCKET echo VM N           round trips of a byte through cat, in microseconds
  *   bench_client SOCKET exit VM N PROGRAM   from the time that PROGRAM (last_words.c) tells as it
  *                                           ends until Exit is here, in microseconds: by the same
- *                                           clock, which only the sim engine's guests have; with
+ *                                           clock, which only the sim driver's guests have; with
  *                                           the guest's clock compared; half the round trip, within
  *                                           which that is right
  */

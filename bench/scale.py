@@ -1,4 +1,4 @@
-"""Many VMs on one host, on the sim engine: what changes, lists and restarts cost, and the memory at each point.
+"""Many VMs on one host, on the sim driver: what changes, lists and restarts cost, and the memory at each point.
 
 No peer to compare with: each step is held against an aim. Steps run once, but for lists, which are medians."""
 

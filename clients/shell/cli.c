@@ -79,13 +79,6 @@ static int cli_open(struct cli *cli, bool start, struct banger_error *error)
     return cli->client ? 0 : -1;
 }
 
-bool cli_is_local(const struct cli *cli)
-{
-    char host[BANGER_TARGET_BYTES];
-    struct banger_error error;
-    return !cli->options.socket && cli_host(cli, host, &error) == 0 && !host[0];
-}
-
 int cli_where(const struct cli *cli, char target[CLI_TARGET_BYTES], struct banger_error *error)
 {
     char host[BANGER_TARGET_BYTES];

@@ -76,8 +76,6 @@ int complete_words(struct cli *cli, int n_words, char **words);
 
 /* Connects, starting the local daemon where there is none. 0, or -1 with the error printed. */
 int cli_connect(struct cli *cli);
-/* Whether the local daemon is meant, and no socket was named. */
-bool cli_is_local(const struct cli *cli);
 /* Which daemon is meant: "" the local one, a path of a socket, or the name of a context. */
 enum { CLI_TARGET_BYTES = 4096 };
 int cli_where(const struct cli *cli, char target[CLI_TARGET_BYTES], struct banger_error *error);

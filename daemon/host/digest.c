@@ -12,7 +12,6 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fs.h"
-#include "rpc/event/worker.h"
 
 enum { DIGEST_PIECE_BYTES = 1 << 20 };
 
@@ -81,48 +80,4 @@ int digest_bytes(const void *data, size_t len, char digest[DIGEST_BYTES], struct
         rc = digest_finish(md, digest, err);
     EVP_MD_CTX_free(md);
     return rc;
-}
-
-struct digest_job {
-    struct job job;
-    char *path; /* owned */
-    char digest[DIGEST_BYTES];
-    struct err err;
-    bool failed;
-    void (*done)(void *arg, const char *digest, const struct err *err);
-    void *arg;
-};
-
-static void digest_job_run(struct job *job)
-{
-    struct digest_job *d = container_of(job, struct digest_job, job);
-    d->failed = digest_file(d->path, NULL, d->digest, &d->err) < 0;
-}
-
-static void digest_job_done(struct job *job)
-{
-    struct digest_job *d = container_of(job, struct digest_job, job);
-    d->done(d->arg, d->failed ? NULL : d->digest, d->failed ? &d->err : NULL);
-    free(d->path);
-    free(d);
-}
-
-int digest_start(struct workers *workers, const char *path,
-                 void (*done)(void *arg, const char *digest, const struct err *err), void *arg,
-                 struct err *err)
-{
-    struct digest_job *d = calloc(1, sizeof(*d));
-    if (!d || !(d->path = strdup(path))) {
-        free(d);
-        return err_set(err, ERR_LIMIT, "out of memory");
-    }
-    d->job.run = digest_job_run;
-    d->job.done = digest_job_done;
-    d->done = done;
-    d->arg = arg;
-    if (workers_submit(workers, &d->job, err) == 0)
-        return 0;
-    free(d->path);
-    free(d);
-    return -1;
 }

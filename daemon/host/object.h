@@ -49,7 +49,7 @@ typedef void object_found_fn(void *arg, const struct object_found *found);
 struct object_kind {
     const char *name;         /* of the kind, for people and tables: "overlay" */
     unsigned roles;           /* set: 1 << enum object_role */
-    enum image_format format; /* of a disk, as its monitor opens it; 0: no disk */
+    enum image_format format; /* of a disk, as its VMM opens it; 0: no disk */
     bool keeps_data;          /* one that is gone is not made again: it would begin as if new */
     bool slow;                /* making one may take minutes */
     /* Whether this host can make them below folder; -1 says why not. NULL: any host can. */

@@ -1,4 +1,4 @@
-/* A system disk that is a raw copy of its image, sparse: for monitors that open nothing else, and
+/* A system disk that is a raw copy of its image, sparse: for VMMs that open nothing else, and
  * for VMs that are to have nothing in common. */
 #include <errno.h>
 #include <fcntl.h>

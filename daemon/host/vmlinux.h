@@ -1,5 +1,5 @@
 /* Kernel images: the ELF vmlinux inside a bzImage, which starts faster than the bzImage and is what
- * both engines take. Sans I/O; every offset in the input is checked. */
+ * both drivers take. Sans I/O; every offset in the input is checked. */
 #ifndef BANGER_DAEMON_HOST_VMLINUX_H
 #define BANGER_DAEMON_HOST_VMLINUX_H
 

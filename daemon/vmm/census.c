@@ -81,7 +81,7 @@ static struct census *census_run(const char *folder, struct err *err)
     c->began_ns = clock_mono_ns();
     int rc = process_each(census_look, c, &c->unread, err);
     if (rc == 0 && c->n == c->room)
-        rc = census_grow(c) ? 0 : err_set(err, ERR_LIMIT, "more than %zu monitors", c->n);
+        rc = census_grow(c) ? 0 : err_set(err, ERR_LIMIT, "more than %zu VMMs", c->n);
     if (rc < 0) {
         census_free(c);
         return NULL;

@@ -14,7 +14,7 @@
 
 /* Immutable; counted. */
 struct census {
-    struct vmm_found *found; /* owned; monitors below the folder, by VM id */
+    struct vmm_found *found; /* owned; VMMs below the folder, by VM id */
     size_t n;
     struct process_unread unread; /* what may be one too */
     /* census.c's. */
@@ -23,7 +23,7 @@ struct census {
     char folder[PATH_BYTES];
 };
 
-/* Of the monitors whose VMs keep their files below folder; it began after asked_ns (clock_mono_ns).
+/* Of the VMMs whose VMs keep their files below folder; it began after asked_ns (clock_mono_ns).
  * NULL with err: processes cannot be listed, nothing is known. */
 struct census *census_take(const char *folder, int64_t asked_ns, struct err *err);
 void census_unref(struct census *c);

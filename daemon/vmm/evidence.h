@@ -1,6 +1,6 @@
-/* Whose a monitor process is, by evidence that survives a state folder's move.
+/* Whose a VMM is, by evidence that survives a state folder's move.
  *
- * Every monitor works in its VM's folder. The kernel keeps that as the folder itself, not as a
+ * Every VMM works in its VM's folder. The kernel keeps that as the folder itself, not as a
  * name, so that a VM is found again wherever its folder was moved, and one of a folder that lies
  * elsewhere now, with the same ids in it or not, is never taken for ours. A move to another file
  * system is a copy and a deletion: the process is left behind, with files that nobody else has. On

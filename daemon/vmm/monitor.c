@@ -1,4 +1,4 @@
-/* The life of a monitor process; see monitor.h.
+/* The life of a VMM; see monitor.h.
  *
  * Calls end in few places: monitor_settle, when the process is gone and its remains are removed,
  * ends whatever call is open; the jobs' done functions end the calls that need no process;
@@ -118,7 +118,7 @@ static void monitor_settle(struct monitor *mon)
 static void monitor_cleaned(struct monitor *mon, struct monitor_job *j)
 {
     if (j->err.code != ERR_NONE)
-        log_err(LOG_LEVEL_WARN, mon->machine.config.vm_id, &j->err, "remains of the monitor stay");
+        log_err(LOG_LEVEL_WARN, mon->machine.config.vm_id, &j->err, "remains of the VMM stay");
     monitor_settle(mon);
 }
 
@@ -143,7 +143,7 @@ static void monitor_clean(struct monitor *mon)
     struct err err = ERR_INIT;
     if (monitor_submit(mon, MONITOR_FREES, monitor_work_clean, monitor_cleaned, NULL, &err) == 0)
         return;
-    log_err(LOG_LEVEL_WARN, mon->machine.config.vm_id, &err, "remains of the monitor stay");
+    log_err(LOG_LEVEL_WARN, mon->machine.config.vm_id, &err, "remains of the VMM stay");
     monitor_settle(mon);
 }
 
@@ -168,7 +168,7 @@ static void monitor_gone(void *arg, int events)
         mon->exit = (struct vmm_exit){.kind = VMM_EXIT_CRASHED};
         mon->ops->judge(mon, &how, &mon->exit);
     }
-    if (!mon->job) /* else an engine's, which ends in monitor_flushed */
+    if (!mon->job) /* else a driver's, which ends in monitor_flushed */
         monitor_clean(mon);
 }
 
@@ -239,7 +239,7 @@ static int monitor_watch(struct monitor *mon, int pidfd, int log_fd, struct err 
     mon->log_fd = log_fd;
     if (watch_init(&mon->gone, loop, pidfd, monitor_gone, mon) < 0 ||
         (log_fd >= 0 && watch_init(&mon->log, loop, log_fd, monitor_log_ready, mon) < 0))
-        return err_sys(err, ENOMEM, "cannot watch the monitor");
+        return err_sys(err, ENOMEM, "cannot watch the VMM");
     watch_want(&mon->gone, WATCH_READ);
     if (log_fd >= 0)
         watch_want(&mon->log, WATCH_READ);

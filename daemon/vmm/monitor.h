@@ -1,10 +1,10 @@
-/* A machine that is one detached process: what qemu and sim have in common.
+/* A machine that is a process, which struct monitor is short for: what qemu and sim have in common.
  *
- * The monitor (the process that is the VM to the host) is started in a session of its own, watched
- * through a pidfd and recognised by evidence after a daemon restart. This module owns the life of
- * that process and all of vmm.h's calls on it; an engine adds its command line, its control
- * connection and its way to end gently, through struct monitor_ops. On the loop's thread, but for
- * the ops marked "worker", which see only the config.
+ * The process, which is the VMM everywhere, is started in a session of its own, watched through a
+ * pidfd and recognised by evidence after a daemon restart. This module owns the life of that
+ * process and all of vmm.h's calls on it; a driver adds its command line, its control connection
+ * and its way to end gently, through struct monitor_ops. On the loop's thread, but for the ops
+ * marked "worker", which see only the config.
  *
  * One worker job is under way per machine at most. kill waits for it (it is told to hurry by its
  * cancel fd), so nothing ever works on the files of a machine that was reported killed. */
@@ -86,7 +86,7 @@ struct monitor_ops {
 };
 
 struct monitor {
-    struct vmm_machine machine; /* first: a machine is a monitor */
+    struct vmm_machine machine; /* first */
     const struct monitor_ops *ops;
     enum monitor_state state;
     bool killing;     /* SIGKILL was sent, or will be when the flush is over */
@@ -107,7 +107,7 @@ struct monitor {
     struct vmm_exit exit;    /* being reported */
 };
 
-/* The table's functions that are the same for all. open: the engine embeds a zeroed monitor. */
+/* The table's functions that are the same for all. open: the driver embeds a zeroed monitor. */
 int monitor_init(struct monitor *mon, const struct monitor_ops *ops, struct vmm_host *host,
                  const struct vmm_config *config, struct err *err);
 void monitor_close(struct vmm_machine *m);
@@ -119,7 +119,7 @@ void monitor_kill(struct vmm_machine *m, vmm_done_fn *done, void *arg);
 void monitor_discard(struct vmm_machine *m, vmm_done_fn *done, void *arg);
 void monitor_get_handles(const struct vmm_machine *m, struct vm_handles *handles);
 
-/* For engines. */
+/* For drivers. */
 void monitor_ready(struct monitor *mon);                       /* start succeeded */
 void monitor_fail(struct monitor *mon, const struct err *err); /* start failed: undo */
 void monitor_flushed(struct monitor *mon);

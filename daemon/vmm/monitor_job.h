@@ -1,4 +1,5 @@
-/* The worker side of a monitor: jobs that look, make and remove, and come back to it. */
+/* The worker side of a machine that is a process: jobs that look, make and remove, and come back to
+ * it. */
 #ifndef BANGER_DAEMON_VMM_MONITOR_JOB_H
 #define BANGER_DAEMON_VMM_MONITOR_JOB_H
 

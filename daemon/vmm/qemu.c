@@ -197,7 +197,7 @@ static void qemu_on_status(void *arg, const json_t *value, const struct err *err
 {
     struct qemu *q = arg;
     if (err) {
-        /* After a start the monitor's deadline, and a lost connection comes back by itself. */
+        /* After a start monitor.c's deadline, and a lost connection comes back by itself. */
         if (err->code == ERR_DEADLINE || err->code == ERR_UNKNOWN)
             monitor_fail(&q->mon, err);
         return;
@@ -219,7 +219,7 @@ static void qemu_on_up(void *arg)
 
 static const struct qmp_events qemu_qmp_events = {.up = qemu_on_up, .event = qemu_on_event};
 
-/* Monitor operations on the loop */
+/* What monitor.c asks, on the loop */
 
 static void qemu_attach(struct monitor *mon, bool adopted)
 {

@@ -1,4 +1,4 @@
-/* Finding monitors whose VMs nobody remembers; see vmm_scan in vmm.h. */
+/* Finding VMMs whose VMs nobody remembers; see vmm_scan in vmm.h. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
  * it.
  *
  * The machine is a banger-agent that listens on the agent socket; its sessions are local processes.
- * monitor.c owns the agent's process. Nothing isolates it, so it is no engine for guests of others.
+ * monitor.c owns the agent's process. Nothing isolates it, so it is no driver for guests of others.
  */
 #include <errno.h>
 #include <signal.h>

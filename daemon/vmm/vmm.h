@@ -1,9 +1,9 @@
-/* What the core asks of a virtual machine monitor, whichever it is.
+/* What the core asks of a VMM (the process that is a VM to the host), whichever it is.
  *
  * A driver is a const table; a machine is one VM as the driver sees it, on the loop's thread. The
  * core calls the vmm_* functions below, never the table: they hold the contract (one call under way
- * per machine, callbacks exactly once and later) in one place. The monitor process outlives the
- * daemon: closing a machine forgets it, only stop and kill end it.
+ * per machine, callbacks exactly once and later) in one place. The VMM outlives the daemon: closing
+ * a machine forgets it, only stop and kill end it.
  *
  * Async rule: a function that takes `done` returns nothing and calls done exactly once, later. err
  * is NULL on success and borrowed for the callback. */
@@ -49,13 +49,13 @@ enum vmm_exit_kind {
     VMM_EXIT_REBOOT,    /* the guest asked for a reset */
     VMM_EXIT_PANIC,     /* its kernel panicked, or reset the machine without an order to */
     VMM_EXIT_KILLED,    /* by us: stop or kill */
-    VMM_EXIT_CRASHED,   /* the monitor ended by itself, or by a stranger's signal */
+    VMM_EXIT_CRASHED,   /* the VMM ended by itself, or by a stranger's signal */
     VMM_EXIT_UNSEEN,    /* ended while no daemon looked */
 };
 
 struct vmm_exit {
     enum vmm_exit_kind kind;
-    char detail[TEXT_BYTES]; /* last lines of the monitor's own log, signal name, … */
+    char detail[TEXT_BYTES]; /* last lines of the VMM's own log, signal name, … */
 };
 
 struct vmm_machine;
@@ -111,7 +111,7 @@ struct vmm_driver {
     void (*resume)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
     void (*discard)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
     void (*get_handles)(const struct vmm_machine *m, struct vm_handles *handles);
-    /* How much says that the process is a monitor of this driver whose VM keeps its files below
+    /* How much says that the process is a VMM of this driver whose VM keeps its files below
      * folder; and which VM. On a worker. */
     enum evidence (*claims)(const struct process_info *info, const char *folder,
                             char vm_id[ID_BYTES]);
@@ -137,7 +137,7 @@ extern const struct vmm_driver *const vmm_drivers[];
 /* By name; NULL with err. */
 const struct vmm_driver *vmm_find_driver(const char *name, struct err *err);
 
-/* What a monitor of this driver needs at most besides its guest's memory, as far as the host is
+/* What a VMM of this driver needs at most besides its guest's memory, as far as the host is
  * known by now: more while it is not known that KVM works. */
 uint64_t vmm_overhead_bytes(const struct vmm_driver *driver, const struct vmm_host *host);
 void vmm_probe(const struct vmm_driver *driver, struct vmm_host *host,
@@ -147,11 +147,11 @@ struct vmm_machine *vmm_open(const struct vmm_driver *driver, struct vmm_host *h
                              void *arg, struct err *err);
 /* Forgets the machine; its process, files and sockets stay. No callback comes after this. */
 void vmm_close(struct vmm_machine *m);
-/* Starts the monitor, detached, in its folder and on its disks, which are there; done when its
+/* Starts the VMM, detached, in its folder and on its disks, which are there; done when its
  * control socket answers and the guest runs. On failure no process and no socket is left. Handles
  * are known from here on. */
 void vmm_start(struct vmm_machine *m, vmm_done_fn *done, void *arg);
-/* Finds a live monitor of this VM by evidence: hint (may be zeros, stale, or point at a stranger;
+/* Finds a live VMM of this VM by evidence: hint (may be zeros, stale, or point at a stranger;
  * NULL: what load_hint knows), then all processes, for this VM's own sockets and paths: one look
  * serves all machines that are being adopted.
  * Success: as after start.
@@ -169,7 +169,7 @@ void vmm_resume(struct vmm_machine *m, vmm_done_fn *done, void *arg);
 /* Removes sockets, logs and whatever else the driver keeps of a machine that does not run. Missing
  * ones are fine; disks are not the driver's. */
 void vmm_discard(struct vmm_machine *m, vmm_done_fn *done, void *arg);
-/* A live monitor that vmm_scan found. */
+/* A live VMM that vmm_scan found. */
 struct vmm_found {
     const struct vmm_driver *driver;
     char vm_id[ID_BYTES];
@@ -177,7 +177,7 @@ struct vmm_found {
     bool left; /* of what its folder was before: EVIDENCE_LEFT, of whatever state folder */
 };
 
-/* All monitors of this user whose VMs keep their files below folder (absolute), whoever started
+/* All VMMs of this user whose VMs keep their files below folder (absolute), whoever started
  * them: what the store does not know of is a leak. found is borrowed for the callback; with err the
  * list is not whole. */
 void vmm_scan(struct vmm_host *host, const char *folder,

@@ -112,12 +112,12 @@ static void test_cgroups_that_a_session_made_go_with_it(void)
     CHECK(harness_until(only_own_cgroup_is_left, NULL, WAIT_MS));
 }
 
-/* Of a monitor that has run much: what max_memory_mib counts. */
+/* Of a VMM that has run much: what max_memory_mib counts. */
 static void test_the_monitor_stays_within_what_is_counted(void)
 {
     pid_t pid = steps_vm_pid(client, "box");
     uint64_t peak_kib = harness_memory_kib(pid, "VmHWM");
-    printf("     the monitor's peak: %" PRIu64 " MiB\n", peak_kib >> 10);
+    printf("     the VMM's peak: %" PRIu64 " MiB\n", peak_kib >> 10);
     CHECK(peak_kib > 0 && peak_kib >> 10 <= GUEST_MIB + MONITOR_MIB + FILES_MIB);
 }
 

@@ -1,4 +1,4 @@
-/* A VM whose monitor hangs (SIGSTOP) troubles nobody else: list, get and calls for other VMs are as
+/* A VM whose VMM hangs (SIGSTOP) troubles nobody else: list, get and calls for other VMs are as
  * quick as ever, hundreds of calls that hang exhaust nothing, kill and delete work.
  * wedged_test sim|qemu */
 #include <dirent.h>

@@ -1,5 +1,5 @@
 #!/bin/sh
-# A stock grpc-go client against the daemon, over the sim engine. Skips (77) without the Go programs.
+# A stock grpc-go client against the daemon, over the sim driver. Skips (77) without the Go programs.
 #
 #   daemon_go_test.sh BANGERD AGENT SOURCE_ROOT GO_PROGRAMS
 set -eu

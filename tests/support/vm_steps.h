@@ -60,7 +60,7 @@ int steps_vm_state(const struct harness *h, struct banger_client *client, const 
 /* Waits until it has this state (or is gone, STEPS_GONE). */
 bool steps_await_vm(const struct harness *h, struct banger_client *client, const char *vm,
                     int state, int64_t timeout_ms);
-/* pid of its monitor, 0 without. */
+/* pid of its VMM, 0 without. */
 int steps_vm_pid(struct banger_client *client, const char *vm);
 size_t steps_count_vms(const struct harness *h, struct banger_client *client);
 

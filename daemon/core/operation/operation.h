@@ -77,7 +77,6 @@ bool operation_is_recorded(const struct operation_entry *op); /* its first row i
 /* Its last row is on disk, or never will be (not recorded: nothing ever was). */
 bool operation_is_over(const struct operation_entry *op);
 bool operation_is_resumed(const struct operation_entry *op); /* begun by an earlier daemon */
-bool operation_is_preempted(const struct operation_entry *op);
 /* Its first step was journaled, by us or an earlier daemon. */
 bool operation_has_begun(const struct operation_entry *op);
 

@@ -43,11 +43,6 @@ bool operation_is_resumed(const struct operation_entry *op)
     return op->resumed;
 }
 
-bool operation_is_preempted(const struct operation_entry *op)
-{
-    return op->preempted;
-}
-
 bool operation_has_begun(const struct operation_entry *op)
 {
     return op->course != OPERATION_NOT_BEGUN;

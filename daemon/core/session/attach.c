@@ -14,16 +14,6 @@ struct attach *attach_of_link(struct list *link)
     return container_of(link, struct attach, link);
 }
 
-struct session_entry *attach_session(const struct attach *a)
-{
-    return a->session;
-}
-
-bool attach_is_writer(const struct attach *a)
-{
-    return a->session->writer == a;
-}
-
 static int claim(struct session_entry *e, struct attach *a, enum attach_role role, struct err *err)
 {
     if (role == ATTACH_VIEWER)

@@ -83,8 +83,6 @@ struct attach *attach_open(struct core *core, struct session_entry *e,
 void attach_release(struct attach *a);
 /* No event after this. The writer's claim is gone at once. NULL is fine. */
 void attach_close(struct attach *a);
-struct session_entry *attach_session(const struct attach *a);
-bool attach_is_writer(const struct attach *a);
 
 /* The viewer has taken bytes of data: so many more may come. */
 void attach_grant(struct attach *a, uint32_t bytes);

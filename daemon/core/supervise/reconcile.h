@@ -1,7 +1,7 @@
 /* Start-up: what the store says against what the host shows.
  *
  * Machines that live are adopted, VMs whose machines are gone are demoted, and where evidence is
- * missing they are UNKNOWN and looked at again later. Then leaks go: monitors and folders that no
+ * missing they are UNKNOWN and looked at again later. Then leaks go: VMMs and folders that no
  * record knows. Then operations go on where the last daemon left them. On the loop's thread. */
 #ifndef BANGER_DAEMON_CORE_SUPERVISE_RECONCILE_H
 #define BANGER_DAEMON_CORE_SUPERVISE_RECONCILE_H

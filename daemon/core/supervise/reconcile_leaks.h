@@ -1,4 +1,4 @@
-/* What is there and should not be: monitors and folders that no record knows. */
+/* What is there and should not be: VMMs and folders that no record knows. */
 #ifndef BANGER_DAEMON_CORE_SUPERVISE_RECONCILE_LEAKS_H
 #define BANGER_DAEMON_CORE_SUPERVISE_RECONCILE_LEAKS_H
 

@@ -64,7 +64,7 @@ struct core *vm_core(const struct vm_entry *e);
 const struct vm *vm_record(const struct vm_entry *e);
 /* It has left the registry. */
 bool vm_is_removed(const struct vm_entry *e);
-/* Its monitor process lives, as far as we know. */
+/* Its VMM lives, as far as we know. */
 bool vm_has_vmm(const struct vm_entry *e);
 /* That, or a call on it is under way. */
 bool vm_has_machine(const struct vm_entry *e);

@@ -214,9 +214,11 @@ void vm_machine_gone(struct vm_entry *e, const char *reason)
     vm_notify(e);
 }
 
+/* A call may be under way that no driver has: one that was refused is answered later, and not at
+ * all by a machine that is closed. */
 void vm_machine_release(struct vm_entry *e)
 {
-    if (!e->machine || vm_has_vmm(e) || e->machine->busy || e->kill)
+    if (!e->machine || vm_has_vmm(e) || e->machine->busy || e->call.done || e->kill)
         return;
     vmm_close(e->machine);
     e->machine = NULL;

@@ -3,8 +3,8 @@
  *
  * There is one from the first call on it until its process is gone and nothing is under way: calls
  * open it, and let go of it where they end. Each returns 0, and done comes once, later, or -1 and
- * it never does; the caller keeps a reference of the VM meanwhile. One may be under way at a time;
- * a kill comes beside it and ends it. */
+ * it never does; the caller keeps a reference of the VM meanwhile. One may be under way at a time,
+ * another is refused (VMM_BUSY); a kill comes beside it and ends it. */
 #ifndef BANGER_DAEMON_CORE_VM_VM_MACHINE_H
 #define BANGER_DAEMON_CORE_VM_VM_MACHINE_H
 
@@ -29,7 +29,7 @@ int vm_machine_launch(struct vm_entry *e, bool look_first, vmm_done_fn *done, vo
 int vm_machine_stop(struct vm_entry *e, int64_t grace_ms, vmm_done_fn *done, void *arg,
                     struct err *err);
 /* Ends the process, whatever else is under way on the machine; where none is known, looks for
- * evidence of one first. Several may ask. */
+ * evidence of one first. Several may ask; it has a reference of its own until all are answered. */
 int vm_machine_kill(struct vm_entry *e, vmm_done_fn *done, void *arg, struct err *err);
 /* At the daemon's end: forgets machine and agent; no callback comes any more. The process stays. */
 void vm_machine_abandon(struct vm_entry *e);

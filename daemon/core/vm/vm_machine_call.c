@@ -11,9 +11,14 @@
 #include "daemon/core/vm/vm_machine.h"
 #include "daemon/guest/agent_client.h"
 
-/* One whose process has ended is opened anew, with the record as it is now. */
+/* Refused beside another, as vmm.h would: reconcile's look, say, that an operation meets. One whose
+ * process has ended is opened anew, with the record as it is now. */
 static int vm_call_begin(struct vm_entry *e, vmm_done_fn *done, void *arg, struct err *err)
 {
+    if (e->call.done) {
+        err_set(err, ERR_PRECONDITION, "another call on its machine is under way");
+        return err_tag(err, "VMM_BUSY", "vm/%s", e->vm.id);
+    }
     if (!vm_has_vmm(e))
         vm_machine_release(e);
     if (vm_machine_open(e, err) < 0)

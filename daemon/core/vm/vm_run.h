@@ -79,9 +79,6 @@ void vm_run_fail_at_boot(struct vm_run *run, const struct err *err);
 /* A then() that ends the step. */
 void vm_run_step_done(struct vm_run *run, const struct err *err);
 
-/* A VM whose process refused to end, or cannot be found out about: UNKNOWN; else STOPPED. */
-void vm_run_settle(struct vm_entry *e, const struct err *err, struct store_txn *txn);
-
 extern const struct operation_kind vm_create_kind, vm_start_kind, vm_restart_kind, vm_stop_kind,
     vm_kill_kind, vm_pause_kind, vm_resume_kind, vm_recover_kind, vm_delete_kind, vm_update_kind,
     vm_prune_kind;

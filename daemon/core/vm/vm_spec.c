@@ -294,7 +294,7 @@ int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, str
     if (used + memory_bytes <= limit)
         return 0;
     err_set(err, ERR_LIMIT,
-            "%" PRIu64 " MiB are asked for, the VM's monitor included, and %" PRIu64
+            "%" PRIu64 " MiB are asked for, its VMM included, and %" PRIu64
             " of this host's %" PRIu64 " MiB are free; stop a VM",
             memory_bytes / MIB, used < limit ? (limit - used) / MIB : 0, limit / MIB);
     return err_tag(err, "CAPACITY_EXCEEDED", NULL);

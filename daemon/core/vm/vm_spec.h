@@ -36,7 +36,7 @@ enum {
 };
 /* How many VMs may run with n_connections open; by max_files. */
 uint64_t vm_files_fit(const struct core *core, size_t n_connections);
-/* What a VM takes of the host's memory while it is active: its guest's and its monitor's own. */
+/* What a VM takes of the host's memory while it is active: its guest's and its VMM's own. */
 uint64_t vm_memory_promised(const struct core *core, const struct vm_spec *spec);
 /* What active VMs and whatever else runs for us take of the host; of memory, as promised. */
 void vm_count_use(const struct core *core, uint32_t *cpus, uint64_t *memory_bytes);

@@ -102,7 +102,7 @@ struct  Banger__V1__Capacity
   ProtobufCMessage base;
   uint32_t cpus;
   /*
-   * of VMs: what their monitors need besides the guests' is counted
+   * of VMs: what their VMMs need besides the guests' is counted
    */
   uint64_t memory_bytes;
   /*

@@ -1,6 +1,6 @@
 /* Each method of a driver fails once, at once or after it has done its work, as the core meets it:
  * the operation says why, the VM's state is a true one, nothing is left over, and the next try
- * works. Over the sim engine and a real store. */
+ * works. Over the sim driver and a real store. */
 #include <stdlib.h>
 #include <string.h>
 

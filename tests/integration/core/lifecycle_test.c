@@ -1,4 +1,4 @@
-/* VMs from creation to deletion, over the sim engine and a real store. */
+/* VMs from creation to deletion, over the sim driver and a real store. */
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>

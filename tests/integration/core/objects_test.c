@@ -1,5 +1,5 @@
 /* What a VM has on its host, through the operations that make and remove it: each kind fails at
- * each call, making is cancelled, killed and cut off. Over the sim engine and a real store. */
+ * each call, making is cancelled, killed and cut off. Over the sim driver and a real store. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>

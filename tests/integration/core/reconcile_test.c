@@ -90,6 +90,14 @@ static void test_wedged(void)
     CHECK(clock_mono_ms() - from < 2 * RECONCILE_ADOPT_MS);
     struct vm_entry *e = vm_find(&w.core, "box", NULL);
     CHECK_INT(vm_record(e)->runtime.state, VM_UNKNOWN);
+    /* Who asks for a second look beside the one that hangs is told so, and takes nothing from it.
+     */
+    struct operation_entry *recover = vm_ask_recover(&w.core, "box", NULL, &err);
+    operation_ref(recover);
+    CHECK(world_wait(&w, recover));
+    CHECK_STR(operation_row(recover)->error_reason, "VMM_BUSY");
+    operation_unref(recover);
+    CHECK_INT(vm_record(e)->runtime.state, VM_UNKNOWN);
     /* Kill works all the same, and finds the process. */
     CHECK(succeeds(&w, vm_ask_kill(&w.core, "box", NULL, &err)));
     CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
@@ -209,6 +217,107 @@ static void test_kill_creation(void)
     world_close(&w);
 }
 
+/* The kill meets a stop before the guest was asked: it is paused, and is not resumed. */
+static void test_kill_ends_a_stop_that_hangs_as_it_resumes(void)
+{
+    struct world w;
+    struct err err = ERR_INIT;
+    struct fault hang = {.action = FAULT_HANG, .times = 1};
+    CHECK_INT(fault_install("sim", &err), 0);
+    if (!CHECK(world_open(&w, dir, "sim")) || !CHECK(world_create(&w, "box", true) != NULL))
+        return;
+    CHECK(succeeds(&w, vm_ask_pause(&w.core, "box", NULL, &err)));
+    CHECK_INT(fault_set("resume", &hang, &err), 0);
+    struct vm_stop_request stop = {.vm = "box", .grace_ms = 60000};
+    struct operation_entry *op = vm_ask_stop(&w.core, &stop, NULL, &err);
+    struct vm_entry *e = vm_find(&w.core, "box", NULL);
+    operation_ref(op);
+    CHECK(world_wait_state(&w, e, VM_STOPPING));
+    CHECK(succeeds(&w, vm_ask_kill(&w.core, "box", NULL, &err)));
+    CHECK(world_wait(&w, op));
+    CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
+    operation_unref(op);
+    delete_all(&w);
+    world_close(&w);
+    fault_clear();
+    CHECK_INT(fault_install(NULL, &err), 0);
+}
+
+static bool is_stopping_on_disk(void *arg)
+{
+    return vm_shown(arg)->runtime.state == VM_STOPPING;
+}
+
+static bool has_ended(void *arg)
+{
+    return !vm_has_vmm(arg);
+}
+
+/* The process is gone, the call that hung on it ends together with the kill, and what it would do
+ * next is refused: that answer is waited for too. */
+static void test_a_stop_that_goes_on_beside_a_kill_ends(void)
+{
+    struct world w;
+    struct err err = ERR_INIT;
+    struct fault hang = {.action = FAULT_HANG, .times = 1};
+    struct fault fail = {.action = FAULT_FAIL, .code = ERR_UNAVAILABLE, .times = 1};
+    CHECK_INT(fault_install("sim", &err), 0);
+    if (!CHECK(world_open(&w, dir, "sim")) || !CHECK(world_create(&w, "box", true) != NULL))
+        return;
+    CHECK(succeeds(&w, vm_ask_pause(&w.core, "box", NULL, &err)));
+    CHECK_INT(fault_set("resume", &hang, &err), 0);
+    CHECK_INT(fault_set("kill", &fail, &err), 0);
+    struct vm_stop_request stop = {.vm = "box", .grace_ms = 60000};
+    struct operation_entry *op = vm_ask_stop(&w.core, &stop, NULL, &err);
+    struct vm_entry *e = vm_find(&w.core, "box", NULL);
+    operation_ref(op);
+    CHECK(world_wait_until(&w, is_stopping_on_disk, e));
+    kill(vm_handles(e)->pid, SIGKILL);
+    CHECK(world_wait_until(&w, has_ended, e));
+    CHECK(succeeds(&w, vm_ask_kill(&w.core, "box", NULL, &err)));
+    CHECK(world_wait(&w, op));
+    CHECK_INT(operation_row(op)->state, OP_SUCCEEDED);
+    CHECK_INT(vm_record(e)->runtime.state, VM_STOPPED);
+    operation_unref(op);
+    delete_all(&w);
+    world_close(&w);
+    fault_clear();
+    CHECK_INT(fault_install(NULL, &err), 0);
+}
+
+static bool is_recorded(void *arg)
+{
+    return operation_is_recorded(arg);
+}
+
+/* Nothing of it is left in memory, which the leak checker says; the next daemon ends the VM. */
+static void test_a_daemon_ends_while_a_kill_ends_a_stop(void)
+{
+    struct world w;
+    struct err err = ERR_INIT;
+    struct fault hang = {.action = FAULT_HANG, .times = 1};
+    CHECK_INT(fault_install("sim", &err), 0);
+    if (!CHECK(world_open(&w, dir, "sim")) || !CHECK(world_create(&w, "box", true) != NULL))
+        return;
+    CHECK_INT(fault_set("stop", &hang, &err), 0);
+    CHECK_INT(fault_set("kill", &hang, &err), 0);
+    struct vm_stop_request stop = {.vm = "box", .grace_ms = 60000};
+    struct vm_entry *e = vm_find(&w.core, "box", NULL);
+    CHECK(vm_ask_stop(&w.core, &stop, NULL, &err) != NULL);
+    CHECK(world_wait_until(&w, is_stopping_on_disk, e));
+    struct operation_entry *op = vm_ask_kill(&w.core, "box", NULL, &err);
+    if (CHECK(op != NULL))
+        CHECK(world_wait_until(&w, is_recorded, op));
+    world_close(&w);
+    fault_clear();
+    if (!CHECK(world_open(&w, dir, "sim")))
+        return;
+    CHECK(world_wait_all(&w));
+    delete_all(&w);
+    world_close(&w);
+    CHECK_INT(fault_install(NULL, &err), 0);
+}
+
 /* Each method of the driver fails in turn; the VM ends where it can be told about. */
 static void test_driver_fails(void)
 {
@@ -260,6 +369,9 @@ int main(void)
     RUN(test_watchdog);
     RUN(test_cancel_boot);
     RUN(test_kill_creation);
+    RUN(test_kill_ends_a_stop_that_hangs_as_it_resumes);
+    RUN(test_a_stop_that_goes_on_beside_a_kill_ends);
+    RUN(test_a_daemon_ends_while_a_kill_ends_a_stop);
     RUN(test_driver_fails);
     world_remove_dir(dir);
     return check_end();

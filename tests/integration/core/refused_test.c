@@ -1,5 +1,5 @@
 /* What the daemon begins by itself is not lost where the store, or the host, refuses it: reboots
- * that guests ask for, autostart, restarts. Over the sim engine and a real store. */
+ * that guests ask for, autostart, restarts. Over the sim driver and a real store. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

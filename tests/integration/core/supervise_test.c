@@ -1,4 +1,4 @@
-/* What the daemon does with VMs by itself, over the sim engine and a real store: expiry, idle stop,
+/* What the daemon does with VMs by itself, over the sim driver and a real store: expiry, idle stop,
  * restart policy, autostart; over restarts of the core and, as it is told, of the host. */
 #include <signal.h>
 #include <sqlite3.h>

@@ -1,4 +1,4 @@
-/* A real banger-agent on a Unix socket in a temporary folder, for tests: what the sim engine does.
+/* A real banger-agent on a Unix socket in a temporary folder, for tests: what the sim driver does.
  */
 #ifndef BANGER_TESTS_AGENT_PROCESS_H
 #define BANGER_TESTS_AGENT_PROCESS_H

@@ -1,4 +1,4 @@
-/* All services of the daemon over a core of their own, served on a thread, with the sim engine; for
+/* All services of the daemon over a core of their own, served on a thread, with the sim driver; for
  * tests that call them through libbanger on the main thread. The core belongs to the thread between
  * served_open and served_close. */
 #ifndef BANGER_TESTS_SERVICE_SERVED_H

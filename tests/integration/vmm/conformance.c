@@ -84,7 +84,7 @@ out:
     world_done(&w);
 }
 
-/* A child of ours that is no monitor. */
+/* A child of ours that is no VMM. */
 static pid_t start_stranger(void)
 {
     pid_t pid = fork();

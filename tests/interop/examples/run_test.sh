@@ -1,5 +1,5 @@
 #!/bin/sh
-# An example against a daemon with the sim engine, which runs commands for real: output on both
+# An example against a daemon with the sim driver, which runs commands for real: output on both
 # streams, exit code, signal, and nothing left behind.
 #
 #   run_test.sh BANGERD AGENT BANGER FOLDER unix|tls COMMAND…

@@ -1,4 +1,4 @@
-/* banger call: any method of the contract from a shell, against a daemon with the sim engine. */
+/* banger call: any method of the contract from a shell, against a daemon with the sim driver. */
 #include "cli_shell.h"
 
 #define B "\"$BANGER\" "

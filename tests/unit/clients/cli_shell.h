@@ -38,7 +38,7 @@ static int sh(const char *line)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* Opens the harness with the sim engine, and says to banger where it is. */
+/* Opens the harness with the sim driver, and says to banger where it is. */
 static void cli_shell_open(const char *program)
 {
     harness_open(&h, "sim");

@@ -1,4 +1,4 @@
-/* The banger command against a real daemon with the sim engine: output, exit statuses, signals.
+/* The banger command against a real daemon with the sim driver: output, exit statuses, signals.
  * Each case is a line of shell, as a user would write it, with BANGER for the program. */
 #include "cli_shell.h"
 

@@ -284,7 +284,7 @@ static void test_spec(void)
     close_core();
 }
 
-/* A limit that the monitors' own memory is not counted against is none: a VM of 64 MiB under TCG
+/* A limit that the VMMs' own memory is not counted against is none: a VM of 64 MiB under TCG
  * takes four times that. */
 static void test_memory_of_monitors_is_promised_too(void)
 {

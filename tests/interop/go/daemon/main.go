@@ -1,4 +1,4 @@
-// Stock grpc-go drives a daemon on a Unix socket: a VM of the sim engine, an operation watched to its
+// Stock grpc-go drives a daemon on a Unix socket: a VM of the sim driver, an operation watched to its
 // end, a session with stdin, output and exit code, errors with their details. Messages are JSON,
 // turned into protobuf by the descriptor set that the product is made from.
 //

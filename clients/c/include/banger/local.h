@@ -19,8 +19,8 @@ void banger_local_free(struct banger_local *local);
  * connected to: nothing is started for it. */
 int banger_local_set_socket(struct banger_local *local, const char *path,
                             struct banger_error *error);
-/* The daemon's program; NULL, as at first: BANGER_DAEMON, else that of this program's installation or
- * build, else that of libbanger.so's, else in PATH. */
+/* The daemon's program; NULL, as at first: BANGER_DAEMON, else that of this program's installation
+ * or build, else that of libbanger.so's, else in PATH. */
 int banger_local_set_daemon(struct banger_local *local, const char *program,
                             struct banger_error *error);
 /* How long one that was started has until it answers; at first 20000. */

@@ -553,8 +553,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: vmm_conformance DRIVER: %s\n", err.message);
         return 2;
     }
-    if (driver->can.boots && !guest_kernel())
-        return check_skip("no kernel: set BANGER_TEST_KERNEL, or run ./dev test");
+    if (driver->can.boots && !getenv("BANGER_TEST_ASSETS"))
+        return check_skip("no kernel: BANGER_TEST_ASSETS names no folder of test_assets");
+    if (driver->can.boots && !guest_kernel()) {
+        fprintf(stderr, "no kernel in %s\n", getenv("BANGER_TEST_ASSETS"));
+        return 1;
+    }
     if (!driver->can.boots && access(AGENT_FILE, X_OK) < 0)
         return check_skip("no agent: build banger-agent-host");
     RUN(test_probe);

@@ -2,10 +2,11 @@
  */
 #include "tests/integration/vmm/guest.h"
 
+#include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -49,14 +50,15 @@ int guest_write_initramfs(const char *path, const char *mode)
 
 const char *guest_kernel(void)
 {
-    static char path[512];
-    const char *given = getenv("BANGER_TEST_KERNEL");
-    if (given && given[0])
-        return access(given, R_OK) == 0 ? given : NULL;
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (cache && cache[0])
-        snprintf(path, sizeof(path), "%s/banger-test/vmlinux", cache);
-    else
-        snprintf(path, sizeof(path), "%s/.cache/banger-test/vmlinux", home ? home : "");
-    return access(path, R_OK) == 0 ? path : NULL;
+    static char path[PATH_MAX];
+    const char *folder = getenv("BANGER_TEST_ASSETS"), *vmlinux;
+    if (folder && !path[0]) {
+        snprintf(path, sizeof(path), "%s/assets.json", folder);
+        json_t *all = json_load_file(path, 0, NULL);
+        path[0] = '\0';
+        if (json_unpack(all, "{s:{s:s}}", "kernel", "vmlinux", &vmlinux) == 0)
+            snprintf(path, sizeof(path), "%s", vmlinux);
+        json_decref(all);
+    }
+    return path[0] ? path : NULL;
 }

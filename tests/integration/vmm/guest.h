@@ -4,7 +4,7 @@
 
 /* 0, or -1 with the reason on stderr. mode: stay, off, reset or panic. */
 int guest_write_initramfs(const char *path, const char *mode);
-/* vmlinux to test with: BANGER_TEST_KERNEL, else the default cache; NULL without. */
+/* vmlinux to test with: that of the folder BANGER_TEST_ASSETS; NULL without. */
 const char *guest_kernel(void);
 
 #endif

@@ -55,7 +55,7 @@ static void test_names(void)
     static const uint8_t want[] = {0, 27, 31, 26, ',', 'A'};
     CHECK_INT(k.n, sizeof(want));
     CHECK(memcmp(k.keys, want, sizeof(want)) == 0);
-    static const char *const wrong[] = {"",       "ctrl-",  "ctrl-pp", "ctrl-1",
+    static const char *const wrong[] = {"",        "ctrl-",  "ctrl-pp", "ctrl-1",
                                         "ctrl-p,", "escape", " ",       "a,b,c,d,e,f,g,h,i"};
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
         if (!CHECK_INT(detach_keys_parse(&k, wrong[i]), -1))

@@ -21,3 +21,10 @@ if(NOT BANGER_SANITIZE AND CMAKE_BUILD_TYPE MATCHES "^(Release|RelWithDebInfo|Mi
 endif()
 add_compile_options(${BANGER_HARDENING})
 add_link_options(-Wl,-z,relro -Wl,-z,now)
+
+# What a start reads is kept small: relocations as a bit map, and no code that nobody calls. Sanitizers
+# add to sections of their own. The agent has flags of its own (musl's loader knows no such relocations).
+if(BANGER_FORTIFY)
+    add_compile_options(-ffunction-sections -fdata-sections)
+    add_link_options(-Wl,--gc-sections -Wl,-z,pack-relative-relocs)
+endif()

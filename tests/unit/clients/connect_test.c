@@ -347,7 +347,8 @@ static void test_a_server_that_greets_and_goes(void)
 }
 
 /* As one looks whose end comes a moment after its greeting: a call may be on its way by then. That
- * it was is no answer, and the tries go on as they were. */
+ * it was is no answer, and the tries go on as they were: the time may end between two of them, or
+ * with a call that is lost and for which there is no time left. */
 static void test_a_server_that_takes_calls_and_goes(void)
 {
     enum { TIME_MS = 500, TRIES_MAX = 12 };
@@ -355,7 +356,8 @@ static void test_a_server_that_takes_calls_and_goes(void)
     struct banger_error error;
     fake_start(&f);
     struct banger_client *client = connect_to(&f, f.proxy_target);
-    CHECK_INT(get(client, "box", TIME_MS, &error), BANGER_DEADLINE_EXCEEDED);
+    int code = get(client, "box", TIME_MS, &error);
+    CHECK(code == BANGER_DEADLINE_EXCEEDED || code == BANGER_UNAVAILABLE);
     banger_close(client);
     fake_stop(&f);
     if (!CHECK(f.n_connections <= TRIES_MAX))

@@ -11,7 +11,7 @@ static const struct object_kind *const object_kinds[] = {OBJECT_KINDS(OBJECT_ENT
 #undef OBJECT_ENTRY
 static const struct object_kind *object_overriding;
 
-enum { OBJECT_KINDS = sizeof(object_kinds) / sizeof(object_kinds[0]) };
+enum { N_OBJECT_KINDS = sizeof(object_kinds) / sizeof(object_kinds[0]) };
 
 void object_override(const struct object_kind *kind)
 {
@@ -20,7 +20,7 @@ void object_override(const struct object_kind *kind)
 
 const struct object_kind *object_kind_at(size_t i)
 {
-    if (i >= OBJECT_KINDS)
+    if (i >= N_OBJECT_KINDS)
         return NULL;
     if (object_overriding && strcmp(object_overriding->name, object_kinds[i]->name) == 0)
         return object_overriding;

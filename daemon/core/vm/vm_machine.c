@@ -31,14 +31,15 @@ static int vm_machine_config_disks(const struct vm_entry *e, struct vmm_config *
         return -1;
     for (size_t i = 0; i < o.n; i++) {
         const struct object *object = &o.at[i];
-        struct vmm_disk *d = &c->disks[c->n_disks];
         if (!object->kind->format)
             continue;
+        if (c->n_disks == VMM_DISKS_MAX)
+            return err_set(err, ERR_LIMIT, "a machine has at most %d disks", VMM_DISKS_MAX);
+        struct vmm_disk *d = &c->disks[c->n_disks++];
         d->role = object->role == OBJECT_SYSTEM_DISK ? VMM_DISK_SYSTEM : VMM_DISK_WORK;
         d->format = object->kind->format == IMAGE_QCOW2 ? VMM_DISK_QCOW2 : VMM_DISK_RAW;
         COPY(d->path, object->name);
         COPY(d->serial, vmm_disk_role_name(d->role));
-        c->n_disks++;
     }
     return 0;
 }

@@ -246,8 +246,9 @@ struct count {
 static void on_counted(void *arg, const struct vmm_found *found, size_t n, const struct err *err)
 {
     struct count *c = arg;
-    (void)found;
-    c->n = err ? -1 : (int)n;
+    c->n = err ? -1 : 0;
+    for (size_t i = 0; i < n && !err; i++)
+        c->n += !found[i].left; /* those may be anybody's whose folder is gone */
     loop_stop(c->w->core.loop);
 }
 

@@ -109,8 +109,8 @@ for word in "vm show" "vm stop" "vm delete" "vm logs" "vm health" "vm stats"; do
     refused on_laptop "no VM theirs" "$banger" "${words[@]}" theirs
     refused on_laptop "no VM $theirs" "$banger" "${words[@]}" "$theirs"
 done
-refused on_laptop "no session \"job\"" "$banger" session kill job
-refused on_laptop "no session \"job\"" "$banger" session logs job
+refused on_laptop "no session job" "$banger" session kill job
+refused on_laptop "no session job" "$banger" session logs job
 [ "$(on_laptop "$banger" vm exec ours -- echo in)" = in ] || fail "vm exec in scope"
 refused on_laptop "label env=ci" "$banger" vm create --name other --label env=prod
 refused on_laptop "label env=ci" "$banger" vm update ours --label env=prod

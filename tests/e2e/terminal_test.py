@@ -129,6 +129,7 @@ def test_job_control():
     t.shows("$ fg\nsh -c")
     t.type("\x03")
     t.prompt("echo jobs=$(jobs | wc -l)", "jobs=0")
+    t.at_prompt()
     t.type("\x04")
     t.ends(0)
 

@@ -25,8 +25,8 @@ uint64_t open_files_limit(void)
     return getrlimit(RLIMIT_NOFILE, &now) < 0 ? 1024 : (uint64_t)now.rlim_cur;
 }
 
-void open_files_restore(pid_t child)
+void open_files_restore(void)
 {
     if (original.rlim_max != 0)
-        prlimit(child, RLIMIT_NOFILE, &original, NULL);
+        setrlimit(RLIMIT_NOFILE, &original);
 }

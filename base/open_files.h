@@ -13,8 +13,7 @@
 void open_files_raise(void);
 /* The soft limit as it is. */
 uint64_t open_files_limit(void);
-/* Gives a child that was just started the limit from before open_files_raise. What the child does
- * in its first microseconds may still see ours. Any thread. */
-void open_files_restore(pid_t child);
+/* Gives this process, a child that is about to exec, the limit from before open_files_raise. */
+void open_files_restore(void);
 
 #endif

@@ -22,6 +22,10 @@ static const struct program_places {
     [PROGRAM_AGENT] = {"banger-agent",
                        R_OK,
                        {BANGER_FROM_SBIN, "../agent/banger-agent", "banger-agent"}},
+    [PROGRAM_SSH_PROXY] = {"banger-ssh-proxy",
+                           X_OK,
+                           {BANGER_FROM_BIN_SSH, "banger-ssh-proxy", "../ssh/banger-ssh-proxy"}},
+    [PROGRAM_SSH] = {"banger-ssh", X_OK, {BANGER_FROM_SBIN_SSH, "guest/banger-ssh", "banger-ssh"}},
 };
 
 static int program_folder(char out[PROGRAM_PATH_BYTES], struct err *err)

@@ -13,6 +13,8 @@ enum program {
     PROGRAM_DAEMON,            /* bangerd, by a program such as banger */
     PROGRAM_DAEMON_OF_LIBRARY, /* bangerd, by the folder of libbanger.so */
     PROGRAM_AGENT,             /* banger-agent, by bangerd */
+    PROGRAM_SSH_PROXY,         /* banger-ssh-proxy, by banger */
+    PROGRAM_SSH,               /* banger-ssh, by bangerd */
 };
 
 enum { PROGRAM_PATH_BYTES = 4096 };

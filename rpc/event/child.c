@@ -1,6 +1,6 @@
 /* Child processes on the loop; see child.h.
  *
- * posix_spawn does the forking: glibc shares the address space until exec (no page tables copied,
+ * base/launch.h does the forking, and shares the address space until exec (no page tables copied,
  * no code of ours in a half-alive process) and reports the errno of exec or of any step before it.
  * The child is known by its pidfd from then on. It is reaped in one place, child_try_reap, right
  * before it is freed: until then its pid cannot be reused and signals hit nobody else.
@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -25,7 +24,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/open_files.h"
+#include "base/launch.h"
 #include "rpc/event/loop.h"
 
 enum {
@@ -94,59 +93,21 @@ static int child_lift_fds(struct child_fds *fds, const struct child_spec *spec, 
     return 0;
 }
 
-/* 0 or an errno, as the posix_spawn family has it. */
-static int child_fill_actions(posix_spawn_file_actions_t *actions, const struct child_fds *fds,
-                              const struct child_spec *spec)
-{
-    int rc = posix_spawn_file_actions_adddup2(actions, fds->in, 0);
-    if (rc == 0)
-        rc = posix_spawn_file_actions_adddup2(actions, fds->out, 1);
-    if (rc == 0)
-        rc = posix_spawn_file_actions_adddup2(actions, fds->out, 2);
-    for (size_t i = 0; i < spec->n_keep_fds && rc == 0; i++)
-        rc = posix_spawn_file_actions_adddup2(actions, fds->keep[i], 3 + (int)i);
-    if (rc == 0)
-        rc = posix_spawn_file_actions_addclosefrom_np(actions, 3 + (int)spec->n_keep_fds);
-    if (rc == 0 && spec->cwd)
-        rc = posix_spawn_file_actions_addchdir_np(actions, spec->cwd);
-    return rc;
-}
-
-/* Every signal at its default and unblocked; a session or a process group of its own. */
-static int child_fill_attributes(posix_spawnattr_t *attr, const struct child_spec *spec)
-{
-    sigset_t all, none;
-    sigfillset(&all);
-    sigemptyset(&none);
-    posix_spawnattr_setsigdefault(attr, &all);
-    posix_spawnattr_setsigmask(attr, &none);
-    posix_spawnattr_setpgroup(attr, 0);
-    return posix_spawnattr_setflags(
-        attr, (short)(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
-                      (spec->detached ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP)));
-}
-
+/* 0 or an errno. */
 static int child_spawn(pid_t *pid, const struct child_spec *spec, const struct child_fds *fds)
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    int rc = posix_spawn_file_actions_init(&actions);
-    if (rc != 0)
-        return rc;
-    rc = posix_spawnattr_init(&attr);
-    if (rc == 0) {
-        rc = child_fill_actions(&actions, fds, spec);
-        if (rc == 0)
-            rc = child_fill_attributes(&attr, spec);
-        char *const *env = spec->env ? (char *const *)spec->env : environ;
-        if (rc == 0)
-            rc = posix_spawnp(pid, spec->argv[0], &actions, &attr, (char *const *)spec->argv, env);
-        if (rc == 0)
-            open_files_restore(*pid);
-        posix_spawnattr_destroy(&attr);
-    }
-    posix_spawn_file_actions_destroy(&actions);
-    return rc;
+    int all[3 + CHILD_MAX_KEEP_FDS] = {fds->in, fds->out, fds->out};
+    for (size_t i = 0; i < spec->n_keep_fds; i++)
+        all[3 + i] = fds->keep[i];
+    const struct launch l = {
+        .argv = spec->argv,
+        .env = spec->env ? (char *const *)spec->env : environ,
+        .cwd = spec->cwd,
+        .fds = all,
+        .n_fds = 3 + spec->n_keep_fds,
+        .session = spec->detached,
+    };
+    return launch(&l, pid);
 }
 
 static int child_check_spec(const struct child_spec *spec, struct err *err)
@@ -156,7 +117,7 @@ static int child_check_spec(const struct child_spec *spec, struct err *err)
     if (spec->n_keep_fds > CHILD_MAX_KEEP_FDS)
         return err_set(err, ERR_INVALID, "cannot start %s: %zu descriptors to keep, %d at most",
                        spec->argv[0], spec->n_keep_fds, CHILD_MAX_KEEP_FDS);
-    /* posix_spawn would report a missing folder as a missing program. */
+    /* Else a missing folder would read as a missing program. */
     struct stat st;
     if (spec->cwd && stat(spec->cwd, &st) < 0)
         return err_sys(err, errno, "cannot start %s in %s", spec->argv[0], spec->cwd);

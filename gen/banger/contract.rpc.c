@@ -5,6 +5,7 @@
 #include "banger/v1/event.rpc.h"
 #include "banger/v1/file.rpc.h"
 #include "banger/v1/forward.rpc.h"
+#include "banger/v1/guest_service.rpc.h"
 #include "banger/v1/guest_session.rpc.h"
 #include "banger/v1/host.rpc.h"
 #include "banger/v1/image.rpc.h"
@@ -20,6 +21,7 @@ const struct rpc_service *const contract_services[] = {
     &banger_v1_event_service,
     &banger_v1_file_service,
     &banger_v1_forward_service,
+    &banger_v1_supervision_service,
     &banger_v1_guest_session_service,
     &banger_v1_host_service,
     &banger_v1_image_service,

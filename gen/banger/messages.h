@@ -13,6 +13,7 @@
 #include "banger/v1/event.pb-c.h"
 #include "banger/v1/file.pb-c.h"
 #include "banger/v1/forward.pb-c.h"
+#include "banger/v1/guest_service.pb-c.h"
 #include "banger/v1/guest_session.pb-c.h"
 #include "banger/v1/host.pb-c.h"
 #include "banger/v1/image.pb-c.h"

@@ -34,12 +34,32 @@
     X(stat_file, "banger.v1.FileService", StatFile, Banger__V1__StatFileRequest, Banger__V1__FileInfo) \
     /* Makes a folder */ \
     X(make_directory, "banger.v1.FileService", MakeDirectory, Banger__V1__MakeDirectoryRequest, Banger__V1__FileInfo) \
-    /* Removes a file, or a folder with recursive */ \
+    /* Removes a file, or a folder with recursive; a link, never what it leads to */ \
     X(remove_file, "banger.v1.FileService", RemoveFile, Banger__V1__RemoveFileRequest, Banger__V1__Empty) \
-    /* Renames a file or folder */ \
+    /* Renames a file or folder, within a file system */ \
     X(move_file, "banger.v1.FileService", MoveFile, Banger__V1__MoveFileRequest, Banger__V1__FileInfo) \
+    /* Changes permissions */ \
+    X(change_file_mode, "banger.v1.FileService", ChangeFileMode, Banger__V1__ChangeFileModeRequest, Banger__V1__FileInfo) \
+    /* Changes owner and group */ \
+    X(change_file_owner, "banger.v1.FileService", ChangeFileOwner, Banger__V1__ChangeFileOwnerRequest, Banger__V1__FileInfo) \
+    /* Makes a symbolic link */ \
+    X(make_symlink, "banger.v1.FileService", MakeSymlink, Banger__V1__MakeSymlinkRequest, Banger__V1__FileInfo) \
     /* Makes a working copy of a repository of the host's in the guest */ \
     X(prepare_workspace, "banger.v1.FileService", PrepareWorkspace, Banger__V1__PrepareWorkspaceRequest, Banger__V1__Operation) \
+    /* Defines a service and starts it, as soon as its VM runs */ \
+    X(create_service, "banger.v1.SupervisionService", CreateService, Banger__V1__CreateServiceRequest, Banger__V1__GuestService) \
+    /* Gives it another spec, all of it: for its next run, or, with restart, for one that takes the place of the run that there is, which is stopped as by StopSession */ \
+    X(update_service, "banger.v1.SupervisionService", UpdateService, Banger__V1__UpdateServiceRequest, Banger__V1__GuestService) \
+    /* A service as it is */ \
+    X(get_service, "banger.v1.SupervisionService", GetService, Banger__V1__GetServiceRequest, Banger__V1__GuestService) \
+    /* Services by creation time, page by page */ \
+    X(list_services, "banger.v1.SupervisionService", ListServices, Banger__V1__ListServicesRequest, Banger__V1__ListServicesResponse) \
+    /* It is wanted from now on, and started where its VM runs; one that has given up begins anew */ \
+    X(start_service, "banger.v1.SupervisionService", StartService, Banger__V1__StartServiceRequest, Banger__V1__GuestService) \
+    /* It is not wanted any more: its run is stopped as by StopSession, and STOPPING until it has ended */ \
+    X(stop_service, "banger.v1.SupervisionService", StopService, Banger__V1__StopServiceRequest, Banger__V1__GuestService) \
+    /* Forgets a service; its runs stay as sessions */ \
+    X(delete_service, "banger.v1.SupervisionService", DeleteService, Banger__V1__DeleteServiceRequest, Banger__V1__Empty) \
     /* Starts a command and answers when it runs, or cannot: a command that cannot be started is a session in state FAILED with its stage, not an error of the call */ \
     X(start_session, "banger.v1.GuestSessionService", StartSession, Banger__V1__StartSessionRequest, Banger__V1__GuestSession) \
     /* A session as it is */ \
@@ -58,6 +78,12 @@
     X(delete_session, "banger.v1.GuestSessionService", DeleteSession, Banger__V1__DeleteSessionRequest, Banger__V1__Empty) \
     /* Writes to stdin without attaching; all or nothing, never mixed with another call's bytes */ \
     X(send_stdin, "banger.v1.GuestSessionService", SendStdin, Banger__V1__SendStdinRequest, Banger__V1__SendStdinResponse) \
+    /* Says that output below these offsets has been stored by the caller: of a session with OUTPUT_POLICY_UNTIL_ACKNOWLEDGED its process may go on */ \
+    X(ack_output, "banger.v1.GuestSessionService", AckOutput, Banger__V1__AckOutputRequest, Banger__V1__GuestSession) \
+    /* Who is attached to a session, or reads its logs, and how far behind each is */ \
+    X(list_viewers, "banger.v1.GuestSessionService", ListViewers, Banger__V1__ListViewersRequest, Banger__V1__ListViewersResponse) \
+    /* Ends one of them, with ABORTED (VIEWER_KICKED): clients do not come back by themselves */ \
+    X(kick_viewer, "banger.v1.GuestSessionService", KickViewer, Banger__V1__KickViewerRequest, Banger__V1__Empty) \
     /* What the host is, can do and is full of */ \
     X(get_host, "banger.v1.HostService", GetHost, Banger__V1__GetHostRequest, Banger__V1__Host) \
     /* Runs the checks that `banger doctor` prints */ \
@@ -160,7 +186,7 @@
     X(get_vm_stats, "banger.v1.VMService", GetVMStats, Banger__V1__GetVMStatsRequest, Banger__V1__VMStats) \
     /* Is the guest's agent answering? */ \
     X(check_vm_health, "banger.v1.VMService", CheckVMHealth, Banger__V1__CheckVMHealthRequest, Banger__V1__CheckVMHealthResponse) \
-    /* Listening TCP and UDP ports in the guest */ \
+    /* What listens in the guest: TCP, UDP, Unix; up to 1024 of them */ \
     X(list_vm_ports, "banger.v1.VMService", ListVMPorts, Banger__V1__ListVMPortsRequest, Banger__V1__ListVMPortsResponse) \
     X(check_health, "grpc.health.v1.Health", Check, Grpc__Health__V1__HealthCheckRequest, Grpc__Health__V1__HealthCheckResponse) \
     X(list_health, "grpc.health.v1.Health", List, Grpc__Health__V1__HealthListRequest, Grpc__Health__V1__HealthListResponse)

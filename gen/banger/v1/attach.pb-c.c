@@ -322,6 +322,51 @@ void   banger__v1__attach_signal__free_unpacked
   assert(message->base.descriptor == &banger__v1__attach_signal__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__attach_taken__init
+                     (Banger__V1__AttachTaken         *message)
+{
+  static const Banger__V1__AttachTaken init_value = BANGER__V1__ATTACH_TAKEN__INIT;
+  *message = init_value;
+}
+size_t banger__v1__attach_taken__get_packed_size
+                     (const Banger__V1__AttachTaken *message)
+{
+  assert(message->base.descriptor == &banger__v1__attach_taken__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__attach_taken__pack
+                     (const Banger__V1__AttachTaken *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__attach_taken__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__attach_taken__pack_to_buffer
+                     (const Banger__V1__AttachTaken *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__attach_taken__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__AttachTaken *
+       banger__v1__attach_taken__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__AttachTaken *)
+     protobuf_c_message_unpack (&banger__v1__attach_taken__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__attach_taken__free_unpacked
+                     (Banger__V1__AttachTaken *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__attach_taken__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__v1__attach_detach__init
                      (Banger__V1__AttachDetach         *message)
 {
@@ -592,6 +637,51 @@ void   banger__v1__attach_stdin_ack__free_unpacked
   assert(message->base.descriptor == &banger__v1__attach_stdin_ack__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__attach_stdin_foreign__init
+                     (Banger__V1__AttachStdinForeign         *message)
+{
+  static const Banger__V1__AttachStdinForeign init_value = BANGER__V1__ATTACH_STDIN_FOREIGN__INIT;
+  *message = init_value;
+}
+size_t banger__v1__attach_stdin_foreign__get_packed_size
+                     (const Banger__V1__AttachStdinForeign *message)
+{
+  assert(message->base.descriptor == &banger__v1__attach_stdin_foreign__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__attach_stdin_foreign__pack
+                     (const Banger__V1__AttachStdinForeign *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__attach_stdin_foreign__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__attach_stdin_foreign__pack_to_buffer
+                     (const Banger__V1__AttachStdinForeign *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__attach_stdin_foreign__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__AttachStdinForeign *
+       banger__v1__attach_stdin_foreign__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__AttachStdinForeign *)
+     protobuf_c_message_unpack (&banger__v1__attach_stdin_foreign__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__attach_stdin_foreign__free_unpacked
+                     (Banger__V1__AttachStdinForeign *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__attach_stdin_foreign__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__v1__attach_writer_changed__init
                      (Banger__V1__AttachWriterChanged         *message)
 {
@@ -772,7 +862,7 @@ void   banger__v1__attach_lost__free_unpacked
   assert(message->base.descriptor == &banger__v1__attach_lost__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor banger__v1__stream_start__field_descriptors[4] =
+static const ProtobufCFieldDescriptor banger__v1__stream_start__field_descriptors[6] =
 {
   {
     "offset",
@@ -822,17 +912,43 @@ static const ProtobufCFieldDescriptor banger__v1__stream_start__field_descriptor
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "tail_lines",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Banger__V1__StreamStart, at_case),
+    offsetof(Banger__V1__StreamStart, tail_lines),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "since",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__V1__StreamStart, at_case),
+    offsetof(Banger__V1__StreamStart, since),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__stream_start__field_indices_by_name[] = {
   2,   /* field[2] = end */
   0,   /* field[0] = offset */
+  5,   /* field[5] = since */
   3,   /* field[3] = skip */
   1,   /* field[1] = tail */
+  4,   /* field[4] = tail_lines */
 };
 static const ProtobufCIntRange banger__v1__stream_start__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor banger__v1__stream_start__descriptor =
 {
@@ -842,14 +958,14 @@ const ProtobufCMessageDescriptor banger__v1__stream_start__descriptor =
   "Banger__V1__StreamStart",
   "banger.v1",
   sizeof(Banger__V1__StreamStart),
-  4,
+  6,
   banger__v1__stream_start__field_descriptors,
   banger__v1__stream_start__field_indices_by_name,
   1,  banger__v1__stream_start__number_ranges,
   (ProtobufCMessageInit) banger__v1__stream_start__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__attach_request__field_descriptors[6] =
+static const ProtobufCFieldDescriptor banger__v1__attach_request__field_descriptors[7] =
 {
   {
     "open",
@@ -923,6 +1039,18 @@ static const ProtobufCFieldDescriptor banger__v1__attach_request__field_descript
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "taken",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__V1__AttachRequest, frame_case),
+    offsetof(Banger__V1__AttachRequest, taken),
+    &banger__v1__attach_taken__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__attach_request__field_indices_by_name[] = {
   5,   /* field[5] = detach */
@@ -931,11 +1059,12 @@ static const unsigned banger__v1__attach_request__field_indices_by_name[] = {
   4,   /* field[4] = signal */
   1,   /* field[1] = stdin_data */
   2,   /* field[2] = stdin_eof */
+  6,   /* field[6] = taken */
 };
 static const ProtobufCIntRange banger__v1__attach_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor banger__v1__attach_request__descriptor =
 {
@@ -945,7 +1074,7 @@ const ProtobufCMessageDescriptor banger__v1__attach_request__descriptor =
   "Banger__V1__AttachRequest",
   "banger.v1",
   sizeof(Banger__V1__AttachRequest),
-  6,
+  7,
   banger__v1__attach_request__field_descriptors,
   banger__v1__attach_request__field_indices_by_name,
   1,  banger__v1__attach_request__number_ranges,
@@ -1226,6 +1355,57 @@ const ProtobufCMessageDescriptor banger__v1__attach_signal__descriptor =
   (ProtobufCMessageInit) banger__v1__attach_signal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor banger__v1__attach_taken__field_descriptors[2] =
+{
+  {
+    "stdout_offset",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AttachTaken, stdout_offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stderr_offset",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AttachTaken, stderr_offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__attach_taken__field_indices_by_name[] = {
+  1,   /* field[1] = stderr_offset */
+  0,   /* field[0] = stdout_offset */
+};
+static const ProtobufCIntRange banger__v1__attach_taken__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor banger__v1__attach_taken__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.AttachTaken",
+  "AttachTaken",
+  "Banger__V1__AttachTaken",
+  "banger.v1",
+  sizeof(Banger__V1__AttachTaken),
+  2,
+  banger__v1__attach_taken__field_descriptors,
+  banger__v1__attach_taken__field_indices_by_name,
+  1,  banger__v1__attach_taken__number_ranges,
+  (ProtobufCMessageInit) banger__v1__attach_taken__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 #define banger__v1__attach_detach__field_descriptors NULL
 #define banger__v1__attach_detach__field_indices_by_name NULL
 #define banger__v1__attach_detach__number_ranges NULL
@@ -1244,7 +1424,7 @@ const ProtobufCMessageDescriptor banger__v1__attach_detach__descriptor =
   (ProtobufCMessageInit) banger__v1__attach_detach__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__attach_response__field_descriptors[8] =
+static const ProtobufCFieldDescriptor banger__v1__attach_response__field_descriptors[9] =
 {
   {
     "opened",
@@ -1342,6 +1522,18 @@ static const ProtobufCFieldDescriptor banger__v1__attach_response__field_descrip
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stdin_foreign",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__V1__AttachResponse, frame_case),
+    offsetof(Banger__V1__AttachResponse, stdin_foreign),
+    &banger__v1__attach_stdin_foreign__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__attach_response__field_indices_by_name[] = {
   1,   /* field[1] = data */
@@ -1350,13 +1542,14 @@ static const unsigned banger__v1__attach_response__field_indices_by_name[] = {
   7,   /* field[7] = lost */
   0,   /* field[0] = opened */
   3,   /* field[3] = stdin_ack */
+  8,   /* field[8] = stdin_foreign */
   5,   /* field[5] = stream_end */
   4,   /* field[4] = writer_changed */
 };
 static const ProtobufCIntRange banger__v1__attach_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor banger__v1__attach_response__descriptor =
 {
@@ -1366,14 +1559,14 @@ const ProtobufCMessageDescriptor banger__v1__attach_response__descriptor =
   "Banger__V1__AttachResponse",
   "banger.v1",
   sizeof(Banger__V1__AttachResponse),
-  8,
+  9,
   banger__v1__attach_response__field_descriptors,
   banger__v1__attach_response__field_indices_by_name,
   1,  banger__v1__attach_response__number_ranges,
   (ProtobufCMessageInit) banger__v1__attach_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__attach_opened__field_descriptors[7] =
+static const ProtobufCFieldDescriptor banger__v1__attach_opened__field_descriptors[8] =
 {
   {
     "session",
@@ -1459,6 +1652,18 @@ static const ProtobufCFieldDescriptor banger__v1__attach_opened__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "wants_taken",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AttachOpened, wants_taken),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__attach_opened__field_indices_by_name[] = {
   0,   /* field[0] = session */
@@ -1467,12 +1672,13 @@ static const unsigned banger__v1__attach_opened__field_indices_by_name[] = {
   3,   /* field[3] = stdin_offset */
   5,   /* field[5] = stdin_window_bytes */
   1,   /* field[1] = stdout_offset */
+  7,   /* field[7] = wants_taken */
   4,   /* field[4] = writer_generation */
 };
 static const ProtobufCIntRange banger__v1__attach_opened__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor banger__v1__attach_opened__descriptor =
 {
@@ -1482,7 +1688,7 @@ const ProtobufCMessageDescriptor banger__v1__attach_opened__descriptor =
   "Banger__V1__AttachOpened",
   "banger.v1",
   sizeof(Banger__V1__AttachOpened),
-  7,
+  8,
   banger__v1__attach_opened__field_descriptors,
   banger__v1__attach_opened__field_indices_by_name,
   1,  banger__v1__attach_opened__number_ranges,
@@ -1553,7 +1759,7 @@ const ProtobufCMessageDescriptor banger__v1__attach_data__descriptor =
   (ProtobufCMessageInit) banger__v1__attach_data__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__attach_gap__field_descriptors[4] =
+static const ProtobufCFieldDescriptor banger__v1__attach_gap__field_descriptors[5] =
 {
   {
     "stream",
@@ -1603,9 +1809,22 @@ static const ProtobufCFieldDescriptor banger__v1__attach_gap__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "oldest",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AttachGap, oldest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__attach_gap__field_indices_by_name[] = {
   1,   /* field[1] = from */
+  4,   /* field[4] = oldest */
   3,   /* field[3] = reason */
   0,   /* field[0] = stream */
   2,   /* field[2] = to */
@@ -1613,7 +1832,7 @@ static const unsigned banger__v1__attach_gap__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__attach_gap__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor banger__v1__attach_gap__descriptor =
 {
@@ -1623,7 +1842,7 @@ const ProtobufCMessageDescriptor banger__v1__attach_gap__descriptor =
   "Banger__V1__AttachGap",
   "banger.v1",
   sizeof(Banger__V1__AttachGap),
-  4,
+  5,
   banger__v1__attach_gap__field_descriptors,
   banger__v1__attach_gap__field_indices_by_name,
   1,  banger__v1__attach_gap__number_ranges,
@@ -1679,6 +1898,44 @@ const ProtobufCMessageDescriptor banger__v1__attach_stdin_ack__descriptor =
   banger__v1__attach_stdin_ack__field_indices_by_name,
   1,  banger__v1__attach_stdin_ack__number_ranges,
   (ProtobufCMessageInit) banger__v1__attach_stdin_ack__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__attach_stdin_foreign__field_descriptors[1] =
+{
+  {
+    "offset",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AttachStdinForeign, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__attach_stdin_foreign__field_indices_by_name[] = {
+  0,   /* field[0] = offset */
+};
+static const ProtobufCIntRange banger__v1__attach_stdin_foreign__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor banger__v1__attach_stdin_foreign__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.AttachStdinForeign",
+  "AttachStdinForeign",
+  "Banger__V1__AttachStdinForeign",
+  "banger.v1",
+  sizeof(Banger__V1__AttachStdinForeign),
+  1,
+  banger__v1__attach_stdin_foreign__field_descriptors,
+  banger__v1__attach_stdin_foreign__field_indices_by_name,
+  1,  banger__v1__attach_stdin_foreign__number_ranges,
+  (ProtobufCMessageInit) banger__v1__attach_stdin_foreign__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor banger__v1__attach_writer_changed__field_descriptors[2] =

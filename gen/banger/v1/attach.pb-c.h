@@ -15,6 +15,7 @@ PROTOBUF_C__BEGIN_DECLS
 #endif
 
 #include "banger/v1/session_types.pb-c.h"
+#include "google/protobuf/timestamp.pb-c.h"
 
 typedef struct Banger__V1__StreamStart Banger__V1__StreamStart;
 typedef struct Banger__V1__AttachRequest Banger__V1__AttachRequest;
@@ -23,12 +24,14 @@ typedef struct Banger__V1__AttachStdin Banger__V1__AttachStdin;
 typedef struct Banger__V1__AttachStdinEof Banger__V1__AttachStdinEof;
 typedef struct Banger__V1__AttachResize Banger__V1__AttachResize;
 typedef struct Banger__V1__AttachSignal Banger__V1__AttachSignal;
+typedef struct Banger__V1__AttachTaken Banger__V1__AttachTaken;
 typedef struct Banger__V1__AttachDetach Banger__V1__AttachDetach;
 typedef struct Banger__V1__AttachResponse Banger__V1__AttachResponse;
 typedef struct Banger__V1__AttachOpened Banger__V1__AttachOpened;
 typedef struct Banger__V1__AttachData Banger__V1__AttachData;
 typedef struct Banger__V1__AttachGap Banger__V1__AttachGap;
 typedef struct Banger__V1__AttachStdinAck Banger__V1__AttachStdinAck;
+typedef struct Banger__V1__AttachStdinForeign Banger__V1__AttachStdinForeign;
 typedef struct Banger__V1__AttachWriterChanged Banger__V1__AttachWriterChanged;
 typedef struct Banger__V1__AttachStreamEnd Banger__V1__AttachStreamEnd;
 typedef struct Banger__V1__AttachExit Banger__V1__AttachExit;
@@ -76,7 +79,9 @@ typedef enum {
   BANGER__V1__STREAM_START__AT_OFFSET = 1,
   BANGER__V1__STREAM_START__AT_TAIL = 2,
   BANGER__V1__STREAM_START__AT_END = 3,
-  BANGER__V1__STREAM_START__AT_SKIP = 4
+  BANGER__V1__STREAM_START__AT_SKIP = 4,
+  BANGER__V1__STREAM_START__AT_TAIL_LINES = 5,
+  BANGER__V1__STREAM_START__AT_SINCE = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__STREAM_START__AT__CASE)
 } Banger__V1__StreamStart__AtCase;
 
@@ -104,6 +109,16 @@ struct  Banger__V1__StreamStart
      * not this stream; its StreamEnd still comes
      */
     protobuf_c_boolean skip;
+    /*
+     * where so many lines before the end begin; the end itself begins none
+     */
+    uint32_t tail_lines;
+    /*
+     * With what the command wrote at that time or later. What is recent is known to a tenth of a
+     * second, what is old less exactly: then it begins earlier, never later. An agent that is older
+     * than this, or than tail_lines, is FAILED_PRECONDITION (AGENT_OLD).
+     */
+    Google__Protobuf__Timestamp *since;
   };
 };
 #define BANGER__V1__STREAM_START__INIT \
@@ -118,7 +133,8 @@ typedef enum {
   BANGER__V1__ATTACH_REQUEST__FRAME_STDIN_EOF = 3,
   BANGER__V1__ATTACH_REQUEST__FRAME_RESIZE = 4,
   BANGER__V1__ATTACH_REQUEST__FRAME_SIGNAL = 5,
-  BANGER__V1__ATTACH_REQUEST__FRAME_DETACH = 6
+  BANGER__V1__ATTACH_REQUEST__FRAME_DETACH = 6,
+  BANGER__V1__ATTACH_REQUEST__FRAME_TAKEN = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__ATTACH_REQUEST__FRAME__CASE)
 } Banger__V1__AttachRequest__FrameCase;
 
@@ -139,6 +155,7 @@ struct  Banger__V1__AttachRequest
     Banger__V1__AttachResize *resize;
     Banger__V1__AttachSignal *signal;
     Banger__V1__AttachDetach *detach;
+    Banger__V1__AttachTaken *taken;
   };
 };
 #define BANGER__V1__ATTACH_REQUEST__INIT \
@@ -231,6 +248,22 @@ struct  Banger__V1__AttachSignal
 
 
 /*
+ * Where AttachOpened.wants_taken is set: what lies below has arrived, and will not be asked for again.
+ * Due whenever 8 KiB of a stream have come that are not acknowledged and nothing more is there, and
+ * after 256 KiB at the latest: the process waits for it.
+ */
+struct  Banger__V1__AttachTaken
+{
+  ProtobufCMessage base;
+  uint64_t stdout_offset;
+  uint64_t stderr_offset;
+};
+#define BANGER__V1__ATTACH_TAKEN__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__attach_taken__descriptor) \
+    , 0, 0 }
+
+
+/*
  * Ends the stream with OK; half-closing does not.
  */
 struct  Banger__V1__AttachDetach
@@ -251,7 +284,8 @@ typedef enum {
   BANGER__V1__ATTACH_RESPONSE__FRAME_WRITER_CHANGED = 5,
   BANGER__V1__ATTACH_RESPONSE__FRAME_STREAM_END = 6,
   BANGER__V1__ATTACH_RESPONSE__FRAME_EXIT = 7,
-  BANGER__V1__ATTACH_RESPONSE__FRAME_LOST = 8
+  BANGER__V1__ATTACH_RESPONSE__FRAME_LOST = 8,
+  BANGER__V1__ATTACH_RESPONSE__FRAME_STDIN_FOREIGN = 9
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__ATTACH_RESPONSE__FRAME__CASE)
 } Banger__V1__AttachResponse__FrameCase;
 
@@ -280,6 +314,7 @@ struct  Banger__V1__AttachResponse
      * last
      */
     Banger__V1__AttachLost *lost;
+    Banger__V1__AttachStdinForeign *stdin_foreign;
   };
 };
 #define BANGER__V1__ATTACH_RESPONSE__INIT \
@@ -314,10 +349,14 @@ struct  Banger__V1__AttachOpened
    * daemon knows of. Above the stdin_offset of the first Open: somebody has written in between.
    */
   uint64_t stdin_foreign;
+  /*
+   * this attach holds output that is dropped when it is taken; see AttachTaken
+   */
+  protobuf_c_boolean wants_taken;
 };
 #define BANGER__V1__ATTACH_OPENED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__attach_opened__descriptor) \
-    , NULL, 0, 0, 0, 0, 0, 0 }
+    , NULL, 0, 0, 0, 0, 0, 0, 0 }
 
 
 /*
@@ -351,13 +390,18 @@ struct  Banger__V1__AttachGap
    */
   uint64_t to;
   /*
-   * "spool_limit", "disk_full", "ended_limit" (see KeptOutput), "vm_stopped", "vm_lost", "agent_lost"
+   * "spool_limit", "disk_full", "ended_limit" (see KeptOutput), "vm_stopped", "vm_lost", "agent_lost"; "console_limit"
    */
   char *reason;
+  /*
+   * The oldest byte that was kept then, where an attach may begin: below `to` if more was being written,
+   * as what lies between was left out to keep up; the stream's end if nothing is kept.
+   */
+  uint64_t oldest;
 };
 #define BANGER__V1__ATTACH_GAP__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__attach_gap__descriptor) \
-    , BANGER__V1__OUTPUT_STREAM__OUTPUT_STREAM_UNSPECIFIED, 0, 0, (char *)protobuf_c_empty_string }
+    , BANGER__V1__OUTPUT_STREAM__OUTPUT_STREAM_UNSPECIFIED, 0, 0, (char *)protobuf_c_empty_string, 0 }
 
 
 /*
@@ -378,6 +422,20 @@ struct  Banger__V1__AttachStdinAck
 #define BANGER__V1__ATTACH_STDIN_ACK__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__attach_stdin_ack__descriptor) \
     , 0, 0 }
+
+
+/*
+ * SendStdin with takeover has made this writer a viewer: others send bytes, below this offset. What
+ * was under way from here is dropped. WriterChanged follows.
+ */
+struct  Banger__V1__AttachStdinForeign
+{
+  ProtobufCMessage base;
+  uint64_t offset;
+};
+#define BANGER__V1__ATTACH_STDIN_FOREIGN__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__attach_stdin_foreign__descriptor) \
+    , 0 }
 
 
 /*
@@ -582,6 +640,25 @@ Banger__V1__AttachSignal *
 void   banger__v1__attach_signal__free_unpacked
                      (Banger__V1__AttachSignal *message,
                       ProtobufCAllocator *allocator);
+/* Banger__V1__AttachTaken methods */
+void   banger__v1__attach_taken__init
+                     (Banger__V1__AttachTaken         *message);
+size_t banger__v1__attach_taken__get_packed_size
+                     (const Banger__V1__AttachTaken   *message);
+size_t banger__v1__attach_taken__pack
+                     (const Banger__V1__AttachTaken   *message,
+                      uint8_t             *out);
+size_t banger__v1__attach_taken__pack_to_buffer
+                     (const Banger__V1__AttachTaken   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__AttachTaken *
+       banger__v1__attach_taken__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__attach_taken__free_unpacked
+                     (Banger__V1__AttachTaken *message,
+                      ProtobufCAllocator *allocator);
 /* Banger__V1__AttachDetach methods */
 void   banger__v1__attach_detach__init
                      (Banger__V1__AttachDetach         *message);
@@ -696,6 +773,25 @@ Banger__V1__AttachStdinAck *
 void   banger__v1__attach_stdin_ack__free_unpacked
                      (Banger__V1__AttachStdinAck *message,
                       ProtobufCAllocator *allocator);
+/* Banger__V1__AttachStdinForeign methods */
+void   banger__v1__attach_stdin_foreign__init
+                     (Banger__V1__AttachStdinForeign         *message);
+size_t banger__v1__attach_stdin_foreign__get_packed_size
+                     (const Banger__V1__AttachStdinForeign   *message);
+size_t banger__v1__attach_stdin_foreign__pack
+                     (const Banger__V1__AttachStdinForeign   *message,
+                      uint8_t             *out);
+size_t banger__v1__attach_stdin_foreign__pack_to_buffer
+                     (const Banger__V1__AttachStdinForeign   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__AttachStdinForeign *
+       banger__v1__attach_stdin_foreign__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__attach_stdin_foreign__free_unpacked
+                     (Banger__V1__AttachStdinForeign *message,
+                      ProtobufCAllocator *allocator);
 /* Banger__V1__AttachWriterChanged methods */
 void   banger__v1__attach_writer_changed__init
                      (Banger__V1__AttachWriterChanged         *message);
@@ -795,6 +891,9 @@ typedef void (*Banger__V1__AttachResize_Closure)
 typedef void (*Banger__V1__AttachSignal_Closure)
                  (const Banger__V1__AttachSignal *message,
                   void *closure_data);
+typedef void (*Banger__V1__AttachTaken_Closure)
+                 (const Banger__V1__AttachTaken *message,
+                  void *closure_data);
 typedef void (*Banger__V1__AttachDetach_Closure)
                  (const Banger__V1__AttachDetach *message,
                   void *closure_data);
@@ -812,6 +911,9 @@ typedef void (*Banger__V1__AttachGap_Closure)
                   void *closure_data);
 typedef void (*Banger__V1__AttachStdinAck_Closure)
                  (const Banger__V1__AttachStdinAck *message,
+                  void *closure_data);
+typedef void (*Banger__V1__AttachStdinForeign_Closure)
+                 (const Banger__V1__AttachStdinForeign *message,
                   void *closure_data);
 typedef void (*Banger__V1__AttachWriterChanged_Closure)
                  (const Banger__V1__AttachWriterChanged *message,
@@ -840,12 +942,14 @@ extern const ProtobufCMessageDescriptor banger__v1__attach_stdin__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__attach_stdin_eof__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__attach_resize__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__attach_signal__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__attach_taken__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__attach_detach__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__attach_response__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__attach_opened__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__attach_data__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__attach_gap__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__attach_stdin_ack__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__attach_stdin_foreign__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__attach_writer_changed__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__attach_stream_end__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__attach_exit__descriptor;

@@ -322,6 +322,141 @@ void   banger__v1__move_file_request__free_unpacked
   assert(message->base.descriptor == &banger__v1__move_file_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__change_file_mode_request__init
+                     (Banger__V1__ChangeFileModeRequest         *message)
+{
+  static const Banger__V1__ChangeFileModeRequest init_value = BANGER__V1__CHANGE_FILE_MODE_REQUEST__INIT;
+  *message = init_value;
+}
+size_t banger__v1__change_file_mode_request__get_packed_size
+                     (const Banger__V1__ChangeFileModeRequest *message)
+{
+  assert(message->base.descriptor == &banger__v1__change_file_mode_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__change_file_mode_request__pack
+                     (const Banger__V1__ChangeFileModeRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__change_file_mode_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__change_file_mode_request__pack_to_buffer
+                     (const Banger__V1__ChangeFileModeRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__change_file_mode_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__ChangeFileModeRequest *
+       banger__v1__change_file_mode_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__ChangeFileModeRequest *)
+     protobuf_c_message_unpack (&banger__v1__change_file_mode_request__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__change_file_mode_request__free_unpacked
+                     (Banger__V1__ChangeFileModeRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__change_file_mode_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__v1__change_file_owner_request__init
+                     (Banger__V1__ChangeFileOwnerRequest         *message)
+{
+  static const Banger__V1__ChangeFileOwnerRequest init_value = BANGER__V1__CHANGE_FILE_OWNER_REQUEST__INIT;
+  *message = init_value;
+}
+size_t banger__v1__change_file_owner_request__get_packed_size
+                     (const Banger__V1__ChangeFileOwnerRequest *message)
+{
+  assert(message->base.descriptor == &banger__v1__change_file_owner_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__change_file_owner_request__pack
+                     (const Banger__V1__ChangeFileOwnerRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__change_file_owner_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__change_file_owner_request__pack_to_buffer
+                     (const Banger__V1__ChangeFileOwnerRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__change_file_owner_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__ChangeFileOwnerRequest *
+       banger__v1__change_file_owner_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__ChangeFileOwnerRequest *)
+     protobuf_c_message_unpack (&banger__v1__change_file_owner_request__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__change_file_owner_request__free_unpacked
+                     (Banger__V1__ChangeFileOwnerRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__change_file_owner_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__v1__make_symlink_request__init
+                     (Banger__V1__MakeSymlinkRequest         *message)
+{
+  static const Banger__V1__MakeSymlinkRequest init_value = BANGER__V1__MAKE_SYMLINK_REQUEST__INIT;
+  *message = init_value;
+}
+size_t banger__v1__make_symlink_request__get_packed_size
+                     (const Banger__V1__MakeSymlinkRequest *message)
+{
+  assert(message->base.descriptor == &banger__v1__make_symlink_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__make_symlink_request__pack
+                     (const Banger__V1__MakeSymlinkRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__make_symlink_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__make_symlink_request__pack_to_buffer
+                     (const Banger__V1__MakeSymlinkRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__make_symlink_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__MakeSymlinkRequest *
+       banger__v1__make_symlink_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__MakeSymlinkRequest *)
+     protobuf_c_message_unpack (&banger__v1__make_symlink_request__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__make_symlink_request__free_unpacked
+                     (Banger__V1__MakeSymlinkRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__make_symlink_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__v1__read_file_request__init
                      (Banger__V1__ReadFileRequest         *message)
 {
@@ -455,6 +590,51 @@ void   banger__v1__write_file_request__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &banger__v1__write_file_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__v1__write_file_response__init
+                     (Banger__V1__WriteFileResponse         *message)
+{
+  static const Banger__V1__WriteFileResponse init_value = BANGER__V1__WRITE_FILE_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t banger__v1__write_file_response__get_packed_size
+                     (const Banger__V1__WriteFileResponse *message)
+{
+  assert(message->base.descriptor == &banger__v1__write_file_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__write_file_response__pack
+                     (const Banger__V1__WriteFileResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__write_file_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__write_file_response__pack_to_buffer
+                     (const Banger__V1__WriteFileResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__write_file_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__WriteFileResponse *
+       banger__v1__write_file_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__WriteFileResponse *)
+     protobuf_c_message_unpack (&banger__v1__write_file_response__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__write_file_response__free_unpacked
+                     (Banger__V1__WriteFileResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__write_file_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   banger__v1__pull_tree_request__init
@@ -637,6 +817,96 @@ void   banger__v1__push_tree_response__free_unpacked
   assert(message->base.descriptor == &banger__v1__push_tree_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__watch_files_request__init
+                     (Banger__V1__WatchFilesRequest         *message)
+{
+  static const Banger__V1__WatchFilesRequest init_value = BANGER__V1__WATCH_FILES_REQUEST__INIT;
+  *message = init_value;
+}
+size_t banger__v1__watch_files_request__get_packed_size
+                     (const Banger__V1__WatchFilesRequest *message)
+{
+  assert(message->base.descriptor == &banger__v1__watch_files_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__watch_files_request__pack
+                     (const Banger__V1__WatchFilesRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__watch_files_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__watch_files_request__pack_to_buffer
+                     (const Banger__V1__WatchFilesRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__watch_files_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__WatchFilesRequest *
+       banger__v1__watch_files_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__WatchFilesRequest *)
+     protobuf_c_message_unpack (&banger__v1__watch_files_request__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__watch_files_request__free_unpacked
+                     (Banger__V1__WatchFilesRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__watch_files_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__v1__file_event__init
+                     (Banger__V1__FileEvent         *message)
+{
+  static const Banger__V1__FileEvent init_value = BANGER__V1__FILE_EVENT__INIT;
+  *message = init_value;
+}
+size_t banger__v1__file_event__get_packed_size
+                     (const Banger__V1__FileEvent *message)
+{
+  assert(message->base.descriptor == &banger__v1__file_event__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__file_event__pack
+                     (const Banger__V1__FileEvent *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__file_event__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__file_event__pack_to_buffer
+                     (const Banger__V1__FileEvent *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__file_event__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__FileEvent *
+       banger__v1__file_event__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__FileEvent *)
+     protobuf_c_message_unpack (&banger__v1__file_event__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__file_event__free_unpacked
+                     (Banger__V1__FileEvent *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__file_event__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__v1__prepare_workspace_request__init
                      (Banger__V1__PrepareWorkspaceRequest         *message)
 {
@@ -727,7 +997,7 @@ void   banger__v1__export_workspace_request__free_unpacked
   assert(message->base.descriptor == &banger__v1__export_workspace_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor banger__v1__file_info__field_descriptors[8] =
+static const ProtobufCFieldDescriptor banger__v1__file_info__field_descriptors[10] =
 {
   {
     "path",
@@ -825,12 +1095,38 @@ static const ProtobufCFieldDescriptor banger__v1__file_info__field_descriptors[8
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "owner",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__FileInfo, owner),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "group",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__FileInfo, group),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__file_info__field_indices_by_name[] = {
   4,   /* field[4] = gid */
+  9,   /* field[9] = group */
   7,   /* field[7] = link_target */
   2,   /* field[2] = mode */
   6,   /* field[6] = modified */
+  8,   /* field[8] = owner */
   0,   /* field[0] = path */
   5,   /* field[5] = size_bytes */
   1,   /* field[1] = type */
@@ -839,7 +1135,7 @@ static const unsigned banger__v1__file_info__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__file_info__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor banger__v1__file_info__descriptor =
 {
@@ -849,14 +1145,14 @@ const ProtobufCMessageDescriptor banger__v1__file_info__descriptor =
   "Banger__V1__FileInfo",
   "banger.v1",
   sizeof(Banger__V1__FileInfo),
-  8,
+  10,
   banger__v1__file_info__field_descriptors,
   banger__v1__file_info__field_indices_by_name,
   1,  banger__v1__file_info__number_ranges,
   (ProtobufCMessageInit) banger__v1__file_info__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__file_chunk__field_descriptors[3] =
+static const ProtobufCFieldDescriptor banger__v1__file_chunk__field_descriptors[4] =
 {
   {
     "offset",
@@ -894,16 +1190,29 @@ static const ProtobufCFieldDescriptor banger__v1__file_chunk__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "info",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__FileChunk, info),
+    &banger__v1__file_info__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__file_chunk__field_indices_by_name[] = {
   1,   /* field[1] = data */
+  3,   /* field[3] = info */
   0,   /* field[0] = offset */
   2,   /* field[2] = sha256 */
 };
 static const ProtobufCIntRange banger__v1__file_chunk__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor banger__v1__file_chunk__descriptor =
 {
@@ -913,14 +1222,14 @@ const ProtobufCMessageDescriptor banger__v1__file_chunk__descriptor =
   "Banger__V1__FileChunk",
   "banger.v1",
   sizeof(Banger__V1__FileChunk),
-  3,
+  4,
   banger__v1__file_chunk__field_descriptors,
   banger__v1__file_chunk__field_indices_by_name,
   1,  banger__v1__file_chunk__number_ranges,
   (ProtobufCMessageInit) banger__v1__file_chunk__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__stat_file_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor banger__v1__stat_file_request__field_descriptors[4] =
 {
   {
     "vm",
@@ -946,15 +1255,41 @@ static const ProtobufCFieldDescriptor banger__v1__stat_file_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "user",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__StatFileRequest, user),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "follow",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__StatFileRequest, follow),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__stat_file_request__field_indices_by_name[] = {
+  3,   /* field[3] = follow */
   1,   /* field[1] = path */
+  2,   /* field[2] = user */
   0,   /* field[0] = vm */
 };
 static const ProtobufCIntRange banger__v1__stat_file_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor banger__v1__stat_file_request__descriptor =
 {
@@ -964,14 +1299,14 @@ const ProtobufCMessageDescriptor banger__v1__stat_file_request__descriptor =
   "Banger__V1__StatFileRequest",
   "banger.v1",
   sizeof(Banger__V1__StatFileRequest),
-  2,
+  4,
   banger__v1__stat_file_request__field_descriptors,
   banger__v1__stat_file_request__field_indices_by_name,
   1,  banger__v1__stat_file_request__number_ranges,
   (ProtobufCMessageInit) banger__v1__stat_file_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__list_files_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor banger__v1__list_files_request__field_descriptors[4] =
 {
   {
     "vm",
@@ -1009,16 +1344,29 @@ static const ProtobufCFieldDescriptor banger__v1__list_files_request__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "user",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ListFilesRequest, user),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__list_files_request__field_indices_by_name[] = {
   1,   /* field[1] = path */
   2,   /* field[2] = recursive */
+  3,   /* field[3] = user */
   0,   /* field[0] = vm */
 };
 static const ProtobufCIntRange banger__v1__list_files_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor banger__v1__list_files_request__descriptor =
 {
@@ -1028,14 +1376,14 @@ const ProtobufCMessageDescriptor banger__v1__list_files_request__descriptor =
   "Banger__V1__ListFilesRequest",
   "banger.v1",
   sizeof(Banger__V1__ListFilesRequest),
-  3,
+  4,
   banger__v1__list_files_request__field_descriptors,
   banger__v1__list_files_request__field_indices_by_name,
   1,  banger__v1__list_files_request__number_ranges,
   (ProtobufCMessageInit) banger__v1__list_files_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__make_directory_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor banger__v1__make_directory_request__field_descriptors[5] =
 {
   {
     "vm",
@@ -1085,17 +1433,30 @@ static const ProtobufCFieldDescriptor banger__v1__make_directory_request__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "user",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__MakeDirectoryRequest, user),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__make_directory_request__field_indices_by_name[] = {
   2,   /* field[2] = mode */
   3,   /* field[3] = parents */
   1,   /* field[1] = path */
+  4,   /* field[4] = user */
   0,   /* field[0] = vm */
 };
 static const ProtobufCIntRange banger__v1__make_directory_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor banger__v1__make_directory_request__descriptor =
 {
@@ -1105,14 +1466,14 @@ const ProtobufCMessageDescriptor banger__v1__make_directory_request__descriptor 
   "Banger__V1__MakeDirectoryRequest",
   "banger.v1",
   sizeof(Banger__V1__MakeDirectoryRequest),
-  4,
+  5,
   banger__v1__make_directory_request__field_descriptors,
   banger__v1__make_directory_request__field_indices_by_name,
   1,  banger__v1__make_directory_request__number_ranges,
   (ProtobufCMessageInit) banger__v1__make_directory_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__remove_file_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor banger__v1__remove_file_request__field_descriptors[5] =
 {
   {
     "vm",
@@ -1150,16 +1511,42 @@ static const ProtobufCFieldDescriptor banger__v1__remove_file_request__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "user",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__RemoveFileRequest, user),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "missing_is_fine",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__RemoveFileRequest, missing_is_fine),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__remove_file_request__field_indices_by_name[] = {
+  4,   /* field[4] = missing_is_fine */
   1,   /* field[1] = path */
   2,   /* field[2] = recursive */
+  3,   /* field[3] = user */
   0,   /* field[0] = vm */
 };
 static const ProtobufCIntRange banger__v1__remove_file_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor banger__v1__remove_file_request__descriptor =
 {
@@ -1169,14 +1556,14 @@ const ProtobufCMessageDescriptor banger__v1__remove_file_request__descriptor =
   "Banger__V1__RemoveFileRequest",
   "banger.v1",
   sizeof(Banger__V1__RemoveFileRequest),
-  3,
+  5,
   banger__v1__remove_file_request__field_descriptors,
   banger__v1__remove_file_request__field_indices_by_name,
   1,  banger__v1__remove_file_request__number_ranges,
   (ProtobufCMessageInit) banger__v1__remove_file_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__move_file_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor banger__v1__move_file_request__field_descriptors[5] =
 {
   {
     "vm",
@@ -1226,17 +1613,30 @@ static const ProtobufCFieldDescriptor banger__v1__move_file_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "user",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__MoveFileRequest, user),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__move_file_request__field_indices_by_name[] = {
   1,   /* field[1] = from */
   3,   /* field[3] = overwrite */
   2,   /* field[2] = to */
+  4,   /* field[4] = user */
   0,   /* field[0] = vm */
 };
 static const ProtobufCIntRange banger__v1__move_file_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor banger__v1__move_file_request__descriptor =
 {
@@ -1246,14 +1646,271 @@ const ProtobufCMessageDescriptor banger__v1__move_file_request__descriptor =
   "Banger__V1__MoveFileRequest",
   "banger.v1",
   sizeof(Banger__V1__MoveFileRequest),
-  4,
+  5,
   banger__v1__move_file_request__field_descriptors,
   banger__v1__move_file_request__field_indices_by_name,
   1,  banger__v1__move_file_request__number_ranges,
   (ProtobufCMessageInit) banger__v1__move_file_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__read_file_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor banger__v1__change_file_mode_request__field_descriptors[4] =
+{
+  {
+    "vm",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ChangeFileModeRequest, vm),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ChangeFileModeRequest, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ChangeFileModeRequest, user),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "mode",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ChangeFileModeRequest, mode),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__change_file_mode_request__field_indices_by_name[] = {
+  3,   /* field[3] = mode */
+  1,   /* field[1] = path */
+  2,   /* field[2] = user */
+  0,   /* field[0] = vm */
+};
+static const ProtobufCIntRange banger__v1__change_file_mode_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor banger__v1__change_file_mode_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.ChangeFileModeRequest",
+  "ChangeFileModeRequest",
+  "Banger__V1__ChangeFileModeRequest",
+  "banger.v1",
+  sizeof(Banger__V1__ChangeFileModeRequest),
+  4,
+  banger__v1__change_file_mode_request__field_descriptors,
+  banger__v1__change_file_mode_request__field_indices_by_name,
+  1,  banger__v1__change_file_mode_request__number_ranges,
+  (ProtobufCMessageInit) banger__v1__change_file_mode_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__change_file_owner_request__field_descriptors[6] =
+{
+  {
+    "vm",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ChangeFileOwnerRequest, vm),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ChangeFileOwnerRequest, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ChangeFileOwnerRequest, user),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "owner",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ChangeFileOwnerRequest, owner),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "group",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ChangeFileOwnerRequest, group),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "follow",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ChangeFileOwnerRequest, follow),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__change_file_owner_request__field_indices_by_name[] = {
+  5,   /* field[5] = follow */
+  4,   /* field[4] = group */
+  3,   /* field[3] = owner */
+  1,   /* field[1] = path */
+  2,   /* field[2] = user */
+  0,   /* field[0] = vm */
+};
+static const ProtobufCIntRange banger__v1__change_file_owner_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor banger__v1__change_file_owner_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.ChangeFileOwnerRequest",
+  "ChangeFileOwnerRequest",
+  "Banger__V1__ChangeFileOwnerRequest",
+  "banger.v1",
+  sizeof(Banger__V1__ChangeFileOwnerRequest),
+  6,
+  banger__v1__change_file_owner_request__field_descriptors,
+  banger__v1__change_file_owner_request__field_indices_by_name,
+  1,  banger__v1__change_file_owner_request__number_ranges,
+  (ProtobufCMessageInit) banger__v1__change_file_owner_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__make_symlink_request__field_descriptors[4] =
+{
+  {
+    "vm",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__MakeSymlinkRequest, vm),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__MakeSymlinkRequest, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__MakeSymlinkRequest, user),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "target",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__MakeSymlinkRequest, target),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__make_symlink_request__field_indices_by_name[] = {
+  1,   /* field[1] = path */
+  3,   /* field[3] = target */
+  2,   /* field[2] = user */
+  0,   /* field[0] = vm */
+};
+static const ProtobufCIntRange banger__v1__make_symlink_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor banger__v1__make_symlink_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.MakeSymlinkRequest",
+  "MakeSymlinkRequest",
+  "Banger__V1__MakeSymlinkRequest",
+  "banger.v1",
+  sizeof(Banger__V1__MakeSymlinkRequest),
+  4,
+  banger__v1__make_symlink_request__field_descriptors,
+  banger__v1__make_symlink_request__field_indices_by_name,
+  1,  banger__v1__make_symlink_request__number_ranges,
+  (ProtobufCMessageInit) banger__v1__make_symlink_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__read_file_request__field_descriptors[6] =
 {
   {
     "vm",
@@ -1303,17 +1960,43 @@ static const ProtobufCFieldDescriptor banger__v1__read_file_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "user",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ReadFileRequest, user),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "with_sha256",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ReadFileRequest, with_sha256),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__read_file_request__field_indices_by_name[] = {
   3,   /* field[3] = length */
   2,   /* field[2] = offset */
   1,   /* field[1] = path */
+  4,   /* field[4] = user */
   0,   /* field[0] = vm */
+  5,   /* field[5] = with_sha256 */
 };
 static const ProtobufCIntRange banger__v1__read_file_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor banger__v1__read_file_request__descriptor =
 {
@@ -1323,14 +2006,14 @@ const ProtobufCMessageDescriptor banger__v1__read_file_request__descriptor =
   "Banger__V1__ReadFileRequest",
   "banger.v1",
   sizeof(Banger__V1__ReadFileRequest),
-  4,
+  6,
   banger__v1__read_file_request__field_descriptors,
   banger__v1__read_file_request__field_indices_by_name,
   1,  banger__v1__read_file_request__number_ranges,
   (ProtobufCMessageInit) banger__v1__read_file_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__write_file_open__field_descriptors[5] =
+static const ProtobufCFieldDescriptor banger__v1__write_file_open__field_descriptors[7] =
 {
   {
     "vm",
@@ -1392,18 +2075,44 @@ static const ProtobufCFieldDescriptor banger__v1__write_file_open__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "user",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__WriteFileOpen, user),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "resume_token",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__WriteFileOpen, resume_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__write_file_open__field_indices_by_name[] = {
   2,   /* field[2] = mode */
   1,   /* field[1] = path */
   4,   /* field[4] = resume_from */
+  6,   /* field[6] = resume_token */
   3,   /* field[3] = sha256 */
+  5,   /* field[5] = user */
   0,   /* field[0] = vm */
 };
 static const ProtobufCIntRange banger__v1__write_file_open__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor banger__v1__write_file_open__descriptor =
 {
@@ -1413,7 +2122,7 @@ const ProtobufCMessageDescriptor banger__v1__write_file_open__descriptor =
   "Banger__V1__WriteFileOpen",
   "banger.v1",
   sizeof(Banger__V1__WriteFileOpen),
-  5,
+  7,
   banger__v1__write_file_open__field_descriptors,
   banger__v1__write_file_open__field_indices_by_name,
   1,  banger__v1__write_file_open__number_ranges,
@@ -1471,7 +2180,58 @@ const ProtobufCMessageDescriptor banger__v1__write_file_request__descriptor =
   (ProtobufCMessageInit) banger__v1__write_file_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__pull_tree_request__field_descriptors[3] =
+static const ProtobufCFieldDescriptor banger__v1__write_file_response__field_descriptors[2] =
+{
+  {
+    "offset",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__WriteFileResponse, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "info",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__WriteFileResponse, info),
+    &banger__v1__file_info__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__write_file_response__field_indices_by_name[] = {
+  1,   /* field[1] = info */
+  0,   /* field[0] = offset */
+};
+static const ProtobufCIntRange banger__v1__write_file_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor banger__v1__write_file_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.WriteFileResponse",
+  "WriteFileResponse",
+  "Banger__V1__WriteFileResponse",
+  "banger.v1",
+  sizeof(Banger__V1__WriteFileResponse),
+  2,
+  banger__v1__write_file_response__field_descriptors,
+  banger__v1__write_file_response__field_indices_by_name,
+  1,  banger__v1__write_file_response__number_ranges,
+  (ProtobufCMessageInit) banger__v1__write_file_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__pull_tree_request__field_descriptors[9] =
 {
   {
     "vm",
@@ -1509,16 +2269,94 @@ static const ProtobufCFieldDescriptor banger__v1__pull_tree_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "user",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__PullTreeRequest, user),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__PullTreeRequest, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "follow",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__PullTreeRequest, follow),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "xattrs",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__PullTreeRequest, xattrs),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "devices",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__PullTreeRequest, devices),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "portable",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__PullTreeRequest, portable),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__pull_tree_request__field_indices_by_name[] = {
+  7,   /* field[7] = devices */
+  5,   /* field[5] = follow */
+  4,   /* field[4] = name */
   1,   /* field[1] = path */
+  8,   /* field[8] = portable */
   2,   /* field[2] = resume_token */
+  3,   /* field[3] = user */
   0,   /* field[0] = vm */
+  6,   /* field[6] = xattrs */
 };
 static const ProtobufCIntRange banger__v1__pull_tree_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor banger__v1__pull_tree_request__descriptor =
 {
@@ -1528,14 +2366,14 @@ const ProtobufCMessageDescriptor banger__v1__pull_tree_request__descriptor =
   "Banger__V1__PullTreeRequest",
   "banger.v1",
   sizeof(Banger__V1__PullTreeRequest),
-  3,
+  9,
   banger__v1__pull_tree_request__field_descriptors,
   banger__v1__pull_tree_request__field_indices_by_name,
   1,  banger__v1__pull_tree_request__number_ranges,
   (ProtobufCMessageInit) banger__v1__pull_tree_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__push_tree_open__field_descriptors[3] =
+static const ProtobufCFieldDescriptor banger__v1__push_tree_open__field_descriptors[9] =
 {
   {
     "vm",
@@ -1573,16 +2411,94 @@ static const ProtobufCFieldDescriptor banger__v1__push_tree_open__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "user",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__PushTreeOpen, user),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "owners",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__PushTreeOpen, owners),
+    &banger__v1__file_owners__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "special",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__PushTreeOpen, special),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "xattrs",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__PushTreeOpen, xattrs),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "devices",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__PushTreeOpen, devices),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "or_parent",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__PushTreeOpen, or_parent),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__push_tree_open__field_indices_by_name[] = {
+  7,   /* field[7] = devices */
+  8,   /* field[8] = or_parent */
+  4,   /* field[4] = owners */
   1,   /* field[1] = path */
   2,   /* field[2] = resume_token */
+  5,   /* field[5] = special */
+  3,   /* field[3] = user */
   0,   /* field[0] = vm */
+  6,   /* field[6] = xattrs */
 };
 static const ProtobufCIntRange banger__v1__push_tree_open__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor banger__v1__push_tree_open__descriptor =
 {
@@ -1592,7 +2508,7 @@ const ProtobufCMessageDescriptor banger__v1__push_tree_open__descriptor =
   "Banger__V1__PushTreeOpen",
   "banger.v1",
   sizeof(Banger__V1__PushTreeOpen),
-  3,
+  9,
   banger__v1__push_tree_open__field_descriptors,
   banger__v1__push_tree_open__field_indices_by_name,
   1,  banger__v1__push_tree_open__number_ranges,
@@ -1650,7 +2566,7 @@ const ProtobufCMessageDescriptor banger__v1__push_tree_request__descriptor =
   (ProtobufCMessageInit) banger__v1__push_tree_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__push_tree_response__field_descriptors[2] =
+static const ProtobufCFieldDescriptor banger__v1__push_tree_response__field_descriptors[8] =
 {
   {
     "files",
@@ -1676,15 +2592,93 @@ static const ProtobufCFieldDescriptor banger__v1__push_tree_response__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "resume_token",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__PushTreeResponse, resume_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "done",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__PushTreeResponse, done),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "troubles",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__PushTreeResponse, troubles),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "trouble",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__PushTreeResponse, trouble),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "in_parent",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__PushTreeResponse, in_parent),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path_exists",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__PushTreeResponse, path_exists),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__push_tree_response__field_indices_by_name[] = {
   1,   /* field[1] = bytes */
+  3,   /* field[3] = done */
   0,   /* field[0] = files */
+  6,   /* field[6] = in_parent */
+  7,   /* field[7] = path_exists */
+  2,   /* field[2] = resume_token */
+  5,   /* field[5] = trouble */
+  4,   /* field[4] = troubles */
 };
 static const ProtobufCIntRange banger__v1__push_tree_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor banger__v1__push_tree_response__descriptor =
 {
@@ -1694,11 +2688,165 @@ const ProtobufCMessageDescriptor banger__v1__push_tree_response__descriptor =
   "Banger__V1__PushTreeResponse",
   "banger.v1",
   sizeof(Banger__V1__PushTreeResponse),
-  2,
+  8,
   banger__v1__push_tree_response__field_descriptors,
   banger__v1__push_tree_response__field_indices_by_name,
   1,  banger__v1__push_tree_response__number_ranges,
   (ProtobufCMessageInit) banger__v1__push_tree_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__watch_files_request__field_descriptors[4] =
+{
+  {
+    "vm",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__WatchFilesRequest, vm),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__WatchFilesRequest, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__WatchFilesRequest, user),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "recursive",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__WatchFilesRequest, recursive),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__watch_files_request__field_indices_by_name[] = {
+  1,   /* field[1] = path */
+  3,   /* field[3] = recursive */
+  2,   /* field[2] = user */
+  0,   /* field[0] = vm */
+};
+static const ProtobufCIntRange banger__v1__watch_files_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor banger__v1__watch_files_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.WatchFilesRequest",
+  "WatchFilesRequest",
+  "Banger__V1__WatchFilesRequest",
+  "banger.v1",
+  sizeof(Banger__V1__WatchFilesRequest),
+  4,
+  banger__v1__watch_files_request__field_descriptors,
+  banger__v1__watch_files_request__field_indices_by_name,
+  1,  banger__v1__watch_files_request__number_ranges,
+  (ProtobufCMessageInit) banger__v1__watch_files_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__file_event__field_descriptors[4] =
+{
+  {
+    "kind",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__FileEvent, kind),
+    &banger__v1__file_event_kind__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "path",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__FileEvent, path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "to",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__FileEvent, to),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "directory",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__FileEvent, directory),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__file_event__field_indices_by_name[] = {
+  3,   /* field[3] = directory */
+  0,   /* field[0] = kind */
+  1,   /* field[1] = path */
+  2,   /* field[2] = to */
+};
+static const ProtobufCIntRange banger__v1__file_event__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor banger__v1__file_event__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.FileEvent",
+  "FileEvent",
+  "Banger__V1__FileEvent",
+  "banger.v1",
+  sizeof(Banger__V1__FileEvent),
+  4,
+  banger__v1__file_event__field_descriptors,
+  banger__v1__file_event__field_indices_by_name,
+  1,  banger__v1__file_event__number_ranges,
+  (ProtobufCMessageInit) banger__v1__file_event__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor banger__v1__prepare_workspace_request__field_descriptors[9] =
@@ -1941,6 +3089,78 @@ const ProtobufCEnumDescriptor banger__v1__file_type__descriptor =
   banger__v1__file_type__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
+static const ProtobufCEnumValue banger__v1__file_owners__enum_values_by_number[3] =
+{
+  { "FILE_OWNERS_UNSPECIFIED", "BANGER__V1__FILE_OWNERS__FILE_OWNERS_UNSPECIFIED", 0 },
+  { "FILE_OWNERS_IDS", "BANGER__V1__FILE_OWNERS__FILE_OWNERS_IDS", 1 },
+  { "FILE_OWNERS_NAMES", "BANGER__V1__FILE_OWNERS__FILE_OWNERS_NAMES", 2 },
+};
+static const ProtobufCIntRange banger__v1__file_owners__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex banger__v1__file_owners__enum_values_by_name[3] =
+{
+  { "FILE_OWNERS_IDS", 1 },
+  { "FILE_OWNERS_NAMES", 2 },
+  { "FILE_OWNERS_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor banger__v1__file_owners__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "banger.v1.FileOwners",
+  "FileOwners",
+  "Banger__V1__FileOwners",
+  "banger.v1",
+  3,
+  banger__v1__file_owners__enum_values_by_number,
+  3,
+  banger__v1__file_owners__enum_values_by_name,
+  1,
+  banger__v1__file_owners__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue banger__v1__file_event_kind__enum_values_by_number[9] =
+{
+  { "FILE_EVENT_KIND_UNSPECIFIED", "BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_UNSPECIFIED", 0 },
+  { "FILE_EVENT_KIND_READY", "BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_READY", 1 },
+  { "FILE_EVENT_KIND_CREATED", "BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_CREATED", 2 },
+  { "FILE_EVENT_KIND_CHANGED", "BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_CHANGED", 3 },
+  { "FILE_EVENT_KIND_ATTRIBUTES", "BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_ATTRIBUTES", 4 },
+  { "FILE_EVENT_KIND_REMOVED", "BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_REMOVED", 5 },
+  { "FILE_EVENT_KIND_MOVED", "BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_MOVED", 6 },
+  { "FILE_EVENT_KIND_GAP", "BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_GAP", 7 },
+  { "FILE_EVENT_KIND_GONE", "BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_GONE", 8 },
+};
+static const ProtobufCIntRange banger__v1__file_event_kind__value_ranges[] = {
+{0, 0},{0, 9}
+};
+static const ProtobufCEnumValueIndex banger__v1__file_event_kind__enum_values_by_name[9] =
+{
+  { "FILE_EVENT_KIND_ATTRIBUTES", 4 },
+  { "FILE_EVENT_KIND_CHANGED", 3 },
+  { "FILE_EVENT_KIND_CREATED", 2 },
+  { "FILE_EVENT_KIND_GAP", 7 },
+  { "FILE_EVENT_KIND_GONE", 8 },
+  { "FILE_EVENT_KIND_MOVED", 6 },
+  { "FILE_EVENT_KIND_READY", 1 },
+  { "FILE_EVENT_KIND_REMOVED", 5 },
+  { "FILE_EVENT_KIND_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor banger__v1__file_event_kind__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "banger.v1.FileEventKind",
+  "FileEventKind",
+  "Banger__V1__FileEventKind",
+  "banger.v1",
+  9,
+  banger__v1__file_event_kind__enum_values_by_number,
+  9,
+  banger__v1__file_event_kind__enum_values_by_name,
+  1,
+  banger__v1__file_event_kind__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
 static const ProtobufCEnumValue banger__v1__workspace_mode__enum_values_by_number[4] =
 {
   { "WORKSPACE_MODE_UNSPECIFIED", "BANGER__V1__WORKSPACE_MODE__WORKSPACE_MODE_UNSPECIFIED", 0 },
@@ -1973,32 +3193,40 @@ const ProtobufCEnumDescriptor banger__v1__workspace_mode__descriptor =
   banger__v1__workspace_mode__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor banger__v1__file_service__method_descriptors[11] =
+static const ProtobufCMethodDescriptor banger__v1__file_service__method_descriptors[15] =
 {
   { "StatFile", &banger__v1__stat_file_request__descriptor, &banger__v1__file_info__descriptor },
   { "ListFiles", &banger__v1__list_files_request__descriptor, &banger__v1__file_info__descriptor },
   { "MakeDirectory", &banger__v1__make_directory_request__descriptor, &banger__v1__file_info__descriptor },
   { "RemoveFile", &banger__v1__remove_file_request__descriptor, &banger__v1__empty__descriptor },
   { "MoveFile", &banger__v1__move_file_request__descriptor, &banger__v1__file_info__descriptor },
+  { "ChangeFileMode", &banger__v1__change_file_mode_request__descriptor, &banger__v1__file_info__descriptor },
+  { "ChangeFileOwner", &banger__v1__change_file_owner_request__descriptor, &banger__v1__file_info__descriptor },
+  { "MakeSymlink", &banger__v1__make_symlink_request__descriptor, &banger__v1__file_info__descriptor },
   { "ReadFile", &banger__v1__read_file_request__descriptor, &banger__v1__file_chunk__descriptor },
-  { "WriteFile", &banger__v1__write_file_request__descriptor, &banger__v1__file_info__descriptor },
+  { "WriteFile", &banger__v1__write_file_request__descriptor, &banger__v1__write_file_response__descriptor },
   { "PullTree", &banger__v1__pull_tree_request__descriptor, &banger__v1__file_chunk__descriptor },
   { "PushTree", &banger__v1__push_tree_request__descriptor, &banger__v1__push_tree_response__descriptor },
+  { "WatchFiles", &banger__v1__watch_files_request__descriptor, &banger__v1__file_event__descriptor },
   { "PrepareWorkspace", &banger__v1__prepare_workspace_request__descriptor, &banger__v1__operation__descriptor },
   { "ExportWorkspace", &banger__v1__export_workspace_request__descriptor, &banger__v1__file_chunk__descriptor },
 };
 const unsigned banger__v1__file_service__method_indices_by_name[] = {
-  10,        /* ExportWorkspace */
+  5,        /* ChangeFileMode */
+  6,        /* ChangeFileOwner */
+  14,        /* ExportWorkspace */
   1,        /* ListFiles */
   2,        /* MakeDirectory */
+  7,        /* MakeSymlink */
   4,        /* MoveFile */
-  9,        /* PrepareWorkspace */
-  7,        /* PullTree */
-  8,        /* PushTree */
-  5,        /* ReadFile */
+  13,        /* PrepareWorkspace */
+  10,        /* PullTree */
+  11,        /* PushTree */
+  8,        /* ReadFile */
   3,        /* RemoveFile */
   0,        /* StatFile */
-  6         /* WriteFile */
+  12,        /* WatchFiles */
+  9         /* WriteFile */
 };
 const ProtobufCServiceDescriptor banger__v1__file_service__descriptor =
 {
@@ -2007,7 +3235,7 @@ const ProtobufCServiceDescriptor banger__v1__file_service__descriptor =
   "FileService",
   "Banger__V1__FileService",
   "banger.v1",
-  11,
+  15,
   banger__v1__file_service__method_descriptors,
   banger__v1__file_service__method_indices_by_name
 };
@@ -2051,21 +3279,45 @@ void banger__v1__file_service__move_file(ProtobufCService *service,
   assert(service->descriptor == &banger__v1__file_service__descriptor);
   service->invoke(service, 4, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void banger__v1__file_service__change_file_mode(ProtobufCService *service,
+                                                const Banger__V1__ChangeFileModeRequest *input,
+                                                Banger__V1__FileInfo_Closure closure,
+                                                void *closure_data)
+{
+  assert(service->descriptor == &banger__v1__file_service__descriptor);
+  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void banger__v1__file_service__change_file_owner(ProtobufCService *service,
+                                                 const Banger__V1__ChangeFileOwnerRequest *input,
+                                                 Banger__V1__FileInfo_Closure closure,
+                                                 void *closure_data)
+{
+  assert(service->descriptor == &banger__v1__file_service__descriptor);
+  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void banger__v1__file_service__make_symlink(ProtobufCService *service,
+                                            const Banger__V1__MakeSymlinkRequest *input,
+                                            Banger__V1__FileInfo_Closure closure,
+                                            void *closure_data)
+{
+  assert(service->descriptor == &banger__v1__file_service__descriptor);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void banger__v1__file_service__read_file(ProtobufCService *service,
                                          const Banger__V1__ReadFileRequest *input,
                                          Banger__V1__FileChunk_Closure closure,
                                          void *closure_data)
 {
   assert(service->descriptor == &banger__v1__file_service__descriptor);
-  service->invoke(service, 5, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__file_service__write_file(ProtobufCService *service,
                                           const Banger__V1__WriteFileRequest *input,
-                                          Banger__V1__FileInfo_Closure closure,
+                                          Banger__V1__WriteFileResponse_Closure closure,
                                           void *closure_data)
 {
   assert(service->descriptor == &banger__v1__file_service__descriptor);
-  service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__file_service__pull_tree(ProtobufCService *service,
                                          const Banger__V1__PullTreeRequest *input,
@@ -2073,7 +3325,7 @@ void banger__v1__file_service__pull_tree(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &banger__v1__file_service__descriptor);
-  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__file_service__push_tree(ProtobufCService *service,
                                          const Banger__V1__PushTreeRequest *input,
@@ -2081,7 +3333,15 @@ void banger__v1__file_service__push_tree(ProtobufCService *service,
                                          void *closure_data)
 {
   assert(service->descriptor == &banger__v1__file_service__descriptor);
-  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void banger__v1__file_service__watch_files(ProtobufCService *service,
+                                           const Banger__V1__WatchFilesRequest *input,
+                                           Banger__V1__FileEvent_Closure closure,
+                                           void *closure_data)
+{
+  assert(service->descriptor == &banger__v1__file_service__descriptor);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__file_service__prepare_workspace(ProtobufCService *service,
                                                  const Banger__V1__PrepareWorkspaceRequest *input,
@@ -2089,7 +3349,7 @@ void banger__v1__file_service__prepare_workspace(ProtobufCService *service,
                                                  void *closure_data)
 {
   assert(service->descriptor == &banger__v1__file_service__descriptor);
-  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__file_service__export_workspace(ProtobufCService *service,
                                                 const Banger__V1__ExportWorkspaceRequest *input,
@@ -2097,7 +3357,7 @@ void banger__v1__file_service__export_workspace(ProtobufCService *service,
                                                 void *closure_data)
 {
   assert(service->descriptor == &banger__v1__file_service__descriptor);
-  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 14, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__file_service__init (Banger__V1__FileService_Service *service,
                                      Banger__V1__FileService_ServiceDestroy destroy)

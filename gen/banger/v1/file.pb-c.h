@@ -26,13 +26,19 @@ typedef struct Banger__V1__ListFilesRequest Banger__V1__ListFilesRequest;
 typedef struct Banger__V1__MakeDirectoryRequest Banger__V1__MakeDirectoryRequest;
 typedef struct Banger__V1__RemoveFileRequest Banger__V1__RemoveFileRequest;
 typedef struct Banger__V1__MoveFileRequest Banger__V1__MoveFileRequest;
+typedef struct Banger__V1__ChangeFileModeRequest Banger__V1__ChangeFileModeRequest;
+typedef struct Banger__V1__ChangeFileOwnerRequest Banger__V1__ChangeFileOwnerRequest;
+typedef struct Banger__V1__MakeSymlinkRequest Banger__V1__MakeSymlinkRequest;
 typedef struct Banger__V1__ReadFileRequest Banger__V1__ReadFileRequest;
 typedef struct Banger__V1__WriteFileOpen Banger__V1__WriteFileOpen;
 typedef struct Banger__V1__WriteFileRequest Banger__V1__WriteFileRequest;
+typedef struct Banger__V1__WriteFileResponse Banger__V1__WriteFileResponse;
 typedef struct Banger__V1__PullTreeRequest Banger__V1__PullTreeRequest;
 typedef struct Banger__V1__PushTreeOpen Banger__V1__PushTreeOpen;
 typedef struct Banger__V1__PushTreeRequest Banger__V1__PushTreeRequest;
 typedef struct Banger__V1__PushTreeResponse Banger__V1__PushTreeResponse;
+typedef struct Banger__V1__WatchFilesRequest Banger__V1__WatchFilesRequest;
+typedef struct Banger__V1__FileEvent Banger__V1__FileEvent;
 typedef struct Banger__V1__PrepareWorkspaceRequest Banger__V1__PrepareWorkspaceRequest;
 typedef struct Banger__V1__ExportWorkspaceRequest Banger__V1__ExportWorkspaceRequest;
 
@@ -50,6 +56,60 @@ typedef enum _Banger__V1__FileType {
   BANGER__V1__FILE_TYPE__FILE_TYPE_OTHER = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__FILE_TYPE)
 } Banger__V1__FileType;
+/*
+ * Whom files of an archive will belong to.
+ */
+typedef enum _Banger__V1__FileOwners {
+  /*
+   * the user who writes them
+   */
+  BANGER__V1__FILE_OWNERS__FILE_OWNERS_UNSPECIFIED = 0,
+  /*
+   * as the archive's numbers say
+   */
+  BANGER__V1__FILE_OWNERS__FILE_OWNERS_IDS = 1,
+  /*
+   * as its names say; by number where the guest has no such name
+   */
+  BANGER__V1__FILE_OWNERS__FILE_OWNERS_NAMES = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__FILE_OWNERS)
+} Banger__V1__FileOwners;
+/*
+ * What happened.
+ */
+typedef enum _Banger__V1__FileEventKind {
+  BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_UNSPECIFIED = 0,
+  /*
+   * it has begun
+   */
+  BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_READY = 1,
+  /*
+   * perhaps told twice, where a folder has just appeared
+   */
+  BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_CREATED = 2,
+  /*
+   * a file that was written is closed
+   */
+  BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_CHANGED = 3,
+  /*
+   * owner, mode, times
+   */
+  BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_ATTRIBUTES = 4,
+  BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_REMOVED = 5,
+  /*
+   * from path to another one that is watched
+   */
+  BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_MOVED = 6,
+  /*
+   * more happened, below path, than is known
+   */
+  BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_GAP = 7,
+  /*
+   * the folder itself: the last one
+   */
+  BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_GONE = 8
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__FILE_EVENT_KIND)
+} Banger__V1__FileEventKind;
 /*
  * How much of the repository goes into the guest.
  */
@@ -80,45 +140,56 @@ struct  Banger__V1__FileInfo
   uint64_t size_bytes;
   Google__Protobuf__Timestamp *modified;
   char *link_target;
+  /*
+   * "": the guest has no name for it
+   */
+  char *owner;
+  char *group;
 };
 #define BANGER__V1__FILE_INFO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__file_info__descriptor) \
-    , (char *)protobuf_c_empty_string, BANGER__V1__FILE_TYPE__FILE_TYPE_UNSPECIFIED, 0, 0, 0, 0, NULL, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, BANGER__V1__FILE_TYPE__FILE_TYPE_UNSPECIFIED, 0, 0, 0, 0, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 /*
- * A piece of a file.
+ * A piece of a file or archive.
  */
 struct  Banger__V1__FileChunk
 {
   ProtobufCMessage base;
   uint64_t offset;
   /*
-   * up to 32 KiB
+   * up to 256 KiB
    */
   ProtobufCBinaryData data;
   /*
-   * last chunk: of all
+   * last chunk of ReadFile, if asked for: of what was read, in hex
    */
   char *sha256;
+  /*
+   * first chunk of ReadFile
+   */
+  Banger__V1__FileInfo *info;
 };
 #define BANGER__V1__FILE_CHUNK__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__file_chunk__descriptor) \
-    , 0, {0,NULL}, (char *)protobuf_c_empty_string }
+    , 0, {0,NULL}, (char *)protobuf_c_empty_string, NULL }
 
 
 struct  Banger__V1__StatFileRequest
 {
   ProtobufCMessage base;
   char *vm;
-  /*
-   * absolute
-   */
   char *path;
+  char *user;
+  /*
+   * what a link leads to
+   */
+  protobuf_c_boolean follow;
 };
 #define BANGER__V1__STAT_FILE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__stat_file_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Banger__V1__ListFilesRequest
@@ -126,11 +197,15 @@ struct  Banger__V1__ListFilesRequest
   ProtobufCMessage base;
   char *vm;
   char *path;
+  /*
+   * links are not followed
+   */
   protobuf_c_boolean recursive;
+  char *user;
 };
 #define BANGER__V1__LIST_FILES_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__list_files_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
 
 
 struct  Banger__V1__MakeDirectoryRequest
@@ -138,12 +213,19 @@ struct  Banger__V1__MakeDirectoryRequest
   ProtobufCMessage base;
   char *vm;
   char *path;
+  /*
+   * 0: 0755
+   */
   uint32_t mode;
+  /*
+   * missing ones are made, a folder that exists is fine
+   */
   protobuf_c_boolean parents;
+  char *user;
 };
 #define BANGER__V1__MAKE_DIRECTORY_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__make_directory_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string }
 
 
 struct  Banger__V1__RemoveFileRequest
@@ -152,10 +234,12 @@ struct  Banger__V1__RemoveFileRequest
   char *vm;
   char *path;
   protobuf_c_boolean recursive;
+  char *user;
+  protobuf_c_boolean missing_is_fine;
 };
 #define BANGER__V1__REMOVE_FILE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__remove_file_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Banger__V1__MoveFileRequest
@@ -165,10 +249,58 @@ struct  Banger__V1__MoveFileRequest
   char *from;
   char *to;
   protobuf_c_boolean overwrite;
+  char *user;
 };
 #define BANGER__V1__MOVE_FILE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__move_file_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
+
+
+struct  Banger__V1__ChangeFileModeRequest
+{
+  ProtobufCMessage base;
+  char *vm;
+  char *path;
+  char *user;
+  /*
+   * permissions, setuid, setgid, sticky
+   */
+  uint32_t mode;
+};
+#define BANGER__V1__CHANGE_FILE_MODE_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__change_file_mode_request__descriptor) \
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Banger__V1__ChangeFileOwnerRequest
+{
+  ProtobufCMessage base;
+  char *vm;
+  char *path;
+  char *user;
+  /*
+   * a name of the guest's or a number; "": stays
+   */
+  char *owner;
+  char *group;
+  protobuf_c_boolean follow;
+};
+#define BANGER__V1__CHANGE_FILE_OWNER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__change_file_owner_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Banger__V1__MakeSymlinkRequest
+{
+  ProtobufCMessage base;
+  char *vm;
+  char *path;
+  char *user;
+  char *target;
+};
+#define BANGER__V1__MAKE_SYMLINK_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__make_symlink_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Banger__V1__ReadFileRequest
@@ -181,10 +313,12 @@ struct  Banger__V1__ReadFileRequest
    * 0: to the end
    */
   uint64_t length;
+  char *user;
+  protobuf_c_boolean with_sha256;
 };
 #define BANGER__V1__READ_FILE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__read_file_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Banger__V1__WriteFileOpen
@@ -192,16 +326,27 @@ struct  Banger__V1__WriteFileOpen
   ProtobufCMessage base;
   char *vm;
   char *path;
+  /*
+   * 0: that of the file that is replaced, or 0644
+   */
   uint32_t mode;
   /*
-   * "": not checked
+   * in hex; "": not checked
    */
   char *sha256;
+  /*
+   * not used: the first response says where to begin
+   */
   uint64_t resume_from;
+  char *user;
+  /*
+   * chosen by the caller; "": it cannot go on
+   */
+  char *resume_token;
 };
 #define BANGER__V1__WRITE_FILE_OPEN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__write_file_open__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 typedef enum {
@@ -225,28 +370,94 @@ struct  Banger__V1__WriteFileRequest
     , BANGER__V1__WRITE_FILE_REQUEST__FRAME__NOT_SET, {0} }
 
 
+/*
+ * Each response but the first and the last: how far it has come.
+ */
+struct  Banger__V1__WriteFileResponse
+{
+  ProtobufCMessage base;
+  /*
+   * bytes of the file that are written; in the first one: where to begin
+   */
+  uint64_t offset;
+  /*
+   * the last one: it is done
+   */
+  Banger__V1__FileInfo *info;
+};
+#define BANGER__V1__WRITE_FILE_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__write_file_response__descriptor) \
+    , 0, NULL }
+
+
 struct  Banger__V1__PullTreeRequest
 {
   ProtobufCMessage base;
   char *vm;
   char *path;
+  /*
+   * Where to go on: OFFSET:DIGEST, the bytes of the archive that were taken, a multiple of 512, and
+   * FNV-1a (64 bits) of those of them that are no content: headers and maps of holes. What comes then begins
+   * with entries that were sent before, marked with BANGER.again, which do not count. ABORTED, FILE_CHANGED: what lies
+   * before has changed.
+   */
   char *resume_token;
+  char *user;
+  /*
+   * the tree's in the archive; "": a folder's content without itself
+   */
+  char *name;
+  /*
+   * path itself, if it is a link
+   */
+  protobuf_c_boolean follow;
+  /*
+   * attributes too
+   */
+  protobuf_c_boolean xattrs;
+  /*
+   * devices too; otherwise one is an error at the end
+   */
+  protobuf_c_boolean devices;
+  /*
+   * nanoseconds so that other tars know them, a KiB more for each file
+   */
+  protobuf_c_boolean portable;
 };
 #define BANGER__V1__PULL_TREE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__pull_tree_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0 }
 
 
 struct  Banger__V1__PushTreeOpen
 {
   ProtobufCMessage base;
   char *vm;
+  /*
+   * a folder that exists
+   */
   char *path;
+  /*
+   * that of the last response that was had, of a push that was cut off
+   */
   char *resume_token;
+  char *user;
+  Banger__V1__FileOwners owners;
+  /*
+   * setuid and setgid stay
+   */
+  protobuf_c_boolean special;
+  protobuf_c_boolean xattrs;
+  protobuf_c_boolean devices;
+  /*
+   * Where path is no folder, it goes into the one that path is in; what the archive has is then to be sent when the
+   * first response has told. That saves a StatFile.
+   */
+  protobuf_c_boolean or_parent;
 };
 #define BANGER__V1__PUSH_TREE_OPEN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__push_tree_open__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, BANGER__V1__FILE_OWNERS__FILE_OWNERS_UNSPECIFIED, 0, 0, 0, 0 }
 
 
 typedef enum {
@@ -273,12 +484,74 @@ struct  Banger__V1__PushTreeRequest
 struct  Banger__V1__PushTreeResponse
 {
   ProtobufCMessage base;
+  /*
+   * made, of all types
+   */
   uint64_t files;
+  /*
+   * of content
+   */
   uint64_t bytes;
+  /*
+   * where another push may go on
+   */
+  char *resume_token;
+  /*
+   * the last response
+   */
+  protobuf_c_boolean done;
+  /*
+   * what could not be done and kept nothing else from being done
+   */
+  uint64_t troubles;
+  /*
+   * the first of them
+   */
+  char *trouble;
+  /*
+   * only with or_parent, of the first response: path is no folder
+   */
+  protobuf_c_boolean in_parent;
+  /*
+   * and it is something else
+   */
+  protobuf_c_boolean path_exists;
 };
 #define BANGER__V1__PUSH_TREE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__push_tree_response__descriptor) \
-    , 0, 0 }
+    , 0, 0, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0 }
+
+
+struct  Banger__V1__WatchFilesRequest
+{
+  ProtobufCMessage base;
+  char *vm;
+  char *path;
+  char *user;
+  protobuf_c_boolean recursive;
+};
+#define BANGER__V1__WATCH_FILES_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__watch_files_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+
+
+struct  Banger__V1__FileEvent
+{
+  ProtobufCMessage base;
+  Banger__V1__FileEventKind kind;
+  /*
+   * from the watched folder down; "": itself
+   */
+  char *path;
+  /*
+   * MOVED
+   */
+  char *to;
+  protobuf_c_boolean directory;
+};
+#define BANGER__V1__FILE_EVENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__file_event__descriptor) \
+    , BANGER__V1__FILE_EVENT_KIND__FILE_EVENT_KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Banger__V1__PrepareWorkspaceRequest
@@ -450,6 +723,63 @@ Banger__V1__MoveFileRequest *
 void   banger__v1__move_file_request__free_unpacked
                      (Banger__V1__MoveFileRequest *message,
                       ProtobufCAllocator *allocator);
+/* Banger__V1__ChangeFileModeRequest methods */
+void   banger__v1__change_file_mode_request__init
+                     (Banger__V1__ChangeFileModeRequest         *message);
+size_t banger__v1__change_file_mode_request__get_packed_size
+                     (const Banger__V1__ChangeFileModeRequest   *message);
+size_t banger__v1__change_file_mode_request__pack
+                     (const Banger__V1__ChangeFileModeRequest   *message,
+                      uint8_t             *out);
+size_t banger__v1__change_file_mode_request__pack_to_buffer
+                     (const Banger__V1__ChangeFileModeRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__ChangeFileModeRequest *
+       banger__v1__change_file_mode_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__change_file_mode_request__free_unpacked
+                     (Banger__V1__ChangeFileModeRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__ChangeFileOwnerRequest methods */
+void   banger__v1__change_file_owner_request__init
+                     (Banger__V1__ChangeFileOwnerRequest         *message);
+size_t banger__v1__change_file_owner_request__get_packed_size
+                     (const Banger__V1__ChangeFileOwnerRequest   *message);
+size_t banger__v1__change_file_owner_request__pack
+                     (const Banger__V1__ChangeFileOwnerRequest   *message,
+                      uint8_t             *out);
+size_t banger__v1__change_file_owner_request__pack_to_buffer
+                     (const Banger__V1__ChangeFileOwnerRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__ChangeFileOwnerRequest *
+       banger__v1__change_file_owner_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__change_file_owner_request__free_unpacked
+                     (Banger__V1__ChangeFileOwnerRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__MakeSymlinkRequest methods */
+void   banger__v1__make_symlink_request__init
+                     (Banger__V1__MakeSymlinkRequest         *message);
+size_t banger__v1__make_symlink_request__get_packed_size
+                     (const Banger__V1__MakeSymlinkRequest   *message);
+size_t banger__v1__make_symlink_request__pack
+                     (const Banger__V1__MakeSymlinkRequest   *message,
+                      uint8_t             *out);
+size_t banger__v1__make_symlink_request__pack_to_buffer
+                     (const Banger__V1__MakeSymlinkRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__MakeSymlinkRequest *
+       banger__v1__make_symlink_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__make_symlink_request__free_unpacked
+                     (Banger__V1__MakeSymlinkRequest *message,
+                      ProtobufCAllocator *allocator);
 /* Banger__V1__ReadFileRequest methods */
 void   banger__v1__read_file_request__init
                      (Banger__V1__ReadFileRequest         *message);
@@ -506,6 +836,25 @@ Banger__V1__WriteFileRequest *
                       const uint8_t       *data);
 void   banger__v1__write_file_request__free_unpacked
                      (Banger__V1__WriteFileRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__WriteFileResponse methods */
+void   banger__v1__write_file_response__init
+                     (Banger__V1__WriteFileResponse         *message);
+size_t banger__v1__write_file_response__get_packed_size
+                     (const Banger__V1__WriteFileResponse   *message);
+size_t banger__v1__write_file_response__pack
+                     (const Banger__V1__WriteFileResponse   *message,
+                      uint8_t             *out);
+size_t banger__v1__write_file_response__pack_to_buffer
+                     (const Banger__V1__WriteFileResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__WriteFileResponse *
+       banger__v1__write_file_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__write_file_response__free_unpacked
+                     (Banger__V1__WriteFileResponse *message,
                       ProtobufCAllocator *allocator);
 /* Banger__V1__PullTreeRequest methods */
 void   banger__v1__pull_tree_request__init
@@ -583,6 +932,44 @@ Banger__V1__PushTreeResponse *
 void   banger__v1__push_tree_response__free_unpacked
                      (Banger__V1__PushTreeResponse *message,
                       ProtobufCAllocator *allocator);
+/* Banger__V1__WatchFilesRequest methods */
+void   banger__v1__watch_files_request__init
+                     (Banger__V1__WatchFilesRequest         *message);
+size_t banger__v1__watch_files_request__get_packed_size
+                     (const Banger__V1__WatchFilesRequest   *message);
+size_t banger__v1__watch_files_request__pack
+                     (const Banger__V1__WatchFilesRequest   *message,
+                      uint8_t             *out);
+size_t banger__v1__watch_files_request__pack_to_buffer
+                     (const Banger__V1__WatchFilesRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__WatchFilesRequest *
+       banger__v1__watch_files_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__watch_files_request__free_unpacked
+                     (Banger__V1__WatchFilesRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__FileEvent methods */
+void   banger__v1__file_event__init
+                     (Banger__V1__FileEvent         *message);
+size_t banger__v1__file_event__get_packed_size
+                     (const Banger__V1__FileEvent   *message);
+size_t banger__v1__file_event__pack
+                     (const Banger__V1__FileEvent   *message,
+                      uint8_t             *out);
+size_t banger__v1__file_event__pack_to_buffer
+                     (const Banger__V1__FileEvent   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__FileEvent *
+       banger__v1__file_event__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__file_event__free_unpacked
+                     (Banger__V1__FileEvent *message,
+                      ProtobufCAllocator *allocator);
 /* Banger__V1__PrepareWorkspaceRequest methods */
 void   banger__v1__prepare_workspace_request__init
                      (Banger__V1__PrepareWorkspaceRequest         *message);
@@ -644,6 +1031,15 @@ typedef void (*Banger__V1__RemoveFileRequest_Closure)
 typedef void (*Banger__V1__MoveFileRequest_Closure)
                  (const Banger__V1__MoveFileRequest *message,
                   void *closure_data);
+typedef void (*Banger__V1__ChangeFileModeRequest_Closure)
+                 (const Banger__V1__ChangeFileModeRequest *message,
+                  void *closure_data);
+typedef void (*Banger__V1__ChangeFileOwnerRequest_Closure)
+                 (const Banger__V1__ChangeFileOwnerRequest *message,
+                  void *closure_data);
+typedef void (*Banger__V1__MakeSymlinkRequest_Closure)
+                 (const Banger__V1__MakeSymlinkRequest *message,
+                  void *closure_data);
 typedef void (*Banger__V1__ReadFileRequest_Closure)
                  (const Banger__V1__ReadFileRequest *message,
                   void *closure_data);
@@ -652,6 +1048,9 @@ typedef void (*Banger__V1__WriteFileOpen_Closure)
                   void *closure_data);
 typedef void (*Banger__V1__WriteFileRequest_Closure)
                  (const Banger__V1__WriteFileRequest *message,
+                  void *closure_data);
+typedef void (*Banger__V1__WriteFileResponse_Closure)
+                 (const Banger__V1__WriteFileResponse *message,
                   void *closure_data);
 typedef void (*Banger__V1__PullTreeRequest_Closure)
                  (const Banger__V1__PullTreeRequest *message,
@@ -664,6 +1063,12 @@ typedef void (*Banger__V1__PushTreeRequest_Closure)
                   void *closure_data);
 typedef void (*Banger__V1__PushTreeResponse_Closure)
                  (const Banger__V1__PushTreeResponse *message,
+                  void *closure_data);
+typedef void (*Banger__V1__WatchFilesRequest_Closure)
+                 (const Banger__V1__WatchFilesRequest *message,
+                  void *closure_data);
+typedef void (*Banger__V1__FileEvent_Closure)
+                 (const Banger__V1__FileEvent *message,
                   void *closure_data);
 typedef void (*Banger__V1__PrepareWorkspaceRequest_Closure)
                  (const Banger__V1__PrepareWorkspaceRequest *message,
@@ -698,13 +1103,25 @@ struct Banger__V1__FileService_Service
                     const Banger__V1__MoveFileRequest *input,
                     Banger__V1__FileInfo_Closure closure,
                     void *closure_data);
+  void (*change_file_mode)(Banger__V1__FileService_Service *service,
+                           const Banger__V1__ChangeFileModeRequest *input,
+                           Banger__V1__FileInfo_Closure closure,
+                           void *closure_data);
+  void (*change_file_owner)(Banger__V1__FileService_Service *service,
+                            const Banger__V1__ChangeFileOwnerRequest *input,
+                            Banger__V1__FileInfo_Closure closure,
+                            void *closure_data);
+  void (*make_symlink)(Banger__V1__FileService_Service *service,
+                       const Banger__V1__MakeSymlinkRequest *input,
+                       Banger__V1__FileInfo_Closure closure,
+                       void *closure_data);
   void (*read_file)(Banger__V1__FileService_Service *service,
                     const Banger__V1__ReadFileRequest *input,
                     Banger__V1__FileChunk_Closure closure,
                     void *closure_data);
   void (*write_file)(Banger__V1__FileService_Service *service,
                      const Banger__V1__WriteFileRequest *input,
-                     Banger__V1__FileInfo_Closure closure,
+                     Banger__V1__WriteFileResponse_Closure closure,
                      void *closure_data);
   void (*pull_tree)(Banger__V1__FileService_Service *service,
                     const Banger__V1__PullTreeRequest *input,
@@ -714,6 +1131,10 @@ struct Banger__V1__FileService_Service
                     const Banger__V1__PushTreeRequest *input,
                     Banger__V1__PushTreeResponse_Closure closure,
                     void *closure_data);
+  void (*watch_files)(Banger__V1__FileService_Service *service,
+                      const Banger__V1__WatchFilesRequest *input,
+                      Banger__V1__FileEvent_Closure closure,
+                      void *closure_data);
   void (*prepare_workspace)(Banger__V1__FileService_Service *service,
                             const Banger__V1__PrepareWorkspaceRequest *input,
                             Banger__V1__Operation_Closure closure,
@@ -735,10 +1156,14 @@ void banger__v1__file_service__init (Banger__V1__FileService_Service *service,
       function_prefix__ ## make_directory,\
       function_prefix__ ## remove_file,\
       function_prefix__ ## move_file,\
+      function_prefix__ ## change_file_mode,\
+      function_prefix__ ## change_file_owner,\
+      function_prefix__ ## make_symlink,\
       function_prefix__ ## read_file,\
       function_prefix__ ## write_file,\
       function_prefix__ ## pull_tree,\
       function_prefix__ ## push_tree,\
+      function_prefix__ ## watch_files,\
       function_prefix__ ## prepare_workspace,\
       function_prefix__ ## export_workspace  }
 void banger__v1__file_service__stat_file(ProtobufCService *service,
@@ -761,13 +1186,25 @@ void banger__v1__file_service__move_file(ProtobufCService *service,
                                          const Banger__V1__MoveFileRequest *input,
                                          Banger__V1__FileInfo_Closure closure,
                                          void *closure_data);
+void banger__v1__file_service__change_file_mode(ProtobufCService *service,
+                                                const Banger__V1__ChangeFileModeRequest *input,
+                                                Banger__V1__FileInfo_Closure closure,
+                                                void *closure_data);
+void banger__v1__file_service__change_file_owner(ProtobufCService *service,
+                                                 const Banger__V1__ChangeFileOwnerRequest *input,
+                                                 Banger__V1__FileInfo_Closure closure,
+                                                 void *closure_data);
+void banger__v1__file_service__make_symlink(ProtobufCService *service,
+                                            const Banger__V1__MakeSymlinkRequest *input,
+                                            Banger__V1__FileInfo_Closure closure,
+                                            void *closure_data);
 void banger__v1__file_service__read_file(ProtobufCService *service,
                                          const Banger__V1__ReadFileRequest *input,
                                          Banger__V1__FileChunk_Closure closure,
                                          void *closure_data);
 void banger__v1__file_service__write_file(ProtobufCService *service,
                                           const Banger__V1__WriteFileRequest *input,
-                                          Banger__V1__FileInfo_Closure closure,
+                                          Banger__V1__WriteFileResponse_Closure closure,
                                           void *closure_data);
 void banger__v1__file_service__pull_tree(ProtobufCService *service,
                                          const Banger__V1__PullTreeRequest *input,
@@ -777,6 +1214,10 @@ void banger__v1__file_service__push_tree(ProtobufCService *service,
                                          const Banger__V1__PushTreeRequest *input,
                                          Banger__V1__PushTreeResponse_Closure closure,
                                          void *closure_data);
+void banger__v1__file_service__watch_files(ProtobufCService *service,
+                                           const Banger__V1__WatchFilesRequest *input,
+                                           Banger__V1__FileEvent_Closure closure,
+                                           void *closure_data);
 void banger__v1__file_service__prepare_workspace(ProtobufCService *service,
                                                  const Banger__V1__PrepareWorkspaceRequest *input,
                                                  Banger__V1__Operation_Closure closure,
@@ -789,6 +1230,8 @@ void banger__v1__file_service__export_workspace(ProtobufCService *service,
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    banger__v1__file_type__descriptor;
+extern const ProtobufCEnumDescriptor    banger__v1__file_owners__descriptor;
+extern const ProtobufCEnumDescriptor    banger__v1__file_event_kind__descriptor;
 extern const ProtobufCEnumDescriptor    banger__v1__workspace_mode__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__file_info__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__file_chunk__descriptor;
@@ -797,13 +1240,19 @@ extern const ProtobufCMessageDescriptor banger__v1__list_files_request__descript
 extern const ProtobufCMessageDescriptor banger__v1__make_directory_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__remove_file_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__move_file_request__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__change_file_mode_request__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__change_file_owner_request__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__make_symlink_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__read_file_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__write_file_open__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__write_file_request__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__write_file_response__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__pull_tree_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__push_tree_open__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__push_tree_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__push_tree_response__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__watch_files_request__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__file_event__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__prepare_workspace_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__export_workspace_request__descriptor;
 extern const ProtobufCServiceDescriptor banger__v1__file_service__descriptor;

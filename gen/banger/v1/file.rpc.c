@@ -65,6 +65,42 @@ banger_v1_file_service_move_file_dispatch(
 }
 
 static bool
+banger_v1_file_service_change_file_mode_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_file_service_handlers *h = handlers;
+    if (!h->change_file_mode)
+        return false;
+    h->change_file_mode(self, call, (const Banger__V1__ChangeFileModeRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_file_service_change_file_owner_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_file_service_handlers *h = handlers;
+    if (!h->change_file_owner)
+        return false;
+    h->change_file_owner(self, call, (const Banger__V1__ChangeFileOwnerRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_file_service_make_symlink_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_file_service_handlers *h = handlers;
+    if (!h->make_symlink)
+        return false;
+    h->make_symlink(self, call, (const Banger__V1__MakeSymlinkRequest *)request);
+    return true;
+}
+
+static bool
 banger_v1_file_service_read_file_dispatch(
     const void *handlers, void *self, struct rpc_call *call,
     const ProtobufCMessage *request)
@@ -115,6 +151,18 @@ banger_v1_file_service_push_tree_dispatch(
 }
 
 static bool
+banger_v1_file_service_watch_files_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_file_service_handlers *h = handlers;
+    if (!h->watch_files)
+        return false;
+    h->watch_files(self, call, (const Banger__V1__WatchFilesRequest *)request);
+    return true;
+}
+
+static bool
 banger_v1_file_service_prepare_workspace_dispatch(
     const void *handlers, void *self, struct rpc_call *call,
     const ProtobufCMessage *request)
@@ -149,7 +197,6 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
         .default_deadline_ms = 10000,
-        .planned = true,
         .resource_kind = "file",
         .summary = "What a file is",
     },
@@ -163,9 +210,8 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .role = RPC_ROLE_VIEWER,
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
-        .planned = true,
         .resource_kind = "file",
-        .summary = "What a folder has",
+        .summary = "What a folder has, sorted by name",
     },
     [BANGER_V1_FILE_SERVICE_MAKE_DIRECTORY] = {
         .name = "MakeDirectory",
@@ -176,7 +222,6 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_CHANGE,
         .default_deadline_ms = 10000,
-        .planned = true,
         .resource_kind = "file",
         .summary = "Makes a folder",
     },
@@ -189,9 +234,8 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_FREE,
         .default_deadline_ms = 60000,
-        .planned = true,
         .resource_kind = "file",
-        .summary = "Removes a file, or a folder with recursive",
+        .summary = "Removes a file, or a folder with recursive; a link, never what it leads to",
     },
     [BANGER_V1_FILE_SERVICE_MOVE_FILE] = {
         .name = "MoveFile",
@@ -202,9 +246,44 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_CHANGE,
         .default_deadline_ms = 10000,
-        .planned = true,
         .resource_kind = "file",
-        .summary = "Renames a file or folder",
+        .summary = "Renames a file or folder, within a file system",
+    },
+    [BANGER_V1_FILE_SERVICE_CHANGE_FILE_MODE] = {
+        .name = "ChangeFileMode",
+        .path = "/banger.v1.FileService/ChangeFileMode",
+        .request = &banger__v1__change_file_mode_request__descriptor,
+        .response = &banger__v1__file_info__descriptor,
+        .dispatch = banger_v1_file_service_change_file_mode_dispatch,
+        .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_CHANGE,
+        .default_deadline_ms = 10000,
+        .resource_kind = "file",
+        .summary = "Changes permissions",
+    },
+    [BANGER_V1_FILE_SERVICE_CHANGE_FILE_OWNER] = {
+        .name = "ChangeFileOwner",
+        .path = "/banger.v1.FileService/ChangeFileOwner",
+        .request = &banger__v1__change_file_owner_request__descriptor,
+        .response = &banger__v1__file_info__descriptor,
+        .dispatch = banger_v1_file_service_change_file_owner_dispatch,
+        .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_CHANGE,
+        .default_deadline_ms = 10000,
+        .resource_kind = "file",
+        .summary = "Changes owner and group",
+    },
+    [BANGER_V1_FILE_SERVICE_MAKE_SYMLINK] = {
+        .name = "MakeSymlink",
+        .path = "/banger.v1.FileService/MakeSymlink",
+        .request = &banger__v1__make_symlink_request__descriptor,
+        .response = &banger__v1__file_info__descriptor,
+        .dispatch = banger_v1_file_service_make_symlink_dispatch,
+        .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_CHANGE,
+        .default_deadline_ms = 10000,
+        .resource_kind = "file",
+        .summary = "Makes a symbolic link",
     },
     [BANGER_V1_FILE_SERVICE_READ_FILE] = {
         .name = "ReadFile",
@@ -216,22 +295,20 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .role = RPC_ROLE_VIEWER,
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
-        .planned = true,
         .resource_kind = "file",
-        .summary = "A file's content",
+        .summary = "A regular file's content; its first chunk has the file's info, and may have no data",
     },
     [BANGER_V1_FILE_SERVICE_WRITE_FILE] = {
         .name = "WriteFile",
         .path = "/banger.v1.FileService/WriteFile",
         .request = &banger__v1__write_file_request__descriptor,
-        .response = &banger__v1__file_info__descriptor,
+        .response = &banger__v1__write_file_response__descriptor,
         .dispatch = banger_v1_file_service_write_file_dispatch,
-        .streams = RPC_CLIENT_STREAMS,
+        .streams = RPC_CLIENT_STREAMS | RPC_SERVER_STREAMS,
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_CHANGE,
-        .planned = true,
         .resource_kind = "file",
-        .summary = "The file appears under its name only when it is whole and its sha256 is right",
+        .summary = "Open first, then chunks, then the end of the stream",
     },
     [BANGER_V1_FILE_SERVICE_PULL_TREE] = {
         .name = "PullTree",
@@ -243,9 +320,8 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .role = RPC_ROLE_VIEWER,
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
-        .planned = true,
         .resource_kind = "file",
-        .summary = "A tree as a tar stream (modes, owners, links, sparse files, xattrs)",
+        .summary = "A file, or a folder with all below it, as a POSIX tar stream: modes, times, owners, links of both kinds, holes; sorted",
     },
     [BANGER_V1_FILE_SERVICE_PUSH_TREE] = {
         .name = "PushTree",
@@ -253,12 +329,24 @@ static const struct rpc_method banger_v1_file_service_methods[] = {
         .request = &banger__v1__push_tree_request__descriptor,
         .response = &banger__v1__push_tree_response__descriptor,
         .dispatch = banger_v1_file_service_push_tree_dispatch,
-        .streams = RPC_CLIENT_STREAMS,
+        .streams = RPC_CLIENT_STREAMS | RPC_SERVER_STREAMS,
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_CHANGE,
-        .planned = true,
         .resource_kind = "file",
-        .summary = "As PullTree, into the guest",
+        .summary = "Open first, then a tar stream in chunks, then the end of the stream, into a folder of the guest",
+    },
+    [BANGER_V1_FILE_SERVICE_WATCH_FILES] = {
+        .name = "WatchFiles",
+        .path = "/banger.v1.FileService/WatchFiles",
+        .request = &banger__v1__watch_files_request__descriptor,
+        .response = &banger__v1__file_event__descriptor,
+        .dispatch = banger_v1_file_service_watch_files_dispatch,
+        .streams = RPC_SERVER_STREAMS,
+        .role = RPC_ROLE_VIEWER,
+        .effect = RPC_EFFECT_READ,
+        .idempotent = true,
+        .resource_kind = "file",
+        .summary = "What happens in a folder, until the caller ends it or the folder goes",
     },
     [BANGER_V1_FILE_SERVICE_PREPARE_WORKSPACE] = {
         .name = "PrepareWorkspace",

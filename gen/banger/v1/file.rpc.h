@@ -15,10 +15,14 @@ enum banger_v1_file_service_method {
     BANGER_V1_FILE_SERVICE_MAKE_DIRECTORY,
     BANGER_V1_FILE_SERVICE_REMOVE_FILE,
     BANGER_V1_FILE_SERVICE_MOVE_FILE,
+    BANGER_V1_FILE_SERVICE_CHANGE_FILE_MODE,
+    BANGER_V1_FILE_SERVICE_CHANGE_FILE_OWNER,
+    BANGER_V1_FILE_SERVICE_MAKE_SYMLINK,
     BANGER_V1_FILE_SERVICE_READ_FILE,
     BANGER_V1_FILE_SERVICE_WRITE_FILE,
     BANGER_V1_FILE_SERVICE_PULL_TREE,
     BANGER_V1_FILE_SERVICE_PUSH_TREE,
+    BANGER_V1_FILE_SERVICE_WATCH_FILES,
     BANGER_V1_FILE_SERVICE_PREPARE_WORKSPACE,
     BANGER_V1_FILE_SERVICE_EXPORT_WORKSPACE,
     BANGER_V1_FILE_SERVICE_METHODS /* their number */
@@ -109,6 +113,57 @@ banger_v1_file_service_move_file_response(const ProtobufCMessage *message)
     return (const Banger__V1__FileInfo *)message;
 }
 
+/* ChangeFileMode: Banger__V1__ChangeFileModeRequest -> Banger__V1__FileInfo */
+static inline struct rpc_call *
+banger_v1_file_service_change_file_mode_start(
+    struct rpc_client *client, const struct rpc_call_options *options,
+    const Banger__V1__ChangeFileModeRequest *request,
+    const struct rpc_call_events *events, void *arg, struct err *err)
+{
+    return rpc_client_start(client, &banger_v1_file_service.methods[BANGER_V1_FILE_SERVICE_CHANGE_FILE_MODE],
+                            options, &request->base, events, arg, err);
+}
+
+static inline const Banger__V1__FileInfo *
+banger_v1_file_service_change_file_mode_response(const ProtobufCMessage *message)
+{
+    return (const Banger__V1__FileInfo *)message;
+}
+
+/* ChangeFileOwner: Banger__V1__ChangeFileOwnerRequest -> Banger__V1__FileInfo */
+static inline struct rpc_call *
+banger_v1_file_service_change_file_owner_start(
+    struct rpc_client *client, const struct rpc_call_options *options,
+    const Banger__V1__ChangeFileOwnerRequest *request,
+    const struct rpc_call_events *events, void *arg, struct err *err)
+{
+    return rpc_client_start(client, &banger_v1_file_service.methods[BANGER_V1_FILE_SERVICE_CHANGE_FILE_OWNER],
+                            options, &request->base, events, arg, err);
+}
+
+static inline const Banger__V1__FileInfo *
+banger_v1_file_service_change_file_owner_response(const ProtobufCMessage *message)
+{
+    return (const Banger__V1__FileInfo *)message;
+}
+
+/* MakeSymlink: Banger__V1__MakeSymlinkRequest -> Banger__V1__FileInfo */
+static inline struct rpc_call *
+banger_v1_file_service_make_symlink_start(
+    struct rpc_client *client, const struct rpc_call_options *options,
+    const Banger__V1__MakeSymlinkRequest *request,
+    const struct rpc_call_events *events, void *arg, struct err *err)
+{
+    return rpc_client_start(client, &banger_v1_file_service.methods[BANGER_V1_FILE_SERVICE_MAKE_SYMLINK],
+                            options, &request->base, events, arg, err);
+}
+
+static inline const Banger__V1__FileInfo *
+banger_v1_file_service_make_symlink_response(const ProtobufCMessage *message)
+{
+    return (const Banger__V1__FileInfo *)message;
+}
+
 /* ReadFile: Banger__V1__ReadFileRequest -> stream of Banger__V1__FileChunk */
 static inline struct rpc_call *
 banger_v1_file_service_read_file_start(
@@ -126,7 +181,7 @@ banger_v1_file_service_read_file_response(const ProtobufCMessage *message)
     return (const Banger__V1__FileChunk *)message;
 }
 
-/* WriteFile: stream of Banger__V1__WriteFileRequest -> Banger__V1__FileInfo */
+/* WriteFile: stream of Banger__V1__WriteFileRequest -> stream of Banger__V1__WriteFileResponse */
 static inline struct rpc_call *
 banger_v1_file_service_write_file_start(
     struct rpc_client *client, const struct rpc_call_options *options,
@@ -143,10 +198,10 @@ banger_v1_file_service_write_file_send_request(
     return rpc_call_send(call, &request->base);
 }
 
-static inline const Banger__V1__FileInfo *
+static inline const Banger__V1__WriteFileResponse *
 banger_v1_file_service_write_file_response(const ProtobufCMessage *message)
 {
-    return (const Banger__V1__FileInfo *)message;
+    return (const Banger__V1__WriteFileResponse *)message;
 }
 
 /* PullTree: Banger__V1__PullTreeRequest -> stream of Banger__V1__FileChunk */
@@ -166,7 +221,7 @@ banger_v1_file_service_pull_tree_response(const ProtobufCMessage *message)
     return (const Banger__V1__FileChunk *)message;
 }
 
-/* PushTree: stream of Banger__V1__PushTreeRequest -> Banger__V1__PushTreeResponse */
+/* PushTree: stream of Banger__V1__PushTreeRequest -> stream of Banger__V1__PushTreeResponse */
 static inline struct rpc_call *
 banger_v1_file_service_push_tree_start(
     struct rpc_client *client, const struct rpc_call_options *options,
@@ -187,6 +242,23 @@ static inline const Banger__V1__PushTreeResponse *
 banger_v1_file_service_push_tree_response(const ProtobufCMessage *message)
 {
     return (const Banger__V1__PushTreeResponse *)message;
+}
+
+/* WatchFiles: Banger__V1__WatchFilesRequest -> stream of Banger__V1__FileEvent */
+static inline struct rpc_call *
+banger_v1_file_service_watch_files_start(
+    struct rpc_client *client, const struct rpc_call_options *options,
+    const Banger__V1__WatchFilesRequest *request,
+    const struct rpc_call_events *events, void *arg, struct err *err)
+{
+    return rpc_client_start(client, &banger_v1_file_service.methods[BANGER_V1_FILE_SERVICE_WATCH_FILES],
+                            options, &request->base, events, arg, err);
+}
+
+static inline const Banger__V1__FileEvent *
+banger_v1_file_service_watch_files_response(const ProtobufCMessage *message)
+{
+    return (const Banger__V1__FileEvent *)message;
 }
 
 /* PrepareWorkspace: Banger__V1__PrepareWorkspaceRequest -> Banger__V1__Operation */

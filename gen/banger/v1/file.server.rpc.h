@@ -23,12 +23,20 @@ struct banger_v1_file_service_handlers {
         const Banger__V1__RemoveFileRequest *request);
     void (*move_file)(void *self, struct rpc_call *call,
         const Banger__V1__MoveFileRequest *request);
+    void (*change_file_mode)(void *self, struct rpc_call *call,
+        const Banger__V1__ChangeFileModeRequest *request);
+    void (*change_file_owner)(void *self, struct rpc_call *call,
+        const Banger__V1__ChangeFileOwnerRequest *request);
+    void (*make_symlink)(void *self, struct rpc_call *call,
+        const Banger__V1__MakeSymlinkRequest *request);
     void (*read_file)(void *self, struct rpc_call *call,
         const Banger__V1__ReadFileRequest *request);
     void (*write_file)(void *self, struct rpc_call *call);
     void (*pull_tree)(void *self, struct rpc_call *call,
         const Banger__V1__PullTreeRequest *request);
     void (*push_tree)(void *self, struct rpc_call *call);
+    void (*watch_files)(void *self, struct rpc_call *call,
+        const Banger__V1__WatchFilesRequest *request);
     void (*prepare_workspace)(void *self, struct rpc_call *call,
         const Banger__V1__PrepareWorkspaceRequest *request);
     void (*export_workspace)(void *self, struct rpc_call *call,
@@ -80,6 +88,30 @@ banger_v1_file_service_move_file_reply(
     rpc_call_reply(call, &response->base);
 }
 
+/* ChangeFileMode */
+static inline void
+banger_v1_file_service_change_file_mode_reply(
+    struct rpc_call *call, const Banger__V1__FileInfo *response)
+{
+    rpc_call_reply(call, &response->base);
+}
+
+/* ChangeFileOwner */
+static inline void
+banger_v1_file_service_change_file_owner_reply(
+    struct rpc_call *call, const Banger__V1__FileInfo *response)
+{
+    rpc_call_reply(call, &response->base);
+}
+
+/* MakeSymlink */
+static inline void
+banger_v1_file_service_make_symlink_reply(
+    struct rpc_call *call, const Banger__V1__FileInfo *response)
+{
+    rpc_call_reply(call, &response->base);
+}
+
 /* ReadFile */
 static inline int
 banger_v1_file_service_read_file_send(
@@ -89,11 +121,11 @@ banger_v1_file_service_read_file_send(
 }
 
 /* WriteFile */
-static inline void
-banger_v1_file_service_write_file_reply(
-    struct rpc_call *call, const Banger__V1__FileInfo *response)
+static inline int
+banger_v1_file_service_write_file_send(
+    struct rpc_call *call, const Banger__V1__WriteFileResponse *message)
 {
-    rpc_call_reply(call, &response->base);
+    return rpc_call_send(call, &message->base);
 }
 
 static inline const Banger__V1__WriteFileRequest *
@@ -111,17 +143,25 @@ banger_v1_file_service_pull_tree_send(
 }
 
 /* PushTree */
-static inline void
-banger_v1_file_service_push_tree_reply(
-    struct rpc_call *call, const Banger__V1__PushTreeResponse *response)
+static inline int
+banger_v1_file_service_push_tree_send(
+    struct rpc_call *call, const Banger__V1__PushTreeResponse *message)
 {
-    rpc_call_reply(call, &response->base);
+    return rpc_call_send(call, &message->base);
 }
 
 static inline const Banger__V1__PushTreeRequest *
 banger_v1_file_service_push_tree_request(const ProtobufCMessage *message)
 {
     return (const Banger__V1__PushTreeRequest *)message;
+}
+
+/* WatchFiles */
+static inline int
+banger_v1_file_service_watch_files_send(
+    struct rpc_call *call, const Banger__V1__FileEvent *message)
+{
+    return rpc_call_send(call, &message->base);
 }
 
 /* PrepareWorkspace */

@@ -142,6 +142,51 @@ void   banger__v1__forward_opened__free_unpacked
   assert(message->base.descriptor == &banger__v1__forward_opened__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__forward_end__init
+                     (Banger__V1__ForwardEnd         *message)
+{
+  static const Banger__V1__ForwardEnd init_value = BANGER__V1__FORWARD_END__INIT;
+  *message = init_value;
+}
+size_t banger__v1__forward_end__get_packed_size
+                     (const Banger__V1__ForwardEnd *message)
+{
+  assert(message->base.descriptor == &banger__v1__forward_end__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__forward_end__pack
+                     (const Banger__V1__ForwardEnd *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__forward_end__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__forward_end__pack_to_buffer
+                     (const Banger__V1__ForwardEnd *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__forward_end__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__ForwardEnd *
+       banger__v1__forward_end__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__ForwardEnd *)
+     protobuf_c_message_unpack (&banger__v1__forward_end__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__forward_end__free_unpacked
+                     (Banger__V1__ForwardEnd *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__forward_end__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__v1__forward_response__init
                      (Banger__V1__ForwardResponse         *message)
 {
@@ -187,7 +232,187 @@ void   banger__v1__forward_response__free_unpacked
   assert(message->base.descriptor == &banger__v1__forward_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor banger__v1__forward_open__field_descriptors[3] =
+void   banger__v1__listen_request__init
+                     (Banger__V1__ListenRequest         *message)
+{
+  static const Banger__V1__ListenRequest init_value = BANGER__V1__LISTEN_REQUEST__INIT;
+  *message = init_value;
+}
+size_t banger__v1__listen_request__get_packed_size
+                     (const Banger__V1__ListenRequest *message)
+{
+  assert(message->base.descriptor == &banger__v1__listen_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__listen_request__pack
+                     (const Banger__V1__ListenRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__listen_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__listen_request__pack_to_buffer
+                     (const Banger__V1__ListenRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__listen_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__ListenRequest *
+       banger__v1__listen_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__ListenRequest *)
+     protobuf_c_message_unpack (&banger__v1__listen_request__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__listen_request__free_unpacked
+                     (Banger__V1__ListenRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__listen_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__v1__listening__init
+                     (Banger__V1__Listening         *message)
+{
+  static const Banger__V1__Listening init_value = BANGER__V1__LISTENING__INIT;
+  *message = init_value;
+}
+size_t banger__v1__listening__get_packed_size
+                     (const Banger__V1__Listening *message)
+{
+  assert(message->base.descriptor == &banger__v1__listening__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__listening__pack
+                     (const Banger__V1__Listening *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__listening__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__listening__pack_to_buffer
+                     (const Banger__V1__Listening *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__listening__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__Listening *
+       banger__v1__listening__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__Listening *)
+     protobuf_c_message_unpack (&banger__v1__listening__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__listening__free_unpacked
+                     (Banger__V1__Listening *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__listening__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__v1__accepted__init
+                     (Banger__V1__Accepted         *message)
+{
+  static const Banger__V1__Accepted init_value = BANGER__V1__ACCEPTED__INIT;
+  *message = init_value;
+}
+size_t banger__v1__accepted__get_packed_size
+                     (const Banger__V1__Accepted *message)
+{
+  assert(message->base.descriptor == &banger__v1__accepted__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__accepted__pack
+                     (const Banger__V1__Accepted *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__accepted__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__accepted__pack_to_buffer
+                     (const Banger__V1__Accepted *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__accepted__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__Accepted *
+       banger__v1__accepted__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__Accepted *)
+     protobuf_c_message_unpack (&banger__v1__accepted__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__accepted__free_unpacked
+                     (Banger__V1__Accepted *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__accepted__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__v1__listen_response__init
+                     (Banger__V1__ListenResponse         *message)
+{
+  static const Banger__V1__ListenResponse init_value = BANGER__V1__LISTEN_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t banger__v1__listen_response__get_packed_size
+                     (const Banger__V1__ListenResponse *message)
+{
+  assert(message->base.descriptor == &banger__v1__listen_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__listen_response__pack
+                     (const Banger__V1__ListenResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__listen_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__listen_response__pack_to_buffer
+                     (const Banger__V1__ListenResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__listen_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__ListenResponse *
+       banger__v1__listen_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__ListenResponse *)
+     protobuf_c_message_unpack (&banger__v1__listen_response__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__listen_response__free_unpacked
+                     (Banger__V1__ListenResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__listen_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+static const ProtobufCFieldDescriptor banger__v1__forward_open__field_descriptors[7] =
 {
   {
     "vm",
@@ -225,16 +450,68 @@ static const ProtobufCFieldDescriptor banger__v1__forward_open__field_descriptor
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "host",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ForwardOpen, host),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "accepted",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Banger__V1__ForwardOpen, target_case),
+    offsetof(Banger__V1__ForwardOpen, accepted),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ForwardOpen, user),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "program",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Banger__V1__ForwardOpen, target_case),
+    offsetof(Banger__V1__ForwardOpen, program),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__forward_open__field_indices_by_name[] = {
+  4,   /* field[4] = accepted */
+  3,   /* field[3] = host */
+  6,   /* field[6] = program */
   1,   /* field[1] = tcp_port */
   2,   /* field[2] = unix_path */
+  5,   /* field[5] = user */
   0,   /* field[0] = vm */
 };
 static const ProtobufCIntRange banger__v1__forward_open__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor banger__v1__forward_open__descriptor =
 {
@@ -244,7 +521,7 @@ const ProtobufCMessageDescriptor banger__v1__forward_open__descriptor =
   "Banger__V1__ForwardOpen",
   "banger.v1",
   sizeof(Banger__V1__ForwardOpen),
-  3,
+  7,
   banger__v1__forward_open__field_descriptors,
   banger__v1__forward_open__field_indices_by_name,
   1,  banger__v1__forward_open__number_ranges,
@@ -320,7 +597,25 @@ const ProtobufCMessageDescriptor banger__v1__forward_opened__descriptor =
   (ProtobufCMessageInit) banger__v1__forward_opened__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__forward_response__field_descriptors[2] =
+#define banger__v1__forward_end__field_descriptors NULL
+#define banger__v1__forward_end__field_indices_by_name NULL
+#define banger__v1__forward_end__number_ranges NULL
+const ProtobufCMessageDescriptor banger__v1__forward_end__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.ForwardEnd",
+  "ForwardEnd",
+  "Banger__V1__ForwardEnd",
+  "banger.v1",
+  sizeof(Banger__V1__ForwardEnd),
+  0,
+  banger__v1__forward_end__field_descriptors,
+  banger__v1__forward_end__field_indices_by_name,
+  0,  banger__v1__forward_end__number_ranges,
+  (ProtobufCMessageInit) banger__v1__forward_end__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__forward_response__field_descriptors[3] =
 {
   {
     "opened",
@@ -346,15 +641,28 @@ static const ProtobufCFieldDescriptor banger__v1__forward_response__field_descri
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "end",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__V1__ForwardResponse, frame_case),
+    offsetof(Banger__V1__ForwardResponse, end),
+    &banger__v1__forward_end__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__forward_response__field_indices_by_name[] = {
   1,   /* field[1] = data */
+  2,   /* field[2] = end */
   0,   /* field[0] = opened */
 };
 static const ProtobufCIntRange banger__v1__forward_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor banger__v1__forward_response__descriptor =
 {
@@ -364,19 +672,277 @@ const ProtobufCMessageDescriptor banger__v1__forward_response__descriptor =
   "Banger__V1__ForwardResponse",
   "banger.v1",
   sizeof(Banger__V1__ForwardResponse),
-  2,
+  3,
   banger__v1__forward_response__field_descriptors,
   banger__v1__forward_response__field_indices_by_name,
   1,  banger__v1__forward_response__number_ranges,
   (ProtobufCMessageInit) banger__v1__forward_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor banger__v1__forward_service__method_descriptors[1] =
+static const ProtobufCFieldDescriptor banger__v1__listen_request__field_descriptors[5] =
+{
+  {
+    "vm",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ListenRequest, vm),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tcp_port",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Banger__V1__ListenRequest, at_case),
+    offsetof(Banger__V1__ListenRequest, tcp_port),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "unix_path",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Banger__V1__ListenRequest, at_case),
+    offsetof(Banger__V1__ListenRequest, unix_path),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "host",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ListenRequest, host),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "user",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ListenRequest, user),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__listen_request__field_indices_by_name[] = {
+  3,   /* field[3] = host */
+  1,   /* field[1] = tcp_port */
+  2,   /* field[2] = unix_path */
+  4,   /* field[4] = user */
+  0,   /* field[0] = vm */
+};
+static const ProtobufCIntRange banger__v1__listen_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor banger__v1__listen_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.ListenRequest",
+  "ListenRequest",
+  "Banger__V1__ListenRequest",
+  "banger.v1",
+  sizeof(Banger__V1__ListenRequest),
+  5,
+  banger__v1__listen_request__field_descriptors,
+  banger__v1__listen_request__field_indices_by_name,
+  1,  banger__v1__listen_request__number_ranges,
+  (ProtobufCMessageInit) banger__v1__listen_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__listening__field_descriptors[2] =
+{
+  {
+    "address",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Listening, address),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "port",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Listening, port),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__listening__field_indices_by_name[] = {
+  0,   /* field[0] = address */
+  1,   /* field[1] = port */
+};
+static const ProtobufCIntRange banger__v1__listening__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor banger__v1__listening__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.Listening",
+  "Listening",
+  "Banger__V1__Listening",
+  "banger.v1",
+  sizeof(Banger__V1__Listening),
+  2,
+  banger__v1__listening__field_descriptors,
+  banger__v1__listening__field_indices_by_name,
+  1,  banger__v1__listening__number_ranges,
+  (ProtobufCMessageInit) banger__v1__listening__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__accepted__field_descriptors[3] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Accepted, id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "address",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Accepted, address),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "port",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Accepted, port),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__accepted__field_indices_by_name[] = {
+  1,   /* field[1] = address */
+  0,   /* field[0] = id */
+  2,   /* field[2] = port */
+};
+static const ProtobufCIntRange banger__v1__accepted__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor banger__v1__accepted__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.Accepted",
+  "Accepted",
+  "Banger__V1__Accepted",
+  "banger.v1",
+  sizeof(Banger__V1__Accepted),
+  3,
+  banger__v1__accepted__field_descriptors,
+  banger__v1__accepted__field_indices_by_name,
+  1,  banger__v1__accepted__number_ranges,
+  (ProtobufCMessageInit) banger__v1__accepted__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__listen_response__field_descriptors[2] =
+{
+  {
+    "listening",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__V1__ListenResponse, event_case),
+    offsetof(Banger__V1__ListenResponse, listening),
+    &banger__v1__listening__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "accepted",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__V1__ListenResponse, event_case),
+    offsetof(Banger__V1__ListenResponse, accepted),
+    &banger__v1__accepted__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__listen_response__field_indices_by_name[] = {
+  1,   /* field[1] = accepted */
+  0,   /* field[0] = listening */
+};
+static const ProtobufCIntRange banger__v1__listen_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor banger__v1__listen_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.ListenResponse",
+  "ListenResponse",
+  "Banger__V1__ListenResponse",
+  "banger.v1",
+  sizeof(Banger__V1__ListenResponse),
+  2,
+  banger__v1__listen_response__field_descriptors,
+  banger__v1__listen_response__field_indices_by_name,
+  1,  banger__v1__listen_response__number_ranges,
+  (ProtobufCMessageInit) banger__v1__listen_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCMethodDescriptor banger__v1__forward_service__method_descriptors[2] =
 {
   { "Forward", &banger__v1__forward_request__descriptor, &banger__v1__forward_response__descriptor },
+  { "Listen", &banger__v1__listen_request__descriptor, &banger__v1__listen_response__descriptor },
 };
 const unsigned banger__v1__forward_service__method_indices_by_name[] = {
-  0         /* Forward */
+  0,        /* Forward */
+  1         /* Listen */
 };
 const ProtobufCServiceDescriptor banger__v1__forward_service__descriptor =
 {
@@ -385,7 +951,7 @@ const ProtobufCServiceDescriptor banger__v1__forward_service__descriptor =
   "ForwardService",
   "Banger__V1__ForwardService",
   "banger.v1",
-  1,
+  2,
   banger__v1__forward_service__method_descriptors,
   banger__v1__forward_service__method_indices_by_name
 };
@@ -396,6 +962,14 @@ void banger__v1__forward_service__forward(ProtobufCService *service,
 {
   assert(service->descriptor == &banger__v1__forward_service__descriptor);
   service->invoke(service, 0, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void banger__v1__forward_service__listen(ProtobufCService *service,
+                                         const Banger__V1__ListenRequest *input,
+                                         Banger__V1__ListenResponse_Closure closure,
+                                         void *closure_data)
+{
+  assert(service->descriptor == &banger__v1__forward_service__descriptor);
+  service->invoke(service, 1, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__forward_service__init (Banger__V1__ForwardService_Service *service,
                                         Banger__V1__ForwardService_ServiceDestroy destroy)

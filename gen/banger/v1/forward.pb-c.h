@@ -19,7 +19,12 @@ PROTOBUF_C__BEGIN_DECLS
 typedef struct Banger__V1__ForwardOpen Banger__V1__ForwardOpen;
 typedef struct Banger__V1__ForwardRequest Banger__V1__ForwardRequest;
 typedef struct Banger__V1__ForwardOpened Banger__V1__ForwardOpened;
+typedef struct Banger__V1__ForwardEnd Banger__V1__ForwardEnd;
 typedef struct Banger__V1__ForwardResponse Banger__V1__ForwardResponse;
+typedef struct Banger__V1__ListenRequest Banger__V1__ListenRequest;
+typedef struct Banger__V1__Listening Banger__V1__Listening;
+typedef struct Banger__V1__Accepted Banger__V1__Accepted;
+typedef struct Banger__V1__ListenResponse Banger__V1__ListenResponse;
 
 
 /* --- enums --- */
@@ -30,26 +35,50 @@ typedef struct Banger__V1__ForwardResponse Banger__V1__ForwardResponse;
 typedef enum {
   BANGER__V1__FORWARD_OPEN__TARGET__NOT_SET = 0,
   BANGER__V1__FORWARD_OPEN__TARGET_TCP_PORT = 2,
-  BANGER__V1__FORWARD_OPEN__TARGET_UNIX_PATH = 3
+  BANGER__V1__FORWARD_OPEN__TARGET_UNIX_PATH = 3,
+  BANGER__V1__FORWARD_OPEN__TARGET_ACCEPTED = 5,
+  BANGER__V1__FORWARD_OPEN__TARGET_PROGRAM = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__FORWARD_OPEN__TARGET__CASE)
 } Banger__V1__ForwardOpen__TargetCase;
 
+/*
+ * The target, seen from within the guest.
+ */
 struct  Banger__V1__ForwardOpen
 {
   ProtobufCMessage base;
+  /*
+   * reference
+   */
   char *vm;
+  /*
+   * of tcp_port: a name or an address; "": the guest's loopback
+   */
+  char *host;
+  /*
+   * as whom it is done, name or id; "": root
+   */
+  char *user;
   Banger__V1__ForwardOpen__TargetCase target_case;
   union {
-    /*
-     * on the guest's loopback
-     */
     uint32_t tcp_port;
+    /*
+     * "@NAME": an abstract one
+     */
     char *unix_path;
+    /*
+     * Accepted.id
+     */
+    char *accepted;
+    /*
+     * one of the agent's own: "sftp", an SFTP server (version 3)
+     */
+    char *program;
   };
 };
 #define BANGER__V1__FORWARD_OPEN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__forward_open__descriptor) \
-    , (char *)protobuf_c_empty_string, BANGER__V1__FORWARD_OPEN__TARGET__NOT_SET, {0} }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, BANGER__V1__FORWARD_OPEN__TARGET__NOT_SET, {0} }
 
 
 typedef enum {
@@ -65,6 +94,9 @@ struct  Banger__V1__ForwardRequest
   Banger__V1__ForwardRequest__FrameCase frame_case;
   union {
     Banger__V1__ForwardOpen *open;
+    /*
+     * up to 64 KiB
+     */
     ProtobufCBinaryData data;
   };
 };
@@ -82,10 +114,23 @@ struct  Banger__V1__ForwardOpened
      }
 
 
+/*
+ * The target sends no more.
+ */
+struct  Banger__V1__ForwardEnd
+{
+  ProtobufCMessage base;
+};
+#define BANGER__V1__FORWARD_END__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__forward_end__descriptor) \
+     }
+
+
 typedef enum {
   BANGER__V1__FORWARD_RESPONSE__FRAME__NOT_SET = 0,
   BANGER__V1__FORWARD_RESPONSE__FRAME_OPENED = 1,
-  BANGER__V1__FORWARD_RESPONSE__FRAME_DATA = 2
+  BANGER__V1__FORWARD_RESPONSE__FRAME_DATA = 2,
+  BANGER__V1__FORWARD_RESPONSE__FRAME_END = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__FORWARD_RESPONSE__FRAME__CASE)
 } Banger__V1__ForwardResponse__FrameCase;
 
@@ -95,12 +140,117 @@ struct  Banger__V1__ForwardResponse
   Banger__V1__ForwardResponse__FrameCase frame_case;
   union {
     Banger__V1__ForwardOpened *opened;
+    /*
+     * up to 64 KiB
+     */
     ProtobufCBinaryData data;
+    Banger__V1__ForwardEnd *end;
   };
 };
 #define BANGER__V1__FORWARD_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__forward_response__descriptor) \
     , BANGER__V1__FORWARD_RESPONSE__FRAME__NOT_SET, {0} }
+
+
+typedef enum {
+  BANGER__V1__LISTEN_REQUEST__AT__NOT_SET = 0,
+  BANGER__V1__LISTEN_REQUEST__AT_TCP_PORT = 2,
+  BANGER__V1__LISTEN_REQUEST__AT_UNIX_PATH = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__LISTEN_REQUEST__AT__CASE)
+} Banger__V1__ListenRequest__AtCase;
+
+struct  Banger__V1__ListenRequest
+{
+  ProtobufCMessage base;
+  /*
+   * reference
+   */
+  char *vm;
+  /*
+   * of tcp_port: an address of the guest; "": its IPv4 loopback
+   */
+  char *host;
+  /*
+   * as whom; "": root
+   */
+  char *user;
+  Banger__V1__ListenRequest__AtCase at_case;
+  union {
+    /*
+     * 0: any that is free
+     */
+    uint32_t tcp_port;
+    /*
+     * a socket there that nobody listens on is replaced
+     */
+    char *unix_path;
+  };
+};
+#define BANGER__V1__LISTEN_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__listen_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, BANGER__V1__LISTEN_REQUEST__AT__NOT_SET, {0} }
+
+
+/*
+ * It listens from here on.
+ */
+struct  Banger__V1__Listening
+{
+  ProtobufCMessage base;
+  /*
+   * or the path
+   */
+  char *address;
+  /*
+   * 0 for Unix
+   */
+  uint32_t port;
+};
+#define BANGER__V1__LISTENING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__listening__descriptor) \
+    , (char *)protobuf_c_empty_string, 0 }
+
+
+/*
+ * Somebody in the guest has connected.
+ */
+struct  Banger__V1__Accepted
+{
+  ProtobufCMessage base;
+  /*
+   * for ForwardOpen.accepted
+   */
+  char *id;
+  /*
+   * whose; "" for Unix
+   */
+  char *address;
+  uint32_t port;
+};
+#define BANGER__V1__ACCEPTED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__accepted__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+
+
+typedef enum {
+  BANGER__V1__LISTEN_RESPONSE__EVENT__NOT_SET = 0,
+  BANGER__V1__LISTEN_RESPONSE__EVENT_LISTENING = 1,
+  BANGER__V1__LISTEN_RESPONSE__EVENT_ACCEPTED = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__LISTEN_RESPONSE__EVENT__CASE)
+} Banger__V1__ListenResponse__EventCase;
+
+struct  Banger__V1__ListenResponse
+{
+  ProtobufCMessage base;
+  Banger__V1__ListenResponse__EventCase event_case;
+  union {
+    Banger__V1__Listening *listening;
+    Banger__V1__Accepted *accepted;
+  };
+};
+#define BANGER__V1__LISTEN_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__listen_response__descriptor) \
+    , BANGER__V1__LISTEN_RESPONSE__EVENT__NOT_SET, {0} }
 
 
 /* Banger__V1__ForwardOpen methods */
@@ -160,6 +310,25 @@ Banger__V1__ForwardOpened *
 void   banger__v1__forward_opened__free_unpacked
                      (Banger__V1__ForwardOpened *message,
                       ProtobufCAllocator *allocator);
+/* Banger__V1__ForwardEnd methods */
+void   banger__v1__forward_end__init
+                     (Banger__V1__ForwardEnd         *message);
+size_t banger__v1__forward_end__get_packed_size
+                     (const Banger__V1__ForwardEnd   *message);
+size_t banger__v1__forward_end__pack
+                     (const Banger__V1__ForwardEnd   *message,
+                      uint8_t             *out);
+size_t banger__v1__forward_end__pack_to_buffer
+                     (const Banger__V1__ForwardEnd   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__ForwardEnd *
+       banger__v1__forward_end__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__forward_end__free_unpacked
+                     (Banger__V1__ForwardEnd *message,
+                      ProtobufCAllocator *allocator);
 /* Banger__V1__ForwardResponse methods */
 void   banger__v1__forward_response__init
                      (Banger__V1__ForwardResponse         *message);
@@ -179,6 +348,82 @@ Banger__V1__ForwardResponse *
 void   banger__v1__forward_response__free_unpacked
                      (Banger__V1__ForwardResponse *message,
                       ProtobufCAllocator *allocator);
+/* Banger__V1__ListenRequest methods */
+void   banger__v1__listen_request__init
+                     (Banger__V1__ListenRequest         *message);
+size_t banger__v1__listen_request__get_packed_size
+                     (const Banger__V1__ListenRequest   *message);
+size_t banger__v1__listen_request__pack
+                     (const Banger__V1__ListenRequest   *message,
+                      uint8_t             *out);
+size_t banger__v1__listen_request__pack_to_buffer
+                     (const Banger__V1__ListenRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__ListenRequest *
+       banger__v1__listen_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__listen_request__free_unpacked
+                     (Banger__V1__ListenRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__Listening methods */
+void   banger__v1__listening__init
+                     (Banger__V1__Listening         *message);
+size_t banger__v1__listening__get_packed_size
+                     (const Banger__V1__Listening   *message);
+size_t banger__v1__listening__pack
+                     (const Banger__V1__Listening   *message,
+                      uint8_t             *out);
+size_t banger__v1__listening__pack_to_buffer
+                     (const Banger__V1__Listening   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__Listening *
+       banger__v1__listening__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__listening__free_unpacked
+                     (Banger__V1__Listening *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__Accepted methods */
+void   banger__v1__accepted__init
+                     (Banger__V1__Accepted         *message);
+size_t banger__v1__accepted__get_packed_size
+                     (const Banger__V1__Accepted   *message);
+size_t banger__v1__accepted__pack
+                     (const Banger__V1__Accepted   *message,
+                      uint8_t             *out);
+size_t banger__v1__accepted__pack_to_buffer
+                     (const Banger__V1__Accepted   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__Accepted *
+       banger__v1__accepted__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__accepted__free_unpacked
+                     (Banger__V1__Accepted *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__ListenResponse methods */
+void   banger__v1__listen_response__init
+                     (Banger__V1__ListenResponse         *message);
+size_t banger__v1__listen_response__get_packed_size
+                     (const Banger__V1__ListenResponse   *message);
+size_t banger__v1__listen_response__pack
+                     (const Banger__V1__ListenResponse   *message,
+                      uint8_t             *out);
+size_t banger__v1__listen_response__pack_to_buffer
+                     (const Banger__V1__ListenResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__ListenResponse *
+       banger__v1__listen_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__listen_response__free_unpacked
+                     (Banger__V1__ListenResponse *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Banger__V1__ForwardOpen_Closure)
@@ -190,8 +435,23 @@ typedef void (*Banger__V1__ForwardRequest_Closure)
 typedef void (*Banger__V1__ForwardOpened_Closure)
                  (const Banger__V1__ForwardOpened *message,
                   void *closure_data);
+typedef void (*Banger__V1__ForwardEnd_Closure)
+                 (const Banger__V1__ForwardEnd *message,
+                  void *closure_data);
 typedef void (*Banger__V1__ForwardResponse_Closure)
                  (const Banger__V1__ForwardResponse *message,
+                  void *closure_data);
+typedef void (*Banger__V1__ListenRequest_Closure)
+                 (const Banger__V1__ListenRequest *message,
+                  void *closure_data);
+typedef void (*Banger__V1__Listening_Closure)
+                 (const Banger__V1__Listening *message,
+                  void *closure_data);
+typedef void (*Banger__V1__Accepted_Closure)
+                 (const Banger__V1__Accepted *message,
+                  void *closure_data);
+typedef void (*Banger__V1__ListenResponse_Closure)
+                 (const Banger__V1__ListenResponse *message,
                   void *closure_data);
 
 /* --- services --- */
@@ -204,6 +464,10 @@ struct Banger__V1__ForwardService_Service
                   const Banger__V1__ForwardRequest *input,
                   Banger__V1__ForwardResponse_Closure closure,
                   void *closure_data);
+  void (*listen)(Banger__V1__ForwardService_Service *service,
+                 const Banger__V1__ListenRequest *input,
+                 Banger__V1__ListenResponse_Closure closure,
+                 void *closure_data);
 };
 typedef void (*Banger__V1__ForwardService_ServiceDestroy)(Banger__V1__ForwardService_Service *);
 void banger__v1__forward_service__init (Banger__V1__ForwardService_Service *service,
@@ -212,18 +476,28 @@ void banger__v1__forward_service__init (Banger__V1__ForwardService_Service *serv
     { &banger__v1__forward_service__descriptor, protobuf_c_service_invoke_internal, NULL }
 #define BANGER__V1__FORWARD_SERVICE__INIT(function_prefix__) \
     { BANGER__V1__FORWARD_SERVICE__BASE_INIT,\
-      function_prefix__ ## forward  }
+      function_prefix__ ## forward,\
+      function_prefix__ ## listen  }
 void banger__v1__forward_service__forward(ProtobufCService *service,
                                           const Banger__V1__ForwardRequest *input,
                                           Banger__V1__ForwardResponse_Closure closure,
                                           void *closure_data);
+void banger__v1__forward_service__listen(ProtobufCService *service,
+                                         const Banger__V1__ListenRequest *input,
+                                         Banger__V1__ListenResponse_Closure closure,
+                                         void *closure_data);
 
 /* --- descriptors --- */
 
 extern const ProtobufCMessageDescriptor banger__v1__forward_open__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__forward_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__forward_opened__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__forward_end__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__forward_response__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__listen_request__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__listening__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__accepted__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__listen_response__descriptor;
 extern const ProtobufCServiceDescriptor banger__v1__forward_service__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -17,6 +17,18 @@ banger_v1_forward_service_forward_dispatch(
     return true;
 }
 
+static bool
+banger_v1_forward_service_listen_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_forward_service_handlers *h = handlers;
+    if (!h->listen)
+        return false;
+    h->listen(self, call, (const Banger__V1__ListenRequest *)request);
+    return true;
+}
+
 static const struct rpc_method banger_v1_forward_service_methods[] = {
     [BANGER_V1_FORWARD_SERVICE_FORWARD] = {
         .name = "Forward",
@@ -27,9 +39,20 @@ static const struct rpc_method banger_v1_forward_service_methods[] = {
         .streams = RPC_CLIENT_STREAMS | RPC_SERVER_STREAMS,
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_FREE,
-        .planned = true,
         .resource_kind = "forward",
-        .summary = "One connection: the first request names the target, then bytes both ways",
+        .summary = "One connection within the guest",
+    },
+    [BANGER_V1_FORWARD_SERVICE_LISTEN] = {
+        .name = "Listen",
+        .path = "/banger.v1.ForwardService/Listen",
+        .request = &banger__v1__listen_request__descriptor,
+        .response = &banger__v1__listen_response__descriptor,
+        .dispatch = banger_v1_forward_service_listen_dispatch,
+        .streams = RPC_SERVER_STREAMS,
+        .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_FREE,
+        .resource_kind = "forward",
+        .summary = "Listens within the guest for as long as the call lasts",
     },
 };
 

@@ -14,6 +14,8 @@ struct rpc_server;
  * streams there is none: the handler sets rpc_call_events and gets messages. */
 struct banger_v1_forward_service_handlers {
     void (*forward)(void *self, struct rpc_call *call);
+    void (*listen)(void *self, struct rpc_call *call,
+        const Banger__V1__ListenRequest *request);
 };
 
 /* handlers must outlive the server; self is passed to each of them. */
@@ -33,6 +35,14 @@ static inline const Banger__V1__ForwardRequest *
 banger_v1_forward_service_forward_request(const ProtobufCMessage *message)
 {
     return (const Banger__V1__ForwardRequest *)message;
+}
+
+/* Listen */
+static inline int
+banger_v1_forward_service_listen_send(
+    struct rpc_call *call, const Banger__V1__ListenResponse *message)
+{
+    return rpc_call_send(call, &message->base);
 }
 
 #endif

@@ -502,6 +502,231 @@ void   banger__v1__delete_session_request__free_unpacked
   assert(message->base.descriptor == &banger__v1__delete_session_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__ack_output_request__init
+                     (Banger__V1__AckOutputRequest         *message)
+{
+  static const Banger__V1__AckOutputRequest init_value = BANGER__V1__ACK_OUTPUT_REQUEST__INIT;
+  *message = init_value;
+}
+size_t banger__v1__ack_output_request__get_packed_size
+                     (const Banger__V1__AckOutputRequest *message)
+{
+  assert(message->base.descriptor == &banger__v1__ack_output_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__ack_output_request__pack
+                     (const Banger__V1__AckOutputRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__ack_output_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__ack_output_request__pack_to_buffer
+                     (const Banger__V1__AckOutputRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__ack_output_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__AckOutputRequest *
+       banger__v1__ack_output_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__AckOutputRequest *)
+     protobuf_c_message_unpack (&banger__v1__ack_output_request__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__ack_output_request__free_unpacked
+                     (Banger__V1__AckOutputRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__ack_output_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__v1__list_viewers_request__init
+                     (Banger__V1__ListViewersRequest         *message)
+{
+  static const Banger__V1__ListViewersRequest init_value = BANGER__V1__LIST_VIEWERS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t banger__v1__list_viewers_request__get_packed_size
+                     (const Banger__V1__ListViewersRequest *message)
+{
+  assert(message->base.descriptor == &banger__v1__list_viewers_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__list_viewers_request__pack
+                     (const Banger__V1__ListViewersRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__list_viewers_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__list_viewers_request__pack_to_buffer
+                     (const Banger__V1__ListViewersRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__list_viewers_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__ListViewersRequest *
+       banger__v1__list_viewers_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__ListViewersRequest *)
+     protobuf_c_message_unpack (&banger__v1__list_viewers_request__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__list_viewers_request__free_unpacked
+                     (Banger__V1__ListViewersRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__list_viewers_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__v1__list_viewers_response__init
+                     (Banger__V1__ListViewersResponse         *message)
+{
+  static const Banger__V1__ListViewersResponse init_value = BANGER__V1__LIST_VIEWERS_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t banger__v1__list_viewers_response__get_packed_size
+                     (const Banger__V1__ListViewersResponse *message)
+{
+  assert(message->base.descriptor == &banger__v1__list_viewers_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__list_viewers_response__pack
+                     (const Banger__V1__ListViewersResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__list_viewers_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__list_viewers_response__pack_to_buffer
+                     (const Banger__V1__ListViewersResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__list_viewers_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__ListViewersResponse *
+       banger__v1__list_viewers_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__ListViewersResponse *)
+     protobuf_c_message_unpack (&banger__v1__list_viewers_response__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__list_viewers_response__free_unpacked
+                     (Banger__V1__ListViewersResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__list_viewers_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__v1__viewer__init
+                     (Banger__V1__Viewer         *message)
+{
+  static const Banger__V1__Viewer init_value = BANGER__V1__VIEWER__INIT;
+  *message = init_value;
+}
+size_t banger__v1__viewer__get_packed_size
+                     (const Banger__V1__Viewer *message)
+{
+  assert(message->base.descriptor == &banger__v1__viewer__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__viewer__pack
+                     (const Banger__V1__Viewer *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__viewer__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__viewer__pack_to_buffer
+                     (const Banger__V1__Viewer *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__viewer__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__Viewer *
+       banger__v1__viewer__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__Viewer *)
+     protobuf_c_message_unpack (&banger__v1__viewer__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__viewer__free_unpacked
+                     (Banger__V1__Viewer *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__viewer__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__v1__kick_viewer_request__init
+                     (Banger__V1__KickViewerRequest         *message)
+{
+  static const Banger__V1__KickViewerRequest init_value = BANGER__V1__KICK_VIEWER_REQUEST__INIT;
+  *message = init_value;
+}
+size_t banger__v1__kick_viewer_request__get_packed_size
+                     (const Banger__V1__KickViewerRequest *message)
+{
+  assert(message->base.descriptor == &banger__v1__kick_viewer_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__kick_viewer_request__pack
+                     (const Banger__V1__KickViewerRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__kick_viewer_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__kick_viewer_request__pack_to_buffer
+                     (const Banger__V1__KickViewerRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__kick_viewer_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__KickViewerRequest *
+       banger__v1__kick_viewer_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__KickViewerRequest *)
+     protobuf_c_message_unpack (&banger__v1__kick_viewer_request__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__kick_viewer_request__free_unpacked
+                     (Banger__V1__KickViewerRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__kick_viewer_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__v1__send_stdin_request__init
                      (Banger__V1__SendStdinRequest         *message)
 {
@@ -912,7 +1137,7 @@ const ProtobufCMessageDescriptor banger__v1__wait_session_request__descriptor =
   (ProtobufCMessageInit) banger__v1__wait_session_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__read_logs_request__field_descriptors[10] =
+static const ProtobufCFieldDescriptor banger__v1__read_logs_request__field_descriptors[14] =
 {
   {
     "session",
@@ -1034,6 +1259,54 @@ static const ProtobufCFieldDescriptor banger__v1__read_logs_request__field_descr
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "since",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ReadLogsRequest, since),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "until",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ReadLogsRequest, until),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "times",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ReadLogsRequest, times),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tell_start",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ReadLogsRequest, tell_start),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__read_logs_request__field_indices_by_name[] = {
   2,   /* field[2] = follow */
@@ -1043,14 +1316,18 @@ static const unsigned banger__v1__read_logs_request__field_indices_by_name[] = {
   4,   /* field[4] = no_stdout */
   9,   /* field[9] = only_new */
   0,   /* field[0] = session */
+  10,   /* field[10] = since */
   3,   /* field[3] = tail_bytes */
   8,   /* field[8] = tail_lines */
+  13,   /* field[13] = tell_start */
+  12,   /* field[12] = times */
+  11,   /* field[11] = until */
   1,   /* field[1] = vm */
 };
 static const ProtobufCIntRange banger__v1__read_logs_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor banger__v1__read_logs_request__descriptor =
 {
@@ -1060,14 +1337,14 @@ const ProtobufCMessageDescriptor banger__v1__read_logs_request__descriptor =
   "Banger__V1__ReadLogsRequest",
   "banger.v1",
   sizeof(Banger__V1__ReadLogsRequest),
-  10,
+  14,
   banger__v1__read_logs_request__field_descriptors,
   banger__v1__read_logs_request__field_indices_by_name,
   1,  banger__v1__read_logs_request__number_ranges,
   (ProtobufCMessageInit) banger__v1__read_logs_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__log_chunk__field_descriptors[5] =
+static const ProtobufCFieldDescriptor banger__v1__log_chunk__field_descriptors[7] =
 {
   {
     "stream",
@@ -1129,18 +1406,44 @@ static const ProtobufCFieldDescriptor banger__v1__log_chunk__field_descriptors[5
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "time",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__LogChunk, time),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "gap_oldest",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__LogChunk, gap_oldest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__log_chunk__field_indices_by_name[] = {
   2,   /* field[2] = data */
+  6,   /* field[6] = gap_oldest */
   4,   /* field[4] = gap_reason */
   3,   /* field[3] = gap_to */
   1,   /* field[1] = offset */
   0,   /* field[0] = stream */
+  5,   /* field[5] = time */
 };
 static const ProtobufCIntRange banger__v1__log_chunk__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor banger__v1__log_chunk__descriptor =
 {
@@ -1150,7 +1453,7 @@ const ProtobufCMessageDescriptor banger__v1__log_chunk__descriptor =
   "Banger__V1__LogChunk",
   "banger.v1",
   sizeof(Banger__V1__LogChunk),
-  5,
+  7,
   banger__v1__log_chunk__field_descriptors,
   banger__v1__log_chunk__field_indices_by_name,
   1,  banger__v1__log_chunk__number_ranges,
@@ -1426,7 +1729,405 @@ const ProtobufCMessageDescriptor banger__v1__delete_session_request__descriptor 
   (ProtobufCMessageInit) banger__v1__delete_session_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__send_stdin_request__field_descriptors[5] =
+static const ProtobufCFieldDescriptor banger__v1__ack_output_request__field_descriptors[4] =
+{
+  {
+    "session",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AckOutputRequest, session),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "vm",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AckOutputRequest, vm),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stdout_offset",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AckOutputRequest, stdout_offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stderr_offset",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AckOutputRequest, stderr_offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__ack_output_request__field_indices_by_name[] = {
+  0,   /* field[0] = session */
+  3,   /* field[3] = stderr_offset */
+  2,   /* field[2] = stdout_offset */
+  1,   /* field[1] = vm */
+};
+static const ProtobufCIntRange banger__v1__ack_output_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor banger__v1__ack_output_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.AckOutputRequest",
+  "AckOutputRequest",
+  "Banger__V1__AckOutputRequest",
+  "banger.v1",
+  sizeof(Banger__V1__AckOutputRequest),
+  4,
+  banger__v1__ack_output_request__field_descriptors,
+  banger__v1__ack_output_request__field_indices_by_name,
+  1,  banger__v1__ack_output_request__number_ranges,
+  (ProtobufCMessageInit) banger__v1__ack_output_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__list_viewers_request__field_descriptors[2] =
+{
+  {
+    "session",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ListViewersRequest, session),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "vm",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ListViewersRequest, vm),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__list_viewers_request__field_indices_by_name[] = {
+  0,   /* field[0] = session */
+  1,   /* field[1] = vm */
+};
+static const ProtobufCIntRange banger__v1__list_viewers_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor banger__v1__list_viewers_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.ListViewersRequest",
+  "ListViewersRequest",
+  "Banger__V1__ListViewersRequest",
+  "banger.v1",
+  sizeof(Banger__V1__ListViewersRequest),
+  2,
+  banger__v1__list_viewers_request__field_descriptors,
+  banger__v1__list_viewers_request__field_indices_by_name,
+  1,  banger__v1__list_viewers_request__number_ranges,
+  (ProtobufCMessageInit) banger__v1__list_viewers_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__list_viewers_response__field_descriptors[1] =
+{
+  {
+    "viewers",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__V1__ListViewersResponse, n_viewers),
+    offsetof(Banger__V1__ListViewersResponse, viewers),
+    &banger__v1__viewer__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__list_viewers_response__field_indices_by_name[] = {
+  0,   /* field[0] = viewers */
+};
+static const ProtobufCIntRange banger__v1__list_viewers_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor banger__v1__list_viewers_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.ListViewersResponse",
+  "ListViewersResponse",
+  "Banger__V1__ListViewersResponse",
+  "banger.v1",
+  sizeof(Banger__V1__ListViewersResponse),
+  1,
+  banger__v1__list_viewers_response__field_descriptors,
+  banger__v1__list_viewers_response__field_indices_by_name,
+  1,  banger__v1__list_viewers_response__number_ranges,
+  (ProtobufCMessageInit) banger__v1__list_viewers_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__viewer__field_descriptors[11] =
+{
+  {
+    "id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Viewer, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "principal",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Viewer, principal),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "address",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Viewer, address),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "role",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Viewer, role),
+    &banger__v1__attach_role__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "logs",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Viewer, logs),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "since",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Viewer, since),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stdout_offset",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Viewer, stdout_offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stdout_lag_bytes",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Viewer, stdout_lag_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stderr_offset",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Viewer, stderr_offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stderr_lag_bytes",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Viewer, stderr_lag_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stalled",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Viewer, stalled),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__viewer__field_indices_by_name[] = {
+  2,   /* field[2] = address */
+  0,   /* field[0] = id */
+  4,   /* field[4] = logs */
+  1,   /* field[1] = principal */
+  3,   /* field[3] = role */
+  5,   /* field[5] = since */
+  10,   /* field[10] = stalled */
+  9,   /* field[9] = stderr_lag_bytes */
+  8,   /* field[8] = stderr_offset */
+  7,   /* field[7] = stdout_lag_bytes */
+  6,   /* field[6] = stdout_offset */
+};
+static const ProtobufCIntRange banger__v1__viewer__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 11 }
+};
+const ProtobufCMessageDescriptor banger__v1__viewer__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.Viewer",
+  "Viewer",
+  "Banger__V1__Viewer",
+  "banger.v1",
+  sizeof(Banger__V1__Viewer),
+  11,
+  banger__v1__viewer__field_descriptors,
+  banger__v1__viewer__field_indices_by_name,
+  1,  banger__v1__viewer__number_ranges,
+  (ProtobufCMessageInit) banger__v1__viewer__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__kick_viewer_request__field_descriptors[3] =
+{
+  {
+    "session",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__KickViewerRequest, session),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "vm",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__KickViewerRequest, vm),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__KickViewerRequest, id),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__kick_viewer_request__field_indices_by_name[] = {
+  2,   /* field[2] = id */
+  0,   /* field[0] = session */
+  1,   /* field[1] = vm */
+};
+static const ProtobufCIntRange banger__v1__kick_viewer_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor banger__v1__kick_viewer_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.KickViewerRequest",
+  "KickViewerRequest",
+  "Banger__V1__KickViewerRequest",
+  "banger.v1",
+  sizeof(Banger__V1__KickViewerRequest),
+  3,
+  banger__v1__kick_viewer_request__field_descriptors,
+  banger__v1__kick_viewer_request__field_indices_by_name,
+  1,  banger__v1__kick_viewer_request__number_ranges,
+  (ProtobufCMessageInit) banger__v1__kick_viewer_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__send_stdin_request__field_descriptors[9] =
 {
   {
     "session",
@@ -1488,18 +2189,70 @@ static const ProtobufCFieldDescriptor banger__v1__send_stdin_request__field_desc
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "key",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__SendStdinRequest, key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "position",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__SendStdinRequest, position),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "more",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__SendStdinRequest, more),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "takeover",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__SendStdinRequest, takeover),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__send_stdin_request__field_indices_by_name[] = {
   2,   /* field[2] = data */
   3,   /* field[3] = eof */
+  5,   /* field[5] = key */
+  7,   /* field[7] = more */
   4,   /* field[4] = offset */
+  6,   /* field[6] = position */
   0,   /* field[0] = session */
+  8,   /* field[8] = takeover */
   1,   /* field[1] = vm */
 };
 static const ProtobufCIntRange banger__v1__send_stdin_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor banger__v1__send_stdin_request__descriptor =
 {
@@ -1509,7 +2262,7 @@ const ProtobufCMessageDescriptor banger__v1__send_stdin_request__descriptor =
   "Banger__V1__SendStdinRequest",
   "banger.v1",
   sizeof(Banger__V1__SendStdinRequest),
-  5,
+  9,
   banger__v1__send_stdin_request__field_descriptors,
   banger__v1__send_stdin_request__field_indices_by_name,
   1,  banger__v1__send_stdin_request__number_ranges,
@@ -1554,7 +2307,7 @@ const ProtobufCMessageDescriptor banger__v1__send_stdin_response__descriptor =
   (ProtobufCMessageInit) banger__v1__send_stdin_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCMethodDescriptor banger__v1__guest_session_service__method_descriptors[11] =
+static const ProtobufCMethodDescriptor banger__v1__guest_session_service__method_descriptors[14] =
 {
   { "StartSession", &banger__v1__start_session_request__descriptor, &banger__v1__guest_session__descriptor },
   { "GetSession", &banger__v1__get_session_request__descriptor, &banger__v1__guest_session__descriptor },
@@ -1566,14 +2319,20 @@ static const ProtobufCMethodDescriptor banger__v1__guest_session_service__method
   { "KillSession", &banger__v1__kill_session_request__descriptor, &banger__v1__guest_session__descriptor },
   { "DeleteSession", &banger__v1__delete_session_request__descriptor, &banger__v1__empty__descriptor },
   { "SendStdin", &banger__v1__send_stdin_request__descriptor, &banger__v1__send_stdin_response__descriptor },
+  { "AckOutput", &banger__v1__ack_output_request__descriptor, &banger__v1__guest_session__descriptor },
   { "Attach", &banger__v1__attach_request__descriptor, &banger__v1__attach_response__descriptor },
+  { "ListViewers", &banger__v1__list_viewers_request__descriptor, &banger__v1__list_viewers_response__descriptor },
+  { "KickViewer", &banger__v1__kick_viewer_request__descriptor, &banger__v1__empty__descriptor },
 };
 const unsigned banger__v1__guest_session_service__method_indices_by_name[] = {
-  10,        /* Attach */
+  10,        /* AckOutput */
+  11,        /* Attach */
   8,        /* DeleteSession */
   1,        /* GetSession */
+  13,        /* KickViewer */
   7,        /* KillSession */
   2,        /* ListSessions */
+  12,        /* ListViewers */
   4,        /* ReadLogs */
   9,        /* SendStdin */
   5,        /* SignalSession */
@@ -1588,7 +2347,7 @@ const ProtobufCServiceDescriptor banger__v1__guest_session_service__descriptor =
   "GuestSessionService",
   "Banger__V1__GuestSessionService",
   "banger.v1",
-  11,
+  14,
   banger__v1__guest_session_service__method_descriptors,
   banger__v1__guest_session_service__method_indices_by_name
 };
@@ -1672,13 +2431,37 @@ void banger__v1__guest_session_service__send_stdin(ProtobufCService *service,
   assert(service->descriptor == &banger__v1__guest_session_service__descriptor);
   service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void banger__v1__guest_session_service__ack_output(ProtobufCService *service,
+                                                   const Banger__V1__AckOutputRequest *input,
+                                                   Banger__V1__GuestSession_Closure closure,
+                                                   void *closure_data)
+{
+  assert(service->descriptor == &banger__v1__guest_session_service__descriptor);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void banger__v1__guest_session_service__attach(ProtobufCService *service,
                                                const Banger__V1__AttachRequest *input,
                                                Banger__V1__AttachResponse_Closure closure,
                                                void *closure_data)
 {
   assert(service->descriptor == &banger__v1__guest_session_service__descriptor);
-  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 11, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void banger__v1__guest_session_service__list_viewers(ProtobufCService *service,
+                                                     const Banger__V1__ListViewersRequest *input,
+                                                     Banger__V1__ListViewersResponse_Closure closure,
+                                                     void *closure_data)
+{
+  assert(service->descriptor == &banger__v1__guest_session_service__descriptor);
+  service->invoke(service, 12, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
+void banger__v1__guest_session_service__kick_viewer(ProtobufCService *service,
+                                                    const Banger__V1__KickViewerRequest *input,
+                                                    Banger__V1__Empty_Closure closure,
+                                                    void *closure_data)
+{
+  assert(service->descriptor == &banger__v1__guest_session_service__descriptor);
+  service->invoke(service, 13, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__guest_session_service__init (Banger__V1__GuestSessionService_Service *service,
                                               Banger__V1__GuestSessionService_ServiceDestroy destroy)

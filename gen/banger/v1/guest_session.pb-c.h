@@ -18,6 +18,7 @@ PROTOBUF_C__BEGIN_DECLS
 #include "banger/v1/common.pb-c.h"
 #include "banger/v1/options.pb-c.h"
 #include "banger/v1/session_types.pb-c.h"
+#include "google/protobuf/timestamp.pb-c.h"
 
 typedef struct Banger__V1__StartSessionRequest Banger__V1__StartSessionRequest;
 typedef struct Banger__V1__GetSessionRequest Banger__V1__GetSessionRequest;
@@ -30,6 +31,11 @@ typedef struct Banger__V1__SignalSessionRequest Banger__V1__SignalSessionRequest
 typedef struct Banger__V1__StopSessionRequest Banger__V1__StopSessionRequest;
 typedef struct Banger__V1__KillSessionRequest Banger__V1__KillSessionRequest;
 typedef struct Banger__V1__DeleteSessionRequest Banger__V1__DeleteSessionRequest;
+typedef struct Banger__V1__AckOutputRequest Banger__V1__AckOutputRequest;
+typedef struct Banger__V1__ListViewersRequest Banger__V1__ListViewersRequest;
+typedef struct Banger__V1__ListViewersResponse Banger__V1__ListViewersResponse;
+typedef struct Banger__V1__Viewer Banger__V1__Viewer;
+typedef struct Banger__V1__KickViewerRequest Banger__V1__KickViewerRequest;
 typedef struct Banger__V1__SendStdinRequest Banger__V1__SendStdinRequest;
 typedef struct Banger__V1__SendStdinResponse Banger__V1__SendStdinResponse;
 
@@ -147,10 +153,26 @@ struct  Banger__V1__ReadLogsRequest
    * nothing of what is there: with follow, what comes from now on
    */
   protobuf_c_boolean only_new;
+  /*
+   * Only what was written at that time or later, and not later than until; both as StreamStart.since
+   * says, where until ends later rather than earlier. With follow the answer ends when until has come.
+   * since goes with tail_lines, and not with tail_bytes, from_stdout, from_stderr and only_new.
+   */
+  Google__Protobuf__Timestamp *since;
+  Google__Protobuf__Timestamp *until;
+  /*
+   * LogChunk.time
+   */
+  protobuf_c_boolean times;
+  /*
+   * First comes a chunk without data for each stream that says at which byte it begins: from there on
+   * who is cut off goes on, with from_stdout and from_stderr, before any byte has come.
+   */
+  protobuf_c_boolean tell_start;
 };
 #define BANGER__V1__READ_LOGS_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__read_logs_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 0, 0 }
 
 
 /*
@@ -173,10 +195,19 @@ struct  Banger__V1__LogChunk
    * as in AttachGap; and as AttachStreamEnd.cut, with gap_to = offset
    */
   char *gap_reason;
+  /*
+   * When data was written: then, or within the moment that StreamStart.since speaks of. Absent: not
+   * asked for, or not known.
+   */
+  Google__Protobuf__Timestamp *time;
+  /*
+   * of a gap: AttachGap.oldest
+   */
+  uint64_t gap_oldest;
 };
 #define BANGER__V1__LOG_CHUNK__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__log_chunk__descriptor) \
-    , 0, 0, {0,NULL}, 0, (char *)protobuf_c_empty_string }
+    , 0, 0, {0,NULL}, 0, (char *)protobuf_c_empty_string, NULL, 0 }
 
 
 struct  Banger__V1__SignalSessionRequest
@@ -246,6 +277,104 @@ struct  Banger__V1__DeleteSessionRequest
     , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
 
 
+struct  Banger__V1__AckOutputRequest
+{
+  ProtobufCMessage base;
+  char *session;
+  char *vm;
+  /*
+   * of the first byte that is not stored
+   */
+  uint64_t stdout_offset;
+  uint64_t stderr_offset;
+};
+#define BANGER__V1__ACK_OUTPUT_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__ack_output_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0 }
+
+
+struct  Banger__V1__ListViewersRequest
+{
+  ProtobufCMessage base;
+  char *session;
+  char *vm;
+};
+#define BANGER__V1__LIST_VIEWERS_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__list_viewers_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+
+
+struct  Banger__V1__ListViewersResponse
+{
+  ProtobufCMessage base;
+  /*
+   * who came first is first
+   */
+  size_t n_viewers;
+  Banger__V1__Viewer **viewers;
+};
+#define BANGER__V1__LIST_VIEWERS_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__list_viewers_response__descriptor) \
+    , 0,NULL }
+
+
+/*
+ * Somebody who is attached to a session, or reads its logs.
+ */
+struct  Banger__V1__Viewer
+{
+  ProtobufCMessage base;
+  /*
+   * as long as the daemon runs
+   */
+  uint64_t id;
+  char *principal;
+  /*
+   * as Connection.address
+   */
+  char *address;
+  /*
+   * VIEWER or WRITER
+   */
+  Banger__V1__AttachRole role;
+  /*
+   * by ReadLogs
+   */
+  protobuf_c_boolean logs;
+  Google__Protobuf__Timestamp *since;
+  /*
+   * The first byte that its connection has not taken, and how many there are from there on, as far
+   * as the guest has said: it tells four times a second.
+   */
+  uint64_t stdout_offset;
+  uint64_t stdout_lag_bytes;
+  uint64_t stderr_offset;
+  uint64_t stderr_lag_bytes;
+  /*
+   * Output waits, and its connection takes nothing, since then. Absent: it does.
+   */
+  Google__Protobuf__Timestamp *stalled;
+};
+#define BANGER__V1__VIEWER__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__viewer__descriptor) \
+    , 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_UNSPECIFIED, 0, NULL, 0, 0, 0, 0, NULL }
+
+
+struct  Banger__V1__KickViewerRequest
+{
+  ProtobufCMessage base;
+  char *session;
+  char *vm;
+  /*
+   * Viewer.id
+   */
+  uint64_t id;
+};
+#define BANGER__V1__KICK_VIEWER_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__kick_viewer_request__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+
+
 typedef enum {
   BANGER__V1__SEND_STDIN_REQUEST___OFFSET__NOT_SET = 0,
   BANGER__V1__SEND_STDIN_REQUEST___OFFSET_OFFSET = 5
@@ -262,6 +391,23 @@ struct  Banger__V1__SendStdinRequest
    */
   ProtobufCBinaryData data;
   protobuf_c_boolean eof;
+  /*
+   * Random, not 0, of one piece: the call may be repeated after any failure, also with another daemon:
+   * bytes of this key that are there are not sent again. libbanger makes one where there is none.
+   */
+  uint64_t key;
+  /*
+   * of data in the piece; offset is where the piece begins. STDIN_HOLE: parts are missing
+   */
+  uint64_t position;
+  /*
+   * further parts follow
+   */
+  protobuf_c_boolean more;
+  /*
+   * an attached writer becomes a viewer and is told, see AttachStdinForeign
+   */
+  protobuf_c_boolean takeover;
   Banger__V1__SendStdinRequest__OffsetCase _offset_case;
   union {
     /*
@@ -274,7 +420,7 @@ struct  Banger__V1__SendStdinRequest
 };
 #define BANGER__V1__SEND_STDIN_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__send_stdin_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, 0, BANGER__V1__SEND_STDIN_REQUEST___OFFSET__NOT_SET, {0} }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, {0,NULL}, 0, 0, 0, 0, 0, BANGER__V1__SEND_STDIN_REQUEST___OFFSET__NOT_SET, {0} }
 
 
 struct  Banger__V1__SendStdinResponse
@@ -499,6 +645,101 @@ Banger__V1__DeleteSessionRequest *
 void   banger__v1__delete_session_request__free_unpacked
                      (Banger__V1__DeleteSessionRequest *message,
                       ProtobufCAllocator *allocator);
+/* Banger__V1__AckOutputRequest methods */
+void   banger__v1__ack_output_request__init
+                     (Banger__V1__AckOutputRequest         *message);
+size_t banger__v1__ack_output_request__get_packed_size
+                     (const Banger__V1__AckOutputRequest   *message);
+size_t banger__v1__ack_output_request__pack
+                     (const Banger__V1__AckOutputRequest   *message,
+                      uint8_t             *out);
+size_t banger__v1__ack_output_request__pack_to_buffer
+                     (const Banger__V1__AckOutputRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__AckOutputRequest *
+       banger__v1__ack_output_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__ack_output_request__free_unpacked
+                     (Banger__V1__AckOutputRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__ListViewersRequest methods */
+void   banger__v1__list_viewers_request__init
+                     (Banger__V1__ListViewersRequest         *message);
+size_t banger__v1__list_viewers_request__get_packed_size
+                     (const Banger__V1__ListViewersRequest   *message);
+size_t banger__v1__list_viewers_request__pack
+                     (const Banger__V1__ListViewersRequest   *message,
+                      uint8_t             *out);
+size_t banger__v1__list_viewers_request__pack_to_buffer
+                     (const Banger__V1__ListViewersRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__ListViewersRequest *
+       banger__v1__list_viewers_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__list_viewers_request__free_unpacked
+                     (Banger__V1__ListViewersRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__ListViewersResponse methods */
+void   banger__v1__list_viewers_response__init
+                     (Banger__V1__ListViewersResponse         *message);
+size_t banger__v1__list_viewers_response__get_packed_size
+                     (const Banger__V1__ListViewersResponse   *message);
+size_t banger__v1__list_viewers_response__pack
+                     (const Banger__V1__ListViewersResponse   *message,
+                      uint8_t             *out);
+size_t banger__v1__list_viewers_response__pack_to_buffer
+                     (const Banger__V1__ListViewersResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__ListViewersResponse *
+       banger__v1__list_viewers_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__list_viewers_response__free_unpacked
+                     (Banger__V1__ListViewersResponse *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__Viewer methods */
+void   banger__v1__viewer__init
+                     (Banger__V1__Viewer         *message);
+size_t banger__v1__viewer__get_packed_size
+                     (const Banger__V1__Viewer   *message);
+size_t banger__v1__viewer__pack
+                     (const Banger__V1__Viewer   *message,
+                      uint8_t             *out);
+size_t banger__v1__viewer__pack_to_buffer
+                     (const Banger__V1__Viewer   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__Viewer *
+       banger__v1__viewer__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__viewer__free_unpacked
+                     (Banger__V1__Viewer *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__KickViewerRequest methods */
+void   banger__v1__kick_viewer_request__init
+                     (Banger__V1__KickViewerRequest         *message);
+size_t banger__v1__kick_viewer_request__get_packed_size
+                     (const Banger__V1__KickViewerRequest   *message);
+size_t banger__v1__kick_viewer_request__pack
+                     (const Banger__V1__KickViewerRequest   *message,
+                      uint8_t             *out);
+size_t banger__v1__kick_viewer_request__pack_to_buffer
+                     (const Banger__V1__KickViewerRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__KickViewerRequest *
+       banger__v1__kick_viewer_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__kick_viewer_request__free_unpacked
+                     (Banger__V1__KickViewerRequest *message,
+                      ProtobufCAllocator *allocator);
 /* Banger__V1__SendStdinRequest methods */
 void   banger__v1__send_stdin_request__init
                      (Banger__V1__SendStdinRequest         *message);
@@ -572,6 +813,21 @@ typedef void (*Banger__V1__KillSessionRequest_Closure)
 typedef void (*Banger__V1__DeleteSessionRequest_Closure)
                  (const Banger__V1__DeleteSessionRequest *message,
                   void *closure_data);
+typedef void (*Banger__V1__AckOutputRequest_Closure)
+                 (const Banger__V1__AckOutputRequest *message,
+                  void *closure_data);
+typedef void (*Banger__V1__ListViewersRequest_Closure)
+                 (const Banger__V1__ListViewersRequest *message,
+                  void *closure_data);
+typedef void (*Banger__V1__ListViewersResponse_Closure)
+                 (const Banger__V1__ListViewersResponse *message,
+                  void *closure_data);
+typedef void (*Banger__V1__Viewer_Closure)
+                 (const Banger__V1__Viewer *message,
+                  void *closure_data);
+typedef void (*Banger__V1__KickViewerRequest_Closure)
+                 (const Banger__V1__KickViewerRequest *message,
+                  void *closure_data);
 typedef void (*Banger__V1__SendStdinRequest_Closure)
                  (const Banger__V1__SendStdinRequest *message,
                   void *closure_data);
@@ -625,10 +881,22 @@ struct Banger__V1__GuestSessionService_Service
                      const Banger__V1__SendStdinRequest *input,
                      Banger__V1__SendStdinResponse_Closure closure,
                      void *closure_data);
+  void (*ack_output)(Banger__V1__GuestSessionService_Service *service,
+                     const Banger__V1__AckOutputRequest *input,
+                     Banger__V1__GuestSession_Closure closure,
+                     void *closure_data);
   void (*attach)(Banger__V1__GuestSessionService_Service *service,
                  const Banger__V1__AttachRequest *input,
                  Banger__V1__AttachResponse_Closure closure,
                  void *closure_data);
+  void (*list_viewers)(Banger__V1__GuestSessionService_Service *service,
+                       const Banger__V1__ListViewersRequest *input,
+                       Banger__V1__ListViewersResponse_Closure closure,
+                       void *closure_data);
+  void (*kick_viewer)(Banger__V1__GuestSessionService_Service *service,
+                      const Banger__V1__KickViewerRequest *input,
+                      Banger__V1__Empty_Closure closure,
+                      void *closure_data);
 };
 typedef void (*Banger__V1__GuestSessionService_ServiceDestroy)(Banger__V1__GuestSessionService_Service *);
 void banger__v1__guest_session_service__init (Banger__V1__GuestSessionService_Service *service,
@@ -647,7 +915,10 @@ void banger__v1__guest_session_service__init (Banger__V1__GuestSessionService_Se
       function_prefix__ ## kill_session,\
       function_prefix__ ## delete_session,\
       function_prefix__ ## send_stdin,\
-      function_prefix__ ## attach  }
+      function_prefix__ ## ack_output,\
+      function_prefix__ ## attach,\
+      function_prefix__ ## list_viewers,\
+      function_prefix__ ## kick_viewer  }
 void banger__v1__guest_session_service__start_session(ProtobufCService *service,
                                                       const Banger__V1__StartSessionRequest *input,
                                                       Banger__V1__GuestSession_Closure closure,
@@ -688,10 +959,22 @@ void banger__v1__guest_session_service__send_stdin(ProtobufCService *service,
                                                    const Banger__V1__SendStdinRequest *input,
                                                    Banger__V1__SendStdinResponse_Closure closure,
                                                    void *closure_data);
+void banger__v1__guest_session_service__ack_output(ProtobufCService *service,
+                                                   const Banger__V1__AckOutputRequest *input,
+                                                   Banger__V1__GuestSession_Closure closure,
+                                                   void *closure_data);
 void banger__v1__guest_session_service__attach(ProtobufCService *service,
                                                const Banger__V1__AttachRequest *input,
                                                Banger__V1__AttachResponse_Closure closure,
                                                void *closure_data);
+void banger__v1__guest_session_service__list_viewers(ProtobufCService *service,
+                                                     const Banger__V1__ListViewersRequest *input,
+                                                     Banger__V1__ListViewersResponse_Closure closure,
+                                                     void *closure_data);
+void banger__v1__guest_session_service__kick_viewer(ProtobufCService *service,
+                                                    const Banger__V1__KickViewerRequest *input,
+                                                    Banger__V1__Empty_Closure closure,
+                                                    void *closure_data);
 
 /* --- descriptors --- */
 
@@ -706,6 +989,11 @@ extern const ProtobufCMessageDescriptor banger__v1__signal_session_request__desc
 extern const ProtobufCMessageDescriptor banger__v1__stop_session_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__kill_session_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__delete_session_request__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__ack_output_request__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__list_viewers_request__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__list_viewers_response__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__viewer__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__kick_viewer_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__send_stdin_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__send_stdin_response__descriptor;
 extern const ProtobufCServiceDescriptor banger__v1__guest_session_service__descriptor;

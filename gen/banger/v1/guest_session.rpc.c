@@ -125,6 +125,18 @@ banger_v1_guest_session_service_send_stdin_dispatch(
 }
 
 static bool
+banger_v1_guest_session_service_ack_output_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_guest_session_service_handlers *h = handlers;
+    if (!h->ack_output)
+        return false;
+    h->ack_output(self, call, (const Banger__V1__AckOutputRequest *)request);
+    return true;
+}
+
+static bool
 banger_v1_guest_session_service_attach_dispatch(
     const void *handlers, void *self, struct rpc_call *call,
     const ProtobufCMessage *request)
@@ -134,6 +146,30 @@ banger_v1_guest_session_service_attach_dispatch(
         return false;
     (void)request;
     h->attach(self, call);
+    return true;
+}
+
+static bool
+banger_v1_guest_session_service_list_viewers_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_guest_session_service_handlers *h = handlers;
+    if (!h->list_viewers)
+        return false;
+    h->list_viewers(self, call, (const Banger__V1__ListViewersRequest *)request);
+    return true;
+}
+
+static bool
+banger_v1_guest_session_service_kick_viewer_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_guest_session_service_handlers *h = handlers;
+    if (!h->kick_viewer)
+        return false;
+    h->kick_viewer(self, call, (const Banger__V1__KickViewerRequest *)request);
     return true;
 }
 
@@ -261,9 +297,23 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .dispatch = banger_v1_guest_session_service_send_stdin_dispatch,
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_FREE,
+        .idempotent = true,
         .default_deadline_ms = 60000,
         .resource_kind = "session",
         .summary = "Writes to stdin without attaching; all or nothing, never mixed with another call's bytes",
+    },
+    [BANGER_V1_GUEST_SESSION_SERVICE_ACK_OUTPUT] = {
+        .name = "AckOutput",
+        .path = "/banger.v1.GuestSessionService/AckOutput",
+        .request = &banger__v1__ack_output_request__descriptor,
+        .response = &banger__v1__guest_session__descriptor,
+        .dispatch = banger_v1_guest_session_service_ack_output_dispatch,
+        .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_FREE,
+        .idempotent = true,
+        .default_deadline_ms = 10000,
+        .resource_kind = "session",
+        .summary = "Says that output below these offsets has been stored by the caller: of a session with OUTPUT_POLICY_UNTIL_ACKNOWLEDGED its process may go on",
     },
     [BANGER_V1_GUEST_SESSION_SERVICE_ATTACH] = {
         .name = "Attach",
@@ -276,6 +326,31 @@ static const struct rpc_method banger_v1_guest_session_service_methods[] = {
         .effect = RPC_EFFECT_FREE,
         .resource_kind = "session",
         .summary = "Follows a session's output from any byte on, and writes its stdin",
+    },
+    [BANGER_V1_GUEST_SESSION_SERVICE_LIST_VIEWERS] = {
+        .name = "ListViewers",
+        .path = "/banger.v1.GuestSessionService/ListViewers",
+        .request = &banger__v1__list_viewers_request__descriptor,
+        .response = &banger__v1__list_viewers_response__descriptor,
+        .dispatch = banger_v1_guest_session_service_list_viewers_dispatch,
+        .role = RPC_ROLE_VIEWER,
+        .effect = RPC_EFFECT_READ,
+        .idempotent = true,
+        .default_deadline_ms = 10000,
+        .resource_kind = "session",
+        .summary = "Who is attached to a session, or reads its logs, and how far behind each is",
+    },
+    [BANGER_V1_GUEST_SESSION_SERVICE_KICK_VIEWER] = {
+        .name = "KickViewer",
+        .path = "/banger.v1.GuestSessionService/KickViewer",
+        .request = &banger__v1__kick_viewer_request__descriptor,
+        .response = &banger__v1__empty__descriptor,
+        .dispatch = banger_v1_guest_session_service_kick_viewer_dispatch,
+        .role = RPC_ROLE_OPERATOR,
+        .effect = RPC_EFFECT_FREE,
+        .default_deadline_ms = 10000,
+        .resource_kind = "session",
+        .summary = "Ends one of them, with ABORTED (VIEWER_KICKED): clients do not come back by themselves",
     },
 };
 

@@ -20,7 +20,10 @@ enum banger_v1_guest_session_service_method {
     BANGER_V1_GUEST_SESSION_SERVICE_KILL_SESSION,
     BANGER_V1_GUEST_SESSION_SERVICE_DELETE_SESSION,
     BANGER_V1_GUEST_SESSION_SERVICE_SEND_STDIN,
+    BANGER_V1_GUEST_SESSION_SERVICE_ACK_OUTPUT,
     BANGER_V1_GUEST_SESSION_SERVICE_ATTACH,
+    BANGER_V1_GUEST_SESSION_SERVICE_LIST_VIEWERS,
+    BANGER_V1_GUEST_SESSION_SERVICE_KICK_VIEWER,
     BANGER_V1_GUEST_SESSION_SERVICE_METHODS /* their number */
 };
 
@@ -194,6 +197,23 @@ banger_v1_guest_session_service_send_stdin_response(const ProtobufCMessage *mess
     return (const Banger__V1__SendStdinResponse *)message;
 }
 
+/* AckOutput: Banger__V1__AckOutputRequest -> Banger__V1__GuestSession */
+static inline struct rpc_call *
+banger_v1_guest_session_service_ack_output_start(
+    struct rpc_client *client, const struct rpc_call_options *options,
+    const Banger__V1__AckOutputRequest *request,
+    const struct rpc_call_events *events, void *arg, struct err *err)
+{
+    return rpc_client_start(client, &banger_v1_guest_session_service.methods[BANGER_V1_GUEST_SESSION_SERVICE_ACK_OUTPUT],
+                            options, &request->base, events, arg, err);
+}
+
+static inline const Banger__V1__GuestSession *
+banger_v1_guest_session_service_ack_output_response(const ProtobufCMessage *message)
+{
+    return (const Banger__V1__GuestSession *)message;
+}
+
 /* Attach: stream of Banger__V1__AttachRequest -> stream of Banger__V1__AttachResponse */
 static inline struct rpc_call *
 banger_v1_guest_session_service_attach_start(
@@ -215,6 +235,40 @@ static inline const Banger__V1__AttachResponse *
 banger_v1_guest_session_service_attach_response(const ProtobufCMessage *message)
 {
     return (const Banger__V1__AttachResponse *)message;
+}
+
+/* ListViewers: Banger__V1__ListViewersRequest -> Banger__V1__ListViewersResponse */
+static inline struct rpc_call *
+banger_v1_guest_session_service_list_viewers_start(
+    struct rpc_client *client, const struct rpc_call_options *options,
+    const Banger__V1__ListViewersRequest *request,
+    const struct rpc_call_events *events, void *arg, struct err *err)
+{
+    return rpc_client_start(client, &banger_v1_guest_session_service.methods[BANGER_V1_GUEST_SESSION_SERVICE_LIST_VIEWERS],
+                            options, &request->base, events, arg, err);
+}
+
+static inline const Banger__V1__ListViewersResponse *
+banger_v1_guest_session_service_list_viewers_response(const ProtobufCMessage *message)
+{
+    return (const Banger__V1__ListViewersResponse *)message;
+}
+
+/* KickViewer: Banger__V1__KickViewerRequest -> Banger__V1__Empty */
+static inline struct rpc_call *
+banger_v1_guest_session_service_kick_viewer_start(
+    struct rpc_client *client, const struct rpc_call_options *options,
+    const Banger__V1__KickViewerRequest *request,
+    const struct rpc_call_events *events, void *arg, struct err *err)
+{
+    return rpc_client_start(client, &banger_v1_guest_session_service.methods[BANGER_V1_GUEST_SESSION_SERVICE_KICK_VIEWER],
+                            options, &request->base, events, arg, err);
+}
+
+static inline const Banger__V1__Empty *
+banger_v1_guest_session_service_kick_viewer_response(const ProtobufCMessage *message)
+{
+    return (const Banger__V1__Empty *)message;
 }
 
 #endif

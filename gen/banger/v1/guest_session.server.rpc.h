@@ -33,7 +33,13 @@ struct banger_v1_guest_session_service_handlers {
         const Banger__V1__DeleteSessionRequest *request);
     void (*send_stdin)(void *self, struct rpc_call *call,
         const Banger__V1__SendStdinRequest *request);
+    void (*ack_output)(void *self, struct rpc_call *call,
+        const Banger__V1__AckOutputRequest *request);
     void (*attach)(void *self, struct rpc_call *call);
+    void (*list_viewers)(void *self, struct rpc_call *call,
+        const Banger__V1__ListViewersRequest *request);
+    void (*kick_viewer)(void *self, struct rpc_call *call,
+        const Banger__V1__KickViewerRequest *request);
 };
 
 /* handlers must outlive the server; self is passed to each of them. */
@@ -121,6 +127,14 @@ banger_v1_guest_session_service_send_stdin_reply(
     rpc_call_reply(call, &response->base);
 }
 
+/* AckOutput */
+static inline void
+banger_v1_guest_session_service_ack_output_reply(
+    struct rpc_call *call, const Banger__V1__GuestSession *response)
+{
+    rpc_call_reply(call, &response->base);
+}
+
 /* Attach */
 static inline int
 banger_v1_guest_session_service_attach_send(
@@ -133,6 +147,22 @@ static inline const Banger__V1__AttachRequest *
 banger_v1_guest_session_service_attach_request(const ProtobufCMessage *message)
 {
     return (const Banger__V1__AttachRequest *)message;
+}
+
+/* ListViewers */
+static inline void
+banger_v1_guest_session_service_list_viewers_reply(
+    struct rpc_call *call, const Banger__V1__ListViewersResponse *response)
+{
+    rpc_call_reply(call, &response->base);
+}
+
+/* KickViewer */
+static inline void
+banger_v1_guest_session_service_kick_viewer_reply(
+    struct rpc_call *call, const Banger__V1__Empty *response)
+{
+    rpc_call_reply(call, &response->base);
 }
 
 #endif

@@ -985,7 +985,7 @@ const ProtobufCMessageDescriptor banger__v1__image__descriptor =
   (ProtobufCMessageInit) banger__v1__image__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__kernel__field_descriptors[5] =
+static const ProtobufCFieldDescriptor banger__v1__kernel__field_descriptors[6] =
 {
   {
     "id",
@@ -1047,18 +1047,31 @@ static const ProtobufCFieldDescriptor banger__v1__kernel__field_descriptors[5] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "own_initrd",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Kernel, own_initrd),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__kernel__field_indices_by_name[] = {
   4,   /* field[4] = created */
   2,   /* field[2] = digest */
   0,   /* field[0] = id */
   1,   /* field[1] = name */
+  5,   /* field[5] = own_initrd */
   3,   /* field[3] = version */
 };
 static const ProtobufCIntRange banger__v1__kernel__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor banger__v1__kernel__descriptor =
 {
@@ -1068,7 +1081,7 @@ const ProtobufCMessageDescriptor banger__v1__kernel__descriptor =
   "Banger__V1__Kernel",
   "banger.v1",
   sizeof(Banger__V1__Kernel),
-  5,
+  6,
   banger__v1__kernel__field_descriptors,
   banger__v1__kernel__field_indices_by_name,
   1,  banger__v1__kernel__number_ranges,
@@ -1727,7 +1740,7 @@ const ProtobufCMessageDescriptor banger__v1__pull_kernel_request__descriptor =
   (ProtobufCMessageInit) banger__v1__pull_kernel_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__import_kernel_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor banger__v1__import_kernel_request__field_descriptors[5] =
 {
   {
     "request_id",
@@ -1777,8 +1790,21 @@ static const ProtobufCFieldDescriptor banger__v1__import_kernel_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "initrd_path",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ImportKernelRequest, initrd_path),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__import_kernel_request__field_indices_by_name[] = {
+  4,   /* field[4] = initrd_path */
   1,   /* field[1] = kernel_path */
   2,   /* field[2] = modules_path */
   3,   /* field[3] = name */
@@ -1787,7 +1813,7 @@ static const unsigned banger__v1__import_kernel_request__field_indices_by_name[]
 static const ProtobufCIntRange banger__v1__import_kernel_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor banger__v1__import_kernel_request__descriptor =
 {
@@ -1797,7 +1823,7 @@ const ProtobufCMessageDescriptor banger__v1__import_kernel_request__descriptor =
   "Banger__V1__ImportKernelRequest",
   "banger.v1",
   sizeof(Banger__V1__ImportKernelRequest),
-  4,
+  5,
   banger__v1__import_kernel_request__field_descriptors,
   banger__v1__import_kernel_request__field_indices_by_name,
   1,  banger__v1__import_kernel_request__number_ranges,

@@ -111,10 +111,14 @@ struct  Banger__V1__Kernel
   char *digest;
   char *version;
   Google__Protobuf__Timestamp *created;
+  /*
+   * its initrd is the guest's own, not ours with the agent: for VMs over SSH
+   */
+  protobuf_c_boolean own_initrd;
 };
 #define BANGER__V1__KERNEL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__kernel__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, 0 }
 
 
 struct  Banger__V1__BuildImageRequest
@@ -167,7 +171,7 @@ struct  Banger__V1__ImportImageRequest
   char *path;
   char *name;
   /*
-   * reference; "": the default
+   * reference; "": the default, which is one of ours
    */
   char *kernel;
 };
@@ -277,14 +281,19 @@ struct  Banger__V1__ImportKernelRequest
    */
   char *kernel_path;
   /*
-   * …/lib/modules/VERSION
+   * …/lib/modules/VERSION; "" exactly with initrd_path
    */
   char *modules_path;
   char *name;
+  /*
+   * The distribution's initrd for it, as it is in /boot: guests boot their own way and are reached over SSH
+   * (VMSpec.ssh). Up to 512 MiB.
+   */
+  char *initrd_path;
 };
 #define BANGER__V1__IMPORT_KERNEL_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__import_kernel_request__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 struct  Banger__V1__GetKernelRequest

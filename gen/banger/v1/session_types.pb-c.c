@@ -97,6 +97,51 @@ void   banger__v1__env_var__free_unpacked
   assert(message->base.descriptor == &banger__v1__env_var__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__resource_limit__init
+                     (Banger__V1__ResourceLimit         *message)
+{
+  static const Banger__V1__ResourceLimit init_value = BANGER__V1__RESOURCE_LIMIT__INIT;
+  *message = init_value;
+}
+size_t banger__v1__resource_limit__get_packed_size
+                     (const Banger__V1__ResourceLimit *message)
+{
+  assert(message->base.descriptor == &banger__v1__resource_limit__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__resource_limit__pack
+                     (const Banger__V1__ResourceLimit *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__resource_limit__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__resource_limit__pack_to_buffer
+                     (const Banger__V1__ResourceLimit *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__resource_limit__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__ResourceLimit *
+       banger__v1__resource_limit__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__ResourceLimit *)
+     protobuf_c_message_unpack (&banger__v1__resource_limit__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__resource_limit__free_unpacked
+                     (Banger__V1__ResourceLimit *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__resource_limit__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__v1__session_limits__init
                      (Banger__V1__SessionLimits         *message)
 {
@@ -373,7 +418,71 @@ const ProtobufCMessageDescriptor banger__v1__env_var__descriptor =
   (ProtobufCMessageInit) banger__v1__env_var__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__session_limits__field_descriptors[3] =
+static const ProtobufCFieldDescriptor banger__v1__resource_limit__field_descriptors[3] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ResourceLimit, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "soft",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ResourceLimit, soft),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hard",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ResourceLimit, hard),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__resource_limit__field_indices_by_name[] = {
+  2,   /* field[2] = hard */
+  0,   /* field[0] = name */
+  1,   /* field[1] = soft */
+};
+static const ProtobufCIntRange banger__v1__resource_limit__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor banger__v1__resource_limit__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.ResourceLimit",
+  "ResourceLimit",
+  "Banger__V1__ResourceLimit",
+  "banger.v1",
+  sizeof(Banger__V1__ResourceLimit),
+  3,
+  banger__v1__resource_limit__field_descriptors,
+  banger__v1__resource_limit__field_indices_by_name,
+  1,  banger__v1__resource_limit__number_ranges,
+  (ProtobufCMessageInit) banger__v1__resource_limit__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__session_limits__field_descriptors[4] =
 {
   {
     "spool_bytes",
@@ -411,16 +520,29 @@ static const ProtobufCFieldDescriptor banger__v1__session_limits__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "drain_policy",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__SessionLimits, drain_policy),
+    &banger__v1__drain_policy__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__session_limits__field_indices_by_name[] = {
   2,   /* field[2] = drain_ms */
+  3,   /* field[3] = drain_policy */
   0,   /* field[0] = spool_bytes */
   1,   /* field[1] = timeout_ms */
 };
 static const ProtobufCIntRange banger__v1__session_limits__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor banger__v1__session_limits__descriptor =
 {
@@ -430,14 +552,14 @@ const ProtobufCMessageDescriptor banger__v1__session_limits__descriptor =
   "Banger__V1__SessionLimits",
   "banger.v1",
   sizeof(Banger__V1__SessionLimits),
-  3,
+  4,
   banger__v1__session_limits__field_descriptors,
   banger__v1__session_limits__field_indices_by_name,
   1,  banger__v1__session_limits__number_ranges,
   (ProtobufCMessageInit) banger__v1__session_limits__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__session_spec__field_descriptors[15] =
+static const ProtobufCFieldDescriptor banger__v1__session_spec__field_descriptors[24] =
 {
   {
     "argv",
@@ -619,28 +741,146 @@ static const ProtobufCFieldDescriptor banger__v1__session_spec__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "merge_stderr",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__SessionSpec, merge_stderr),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rlimits",
+    21,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__V1__SessionSpec, n_rlimits),
+    offsetof(Banger__V1__SessionSpec, rlimits),
+    &banger__v1__resource_limit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nice",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__SessionSpec, nice),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "oom_score_adj",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__SessionSpec, oom_score_adj),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "output_policy",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__SessionSpec, output_policy),
+    &banger__v1__output_policy__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stop_unwatched_ms",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__SessionSpec, stop_unwatched_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stop_unwatched_from_start",
+    26,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__SessionSpec, stop_unwatched_from_start),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "delete_ended_ms",
+    27,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__SessionSpec, delete_ended_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drop_taken",
+    28,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__SessionSpec, drop_taken),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__session_spec__field_indices_by_name[] = {
   0,   /* field[0] = argv */
   2,   /* field[2] = clear_env */
   8,   /* field[8] = columns */
   3,   /* field[3] = cwd */
+  22,   /* field[22] = delete_ended_ms */
+  23,   /* field[23] = drop_taken */
   1,   /* field[1] = env */
   5,   /* field[5] = group */
   14,   /* field[14] = hold_output */
   12,   /* field[12] = limits */
+  15,   /* field[15] = merge_stderr */
+  17,   /* field[17] = nice */
+  18,   /* field[18] = oom_score_adj */
+  19,   /* field[19] = output_policy */
   11,   /* field[11] = required_commands */
+  16,   /* field[16] = rlimits */
   7,   /* field[7] = rows */
   9,   /* field[9] = stdin_mode */
+  21,   /* field[21] = stop_unwatched_from_start */
+  20,   /* field[20] = stop_unwatched_ms */
   10,   /* field[10] = tags */
   6,   /* field[6] = tty */
   13,   /* field[13] = umask */
   4,   /* field[4] = user */
 };
-static const ProtobufCIntRange banger__v1__session_spec__number_ranges[1 + 1] =
+static const ProtobufCIntRange banger__v1__session_spec__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 15 }
+  { 20, 15 },
+  { 0, 24 }
 };
 const ProtobufCMessageDescriptor banger__v1__session_spec__descriptor =
 {
@@ -650,14 +890,14 @@ const ProtobufCMessageDescriptor banger__v1__session_spec__descriptor =
   "Banger__V1__SessionSpec",
   "banger.v1",
   sizeof(Banger__V1__SessionSpec),
-  15,
+  24,
   banger__v1__session_spec__field_descriptors,
   banger__v1__session_spec__field_indices_by_name,
-  1,  banger__v1__session_spec__number_ranges,
+  2,  banger__v1__session_spec__number_ranges,
   (ProtobufCMessageInit) banger__v1__session_spec__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__guest_session__field_descriptors[24] =
+static const ProtobufCFieldDescriptor banger__v1__guest_session__field_descriptors[28] =
 {
   {
     "id",
@@ -947,6 +1187,54 @@ static const ProtobufCFieldDescriptor banger__v1__guest_session__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stdout_acknowledged",
+    40,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__GuestSession, stdout_acknowledged),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stderr_acknowledged",
+    41,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__GuestSession, stderr_acknowledged),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "service_id",
+    42,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__GuestSession, service_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "hook",
+    43,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__GuestSession, hook),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__guest_session__field_indices_by_name[] = {
   18,   /* field[18] = created */
@@ -955,17 +1243,21 @@ static const unsigned banger__v1__guest_session__field_indices_by_name[] = {
   9,   /* field[9] = failed_errno */
   7,   /* field[7] = failed_stage */
   10,   /* field[10] = guest_pid */
+  27,   /* field[27] = hook */
   0,   /* field[0] = id */
   8,   /* field[8] = last_error */
   23,   /* field[23] = late_bytes */
   22,   /* field[22] = left_processes */
   3,   /* field[3] = name */
+  26,   /* field[26] = service_id */
   4,   /* field[4] = spec */
   19,   /* field[19] = started */
   5,   /* field[5] = state */
+  25,   /* field[25] = stderr_acknowledged */
   12,   /* field[12] = stderr_total */
   14,   /* field[14] = stdin_closed */
   13,   /* field[13] = stdin_offset */
+  24,   /* field[24] = stdout_acknowledged */
   11,   /* field[11] = stdout_total */
   21,   /* field[21] = updated */
   17,   /* field[17] = viewers */
@@ -974,10 +1266,11 @@ static const unsigned banger__v1__guest_session__field_indices_by_name[] = {
   15,   /* field[15] = writer_attached */
   16,   /* field[16] = writer_generation */
 };
-static const ProtobufCIntRange banger__v1__guest_session__number_ranges[1 + 1] =
+static const ProtobufCIntRange banger__v1__guest_session__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 24 }
+  { 40, 24 },
+  { 0, 28 }
 };
 const ProtobufCMessageDescriptor banger__v1__guest_session__descriptor =
 {
@@ -987,10 +1280,10 @@ const ProtobufCMessageDescriptor banger__v1__guest_session__descriptor =
   "Banger__V1__GuestSession",
   "banger.v1",
   sizeof(Banger__V1__GuestSession),
-  24,
+  28,
   banger__v1__guest_session__field_descriptors,
   banger__v1__guest_session__field_indices_by_name,
-  1,  banger__v1__guest_session__number_ranges,
+  2,  banger__v1__guest_session__number_ranges,
   (ProtobufCMessageInit) banger__v1__guest_session__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -1094,5 +1387,71 @@ const ProtobufCEnumDescriptor banger__v1__signal_target__descriptor =
   banger__v1__signal_target__enum_values_by_name,
   1,
   banger__v1__signal_target__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue banger__v1__output_policy__enum_values_by_number[5] =
+{
+  { "OUTPUT_POLICY_UNSPECIFIED", "BANGER__V1__OUTPUT_POLICY__OUTPUT_POLICY_UNSPECIFIED", 0 },
+  { "OUTPUT_POLICY_DROP_OLDEST", "BANGER__V1__OUTPUT_POLICY__OUTPUT_POLICY_DROP_OLDEST", 1 },
+  { "OUTPUT_POLICY_HOLD", "BANGER__V1__OUTPUT_POLICY__OUTPUT_POLICY_HOLD", 2 },
+  { "OUTPUT_POLICY_BLOCK", "BANGER__V1__OUTPUT_POLICY__OUTPUT_POLICY_BLOCK", 3 },
+  { "OUTPUT_POLICY_UNTIL_ACKNOWLEDGED", "BANGER__V1__OUTPUT_POLICY__OUTPUT_POLICY_UNTIL_ACKNOWLEDGED", 4 },
+};
+static const ProtobufCIntRange banger__v1__output_policy__value_ranges[] = {
+{0, 0},{0, 5}
+};
+static const ProtobufCEnumValueIndex banger__v1__output_policy__enum_values_by_name[5] =
+{
+  { "OUTPUT_POLICY_BLOCK", 3 },
+  { "OUTPUT_POLICY_DROP_OLDEST", 1 },
+  { "OUTPUT_POLICY_HOLD", 2 },
+  { "OUTPUT_POLICY_UNSPECIFIED", 0 },
+  { "OUTPUT_POLICY_UNTIL_ACKNOWLEDGED", 4 },
+};
+const ProtobufCEnumDescriptor banger__v1__output_policy__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "banger.v1.OutputPolicy",
+  "OutputPolicy",
+  "Banger__V1__OutputPolicy",
+  "banger.v1",
+  5,
+  banger__v1__output_policy__enum_values_by_number,
+  5,
+  banger__v1__output_policy__enum_values_by_name,
+  1,
+  banger__v1__output_policy__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue banger__v1__drain_policy__enum_values_by_number[4] =
+{
+  { "DRAIN_POLICY_UNSPECIFIED", "BANGER__V1__DRAIN_POLICY__DRAIN_POLICY_UNSPECIFIED", 0 },
+  { "DRAIN_POLICY_AFTER_QUIET", "BANGER__V1__DRAIN_POLICY__DRAIN_POLICY_AFTER_QUIET", 1 },
+  { "DRAIN_POLICY_UNTIL_CLOSED", "BANGER__V1__DRAIN_POLICY__DRAIN_POLICY_UNTIL_CLOSED", 2 },
+  { "DRAIN_POLICY_CUT", "BANGER__V1__DRAIN_POLICY__DRAIN_POLICY_CUT", 3 },
+};
+static const ProtobufCIntRange banger__v1__drain_policy__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex banger__v1__drain_policy__enum_values_by_name[4] =
+{
+  { "DRAIN_POLICY_AFTER_QUIET", 1 },
+  { "DRAIN_POLICY_CUT", 3 },
+  { "DRAIN_POLICY_UNSPECIFIED", 0 },
+  { "DRAIN_POLICY_UNTIL_CLOSED", 2 },
+};
+const ProtobufCEnumDescriptor banger__v1__drain_policy__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "banger.v1.DrainPolicy",
+  "DrainPolicy",
+  "Banger__V1__DrainPolicy",
+  "banger.v1",
+  4,
+  banger__v1__drain_policy__enum_values_by_number,
+  4,
+  banger__v1__drain_policy__enum_values_by_name,
+  1,
+  banger__v1__drain_policy__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

@@ -18,6 +18,7 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Banger__V1__SessionExit Banger__V1__SessionExit;
 typedef struct Banger__V1__EnvVar Banger__V1__EnvVar;
+typedef struct Banger__V1__ResourceLimit Banger__V1__ResourceLimit;
 typedef struct Banger__V1__SessionLimits Banger__V1__SessionLimits;
 typedef struct Banger__V1__SessionSpec Banger__V1__SessionSpec;
 typedef struct Banger__V1__GuestSession Banger__V1__GuestSession;
@@ -79,6 +80,54 @@ typedef enum _Banger__V1__SignalTarget {
   BANGER__V1__SIGNAL_TARGET__SIGNAL_TARGET_ALL = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__SIGNAL_TARGET)
 } Banger__V1__SignalTarget;
+/*
+ * Whom the process waits for when its output has filled half the spool, of what lies behind his place.
+ */
+typedef enum _Banger__V1__OutputPolicy {
+  /*
+   * DROP_OLDEST; with hold_output HOLD
+   */
+  BANGER__V1__OUTPUT_POLICY__OUTPUT_POLICY_UNSPECIFIED = 0,
+  /*
+   * nobody: what is oldest is dropped, which readers see as a gap
+   */
+  BANGER__V1__OUTPUT_POLICY__OUTPUT_POLICY_DROP_OLDEST = 1,
+  /*
+   * the attach that holds it, and without one for a minute: hold_output
+   */
+  BANGER__V1__OUTPUT_POLICY__OUTPUT_POLICY_HOLD = 2,
+  /*
+   * the attach that holds it, and however long there is none
+   */
+  BANGER__V1__OUTPUT_POLICY__OUTPUT_POLICY_BLOCK = 3,
+  /*
+   * who calls AckOutput, whoever reads
+   */
+  BANGER__V1__OUTPUT_POLICY__OUTPUT_POLICY_UNTIL_ACKNOWLEDGED = 4
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__OUTPUT_POLICY)
+} Banger__V1__OutputPolicy;
+/*
+ * What becomes of output that others hold open after the command's exit.
+ */
+typedef enum _Banger__V1__DrainPolicy {
+  /*
+   * AFTER_QUIET
+   */
+  BANGER__V1__DRAIN_POLICY__DRAIN_POLICY_UNSPECIFIED = 0,
+  /*
+   * read until none came for drain_ms
+   */
+  BANGER__V1__DRAIN_POLICY__DRAIN_POLICY_AFTER_QUIET = 1,
+  /*
+   * read until the last writer closes it
+   */
+  BANGER__V1__DRAIN_POLICY__DRAIN_POLICY_UNTIL_CLOSED = 2,
+  /*
+   * what is there is read, and no more
+   */
+  BANGER__V1__DRAIN_POLICY__DRAIN_POLICY_CUT = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__DRAIN_POLICY)
+} Banger__V1__DrainPolicy;
 
 /* --- messages --- */
 
@@ -135,6 +184,30 @@ struct  Banger__V1__EnvVar
 
 
 /*
+ * A limit of the command's processes, as setrlimit(2) has it.
+ */
+struct  Banger__V1__ResourceLimit
+{
+  ProtobufCMessage base;
+  /*
+   * "nofile", "nproc", "core", …: RLIMIT_NOFILE and so on
+   */
+  char *name;
+  /*
+   * 2^64 - 1: unlimited
+   */
+  uint64_t soft;
+  /*
+   * at least soft
+   */
+  uint64_t hard;
+};
+#define BANGER__V1__RESOURCE_LIMIT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__resource_limit__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0 }
+
+
+/*
  * Limits of one session; 0 takes the default.
  */
 struct  Banger__V1__SessionLimits
@@ -153,10 +226,11 @@ struct  Banger__V1__SessionLimits
    * default 1000. However much comes, that ends a minute after the exit (or drain_ms after it).
    */
   uint32_t drain_ms;
+  Banger__V1__DrainPolicy drain_policy;
 };
 #define BANGER__V1__SESSION_LIMITS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__session_limits__descriptor) \
-    , 0, 0, 0 }
+    , 0, 0, 0, BANGER__V1__DRAIN_POLICY__DRAIN_POLICY_UNSPECIFIED }
 
 
 typedef enum {
@@ -212,6 +286,46 @@ struct  Banger__V1__SessionSpec
    * False: the process never waits, and the spool drops what is oldest.
    */
   protobuf_c_boolean hold_output;
+  /*
+   * stderr goes where stdout does, in one order; there is no stderr stream
+   */
+  protobuf_c_boolean merge_stderr;
+  /*
+   * each once; one that cannot be set is FAILED at stage limits
+   */
+  size_t n_rlimits;
+  Banger__V1__ResourceLimit **rlimits;
+  /*
+   * -20 to 19; 0: the agent's
+   */
+  int32_t nice;
+  /*
+   * -1000 to 1000: which process goes first for memory
+   */
+  int32_t oom_score_adj;
+  /*
+   * with hold_output: HOLD or nothing
+   */
+  Banger__V1__OutputPolicy output_policy;
+  /*
+   * Stopped (as by StopSession) so long after its last attach has left, a reader of its logs
+   * included; 0: it runs on. The time begins anew with a new daemon. At most 365 days.
+   */
+  uint64_t stop_unwatched_ms;
+  /*
+   * the time runs also before the first attach
+   */
+  protobuf_c_boolean stop_unwatched_from_start;
+  /*
+   * Deleted so long after its end, with its output; 0: kept until it is deleted. At least 1000, at
+   * most 365 days. Where a VM has nearly as many sessions as it may, the oldest go before.
+   */
+  uint64_t delete_ended_ms;
+  /*
+   * With hold_output, for output that nobody comes back to: kept until whoever holds it has
+   * acknowledged it (AttachTaken), in memory, a MiB of each stream at most. Another reader finds a gap.
+   */
+  protobuf_c_boolean drop_taken;
   Banger__V1__SessionSpec__UmaskCase _umask_case;
   union {
     /*
@@ -222,7 +336,7 @@ struct  Banger__V1__SessionSpec
 };
 #define BANGER__V1__SESSION_SPEC__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__session_spec__descriptor) \
-    , 0,NULL, 0,NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, BANGER__V1__STDIN_MODE__STDIN_MODE_UNSPECIFIED, 0,NULL, 0,NULL, NULL, 0, BANGER__V1__SESSION_SPEC___UMASK__NOT_SET, {0} }
+    , 0,NULL, 0,NULL, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, BANGER__V1__STDIN_MODE__STDIN_MODE_UNSPECIFIED, 0,NULL, 0,NULL, NULL, 0, 0, 0,NULL, 0, 0, BANGER__V1__OUTPUT_POLICY__OUTPUT_POLICY_UNSPECIFIED, 0, 0, 0, 0, BANGER__V1__SESSION_SPEC___UMASK__NOT_SET, {0} }
 
 
 /*
@@ -276,10 +390,23 @@ struct  Banger__V1__GuestSession
    * written by those after the streams' ends, and not kept
    */
   uint64_t late_bytes;
+  /*
+   * by AckOutput
+   */
+  uint64_t stdout_acknowledged;
+  uint64_t stderr_acknowledged;
+  /*
+   * of the service whose run it is (guest_service.proto); "": none's
+   */
+  char *service_id;
+  /*
+   * "stop": it is that hook of its VM (VMHook); "": none
+   */
+  char *hook;
 };
 #define BANGER__V1__GUEST_SESSION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__guest_session__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, BANGER__V1__SESSION_STATE__SESSION_STATE_UNSPECIFIED, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, NULL, BANGER__V1__SESSION_STATE__SESSION_STATE_UNSPECIFIED, NULL, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, 0, 0, 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string }
 
 
 /* Banger__V1__SessionExit methods */
@@ -319,6 +446,25 @@ Banger__V1__EnvVar *
                       const uint8_t       *data);
 void   banger__v1__env_var__free_unpacked
                      (Banger__V1__EnvVar *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__ResourceLimit methods */
+void   banger__v1__resource_limit__init
+                     (Banger__V1__ResourceLimit         *message);
+size_t banger__v1__resource_limit__get_packed_size
+                     (const Banger__V1__ResourceLimit   *message);
+size_t banger__v1__resource_limit__pack
+                     (const Banger__V1__ResourceLimit   *message,
+                      uint8_t             *out);
+size_t banger__v1__resource_limit__pack_to_buffer
+                     (const Banger__V1__ResourceLimit   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__ResourceLimit *
+       banger__v1__resource_limit__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__resource_limit__free_unpacked
+                     (Banger__V1__ResourceLimit *message,
                       ProtobufCAllocator *allocator);
 /* Banger__V1__SessionLimits methods */
 void   banger__v1__session_limits__init
@@ -385,6 +531,9 @@ typedef void (*Banger__V1__SessionExit_Closure)
 typedef void (*Banger__V1__EnvVar_Closure)
                  (const Banger__V1__EnvVar *message,
                   void *closure_data);
+typedef void (*Banger__V1__ResourceLimit_Closure)
+                 (const Banger__V1__ResourceLimit *message,
+                  void *closure_data);
 typedef void (*Banger__V1__SessionLimits_Closure)
                  (const Banger__V1__SessionLimits *message,
                   void *closure_data);
@@ -403,8 +552,11 @@ typedef void (*Banger__V1__GuestSession_Closure)
 extern const ProtobufCEnumDescriptor    banger__v1__session_state__descriptor;
 extern const ProtobufCEnumDescriptor    banger__v1__stdin_mode__descriptor;
 extern const ProtobufCEnumDescriptor    banger__v1__signal_target__descriptor;
+extern const ProtobufCEnumDescriptor    banger__v1__output_policy__descriptor;
+extern const ProtobufCEnumDescriptor    banger__v1__drain_policy__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__session_exit__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__env_var__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__resource_limit__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__session_limits__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__session_spec__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__guest_session__descriptor;

@@ -52,6 +52,96 @@ void   banger__v1__volume__free_unpacked
   assert(message->base.descriptor == &banger__v1__volume__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__vmhook__init
+                     (Banger__V1__VMHook         *message)
+{
+  static const Banger__V1__VMHook init_value = BANGER__V1__VMHOOK__INIT;
+  *message = init_value;
+}
+size_t banger__v1__vmhook__get_packed_size
+                     (const Banger__V1__VMHook *message)
+{
+  assert(message->base.descriptor == &banger__v1__vmhook__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__vmhook__pack
+                     (const Banger__V1__VMHook *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__vmhook__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__vmhook__pack_to_buffer
+                     (const Banger__V1__VMHook *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__vmhook__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__VMHook *
+       banger__v1__vmhook__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__VMHook *)
+     protobuf_c_message_unpack (&banger__v1__vmhook__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__vmhook__free_unpacked
+                     (Banger__V1__VMHook *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__vmhook__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__v1__guest_ssh__init
+                     (Banger__V1__GuestSSH         *message)
+{
+  static const Banger__V1__GuestSSH init_value = BANGER__V1__GUEST_SSH__INIT;
+  *message = init_value;
+}
+size_t banger__v1__guest_ssh__get_packed_size
+                     (const Banger__V1__GuestSSH *message)
+{
+  assert(message->base.descriptor == &banger__v1__guest_ssh__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__guest_ssh__pack
+                     (const Banger__V1__GuestSSH *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__guest_ssh__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__guest_ssh__pack_to_buffer
+                     (const Banger__V1__GuestSSH *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__guest_ssh__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__GuestSSH *
+       banger__v1__guest_ssh__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__GuestSSH *)
+     protobuf_c_message_unpack (&banger__v1__guest_ssh__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__guest_ssh__free_unpacked
+                     (Banger__V1__GuestSSH *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__guest_ssh__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__v1__vmspec__init
                      (Banger__V1__VMSpec         *message)
 {
@@ -1267,6 +1357,51 @@ void   banger__v1__list_vmports_request__free_unpacked
   assert(message->base.descriptor == &banger__v1__list_vmports_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__watch_vmports_request__init
+                     (Banger__V1__WatchVMPortsRequest         *message)
+{
+  static const Banger__V1__WatchVMPortsRequest init_value = BANGER__V1__WATCH_VMPORTS_REQUEST__INIT;
+  *message = init_value;
+}
+size_t banger__v1__watch_vmports_request__get_packed_size
+                     (const Banger__V1__WatchVMPortsRequest *message)
+{
+  assert(message->base.descriptor == &banger__v1__watch_vmports_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__watch_vmports_request__pack
+                     (const Banger__V1__WatchVMPortsRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__watch_vmports_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__watch_vmports_request__pack_to_buffer
+                     (const Banger__V1__WatchVMPortsRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__watch_vmports_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__WatchVMPortsRequest *
+       banger__v1__watch_vmports_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__WatchVMPortsRequest *)
+     protobuf_c_message_unpack (&banger__v1__watch_vmports_request__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__watch_vmports_request__free_unpacked
+                     (Banger__V1__WatchVMPortsRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__watch_vmports_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__v1__vmport__init
                      (Banger__V1__VMPort         *message)
 {
@@ -1569,7 +1704,122 @@ const ProtobufCMessageDescriptor banger__v1__volume__descriptor =
   (ProtobufCMessageInit) banger__v1__volume__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[17] =
+static const ProtobufCFieldDescriptor banger__v1__vmhook__field_descriptors[2] =
+{
+  {
+    "argv",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Banger__V1__VMHook, n_argv),
+    offsetof(Banger__V1__VMHook, argv),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "timeout_ms",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VMHook, timeout_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__vmhook__field_indices_by_name[] = {
+  0,   /* field[0] = argv */
+  1,   /* field[1] = timeout_ms */
+};
+static const ProtobufCIntRange banger__v1__vmhook__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor banger__v1__vmhook__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.VMHook",
+  "VMHook",
+  "Banger__V1__VMHook",
+  "banger.v1",
+  sizeof(Banger__V1__VMHook),
+  2,
+  banger__v1__vmhook__field_descriptors,
+  banger__v1__vmhook__field_indices_by_name,
+  1,  banger__v1__vmhook__number_ranges,
+  (ProtobufCMessageInit) banger__v1__vmhook__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__guest_ssh__field_descriptors[3] =
+{
+  {
+    "user",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__GuestSSH, user),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "port",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__GuestSSH, port),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "key",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__GuestSSH, key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__guest_ssh__field_indices_by_name[] = {
+  2,   /* field[2] = key */
+  1,   /* field[1] = port */
+  0,   /* field[0] = user */
+};
+static const ProtobufCIntRange banger__v1__guest_ssh__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor banger__v1__guest_ssh__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.GuestSSH",
+  "GuestSSH",
+  "Banger__V1__GuestSSH",
+  "banger.v1",
+  sizeof(Banger__V1__GuestSSH),
+  3,
+  banger__v1__guest_ssh__field_descriptors,
+  banger__v1__guest_ssh__field_indices_by_name,
+  1,  banger__v1__guest_ssh__number_ranges,
+  (ProtobufCMessageInit) banger__v1__guest_ssh__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[20] =
 {
   {
     "image",
@@ -1775,6 +2025,42 @@ static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[17] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "ssh",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VMSpec, ssh),
+    &banger__v1__guest_ssh__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "kernel_arguments",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VMSpec, kernel_arguments),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stop_hook",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VMSpec, stop_hook),
+    &banger__v1__vmhook__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
   13,   /* field[13] = autostart */
@@ -1786,11 +2072,14 @@ static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
   11,   /* field[11] = idle_stop_after_ms */
   0,   /* field[0] = image */
   1,   /* field[1] = kernel */
+  18,   /* field[18] = kernel_arguments */
   15,   /* field[15] = lease_ms */
   4,   /* field[4] = memory_bytes */
   7,   /* field[7] = network */
   8,   /* field[8] = no_init */
   12,   /* field[12] = restart_policy */
+  17,   /* field[17] = ssh */
+  19,   /* field[19] = stop_hook */
   16,   /* field[16] = storage */
   14,   /* field[14] = volumes */
   6,   /* field[6] = work_disk_bytes */
@@ -1798,7 +2087,7 @@ static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__vmspec__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 17 }
+  { 0, 20 }
 };
 const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor =
 {
@@ -1808,7 +2097,7 @@ const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor =
   "Banger__V1__VMSpec",
   "banger.v1",
   sizeof(Banger__V1__VMSpec),
-  17,
+  20,
   banger__v1__vmspec__field_descriptors,
   banger__v1__vmspec__field_indices_by_name,
   1,  banger__v1__vmspec__number_ranges,
@@ -2189,7 +2478,7 @@ const ProtobufCMessageDescriptor banger__v1__kept_output__descriptor =
   (ProtobufCMessageInit) banger__v1__kept_output__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__vm__field_descriptors[16] =
+static const ProtobufCFieldDescriptor banger__v1__vm__field_descriptors[18] =
 {
   {
     "id",
@@ -2383,6 +2672,30 @@ static const ProtobufCFieldDescriptor banger__v1__vm__field_descriptors[16] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "ssh_host_key",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VM, ssh_host_key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offered_ssh_host_key",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VM, offered_ssh_host_key),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__vm__field_indices_by_name[] = {
   7,   /* field[7] = boot_id */
@@ -2396,8 +2709,10 @@ static const unsigned banger__v1__vm__field_indices_by_name[] = {
   13,   /* field[13] = kernel_id */
   5,   /* field[5] = labels */
   1,   /* field[1] = name */
+  17,   /* field[17] = offered_ssh_host_key */
   3,   /* field[3] = runtime */
   2,   /* field[2] = spec */
+  16,   /* field[16] = ssh_host_key */
   10,   /* field[10] = started */
   11,   /* field[11] = stopped */
   9,   /* field[9] = updated */
@@ -2405,7 +2720,7 @@ static const unsigned banger__v1__vm__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__vm__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 16 }
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor banger__v1__vm__descriptor =
 {
@@ -2415,7 +2730,7 @@ const ProtobufCMessageDescriptor banger__v1__vm__descriptor =
   "Banger__V1__VM",
   "banger.v1",
   sizeof(Banger__V1__VM),
-  16,
+  18,
   banger__v1__vm__field_descriptors,
   banger__v1__vm__field_indices_by_name,
   1,  banger__v1__vm__number_ranges,
@@ -2820,7 +3135,7 @@ const ProtobufCMessageDescriptor banger__v1__list_vms_response__descriptor =
   (ProtobufCMessageInit) banger__v1__list_vms_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descriptors[13] =
+static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descriptors[14] =
 {
   {
     "request_id",
@@ -2978,6 +3293,18 @@ static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descri
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "ssh_host_key",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Banger__V1__UpdateVMRequest, _ssh_host_key_case),
+    offsetof(Banger__V1__UpdateVMRequest, ssh_host_key),
+    NULL,
+    &protobuf_c_empty_string,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__update_vmrequest__field_indices_by_name[] = {
   12,   /* field[12] = autostart */
@@ -2992,12 +3319,13 @@ static const unsigned banger__v1__update_vmrequest__field_indices_by_name[] = {
   0,   /* field[0] = request_id */
   11,   /* field[11] = restart_policy */
   7,   /* field[7] = set_labels */
+  13,   /* field[13] = ssh_host_key */
   1,   /* field[1] = vm */
 };
 static const ProtobufCIntRange banger__v1__update_vmrequest__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor banger__v1__update_vmrequest__descriptor =
 {
@@ -3007,7 +3335,7 @@ const ProtobufCMessageDescriptor banger__v1__update_vmrequest__descriptor =
   "Banger__V1__UpdateVMRequest",
   "banger.v1",
   sizeof(Banger__V1__UpdateVMRequest),
-  13,
+  14,
   banger__v1__update_vmrequest__field_descriptors,
   banger__v1__update_vmrequest__field_indices_by_name,
   1,  banger__v1__update_vmrequest__number_ranges,
@@ -3921,7 +4249,45 @@ const ProtobufCMessageDescriptor banger__v1__list_vmports_request__descriptor =
   (ProtobufCMessageInit) banger__v1__list_vmports_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__vmport__field_descriptors[4] =
+static const ProtobufCFieldDescriptor banger__v1__watch_vmports_request__field_descriptors[1] =
+{
+  {
+    "vm",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__WatchVMPortsRequest, vm),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__watch_vmports_request__field_indices_by_name[] = {
+  0,   /* field[0] = vm */
+};
+static const ProtobufCIntRange banger__v1__watch_vmports_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor banger__v1__watch_vmports_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.WatchVMPortsRequest",
+  "WatchVMPortsRequest",
+  "Banger__V1__WatchVMPortsRequest",
+  "banger.v1",
+  sizeof(Banger__V1__WatchVMPortsRequest),
+  1,
+  banger__v1__watch_vmports_request__field_descriptors,
+  banger__v1__watch_vmports_request__field_indices_by_name,
+  1,  banger__v1__watch_vmports_request__number_ranges,
+  (ProtobufCMessageInit) banger__v1__watch_vmports_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__vmport__field_descriptors[6] =
 {
   {
     "protocol",
@@ -3971,17 +4337,43 @@ static const ProtobufCFieldDescriptor banger__v1__vmport__field_descriptors[4] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "pid",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VMPort, pid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "uid",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VMPort, uid),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__vmport__field_indices_by_name[] = {
   1,   /* field[1] = address */
+  4,   /* field[4] = pid */
   2,   /* field[2] = port */
   3,   /* field[3] = process */
   0,   /* field[0] = protocol */
+  5,   /* field[5] = uid */
 };
 static const ProtobufCIntRange banger__v1__vmport__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor banger__v1__vmport__descriptor =
 {
@@ -3991,7 +4383,7 @@ const ProtobufCMessageDescriptor banger__v1__vmport__descriptor =
   "Banger__V1__VMPort",
   "banger.v1",
   sizeof(Banger__V1__VMPort),
-  4,
+  6,
   banger__v1__vmport__field_descriptors,
   banger__v1__vmport__field_indices_by_name,
   1,  banger__v1__vmport__number_ranges,
@@ -4126,7 +4518,7 @@ const ProtobufCMessageDescriptor banger__v1__read_console_request__descriptor =
   (ProtobufCMessageInit) banger__v1__read_console_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__console_chunk__field_descriptors[1] =
+static const ProtobufCFieldDescriptor banger__v1__console_chunk__field_descriptors[2] =
 {
   {
     "data",
@@ -4140,14 +4532,27 @@ static const ProtobufCFieldDescriptor banger__v1__console_chunk__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "frame",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__ConsoleChunk, frame),
+    &banger__v1__attach_response__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__console_chunk__field_indices_by_name[] = {
   0,   /* field[0] = data */
+  1,   /* field[1] = frame */
 };
 static const ProtobufCIntRange banger__v1__console_chunk__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor banger__v1__console_chunk__descriptor =
 {
@@ -4157,14 +4562,14 @@ const ProtobufCMessageDescriptor banger__v1__console_chunk__descriptor =
   "Banger__V1__ConsoleChunk",
   "banger.v1",
   sizeof(Banger__V1__ConsoleChunk),
-  1,
+  2,
   banger__v1__console_chunk__field_descriptors,
   banger__v1__console_chunk__field_indices_by_name,
   1,  banger__v1__console_chunk__number_ranges,
   (ProtobufCMessageInit) banger__v1__console_chunk__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__attach_console_request__field_descriptors[2] =
+static const ProtobufCFieldDescriptor banger__v1__attach_console_request__field_descriptors[3] =
 {
   {
     "vm",
@@ -4190,15 +4595,28 @@ static const ProtobufCFieldDescriptor banger__v1__attach_console_request__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "frame",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AttachConsoleRequest, frame),
+    &banger__v1__attach_request__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__attach_console_request__field_indices_by_name[] = {
   1,   /* field[1] = data */
+  2,   /* field[2] = frame */
   0,   /* field[0] = vm */
 };
 static const ProtobufCIntRange banger__v1__attach_console_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor banger__v1__attach_console_request__descriptor =
 {
@@ -4208,7 +4626,7 @@ const ProtobufCMessageDescriptor banger__v1__attach_console_request__descriptor 
   "Banger__V1__AttachConsoleRequest",
   "banger.v1",
   sizeof(Banger__V1__AttachConsoleRequest),
-  2,
+  3,
   banger__v1__attach_console_request__field_descriptors,
   banger__v1__attach_console_request__field_indices_by_name,
   1,  banger__v1__attach_console_request__number_ranges,
@@ -4359,7 +4777,7 @@ const ProtobufCEnumDescriptor banger__v1__storage__descriptor =
   banger__v1__storage__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor banger__v1__vmservice__method_descriptors[20] =
+static const ProtobufCMethodDescriptor banger__v1__vmservice__method_descriptors[21] =
 {
   { "CreateVM", &banger__v1__create_vmrequest__descriptor, &banger__v1__operation__descriptor },
   { "GetVM", &banger__v1__get_vmrequest__descriptor, &banger__v1__vm__descriptor },
@@ -4379,11 +4797,12 @@ static const ProtobufCMethodDescriptor banger__v1__vmservice__method_descriptors
   { "GetVMStats", &banger__v1__get_vmstats_request__descriptor, &banger__v1__vmstats__descriptor },
   { "CheckVMHealth", &banger__v1__check_vmhealth_request__descriptor, &banger__v1__check_vmhealth_response__descriptor },
   { "ListVMPorts", &banger__v1__list_vmports_request__descriptor, &banger__v1__list_vmports_response__descriptor },
+  { "WatchVMPorts", &banger__v1__watch_vmports_request__descriptor, &banger__v1__list_vmports_response__descriptor },
   { "ReadConsole", &banger__v1__read_console_request__descriptor, &banger__v1__console_chunk__descriptor },
   { "AttachConsole", &banger__v1__attach_console_request__descriptor, &banger__v1__console_chunk__descriptor },
 };
 const unsigned banger__v1__vmservice__method_indices_by_name[] = {
-  19,        /* AttachConsole */
+  20,        /* AttachConsole */
   16,        /* CheckVMHealth */
   0,        /* CreateVM */
   8,        /* DeleteVM */
@@ -4395,14 +4814,15 @@ const unsigned banger__v1__vmservice__method_indices_by_name[] = {
   2,        /* ListVMs */
   9,        /* PauseVM */
   12,        /* PruneVMs */
-  18,        /* ReadConsole */
+  19,        /* ReadConsole */
   11,        /* RecoverVM */
   13,        /* RenewVMLease */
   6,        /* RestartVM */
   10,        /* ResumeVM */
   4,        /* StartVM */
   5,        /* StopVM */
-  3         /* UpdateVM */
+  3,        /* UpdateVM */
+  18         /* WatchVMPorts */
 };
 const ProtobufCServiceDescriptor banger__v1__vmservice__descriptor =
 {
@@ -4411,7 +4831,7 @@ const ProtobufCServiceDescriptor banger__v1__vmservice__descriptor =
   "VMService",
   "Banger__V1__VMService",
   "banger.v1",
-  20,
+  21,
   banger__v1__vmservice__method_descriptors,
   banger__v1__vmservice__method_indices_by_name
 };
@@ -4559,13 +4979,21 @@ void banger__v1__vmservice__list_vmports(ProtobufCService *service,
   assert(service->descriptor == &banger__v1__vmservice__descriptor);
   service->invoke(service, 17, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void banger__v1__vmservice__watch_vmports(ProtobufCService *service,
+                                          const Banger__V1__WatchVMPortsRequest *input,
+                                          Banger__V1__ListVMPortsResponse_Closure closure,
+                                          void *closure_data)
+{
+  assert(service->descriptor == &banger__v1__vmservice__descriptor);
+  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void banger__v1__vmservice__read_console(ProtobufCService *service,
                                          const Banger__V1__ReadConsoleRequest *input,
                                          Banger__V1__ConsoleChunk_Closure closure,
                                          void *closure_data)
 {
   assert(service->descriptor == &banger__v1__vmservice__descriptor);
-  service->invoke(service, 18, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__vmservice__attach_console(ProtobufCService *service,
                                            const Banger__V1__AttachConsoleRequest *input,
@@ -4573,7 +5001,7 @@ void banger__v1__vmservice__attach_console(ProtobufCService *service,
                                            void *closure_data)
 {
   assert(service->descriptor == &banger__v1__vmservice__descriptor);
-  service->invoke(service, 19, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 20, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__vmservice__init (Banger__V1__VMService_Service *service,
                                   Banger__V1__VMService_ServiceDestroy destroy)

@@ -221,6 +221,18 @@ banger_v1_vm_service_list_vm_ports_dispatch(
 }
 
 static bool
+banger_v1_vm_service_watch_vm_ports_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_vm_service_handlers *h = handlers;
+    if (!h->watch_vm_ports)
+        return false;
+    h->watch_vm_ports(self, call, (const Banger__V1__WatchVMPortsRequest *)request);
+    return true;
+}
+
+static bool
 banger_v1_vm_service_read_console_dispatch(
     const void *handlers, void *self, struct rpc_call *call,
     const ProtobufCMessage *request)
@@ -477,10 +489,22 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .role = RPC_ROLE_VIEWER,
         .effect = RPC_EFFECT_READ,
         .idempotent = true,
-        .default_deadline_ms = 10000,
-        .planned = true,
+        .default_deadline_ms = 30000,
         .resource_kind = "vm",
-        .summary = "Listening TCP and UDP ports in the guest",
+        .summary = "What listens in the guest: TCP, UDP, Unix; up to 1024 of them",
+    },
+    [BANGER_V1_VM_SERVICE_WATCH_VM_PORTS] = {
+        .name = "WatchVMPorts",
+        .path = "/banger.v1.VMService/WatchVMPorts",
+        .request = &banger__v1__watch_vmports_request__descriptor,
+        .response = &banger__v1__list_vmports_response__descriptor,
+        .dispatch = banger_v1_vm_service_watch_vm_ports_dispatch,
+        .streams = RPC_SERVER_STREAMS,
+        .role = RPC_ROLE_VIEWER,
+        .effect = RPC_EFFECT_READ,
+        .idempotent = true,
+        .resource_kind = "vm",
+        .summary = "The same now, and all of it again whenever it has changed, which is seen within a second",
     },
     [BANGER_V1_VM_SERVICE_READ_CONSOLE] = {
         .name = "ReadConsole",
@@ -504,9 +528,8 @@ static const struct rpc_method banger_v1_vm_service_methods[] = {
         .streams = RPC_CLIENT_STREAMS | RPC_SERVER_STREAMS,
         .role = RPC_ROLE_OPERATOR,
         .effect = RPC_EFFECT_FREE,
-        .planned = true,
         .resource_kind = "vm",
-        .summary = "The console both ways",
+        .summary = "The console both ways, in the frames of GuestSessionService.Attach: any number of viewers, one writer, a takeover; what comes is the log that ReadConsole reads, by offsets that stay, and a Gap says what a slow reader missed (\"console_limit\")",
     },
 };
 

@@ -28,6 +28,7 @@ enum banger_v1_vm_service_method {
     BANGER_V1_VM_SERVICE_GET_VM_STATS,
     BANGER_V1_VM_SERVICE_CHECK_VM_HEALTH,
     BANGER_V1_VM_SERVICE_LIST_VM_PORTS,
+    BANGER_V1_VM_SERVICE_WATCH_VM_PORTS,
     BANGER_V1_VM_SERVICE_READ_CONSOLE,
     BANGER_V1_VM_SERVICE_ATTACH_CONSOLE,
     BANGER_V1_VM_SERVICE_METHODS /* their number */
@@ -335,6 +336,23 @@ banger_v1_vm_service_list_vm_ports_start(
 
 static inline const Banger__V1__ListVMPortsResponse *
 banger_v1_vm_service_list_vm_ports_response(const ProtobufCMessage *message)
+{
+    return (const Banger__V1__ListVMPortsResponse *)message;
+}
+
+/* WatchVMPorts: Banger__V1__WatchVMPortsRequest -> stream of Banger__V1__ListVMPortsResponse */
+static inline struct rpc_call *
+banger_v1_vm_service_watch_vm_ports_start(
+    struct rpc_client *client, const struct rpc_call_options *options,
+    const Banger__V1__WatchVMPortsRequest *request,
+    const struct rpc_call_events *events, void *arg, struct err *err)
+{
+    return rpc_client_start(client, &banger_v1_vm_service.methods[BANGER_V1_VM_SERVICE_WATCH_VM_PORTS],
+                            options, &request->base, events, arg, err);
+}
+
+static inline const Banger__V1__ListVMPortsResponse *
+banger_v1_vm_service_watch_vm_ports_response(const ProtobufCMessage *message)
 {
     return (const Banger__V1__ListVMPortsResponse *)message;
 }

@@ -49,6 +49,8 @@ struct banger_v1_vm_service_handlers {
         const Banger__V1__CheckVMHealthRequest *request);
     void (*list_vm_ports)(void *self, struct rpc_call *call,
         const Banger__V1__ListVMPortsRequest *request);
+    void (*watch_vm_ports)(void *self, struct rpc_call *call,
+        const Banger__V1__WatchVMPortsRequest *request);
     void (*read_console)(void *self, struct rpc_call *call,
         const Banger__V1__ReadConsoleRequest *request);
     void (*attach_console)(void *self, struct rpc_call *call);
@@ -201,6 +203,14 @@ banger_v1_vm_service_list_vm_ports_reply(
     struct rpc_call *call, const Banger__V1__ListVMPortsResponse *response)
 {
     rpc_call_reply(call, &response->base);
+}
+
+/* WatchVMPorts */
+static inline int
+banger_v1_vm_service_watch_vm_ports_send(
+    struct rpc_call *call, const Banger__V1__ListVMPortsResponse *message)
+{
+    return rpc_call_send(call, &message->base);
 }
 
 /* ReadConsole */

@@ -187,6 +187,96 @@ void   banger__agent__v1__hello_reply__free_unpacked
   assert(message->base.descriptor == &banger__agent__v1__hello_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__agent__v1__new_agent__init
+                     (Banger__Agent__V1__NewAgent         *message)
+{
+  static const Banger__Agent__V1__NewAgent init_value = BANGER__AGENT__V1__NEW_AGENT__INIT;
+  *message = init_value;
+}
+size_t banger__agent__v1__new_agent__get_packed_size
+                     (const Banger__Agent__V1__NewAgent *message)
+{
+  assert(message->base.descriptor == &banger__agent__v1__new_agent__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__agent__v1__new_agent__pack
+                     (const Banger__Agent__V1__NewAgent *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__agent__v1__new_agent__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__agent__v1__new_agent__pack_to_buffer
+                     (const Banger__Agent__V1__NewAgent *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__agent__v1__new_agent__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__Agent__V1__NewAgent *
+       banger__agent__v1__new_agent__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__Agent__V1__NewAgent *)
+     protobuf_c_message_unpack (&banger__agent__v1__new_agent__descriptor,
+                                allocator, len, data);
+}
+void   banger__agent__v1__new_agent__free_unpacked
+                     (Banger__Agent__V1__NewAgent *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__agent__v1__new_agent__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__agent__v1__new_agent_refused__init
+                     (Banger__Agent__V1__NewAgentRefused         *message)
+{
+  static const Banger__Agent__V1__NewAgentRefused init_value = BANGER__AGENT__V1__NEW_AGENT_REFUSED__INIT;
+  *message = init_value;
+}
+size_t banger__agent__v1__new_agent_refused__get_packed_size
+                     (const Banger__Agent__V1__NewAgentRefused *message)
+{
+  assert(message->base.descriptor == &banger__agent__v1__new_agent_refused__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__agent__v1__new_agent_refused__pack
+                     (const Banger__Agent__V1__NewAgentRefused *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__agent__v1__new_agent_refused__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__agent__v1__new_agent_refused__pack_to_buffer
+                     (const Banger__Agent__V1__NewAgentRefused *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__agent__v1__new_agent_refused__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__Agent__V1__NewAgentRefused *
+       banger__agent__v1__new_agent_refused__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__Agent__V1__NewAgentRefused *)
+     protobuf_c_message_unpack (&banger__agent__v1__new_agent_refused__descriptor,
+                                allocator, len, data);
+}
+void   banger__agent__v1__new_agent_refused__free_unpacked
+                     (Banger__Agent__V1__NewAgentRefused *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__agent__v1__new_agent_refused__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__agent__v1__synced__init
                      (Banger__Agent__V1__Synced         *message)
 {
@@ -367,6 +457,51 @@ void   banger__agent__v1__start_session__free_unpacked
   assert(message->base.descriptor == &banger__agent__v1__start_session__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__agent__v1__ack_output__init
+                     (Banger__Agent__V1__AckOutput         *message)
+{
+  static const Banger__Agent__V1__AckOutput init_value = BANGER__AGENT__V1__ACK_OUTPUT__INIT;
+  *message = init_value;
+}
+size_t banger__agent__v1__ack_output__get_packed_size
+                     (const Banger__Agent__V1__AckOutput *message)
+{
+  assert(message->base.descriptor == &banger__agent__v1__ack_output__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__agent__v1__ack_output__pack
+                     (const Banger__Agent__V1__AckOutput *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__agent__v1__ack_output__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__agent__v1__ack_output__pack_to_buffer
+                     (const Banger__Agent__V1__AckOutput *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__agent__v1__ack_output__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__Agent__V1__AckOutput *
+       banger__agent__v1__ack_output__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__Agent__V1__AckOutput *)
+     protobuf_c_message_unpack (&banger__agent__v1__ack_output__descriptor,
+                                allocator, len, data);
+}
+void   banger__agent__v1__ack_output__free_unpacked
+                     (Banger__Agent__V1__AckOutput *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__agent__v1__ack_output__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__agent__v1__stdin__init
                      (Banger__Agent__V1__Stdin         *message)
 {
@@ -410,6 +545,51 @@ void   banger__agent__v1__stdin__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &banger__agent__v1__stdin__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__agent__v1__stdin_run__init
+                     (Banger__Agent__V1__StdinRun         *message)
+{
+  static const Banger__Agent__V1__StdinRun init_value = BANGER__AGENT__V1__STDIN_RUN__INIT;
+  *message = init_value;
+}
+size_t banger__agent__v1__stdin_run__get_packed_size
+                     (const Banger__Agent__V1__StdinRun *message)
+{
+  assert(message->base.descriptor == &banger__agent__v1__stdin_run__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__agent__v1__stdin_run__pack
+                     (const Banger__Agent__V1__StdinRun *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__agent__v1__stdin_run__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__agent__v1__stdin_run__pack_to_buffer
+                     (const Banger__Agent__V1__StdinRun *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__agent__v1__stdin_run__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__Agent__V1__StdinRun *
+       banger__agent__v1__stdin_run__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__Agent__V1__StdinRun *)
+     protobuf_c_message_unpack (&banger__agent__v1__stdin_run__descriptor,
+                                allocator, len, data);
+}
+void   banger__agent__v1__stdin_run__free_unpacked
+                     (Banger__Agent__V1__StdinRun *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__agent__v1__stdin_run__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   banger__agent__v1__stdin_eof__init
@@ -1402,7 +1582,7 @@ void   banger__agent__v1__set_clock__free_unpacked
   assert(message->base.descriptor == &banger__agent__v1__set_clock__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor banger__agent__v1__to_agent__field_descriptors[14] =
+static const ProtobufCFieldDescriptor banger__agent__v1__to_agent__field_descriptors[16] =
 {
   {
     "hello",
@@ -1572,12 +1752,38 @@ static const ProtobufCFieldDescriptor banger__agent__v1__to_agent__field_descrip
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "ack_output",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__Agent__V1__ToAgent, kind_case),
+    offsetof(Banger__Agent__V1__ToAgent, ack_output),
+    &banger__agent__v1__ack_output__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "new_agent",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__Agent__V1__ToAgent, kind_case),
+    offsetof(Banger__Agent__V1__ToAgent, new_agent),
+    &banger__agent__v1__new_agent__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__to_agent__field_indices_by_name[] = {
+  14,   /* field[14] = ack_output */
   1,   /* field[1] = configure */
   8,   /* field[8] = credit */
   6,   /* field[6] = delete_session */
   0,   /* field[0] = hello */
+  15,   /* field[15] = new_agent */
   11,   /* field[11] = ping */
   12,   /* field[12] = resize */
   13,   /* field[13] = set_clock */
@@ -1589,10 +1795,11 @@ static const unsigned banger__agent__v1__to_agent__field_indices_by_name[] = {
   7,   /* field[7] = subscribe */
   9,   /* field[9] = unsubscribe */
 };
-static const ProtobufCIntRange banger__agent__v1__to_agent__number_ranges[1 + 1] =
+static const ProtobufCIntRange banger__agent__v1__to_agent__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 14 }
+  { 20, 14 },
+  { 0, 16 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__to_agent__descriptor =
 {
@@ -1602,14 +1809,14 @@ const ProtobufCMessageDescriptor banger__agent__v1__to_agent__descriptor =
   "Banger__Agent__V1__ToAgent",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__ToAgent),
-  14,
+  16,
   banger__agent__v1__to_agent__field_descriptors,
   banger__agent__v1__to_agent__field_indices_by_name,
-  1,  banger__agent__v1__to_agent__number_ranges,
+  2,  banger__agent__v1__to_agent__number_ranges,
   (ProtobufCMessageInit) banger__agent__v1__to_agent__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__from_agent__field_descriptors[13] =
+static const ProtobufCFieldDescriptor banger__agent__v1__from_agent__field_descriptors[14] =
 {
   {
     "hello_reply",
@@ -1767,12 +1974,25 @@ static const ProtobufCFieldDescriptor banger__agent__v1__from_agent__field_descr
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "new_agent_refused",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__Agent__V1__FromAgent, kind_case),
+    offsetof(Banger__Agent__V1__FromAgent, new_agent_refused),
+    &banger__agent__v1__new_agent_refused__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__from_agent__field_indices_by_name[] = {
   2,   /* field[2] = configured */
   6,   /* field[6] = data */
   7,   /* field[7] = gap */
   0,   /* field[0] = hello_reply */
+  13,   /* field[13] = new_agent_refused */
   10,   /* field[10] = pong */
   11,   /* field[11] = session_deleted */
   3,   /* field[3] = session_status */
@@ -1786,7 +2006,7 @@ static const unsigned banger__agent__v1__from_agent__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__agent__v1__from_agent__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 13 }
+  { 0, 14 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__from_agent__descriptor =
 {
@@ -1796,7 +2016,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__from_agent__descriptor =
   "Banger__Agent__V1__FromAgent",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__FromAgent),
-  13,
+  14,
   banger__agent__v1__from_agent__field_descriptors,
   banger__agent__v1__from_agent__field_indices_by_name,
   1,  banger__agent__v1__from_agent__number_ranges,
@@ -1854,7 +2074,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__hello__descriptor =
   (ProtobufCMessageInit) banger__agent__v1__hello__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__hello_reply__field_descriptors[10] =
+static const ProtobufCFieldDescriptor banger__agent__v1__hello_reply__field_descriptors[15] =
 {
   {
     "nonce",
@@ -1976,23 +2196,89 @@ static const ProtobufCFieldDescriptor banger__agent__v1__hello_reply__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "tools",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__HelloReply, tools),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "output_times",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__HelloReply, output_times),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "session_revision",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__HelloReply, session_revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "revision",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__HelloReply, revision),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "given_up",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__HelloReply, given_up),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__hello_reply__field_indices_by_name[] = {
   7,   /* field[7] = boot_error */
   2,   /* field[2] = boot_id */
   6,   /* field[6] = configured */
+  14,   /* field[14] = given_up */
   3,   /* field[3] = instance */
   8,   /* field[8] = max_sessions */
   0,   /* field[0] = nonce */
+  11,   /* field[11] = output_times */
   1,   /* field[1] = protocol */
+  13,   /* field[13] = revision */
+  12,   /* field[12] = session_revision */
   5,   /* field[5] = stdin_window_bytes */
   9,   /* field[9] = tail_lines */
+  10,   /* field[10] = tools */
   4,   /* field[4] = version */
 };
-static const ProtobufCIntRange banger__agent__v1__hello_reply__number_ranges[1 + 1] =
+static const ProtobufCIntRange banger__agent__v1__hello_reply__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 20, 11 },
+  { 0, 15 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__hello_reply__descriptor =
 {
@@ -2002,11 +2288,113 @@ const ProtobufCMessageDescriptor banger__agent__v1__hello_reply__descriptor =
   "Banger__Agent__V1__HelloReply",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__HelloReply),
-  10,
+  15,
   banger__agent__v1__hello_reply__field_descriptors,
   banger__agent__v1__hello_reply__field_indices_by_name,
-  1,  banger__agent__v1__hello_reply__number_ranges,
+  2,  banger__agent__v1__hello_reply__number_ranges,
   (ProtobufCMessageInit) banger__agent__v1__hello_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__agent__v1__new_agent__field_descriptors[3] =
+{
+  {
+    "size",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__NewAgent, size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__NewAgent, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "data",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__NewAgent, data),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__agent__v1__new_agent__field_indices_by_name[] = {
+  2,   /* field[2] = data */
+  1,   /* field[1] = offset */
+  0,   /* field[0] = size */
+};
+static const ProtobufCIntRange banger__agent__v1__new_agent__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor banger__agent__v1__new_agent__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.agent.v1.NewAgent",
+  "NewAgent",
+  "Banger__Agent__V1__NewAgent",
+  "banger.agent.v1",
+  sizeof(Banger__Agent__V1__NewAgent),
+  3,
+  banger__agent__v1__new_agent__field_descriptors,
+  banger__agent__v1__new_agent__field_indices_by_name,
+  1,  banger__agent__v1__new_agent__number_ranges,
+  (ProtobufCMessageInit) banger__agent__v1__new_agent__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__agent__v1__new_agent_refused__field_descriptors[1] =
+{
+  {
+    "error",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__NewAgentRefused, error),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__agent__v1__new_agent_refused__field_indices_by_name[] = {
+  0,   /* field[0] = error */
+};
+static const ProtobufCIntRange banger__agent__v1__new_agent_refused__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor banger__agent__v1__new_agent_refused__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.agent.v1.NewAgentRefused",
+  "NewAgentRefused",
+  "Banger__Agent__V1__NewAgentRefused",
+  "banger.agent.v1",
+  sizeof(Banger__Agent__V1__NewAgentRefused),
+  1,
+  banger__agent__v1__new_agent_refused__field_descriptors,
+  banger__agent__v1__new_agent_refused__field_indices_by_name,
+  1,  banger__agent__v1__new_agent_refused__number_ranges,
+  (ProtobufCMessageInit) banger__agent__v1__new_agent_refused__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor banger__agent__v1__synced__field_descriptors[1] =
@@ -2227,7 +2615,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__configured__descriptor =
   (ProtobufCMessageInit) banger__agent__v1__configured__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__start_session__field_descriptors[17] =
+static const ProtobufCFieldDescriptor banger__agent__v1__start_session__field_descriptors[26] =
 {
   {
     "session_id",
@@ -2433,6 +2821,114 @@ static const ProtobufCFieldDescriptor banger__agent__v1__start_session__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "tool",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__StartSession, tool),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "merge_stderr",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__StartSession, merge_stderr),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "rlimits",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__StartSession, rlimits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "nice",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__StartSession, nice),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "oom_score_adj",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__StartSession, oom_score_adj),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "until_acked",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__StartSession, until_acked),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drain_until_closed",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__StartSession, drain_until_closed),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "not_after_ns",
+    26,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__StartSession, not_after_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "drop_acked",
+    27,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__StartSession, drop_acked),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__start_session__field_indices_by_name[] = {
   1,   /* field[1] = argv */
@@ -2440,23 +2936,33 @@ static const unsigned banger__agent__v1__start_session__field_indices_by_name[] 
   13,   /* field[13] = columns */
   4,   /* field[4] = cwd */
   10,   /* field[10] = drain_ms */
+  23,   /* field[23] = drain_until_closed */
+  25,   /* field[25] = drop_acked */
   2,   /* field[2] = env */
   6,   /* field[6] = group */
   16,   /* field[16] = hold_ms */
+  18,   /* field[18] = merge_stderr */
+  20,   /* field[20] = nice */
+  24,   /* field[24] = not_after_ns */
+  21,   /* field[21] = oom_score_adj */
   8,   /* field[8] = required_commands */
+  19,   /* field[19] = rlimits */
   12,   /* field[12] = rows */
   0,   /* field[0] = session_id */
   9,   /* field[9] = spool_bytes */
   7,   /* field[7] = stdin_mode */
   15,   /* field[15] = timeout_ms */
+  17,   /* field[17] = tool */
   11,   /* field[11] = tty */
   14,   /* field[14] = umask */
+  22,   /* field[22] = until_acked */
   5,   /* field[5] = user */
 };
-static const ProtobufCIntRange banger__agent__v1__start_session__number_ranges[1 + 1] =
+static const ProtobufCIntRange banger__agent__v1__start_session__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 17 }
+  { 20, 18 },
+  { 0, 26 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__start_session__descriptor =
 {
@@ -2466,14 +2972,78 @@ const ProtobufCMessageDescriptor banger__agent__v1__start_session__descriptor =
   "Banger__Agent__V1__StartSession",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__StartSession),
-  17,
+  26,
   banger__agent__v1__start_session__field_descriptors,
   banger__agent__v1__start_session__field_indices_by_name,
-  1,  banger__agent__v1__start_session__number_ranges,
+  2,  banger__agent__v1__start_session__number_ranges,
   (ProtobufCMessageInit) banger__agent__v1__start_session__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__stdin__field_descriptors[3] =
+static const ProtobufCFieldDescriptor banger__agent__v1__ack_output__field_descriptors[3] =
+{
+  {
+    "session_id",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__AckOutput, session_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stdout_offset",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__AckOutput, stdout_offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stderr_offset",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__AckOutput, stderr_offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__agent__v1__ack_output__field_indices_by_name[] = {
+  0,   /* field[0] = session_id */
+  2,   /* field[2] = stderr_offset */
+  1,   /* field[1] = stdout_offset */
+};
+static const ProtobufCIntRange banger__agent__v1__ack_output__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor banger__agent__v1__ack_output__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.agent.v1.AckOutput",
+  "AckOutput",
+  "Banger__Agent__V1__AckOutput",
+  "banger.agent.v1",
+  sizeof(Banger__Agent__V1__AckOutput),
+  3,
+  banger__agent__v1__ack_output__field_descriptors,
+  banger__agent__v1__ack_output__field_indices_by_name,
+  1,  banger__agent__v1__ack_output__number_ranges,
+  (ProtobufCMessageInit) banger__agent__v1__ack_output__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__agent__v1__stdin__field_descriptors[5] =
 {
   {
     "session_id",
@@ -2511,16 +3081,42 @@ static const ProtobufCFieldDescriptor banger__agent__v1__stdin__field_descriptor
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "key",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__Stdin, key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "more",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__Stdin, more),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__stdin__field_indices_by_name[] = {
   2,   /* field[2] = data */
+  3,   /* field[3] = key */
+  4,   /* field[4] = more */
   1,   /* field[1] = offset */
   0,   /* field[0] = session_id */
 };
 static const ProtobufCIntRange banger__agent__v1__stdin__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__stdin__descriptor =
 {
@@ -2530,11 +3126,88 @@ const ProtobufCMessageDescriptor banger__agent__v1__stdin__descriptor =
   "Banger__Agent__V1__Stdin",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__Stdin),
-  3,
+  5,
   banger__agent__v1__stdin__field_descriptors,
   banger__agent__v1__stdin__field_indices_by_name,
   1,  banger__agent__v1__stdin__number_ranges,
   (ProtobufCMessageInit) banger__agent__v1__stdin__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__agent__v1__stdin_run__field_descriptors[4] =
+{
+  {
+    "key",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__StdinRun, key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "from",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__StdinRun, from),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "until",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__StdinRun, until),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "open",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__StdinRun, open),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__agent__v1__stdin_run__field_indices_by_name[] = {
+  1,   /* field[1] = from */
+  0,   /* field[0] = key */
+  3,   /* field[3] = open */
+  2,   /* field[2] = until */
+};
+static const ProtobufCIntRange banger__agent__v1__stdin_run__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor banger__agent__v1__stdin_run__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.agent.v1.StdinRun",
+  "StdinRun",
+  "Banger__Agent__V1__StdinRun",
+  "banger.agent.v1",
+  sizeof(Banger__Agent__V1__StdinRun),
+  4,
+  banger__agent__v1__stdin_run__field_descriptors,
+  banger__agent__v1__stdin_run__field_indices_by_name,
+  1,  banger__agent__v1__stdin_run__number_ranges,
+  (ProtobufCMessageInit) banger__agent__v1__stdin_run__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor banger__agent__v1__stdin_eof__field_descriptors[2] =
@@ -2856,7 +3529,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__session_deleted__descriptor 
   (ProtobufCMessageInit) banger__agent__v1__session_deleted__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__session_status__field_descriptors[24] =
+static const ProtobufCFieldDescriptor banger__agent__v1__session_status__field_descriptors[26] =
 {
   {
     "session_id",
@@ -3123,6 +3796,18 @@ static const ProtobufCFieldDescriptor banger__agent__v1__session_status__field_d
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "tool",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__SessionStatus, tool),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "started_ago_ns",
     30,
     PROTOBUF_C_LABEL_NONE,
@@ -3146,9 +3831,21 @@ static const ProtobufCFieldDescriptor banger__agent__v1__session_status__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stdin_runs",
+    35,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__Agent__V1__SessionStatus, n_stdin_runs),
+    offsetof(Banger__Agent__V1__SessionStatus, stdin_runs),
+    &banger__agent__v1__stdin_run__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__session_status__field_indices_by_name[] = {
-  23,   /* field[23] = ended_ago_ns */
+  24,   /* field[24] = ended_ago_ns */
   17,   /* field[17] = ended_ns */
   9,   /* field[9] = error */
   3,   /* field[3] = exit_code */
@@ -3160,7 +3857,7 @@ static const unsigned banger__agent__v1__session_status__field_indices_by_name[]
   2,   /* field[2] = pid */
   0,   /* field[0] = session_id */
   4,   /* field[4] = signo */
-  22,   /* field[22] = started_ago_ns */
+  23,   /* field[23] = started_ago_ns */
   16,   /* field[16] = started_ns */
   1,   /* field[1] = state */
   13,   /* field[13] = stderr_ended */
@@ -3169,15 +3866,18 @@ static const unsigned banger__agent__v1__session_status__field_indices_by_name[]
   15,   /* field[15] = stdin_closed */
   19,   /* field[19] = stdin_eof */
   18,   /* field[18] = stdin_received */
+  25,   /* field[25] = stdin_runs */
   12,   /* field[12] = stdout_ended */
   10,   /* field[10] = stdout_total */
   6,   /* field[6] = timed_out */
+  22,   /* field[22] = tool */
 };
-static const ProtobufCIntRange banger__agent__v1__session_status__number_ranges[2 + 1] =
+static const ProtobufCIntRange banger__agent__v1__session_status__number_ranges[3 + 1] =
 {
   { 1, 0 },
-  { 30, 22 },
-  { 0, 24 }
+  { 30, 23 },
+  { 35, 25 },
+  { 0, 26 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__session_status__descriptor =
 {
@@ -3187,14 +3887,14 @@ const ProtobufCMessageDescriptor banger__agent__v1__session_status__descriptor =
   "Banger__Agent__V1__SessionStatus",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__SessionStatus),
-  24,
+  26,
   banger__agent__v1__session_status__field_descriptors,
   banger__agent__v1__session_status__field_indices_by_name,
-  2,  banger__agent__v1__session_status__number_ranges,
+  3,  banger__agent__v1__session_status__number_ranges,
   (ProtobufCMessageInit) banger__agent__v1__session_status__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__from__field_descriptors[5] =
+static const ProtobufCFieldDescriptor banger__agent__v1__from__field_descriptors[7] =
 {
   {
     "offset",
@@ -3256,18 +3956,44 @@ static const ProtobufCFieldDescriptor banger__agent__v1__from__field_descriptors
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "since_ns",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    offsetof(Banger__Agent__V1__From, at_case),
+    offsetof(Banger__Agent__V1__From, since_ns),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "until_ns",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__From, until_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__from__field_indices_by_name[] = {
   2,   /* field[2] = end */
   0,   /* field[0] = offset */
+  5,   /* field[5] = since_ns */
   3,   /* field[3] = skip */
   1,   /* field[1] = tail */
   4,   /* field[4] = tail_lines */
+  6,   /* field[6] = until_ns */
 };
 static const ProtobufCIntRange banger__agent__v1__from__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__from__descriptor =
 {
@@ -3277,14 +4003,14 @@ const ProtobufCMessageDescriptor banger__agent__v1__from__descriptor =
   "Banger__Agent__V1__From",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__From),
-  5,
+  7,
   banger__agent__v1__from__field_descriptors,
   banger__agent__v1__from__field_indices_by_name,
   1,  banger__agent__v1__from__number_ranges,
   (ProtobufCMessageInit) banger__agent__v1__from__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__subscribe__field_descriptors[7] =
+static const ProtobufCFieldDescriptor banger__agent__v1__subscribe__field_descriptors[8] =
 {
   {
     "subscription",
@@ -3370,6 +4096,18 @@ static const ProtobufCFieldDescriptor banger__agent__v1__subscribe__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "times",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__Subscribe, times),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__subscribe__field_indices_by_name[] = {
   4,   /* field[4] = credit_bytes */
@@ -3379,11 +4117,12 @@ static const unsigned banger__agent__v1__subscribe__field_indices_by_name[] = {
   6,   /* field[6] = hold */
   1,   /* field[1] = session_id */
   0,   /* field[0] = subscription */
+  7,   /* field[7] = times */
 };
 static const ProtobufCIntRange banger__agent__v1__subscribe__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__subscribe__descriptor =
 {
@@ -3393,7 +4132,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__subscribe__descriptor =
   "Banger__Agent__V1__Subscribe",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__Subscribe),
-  7,
+  8,
   banger__agent__v1__subscribe__field_descriptors,
   banger__agent__v1__subscribe__field_indices_by_name,
   1,  banger__agent__v1__subscribe__number_ranges,
@@ -3579,7 +4318,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__unsubscribe__descriptor =
   (ProtobufCMessageInit) banger__agent__v1__unsubscribe__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__data__field_descriptors[4] =
+static const ProtobufCFieldDescriptor banger__agent__v1__data__field_descriptors[5] =
 {
   {
     "subscription",
@@ -3629,17 +4368,30 @@ static const ProtobufCFieldDescriptor banger__agent__v1__data__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "time_ns",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__Data, time_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__data__field_indices_by_name[] = {
   3,   /* field[3] = data */
   2,   /* field[2] = offset */
   1,   /* field[1] = stream */
   0,   /* field[0] = subscription */
+  4,   /* field[4] = time_ns */
 };
 static const ProtobufCIntRange banger__agent__v1__data__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__data__descriptor =
 {
@@ -3649,14 +4401,14 @@ const ProtobufCMessageDescriptor banger__agent__v1__data__descriptor =
   "Banger__Agent__V1__Data",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__Data),
-  4,
+  5,
   banger__agent__v1__data__field_descriptors,
   banger__agent__v1__data__field_indices_by_name,
   1,  banger__agent__v1__data__number_ranges,
   (ProtobufCMessageInit) banger__agent__v1__data__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__gap__field_descriptors[5] =
+static const ProtobufCFieldDescriptor banger__agent__v1__gap__field_descriptors[6] =
 {
   {
     "subscription",
@@ -3718,9 +4470,22 @@ static const ProtobufCFieldDescriptor banger__agent__v1__gap__field_descriptors[
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "oldest",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__Gap, oldest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__gap__field_indices_by_name[] = {
   2,   /* field[2] = from */
+  5,   /* field[5] = oldest */
   4,   /* field[4] = reason */
   1,   /* field[1] = stream */
   0,   /* field[0] = subscription */
@@ -3729,7 +4494,7 @@ static const unsigned banger__agent__v1__gap__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__agent__v1__gap__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__gap__descriptor =
 {
@@ -3739,7 +4504,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__gap__descriptor =
   "Banger__Agent__V1__Gap",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__Gap),
-  5,
+  6,
   banger__agent__v1__gap__field_descriptors,
   banger__agent__v1__gap__field_indices_by_name,
   1,  banger__agent__v1__gap__number_ranges,
@@ -3861,7 +4626,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__subscription_end__descriptor
   (ProtobufCMessageInit) banger__agent__v1__subscription_end__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__shutdown__field_descriptors[2] =
+static const ProtobufCFieldDescriptor banger__agent__v1__shutdown__field_descriptors[4] =
 {
   {
     "mode",
@@ -3887,15 +4652,41 @@ static const ProtobufCFieldDescriptor banger__agent__v1__shutdown__field_descrip
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "linger_ms",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__Shutdown, linger_ms),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "saved",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__Shutdown, saved),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__shutdown__field_indices_by_name[] = {
   1,   /* field[1] = grace_ms */
+  2,   /* field[2] = linger_ms */
   0,   /* field[0] = mode */
+  3,   /* field[3] = saved */
 };
 static const ProtobufCIntRange banger__agent__v1__shutdown__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__shutdown__descriptor =
 {
@@ -3905,7 +4696,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__shutdown__descriptor =
   "Banger__Agent__V1__Shutdown",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__Shutdown),
-  2,
+  4,
   banger__agent__v1__shutdown__field_descriptors,
   banger__agent__v1__shutdown__field_indices_by_name,
   1,  banger__agent__v1__shutdown__number_ranges,
@@ -3968,7 +4759,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__ping__descriptor =
   (ProtobufCMessageInit) banger__agent__v1__ping__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__pong__field_descriptors[3] =
+static const ProtobufCFieldDescriptor banger__agent__v1__pong__field_descriptors[4] =
 {
   {
     "token",
@@ -4006,8 +4797,21 @@ static const ProtobufCFieldDescriptor banger__agent__v1__pong__field_descriptors
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "boottime_ns",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__Pong, boottime_ns),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__pong__field_indices_by_name[] = {
+  3,   /* field[3] = boottime_ns */
   2,   /* field[2] = kept */
   1,   /* field[1] = realtime_ns */
   0,   /* field[0] = token */
@@ -4015,7 +4819,7 @@ static const unsigned banger__agent__v1__pong__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__agent__v1__pong__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__pong__descriptor =
 {
@@ -4025,7 +4829,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__pong__descriptor =
   "Banger__Agent__V1__Pong",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__Pong),
-  3,
+  4,
   banger__agent__v1__pong__field_descriptors,
   banger__agent__v1__pong__field_indices_by_name,
   1,  banger__agent__v1__pong__number_ranges,
@@ -4162,6 +4966,38 @@ const ProtobufCEnumDescriptor banger__agent__v1__stream__descriptor =
   banger__agent__v1__stream__enum_values_by_name,
   1,
   banger__agent__v1__stream__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue banger__agent__v1__agent_revision__enum_values_by_number[4] =
+{
+  { "AGENT_REVISION_UNSPECIFIED", "BANGER__AGENT__V1__AGENT_REVISION__AGENT_REVISION_UNSPECIFIED", 0 },
+  { "AGENT_REVISION_FIRST", "BANGER__AGENT__V1__AGENT_REVISION__AGENT_REVISION_FIRST", 1 },
+  { "AGENT_REVISION_SECOND", "BANGER__AGENT__V1__AGENT_REVISION__AGENT_REVISION_SECOND", 2 },
+  { "AGENT_REVISION_THIRD", "BANGER__AGENT__V1__AGENT_REVISION__AGENT_REVISION_THIRD", 3 },
+};
+static const ProtobufCIntRange banger__agent__v1__agent_revision__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex banger__agent__v1__agent_revision__enum_values_by_name[4] =
+{
+  { "AGENT_REVISION_FIRST", 1 },
+  { "AGENT_REVISION_SECOND", 2 },
+  { "AGENT_REVISION_THIRD", 3 },
+  { "AGENT_REVISION_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor banger__agent__v1__agent_revision__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "banger.agent.v1.AgentRevision",
+  "AgentRevision",
+  "Banger__Agent__V1__AgentRevision",
+  "banger.agent.v1",
+  4,
+  banger__agent__v1__agent_revision__enum_values_by_number,
+  4,
+  banger__agent__v1__agent_revision__enum_values_by_name,
+  1,
+  banger__agent__v1__agent_revision__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue banger__agent__v1__stdin_mode__enum_values_by_number[2] =

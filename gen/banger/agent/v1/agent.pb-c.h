@@ -19,11 +19,15 @@ typedef struct Banger__Agent__V1__ToAgent Banger__Agent__V1__ToAgent;
 typedef struct Banger__Agent__V1__FromAgent Banger__Agent__V1__FromAgent;
 typedef struct Banger__Agent__V1__Hello Banger__Agent__V1__Hello;
 typedef struct Banger__Agent__V1__HelloReply Banger__Agent__V1__HelloReply;
+typedef struct Banger__Agent__V1__NewAgent Banger__Agent__V1__NewAgent;
+typedef struct Banger__Agent__V1__NewAgentRefused Banger__Agent__V1__NewAgentRefused;
 typedef struct Banger__Agent__V1__Synced Banger__Agent__V1__Synced;
 typedef struct Banger__Agent__V1__Configure Banger__Agent__V1__Configure;
 typedef struct Banger__Agent__V1__Configured Banger__Agent__V1__Configured;
 typedef struct Banger__Agent__V1__StartSession Banger__Agent__V1__StartSession;
+typedef struct Banger__Agent__V1__AckOutput Banger__Agent__V1__AckOutput;
 typedef struct Banger__Agent__V1__Stdin Banger__Agent__V1__Stdin;
+typedef struct Banger__Agent__V1__StdinRun Banger__Agent__V1__StdinRun;
 typedef struct Banger__Agent__V1__StdinEof Banger__Agent__V1__StdinEof;
 typedef struct Banger__Agent__V1__StdinAck Banger__Agent__V1__StdinAck;
 typedef struct Banger__Agent__V1__Signal Banger__Agent__V1__Signal;
@@ -56,6 +60,16 @@ typedef enum _Banger__Agent__V1__Stream {
   BANGER__AGENT__V1__STREAM__STREAM_STDERR = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__AGENT__V1__STREAM)
 } Banger__Agent__V1__Stream;
+/*
+ * Of the agent's program: goes up with every change that guests which run are to have.
+ */
+typedef enum _Banger__Agent__V1__AgentRevision {
+  BANGER__AGENT__V1__AGENT_REVISION__AGENT_REVISION_UNSPECIFIED = 0,
+  BANGER__AGENT__V1__AGENT_REVISION__AGENT_REVISION_FIRST = 1,
+  BANGER__AGENT__V1__AGENT_REVISION__AGENT_REVISION_SECOND = 2,
+  BANGER__AGENT__V1__AGENT_REVISION__AGENT_REVISION_THIRD = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__AGENT__V1__AGENT_REVISION)
+} Banger__Agent__V1__AgentRevision;
 typedef enum _Banger__Agent__V1__StdinMode {
   /*
    * /dev/null
@@ -115,7 +129,9 @@ typedef enum {
   BANGER__AGENT__V1__TO_AGENT__KIND_SHUTDOWN = 11,
   BANGER__AGENT__V1__TO_AGENT__KIND_PING = 12,
   BANGER__AGENT__V1__TO_AGENT__KIND_RESIZE = 13,
-  BANGER__AGENT__V1__TO_AGENT__KIND_SET_CLOCK = 14
+  BANGER__AGENT__V1__TO_AGENT__KIND_SET_CLOCK = 14,
+  BANGER__AGENT__V1__TO_AGENT__KIND_ACK_OUTPUT = 20,
+  BANGER__AGENT__V1__TO_AGENT__KIND_NEW_AGENT = 21
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__AGENT__V1__TO_AGENT__KIND__CASE)
 } Banger__Agent__V1__ToAgent__KindCase;
 
@@ -138,6 +154,8 @@ struct  Banger__Agent__V1__ToAgent
     Banger__Agent__V1__Ping *ping;
     Banger__Agent__V1__Resize *resize;
     Banger__Agent__V1__SetClock *set_clock;
+    Banger__Agent__V1__AckOutput *ack_output;
+    Banger__Agent__V1__NewAgent *new_agent;
   };
 };
 #define BANGER__AGENT__V1__TO_AGENT__INIT \
@@ -159,7 +177,8 @@ typedef enum {
   BANGER__AGENT__V1__FROM_AGENT__KIND_SUBSCRIPTION_END = 10,
   BANGER__AGENT__V1__FROM_AGENT__KIND_PONG = 11,
   BANGER__AGENT__V1__FROM_AGENT__KIND_SESSION_DELETED = 12,
-  BANGER__AGENT__V1__FROM_AGENT__KIND_SHUTTING_DOWN = 13
+  BANGER__AGENT__V1__FROM_AGENT__KIND_SHUTTING_DOWN = 13,
+  BANGER__AGENT__V1__FROM_AGENT__KIND_NEW_AGENT_REFUSED = 14
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__AGENT__V1__FROM_AGENT__KIND__CASE)
 } Banger__Agent__V1__FromAgent__KindCase;
 
@@ -181,6 +200,7 @@ struct  Banger__Agent__V1__FromAgent
     Banger__Agent__V1__Pong *pong;
     Banger__Agent__V1__SessionDeleted *session_deleted;
     Banger__Agent__V1__ShuttingDown *shutting_down;
+    Banger__Agent__V1__NewAgentRefused *new_agent_refused;
   };
 };
 #define BANGER__AGENT__V1__FROM_AGENT__INIT \
@@ -219,7 +239,7 @@ struct  Banger__Agent__V1__HelloReply
    */
   char *boot_id;
   /*
-   * random, new for every start of the agent
+   * random; the same where an agent has the sessions of an earlier one
    */
   char *instance;
   /*
@@ -246,10 +266,60 @@ struct  Banger__Agent__V1__HelloReply
    * From.tail_lines is understood; false: an older agent
    */
   protobuf_c_boolean tail_lines;
+  /*
+   * StartSession.tool likewise
+   */
+  protobuf_c_boolean tools;
+  /*
+   * From.since_ns, From.until_ns and Subscribe.times are
+   */
+  protobuf_c_boolean output_times;
+  /*
+   * of StartSession: 1 knows fields 20 to 25; 0: an older agent
+   */
+  uint32_t session_revision;
+  /*
+   * AgentRevision; 0: an older agent, which takes no NewAgent
+   */
+  uint32_t revision;
+  /*
+   * new agents that could not begin, since boot
+   */
+  uint32_t given_up;
 };
 #define BANGER__AGENT__V1__HELLO_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__hello_reply__descriptor) \
-    , 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0 }
+    , 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0 }
+
+
+/*
+ * A part of the program that is to take this agent's place. The parts come in order, from offset 0
+ * on, on one link. With the last one the agent ends, and is followed by one from these bytes that
+ * has all sessions; where that one cannot begin, by one like itself.
+ */
+struct  Banger__Agent__V1__NewAgent
+{
+  ProtobufCMessage base;
+  /*
+   * of the whole
+   */
+  uint32_t size;
+  uint32_t offset;
+  ProtobufCBinaryData data;
+};
+#define BANGER__AGENT__V1__NEW_AGENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__new_agent__descriptor) \
+    , 0, 0, {0,NULL} }
+
+
+struct  Banger__Agent__V1__NewAgentRefused
+{
+  ProtobufCMessage base;
+  char *error;
+};
+#define BANGER__AGENT__V1__NEW_AGENT_REFUSED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__new_agent_refused__descriptor) \
+    , (char *)protobuf_c_empty_string }
 
 
 /*
@@ -375,13 +445,67 @@ struct  Banger__Agent__V1__StartSession
   uint32_t timeout_ms;
   /*
    * The process waits for a reader that holds it (Subscribe.hold), also for so long before the first
-   * one comes and after the last one has gone; 0: it waits for none.
+   * one comes and after the last one has gone; 0: it waits for none; 2^32 - 1: for ever, whatever
+   * Unsubscribe says.
    */
   uint32_t hold_ms;
+  /*
+   * argv is a tool of the agent's own and its arguments; see HelloReply.tools
+   */
+  protobuf_c_boolean tool;
+  /*
+   * stderr is stdout's pipe; all output is on stdout
+   */
+  protobuf_c_boolean merge_stderr;
+  /*
+   * NUL-terminated "nofile=1024:2048" (soft, hard; or "unlimited")
+   */
+  ProtobufCBinaryData rlimits;
+  /*
+   * -20 to 19; 0: the agent's
+   */
+  int32_t nice;
+  /*
+   * -1000 to 1000
+   */
+  int32_t oom_score_adj;
+  /*
+   * the process waits for AckOutput, as it would for a holder
+   */
+  protobuf_c_boolean until_acked;
+  /*
+   * after exit: until the writers close it, however long; no drain_ms
+   */
+  protobuf_c_boolean drain_until_closed;
+  /*
+   * By the clock of Pong.boottime_ns: later than that it is not begun, and forgotten; 0: whenever.
+   */
+  uint64_t not_after_ns;
+  /*
+   * With hold_ms: a holder's place is what AckOutput says, and what lies below is dropped. So output
+   * is kept in memory alone, a MiB of each stream at most.
+   */
+  protobuf_c_boolean drop_acked;
 };
 #define BANGER__AGENT__V1__START_SESSION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__start_session__descriptor) \
-    , (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, BANGER__AGENT__V1__STDIN_MODE__STDIN_MODE_NONE, {0,NULL}, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, BANGER__AGENT__V1__STDIN_MODE__STDIN_MODE_NONE, {0,NULL}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0,NULL}, 0, 0, 0, 0, 0, 0 }
+
+
+/*
+ * What lies below has been stored elsewhere, or taken by the holders, and may be dropped; see
+ * StartSession.until_acked and drop_acked. Lower offsets than before change nothing.
+ */
+struct  Banger__Agent__V1__AckOutput
+{
+  ProtobufCMessage base;
+  char *session_id;
+  uint64_t stdout_offset;
+  uint64_t stderr_offset;
+};
+#define BANGER__AGENT__V1__ACK_OUTPUT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__ack_output__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0 }
 
 
 /*
@@ -394,10 +518,35 @@ struct  Banger__Agent__V1__Stdin
   char *session_id;
   uint64_t offset;
   ProtobufCBinaryData data;
+  /*
+   * Whose bytes these are, where a call said so; 0: nobody's. more: further ones of it follow, behind
+   * which alone others may come.
+   */
+  uint64_t key;
+  protobuf_c_boolean more;
 };
 #define BANGER__AGENT__V1__STDIN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__stdin__descriptor) \
-    , (char *)protobuf_c_empty_string, 0, {0,NULL} }
+    , (char *)protobuf_c_empty_string, 0, {0,NULL}, 0, 0 }
+
+
+/*
+ * Bytes of one key that lie together in stdin.
+ */
+struct  Banger__Agent__V1__StdinRun
+{
+  ProtobufCMessage base;
+  uint64_t key;
+  uint64_t from;
+  uint64_t until;
+  /*
+   * more was said of the last of them
+   */
+  protobuf_c_boolean open;
+};
+#define BANGER__AGENT__V1__STDIN_RUN__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__stdin_run__descriptor) \
+    , 0, 0, 0, 0 }
 
 
 struct  Banger__Agent__V1__StdinEof
@@ -499,7 +648,7 @@ struct  Banger__Agent__V1__SessionStatus
   protobuf_c_boolean oom;
   protobuf_c_boolean timed_out;
   /*
-   * "required_commands", "user", "cwd", "spawn"
+   * "required_commands", "user", "limits", "cwd", "spawn"
    */
   char *failed_stage;
   int32_t failed_errno;
@@ -538,10 +687,19 @@ struct  Banger__Agent__V1__SessionStatus
    * written by them after the streams' ends, and not kept
    */
   uint64_t late_bytes;
+  /*
+   * the latest, oldest first; in the answer to a hello
+   */
+  size_t n_stdin_runs;
+  Banger__Agent__V1__StdinRun **stdin_runs;
+  /*
+   * see StartSession.tool
+   */
+  protobuf_c_boolean tool;
 };
 #define BANGER__AGENT__V1__SESSION_STATUS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__session_status__descriptor) \
-    , (char *)protobuf_c_empty_string, BANGER__AGENT__V1__SESSION_STATE__SESSION_STATE_UNSPECIFIED, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    , (char *)protobuf_c_empty_string, BANGER__AGENT__V1__SESSION_STATE__SESSION_STATE_UNSPECIFIED, 0, 0, 0, 0, 0, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL, 0 }
 
 
 typedef enum {
@@ -550,13 +708,18 @@ typedef enum {
   BANGER__AGENT__V1__FROM__AT_TAIL = 2,
   BANGER__AGENT__V1__FROM__AT_END = 3,
   BANGER__AGENT__V1__FROM__AT_SKIP = 4,
-  BANGER__AGENT__V1__FROM__AT_TAIL_LINES = 5
+  BANGER__AGENT__V1__FROM__AT_TAIL_LINES = 5,
+  BANGER__AGENT__V1__FROM__AT_SINCE_NS = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__AGENT__V1__FROM__AT__CASE)
 } Banger__Agent__V1__From__AtCase;
 
 struct  Banger__Agent__V1__From
 {
   ProtobufCMessage base;
+  /*
+   * Without follow: nothing that was read later than that; host clock. 0: no such end.
+   */
+  uint64_t until_ns;
   Banger__Agent__V1__From__AtCase at_case;
   union {
     /*
@@ -579,11 +742,15 @@ struct  Banger__Agent__V1__From
      * where so many lines before the end begin; see HelloReply.tail_lines
      */
     uint32_t tail_lines;
+    /*
+     * what was read at that time or later, as far as is known; host clock, Unix epoch
+     */
+    uint64_t since_ns;
   };
 };
 #define BANGER__AGENT__V1__FROM__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__from__descriptor) \
-    , BANGER__AGENT__V1__FROM__AT__NOT_SET, {0} }
+    , 0, BANGER__AGENT__V1__FROM__AT__NOT_SET, {0} }
 
 
 /*
@@ -611,10 +778,14 @@ struct  Banger__Agent__V1__Subscribe
    * nothing that this one has not been sent is dropped; see StartSession.hold_ms
    */
   protobuf_c_boolean hold;
+  /*
+   * Data says when it was read
+   */
+  protobuf_c_boolean times;
 };
 #define BANGER__AGENT__V1__SUBSCRIBE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__subscribe__descriptor) \
-    , 0, (char *)protobuf_c_empty_string, NULL, NULL, 0, 0, 0 }
+    , 0, (char *)protobuf_c_empty_string, NULL, NULL, 0, 0, 0, 0 }
 
 
 struct  Banger__Agent__V1__Subscribed
@@ -674,10 +845,15 @@ struct  Banger__Agent__V1__Data
   Banger__Agent__V1__Stream stream;
   uint64_t offset;
   ProtobufCBinaryData data;
+  /*
+   * Subscribe.times: all of it was read at that time or within the moment after it; host clock, Unix
+   * epoch. 0: not known.
+   */
+  uint64_t time_ns;
 };
 #define BANGER__AGENT__V1__DATA__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__data__descriptor) \
-    , 0, BANGER__AGENT__V1__STREAM__STREAM_UNSPECIFIED, 0, {0,NULL} }
+    , 0, BANGER__AGENT__V1__STREAM__STREAM_UNSPECIFIED, 0, {0,NULL}, 0 }
 
 
 struct  Banger__Agent__V1__Gap
@@ -694,10 +870,15 @@ struct  Banger__Agent__V1__Gap
    * "spool_limit", "disk_full", "ended_limit" (see KeptOutput)
    */
   char *reason;
+  /*
+   * The oldest byte that is kept. Below `to` where more is being written: what lies between is left out,
+   * so that the next bytes are not gone by the time that they are asked for. 0: an older agent.
+   */
+  uint64_t oldest;
 };
 #define BANGER__AGENT__V1__GAP__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__gap__descriptor) \
-    , 0, BANGER__AGENT__V1__STREAM__STREAM_UNSPECIFIED, 0, 0, (char *)protobuf_c_empty_string }
+    , 0, BANGER__AGENT__V1__STREAM__STREAM_UNSPECIFIED, 0, 0, (char *)protobuf_c_empty_string, 0 }
 
 
 struct  Banger__Agent__V1__StreamEnd
@@ -738,10 +919,19 @@ struct  Banger__Agent__V1__Shutdown
   ProtobufCMessage base;
   Banger__Agent__V1__ShutdownMode mode;
   uint32_t grace_ms;
+  /*
+   * While the link is up the agent stays so long, from this message on, for the sessions' output to
+   * be read; 0: it does not.
+   */
+  uint32_t linger_ms;
+  /*
+   * it has been: nothing else is in this message, and the agent stays no longer
+   */
+  protobuf_c_boolean saved;
 };
 #define BANGER__AGENT__V1__SHUTDOWN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__shutdown__descriptor) \
-    , BANGER__AGENT__V1__SHUTDOWN_MODE__SHUTDOWN_MODE_UNSPECIFIED, 0 }
+    , BANGER__AGENT__V1__SHUTDOWN_MODE__SHUTDOWN_MODE_UNSPECIFIED, 0, 0, 0 }
 
 
 struct  Banger__Agent__V1__ShuttingDown
@@ -775,10 +965,14 @@ struct  Banger__Agent__V1__Pong
    * absent: not configured yet, or an older agent
    */
   Banger__Agent__V1__KeptOutput *kept;
+  /*
+   * of the agent's system, which nobody sets (CLOCK_BOOTTIME); 0: an older agent
+   */
+  uint64_t boottime_ns;
 };
 #define BANGER__AGENT__V1__PONG__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__pong__descriptor) \
-    , 0, 0, NULL }
+    , 0, 0, NULL, 0 }
 
 
 /*
@@ -898,6 +1092,44 @@ Banger__Agent__V1__HelloReply *
 void   banger__agent__v1__hello_reply__free_unpacked
                      (Banger__Agent__V1__HelloReply *message,
                       ProtobufCAllocator *allocator);
+/* Banger__Agent__V1__NewAgent methods */
+void   banger__agent__v1__new_agent__init
+                     (Banger__Agent__V1__NewAgent         *message);
+size_t banger__agent__v1__new_agent__get_packed_size
+                     (const Banger__Agent__V1__NewAgent   *message);
+size_t banger__agent__v1__new_agent__pack
+                     (const Banger__Agent__V1__NewAgent   *message,
+                      uint8_t             *out);
+size_t banger__agent__v1__new_agent__pack_to_buffer
+                     (const Banger__Agent__V1__NewAgent   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__Agent__V1__NewAgent *
+       banger__agent__v1__new_agent__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__agent__v1__new_agent__free_unpacked
+                     (Banger__Agent__V1__NewAgent *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__Agent__V1__NewAgentRefused methods */
+void   banger__agent__v1__new_agent_refused__init
+                     (Banger__Agent__V1__NewAgentRefused         *message);
+size_t banger__agent__v1__new_agent_refused__get_packed_size
+                     (const Banger__Agent__V1__NewAgentRefused   *message);
+size_t banger__agent__v1__new_agent_refused__pack
+                     (const Banger__Agent__V1__NewAgentRefused   *message,
+                      uint8_t             *out);
+size_t banger__agent__v1__new_agent_refused__pack_to_buffer
+                     (const Banger__Agent__V1__NewAgentRefused   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__Agent__V1__NewAgentRefused *
+       banger__agent__v1__new_agent_refused__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__agent__v1__new_agent_refused__free_unpacked
+                     (Banger__Agent__V1__NewAgentRefused *message,
+                      ProtobufCAllocator *allocator);
 /* Banger__Agent__V1__Synced methods */
 void   banger__agent__v1__synced__init
                      (Banger__Agent__V1__Synced         *message);
@@ -974,6 +1206,25 @@ Banger__Agent__V1__StartSession *
 void   banger__agent__v1__start_session__free_unpacked
                      (Banger__Agent__V1__StartSession *message,
                       ProtobufCAllocator *allocator);
+/* Banger__Agent__V1__AckOutput methods */
+void   banger__agent__v1__ack_output__init
+                     (Banger__Agent__V1__AckOutput         *message);
+size_t banger__agent__v1__ack_output__get_packed_size
+                     (const Banger__Agent__V1__AckOutput   *message);
+size_t banger__agent__v1__ack_output__pack
+                     (const Banger__Agent__V1__AckOutput   *message,
+                      uint8_t             *out);
+size_t banger__agent__v1__ack_output__pack_to_buffer
+                     (const Banger__Agent__V1__AckOutput   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__Agent__V1__AckOutput *
+       banger__agent__v1__ack_output__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__agent__v1__ack_output__free_unpacked
+                     (Banger__Agent__V1__AckOutput *message,
+                      ProtobufCAllocator *allocator);
 /* Banger__Agent__V1__Stdin methods */
 void   banger__agent__v1__stdin__init
                      (Banger__Agent__V1__Stdin         *message);
@@ -992,6 +1243,25 @@ Banger__Agent__V1__Stdin *
                       const uint8_t       *data);
 void   banger__agent__v1__stdin__free_unpacked
                      (Banger__Agent__V1__Stdin *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__Agent__V1__StdinRun methods */
+void   banger__agent__v1__stdin_run__init
+                     (Banger__Agent__V1__StdinRun         *message);
+size_t banger__agent__v1__stdin_run__get_packed_size
+                     (const Banger__Agent__V1__StdinRun   *message);
+size_t banger__agent__v1__stdin_run__pack
+                     (const Banger__Agent__V1__StdinRun   *message,
+                      uint8_t             *out);
+size_t banger__agent__v1__stdin_run__pack_to_buffer
+                     (const Banger__Agent__V1__StdinRun   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__Agent__V1__StdinRun *
+       banger__agent__v1__stdin_run__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__agent__v1__stdin_run__free_unpacked
+                     (Banger__Agent__V1__StdinRun *message,
                       ProtobufCAllocator *allocator);
 /* Banger__Agent__V1__StdinEof methods */
 void   banger__agent__v1__stdin_eof__init
@@ -1425,6 +1695,12 @@ typedef void (*Banger__Agent__V1__Hello_Closure)
 typedef void (*Banger__Agent__V1__HelloReply_Closure)
                  (const Banger__Agent__V1__HelloReply *message,
                   void *closure_data);
+typedef void (*Banger__Agent__V1__NewAgent_Closure)
+                 (const Banger__Agent__V1__NewAgent *message,
+                  void *closure_data);
+typedef void (*Banger__Agent__V1__NewAgentRefused_Closure)
+                 (const Banger__Agent__V1__NewAgentRefused *message,
+                  void *closure_data);
 typedef void (*Banger__Agent__V1__Synced_Closure)
                  (const Banger__Agent__V1__Synced *message,
                   void *closure_data);
@@ -1437,8 +1713,14 @@ typedef void (*Banger__Agent__V1__Configured_Closure)
 typedef void (*Banger__Agent__V1__StartSession_Closure)
                  (const Banger__Agent__V1__StartSession *message,
                   void *closure_data);
+typedef void (*Banger__Agent__V1__AckOutput_Closure)
+                 (const Banger__Agent__V1__AckOutput *message,
+                  void *closure_data);
 typedef void (*Banger__Agent__V1__Stdin_Closure)
                  (const Banger__Agent__V1__Stdin *message,
+                  void *closure_data);
+typedef void (*Banger__Agent__V1__StdinRun_Closure)
+                 (const Banger__Agent__V1__StdinRun *message,
                   void *closure_data);
 typedef void (*Banger__Agent__V1__StdinEof_Closure)
                  (const Banger__Agent__V1__StdinEof *message,
@@ -1513,6 +1795,7 @@ typedef void (*Banger__Agent__V1__SetClock_Closure)
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    banger__agent__v1__stream__descriptor;
+extern const ProtobufCEnumDescriptor    banger__agent__v1__agent_revision__descriptor;
 extern const ProtobufCEnumDescriptor    banger__agent__v1__stdin_mode__descriptor;
 extern const ProtobufCEnumDescriptor    banger__agent__v1__signal_target__descriptor;
 extern const ProtobufCEnumDescriptor    banger__agent__v1__session_state__descriptor;
@@ -1521,11 +1804,15 @@ extern const ProtobufCMessageDescriptor banger__agent__v1__to_agent__descriptor;
 extern const ProtobufCMessageDescriptor banger__agent__v1__from_agent__descriptor;
 extern const ProtobufCMessageDescriptor banger__agent__v1__hello__descriptor;
 extern const ProtobufCMessageDescriptor banger__agent__v1__hello_reply__descriptor;
+extern const ProtobufCMessageDescriptor banger__agent__v1__new_agent__descriptor;
+extern const ProtobufCMessageDescriptor banger__agent__v1__new_agent_refused__descriptor;
 extern const ProtobufCMessageDescriptor banger__agent__v1__synced__descriptor;
 extern const ProtobufCMessageDescriptor banger__agent__v1__configure__descriptor;
 extern const ProtobufCMessageDescriptor banger__agent__v1__configured__descriptor;
 extern const ProtobufCMessageDescriptor banger__agent__v1__start_session__descriptor;
+extern const ProtobufCMessageDescriptor banger__agent__v1__ack_output__descriptor;
 extern const ProtobufCMessageDescriptor banger__agent__v1__stdin__descriptor;
+extern const ProtobufCMessageDescriptor banger__agent__v1__stdin_run__descriptor;
 extern const ProtobufCMessageDescriptor banger__agent__v1__stdin_eof__descriptor;
 extern const ProtobufCMessageDescriptor banger__agent__v1__stdin_ack__descriptor;
 extern const ProtobufCMessageDescriptor banger__agent__v1__signal__descriptor;

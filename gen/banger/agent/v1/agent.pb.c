@@ -18,6 +18,12 @@ PB_BIND(banger_agent_v1_Hello, banger_agent_v1_Hello, AUTO)
 PB_BIND(banger_agent_v1_HelloReply, banger_agent_v1_HelloReply, 2)
 
 
+PB_BIND(banger_agent_v1_NewAgent, banger_agent_v1_NewAgent, AUTO)
+
+
+PB_BIND(banger_agent_v1_NewAgentRefused, banger_agent_v1_NewAgentRefused, AUTO)
+
+
 PB_BIND(banger_agent_v1_Synced, banger_agent_v1_Synced, AUTO)
 
 
@@ -30,7 +36,13 @@ PB_BIND(banger_agent_v1_Configured, banger_agent_v1_Configured, 2)
 PB_BIND(banger_agent_v1_StartSession, banger_agent_v1_StartSession, 2)
 
 
+PB_BIND(banger_agent_v1_AckOutput, banger_agent_v1_AckOutput, AUTO)
+
+
 PB_BIND(banger_agent_v1_Stdin, banger_agent_v1_Stdin, AUTO)
+
+
+PB_BIND(banger_agent_v1_StdinRun, banger_agent_v1_StdinRun, AUTO)
 
 
 PB_BIND(banger_agent_v1_StdinEof, banger_agent_v1_StdinEof, AUTO)
@@ -97,6 +109,7 @@ PB_BIND(banger_agent_v1_KeptOutput, banger_agent_v1_KeptOutput, AUTO)
 
 
 PB_BIND(banger_agent_v1_SetClock, banger_agent_v1_SetClock, AUTO)
+
 
 
 

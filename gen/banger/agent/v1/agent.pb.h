@@ -16,6 +16,14 @@ typedef enum _banger_agent_v1_Stream {
     banger_agent_v1_Stream_STREAM_STDERR = 2
 } banger_agent_v1_Stream;
 
+/* Of the agent's program: goes up with every change that guests which run are to have. */
+typedef enum _banger_agent_v1_AgentRevision {
+    banger_agent_v1_AgentRevision_AGENT_REVISION_UNSPECIFIED = 0,
+    banger_agent_v1_AgentRevision_AGENT_REVISION_FIRST = 1,
+    banger_agent_v1_AgentRevision_AGENT_REVISION_SECOND = 2,
+    banger_agent_v1_AgentRevision_AGENT_REVISION_THIRD = 3
+} banger_agent_v1_AgentRevision;
+
 typedef enum _banger_agent_v1_StdinMode {
     banger_agent_v1_StdinMode_STDIN_MODE_NONE = 0, /* /dev/null */
     banger_agent_v1_StdinMode_STDIN_MODE_PIPE = 1
@@ -54,14 +62,32 @@ typedef struct _banger_agent_v1_HelloReply {
     uint64_t nonce;
     uint32_t protocol;
     char boot_id[40]; /* /proc/sys/kernel/random/boot_id of the guest */
-    char instance[40]; /* random, new for every start of the agent */
+    char instance[40]; /* random; the same where an agent has the sessions of an earlier one */
     char version[40]; /* the agent's build */
     uint32_t stdin_window_bytes; /* unacknowledged stdin the agent holds per session */
     bool configured; /* Configure has been applied since boot */
     char boot_error[256]; /* why the root could not be set up; "" if it was */
     uint32_t max_sessions; /* live sessions the agent supervises at most */
     bool tail_lines; /* From.tail_lines is understood; false: an older agent */
+    bool tools; /* StartSession.tool likewise */
+    bool output_times; /* From.since_ns, From.until_ns and Subscribe.times are */
+    uint32_t session_revision; /* of StartSession: 1 knows fields 20 to 25; 0: an older agent */
+    uint32_t revision; /* AgentRevision; 0: an older agent, which takes no NewAgent */
+    uint32_t given_up; /* new agents that could not begin, since boot */
 } banger_agent_v1_HelloReply;
+
+/* A part of the program that is to take this agent's place. The parts come in order, from offset 0
+ on, on one link. With the last one the agent ends, and is followed by one from these bytes that
+ has all sessions; where that one cannot begin, by one like itself. */
+typedef struct _banger_agent_v1_NewAgent {
+    uint32_t size; /* of the whole */
+    uint32_t offset;
+    pb_callback_t data;
+} banger_agent_v1_NewAgent;
+
+typedef struct _banger_agent_v1_NewAgentRefused {
+    char error[128];
+} banger_agent_v1_NewAgentRefused;
 
 /* Follows HelloReply and one SessionStatus for every session the agent knows. */
 typedef struct _banger_agent_v1_Synced {
@@ -107,9 +133,30 @@ typedef struct _banger_agent_v1_StartSession {
     uint32_t umask; /* plus 1; 0: 022 */
     uint32_t timeout_ms; /* SIGKILL to the session's processes after this; 0: none */
     /* The process waits for a reader that holds it (Subscribe.hold), also for so long before the first
- one comes and after the last one has gone; 0: it waits for none. */
+ one comes and after the last one has gone; 0: it waits for none; 2^32 - 1: for ever, whatever
+ Unsubscribe says. */
     uint32_t hold_ms;
+    bool tool; /* argv is a tool of the agent's own and its arguments; see HelloReply.tools */
+    bool merge_stderr; /* stderr is stdout's pipe; all output is on stdout */
+    pb_callback_t rlimits; /* NUL-terminated "nofile=1024:2048" (soft, hard; or "unlimited") */
+    int32_t nice; /* -20 to 19; 0: the agent's */
+    int32_t oom_score_adj; /* -1000 to 1000 */
+    bool until_acked; /* the process waits for AckOutput, as it would for a holder */
+    bool drain_until_closed; /* after exit: until the writers close it, however long; no drain_ms */
+    /* By the clock of Pong.boottime_ns: later than that it is not begun, and forgotten; 0: whenever. */
+    uint64_t not_after_ns;
+    /* With hold_ms: a holder's place is what AckOutput says, and what lies below is dropped. So output
+ is kept in memory alone, a MiB of each stream at most. */
+    bool drop_acked;
 } banger_agent_v1_StartSession;
+
+/* What lies below has been stored elsewhere, or taken by the holders, and may be dropped; see
+ StartSession.until_acked and drop_acked. Lower offsets than before change nothing. */
+typedef struct _banger_agent_v1_AckOutput {
+    char session_id[20];
+    uint64_t stdout_offset;
+    uint64_t stderr_offset;
+} banger_agent_v1_AckOutput;
 
 /* Bytes for stdin at an offset. What lies below the acknowledged offset is dropped, a hole closes the
  link: the daemon sends from the acknowledged offset after each Hello. */
@@ -117,7 +164,19 @@ typedef struct _banger_agent_v1_Stdin {
     char session_id[20];
     uint64_t offset;
     pb_callback_t data;
+    /* Whose bytes these are, where a call said so; 0: nobody's. more: further ones of it follow, behind
+ which alone others may come. */
+    uint64_t key;
+    bool more;
 } banger_agent_v1_Stdin;
+
+/* Bytes of one key that lie together in stdin. */
+typedef struct _banger_agent_v1_StdinRun {
+    uint64_t key;
+    uint64_t from;
+    uint64_t until;
+    bool open; /* more was said of the last of them */
+} banger_agent_v1_StdinRun;
 
 typedef struct _banger_agent_v1_StdinEof {
     char session_id[20];
@@ -160,7 +219,7 @@ typedef struct _banger_agent_v1_SessionStatus {
     int32_t signo; /* signal that ended it, or 0 */
     bool oom;
     bool timed_out;
-    char failed_stage[32]; /* "required_commands", "user", "cwd", "spawn" */
+    char failed_stage[32]; /* "required_commands", "user", "limits", "cwd", "spawn" */
     int32_t failed_errno;
     char error[256];
     uint64_t stdout_total; /* bytes written so far */
@@ -177,10 +236,13 @@ typedef struct _banger_agent_v1_SessionStatus {
     bool stdin_eof;
     uint32_t left; /* processes that it started and that live on after its exit */
     uint64_t late_bytes; /* written by them after the streams' ends, and not kept */
+    bool tool; /* see StartSession.tool */
     /* How long ago that was when this was written, by a clock that nobody sets; 0: it was not, or an
  older agent. */
     uint64_t started_ago_ns;
     uint64_t ended_ago_ns;
+    pb_size_t stdin_runs_count;
+    banger_agent_v1_StdinRun stdin_runs[8]; /* the latest, oldest first; in the answer to a hello */
 } banger_agent_v1_SessionStatus;
 
 typedef struct _banger_agent_v1_From {
@@ -191,7 +253,10 @@ typedef struct _banger_agent_v1_From {
         bool end; /* only what comes */
         bool skip; /* not this stream */
         uint32_t tail_lines; /* where so many lines before the end begin; see HelloReply.tail_lines */
+        uint64_t since_ns; /* what was read at that time or later, as far as is known; host clock, Unix epoch */
     } at;
+    /* Without follow: nothing that was read later than that; host clock. 0: no such end. */
+    uint64_t until_ns;
 } banger_agent_v1_From;
 
 /* A cursor over a session's output, with its own credit: a stalled one stops nobody else. */
@@ -205,6 +270,7 @@ typedef struct _banger_agent_v1_Subscribe {
     uint32_t credit_bytes; /* payload the agent may send before more credit comes */
     bool follow; /* false: ends at what has been written by now */
     bool hold; /* nothing that this one has not been sent is dropped; see StartSession.hold_ms */
+    bool times; /* Data says when it was read */
 } banger_agent_v1_Subscribe;
 
 typedef struct _banger_agent_v1_Subscribed {
@@ -230,6 +296,9 @@ typedef struct _banger_agent_v1_Data {
     banger_agent_v1_Stream stream;
     uint64_t offset;
     pb_callback_t data;
+    /* Subscribe.times: all of it was read at that time or within the moment after it; host clock, Unix
+ epoch. 0: not known. */
+    uint64_t time_ns;
 } banger_agent_v1_Data;
 
 typedef struct _banger_agent_v1_Gap {
@@ -238,6 +307,9 @@ typedef struct _banger_agent_v1_Gap {
     uint64_t from;
     uint64_t to; /* first byte that follows */
     char reason[32]; /* "spool_limit", "disk_full", "ended_limit" (see KeptOutput) */
+    /* The oldest byte that is kept. Below `to` where more is being written: what lies between is left out,
+ so that the next bytes are not gone by the time that they are asked for. 0: an older agent. */
+    uint64_t oldest;
 } banger_agent_v1_Gap;
 
 typedef struct _banger_agent_v1_StreamEnd {
@@ -258,6 +330,10 @@ typedef struct _banger_agent_v1_SubscriptionEnd {
 typedef struct _banger_agent_v1_Shutdown {
     banger_agent_v1_ShutdownMode mode;
     uint32_t grace_ms;
+    /* While the link is up the agent stays so long, from this message on, for the sessions' output to
+ be read; 0: it does not. */
+    uint32_t linger_ms;
+    bool saved; /* it has been: nothing else is in this message, and the agent stays no longer */
 } banger_agent_v1_Shutdown;
 
 typedef struct _banger_agent_v1_ShuttingDown {
@@ -281,6 +357,7 @@ typedef struct _banger_agent_v1_Pong {
     uint64_t realtime_ns; /* guest clock, Unix epoch; 0: an older agent */
     bool has_kept;
     banger_agent_v1_KeptOutput kept; /* absent: not configured yet, or an older agent */
+    uint64_t boottime_ns; /* of the agent's system, which nobody sets (CLOCK_BOOTTIME); 0: an older agent */
 } banger_agent_v1_Pong;
 
 typedef struct _banger_agent_v1_FromAgent {
@@ -299,6 +376,7 @@ typedef struct _banger_agent_v1_FromAgent {
         banger_agent_v1_Pong pong;
         banger_agent_v1_SessionDeleted session_deleted;
         banger_agent_v1_ShuttingDown shutting_down;
+        banger_agent_v1_NewAgentRefused new_agent_refused;
     } kind;
 } banger_agent_v1_FromAgent;
 
@@ -324,6 +402,8 @@ typedef struct _banger_agent_v1_ToAgent {
         banger_agent_v1_Ping ping;
         banger_agent_v1_Resize resize;
         banger_agent_v1_SetClock set_clock;
+        banger_agent_v1_AckOutput ack_output;
+        banger_agent_v1_NewAgent new_agent;
     } kind;
 } banger_agent_v1_ToAgent;
 
@@ -336,6 +416,10 @@ extern "C" {
 #define _banger_agent_v1_Stream_MIN banger_agent_v1_Stream_STREAM_UNSPECIFIED
 #define _banger_agent_v1_Stream_MAX banger_agent_v1_Stream_STREAM_STDERR
 #define _banger_agent_v1_Stream_ARRAYSIZE ((banger_agent_v1_Stream)(banger_agent_v1_Stream_STREAM_STDERR+1))
+
+#define _banger_agent_v1_AgentRevision_MIN banger_agent_v1_AgentRevision_AGENT_REVISION_UNSPECIFIED
+#define _banger_agent_v1_AgentRevision_MAX banger_agent_v1_AgentRevision_AGENT_REVISION_THIRD
+#define _banger_agent_v1_AgentRevision_ARRAYSIZE ((banger_agent_v1_AgentRevision)(banger_agent_v1_AgentRevision_AGENT_REVISION_THIRD+1))
 
 #define _banger_agent_v1_StdinMode_MIN banger_agent_v1_StdinMode_STDIN_MODE_NONE
 #define _banger_agent_v1_StdinMode_MAX banger_agent_v1_StdinMode_STDIN_MODE_PIPE
@@ -360,7 +444,11 @@ extern "C" {
 
 
 
+
+
 #define banger_agent_v1_StartSession_stdin_mode_ENUMTYPE banger_agent_v1_StdinMode
+
+
 
 
 
@@ -396,63 +484,71 @@ extern "C" {
 #define banger_agent_v1_ToAgent_init_default     {0, {banger_agent_v1_Hello_init_default}}
 #define banger_agent_v1_FromAgent_init_default   {0, {banger_agent_v1_HelloReply_init_default}}
 #define banger_agent_v1_Hello_init_default       {0, 0}
-#define banger_agent_v1_HelloReply_init_default  {0, 0, "", "", "", 0, 0, "", 0, 0}
+#define banger_agent_v1_HelloReply_init_default  {0, 0, "", "", "", 0, 0, "", 0, 0, 0, 0, 0, 0, 0}
+#define banger_agent_v1_NewAgent_init_default    {0, 0, {{NULL}, NULL}}
+#define banger_agent_v1_NewAgentRefused_init_default {""}
 #define banger_agent_v1_Synced_init_default      {0}
 #define banger_agent_v1_Configure_init_default   {"", "", 0, {0, {0}}, "", "", "", "", 0}
 #define banger_agent_v1_Configured_init_default  {""}
-#define banger_agent_v1_StartSession_init_default {"", {{NULL}, NULL}, {{NULL}, NULL}, 0, "", "", "", _banger_agent_v1_StdinMode_MIN, {{NULL}, NULL}, 0, 0, 0, 0, 0, 0, 0, 0}
-#define banger_agent_v1_Stdin_init_default       {"", 0, {{NULL}, NULL}}
+#define banger_agent_v1_StartSession_init_default {"", {{NULL}, NULL}, {{NULL}, NULL}, 0, "", "", "", _banger_agent_v1_StdinMode_MIN, {{NULL}, NULL}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {{NULL}, NULL}, 0, 0, 0, 0, 0, 0}
+#define banger_agent_v1_AckOutput_init_default   {"", 0, 0}
+#define banger_agent_v1_Stdin_init_default       {"", 0, {{NULL}, NULL}, 0, 0}
+#define banger_agent_v1_StdinRun_init_default    {0, 0, 0, 0}
 #define banger_agent_v1_StdinEof_init_default    {"", 0}
 #define banger_agent_v1_StdinAck_init_default    {"", 0, 0}
 #define banger_agent_v1_Signal_init_default      {"", 0, _banger_agent_v1_SignalTarget_MIN}
 #define banger_agent_v1_Resize_init_default      {"", 0, 0}
 #define banger_agent_v1_DeleteSession_init_default {""}
 #define banger_agent_v1_SessionDeleted_init_default {""}
-#define banger_agent_v1_SessionStatus_init_default {"", _banger_agent_v1_SessionState_MIN, 0, 0, 0, 0, 0, "", 0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-#define banger_agent_v1_From_init_default        {0, {0}}
-#define banger_agent_v1_Subscribe_init_default   {0, "", false, banger_agent_v1_From_init_default, false, banger_agent_v1_From_init_default, 0, 0, 0}
+#define banger_agent_v1_SessionStatus_init_default {"", _banger_agent_v1_SessionState_MIN, 0, 0, 0, 0, 0, "", 0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {banger_agent_v1_StdinRun_init_default, banger_agent_v1_StdinRun_init_default, banger_agent_v1_StdinRun_init_default, banger_agent_v1_StdinRun_init_default, banger_agent_v1_StdinRun_init_default, banger_agent_v1_StdinRun_init_default, banger_agent_v1_StdinRun_init_default, banger_agent_v1_StdinRun_init_default}}
+#define banger_agent_v1_From_init_default        {0, {0}, 0}
+#define banger_agent_v1_Subscribe_init_default   {0, "", false, banger_agent_v1_From_init_default, false, banger_agent_v1_From_init_default, 0, 0, 0, 0}
 #define banger_agent_v1_Subscribed_init_default  {0, 0, 0, ""}
 #define banger_agent_v1_Credit_init_default      {0, 0}
 #define banger_agent_v1_Unsubscribe_init_default {0, 0}
-#define banger_agent_v1_Data_init_default        {0, _banger_agent_v1_Stream_MIN, 0, {{NULL}, NULL}}
-#define banger_agent_v1_Gap_init_default         {0, _banger_agent_v1_Stream_MIN, 0, 0, ""}
+#define banger_agent_v1_Data_init_default        {0, _banger_agent_v1_Stream_MIN, 0, {{NULL}, NULL}, 0}
+#define banger_agent_v1_Gap_init_default         {0, _banger_agent_v1_Stream_MIN, 0, 0, "", 0}
 #define banger_agent_v1_StreamEnd_init_default   {0, _banger_agent_v1_Stream_MIN, 0, ""}
 #define banger_agent_v1_SubscriptionEnd_init_default {0}
-#define banger_agent_v1_Shutdown_init_default    {_banger_agent_v1_ShutdownMode_MIN, 0}
+#define banger_agent_v1_Shutdown_init_default    {_banger_agent_v1_ShutdownMode_MIN, 0, 0, 0}
 #define banger_agent_v1_ShuttingDown_init_default {0}
 #define banger_agent_v1_Ping_init_default        {0}
-#define banger_agent_v1_Pong_init_default        {0, 0, false, banger_agent_v1_KeptOutput_init_default}
+#define banger_agent_v1_Pong_init_default        {0, 0, false, banger_agent_v1_KeptOutput_init_default, 0}
 #define banger_agent_v1_KeptOutput_init_default  {0, 0, 0}
 #define banger_agent_v1_SetClock_init_default    {0}
 #define banger_agent_v1_ToAgent_init_zero        {0, {banger_agent_v1_Hello_init_zero}}
 #define banger_agent_v1_FromAgent_init_zero      {0, {banger_agent_v1_HelloReply_init_zero}}
 #define banger_agent_v1_Hello_init_zero          {0, 0}
-#define banger_agent_v1_HelloReply_init_zero     {0, 0, "", "", "", 0, 0, "", 0, 0}
+#define banger_agent_v1_HelloReply_init_zero     {0, 0, "", "", "", 0, 0, "", 0, 0, 0, 0, 0, 0, 0}
+#define banger_agent_v1_NewAgent_init_zero       {0, 0, {{NULL}, NULL}}
+#define banger_agent_v1_NewAgentRefused_init_zero {""}
 #define banger_agent_v1_Synced_init_zero         {0}
 #define banger_agent_v1_Configure_init_zero      {"", "", 0, {0, {0}}, "", "", "", "", 0}
 #define banger_agent_v1_Configured_init_zero     {""}
-#define banger_agent_v1_StartSession_init_zero   {"", {{NULL}, NULL}, {{NULL}, NULL}, 0, "", "", "", _banger_agent_v1_StdinMode_MIN, {{NULL}, NULL}, 0, 0, 0, 0, 0, 0, 0, 0}
-#define banger_agent_v1_Stdin_init_zero          {"", 0, {{NULL}, NULL}}
+#define banger_agent_v1_StartSession_init_zero   {"", {{NULL}, NULL}, {{NULL}, NULL}, 0, "", "", "", _banger_agent_v1_StdinMode_MIN, {{NULL}, NULL}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {{NULL}, NULL}, 0, 0, 0, 0, 0, 0}
+#define banger_agent_v1_AckOutput_init_zero      {"", 0, 0}
+#define banger_agent_v1_Stdin_init_zero          {"", 0, {{NULL}, NULL}, 0, 0}
+#define banger_agent_v1_StdinRun_init_zero       {0, 0, 0, 0}
 #define banger_agent_v1_StdinEof_init_zero       {"", 0}
 #define banger_agent_v1_StdinAck_init_zero       {"", 0, 0}
 #define banger_agent_v1_Signal_init_zero         {"", 0, _banger_agent_v1_SignalTarget_MIN}
 #define banger_agent_v1_Resize_init_zero         {"", 0, 0}
 #define banger_agent_v1_DeleteSession_init_zero  {""}
 #define banger_agent_v1_SessionDeleted_init_zero {""}
-#define banger_agent_v1_SessionStatus_init_zero  {"", _banger_agent_v1_SessionState_MIN, 0, 0, 0, 0, 0, "", 0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-#define banger_agent_v1_From_init_zero           {0, {0}}
-#define banger_agent_v1_Subscribe_init_zero      {0, "", false, banger_agent_v1_From_init_zero, false, banger_agent_v1_From_init_zero, 0, 0, 0}
+#define banger_agent_v1_SessionStatus_init_zero  {"", _banger_agent_v1_SessionState_MIN, 0, 0, 0, 0, 0, "", 0, "", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {banger_agent_v1_StdinRun_init_zero, banger_agent_v1_StdinRun_init_zero, banger_agent_v1_StdinRun_init_zero, banger_agent_v1_StdinRun_init_zero, banger_agent_v1_StdinRun_init_zero, banger_agent_v1_StdinRun_init_zero, banger_agent_v1_StdinRun_init_zero, banger_agent_v1_StdinRun_init_zero}}
+#define banger_agent_v1_From_init_zero           {0, {0}, 0}
+#define banger_agent_v1_Subscribe_init_zero      {0, "", false, banger_agent_v1_From_init_zero, false, banger_agent_v1_From_init_zero, 0, 0, 0, 0}
 #define banger_agent_v1_Subscribed_init_zero     {0, 0, 0, ""}
 #define banger_agent_v1_Credit_init_zero         {0, 0}
 #define banger_agent_v1_Unsubscribe_init_zero    {0, 0}
-#define banger_agent_v1_Data_init_zero           {0, _banger_agent_v1_Stream_MIN, 0, {{NULL}, NULL}}
-#define banger_agent_v1_Gap_init_zero            {0, _banger_agent_v1_Stream_MIN, 0, 0, ""}
+#define banger_agent_v1_Data_init_zero           {0, _banger_agent_v1_Stream_MIN, 0, {{NULL}, NULL}, 0}
+#define banger_agent_v1_Gap_init_zero            {0, _banger_agent_v1_Stream_MIN, 0, 0, "", 0}
 #define banger_agent_v1_StreamEnd_init_zero      {0, _banger_agent_v1_Stream_MIN, 0, ""}
 #define banger_agent_v1_SubscriptionEnd_init_zero {0}
-#define banger_agent_v1_Shutdown_init_zero       {_banger_agent_v1_ShutdownMode_MIN, 0}
+#define banger_agent_v1_Shutdown_init_zero       {_banger_agent_v1_ShutdownMode_MIN, 0, 0, 0}
 #define banger_agent_v1_ShuttingDown_init_zero   {0}
 #define banger_agent_v1_Ping_init_zero           {0}
-#define banger_agent_v1_Pong_init_zero           {0, 0, false, banger_agent_v1_KeptOutput_init_zero}
+#define banger_agent_v1_Pong_init_zero           {0, 0, false, banger_agent_v1_KeptOutput_init_zero, 0}
 #define banger_agent_v1_KeptOutput_init_zero     {0, 0, 0}
 #define banger_agent_v1_SetClock_init_zero       {0}
 
@@ -469,6 +565,15 @@ extern "C" {
 #define banger_agent_v1_HelloReply_boot_error_tag 8
 #define banger_agent_v1_HelloReply_max_sessions_tag 9
 #define banger_agent_v1_HelloReply_tail_lines_tag 10
+#define banger_agent_v1_HelloReply_tools_tag     11
+#define banger_agent_v1_HelloReply_output_times_tag 20
+#define banger_agent_v1_HelloReply_session_revision_tag 21
+#define banger_agent_v1_HelloReply_revision_tag  22
+#define banger_agent_v1_HelloReply_given_up_tag  23
+#define banger_agent_v1_NewAgent_size_tag        1
+#define banger_agent_v1_NewAgent_offset_tag      2
+#define banger_agent_v1_NewAgent_data_tag        3
+#define banger_agent_v1_NewAgentRefused_error_tag 1
 #define banger_agent_v1_Synced_sessions_tag      1
 #define banger_agent_v1_Configure_vm_id_tag      1
 #define banger_agent_v1_Configure_hostname_tag   2
@@ -497,9 +602,27 @@ extern "C" {
 #define banger_agent_v1_StartSession_umask_tag   15
 #define banger_agent_v1_StartSession_timeout_ms_tag 16
 #define banger_agent_v1_StartSession_hold_ms_tag 17
+#define banger_agent_v1_StartSession_tool_tag    18
+#define banger_agent_v1_StartSession_merge_stderr_tag 20
+#define banger_agent_v1_StartSession_rlimits_tag 21
+#define banger_agent_v1_StartSession_nice_tag    22
+#define banger_agent_v1_StartSession_oom_score_adj_tag 23
+#define banger_agent_v1_StartSession_until_acked_tag 24
+#define banger_agent_v1_StartSession_drain_until_closed_tag 25
+#define banger_agent_v1_StartSession_not_after_ns_tag 26
+#define banger_agent_v1_StartSession_drop_acked_tag 27
+#define banger_agent_v1_AckOutput_session_id_tag 1
+#define banger_agent_v1_AckOutput_stdout_offset_tag 2
+#define banger_agent_v1_AckOutput_stderr_offset_tag 3
 #define banger_agent_v1_Stdin_session_id_tag     1
 #define banger_agent_v1_Stdin_offset_tag         2
 #define banger_agent_v1_Stdin_data_tag           3
+#define banger_agent_v1_Stdin_key_tag            4
+#define banger_agent_v1_Stdin_more_tag           5
+#define banger_agent_v1_StdinRun_key_tag         1
+#define banger_agent_v1_StdinRun_from_tag        2
+#define banger_agent_v1_StdinRun_until_tag       3
+#define banger_agent_v1_StdinRun_open_tag        4
 #define banger_agent_v1_StdinEof_session_id_tag  1
 #define banger_agent_v1_StdinEof_offset_tag      2
 #define banger_agent_v1_StdinAck_session_id_tag  1
@@ -535,13 +658,17 @@ extern "C" {
 #define banger_agent_v1_SessionStatus_stdin_eof_tag 20
 #define banger_agent_v1_SessionStatus_left_tag   21
 #define banger_agent_v1_SessionStatus_late_bytes_tag 22
+#define banger_agent_v1_SessionStatus_tool_tag   23
 #define banger_agent_v1_SessionStatus_started_ago_ns_tag 30
 #define banger_agent_v1_SessionStatus_ended_ago_ns_tag 31
+#define banger_agent_v1_SessionStatus_stdin_runs_tag 35
 #define banger_agent_v1_From_offset_tag          1
 #define banger_agent_v1_From_tail_tag            2
 #define banger_agent_v1_From_end_tag             3
 #define banger_agent_v1_From_skip_tag            4
 #define banger_agent_v1_From_tail_lines_tag      5
+#define banger_agent_v1_From_since_ns_tag        6
+#define banger_agent_v1_From_until_ns_tag        7
 #define banger_agent_v1_Subscribe_subscription_tag 1
 #define banger_agent_v1_Subscribe_session_id_tag 2
 #define banger_agent_v1_Subscribe_from_stdout_tag 3
@@ -549,6 +676,7 @@ extern "C" {
 #define banger_agent_v1_Subscribe_credit_bytes_tag 5
 #define banger_agent_v1_Subscribe_follow_tag     6
 #define banger_agent_v1_Subscribe_hold_tag       7
+#define banger_agent_v1_Subscribe_times_tag      8
 #define banger_agent_v1_Subscribed_subscription_tag 1
 #define banger_agent_v1_Subscribed_stdout_offset_tag 2
 #define banger_agent_v1_Subscribed_stderr_offset_tag 3
@@ -561,11 +689,13 @@ extern "C" {
 #define banger_agent_v1_Data_stream_tag          2
 #define banger_agent_v1_Data_offset_tag          3
 #define banger_agent_v1_Data_data_tag            4
+#define banger_agent_v1_Data_time_ns_tag         5
 #define banger_agent_v1_Gap_subscription_tag     1
 #define banger_agent_v1_Gap_stream_tag           2
 #define banger_agent_v1_Gap_from_tag             3
 #define banger_agent_v1_Gap_to_tag               4
 #define banger_agent_v1_Gap_reason_tag           5
+#define banger_agent_v1_Gap_oldest_tag           6
 #define banger_agent_v1_StreamEnd_subscription_tag 1
 #define banger_agent_v1_StreamEnd_stream_tag     2
 #define banger_agent_v1_StreamEnd_total_tag      3
@@ -573,6 +703,8 @@ extern "C" {
 #define banger_agent_v1_SubscriptionEnd_subscription_tag 1
 #define banger_agent_v1_Shutdown_mode_tag        1
 #define banger_agent_v1_Shutdown_grace_ms_tag    2
+#define banger_agent_v1_Shutdown_linger_ms_tag   3
+#define banger_agent_v1_Shutdown_saved_tag       4
 #define banger_agent_v1_Ping_token_tag           1
 #define banger_agent_v1_KeptOutput_ended_bytes_tag 1
 #define banger_agent_v1_KeptOutput_ended_limit_bytes_tag 2
@@ -580,6 +712,7 @@ extern "C" {
 #define banger_agent_v1_Pong_token_tag           1
 #define banger_agent_v1_Pong_realtime_ns_tag     2
 #define banger_agent_v1_Pong_kept_tag            3
+#define banger_agent_v1_Pong_boottime_ns_tag     4
 #define banger_agent_v1_FromAgent_hello_reply_tag 1
 #define banger_agent_v1_FromAgent_synced_tag     2
 #define banger_agent_v1_FromAgent_configured_tag 3
@@ -593,6 +726,7 @@ extern "C" {
 #define banger_agent_v1_FromAgent_pong_tag       11
 #define banger_agent_v1_FromAgent_session_deleted_tag 12
 #define banger_agent_v1_FromAgent_shutting_down_tag 13
+#define banger_agent_v1_FromAgent_new_agent_refused_tag 14
 #define banger_agent_v1_SetClock_realtime_ns_tag 1
 #define banger_agent_v1_ToAgent_hello_tag        1
 #define banger_agent_v1_ToAgent_configure_tag    2
@@ -608,6 +742,8 @@ extern "C" {
 #define banger_agent_v1_ToAgent_ping_tag         12
 #define banger_agent_v1_ToAgent_resize_tag       13
 #define banger_agent_v1_ToAgent_set_clock_tag    14
+#define banger_agent_v1_ToAgent_ack_output_tag   20
+#define banger_agent_v1_ToAgent_new_agent_tag    21
 
 /* Struct field encoding specification for nanopb */
 #define banger_agent_v1_ToAgent_FIELDLIST(X, a) \
@@ -624,7 +760,9 @@ X(a, STATIC,   ONEOF,    MESSAGE,  (kind,unsubscribe,kind.unsubscribe),  10) \
 X(a, STATIC,   ONEOF,    MESSAGE,  (kind,shutdown,kind.shutdown),  11) \
 X(a, STATIC,   ONEOF,    MESSAGE,  (kind,ping,kind.ping),  12) \
 X(a, STATIC,   ONEOF,    MESSAGE,  (kind,resize,kind.resize),  13) \
-X(a, STATIC,   ONEOF,    MESSAGE,  (kind,set_clock,kind.set_clock),  14)
+X(a, STATIC,   ONEOF,    MESSAGE,  (kind,set_clock,kind.set_clock),  14) \
+X(a, STATIC,   ONEOF,    MESSAGE,  (kind,ack_output,kind.ack_output),  20) \
+X(a, STATIC,   ONEOF,    MESSAGE,  (kind,new_agent,kind.new_agent),  21)
 #define banger_agent_v1_ToAgent_CALLBACK NULL
 #define banger_agent_v1_ToAgent_DEFAULT NULL
 #define banger_agent_v1_ToAgent_kind_hello_MSGTYPE banger_agent_v1_Hello
@@ -641,6 +779,8 @@ X(a, STATIC,   ONEOF,    MESSAGE,  (kind,set_clock,kind.set_clock),  14)
 #define banger_agent_v1_ToAgent_kind_ping_MSGTYPE banger_agent_v1_Ping
 #define banger_agent_v1_ToAgent_kind_resize_MSGTYPE banger_agent_v1_Resize
 #define banger_agent_v1_ToAgent_kind_set_clock_MSGTYPE banger_agent_v1_SetClock
+#define banger_agent_v1_ToAgent_kind_ack_output_MSGTYPE banger_agent_v1_AckOutput
+#define banger_agent_v1_ToAgent_kind_new_agent_MSGTYPE banger_agent_v1_NewAgent
 
 #define banger_agent_v1_FromAgent_FIELDLIST(X, a) \
 X(a, STATIC,   ONEOF,    MESSAGE,  (kind,hello_reply,kind.hello_reply),   1) \
@@ -655,7 +795,8 @@ X(a, STATIC,   ONEOF,    MESSAGE,  (kind,stream_end,kind.stream_end),   9) \
 X(a, STATIC,   ONEOF,    MESSAGE,  (kind,subscription_end,kind.subscription_end),  10) \
 X(a, STATIC,   ONEOF,    MESSAGE,  (kind,pong,kind.pong),  11) \
 X(a, STATIC,   ONEOF,    MESSAGE,  (kind,session_deleted,kind.session_deleted),  12) \
-X(a, STATIC,   ONEOF,    MESSAGE,  (kind,shutting_down,kind.shutting_down),  13)
+X(a, STATIC,   ONEOF,    MESSAGE,  (kind,shutting_down,kind.shutting_down),  13) \
+X(a, STATIC,   ONEOF,    MESSAGE,  (kind,new_agent_refused,kind.new_agent_refused),  14)
 #define banger_agent_v1_FromAgent_CALLBACK NULL
 #define banger_agent_v1_FromAgent_DEFAULT NULL
 #define banger_agent_v1_FromAgent_kind_hello_reply_MSGTYPE banger_agent_v1_HelloReply
@@ -671,6 +812,7 @@ X(a, STATIC,   ONEOF,    MESSAGE,  (kind,shutting_down,kind.shutting_down),  13)
 #define banger_agent_v1_FromAgent_kind_pong_MSGTYPE banger_agent_v1_Pong
 #define banger_agent_v1_FromAgent_kind_session_deleted_MSGTYPE banger_agent_v1_SessionDeleted
 #define banger_agent_v1_FromAgent_kind_shutting_down_MSGTYPE banger_agent_v1_ShuttingDown
+#define banger_agent_v1_FromAgent_kind_new_agent_refused_MSGTYPE banger_agent_v1_NewAgentRefused
 
 #define banger_agent_v1_Hello_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, FIXED64,  nonce,             1) \
@@ -688,9 +830,26 @@ X(a, STATIC,   SINGULAR, UINT32,   stdin_window_bytes,   6) \
 X(a, STATIC,   SINGULAR, BOOL,     configured,        7) \
 X(a, STATIC,   SINGULAR, STRING,   boot_error,        8) \
 X(a, STATIC,   SINGULAR, UINT32,   max_sessions,      9) \
-X(a, STATIC,   SINGULAR, BOOL,     tail_lines,       10)
+X(a, STATIC,   SINGULAR, BOOL,     tail_lines,       10) \
+X(a, STATIC,   SINGULAR, BOOL,     tools,            11) \
+X(a, STATIC,   SINGULAR, BOOL,     output_times,     20) \
+X(a, STATIC,   SINGULAR, UINT32,   session_revision,  21) \
+X(a, STATIC,   SINGULAR, UINT32,   revision,         22) \
+X(a, STATIC,   SINGULAR, UINT32,   given_up,         23)
 #define banger_agent_v1_HelloReply_CALLBACK NULL
 #define banger_agent_v1_HelloReply_DEFAULT NULL
+
+#define banger_agent_v1_NewAgent_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, UINT32,   size,              1) \
+X(a, STATIC,   SINGULAR, UINT32,   offset,            2) \
+X(a, CALLBACK, SINGULAR, BYTES,    data,              3)
+#define banger_agent_v1_NewAgent_CALLBACK pb_default_field_callback
+#define banger_agent_v1_NewAgent_DEFAULT NULL
+
+#define banger_agent_v1_NewAgentRefused_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, STRING,   error,             1)
+#define banger_agent_v1_NewAgentRefused_CALLBACK NULL
+#define banger_agent_v1_NewAgentRefused_DEFAULT NULL
 
 #define banger_agent_v1_Synced_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, UINT32,   sessions,          1)
@@ -732,16 +891,42 @@ X(a, STATIC,   SINGULAR, UINT32,   rows,             13) \
 X(a, STATIC,   SINGULAR, UINT32,   columns,          14) \
 X(a, STATIC,   SINGULAR, UINT32,   umask,            15) \
 X(a, STATIC,   SINGULAR, UINT32,   timeout_ms,       16) \
-X(a, STATIC,   SINGULAR, UINT32,   hold_ms,          17)
+X(a, STATIC,   SINGULAR, UINT32,   hold_ms,          17) \
+X(a, STATIC,   SINGULAR, BOOL,     tool,             18) \
+X(a, STATIC,   SINGULAR, BOOL,     merge_stderr,     20) \
+X(a, CALLBACK, SINGULAR, BYTES,    rlimits,          21) \
+X(a, STATIC,   SINGULAR, SINT32,   nice,             22) \
+X(a, STATIC,   SINGULAR, SINT32,   oom_score_adj,    23) \
+X(a, STATIC,   SINGULAR, BOOL,     until_acked,      24) \
+X(a, STATIC,   SINGULAR, BOOL,     drain_until_closed,  25) \
+X(a, STATIC,   SINGULAR, FIXED64,  not_after_ns,     26) \
+X(a, STATIC,   SINGULAR, BOOL,     drop_acked,       27)
 #define banger_agent_v1_StartSession_CALLBACK pb_default_field_callback
 #define banger_agent_v1_StartSession_DEFAULT NULL
+
+#define banger_agent_v1_AckOutput_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, STRING,   session_id,        1) \
+X(a, STATIC,   SINGULAR, FIXED64,  stdout_offset,     2) \
+X(a, STATIC,   SINGULAR, FIXED64,  stderr_offset,     3)
+#define banger_agent_v1_AckOutput_CALLBACK NULL
+#define banger_agent_v1_AckOutput_DEFAULT NULL
 
 #define banger_agent_v1_Stdin_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, STRING,   session_id,        1) \
 X(a, STATIC,   SINGULAR, FIXED64,  offset,            2) \
-X(a, CALLBACK, SINGULAR, BYTES,    data,              3)
+X(a, CALLBACK, SINGULAR, BYTES,    data,              3) \
+X(a, STATIC,   SINGULAR, FIXED64,  key,               4) \
+X(a, STATIC,   SINGULAR, BOOL,     more,              5)
 #define banger_agent_v1_Stdin_CALLBACK pb_default_field_callback
 #define banger_agent_v1_Stdin_DEFAULT NULL
+
+#define banger_agent_v1_StdinRun_FIELDLIST(X, a) \
+X(a, STATIC,   SINGULAR, FIXED64,  key,               1) \
+X(a, STATIC,   SINGULAR, FIXED64,  from,              2) \
+X(a, STATIC,   SINGULAR, FIXED64,  until,             3) \
+X(a, STATIC,   SINGULAR, BOOL,     open,              4)
+#define banger_agent_v1_StdinRun_CALLBACK NULL
+#define banger_agent_v1_StdinRun_DEFAULT NULL
 
 #define banger_agent_v1_StdinEof_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, STRING,   session_id,        1) \
@@ -803,17 +988,22 @@ X(a, STATIC,   SINGULAR, FIXED64,  stdin_received,   19) \
 X(a, STATIC,   SINGULAR, BOOL,     stdin_eof,        20) \
 X(a, STATIC,   SINGULAR, UINT32,   left,             21) \
 X(a, STATIC,   SINGULAR, FIXED64,  late_bytes,       22) \
+X(a, STATIC,   SINGULAR, BOOL,     tool,             23) \
 X(a, STATIC,   SINGULAR, FIXED64,  started_ago_ns,   30) \
-X(a, STATIC,   SINGULAR, FIXED64,  ended_ago_ns,     31)
+X(a, STATIC,   SINGULAR, FIXED64,  ended_ago_ns,     31) \
+X(a, STATIC,   REPEATED, MESSAGE,  stdin_runs,       35)
 #define banger_agent_v1_SessionStatus_CALLBACK NULL
 #define banger_agent_v1_SessionStatus_DEFAULT NULL
+#define banger_agent_v1_SessionStatus_stdin_runs_MSGTYPE banger_agent_v1_StdinRun
 
 #define banger_agent_v1_From_FIELDLIST(X, a) \
 X(a, STATIC,   ONEOF,    FIXED64,  (at,offset,at.offset),   1) \
 X(a, STATIC,   ONEOF,    FIXED64,  (at,tail,at.tail),   2) \
 X(a, STATIC,   ONEOF,    BOOL,     (at,end,at.end),   3) \
 X(a, STATIC,   ONEOF,    BOOL,     (at,skip,at.skip),   4) \
-X(a, STATIC,   ONEOF,    UINT32,   (at,tail_lines,at.tail_lines),   5)
+X(a, STATIC,   ONEOF,    UINT32,   (at,tail_lines,at.tail_lines),   5) \
+X(a, STATIC,   ONEOF,    FIXED64,  (at,since_ns,at.since_ns),   6) \
+X(a, STATIC,   SINGULAR, FIXED64,  until_ns,          7)
 #define banger_agent_v1_From_CALLBACK NULL
 #define banger_agent_v1_From_DEFAULT NULL
 
@@ -824,7 +1014,8 @@ X(a, STATIC,   OPTIONAL, MESSAGE,  from_stdout,       3) \
 X(a, STATIC,   OPTIONAL, MESSAGE,  from_stderr,       4) \
 X(a, STATIC,   SINGULAR, UINT32,   credit_bytes,      5) \
 X(a, STATIC,   SINGULAR, BOOL,     follow,            6) \
-X(a, STATIC,   SINGULAR, BOOL,     hold,              7)
+X(a, STATIC,   SINGULAR, BOOL,     hold,              7) \
+X(a, STATIC,   SINGULAR, BOOL,     times,             8)
 #define banger_agent_v1_Subscribe_CALLBACK NULL
 #define banger_agent_v1_Subscribe_DEFAULT NULL
 #define banger_agent_v1_Subscribe_from_stdout_MSGTYPE banger_agent_v1_From
@@ -854,7 +1045,8 @@ X(a, STATIC,   SINGULAR, BOOL,     release,           2)
 X(a, STATIC,   SINGULAR, UINT32,   subscription,      1) \
 X(a, STATIC,   SINGULAR, UENUM,    stream,            2) \
 X(a, STATIC,   SINGULAR, FIXED64,  offset,            3) \
-X(a, CALLBACK, SINGULAR, BYTES,    data,              4)
+X(a, CALLBACK, SINGULAR, BYTES,    data,              4) \
+X(a, STATIC,   SINGULAR, FIXED64,  time_ns,           5)
 #define banger_agent_v1_Data_CALLBACK pb_default_field_callback
 #define banger_agent_v1_Data_DEFAULT NULL
 
@@ -863,7 +1055,8 @@ X(a, STATIC,   SINGULAR, UINT32,   subscription,      1) \
 X(a, STATIC,   SINGULAR, UENUM,    stream,            2) \
 X(a, STATIC,   SINGULAR, FIXED64,  from,              3) \
 X(a, STATIC,   SINGULAR, FIXED64,  to,                4) \
-X(a, STATIC,   SINGULAR, STRING,   reason,            5)
+X(a, STATIC,   SINGULAR, STRING,   reason,            5) \
+X(a, STATIC,   SINGULAR, FIXED64,  oldest,            6)
 #define banger_agent_v1_Gap_CALLBACK NULL
 #define banger_agent_v1_Gap_DEFAULT NULL
 
@@ -882,7 +1075,9 @@ X(a, STATIC,   SINGULAR, UINT32,   subscription,      1)
 
 #define banger_agent_v1_Shutdown_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, UENUM,    mode,              1) \
-X(a, STATIC,   SINGULAR, UINT32,   grace_ms,          2)
+X(a, STATIC,   SINGULAR, UINT32,   grace_ms,          2) \
+X(a, STATIC,   SINGULAR, UINT32,   linger_ms,         3) \
+X(a, STATIC,   SINGULAR, BOOL,     saved,             4)
 #define banger_agent_v1_Shutdown_CALLBACK NULL
 #define banger_agent_v1_Shutdown_DEFAULT NULL
 
@@ -899,7 +1094,8 @@ X(a, STATIC,   SINGULAR, FIXED64,  token,             1)
 #define banger_agent_v1_Pong_FIELDLIST(X, a) \
 X(a, STATIC,   SINGULAR, FIXED64,  token,             1) \
 X(a, STATIC,   SINGULAR, FIXED64,  realtime_ns,       2) \
-X(a, STATIC,   OPTIONAL, MESSAGE,  kept,              3)
+X(a, STATIC,   OPTIONAL, MESSAGE,  kept,              3) \
+X(a, STATIC,   SINGULAR, FIXED64,  boottime_ns,       4)
 #define banger_agent_v1_Pong_CALLBACK NULL
 #define banger_agent_v1_Pong_DEFAULT NULL
 #define banger_agent_v1_Pong_kept_MSGTYPE banger_agent_v1_KeptOutput
@@ -920,11 +1116,15 @@ extern const pb_msgdesc_t banger_agent_v1_ToAgent_msg;
 extern const pb_msgdesc_t banger_agent_v1_FromAgent_msg;
 extern const pb_msgdesc_t banger_agent_v1_Hello_msg;
 extern const pb_msgdesc_t banger_agent_v1_HelloReply_msg;
+extern const pb_msgdesc_t banger_agent_v1_NewAgent_msg;
+extern const pb_msgdesc_t banger_agent_v1_NewAgentRefused_msg;
 extern const pb_msgdesc_t banger_agent_v1_Synced_msg;
 extern const pb_msgdesc_t banger_agent_v1_Configure_msg;
 extern const pb_msgdesc_t banger_agent_v1_Configured_msg;
 extern const pb_msgdesc_t banger_agent_v1_StartSession_msg;
+extern const pb_msgdesc_t banger_agent_v1_AckOutput_msg;
 extern const pb_msgdesc_t banger_agent_v1_Stdin_msg;
+extern const pb_msgdesc_t banger_agent_v1_StdinRun_msg;
 extern const pb_msgdesc_t banger_agent_v1_StdinEof_msg;
 extern const pb_msgdesc_t banger_agent_v1_StdinAck_msg;
 extern const pb_msgdesc_t banger_agent_v1_Signal_msg;
@@ -953,11 +1153,15 @@ extern const pb_msgdesc_t banger_agent_v1_SetClock_msg;
 #define banger_agent_v1_FromAgent_fields &banger_agent_v1_FromAgent_msg
 #define banger_agent_v1_Hello_fields &banger_agent_v1_Hello_msg
 #define banger_agent_v1_HelloReply_fields &banger_agent_v1_HelloReply_msg
+#define banger_agent_v1_NewAgent_fields &banger_agent_v1_NewAgent_msg
+#define banger_agent_v1_NewAgentRefused_fields &banger_agent_v1_NewAgentRefused_msg
 #define banger_agent_v1_Synced_fields &banger_agent_v1_Synced_msg
 #define banger_agent_v1_Configure_fields &banger_agent_v1_Configure_msg
 #define banger_agent_v1_Configured_fields &banger_agent_v1_Configured_msg
 #define banger_agent_v1_StartSession_fields &banger_agent_v1_StartSession_msg
+#define banger_agent_v1_AckOutput_fields &banger_agent_v1_AckOutput_msg
 #define banger_agent_v1_Stdin_fields &banger_agent_v1_Stdin_msg
+#define banger_agent_v1_StdinRun_fields &banger_agent_v1_StdinRun_msg
 #define banger_agent_v1_StdinEof_fields &banger_agent_v1_StdinEof_msg
 #define banger_agent_v1_StdinAck_fields &banger_agent_v1_StdinAck_msg
 #define banger_agent_v1_Signal_fields &banger_agent_v1_Signal_msg
@@ -984,31 +1188,35 @@ extern const pb_msgdesc_t banger_agent_v1_SetClock_msg;
 /* Maximum encoded size of messages (where known) */
 /* banger_agent_v1_ToAgent_size depends on runtime parameters */
 /* banger_agent_v1_FromAgent_size depends on runtime parameters */
+/* banger_agent_v1_NewAgent_size depends on runtime parameters */
 /* banger_agent_v1_StartSession_size depends on runtime parameters */
 /* banger_agent_v1_Stdin_size depends on runtime parameters */
 /* banger_agent_v1_Data_size depends on runtime parameters */
+#define banger_agent_v1_AckOutput_size           39
 #define banger_agent_v1_Configure_size           680
 #define banger_agent_v1_Configured_size          258
 #define banger_agent_v1_Credit_size              12
 #define banger_agent_v1_DeleteSession_size       21
-#define banger_agent_v1_From_size                9
-#define banger_agent_v1_Gap_size                 59
-#define banger_agent_v1_HelloReply_size          412
+#define banger_agent_v1_From_size                18
+#define banger_agent_v1_Gap_size                 68
+#define banger_agent_v1_HelloReply_size          438
 #define banger_agent_v1_Hello_size               15
 #define banger_agent_v1_KeptOutput_size          27
+#define banger_agent_v1_NewAgentRefused_size     130
 #define banger_agent_v1_Ping_size                9
-#define banger_agent_v1_Pong_size                47
+#define banger_agent_v1_Pong_size                56
 #define banger_agent_v1_Resize_size              33
 #define banger_agent_v1_SessionDeleted_size      21
-#define banger_agent_v1_SessionStatus_size       461
+#define banger_agent_v1_SessionStatus_size       720
 #define banger_agent_v1_SetClock_size            9
-#define banger_agent_v1_Shutdown_size            8
+#define banger_agent_v1_Shutdown_size            16
 #define banger_agent_v1_ShuttingDown_size        0
 #define banger_agent_v1_Signal_size              34
 #define banger_agent_v1_StdinAck_size            32
 #define banger_agent_v1_StdinEof_size            30
+#define banger_agent_v1_StdinRun_size            29
 #define banger_agent_v1_StreamEnd_size           34
-#define banger_agent_v1_Subscribe_size           59
+#define banger_agent_v1_Subscribe_size           79
 #define banger_agent_v1_Subscribed_size          154
 #define banger_agent_v1_SubscriptionEnd_size     6
 #define banger_agent_v1_Synced_size              6

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -12,10 +13,20 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/host_clock.h"
+#include "agent/keeper.h"
+#include "agent/procs.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 
-enum { PROTOCOL = 1, LAST_WORD_MS = 100, KILLED_MS = 2000, MAX_PUMPS = 16 };
+enum {
+    PROTOCOL = 1,
+    LAST_WORD_MS = 100,
+    KILLED_MS = 2000,
+    MAX_PUMPS = 16,
+    TERM_GRACE_MS = 2000, /* when it is not the daemon that ends us */
+    TERM_LINGER_MS = 4000,
+};
 
 static void read_line(const char *path, char *out, size_t size)
 {
@@ -48,13 +59,18 @@ static void send_hello_reply(struct agent *a, uint64_t nonce)
     if (!a->boot_id[0])
         read_line("/proc/sys/kernel/random/boot_id", a->boot_id, sizeof(a->boot_id));
     snprintf(r->boot_id, sizeof(r->boot_id), "%s", a->boot_id);
-    snprintf(r->instance, sizeof(r->instance), "%s", a->instance);
+    snprintf(r->instance, sizeof(r->instance), "%s", a->k->instance);
     snprintf(r->version, sizeof(r->version), "%s", AGENT_VERSION);
     r->stdin_window_bytes = SESSION_STDIN_BYTES;
-    r->configured = a->configured;
-    snprintf(r->boot_error, sizeof(r->boot_error), "%s", a->boot_error);
-    r->max_sessions = SESSIONS_MAX_LIVE;
+    r->configured = a->k->configured;
+    snprintf(r->boot_error, sizeof(r->boot_error), "%s", a->k->boot_error);
+    r->max_sessions = (uint32_t)a->sessions.max_live;
     r->tail_lines = true;
+    r->tools = true;
+    r->output_times = true;
+    r->session_revision = SESSION_REVISION;
+    r->revision = a->sessions.store.keeper_fd >= 0 ? AGENT_REVISION : 0;
+    r->given_up = a->sessions.store.head->fell_back;
     link_send(&a->link, &m);
 }
 
@@ -65,6 +81,7 @@ static bool take_hello(struct agent *a, struct slice body)
         return false;
     subscriptions_clear(&a->subscriptions);
     sessions_forget_waiting(&a->sessions);
+    new_agent_forget(&a->newer);
     link_restart(&a->link);
     send_hello_reply(a, hello.nonce);
     sessions_resync(&a->sessions);
@@ -84,13 +101,13 @@ static void apply_configure(struct agent *a)
 {
     a->wanted_pending = false;
     char error[256];
-    snprintf(error, sizeof(error), "%s", a->boot_error);
+    snprintf(error, sizeof(error), "%s", a->k->boot_error);
     if (!error[0] && a->system && a->system->configure)
         a->system->configure(a, &a->wanted, error, sizeof(error));
     if (a->wanted.spool_bytes)
-        a->sessions.pool.default_bytes = a->wanted.spool_bytes;
+        a->sessions.pool.default_bytes = a->k->spool_bytes = a->wanted.spool_bytes;
     memset(a->wanted.entropy.bytes, 0, sizeof(a->wanted.entropy.bytes));
-    a->configured = error[0] == '\0';
+    a->k->configured = error[0] == '\0';
     send_configured(a, error);
 }
 
@@ -98,8 +115,9 @@ static bool take_configure(struct agent *a, struct slice body)
 {
     if (!codec_read(body, PB(Configure_fields), &a->wanted))
         return false;
+    host_clock_set(a->wanted.realtime_ns);
     a->wanted_pending = true;
-    if (a->root_ready)
+    if (a->k->root_ready)
         apply_configure(a);
     return true;
 }
@@ -133,7 +151,7 @@ static bool take_stdin(struct agent *a, struct slice body)
     if (!codec_read_stdin(body, &in))
         return false;
     struct session *s = find_or_tell(a, in.message.session_id);
-    return !s || session_take_stdin(s, in.message.offset, in.data);
+    return !s || session_take_stdin(s, &in);
 }
 
 static bool take_stdin_eof(struct agent *a, struct slice body)
@@ -190,6 +208,17 @@ static bool take_delete(struct agent *a, struct slice body)
     return true;
 }
 
+static bool take_ack_output(struct agent *a, struct slice body)
+{
+    PB(AckOutput) m;
+    if (!codec_read(body, PB(AckOutput_fields), &m))
+        return false;
+    struct session *s = find_or_tell(a, m.session_id);
+    if (s)
+        session_ack_output(s, m.stdout_offset, m.stderr_offset);
+    return true;
+}
+
 static bool take_subscribe(struct agent *a, struct slice body)
 {
     PB(Subscribe) m;
@@ -217,12 +246,33 @@ static bool take_unsubscribe(struct agent *a, struct slice body)
     return true;
 }
 
+/* What the daemon has not been told it is told by the one that follows. */
+static bool take_new_agent(struct agent *a, struct slice body)
+{
+    struct codec_new_agent part;
+    if (!codec_read_new_agent(body, &part))
+        return false;
+    int rc = new_agent_take(&a->newer, &part, &a->sessions.store);
+    a->replaced = rc > 0;
+    if (rc >= 0)
+        return true;
+    PB(FromAgent) m = PB(FromAgent_init_zero);
+    m.which_kind = PB_TAG(FromAgent, new_agent_refused);
+    snprintf(m.kind.new_agent_refused.error, sizeof(m.kind.new_agent_refused.error), "%s",
+             strerror(errno));
+    link_send(&a->link, &m);
+    return true;
+}
+
 static bool take_shutdown(struct agent *a, struct slice body)
 {
     PB(Shutdown) m;
     if (!codec_read(body, PB(Shutdown_fields), &m))
         return false;
-    agent_shut_down(a, m.mode, m.grace_ms);
+    if (m.saved)
+        a->linger_until_ms = 0;
+    else
+        agent_shut_down(a, m.mode, m.grace_ms, m.linger_ms);
     return true;
 }
 
@@ -235,7 +285,8 @@ static bool take_ping(struct agent *a, struct slice body)
     m.which_kind = PB_TAG(FromAgent, pong);
     m.kind.pong.token = ping.token;
     m.kind.pong.realtime_ns = (uint64_t)clock_real_ns();
-    m.kind.pong.has_kept = a->configured; /* before, it may be on another disk later */
+    m.kind.pong.boottime_ns = (uint64_t)clock_ns(CLOCK_BOOTTIME);
+    m.kind.pong.has_kept = a->k->configured; /* before, it may be on another disk later */
     sessions_fill_kept(&a->sessions, &m.kind.pong.kept);
     link_send(&a->link, &m);
     return true;
@@ -246,6 +297,7 @@ static bool take_set_clock(struct agent *a, struct slice body)
     PB(SetClock) m;
     if (!codec_read(body, PB(SetClock_fields), &m))
         return false;
+    host_clock_set(m.realtime_ns);
     if (a->system && a->system->set_clock && m.realtime_ns)
         a->system->set_clock(m.realtime_ns);
     return true;
@@ -267,6 +319,8 @@ static bool (*const handlers[])(struct agent *, struct slice) = {
     [PB_TAG(ToAgent, ping)] = take_ping,
     [PB_TAG(ToAgent, resize)] = take_resize,
     [PB_TAG(ToAgent, set_clock)] = take_set_clock,
+    [PB_TAG(ToAgent, ack_output)] = take_ack_output,
+    [PB_TAG(ToAgent, new_agent)] = take_new_agent,
 };
 
 bool agent_take_frame(struct link *link, const struct frame *frame)
@@ -309,9 +363,16 @@ static void send_ack(struct agent *a, struct session *s)
     PB(FromAgent) m = PB(FromAgent_init_zero);
     m.which_kind = PB_TAG(FromAgent, stdin_ack);
     snprintf(m.kind.stdin_ack.session_id, sizeof(m.kind.stdin_ack.session_id), "%s", s->id);
-    m.kind.stdin_ack.offset = s->in.acked;
-    m.kind.stdin_ack.closed = s->in.closed;
+    m.kind.stdin_ack.offset = s->in.k->acked;
+    m.kind.stdin_ack.closed = s->in.k->closed;
     s->ack_dirty = false;
+    link_send(&a->link, &m);
+}
+
+static void send_shutting_down(struct agent *a)
+{
+    PB(FromAgent) m = PB(FromAgent_init_zero);
+    m.which_kind = PB_TAG(FromAgent, shutting_down);
     link_send(&a->link, &m);
 }
 
@@ -322,11 +383,14 @@ static void send_synced(struct agent *a)
     m.kind.synced.sessions = a->sessions.sync_total;
     a->sessions.sync_wanted = false;
     link_send(&a->link, &m);
+    if (a->shutting_down) /* to a daemon that has not heard of it, or on a link that was lost */
+        send_shutting_down(a);
 }
 
 static void pump_sessions(struct agent *a)
 {
     struct session_table *t = &a->sessions;
+    sessions_feed(t); /* ahead of what it acknowledges */
     while (link_takes_control(&a->link) && !list_empty(&t->dirty)) {
         struct session *s = container_of(list_first(&t->dirty), struct session, dirty);
         list_remove(&s->dirty);
@@ -369,10 +433,11 @@ static void signals_ready(struct loop_io *io, uint32_t events)
     }
     if (child)
         sessions_reap(&a->sessions);
-    if (term && a->machine.has_init) /* the init system powers off; nothing is left to do */
-        a->ended = true;
+    a->init_ends |= term && a->k->machine.has_init;
+    if (term && a->init_ends && a->asked)
+        a->ended = true; /* we asked it to, and it waits for us now */
     else if (term)
-        agent_shut_down(a, PB(ShutdownMode_SHUTDOWN_MODE_POWER_OFF), 2000);
+        agent_shut_down(a, PB(ShutdownMode_SHUTDOWN_MODE_POWER_OFF), TERM_GRACE_MS, TERM_LINGER_MS);
 }
 
 int agent_watch_signals(struct agent *a)
@@ -390,25 +455,37 @@ int agent_watch_signals(struct agent *a)
     a->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (a->signal_fd < 0)
         return -1;
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (a->sessions.store.keeper_fd < 0)
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
     return loop_add(&a->loop, &a->signals, a->signal_fd, EPOLLIN);
 }
 
 void agent_set_root(struct agent *a, const char *error)
 {
-    snprintf(a->boot_error, sizeof(a->boot_error), "%s", error);
-    a->root_ready = true;
+    snprintf(a->k->boot_error, sizeof(a->k->boot_error), "%s", error);
+    a->k->root_ready = true;
     if (a->wanted_pending)
         apply_configure(a);
     sessions_open(&a->sessions, error);
 }
 
+/* Somebody reads what the sessions have left. */
+static bool lingers(const struct agent *a)
+{
+    return a->link.linked && clock_mono_ms() < a->linger_until_ms;
+}
+
+/* The sessions have ended: goes, or stays until their output has been read. */
 static void finish_shutdown(struct agent *a)
 {
+    if (lingers(a)) {
+        loop_arm(&a->loop, &a->shutdown, a->linger_until_ms - clock_mono_ms());
+        return;
+    }
     loop_disarm(&a->shutdown);
     pump(a);
     int wait_ms = 0;
-    if (a->system && a->system->power_off)
+    if (a->system && a->system->power_off && !a->init_ends)
         wait_ms = a->system->power_off(a, a->shutdown_mode, a->asked);
     a->asked = true;
     a->ended = wait_ms == 0;
@@ -421,7 +498,7 @@ static void finish_shutdown(struct agent *a)
 static void shutdown_fired(struct loop_timer *timer)
 {
     struct agent *a = container_of(timer, struct agent, shutdown);
-    if (a->killed || a->asked) {
+    if (a->killed || a->asked || a->sessions.n_live == 0) {
         finish_shutdown(a);
         return;
     }
@@ -430,15 +507,14 @@ static void shutdown_fired(struct loop_timer *timer)
     loop_arm(&a->loop, &a->shutdown, a->sessions.n_live > 0 ? KILLED_MS : LAST_WORD_MS);
 }
 
-void agent_shut_down(struct agent *a, PB(ShutdownMode) mode, uint32_t grace_ms)
+void agent_shut_down(struct agent *a, PB(ShutdownMode) mode, uint32_t grace_ms, uint32_t linger_ms)
 {
-    PB(FromAgent) m = PB(FromAgent_init_zero);
-    m.which_kind = PB_TAG(FromAgent, shutting_down);
-    link_send(&a->link, &m);
+    send_shutting_down(a);
     if (!a->shutting_down)
         sessions_signal_all(&a->sessions, SIGTERM);
     a->shutting_down = true;
     a->shutdown_mode = mode;
+    a->linger_until_ms = linger_ms ? clock_mono_ms() + linger_ms : 0;
     if (!a->killed && !a->asked)
         loop_arm(&a->loop, &a->shutdown, grace_ms);
 }
@@ -446,29 +522,67 @@ void agent_shut_down(struct agent *a, PB(ShutdownMode) mode, uint32_t grace_ms)
 bool agent_round(struct agent *a, int max_wait_ms)
 {
     if (loop_round(&a->loop, a->more_due ? 0 : max_wait_ms) < 0)
-        return false;
+        abort(); /* another one may do better */
     if (!link_has_input(&a->link))
         sessions_launch_waiting(&a->sessions);
     pump(a);
+    sessions_tidy(&a->sessions);
     sessions_release_held(&a->sessions);
     sessions_bound_kept(&a->sessions);
     if (a->shutting_down && a->sessions.n_live == 0 && !a->asked)
         finish_shutdown(a);
-    return !a->ended && !a->link.ended;
+    return !a->ended && !a->link.ended && !a->replaced;
 }
 
-int agent_init(struct agent *a, const struct agent_system *system)
+int agent_init(struct agent *a, const struct agent_system *system, struct store *store)
 {
+    struct store own;
     *a = (struct agent){.system = system, .signal_fd = -1};
-    make_instance(a->instance, sizeof(a->instance));
     loop_io_init(&a->signals, signals_ready);
     loop_timer_init(&a->shutdown, shutdown_fired);
+    if (!store && store_make(&own) < 0)
+        return -1;
     if (loop_init(&a->loop) < 0)
         return -1;
     link_init(&a->link, &a->loop, agent_take_frame, lost);
-    sessions_init(&a->sessions, &a->loop);
     subscriptions_init(&a->subscriptions);
-    return 0;
+    new_agent_init(&a->newer);
+    int rc = sessions_init(&a->sessions, &a->loop, store ? store : &own);
+    if (a->sessions.store.keeper_fd >= 0)
+        procs_set_root(getppid());
+    a->k = store_slot(&a->sessions.store, STORE_AGENT);
+    if (!a->k->instance[0])
+        make_instance(a->k->instance, sizeof(a->k->instance));
+    return rc;
+}
+
+void agent_adopt(struct agent *a)
+{
+    if (!a->sessions.store.adopted)
+        return;
+    if (a->k->spool_bytes)
+        a->sessions.pool.default_bytes = a->k->spool_bytes;
+    sessions_adopt(&a->sessions);
+    link_ask_hello(&a->link); /* a port stays connected when an agent ends */
+}
+
+int agent_get_keeper(struct agent *a, char *const *argv)
+{
+    if (keeper_split(&a->sessions.store, argv) < 0)
+        return -1;
+    procs_set_root(getppid());
+    return sessions_use_keeper(&a->sessions);
+}
+
+int agent_run(struct agent *a)
+{
+    store_say(&a->sessions.store, STORE_OP_READY, 0, 0, NULL, 0);
+    while (agent_round(a, -1))
+        continue;
+    if (a->replaced)
+        _exit(KEEPER_AGAIN); /* as if killed: what is in the store is the next one's */
+    agent_done(a);
+    return EXIT_SUCCESS;
 }
 
 void agent_done(struct agent *a)

@@ -36,6 +36,7 @@ struct boot {
     struct agent *agent;
     struct loop_timer step;
     char root[64], fstype[16];
+    char vsock[12]; /* port to listen on; "": there is a virtio-serial port */
     bool init_wanted;
     char *modules, *next_module; /* the order file, and the rest of it */
     int64_t deadline_ms;
@@ -72,9 +73,10 @@ static void read_command_line(struct boot *b)
     for (char *word; (word = strsep(&rest, " \n"));) {
         copy_value(b->root, sizeof(b->root), word, "banger.root=");
         copy_value(b->fstype, sizeof(b->fstype), word, "banger.rootfstype=");
-        copy_value(b->agent->machine.work_device, sizeof(b->agent->machine.work_device), word,
+        copy_value(b->agent->k->machine.work_device, sizeof(b->agent->k->machine.work_device), word,
                    "banger.work=");
         copy_value(init, sizeof(init), word, "banger.init=");
+        copy_value(b->vsock, sizeof(b->vsock), word, "banger.vsock=");
     }
     b->init_wanted = strcmp(init, "none") != 0;
 }
@@ -160,8 +162,21 @@ static void start_init(struct boot *b, const char *init)
         return; /* stays process 1, which works as well */
     }
     setsid();
-    b->agent->machine.is_init = false;
-    b->agent->machine.has_init = true;
+    b->agent->k->machine.is_init = false;
+    b->agent->k->machine.has_init = true;
+}
+
+/* From here on there are sessions, and their memory and files outlive the agent. */
+static void get_keeper(struct boot *b)
+{
+    static char name[] = "banger-agent", port[] = "--port", agent[] = "agent", vsock[] = "--vsock";
+    static char *later[] = {name, port, agent, NULL};
+    if (b->vsock[0]) {
+        later[1] = vsock;
+        later[2] = b->vsock;
+    }
+    if (agent_get_keeper(b->agent, later) < 0)
+        log_error("boot", "sessions end with the agent: %s", strerror(errno));
     agent_watch_signals(b->agent);
 }
 
@@ -175,6 +190,7 @@ static void enter_root(struct boot *b)
     if (init)
         start_init(b, init);
     spawn_protect_self(true); /* after the fork: an init does not want it */
+    get_keeper(b);
     system_prepare(b->agent, false);
     agent_set_root(b->agent, "");
 }
@@ -222,21 +238,23 @@ int boot_run(struct agent *agent)
     boot.agent = agent;
     surroundings_mount();
     open_console();
-    if (agent_init(agent, &system_guest) < 0 || agent_watch_signals(agent) < 0)
+    if (agent_init(agent, &system_guest, NULL) < 0 || agent_watch_signals(agent) < 0)
         log_error("boot", "cannot start the agent: %s", strerror(errno));
-    agent->machine.is_init = true;
+    agent->k->machine.is_init = true;
     read_command_line(&boot);
-    link_use_port(&agent->link, NULL);
+    if (boot.vsock[0])
+        link_use_vsock(&agent->link, (uint32_t)strtoul(boot.vsock, NULL, 10));
+    else
+        link_use_port(&agent->link, NULL);
     if (fs_read("/modules/order", MAX_FILE_BYTES, &boot.modules, NULL, NULL) == 0)
         boot.next_module = boot.modules;
     loop_timer_init(&boot.step, step_modules);
     then(&boot, step_modules, 0);
-    for (;;) {
-        while (agent_round(agent, -1))
-            continue;
-        if (getpid() != 1)
-            return 0;
-        sync();
-        reboot(RB_POWER_OFF);
-    }
+    int code = agent_run(agent);
+    if (getpid() != 1)
+        return code;
+    sync();
+    reboot(RB_POWER_OFF);
+    for (;;)
+        pause();
 }

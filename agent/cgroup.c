@@ -107,13 +107,16 @@ bool cgroup_remove(const struct cgroups *c, const char *id)
     return c->dir_fd < 0 || cgroup_tree_remove(c->dir_fd, id);
 }
 
-void cgroup_remove_empty(const struct cgroups *c, const char *id)
+bool cgroup_remove_empty(const struct cgroups *c, const char *id)
 {
     char path[PATH_BYTES], text[256];
+    if (c->dir_fd < 0)
+        return false;
+    if (unlinkat(c->dir_fd, id, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        return true;
     snprintf(path, sizeof(path), "%s/cgroup.events", id);
-    if (c->dir_fd >= 0 && read_file(c->dir_fd, path, text, sizeof(text)) > 0 &&
-        strstr(text, "populated 0"))
-        cgroup_tree_remove(c->dir_fd, id);
+    return read_file(c->dir_fd, path, text, sizeof(text)) > 0 && strstr(text, "populated 0") &&
+           cgroup_tree_remove(c->dir_fd, id);
 }
 
 bool cgroups_purge(const struct cgroups *c, bool (*keep)(void *arg, const char *id), void *arg)

@@ -27,8 +27,8 @@ uint32_t cgroup_count(const struct cgroups *c, const char *id);
 /* With what its processes made below it. True when it is gone; false while processes are left. */
 bool cgroup_remove(const struct cgroups *c, const char *id);
 /* The same where it has no process, its cgroups below included; else nothing is touched: they may
- * be in use. */
-void cgroup_remove_empty(const struct cgroups *c, const char *id);
+ * be in use. True when it is gone. */
+bool cgroup_remove_empty(const struct cgroups *c, const char *id);
 /* Kills and removes every cgroup for which keep() is false; true when none of them is left. */
 bool cgroups_purge(const struct cgroups *c, bool (*keep)(void *arg, const char *id), void *arg);
 

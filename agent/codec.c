@@ -16,7 +16,8 @@ bool codec_open(const uint8_t *payload, size_t len, struct codec_request *out)
         bool eof;
         if (!pb_decode_tag(&in, &type, &tag, &eof))
             return eof;
-        bool known = tag >= PB_TAG(ToAgent, hello) && tag <= PB_TAG(ToAgent, set_clock);
+        bool known = (tag >= PB_TAG(ToAgent, hello) && tag <= PB_TAG(ToAgent, set_clock)) ||
+                     tag == PB_TAG(ToAgent, ack_output) || tag == PB_TAG(ToAgent, new_agent);
         if (type != PB_WT_STRING || !known) {
             if (!pb_skip_field(&in, type))
                 return false;
@@ -63,6 +64,7 @@ bool codec_read_start(struct slice body, struct codec_start *out)
     out->message.env = (pb_callback_t){.funcs.decode = note_slice, .arg = &out->env};
     out->message.required_commands =
         (pb_callback_t){.funcs.decode = note_slice, .arg = &out->required_commands};
+    out->message.rlimits = (pb_callback_t){.funcs.decode = note_slice, .arg = &out->rlimits};
     return read_over(body, PB(StartSession_fields), &out->message);
 }
 
@@ -73,14 +75,21 @@ bool codec_read_stdin(struct slice body, struct codec_stdin *out)
     return read_over(body, PB(Stdin_fields), &out->message);
 }
 
+bool codec_read_new_agent(struct slice body, struct codec_new_agent *out)
+{
+    memset(out, 0, sizeof(*out));
+    out->message.data = (pb_callback_t){.funcs.decode = note_slice, .arg = &out->data};
+    return read_over(body, PB(NewAgent_fields), &out->message);
+}
+
 size_t codec_write(const PB(FromAgent) * message, uint8_t *out, size_t cap)
 {
     pb_ostream_t stream = pb_ostream_from_buffer(out, cap);
     return pb_encode(&stream, PB(FromAgent_fields), message) ? stream.bytes_written : 0;
 }
 
-size_t codec_write_data_head(uint32_t subscription, int stream, uint64_t offset, size_t data_len,
-                             uint8_t out[CODEC_DATA_HEAD_BYTES])
+size_t codec_write_data_head(uint32_t subscription, int stream, uint64_t offset, int64_t time_ns,
+                             size_t data_len, uint8_t out[CODEC_DATA_HEAD_BYTES])
 {
     uint8_t head[CODEC_DATA_HEAD_BYTES];
     pb_ostream_t inner = pb_ostream_from_buffer(head, sizeof(head));
@@ -90,6 +99,10 @@ size_t codec_write_data_head(uint32_t subscription, int stream, uint64_t offset,
     pb_encode_varint(&inner, (uint64_t)stream);
     pb_encode_tag(&inner, PB_WT_64BIT, PB_TAG(Data, offset));
     pb_encode_fixed64(&inner, &offset);
+    if (time_ns) {
+        pb_encode_tag(&inner, PB_WT_64BIT, PB_TAG(Data, time_ns));
+        pb_encode_fixed64(&inner, &time_ns);
+    }
     pb_encode_tag(&inner, PB_WT_STRING, PB_TAG(Data, data));
     pb_encode_varint(&inner, data_len);
 

@@ -16,10 +16,19 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <linux/vm_sockets.h>
+
+#include "agent/spool.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 
-enum { MESSAGE_ROOM = 1024, READ_BYTES = 64 * 1024, READS_PER_ROUND = 16 };
+enum {
+    MESSAGE_ROOM = 1024,
+    READ_BYTES = 64 * 1024,
+    ROUND_BYTES = 256 * 1024, /* read in a turn; virtio-serial gives 4 KiB at once */
+};
+
+static const uint32_t LINK_EVENTS = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
 static const char port_class[] = "/sys/class/virtio-ports";
 static const char port_name[] = "agent";
@@ -38,6 +47,7 @@ static void forget(struct link *link)
     bool was = link->linked;
     link->linked = false;
     buf_reset(&link->out);
+    link->zeros = 0;
     if (was)
         link->on_lost(link);
 }
@@ -60,29 +70,23 @@ static void close_channel(struct link *link)
     link->fd = -1;
     if (link->kind == LINK_SOCKET)
         link->ended = true;
-    else if (link->kind == LINK_LISTENER)
+    else if (link->listen_fd >= 0)
         loop_add(link->loop, &link->accept_io, link->listen_fd, EPOLLIN);
     else
         look_again(link);
 }
 
-static void put_zeros(struct link *link)
+void link_ask_hello(struct link *link)
 {
-    uint8_t *zeros = buf_reserve(&link->out, FRAME_PREAMBLE_BYTES);
-    if (!zeros)
-        return;
-    memset(zeros, 0, FRAME_PREAMBLE_BYTES);
-    buf_commit(&link->out, FRAME_PREAMBLE_BYTES);
+    forget(link);
+    link->zeros = FRAME_PREAMBLE_BYTES;
 }
 
-/* The link cannot go on. The daemon is to say hello again, and must not have to find that out by a
- * ping that nobody answers: zeros are no frame, whatever was cut off before them. */
+/* The link cannot go on. */
 static void give_up(struct link *link)
 {
-    bool was = link->linked;
-    forget(link);
-    if (was)
-        put_zeros(link);
+    if (link->linked)
+        link_ask_hello(link);
 }
 
 static void take_frames(struct link *link)
@@ -99,20 +103,19 @@ static void take_frames(struct link *link)
     }
 }
 
-/* -1: nothing now, 0: the peer is gone, 1: some bytes. */
-static int read_some(struct link *link)
+/* -1: nothing now, 0: the peer is gone, else so many bytes. */
+static ssize_t read_some(struct link *link)
 {
     uint8_t *room = buf_reserve(&link->in, READ_BYTES);
     if (!room)
         return -1;
-    ssize_t n = read(link->fd, room, READ_BYTES);
-    if (n > 0) {
+    ssize_t n;
+    do {
+        n = read(link->fd, room, READ_BYTES);
+    } while (n < 0 && errno == EINTR);
+    if (n > 0)
         buf_commit(&link->in, (size_t)n);
-        return 1;
-    }
-    if (n < 0 && errno == EINTR)
-        return 1;
-    return n < 0 && errno == EAGAIN ? -1 : 0;
+    return n < 0 && errno != EAGAIN ? 0 : n;
 }
 
 /* A port's data and the news that a host left or came reach us by two queues, in no order: the
@@ -142,14 +145,15 @@ static void host_gone(struct link *link)
 static void take_input(struct link *link)
 {
     link->more_in = true;
-    for (int i = 0; i < READS_PER_ROUND && link->fd >= 0; i++) {
+    for (size_t n_bytes = 0; n_bytes < ROUND_BYTES && link->fd >= 0;) {
         take_frames(link);
         if (buf_len(&link->out) >= LINK_INPUT_BYTES)
             return;
-        int got = read_some(link);
+        ssize_t got = read_some(link);
         if (got != 0)
             link->away_since_ms = 0;
         if (got > 0) {
+            n_bytes += (size_t)got;
             link->n_looks = 0;
             continue;
         }
@@ -173,10 +177,9 @@ static void channel_ready(struct loop_io *io, uint32_t events)
 static int open_channel(struct link *link, int fd)
 {
     link->fd = fd;
-    link->blocked = false;
+    link->blocked = link->awaits_room = false;
     if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ||
-        fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ||
-        loop_add(link->loop, &link->io, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) < 0)
+        fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || loop_add(link->loop, &link->io, fd, LINK_EVENTS) < 0)
         return -1;
     take_input(link);
     return 0;
@@ -225,11 +228,32 @@ static int find_port(void)
     return -1;
 }
 
+/* The module may not be there yet. */
+static bool listen_vsock(struct link *link)
+{
+    struct sockaddr_vm addr = {
+        .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY, .svm_port = link->port};
+    int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0 &&
+        listen(fd, 8) == 0 && loop_add(link->loop, &link->accept_io, fd, EPOLLIN) == 0) {
+        link->listen_fd = fd;
+        return true;
+    }
+    if (fd >= 0)
+        close(fd);
+    return false;
+}
+
 static void look_fired(struct loop_timer *timer)
 {
     struct link *link = container_of(timer, struct link, look);
     if (link->fd >= 0) {
         take_input(link);
+        return;
+    }
+    if (link->kind == LINK_VSOCK) {
+        if (link->listen_fd < 0 && !listen_vsock(link))
+            look_again(link);
         return;
     }
     int fd =
@@ -240,6 +264,15 @@ static void look_fired(struct loop_timer *timer)
         close_channel(link);
 }
 
+/* What runs in the guest may connect to its own vsock. */
+static bool is_host(int fd)
+{
+    struct sockaddr_vm peer;
+    socklen_t len = sizeof(peer);
+    return getpeername(fd, (struct sockaddr *)&peer, &len) == 0 && len >= sizeof(peer) &&
+           peer.svm_family == AF_VSOCK && peer.svm_cid == VMADDR_CID_HOST;
+}
+
 static void accept_ready(struct loop_io *io, uint32_t events)
 {
     (void)events;
@@ -247,6 +280,10 @@ static void accept_ready(struct loop_io *io, uint32_t events)
     int fd = accept4(link->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return;
+    if (link->kind == LINK_VSOCK && !is_host(fd)) {
+        close(fd);
+        return;
+    }
     loop_remove(link->loop, &link->accept_io);
     if (open_channel(link, fd) < 0)
         close_channel(link);
@@ -275,7 +312,8 @@ void link_done(struct link *link)
         close(link->fd);
     if (link->listen_fd >= 0) {
         close(link->listen_fd);
-        unlink(link->path);
+        if (link->kind == LINK_LISTENER)
+            unlink(link->path);
     }
     buf_done(&link->in);
     buf_done(&link->out);
@@ -288,9 +326,16 @@ void link_use_port(struct link *link, const char *device)
     loop_arm(link->loop, &link->look, 0);
 }
 
+void link_use_vsock(struct link *link, uint32_t port)
+{
+    link->kind = LINK_VSOCK;
+    link->port = port;
+    loop_arm(link->loop, &link->look, 0);
+}
+
 void link_look(struct link *link)
 {
-    if (link->fd < 0)
+    if (link->fd < 0 && link->listen_fd < 0)
         look_fired(&link->look);
 }
 
@@ -325,7 +370,7 @@ void link_restart(struct link *link)
     link->next_in = 1;
     link->next_out = 0;
     buf_reset(&link->out);
-    put_zeros(link);
+    link->zeros = FRAME_PREAMBLE_BYTES;
 }
 
 /* Puts header and trailer around a payload that is already in the room reserved for the frame. */
@@ -351,38 +396,75 @@ void link_send(struct link *link, const PB(FromAgent) * message)
 }
 
 size_t link_send_data(struct link *link, uint32_t subscription, int stream, uint64_t offset,
-                      size_t max_bytes,
-                      size_t (*read)(void *arg, uint64_t offset, uint8_t *out, size_t max),
-                      void *arg)
+                      int64_t time_ns, size_t max_bytes, struct spool *spool)
 {
     enum {
         ROOM = LINK_WRITE_BYTES, /* so a frame is one write */
         OVERHEAD = FRAME_HEADER_BYTES + CODEC_DATA_HEAD_BYTES + FRAME_TRAILER_BYTES,
     };
-    size_t max = max_bytes < ROOM - OVERHEAD ? max_bytes : ROOM - OVERHEAD;
+    size_t max = max_bytes < ROOM - OVERHEAD ? max_bytes : ROOM - OVERHEAD, n;
     uint8_t *room = buf_reserve(&link->out, ROOM);
     if (!room)
         return 0;
-    /* the head's length depends on that of the data, so the data is put where a longest head ends
-     */
-    uint8_t *data = room + FRAME_HEADER_BYTES + CODEC_DATA_HEAD_BYTES;
-    size_t n = read(arg, offset, data, max);
+    /* The head's length depends on that of the data. How much a file will give is known when it
+     * has: then the data is put where a longest head ends, and moved. */
+    uint8_t *head = room + FRAME_HEADER_BYTES, *moved = head + CODEC_DATA_HEAD_BYTES;
+    const uint8_t *data = spool_view(spool, offset, max, &n);
+    if (!data) {
+        n = spool_read(spool, offset, moved, max);
+        data = moved;
+    }
     if (n == 0)
         return 0;
-    uint8_t head[CODEC_DATA_HEAD_BYTES];
-    size_t n_head = codec_write_data_head(subscription, stream, offset, n, head);
-    memcpy(room + FRAME_HEADER_BYTES, head, n_head);
-    memmove(room + FRAME_HEADER_BYTES + n_head, data, n);
+    uint8_t head_bytes[CODEC_DATA_HEAD_BYTES];
+    size_t n_head = codec_write_data_head(subscription, stream, offset, time_ns, n, head_bytes);
+    memmove(head + n_head, data, n);
+    memcpy(head, head_bytes, n_head);
     finish_frame(link, room, n_head + n);
     return n;
 }
 
+/* A port tells of each write that the host has taken it, which is a turn for nothing unless one
+ * waits for that. */
+static void want_room(struct link *link, bool want)
+{
+    if (link->fd < 0 || link->awaits_room == want)
+        return;
+    link->awaits_room = want;
+    loop_change(link->loop, &link->io, LINK_EVENTS | (want ? EPOLLOUT : 0));
+}
+
+static size_t unwritten(const struct link *link)
+{
+    return link->zeros + buf_len(&link->out);
+}
+
+/* Zeros need no memory of their own: pages that nobody has written to are all the same one. */
+static ssize_t write_some(struct link *link)
+{
+    static uint8_t zeros[LINK_WRITE_BYTES];
+    if (link->zeros == 0)
+        return write(link->fd, buf_data(&link->out), buf_len(&link->out));
+    return write(link->fd, zeros, link->zeros < sizeof(zeros) ? link->zeros : sizeof(zeros));
+}
+
+static void take_written(struct link *link, size_t n_bytes)
+{
+    if (link->zeros == 0) {
+        consume(&link->out, n_bytes);
+        return;
+    }
+    link->zeros -= n_bytes;
+    if (link->zeros == 0 && buf_len(&link->in) == 0)
+        buf_reset(&link->in); /* what the other end's preamble took */
+}
+
 static void write_out(struct link *link)
 {
-    while (link->fd >= 0 && !link->blocked && buf_len(&link->out) > 0) {
-        ssize_t n = write(link->fd, buf_data(&link->out), buf_len(&link->out));
+    while (link->fd >= 0 && !link->blocked && unwritten(link) > 0) {
+        ssize_t n = write_some(link);
         if (n > 0) {
-            consume(&link->out, (size_t)n);
+            take_written(link, (size_t)n);
         } else if (n < 0 && errno == EAGAIN) {
             link->blocked = true;
         } else if (n < 0 && errno != EINTR) {
@@ -390,16 +472,17 @@ static void write_out(struct link *link)
             return;
         }
     }
+    want_room(link, link->blocked);
 }
 
 bool link_flush(struct link *link)
 {
-    size_t before = buf_len(&link->out);
+    size_t before = unwritten(link);
     write_out(link);
     bool took = false;
     if (link->more_in && link->fd >= 0 && buf_len(&link->out) < LINK_INPUT_BYTES) {
         take_input(link);
         took = true;
     }
-    return took || (before > 0 && buf_len(&link->out) < before && !link->blocked);
+    return took || (before > 0 && unwritten(link) < before && !link->blocked);
 }

@@ -1,9 +1,9 @@
 /* The byte channel to the daemon: finds or accepts it, frames in and out, queues with a bound.
  *
- * Three kinds: a virtio-serial port (opened by path, stays open while the host comes and goes), a
- * listening Unix socket (one connection at a time), an inherited socket. All are read and written
- * until EAGAIN (edge-triggered epoll). What a frame means is the owner's business: it sees every
- * frame and answers whether the link goes on. */
+ * Four kinds: a virtio-serial port (opened by path, stays open while the host comes and goes), a
+ * listening Unix socket or port of the guest's vsock (one connection at a time), an inherited
+ * socket. All are read and written until EAGAIN (edge-triggered epoll). What a frame means is the
+ * owner's business: it sees every frame and answers whether the link goes on. */
 #ifndef BANGER_AGENT_LINK_H
 #define BANGER_AGENT_LINK_H
 
@@ -29,12 +29,15 @@ enum {
     LINK_GONE_MS = 200, /* a host away for so long has gone; see host_gone */
 };
 
-enum link_kind { LINK_PORT, LINK_LISTENER, LINK_SOCKET };
+struct spool;
+
+enum link_kind { LINK_PORT, LINK_LISTENER, LINK_VSOCK, LINK_SOCKET };
 
 struct link {
     struct loop *loop;
     enum link_kind kind;
     const char *path; /* of LINK_LISTENER; of LINK_PORT: device, or NULL to look it up */
+    uint32_t port;    /* of LINK_VSOCK */
     int fd;           /* channel, owned; -1: none */
     int listen_fd;    /* owned; -1 for the other kinds */
     struct loop_io io, accept_io;
@@ -42,8 +45,10 @@ struct link {
     int n_looks;
     int64_t away_since_ms; /* the host was not there at the latest looks; 0: it was */
     struct buf in, out;
+    size_t zeros;               /* of a preamble, still to be written ahead of out */
     bool linked;                /* the hello of this link has been taken */
     bool more_in, blocked;      /* unread input may wait; the last write would have blocked */
+    bool awaits_room;           /* watched for EPOLLOUT */
     bool ended;                 /* LINK_SOCKET has been closed by the peer */
     uint32_t next_in, next_out; /* sequence numbers */
     /* Called for every whole frame, also while not linked. False: something is wrong, start over.
@@ -59,23 +64,28 @@ void link_init(struct link *link, struct loop *loop,
 void link_done(struct link *link);
 /* device NULL: the port named "agent". Found when it appears. */
 void link_use_port(struct link *link, const char *device);
+/* Listens when the guest has a vsock; the host alone is let in. */
+void link_use_vsock(struct link *link, uint32_t port);
 /* Both: 0, or -1 with errno. The fd is taken, also on failure. */
 int link_use_listener(struct link *link, const char *path);
 int link_use_socket(struct link *link, int fd);
 
-/* Looks for the port now rather than at the next look. */
+/* Looks for the port or the vsock now rather than at the next look. */
 void link_look(struct link *link);
 
 /* A hello has come: forgets what was queued and begins anew with the preamble. */
 void link_restart(struct link *link);
 
+/* The daemon is to say hello again, and must not have to find that out by a ping that nobody
+ * answers: zeros are no frame, whatever was cut off before them. */
+void link_ask_hello(struct link *link);
+
 /* Queues one control message; it is lost where there is no link. */
 void link_send(struct link *link, const PB(FromAgent) * message);
-/* Queues a data frame of up to max_bytes, filled by read(); returns the bytes it took, 0: none. */
+/* Queues a data frame of up to max_bytes of a spool from offset on; returns the bytes it took, 0:
+ * none. time_ns: when they were read, 0: is not told. */
 size_t link_send_data(struct link *link, uint32_t subscription, int stream, uint64_t offset,
-                      size_t max_bytes,
-                      size_t (*read)(void *arg, uint64_t offset, uint8_t *out, size_t max),
-                      void *arg);
+                      int64_t time_ns, size_t max_bytes, struct spool *spool);
 
 static inline bool link_takes_data(const struct link *link)
 {

@@ -33,6 +33,12 @@ int loop_add(struct loop *loop, struct loop_io *io, int fd, uint32_t events)
     return 0;
 }
 
+void loop_change(struct loop *loop, struct loop_io *io, uint32_t events)
+{
+    struct epoll_event ev = {.events = events, .data.ptr = io};
+    epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, io->fd, &ev);
+}
+
 void loop_remove(struct loop *loop, struct loop_io *io)
 {
     if (io->fd < 0)

@@ -51,6 +51,8 @@ static inline void loop_timer_init(struct loop_timer *timer,
 
 /* 0, or -1 with errno: regular files and the like cannot be waited for. */
 int loop_add(struct loop *loop, struct loop_io *io, int fd, uint32_t events);
+/* The same io with other events; what is so already is told again. */
+void loop_change(struct loop *loop, struct loop_io *io, uint32_t events);
 /* Does not close. Harmless where the io is not in the loop. */
 void loop_remove(struct loop *loop, struct loop_io *io);
 

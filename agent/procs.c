@@ -49,13 +49,25 @@ static struct relatives relatives_of(pid_t pid)
     return r;
 }
 
-/* Whatever we have started descends from us, as orphans become our children; what another agent of
- * this machine has started does not. */
+static pid_t root; /* 0: ourselves */
+
+void procs_set_root(pid_t pid)
+{
+    root = pid;
+}
+
+pid_t procs_root(void)
+{
+    return root ? root : getpid();
+}
+
+/* Whatever we have started descends from the root, as orphans become its children; what another
+ * agent of this machine has started does not. */
 static bool is_ours(pid_t pid)
 {
     for (int i = 0; i < DEPTH_MAX && pid > 1; i++) {
         pid = relatives_of(pid).parent;
-        if (pid == getpid())
+        if (pid == procs_root())
             return true;
     }
     return false;
@@ -89,7 +101,7 @@ uint32_t procs_signal_all(pid_t sid, const char *id, int signo)
         if (!isdigit((unsigned char)e->d_name[0]))
             continue;
         pid_t pid = (pid_t)atoi(e->d_name);
-        if (pid <= 1 || pid == getpid())
+        if (pid <= 1 || pid == getpid() || pid == root)
             continue;
         if (((sid > 0 && relatives_of(pid).session == sid) ||
              (is_marked(pid, mark, text) && is_ours(pid))) &&

@@ -5,8 +5,11 @@
  * settles, as an ended one, when process and streams have ended. */
 #include "agent/session.h"
 
+#include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "agent/procs.h"
 #include "agent/subscription.h"
@@ -17,6 +20,7 @@ enum {
     PURGE_MAX_MS = 10000,
     REAPS_PER_TURN = 32,
     REAP_AGAIN_MS = 5,
+    KILLED_MS = 2000,
 };
 
 static void kill_everything(struct session *s, int signo)
@@ -50,16 +54,17 @@ void sessions_purge(struct session_table *t)
 static void finish_delete(struct session *s)
 {
     struct session_table *t = s->table;
-    if (s->phase != SESSION_PENDING && !cgroup_remove(&t->cgroups, s->id)) {
+    if (s->k->phase != SESSION_PENDING && !s->cgroup_gone && !cgroup_remove(&t->cgroups, s->id)) {
         kill_everything(s, SIGKILL);
         sessions_purge(t);
-    } else if (t->cgroups.dir_fd < 0 && s->started_ns) {
+    } else if (t->cgroups.dir_fd < 0 && s->k->started_ns) {
         procs_signal_all(0, s->id, SIGKILL);
     }
     if (s->left > 0)
         t->n_left--;
     s->left = 0;
-    s->phase = SESSION_EXITED;
+    s->k->deleting = true;
+    s->k->phase = SESSION_EXITED;
     session_close_stdin(s);
     session_close_stream(&s->out[0]);
     session_close_stream(&s->out[1]);
@@ -93,36 +98,48 @@ static void forget_oldest(struct session_table *t)
 void session_settle(struct session *s)
 {
     struct session_table *t = s->table;
-    if (s->settled || session_is_live(s) || s->phase < SESSION_EXITED)
+    if (s->settled || session_is_live(s) || s->k->phase < SESSION_EXITED)
         return;
     s->settled = true;
     t->n_live--;
-    if (s->deleting) {
+    if (s->k->deleting) {
         finish_delete(s);
         return;
     }
     t->n_ended++;
-    cgroup_remove_empty(&t->cgroups, s->id); /* a cgroup costs the guest memory */
+    s->cgroup_gone = cgroup_remove_empty(&t->cgroups, s->id); /* it costs the guest memory */
+    session_count_left(s);
     list_remove(&s->member);
     list_add_tail(&t->ended, &s->member);
-    buf_done(&s->in.buf);
+    if (!s->k->ended_at)
+        s->k->ended_at = ++t->store.head->orders;
+    list_add_tail(&t->untidy, &s->untidy);
     session_keep(s);
     session_mark(s);
     if (t->n_ended > SESSIONS_MAX_ENDED)
         forget_oldest(t);
 }
 
+void sessions_tidy(struct session_table *t)
+{
+    for (struct list *pos; (pos = list_first(&t->untidy));) {
+        const struct session *s = container_of(pos, struct session, untidy);
+        list_remove(pos);
+        store_drop(&t->store, s->slot, STORE_PIPES);
+    }
+}
+
 void session_delete(struct session *s)
 {
-    if (s->deleting)
+    if (s->k->deleting)
         return;
-    s->deleting = true;
-    if (s->phase == SESSION_PENDING || s->settled) {
+    s->k->deleting = true;
+    if (s->k->phase == SESSION_PENDING || s->settled) {
         if (s->settled)
             s->table->n_ended--;
         else
             s->table->n_live--;
-        if (s->phase == SESSION_PENDING)
+        if (s->k->phase == SESSION_PENDING)
             s->table->n_waiting--;
         s->settled = true;
         finish_delete(s);
@@ -139,12 +156,20 @@ void session_delete(struct session *s)
 
 void session_signal(struct session *s, int signo, PB(SignalTarget) target)
 {
-    if (signo < 1 || signo >= NSIG || s->phase == SESSION_PENDING || s->phase == SESSION_FAILED)
+    if (signo < 1 || signo >= NSIG || s->k->phase == SESSION_PENDING ||
+        s->k->phase == SESSION_FAILED)
         return;
+    sessions_feed(s->table); /* what came before it */
     if (target == PB(SignalTarget_SIGNAL_TARGET_ALL))
         kill_everything(s, signo);
     else if (s->pid > 0) /* a reaped pid may be anyone's */
         kill(target == PB(SignalTarget_SIGNAL_TARGET_GROUP) ? -s->pid : s->pid, signo);
+}
+
+void session_arm_timeout(struct session *s)
+{
+    if (s->k->timeout_at_ms)
+        loop_arm(s->table->loop, &s->timeout, s->k->timeout_at_ms - clock_mono_ms());
 }
 
 void session_timeout_fired(struct loop_timer *timer)
@@ -152,82 +177,81 @@ void session_timeout_fired(struct loop_timer *timer)
     struct session *s = container_of(timer, struct session, timeout);
     if (s->pid <= 0)
         return;
-    s->timed_out = true;
+    s->k->timed_out = true;
     kill(s->pid, SIGKILL);
     kill_everything(s, SIGKILL);
 }
 
-static void session_exited(struct session *s, int status)
+static void session_exited(struct session *s, const struct store_exit *how)
 {
+    s->pid = 0;
     if (s->report_fd >= 0)
         session_take_report(s, true);
-    if (s->phase == SESSION_FAILED) {
-        s->pid = 0;
+    if (s->k->phase == SESSION_FAILED) {
         session_settle(s);
         return;
     }
-    s->phase = SESSION_EXITED;
-    s->ended_ns = (uint64_t)clock_real_ns();
-    s->ended_mono_ns = clock_mono_ns();
-    s->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-    s->signo = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    s->oom = s->signo == SIGKILL && cgroup_saw_oom(&s->table->cgroups, s->id);
-    s->pid = 0;
+    s->k->ended_ns = (uint64_t)how->real_ns;
+    s->k->ended_mono_ns = how->mono_ns;
+    s->k->exit_code = WIFEXITED(how->status) ? WEXITSTATUS(how->status) : 0;
+    s->k->signo = WIFSIGNALED(how->status) ? WTERMSIG(how->status) : 0;
+    s->k->oom = s->k->signo == SIGKILL && cgroup_saw_oom(&s->table->cgroups, s->id);
+    session_enter(s, SESSION_EXITED);
     loop_disarm(&s->timeout);
     session_close_stdin(s);
-    session_count_left(s);
-    session_read_rest(s, s->deleting);
+    session_after_exit(s);
+}
+
+void session_after_exit(struct session *s)
+{
+    session_read_rest(s, s->k->deleting);
     session_mark(s);
-    if (!session_is_live(s))
+    if (!session_is_live(s)) {
         session_settle(s);
-    else if (s->deleting) {
+    } else if (s->k->deleting) {
         session_end_stream(&s->out[0]);
         session_end_stream(&s->out[1]);
     } else {
+        session_count_left(s);
         session_begin_drain(s);
     }
 }
 
-/* Their own processes first, each asked for by its pid: that is quick however many children there
- * are. */
-static void reap_sessions(struct session_table *t)
+/* Who waited for them has written down how they ended (store.h). */
+void sessions_look_ended(struct session_table *t)
 {
     list_foreach(pos, &t->live)
     {
         struct session *s = container_of(pos, struct session, member);
-        int status;
-        if (s->pid > 0 && waitpid(s->pid, &status, WNOHANG) == s->pid)
-            session_exited(s, status);
+        const struct store_exit *how = s->pid > 0 ? store_ended(&t->store, s->slot) : NULL;
+        if (how)
+            session_exited(s, how);
     }
+    sessions_count_left(t);
 }
 
-static void reaped(struct session_table *t, pid_t pid, int status)
-{
-    list_foreach(pos, &t->live)
-    {
-        struct session *s = container_of(pos, struct session, member);
-        if (s->pid == pid) {
-            session_exited(s, status);
-            return;
-        }
-    }
-}
-
-/* A fork bomb ends processes, which come to us, as fast as we can reap them: the daemon has its
- * turn in between, or could not end it. */
+/* A fork bomb ends processes, which come to us or the keeper, as fast as they can be reaped: the
+ * daemon has its turn in between, or could not end it. */
 void sessions_reap(struct session_table *t)
 {
-    int status;
-    reap_sessions(t);
-    for (int i = 0; i < REAPS_PER_TURN; i++) {
-        pid_t pid = waitpid(-1, &status, WNOHANG);
-        if (pid <= 0) {
-            sessions_count_left(t);
-            return;
-        }
-        reaped(t, pid, status);
-    }
-    loop_arm(t->loop, &t->reap, REAP_AGAIN_MS);
+    bool again = false;
+    store_reap(&t->store, REAPS_PER_TURN, 0, &again);
+    sessions_look_ended(t);
+    if (again)
+        loop_arm(t->loop, &t->reap, REAP_AGAIN_MS);
+}
+
+void sessions_keeper_ready(struct loop_io *io, uint32_t events)
+{
+    struct session_table *t = container_of(io, struct session_table, keeper);
+    char word[16];
+    ssize_t n;
+    do {
+        n = recv(t->store.keeper_fd, word, sizeof(word), MSG_DONTWAIT);
+    } while (n > 0);
+    if (events & EPOLLHUP)
+        loop_remove(t->loop, io);
+    sessions_look_ended(t);
 }
 
 void sessions_reap_fired(struct loop_timer *timer)
@@ -245,6 +269,25 @@ int sessions_signal_all(struct session_table *t, int signo)
     return t->n_live;
 }
 
+/* One that has been killed. */
+static void await_end(struct session *s)
+{
+    struct store *store = &s->table->store;
+    struct pollfd word = {.fd = store->keeper_fd, .events = POLLIN};
+    char text[16];
+    bool again;
+    int64_t until_ms = clock_mono_ms() + KILLED_MS;
+    while (!store_ended(store, s->slot) && clock_mono_ms() < until_ms) {
+        if (store->keeper_fd < 0)
+            store_reap(store, REAPS_PER_TURN, 0, &again);
+        if (store->keeper_fd >= 0 && poll(&word, 1, 10) > 0 &&
+            recv(store->keeper_fd, text, sizeof(text), MSG_DONTWAIT) == 0)
+            return;
+        if (store->keeper_fd < 0)
+            usleep(500);
+    }
+}
+
 void sessions_drop(struct list *of)
 {
     for (struct list *pos; (pos = list_first(of));) {
@@ -252,10 +295,10 @@ void sessions_drop(struct list *of)
         if (s->pid > 0) {
             kill(s->pid, SIGKILL);
             kill_everything(s, SIGKILL);
-            waitpid(s->pid, NULL, 0);
+            await_end(s);
             s->pid = 0;
         }
-        s->deleting = s->settled = true;
+        s->k->deleting = s->settled = true;
         finish_delete(s);
         session_free(s);
     }

@@ -2,8 +2,8 @@
  *
  * Beyond it the output of those that ended first goes, as a whole: the sessions stay, and readers
  * see a gap (spool_gap_reason). Not that of a session that a reader holds or may come back to, as
- * its output is a pipe, nor that of the one that ended last: whoever gave it a larger spool than
- * all may have wants to read it. */
+ * its output is a pipe, or that is to be acknowledged, nor that of the one that ended last: whoever
+ * gave it a larger spool than all may have wants to read it. */
 #include "agent/session.h"
 #include "agent/subscription.h"
 
@@ -11,15 +11,17 @@ static uint64_t output_bytes(const struct session *s)
 {
     uint64_t n = 0;
     for (int i = 0; i < 2; i++)
-        n += s->out[i].spool.total - spool_first(&s->out[i].spool);
+        n += s->out[i].spool.k->total - spool_first(&s->out[i].spool);
     return n;
 }
 
 void session_keep(struct session *s)
 {
     struct session_table *t = s->table;
-    spool_settle(&s->out[0].spool);
-    spool_settle(&s->out[1].spool);
+    for (int i = 0; i < 2; i++) {
+        spool_settle(&s->out[i].spool);
+        time_index_settle(&s->out[i].times);
+    }
     s->kept_bytes = output_bytes(s);
     if (s->kept_bytes == 0)
         return;
@@ -37,7 +39,7 @@ void session_keep_none(struct session *s)
 
 static bool may_be_dropped(const struct session *s)
 {
-    return !s->hold_leased && !subscriptions_held(s) && s->kept.next != &s->table->kept;
+    return !session_owes_output(s) && s->kept.next != &s->table->kept;
 }
 
 void sessions_bound_kept(struct session_table *t)

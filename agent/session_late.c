@@ -35,40 +35,49 @@ enum {
 
 void session_begin_drain(struct session *s)
 {
-    s->exited_ms = s->read_ms = clock_mono_ms();
-    s->drain_until_ms = s->exited_ms + (s->drain_ms > SESSION_DRAIN_MAX_MS ? (int64_t)s->drain_ms
-                                                                           : SESSION_DRAIN_MAX_MS);
-    loop_arm(s->table->loop, &s->drain, s->drain_ms);
+    s->exited_ms = s->k->ended_mono_ns / 1000000;
+    s->read_ms = clock_mono_ms();
+    s->drain_until_ms =
+        s->exited_ms +
+        (s->k->drain_ms > SESSION_DRAIN_MAX_MS ? (int64_t)s->k->drain_ms : SESSION_DRAIN_MAX_MS);
+    if (!s->k->drain_until_closed)
+        loop_arm(s->table->loop, &s->drain, s->k->drain_ms);
 }
 
-static void cut_stream(struct stream *stream, const char *why)
+void session_add_late(struct stream *stream)
 {
     struct session_table *t = stream->session->table;
-    if (stream->ended)
+    list_add_tail(&t->late, &stream->late);
+    if (t->n_late++ == 0)
+        loop_arm(t->loop, &t->look_late, LATE_BUSY_MS);
+}
+
+static void cut_stream(struct stream *stream, enum session_cut why)
+{
+    struct session_table *t = stream->session->table;
+    if (stream->k->ended)
         return;
     if (t->n_late < SESSIONS_LATE_MAX) {
-        list_add_tail(&t->late, &stream->late);
-        if (t->n_late++ == 0)
-            loop_arm(t->loop, &t->look_late, LATE_BUSY_MS);
-        stream->cut = why;
+        session_add_late(stream);
+        stream->k->cut = why;
         session_end_stream(stream);
     } else {
-        stream->cut = why;
+        stream->k->cut = why;
         session_close_stream(stream);
     }
 }
 
-static bool waits_for_holder(const struct session *s)
+static bool waits_for_holder(struct session *s)
 {
-    return (!s->out[0].ended && subscriptions_room(&s->out[0]) == 0) ||
-           (!s->out[1].ended && subscriptions_room(&s->out[1]) == 0);
+    return (!s->out[0].k->ended && subscriptions_room(&s->out[0]) == 0) ||
+           (!s->out[1].k->ended && subscriptions_room(&s->out[1]) == 0);
 }
 
 void session_drain_fired(struct loop_timer *timer)
 {
     struct session *s = container_of(timer, struct session, drain);
     session_read_rest(s, true);
-    if (s->out[0].ended && s->out[1].ended)
+    if (s->out[0].k->ended && s->out[1].k->ended)
         return;
     int64_t now = clock_mono_ms();
     if (waits_for_holder(s)) { /* the time that the reader takes is not the writers' */
@@ -76,12 +85,13 @@ void session_drain_fired(struct loop_timer *timer)
         s->read_ms = now;
     }
     int64_t quiet = now - s->read_ms;
-    if (quiet < (int64_t)s->drain_ms && now < s->drain_until_ms) {
-        int64_t left = (int64_t)s->drain_ms - quiet, most = s->drain_until_ms - now;
+    if (quiet < (int64_t)s->k->drain_ms && now < s->drain_until_ms) {
+        int64_t left = (int64_t)s->k->drain_ms - quiet, most = s->drain_until_ms - now;
         loop_arm(s->table->loop, &s->drain, left < most ? left : most);
         return;
     }
-    const char *why = quiet < (int64_t)s->drain_ms ? "still_writing" : "held_open";
+    enum session_cut why =
+        quiet < (int64_t)s->k->drain_ms ? SESSION_CUT_STILL_WRITING : SESSION_CUT_HELD_OPEN;
     cut_stream(&s->out[0], why);
     cut_stream(&s->out[1], why);
 }
@@ -98,7 +108,7 @@ static bool drop_late(struct stream *stream, bool *any)
             continue;
         if (n <= 0)
             return n < 0 && errno == EAGAIN;
-        stream->session->late_bytes += (uint64_t)n;
+        stream->session->k->late_bytes += (uint64_t)n;
         *any = true;
     }
     return true;
@@ -111,10 +121,10 @@ void sessions_look_late_fired(struct loop_timer *timer)
     list_foreach(pos, &t->late)
     {
         struct stream *stream = container_of(pos, struct stream, late);
-        uint64_t before = stream->session->late_bytes;
+        uint64_t before = stream->session->k->late_bytes;
         if (!drop_late(stream, &any))
             session_close_stream(stream);
-        if (stream->session->late_bytes != before)
+        if (stream->session->k->late_bytes != before)
             session_mark(stream->session);
     }
     if (t->n_late > 0)
@@ -133,15 +143,17 @@ static bool is_leader(const struct session_table *t, pid_t pid)
     return false;
 }
 
-/* Whether we have children that are no session's own process: whatever a session has left descends
- * from one. True where that cannot be said. */
+/* Whether our children, or the keeper's, are more than sessions' own processes and agents: whatever
+ * a session has left descends from one. True where that cannot be said. */
 static bool has_strays(const struct session_table *t)
 {
     siginfo_t info;
-    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD)
+    bool kept = t->store.keeper_fd >= 0;
+    if (!kept && waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD)
         return false;
     char path[64], text[CHILDREN_BYTES];
-    snprintf(path, sizeof(path), "/proc/self/task/%ld/children", (long)syscall(SYS_gettid));
+    int parent = (int)procs_root();
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", parent, parent);
     auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
     if (n < 0 || n == (ssize_t)sizeof(text) - 1)
@@ -151,7 +163,7 @@ static bool has_strays(const struct session_table *t)
         long pid = strtol(at, &end, 10);
         if (end == at)
             return false;
-        if (!is_leader(t, (pid_t)pid))
+        if (pid != getpid() && !is_leader(t, (pid_t)pid))
             return true;
     }
 }
@@ -160,7 +172,7 @@ void session_count_left(struct session *s)
 {
     struct session_table *t = s->table;
     uint32_t left = 0;
-    if (has_strays(t))
+    if (!s->cgroup_gone && has_strays(t))
         left = t->cgroups.dir_fd >= 0 ? cgroup_count(&t->cgroups, s->id)
                                       : procs_signal_all(0, s->id, 0);
     if (left == s->left)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/environment.h"
+#include "agent/limits.h"
 #include "agent/procs.h"
 #include "agent/spawn.h"
 #include "agent/subscription.h"
@@ -142,6 +143,10 @@ static int open_pipes(const struct codec_start *start, struct ends *e)
                 return -1;
             continue;
         }
+        if (i == 2 && start->message.merge_stderr) {
+            e->child[2] = fcntl(e->child[1], F_DUPFD_CLOEXEC, 3);
+            return e->child[2] < 0 ? -1 : 0;
+        }
         if (pipe2(p, O_CLOEXEC) < 0)
             return -1;
         e->child[i] = p[i == 0 ? 0 : 1];
@@ -168,6 +173,47 @@ static int open_terminal(const struct codec_start *start, struct ends *e)
     return e->ours[0] < 0 || e->child[2] < 0 ? -1 : 0;
 }
 
+/* All that another agent has to know of it: from here on we may end at any moment. */
+static void keep_before_start(struct session *s, const struct codec_start *start,
+                              const struct vectors *v, const int ours[3], int report_fd)
+{
+    const int fds[STORE_FDS] = {ours[0], ours[1], ours[2], report_fd, -1, -1};
+    s->k->started_ns = (uint64_t)clock_real_ns();
+    s->k->started_mono_ns = clock_mono_ns();
+    /* in front of the report's errno, should there be one */
+    snprintf(s->k->error, sizeof(s->k->error), "cannot run %.200s", v->argv[0]);
+    if (start->message.timeout_ms)
+        s->k->timeout_at_ms = clock_mono_ms() + start->message.timeout_ms;
+    session_enter(s, SESSION_STARTING);
+    store_put(&s->table->store, s->slot, fds);
+}
+
+static bool claim_slot(void *arg, pid_t pid)
+{
+    const struct session *s = arg;
+    return store_claim(&s->table->store, s->slot, pid);
+}
+
+static pid_t start_kept(struct session *s, struct spawn_plan *plan)
+{
+    struct store *store = &s->table->store;
+    plan->stage = &s->k->spawn_stage;
+    plan->sys = &s->k->spawn_errno;
+    plan->what = &s->k->spawn_what;
+    plan->claim = claim_slot;
+    plan->claim_arg = s;
+    plan->as_sibling = store->keeper_fd >= 0;
+    store_intend(store, s->slot);
+    pid_t pid = spawn_start(plan);
+    if (pid > 0) {
+        store_claim(store, s->slot, pid);
+        s->k->pid = (uint32_t)pid;
+    } else {
+        store_void(store, s->slot);
+    }
+    return pid;
+}
+
 static void start_process(struct session *s, const struct codec_start *start,
                           const struct user *user, const struct vectors *v)
 {
@@ -180,6 +226,14 @@ static void start_process(struct session *s, const struct codec_start *start,
                      start->message.tty ? "terminal" : "pipes", strerror(sys));
         return;
     }
+    struct limits limits;
+    if (!limits_read(start, &limits)) {
+        close_ends(ends.child);
+        close_ends(ends.ours);
+        session_fail(s, "limits", EINVAL, "malformed limits");
+        return;
+    }
+    int report[2] = {-1, -1};
     auto_fd int cgroup = cgroup_make(&s->table->cgroups, s->id);
     const char *cwd = start->message.cwd;
     struct spawn_plan plan = {
@@ -190,34 +244,34 @@ static void start_process(struct session *s, const struct codec_start *start,
         .cwd_optional = *cwd == '\0',
         .user = geteuid() == 0 ? user : NULL,
         .umask = start->message.umask ? (mode_t)(start->message.umask - 1) & 0777 : 022,
+        .limits = &limits,
         .fds = {ends.child[0], ends.child[1], ends.child[2]},
         .tty = start->message.tty,
+        .tool = start->message.tool,
         .cgroup_fd = cgroup,
     };
-    int report_fd = -1;
-    s->started_ns = (uint64_t)clock_real_ns();
-    s->started_mono_ns = clock_mono_ns();
-    s->phase = SESSION_STARTING;
-    s->pid = spawn_start(&plan, &report_fd);
+    bool ready = spawn_open_report(report) == 0 &&
+                 session_prepare_io(s, ends.ours[0], ends.ours[1], ends.ours[2]) == 0;
+    plan.report_fd = report[1];
+    if (ready) {
+        keep_before_start(s, start, v, ends.ours, report[0]);
+        s->pid = start_kept(s, &plan);
+    }
     int sys = errno;
     close_ends(ends.child);
-    if (s->pid < 0 || session_open_io(s, ends.ours[0], ends.ours[1], ends.ours[2]) < 0) {
-        close_ends(ends.ours);
+    if (report[1] >= 0)
+        close(report[1]);
+    if (s->pid <= 0 || session_open_io(s, ends.ours[0], ends.ours[1], ends.ours[2]) < 0) {
         if (s->pid > 0)
-            kill(s->pid, SIGKILL); /* reaped like any other */
-        else
-            s->pid = 0;
-        if (report_fd >= 0)
-            close(report_fd);
+            kill(s->pid, SIGKILL); /* its end is noticed like any other's */
+        close_ends(ends.ours);
+        if (report[0] >= 0)
+            close(report[0]);
         session_fail(s, "spawn", sys, "cannot start a process: %s", strerror(sys));
         return;
     }
-    s->pid_told = (uint32_t)s->pid;
-    /* in front of the report's errno, should there be one */
-    snprintf(s->error, sizeof(s->error), "cannot run %.200s", v->argv[0]);
-    session_watch_report(s, report_fd);
-    if (start->message.timeout_ms)
-        loop_arm(s->table->loop, &s->timeout, start->message.timeout_ms);
+    session_watch_report(s, report[0]);
+    session_arm_timeout(s);
 }
 
 static void launch_with(struct session *s, const struct codec_start *start, struct vectors *v)
@@ -255,13 +309,18 @@ void session_launch(struct session *s, struct slice body)
         session_fail(s, "spawn", EINVAL, "malformed request");
         return;
     }
-    s->tty = start.message.tty;
-    s->drain_ms = start.message.drain_ms ? start.message.drain_ms : SESSION_DRAIN_MS;
-    s->hold_ms = start.message.hold_ms;
-    if (s->hold_ms > 0 && !subscriptions_held(s))
+    s->k->tty = start.message.tty;
+    s->k->tool = start.message.tool;
+    s->k->drain_ms = start.message.drain_ms ? start.message.drain_ms : SESSION_DRAIN_MS;
+    s->k->hold_ms = start.message.hold_ms;
+    s->k->until_acked = start.message.until_acked;
+    s->k->drain_until_closed = start.message.drain_until_closed;
+    s->k->drop_acked = start.message.drop_acked && start.message.hold_ms > 0;
+    if (s->k->hold_ms > 0 && !subscriptions_held(s))
         session_hold_from(s, 0, 0);
-    for (int i = 0; i < 2; i++)
-        spool_init(&s->out[i].spool, &s->table->pool, start.message.spool_bytes);
+    for (uint32_t i = 0; i < 2; i++)
+        spool_init(&s->out[i].spool, &s->table->pool, s->slot, i, &s->k->out[i].spool,
+                   start.message.spool_bytes, s->k->drop_acked);
     struct vectors v = {0};
     launch_with(s, &start, &v);
     vectors_done(&v);

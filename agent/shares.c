@@ -55,7 +55,7 @@ static void set_number(int dir_fd, const char *path, uint64_t n)
     set(dir_fd, path, text);
 }
 
-void shares_set(const struct cgroups *sessions)
+void shares_set(const struct cgroups *sessions, pid_t keeper)
 {
     uint64_t memory = read_number("/proc/meminfo", "MemTotal:") * 1024;
     uint64_t threads = read_number("/proc/sys/kernel/threads-max", "");
@@ -72,5 +72,7 @@ void shares_set(const struct cgroups *sessions)
     }
     set_number(dir, "../banger-agent/memory.min", memory - s.memory_bytes);
     set(dir, "../banger-agent/cpu.weight", "10000");
+    if (keeper > 0)
+        set_number(dir, "../banger-agent/cgroup.procs", (uint64_t)keeper);
     set(dir, "../banger-agent/cgroup.procs", "0");
 }

@@ -4,6 +4,7 @@
 #define BANGER_AGENT_SHARES_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 struct cgroups;
 
@@ -19,9 +20,9 @@ struct shares {
 
 /* Of a machine with so much memory (MemTotal) and room for so many threads. Pure. */
 struct shares shares_of(uint64_t memory_bytes, uint64_t threads_max);
-/* Bounds the sessions' cgroup, and moves the agent into one of its own beside it, with memory that
- * is not reclaimed and a hundred times the weight. Harmless without cgroups; what fails is logged.
- */
-void shares_set(const struct cgroups *sessions);
+/* Bounds the sessions' cgroup, and moves the agent and its keeper (0: there is none) into one of
+ * their own beside it, with memory that is not reclaimed and a hundred times the weight. Harmless
+ * without cgroups; what fails is logged. */
+void shares_set(const struct cgroups *sessions, pid_t keeper);
 
 #endif

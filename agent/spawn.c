@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <linux/sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/limits.h"
+#include "agent/pace.h"
 #include "agent/users.h"
 #include "base/cleanup.h"
 
@@ -80,13 +83,31 @@ static void exec_plan(const struct spawn_plan *plan)
     const char *path = plan->path;
     char candidate[PATH_MAX];
     while (*name && path_candidate(&path, name, candidate, sizeof(candidate))) {
-        exec_file(candidate, plan);
+        /* execve makes a new memory before it looks for the file */
+        if (access(candidate, F_OK) == 0)
+            exec_file(candidate, plan);
         if (errno != ENOENT && errno != ENOTDIR)
             worst = errno;
         if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
             break;
     }
     errno = worst;
+}
+
+static int self_fd = -1; /* the agent's own program, also when its name has gone */
+
+/* As exec_plan. */
+static void exec_tool(const struct spawn_plan *plan)
+{
+    char *argv[SPAWN_TOOL_ARGS + 3] = {"banger-agent", "--tool"};
+    int n = 0;
+    while (n < SPAWN_TOOL_ARGS && plan->argv[n]) {
+        argv[n + 2] = plan->argv[n];
+        n++;
+    }
+    errno = E2BIG;
+    if (!plan->argv[n])
+        syscall(SYS_execveat, self_fd, "", argv, plan->envp, AT_EMPTY_PATH);
 }
 
 static int become(const struct user *user)
@@ -127,15 +148,13 @@ static const struct {
 static struct rlimit inherited_files;
 static bool limits_raised, in_a_guest;
 
-static void set_oom_score(const char *score)
-{
-    auto_fd int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : write(fd, score, strlen(score));
-    (void)n; /* it is a precaution */
-}
-
 void spawn_protect_self(bool in_guest)
 {
+    for (int signo = 1; signo < NSIG; signo++)
+        if (signo != SIGPIPE)
+            signal(signo, SIG_DFL);
+    if (self_fd < 0)
+        self_fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
     if (!limits_raised && getrlimit(RLIMIT_NOFILE, &inherited_files) == 0) {
         /* Ended sessions keep the files of their output; the kernel gives process 1 too few. */
         struct rlimit most = {inherited_files.rlim_max, inherited_files.rlim_max}, more = most;
@@ -145,67 +164,86 @@ void spawn_protect_self(bool in_guest)
             setrlimit(RLIMIT_NOFILE, &more) == 0 || setrlimit(RLIMIT_NOFILE, &most) == 0;
     }
     if (in_guest)
-        set_oom_score("-1000");
+        limits_set_oom_score(-1000); /* a precaution */
     in_a_guest = in_guest;
 }
 
-static void unprotect(void)
+void spawn_restore_files(void)
 {
     if (limits_raised)
         setrlimit(RLIMIT_NOFILE, &inherited_files);
-    if (!in_a_guest)
-        return;
-    for (size_t i = 0; i < sizeof(guest_limits) / sizeof(*guest_limits); i++)
-        setrlimit(guest_limits[i].what, &guest_limits[i].limit);
-    set_oom_score("0");
 }
 
+/* What an ordinary process has, then what was asked for. The agent's open files are ours until exec
+ * and may be more than that: nothing is opened below the limit of files. -1, or what failed. */
+static int set_limits(const struct limits *wanted)
+{
+    if (in_a_guest)
+        limits_set_oom_score(0);
+    int what = limits_set_scores(wanted);
+    spawn_restore_files();
+    for (size_t i = 0; in_a_guest && i < sizeof(guest_limits) / sizeof(*guest_limits); i++)
+        setrlimit(guest_limits[i].what, &guest_limits[i].limit);
+    return what >= 0 ? what : limits_set_rlimits(wanted);
+}
+
+/* Those that are ignored stay so over exec: the agent's one, and what its parent left it with,
+ * which spawn_protect_self has ended once for all. */
 static void reset_signals(void)
 {
-    for (int signo = 1; signo < NSIG; signo++)
-        signal(signo, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static _Noreturn void run_child(const struct spawn_plan *plan, int report_fd)
+static _Noreturn void run_child(const struct spawn_plan *plan)
 {
-    struct spawn_report report = {.stage = SPAWN_FDS};
+    uint32_t stage = SPAWN_FDS;
+    if (!plan->claim(plan->claim_arg, getpid()))
+        _exit(127);
     setsid();
+    pace_leave();
     reset_signals();
-    unprotect();
     umask(plan->umask);
     if (place_fds(plan) == 0) {
-        if (become(plan->user) < 0)
-            report.stage = SPAWN_USER;
+        int what = set_limits(plan->limits);
+        *plan->what = what;
+        if (what >= 0)
+            stage = SPAWN_LIMITS;
+        else if (become(plan->user) < 0)
+            stage = SPAWN_USER;
         else if (chdir(plan->cwd) < 0 && (!plan->cwd_optional || chdir("/") < 0))
-            report.stage = SPAWN_CWD;
+            stage = SPAWN_CWD;
         else {
-            prctl(PR_SET_PDEATHSIG, SIGKILL); /* an agent that is killed leaves nothing behind it */
-            exec_plan(plan);
-            report.stage = SPAWN_EXEC;
+            prctl(PR_SET_PDEATHSIG, SIGKILL); /* a parent that is killed leaves nothing behind it */
+            if (plan->tool)
+                exec_tool(plan);
+            else
+                exec_plan(plan);
+            stage = SPAWN_EXEC;
         }
     }
-    report.sys = errno;
-    ssize_t n = write(report_fd, &report, sizeof(report));
-    _exit(n < 0 ? 125 : 127);
+    *plan->sys = errno;
+    atomic_signal_fence(memory_order_seq_cst);
+    *plan->stage = stage;
+    _exit(127);
 }
 
 /* fork, straight into the cgroup where the kernel can (5.7). */
-static pid_t fork_into(int cgroup_fd)
+static pid_t fork_into(int cgroup_fd, bool as_sibling)
 {
     if (cgroup_fd >= 0) {
         struct clone_args args = {
-            .flags = CLONE_INTO_CGROUP,
-            .exit_signal = SIGCHLD,
+            .flags = CLONE_INTO_CGROUP | (as_sibling ? CLONE_PARENT : 0),
+            .exit_signal = as_sibling ? 0 : SIGCHLD, /* a sibling's is ours */
             .cgroup = (uint64_t)cgroup_fd,
         };
         long pid = syscall(SYS_clone3, &args, sizeof(args));
         if (pid >= 0)
             return (pid_t)pid;
     }
-    pid_t pid = fork();
+    pid_t pid = as_sibling ? (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0) : fork();
     if (pid == 0 && cgroup_fd >= 0) {
         auto_fd int procs = openat(cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
         ssize_t n = procs < 0 ? -1 : write(procs, "0", 1);
@@ -214,31 +252,35 @@ static pid_t fork_into(int cgroup_fd)
     return pid;
 }
 
-pid_t spawn_start(const struct spawn_plan *plan, int *report_fd)
+int spawn_open_report(int ends[2])
 {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
+    int made[2];
+    if (pipe2(made, O_CLOEXEC) < 0)
         return -1;
-    auto_fd int reader = ends[0];
-    auto_fd int writer = fcntl(ends[1], F_DUPFD_CLOEXEC, 3); /* clear of what place_fds covers */
-    close(ends[1]);
+    auto_fd int reader = made[0];
+    auto_fd int writer = fcntl(made[1], F_DUPFD_CLOEXEC, 3); /* clear of what place_fds covers */
+    close(made[1]);
     if (writer < 0 || fcntl(reader, F_SETFL, O_NONBLOCK) < 0)
         return -1;
-    pid_t pid = fork_into(plan->cgroup_fd);
+    ends[0] = take_fd(&reader);
+    ends[1] = take_fd(&writer);
+    return 0;
+}
+
+pid_t spawn_start(const struct spawn_plan *plan)
+{
+    pid_t pid = fork_into(plan->cgroup_fd, plan->as_sibling);
     if (pid == 0)
-        run_child(plan, writer);
-    if (pid > 0)
-        *report_fd = take_fd(&reader);
+        run_child(plan);
     return pid;
 }
 
-int spawn_read_report(int report_fd, struct spawn_report *report)
+int spawn_read_report(int report_fd)
 {
+    char byte;
     ssize_t n;
     do {
-        n = read(report_fd, report, sizeof(*report));
+        n = read(report_fd, &byte, 1);
     } while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return errno == EAGAIN ? -1 : 0;
-    return n == (ssize_t)sizeof(*report) ? 1 : 0;
+    return n < 0 && errno == EAGAIN ? -1 : 0;
 }

@@ -28,7 +28,8 @@ static void subscription_free(struct subscriptions *set, struct subscription *su
 {
     list_remove(&sub->member);
     list_remove(&sub->in_session);
-    if (sub->session && sub->hold && sub->session->hold_ms > 0 && !subscriptions_held(sub->session))
+    if (sub->session && sub->hold && sub->session->k->hold_ms > 0 &&
+        !subscriptions_held(sub->session))
         session_hold_from(sub->session, sub->cursor[0].at, sub->cursor[1].at);
     list_remove(&sub->ready);
     set->n--;
@@ -63,26 +64,36 @@ static bool stream_skipped(bool has, const PB(From) * from)
     return has && from->which_at == PB_TAG(From, skip) && from->at.skip;
 }
 
+static int64_t host_time(uint64_t ns)
+{
+    return ns < INT64_MAX ? (int64_t)ns : INT64_MAX;
+}
+
 /* False where the offset lies past the end. */
 static bool place_cursor(struct cursor *c, const struct stream *stream, bool has,
                          const PB(From) * from, bool follow)
 {
     const struct spool *spool = &stream->spool;
+    uint64_t end = spool->k->total;
+    if (has && from->until_ns)
+        end = time_index_until(&stream->times, host_time(from->until_ns), end);
     c->done = stream_skipped(has, from);
     c->seeking = has && from->which_at == PB_TAG(From, tail_lines);
     c->at = 0;
     if (has && from->which_at == PB_TAG(From, offset))
         c->at = from->at.offset;
     else if (has && from->which_at == PB_TAG(From, tail))
-        c->at = from->at.tail < spool->total ? spool->total - from->at.tail : 0;
+        c->at = from->at.tail < end ? end - from->at.tail : 0;
+    else if (has && from->which_at == PB_TAG(From, since_ns))
+        c->at = time_index_since(&stream->times, host_time(from->at.since_ns), spool->k->total);
     else if (c->seeking || c->done || (has && from->which_at == PB_TAG(From, end) && from->at.end))
-        c->at = spool->total;
+        c->at = spool->k->total;
     if (has && from->which_at == PB_TAG(From, tail) && c->at < spool_first(spool))
         c->at = spool_first(spool);
     if (c->seeking)
-        tail_begin(&c->tail, spool, from->at.tail_lines);
-    c->end = follow ? UINT64_MAX : spool->total;
-    return c->at <= spool->total;
+        tail_begin(&c->tail, end, from->at.tail_lines);
+    c->end = follow ? UINT64_MAX : end;
+    return c->at <= spool->k->total;
 }
 
 static void refuse(struct link *link, uint32_t id, const char *why)
@@ -99,7 +110,7 @@ void subscription_open(struct subscriptions *set, struct session_table *t, struc
 {
     struct session *s = session_find(t, request->session_id);
     uint32_t id = request->subscription;
-    if (!s || s->deleting)
+    if (!s || s->k->deleting)
         return refuse(link, id, "there is no such session");
     if (find(set, id))
         return refuse(link, id, "this subscription exists");
@@ -112,6 +123,7 @@ void subscription_open(struct subscriptions *set, struct session_table *t, struc
     sub->session = s;
     sub->follow = request->follow;
     sub->hold = request->hold && request->follow;
+    sub->times = request->times;
     sub->credit = request->credit_bytes;
     if (!place_cursor(&sub->cursor[0], &s->out[0], request->has_from_stdout, &request->from_stdout,
                       sub->follow) ||
@@ -145,8 +157,11 @@ void subscription_close(struct subscriptions *set, uint32_t id, bool release)
     struct subscription *sub = find(set, id);
     if (!sub)
         return;
-    sub->hold &= !release;
+    sub->hold &= !release || (sub->session && sub->session->k->hold_ms == SESSION_HOLD_FOREVER);
+    struct session *s = sub->session;
     subscription_free(set, sub);
+    if (s)
+        session_note_holders(s);
 }
 
 void subscriptions_wake(struct session *s)
@@ -171,37 +186,43 @@ static bool keeps_up(const struct subscription *sub)
     return sub->follow && clock_mono_ms() - sub->kept_up_ms < 2 * FOLLOWER_WINDOW_MS;
 }
 
-/* Where the last holder of the stream is, or was; UINT64_MAX: there is none. */
-static uint64_t held_from(const struct session *s, int which)
+uint64_t subscriptions_held_from(const struct stream *stream)
 {
+    const struct session *s = stream->session;
+    int which = stream == &s->out[1];
     uint64_t from = UINT64_MAX;
     bool any = false;
-    if (s->hold_ms == 0)
+    if (s->k->until_acked)
+        return s->k->acked[which];
+    if (s->k->hold_ms == 0)
         return from;
     list_foreach(pos, (struct list *)&s->subscriptions)
     {
         const struct subscription *sub = container_of(pos, struct subscription, in_session);
         const struct cursor *c = &sub->cursor[which];
+        uint64_t place = s->k->drop_acked ? s->k->acked[which] : c->at;
         any |= sub->hold;
-        if (sub->hold && !c->done && c->at < from)
-            from = c->at;
+        if (sub->hold && !c->done && place < from)
+            from = place;
     }
-    return any || !s->hold_leased ? from : s->hold_from[which];
+    if (any || !s->hold_leased)
+        return from;
+    return s->k->drop_acked ? s->k->acked[which] : s->hold_from[which];
 }
 
-uint64_t subscriptions_room(const struct stream *stream)
+uint64_t subscriptions_room(struct stream *stream)
 {
-    uint64_t from = held_from(stream->session, stream == &stream->session->out[1]);
+    uint64_t from = subscriptions_held_from(stream);
     return from == UINT64_MAX ? from : spool_room(&stream->spool, from);
 }
 
-bool subscriptions_hold(const struct stream *stream)
+bool subscriptions_hold(struct stream *stream)
 {
     const struct session *s = stream->session;
     int which = stream == &s->out[1];
     if (subscriptions_room(stream) == 0)
         return true;
-    uint64_t far = stream->spool.limit / 2;
+    uint64_t far = stream->spool.k->limit / 2;
     uint64_t near = far / 2 < FOLLOWER_NEAR_BYTES ? far / 2 : FOLLOWER_NEAR_BYTES;
     bool any = false;
     list_foreach(pos, &s->subscriptions)
@@ -210,7 +231,7 @@ bool subscriptions_hold(const struct stream *stream)
         const struct cursor *c = &sub->cursor[which];
         if (c->done || !keeps_up(sub))
             continue;
-        uint64_t lag = stream->spool.total - c->at;
+        uint64_t lag = stream->spool.k->total - c->at;
         bool waits_for_link = sub->credit > 0;
         if (lag <= near || (lag < far && !waits_for_link))
             return false;
@@ -259,6 +280,7 @@ static void send_announcement(struct subscription *sub, struct link *link)
 
 static void send_gap(const struct subscription *sub, int which, struct link *link, uint64_t to)
 {
+    const struct spool *spool = &sub->session->out[which].spool;
     PB(FromAgent) m = PB(FromAgent_init_zero);
     m.which_kind = PB_TAG(FromAgent, gap);
     PB(Gap) *gap = &m.kind.gap;
@@ -266,8 +288,8 @@ static void send_gap(const struct subscription *sub, int which, struct link *lin
     gap->stream = which ? PB(Stream_STREAM_STDERR) : PB(Stream_STREAM_STDOUT);
     gap->from = sub->cursor[which].at;
     gap->to = to;
-    snprintf(gap->reason, sizeof(gap->reason), "%s",
-             spool_gap_reason(&sub->session->out[which].spool));
+    gap->oldest = spool_first(spool);
+    snprintf(gap->reason, sizeof(gap->reason), "%s", spool_gap_reason(spool));
     link_send(link, &m);
 }
 
@@ -277,10 +299,11 @@ static void send_stream_end(const struct subscription *sub, int which, struct li
     m.which_kind = PB_TAG(FromAgent, stream_end);
     m.kind.stream_end.subscription = sub->id;
     m.kind.stream_end.stream = which ? PB(Stream_STREAM_STDERR) : PB(Stream_STREAM_STDOUT);
-    m.kind.stream_end.total = sub->session->out[which].spool.total;
-    if (sub->session->out[which].cut)
+    m.kind.stream_end.total = sub->session->out[which].spool.k->total;
+    if (sub->session->out[which].k->cut)
         snprintf(m.kind.stream_end.cut, sizeof(m.kind.stream_end.cut), "%s",
-                 sub->session->out[which].cut);
+                 sub->session->out[which].k->cut == SESSION_CUT_HELD_OPEN ? "held_open"
+                                                                          : "still_writing");
     link_send(link, &m);
 }
 
@@ -292,11 +315,6 @@ static void send_end(const struct subscription *sub, struct link *link)
     link_send(link, &m);
 }
 
-static size_t read_spool(void *arg, uint64_t offset, uint8_t *out, size_t max)
-{
-    return spool_read(arg, offset, out, max);
-}
-
 /* Over what is gone. While more is written, to a point in the middle of what is kept, so that the
  * next bytes are not gone by the time that they are asked for, and not again at once. */
 static bool step_gap(struct subscription *sub, int which, struct link *link, uint64_t end)
@@ -304,14 +322,14 @@ static bool step_gap(struct subscription *sub, int which, struct link *link, uin
     struct cursor *c = &sub->cursor[which];
     struct stream *stream = &sub->session->out[which];
     uint64_t to = spool_first(&stream->spool);
-    if (!stream->ended) {
+    if (!stream->k->ended) {
         int64_t now = clock_mono_ms();
         if (now < c->next_gap_ms) {
             sessions_wake_in(sub->session->table, c->next_gap_ms - now);
             return false;
         }
         c->next_gap_ms = now + GAP_EVERY_MS;
-        to += (stream->spool.total - to) / 2;
+        to += (stream->spool.k->total - to) / 2;
     }
     to = to < end ? to : end;
     send_gap(sub, which, link, to);
@@ -326,14 +344,18 @@ static bool step_stream(struct subscription *sub, int which, struct link *link)
     struct stream *stream = &sub->session->out[which];
     if (c->done)
         return false;
-    uint64_t end = c->end < stream->spool.total ? c->end : stream->spool.total;
+    uint64_t end = c->end < stream->spool.k->total ? c->end : stream->spool.k->total;
     if (c->at < spool_first(&stream->spool) && c->at < end)
         return step_gap(sub, which, link, end);
     if (c->at < end) {
         uint64_t max = end - c->at < sub->credit ? end - c->at : sub->credit;
         int name = which ? PB(Stream_STREAM_STDERR) : PB(Stream_STREAM_STDOUT);
+        uint64_t until = UINT64_MAX; /* where the time does not hold any more */
+        int64_t time_ns = sub->times ? time_index_at(&stream->times, c->at, &until) : 0;
+        if (until - c->at < max)
+            max = until - c->at;
         size_t n = max == 0 ? 0
-                            : link_send_data(link, sub->id, name, c->at, (size_t)max, read_spool,
+                            : link_send_data(link, sub->id, name, c->at, time_ns, (size_t)max,
                                              &stream->spool);
         c->at += n;
         sub->credit -= n;
@@ -341,7 +363,7 @@ static bool step_stream(struct subscription *sub, int which, struct link *link)
             note_progress(sub, n);
         return n > 0 || c->at < spool_first(&stream->spool); /* the file has failed: a gap */
     }
-    if (stream->ended && c->at == stream->spool.total)
+    if (stream->k->ended && c->at == stream->spool.k->total)
         send_stream_end(sub, which, link);
     else if (c->at < c->end)
         return false;

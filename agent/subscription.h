@@ -54,7 +54,7 @@ struct subscription {
     uint32_t id;
     struct session *session; /* NULL: deleted meanwhile */
     struct cursor cursor[2];
-    bool announced, follow, hold;
+    bool announced, follow, hold, times;
     int turn; /* stream that goes first next time */
     uint64_t credit;
     /* keeping up: bytes sent in the window that began then, and the last moment it was enough */
@@ -86,11 +86,13 @@ bool subscriptions_pump(struct subscriptions *set, struct session_table *t, stru
 void subscriptions_wake(struct session *s);
 void subscriptions_orphan(struct session *s);
 /* The stream should not be read for now, see above. */
-bool subscriptions_hold(const struct stream *stream);
+bool subscriptions_hold(struct stream *stream);
 /* Somebody holds the session now. */
 bool subscriptions_held(const struct session *s);
+/* Where the last holder of the stream is, or was; UINT64_MAX: there is none. */
+uint64_t subscriptions_held_from(const struct stream *stream);
 /* No more may be read of it than so many bytes, lest a holder lose some; UINT64_MAX: nobody holds.
  */
-uint64_t subscriptions_room(const struct stream *stream);
+uint64_t subscriptions_room(struct stream *stream);
 
 #endif

@@ -126,7 +126,7 @@ static int set_dns(const char *server, struct err *err)
 
 static int mount_work(struct agent *agent, const char *where, struct err *err)
 {
-    struct machine *m = &agent->machine;
+    struct machine *m = &agent->k->machine;
     if (m->work_mount[0])
         return 0;
     if (!m->work_device[0])
@@ -136,8 +136,8 @@ static int mount_work(struct agent *agent, const char *where, struct err *err)
     if (mount(m->work_device, where, "ext4", MS_NOATIME, NULL) < 0)
         return err_sys(err, errno, "cannot mount %s on %s", m->work_device, where);
     snprintf(m->work_mount, sizeof(m->work_mount), "%s", where);
-    if (spool_pool_use(&agent->sessions.pool, where) < 0)
-        log_warn("agent", "output does not go to the work disk: %s", strerror(errno));
+    if (spool_pool_want(&agent->sessions.pool, where) < 0)
+        log_warn("agent", "output does not go to the work disk for now: %s", strerror(errno));
     return 0;
 }
 
@@ -164,7 +164,7 @@ static void configure(struct agent *agent, const PB(Configure) * c, char *error,
 void system_prepare(struct agent *agent, bool has_spool)
 {
     cgroups_init(&agent->sessions.cgroups, "/sys/fs/cgroup/banger");
-    shares_set(&agent->sessions.cgroups);
+    shares_set(&agent->sessions.cgroups, agent->sessions.store.keeper_fd >= 0 ? getppid() : 0);
     sessions_purge(&agent->sessions);
     if (has_spool)
         return;
@@ -173,7 +173,8 @@ void system_prepare(struct agent *agent, bool has_spool)
         if (fs_make_dirs(folders[i], 0700, NULL) == 0 &&
             spool_pool_use(&agent->sessions.pool, folders[i]) == 0)
             return;
-    log_warn("agent", "output stays in memory: no folder can be written");
+    spool_pool_want(&agent->sessions.pool, folders[0]);
+    log_warn("agent", "output stays in memory for now: no folder can be written");
 }
 
 /* Waits for children until there are none or the deadline comes. */
@@ -190,15 +191,15 @@ static void reap_until(int64_t deadline_ms)
 
 static _Noreturn void power_off_now(struct agent *agent, PB(ShutdownMode) mode)
 {
-    if (agent->machine.is_init) {
+    if (agent->k->machine.is_init) {
         kill(-1, SIGTERM);
         reap_until(clock_mono_ms() + STRAY_GRACE_MS);
         kill(-1, SIGKILL);
         reap_until(clock_mono_ms() + STRAY_GRACE_MS);
     }
     sync();
-    if (agent->machine.work_mount[0])
-        umount2(agent->machine.work_mount, MNT_DETACH);
+    if (agent->k->machine.work_mount[0])
+        umount2(agent->k->machine.work_mount, MNT_DETACH);
     mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
     sync();
     reboot(mode == PB(ShutdownMode_SHUTDOWN_MODE_REBOOT) ? RB_AUTOBOOT : RB_POWER_OFF);
@@ -236,8 +237,8 @@ static void ask_init(PB(ShutdownMode) mode)
  * host): then only the agent ends. */
 static int power_off(struct agent *agent, PB(ShutdownMode) mode, bool force)
 {
-    bool inside = agent->machine.is_init || agent->machine.has_init;
-    if (agent->machine.is_init || (force && inside))
+    bool inside = agent->k->machine.is_init || agent->k->machine.has_init;
+    if (agent->k->machine.is_init || (force && inside))
         power_off_now(agent, mode);
     if (!inside)
         return 0;

@@ -5,9 +5,8 @@
 
 #include "agent/spool.h"
 
-void tail_begin(struct tail *t, const struct spool *spool, uint32_t lines)
+void tail_begin(struct tail *t, uint64_t end, uint32_t lines)
 {
-    uint64_t end = spool->total;
     *t = (struct tail){.at = end, .end = end, .lines = lines};
     if (lines > 0 && end > 0)
         t->at--; /* a newline there begins no line */

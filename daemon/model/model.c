@@ -47,28 +47,64 @@ int blob_set(struct blob *b, const void *data, size_t len)
     return 0;
 }
 
-int session_copy(struct session *to, const struct session *from)
+int session_spec_copy(struct session_spec *to, const struct session_spec *from)
 {
     *to = *from;
-    to->argv = to->env = to->tags = to->required_commands = (struct blob){0};
+    to->argv = to->env = to->tags = to->required_commands = to->rlimits = (struct blob){0};
     if (blob_set(&to->argv, from->argv.data, from->argv.len) < 0 ||
         blob_set(&to->env, from->env.data, from->env.len) < 0 ||
         blob_set(&to->tags, from->tags.data, from->tags.len) < 0 ||
         blob_set(&to->required_commands, from->required_commands.data,
-                 from->required_commands.len) < 0) {
-        session_done(to);
+                 from->required_commands.len) < 0 ||
+        blob_set(&to->rlimits, from->rlimits.data, from->rlimits.len) < 0) {
+        session_spec_done(to);
         return -1;
     }
     return 0;
 }
 
+void session_spec_done(struct session_spec *spec)
+{
+    free(spec->argv.data);
+    free(spec->env.data);
+    free(spec->tags.data);
+    free(spec->required_commands.data);
+    free(spec->rlimits.data);
+    spec->argv = spec->env = spec->tags = spec->required_commands = spec->rlimits =
+        (struct blob){0};
+}
+
+int session_copy(struct session *to, const struct session *from)
+{
+    *to = *from;
+    return session_spec_copy(&to->spec, &from->spec);
+}
+
 void session_done(struct session *s)
 {
-    free(s->argv.data);
-    free(s->env.data);
-    free(s->tags.data);
-    free(s->required_commands.data);
-    s->argv = s->env = s->tags = s->required_commands = (struct blob){0};
+    session_spec_done(&s->spec);
+}
+
+int guest_service_copy(struct guest_service *to, const struct guest_service *from)
+{
+    const struct blob *ready = &from->policy.readiness.argv;
+    *to = *from;
+    to->policy.after = to->policy.readiness.argv = (struct blob){0};
+    if (session_spec_copy(&to->spec, &from->spec) < 0)
+        return -1;
+    if (blob_set(&to->policy.after, from->policy.after.data, from->policy.after.len) == 0 &&
+        blob_set(&to->policy.readiness.argv, ready->data, ready->len) == 0)
+        return 0;
+    guest_service_done(to);
+    return -1;
+}
+
+void guest_service_done(struct guest_service *s)
+{
+    session_spec_done(&s->spec);
+    free(s->policy.after.data);
+    free(s->policy.readiness.argv.data);
+    s->policy.after = s->policy.readiness.argv = (struct blob){0};
 }
 
 int text_set(char **to, const char *from)
@@ -172,13 +208,26 @@ int vm_copy(struct vm *to, const struct vm *from)
 {
     *to = *from;
     to->labels = (struct label_list){0};
-    return label_list_fill(&to->labels, from->labels.at, from->labels.n);
+    to->spec.stop_hook.argv = (struct blob){0};
+    const struct blob *argv = &from->spec.stop_hook.argv;
+    if (label_list_fill(&to->labels, from->labels.at, from->labels.n) == 0 &&
+        blob_set(&to->spec.stop_hook.argv, argv->data, argv->len) == 0)
+        return 0;
+    vm_done(to);
+    return -1;
+}
+
+void vm_spec_done(struct vm_spec *spec)
+{
+    free(spec->stop_hook.argv.data);
+    spec->stop_hook.argv = (struct blob){0};
 }
 
 void vm_done(struct vm *vm)
 {
     if (!vm)
         return;
+    vm_spec_done(&vm->spec);
     free(vm->labels.at);
     vm->labels = (struct label_list){0};
 }

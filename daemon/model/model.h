@@ -75,12 +75,39 @@ enum storage { /* values of banger.v1.Storage */
                N_STORAGES,
 };
 
+/* Byte vector that a struct owns: for the few things too large for an array. */
+struct blob {
+    uint8_t *data;
+    size_t len;
+};
+
+/* A command that runs in a guest before something is done to its VM. */
+struct vm_hook {
+    struct blob argv;    /* NUL-terminated strings, one after another; owned; empty: none */
+    uint32_t timeout_ms; /* until it is killed, and not waited for any more */
+};
+
+enum { VM_HOOK_ARGS_MAX = 64, VM_HOOK_BYTES = 4096 };
+
+enum {
+    SSH_HOST_KEY_BYTES = 96, /* "ssh-ed25519 SHA256:…" */
+    SSH_USER_BYTES = 33,
+    KERNEL_ARGUMENTS_BYTES = 256,
+};
+
 /* How the daemon reaches a VM's agent; never on disk. Each has a table channel_NAME in
  * daemon/guest. */
-#define GUEST_CHANNEL_KINDS(X)           X(UNIX, unix) X(VSOCK, vsock)
+#define GUEST_CHANNEL_KINDS(X)           X(UNIX, unix) X(VSOCK, vsock) X(SSH, ssh)
 #define GUEST_CHANNEL_VALUE(value, name) GUEST_CHANNEL_##value,
 enum guest_channel_kind { GUEST_CHANNEL_KINDS(GUEST_CHANNEL_VALUE) };
 #undef GUEST_CHANNEL_VALUE
+
+/* How a guest that boots its own way is reached. */
+struct vm_ssh {
+    char user[SSH_USER_BYTES]; /* "": it is not */
+    uint32_t port;
+    char key[NAME_BYTES]; /* in STATE/ssh_keys; "": the VM's own */
+};
 
 /* Intent: what the user asked for. */
 struct vm_spec {
@@ -101,6 +128,9 @@ struct vm_spec {
     enum restart_policy restart;
     bool autostart;    /* started with the daemon if wanted RUNNING */
     uint64_t lease_ms; /* deleted so long after its creator was last heard; 0: none */
+    struct vm_hook stop_hook;
+    struct vm_ssh ssh;
+    char kernel_arguments[KERNEL_ARGUMENTS_BYTES];
 };
 
 /* Durable identity and deterministic paths. Nothing that a kernel hands out belongs here. */
@@ -133,9 +163,10 @@ struct vm {
     char boot_id[40];    /* the guest's, of its latest boot */
     enum vm_wanted wanted;
     int64_t created_ns, updated_ns, started_ns, stopped_ns;
-    int64_t expires_ns;       /* deleted then */
-    char lease_holder[128];   /* principal of its creator; "" without a lease */
-    struct label_list labels; /* owned: see vm_copy, vm_done */
+    int64_t expires_ns;                    /* deleted then */
+    char lease_holder[128];                /* principal of its creator; "" without a lease */
+    char ssh_host_key[SSH_HOST_KEY_BYTES]; /* that its guest has to show; "": not seen yet */
+    struct label_list labels;              /* owned: see vm_copy, vm_done */
 };
 
 /* What the host as a whole was told, and what the last daemon saw of it: one row. */
@@ -202,26 +233,54 @@ enum {
     SESSION_ENV_BYTES = 32768,
     SESSION_TAGS_BYTES = 4096,
     SESSION_COMMANDS_BYTES = 4096,
+    SESSION_RLIMITS_BYTES = 1024,
+    SERVICE_AFTER_BYTES = 1024,
 };
 
-/* Byte vector that a struct owns: for the few things too large for an array. */
-struct blob {
-    uint8_t *data;
-    size_t len;
+enum output_policy { /* values of banger.v1.OutputPolicy */
+                     OUTPUT_DROP_OLDEST = 1,
+                     OUTPUT_HOLD = 2,
+                     OUTPUT_BLOCK = 3,
+                     OUTPUT_UNTIL_ACKNOWLEDGED = 4,
+                     /* HOLD, with drop_taken; no value of it */
+                     OUTPUT_HOLD_DROP_TAKEN = 64,
 };
 
-struct session {
-    char id[ID_BYTES];
-    char vm_id[ID_BYTES];
-    char name[NAME_BYTES]; /* unique among the VM's sessions; "" allowed */
+static inline bool output_is_held(enum output_policy policy)
+{
+    return policy == OUTPUT_HOLD || policy == OUTPUT_BLOCK || policy == OUTPUT_HOLD_DROP_TAKEN;
+}
+
+enum drain_policy { /* values of banger.v1.DrainPolicy */
+                    DRAIN_AFTER_QUIET = 1,
+                    DRAIN_UNTIL_CLOSED = 2,
+                    DRAIN_CUT = 3,
+};
+
+/* A command and what it runs in, as it was asked for. Its blobs are owned. */
+struct session_spec {
     struct blob argv, env, tags, required_commands;
-    bool clear_env, tty;
-    bool hold_output; /* the process waits for its reader */
+    struct blob rlimits; /* texts of base/rlimit.h */
+    bool clear_env, tty, merge_stderr;
+    enum output_policy output_policy; /* whom the process waits for */
+    enum drain_policy drain_policy;
     uint32_t rows, columns;
     char cwd[1024], user[64], group[64];
     enum session_stdin stdin_mode;
     uint64_t spool_bytes; /* per stream; 0: default */
     uint32_t drain_ms, timeout_ms, umask;
+    int nice, oom_score_adj;
+    uint64_t stop_unwatched_ms, delete_ended_ms; /* 0: never */
+    bool stop_unwatched_from_start;
+};
+
+struct session {
+    char id[ID_BYTES];
+    char vm_id[ID_BYTES];
+    char name[NAME_BYTES];     /* unique among the VM's sessions; "" allowed */
+    char service_id[ID_BYTES]; /* of the service whose run it is; "": none's */
+    char hook[16];             /* of its VM, before this: "stop"; "": none of its hooks */
+    struct session_spec spec;
     enum session_state state;
     char failed_stage[32]; /* SESSION_FAILED */
     char lost_reason[32];  /* SESSION_LOST: vm_stopped, vm_lost, guest_panic, agent_lost */
@@ -232,10 +291,52 @@ struct session {
     bool timed_out;
     uint32_t guest_pid;
     uint64_t stdout_total, stderr_total, stdin_acked;
+    uint64_t stdout_acked, stderr_acked; /* stored elsewhere, as somebody has said */
     bool stdout_ended, stderr_ended, stdin_closed;
-    bool forget; /* is deleted when nothing of it is left in the guest */
+    bool watched; /* it had an attach; kept where stop_unwatched_ms is set */
+    bool forget;  /* is deleted when nothing of it is left in the guest */
     uint64_t writer_generation;
     int64_t created_ns, started_ns, ended_ns, updated_ns;
+};
+
+/* A command that says whether a service is ready. Its blob is owned. */
+struct guest_service_readiness {
+    struct blob argv; /* NUL-terminated strings; empty: it is ready when it runs */
+    uint32_t interval_ms, timeout_ms;
+    uint32_t retries; /* failures in a row after which it is not ready any more */
+};
+
+enum { READINESS_ARGS_MAX = 31, READINESS_BYTES = 4096 };
+
+/* When a service is started again, and after what. Its blobs are owned. */
+struct guest_service_policy {
+    enum restart_policy restart;
+    uint32_t restarts_max; /* in a row; 0: no bound */
+    uint64_t backoff_first_ms, backoff_max_ms;
+    uint64_t healthy_ms; /* a run of so long ends the row */
+    struct blob after;   /* names of services of the VM, NUL-terminated */
+    struct guest_service_readiness readiness;
+};
+
+/* How a service does: what has to be known of it to the next daemon. */
+struct guest_service_course {
+    uint32_t runs, restarts; /* restarts: in a row */
+    char judged[ID_BYTES];   /* the latest run whose end was counted */
+    char settled_boot[40];   /* boot of the guest in which it is not started again; "": none */
+    bool failed;             /* because it has failed */
+    char last_error[TEXT_BYTES];
+};
+
+/* A command that runs whenever its VM does; see daemon/core/supervise/guest_service.h. */
+struct guest_service {
+    char id[ID_BYTES];
+    char vm_id[ID_BYTES];
+    char name[NAME_BYTES]; /* unique among the VM's services */
+    struct session_spec spec;
+    struct guest_service_policy policy;
+    bool wanted;
+    struct guest_service_course course;
+    int64_t created_ns, updated_ns;
 };
 
 enum image_format { IMAGE_RAW = 1, IMAGE_QCOW2 = 2 };
@@ -257,7 +358,8 @@ struct kernel {
     char name[NAME_BYTES * 2]; /* "debian-6.1.0-40-cloud-amd64" */
     char digest[DIGEST_BYTES]; /* of vmlinux */
     char vmlinux_path[PATH_BYTES];
-    char initramfs_path[PATH_BYTES]; /* agent and modules */
+    char initramfs_path[PATH_BYTES]; /* agent and modules; or the guest's own initrd */
+    bool own_initrd;
     char version[128];
     int64_t created_ns;
 };
@@ -372,9 +474,14 @@ void label_list_get(const struct label_list *list, struct labels *labels);
 /* Deep copy (0 / -1 out of memory) and release; that of NULL is fine. */
 int vm_copy(struct vm *to, const struct vm *from);
 void vm_done(struct vm *vm);
+void vm_spec_done(struct vm_spec *spec);
 /* Owned blobs: deep copy (0 / -1 out of memory) and release. */
+int session_spec_copy(struct session_spec *to, const struct session_spec *from);
+void session_spec_done(struct session_spec *spec);
 int session_copy(struct session *to, const struct session *from);
 void session_done(struct session *s);
+int guest_service_copy(struct guest_service *to, const struct guest_service *from);
+void guest_service_done(struct guest_service *s);
 int blob_set(struct blob *b, const void *data, size_t len);
 /* The same for texts of operations, which are kept by the thousand and mostly empty. */
 int operation_copy(struct operation *to, const struct operation *from);

@@ -56,6 +56,6 @@ bool store_code_is_transient(int rc);
 
 extern const struct table vm_table, session_table, operation_table, image_table, kernel_table,
     event_table, request_table, identity_table, token_table, audit_table, host_settings_table,
-    vm_update_table, session_deletion_table;
+    vm_update_table, session_deletion_table, guest_service_table;
 
 #endif

@@ -153,9 +153,68 @@ static const char version_12[] =
 static const char version_13[] = "ALTER TABLE vms ADD COLUMN storage INTEGER NOT NULL DEFAULT 1;"
                                  "UPDATE vms SET storage = 4 WHERE driver = 'sim';";
 
-static const char *const migrations[] = {version_1,  version_2,  version_3, version_4, version_5,
-                                         version_6,  version_7,  version_8, version_9, version_10,
-                                         version_11, version_12, version_13};
+/* Sessions whose specs say more: how their processes are bounded, whom they wait for, when they are
+ * stopped and deleted by themselves. */
+static const char version_14[] =
+    "ALTER TABLE sessions ADD COLUMN merge_stderr INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sessions ADD COLUMN rlimits BLOB NOT NULL DEFAULT x'';"
+    "ALTER TABLE sessions ADD COLUMN nice INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sessions ADD COLUMN oom_score_adj INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sessions ADD COLUMN output_policy INTEGER NOT NULL DEFAULT 1;"
+    "UPDATE sessions SET output_policy = 2 WHERE hold_output = 1;"
+    "ALTER TABLE sessions DROP COLUMN hold_output;"
+    "ALTER TABLE sessions ADD COLUMN drain_policy INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE sessions ADD COLUMN stop_unwatched_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sessions ADD COLUMN stop_unwatched_from_start INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sessions ADD COLUMN delete_ended_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sessions ADD COLUMN stdout_acked INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sessions ADD COLUMN stderr_acked INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sessions ADD COLUMN watched INTEGER NOT NULL DEFAULT 0;";
+
+/* Services, and whose runs sessions are. */
+static const char version_15[] =
+    "ALTER TABLE sessions ADD COLUMN service_id TEXT NOT NULL DEFAULT '';"
+    "CREATE TABLE services ("
+    " id TEXT PRIMARY KEY, vm_id TEXT NOT NULL REFERENCES vms (id) ON DELETE CASCADE,"
+    " name TEXT NOT NULL, argv BLOB NOT NULL, env BLOB NOT NULL, tags BLOB NOT NULL,"
+    " required_commands BLOB NOT NULL, clear_env INTEGER NOT NULL, tty INTEGER NOT NULL,"
+    " output_policy INTEGER NOT NULL, drain_policy INTEGER NOT NULL, tty_rows INTEGER NOT NULL,"
+    " tty_columns INTEGER NOT NULL, cwd TEXT NOT NULL, user_name TEXT NOT NULL,"
+    " group_name TEXT NOT NULL, stdin_mode INTEGER NOT NULL, spool_bytes INTEGER NOT NULL,"
+    " drain_ms INTEGER NOT NULL, timeout_ms INTEGER NOT NULL, umask INTEGER NOT NULL,"
+    " merge_stderr INTEGER NOT NULL, rlimits BLOB NOT NULL, nice INTEGER NOT NULL,"
+    " oom_score_adj INTEGER NOT NULL, stop_unwatched_ms INTEGER NOT NULL,"
+    " stop_unwatched_from_start INTEGER NOT NULL, delete_ended_ms INTEGER NOT NULL,"
+    " restart_policy INTEGER NOT NULL, restarts_max INTEGER NOT NULL,"
+    " backoff_first_ms INTEGER NOT NULL, backoff_max_ms INTEGER NOT NULL,"
+    " healthy_ms INTEGER NOT NULL, after_names BLOB NOT NULL, wanted INTEGER NOT NULL,"
+    " runs INTEGER NOT NULL, restarts INTEGER NOT NULL, judged TEXT NOT NULL,"
+    " settled_boot TEXT NOT NULL, failed INTEGER NOT NULL, last_error TEXT NOT NULL,"
+    " created_ns INTEGER NOT NULL, updated_ns INTEGER NOT NULL, UNIQUE (vm_id, name)) STRICT;";
+
+/* Guests that boot their own way and are reached over SSH. */
+static const char version_16[] =
+    "ALTER TABLE vms ADD COLUMN ssh_user TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE vms ADD COLUMN ssh_port INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE vms ADD COLUMN ssh_key TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE vms ADD COLUMN kernel_arguments TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE vms ADD COLUMN ssh_host_key TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE kernels ADD COLUMN own_initrd INTEGER NOT NULL DEFAULT 0;";
+
+/* What runs in a guest before its VM is stopped, and what says whether a service is ready. */
+static const char version_17[] =
+    "ALTER TABLE vms ADD COLUMN stop_hook BLOB NOT NULL DEFAULT x'';"
+    "ALTER TABLE vms ADD COLUMN stop_hook_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sessions ADD COLUMN hook TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE services ADD COLUMN ready_argv BLOB NOT NULL DEFAULT x'';"
+    "ALTER TABLE services ADD COLUMN ready_interval_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE services ADD COLUMN ready_timeout_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE services ADD COLUMN ready_retries INTEGER NOT NULL DEFAULT 0;";
+
+static const char *const migrations[] = {version_1,  version_2,  version_3,  version_4,  version_5,
+                                         version_6,  version_7,  version_8,  version_9,  version_10,
+                                         version_11, version_12, version_13, version_14, version_15,
+                                         version_16, version_17};
 
 int migrations_newest(void)
 {

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -43,6 +44,19 @@ static json_t *pack_labels(const struct label_list *labels)
     return object;
 }
 
+/* Of NUL-terminated strings, one after another: the only ones that a record has. */
+static json_t *pack_strings(const struct blob *blob)
+{
+    json_t *array = json_array();
+    const char *at = (const char *)blob->data, *end = at + blob->len;
+    for (; array && at < end; at += strlen(at) + 1)
+        if (json_array_append_new(array, json_string(at)) < 0) {
+            json_decref(array);
+            return NULL;
+        }
+    return array;
+}
+
 static json_t *pack_column(const struct column *c, const void *row)
 {
     const char *field = (const char *)row + c->offset;
@@ -63,9 +77,10 @@ static json_t *pack_column(const struct column *c, const void *row)
         return json_integer(large);
     case COLUMN_LABEL_LIST:
         return pack_labels((const struct label_list *)(const void *)field);
+    case COLUMN_BLOB:
+        return pack_strings((const struct blob *)(const void *)field);
     case COLUMN_LABELS:
     case COLUMN_STRING:
-    case COLUMN_BLOB:
         break; /* no record has one */
     }
     return NULL;
@@ -120,6 +135,31 @@ static int read_labels(json_t *value, struct label_list *list)
     return label_list_set(list, labels);
 }
 
+static int read_strings(const json_t *value, struct blob *blob)
+{
+    size_t total = 0, at = 0, i;
+    json_t *each;
+    if (!json_is_array(value))
+        return -1;
+    json_array_foreach(value, i, each)
+    {
+        if (!json_is_string(each) || strlen(json_string_value(each)) != json_string_length(each))
+            return -1;
+        total += json_string_length(each) + 1;
+    }
+    uint8_t *data = malloc(total + 1);
+    if (!data)
+        return -1;
+    json_array_foreach(value, i, each)
+    {
+        memcpy(data + at, json_string_value(each), json_string_length(each) + 1);
+        at += json_string_length(each) + 1;
+    }
+    free(blob->data);
+    *blob = (struct blob){data, total};
+    return 0;
+}
+
 static int read_column(const struct column *c, json_t *value, void *row)
 {
     char *field = (char *)row + c->offset;
@@ -146,9 +186,10 @@ static int read_column(const struct column *c, json_t *value, void *row)
         return 0;
     case COLUMN_LABEL_LIST:
         return read_labels(value, (struct label_list *)(void *)field);
+    case COLUMN_BLOB:
+        return read_strings(value, (struct blob *)(void *)field);
     case COLUMN_LABELS:
     case COLUMN_STRING:
-    case COLUMN_BLOB:
         break;
     }
     return -1;

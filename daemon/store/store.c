@@ -192,6 +192,7 @@ static int load(struct store *s, const struct table *t, const char *tail, int64_
 
 LOADER(vm, vm, vm_table, vm_done)
 LOADER(session, session, session_table, session_done)
+LOADER(guest_service, guest_service, guest_service_table, guest_service_done)
 LOADER(image, image, image_table, NOTHING)
 LOADER(kernel, kernel, kernel_table, NOTHING)
 LOADER(identity, identity, identity_table, NOTHING)
@@ -214,6 +215,13 @@ int store_load_sessions(struct store *store, int (*each)(void *, const struct se
                         struct err *err)
 {
     return session_rows(store, NULL, 0, each, arg, err);
+}
+
+int store_load_guest_services(struct store *store,
+                              int (*each)(void *, const struct guest_service *), void *arg,
+                              struct err *err)
+{
+    return guest_service_rows(store, NULL, 0, each, arg, err);
 }
 
 int store_load_images(struct store *store, int (*each)(void *, const struct image *), void *arg,

@@ -84,6 +84,9 @@ int store_load_vms(struct store *store, int (*each)(void *arg, const struct vm *
                    struct err *err);
 int store_load_sessions(struct store *store, int (*each)(void *arg, const struct session *s),
                         void *arg, struct err *err);
+int store_load_guest_services(struct store *store,
+                              int (*each)(void *arg, const struct guest_service *s), void *arg,
+                              struct err *err);
 int store_load_images(struct store *store, int (*each)(void *arg, const struct image *image),
                       void *arg, struct err *err);
 int store_load_kernels(struct store *store, int (*each)(void *arg, const struct kernel *kernel),
@@ -145,6 +148,8 @@ void store_put_vm(struct store_txn *txn, const struct vm *vm);
 void store_delete_vm(struct store_txn *txn, const char *id);
 void store_put_session(struct store_txn *txn, const struct session *session);
 void store_delete_session(struct store_txn *txn, const char *id);
+void store_put_guest_service(struct store_txn *txn, const struct guest_service *service);
+void store_delete_guest_service(struct store_txn *txn, const char *id);
 void store_put_operation(struct store_txn *txn, const struct operation *op);
 void store_put_image(struct store_txn *txn, const struct image *image);
 void store_delete_image(struct store_txn *txn, const char *id);

@@ -67,6 +67,13 @@ static const struct column vm_columns[] = {
     NESTED(vm, "lease_ms", spec.lease_ms, COLUMN_LONG),
     COLUMN(vm, lease_holder, COLUMN_TEXT),
     NESTED(vm, "storage", spec.storage, COLUMN_INT),
+    NESTED(vm, "stop_hook", spec.stop_hook.argv, COLUMN_BLOB),
+    NESTED(vm, "stop_hook_ms", spec.stop_hook.timeout_ms, COLUMN_INT),
+    NESTED(vm, "ssh_user", spec.ssh.user, COLUMN_TEXT),
+    NESTED(vm, "ssh_port", spec.ssh.port, COLUMN_INT),
+    NESTED(vm, "ssh_key", spec.ssh.key, COLUMN_TEXT),
+    NESTED(vm, "kernel_arguments", spec.kernel_arguments, COLUMN_TEXT),
+    COLUMN(vm, ssh_host_key, COLUMN_TEXT),
 };
 const struct table vm_table = TABLE("vms", vm_columns, "created_ns, id");
 
@@ -92,27 +99,40 @@ static const struct column session_deletion_columns[] = {
 const struct table session_deletion_table =
     TABLE("session_deletions", session_deletion_columns, "rowid");
 
+/* The command of a session: struct session_spec spec. */
+#define SPEC_COLUMNS(type)                                                                         \
+    NESTED(type, "argv", spec.argv, COLUMN_BLOB), NESTED(type, "env", spec.env, COLUMN_BLOB),      \
+        NESTED(type, "tags", spec.tags, COLUMN_BLOB),                                              \
+        NESTED(type, "required_commands", spec.required_commands, COLUMN_BLOB),                    \
+        NESTED(type, "clear_env", spec.clear_env, COLUMN_BOOL),                                    \
+        NESTED(type, "tty", spec.tty, COLUMN_BOOL),                                                \
+        NESTED(type, "output_policy", spec.output_policy, COLUMN_INT),                             \
+        NESTED(type, "drain_policy", spec.drain_policy, COLUMN_INT),                               \
+        NESTED(type, "tty_rows", spec.rows, COLUMN_INT),                                           \
+        NESTED(type, "tty_columns", spec.columns, COLUMN_INT),                                     \
+        NESTED(type, "cwd", spec.cwd, COLUMN_TEXT),                                                \
+        NESTED(type, "user_name", spec.user, COLUMN_TEXT),                                         \
+        NESTED(type, "group_name", spec.group, COLUMN_TEXT),                                       \
+        NESTED(type, "stdin_mode", spec.stdin_mode, COLUMN_INT),                                   \
+        NESTED(type, "spool_bytes", spec.spool_bytes, COLUMN_LONG),                                \
+        NESTED(type, "drain_ms", spec.drain_ms, COLUMN_INT),                                       \
+        NESTED(type, "timeout_ms", spec.timeout_ms, COLUMN_INT),                                   \
+        NESTED(type, "umask", spec.umask, COLUMN_INT),                                             \
+        NESTED(type, "merge_stderr", spec.merge_stderr, COLUMN_BOOL),                              \
+        NESTED(type, "rlimits", spec.rlimits, COLUMN_BLOB),                                        \
+        NESTED(type, "nice", spec.nice, COLUMN_INT),                                               \
+        NESTED(type, "oom_score_adj", spec.oom_score_adj, COLUMN_INT),                             \
+        NESTED(type, "stop_unwatched_ms", spec.stop_unwatched_ms, COLUMN_LONG),                    \
+        NESTED(type, "stop_unwatched_from_start", spec.stop_unwatched_from_start, COLUMN_BOOL),    \
+        NESTED(type, "delete_ended_ms", spec.delete_ended_ms, COLUMN_LONG)
+
 static const struct column session_columns[] = {
     COLUMN(session, id, COLUMN_TEXT),
     COLUMN(session, vm_id, COLUMN_TEXT),
     COLUMN(session, name, COLUMN_TEXT),
-    COLUMN(session, argv, COLUMN_BLOB),
-    COLUMN(session, env, COLUMN_BLOB),
-    COLUMN(session, tags, COLUMN_BLOB),
-    COLUMN(session, required_commands, COLUMN_BLOB),
-    COLUMN(session, clear_env, COLUMN_BOOL),
-    COLUMN(session, tty, COLUMN_BOOL),
-    COLUMN(session, hold_output, COLUMN_BOOL),
-    NESTED(session, "tty_rows", rows, COLUMN_INT),
-    NESTED(session, "tty_columns", columns, COLUMN_INT),
-    COLUMN(session, cwd, COLUMN_TEXT),
-    NESTED(session, "user_name", user, COLUMN_TEXT),
-    NESTED(session, "group_name", group, COLUMN_TEXT),
-    COLUMN(session, stdin_mode, COLUMN_INT),
-    COLUMN(session, spool_bytes, COLUMN_LONG),
-    COLUMN(session, drain_ms, COLUMN_INT),
-    COLUMN(session, timeout_ms, COLUMN_INT),
-    COLUMN(session, umask, COLUMN_INT),
+    COLUMN(session, service_id, COLUMN_TEXT),
+    COLUMN(session, hook, COLUMN_TEXT),
+    SPEC_COLUMNS(session),
     COLUMN(session, state, COLUMN_INT),
     COLUMN(session, failed_stage, COLUMN_TEXT),
     COLUMN(session, lost_reason, COLUMN_TEXT),
@@ -129,6 +149,9 @@ static const struct column session_columns[] = {
     COLUMN(session, stdout_ended, COLUMN_BOOL),
     COLUMN(session, stderr_ended, COLUMN_BOOL),
     COLUMN(session, stdin_closed, COLUMN_BOOL),
+    COLUMN(session, stdout_acked, COLUMN_LONG),
+    COLUMN(session, stderr_acked, COLUMN_LONG),
+    COLUMN(session, watched, COLUMN_BOOL),
     COLUMN(session, forget, COLUMN_BOOL),
     COLUMN(session, writer_generation, COLUMN_LONG),
     COLUMN(session, created_ns, COLUMN_LONG),
@@ -137,6 +160,33 @@ static const struct column session_columns[] = {
     COLUMN(session, updated_ns, COLUMN_LONG),
 };
 const struct table session_table = TABLE("sessions", session_columns, "created_ns, id");
+
+static const struct column guest_service_columns[] = {
+    COLUMN(guest_service, id, COLUMN_TEXT),
+    COLUMN(guest_service, vm_id, COLUMN_TEXT),
+    COLUMN(guest_service, name, COLUMN_TEXT),
+    SPEC_COLUMNS(guest_service),
+    NESTED(guest_service, "restart_policy", policy.restart, COLUMN_INT),
+    NESTED(guest_service, "restarts_max", policy.restarts_max, COLUMN_INT),
+    NESTED(guest_service, "backoff_first_ms", policy.backoff_first_ms, COLUMN_LONG),
+    NESTED(guest_service, "backoff_max_ms", policy.backoff_max_ms, COLUMN_LONG),
+    NESTED(guest_service, "healthy_ms", policy.healthy_ms, COLUMN_LONG),
+    NESTED(guest_service, "after_names", policy.after, COLUMN_BLOB),
+    NESTED(guest_service, "ready_argv", policy.readiness.argv, COLUMN_BLOB),
+    NESTED(guest_service, "ready_interval_ms", policy.readiness.interval_ms, COLUMN_INT),
+    NESTED(guest_service, "ready_timeout_ms", policy.readiness.timeout_ms, COLUMN_INT),
+    NESTED(guest_service, "ready_retries", policy.readiness.retries, COLUMN_INT),
+    COLUMN(guest_service, wanted, COLUMN_BOOL),
+    NESTED(guest_service, "runs", course.runs, COLUMN_INT),
+    NESTED(guest_service, "restarts", course.restarts, COLUMN_INT),
+    NESTED(guest_service, "judged", course.judged, COLUMN_TEXT),
+    NESTED(guest_service, "settled_boot", course.settled_boot, COLUMN_TEXT),
+    NESTED(guest_service, "failed", course.failed, COLUMN_BOOL),
+    NESTED(guest_service, "last_error", course.last_error, COLUMN_TEXT),
+    COLUMN(guest_service, created_ns, COLUMN_LONG),
+    COLUMN(guest_service, updated_ns, COLUMN_LONG),
+};
+const struct table guest_service_table = TABLE("services", guest_service_columns, "created_ns, id");
 
 static const struct column operation_columns[] = {
     COLUMN(operation, id, COLUMN_TEXT),
@@ -183,6 +233,7 @@ static const struct column kernel_columns[] = {
     COLUMN(kernel, digest, COLUMN_TEXT),
     COLUMN(kernel, vmlinux_path, COLUMN_TEXT),
     COLUMN(kernel, initramfs_path, COLUMN_TEXT),
+    COLUMN(kernel, own_initrd, COLUMN_BOOL),
     COLUMN(kernel, version, COLUMN_TEXT),
     COLUMN(kernel, created_ns, COLUMN_LONG),
 };

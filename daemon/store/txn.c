@@ -26,6 +26,8 @@ static const struct {
     [DELETE_VM] = {&vm_table, NULL},
     [PUT_SESSION] = {&session_table, NULL},
     [DELETE_SESSION] = {&session_table, NULL},
+    [PUT_SERVICE] = {&guest_service_table, NULL},
+    [DELETE_SERVICE] = {&guest_service_table, NULL},
     [PUT_OPERATION] = {&operation_table, NULL},
     [PUT_IMAGE] = {&image_table, NULL},
     [DELETE_IMAGE] = {&image_table, NULL},
@@ -53,8 +55,9 @@ static const struct {
 
 static bool is_delete(enum statement s)
 {
-    return s == DELETE_VM || s == DELETE_SESSION || s == DELETE_IMAGE || s == DELETE_KERNEL ||
-           s == DELETE_TOKEN || s == DELETE_VM_UPDATE || s == DELETE_SESSION_DELETION;
+    return s == DELETE_VM || s == DELETE_SESSION || s == DELETE_SERVICE || s == DELETE_IMAGE ||
+           s == DELETE_KERNEL || s == DELETE_TOKEN || s == DELETE_VM_UPDATE ||
+           s == DELETE_SESSION_DELETION;
 }
 
 /* The WHERE of what reads; NULL for what writes. */
@@ -154,6 +157,8 @@ void store_txn_free(struct store_txn *txn)
         struct change *c = container_of(at, struct change, link);
         if (c->statement == PUT_SESSION)
             session_done((struct session *)(void *)c->data);
+        else if (c->statement == PUT_SERVICE)
+            guest_service_done((struct guest_service *)(void *)c->data);
         else if (c->statement == PUT_OPERATION)
             operation_done((struct operation *)(void *)c->data);
         else if (c->statement == PUT_VM)
@@ -200,6 +205,18 @@ void store_put_session(struct store_txn *txn, const struct session *session)
 void store_delete_session(struct store_txn *txn, const char *id)
 {
     add(txn, DELETE_SESSION, id, strlen(id) + 1);
+}
+
+void store_put_guest_service(struct store_txn *txn, const struct guest_service *service)
+{
+    struct guest_service *copy = add(txn, PUT_SERVICE, service, sizeof(*service));
+    if (copy && guest_service_copy(copy, service) < 0)
+        txn->out_of_memory = true;
+}
+
+void store_delete_guest_service(struct store_txn *txn, const char *id)
+{
+    add(txn, DELETE_SERVICE, id, strlen(id) + 1);
 }
 
 void store_put_operation(struct store_txn *txn, const struct operation *op)

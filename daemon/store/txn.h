@@ -14,6 +14,8 @@ enum statement {
     DELETE_VM,
     PUT_SESSION,
     DELETE_SESSION,
+    PUT_SERVICE,
+    DELETE_SERVICE,
     PUT_OPERATION,
     PUT_IMAGE,
     DELETE_IMAGE,

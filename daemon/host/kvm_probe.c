@@ -21,6 +21,8 @@
 #include "daemon/host/process.h"
 #include "daemon/host/run.h"
 
+static const char qemu_verdict[] = "kvm-verdict.json";
+
 enum { KVM_PROBE_CACHE_BYTES = 16384, KVM_PROBE_KEY_BYTES = 2 * PATH_MAX + 256 };
 
 bool kvm_device_open(struct kvm_verdict *v)
@@ -59,9 +61,9 @@ static int kvm_probe_key(const char *qemu, const char *vmlinux, char key[KVM_PRO
     return 0;
 }
 
-static int kvm_probe_cache_path(const char *state_dir, char path[PATH_MAX])
+static int kvm_probe_cache_path(const char *state_dir, const char *file, char path[PATH_MAX])
 {
-    return snprintf(path, PATH_MAX, "%s/kvm-verdict.json", state_dir) < PATH_MAX ? 0 : -1;
+    return snprintf(path, PATH_MAX, "%s/%s", state_dir, file) < PATH_MAX ? 0 : -1;
 }
 
 /* Anything but a whole, fitting verdict counts as none. key: the whole of it, or its beginning up
@@ -89,16 +91,20 @@ static bool kvm_probe_load(const char *path, const char *key, struct kvm_verdict
     return fits;
 }
 
-bool kvm_probe_recall(const char *state_dir, struct kvm_verdict *v)
+bool kvm_probe_recall_of(const char *file, const char *state_dir, struct kvm_verdict *v)
 {
     char path[PATH_MAX], boot_id[PROCESS_BOOT_ID_BYTES], key[PROCESS_BOOT_ID_BYTES + 1];
-    if (!kvm_device_open(v))
-        return true;
     *v = (struct kvm_verdict){.usable = false};
-    if (process_boot_id(boot_id, NULL) < 0 || kvm_probe_cache_path(state_dir, path) < 0)
+    if (!state_dir || process_boot_id(boot_id, NULL) < 0 ||
+        kvm_probe_cache_path(state_dir, file, path) < 0)
         return false;
     snprintf(key, sizeof(key), "%s ", boot_id);
     return kvm_probe_load(path, key, v);
+}
+
+bool kvm_probe_recall(const char *state_dir, struct kvm_verdict *v)
+{
+    return !kvm_device_open(v) || kvm_probe_recall_of(qemu_verdict, state_dir, v);
 }
 
 /* Losing it costs another probe, so failing is fine. */
@@ -112,7 +118,7 @@ static void kvm_probe_store(const char *path, const char *key, const struct kvm_
     json_decref(root);
 }
 
-static void kvm_probe_judge(const struct run_result *r, struct kvm_verdict *v)
+static void kvm_probe_judge(const char *what, const struct run_result *r, struct kvm_verdict *v)
 {
     *v = (struct kvm_verdict){.usable = r->code == 0 && strstr(r->out, "Kernel panic")};
     if (v->usable) {
@@ -122,15 +128,62 @@ static void kvm_probe_judge(const struct run_result *r, struct kvm_verdict *v)
     const char *line = r->out;
     int n = (int)strcspn(line, "\r\n");
     if (r->signo)
-        snprintf(v->reason, sizeof(v->reason), "qemu with KVM was ended by signal %d: %.*s",
-                 r->signo, n > 250 ? 250 : n, line);
+        snprintf(v->reason, sizeof(v->reason), "%s was ended by signal %d: %.*s", what, r->signo,
+                 n > 250 ? 250 : n, line);
     else
-        snprintf(v->reason, sizeof(v->reason), "qemu with KVM ended with code %d: %.*s", r->code,
+        snprintf(v->reason, sizeof(v->reason), "%s ended with code %d: %.*s", what, r->code,
                  n > 250 ? 250 : n, line);
 }
 
-static int kvm_probe_boot(const char *qemu, const char *vmlinux, int cancel_fd,
-                          struct kvm_verdict *v, struct err *err)
+static int kvm_probe_boot(const struct kvm_trial *t, int cancel_fd, struct kvm_verdict *v,
+                          struct err *err)
+{
+    auto_free struct run_result *r = malloc(sizeof(*r));
+    if (!r)
+        return err_sys(err, ENOMEM, "cannot try KVM");
+    struct err why = ERR_INIT;
+    int rc = run_program(t->argv, t->boot_ms, cancel_fd, r, &why);
+    /* It runs, but slowly: a KVM inside an emulated machine takes half a minute. */
+    if (rc < 0 && why.code == ERR_DEADLINE && strstr(r->out, "Linux version")) {
+        err_clear(&why);
+        rc = run_program(t->argv, KVM_PROBE_SLOW_MS, cancel_fd, r, &why);
+    }
+    if (rc == 0) {
+        kvm_probe_judge(t->what, r, v);
+        return 0;
+    }
+    if (why.code != ERR_DEADLINE) {
+        if (err)
+            *err = why;
+        return err_wrap(err, "cannot try KVM");
+    }
+    *v = (struct kvm_verdict){.usable = false};
+    snprintf(v->reason, sizeof(v->reason), "/dev/kvm opens, but a kernel did not boot with it (%s)",
+             r->out_len ? "it hung on the way" : "not one instruction seems to run");
+    return 0;
+}
+
+int kvm_probe_try(const struct kvm_trial *t, const char *vmlinux, const char *state_dir,
+                  int cancel_fd, struct kvm_verdict *v, struct err *err)
+{
+    char path[PATH_MAX];
+    auto_free char *key = malloc(KVM_PROBE_KEY_BYTES);
+    if (!key)
+        return err_sys(err, ENOMEM, "cannot try KVM");
+    if (kvm_probe_key(t->argv[0], vmlinux, key, err) < 0)
+        return -1;
+    bool keep = state_dir && kvm_probe_cache_path(state_dir, t->file, path) == 0;
+    if (keep && kvm_probe_load(path, key, v))
+        return 0;
+    if (kvm_probe_boot(t, cancel_fd, v, err) < 0)
+        return -1;
+    if (keep)
+        kvm_probe_store(path, key, v);
+    return 0;
+}
+
+int kvm_probe(const char *qemu, const char *vmlinux, const char *state_dir, int cancel_fd,
+              struct kvm_verdict *v, struct err *err)
 {
     const char *argv[] = {qemu,
                           "-M",
@@ -153,48 +206,9 @@ static int kvm_probe_boot(const char *qemu, const char *vmlinux, int cancel_fd,
                           "-serial",
                           "stdio",
                           NULL};
-    auto_free struct run_result *r = malloc(sizeof(*r));
-    if (!r)
-        return err_sys(err, ENOMEM, "cannot try KVM");
-    struct err why = ERR_INIT;
-    int rc = run_program(argv, KVM_PROBE_BOOT_MS, cancel_fd, r, &why);
-    /* It runs, but slowly: a KVM inside an emulated machine takes half a minute. */
-    if (rc < 0 && why.code == ERR_DEADLINE && strstr(r->out, "Linux version")) {
-        err_clear(&why);
-        rc = run_program(argv, KVM_PROBE_SLOW_MS, cancel_fd, r, &why);
-    }
-    if (rc == 0) {
-        kvm_probe_judge(r, v);
-        return 0;
-    }
-    if (why.code != ERR_DEADLINE) {
-        if (err)
-            *err = why;
-        return err_wrap(err, "cannot try KVM");
-    }
-    *v = (struct kvm_verdict){.usable = false};
-    snprintf(v->reason, sizeof(v->reason), "/dev/kvm opens, but a kernel did not boot with it (%s)",
-             r->out_len ? "it hung on the way" : "not one instruction seems to run");
-    return 0;
-}
-
-int kvm_probe(const char *qemu, const char *vmlinux, const char *state_dir, int cancel_fd,
-              struct kvm_verdict *v, struct err *err)
-{
+    const struct kvm_trial trial = {
+        .what = "qemu with KVM", .file = qemu_verdict, .argv = argv, .boot_ms = KVM_PROBE_BOOT_MS};
     if (!kvm_device_open(v))
         return 0;
-    char path[PATH_MAX];
-    auto_free char *key = malloc(KVM_PROBE_KEY_BYTES);
-    if (!key)
-        return err_sys(err, ENOMEM, "cannot try KVM");
-    if (kvm_probe_key(qemu, vmlinux, key, err) < 0)
-        return -1;
-    bool keep = state_dir && kvm_probe_cache_path(state_dir, path) == 0;
-    if (keep && kvm_probe_load(path, key, v))
-        return 0;
-    if (kvm_probe_boot(qemu, vmlinux, cancel_fd, v, err) < 0)
-        return -1;
-    if (keep)
-        kvm_probe_store(path, key, v);
-    return 0;
+    return kvm_probe_try(&trial, vmlinux, state_dir, cancel_fd, v, err);
 }

@@ -21,7 +21,13 @@
 struct err;
 struct object_kind;
 
-enum object_role { OBJECT_FOLDER, OBJECT_SYSTEM_DISK, OBJECT_WORK_DISK, N_OBJECT_ROLES };
+enum object_role {
+    OBJECT_FOLDER,
+    OBJECT_SYSTEM_DISK,
+    OBJECT_WORK_DISK,
+    OBJECT_SSH_KEY,
+    N_OBJECT_ROLES
+};
 
 /* One that a VM is to have. Plain data. */
 struct object {
@@ -78,8 +84,9 @@ struct object_kind {
  * copy     raw copy of its image, sparse
  * reflink  raw, shares its image's blocks until they are written
  * empty    sparse file of zeros, or of nothing
- * work     raw, with an empty ext4 */
-#define OBJECT_KINDS(X)      X(folder) X(overlay) X(copy) X(reflink) X(empty) X(work)
+ * work     raw, with an empty ext4
+ * ssh_key  private key that the guest's SSH server is to take */
+#define OBJECT_KINDS(X)      X(folder) X(overlay) X(copy) X(reflink) X(empty) X(work) X(ssh_key)
 #define OBJECT_DECLARE(kind) extern const struct object_kind object_##kind;
 OBJECT_KINDS(OBJECT_DECLARE)
 #undef OBJECT_DECLARE
@@ -88,7 +95,7 @@ OBJECT_KINDS(OBJECT_DECLARE)
 const struct object_kind *object_kind_at(size_t i);
 /* By name; NULL: none. */
 const struct object_kind *object_find_kind(const char *name);
-/* "folder", "system disk", "work disk". */
+/* "folder", "system disk", "work disk", "SSH key". */
 const char *object_role_name(enum object_role role);
 
 /* Fills all but bytes and source. */

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <limits.h>
 #include <stdio.h>
@@ -18,7 +17,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/open_files.h"
+#include "base/launch.h"
 #include "base/search_path.h"
 
 extern char **environ;
@@ -35,46 +34,24 @@ bool run_finds(const char *program)
     return run_find(program, path);
 }
 
-static int run_spawn_found(pid_t *pid, const char *const *argv,
-                           const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr)
-{
-    char path[PATH_MAX];
-    const char *program = argv[0];
-    if (!strchr(program, '/') && !run_find(program, path))
-        return ENOENT;
-    return posix_spawn(pid, strchr(program, '/') ? program : path, actions, attr,
-                       (char *const *)argv, environ);
-}
-
 /* 0 or an errno. */
 static int run_spawn(pid_t *pid, const char *const *argv, int out_fd)
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    sigset_t all, none;
-    sigfillset(&all);
-    sigemptyset(&none);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawnattr_init(&attr);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setpgroup(&attr, 0);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
-                                        POSIX_SPAWN_SETPGROUP);
-    int rc = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    if (rc == 0)
-        rc = posix_spawn_file_actions_adddup2(&actions, out_fd, 1);
-    if (rc == 0)
-        rc = posix_spawn_file_actions_adddup2(&actions, out_fd, 2);
-    if (rc == 0)
-        rc = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-    if (rc == 0)
-        rc = run_spawn_found(pid, argv, &actions, &attr);
-    if (rc == 0)
-        open_files_restore(*pid);
-    posix_spawnattr_destroy(&attr);
-    posix_spawn_file_actions_destroy(&actions);
-    return rc;
+    char path[PATH_MAX];
+    if (!strchr(argv[0], '/') && !run_find(argv[0], path))
+        return ENOENT;
+    auto_fd int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null_fd < 0)
+        return errno;
+    const int fds[] = {null_fd, out_fd, out_fd};
+    const struct launch l = {
+        .argv = argv,
+        .file = strchr(argv[0], '/') ? argv[0] : path,
+        .env = environ,
+        .fds = fds,
+        .n_fds = 3,
+    };
+    return launch(&l, pid);
 }
 
 static void run_keep(struct run_result *r, const char *text, size_t len)

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "daemon/vmm/console_log.h"
 #include "daemon/vmm/console_watch.h"
 #include "daemon/vmm/vmm.h"
 #include "base/fs.h"
@@ -39,10 +40,8 @@ static void console_write(struct job *job)
         done += (size_t)n;
     }
     struct stat st;
-    char old[PATH_BYTES + 2];
-    snprintf(old, sizeof(old), "%s.1", j->path);
     if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size >= CONSOLE_FILE_BYTES)
-        (void)!rename(j->path, old);
+        console_log_rotate(j->path);
 }
 
 static void console_flush(struct console *c);
@@ -124,14 +123,4 @@ void console_append(struct console *c, const void *text, size_t len)
         len = buf_room(&c->pending);
     buf_append(&c->pending, text, len);
     console_flush(c);
-}
-
-void console_remove(const char *path, struct err *err)
-{
-    char old[PATH_BYTES + 2];
-    if (path[0] == '\0')
-        return;
-    snprintf(old, sizeof(old), "%s.1", path);
-    if ((unlink(path) < 0 && errno != ENOENT) || (unlink(old) < 0 && errno != ENOENT))
-        err_sys(err, errno, "cannot remove %s", path);
 }

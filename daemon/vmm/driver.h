@@ -9,7 +9,7 @@
 #include "rpc/event/loop.h"
 
 /* All there are: NAME_driver is the table in daemon/vmm/NAME.c. */
-#define VMM_DRIVERS(X)           X(qemu) X(sim)
+#define VMM_DRIVERS(X)           X(qemu) X(firecracker) X(sim)
 #define VMM_DRIVER_DECLARE(name) extern const struct vmm_driver name##_driver;
 VMM_DRIVERS(VMM_DRIVER_DECLARE)
 #undef VMM_DRIVER_DECLARE

@@ -8,6 +8,7 @@ enum { LEAD_BYTES = 120 }; /* of what came before a panic */
 
 static const char panic_mark[] = "Kernel panic - not syncing";
 static const char reboot_mark[] = "reboot: Restarting system";
+static const char *const halt_marks[] = {"reboot: System halted", "reboot: Power down"};
 
 /* Where mark begins for the last time, or NULL. */
 static const char *find_last(const char *text, size_t len, const char *mark)
@@ -20,8 +21,23 @@ static const char *find_last(const char *text, size_t len, const char *mark)
     return found;
 }
 
+/* Nothing but the end of its line is behind it. */
+static bool is_halted(const char *text, size_t len)
+{
+    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+        len--;
+    for (size_t i = 0; i < sizeof(halt_marks) / sizeof(*halt_marks); i++) {
+        size_t n = strlen(halt_marks[i]);
+        if (len >= n && memcmp(text + len - n, halt_marks[i], n) == 0)
+            return true;
+    }
+    return false;
+}
+
 enum last_words_end last_words_judge(const char *text, size_t len)
 {
+    if (len > 0 && is_halted(text, len))
+        return LAST_WORDS_HALT;
     const char *panic = find_last(text, len, panic_mark);
     const char *reboot = find_last(text, len, reboot_mark);
     if (!panic && !reboot)

@@ -12,6 +12,7 @@ enum last_words_end {
     LAST_WORDS_NONE,   /* neither of them is there */
     LAST_WORDS_PANIC,  /* the kernel's "Kernel panic - not syncing: ..." */
     LAST_WORDS_REBOOT, /* the kernel's "reboot: Restarting system" */
+    LAST_WORDS_HALT, /* the kernel's "reboot: System halted" or "reboot: Power down", last of all */
 };
 
 /* By the line that comes last. */

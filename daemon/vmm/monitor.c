@@ -394,6 +394,21 @@ void monitor_adopt(struct vmm_machine *m, const struct vm_handles *hint, vmm_don
 
 /* Stopping */
 
+static void monitor_power_down(struct monitor *mon)
+{
+    mon->ops->power_down(mon);
+    monitor_wait(mon, mon->grace_left_ms, monitor_end);
+}
+
+static void monitor_wait_for_guest(struct monitor *mon, int64_t grace_ms)
+{
+    mon->grace_left_ms = grace_ms - grace_ms / 2;
+    if (mon->ops->power_down)
+        monitor_wait(mon, grace_ms / 2, monitor_power_down);
+    else
+        monitor_wait(mon, grace_ms, monitor_end);
+}
+
 void monitor_stop(struct vmm_machine *m, int64_t grace_ms, vmm_done_fn *done, void *arg)
 {
     struct monitor *mon = monitor_of(m);
@@ -401,7 +416,7 @@ void monitor_stop(struct vmm_machine *m, int64_t grace_ms, vmm_done_fn *done, vo
     if (mon->state == MONITOR_NONE)
         driver_call_end(&mon->call, NULL);
     else if (mon->state == MONITOR_RUNNING && !mon->killing && !timer_pending(&mon->deadline))
-        monitor_wait(mon, grace_ms, monitor_end);
+        monitor_wait_for_guest(mon, grace_ms);
     /* else it is ending already, and the call ends with it */
 }
 

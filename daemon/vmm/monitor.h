@@ -75,6 +75,9 @@ struct monitor_ops {
     void (*attach)(struct monitor *mon, bool adopted);
     /* The process is gone: drop the connection. */
     void (*detach)(struct monitor *mon);
+    /* Half of a stop's grace is over, and the guest is still there: tell it itself. NULL: no way.
+     */
+    void (*power_down)(struct monitor *mon);
     /* Ask it to end at once but cleanly. SIGKILL comes MONITOR_END_MS later. */
     void (*end)(struct monitor *mon);
     /* Before SIGKILL: save what dies with it. True: monitor_flushed will be called, within its own
@@ -100,6 +103,7 @@ struct monitor {
     struct watch log;
     struct buf tail; /* last MONITOR_TAIL_BYTES of it */
     struct driver_call call, kill;
+    int64_t grace_left_ms; /* of a stop, behind power_down */
     struct timer deadline;
     void (*on_deadline)(struct monitor *mon);
     struct monitor_job *job; /* under way; borrowed: it frees itself */

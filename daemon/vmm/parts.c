@@ -34,13 +34,22 @@ static bool has(unsigned set, unsigned value)
     return set >> value & 1;
 }
 
+enum guest_channel_kind vmm_channel_of(const struct vmm_driver *driver)
+{
+    return has(driver->can.channels, GUEST_CHANNEL_UNIX) ? GUEST_CHANNEL_UNIX : GUEST_CHANNEL_VSOCK;
+}
+
+enum net_mode vmm_net_of(const struct vmm_driver *driver)
+{
+    return has(driver->can.nics, NET_USER) ? NET_USER : NET_NONE;
+}
+
 static int takes_not(const struct vmm_driver *driver, const char *what, struct err *err)
 {
     return err_set(err, ERR_UNIMPLEMENTED, "driver %s takes no %s", driver->name, what);
 }
 
-int vmm_parts_check(const struct vmm_driver *driver, const struct vmm_host *host,
-                    const struct vmm_config *c, struct err *err)
+int vmm_parts_check(const struct vmm_driver *driver, const struct vmm_config *c, struct err *err)
 {
     const struct vmm_capabilities *can = &driver->can;
     for (size_t i = 0; i < c->n_disks; i++)
@@ -51,10 +60,10 @@ int vmm_parts_check(const struct vmm_driver *driver, const struct vmm_host *host
             return takes_not(driver, "network of this kind", err);
     if (!has(can->channels, c->channel.kind))
         return takes_not(driver, "guest channel of this kind", err);
+    if (c->channel.kind == GUEST_CHANNEL_SSH && c->n_nics == 0)
+        return err_set(err, ERR_INVALID,
+                       "a guest that is reached over SSH needs a network: take \"user\"");
     if (can->needs_root && geteuid() != 0)
         return err_set(err, ERR_PRECONDITION, "driver %s needs root", driver->name);
-    if (can->needs_kvm && host->kvm_known && !host->kvm_usable)
-        return err_set(err, ERR_PRECONDITION, "driver %s needs KVM, which this host has not",
-                       driver->name);
     return 0;
 }

@@ -12,7 +12,9 @@
 
 struct err;
 struct vmm_driver;
-struct vmm_host;
+
+/* Where our agent listens on a guest's vsock. */
+enum { VMM_AGENT_PORT = 1024 };
 
 enum { VMM_DISKS_MAX = 4, VMM_NICS_MAX = 2, VMM_SERIAL_BYTES = 21, VMM_MAC_BYTES = 18 };
 
@@ -41,7 +43,14 @@ struct vmm_nic {
 struct vmm_channel {
     enum guest_channel_kind kind;
     char path[SOCKET_PATH_BYTES];
-    uint32_t port; /* vsock: the guest's */
+    uint32_t port; /* vsock, ssh: the guest's */
+};
+
+/* Of a guest that brings its own initrd and init, and no agent: it is reached by its SSH server. */
+struct vmm_own_boot {
+    char hostname[NAME_BYTES];
+    char key_path[VM_PATH_BYTES]; /* a private key whose owner root is to let in; "": nobody new */
+    char arguments[KERNEL_ARGUMENTS_BYTES]; /* behind the driver's own, for the kernel */
 };
 
 /* What the guest says before and beside its agent. */
@@ -55,8 +64,10 @@ struct vmm_config {
     char api_sock_path[SOCKET_PATH_BYTES];
     struct vmm_console console;
     char vmlinux_path[PATH_BYTES];
-    char initramfs_path[PATH_BYTES];
+    char initramfs_path[PATH_BYTES]; /* ours with the agent; the guest's own where it is own_boot */
     bool run_init;
+    bool is_own_boot;
+    struct vmm_own_boot own_boot;
     uint32_t cpus;
     uint64_t memory_bytes;
     struct vmm_disk disks[VMM_DISKS_MAX];
@@ -72,9 +83,12 @@ const char *vmm_disk_role_name(enum vmm_disk_role role);
 const struct vmm_disk *vmm_config_disk(const struct vmm_config *c, enum vmm_disk_role role);
 /* Stable per VM id, in qemu's own range 52:54:00. */
 void vmm_mac_make(const char *vm_id, char mac[VMM_MAC_BYTES]);
-/* Takes the driver these parts, and the host the driver? ERR_UNIMPLEMENTED, or ERR_PRECONDITION
- * where it needs root, or KVM on a host that is known to have none. */
-int vmm_parts_check(const struct vmm_driver *driver, const struct vmm_host *host,
-                    const struct vmm_config *c, struct err *err);
+/* How an agent of ours is reached by default: over the first kind that the driver takes. */
+enum guest_channel_kind vmm_channel_of(const struct vmm_driver *driver);
+/* What network a guest has by default: the user's where the driver takes it, else none. */
+enum net_mode vmm_net_of(const struct vmm_driver *driver);
+/* Takes the driver these parts? ERR_UNIMPLEMENTED, or ERR_PRECONDITION where it needs root. Whether
+ * it runs a guest on this host is its probe's to say, and its start's. */
+int vmm_parts_check(const struct vmm_driver *driver, const struct vmm_config *c, struct err *err);
 
 #endif

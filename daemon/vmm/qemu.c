@@ -1,38 +1,36 @@
 /* The qemu driver: a microvm machine per VM, controlled over QMP.
  *
- * monitor.c owns the process; here are its command line (with qemu_args.c), its QMP connection and
- * its console. With shutdown=pause qemu does not exit when its guest does: the SHUTDOWN event, or
- * query-status after a reconnect, tells that the guest is over; then the console is read to its end
- * and qemu told to quit. */
+ * monitor.c owns the process; here are its command line (with qemu_args.c) and its QMP connection;
+ * qemu_console.c has its console. With shutdown=pause qemu does not exit when its guest does: the
+ * SHUTDOWN event, or query-status after a reconnect, tells that the guest is over; then the console
+ * is read to its end and qemu told to quit. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/base64.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/fs.h"
 #include "daemon/host/kvm_probe.h"
+#include "daemon/host/ssh_key.h"
 #include "daemon/host/tsc.h"
-#include "daemon/vmm/console.h"
-#include "daemon/vmm/console_watch.h"
+#include "daemon/vmm/console_log.h"
 #include "daemon/vmm/evidence.h"
 #include "daemon/vmm/last_words.h"
 #include "daemon/vmm/monitor.h"
 #include "daemon/vmm/qemu_args.h"
+#include "daemon/vmm/qemu_console.h"
+#include "daemon/vmm/qemu_dial.h"
 #include "daemon/vmm/qemu_probe.h"
 #include "daemon/vmm/qmp.h"
 
 enum {
     QEMU_COMMAND_MS = 5000,
-    QEMU_LAST_BYTES = 8192,     /* of the console, in memory: a panic and its register dump */
-    QEMU_WORDS_BYTES = 420,     /* of it, in an explanation */
-    QEMU_FLUSH_MS = 200,        /* the console is not worth more before a kill */
-    QEMU_POLL_FIRST_MS = 250,   /* console: often while the guest boots or talks, */
-    QEMU_POLL_MAX_MS = 10000,   /* seldom while it is silent, */
-    QEMU_POLL_WATCHED_MS = 100, /* and while somebody looks */
+    QEMU_WORDS_BYTES = 420, /* of the console, in an explanation */
+    QEMU_FLUSH_MS = 200,    /* the console is not worth more before a kill */
 };
 
 enum qemu_over { QEMU_GUEST_RUNS, QEMU_GUEST_OFF, QEMU_GUEST_RESET, QEMU_GUEST_UNSEEN };
@@ -43,14 +41,12 @@ enum qemu_mark { QEMU_MARK_UNREAD, QEMU_MARK_ORDERED, QEMU_MARK_NONE };
 struct qemu {
     struct monitor mon; /* first */
     struct qmp qmp;
-    struct console console;
-    struct timer poll;
-    int64_t poll_ms;
+    struct qemu_console console;
+    struct qemu_dial dial;
     bool flushing; /* a kill waits for the console */
     enum qemu_over over;
     enum qemu_mark mark;
     bool host_signal; /* qemu said that a signal ends it */
-    struct buf last;  /* end of the console, for explanations */
 };
 
 static struct qemu *qemu_of(struct monitor *mon)
@@ -60,69 +56,13 @@ static struct qemu *qemu_of(struct monitor *mon)
 
 /* Console */
 
-static void qemu_take_console(struct qemu *q, const json_t *value)
-{
-    const char *text = json_string_value(value);
-    size_t len = json_string_length(value);
-    auto_free uint8_t *bytes = text && len ? malloc(QEMU_RING_BYTES) : NULL;
-    ssize_t n = bytes ? base64_decode(bytes, QEMU_RING_BYTES, text, len) : 0;
-    if (n <= 0) {
-        q->poll_ms = q->poll_ms * 2 > QEMU_POLL_MAX_MS ? QEMU_POLL_MAX_MS : q->poll_ms * 2;
-        return;
-    }
-    q->poll_ms = QEMU_POLL_FIRST_MS;
-    console_append(&q->console, bytes, (size_t)n);
-    size_t keep = (size_t)n > q->last.max ? q->last.max : (size_t)n;
-    if (keep > buf_room(&q->last))
-        buf_consume(&q->last, keep - buf_room(&q->last));
-    buf_append(&q->last, bytes + (size_t)n - keep, keep);
-}
-
-static int qemu_read_console(struct qemu *q, int64_t deadline_ms, qmp_reply_fn *reply)
-{
-    json_t *args = json_pack("{s:s, s:i, s:s}", "device", "console", "size", QEMU_RING_BYTES,
-                             "format", "base64");
-    return qmp_call(&q->qmp, "ringbuf-read", args, deadline_ms, reply, q, NULL);
-}
-
-static void qemu_polled(void *arg, const json_t *value, const struct err *err)
-{
-    struct qemu *q = arg;
-    if (!err) {
-        qemu_take_console(q, value);
-        console_is_fresh(&q->console);
-    }
-    bool watched = console_is_watched(&q->console);
-    if (!err || err->code == ERR_DEADLINE)
-        timer_start(&q->poll, watched ? QEMU_POLL_WATCHED_MS : q->poll_ms);
-}
-
-static void qemu_poll(void *arg)
-{
-    struct qemu *q = arg;
-    if (qmp_is_up(&q->qmp) && qemu_read_console(q, QEMU_COMMAND_MS, qemu_polled) < 0)
-        timer_start(&q->poll, QEMU_POLL_MAX_MS);
-}
-
 static void qemu_flushed(void *arg, const json_t *value, const struct err *err)
 {
     struct qemu *q = arg;
     q->flushing = false;
-    if (!err)
-        qemu_take_console(q, value);
+    qemu_console_take(&q->console, value, err);
     if (!err || err->code != ERR_ABORTED) /* else qemu is gone already */
         monitor_flushed(&q->mon);
-}
-
-/* A poll that is under way, or will be when the guest's state is known, does as well. */
-static bool qemu_refresh_console(void *arg)
-{
-    struct qemu *q = arg;
-    if (!qmp_is_up(&q->qmp) || q->over != QEMU_GUEST_RUNS)
-        return false;
-    if (timer_pending(&q->poll))
-        timer_start(&q->poll, 0);
-    return true;
 }
 
 static bool qemu_flush(struct monitor *mon)
@@ -130,7 +70,7 @@ static bool qemu_flush(struct monitor *mon)
     struct qemu *q = qemu_of(mon);
     if (!qmp_is_up(&q->qmp) || q->flushing)
         return false;
-    q->flushing = qemu_read_console(q, QEMU_FLUSH_MS, qemu_flushed) == 0;
+    q->flushing = qemu_console_read(&q->console, QEMU_FLUSH_MS, qemu_flushed, q) == 0;
     return q->flushing;
 }
 
@@ -139,8 +79,7 @@ static bool qemu_flush(struct monitor *mon)
 static void qemu_last_words(void *arg, const json_t *value, const struct err *err)
 {
     struct qemu *q = arg;
-    if (!err)
-        qemu_take_console(q, value);
+    qemu_console_take(&q->console, value, err);
     if (!err || err->code != ERR_ABORTED)
         monitor_end(&q->mon);
 }
@@ -170,10 +109,10 @@ static void qemu_guest_over(struct qemu *q, enum qemu_over how)
     if (q->over != QEMU_GUEST_RUNS)
         return;
     q->over = how;
-    timer_stop(&q->poll);
+    qemu_console_end(&q->console);
     if (how == QEMU_GUEST_RESET)
         qemu_read_mark(q); /* answered before the console, which ends it */
-    if (qemu_read_console(q, QEMU_COMMAND_MS, qemu_last_words) < 0)
+    if (qemu_console_read(&q->console, QEMU_COMMAND_MS, qemu_last_words, q) < 0)
         monitor_end(&q->mon);
 }
 
@@ -207,13 +146,12 @@ static void qemu_on_status(void *arg, const json_t *value, const struct err *err
     if (status && strcmp(status, "shutdown") == 0)
         qemu_guest_over(q, QEMU_GUEST_UNSEEN);
     else
-        timer_start(&q->poll, q->poll_ms);
+        qemu_console_begin(&q->console);
 }
 
 static void qemu_on_up(void *arg)
 {
     struct qemu *q = arg;
-    q->poll_ms = QEMU_POLL_FIRST_MS;
     qmp_call(&q->qmp, "query-status", NULL, QEMU_COMMAND_MS, qemu_on_status, q, NULL);
 }
 
@@ -228,7 +166,7 @@ static void qemu_attach(struct monitor *mon, bool adopted)
     q->over = QEMU_GUEST_RUNS;
     q->mark = QEMU_MARK_UNREAD;
     q->host_signal = false;
-    buf_reset(&q->last);
+    qemu_console_reset(&q->console);
     qmp_open(&q->qmp);
 }
 
@@ -236,7 +174,26 @@ static void qemu_detach(struct monitor *mon)
 {
     struct qemu *q = qemu_of(mon);
     qmp_close(&q->qmp);
-    timer_stop(&q->poll);
+    qemu_console_end(&q->console);
+}
+
+/* What its driver of the power button makes of it. The agent has been asked before. */
+static void qemu_power_down(struct monitor *mon)
+{
+    struct qemu *q = qemu_of(mon);
+    if (mon->machine.config.is_own_boot)
+        qmp_call(&q->qmp, "system_powerdown", NULL, QEMU_COMMAND_MS, NULL, NULL, NULL);
+}
+
+static int qemu_dial_guest(struct vmm_machine *m, uint32_t port, vmm_dialed_fn *done, void *arg,
+                           struct err *err)
+{
+    return qemu_dial_start(&((struct qemu *)m)->dial, port, done, arg, err);
+}
+
+static void qemu_hang_up(struct vmm_machine *m)
+{
+    qemu_dial_cancel(&((struct qemu *)m)->dial);
 }
 
 static void qemu_end(struct monitor *mon)
@@ -247,7 +204,7 @@ static void qemu_end(struct monitor *mon)
 
 static enum last_words_end qemu_last_words_say(const struct qemu *q)
 {
-    return last_words_judge((const char *)buf_data(&q->last), buf_len(&q->last));
+    return last_words_judge((const char *)buf_data(&q->console.last), buf_len(&q->console.last));
 }
 
 /* An order to reboot leaves its mark, whatever the console says. A guest that was started without
@@ -282,7 +239,8 @@ static void qemu_judge(struct monitor *mon, const struct process_exit *how, stru
     struct qemu *q = qemu_of(mon);
     char tail[320], words[QEMU_WORDS_BYTES];
     monitor_tail(mon, tail, sizeof(tail));
-    last_words_write((const char *)buf_data(&q->last), buf_len(&q->last), words, sizeof(words));
+    last_words_write((const char *)buf_data(&q->console.last), buf_len(&q->console.last), words,
+                     sizeof(words));
     if (q->over == QEMU_GUEST_OFF) {
         exit->kind = VMM_EXIT_POWER_OFF;
         snprintf(exit->detail, sizeof(exit->detail), "the guest powered off");
@@ -345,13 +303,28 @@ static int qemu_need_file(const char *what, const char *path, struct err *err)
     return err_sys(err, errno, "cannot read the %s %s", what, path);
 }
 
+/* The public half of the key that the guest is to let in; "" where there is none. */
+static int qemu_read_key(const struct vmm_config *c, char line[SSH_PUBLIC_BYTES], struct err *err)
+{
+    auto_free char *text = NULL;
+    line[0] = '\0';
+    if (!c->is_own_boot || !c->own_boot.key_path[0])
+        return 0;
+    if (fs_read(c->own_boot.key_path, SSH_KEY_BYTES, &text, NULL, err) < 0)
+        return -1;
+    int rc = ssh_key_public(text, line, err);
+    explicit_bzero(text, strlen(text));
+    return rc < 0 ? err_wrap(err, "%s", c->own_boot.key_path) : 0;
+}
+
 static int qemu_command(struct monitor_launch *l, struct err *err)
 {
     const struct vmm_config *c = l->config;
+    char key[SSH_PUBLIC_BYTES];
     char program[PATH_BYTES];
     if (qemu_args_check(c, err) < 0 || qemu_find_program(l->host, program, err) < 0 ||
         qemu_need_file("kernel", c->vmlinux_path, err) < 0 ||
-        qemu_need_file("initramfs", c->initramfs_path, err) < 0)
+        qemu_need_file("initramfs", c->initramfs_path, err) < 0 || qemu_read_key(c, key, err) < 0)
         return -1;
     for (size_t i = 0; i < c->n_disks; i++) {
         char what[32];
@@ -368,7 +341,7 @@ static int qemu_command(struct monitor_launch *l, struct err *err)
         l->kvm_usable = verdict.usable;
         log_info(c->vm_id, "KVM is %s: %s", verdict.usable ? "used" : "not used", verdict.reason);
     }
-    struct qemu_choice choice = {.qemu = program, .kvm = l->kvm_usable};
+    struct qemu_choice choice = {.qemu = program, .kvm = l->kvm_usable, .authorized_key = key};
     if (!choice.kvm)
         choice.tsc_khz = tsc_khz();
     qemu_args_build(&l->args, c, &choice);
@@ -404,16 +377,14 @@ static enum evidence qemu_claims(const struct process_info *info, const char *fo
 
 static void qemu_discard(const struct vmm_config *c, struct err *err)
 {
-    console_remove(c->console.log_path, err->code == ERR_NONE ? err : NULL);
+    console_log_remove(c->console.log_path, err->code == ERR_NONE ? err : NULL);
 }
 
 static void qemu_free(struct monitor *mon)
 {
     struct qemu *q = qemu_of(mon);
     qmp_done(&q->qmp);
-    console_done(&q->console);
-    timer_done(&q->poll);
-    buf_done(&q->last);
+    qemu_console_done(&q->console);
     free(q);
 }
 
@@ -421,9 +392,11 @@ static const struct monitor_ops qemu_ops = {
     .what = "qemu",
     .command = qemu_command,
     .matches = qemu_matches,
+    .clean = qemu_console_clean,
     .discard = qemu_discard,
     .attach = qemu_attach,
     .detach = qemu_detach,
+    .power_down = qemu_power_down,
     .end = qemu_end,
     .flush = qemu_flush,
     .judge = qemu_judge,
@@ -440,17 +413,15 @@ static struct vmm_machine *qemu_open(struct vmm_host *host, const struct vmm_con
         err_sys(err, ENOMEM, "cannot open vm/%s", config->vm_id);
         return NULL;
     }
-    console_init(&q->console, host, config->console.log_path);
-    console_set_refresh(&q->console, qemu_refresh_console, q);
-    buf_init(&q->last, QEMU_LAST_BYTES);
     if (monitor_init(&q->mon, &qemu_ops, host, config, err) < 0 ||
         qmp_init(&q->qmp, host->loop, config->api_sock_path, &qemu_qmp_events, q) < 0 ||
-        timer_init(&q->poll, host->loop, qemu_poll, q) < 0) {
+        qemu_console_init(&q->console, host, config, &q->qmp) < 0) {
         if (err && err->code == ERR_NONE)
             err_sys(err, ENOMEM, "cannot open vm/%s", config->vm_id);
         monitor_close(&q->mon.machine);
         return NULL;
     }
+    qemu_dial_init(&q->dial, &q->qmp);
     return &q->mon.machine;
 }
 
@@ -465,10 +436,11 @@ const struct vmm_driver qemu_driver = {
     .version = VMM_DRIVER_VERSION,
     .can = {.boots = true,
             .pause = true,
+            .console_input = true,
             .uses_kvm = true,
             .disk_formats = 1u << VMM_DISK_RAW | 1u << VMM_DISK_QCOW2,
             .nics = 1u << NET_USER,
-            .channels = 1u << GUEST_CHANNEL_UNIX},
+            .channels = 1u << GUEST_CHANNEL_UNIX | 1u << GUEST_CHANNEL_SSH},
     .install = "install qemu-system-x86",
     .overhead_bytes = qemu_overhead_bytes,
     .probe = qemu_probe,
@@ -481,6 +453,8 @@ const struct vmm_driver qemu_driver = {
     .pause = qemu_pause,
     .resume = qemu_resume,
     .discard = monitor_discard,
+    .dial = qemu_dial_guest,
+    .hang_up = qemu_hang_up,
     .get_handles = monitor_get_handles,
     .claims = qemu_claims,
 };

@@ -13,6 +13,8 @@ enum {
     QEMU_CPUS_MAX = 64,
     QEMU_PATH_BYTES = 2 * PATH_BYTES,
     QEMU_DEVICE_BYTES = 40,
+    QEMU_NET_BYTES = 192,
+    QEMU_CREDENTIAL_BYTES = 4200,
 };
 
 int qemu_args_check(const struct vmm_config *c, struct err *err)
@@ -73,27 +75,65 @@ static const char *qemu_args_device(const struct vmm_config *c, enum vmm_disk_ro
     return out;
 }
 
+/* Emulated kernels are told how fast the processor is: see below. */
+static const char *qemu_args_tsc(const struct qemu_choice *choice, char out[64])
+{
+    out[0] = '\0';
+    if (!choice->kvm && choice->tsc_khz)
+        snprintf(out, 64, " tsc_early_khz=%u tsc=reliable", choice->tsc_khz);
+    return out;
+}
+
+/* A guest with its own initrd and init gets what it cannot know: its root, its name, slirp's
+ * network, which is the same for every VM, and who may come. systemd (252 and later) takes all of
+ * that from here, so an image needs nothing of ours in it. */
+static void qemu_args_own_kernel(struct monitor_argv *a, const struct vmm_config *c,
+                                 const struct qemu_choice *choice)
+{
+    char tsc[64], key[QEMU_CREDENTIAL_BYTES] = "", net[QEMU_NET_BYTES] = "";
+    if (choice->authorized_key && *choice->authorized_key)
+        snprintf(key, sizeof(key), " \"systemd.set_credential=ssh.authorized_keys.root:%s\"",
+                 choice->authorized_key);
+    if (c->n_nics > 0)
+        snprintf(net, sizeof(net),
+                 " ip=10.0.2.15::10.0.2.2:255.255.255.0::eth0:off:10.0.2.3 "
+                 "systemd.wants=systemd-networkd.service "
+                 "systemd.wants=systemd-network-generator.service");
+    monitor_argv_add(a,
+                     "console=ttyS0 root=/dev/vda rw reboot=t,w,panic_cold panic=-1 quiet%s%s "
+                     "random.trust_cpu=on net.ifnames=0%s%s%s%s%s%s",
+                     qemu_args_tsc(choice, tsc),
+                     choice->kvm ? "" : " mitigations=off init_on_alloc=0",
+                     c->own_boot.hostname[0] ? " systemd.hostname=" : "", c->own_boot.hostname, net,
+                     key, c->own_boot.arguments[0] ? " " : "", c->own_boot.arguments);
+}
+
 /* tsc_early_khz: without it a kernel under TCG hangs in its timer calibration in one boot of five.
  * reboot=t: microvm has no keyboard controller, and looking for one takes 4 s of each reset.
  * w,panic_cold: a reboot that was ordered leaves QEMU_MARK_WARM at QEMU_MARK_ADDRESS, a panic
  * (Linux 5.2) leaves 0, and what resets the machine in any other way leaves what was there, which
- * is 0. */
+ * is 0. security=none: with AppArmor alone turned off, SELinux took its place, without a policy.
+ * nokmem: under TCG, charging each page of a pipe is a tenth and more of what moving its bytes
+ * costs; memory limits of cgroups do not count what the kernel has for them, then. */
 static void qemu_args_kernel(struct monitor_argv *a, const struct vmm_config *c,
                              const struct qemu_choice *choice)
 {
-    char tsc[64] = "", root[QEMU_DEVICE_BYTES], work[QEMU_DEVICE_BYTES];
-    if (!choice->kvm && choice->tsc_khz)
-        snprintf(tsc, sizeof(tsc), " tsc_early_khz=%u tsc=reliable", choice->tsc_khz);
+    char tsc[64], root[QEMU_DEVICE_BYTES], work[QEMU_DEVICE_BYTES];
     monitor_argv_add(a, "-kernel");
     monitor_argv_add(a, "%s", c->vmlinux_path);
     monitor_argv_add(a, "-initrd");
     monitor_argv_add(a, "%s", c->initramfs_path);
     monitor_argv_add(a, "-append");
+    if (c->is_own_boot) {
+        qemu_args_own_kernel(a, c, choice);
+        return;
+    }
     monitor_argv_add(
         a,
-        "console=ttyS0 reboot=t,w,panic_cold panic=-1 quiet%s%s random.trust_cpu=on apparmor=0 "
+        "console=ttyS0 reboot=t,w,panic_cold panic=-1 quiet%s%s random.trust_cpu=on security=none "
         "audit=0 net.ifnames=0%s banger.rootfstype=ext4%s banger.init=%s",
-        tsc, choice->kvm ? "" : " mitigations=off init_on_alloc=0",
+        qemu_args_tsc(choice, tsc),
+        choice->kvm ? "" : " mitigations=off init_on_alloc=0 cgroup.memory=nokmem",
         qemu_args_device(c, VMM_DISK_SYSTEM, "banger.root=", root),
         qemu_args_device(c, VMM_DISK_WORK, "banger.work=", work), c->run_init ? "auto" : "none");
 }
@@ -116,7 +156,7 @@ static void qemu_args_network(struct monitor_argv *a, const struct vmm_config *c
 {
     for (size_t i = 0; i < c->n_nics; i++) { /* of user mode: vmm_parts_check */
         monitor_argv_add(a, "-netdev");
-        monitor_argv_add(a, "user,id=net%zu", i);
+        monitor_argv_add(a, "user,id=net%zu", i); /* QEMU_NETDEV is the first */
         monitor_argv_add(a, "-device");
         monitor_argv_add(a, "virtio-net-device,netdev=net%zu,mac=%s", i, c->nics[i].mac);
     }
@@ -128,13 +168,15 @@ static void qemu_args_channels(struct monitor_argv *a, const struct vmm_config *
     qemu_args_mark(c, mark);
     monitor_argv_add(a, "-qmp");
     monitor_argv_add(a, "%s", mark);
-    monitor_argv_add(a, "-chardev");
-    monitor_argv_add(a, "socket,id=agent,path=%s,server=on,wait=off",
-                     qemu_args_escape(c->channel.path, escaped));
-    monitor_argv_add(a, "-device");
-    monitor_argv_add(a, "virtio-serial-device");
-    monitor_argv_add(a, "-device");
-    monitor_argv_add(a, "virtserialport,chardev=agent,name=agent,nr=1");
+    if (c->channel.kind == GUEST_CHANNEL_UNIX) {
+        monitor_argv_add(a, "-chardev");
+        monitor_argv_add(a, "socket,id=agent,path=%s,server=on,wait=off",
+                         qemu_args_escape(c->channel.path, escaped));
+        monitor_argv_add(a, "-device");
+        monitor_argv_add(a, "virtio-serial-device");
+        monitor_argv_add(a, "-device");
+        monitor_argv_add(a, "virtserialport,chardev=agent,name=agent,nr=1");
+    }
     /* The console goes into a ring in qemu's memory, which the daemon reads by QMP: a guest that
      * writes for ever fills nothing and waits for nobody, whether a daemon is there or not. */
     monitor_argv_add(a, "-chardev");

@@ -7,6 +7,8 @@
 
 #include "daemon/vmm/monitor.h"
 
+/* The network that a guest's first card leads to. */
+#define QEMU_NETDEV "net0"
 /* Of the argument of -name, before the VM's id. */
 #define QEMU_NAME_PREFIX "guest=banger-"
 
@@ -23,7 +25,8 @@ enum {
 struct qemu_choice {
     const char *qemu; /* program */
     bool kvm;
-    uint32_t tsc_khz; /* 0: not known */
+    uint32_t tsc_khz;           /* 0: not known */
+    const char *authorized_key; /* of a guest that boots its own way: root lets in; "": as it is */
 };
 
 /* Limits; ERR_INVALID. */

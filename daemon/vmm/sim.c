@@ -1,8 +1,9 @@
 /* The sim driver: a VM that is a process tree on this host, for tests and benchmarks of all above
  * it.
  *
- * The machine is a banger-agent that listens on the agent socket; its sessions are local processes.
- * monitor.c owns the agent's process. Nothing isolates it, so it is no driver for guests of others.
+ * The machine is a banger-agent that listens on the agent socket, which is to say its keeper with
+ * the agent below it; its sessions are local processes. monitor.c owns the keeper. Nothing isolates
+ * it, so it is no driver for guests of others.
  */
 #include <errno.h>
 #include <signal.h>
@@ -17,6 +18,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "daemon/vmm/console.h"
+#include "daemon/vmm/console_log.h"
 #include "daemon/vmm/evidence.h"
 #include "daemon/vmm/monitor.h"
 #include "daemon/vmm/monitor_job.h"
@@ -58,11 +60,17 @@ static int sim_command(struct monitor_launch *l, struct err *err)
     return 0;
 }
 
+/* The machine is the agent's keeper: agents may follow each other below it. */
+static bool sim_is_agent(const struct process_info *info)
+{
+    return process_has_arg(info, "--kept");
+}
+
 static enum evidence sim_matches(const struct vmm_config *c, const struct process_info *info)
 {
     const char *found = process_arg_after(info, "--listen");
     if (!found || !evidence_same_tail(found, c->channel.path) ||
-        !process_has_arg(info, "--no-system"))
+        !process_has_arg(info, "--no-system") || sim_is_agent(info))
         return EVIDENCE_NONE;
     return evidence_works_in(info, c->vm_dir, strcmp(found, c->channel.path) == 0);
 }
@@ -73,7 +81,7 @@ static enum evidence sim_claims(const struct process_info *info, const char *fol
     const char *spool = process_arg_after(info, "--spool");
     size_t len = strlen(folder);
     if (!spool || !process_arg_after(info, "--listen") || !process_has_arg(info, "--no-system") ||
-        strlen(spool) <= strlen("/spool") + ID_CHARS)
+        sim_is_agent(info) || strlen(spool) <= strlen("/spool") + ID_CHARS)
         return EVIDENCE_NONE;
     const char *id = spool + strlen(spool) - strlen("/spool") - ID_CHARS;
     if (id[-1] != '/' || strcmp(id + ID_CHARS, "/spool") != 0)
@@ -89,12 +97,12 @@ static void sim_discard(const struct vmm_config *c, struct err *err)
 {
     char spool[PATH_BYTES + 8];
     snprintf(spool, sizeof(spool), "%s/spool", c->vm_dir);
-    console_remove(c->console.log_path, err->code == ERR_NONE ? err : NULL);
+    console_log_remove(c->console.log_path, err->code == ERR_NONE ? err : NULL);
     fs_remove_tree(spool, err->code == ERR_NONE ? err : NULL);
 }
 
-/* The agent is stopped first, so that nothing new starts meanwhile; it is its children's reaper, so
- * they stay below it whatever their parents did. */
+/* The keeper is stopped first, so that nothing new starts meanwhile; it is the reaper of all below
+ * it, so they stay there whatever their parents did. */
 static void sim_work_kill_tree(struct monitor_job *j)
 {
     kill(j->hint.pid, SIGSTOP);

@@ -202,7 +202,7 @@ static void vmm_unsupported(struct vmm_machine *m, const char *name, vmm_done_fn
 static bool vmm_takes_its_parts(struct vmm_machine *m, vmm_done_fn *done, void *arg)
 {
     struct err err = ERR_INIT;
-    if (vmm_parts_check(m->driver, m->host, &m->config, &err) == 0)
+    if (vmm_parts_check(m->driver, &m->config, &err) == 0)
         return true;
     vmm_refuse(m, &err, done, arg);
     return false;
@@ -273,6 +273,20 @@ void vmm_discard(struct vmm_machine *m, vmm_done_fn *done, void *arg)
         m->driver->discard(m, vmm_slot_done, s);
         s->inside = false;
     }
+}
+
+int vmm_dial(struct vmm_machine *m, uint32_t port, vmm_dialed_fn *done, void *arg, struct err *err)
+{
+    if (!m->driver->dial)
+        return err_set(err, ERR_UNIMPLEMENTED, "driver %s has no way to a port of the guest",
+                       m->driver->name);
+    return m->driver->dial(m, port, done, arg, err);
+}
+
+void vmm_hang_up(struct vmm_machine *m)
+{
+    if (m->driver->hang_up)
+        m->driver->hang_up(m);
 }
 
 const struct vmm_channel *vmm_get_channel(const struct vmm_machine *m)

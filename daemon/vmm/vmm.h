@@ -24,16 +24,17 @@ struct loop;
 struct process_info;
 struct workers;
 
-enum { VMM_DRIVER_VERSION = 3 };
+enum { VMM_DRIVER_VERSION = 5 };
 
 /* Shared by all machines of a driver; made once by the composition root. */
 struct vmm_host {
     struct loop *loop;
-    struct workers *quick;  /* small files, launches, ends */
-    struct workers *slow;   /* probes, which boot a guest */
-    const char *agent_path; /* sim: the agent program for this host */
-    const char *qemu_path;  /* qemu-system-x86_64, found in PATH if NULL */
-    const char *state_dir;  /* probe results are kept here */
+    struct workers *quick;        /* small files, launches, ends */
+    struct workers *slow;         /* probes, which boot a guest */
+    const char *agent_path;       /* sim: the agent program for this host */
+    const char *qemu_path;        /* qemu-system-x86_64, found in PATH if NULL */
+    const char *firecracker_path; /* the same */
+    const char *state_dir;        /* probe results are kept here */
     /* What an earlier daemon wrote down of a VM's process; zeros where it did not. On a worker; may
      * be NULL. */
     void (*load_hint)(const char *vm_dir, struct vm_handles *hint);
@@ -42,6 +43,7 @@ struct vmm_host {
     bool kvm_known;    /* KVM was tried in this life of the daemon; kvm_usable tells */
     bool kvm_usable;   /* set by probing: a guest really ran */
     struct list consoles, console_watches; /* console_watch.h's; zeros to begin with */
+    struct list console_writers;           /* console_input.h's; the same */
 };
 
 enum vmm_exit_kind {
@@ -60,6 +62,8 @@ struct vmm_exit {
 
 struct vmm_machine;
 typedef void vmm_done_fn(void *arg, const struct err *err);
+/* A connected TCP socket, the callee's; or -1 with err, borrowed. */
+typedef void vmm_dialed_fn(void *arg, int fd, const struct err *err);
 
 /* What happens by itself; arg is the listener's. */
 struct vmm_events {
@@ -81,8 +85,9 @@ struct vmm_capabilities {
      * file systems are not to be touched. */
     bool boots;
     bool pause, snapshot;
-    bool uses_kvm; /* where the host has one; without it, it is slower */
-    bool needs_kvm, needs_root;
+    bool console_input; /* its guests' console can be typed into: console_input.h */
+    bool uses_kvm;      /* where the host has one; without it, it is slower */
+    bool needs_root;
     /* Sets: 1 << value. */
     unsigned disk_formats; /* enum vmm_disk_format */
     unsigned nics;         /* enum net_mode */
@@ -110,6 +115,10 @@ struct vmm_driver {
     void (*pause)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
     void (*resume)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
     void (*discard)(struct vmm_machine *m, vmm_done_fn *done, void *arg);
+    /* See vmm_dial; one that has no guest channel of kind ssh lacks both. */
+    int (*dial)(struct vmm_machine *m, uint32_t port, vmm_dialed_fn *done, void *arg,
+                struct err *err);
+    void (*hang_up)(struct vmm_machine *m);
     void (*get_handles)(const struct vmm_machine *m, struct vm_handles *handles);
     /* How much says that the process is a VMM of this driver whose VM keeps its files below
      * folder; and which VM. On a worker. */
@@ -169,6 +178,12 @@ void vmm_resume(struct vmm_machine *m, vmm_done_fn *done, void *arg);
 /* Removes sockets, logs and whatever else the driver keeps of a machine that does not run. Missing
  * ones are fine; disks are not the driver's. */
 void vmm_discard(struct vmm_machine *m, vmm_done_fn *done, void *arg);
+/* Connects to a TCP port of the guest. The way there is open to nobody else on this host for longer
+ * than that takes. 0: done comes once, later, unless vmm_hang_up or vmm_close comes before; one at
+ * a time (ERR_UNAVAILABLE, also while an earlier one is being taken down). ERR_UNIMPLEMENTED. */
+int vmm_dial(struct vmm_machine *m, uint32_t port, vmm_dialed_fn *done, void *arg, struct err *err);
+/* Forgets the one that is under way, if any. */
+void vmm_hang_up(struct vmm_machine *m);
 /* A live VMM that vmm_scan found. */
 struct vmm_found {
     const struct vmm_driver *driver;

@@ -22,6 +22,8 @@ enum {
     ENTROPY_BYTES = 64,
 };
 
+const uint32_t agent_client_revision = PB(AgentRevision_AGENT_REVISION_THIRD);
+
 static uint32_t clamp(uint32_t v, uint32_t min, uint32_t max)
 {
     return v < min ? min : v > max ? max : v;
@@ -36,6 +38,11 @@ static void on_up(void *arg, const PB(HelloReply) * reply)
             clamp(reply->stdin_window_bytes, STDIN_WINDOW_MIN_BYTES, STDIN_WINDOW_MAX_BYTES),
         .max_sessions = clamp(reply->max_sessions, 1, SESSIONS_MAX),
         .tail_lines = reply->tail_lines,
+        .tools = reply->tools,
+        .output_times = reply->output_times,
+        .session_revision = reply->session_revision,
+        .revision = reply->revision,
+        .given_up = reply->given_up,
         .configured = reply->configured,
     };
     agent_codec_text(h->boot_id, sizeof(h->boot_id), reply->boot_id);
@@ -122,6 +129,14 @@ static void take_configured(struct agent_client *c, const PB(Configured) * m)
         c->events->configured(c->arg, error);
 }
 
+static void take_new_agent_refused(struct agent_client *c, const PB(NewAgentRefused) * m)
+{
+    char error[sizeof(m->error)];
+    agent_codec_text(error, sizeof(error), m->error);
+    if (c->events->new_agent_refused)
+        c->events->new_agent_refused(c->arg, error);
+}
+
 static int bad_id(struct err *err)
 {
     return err_set(err, ERR_INVALID, "the agent sent a session id that is none");
@@ -154,6 +169,9 @@ static int on_message(void *arg, const struct agent_message *m, struct err *err)
     case PB_TAG(FromAgent, shutting_down):
         if (c->events->shutting_down)
             c->events->shutting_down(c->arg);
+        return 0;
+    case PB_TAG(FromAgent, new_agent_refused):
+        take_new_agent_refused(c, &m->new_agent_refused);
         return 0;
     default:
         return agent_subscriptions_message(c, m, err);
@@ -252,16 +270,29 @@ void agent_client_ping(struct agent_client *c)
     agent_link_ping(&c->link);
 }
 
-int agent_client_start_session(struct agent_client *c, const struct session *session,
+int agent_client_start_session(struct agent_client *c, const char *id,
+                               const struct session_spec *spec, bool tool, int64_t within_ms,
                                struct err *err)
 {
-    return agent_link_send_start(&c->link, session, err);
+    return agent_link_send_start(&c->link, id, spec, tool, within_ms, err);
+}
+
+void agent_client_stood_still(struct agent_client *c)
+{
+    agent_link_forget_clock(&c->link);
 }
 
 int agent_client_send_stdin(struct agent_client *c, const char *session_id, uint64_t offset,
                             const void *data, uint32_t len, struct err *err)
 {
-    return agent_link_send_stdin(&c->link, session_id, offset, data, len, err);
+    return agent_link_send_stdin(&c->link, session_id, offset, 0, false, data, len, err);
+}
+
+int agent_client_send_stdin_run(struct agent_client *c, const char *session_id, uint64_t offset,
+                                uint64_t key, bool more, const void *data, uint32_t len,
+                                struct err *err)
+{
+    return agent_link_send_stdin(&c->link, session_id, offset, key, more, data, len, err);
 }
 
 int agent_client_send_stdin_eof(struct agent_client *c, const char *session_id, uint64_t offset,
@@ -296,6 +327,23 @@ int agent_client_resize(struct agent_client *c, const char *session_id, uint32_t
     return agent_link_send(&c->link, &m, err);
 }
 
+int agent_client_send_new_agent(struct agent_client *c, uint32_t size, uint32_t offset,
+                                const void *data, uint32_t len, struct err *err)
+{
+    return agent_link_send_new_agent(&c->link, size, offset, data, len, err);
+}
+
+int agent_client_ack_output(struct agent_client *c, const char *session_id, uint64_t stdout_offset,
+                            uint64_t stderr_offset, struct err *err)
+{
+    PB(ToAgent) m = PB(ToAgent_init_zero);
+    m.which_kind = PB_TAG(ToAgent, ack_output);
+    snprintf(m.kind.ack_output.session_id, sizeof(m.kind.ack_output.session_id), "%s", session_id);
+    m.kind.ack_output.stdout_offset = stdout_offset;
+    m.kind.ack_output.stderr_offset = stderr_offset;
+    return agent_link_send(&c->link, &m, err);
+}
+
 int agent_client_delete_session(struct agent_client *c, const char *session_id, struct err *err)
 {
     PB(ToAgent) m = PB(ToAgent_init_zero);
@@ -305,12 +353,23 @@ int agent_client_delete_session(struct agent_client *c, const char *session_id, 
     return agent_link_send(&c->link, &m, err);
 }
 
-int agent_client_shutdown(struct agent_client *c, bool reboot, uint32_t grace_ms, struct err *err)
+int agent_client_shutdown(struct agent_client *c, bool reboot, uint32_t grace_ms,
+                          uint32_t linger_ms, struct err *err)
 {
     PB(ToAgent) m = PB(ToAgent_init_zero);
     m.which_kind = PB_TAG(ToAgent, shutdown);
     m.kind.shutdown.mode =
         reboot ? PB(ShutdownMode_SHUTDOWN_MODE_REBOOT) : PB(ShutdownMode_SHUTDOWN_MODE_POWER_OFF);
     m.kind.shutdown.grace_ms = grace_ms;
+    m.kind.shutdown.linger_ms = linger_ms;
     return agent_link_send(&c->link, &m, err);
+}
+
+/* Lost, or an agent that knows nothing of it: it goes a little later, or has gone. */
+void agent_client_shutdown_saved(struct agent_client *c)
+{
+    PB(ToAgent) m = PB(ToAgent_init_zero);
+    m.which_kind = PB_TAG(ToAgent, shutdown);
+    m.kind.shutdown.saved = true;
+    agent_link_send(&c->link, &m, NULL);
 }

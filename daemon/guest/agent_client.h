@@ -23,9 +23,22 @@ struct agent_hello {
     char boot_id[40], instance[40], version[40];
     char boot_error[256];
     uint32_t stdin_window_bytes, max_sessions;
+    uint32_t session_revision; /* of what a start may ask for; see agent.proto */
+    uint32_t revision;         /* of its program; 0: an old one, which none can follow */
+    uint32_t given_up;         /* new agents that could not begin there */
     bool configured;
-    bool tail_lines; /* AGENT_FROM_TAIL_LINES may be asked for */
+    bool tail_lines;   /* AGENT_FROM_TAIL_LINES may be asked for */
+    bool tools;        /* sessions may be tools of the agent */
+    bool output_times; /* AGENT_FROM_TIME, AGENT_TIMES and an end at a time may */
 };
+
+/* Bytes of stdin of one key; see agent.proto. */
+struct agent_stdin_run {
+    uint64_t key, from, until;
+    bool open;
+};
+
+enum { AGENT_STDIN_RUNS = 8 };
 
 /* What the agent says of a session; see agent.proto. */
 struct agent_session_status {
@@ -46,10 +59,15 @@ struct agent_session_status {
     bool stdout_ended, stderr_ended;
     uint64_t stdin_acked, stdin_received; /* received: 0 from an agent that does not tell */
     bool stdin_eof, stdin_closed;
-    int64_t started_ns, ended_ns; /* by the host's clock; 0: not known */
-    uint32_t left;                /* processes that live on after the exit */
-    uint64_t late_bytes;          /* what they wrote behind the streams' ends */
+    uint32_t n_stdin_runs;
+    struct agent_stdin_run stdin_runs[AGENT_STDIN_RUNS]; /* after a hello */
+    int64_t started_ns, ended_ns;                        /* by the host's clock; 0: not known */
+    uint32_t left;                                       /* processes that live on after the exit */
+    uint64_t late_bytes; /* what they wrote behind the streams' ends */
+    bool tool;           /* it is one of the agent's own */
 };
+
+#define AGENT_HOLD_FOREVER UINT32_MAX /* see StartSession.hold_ms */
 
 /* Any may be NULL. None is called from inside a function of this header. */
 struct agent_events {
@@ -67,6 +85,7 @@ struct agent_events {
     void (*session_deleted)(void *arg, const char *session_id);
     void (*stdin_ack)(void *arg, const char *session_id, uint64_t offset, bool closed);
     void (*shutting_down)(void *arg);
+    void (*new_agent_refused)(void *arg, const char *error);
     /* A request was refused because output was full, or waited for agent_client_is_awake; now it
      * may go. */
     void (*writable)(void *arg);
@@ -106,10 +125,19 @@ void agent_client_ping(struct agent_client *c);
 /* Whether the agent has said something within the last moment. If not, it is asked to, and writable
  * follows when it has: what must not be found by a guest that wakes up much later is sent then. */
 bool agent_client_is_awake(struct agent_client *c);
-int agent_client_start_session(struct agent_client *c, const struct session *session,
+/* tool: argv is that of a tool of the agent's own. within_ms: it does not begin later than that,
+ * whenever the guest gets to read it, unless the agent is too old to know; 0: whenever. */
+int agent_client_start_session(struct agent_client *c, const char *id,
+                               const struct session_spec *spec, bool tool, int64_t within_ms,
                                struct err *err);
+/* The guest stood still: what is known of its clock is not so any more. */
+void agent_client_stood_still(struct agent_client *c);
 int agent_client_send_stdin(struct agent_client *c, const char *session_id, uint64_t offset,
                             const void *data, uint32_t len, struct err *err);
+/* As that, of bytes that have a key. more: further ones follow, before any others. */
+int agent_client_send_stdin_run(struct agent_client *c, const char *session_id, uint64_t offset,
+                                uint64_t key, bool more, const void *data, uint32_t len,
+                                struct err *err);
 int agent_client_send_stdin_eof(struct agent_client *c, const char *session_id, uint64_t offset,
                                 struct err *err);
 /* target as banger.v1.SignalTarget: 1 process, 2 group, 3 all. */
@@ -117,8 +145,21 @@ int agent_client_signal(struct agent_client *c, const char *session_id, int sign
                         struct err *err);
 int agent_client_resize(struct agent_client *c, const char *session_id, uint32_t rows,
                         uint32_t columns, struct err *err);
+/* Output below has been stored elsewhere. */
+int agent_client_ack_output(struct agent_client *c, const char *session_id, uint64_t stdout_offset,
+                            uint64_t stderr_offset, struct err *err);
 int agent_client_delete_session(struct agent_client *c, const char *session_id, struct err *err);
-int agent_client_shutdown(struct agent_client *c, bool reboot, uint32_t grace_ms, struct err *err);
+/* linger_ms: so long, from now, the guest stays for the sessions' output to be read; until then
+ * agent_client_shutdown_saved lets it go. */
+int agent_client_shutdown(struct agent_client *c, bool reboot, uint32_t grace_ms,
+                          uint32_t linger_ms, struct err *err);
+void agent_client_shutdown_saved(struct agent_client *c);
+
+/* Of the agent that this daemon comes with. */
+extern const uint32_t agent_client_revision;
+/* A part of a newer agent's program (size bytes in all); see NewAgent. */
+int agent_client_send_new_agent(struct agent_client *c, uint32_t size, uint32_t offset,
+                                const void *data, uint32_t len, struct err *err);
 
 /* A cursor over a session's output. */
 struct agent_start {
@@ -126,10 +167,11 @@ struct agent_start {
         AGENT_FROM_OFFSET,
         AGENT_FROM_TAIL,
         AGENT_FROM_TAIL_LINES,
+        AGENT_FROM_TIME,
         AGENT_FROM_END,
         AGENT_SKIP
     } at;
-    uint64_t value; /* offset, or bytes or lines of tail */
+    uint64_t value; /* offset, bytes or lines of tail, or a time */
 };
 
 struct agent_subscription_events {
@@ -138,7 +180,11 @@ struct agent_subscription_events {
     /* stream: 1 stdout, 2 stderr. Contiguous per stream, across broken links too. Uses up credit.
      */
     void (*data)(void *arg, int stream, uint64_t offset, const uint8_t *data, uint32_t len);
-    void (*gap)(void *arg, int stream, uint64_t from, uint64_t to, const char *reason);
+    /* With AGENT_TIMES, before data: when that was read, by the host's clock. May be
+     * NULL; must not end the cursor. */
+    void (*time)(void *arg, int stream, int64_t time_ns);
+    void (*gap)(void *arg, int stream, uint64_t from, uint64_t to, uint64_t oldest,
+                const char *reason);
     /* cut: "", or why it was given up before its writers had closed it; see agent.proto. */
     void (*stream_end)(void *arg, int stream, uint64_t total, const char *cut);
     /* Last; err NULL: everything wanted has been given. The subscription is gone after it. */
@@ -147,8 +193,9 @@ struct agent_subscription_events {
 
 enum {
     AGENT_FOLLOW = 1,
-    AGENT_HOLD = 2,        /* where the session's hold_output is set: it waits for this cursor, */
+    AGENT_HOLD = 2,        /* where the session is one that holds: it waits for this cursor, */
     AGENT_HOLD_MS = 60000, /* and so long for one to come, or to come back */
+    AGENT_TIMES = 4,       /* the time of data is told where it is known */
 };
 
 /* Works while the link is down, too: it is asked for at the next link_up. how: of the above. */
@@ -156,6 +203,13 @@ struct agent_subscription *
 agent_subscribe(struct agent_client *c, const char *session_id, struct agent_start from_stdout,
                 struct agent_start from_stderr, uint32_t credit_bytes, unsigned how,
                 const struct agent_subscription_events *events, void *arg, struct err *err);
+/* As that, without AGENT_FOLLOW, of what had been read by until_ns; 0: no such end. */
+struct agent_subscription *agent_subscribe_until(struct agent_client *c, const char *session_id,
+                                                 struct agent_start from_stdout,
+                                                 struct agent_start from_stderr, int64_t until_ns,
+                                                 uint32_t credit_bytes, unsigned how,
+                                                 const struct agent_subscription_events *events,
+                                                 void *arg, struct err *err);
 void agent_subscription_grant(struct agent_subscription *s, uint32_t bytes);
 /* Nobody comes back to what it holds. NULL is fine. */
 void agent_subscription_release(struct agent_subscription *s);

@@ -48,7 +48,7 @@ static bool open_outer(const uint8_t *payload, size_t len, uint32_t *kind, struc
         struct slice s = {0};
         if (!take_slice(&in, &s))
             return false;
-        if (tag >= PB_TAG(FromAgent, hello_reply) && tag <= PB_TAG(FromAgent, shutting_down)) {
+        if (tag >= PB_TAG(FromAgent, hello_reply) && tag <= PB_TAG(FromAgent, new_agent_refused)) {
             *kind = tag;
             *body = s;
         }
@@ -73,6 +73,8 @@ static bool read_data(struct slice body, struct agent_data *out)
             ok = pb_decode_varint32(&in, &out->stream);
         } else if (tag == PB_TAG(Data, offset) && type == PB_WT_64BIT) {
             ok = pb_decode_fixed64(&in, &out->offset);
+        } else if (tag == PB_TAG(Data, time_ns) && type == PB_WT_64BIT) {
+            ok = pb_decode_fixed64(&in, &out->time_ns);
         } else if (tag == PB_TAG(Data, data) && type == PB_WT_STRING) {
             ok = take_slice(&in, &s);
             out->data = s.data;
@@ -113,6 +115,8 @@ static const pb_msgdesc_t *fields_of(uint32_t kind)
         return PB(SessionDeleted_fields);
     case PB_TAG(FromAgent, shutting_down):
         return PB(ShuttingDown_fields);
+    case PB_TAG(FromAgent, new_agent_refused):
+        return PB(NewAgentRefused_fields);
     default:
         return NULL;
     }
@@ -135,6 +139,8 @@ bool agent_codec_read(const uint8_t *payload, size_t len, struct agent_message *
 
 /* Writing */
 
+enum { CUT_DRAIN_MS = 1 }; /* 0 would be the default */
+
 size_t agent_codec_write(const PB(ToAgent) * message, uint8_t *out, size_t cap)
 {
     pb_ostream_t stream = pb_ostream_from_buffer(out, cap);
@@ -155,33 +161,57 @@ static pb_callback_t blob_field(const struct blob *blob)
     return (pb_callback_t){.funcs.encode = write_blob, .arg = (void *)(uintptr_t)blob};
 }
 
-size_t agent_codec_write_start(const struct session *session, uint8_t *out, size_t cap)
+size_t agent_codec_write_start(const char *id, const struct session_spec *spec, bool tool,
+                               int64_t not_after_ns, uint8_t *out, size_t cap)
 {
     PB(ToAgent) m = PB(ToAgent_init_zero);
     m.which_kind = PB_TAG(ToAgent, start_session);
     PB(StartSession) *s = &m.kind.start_session;
-    snprintf(s->session_id, sizeof(s->session_id), "%s", session->id);
-    s->argv = blob_field(&session->argv);
-    s->env = blob_field(&session->env);
-    s->required_commands = blob_field(&session->required_commands);
-    s->clear_env = session->clear_env;
-    snprintf(s->cwd, sizeof(s->cwd), "%s", session->cwd);
-    snprintf(s->user, sizeof(s->user), "%s", session->user);
-    snprintf(s->group, sizeof(s->group), "%s", session->group);
-    s->stdin_mode = session->stdin_mode == SESSION_STDIN_PIPE ? PB(StdinMode_STDIN_MODE_PIPE)
-                                                              : PB(StdinMode_STDIN_MODE_NONE);
-    s->spool_bytes = session->spool_bytes;
-    s->drain_ms = session->drain_ms;
-    s->tty = session->tty;
-    s->rows = session->rows;
-    s->columns = session->columns;
-    s->umask = session->umask;
-    s->timeout_ms = session->timeout_ms;
-    s->hold_ms = session->hold_output ? AGENT_HOLD_MS : 0;
+    snprintf(s->session_id, sizeof(s->session_id), "%s", id);
+    s->argv = blob_field(&spec->argv);
+    s->env = blob_field(&spec->env);
+    s->required_commands = blob_field(&spec->required_commands);
+    s->rlimits = blob_field(&spec->rlimits);
+    s->merge_stderr = spec->merge_stderr;
+    s->nice = spec->nice;
+    s->oom_score_adj = spec->oom_score_adj;
+    s->clear_env = spec->clear_env;
+    snprintf(s->cwd, sizeof(s->cwd), "%s", spec->cwd);
+    snprintf(s->user, sizeof(s->user), "%s", spec->user);
+    snprintf(s->group, sizeof(s->group), "%s", spec->group);
+    s->stdin_mode = spec->stdin_mode == SESSION_STDIN_PIPE ? PB(StdinMode_STDIN_MODE_PIPE)
+                                                           : PB(StdinMode_STDIN_MODE_NONE);
+    s->spool_bytes = spec->spool_bytes;
+    s->drain_ms = spec->drain_policy == DRAIN_CUT ? CUT_DRAIN_MS : spec->drain_ms;
+    s->drain_until_closed = spec->drain_policy == DRAIN_UNTIL_CLOSED;
+    s->tty = spec->tty;
+    s->tool = tool;
+    s->not_after_ns = (uint64_t)not_after_ns;
+    s->rows = spec->rows;
+    s->columns = spec->columns;
+    s->umask = spec->umask;
+    s->timeout_ms = spec->timeout_ms;
+    if (output_is_held(spec->output_policy))
+        s->hold_ms = spec->output_policy == OUTPUT_BLOCK ? AGENT_HOLD_FOREVER : AGENT_HOLD_MS;
+    s->drop_acked = spec->output_policy == OUTPUT_HOLD_DROP_TAKEN;
+    s->until_acked = spec->output_policy == OUTPUT_UNTIL_ACKNOWLEDGED;
     return agent_codec_write(&m, out, cap);
 }
 
-size_t agent_codec_write_stdin_head(const char *session_id, uint64_t offset, size_t data_len,
+size_t agent_codec_write_new_agent(uint32_t size, uint32_t offset, const void *data, size_t len,
+                                   uint8_t *out, size_t cap)
+{
+    const struct blob blob = {(uint8_t *)(uintptr_t)data, len};
+    PB(ToAgent) m = PB(ToAgent_init_zero);
+    m.which_kind = PB_TAG(ToAgent, new_agent);
+    m.kind.new_agent.size = size;
+    m.kind.new_agent.offset = offset;
+    m.kind.new_agent.data = blob_field(&blob);
+    return agent_codec_write(&m, out, cap);
+}
+
+size_t agent_codec_write_stdin_head(const char *session_id, uint64_t offset, uint64_t key,
+                                    bool more, size_t data_len,
                                     uint8_t out[AGENT_CODEC_STDIN_HEAD_BYTES])
 {
     uint8_t head[AGENT_CODEC_STDIN_HEAD_BYTES];
@@ -191,6 +221,10 @@ size_t agent_codec_write_stdin_head(const char *session_id, uint64_t offset, siz
               pb_encode_string(&inner, (const pb_byte_t *)session_id, strlen(session_id)) &&
               pb_encode_tag(&inner, PB_WT_64BIT, PB_TAG(Stdin, offset)) &&
               pb_encode_fixed64(&inner, &offset) &&
+              (key == 0 || (pb_encode_tag(&inner, PB_WT_64BIT, PB_TAG(Stdin, key)) &&
+                            pb_encode_fixed64(&inner, &key))) &&
+              (!more || (pb_encode_tag(&inner, PB_WT_VARINT, PB_TAG(Stdin, more)) &&
+                         pb_encode_varint(&inner, more))) &&
               pb_encode_tag(&inner, PB_WT_STRING, PB_TAG(Stdin, data)) &&
               pb_encode_varint(&inner, data_len) &&
               pb_encode_tag(&outer, PB_WT_STRING, PB_TAG(ToAgent, stdin)) &&
@@ -271,10 +305,17 @@ bool agent_codec_status(const PB(SessionStatus) * from, struct agent_session_sta
         .stdin_received = from->stdin_received,
         .stdin_eof = from->stdin_eof,
         .left = from->left,
+        .tool = from->tool,
         .late_bytes = from->late_bytes,
         .started_ns = agent_codec_host_time(from->started_ns, from->started_ago_ns),
         .ended_ns = agent_codec_host_time(from->ended_ns, from->ended_ago_ns),
     };
+    for (pb_size_t i = 0; i < from->stdin_runs_count; i++) {
+        const PB(StdinRun) *run = &from->stdin_runs[i];
+        if (run->key && run->from <= run->until)
+            out->stdin_runs[out->n_stdin_runs++] =
+                (struct agent_stdin_run){run->key, run->from, run->until, run->open};
+    }
     memcpy(out->session_id, from->session_id, sizeof(out->session_id)); /* ends here: id_is_valid */
     out->state = (unsigned)from->state;
     agent_codec_text(out->failed_stage, sizeof(out->failed_stage), from->failed_stage);

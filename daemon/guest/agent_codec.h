@@ -13,7 +13,7 @@
 #include "banger/agent/v1/agent.pb.h"
 
 struct agent_session_status;
-struct session;
+struct session_spec;
 
 /* PB(Hello) is nanopb's struct for that message, PB_TAG(ToAgent, hello) a field's number. */
 #define PB(message)            banger_agent_v1_##message
@@ -22,8 +22,8 @@ struct session;
 /* Output bytes, inside the frame that they came in. */
 struct agent_data {
     uint32_t subscription;
-    uint32_t stream; /* as sent: to be checked */
-    uint64_t offset;
+    uint32_t stream;          /* as sent: to be checked */
+    uint64_t offset, time_ns; /* time_ns 0: not told */
     const uint8_t *data;
     size_t len;
 };
@@ -45,6 +45,7 @@ struct agent_message {
         PB(Pong) pong;
         PB(SessionDeleted) session_deleted;
         PB(ShuttingDown) shutting_down;
+        PB(NewAgentRefused) new_agent_refused;
     };
 };
 
@@ -57,10 +58,15 @@ enum { AGENT_CODEC_MESSAGE_BYTES = 2560 };
 /* Writes a ToAgent without large byte fields; the length, or 0 where it does not fit. */
 size_t agent_codec_write(const PB(ToAgent) * message, uint8_t *out, size_t cap);
 /* StartSession: at most AGENT_CODEC_MESSAGE_BYTES and the session's blobs. */
-size_t agent_codec_write_start(const struct session *session, uint8_t *out, size_t cap);
+size_t agent_codec_write_start(const char *id, const struct session_spec *spec, bool tool,
+                               int64_t not_after_ns, uint8_t *out, size_t cap);
+/* NewAgent: at most AGENT_CODEC_MESSAGE_BYTES and the data. */
+size_t agent_codec_write_new_agent(uint32_t size, uint32_t offset, const void *data, size_t len,
+                                   uint8_t *out, size_t cap);
 /* A Stdin up to and without its bytes, which follow; at most AGENT_CODEC_STDIN_HEAD_BYTES. */
-enum { AGENT_CODEC_STDIN_HEAD_BYTES = 64 };
-size_t agent_codec_write_stdin_head(const char *session_id, uint64_t offset, size_t data_len,
+enum { AGENT_CODEC_STDIN_HEAD_BYTES = 80 };
+size_t agent_codec_write_stdin_head(const char *session_id, uint64_t offset, uint64_t key,
+                                    bool more, size_t data_len,
                                     uint8_t out[AGENT_CODEC_STDIN_HEAD_BYTES]);
 
 /* What a guest says may end in a message to a client, which must be UTF-8: control characters and

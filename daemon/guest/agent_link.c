@@ -26,7 +26,7 @@ const struct agent_link_timing agent_link_timing = {
     .ping_lost_ms = 10000,
     .retry_min_ms = 10,
     .retry_max_ms = 1000,
-    .distrust_min_ms = 250,
+    .distrust_min_ms = 20, /* an agent that follows another looks like that, too */
     .distrust_max_ms = 10000,
 };
 
@@ -83,6 +83,11 @@ static void drop(struct agent_link *l, const struct err *why, bool distrust)
 
 /* Hello and ping */
 
+void agent_link_forget_clock(struct agent_link *l)
+{
+    l->agent_clock_ns = l->agent_clock_at_ns = 0;
+}
+
 static void say_hello(struct agent_link *l)
 {
     if (getrandom(&l->nonce, sizeof(l->nonce), 0) != (ssize_t)sizeof(l->nonce))
@@ -95,7 +100,7 @@ static void say_hello(struct agent_link *l)
     m.kind.hello.nonce = l->nonce;
     m.kind.hello.protocol = PROTOCOL;
     agent_link_queue(l, &m, NULL);
-    timer_start(&l->wait, l->timing.hello_ms);
+    timer_start(&l->wait, l->timing.hello_ms + channel_open_ms(&l->config));
 }
 
 static void send_ping(struct agent_link *l)
@@ -134,6 +139,8 @@ static void take_pong(struct agent_link *l, const PB(Pong) * pong)
     int64_t took_ns = clock_mono_ns() - l->ping_sent_ns;
     l->round_trip_us = (uint64_t)took_ns / 1000 + 1;
     l->ping_sent_ns = 0;
+    l->agent_clock_ns = pong->boottime_ns < INT64_MAX / 2 ? (int64_t)pong->boottime_ns : 0;
+    l->agent_clock_at_ns = clock_mono_ns();
     if (l->round_trip_us > AGENT_LINK_SLOW_US)
         log_debug("guest", "a ping by %s took %llu ms", l->config.socket_path,
                   (unsigned long long)l->round_trip_us / 1000);
@@ -151,9 +158,22 @@ static void take_pong(struct agent_link *l, const PB(Pong) * pong)
         agent_link_ping(l);
 }
 
+/* The pong was written before it came: so the agent's clock is no earlier than this says, and what
+ * is over by it is over by ours. One that is up to a sixteenth slower is allowed for. */
+int64_t agent_link_clock_in(const struct agent_link *l, int64_t ms)
+{
+    int64_t passed_ns = clock_mono_ns() - l->agent_clock_at_ns, left_ns = ms * 1000000;
+    if (l->agent_clock_ns == 0 || passed_ns > l->timing.ping_lost_ms * 1000000)
+        return 0;
+    int64_t slack_ns = (passed_ns + left_ns) / 16;
+    return l->agent_clock_ns +
+           (passed_ns + left_ns > slack_ns ? passed_ns + left_ns - slack_ns : 1);
+}
+
 bool agent_link_is_awake(struct agent_link *l)
 {
-    if (clock_mono_ms() - l->heard_ms <= AGENT_LINK_AWAKE_MS)
+    bool has_clock = l->agent_clock_at_ns != 0 || channel_open_ms(&l->config) == 0;
+    if (clock_mono_ms() - l->heard_ms <= AGENT_LINK_AWAKE_MS && has_clock)
         return true;
     if (!l->wake_asked && l->state == AGENT_LINK_UP) {
         l->wake_asked = true;
@@ -187,6 +207,7 @@ static void on_wait(void *arg)
 static void take_hello(struct agent_link *l, const PB(HelloReply) * reply)
 {
     l->state = AGENT_LINK_UP;
+    agent_link_forget_clock(l);
     l->next_in = 1;
     l->up_ns = clock_mono_ns();
     l->ping_sent_ns = 0;

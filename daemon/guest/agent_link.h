@@ -73,6 +73,8 @@ struct agent_link {
     int64_t up_ns, ping_sent_ns; /* monotonic; ping_sent_ns 0: none under way */
     int64_t ping_real_ns;        /* our clock then */
     uint64_t round_trip_us;
+    int64_t agent_clock_ns;      /* as its latest pong has it; 0: none since the hello */
+    int64_t agent_clock_at_ns;   /* monotonic: when that came */
     int64_t heard_ms;            /* monotonic */
     bool wake_asked;             /* drained() follows the next pong */
     bool ping_owed;              /* another ping follows it */
@@ -88,14 +90,23 @@ int agent_link_open(struct agent_link *l, struct loop *loop, const struct channe
 /* closed() comes now, or when the callbacks under way have returned; nothing else comes. */
 void agent_link_close(struct agent_link *l);
 
-/* It has said something within AGENT_LINK_AWAKE_MS; else it is asked, and drained() follows. */
+/* What the agent's clock (Pong.boottime_ns) will be at the latest in ms from now; 0: not known. */
+int64_t agent_link_clock_in(const struct agent_link *l, int64_t ms);
+/* It stood still, as that of a paused guest does. */
+void agent_link_forget_clock(struct agent_link *l);
+/* It has said something within AGENT_LINK_AWAKE_MS (and, over a channel that others carry, what its
+ * clock is); else it is asked, and drained() follows. */
 bool agent_link_is_awake(struct agent_link *l);
 /* Pings behind what was sent before, not only when the next one is due. */
 void agent_link_ping(struct agent_link *l);
 /* Queue a message: 0, or -1 with ERR_UNAVAILABLE (down, or no room now: then drained() follows). */
 int agent_link_send(struct agent_link *l, const PB(ToAgent) * message, struct err *err);
-int agent_link_send_start(struct agent_link *l, const struct session *session, struct err *err);
+int agent_link_send_start(struct agent_link *l, const char *id, const struct session_spec *spec,
+                          bool tool, int64_t within_ms, struct err *err);
+/* Refused like stdin, so that it keeps nothing waiting. */
+int agent_link_send_new_agent(struct agent_link *l, uint32_t size, uint32_t offset,
+                              const void *data, size_t len, struct err *err);
 int agent_link_send_stdin(struct agent_link *l, const char *session_id, uint64_t offset,
-                          const void *data, size_t len, struct err *err);
+                          uint64_t key, bool more, const void *data, size_t len, struct err *err);
 
 #endif

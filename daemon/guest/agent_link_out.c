@@ -100,21 +100,42 @@ int agent_link_send(struct agent_link *l, const PB(ToAgent) * message, struct er
     return check_up(l, err) < 0 ? -1 : agent_link_queue(l, message, err);
 }
 
-int agent_link_send_start(struct agent_link *l, const struct session *session, struct err *err)
+int agent_link_send_start(struct agent_link *l, const char *id, const struct session_spec *spec,
+                          bool tool, int64_t within_ms, struct err *err)
 {
+    int64_t not_after_ns = within_ms > 0 ? agent_link_clock_in(l, within_ms) : 0;
     if (check_up(l, err) < 0)
         return -1;
-    size_t max = AGENT_CODEC_MESSAGE_BYTES + session->argv.len + session->env.len +
-                 session->required_commands.len;
+    size_t max = AGENT_CODEC_MESSAGE_BYTES + spec->argv.len + spec->env.len +
+                 spec->required_commands.len + spec->rlimits.len;
     if (max > FRAME_MAX_PAYLOAD_BYTES)
         return err_set(err, ERR_INVALID, "arguments and environment of %zu bytes are too large",
                        max - AGENT_CODEC_MESSAGE_BYTES);
     uint8_t *room = reserve_frame(l, max);
     if (!room)
         return refuse(l, err);
-    size_t n = agent_codec_write_start(session, room + FRAME_HEADER_BYTES, max);
+    size_t n =
+        agent_codec_write_start(id, spec, tool, not_after_ns, room + FRAME_HEADER_BYTES, max);
     if (n == 0)
         return err_set(err, ERR_INTERNAL, "a session start does not fit");
+    finish_frame(l, room, n);
+    return 0;
+}
+
+int agent_link_send_new_agent(struct agent_link *l, uint32_t size, uint32_t offset,
+                              const void *data, size_t len, struct err *err)
+{
+    if (check_up(l, err) < 0)
+        return -1;
+    if (buf_len(&l->out) >= AGENT_LINK_STDIN_BYTES)
+        return refuse(l, err);
+    size_t max = AGENT_CODEC_MESSAGE_BYTES + len;
+    uint8_t *room = max > FRAME_MAX_PAYLOAD_BYTES ? NULL : reserve_frame(l, max);
+    if (!room)
+        return refuse(l, err);
+    size_t n = agent_codec_write_new_agent(size, offset, data, len, room + FRAME_HEADER_BYTES, max);
+    if (n == 0)
+        return err_set(err, ERR_INTERNAL, "a part of an agent does not fit into a frame");
     finish_frame(l, room, n);
     return 0;
 }
@@ -144,14 +165,15 @@ static int send_stdin_now(struct agent_link *l, const uint8_t *front, size_t n_f
 }
 
 int agent_link_send_stdin(struct agent_link *l, const char *session_id, uint64_t offset,
-                          const void *data, size_t len, struct err *err)
+                          uint64_t key, bool more, const void *data, size_t len, struct err *err)
 {
     if (check_up(l, err) < 0)
         return -1;
     if (buf_len(&l->out) >= AGENT_LINK_STDIN_BYTES)
         return refuse(l, err);
     uint8_t front[FRAME_HEADER_BYTES + AGENT_CODEC_STDIN_HEAD_BYTES], trailer[FRAME_TRAILER_BYTES];
-    size_t head = agent_codec_write_stdin_head(session_id, offset, len, front + FRAME_HEADER_BYTES);
+    size_t head = agent_codec_write_stdin_head(session_id, offset, key, more, len,
+                                               front + FRAME_HEADER_BYTES);
     if (head == 0 || head + len > FRAME_MAX_PAYLOAD_BYTES)
         return err_set(err, ERR_INTERNAL, "stdin of %zu bytes does not fit into a frame", len);
     frame_put_header(front, (uint32_t)(head + len), l->next_out);

@@ -20,7 +20,8 @@ struct agent_subscription {
     uint32_t number;             /* on this link; 0: still to be asked for */
     char session_id[ID_BYTES];
     struct agent_start from[2]; /* as asked for; used until opened */
-    bool follow, hold, release;
+    int64_t until_ns;           /* 0: none */
+    bool follow, hold, times, release;
     bool opened;   /* offsets are known */
     bool answered; /* on this link */
     bool ended[2];
@@ -68,6 +69,7 @@ static void finish(struct agent_subscription *s, const struct err *err)
 static void put_from(PB(From) * out, const struct agent_subscription *s, int which)
 {
     const struct agent_start *from = &s->from[which];
+    out->until_ns = (uint64_t)s->until_ns;
     if (from->at == AGENT_SKIP) {
         out->which_at = PB_TAG(From, skip);
         out->at.skip = true;
@@ -80,6 +82,9 @@ static void put_from(PB(From) * out, const struct agent_subscription *s, int whi
     } else if (from->at == AGENT_FROM_TAIL_LINES) {
         out->which_at = PB_TAG(From, tail_lines);
         out->at.tail_lines = from->value < UINT32_MAX ? (uint32_t)from->value : UINT32_MAX;
+    } else if (from->at == AGENT_FROM_TIME) {
+        out->which_at = PB_TAG(From, since_ns);
+        out->at.since_ns = from->value;
     } else {
         out->which_at = PB_TAG(From, end);
         out->at.end = true;
@@ -100,6 +105,7 @@ static void ask(struct agent_subscription *s)
     out->credit_bytes = s->credit;
     out->follow = s->follow;
     out->hold = s->hold;
+    out->times = s->times;
     if (agent_link_send(&c->link, &m, NULL) < 0)
         return; /* at link_up, or when drained */
     s->number = c->next_subscription++;
@@ -241,6 +247,8 @@ static int take_data(struct agent_client *c, const struct agent_data *m, struct 
         return 0;
     s->next[which] += m->len;
     s->credit -= (uint32_t)m->len;
+    if (s->events->time && m->time_ns && m->time_ns < INT64_MAX)
+        s->events->time(s->arg, which + 1, (int64_t)m->time_ns);
     if (s->events->data)
         s->events->data(s->arg, which + 1, m->offset, m->data, (uint32_t)m->len);
     return 0;
@@ -258,11 +266,14 @@ static int take_gap(struct agent_client *c, const PB(Gap) * m, struct err *err)
         return -1;
     if (s->ended[which] || m->from != s->next[which] || m->to <= m->from)
         return err_set(err, ERR_INVALID, "the agent announced a gap that cannot be");
+    uint64_t oldest = m->oldest ? m->oldest : m->to;
+    if (oldest <= m->from)
+        return err_set(err, ERR_INVALID, "the agent announced a gap in what it keeps");
     s->next[which] = m->to;
     char reason[sizeof(m->reason)];
     agent_codec_text(reason, sizeof(reason), m->reason);
     if (s->events->gap)
-        s->events->gap(s->arg, which + 1, m->from, m->to, reason);
+        s->events->gap(s->arg, which + 1, m->from, m->to, oldest, reason);
     return 0;
 }
 
@@ -325,6 +336,17 @@ agent_subscribe(struct agent_client *c, const char *session_id, struct agent_sta
                 struct agent_start from_stderr, uint32_t credit_bytes, unsigned how,
                 const struct agent_subscription_events *events, void *arg, struct err *err)
 {
+    return agent_subscribe_until(c, session_id, from_stdout, from_stderr, 0, credit_bytes, how,
+                                 events, arg, err);
+}
+
+struct agent_subscription *agent_subscribe_until(struct agent_client *c, const char *session_id,
+                                                 struct agent_start from_stdout,
+                                                 struct agent_start from_stderr, int64_t until_ns,
+                                                 uint32_t credit_bytes, unsigned how,
+                                                 const struct agent_subscription_events *events,
+                                                 void *arg, struct err *err)
+{
     struct agent_subscription *s = calloc(1, sizeof(*s));
     if (!s) {
         err_sys(err, ENOMEM, "subscription");
@@ -334,8 +356,10 @@ agent_subscribe(struct agent_client *c, const char *session_id, struct agent_sta
     snprintf(s->session_id, sizeof(s->session_id), "%s", session_id);
     s->from[0] = from_stdout;
     s->from[1] = from_stderr;
+    s->until_ns = until_ns;
     s->follow = how & AGENT_FOLLOW;
     s->hold = how & AGENT_HOLD;
+    s->times = how & AGENT_TIMES;
     s->credit = s->window = credit_bytes;
     s->events = events;
     s->arg = arg;

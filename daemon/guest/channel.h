@@ -29,20 +29,48 @@ struct channel;
 struct err;
 struct iovec;
 
-enum { CHANNEL_OPEN_MS = 5000 };
+enum {
+    CHANNEL_OPEN_MS = 5000,
+    CHANNEL_SSH_OPEN_MS = 60000, /* ssh's: keys, and a copy of the agent, by an emulated guest */
+};
+
+/* A connected TCP socket, the callee's; or -1 with err, borrowed. */
+typedef void channel_dialed_fn(void *arg, int fd, const struct err *err);
+
+/* Where a guest with an SSH server is, what to bring along, and which key it has to show. */
+struct channel_ssh_config {
+    const char *program; /* banger-ssh: daemon/guest/ssh/ssh.h */
+    const char *user;    /* in the guest */
+    const char *key;     /* file: a private key that the guest trusts, without a passphrase */
+    const char *agent;   /* file: banger-agent for the guest */
+    /* In the guest: where it goes, with its socket and its spool; "~/…": from the user's home. */
+    const char *folder;
+    bool no_system; /* the agent's option: for tests */
+    /* The guest's, "TYPE SHA256:…": a channel whose guest shows another is over. "": any. */
+    char host_key[SSH_HOST_KEY_BYTES];
+    /* Which one the guest has shown: before the channel is open, or instead of it (refused). */
+    void (*saw_host_key)(void *arg, const char *host_key, bool refused);
+    /* Makes the connection: 0 and done comes once, later, unless hang_up comes before; or -1 with
+     * err. One at a time. NULL: config.port of 127.0.0.1. */
+    int (*dial)(void *arg, channel_dialed_fn *done, void *done_arg, struct err *err);
+    void (*hang_up)(void *arg);
+    void *arg; /* of these three */
+};
 
 /* Where the guest is; what a kind does not know is ignored by it. */
 struct channel_config {
     const struct channel_kind *kind;
     char socket_path[SOCKET_PATH_BYTES];
-    uint32_t port;   /* vsock: the guest's */
-    int64_t open_ms; /* for a handshake; 0: CHANNEL_OPEN_MS */
+    uint32_t port;   /* vsock: the guest's; ssh without dial: of 127.0.0.1, the guest's server */
+    int64_t open_ms; /* for a handshake; 0: the kind's */
+    const struct channel_ssh_config *ssh; /* outlives every channel */
 };
 
 typedef void channel_ready_fn(void *arg, int events); /* events: WATCH_* of loop.h */
 
 struct channel_kind {
     const char *name; /* for people */
+    int64_t open_ms;  /* that a handshake may take where the config says nothing; 0: it has none */
     /* The channel, the caller's to close, or NULL with err (nobody listens, no such path, no
      * memory). config is borrowed for the call. */
     struct channel *(*open)(struct loop *loop, const struct channel_config *config,
@@ -68,13 +96,20 @@ struct channel {
 
 /* channel_NAME, in daemon/guest/channel_NAME.c.
  * unix: a Unix socket whose other end is the agent: virtio-serial under qemu, or sim.
- * vsock: a port of the guest's vsock behind the VMM's Unix socket, as Firecracker has it. */
+ * vsock: a port of the guest's vsock behind the VMM's Unix socket, as Firecracker has it.
+ * ssh: a guest's own SSH server, which gets the agent by SFTP and runs it. */
 #define CHANNEL_DECLARE(value, name) extern const struct channel_kind channel_##name;
 GUEST_CHANNEL_KINDS(CHANNEL_DECLARE)
 #undef CHANNEL_DECLARE
 
 /* Never NULL. */
 const struct channel_kind *channel_find(enum guest_channel_kind kind);
+
+/* How long its handshake may take. */
+static inline int64_t channel_open_ms(const struct channel_config *c)
+{
+    return c->open_ms > 0 ? c->open_ms : c->kind->open_ms;
+}
 
 static inline size_t channel_send(struct channel *c, const struct iovec *iov, size_t n)
 {

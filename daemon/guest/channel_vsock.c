@@ -144,7 +144,7 @@ static struct channel *vsock_open(struct loop *loop, const struct channel_config
     v->ready = ready;
     v->arg = arg;
     v->port = config->port;
-    v->open_ms = config->open_ms > 0 ? config->open_ms : CHANNEL_OPEN_MS;
+    v->open_ms = channel_open_ms(config);
     if (channel_socket_open(&v->socket, &channel_vsock, loop, config->socket_path, on_ready, v,
                             err) < 0) {
         timer_done(&v->deadline);
@@ -187,6 +187,7 @@ static void vsock_want(struct channel *c, int events)
 
 const struct channel_kind channel_vsock = {
     .name = "vsock",
+    .open_ms = CHANNEL_OPEN_MS,
     .open = vsock_open,
     .send = vsock_send,
     .recv = vsock_recv,

@@ -16,12 +16,14 @@
 #include "daemon/core/operation/operation.h"
 #include "daemon/core/operation/request_past.h"
 #include "daemon/core/record.h"
+#include "daemon/core/supervise/guest_service.h"
 #include "daemon/core/supervise/recover.h"
 #include "daemon/core/access/scope.h"
 #include "daemon/core/session/session.h"
 #include "daemon/core/host/store_state.h"
 #include "daemon/core/supervise/supervise.h"
 #include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_hook.h"
 #include "daemon/core/vm/vm_objects.h"
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/core/vm/vm_storage.h"
@@ -44,6 +46,7 @@ int core_open(struct core *core, struct err *err)
         return -1;
     core->operations = NULL;
     core->sessions = NULL;
+    core->guest_services = NULL;
     core->request_past = NULL;
     core->supervise = NULL;
     store_hold(core->store);
@@ -65,9 +68,13 @@ int core_open(struct core *core, struct err *err)
     struct session_registry *sessions = core->recover ? session_registry_new(core, err) : NULL;
     core->sessions = sessions;
     if (sessions)
+        vm_hooks_run_by(core, &session_hook_runner);
+    core->guest_services = sessions ? guest_services_new(core, err) : NULL;
+    if (core->guest_services)
         core->operations = operation_engine_new(core, core_operation_kinds, err);
     if (core->operations && vm_updates_load(core, err) == 0 &&
         store_newest_time(core->store, &core->known_ns, err) == 0) {
+        list_init(&core->guest_calls);
         store_state_open(core);
         store_release(core->store);
         return 0;
@@ -80,6 +87,8 @@ int core_open(struct core *core, struct err *err)
 void core_close(struct core *core)
 {
     supervise_stop(core);
+    guest_services_free(core->guest_services);
+    core->guest_services = NULL;
     struct operation_engine *operations = core->operations;
     core->operations = NULL; /* commits that come back find nothing to go on with */
     operation_engine_free(operations);

@@ -25,6 +25,7 @@ struct access;
 struct audit;
 struct err;
 struct event_hub;
+struct guest_services;
 struct host_info;
 struct image_registry;
 struct loop;
@@ -78,6 +79,7 @@ struct core {
     struct request_past *request_past;
     struct vm_registry *vms;
     struct session_registry *sessions;
+    struct guest_services *guest_services;
     struct image_registry *images;
     struct record_keeper *records;
     struct recover *recover;
@@ -90,6 +92,7 @@ struct core {
     int64_t known_ns;           /* newest time that the store had at the start; 0: none */
     bool rebooted;              /* the host, since a daemon last started */
     bool closing;               /* the daemon is about to end */
+    struct list guest_calls;    /* of daemon/service/guest_call.c */
     uint32_t n_console_readers; /* of daemon/service/console.c */
     /* Ends the daemon, VMs run on; set by the composition root. */
     void (*shut_down)(void *arg);

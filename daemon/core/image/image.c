@@ -206,7 +206,8 @@ const struct kernel *kernel_default(struct core *core, struct err *err)
 {
     const struct kernel *last = NULL;
     for (const struct kernel *k = NULL; (k = kernel_next(core, k));)
-        last = k;
+        if (!k->own_initrd) /* such a kernel takes an image that is made for it */
+            last = k;
     if (!last) {
         err_set(err, ERR_NOT_FOUND, "there is no kernel yet; `banger image build` fetches one");
         err_tag(err, "KERNEL_NOT_FOUND", NULL);
@@ -297,6 +298,8 @@ void image_refresh(struct core *core, void (*done)(void *arg), void *arg)
     bool agent = core->config.guest_agent_path[0];
     for (const struct kernel *k = NULL; agent && (k = kernel_next(core, k));) {
         struct err err = ERR_INIT;
+        if (k->own_initrd)
+            continue;
         if (initramfs_refresh_start(core->slow, core->config.guest_agent_path, k, image_refreshed,
                                     r, &err) == 0)
             r->left++;

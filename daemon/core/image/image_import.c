@@ -18,11 +18,13 @@
 #include "daemon/core/image/image_params.h"
 #include "daemon/host/image_file.h"
 #include "daemon/host/kernel.h"
+#include "daemon/host/kernel_own.h"
 
 /* Context of a running import. */
 struct import {
     struct image_file_import *image_file;
     struct kernel_import *kernel_file;
+    struct kernel_own_import *kernel_own;
     struct image image;   /* once made */
     struct kernel kernel; /* once made */
 };
@@ -53,6 +55,8 @@ static void import_cancel_step(struct operation_entry *op)
         image_file_import_cancel(im->image_file);
     if (im->kernel_file)
         kernel_import_cancel(im->kernel_file);
+    if (im->kernel_own)
+        kernel_own_import_cancel(im->kernel_own);
 }
 
 static void image_done(void *arg, const struct image *image, const struct err *err)
@@ -112,6 +116,7 @@ static void kernel_done(void *arg, const struct kernel *kernel, const struct err
     struct operation_entry *op = arg;
     struct import *im = operation_data(op);
     im->kernel_file = NULL;
+    im->kernel_own = NULL;
     if (kernel) {
         im->kernel = *kernel;
         operation_set_result(op, "kernel", kernel->id);
@@ -119,10 +124,29 @@ static void kernel_done(void *arg, const struct kernel *kernel, const struct err
     operation_step_done(op, err);
 }
 
+static bool kernel_start(struct operation_entry *op, struct import *im,
+                         const struct kernel_import_spec *spec, const char *initrd, struct err *err)
+{
+    struct core *core = operation_core(op);
+    if (*initrd) {
+        struct kernel_own_spec own = {.kernels_dir = spec->kernels_dir,
+                                      .id = spec->id,
+                                      .vmlinuz_path = spec->vmlinuz_path,
+                                      .initrd_path = initrd,
+                                      .progress = spec->progress,
+                                      .done = spec->done,
+                                      .arg = spec->arg};
+        im->kernel_own = kernel_own_import_start(core->loop, core->slow, &own, err);
+        return im->kernel_own != NULL;
+    }
+    im->kernel_file = kernel_import_start(core->loop, core->slow, spec, err);
+    return im->kernel_file != NULL;
+}
+
 static void kernel_run(struct operation_entry *op)
 {
     char vmlinuz[PATH_BYTES], modules[PATH_BYTES], folder[PATH_BYTES], cache[PATH_BYTES];
-    char id[ID_BYTES];
+    char initrd[PATH_BYTES], id[ID_BYTES];
     struct err err = ERR_INIT;
     struct import *im = import_get(op);
     if (!im)
@@ -130,6 +154,7 @@ static void kernel_run(struct operation_entry *op)
     json_t *params = image_params_read(op);
     image_params_text(params, "kernel_path", vmlinuz, sizeof(vmlinuz));
     image_params_text(params, "modules_path", modules, sizeof(modules));
+    image_params_text(params, "initrd_path", initrd, sizeof(initrd));
     const char *made = image_params_made(params, "kernel", id);
     json_decref(params);
     snprintf(folder, sizeof(folder), "%.480s/kernels", operation_core(op)->config.state_dir);
@@ -145,9 +170,7 @@ static void kernel_run(struct operation_entry *op)
         .done = kernel_done,
         .arg = op,
     };
-    im->kernel_file =
-        kernel_import_start(operation_core(op)->loop, operation_core(op)->slow, &spec, &err);
-    if (im->kernel_file)
+    if (kernel_start(op, im, &spec, initrd, &err))
         operation_let_stop(op, import_cancel_step);
     else
         operation_step_done(op, &err);
@@ -241,12 +264,19 @@ struct operation_entry *kernel_ask_import(struct core *core,
                                           const struct kernel_import_request *req,
                                           const struct request_meta *meta, struct err *err)
 {
-    if (req->kernel_path[0] != '/' || req->modules_path[0] != '/') {
-        err_set(err, ERR_INVALID, "kernel_path and modules_path must be absolute paths");
+    const char *beside = req->initrd_path[0] ? req->initrd_path : req->modules_path;
+    if (req->kernel_path[0] != '/' || beside[0] != '/') {
+        err_set(err, ERR_INVALID,
+                "kernel_path, and modules_path or initrd_path, must be absolute paths");
         return NULL;
     }
-    return start(
-        core, &kernel_import_kind, "kernel",
-        json_pack("{ssss}", "kernel_path", req->kernel_path, "modules_path", req->modules_path),
-        meta, err);
+    if (req->initrd_path[0] && req->modules_path[0]) {
+        err_set(err, ERR_INVALID,
+                "a kernel has either its modules (for an initrd of ours) or an initrd of its own");
+        return NULL;
+    }
+    return start(core, &kernel_import_kind, "kernel",
+                 json_pack("{ssssss}", "kernel_path", req->kernel_path, "modules_path",
+                           req->modules_path, "initrd_path", req->initrd_path),
+                 meta, err);
 }

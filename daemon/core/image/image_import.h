@@ -20,7 +20,8 @@ struct operation_entry *image_ask_import(struct core *core, const struct image_i
 
 struct kernel_import_request {
     const char *kernel_path;  /* bzImage or vmlinux */
-    const char *modules_path; /* …/lib/modules/VERSION */
+    const char *modules_path; /* …/lib/modules/VERSION; "" with initrd_path */
+    const char *initrd_path;  /* of the guest's own; "": ours, with the agent */
 };
 
 /* kernel.import. */

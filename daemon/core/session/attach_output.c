@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "daemon/core/session/attach_internal.h"
+#include "daemon/core/session/output_internal.h"
 
 static void enter(struct attach *a)
 {
@@ -19,7 +20,7 @@ static void enter(struct attach *a)
 static void leave(struct attach *a)
 {
     if (--a->busy == 0 && a->closed)
-        free(a);
+        attach_free(a);
 }
 
 /* Telling */
@@ -45,8 +46,11 @@ static void tell_opened(struct attach *a)
         .writer_generation = session_writer_generation(a->session),
         .stdin_window_bytes = session_stdin_window(a->session),
         .stdin_foreign = session_stdin_foreign(a->session, a->writer_key),
+        .wants_taken = attach_wants_taken(a),
     };
     a->opened = true;
+    for (int i = 0; i < 2; i++)
+        a->taken[i] = a->streams[i].next;
     /* A writer hears at once what is acknowledged: one that came back may give up no more. */
     a->acked_told = UINT64_MAX;
     a->events->opened(a->arg, &opened);
@@ -108,21 +112,31 @@ static void on_data(void *arg, int stream, uint64_t offset, const uint8_t *data,
     struct attach *a = arg;
     enter(a);
     a->streams[which_of(stream)].next = offset + len;
+    session_saw_output(a->session, stream, offset + len);
     a->credit -= len < a->credit ? len : a->credit;
     for (uint32_t at = 0; at < len && !a->closed;) {
         uint32_t n = len - at < ATTACH_DATA_BYTES ? len - at : ATTACH_DATA_BYTES;
+        attach_note_given(a, which_of(stream), n);
         a->events->data(a->arg, stream, offset + at, data + at, n);
         at += n;
     }
     leave(a);
 }
 
-static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, const char *reason)
+static void on_time(void *arg, int stream, int64_t time_ns)
+{
+    const struct attach *a = arg;
+    if (a->events->time)
+        a->events->time(a->arg, stream, time_ns);
+}
+
+static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, uint64_t oldest,
+                   const char *reason)
 {
     struct attach *a = arg;
     enter(a);
     a->streams[which_of(stream)].next = to;
-    a->events->gap(a->arg, stream, from, to, reason);
+    a->events->gap(a->arg, stream, from, to, oldest, reason);
     leave(a);
 }
 
@@ -145,13 +159,53 @@ static bool wanted_has_ended(const struct attach *a)
     return true;
 }
 
+static struct agent_start start_of(const struct attach *a, int which)
+{
+    const struct attach_stream *s = &a->streams[which];
+    if (s->from.at == AGENT_SKIP || !a->opened)
+        return s->from;
+    return (struct agent_start){AGENT_FROM_OFFSET, s->next};
+}
+
+static void on_kept_ended(void *arg, const struct err *err)
+{
+    struct attach *a = arg;
+    enter(a);
+    output_read_close(a->kept);
+    a->kept = NULL;
+    a->caught_up = !err;
+    a->output_gone = err;
+    attach_pump(a);
+    leave(a);
+}
+
+static const struct agent_subscription_events kept_events = {
+    .opened = on_opened,
+    .data = on_data,
+    .time = on_time,
+    .gap = on_gap,
+    .ended = on_kept_ended,
+};
+
+/* No agent can give it (any more): what was saved of it is read, once, and then it is gone. */
+static void lose_output(struct attach *a)
+{
+    if (a->kept)
+        return;
+    if (!a->kept_tried)
+        a->kept = output_read(a->session, start_of(a, 0), start_of(a, 1), a->until_ns, a->credit,
+                              a->times ? AGENT_TIMES : 0, &kept_events, a);
+    a->kept_tried = true;
+    a->output_gone = !a->kept;
+}
+
 /* The agent would not open it, or gave it up. */
 static void take_refusal(struct attach *a, const struct err *err)
 {
     const struct session_entry *e = a->session;
     enum session_state state = e->session.state;
     if (!session_seems_live(e)) {
-        a->output_gone = true;
+        lose_output(a);
         return;
     }
     bool known = e->named && (state == SESSION_RUNNING || state == SESSION_STOPPING);
@@ -184,18 +238,11 @@ static void on_ended(void *arg, const struct err *err)
 static const struct agent_subscription_events subscription_events = {
     .opened = on_opened,
     .data = on_data,
+    .time = on_time,
     .gap = on_gap,
     .stream_end = on_stream_end,
     .ended = on_ended,
 };
-
-static struct agent_start start_of(const struct attach *a, int which)
-{
-    const struct attach_stream *s = &a->streams[which];
-    if (s->from.at == AGENT_SKIP || !a->opened)
-        return s->from;
-    return (struct agent_start){AGENT_FROM_OFFSET, s->next};
-}
 
 void attach_drop_subscription(struct attach *a)
 {
@@ -203,6 +250,32 @@ void attach_drop_subscription(struct attach *a)
         agent_subscription_release(a->sub);
     agent_unsubscribe(a->sub);
     a->sub = NULL;
+    output_read_close(a->kept);
+    a->kept = NULL;
+}
+
+/* What is asked of the agent is known to it; an older one would take it for offset 0. */
+static bool is_understood(const struct attach *a, const struct agent_hello *hello)
+{
+    if (a->until_ns && !hello->output_times)
+        return false;
+    for (int i = 0; i < 2 && !a->opened; i++) {
+        int at = a->streams[i].from.at;
+        if ((at == AGENT_FROM_TAIL_LINES && !hello->tail_lines) ||
+            (at == AGENT_FROM_TIME && !hello->output_times))
+            return false;
+    }
+    return true;
+}
+
+static void tell_agent_is_old(struct attach *a)
+{
+    struct err err = ERR_INIT;
+    err_set(&err, ERR_PRECONDITION,
+            "the agent of session %s's VM is older than this; it is renewed when the VM is started",
+            a->session->session.id);
+    err_tag(&err, "AGENT_OLD", "session/%s", a->session->session.id);
+    tell_failed(a, &err);
 }
 
 static void subscribe(struct attach *a)
@@ -211,25 +284,32 @@ static void subscribe(struct attach *a)
     enum session_state state = seen(a)->state;
     if (a->sub && agent_subscription_is_orphan(a->sub))
         attach_drop_subscription(a);
-    a->output_gone |= state == SESSION_LOST || state == SESSION_FAILED;
-    if (a->sub || a->refused || a->output_gone || a->caught_up || e->removed ||
+    a->output_gone |= state == SESSION_FAILED;
+    if (a->sub || a->kept || a->refused || a->output_gone || a->caught_up || e->removed ||
         (a->opened && wanted_has_ended(a)) || !may_open(a))
         return;
     struct vm_entry *vm = attach_vm(a);
     bool has_agent = vm && vm_agent(vm);
     bool forgotten = e->of->synced && !e->named && !session_seems_live(e);
-    if (!session_seems_live(e) && (!has_agent || forgotten)) {
-        a->output_gone = true;
+    if (state == SESSION_LOST || (!session_seems_live(e) && (!has_agent || forgotten))) {
+        lose_output(a);
         return;
     }
     /* Where stdin goes on. */
     bool untold = session_is_live(e) && !e->in.known && !e->in.closed;
     if (!has_agent || untold || (state == SESSION_PENDING && !e->named))
         return; /* there will be news */
+    const struct agent_hello *hello = agent_client_hello(vm_agent(vm));
+    if (!is_understood(a, hello)) {
+        if (hello->instance[0])
+            tell_agent_is_old(a);
+        return;
+    }
     struct err err = ERR_INIT;
-    a->sub = agent_subscribe(vm_agent(vm), e->session.id, start_of(a, 0), start_of(a, 1), a->credit,
-                             (a->follow ? AGENT_FOLLOW : 0) | (a->hold ? AGENT_HOLD : 0),
-                             &subscription_events, a, &err);
+    a->sub = agent_subscribe_until(
+        vm_agent(vm), e->session.id, start_of(a, 0), start_of(a, 1), a->until_ns, a->credit,
+        (a->follow ? AGENT_FOLLOW : 0) | (a->hold ? AGENT_HOLD : 0) | (a->times ? AGENT_TIMES : 0),
+        &subscription_events, a, &err);
     if (!a->sub)
         tell_failed(a, &err);
 }
@@ -237,7 +317,7 @@ static void subscribe(struct attach *a)
 void attach_forget_agent(struct attach *a)
 {
     attach_drop_subscription(a);
-    a->refused = false;
+    a->refused = a->kept_tried = false;
 }
 
 void attach_retry(struct attach *a)
@@ -261,6 +341,7 @@ static bool place(struct attach *a, int which)
         s->next = s->from.value < total ? total - s->from.value : 0;
         return true;
     case AGENT_FROM_TAIL_LINES: /* nobody can say where they were */
+    case AGENT_FROM_TIME:
         s->next = 0;
         return true;
     default:
@@ -294,7 +375,7 @@ static void tell_output_gone(struct attach *a)
         if (s->next < total && s->from.at != AGENT_SKIP) {
             uint64_t from = s->next;
             s->next = total;
-            a->events->gap(a->arg, i + 1, from, total, gone_reason(a));
+            a->events->gap(a->arg, i + 1, from, total, total, gone_reason(a));
         }
         if (!a->closed)
             tell_end(a, i, total, "");
@@ -347,6 +428,13 @@ static void tell_last(struct attach *a)
 static void tell_writer(struct attach *a)
 {
     struct session_entry *e = a->session;
+    if (a->foreign_due && session_stdin_foreign(e, a->writer_key) > 0) {
+        a->foreign_due = false;
+        if (a->events->stdin_foreign)
+            a->events->stdin_foreign(a->arg, session_stdin_foreign(e, a->writer_key));
+    }
+    if (a->closed)
+        return;
     if (a->was_writer && e->writer != a && session_writer_generation(e) > a->generation) {
         bool paused = a->full_told;
         a->was_writer = false;
@@ -381,7 +469,10 @@ void attach_pump(struct attach *a)
     if (a->over)
         return;
     enter(a);
-    if (a->session->removed)
+    struct err kicked = ERR_INIT;
+    if (attach_was_kicked(a, &kicked))
+        tell_failed(a, &kicked);
+    else if (a->session->removed)
         a->output_gone = true;
     else if (!may_open(a) && a->session->stalled)
         fail_stalled(a);
@@ -395,7 +486,7 @@ void attach_pump(struct attach *a)
         end_skipped(a);
     if (!a->over && !a->closed && a->opened)
         tell_last(a);
-    if (a->over && a->sub)
+    if (a->over && (a->sub || a->kept))
         attach_drop_subscription(a);
     leave(a);
 }

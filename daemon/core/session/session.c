@@ -12,6 +12,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/reference.h"
 #include "daemon/core/access/scope.h"
+#include "daemon/core/session/output_internal.h"
 #include "daemon/core/session/session_internal.h"
 #include "daemon/core/vm/vm.h"
 #include "daemon/store/store.h"
@@ -155,6 +156,8 @@ void session_unref(struct session_entry *e)
         return;
     timer_done(&e->grace);
     timer_done(&e->patience);
+    timer_done(&e->unwatched);
+    timer_done(&e->retention);
     list_remove(&e->dirty);
     session_stdin_done(e);
     free(e->shown);
@@ -217,6 +220,8 @@ void session_remove(struct session_entry *e, const struct err *why)
     e->removed = true;
     timer_done(&e->grace);
     timer_done(&e->patience);
+    timer_done(&e->unwatched);
+    timer_done(&e->retention);
     session_stdin_close(e);
     list_foreach(pos, &e->starters) container_of(pos, struct session_starter, link)->why = *why;
     session_touch(e); /* the news holds the registry's reference from here on */
@@ -254,6 +259,7 @@ static void lose_orphans(struct session_registry *r)
             session_set_lost(e, "vm_lost");
         else if (e->unclaimed)
             session_await_claim(e);
+        session_retain(e);
         if (e->session.forget && gone)
             session_delete_row(e, true, NULL, NULL, NULL);
     }
@@ -286,6 +292,7 @@ struct session_registry *session_registry_new(struct core *core, struct err *err
     map_init(&r->vms);
     map_init(&r->requests);
     map_init(&r->deletions);
+    map_init(&r->tools.by_id);
     list_init(&r->confirmed);
     core->sessions = r;
     if (store_load_sessions(core->store, load_one, r, err) < 0 ||
@@ -297,6 +304,8 @@ struct session_registry *session_registry_new(struct core *core, struct err *err
     lose_orphans(r);
     r->vm_listener = (struct vm_listener){.events = &session_vm_events, .arg = core};
     vm_listen(core, &r->vm_listener);
+    r->tools.listener = (struct vm_listener){.events = &guest_tool_vm_events, .arg = core};
+    vm_listen(core, &r->tools.listener); /* behind the sessions: they know whether it is synced */
     return r;
 }
 
@@ -318,11 +327,13 @@ void session_registry_free(struct session_registry *r)
     session_deletions_free(r);
     struct session_vm *v;
     for (size_t at = 0; (v = map_next(&r->vms, &at));) {
+        output_save_end(v);
         map_done(&v->by_name);
         free(v);
     }
     map_done(&r->vms);
     map_done(&r->by_id);
+    map_done(&r->tools.by_id);
     order_done(&r->order);
     session_requests_free(r);
     free(r);

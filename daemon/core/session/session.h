@@ -18,9 +18,15 @@
  *   session_tell.c    what the agent has still to be told of all that
  *   session_withdraw.c starts that are taken back
  *   session_left.c    processes that an ended session has left, and paused VMs
+ *   session_ack.c     output that waits to be acknowledged
+ *   session_unwatched.c  stopped when nobody watches any more
+ *   session_retention.c  deleted so long after the end
  *   session_link.c    a VM's agent comes, tells, goes
+ *   attach_viewers.c  who is attached, and how far behind
  *   session_stdin.c   bytes for stdin: offsets, acknowledgements, who may write
+ *   session_send.c    the same without an attach: turns, keys, repetitions
  *   session_request.c request ids of starts
+ *   session_hook.c    hooks of VMs (vm_hook.h)
  *   session_recover.c what only an agent knows of
  *   session_deletion.c what an agent may still have */
 #ifndef BANGER_DAEMON_CORE_SESSION_SESSION_H
@@ -36,6 +42,7 @@
 struct core;
 struct err;
 struct request_meta;
+struct session_send;
 struct session_starter;
 struct store_txn;
 struct vm_entry;
@@ -47,7 +54,8 @@ enum {
     SESSION_STOP_GRACE_MS = 10000, /* default between TERM and KILL */
     SESSION_START_MS = 25000,      /* a guest may be silent about a start, */
     SESSION_CLAIM_MS = 10000,      /* and a start nobody waits for is kept for one who asks again */
-    SESSION_SEND_BYTES = 256 * 1024,              /* one session_send_stdin */
+    SESSION_SEND_BYTES = 256 * 1024, /* one session_send */
+    SESSION_TURN_MS = 10000,         /* whose part was not the last has so long to send the next */
     SESSION_STDIN_BUFFER_BYTES = 2 * 1024 * 1024, /* unacknowledged stdin held, of all writers */
 };
 
@@ -74,6 +82,8 @@ struct session_entry *session_next(struct core *core, const struct session_entry
  * session at an index, NULL beyond the end. */
 size_t session_order_after(const struct core *core, int64_t created_ns, const char *id);
 struct session_entry *session_at(const struct core *core, size_t index);
+/* Its agent is there and has named all that it has. */
+bool session_vm_is_synced(struct core *core, const char *vm_id);
 /* How many of the VM's have not ended. */
 uint32_t session_vm_live(struct core *core, const char *vm_id);
 struct core *session_core(const struct session_entry *e);
@@ -111,16 +121,17 @@ void session_watch(struct session_entry *e, struct session_watch *w,
 /* Harmless on a closed or zeroed watch; allowed inside changed(). */
 void session_unwatch(struct session_watch *w);
 
-/* Starts a command. From spec: name, argv, env, …, limits; identity, state and times are made here.
- * The VM must be RUNNING. 0: started() comes once, later: the session is beyond STARTING (RUNNING,
- * FAILED, EXITED, LOST: e is set, err NULL), could not be recorded (nothing has been started) or
- * was deleted, or has started and that cannot be written for some seconds (e NULL; ERR_UNAVAILABLE:
- * try again, with the request id), or has been taken back, which is on disk: the guest was silent
- * until deadline_ms (monotonic; INT64_MAX: none) was near, or for SESSION_START_MS (ERR_DEADLINE,
- * GUEST_SILENT). -1: ERR_INVALID, ERR_PRECONDITION (VM_NOT_RUNNING, VM_PAUSED), ERR_EXISTS
+/* Starts a command. Of wanted count name, service_id, hook and spec; identity, state and times are
+ * made here. The VM must be RUNNING. 0: started() comes once, later: the session is beyond STARTING
+ * (RUNNING, FAILED, EXITED, LOST: e is set, err NULL), could not be recorded (nothing has been
+ * started) or was deleted, or has started and that cannot be written for some seconds (e NULL;
+ * ERR_UNAVAILABLE: try again, with the request id), or has been taken back, which is on disk: the
+ * guest was silent until deadline_ms (monotonic; INT64_MAX: none) was near, or for SESSION_START_MS
+ * (ERR_DEADLINE, GUEST_SILENT). -1: ERR_INVALID, ERR_PRECONDITION (VM_NOT_RUNNING, VM_PAUSED,
+ * AGENT_TOO_OLD), ERR_EXISTS
  * (SESSION_NAME_TAKEN, REQUEST_ID_REUSED), ERR_LIMIT (SESSION_LIMIT). meta may be NULL; a request
  * id known already leads to its session. starter may be NULL; it is good until started(). */
-int session_start(struct core *core, struct vm_entry *vm, const struct session *spec,
+int session_start(struct core *core, struct vm_entry *vm, const struct session *wanted,
                   const struct request_meta *meta, int64_t deadline_ms,
                   void (*started)(void *arg, struct session_entry *e, const struct err *err),
                   void *arg, struct session_starter **starter, struct err *err);
@@ -147,10 +158,58 @@ int session_signal(struct session_entry *e, int signo, int target, struct err *e
 int session_delete(struct session_entry *e, bool force,
                    void (*done)(void *arg, const struct err *err), void *arg, struct err *err);
 
+/* Of those that are alike `keep` ended ones stay: one more is about to come, so the oldest is
+ * deleted where there are as many. */
+void session_forget_oldest(struct core *core, uint32_t keep,
+                           bool (*is_alike)(const struct session *s, const void *arg),
+                           const void *arg);
+
+/* Request ids of what rooms above make, beside sessions and not by operations: remembered with
+ * those of starts. find: 0 with what it made ("": nothing, go ahead), or -1 with ERR_EXISTS
+ * (REQUEST_ID_REUSED). add: into the transaction that makes it; -1: out of memory. forget: that has
+ * not come to the disk. resource: such as "service/ID". */
+int session_other_request_find(struct core *core, const struct request_meta *meta,
+                               char resource[96], struct err *err);
+int session_other_request_add(struct core *core, const struct request_meta *meta,
+                              const char *resource, struct store_txn *txn, struct err *err);
+void session_other_request_forget(struct core *core, const char *resource);
+
+/* Runs hooks of VMs as sessions; to be registered with vm_hooks_run_by. */
+extern const struct vm_hook_runner session_hook_runner;
+
+/* Output below has been stored by the caller. done comes when that is on disk. -1: ERR_PRECONDITION
+ * (OUTPUT_NOT_HELD), ERR_RANGE: so much was not written. */
+int session_ack_output(struct session_entry *e, uint64_t stdout_at, uint64_t stderr_at,
+                       void (*done)(void *arg, const struct err *err), void *arg, struct err *err);
+
 /* Where bytes are to go. */
 struct session_stdin_at {
     uint64_t offset;
 };
+
+/* A piece of stdin, or a part of one. */
+struct session_send_request {
+    bool placed;
+    uint64_t offset;   /* placed: where the piece begins in stdin, as in session_stdin_at */
+    uint64_t key;      /* random, of all parts of a piece; 0: none, and what follows neither */
+    uint64_t position; /* of these bytes in the piece */
+    bool more;         /* further parts follow: nobody else's bytes come between */
+    bool eof;          /* no more stdin, behind the last part */
+    bool takeover;     /* an attached writer loses its claim, instead of WRITER_TAKEN */
+    const void *data;
+    size_t len; /* up to SESSION_SEND_BYTES */
+};
+
+/* As session_send_stdin, with what else there is. One with a key waits for its turn and for room
+ * rather than be refused, and is taken for a repetition where bytes of its key are there already,
+ * also of an earlier daemon. ERR_INVALID (STDIN_HOLE): parts are missing; ERR_ABORTED
+ * (STDIN_MOVED): its turn was over, and others came behind it. handle (may be NULL) is good until
+ * done: session_send_cancel. */
+int session_send(struct session_entry *e, const struct session_send_request *request,
+                 void (*done)(void *arg, uint64_t offset, const struct err *err), void *arg,
+                 struct session_send **handle, struct err *err);
+/* Whoever waits has left: done does not come. What had to wait is not sent. */
+void session_send_cancel(struct session_send *send);
 
 /* Appends to stdin in one piece, up to SESSION_SEND_BYTES, then EOF where asked. done comes when
  * the process has the bytes, with the offset behind them, or ERR_PRECONDITION (STDIN_CLOSED) when

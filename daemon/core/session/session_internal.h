@@ -7,10 +7,14 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "base/order.h"
+#include "daemon/core/session/guest_tool_internal.h"
 #include "daemon/core/session/session.h"
+#include "daemon/core/vm/vm_hook.h"
 #include "daemon/core/vm/vm.h"
 #include "daemon/guest/agent_client.h"
 #include "rpc/event/loop.h"
+
+enum { SESSION_RUNS_MAX = 32 };
 
 /* Unacknowledged stdin of one session; see session_stdin.c. */
 struct session_input {
@@ -20,9 +24,16 @@ struct session_input {
         start;     /* at least acked: what lies between, of an earlier daemon, only the agent has */
     uint64_t sent; /* told to the agent on this link, at least start */
     bool known;    /* these are the agent's word, not a record of an earlier daemon */
-    bool eof, eof_sent; /* nothing comes behind the buffer; the agent knows it */
-    bool closed;        /* the process takes no more */
-    struct list sends;  /* session_send_stdin calls that wait for their acknowledgement */
+    bool eof, eof_sent;  /* nothing comes behind the buffer; the agent knows it */
+    bool closed;         /* the process takes no more */
+    struct list sends;   /* calls of session_send that wait for their acknowledgement */
+    struct list pending; /* those that wait for their turn or for room, with their bytes: */
+    size_t pending_bytes;
+    /* Bytes of keys that sent without an attach, oldest first; the last may be open. */
+    struct agent_stdin_run runs[SESSION_RUNS_MAX];
+    uint32_t n_runs;
+    struct timer turn; /* until the open one is given up; zeroed until turn_ready */
+    bool turn_ready;
     /* Whose bytes the latest are (an attached writer's key; 0: session_send_stdin's), and where
      * those of everybody else end. dated: some came since the daemon started. */
     uint64_t latest_key, others_end;
@@ -33,7 +44,8 @@ struct session_input {
 /* What the agent was told of a session on this link; see session_tell.c. */
 struct session_told {
     bool start, stop, kill, size;
-    bool end; /* that it is to forget one that was given up here */
+    uint64_t acked[2]; /* output, see session_ack.c */
+    bool end;          /* that it is to forget one that was given up here */
 };
 
 struct session_entry {
@@ -60,6 +72,8 @@ struct session_entry {
     bool withdrawn; /* is taken back, however long the disk takes */
     bool silent;    /* because the guest says nothing */
     struct timer patience; /* until it is taken back; zeroed until used */
+    int64_t patience_ms;   /* as it was begun */
+    bool stood_still;      /* its guest was paused meanwhile, whose own clock says less */
     uint32_t left;         /* processes that live on after the exit: the agent's word */
     uint64_t late_bytes;
     int64_t seen_end_ns;         /* when its end became known here; 0: not by this daemon */
@@ -68,8 +82,10 @@ struct session_entry {
     bool stop_asked, kill_asked; /* kill: also of what it has left */
     bool unwanted;               /* it was given up here, and runs there, as the agent says */
     struct session_told told;
+    uint64_t taken[2]; /* what all have that hold its output; see session_note_taken */
     uint32_t grace_ms;
-    struct timer grace; /* between TERM and KILL; zeroed until used */
+    struct timer grace;                /* between TERM and KILL; zeroed until used */
+    struct timer unwatched, retention; /* zeroed until used */
     struct session_input in;
     struct attach *writer; /* borrowed; NULL: none */
     uint64_t generation;   /* the latest writer's; the record's is the highest that may be told */
@@ -85,16 +101,21 @@ struct session_vm {
     bool synced;                 /* link up and every status seen */
     struct list deletions;       /* that its agent has not confirmed, oldest first */
     uint32_t n_deletions;
-    uint32_t n_removals; /* of the VM's row, on their way */
+    uint32_t n_removals;      /* of the VM's row, on their way */
+    struct output_save *save; /* its guest shuts down; NULL: it does not */
+    bool saved;               /* all that the agent of this instance has left */
+    char saved_of[40];
 };
 
 /* A start that has been answered for a request id. */
 struct attach;
+struct output_save;
 struct session_request;
 struct store_request;
 
 struct session_registry {
     struct core *core;
+    uint64_t latest_attach; /* the number that it was given */
     struct vm_listener vm_listener;
     struct list all; /* by creation */
     struct map by_id;
@@ -108,6 +129,7 @@ struct session_registry {
     struct list ended_sends; /* whose done() comes in the next turn; see session_stdin.c */
     struct map deletions;    /* by session; see session_deletion.c */
     struct list confirmed;   /* deletions whose rows go with what is written next */
+    struct guest_tools tools;
     struct map requests;
     struct list request_order; /* oldest first */
     uint32_t n_requests;
@@ -181,6 +203,8 @@ int session_expect_start(struct session_entry *e, int64_t deadline_ms, struct er
 void session_await_claim(struct session_entry *e);
 /* Taken back, on disk before anybody is told. */
 void session_withdraw(struct session_entry *e);
+/* How long it may still begin, before it is taken back; 0: no longer; -1: for ever. */
+int64_t session_patience_left_ms(const struct session_entry *e);
 
 /* Names what took longer than a second, since then (real time), in the debug log. */
 void session_note_slow(const struct session_entry *e, const char *what, int64_t since_ns);
@@ -232,6 +256,23 @@ bool session_agent_knows(const struct session_entry *e);
 /* It was never told to, or this agent was, on a link that is gone: a command never runs twice. */
 bool session_may_be_started(const struct session_entry *e, const struct agent_hello *hello);
 
+/* session_ack.c */
+void session_tell_acknowledged(struct session_entry *e, struct agent_client *agent);
+/* A reader was given output up to there: the process has written it. */
+void session_saw_output(struct session_entry *e, int stream, uint64_t end);
+
+/* session_unwatched.c */
+/* It has an attach. */
+void session_note_watched(struct session_entry *e);
+/* It may have none, or run, or not. */
+void session_look_watched(struct session_entry *e);
+
+/* session_retention.c */
+/* It has ended, or was loaded so. */
+void session_retain(struct session_entry *e);
+/* One more comes. */
+void session_make_room(struct session_vm *v);
+
 /* session_stdin.c */
 void session_stdin_init(struct session_entry *e);
 void session_stdin_done(struct session_entry *e);
@@ -254,6 +295,26 @@ bool session_stdin_is_full(const struct session_entry *e);
 void session_stdin_report_all(struct session_registry *r);
 uint64_t session_stdin_end(const struct session_entry *e);
 uint32_t session_stdin_window(const struct session_entry *e);
+
+/* -1 with ERR_PRECONDITION (NO_STDIN). */
+int session_stdin_check_open(const struct session_entry *e, struct err *err);
+/* Bytes of this key come next. */
+void session_stdin_note_sender(struct session_entry *e, uint64_t key);
+
+/* session_send.c */
+/* Those that the process has, up to `taken`; all when nothing more will be taken. */
+void session_sends_end(struct session_entry *e, uint64_t taken);
+/* What waits, as far as that goes now. */
+void session_sends_go_on(struct session_entry *e);
+/* The first word of the agent's about a session that an earlier daemon fed. */
+void session_send_take_runs(struct session_entry *e, const struct agent_session_status *status);
+/* Where a frame of bytes from `from` on ends, at most at until: it has one key. */
+uint64_t session_send_frame_end(const struct session_entry *e, uint64_t from, uint64_t until,
+                                uint64_t *key, bool *more);
+/* A piece is under way whose last part has not come. */
+bool session_send_is_open(const struct session_entry *e);
+/* Nothing is added to it any more. */
+void session_send_cut_turn(struct session_entry *e);
 
 /* session_request.c */
 int session_requests_load(struct session_registry *r, struct err *err);
@@ -298,7 +359,13 @@ void session_deletions_drop(struct session_registry *r, struct session_vm *v);
 struct session_entry *session_take_unknown(struct core *core, const struct vm_entry *vm,
                                            const struct agent_session_status *status);
 
+/* attach_viewers.c */
+/* What all have taken that hold its output is told to its agent. */
+void session_note_taken(struct session_entry *e);
+
 /* attach.c */
+/* Somebody else writes: it is told, and is the writer no more. */
+void attach_lose_writer(struct session_entry *e);
 /* Something may have changed for this attach. May close it. */
 void attach_pump(struct attach *a);
 struct attach *attach_of_link(struct list *link);

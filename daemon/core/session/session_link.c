@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
+#include "daemon/core/session/output_internal.h"
 #include "daemon/core/session/session_internal.h"
 #include "daemon/core/vm/vm.h"
 #include "daemon/store/store.h"
@@ -53,6 +54,8 @@ static struct session_entry *find_in(struct core *core, const struct vm_entry *v
 static void on_status(void *arg, struct vm_entry *vm, const struct agent_session_status *status)
 {
     struct core *core = arg;
+    if (status->tool)
+        return; /* guest_tool_link.c's */
     bool there = status->state != AGENT_SESSION_UNKNOWN;
     struct session_entry *e = find_in(core, vm, status->session_id);
     if (!e && there &&
@@ -118,6 +121,7 @@ static void on_synced(void *arg, struct vm_entry *vm)
             judge(e, agent_client_hello(vm_agent(vm)));
         resume_stop(e);
         session_tell(e);
+        session_look_watched(e); /* one that runs since before this daemon did */
     }
 }
 
@@ -156,6 +160,14 @@ static void on_writable(void *arg, struct vm_entry *vm)
     list_foreach(pos, &v->sessions) session_tell(container_of(pos, struct session_entry, vm_link));
 }
 
+static void on_shutting_down(void *arg, struct vm_entry *vm)
+{
+    struct core *core = arg;
+    struct session_vm *v = session_vm_find(core, vm_record(vm)->id);
+    if (v && v->synced)
+        output_save_begin(core, v, vm);
+}
+
 static void on_gone(void *arg, struct vm_entry *vm, const char *reason)
 {
     struct core *core = arg;
@@ -163,6 +175,7 @@ static void on_gone(void *arg, struct vm_entry *vm, const char *reason)
     if (!v)
         return;
     v->synced = false;
+    output_save_end(v);
     list_foreach(pos, &v->sessions)
     {
         struct session_entry *e = container_of(pos, struct session_entry, vm_link);
@@ -195,6 +208,7 @@ static void remove_all(struct core *core, struct session_vm *v)
     }
     session_deletions_drop(core->sessions, v);
     map_take(&core->sessions->vms, v->vm_id);
+    output_save_end(v);
     map_done(&v->by_name);
     free(v);
 }
@@ -249,6 +263,7 @@ const struct vm_events session_vm_events = {
     .session_deleted = on_deleted,
     .stdin_ack = on_stdin_ack,
     .writable = on_writable,
+    .shutting_down = on_shutting_down,
     .link_down = on_link_down,
     .gone = on_gone,
     .removing = on_removing,

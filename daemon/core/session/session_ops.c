@@ -10,6 +10,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/event/event.h"
 #include "daemon/core/operation/operation.h"
+#include "daemon/core/session/output_internal.h"
 #include "daemon/core/session/session_internal.h"
 #include "daemon/core/vm/vm.h"
 #include "daemon/store/store.h"
@@ -31,9 +32,18 @@ static void on_stored(void *arg, const struct err *err)
     session_unref(e);
 }
 
-static int check_start(const struct vm_entry *vm, const struct session_vm *of,
-                       const struct session *spec, struct err *err)
+/* An agent of before would not see it. */
+static bool asks_for_more(const struct session_spec *s)
 {
+    return s->merge_stderr || s->rlimits.len > 0 || s->nice || s->oom_score_adj ||
+           s->output_policy == OUTPUT_BLOCK || s->output_policy == OUTPUT_UNTIL_ACKNOWLEDGED ||
+           s->drain_policy == DRAIN_UNTIL_CLOSED;
+}
+
+static int check_start(const struct vm_entry *vm, const struct session_vm *of,
+                       const struct session *wanted, struct err *err)
+{
+    const struct session_spec *spec = &wanted->spec;
     if (session_check_vm_awake(vm, err) < 0)
         return -1;
     if (vm_record(vm)->runtime.state != VM_RUNNING || !vm_agent(vm)) {
@@ -44,14 +54,23 @@ static int check_start(const struct vm_entry *vm, const struct session_vm *of,
     if (spec->argv.len == 0 || spec->argv.data[spec->argv.len - 1] != '\0')
         return err_set(err, ERR_INVALID, "argv is empty; give a command");
     if (spec->argv.len > SESSION_ARGV_BYTES || spec->env.len > SESSION_ENV_BYTES ||
-        spec->tags.len > SESSION_TAGS_BYTES || spec->required_commands.len > SESSION_COMMANDS_BYTES)
+        spec->tags.len > SESSION_TAGS_BYTES ||
+        spec->required_commands.len > SESSION_COMMANDS_BYTES ||
+        spec->rlimits.len > SESSION_RLIMITS_BYTES)
         return err_set(err, ERR_INVALID, "arguments, environment, tags or commands are too large");
-    if (spec->name[0] && !name_is_valid(spec->name))
-        return err_set(err, ERR_INVALID, "\"%s\" is no name: 1-63 of a-z 0-9 -", spec->name);
-    if (spec->name[0] && map_find(&of->by_name, spec->name)) {
+    if (wanted->name[0] && !name_is_valid(wanted->name))
+        return err_set(err, ERR_INVALID, "\"%s\" is no name: 1-63 of a-z 0-9 -", wanted->name);
+    if (wanted->name[0] && map_find(&of->by_name, wanted->name)) {
         err_set(err, ERR_EXISTS, "VM %s has a session named %s; delete it or choose another name",
-                vm_record(vm)->name, spec->name);
-        return err_tag(err, "SESSION_NAME_TAKEN", "session/%s", spec->name);
+                vm_record(vm)->name, wanted->name);
+        return err_tag(err, "SESSION_NAME_TAKEN", "session/%s", wanted->name);
+    }
+    if (asks_for_more(spec) && agent_client_hello(vm_agent(vm))->session_revision == 0) {
+        err_set(err, ERR_PRECONDITION,
+                "the agent in VM %s is older than this daemon and would not do all that is asked "
+                "for; restart the VM",
+                vm_record(vm)->name);
+        return err_tag(err, "AGENT_TOO_OLD", "vm/%s", vm_record(vm)->id);
     }
     uint32_t max_live = agent_client_hello(vm_agent(vm))->max_sessions;
     if (max_live > 0 && of->n_live >= max_live) {
@@ -67,35 +86,19 @@ static int check_start(const struct vm_entry *vm, const struct session_vm *of,
     return 0;
 }
 
-/* From spec only what a user asks for; the rest is new. */
-static int make_record(struct session *out, const struct session *spec, const struct vm_entry *vm)
+/* From wanted only what a user asks for; the rest is new. */
+static int make_record(struct session *out, const struct session *wanted, const struct vm_entry *vm)
 {
-    struct session fresh = {
-        .clear_env = spec->clear_env,
-        .tty = spec->tty,
-        .hold_output = spec->hold_output,
-        .rows = spec->rows,
-        .columns = spec->columns,
-        .stdin_mode = spec->stdin_mode,
-        .spool_bytes = spec->spool_bytes,
-        .drain_ms = spec->drain_ms,
-        .timeout_ms = spec->timeout_ms,
-        .umask = spec->umask,
-        .argv = spec->argv,
-        .env = spec->env,
-        .tags = spec->tags,
-        .required_commands = spec->required_commands,
-    };
+    struct session fresh = {.spec = wanted->spec};
     id_make(fresh.id);
     snprintf(fresh.vm_id, sizeof(fresh.vm_id), "%s", vm_record(vm)->id);
-    memcpy(fresh.name, spec->name, sizeof(fresh.name));
-    memcpy(fresh.cwd, spec->cwd, sizeof(fresh.cwd));
-    memcpy(fresh.user, spec->user, sizeof(fresh.user));
-    memcpy(fresh.group, spec->group, sizeof(fresh.group));
+    memcpy(fresh.name, wanted->name, sizeof(fresh.name));
+    memcpy(fresh.service_id, wanted->service_id, sizeof(fresh.service_id));
+    memcpy(fresh.hook, wanted->hook, sizeof(fresh.hook));
     fresh.state = SESSION_PENDING;
     fresh.writer_generation = 1; /* so that the first writer need not wait for the disk */
     fresh.created_ns = fresh.updated_ns = clock_real_ns();
-    fresh.stdin_closed = fresh.stdin_mode == SESSION_STDIN_NONE;
+    fresh.stdin_closed = fresh.spec.stdin_mode == SESSION_STDIN_NONE;
     return session_copy(out, &fresh);
 }
 
@@ -117,12 +120,12 @@ static int propose_start(struct session_entry *e, const struct request_meta *met
 }
 
 static struct session_entry *add_new(struct core *core, const struct vm_entry *vm,
-                                     struct session_vm *of, const struct session *spec,
+                                     struct session_vm *of, const struct session *wanted,
                                      struct err *err)
 {
     struct session record = {0};
     struct session_entry *e = NULL;
-    if (make_record(&record, spec, vm) == 0)
+    if (make_record(&record, wanted, vm) == 0)
         e = session_add(core, &record, of);
     session_done(&record);
     if (!e)
@@ -134,13 +137,14 @@ static struct session_entry *add_new(struct core *core, const struct vm_entry *v
 
 /* Proposed when all that can be refused has been asked for: what is proposed will run. */
 static struct session_entry *begin_start(struct core *core, const struct vm_entry *vm,
-                                         struct session_vm *of, const struct session *spec,
+                                         struct session_vm *of, const struct session *wanted,
                                          const struct request_meta *meta, int64_t deadline_ms,
                                          struct err *err)
 {
     struct session_entry *e = NULL;
-    if (check_start(vm, of, spec, err) == 0)
-        e = add_new(core, vm, of, spec, err);
+    session_make_room(of);
+    if (check_start(vm, of, wanted, err) == 0)
+        e = add_new(core, vm, of, wanted, err);
     if (e && session_expect_start(e, deadline_ms, err) < 0) {
         session_remove(e, err);
         e = NULL;
@@ -148,7 +152,7 @@ static struct session_entry *begin_start(struct core *core, const struct vm_entr
     return e && propose_start(e, meta, err) == 0 ? e : NULL;
 }
 
-int session_start(struct core *core, struct vm_entry *vm, const struct session *spec,
+int session_start(struct core *core, struct vm_entry *vm, const struct session *wanted,
                   const struct request_meta *meta, int64_t deadline_ms,
                   void (*started)(void *arg, struct session_entry *e, const struct err *err),
                   void *arg, struct session_starter **out, struct err *err)
@@ -163,7 +167,7 @@ int session_start(struct core *core, struct vm_entry *vm, const struct session *
         goto fail;
     }
     if (!e) {
-        e = begin_start(core, vm, of, spec, meta, deadline_ms, err);
+        e = begin_start(core, vm, of, wanted, meta, deadline_ms, err);
         if (!e)
             goto fail;
     } else if (session_expect_start(e, deadline_ms, err) < 0) {
@@ -272,6 +276,8 @@ static void forget(struct session_entry *e)
     struct err why = ERR_INIT;
     bool told = agent && agent_client_delete_session(agent, e->session.id, NULL) == 0;
     session_deletion_add(e->core->sessions, e->session.vm_id, e->session.id, told);
+    if (!e->named) /* else its agent has it */
+        output_forget(e);
     if (e->silent) {
         err_set(&why, ERR_DEADLINE, "the guest does not answer; %s",
                 e->sent_to[0] ? "what it may have started is ended as soon as it does"

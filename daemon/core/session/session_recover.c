@@ -52,14 +52,14 @@ struct session_entry *session_take_unknown(struct core *core, const struct vm_en
         of->n_taken >= TAKEN_PER_VM_MAX || of->n >= SESSIONS_PER_VM_MAX)
         return NULL;
     struct session s = {.state = SESSION_PENDING,
-                        .stdin_mode =
+                        .spec.stdin_mode =
                             status->stdin_closed ? SESSION_STDIN_NONE : SESSION_STDIN_PIPE,
                         .stdin_closed = status->stdin_closed};
     snprintf(s.id, sizeof(s.id), "%s", status->session_id);
     snprintf(s.vm_id, sizeof(s.vm_id), "%s", vm_record(vm)->id);
     s.created_ns = s.updated_ns = clock_real_ns();
     struct session_entry *e =
-        blob_set(&s.argv, argv, sizeof(argv)) == 0 ? session_add(core, &s, of) : NULL;
+        blob_set(&s.spec.argv, argv, sizeof(argv)) == 0 ? session_add(core, &s, of) : NULL;
     if (!e) {
         session_done(&s);
         return NULL;
@@ -72,7 +72,7 @@ struct session_entry *session_take_unknown(struct core *core, const struct vm_en
     }
     of->n_taken++;
     e->answered = true; /* it was told to start long ago */
-    log_warn(e->session.id, "a session of vm/%s that the database does not list: listed again",
-             vm_record(vm)->id);
+    log_warn(vm_record(vm)->id, "session/%s, which the database does not list: listed again",
+             e->session.id);
     return e;
 }

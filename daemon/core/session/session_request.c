@@ -1,4 +1,6 @@
-/* Request ids of session starts: the same id with the same payload leads to the same session.
+/* Request ids of session starts: the same id with the same payload leads to the same session; and
+ * of what else becomes no operation (session_other_request_…), which is remembered in the same
+ * place, so that an id stands for one thing.
  *
  * Kept in the store for a day, the latest in memory too; the others are found again when they are
  * asked for (request_past.h). See common.proto for what is promised. A start
@@ -110,8 +112,9 @@ void session_requests_free(struct session_registry *r)
     map_done(&r->requests);
 }
 
-int session_request_find(struct core *core, const struct request_meta *meta,
-                         struct session_entry **found, struct err *err)
+/* 0 with *found (NULL: new), or -1 with ERR_EXISTS (REQUEST_ID_REUSED). */
+static int find(const struct core *core, const struct request_meta *meta,
+                const struct session_request **found, struct err *err)
 {
     *found = NULL;
     if (!meta || !meta->request_id[0])
@@ -121,13 +124,34 @@ int session_request_find(struct core *core, const struct request_meta *meta,
     fill_row(&row, meta);
     make_key(key, &row);
     const struct session_request *q = map_find(&core->sessions->requests, key);
+    *found = q;
+    if (!q || strcmp(q->row.digest, meta->digest) == 0)
+        return 0;
+    err_set(err, ERR_EXISTS, "request id %s was used for another request; choose a new one",
+            meta->request_id);
+    return err_tag(err, "REQUEST_ID_REUSED", "%s%s", strchr(q->row.resource, '/') ? "" : "session/",
+                   q->row.resource);
+}
+
+int session_other_request_find(struct core *core, const struct request_meta *meta,
+                               char resource[96], struct err *err)
+{
+    const struct session_request *q;
+    if (find(core, meta, &q, err) < 0)
+        return -1;
+    snprintf(resource, 96, "%s", q ? q->row.resource : "");
+    return 0;
+}
+
+int session_request_find(struct core *core, const struct request_meta *meta,
+                         struct session_entry **found, struct err *err)
+{
+    const struct session_request *q;
+    *found = NULL;
+    if (find(core, meta, &q, err) < 0)
+        return -1;
     if (!q)
         return 0;
-    if (strcmp(q->row.digest, meta->digest) != 0) {
-        err_set(err, ERR_EXISTS, "request id %s was used for another request; choose a new one",
-                meta->request_id);
-        return err_tag(err, "REQUEST_ID_REUSED", "session/%s", q->row.resource);
-    }
     *found = session_find_id(core, q->row.resource);
     /* Its VM may have left the scope since, and another have got the name. */
     if (*found && !scope_has_vm_id(core, meta->scope, (*found)->session.vm_id))
@@ -159,11 +183,17 @@ struct session_entry *session_find_request(struct core *core, const struct reque
 int session_request_add(struct core *core, const struct request_meta *meta,
                         const struct session_entry *e, struct store_txn *txn, struct err *err)
 {
+    return session_other_request_add(core, meta, e->session.id, txn, err);
+}
+
+int session_other_request_add(struct core *core, const struct request_meta *meta,
+                              const char *resource, struct store_txn *txn, struct err *err)
+{
     if (!meta || !meta->request_id[0])
         return 0;
     struct store_request row;
     fill_row(&row, meta);
-    snprintf(row.resource, sizeof(row.resource), "%s", e->session.id);
+    snprintf(row.resource, sizeof(row.resource), "%s", resource);
     if (keep(core->sessions, &row) < 0)
         return err_set(err, ERR_LIMIT, "out of memory for a request");
     store_put_request(txn, &row);
@@ -172,10 +202,15 @@ int session_request_add(struct core *core, const struct request_meta *meta,
 
 void session_request_forget(struct core *core, const struct session_entry *e)
 {
+    session_other_request_forget(core, e->session.id);
+}
+
+void session_other_request_forget(struct core *core, const char *resource)
+{
     struct session_registry *r = core->sessions;
     for (struct list *pos = r->request_order.prev; pos != &r->request_order; pos = pos->prev) {
         struct session_request *q = container_of(pos, struct session_request, link);
-        if (strcmp(q->row.resource, e->session.id) == 0) {
+        if (strcmp(q->row.resource, resource) == 0) {
             drop(r, q);
             return;
         }

@@ -50,7 +50,9 @@ bool session_set_state(struct session_entry *e, enum session_state state)
             vm_used(vm);
         timer_done(&e->grace);
         session_stdin_close(e);
+        session_retain(e);
     }
+    session_look_watched(e);
     session_touch(e);
     if (state != SESSION_STARTING) /* see session.h */
         session_save_state(e);

@@ -52,7 +52,11 @@ static void tell_start(struct session_entry *e, struct agent_client *agent)
         return;
     if (!agent_client_is_awake(agent))
         return; /* it must not be found by a guest that comes back one day */
-    if (agent_client_start_session(agent, &e->session, &err) < 0) {
+    int64_t within_ms = session_patience_left_ms(e);
+    if (within_ms == 0)
+        return; /* it is just being taken back */
+    if (agent_client_start_session(agent, e->session.id, &e->session.spec, false,
+                                   within_ms > 0 ? within_ms : 0, &err) < 0) {
         if (err.code != ERR_UNAVAILABLE)
             session_set_failed(e, "start", err.message);
         return;
@@ -78,14 +82,16 @@ static void tell_live(struct session_entry *e, struct agent_client *agent)
     const struct session *s = &e->session;
     if (e->stop_asked && !e->kill_asked)
         tell_signal(e, agent, SIGTERM, TARGET_GROUP, &e->told.stop);
-    if (s->tty && s->rows > 0 && has_begun(e) && !e->told.size)
-        e->told.size = agent_client_resize(agent, s->id, s->rows, s->columns, NULL) == 0;
+    if (s->spec.tty && s->spec.rows > 0 && has_begun(e) && !e->told.size)
+        e->told.size = agent_client_resize(agent, s->id, s->spec.rows, s->spec.columns, NULL) == 0;
     session_stdin_pump(e);
 }
 
 void session_tell(struct session_entry *e)
 {
-    if (!session_is_live(e) && e->left == 0 && !e->unwanted)
+    bool acked = e->session.stdout_acked > 0 || e->session.stderr_acked > 0 || e->taken[0] > 0 ||
+                 e->taken[1] > 0;
+    if (!session_is_live(e) && e->left == 0 && !e->unwanted && !acked)
         return;
     struct agent_client *agent = session_agent(e);
     if (!agent)
@@ -98,6 +104,7 @@ void session_tell(struct session_entry *e)
         e->told.end = agent_client_delete_session(agent, e->session.id, NULL) == 0;
     if (e->kill_asked)
         tell_signal(e, agent, SIGKILL, TARGET_ALL, &e->told.kill);
+    session_tell_acknowledged(e, agent);
     if (session_is_live(e))
         tell_live(e, agent);
 }

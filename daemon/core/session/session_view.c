@@ -6,6 +6,12 @@ struct core *session_core(const struct session_entry *e)
     return e->core;
 }
 
+bool session_vm_is_synced(struct core *core, const char *vm_id)
+{
+    const struct session_vm *v = session_vm_find(core, vm_id);
+    return v && v->synced;
+}
+
 const struct session *session_record(const struct session_entry *e)
 {
     return &e->session;

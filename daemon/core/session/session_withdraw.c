@@ -3,7 +3,10 @@
  * A start is answered when it has happened, or it does not happen. Who waits for it may leave, or
  * the guest may be silent: then its record goes, and only when that is on disk is anybody told.
  * From the moment that it is decided the agent is not told to start it any more; if it was, it is
- * told to delete it, now or after its next hello, and forgets what it had not begun by then. */
+ * told to delete it, now or after its next hello, and forgets what it had not begun by then. A
+ * start also says how long it may be begun, by the agent's own clock, and that is over when it is
+ * taken back: so it does not matter how late the guest, or what carries the channel to it, delivers
+ * it. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -12,7 +15,9 @@
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/session/session_internal.h"
+#include "daemon/core/vm/vm.h"
 
+enum { PAUSE_LOOK_MS = 200 };
 enum { MARGIN = 5 }; /* this part of the time until the caller's deadline is for taking it back */
 
 static void on_withdrawn(void *arg, const struct err *err)
@@ -32,11 +37,34 @@ void session_withdraw(struct session_entry *e)
     log_err(LOG_LEVEL_ERROR, e->session.id, &err, "a start cannot be taken back");
 }
 
+int64_t session_patience_left_ms(const struct session_entry *e)
+{
+    if (!e->patience.event || !timer_pending(&e->patience) || e->answered)
+        return -1;
+    int64_t left_ms = (e->patience.due_ns - clock_mono_ns()) / 1000000;
+    return left_ms > 0 ? left_ms : 0;
+}
+
+/* A paused guest may find the start when it goes on, with as much of its time left as it had: it is
+ * as if our time had stood still as well. */
+static bool waits_for_pause(struct session_entry *e)
+{
+    const struct vm_entry *vm = vm_find_id(e->core, e->session.vm_id);
+    bool paused = e->told.start && vm && vm_is_paused(vm);
+    if (!paused && !e->stood_still)
+        return false;
+    e->stood_still = paused;
+    timer_start(&e->patience, paused ? PAUSE_LOOK_MS : e->patience_ms);
+    return true;
+}
+
 static void on_patience(void *arg)
 {
     struct session_entry *e = arg;
     if (e->answered || e->removed || !session_is_live(e))
         return; /* what has ended, or never will begin, need not be taken back */
+    if (waits_for_pause(e))
+        return;
     if (!list_empty(&e->starters) && !session_is_starting(e->session.state)) {
         e->stalled = true; /* the guest has answered, and the disk has not */
         session_touch(e);
@@ -60,6 +88,7 @@ static int arm(struct session_entry *e, int64_t ms, struct err *err)
         return 0; /* others have longer */
     if (!e->patience.event && timer_init(&e->patience, e->core->loop, on_patience, e) < 0)
         return err_sys(err, ENOMEM, "starting a session");
+    e->patience_ms = ms;
     timer_start(&e->patience, ms);
     return 0;
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/programs.h"
 #include "base/log.h"
 #include "daemon/core/access/access.h"
 #include "daemon/core/access/audit.h"
@@ -82,6 +83,8 @@ void host_facts_gather(struct host_facts *f)
     f->rss_bytes = own_rss_bytes();
     for (size_t i = 0; i < HOST_TOOLS; i++)
         f->tools[i] = run_finds(host_tools[i].program);
+    char ssh[PROGRAM_PATH_BYTES];
+    f->ssh = program_find(PROGRAM_SSH, NULL, ssh, NULL) == 0;
     f->kvm_known = kvm_probe_recall(f->state_dir, &f->kvm);
 }
 
@@ -173,6 +176,14 @@ static void check_tools(struct report *r, const struct host_facts *facts)
     }
 }
 
+static void check_ssh(struct report *r, const struct host_facts *facts)
+{
+    report(r, "SSH guests", facts->ssh ? HOST_CHECK_OK : HOST_CHECK_WARNING,
+           "install banger-ssh, a part of banger, beside banger-agent", "%s",
+           facts->ssh ? "banger-ssh is there"
+                      : "banger-ssh is missing: guests that boot their own way are out of reach");
+}
+
 static void check_state(struct report *r, const struct core *core, const struct host_facts *facts)
 {
     report(r, "state folder", facts->state_writable ? HOST_CHECK_OK : HOST_CHECK_FAILED,
@@ -251,6 +262,7 @@ size_t host_diagnose(const struct core *core, const struct host_info *info,
     struct report r = {checks, 0};
     check_drivers(&r, core, info, facts);
     check_tools(&r, facts);
+    check_ssh(&r, facts);
     check_state(&r, core, facts);
     check_storage(&r, core);
     check_files(&r, core);

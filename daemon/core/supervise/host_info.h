@@ -49,7 +49,8 @@ struct host_facts {
     uint64_t disk_bytes, disk_used_bytes, disk_free_bytes; /* of the state folder's file system */
     uint64_t rss_bytes;                                    /* this process */
     bool tools[HOST_TOOLS];                                /* found; see host_info.c */
-    bool kvm_known;                                        /* kvm says how it is now */
+    bool ssh;       /* what reaches guests over SSH is installed */
+    bool kvm_known; /* kvm says how it is now */
     struct kvm_verdict kvm;
 };
 

@@ -8,6 +8,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/event/event.h"
 #include "daemon/core/host/host_settings.h"
+#include "daemon/core/supervise/guest_service.h"
 #include "daemon/core/supervise/supervise_internal.h"
 #include "daemon/store/store.h"
 
@@ -120,6 +121,7 @@ static void supervise_begin_boot(struct core *core)
 
 void supervise_start(struct core *core)
 {
+    guest_services_start(core->guest_services);
     struct supervise *of = calloc(1, sizeof(*of));
     if (of) {
         of->core = core;

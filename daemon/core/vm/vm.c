@@ -23,8 +23,11 @@
 #include "daemon/core/image/image.h"
 #include "daemon/core/operation/operation.h"
 #include "daemon/core/access/scope.h"
+#include "daemon/core/vm/vm_hook.h"
 #include "daemon/core/vm/vm_agent.h"
 #include "daemon/core/vm/vm_internal.h"
+#include "daemon/core/vm/vm_new_agent.h"
+#include "daemon/core/vm/vm_ssh.h"
 #include "daemon/core/vm/vm_machine.h"
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/core/vm/vm_spec.h"
@@ -37,10 +40,17 @@ struct vm_registry {
     struct list turn; /* turn_link: something changed */
     struct list listeners;
     struct list object_jobs;
+    struct vm_new_agents new_agents;
+    const struct vm_hook_runner *hook_runner;
     struct map by_id, by_name;
     struct order order; /* by creation time, which a clock that was set back makes another */
     bool posted;
 };
+
+struct vm_new_agents *vm_new_agents(struct core *core)
+{
+    return &core->vms->new_agents;
+}
 
 struct vm_entry *vm_ref(struct vm_entry *e)
 {
@@ -56,6 +66,7 @@ void vm_unref(struct vm_entry *e)
     free(e->shown);
     vm_done(&e->vm);
     free(e->held_name);
+    vm_ssh_free(e);
     free(e);
 }
 
@@ -135,6 +146,7 @@ struct vm_registry *vm_registry_new(struct core *core, struct err *err)
     list_init(&r->turn);
     list_init(&r->listeners);
     list_init(&r->object_jobs);
+    vm_new_agents_init(&r->new_agents);
     map_init(&r->by_id);
     map_init(&r->by_name);
     order_init(&r->order);
@@ -248,6 +260,16 @@ void vm_unlisten(struct vm_listener *l)
 const struct list *vm_listeners(const struct core *core)
 {
     return &core->vms->listeners;
+}
+
+void vm_hooks_run_by(struct core *core, const struct vm_hook_runner *runner)
+{
+    core->vms->hook_runner = runner;
+}
+
+const struct vm_hook_runner *vm_hook_runner(const struct core *core)
+{
+    return core->vms->hook_runner;
 }
 
 struct list *vm_object_jobs(struct core *core)

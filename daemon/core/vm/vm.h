@@ -80,6 +80,8 @@ bool vm_guest_is_ready(const struct vm_entry *e);
 const char *vm_agent_error(const struct vm_entry *e);
 /* By its agent, which may be out of reach now. */
 const struct kept_output *vm_kept_output(const struct vm_entry *e);
+/* A key that its guest has shown over SSH, and was refused for; "": none. */
+const char *vm_offered_ssh_host_key(const struct vm_entry *e);
 enum vm_reboot vm_reboot(const struct vm_entry *e);
 void vm_set_reboot(struct vm_entry *e, enum vm_reboot reboot);
 
@@ -154,6 +156,8 @@ struct vm_events {
     void (*stdin_ack)(void *arg, struct vm_entry *vm, const char *session_id, uint64_t offset,
                       bool closed);
     void (*writable)(void *arg, struct vm_entry *vm);
+    /* Its guest ends its sessions and goes, as it was told to or by itself. */
+    void (*shutting_down)(void *arg, struct vm_entry *vm);
     void (*link_down)(void *arg, struct vm_entry *vm);
     /* Its machine has ended: "vm_stopped", "vm_lost", "guest_panic". vm->agent may have been closed
      * before, or is closed after; it is not to be used again. */

@@ -13,7 +13,9 @@
 #include "daemon/core/core.h"
 #include "daemon/core/vm/vm_clock.h"
 #include "daemon/core/vm/vm_internal.h"
+#include "daemon/core/vm/vm_new_agent.h"
 #include "daemon/core/vm/vm_spec.h"
+#include "daemon/core/vm/vm_ssh.h"
 #include "daemon/guest/agent_client.h"
 #include "daemon/vmm/vmm.h"
 
@@ -62,6 +64,8 @@ static void vm_agent_ready(struct vm_entry *e)
     VM_TELL(e->core, link_up, e);
     if (synced)
         VM_TELL(e->core, synced, e);
+    if (e->agent)
+        vm_new_agent_offer(e);
 }
 
 static int vm_agent_configure(struct vm_entry *e, struct err *err)
@@ -69,7 +73,9 @@ static int vm_agent_configure(struct vm_entry *e, struct err *err)
     struct agent_configure c = {.spool_bytes = 0};
     const struct vm *vm = &e->vm;
     snprintf(c.vm_id, sizeof(c.vm_id), "%s", vm->id);
-    if (vm_boots(&vm->spec)) { /* else that would be this host's */
+    if (vm_is_over_ssh(&vm->spec))
+        return agent_client_configure(e->agent, &c, err); /* the rest is its own init's */
+    if (vm_boots(&vm->spec)) {                            /* else that would be this host's */
         snprintf(c.hostname, sizeof(c.hostname), "%s", vm->name);
         if (vm->spec.net == NET_USER) {
             snprintf(c.address_cidr, sizeof(c.address_cidr), USER_NET_ADDRESS);
@@ -113,16 +119,17 @@ static void vm_agent_synced(void *arg)
         vm_guest_move(e, VM_GUEST_SYNCED, NULL);
 }
 
+/* One that nobody waits for any more says nothing. */
 static void vm_agent_configured(void *arg, const char *error)
 {
     struct vm_entry *e = arg;
+    if (vm_guest_is_ready(e) || e->guest == VM_GUEST_BROKEN)
+        return;
     if (error[0]) {
         log_warn(e->vm.id, "the guest could not be configured: %s", error);
         vm_guest_move(e, VM_GUEST_BROKEN, error);
         return;
     }
-    if (vm_guest_is_ready(e))
-        return;
     vm_agent_ready(e);
     agent_client_ping(e->agent); /* it knows now where it keeps output, and how much of it */
 }
@@ -142,6 +149,7 @@ static void vm_agent_kept(void *arg, const struct kept_output *kept)
 static void vm_agent_down(struct vm_entry *e, const char *why)
 {
     bool was_ready = vm_guest_is_ready(e);
+    vm_new_agent_drop(e);
     if (e->guest != VM_GUEST_BROKEN)
         vm_guest_move(e, VM_GUEST_DOWN, why);
     if (was_ready)
@@ -174,7 +182,21 @@ static void vm_agent_stdin_ack(void *arg, const char *session_id, uint64_t offse
 static void vm_agent_writable(void *arg)
 {
     struct vm_entry *e = arg;
+    vm_new_agent_writable(e);
     VM_TELL(e->core, writable, e);
+}
+
+static void vm_agent_new_agent_refused(void *arg, const char *error)
+{
+    struct vm_entry *e = arg;
+    log_warn(e->vm.id, "its agent does not take a newer one: %s", error);
+    vm_new_agent_drop(e);
+}
+
+static void vm_agent_shutting_down(void *arg)
+{
+    struct vm_entry *e = arg;
+    VM_TELL(e->core, shutting_down, e);
 }
 
 static const struct agent_events vm_agent_events = {
@@ -187,6 +209,8 @@ static const struct agent_events vm_agent_events = {
     .session_status = vm_agent_session_status,
     .session_deleted = vm_agent_session_deleted,
     .stdin_ack = vm_agent_stdin_ack,
+    .shutting_down = vm_agent_shutting_down,
+    .new_agent_refused = vm_agent_new_agent_refused,
     .writable = vm_agent_writable,
 };
 
@@ -195,9 +219,26 @@ int vm_agent_open(struct vm_entry *e, struct err *err)
     const struct vmm_channel *of = vmm_get_channel(e->machine);
     struct channel_config channel = {.kind = channel_find(of->kind), .port = of->port};
     snprintf(channel.socket_path, sizeof(channel.socket_path), "%s", of->path);
+    if (of->kind == GUEST_CHANNEL_SSH && vm_ssh_channel(e, &channel, err) < 0)
+        return -1;
     vm_guest_move(e, VM_GUEST_DOWN, "");
+    e->n_new_agents = 0;
     e->agent = agent_client_open(e->core->loop, &channel, &vm_agent_events, e, err);
     return e->agent ? 0 : -1;
+}
+
+void vm_agent_refused(struct vm_entry *e, const char *why)
+{
+    if (e->guest == VM_GUEST_DOWN)
+        vm_guest_move(e, VM_GUEST_BROKEN, why);
+    else if (e->guest == VM_GUEST_BROKEN)
+        snprintf(e->agent_error, sizeof(e->agent_error), "%s", why);
+}
+
+void vm_agent_accepted(struct vm_entry *e)
+{
+    if (e->guest == VM_GUEST_BROKEN)
+        vm_guest_move(e, VM_GUEST_DOWN, "");
 }
 
 void vm_agent_close(struct vm_entry *e)

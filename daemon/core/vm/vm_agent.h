@@ -10,4 +10,9 @@ int vm_agent_open(struct vm_entry *e, struct err *err);
 /* Sessions are told that the link is down. Harmless without a link. */
 void vm_agent_close(struct vm_entry *e);
 
+/* Its guest cannot be used, as was found before any link: it has shown the wrong key. */
+void vm_agent_refused(struct vm_entry *e, const char *why);
+/* It may be used after all. */
+void vm_agent_accepted(struct vm_entry *e);
+
 #endif

@@ -7,6 +7,7 @@
 #include "daemon/vmm/vmm.h"
 
 struct handles_save;
+struct vm_ssh_link;
 struct vm_kill;
 
 /* Whether there is a VMM, the process. vm_machine.c moves it. */
@@ -49,16 +50,19 @@ struct vm_entry {
     int64_t restart_changed_ns;
     const struct vm_condition *condition; /* borrowed: vm_set_condition */
     struct kept_output kept;              /* by its agent, which may be out of reach now */
+    struct vm_ssh_link *ssh;              /* owned: vm_ssh.c's; NULL */
     char agent_error[256];                /* why it is not ready; "" while that is not known */
 
-    struct vmm_machine *machine; /* NULL while there is no process, and no call on one */
-    struct agent_client *agent;  /* NULL while there is no live machine */
-    struct vm_handles handles;   /* cache; see handles.h */
-    struct list link;            /* registry, by creation */
-    uint32_t refs;               /* an entry outlives its removal while someone looks at it */
-    uint32_t n_unwritten;        /* versions on their way */
-    bool edited;                 /* changed since the latest of them */
-    char *held_name;             /* owned: another that is or may get on disk; NULL: none */
+    struct vmm_machine *machine;    /* NULL while there is no process, and no call on one */
+    struct agent_client *agent;     /* NULL while there is no live machine */
+    struct vm_new_agent *new_agent; /* on its way there; NULL: none */
+    unsigned n_new_agents;          /* since the agent's link was opened */
+    struct vm_handles handles;      /* cache; see handles.h */
+    struct list link;               /* registry, by creation */
+    uint32_t refs;                  /* an entry outlives its removal while someone looks at it */
+    uint32_t n_unwritten;           /* versions on their way */
+    bool edited;                    /* changed since the latest of them */
+    char *held_name;                /* owned: another that is or may get on disk; NULL: none */
 
     char ended_detail[TEXT_BYTES]; /* of the latest machine's end */
     bool ended_by_panic;           /* of its guest's kernel */
@@ -88,8 +92,12 @@ void vm_machine_release(struct vm_entry *e);
 /* vm_machine_call.c: none of what is under way comes to an end. */
 void vm_machine_drop_calls(struct vm_entry *e);
 
+/* Who runs hooks; NULL: nobody. */
+const struct vm_hook_runner *vm_hook_runner(const struct core *core);
+
 /* Jobs on objects of VMs that are under way; vm_objects.c's. */
 struct list *vm_object_jobs(struct core *core);
+struct vm_new_agents *vm_new_agents(struct core *core);
 
 /* Tells all listeners: VM_TELL(core, gone, vm, "vm_lost"). None may unlisten in it. */
 #define VM_TELL(core, event, ...)                                                                  \

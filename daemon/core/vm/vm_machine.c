@@ -15,6 +15,7 @@
 #include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_objects.h"
 #include "daemon/core/vm/vm_ops.h"
+#include "daemon/core/vm/vm_ssh.h"
 #include "daemon/store/store.h"
 
 #define COPY(to, from) snprintf((to), sizeof(to), "%s", (from))
@@ -57,7 +58,12 @@ static int vm_machine_config(const struct vm_entry *e, struct vmm_config *c, str
     COPY(c->vm_id, vm->id);
     COPY(c->vm_dir, vm->runtime.vm_dir);
     COPY(c->api_sock_path, vm->runtime.api_sock_path);
-    COPY(c->channel.path, vm->runtime.agent_sock_path); /* GUEST_CHANNEL_UNIX */
+    const struct vmm_driver *driver = vmm_find_driver(vm->spec.driver, err);
+    if (!driver)
+        return -1;
+    c->channel.kind = vmm_channel_of(driver);
+    c->channel.port = VMM_AGENT_PORT;
+    COPY(c->channel.path, vm->runtime.agent_sock_path);
     COPY(c->console.log_path, vm->runtime.log_path);
     if (vm->spec.net != NET_NONE) {
         struct vmm_nic *nic = &c->nics[c->n_nics++];
@@ -69,6 +75,7 @@ static int vm_machine_config(const struct vm_entry *e, struct vmm_config *c, str
         COPY(c->vmlinux_path, kernel->vmlinux_path);
         COPY(c->initramfs_path, kernel->initramfs_path);
     }
+    vm_ssh_config(e, c);
     return vm_machine_config_disks(e, c, err);
 }
 
@@ -186,7 +193,7 @@ int vm_machine_check_parts(const struct vm_entry *e, struct err *err)
     struct vmm_config config;
     if (!driver || vm_machine_config(e, &config, err) < 0)
         return -1;
-    return vmm_parts_check(driver, e->core->vmm_host, &config, err);
+    return vmm_parts_check(driver, &config, err);
 }
 
 int vm_machine_started(struct vm_entry *e, struct err *err)

@@ -11,6 +11,8 @@
 #include "daemon/core/vm/vm_machine.h"
 #include "daemon/guest/agent_client.h"
 
+enum { POWER_OFF_MS = 1500 }; /* of a grace, for the guest to power off in */
+
 /* Refused beside another, as vmm.h would: reconcile's look, say, that an operation meets. One whose
  * process has ended is opened anew, with the record as it is now. */
 static int vm_call_begin(struct vm_entry *e, vmm_done_fn *done, void *arg, struct err *err)
@@ -105,9 +107,11 @@ static void vm_stop_changed(void *arg, struct vm_entry *e)
     struct err err = ERR_INIT;
     if (e->call.shutdown_sent || !e->agent || !agent_client_is_up(e->agent))
         return;
-    int64_t ms = e->call.grace_ms;
-    uint32_t grace_ms = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
-    e->call.shutdown_sent = agent_client_shutdown(e->agent, false, grace_ms, &err) == 0;
+    /* All of it within the grace: the sessions end, their output is read, the guest powers off. */
+    int64_t ms = e->call.grace_ms < INT32_MAX ? e->call.grace_ms : INT32_MAX;
+    uint32_t linger_ms = (uint32_t)(ms / 4 < POWER_OFF_MS ? ms - ms / 4 : ms - POWER_OFF_MS);
+    uint32_t grace_ms = linger_ms - linger_ms / 4;
+    e->call.shutdown_sent = agent_client_shutdown(e->agent, false, grace_ms, linger_ms, &err) == 0;
 }
 
 static void vm_stop_ended(void *arg, const struct err *err)

@@ -13,6 +13,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/image/image.h"
 #include "daemon/core/vm/vm_internal.h"
+#include "daemon/core/vm/vm_ssh.h"
 #include "daemon/core/vm/vm_storage.h"
 #include "rpc/event/worker.h"
 
@@ -44,13 +45,14 @@ int vm_objects_of(const struct core *core, const struct vm *vm, struct vm_object
         snprintf(system->source, sizeof(system->source), "%s", image->path);
         system->source_format = image->format;
     }
-    if (spec->work_disk_bytes == 0)
-        return 0;
-    if (vm_objects_add(o, vm_disk_kind(spec, OBJECT_WORK_DISK), core, vm, OBJECT_WORK_DISK, err) <
-        0)
-        return -1;
-    o->at[o->n - 1].bytes = spec->work_disk_bytes;
-    return 0;
+    if (spec->work_disk_bytes > 0) {
+        if (vm_objects_add(o, vm_disk_kind(spec, OBJECT_WORK_DISK), core, vm, OBJECT_WORK_DISK,
+                           err) < 0)
+            return -1;
+        o->at[o->n - 1].bytes = spec->work_disk_bytes;
+    }
+    return vm_ssh_has_own_key(spec) ? vm_objects_add(o, "ssh_key", core, vm, OBJECT_SSH_KEY, err)
+                                    : 0;
 }
 
 /* Jobs */

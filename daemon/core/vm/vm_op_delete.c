@@ -57,15 +57,25 @@ static void vm_delete_finish(struct operation_entry *op, struct store_txn *txn)
         vm_set_state(e, VM_FAILED, operation_error(op)->stage, operation_error(op)->message, txn);
 }
 
+enum { DELETE_HOOK, DELETE_STOP };
+
 /* What waits for the guest to end is hurried; the rest is on its way anyhow. */
 static void vm_delete_abort(struct operation_entry *op)
 {
-    if (operation_row(op)->step == 0)
+    if (operation_row(op)->step <= DELETE_STOP)
         vm_run_abort(op);
 }
 
 static const struct operation_step vm_delete_steps[] = {
-    {.name = "stop", .percent = 5, .journal = vm_delete_deleting, .run = vm_delete_end},
+    [DELETE_HOOK] = {.name = "hook",
+                     .percent = 5,
+                     .skip = vm_step_hook_skip,
+                     .journal = vm_step_hook_journal,
+                     .run = vm_step_hook_run},
+    [DELETE_STOP] = {.name = "stop",
+                     .percent = 10,
+                     .journal = vm_delete_deleting,
+                     .run = vm_delete_end},
     {.name = "discard", .percent = 60, .run = vm_delete_discard},
     {.name = "remove", .percent = 80, .run = vm_delete_remove},
 };

@@ -291,7 +291,8 @@ static void vm_restart_stop(struct operation_entry *op)
 }
 
 static const struct operation_step vm_restart_steps[] = {
-    {.name = "stop", .percent = 5, .journal = vm_restart_stopping, .run = vm_restart_stop},
+    {.name = "hook", .percent = 5, .skip = vm_step_hook_skip, .run = vm_step_hook_run},
+    {.name = "stop", .percent = 10, .journal = vm_restart_stopping, .run = vm_restart_stop},
     {.name = "disks", .percent = 30, .run = vm_disks_run},
     {.name = "launch",
      .percent = 40,

@@ -8,6 +8,7 @@
 #include "daemon/core/vm/vm_machine.h"
 #include "daemon/core/vm/vm_run.h"
 #include "daemon/core/vm/vm_internal.h"
+#include "daemon/guest/agent_client.h"
 #include "daemon/vmm/vmm.h"
 
 #define N(steps) (sizeof(steps) / sizeof((steps)[0]))
@@ -82,6 +83,11 @@ static void vm_stop_finish(struct operation_entry *op, struct store_txn *txn)
 }
 
 static const struct operation_step vm_stop_steps[] = {
+    {.name = "hook",
+     .percent = 5,
+     .skip = vm_step_hook_skip,
+     .journal = vm_step_hook_journal,
+     .run = vm_step_hook_run},
     {.name = "stop", .percent = 10, .journal = vm_journal_stopping, .run = vm_stop_run},
 };
 
@@ -127,6 +133,8 @@ static void vm_pause_run(struct operation_entry *op)
 
 static void vm_resumed(struct vm_run *run, const struct err *err)
 {
+    if (!err && run->vm->agent)
+        agent_client_stood_still(run->vm->agent);
     if (!err)
         vm_clock_set(run->vm); /* it stood still meanwhile */
     vm_run_step_done(run, err);

@@ -19,6 +19,7 @@
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/core/vm/vm_run.h"
 #include "daemon/core/vm/vm_spec.h"
+#include "daemon/core/vm/vm_ssh.h"
 #include "daemon/core/vm/vm_internal.h"
 #include "daemon/store/store.h"
 
@@ -37,15 +38,18 @@ struct vm_change {
     int64_t expire_after_ms, idle_stop_after_ms; /* -1: as it is */
     enum restart_policy restart;
     int autostart; /* -1: as it is */
+    bool host_key_given;
+    char host_key[SSH_HOST_KEY_BYTES];
 };
 
 static int vm_change_write(const struct vm_change *c, char params[1024], struct err *err)
 {
     json_t *o = json_pack(
-        "{s:I, s:s, s:I, s:I, s:I, s:I, s:i, s:i}", "if_generation", (json_int_t)c->if_generation,
-        "name", c->name, "cpus", (json_int_t)c->cpus, "memory_bytes", (json_int_t)c->memory_bytes,
-        "expire_after_ms", (json_int_t)c->expire_after_ms, "idle_stop_after_ms",
-        (json_int_t)c->idle_stop_after_ms, "restart", (int)c->restart, "autostart", c->autostart);
+        "{s:I, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:s*}", "if_generation",
+        (json_int_t)c->if_generation, "name", c->name, "cpus", (json_int_t)c->cpus, "memory_bytes",
+        (json_int_t)c->memory_bytes, "expire_after_ms", (json_int_t)c->expire_after_ms,
+        "idle_stop_after_ms", (json_int_t)c->idle_stop_after_ms, "restart", (int)c->restart,
+        "autostart", c->autostart, "ssh_host_key", c->host_key_given ? c->host_key : NULL);
     size_t n = o ? json_dumpb(o, params, 1023, JSON_COMPACT) : 0;
     json_decref(o);
     if (n == 0 || n > 1023)
@@ -70,6 +74,7 @@ static void vm_change_read(const struct operation_entry *op, struct vm_change *c
 {
     json_t *o = json_loads(text_get(operation_row(op)->params), 0, NULL);
     const char *name = json_string_value(json_object_get(o, "name"));
+    const char *host_key = json_string_value(json_object_get(o, "ssh_host_key"));
     *c = (struct vm_change){.if_generation = vm_change_number(o, "if_generation"),
                             .cpus = (uint32_t)vm_change_number(o, "cpus"),
                             .memory_bytes = vm_change_number(o, "memory_bytes"),
@@ -78,6 +83,8 @@ static void vm_change_read(const struct operation_entry *op, struct vm_change *c
                             .restart = (enum restart_policy)vm_change_number(o, "restart"),
                             .autostart = (int)vm_change_option(o, "autostart")};
     snprintf(c->name, sizeof(c->name), "%s", name ? name : "");
+    c->host_key_given = host_key != NULL;
+    snprintf(c->host_key, sizeof(c->host_key), "%s", host_key ? host_key : "");
     json_decref(o);
 }
 
@@ -166,6 +173,10 @@ static int vm_update_check(const struct vm_entry *e, const struct vm_change *c,
     vm_change_policies(c, &spec);
     if (vm_update_labels(&after, labels, err) < 0 || vm_policies_check(&spec, err) < 0)
         return -1;
+    if (c->host_key_given && !vm_is_over_ssh(&spec)) {
+        err_set(err, ERR_INVALID, "VM %s is not reached over SSH: it has no host key", e->vm.name);
+        return err_tag(err, "INVALID_SPEC", NULL);
+    }
     const struct labels *scope = labels->scope.n ? &labels->scope : NULL;
     if (c->name[0] && strcmp(c->name, e->vm.name) != 0)
         return vm_name_check_free(e->core, scope, c->name, err);
@@ -254,6 +265,10 @@ static void vm_update_apply(struct vm_entry *e, const struct vm_change *c)
     spec->cpus = cpus;
     spec->memory_bytes = memory_bytes;
     vm_change_policies(c, spec);
+    if (c->host_key_given) {
+        memcpy(e->vm.ssh_host_key, c->host_key, SSH_HOST_KEY_BYTES);
+        vm_ssh_trusted(e);
+    }
     if (c->expire_after_ms >= 0)
         vm_spec_set_expiry(&e->vm, clock_real_ns());
     e->vm.generation++;
@@ -355,11 +370,14 @@ struct operation_entry *vm_ask_update(struct core *core, const struct vm_update_
                           .restart = req->restart,
                           .autostart = req->autostart ? *req->autostart : -1};
     snprintf(c.name, sizeof(c.name), "%s", req->name ? req->name : "");
+    c.host_key_given = req->ssh_host_key != NULL;
+    snprintf(c.host_key, sizeof(c.host_key), "%s", req->ssh_host_key ? req->ssh_host_key : "");
     char resource[96], params[1024];
     vm_resource(e, resource);
     /* What only its turn can tell is told at once where its turn is now. */
     bool waits = operation_pending(core, resource, NULL);
     if ((req->name && vm_name_check(req->name, err) < 0) ||
+        (req->ssh_host_key && vm_ssh_host_key_check(req->ssh_host_key, err) < 0) ||
         vm_update_fill(u, req, scope, err) < 0 || vm_change_check(&c, &u->labels.set, err) < 0 ||
         (waits ? vm_update_check_scope(e, &u->labels, err)
                : vm_update_check(e, &c, &u->labels, err)) < 0 ||

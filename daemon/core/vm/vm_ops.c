@@ -58,10 +58,13 @@ int vm_create_check(struct core *core, const struct vm_create_request *req, stru
         return -1;
     if (!vm)
         return 0;
-    if (req->labels && label_list_set(&made.labels, req->labels) < 0)
+    /* What it owns is borrowed of the request until here. */
+    if (vm_copy(vm, &made) < 0)
         return err_set(err, ERR_LIMIT, "out of memory for a VM");
-    *vm = made;
-    return 0;
+    if (!req->labels || label_list_set(&vm->labels, req->labels) == 0)
+        return 0;
+    vm_done(vm);
+    return err_set(err, ERR_LIMIT, "out of memory for a VM");
 }
 
 struct operation_entry *vm_ask_create(struct core *core, const struct vm_create_request *req,

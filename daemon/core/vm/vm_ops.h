@@ -83,6 +83,7 @@ struct vm_update_request {
     const uint64_t *expire_after_ms, *idle_stop_after_ms;
     enum restart_policy restart; /* 0: as it is */
     const bool *autostart;
+    const char *ssh_host_key; /* NULL: as it is; "": whatever its guest shows next */
 };
 /* Takes effect when its turn comes, and is checked (again) then; cpus and memory of a running VM
  * with its next start. */

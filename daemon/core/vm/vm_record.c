@@ -39,7 +39,7 @@ static void vm_show(struct vm_entry *e, struct vm *vm)
         e->shown = NULL;
     } else if (e->shown) {
         *e->shown = *vm;
-        vm->labels = (struct label_list){0};
+        *vm = (struct vm){.id = ""};
     }
 }
 

@@ -12,6 +12,7 @@
 #include "daemon/core/vm/vm_machine.h"
 #include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_objects.h"
+#include "daemon/core/vm/vm_ssh.h"
 #include "daemon/vmm/vmm.h"
 
 void vm_params_write(const struct vm_params *p, char text[128])
@@ -22,7 +23,10 @@ void vm_params_write(const struct vm_params *p, char text[128])
 
 void vm_run_params(const struct operation_entry *op, struct vm_params *p)
 {
+    const struct vm_entry *e = vm_run_find(op);
     *p = (struct vm_params){.grace_ms = operation_core(op)->config.stop_grace_ms};
+    if (e)
+        p->grace_ms = vm_ssh_patience(&e->vm.spec, p->grace_ms);
     json_t *o = json_loads(text_get(operation_row(op)->params), 0, NULL);
     p->start = json_is_true(json_object_get(o, "start"));
     p->force = json_is_true(json_object_get(o, "force"));
@@ -77,6 +81,7 @@ struct vm_run *vm_run_get_vm(struct operation_entry *op)
 void vm_run_free(void *data)
 {
     struct vm_run *run = data;
+    vm_run_leave_hook(run);
     timer_done(&run->timer);
     vm_unwatch(&run->watch);
     if (run->vm)

@@ -12,6 +12,7 @@
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
 
+struct vm_hook_run;
 struct vm_objects_job;
 
 struct vm_run {
@@ -26,6 +27,7 @@ struct vm_run {
     bool calling;       /* a driver call of the step is under way */
     bool cancelled;     /* the step is to end when the call has */
     int tries;
+    struct vm_hook_run *hook;                                /* under way */
     void (*then)(struct vm_run *run, const struct err *err); /* after launch, end */
     struct vm_objects_job *objects;                          /* under way; frees itself */
     struct job job;                                          /* reads the console's end */
@@ -74,6 +76,12 @@ void vm_run_remove_objects(struct vm_run *run,
                            void (*then)(struct vm_run *run, const struct err *err));
 /* Before the first: is what it boots there, and does its driver take it? */
 int vm_run_check_parts(const struct vm_run *run, struct err *err);
+/* The step before a machine is ended gently, in which the VM's hook runs; vm_op_hook.c. The journal
+ * is of operations after which the VM is not to run. */
+bool vm_step_hook_skip(struct operation_entry *op);
+void vm_step_hook_journal(struct operation_entry *op, struct store_txn *txn);
+void vm_step_hook_run(struct operation_entry *op);
+void vm_run_leave_hook(struct vm_run *run);
 /* Ends the step with err, and the last lines of the guest's console put behind its message. */
 void vm_run_fail_at_boot(struct vm_run *run, const struct err *err);
 /* A then() that ends the step. */

@@ -4,6 +4,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/vm/vm_machine.h"
 #include "daemon/core/vm/vm_run.h"
+#include "daemon/core/vm/vm_ssh.h"
 
 static void vm_run_boot_end(struct vm_run *run, const struct err *err)
 {
@@ -52,13 +53,18 @@ static void vm_run_boot_cancel(struct operation_entry *op)
     vm_run_boot_look(run);
 }
 
+static int64_t vm_run_boot_ms(const struct vm_run *run)
+{
+    return vm_ssh_patience(&run->vm->vm.spec, operation_core(run->op)->config.boot_timeout_ms);
+}
+
 static void vm_run_boot_launched(struct vm_run *run, const struct err *err)
 {
     if (err) {
         vm_run_boot_end(run, err);
         return;
     }
-    timer_start(&run->timer, operation_core(run->op)->config.boot_timeout_ms);
+    timer_start(&run->timer, vm_run_boot_ms(run));
     vm_run_boot_look(run);
 }
 
@@ -86,7 +92,7 @@ static void vm_run_boot_late(void *arg)
     if (run->tries++ == 0) {
         log_warn(operation_row(run->op)->resource,
                  "no word of the agent after %lld ms: booting once more",
-                 (long long)operation_core(run->op)->config.boot_timeout_ms);
+                 (long long)vm_run_boot_ms(run));
         operation_progress(run->op, operation_row(run->op)->percent,
                            "no answer; booting once more");
         run->calling = true;
@@ -95,8 +101,7 @@ static void vm_run_boot_late(void *arg)
         run->calling = false;
     } else {
         err_set(&err, ERR_DEADLINE, "the guest's agent did not answer within %lld ms, twice%s%s",
-                (long long)operation_core(run->op)->config.boot_timeout_ms,
-                e->agent_error[0] ? ": " : "", e->agent_error);
+                (long long)vm_run_boot_ms(run), e->agent_error[0] ? ": " : "", e->agent_error);
         err_tag(&err, "BOOT_TIMEOUT", "vm/%s", e->vm.id);
     }
     vm_run_boot_end(run, &err);

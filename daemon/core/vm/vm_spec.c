@@ -9,7 +9,9 @@
 #include "base/err.h"
 #include "daemon/core/core.h"
 #include "daemon/core/image/image.h"
+#include "daemon/core/vm/vm_hook.h"
 #include "daemon/core/vm/vm_internal.h"
+#include "daemon/core/vm/vm_ssh.h"
 #include "daemon/core/vm/vm_storage.h"
 #include "rpc/event/server.h"
 #include "daemon/vmm/vmm.h"
@@ -164,22 +166,25 @@ int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_re
         spec->cpus = 1;
     if (spec->memory_bytes == 0)
         spec->memory_bytes = VM_MEMORY_DEFAULT;
-    if (spec->net == 0)
-        spec->net = NET_USER;
     if (spec->restart == 0)
         spec->restart = RESTART_NEVER;
-    if (!vmm_find_driver(spec->driver, err)) {
+    const struct vmm_driver *driver = vmm_find_driver(spec->driver, err);
+    if (!driver) {
         err->code = ERR_INVALID;
         return vm_spec_invalid(err);
     }
+    if (spec->net == 0)
+        spec->net = vmm_net_of(driver);
     if (vm_cpus_check(spec->cpus, err) < 0 || vm_memory_check(spec->memory_bytes, err) < 0)
         return -1;
-    if (vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0)
+    if (vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0 ||
+        vm_hook_check(&spec->stop_hook, err) < 0)
         return -1;
     const struct image *image;
     if (vm_images_resolve(core, spec, kernel_ref, &image, err) < 0)
         return -1;
-    if (vm_disks_check(spec, image, err) < 0)
+    if (vm_disks_check(spec, image, err) < 0 ||
+        vm_ssh_resolve(core, spec, kernel_find_id(core, spec->kernel_id), err) < 0)
         return -1;
     return vm_storage_choose(core, spec, image, err);
 }
@@ -191,7 +196,8 @@ int vm_spec_check_made(const struct vm_spec *spec, struct err *err)
     if (!vmm_find_driver(spec->driver, err) || vm_cpus_check(spec->cpus, err) < 0 ||
         vm_memory_check(spec->memory_bytes, err) < 0 || vm_disks_check(spec, NULL, err) < 0 ||
         vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0 ||
-        vm_storage_check_made(spec, err) < 0)
+        vm_storage_check_made(spec, err) < 0 || vm_hook_check_made(&spec->stop_hook, err) < 0 ||
+        vm_ssh_check_made(spec, err) < 0)
         return -1;
     if (ids)
         return 0;

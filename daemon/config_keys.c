@@ -86,7 +86,7 @@ const struct config_key config_keys[] = {
      .reloads = true, .help = "PEM key of certificate_file, without a passphrase."},
 
     {"driver", CONFIG_TEXT, FIELD(driver), VMM_DRIVER_DEFAULT, .argument = "NAME", .reloads = true,
-     .check = check_driver, .help = "VMM driver where a VM names none: qemu or sim."},
+     .check = check_driver, .help = "VMM driver where a VM names none: qemu, firecracker or sim."},
     {"default_image", CONFIG_TEXT, FIELD(default_image), "debian-bookworm", .argument = "NAME",
      .reloads = true, .help = "Image where a VM names none."},
     {"max_vms", CONFIG_NUMBER, FIELD(max_vms), "1000", .argument = "N", .min = 1, .max = 100000,

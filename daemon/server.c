@@ -24,7 +24,7 @@
 #include "daemon/core/vm/handles.h"
 #include "daemon/core/supervise/host_info.h"
 #include "daemon/core/supervise/reconcile.h"
-#include "daemon/keeper.h"
+#include "daemon/upkeep.h"
 #include "daemon/reload.h"
 #include "daemon/service/service.h"
 #include "daemon/store/store.h"
@@ -50,7 +50,7 @@ struct daemon {
     struct reload *reload;
     char agent_path[PROGRAM_PATH_BYTES];
     struct state_dir state;
-    struct keeper *keeper;
+    struct upkeep *upkeep;
     bool stopping, failed;
     struct err failure;
 };
@@ -161,7 +161,7 @@ static void shut_down(void *arg)
     if (d->stopping)
         return;
     d->stopping = true;
-    keeper_ending(d->keeper);
+    upkeep_ending(d->upkeep);
     log_info("bangerd", "stopping; VMs run on");
     rpc_server_drain(d->core.rpc_server, (int64_t)d->config.drain_ms, rpc_drained, d);
 }
@@ -199,7 +199,7 @@ static void start_listening(void *arg)
     struct daemon *d = arg;
     if (d->stopping)
         return;
-    if (keeper_listen(d->keeper, &d->failure) < 0) {
+    if (upkeep_listen(d->upkeep, &d->failure) < 0) {
         d->failed = true;
         loop_stop(d->core.loop);
         return;
@@ -252,9 +252,9 @@ struct daemon *daemon_new(struct daemon_config *config, int argc, char **argv, s
         make_rpc(d, err) < 0)
         goto fail;
     make_access(d);
-    d->keeper =
-        keeper_new(d->core.loop, d->core.rpc_server, &d->config, &d->state, state_lost, d, err);
-    if (!d->keeper)
+    d->upkeep =
+        upkeep_new(d->core.loop, d->core.rpc_server, &d->config, &d->state, state_lost, d, err);
+    if (!d->upkeep)
         goto fail;
     d->reload = reload_new(&d->core, &d->config, argc, argv, err);
     if (!d->reload)
@@ -294,7 +294,7 @@ void daemon_free(struct daemon *d)
     signal_watch_done(&d->interrupt);
     signal_watch_done(&d->hangup);
     reload_free(d->reload);
-    keeper_free(d->keeper);
+    upkeep_free(d->upkeep);
     rpc_server_free(core->rpc_server);
     workers_stop(core->slow); /* what jobs bring back finds the core still there */
     workers_stop(core->quick);

@@ -23,7 +23,8 @@
 enum {
     LOOK_MS = 20,
     HELD_MS = 1500, /* one that lives and is not ending is not waited for; one that was killed just
-                       now needs a moment to let go */
+                       now needs a moment to let go, and so does a child that it had forked, with
+                       its lock and its listening socket, and that was not yet another program */
     IDENTITY_BYTES_MAX = 256,
     PATH_MAX_BYTES = PATHS_BYTES + 16,
     REFUSED_MAX = 5, /* looks in a row */
@@ -133,11 +134,11 @@ static int take_lock(struct state_dir *s, const char *socket, int64_t wait_ms, s
             return locked < 0 ? -1 : 0;
         now = clock_mono_ms();
         enum holder_found found = holder_find(s->path, &h);
-        bool ending = found == HOLDER_ALIVE && strcmp(h.phase, HOLDER_ENDING) == 0;
-        if (!ending && (somebody_listens(found == HOLDER_ALIVE ? h.socket : socket) ||
-                        (found == HOLDER_ALIVE && now > held_ms)))
-            return say_held(s, &h, err);
-        if (now > deadline_ms)
+        bool alive = found == HOLDER_ALIVE;
+        bool ending = alive && strcmp(h.phase, HOLDER_ENDING) == 0;
+        bool listens = somebody_listens(alive ? h.socket : socket);
+        if (now > deadline_ms || (!ending && alive && listens) ||
+            (!ending && (alive || listens) && now > held_ms))
             return say_held(s, &h, err);
         poll(NULL, 0, LOOK_MS);
     }

@@ -4,7 +4,7 @@
  * cleaner can delete, and on the file "lock" in it, which says who holds it (base/holder.h) and
  * which older daemons ask for alone. Both go with the process, however it ends.
  *
- * Blocking, on the thread that starts and later on the keeper's worker alone. */
+ * Blocking, on the thread that starts and later on the upkeep's worker alone. */
 #ifndef BANGER_DAEMON_STATE_DIR_H
 #define BANGER_DAEMON_STATE_DIR_H
 

@@ -16,6 +16,7 @@
 #include "daemon/core/session/attach.h"
 #include "daemon/core/core.h"
 #include "daemon/core/session/session.h"
+#include "daemon/service/audit.h"
 #include "daemon/service/service.h"
 #include "daemon/service/view.h"
 #include "rpc/event/loop.h"
@@ -73,6 +74,7 @@ static void on_opened(void *arg, const struct attach_opened *o)
     opened.writer_generation = o->writer_generation;
     opened.stdin_window_bytes = o->stdin_window_bytes;
     opened.stdin_foreign = o->stdin_foreign;
+    opened.wants_taken = o->wants_taken;
     FRAME(opened, OPENED);
     send_frame(s, &response);
     session_view_done(&view);
@@ -97,12 +99,14 @@ static void on_data(void *arg, int stream, uint64_t offset, const uint8_t *bytes
     }
 }
 
-static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, const char *reason)
+static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, uint64_t oldest,
+                   const char *reason)
 {
     Banger__V1__AttachGap gap = BANGER__V1__ATTACH_GAP__INIT;
     gap.stream = (Banger__V1__OutputStream)stream;
     gap.from = from;
     gap.to = to;
+    gap.oldest = oldest;
     gap.reason = (char *)reason;
     FRAME(gap, GAP);
     send_frame(arg, &response);
@@ -124,6 +128,14 @@ static void on_stdin_ack(void *arg, uint64_t offset, bool closed)
     stdin_ack.offset = offset;
     stdin_ack.closed = closed;
     FRAME(stdin_ack, STDIN_ACK);
+    send_frame(arg, &response);
+}
+
+static void on_stdin_foreign(void *arg, uint64_t offset)
+{
+    Banger__V1__AttachStdinForeign stdin_foreign = BANGER__V1__ATTACH_STDIN_FOREIGN__INIT;
+    stdin_foreign.offset = offset;
+    FRAME(stdin_foreign, STDIN_FOREIGN);
     send_frame(arg, &response);
 }
 
@@ -180,6 +192,7 @@ static const struct attach_events attach_events = {
     .gap = on_gap,
     .stream_end = on_stream_end,
     .stdin_ack = on_stdin_ack,
+    .stdin_foreign = on_stdin_foreign,
     .stdin_writable = on_stdin_writable,
     .writer_changed = on_writer_changed,
     .exit = on_ended,
@@ -189,28 +202,37 @@ static const struct attach_events attach_events = {
 
 /* In ------------------------------------------------------------------------------------------- */
 
-static struct agent_start start_of(const Banger__V1__StreamStart *m)
+static int start_of(struct agent_start *start, const Banger__V1__StreamStart *m, struct err *err)
 {
-    struct agent_start start = {AGENT_FROM_OFFSET, 0};
+    int64_t since_ns;
+    *start = (struct agent_start){.at = AGENT_FROM_OFFSET};
     if (!m)
-        return start;
+        return 0;
     switch (m->at_case) {
     case BANGER__V1__STREAM_START__AT_OFFSET:
-        start.value = m->offset;
+        start->value = m->offset;
         break;
     case BANGER__V1__STREAM_START__AT_TAIL:
-        start = (struct agent_start){AGENT_FROM_TAIL, m->tail};
+        *start = (struct agent_start){.at = AGENT_FROM_TAIL, .value = m->tail};
         break;
     case BANGER__V1__STREAM_START__AT_END:
-        start.at = AGENT_FROM_END;
+        start->at = AGENT_FROM_END;
         break;
     case BANGER__V1__STREAM_START__AT_SKIP:
-        start.at = AGENT_SKIP;
+        start->at = AGENT_SKIP;
+        break;
+    case BANGER__V1__STREAM_START__AT_TAIL_LINES:
+        *start = (struct agent_start){.at = AGENT_FROM_TAIL_LINES, .value = m->tail_lines};
+        break;
+    case BANGER__V1__STREAM_START__AT_SINCE:
+        if (request_time(&since_ns, m->since, "since", err) < 0)
+            return -1;
+        *start = (struct agent_start){.at = AGENT_FROM_TIME, .value = (uint64_t)since_ns};
         break;
     default:
         break;
     }
-    return start;
+    return 0;
 }
 
 static int handle_open(struct attach_stream *s, const Banger__V1__AttachOpen *open, struct err *err)
@@ -223,10 +245,12 @@ static int handle_open(struct attach_stream *s, const Banger__V1__AttachOpen *op
         session_find_within(s->core, request_scope(s->core, s->call), NULL, open->session, err);
     if (!e)
         return -1;
+    char address[PEER_TEXT_BYTES];
+    audit_peer(rpc_call_peer(s->call), address);
     struct attach_options options = {
         .role = ATTACH_VIEWER,
-        .from_stdout = start_of(open->start_stdout),
-        .from_stderr = start_of(open->start_stderr),
+        .principal = rpc_call_peer(s->call)->principal,
+        .address = address,
         .credit_bytes = CREDIT_BYTES,
         .hold = open->hold,
         .writer_key = open->writer_key,
@@ -235,6 +259,9 @@ static int handle_open(struct attach_stream *s, const Banger__V1__AttachOpen *op
         options.role = ATTACH_WRITER;
     else if (open->role == BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_TAKEOVER)
         options.role = ATTACH_TAKEOVER;
+    if (start_of(&options.from_stdout, open->start_stdout, err) < 0 ||
+        start_of(&options.from_stderr, open->start_stderr, err) < 0)
+        return -1;
     s->session = session_ref(e);
     timer_stop(&s->late);
     s->attach = attach_open(s->core, e, &options, &attach_events, s, err);
@@ -282,6 +309,9 @@ static int handle_frame(struct attach_stream *s, const Banger__V1__AttachRequest
         return attach_resize(s->attach, m->resize->rows, m->resize->columns, err);
     case BANGER__V1__ATTACH_REQUEST__FRAME_SIGNAL:
         return handle_signal(s, m->signal, err);
+    case BANGER__V1__ATTACH_REQUEST__FRAME_TAKEN:
+        attach_taken(s->attach, m->taken->stdout_offset, m->taken->stderr_offset);
+        return 0;
     case BANGER__V1__ATTACH_REQUEST__FRAME_DETACH:
         attach_release(s->attach);
         stream_end(s, NULL);

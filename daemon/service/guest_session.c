@@ -135,7 +135,7 @@ static void handle_get(void *self, struct rpc_call *call,
 
 static bool has_tag(const struct session *s, const char *tag)
 {
-    const char *at = (const char *)s->tags.data, *end = at + s->tags.len;
+    const char *at = (const char *)s->spec.tags.data, *end = at + s->spec.tags.len;
     for (; at < end; at += strlen(at) + 1)
         if (strcmp(at, tag) == 0)
             return true;
@@ -347,32 +347,39 @@ static void handle_delete(void *self, struct rpc_call *call,
     }
 }
 
-static void stdin_sent(void *arg, uint64_t offset, const struct err *err)
+struct ack_wait {
+    struct rpc_call *call;         /* counted */
+    struct session_entry *session; /* referenced */
+};
+
+static void ack_stored(void *arg, const struct err *err)
 {
-    struct rpc_call *call = arg;
-    Banger__V1__SendStdinResponse response = BANGER__V1__SEND_STDIN_RESPONSE__INIT;
-    response.stdin_offset = offset;
+    struct ack_wait *w = arg;
     if (err)
-        rpc_call_finish(call, err);
+        rpc_call_finish(w->call, err);
     else
-        banger_v1_guest_session_service_send_stdin_reply(call, &response);
-    rpc_call_unref(call);
+        session_service_reply(w->call, w->session);
+    session_unref(w->session);
+    rpc_call_unref(w->call);
+    free(w);
 }
 
-static void handle_send_stdin(void *self, struct rpc_call *call,
-                              const Banger__V1__SendStdinRequest *request)
+static void handle_ack_output(void *self, struct rpc_call *call,
+                              const Banger__V1__AckOutputRequest *request)
 {
     struct err err = ERR_INIT;
     struct session_entry *e = session_service_find(self, call, request->vm, request->session);
+    struct ack_wait *w = e ? malloc(sizeof(*w)) : NULL;
     if (!e)
         return;
-    bool placed = request->_offset_case == BANGER__V1__SEND_STDIN_REQUEST___OFFSET_OFFSET;
-    struct session_stdin_at at = {request->offset};
-    if (session_send_stdin(e, placed ? &at : NULL, request->data.data, request->data.len,
-                           request->eof, stdin_sent, rpc_call_ref(call), &err) < 0) {
-        rpc_call_finish(call, &err);
-        rpc_call_unref(call);
+    if (!w) {
+        service_out_of_memory(call);
+        return;
     }
+    *w = (struct ack_wait){rpc_call_ref(call), session_ref(e)};
+    if (session_ack_output(e, request->stdout_offset, request->stderr_offset, ack_stored, w, &err) <
+        0)
+        ack_stored(w, &err);
 }
 
 int guest_session_service_register(struct rpc_server *server, struct core *core, struct err *err)
@@ -387,8 +394,11 @@ int guest_session_service_register(struct rpc_server *server, struct core *core,
         .stop_session = handle_stop,
         .kill_session = handle_kill,
         .delete_session = handle_delete,
-        .send_stdin = handle_send_stdin,
+        .send_stdin = session_service_send_stdin,
+        .ack_output = handle_ack_output,
         .attach = session_service_attach,
+        .list_viewers = session_service_list_viewers,
+        .kick_viewer = session_service_kick_viewer,
     };
     return banger_v1_guest_session_service_register(server, &handlers, core, err);
 }

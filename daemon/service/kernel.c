@@ -79,7 +79,8 @@ static void handle_import(void *self, struct rpc_call *call,
         return;
     }
     struct kernel_import_request import = {.kernel_path = request->kernel_path,
-                                           .modules_path = request->modules_path};
+                                           .modules_path = request->modules_path,
+                                           .initrd_path = request->initrd_path};
     service_reply_operation(call, kernel_ask_import(self, &import, &meta, &err), &err);
 }
 

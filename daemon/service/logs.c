@@ -2,18 +2,27 @@
  *
  * The last N lines are looked for by the agent, from the end. An agent that cannot (or where the
  * lines are to be counted in a part of the output only) has all of it sent in a first pass, which
- * remembers where the latest N lines begin and nothing else; the second pass reads from there. */
+ * remembers where the latest N lines begin and nothing else; the second pass reads from there.
+ *
+ * An end at a time is the agent's to find as well, of output that is not followed. Who follows
+ * until a time that is to come is read on as one who does not, from where he is, when it has come.
+ */
 #include "daemon/service/guest_session.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "daemon/core/session/attach.h"
 #include "daemon/core/core.h"
 #include "daemon/core/session/session.h"
 #include "daemon/core/vm/vm.h"
+#include "daemon/service/audit.h"
+#include "daemon/service/request.h"
 #include "daemon/service/service.h"
+#include "daemon/service/view.h"
+#include "rpc/event/loop.h"
 
 enum { CREDIT_BYTES = 256 * 1024, TAIL_LINES_MAX = 100000 };
 
@@ -30,7 +39,12 @@ struct log_reader {
     struct session_entry *session; /* counted */
     struct attach *attach;
     struct attach_options options;
-    bool follow;
+    bool follow, times, tell_start;
+    int64_t until_ns;  /* 0: none */
+    struct timer late; /* until has come */
+    bool placed;       /* the client knows, or could know, where its streams begin */
+    uint64_t next[2];
+    int64_t time_ns[2];  /* of what comes next; 0: not known */
     uint32_t tail_lines; /* > 0: a first pass is under way */
     struct line_starts lines[2];
     uint32_t owed_bytes;
@@ -69,10 +83,33 @@ static void send_chunk(struct log_reader *r, const Banger__V1__LogChunk *chunk)
     reader_end(r, &err);
 }
 
+static bool is_skipped(const struct log_reader *r, int which)
+{
+    const struct attach_options *o = &r->options;
+    return (which ? &o->from_stderr : &o->from_stdout)->at == AGENT_SKIP;
+}
+
 static void on_opened(void *arg, const struct attach_opened *opened)
 {
-    (void)arg;
-    (void)opened;
+    struct log_reader *r = arg;
+    if (r->tail_lines > 0 || r->placed)
+        return;
+    r->placed = true;
+    r->next[0] = opened->stdout_offset;
+    r->next[1] = opened->stderr_offset;
+    for (int i = 0; i < 2 && r->tell_start; i++) {
+        Banger__V1__LogChunk chunk = BANGER__V1__LOG_CHUNK__INIT;
+        chunk.stream = (uint32_t)i + 1;
+        chunk.offset = r->next[i];
+        if (!is_skipped(r, i))
+            send_chunk(r, &chunk);
+    }
+}
+
+static void on_time(void *arg, int stream, int64_t time_ns)
+{
+    struct log_reader *r = arg;
+    r->time_ns[stream - 1] = time_ns;
 }
 
 static void on_data(void *arg, int stream, uint64_t offset, const uint8_t *data, uint32_t len)
@@ -88,6 +125,10 @@ static void on_data(void *arg, int stream, uint64_t offset, const uint8_t *data,
     chunk.offset = offset;
     chunk.data.data = (uint8_t *)data;
     chunk.data.len = len;
+    Google__Protobuf__Timestamp stamp;
+    if (r->times)
+        chunk.time = view_time(&stamp, r->time_ns[stream - 1]);
+    r->next[stream - 1] = offset + len;
     send_chunk(r, &chunk);
     if (r->over)
         return;
@@ -98,7 +139,8 @@ static void on_data(void *arg, int stream, uint64_t offset, const uint8_t *data,
     }
 }
 
-static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, const char *reason)
+static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, uint64_t oldest,
+                   const char *reason)
 {
     struct log_reader *r = arg;
     if (r->tail_lines > 0) {
@@ -109,14 +151,16 @@ static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, const char
     chunk.stream = (uint32_t)stream;
     chunk.offset = from;
     chunk.gap_to = to;
+    chunk.gap_oldest = oldest;
     chunk.gap_reason = (char *)reason;
+    r->next[stream - 1] = to;
     send_chunk(r, &chunk);
 }
 
 static void on_stream_end(void *arg, int stream, uint64_t total, const char *cut)
 {
     if (*cut)
-        on_gap(arg, stream, total, total, cut);
+        on_gap(arg, stream, total, total, 0, cut);
 }
 
 static int reader_open(struct log_reader *r, struct err *err);
@@ -173,6 +217,7 @@ static void on_failed(void *arg, const struct err *err)
 static const struct attach_events log_events = {
     .opened = on_opened,
     .data = on_data,
+    .time = on_time,
     .gap = on_gap,
     .stream_end = on_stream_end,
     .exit = on_ended,
@@ -181,11 +226,48 @@ static const struct attach_events log_events = {
     .failed = on_failed,
 };
 
+static int64_t ms_until(int64_t unix_ns)
+{
+    return (unix_ns - clock_real_ns()) / 1000000;
+}
+
 static int reader_open(struct log_reader *r, struct err *err)
 {
     r->options.no_follow = r->tail_lines > 0 || !r->follow;
+    r->options.until_ns = r->options.no_follow ? r->until_ns : 0;
+    if (r->until_ns && !r->options.no_follow)
+        timer_start(&r->late, ms_until(r->until_ns) + 1);
+    char address[PEER_TEXT_BYTES];
+    audit_peer(rpc_call_peer(r->call), address);
+    r->options.logs = true;
+    r->options.principal = rpc_call_peer(r->call)->principal;
+    r->options.address = address;
     r->attach = attach_open(r->core, r->session, &r->options, &log_events, r, err);
+    r->options.address = NULL;
     return r->attach ? 0 : -1;
+}
+
+/* What had been written by then, and no more. */
+static void until_has_come(void *arg)
+{
+    struct log_reader *r = arg;
+    struct err err = ERR_INIT;
+    if (r->over)
+        return;
+    int64_t left_ms = ms_until(r->until_ns);
+    if (left_ms >= 0) {
+        timer_start(&r->late, left_ms + 1);
+        return;
+    }
+    attach_close(r->attach);
+    r->attach = NULL;
+    r->follow = false;
+    for (int i = 0; i < 2 && r->placed; i++)
+        if (!is_skipped(r, i))
+            *(i ? &r->options.from_stderr : &r->options.from_stdout) =
+                (struct agent_start){.at = AGENT_FROM_OFFSET, .value = r->next[i]};
+    if (reader_open(r, &err) < 0)
+        reader_end(r, &err);
 }
 
 static void call_writable(void *arg, struct rpc_call *call)
@@ -203,6 +285,7 @@ static void reader_free(struct log_reader *r)
     attach_close(r->attach);
     session_unref(r->session);
     rpc_call_unref(r->call);
+    timer_done(&r->late);
     free(r->lines[0].at);
     free(r->lines[1].at);
     free(r);
@@ -218,38 +301,61 @@ static void call_closed(void *arg, struct rpc_call *call, const struct err *stat
 static struct agent_start start_of(bool skip, uint64_t tail_bytes, uint64_t from)
 {
     if (skip)
-        return (struct agent_start){AGENT_SKIP, 0};
+        return (struct agent_start){.at = AGENT_SKIP};
     if (tail_bytes > 0)
-        return (struct agent_start){AGENT_FROM_TAIL, tail_bytes};
-    return (struct agent_start){AGENT_FROM_OFFSET, from};
+        return (struct agent_start){.at = AGENT_FROM_TAIL, .value = tail_bytes};
+    return (struct agent_start){.at = AGENT_FROM_OFFSET, .value = from};
 }
 
 static bool agent_finds_lines(const struct log_reader *r,
                               const Banger__V1__ReadLogsRequest *request)
 {
     const struct vm_entry *vm = vm_find_id(r->core, session_record(r->session)->vm_id);
-    bool all = request->tail_bytes == 0 && request->from_stdout == 0 && request->from_stderr == 0;
+    bool all = request->tail_bytes == 0 && request->from_stdout == 0 && request->from_stderr == 0 &&
+               !request->since;
     return all && vm && vm_agent(vm) && agent_client_hello(vm_agent(vm))->tail_lines;
 }
 
 static void start_at_tail(struct agent_start *start, uint32_t lines)
 {
     if (start->at != AGENT_SKIP)
-        *start = (struct agent_start){AGENT_FROM_TAIL_LINES, lines};
+        *start = (struct agent_start){.at = AGENT_FROM_TAIL_LINES, .value = lines};
 }
 
-static void start_at_end(struct attach_options *o)
+static void start_both_at(struct attach_options *o, const struct agent_start *start)
 {
     if (o->from_stdout.at != AGENT_SKIP)
-        o->from_stdout = (struct agent_start){AGENT_FROM_END, 0};
+        o->from_stdout = *start;
     if (o->from_stderr.at != AGENT_SKIP)
-        o->from_stderr = (struct agent_start){AGENT_FROM_END, 0};
+        o->from_stderr = *start;
+}
+
+static int start_at_times(struct log_reader *r, const Banger__V1__ReadLogsRequest *request,
+                          struct err *err)
+{
+    int64_t since_ns;
+    if (request_time(&since_ns, request->since, "since", err) < 0 ||
+        request_time(&r->until_ns, request->until, "until", err) < 0)
+        return -1;
+    bool elsewhere = request->tail_bytes > 0 || request->from_stdout > 0 ||
+                     request->from_stderr > 0 || request->only_new;
+    if (since_ns && elsewhere)
+        return err_set(err, ERR_INVALID,
+                       "since does not go with tail_bytes, from_stdout, from_stderr or only_new");
+    if (r->until_ns && ms_until(r->until_ns) < 0)
+        r->follow = false;
+    const struct agent_start since = {.at = AGENT_FROM_TIME, .value = (uint64_t)since_ns};
+    if (since_ns)
+        start_both_at(&r->options, &since);
+    return 0;
 }
 
 static int reader_prepare(struct log_reader *r, const Banger__V1__ReadLogsRequest *request,
                           struct err *err)
 {
     r->follow = request->follow;
+    r->times = r->options.times = request->times;
+    r->tell_start = request->tell_start;
     r->tail_lines = request->only_new ? 0 : request->tail_lines;
     r->options.role = ATTACH_VIEWER;
     r->options.credit_bytes = CREDIT_BYTES;
@@ -257,8 +363,11 @@ static int reader_prepare(struct log_reader *r, const Banger__V1__ReadLogsReques
         start_of(request->no_stdout, request->tail_bytes, request->from_stdout);
     r->options.from_stderr =
         start_of(request->no_stderr, request->tail_bytes, request->from_stderr);
+    const struct agent_start end = {.at = AGENT_FROM_END};
     if (request->only_new)
-        start_at_end(&r->options);
+        start_both_at(&r->options, &end);
+    if (start_at_times(r, request, err) < 0)
+        return -1;
     if (request->tail_lines > TAIL_LINES_MAX)
         return err_set(err, ERR_INVALID, "tail_lines is %u, at most %d are allowed",
                        request->tail_lines, TAIL_LINES_MAX);
@@ -285,7 +394,8 @@ void session_service_read_logs(void *self, struct rpc_call *call,
     if (!e)
         return;
     struct log_reader *r = calloc(1, sizeof(*r));
-    if (!r) {
+    if (!r || timer_init(&r->late, ((struct core *)self)->loop, until_has_come, r) < 0) {
+        free(r);
         service_out_of_memory(call);
         return;
     }

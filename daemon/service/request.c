@@ -101,6 +101,21 @@ int request_selector(struct labels *selector, const Banger__V1__LabelSelector *f
     return copy_labels(selector, from ? from->match : NULL, from ? from->n_match : 0, err);
 }
 
+int request_time(int64_t *unix_ns, const Google__Protobuf__Timestamp *from, const char *field,
+                 struct err *err)
+{
+    enum { NANOS = 1000000000 };
+    *unix_ns = 0;
+    if (!from)
+        return 0;
+    bool right = from->seconds >= 0 && from->seconds < INT64_MAX / NANOS && from->nanos >= 0 &&
+                 from->nanos < NANOS && (from->seconds > 0 || from->nanos > 0);
+    if (!right)
+        return err_set(err, ERR_INVALID, "%s is no time after 1970", field);
+    *unix_ns = from->seconds * NANOS + from->nanos;
+    return 0;
+}
+
 int request_states(uint32_t *set, const void *states, size_t n, int last, struct err *err)
 {
     *set = n ? 0 : UINT32_MAX;

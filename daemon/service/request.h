@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "banger/v1/common.pb-c.h"
+#include "google/protobuf/timestamp.pb-c.h"
 #include "daemon/core/operation/operation.h"
 #include "daemon/model/model.h"
 #include "rpc/wire/call.h"
@@ -34,6 +35,10 @@ int request_labels(struct labels *labels, Banger__V1__Label *const *from, size_t
  */
 int request_selector(struct labels *selector, const Banger__V1__LabelSelector *from,
                      struct err *err);
+
+/* Unix nanoseconds of a moment after 1970; 0 where there is none. ERR_INVALID names the field. */
+int request_time(int64_t *unix_ns, const Google__Protobuf__Timestamp *from, const char *field,
+                 struct err *err);
 
 /* A list of states as a set: bit N for state N, all bits where the list is empty. ERR_INVALID for a
  * value from outside 1 to last. */

@@ -19,10 +19,13 @@ int vm_service_register(struct rpc_server *server, struct core *core, struct err
 int guest_session_service_register(struct rpc_server *server, struct core *core, struct err *err);
 int operation_service_register(struct rpc_server *server, struct core *core, struct err *err);
 int image_service_register(struct rpc_server *server, struct core *core, struct err *err);
+int supervision_service_register(struct rpc_server *server, struct core *core, struct err *err);
 int kernel_service_register(struct rpc_server *server, struct core *core, struct err *err);
 int event_service_register(struct rpc_server *server, struct core *core, struct err *err);
 int host_service_register(struct rpc_server *server, struct core *core, struct err *err);
 int auth_service_register(struct rpc_server *server, struct core *core, struct err *err);
+int file_service_register(struct rpc_server *server, struct core *core, struct err *err);
+int forward_service_register(struct rpc_server *server, struct core *core, struct err *err);
 int health_service_register(struct rpc_server *server, struct core *core, struct err *err);
 int reflection_service_register(struct rpc_server *server, struct core *core, struct err *err);
 /* Contract without code yet: every method answers UNIMPLEMENTED. */

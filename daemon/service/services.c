@@ -4,8 +4,6 @@
 #include <stddef.h>
 
 #include "banger/v1/common.pb-c.h"
-#include "banger/v1/file.server.rpc.h"
-#include "banger/v1/forward.server.rpc.h"
 #include "banger/v1/snapshot.server.rpc.h"
 #include "base/err.h"
 #include "daemon/service/admit.h"
@@ -34,12 +32,8 @@ void service_out_of_memory(struct rpc_call *call)
 /* NULL handlers answer UNIMPLEMENTED, after the role check. */
 int planned_services_register(struct rpc_server *server, struct core *core, struct err *err)
 {
-    static const struct banger_v1_file_service_handlers file = {0};
-    static const struct banger_v1_forward_service_handlers forward = {0};
     static const struct banger_v1_snapshot_service_handlers snapshot = {0};
-    if (banger_v1_file_service_register(server, &file, core, err) < 0 ||
-        banger_v1_forward_service_register(server, &forward, core, err) < 0 ||
-        banger_v1_snapshot_service_register(server, &snapshot, core, err) < 0)
+    if (banger_v1_snapshot_service_register(server, &snapshot, core, err) < 0)
         return -1;
     return 0;
 }
@@ -47,10 +41,11 @@ int planned_services_register(struct rpc_server *server, struct core *core, stru
 int services_register(struct rpc_server *server, struct core *core, struct err *err)
 {
     static int (*const all[])(struct rpc_server *, struct core *, struct err *) = {
-        vm_service_register,       guest_session_service_register, operation_service_register,
-        image_service_register,    kernel_service_register,        event_service_register,
-        host_service_register,     auth_service_register,          health_service_register,
-        planned_services_register, reflection_service_register,
+        vm_service_register,        guest_session_service_register, supervision_service_register,
+        operation_service_register, image_service_register,         kernel_service_register,
+        event_service_register,     host_service_register,          auth_service_register,
+        health_service_register,    file_service_register,          forward_service_register,
+        planned_services_register,  reflection_service_register,
     };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         if (all[i](server, core, err) < 0)

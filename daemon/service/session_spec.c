@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/rlimit.h"
 #include "daemon/core/vm/vm_spec.h"
 #include "daemon/model/model.h"
 #include "daemon/service/request.h"
 #include "daemon/service/strings.h"
 
-enum { DRAIN_MAX_MS = 3600 * 1000 };
+enum { DRAIN_MAX_MS = 3600 * 1000, RETENTION_MIN_MS = 1000 };
+#define LONGEST_MS (UINT64_C(365) * 24 * 3600 * 1000)
 static const uint64_t spool_min = 64 << 10, spool_max = UINT64_C(16) << 30;
 
 static int fill_env(struct blob *env, Banger__V1__EnvVar *const *vars, size_t n, struct err *err)
@@ -41,7 +43,8 @@ static int fill_env(struct blob *env, Banger__V1__EnvVar *const *vars, size_t n,
     return 0;
 }
 
-static int fill_limits(struct session *s, const Banger__V1__SessionLimits *limits, struct err *err)
+static int fill_limits(struct session_spec *s, const Banger__V1__SessionLimits *limits,
+                       struct err *err)
 {
     if (!limits)
         return 0;
@@ -57,7 +60,82 @@ static int fill_limits(struct session *s, const Banger__V1__SessionLimits *limit
     return 0;
 }
 
-static int fill_identity(struct session *s, const Banger__V1__SessionSpec *spec, struct err *err)
+static int fill_output(struct session_spec *s, const Banger__V1__SessionSpec *spec, struct err *err)
+{
+    int policy = (int)spec->output_policy;
+    int drain = spec->limits ? (int)spec->limits->drain_policy : 0;
+    if (policy < 0 || policy > OUTPUT_UNTIL_ACKNOWLEDGED)
+        return err_set(err, ERR_INVALID, "output_policy %d is not known", policy);
+    if (drain < 0 || drain > DRAIN_CUT)
+        return err_set(err, ERR_INVALID, "limits.drain_policy %d is not known", drain);
+    if (spec->hold_output && policy != 0 && policy != OUTPUT_HOLD)
+        return err_set(err, ERR_INVALID,
+                       "hold_output is OUTPUT_POLICY_HOLD: give another output_policy without it");
+    s->output_policy = policy              ? (enum output_policy)policy
+                       : spec->hold_output ? OUTPUT_HOLD
+                                           : OUTPUT_DROP_OLDEST;
+    if (spec->drop_taken && s->output_policy != OUTPUT_HOLD)
+        return err_set(err, ERR_INVALID, "drop_taken is for output that is held: set hold_output");
+    if (spec->drop_taken)
+        s->output_policy = OUTPUT_HOLD_DROP_TAKEN;
+    s->drain_policy = drain ? (enum drain_policy)drain : DRAIN_AFTER_QUIET;
+    return 0;
+}
+
+static int fill_end(struct session_spec *s, const Banger__V1__SessionSpec *spec, struct err *err)
+{
+    if (spec->stop_unwatched_ms > LONGEST_MS)
+        return err_set(err, ERR_INVALID, "stop_unwatched_ms must be 365 days at most");
+    if (spec->stop_unwatched_from_start && spec->stop_unwatched_ms == 0)
+        return err_set(err, ERR_INVALID, "stop_unwatched_from_start goes with stop_unwatched_ms");
+    if (spec->delete_ended_ms &&
+        (spec->delete_ended_ms < RETENTION_MIN_MS || spec->delete_ended_ms > LONGEST_MS))
+        return err_set(err, ERR_INVALID, "delete_ended_ms must be from 1000 to 365 days");
+    s->stop_unwatched_ms = spec->stop_unwatched_ms;
+    s->stop_unwatched_from_start = spec->stop_unwatched_from_start;
+    s->delete_ended_ms = spec->delete_ended_ms;
+    return 0;
+}
+
+static int fill_rlimits(struct session_spec *s, Banger__V1__ResourceLimit *const *limits, size_t n,
+                        struct err *err)
+{
+    char texts[RLIMIT_KINDS][RLIMIT_TEXT_BYTES];
+    char *list[RLIMIT_KINDS];
+    bool given[RLIMIT_KINDS] = {false};
+    for (size_t i = 0; i < n; i++) {
+        struct rlimit_value v = {rlimit_find(limits[i]->name), limits[i]->soft, limits[i]->hard};
+        if (v.resource < 0)
+            return err_set(err, ERR_INVALID,
+                           "rlimits: there is no limit \"%.40s\"; they are nofile, nproc, core, … "
+                           "as in setrlimit(2)",
+                           limits[i]->name);
+        if (given[v.resource])
+            return err_set(err, ERR_INVALID, "rlimits: %s is given twice", limits[i]->name);
+        if (v.soft > v.hard)
+            return err_set(err, ERR_INVALID, "rlimits: the soft limit of %s is above the hard one",
+                           limits[i]->name);
+        given[v.resource] = true;
+        rlimit_format(&v, texts[i]);
+        list[i] = texts[i];
+    }
+    return strings_join(&s->rlimits, list, n, SESSION_RLIMITS_BYTES, "rlimits", err);
+}
+
+static int fill_scheduling(struct session_spec *s, const Banger__V1__SessionSpec *spec,
+                           struct err *err)
+{
+    if (spec->nice < -20 || spec->nice > 19)
+        return err_set(err, ERR_INVALID, "nice must be from -20 to 19");
+    if (spec->oom_score_adj < -1000 || spec->oom_score_adj > 1000)
+        return err_set(err, ERR_INVALID, "oom_score_adj must be from -1000 to 1000");
+    s->nice = spec->nice;
+    s->oom_score_adj = spec->oom_score_adj;
+    return fill_rlimits(s, spec->rlimits, spec->n_rlimits, err);
+}
+
+static int fill_identity(struct session_spec *s, const Banger__V1__SessionSpec *spec,
+                         struct err *err)
 {
     if (spec->n_argv == 0 || !*spec->argv[0])
         return err_set(err, ERR_INVALID, "argv needs at least the name of a program");
@@ -75,16 +153,10 @@ static int fill_identity(struct session *s, const Banger__V1__SessionSpec *spec,
     return 0;
 }
 
-int session_service_spec(struct session *s, const Banger__V1__StartSessionRequest *request,
-                         struct err *err)
+static int fill_stdio(struct session_spec *s, const Banger__V1__SessionSpec *spec, struct err *err)
 {
-    const Banger__V1__SessionSpec *spec = request->spec;
-    memset(s, 0, sizeof(*s));
-    if (!spec)
-        return err_set(err, ERR_INVALID, "spec is missing");
-    s->clear_env = spec->clear_env;
     s->tty = spec->tty;
-    s->hold_output = spec->hold_output;
+    s->merge_stderr = spec->merge_stderr;
     s->rows = spec->rows;
     s->columns = spec->columns;
     if ((unsigned)spec->stdin_mode > BANGER__V1__STDIN_MODE__STDIN_MODE_PIPE)
@@ -94,16 +166,35 @@ int session_service_spec(struct session *s, const Banger__V1__StartSessionReques
     s->stdin_mode = spec->stdin_mode == BANGER__V1__STDIN_MODE__STDIN_MODE_PIPE
                         ? SESSION_STDIN_PIPE
                         : SESSION_STDIN_NONE;
-    if (request_copy(s->name, sizeof(s->name), request->name, "name", err) < 0 ||
-        (*s->name && vm_name_check(s->name, err) < 0) || fill_identity(s, spec, err) < 0 ||
-        fill_limits(s, spec->limits, err) < 0 ||
-        strings_join(&s->argv, spec->argv, spec->n_argv, SESSION_ARGV_BYTES, "argv", err) < 0 ||
-        strings_join(&s->tags, spec->tags, spec->n_tags, SESSION_TAGS_BYTES, "tags", err) < 0 ||
-        strings_join(&s->required_commands, spec->required_commands, spec->n_required_commands,
-                     SESSION_COMMANDS_BYTES, "required_commands", err) < 0 ||
-        fill_env(&s->env, spec->env, spec->n_env, err) < 0) {
-        session_done(s);
-        return -1;
-    }
     return 0;
+}
+
+int session_service_fill_spec(struct session_spec *s, const Banger__V1__SessionSpec *spec,
+                              struct err *err)
+{
+    memset(s, 0, sizeof(*s));
+    if (!spec)
+        return err_set(err, ERR_INVALID, "spec is missing");
+    s->clear_env = spec->clear_env;
+    if (fill_stdio(s, spec, err) == 0 && fill_identity(s, spec, err) == 0 &&
+        fill_limits(s, spec->limits, err) == 0 && fill_scheduling(s, spec, err) == 0 &&
+        fill_output(s, spec, err) == 0 && fill_end(s, spec, err) == 0 &&
+        strings_join(&s->argv, spec->argv, spec->n_argv, SESSION_ARGV_BYTES, "argv", err) == 0 &&
+        strings_join(&s->tags, spec->tags, spec->n_tags, SESSION_TAGS_BYTES, "tags", err) == 0 &&
+        strings_join(&s->required_commands, spec->required_commands, spec->n_required_commands,
+                     SESSION_COMMANDS_BYTES, "required_commands", err) == 0 &&
+        fill_env(&s->env, spec->env, spec->n_env, err) == 0)
+        return 0;
+    session_spec_done(s);
+    return -1;
+}
+
+int session_service_spec(struct session *s, const Banger__V1__StartSessionRequest *request,
+                         struct err *err)
+{
+    memset(s, 0, sizeof(*s));
+    if (request_copy(s->name, sizeof(s->name), request->name, "name", err) < 0 ||
+        (*s->name && vm_name_check(s->name, err) < 0))
+        return -1;
+    return session_service_fill_spec(&s->spec, request->spec, err);
 }

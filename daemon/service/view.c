@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "daemon/core/vm/vm.h"
+#include "daemon/service/strings.h"
 #include "daemon/store/store.h"
 
 Google__Protobuf__Timestamp *view_time(Google__Protobuf__Timestamp *stamp, int64_t unix_ns)
@@ -17,9 +18,36 @@ Google__Protobuf__Timestamp *view_time(Google__Protobuf__Timestamp *stamp, int64
     return stamp;
 }
 
-static void fill_spec(Banger__V1__VMSpec *m, const struct vm_spec *spec)
+static Banger__V1__GuestSSH *fill_ssh(Banger__V1__GuestSSH *m, const struct vm_ssh *ssh)
 {
+    if (!ssh->user[0])
+        return NULL;
+    banger__v1__guest_ssh__init(m);
+    m->user = (char *)ssh->user;
+    m->port = ssh->port;
+    m->key = (char *)ssh->key;
+    return m;
+}
+
+static Banger__V1__VMHook *fill_hook(Banger__V1__VMHook *m, char *argv[VM_HOOK_ARGS_MAX],
+                                     const struct vm_hook *hook)
+{
+    size_t n = strings_count(&hook->argv);
+    if (n == 0 || n > VM_HOOK_ARGS_MAX)
+        return NULL;
+    banger__v1__vmhook__init(m);
+    strings_list(&hook->argv, argv);
+    m->argv = argv;
+    m->n_argv = n;
+    m->timeout_ms = hook->timeout_ms;
+    return m;
+}
+
+static void fill_spec(struct vm_view *view, const struct vm_spec *spec)
+{
+    Banger__V1__VMSpec *m = &view->spec;
     banger__v1__vmspec__init(m);
+    m->stop_hook = fill_hook(&view->stop_hook, view->stop_hook_argv, &spec->stop_hook);
     m->image = (char *)spec->image;
     m->kernel = (char *)spec->kernel_id;
     m->driver = (char *)spec->driver;
@@ -36,6 +64,7 @@ static void fill_spec(Banger__V1__VMSpec *m, const struct vm_spec *spec)
     m->autostart = spec->autostart;
     m->lease_ms = spec->lease_ms;
     m->storage = (Banger__V1__Storage)spec->storage;
+    m->kernel_arguments = (char *)spec->kernel_arguments;
 }
 
 static void fill_runtime(Banger__V1__VMRuntime *m, const struct vm_runtime *runtime)
@@ -97,7 +126,8 @@ static Banger__V1__KeptOutput *fill_kept(Banger__V1__KeptOutput *m, const struct
 }
 
 void vm_view_fill(struct vm_view *view, const struct vm *vm, const struct vm_condition *conditions,
-                  size_t n_conditions, const struct kept_output *kept)
+                  size_t n_conditions, const struct kept_output *kept,
+                  const char *offered_ssh_host_key)
 {
     Banger__V1__VM *m = &view->vm;
     banger__v1__vm__init(m);
@@ -112,8 +142,11 @@ void vm_view_fill(struct vm_view *view, const struct vm *vm, const struct vm_con
     m->started = view_time(&view->started, vm->started_ns);
     m->stopped = view_time(&view->stopped, vm->stopped_ns);
     m->expires = view_time(&view->expires, vm->expires_ns);
-    fill_spec(&view->spec, &vm->spec);
+    fill_spec(view, &vm->spec);
+    view->spec.ssh = fill_ssh(&view->ssh, &vm->spec.ssh);
     m->spec = &view->spec;
+    m->ssh_host_key = (char *)vm->ssh_host_key;
+    m->offered_ssh_host_key = (char *)offered_ssh_host_key;
     fill_runtime(&view->runtime, &vm->runtime);
     m->runtime = &view->runtime;
     m->kept_output = fill_kept(&view->kept, kept);
@@ -191,5 +224,6 @@ void kernel_view_fill(struct kernel_view *view, const struct kernel *kernel)
     m->name = (char *)kernel->name;
     m->digest = (char *)kernel->digest;
     m->version = (char *)kernel->version;
+    m->own_initrd = kernel->own_initrd;
     m->created = view_time(&view->created, kernel->created_ns);
 }

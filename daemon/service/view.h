@@ -7,6 +7,7 @@
 #include "banger/v1/host.pb-c.h"
 #include "banger/v1/image.pb-c.h"
 #include "banger/v1/operation.pb-c.h"
+#include "banger/v1/guest_service.pb-c.h"
 #include "banger/v1/session_types.pb-c.h"
 #include "banger/v1/vm.pb-c.h"
 #include "daemon/core/vm/vm.h"
@@ -36,8 +37,11 @@ size_t labels_view_fill(struct labels_view *view, const struct label *labels, ui
 struct vm_view {
     Banger__V1__VM vm; /* the message */
     Banger__V1__VMSpec spec;
+    Banger__V1__VMHook stop_hook;
+    char *stop_hook_argv[VM_HOOK_ARGS_MAX];
     Banger__V1__VMRuntime runtime;
     Banger__V1__KeptOutput kept;
+    Banger__V1__GuestSSH ssh;
     Google__Protobuf__Timestamp created, updated, started, stopped, expires;
     Google__Protobuf__Timestamp condition_changed[VM_CONDITIONS_MAX];
     struct vm_condition condition_models[VM_CONDITIONS_MAX]; /* for a caller who has nowhere else */
@@ -47,27 +51,60 @@ struct vm_view {
 };
 
 void vm_view_fill(struct vm_view *view, const struct vm *vm, const struct vm_condition *conditions,
-                  size_t n_conditions, const struct kept_output *kept);
+                  size_t n_conditions, const struct kept_output *kept,
+                  const char *offered_ssh_host_key);
 
 enum { SESSION_STRINGS_MAX = 1024 };
 
 /* Larger than fits the stack nicely: its string tables are allocated. */
-struct session_view {
-    Banger__V1__GuestSession session;
+struct session_spec_view {
     Banger__V1__SessionSpec spec;
     Banger__V1__SessionLimits limits;
-    Banger__V1__SessionExit exit;
-    Google__Protobuf__Timestamp created, started, ended, updated;
     char **strings;          /* argv, tags, required_commands */
     Banger__V1__EnvVar *env; /* names are copies, values point into the blob */
     Banger__V1__EnvVar **env_pointers;
     char *env_names;
+    Banger__V1__ResourceLimit *rlimits;
+    Banger__V1__ResourceLimit **rlimit_pointers;
+};
+
+/* -1: out of memory, and there is nothing to be freed. */
+int session_spec_view_fill(struct session_spec_view *view, const struct session_spec *spec);
+void session_spec_view_done(struct session_spec_view *view);
+
+struct session_view {
+    Banger__V1__GuestSession session;
+    struct session_spec_view spec;
+    Banger__V1__SessionExit exit;
+    Google__Protobuf__Timestamp created, started, ended, updated;
 };
 
 /* vm_name may be NULL. -1: out of memory. */
 int session_view_fill(struct session_view *view, const struct session *session, const char *vm_name,
                       bool writer_attached, uint32_t viewers);
 void session_view_done(struct session_view *view);
+
+struct guest_service_view {
+    Banger__V1__GuestService service;
+    Banger__V1__GuestServiceSpec spec;
+    Banger__V1__ServiceReadiness readiness;
+    struct session_spec_view command;
+    Google__Protobuf__Timestamp created, updated;
+    char **strings; /* after, argv of its readiness check */
+};
+
+/* What is true of a service now, and is in no row. */
+struct guest_service_now {
+    int state;       /* enum guest_service_state */
+    const char *run; /* id of its latest session */
+    bool ready;
+    const char *last_check;
+};
+
+/* vm_name may be NULL. -1: out of memory. */
+int guest_service_view_fill(struct guest_service_view *view, const struct guest_service *s,
+                            const char *vm_name, const struct guest_service_now *now);
+void guest_service_view_done(struct guest_service_view *view);
 
 struct operation_view {
     Banger__V1__Operation operation;

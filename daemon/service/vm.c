@@ -15,9 +15,32 @@
 #include "daemon/core/vm/vm_spec.h"
 #include "daemon/service/request.h"
 #include "daemon/service/service.h"
+#include "daemon/service/strings.h"
 #include "daemon/service/view.h"
 
+static int fill_hook(struct vm_hook *hook, const Banger__V1__VMHook *m, struct err *err)
+{
+    if (!m)
+        return 0;
+    if (m->n_argv > VM_HOOK_ARGS_MAX)
+        return err_set(err, ERR_INVALID, "stop_hook.argv has %zu strings, at most %d are allowed",
+                       m->n_argv, VM_HOOK_ARGS_MAX);
+    hook->timeout_ms = m->timeout_ms;
+    return strings_join(&hook->argv, m->argv, m->n_argv, VM_HOOK_BYTES, "stop_hook.argv", err);
+}
+
 /* What a newcomer's VM is, where the request leaves it open, is vm_spec_check's business. */
+static int fill_ssh(struct vm_ssh *ssh, const Banger__V1__GuestSSH *m, struct err *err)
+{
+    if (!m)
+        return 0;
+    ssh->port = m->port;
+    if (request_copy(ssh->user, sizeof(ssh->user), *m->user ? m->user : "root", "ssh.user", err) <
+        0)
+        return -1;
+    return request_copy(ssh->key, sizeof(ssh->key), m->key, "ssh.key", err);
+}
+
 int vm_service_fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, struct err *err)
 {
     memset(spec, 0, sizeof(*spec));
@@ -41,10 +64,14 @@ int vm_service_fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, stru
     spec->autostart = m->autostart;
     spec->lease_ms = m->lease_ms;
     spec->storage = (enum storage)m->storage;
+    if (fill_ssh(&spec->ssh, m->ssh, err) < 0 ||
+        request_copy(spec->kernel_arguments, sizeof(spec->kernel_arguments), m->kernel_arguments,
+                     "kernel_arguments", err) < 0)
+        return -1;
     if (request_copy(spec->image, sizeof(spec->image), m->image, "image", err) < 0 ||
         request_copy(spec->driver, sizeof(spec->driver), m->driver, "driver", err) < 0)
         return -1;
-    return 0;
+    return fill_hook(&spec->stop_hook, m->stop_hook, err);
 }
 
 /* What the VM would be, with all that was left open filled in. */
@@ -110,6 +137,7 @@ static void handle_create(void *self, struct rpc_call *call,
         dry_run(self, call, &create);
     else
         service_reply_operation(call, vm_ask_create(self, &create, &meta, &err), &err);
+    vm_spec_done(&create.spec);
 }
 
 static void fill_policies(struct vm_update_request *update, const Banger__V1__UpdateVMRequest *m,
@@ -148,6 +176,8 @@ static void handle_update(void *self, struct rpc_call *call,
         update.cpus = request->cpus;
     if (request->_memory_bytes_case == BANGER__V1__UPDATE_VMREQUEST___MEMORY_BYTES_MEMORY_BYTES)
         update.memory_bytes = request->memory_bytes;
+    if (request->_ssh_host_key_case == BANGER__V1__UPDATE_VMREQUEST___SSH_HOST_KEY_SSH_HOST_KEY)
+        update.ssh_host_key = request->ssh_host_key;
     bool autostart;
     fill_policies(&update, request, &autostart);
     if (request->_disk_bytes_case == BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES_DISK_BYTES)
@@ -300,7 +330,10 @@ int vm_service_register(struct rpc_server *server, struct core *core, struct err
         .get_vm_handles = vm_service_get_handles,
         .get_vm_stats = vm_service_get_stats,
         .check_vm_health = vm_service_check_health,
+        .list_vm_ports = vm_service_list_ports,
+        .watch_vm_ports = vm_service_watch_ports,
         .read_console = vm_service_read_console,
+        .attach_console = vm_service_attach_console,
     };
     return banger_v1_vm_service_register(server, &handlers, core, err);
 }

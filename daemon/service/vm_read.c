@@ -27,7 +27,8 @@ static void fill_view(struct vm_view *view, const struct vm_entry *e)
 {
     /* The view borrows: conditions live in its own storage. */
     size_t n = vm_get_conditions(e, view->condition_models);
-    vm_view_fill(view, vm_shown(e), view->condition_models, n, vm_kept_output(e));
+    vm_view_fill(view, vm_shown(e), view->condition_models, n, vm_kept_output(e),
+                 vm_offered_ssh_host_key(e));
 }
 
 void vm_service_get(void *self, struct rpc_call *call, const Banger__V1__GetVMRequest *request)

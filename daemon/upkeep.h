@@ -5,27 +5,27 @@
  * that went at log-out) the daemon listens at run/bangerd.sock in the state folder instead, and the
  * lock file says so. A state folder that is no longer ours ends the daemon. On the loop's thread.
  */
-#ifndef BANGER_DAEMON_KEEPER_H
-#define BANGER_DAEMON_KEEPER_H
+#ifndef BANGER_DAEMON_UPKEEP_H
+#define BANGER_DAEMON_UPKEEP_H
 
 struct daemon_config;
 struct err;
-struct keeper;
+struct upkeep;
 struct loop;
 struct rpc_server;
 struct state_dir;
 
-/* config, server and state are borrowed; state is the keeper's alone until keeper_free. lost comes
+/* config, server and state are borrowed; state is the upkeep's alone until upkeep_free. lost comes
  * once at most, later. NULL with err. */
-struct keeper *keeper_new(struct loop *loop, struct rpc_server *server,
+struct upkeep *upkeep_new(struct loop *loop, struct rpc_server *server,
                           const struct daemon_config *config, struct state_dir *state,
                           void (*lost)(void *arg, const struct err *why), void *arg,
                           struct err *err);
 /* Listens on the configured socket, says so in the lock file, and begins to look. */
-int keeper_listen(struct keeper *k, struct err *err);
+int upkeep_listen(struct upkeep *k, struct err *err);
 /* The daemon is about to end: says so in the lock file, and listens on nothing again. */
-void keeper_ending(struct keeper *k);
+void upkeep_ending(struct upkeep *k);
 /* NULL is fine. */
-void keeper_free(struct keeper *k);
+void upkeep_free(struct upkeep *k);
 
 #endif

@@ -1,5 +1,5 @@
-/* See keeper.h. One job at a time is on the worker, and the state folder is only touched there. */
-#include "daemon/keeper.h"
+/* See upkeep.h. One job at a time is on the worker, and the state folder is only touched there. */
+#include "daemon/upkeep.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -31,7 +31,7 @@ struct kept_socket {
     bool gone; /* the job's answer */
 };
 
-struct keeper {
+struct upkeep {
     struct loop *loop;
     struct rpc_server *server;
     const struct daemon_config *config;
@@ -61,9 +61,9 @@ static bool socket_is_gone(const struct kept_socket *s)
     return st.st_dev != s->dev || st.st_ino != s->ino;
 }
 
-static void keeper_look(struct job *job)
+static void upkeep_look(struct job *job)
 {
-    struct keeper *k = container_of(job, struct keeper, job);
+    struct upkeep *k = container_of(job, struct upkeep, job);
     struct err err = ERR_INIT;
     if (k->look && state_dir_look(k->state, &k->why) < 0) {
         k->is_lost = true;
@@ -101,7 +101,7 @@ static int make_folder(const struct daemon_config *config, const char *path, str
     return open_folder(config, folder, err);
 }
 
-static int keeper_listen_at(struct keeper *k, struct kept_socket *s, struct err *err)
+static int upkeep_listen_at(struct upkeep *k, struct kept_socket *s, struct err *err)
 {
     const struct daemon_config *config = k->config;
     struct stat st;
@@ -119,7 +119,7 @@ static int keeper_listen_at(struct keeper *k, struct kept_socket *s, struct err 
     return 0;
 }
 
-static void keeper_submit(struct keeper *k)
+static void upkeep_submit(struct upkeep *k)
 {
     struct err err = ERR_INIT;
     if (k->running) {
@@ -140,14 +140,14 @@ static void keeper_submit(struct keeper *k)
     k->stale = false;
 }
 
-static void keeper_tell(struct keeper *k)
+static void upkeep_tell(struct upkeep *k)
 {
     k->stale = true;
-    keeper_submit(k);
+    upkeep_submit(k);
 }
 
 /* Listens again where it was lost; true if something is other than it was. */
-static bool keeper_mend(struct keeper *k, struct kept_socket *s)
+static bool upkeep_mend(struct upkeep *k, struct kept_socket *s)
 {
     struct err err = ERR_INIT;
     bool lost = s->gone;
@@ -155,7 +155,7 @@ static bool keeper_mend(struct keeper *k, struct kept_socket *s)
     s->gone = false;
     if (!s->wanted || s->listening)
         return false;
-    if (keeper_listen_at(k, s, &err) == 0) {
+    if (upkeep_listen_at(k, s, &err) == 0) {
         log_info("bangerd", "listens again on %s", s->path);
         return true;
     }
@@ -165,9 +165,9 @@ static bool keeper_mend(struct keeper *k, struct kept_socket *s)
     return lost;
 }
 
-static void keeper_looked(struct job *job)
+static void upkeep_looked(struct job *job)
 {
-    struct keeper *k = container_of(job, struct keeper, job);
+    struct upkeep *k = container_of(job, struct upkeep, job);
     bool again = k->again, other = false;
     k->running = false;
     if (k->is_lost) {
@@ -176,29 +176,29 @@ static void keeper_looked(struct job *job)
         return;
     }
     if (!k->ending) {
-        other = keeper_mend(k, &k->sockets[0]);
+        other = upkeep_mend(k, &k->sockets[0]);
         if (!k->sockets[0].listening)
             k->sockets[1].wanted = k->sockets[1].path[0];
-        other |= keeper_mend(k, &k->sockets[1]);
+        other |= upkeep_mend(k, &k->sockets[1]);
         timer_start(&k->timer, LOOK_MS);
     }
     if (other)
-        keeper_tell(k);
+        upkeep_tell(k);
     else if (again)
-        keeper_submit(k);
+        upkeep_submit(k);
 }
 
-static void keeper_due(void *arg)
+static void upkeep_due(void *arg)
 {
-    keeper_submit(arg);
+    upkeep_submit(arg);
 }
 
-struct keeper *keeper_new(struct loop *loop, struct rpc_server *server,
+struct upkeep *upkeep_new(struct loop *loop, struct rpc_server *server,
                           const struct daemon_config *config, struct state_dir *state,
                           void (*lost)(void *arg, const struct err *why), void *arg,
                           struct err *err)
 {
-    struct keeper *k = calloc(1, sizeof(*k));
+    struct upkeep *k = calloc(1, sizeof(*k));
     if (!k) {
         err_set(err, ERR_LIMIT, "out of memory");
         return NULL;
@@ -209,17 +209,17 @@ struct keeper *keeper_new(struct loop *loop, struct rpc_server *server,
     k->state = state;
     k->lost = lost;
     k->arg = arg;
-    k->job = (struct job){.run = keeper_look, .done = keeper_looked};
-    k->workers = workers_new(loop, "keeper", 1, JOBS_QUEUED_MAX, err);
-    if (k->workers && timer_init(&k->timer, loop, keeper_due, k) == 0)
+    k->job = (struct job){.run = upkeep_look, .done = upkeep_looked};
+    k->workers = workers_new(loop, "upkeep", 1, JOBS_QUEUED_MAX, err);
+    if (k->workers && timer_init(&k->timer, loop, upkeep_due, k) == 0)
         return k;
     if (k->workers)
         err_set(err, ERR_LIMIT, "out of memory");
-    keeper_free(k);
+    upkeep_free(k);
     return NULL;
 }
 
-int keeper_listen(struct keeper *k, struct err *err)
+int upkeep_listen(struct upkeep *k, struct err *err)
 {
     const struct paths *paths = &k->config->paths;
     struct kept_socket *usual = &k->sockets[0], *spare = &k->sockets[1];
@@ -230,20 +230,20 @@ int keeper_listen(struct keeper *k, struct err *err)
             sizeof(spare->path) ||
         strcmp(spare->path, usual->path) == 0)
         spare->path[0] = '\0';
-    if (keeper_listen_at(k, usual, err) < 0)
+    if (upkeep_listen_at(k, usual, err) < 0)
         return -1;
-    keeper_tell(k);
+    upkeep_tell(k);
     return 0;
 }
 
-void keeper_ending(struct keeper *k)
+void upkeep_ending(struct upkeep *k)
 {
     k->ending = true;
     timer_stop(&k->timer);
-    keeper_tell(k);
+    upkeep_tell(k);
 }
 
-void keeper_free(struct keeper *k)
+void upkeep_free(struct upkeep *k)
 {
     if (!k)
         return;

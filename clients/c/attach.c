@@ -11,6 +11,12 @@
 
 #include "base/clock.h"
 
+static int64_t attach_due_ms(const struct client_due *due)
+{
+    const struct banger_attach *attach = container_of(due, struct banger_attach, due);
+    return attach->stream || attach->over ? INT64_MAX : attach->due_ms;
+}
+
 struct banger_attach *banger_attach_open(struct banger_client *client, const char *session,
                                          struct banger_error *error)
 {
@@ -32,9 +38,31 @@ struct banger_attach *banger_attach_open(struct banger_client *client, const cha
         attach->writer_key = 0; /* it goes without */
     buf_init(&attach->unacked, ATTACH_STDIN_BYTES);
     attach->due_ms = client->told_ms;
-    list_add_tail(&client->attaches, &attach->link);
+    attach->due.due_ms = attach_due_ms;
+    list_add_tail(&client->dues, &attach->due.link);
     client_arm(client);
     return attach;
+}
+
+struct banger_attach *banger_attach_open_console(struct banger_client *client, const char *vm,
+                                                 struct banger_error *error)
+{
+    struct banger_attach *attach = banger_attach_open(client, vm, error);
+    if (attach)
+        attach->console = true;
+    return attach;
+}
+
+int attach_send(struct banger_attach *attach, Banger__V1__AttachRequest *frame,
+                struct banger_error *error)
+{
+    if (!attach->console)
+        return banger_stream_send(attach->stream, &frame->base, error);
+    Banger__V1__AttachConsoleRequest request = BANGER__V1__ATTACH_CONSOLE_REQUEST__INIT;
+    if (frame->frame_case == BANGER__V1__ATTACH_REQUEST__FRAME_OPEN)
+        request.vm = attach->session;
+    request.frame = frame;
+    return banger_stream_send(attach->stream, &request.base, error);
 }
 
 void banger_attach_set_role(struct banger_attach *attach, Banger__V1__AttachRole role)
@@ -73,7 +101,7 @@ void banger_attach_close(struct banger_attach *attach)
         return;
     banger_stream_close(attach->stream);
     banger_message_free(attach->current);
-    list_remove(&attach->link);
+    list_remove(&attach->due.link);
     buf_done(&attach->unacked);
     call_metadata_done(&attach->metadata);
     client_unuse(attach->client);
@@ -81,13 +109,9 @@ void banger_attach_close(struct banger_attach *attach)
     free(attach);
 }
 
-int64_t attach_due_ms(const struct list *link)
-{
-    const struct banger_attach *attach = container_of(link, struct banger_attach, link);
-    return attach->stream || attach->over ? INT64_MAX : attach->due_ms;
-}
-
-static void attach_set_start(Banger__V1__StreamStart *start, const struct attach_output *out)
+/* since: where a time is kept meanwhile. */
+static void attach_set_start(Banger__V1__StreamStart *start, const struct attach_output *out,
+                             Google__Protobuf__Timestamp *since)
 {
     start->at_case = BANGER__V1__STREAM_START__AT_OFFSET;
     if (out->known) {
@@ -110,13 +134,27 @@ static void attach_set_start(Banger__V1__StreamStart *start, const struct attach
         start->at_case = BANGER__V1__STREAM_START__AT_SKIP;
         start->skip = true;
         break;
+    case BANGER_START_TAIL_LINES:
+        start->at_case = BANGER__V1__STREAM_START__AT_TAIL_LINES;
+        start->tail_lines = out->value < UINT32_MAX ? (uint32_t)out->value : UINT32_MAX;
+        break;
+    case BANGER_START_TIME:
+        start->at_case = BANGER__V1__STREAM_START__AT_SINCE;
+        google__protobuf__timestamp__init(since);
+        since->seconds = (int64_t)(out->value / 1000000000);
+        since->nanos = (int32_t)(out->value % 1000000000);
+        start->since = since;
+        break;
     }
 }
 
 static int attach_connect(struct banger_attach *attach, struct banger_error *error)
 {
     attach->opened_at_ms = 0;
-    const struct rpc_method *method = method_find("/banger.v1.GuestSessionService/Attach", error);
+    const struct rpc_method *method =
+        method_find(attach->console ? "/banger.v1.VMService/AttachConsole"
+                                    : "/banger.v1.GuestSessionService/Attach",
+                    error);
     /* Waiting for a connection is done here, with a patience of its own. */
     const struct stream_config config = {
         .fail_fast = true, .timeout_ms = -1, .metadata = &attach->metadata};
@@ -125,10 +163,12 @@ static int attach_connect(struct banger_attach *attach, struct banger_error *err
         return -1;
     Banger__V1__StreamStart out = BANGER__V1__STREAM_START__INIT;
     Banger__V1__StreamStart err = BANGER__V1__STREAM_START__INIT;
-    attach_set_start(&out, &attach->out[0]);
-    attach_set_start(&err, &attach->out[1]);
+    Google__Protobuf__Timestamp since[2];
+    attach_set_start(&out, &attach->out[0], &since[0]);
+    attach_set_start(&err, &attach->out[1], &since[1]);
     Banger__V1__AttachOpen open = BANGER__V1__ATTACH_OPEN__INIT;
-    open.session = attach->session;
+    if (!attach->console)
+        open.session = attach->session;
     open.role = attach->role;
     open.start_stdout = &out;
     open.start_stderr = &err;
@@ -137,7 +177,7 @@ static int attach_connect(struct banger_attach *attach, struct banger_error *err
     Banger__V1__AttachRequest request = BANGER__V1__ATTACH_REQUEST__INIT;
     request.frame_case = BANGER__V1__ATTACH_REQUEST__FRAME_OPEN;
     request.open = &open;
-    return banger_stream_send(attach->stream, &request.base, error);
+    return attach_send(attach, &request, error);
 }
 
 /* Ends the attach for good with error. */
@@ -227,8 +267,10 @@ static int attach_step(struct banger_attach *attach, struct banger_frame *frame,
         break;
     }
     attach->current = message;
-    int result =
-        attach_take_message(attach, (const Banger__V1__AttachResponse *)message, frame, error);
+    const Banger__V1__AttachResponse *response =
+        attach->console ? ((const Banger__V1__ConsoleChunk *)message)->frame
+                        : (const Banger__V1__AttachResponse *)message;
+    int result = response ? attach_take_message(attach, response, frame, error) : 0;
     if (result < 0)
         return attach_fail(attach, error);
     attach_note_progress(attach, frame);
@@ -254,7 +296,10 @@ int banger_attach_next(struct banger_attach *attach, int64_t timeout_ms, struct 
             return -1;
         }
         bool again;
+        attach_tell_taken(attach, false); /* the caller has done with it */
         int result = attach_step(attach, frame, &again, error);
+        if (result == 0 && !again)
+            attach_tell_taken(attach, true);
         attach_stdin_pump(attach);
         client_arm(attach->client);
         if (result != 0)
@@ -278,7 +323,7 @@ void banger_attach_detach(struct banger_attach *attach)
     Banger__V1__AttachRequest request = BANGER__V1__ATTACH_REQUEST__INIT;
     request.frame_case = BANGER__V1__ATTACH_REQUEST__FRAME_DETACH;
     request.detach = &detach;
-    if (!attach->stream->begun || banger_stream_send(attach->stream, &request.base, NULL) < 0) {
+    if (!attach->stream->begun || attach_send(attach, &request, NULL) < 0) {
         banger_stream_close(attach->stream);
         attach->stream = NULL;
     }

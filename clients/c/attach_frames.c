@@ -47,6 +47,9 @@ static int attach_opened(struct banger_attach *attach, const Banger__V1__AttachO
         opened->stdin_window_bytes ? opened->stdin_window_bytes : ATTACH_WINDOW_BYTES;
     attach->opened_at_ms = clock_mono_ms();
     attach->size_sent = false;
+    attach->wants_taken = opened->wants_taken;
+    for (int i = 0; i < 2; i++)
+        attach->taken[i] = offsets[i];
     /* Next time as a plain writer: a takeover is asked for only once. */
     if (attach->role == BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_TAKEOVER)
         attach->role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER;
@@ -77,6 +80,26 @@ static int attach_data(struct banger_attach *attach, const Banger__V1__AttachDat
     return 1;
 }
 
+void attach_tell_taken(struct banger_attach *attach, bool idle)
+{
+    const uint64_t least = idle ? ATTACH_TAKEN_IDLE_BYTES : ATTACH_TAKEN_BYTES;
+    bool due = false;
+    for (int i = 0; i < 2; i++)
+        due |= attach->out[i].next >= attach->taken[i] + least;
+    if (!due || !attach->wants_taken || !attach->stream || !attach->opened_at_ms)
+        return;
+    Banger__V1__AttachTaken taken = BANGER__V1__ATTACH_TAKEN__INIT;
+    taken.stdout_offset = attach->out[0].next;
+    taken.stderr_offset = attach->out[1].next;
+    Banger__V1__AttachRequest request = BANGER__V1__ATTACH_REQUEST__INIT;
+    request.frame_case = BANGER__V1__ATTACH_REQUEST__FRAME_TAKEN;
+    request.taken = &taken;
+    if (attach_send(attach, &request, NULL) < 0)
+        return; /* next time */
+    attach->taken[0] = taken.stdout_offset;
+    attach->taken[1] = taken.stderr_offset;
+}
+
 static int attach_gap(struct banger_attach *attach, const Banger__V1__AttachGap *gap,
                       struct banger_frame *frame, struct banger_error *error)
 {
@@ -92,6 +115,7 @@ static int attach_gap(struct banger_attach *attach, const Banger__V1__AttachGap 
     frame->stream = i + 1;
     frame->offset = out->next;
     frame->end = gap->to;
+    frame->oldest = gap->oldest ? gap->oldest : gap->to; /* 0: an older daemon's */
     frame->reason = gap->reason;
     out->next = gap->to;
     return 1;
@@ -163,6 +187,8 @@ int attach_take_message(struct banger_attach *attach, const Banger__V1__AttachRe
         frame->kind = BANGER_FRAME_WRITER;
         frame->writer = attach->writer;
         return 1;
+    case BANGER__V1__ATTACH_RESPONSE__FRAME_STDIN_FOREIGN:
+        return attach_stdin_check_foreign(attach, message->stdin_foreign->offset, error);
     case BANGER__V1__ATTACH_RESPONSE__FRAME_LOST:
         attach->over = true;
         frame->kind = BANGER_FRAME_LOST;

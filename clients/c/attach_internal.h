@@ -13,6 +13,9 @@ enum {
     ATTACH_REATTACH_MS = 60000,
     ATTACH_STEADY_MS = 1000, /* a connection that held so long makes up for earlier failures */
     ATTACH_SIGNALS = 65,
+    /* Output that is acknowledged at once, and while nothing more is there; see AttachTaken. */
+    ATTACH_TAKEN_BYTES = 256 << 10,
+    ATTACH_TAKEN_IDLE_BYTES = 8 << 10,
 };
 
 /* One output stream: next is the offset that must come next. */
@@ -25,9 +28,10 @@ struct attach_output {
 };
 
 struct banger_attach {
-    struct list link; /* of client->attaches */
+    struct client_due due;
     struct banger_client *client;
-    char *session;
+    char *session;               /* or VM */
+    bool console;                /* of a VM: its messages have the frames of an attach in them */
     Banger__V1__AttachRole role; /* to ask for next time */
     int64_t reattach_ms;
     bool hold;
@@ -45,6 +49,8 @@ struct banger_attach {
     ProtobufCMessage *current; /* behind the latest frame */
     char reason[512];          /* BROKEN's */
     struct attach_output out[2];
+    bool wants_taken;  /* the process waits for what we say that we have */
+    uint64_t taken[2]; /* said on this connection, or where it began */
 
     struct buf unacked; /* stdin from in_base on */
     uint64_t in_first;  /* where we began */
@@ -62,10 +68,20 @@ struct banger_attach {
 int attach_take_message(struct banger_attach *attach, const Banger__V1__AttachResponse *message,
                         struct banger_frame *frame, struct banger_error *error);
 
+/* What has come is acknowledged, where that is due. idle: nothing more is here now. */
+void attach_tell_taken(struct banger_attach *attach, bool idle);
+
+/* attach.c: sends a frame on the connection that there is. */
+int attach_send(struct banger_attach *attach, Banger__V1__AttachRequest *frame,
+                struct banger_error *error);
+
 /* attach_stdin.c */
 /* Opened: the server has stdin below offset, which comes next. */
 int attach_stdin_resume(struct banger_attach *attach, uint64_t offset, uint64_t foreign,
                         struct banger_error *error);
+/* Others have written below foreign: -1 where that is mixed with ours. */
+int attach_stdin_check_foreign(const struct banger_attach *attach, uint64_t foreign,
+                               struct banger_error *error);
 /* The process has it, which alone lets go of bytes. */
 void attach_stdin_acked(struct banger_attach *attach, uint64_t offset, bool closed);
 /* Sends what may be sent. */

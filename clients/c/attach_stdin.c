@@ -3,14 +3,25 @@
 
 #include <errno.h>
 
-static int attach_send(struct banger_attach *attach, Banger__V1__AttachRequest *request)
+static int attach_stdin_is_mixed(struct banger_error *error)
 {
-    return banger_stream_send(attach->stream, &request->base, NULL);
+    return error_set(error, BANGER_ABORTED, "someone else has written to the session's stdin");
+}
+
+int attach_stdin_check_foreign(const struct banger_attach *attach, uint64_t foreign,
+                               struct banger_error *error)
+{
+    return attach->writer && foreign > attach->in_first ? attach_stdin_is_mixed(error) : 0;
 }
 
 int attach_stdin_resume(struct banger_attach *attach, uint64_t offset, uint64_t foreign,
                         struct banger_error *error)
 {
+    if (attach->console) { /* offsets begin anew; what was under way may have come */
+        buf_reset(&attach->unacked);
+        attach->in_base = attach->in_sent = offset;
+        return 0;
+    }
     if (attach->n_opened == 0)
         attach->in_first = attach->in_base = offset;
     size_t kept = buf_len(&attach->unacked);
@@ -18,9 +29,10 @@ int attach_stdin_resume(struct banger_attach *attach, uint64_t offset, uint64_t 
         return error_set(error, BANGER_DATA_LOSS,
                          "the session has lost stdin that it had, from byte %llu on",
                          (unsigned long long)offset);
-    bool mixed = foreign > attach->in_first || offset - attach->in_base > kept;
-    if (attach->writer && mixed)
-        return error_set(error, BANGER_ABORTED, "someone else has written to the session's stdin");
+    if (attach_stdin_check_foreign(attach, foreign, error) < 0)
+        return -1;
+    if (attach->writer && offset - attach->in_base > kept)
+        return attach_stdin_is_mixed(error);
     /* What the server has is not sent again, but kept: it may die with it, and the next ack tells
      * what is safe. */
     if (!attach->writer)
@@ -64,7 +76,7 @@ static bool attach_send_stdin(struct banger_attach *attach)
     Banger__V1__AttachRequest request = BANGER__V1__ATTACH_REQUEST__INIT;
     request.frame_case = BANGER__V1__ATTACH_REQUEST__FRAME_STDIN_DATA;
     request.stdin_data = &bytes;
-    if (attach_send(attach, &request) < 0)
+    if (attach_send(attach, &request, NULL) < 0)
         return false;
     attach->in_sent += len;
     return true;
@@ -76,7 +88,7 @@ static void attach_send_eof(struct banger_attach *attach)
     Banger__V1__AttachRequest request = BANGER__V1__ATTACH_REQUEST__INIT;
     request.frame_case = BANGER__V1__ATTACH_REQUEST__FRAME_STDIN_EOF;
     request.stdin_eof = &eof;
-    attach->in_eof_sent = attach_send(attach, &request) == 0;
+    attach->in_eof_sent = attach_send(attach, &request, NULL) == 0;
 }
 
 static void attach_send_signals(struct banger_attach *attach)
@@ -90,7 +102,7 @@ static void attach_send_signals(struct banger_attach *attach)
         Banger__V1__AttachRequest request = BANGER__V1__ATTACH_REQUEST__INIT;
         request.frame_case = BANGER__V1__ATTACH_REQUEST__FRAME_SIGNAL;
         request.signal = &sig;
-        if (attach_send(attach, &request) < 0)
+        if (attach_send(attach, &request, NULL) < 0)
             return;
         attach->signals[signo] = 0;
     }
@@ -104,7 +116,7 @@ static void attach_send_size(struct banger_attach *attach)
     Banger__V1__AttachRequest request = BANGER__V1__ATTACH_REQUEST__INIT;
     request.frame_case = BANGER__V1__ATTACH_REQUEST__FRAME_RESIZE;
     request.resize = &size;
-    attach->size_sent = attach_send(attach, &request) == 0;
+    attach->size_sent = attach_send(attach, &request, NULL) == 0;
 }
 
 void attach_stdin_pump(struct banger_attach *attach)
@@ -112,14 +124,14 @@ void attach_stdin_pump(struct banger_attach *attach)
     if (!attach->stream || !attach->opened_at_ms || attach->detaching || attach->over)
         return;
     attach_send_signals(attach);
-    if (attach->writer && attach->rows && !attach->size_sent)
+    if (attach->writer && attach->rows && !attach->size_sent && !attach->console)
         attach_send_size(attach);
     if (!attach->writer || attach->in_closed)
         return;
     while (attach_send_stdin(attach))
         ;
     bool all_sent = attach->in_sent == attach->in_base + buf_len(&attach->unacked);
-    if (attach->in_eof && all_sent && !attach->in_eof_sent)
+    if (attach->in_eof && all_sent && !attach->in_eof_sent && !attach->console)
         attach_send_eof(attach);
 }
 
@@ -175,6 +187,8 @@ int banger_attach_signal(struct banger_attach *attach, int signo, Banger__V1__Si
         return error_set(error, BANGER_INVALID_ARGUMENT, "%d is no signal", signo);
     if (attach->over)
         return error_set(error, BANGER_FAILED_PRECONDITION, "the attach is over");
+    if (attach->console)
+        return error_set(error, BANGER_INVALID_ARGUMENT, "a console takes no signals");
     attach->signals[signo] = (uint8_t)(1 + (unsigned)target);
     attach_stdin_pump(attach);
     return 0;

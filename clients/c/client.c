@@ -49,7 +49,7 @@ struct banger_client *client_new(const char *target, const struct target_pinned 
     call_metadata_init(&client->metadata);
     list_init(&client->channels);
     list_init(&client->waiting);
-    list_init(&client->attaches);
+    list_init(&client->dues);
     client->timer_fd = -1;
     client->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (target_init(&client->target, target, pinned, &err) < 0 ||

@@ -15,7 +15,7 @@
 
 /* ---- time ---- */
 
-/* An attach that is due before since_ms does not count: its owner was told, and takes it when it
+/* What is due before since_ms does not count: its owner was told, and takes it when it
  * will. */
 static int64_t client_due_ms(const struct banger_client *client, int64_t since_ms)
 {
@@ -25,9 +25,10 @@ static int64_t client_due_ms(const struct banger_client *client, int64_t since_m
         int64_t next = channel_due_ms(container_of(link, struct channel, link));
         due = next < due ? next : due;
     }
-    list_foreach(link, (struct list *)&client->attaches)
+    list_foreach(link, (struct list *)&client->dues)
     {
-        int64_t next = attach_due_ms(link);
+        const struct client_due *d = container_of(link, struct client_due, link);
+        int64_t next = d->due_ms(d);
         if (next >= since_ms && next < due)
             due = next;
     }

@@ -33,6 +33,17 @@ static int config_path(char path[CONTEXT_PATH_BYTES], const char *rest, struct b
     return 0;
 }
 
+int banger_config_path(const char *name, char *out, size_t size, struct banger_error *error)
+{
+    char path[CONTEXT_PATH_BYTES];
+    if (config_path(path, name, error) < 0)
+        return -1;
+    if (strlen(path) >= size)
+        return error_set(error, BANGER_INVALID_ARGUMENT, "the configuration's path is too long");
+    memcpy(out, path, strlen(path) + 1);
+    return 0;
+}
+
 static bool is_name(const char *name)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -26,6 +26,13 @@ enum {
     STREAM_KEEP_BYTES = 512 << 10, /* sent, and kept in case that the call must be begun anew */
 };
 
+/* What wants to come back at a time: part of an attach, or of logs. */
+struct client_due {
+    struct list link; /* of client->dues */
+    /* Monotonic time at which it must be looked at, INT64_MAX for none. */
+    int64_t (*due_ms)(const struct client_due *due);
+};
+
 struct banger_client {
     char *text; /* the target, as given */
     struct target target;
@@ -43,7 +50,7 @@ struct banger_client {
     struct list channels;     /* all connections */
     struct channel *current;  /* of them: takes calls now, or soon; NULL: none */
     struct list waiting;      /* streams without a connection */
-    struct list attaches;     /* whose timers count */
+    struct list dues;         /* attaches and logs, whose timers count */
     unsigned n_users;         /* streams and attaches that have it */
     bool closed;              /* by its owner: goes with the last of them */
     banger_log_fn *log;       /* NULL: none */
@@ -162,7 +169,4 @@ void retry_reset(struct retry *retry);
  * replaced then). deadline_ms: monotonic, INT64_MAX for none. */
 int retry_wait(struct retry *retry, struct banger_client *client, int64_t patience_ms,
                int64_t deadline_ms, struct banger_error *error);
-/* attach.c: monotonic time at which the attach must be looked at, INT64_MAX for none. */
-int64_t attach_due_ms(const struct list *link);
-
 #endif

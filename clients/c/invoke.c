@@ -1,11 +1,12 @@
 /* Unary calls, with retries where they are safe. Until a connection has taken the call, and where
  * the server did not begin with it, that is any method, and the stream's business; here are those
  * that the contract calls idempotent, after UNAVAILABLE. A mutation is that only with a request id,
- * so one without gets its own here: sent twice, it is done once. */
+ * so one without gets its own here: sent twice, it is done once. Likewise the key of SendStdin. */
 #include "internal.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -13,9 +14,17 @@
 #include "call.h"
 #include "rpc/wire/call.h"
 
-/* The field of that name, where it is there and empty. */
-static const ProtobufCFieldDescriptor *empty_request_id(const ProtobufCMessage *request)
+/* What tells a repetition, where the request has such a field and it is empty: a request id, or a
+ * key. */
+static const ProtobufCFieldDescriptor *empty_identity(const ProtobufCMessage *request)
 {
+    const ProtobufCFieldDescriptor *key =
+        protobuf_c_message_descriptor_get_field_by_name(request->descriptor, "key");
+    uint64_t value = 1;
+    if (key && key->type == PROTOBUF_C_TYPE_FIXED64)
+        memcpy(&value, (const char *)request + key->offset, sizeof(value));
+    if (value == 0)
+        return key;
     const ProtobufCFieldDescriptor *field =
         protobuf_c_message_descriptor_get_field_by_name(request->descriptor, "request_id");
     if (!field || field->type != PROTOBUF_C_TYPE_STRING)
@@ -24,7 +33,8 @@ static const ProtobufCFieldDescriptor *empty_request_id(const ProtobufCMessage *
     return given && *given ? NULL : field;
 }
 
-/* A copy of request, which borrows all but the id; to be freed with free. NULL: out of memory. */
+/* A copy of request, which borrows all but its identity; to be freed with free. NULL: out of
+ * memory. */
 static ProtobufCMessage *identify_request(const ProtobufCMessage *request,
                                           const ProtobufCFieldDescriptor *field, char id[ID_BYTES])
 {
@@ -33,7 +43,11 @@ static ProtobufCMessage *identify_request(const ProtobufCMessage *request,
         return NULL;
     memcpy(copy, request, request->descriptor->sizeof_message);
     id_make(id);
-    *(char **)(void *)(copy + field->offset) = id;
+    uint64_t key = 0;
+    if (field->type == PROTOBUF_C_TYPE_STRING)
+        *(char **)(void *)(copy + field->offset) = id;
+    else if (getrandom(&key, sizeof(key), 0) == (ssize_t)sizeof(key))
+        memcpy(copy + field->offset, &key, sizeof(key));
     return (ProtobufCMessage *)(void *)copy;
 }
 
@@ -145,7 +159,7 @@ ProtobufCMessage *banger_invoke(struct banger_client *client, const char *path,
     }
     char id[ID_BYTES];
     auto_free ProtobufCMessage *identified = NULL;
-    const ProtobufCFieldDescriptor *field = method->idempotent ? empty_request_id(request) : NULL;
+    const ProtobufCFieldDescriptor *field = method->idempotent ? empty_identity(request) : NULL;
     if (field && !(identified = identify_request(request, field, id))) {
         error_no_memory(error);
         return NULL;

@@ -8,8 +8,9 @@
 
 #include "base/utf8.h"
 #include "call.h"
+#include "guest_path.h"
 
-enum { COMPLETE_MS = 1000 };
+enum { COMPLETE_MS = 1000, FILES_OFFERED = 1000, PREFIX_BYTES = 4400 };
 
 /* The shell puts the word on a command line, and shows both. */
 static void put_word(const char *word, const char *description)
@@ -57,6 +58,49 @@ static void offer_sessions(struct cli *cli, const char *prefix)
               s->spec && s->spec->n_argv ? s->spec->argv[0] : "");
     }
     FREE_MESSAGE(list);
+}
+
+/* "box:" for "b", and what is in the folder for "box:/etc/p". */
+static void offer_guest_files(struct cli *cli, const char *prefix)
+{
+    struct guest_path p;
+    if (!guest_path_parse(&p, prefix)) {
+        Banger__V1__ListVMsRequest request = BANGER__V1__LIST_VMS_REQUEST__INIT;
+        request.page_size = 1000;
+        Banger__V1__ListVMsResponse *list = banger_list_vms(cli->client, &request, NULL, NULL);
+        for (size_t i = 0; list && i < list->n_vms; i++) {
+            char word[PREFIX_BYTES];
+            snprintf(word, sizeof(word), "%.*s:", PREFIX_BYTES - 2, list->vms[i]->name);
+            offer(prefix, word, "");
+        }
+        FREE_MESSAGE(list);
+        return;
+    }
+    const char *typed = strchr(prefix, ':') + 1, *slash = strrchr(typed, '/');
+    int before = slash ? (int)(slash + 1 - typed) : 0; /* of what was typed: the folder */
+    char folder[PREFIX_BYTES];
+    snprintf(folder, sizeof(folder), "%.*s", before, typed);
+    ProtobufCMessage *message = NULL;
+    Banger__V1__ListFilesRequest request = BANGER__V1__LIST_FILES_REQUEST__INIT;
+    request.vm = p.vm ? p.vm : request.vm;
+    request.path = before > 0 ? folder : (char *)".";
+    struct banger_stream *s = banger_stream_open(cli->client, "/banger.v1.FileService/ListFiles",
+                                                 &request.base, NULL, NULL);
+    for (int n = 0; s && n < FILES_OFFERED &&
+                    banger_stream_next(s, COMPLETE_MS, &message, NULL) == BANGER_NEXT_MESSAGE;
+         n++) {
+        const Banger__V1__FileInfo *f = (const Banger__V1__FileInfo *)(void *)message;
+        bool is_folder = f->type == BANGER__V1__FILE_TYPE__FILE_TYPE_DIRECTORY;
+        const char *name = strrchr(f->path, '/');
+        char word[PREFIX_BYTES];
+        int len = snprintf(word, sizeof(word), "%.*s%s%s", (int)(typed - prefix) + before, prefix,
+                           name ? name + 1 : f->path, is_folder ? "/" : "");
+        if (len > 0 && (size_t)len < sizeof(word))
+            offer(prefix, word, "");
+        banger_message_free(message);
+    }
+    banger_stream_close(s);
+    guest_path_done(&p);
 }
 
 static void offer_images(struct cli *cli, const char *prefix)
@@ -125,6 +169,8 @@ static void offer_names(struct cli *cli, enum names names, const char *prefix)
         [NAMES_IMAGE] = offer_images,
         [NAMES_KERNEL] = offer_kernels,
         [NAMES_OPERATION] = offer_operations,
+        [NAMES_GUEST_FILE] = offer_guest_files,
+        [NAMES_ANY_FILE] = offer_guest_files, /* files here are the shell's to offer */
     };
     struct banger_error error;
     if (names == NAMES_CONTEXT)

@@ -57,8 +57,12 @@ size_t detach_filter(struct detach_keys *k, const uint8_t *typed, size_t n, uint
 {
     size_t used = 0;
     *detach = false;
+    if (k->n == 0) { /* as for all that no terminal types */
+        memcpy(out, typed, n);
+        return n;
+    }
     for (size_t i = 0; i < n; i++) {
-        size_t now = k->n > 0 ? matched_with(k, typed[i]) : 0;
+        size_t now = matched_with(k, typed[i]);
         size_t given = k->matched + 1 - now; /* held back so far, and no part of the keys */
         size_t of_held = given < k->matched ? given : k->matched;
         memcpy(out + used, k->keys, of_held);
@@ -66,7 +70,7 @@ size_t detach_filter(struct detach_keys *k, const uint8_t *typed, size_t n, uint
         if (given > of_held)
             out[used++] = typed[i];
         k->matched = now;
-        if (k->n > 0 && now == k->n) {
+        if (now == k->n) {
             k->matched = 0;
             *detach = true;
             break;

@@ -70,6 +70,11 @@ static int cli_print_operation(struct cli *cli, const char *ref,
 {
     if (!cli_is_table(cli))
         return cli_print_message(cli, &operation->base);
+    /* It has succeeded; what it still has to say, as of a hook, went wrong beside it. */
+    bool ends =
+        strcmp(operation->kind, "vm.stop") == 0 || strcmp(operation->kind, "vm.delete") == 0;
+    if (ends && operation->message[0] && !cli->options.quiet)
+        cli_say(stderr, "banger: %s: %s", ref, operation->message);
     cli_say(stdout, "%s", cli->options.quiet ? resource_id(operation->resource) : ref);
     return cli_end_output(cli);
 }

@@ -19,9 +19,6 @@ static const struct habit habits[] = {
     {NULL, "ssh", NULL, NULL, "\"banger vm exec -i VM -- /bin/sh\" runs a shell"},
     {NULL, "top", NULL, NULL, "\"banger vm stats -f\" shows what VMs use"},
     {NULL, "config", NULL, NULL, "\"bangerd --help\" has the daemon's configuration"},
-    {"vm", "console", NULL, NULL,
-     "consoles take no input yet; \"banger vm logs -f VM\" follows one, \"banger vm exec -i VM -- "
-     "/bin/sh\" runs a shell"},
     {"vm", "attach", NULL, NULL, "\"banger session attach\" follows a command"},
     {"vm", "ssh", NULL, NULL, "\"banger vm exec -i VM -- /bin/sh\" runs a shell"},
     {"vm", "shell", NULL, NULL, "\"banger vm exec -i VM -- /bin/sh\" runs a shell"},

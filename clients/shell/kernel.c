@@ -26,6 +26,7 @@ static void kernel_describe(const ProtobufCMessage *message)
     cli_print_field("Id:", "%s", kernel->id);
     cli_print_field("Version:", "%s", kernel->version);
     cli_print_field("Digest:", "%s", kernel->digest);
+    cli_print_field("Initrd:", "%s", kernel->own_initrd ? "its own" : "");
     if (kernel->created)
         cli_print_field("Created:", "%s ago", format_age(a, timestamp_seconds(kernel->created)));
 }
@@ -39,22 +40,26 @@ static int kernel_show(struct cli *cli, const void *values, const struct opt_arg
 }
 
 struct kernel_import_options {
-    const char *modules, *name;
+    const char *modules, *initrd, *name;
 };
 
 static int kernel_import(struct cli *cli, const void *values, const struct opt_args *args)
 {
     const struct kernel_import_options *o = values;
-    char id[REQUEST_ID_BYTES], path[PATH_BYTES], modules[PATH_BYTES];
+    char id[REQUEST_ID_BYTES], path[PATH_BYTES], modules[PATH_BYTES], initrd[PATH_BYTES];
     if (!realpath(args->refs[0], path))
         return cli_usage("kernel import: %s: %s", args->refs[0], strerror(errno));
     if (o->modules && !realpath(o->modules, modules))
         return cli_usage("kernel import: %s: %s", o->modules, strerror(errno));
+    if (o->initrd && !realpath(o->initrd, initrd))
+        return cli_usage("kernel import: %s: %s", o->initrd, strerror(errno));
     Banger__V1__ImportKernelRequest request = BANGER__V1__IMPORT_KERNEL_REQUEST__INIT;
     request.request_id = (char *)cli_request_id(id);
     request.kernel_path = path;
     if (o->modules)
         request.modules_path = modules;
+    if (o->initrd)
+        request.initrd_path = initrd;
     if (o->name)
         request.name = (char *)o->name;
     if (cli_connect(cli) < 0)
@@ -113,6 +118,8 @@ static const struct opt kernel_import_opts[] = {
      "name of the kernel", NULL, NAMES_NONE},
     {"modules", 0, OPT_STRING, offsetof(struct kernel_import_options, modules), "DIR",
      "its modules, such as /lib/modules/VERSION", NULL, NAMES_FILE},
+    {"initrd", 0, OPT_STRING, offsetof(struct kernel_import_options, initrd), "FILE",
+     "its own initrd: guests boot their own way and are reached over SSH", NULL, NAMES_FILE},
     {.name = NULL},
 };
 

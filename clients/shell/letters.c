@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 const struct letter letter_table[] = {
+    {'R', "reverse", "listen in the guest, and connect to this machine"},
     {'a', NULL, "everything is listed without it; --running, --active and --state say less"},
     {'c', "cpus", "number of virtual CPUs"},
     {'d', "detach", "leave it running, and do not wait"},
@@ -17,7 +18,7 @@ const struct letter letter_table[] = {
     {'m', "memory", "size of memory"},
     {'n', "last", "only the last N: lines, or things listed"},
     {'o', "output", "form of what is printed"},
-    {'p', NULL, "ports of a guest are not published yet; --package adds a package to an image"},
+    {'p', NULL, "vm forward reaches ports of a guest; --package adds a package to an image"},
     {'q', "quiet", "print ids only, and no progress"},
     {'r', "running", "only what has not ended"},
     {'s', "state", "only what is in that state"},

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "fields.h"
+#include "when.h"
 
 enum { LIST_PAGE = 200, LIST_COLUMNS = 32 };
 
@@ -41,22 +42,11 @@ void list_cell_created(struct table *t, const ProtobufCMessage *item)
 
 bool list_parse_since(const char *text, long long *seconds)
 {
-    static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M",
-                                        "%Y-%m-%d"};
-    uint64_t ms;
-    if (opt_parse_duration(text, &ms)) {
-        *seconds = (long long)time(NULL) - (long long)(ms / 1000);
-        return true;
-    }
-    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-        struct tm tm = {.tm_isdst = -1};
-        const char *end = strptime(text, forms[i], &tm);
-        if (!end || (*end && strcmp(end, "Z") != 0))
-            continue;
-        *seconds = (long long)(*end ? timegm(&tm) : mktime(&tm));
-        return true;
-    }
-    return false;
+    int64_t ns;
+    if (!when_parse(text, &ns))
+        return false;
+    *seconds = (long long)(ns / 1000000000);
+    return true;
 }
 
 /* ---- filters ---- */

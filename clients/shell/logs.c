@@ -1,4 +1,4 @@
-/* Printing of server streams of bytes: a session's logs, a VM's console. */
+/* Printing of a VM's console, and writing all of something. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,22 +60,4 @@ int stream_print_console(struct cli *cli, const char *vm,
 {
     return stream_print(cli, vm, "/banger.v1.VMService/ReadConsole", &request->base,
                         print_console_chunk);
-}
-
-static int print_log_chunk(const ProtobufCMessage *message)
-{
-    const Banger__V1__LogChunk *chunk = (const Banger__V1__LogChunk *)message;
-    if (chunk->data.len == 0 && chunk->gap_to > chunk->offset)
-        return cli_say(stderr, "banger: %llu bytes of %s are gone (%s)",
-                       (unsigned long long)(chunk->gap_to - chunk->offset),
-                       chunk->stream == 2 ? "stderr" : "stdout", chunk->gap_reason);
-    return stream_write_all(chunk->stream == 2 ? STDERR_FILENO : STDOUT_FILENO, chunk->data.data,
-                            chunk->data.len);
-}
-
-int stream_print_logs(struct cli *cli, const char *session,
-                      const Banger__V1__ReadLogsRequest *request)
-{
-    return stream_print(cli, session, "/banger.v1.GuestSessionService/ReadLogs", &request->base,
-                        print_log_chunk);
 }

@@ -208,16 +208,16 @@ static int manual_write(const char *folder, const struct noun *noun)
 }
 
 struct manual_options {
-    const char *all;
+    const char *into;
 };
 
 static int manual(struct cli *cli, const void *values, const struct opt_args *args)
 {
     const struct manual_options *o = values;
-    if (o->all) {
-        int status = manual_write(o->all, NULL);
+    if (o->into) {
+        int status = manual_write(o->into, NULL);
         for (size_t i = 0; status == 0 && nouns[i]; i++)
-            status = manual_write(o->all, nouns[i]);
+            status = manual_write(o->into, nouns[i]);
         return status;
     }
     const struct noun *noun = args->n_refs > 0 ? noun_find(args->refs[0]) : NULL;
@@ -228,7 +228,7 @@ static int manual(struct cli *cli, const void *values, const struct opt_args *ar
 }
 
 static const struct opt manual_opts[] = {
-    {"all", 0, OPT_STRING, offsetof(struct manual_options, all), "DIR",
+    {"into", 0, OPT_STRING, offsetof(struct manual_options, into), "DIR",
      "write all of them into a folder, a file each", NULL, NAMES_FILE},
     {.name = NULL},
 };

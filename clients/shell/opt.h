@@ -28,6 +28,8 @@ enum names {
     NAMES_OPERATION,
     NAMES_CONTEXT,
     NAMES_FILE,
+    NAMES_GUEST_FILE, /* VM:PATH */
+    NAMES_ANY_FILE,   /* that, or a file here */
     NAMES_METHOD,
     NAMES_NOUN,
 };

@@ -212,6 +212,38 @@ static int session_signal(struct cli *cli, const void *values, const struct opt_
                           banger_signal_session(cli->client, &request, NULL, &error), &error);
 }
 
+struct session_ack_options {
+    const char *vm;
+    struct opt_number stdout_offset, stderr_offset;
+};
+
+static int session_ack(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    const struct session_ack_options *o = values;
+    if (!o->stdout_offset.given && !o->stderr_offset.given)
+        return cli_usage("session ack: how far? (--stdout OFFSET, --stderr OFFSET)");
+    if (cli_connect(cli) < 0)
+        return EXIT_BANGER;
+    struct banger_error error;
+    Banger__V1__AckOutputRequest request = BANGER__V1__ACK_OUTPUT_REQUEST__INIT;
+    request.session = args->refs[0];
+    if (o->vm)
+        request.vm = (char *)o->vm;
+    request.stdout_offset = o->stdout_offset.value;
+    request.stderr_offset = o->stderr_offset.value;
+    return session_answer(cli, "acknowledge output of", args->refs[0],
+                          banger_ack_output(cli->client, &request, NULL, &error), &error);
+}
+
+static const struct opt ack_opts[] = {
+    SESSION_VM_OPT(session_ack_options),
+    {"stdout", 0, OPT_COUNT, offsetof(struct session_ack_options, stdout_offset), "OFFSET",
+     "stdout is stored up to this byte", NULL, NAMES_NONE},
+    {"stderr", 0, OPT_COUNT, offsetof(struct session_ack_options, stderr_offset), "OFFSET",
+     "stderr is stored up to this byte", NULL, NAMES_NONE},
+    {.name = NULL},
+};
+
 static const struct opt start_opts[] = {
     {"name", 0, OPT_STRING, offsetof(struct session_start_options, name), "NAME",
      "name of the session, unique in the VM", NULL, NAMES_NONE},
@@ -257,18 +289,24 @@ static const struct command commands[] = {
      sizeof(struct session_ref_options), 2, 2, false, NAMES_SESSION, session_signal},
     {"delete", "rm", "SESSION...", "forget ended sessions and their output", NULL, delete_opts,
      sizeof(struct session_ref_options), 1, -1, false, NAMES_SESSION, session_delete},
+    {"ack", NULL, "SESSION", "say that a session's output is stored, so that it may go on",
+     "Of sessions with --output-policy until-acknowledged. Offsets only go up.", ack_opts,
+     sizeof(struct session_ack_options), 1, 1, false, NAMES_SESSION, session_ack},
 };
 
 static const struct command *const session_commands[] = {&commands[0],
                                                          &session_list_command,
                                                          &commands[1],
                                                          &session_io_commands[0],
-                                                         &session_io_commands[1],
-                                                         &session_io_commands[2],
+                                                         &session_logs_command,
+                                                         &session_wait_command,
                                                          &commands[2],
                                                          &commands[3],
                                                          &commands[4],
-                                                         &session_io_commands[3],
+                                                         &session_io_commands[1],
+                                                         &commands[6],
+                                                         &session_viewers_command,
+                                                         &session_kick_command,
                                                          &commands[5],
                                                          NULL};
 

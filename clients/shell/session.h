@@ -6,12 +6,15 @@
 #include "stream.h"
 
 struct session_options {
-    struct opt_list env, tags, requires;
-    const char *cwd, *user, *group;
-    struct opt_number time_limit, spool, drain;
-    bool clear_env, interactive, tty, no_stdin, no_reattach;
+    struct opt_list env, tags, requires, ulimits;
+    const char *cwd, *user, *group, *nice, *oom_score_adj;
+    struct opt_number time_limit, spool, drain, stop_unwatched, delete_ended;
+    const char *output_policy, *drain_policy;
+    bool clear_env, interactive, tty, no_stdin, no_reattach, merge_stderr;
+    bool unwatched_from_start;
     const char *detach_keys; /* NULL: the environment's, or the default */
     bool no_wait;            /* of those that attach */
+    int output_fd;           /* for its standard output; 0: ours */
 };
 
 /* Rows for a table; base is the offset of the struct session_options in the command's struct. */
@@ -68,6 +71,69 @@ struct session_options {
          OPT_DURATION, (base) + offsetof(struct session_options, drain),                           \
          "TIME",       "after its end wait so long for more output of what it left (default 1s)",  \
          NULL,         NAMES_NONE},                                                                \
+        {"merge-stderr", 0,                                                                        \
+         OPT_FLAG,       (base) + offsetof(struct session_options, merge_stderr),                  \
+         NULL,           "its stderr is written to stdout, in one order",                          \
+         NULL,           NAMES_NONE},                                                              \
+        {"ulimit",                                                                                 \
+         0,                                                                                        \
+         OPT_LIST,                                                                                 \
+         (base) + offsetof(struct session_options, ulimits),                                       \
+         "NAME=SOFT[:HARD]",                                                                       \
+         "limit of its processes, as nofile=1024:2048; may be repeated",                           \
+         NULL,                                                                                     \
+         NAMES_NONE},                                                                              \
+        {"nice",     0,                                                                            \
+         OPT_STRING, (base) + offsetof(struct session_options, nice),                              \
+         "N",        "nice value, -20 (first) to 19 (last)",                                       \
+         NULL,       NAMES_NONE},                                                                  \
+        {"oom-score-adj",                                                                          \
+         0,                                                                                        \
+         OPT_STRING,                                                                               \
+         (base) + offsetof(struct session_options, oom_score_adj),                                 \
+         "N",                                                                                      \
+         "-1000 to 1000: those with more are ended first for memory",                              \
+         NULL,                                                                                     \
+         NAMES_NONE},                                                                              \
+        {"drain-policy",                                                                           \
+         0,                                                                                        \
+         OPT_STRING,                                                                               \
+         (base) + offsetof(struct session_options, drain_policy),                                  \
+         "HOW",                                                                                    \
+         "of output that what it left holds open: after-quiet (default: --drain), "                \
+         "until-closed, cut",                                                                      \
+         "after-quiet|until-closed|cut",                                                           \
+         NAMES_NONE},                                                                              \
+        {"output-policy",                                                                          \
+         0,                                                                                        \
+         OPT_STRING,                                                                               \
+         (base) + offsetof(struct session_options, output_policy),                                 \
+         "WHOM",                                                                                   \
+         "whom it waits for when its spool is half full: nobody (drop-oldest), "                   \
+         "who attaches (hold, for a minute; block, for ever), \"session ack\" "                    \
+         "(until-acknowledged)",                                                                   \
+         "drop-oldest|hold|block|until-acknowledged",                                              \
+         NAMES_NONE},                                                                              \
+        {"stop-unwatched",                                                                         \
+         0,                                                                                        \
+         OPT_DURATION,                                                                             \
+         (base) + offsetof(struct session_options, stop_unwatched),                                \
+         "TIME",                                                                                   \
+         "stop it so long after the last attach has left",                                         \
+         NULL,                                                                                     \
+         NAMES_NONE},                                                                              \
+        {"unwatched-from-start",                                                                   \
+         0,                                                                                        \
+         OPT_FLAG,                                                                                 \
+         (base) + offsetof(struct session_options, unwatched_from_start),                          \
+         NULL,                                                                                     \
+         "with --stop-unwatched: also where nobody ever attaches",                                 \
+         NULL,                                                                                     \
+         NAMES_NONE},                                                                              \
+        {"delete-ended", 0,                                                                        \
+         OPT_DURATION,   (base) + offsetof(struct session_options, delete_ended),                  \
+         "TIME",         "delete it with its output so long after its end (default: keep it)",     \
+         NULL,           NAMES_NONE},                                                              \
     {                                                                                              \
         "spool", 0, OPT_SIZE, (base) + offsetof(struct session_options, spool), "SIZE",            \
             "output kept per stream (default 64M)", NULL, NAMES_NONE                               \
@@ -96,6 +162,8 @@ struct session_request {
     Banger__V1__SessionLimits limits;
     Banger__V1__EnvVar *env;
     Banger__V1__EnvVar **env_list;
+    Banger__V1__ResourceLimit *rlimits;
+    Banger__V1__ResourceLimit **rlimit_list;
     char id[REQUEST_ID_BYTES];
 };
 
@@ -110,6 +178,9 @@ const char *session_detach_keys(struct detach_keys *keys, const char *given);
 int session_request_init(struct session_request *request, const struct session_options *o,
                          const char *vm, int argc, char **argv, bool with_stdin);
 void session_request_done(struct session_request *request);
+/* session_limits.c: a part of both */
+int session_limits_init(struct session_request *request, const struct session_options *o);
+void session_limits_done(struct session_request *request);
 
 /* Starts it. NULL, with the error printed and *status set, when it does not run; forget: deletes
  * the record of one that could not be started. A signal takes the start back: *status 128 + n. */
@@ -136,8 +207,14 @@ Banger__V1__GuestSession *session_get(struct cli *cli, const char *ref, const ch
             "the session's VM, where its name is not unique", NULL, NAMES_VM                       \
     }
 
-/* session_io.c: attach, logs, wait, send */
-enum { SESSION_IO_COMMANDS = 4 };
+/* session_viewers.c */
+extern const struct command session_viewers_command, session_kick_command;
+/* session_logs.c */
+extern const struct command session_logs_command;
+/* session_wait.c */
+extern const struct command session_wait_command;
+/* session_io.c: attach, send */
+enum { SESSION_IO_COMMANDS = 2 };
 extern const struct command session_io_commands[SESSION_IO_COMMANDS];
 
 #endif

@@ -95,7 +95,10 @@ int session_request_init(struct session_request *r, const struct session_options
     spec->n_argv = (size_t)argc;
     if (session_env_init(r, &o->env) != 0)
         return EXIT_BANGER;
+    if (session_limits_init(r, o) != 0)
+        return EXIT_BANGER;
     spec->clear_env = o->clear_env;
+    spec->merge_stderr = o->merge_stderr;
     if (o->tty) {
         spec->tty = true;
         if (!terminal_size(&spec->rows, &spec->columns)) {
@@ -122,7 +125,7 @@ int session_request_init(struct session_request *r, const struct session_options
     r->limits.drain_ms = o->drain.value > UINT32_MAX ? UINT32_MAX : (uint32_t)o->drain.value;
     if (o->drain.given && o->drain.value == 0)
         r->limits.drain_ms = 1; /* 0 would mean the default */
-    if (o->time_limit.given || o->spool.given || o->drain.given)
+    if (o->time_limit.given || o->spool.given || o->drain.given || o->drain_policy)
         spec->limits = &r->limits;
     r->message.request_id = (char *)cli_request_id(r->id);
     r->message.vm = (char *)vm;
@@ -136,6 +139,7 @@ void session_request_done(struct session_request *r)
         free(r->env[i].name);
     free(r->env);
     free(r->env_list);
+    session_limits_done(r);
 }
 
 /* 126 and 127 are of the command alone: what was asked for around it is an error of banger's. */
@@ -143,7 +147,8 @@ static int session_failure_status(const Banger__V1__GuestSession *session)
 {
     if (strcmp(session->failed_stage, "required_commands") == 0)
         return EXIT_NO_COMMAND;
-    if (strcmp(session->failed_stage, "cwd") == 0 || strcmp(session->failed_stage, "user") == 0)
+    if (strcmp(session->failed_stage, "cwd") == 0 || strcmp(session->failed_stage, "user") == 0 ||
+        strcmp(session->failed_stage, "limits") == 0)
         return EXIT_BANGER;
     switch (session->failed_errno) {
     case ENOENT:
@@ -259,7 +264,10 @@ int session_run_attached(struct cli *cli, const char *vm, const struct session_o
                          char **argv, bool keep, struct stream_signals *signals)
 {
     bool shown = o->tty && terminal_is_ours();
-    bool with_stdin = !o->no_stdin && (o->interactive || shown || stream_stdin_is_piped());
+    /* /dev/null is the same at the other end, and need not be told byte by byte */
+    bool nothing = stream_stdin_is_null() && !o->tty;
+    bool piped = stream_stdin_is_piped() && !nothing;
+    bool with_stdin = !o->no_stdin && (o->interactive || shown || piped);
     int status = EXIT_BANGER;
     struct session_request request;
     struct detach_keys keys;
@@ -267,7 +275,9 @@ int session_run_attached(struct cli *cli, const char *vm, const struct session_o
     if (!session_detach_keys(&keys, o->detach_keys))
         return EXIT_BANGER;
     if (session_request_init(&request, o, vm, argc, argv, with_stdin) == 0) {
-        request.spec.hold_output = !o->no_wait;
+        request.spec.hold_output = !o->no_wait && !o->output_policy;
+        /* Nobody comes back to it, unless he may detach. */
+        request.spec.drop_taken = request.spec.hold_output && !keep && !(shown && with_stdin);
         session = session_start(cli, &request, signals, &status, !keep);
     }
     if (session) {
@@ -282,6 +292,7 @@ int session_run_attached(struct cli *cli, const char *vm, const struct session_o
             .keys = shown && with_stdin ? &keys : NULL,
             .no_reattach = o->no_reattach,
             .signals = signals,
+            .output_fd = o->output_fd,
         };
         enum stream_end end = stream_session(cli, &stream, &status);
         if (end == STREAM_DETACHED)

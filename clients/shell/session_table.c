@@ -58,6 +58,8 @@ void session_print_description(const Banger__V1__GuestSession *s)
     cli_print_field("Id:", "%s", s->id);
     cli_print_field("VM:", "%s (%s)", s->vm_name, s->vm_id);
     cli_print_field("Command:", "%s", command);
+    cli_print_field("Service:", "%s", s->service_id);
+    cli_print_field("Hook:", "%s%s", s->hook[0] ? "before " : "", s->hook);
     cli_print_field("State:", "%s", state);
     cli_print_field("Failed at:", "%s", s->failed_stage);
     cli_print_field("Last error:", "%s", s->last_error);
@@ -71,6 +73,11 @@ void session_print_description(const Banger__V1__GuestSession *s)
     if (s->late_bytes)
         cli_print_field("Not kept:", "%s, written after the command's output had ended",
                         format_size(a, s->late_bytes));
+    if (s->spec &&
+        s->spec->output_policy == BANGER__V1__OUTPUT_POLICY__OUTPUT_POLICY_UNTIL_ACKNOWLEDGED)
+        cli_print_field("Acknowledged:", "%s stdout, %s stderr",
+                        format_size(a, s->stdout_acknowledged),
+                        format_size(b, s->stderr_acknowledged));
     cli_print_field("Stdin:", "%s%s", format_size(a, s->stdin_offset),
                     s->stdin_closed ? ", closed" : "");
     cli_print_field("Watched by:", "%u%s", s->viewers, s->writer_attached ? " and a writer" : "");
@@ -115,6 +122,16 @@ static void cell_command(struct table *t, const ProtobufCMessage *item)
     table_cell(t, "%s", text);
 }
 
+/* What it is a run of: a hook of its VM, a service. */
+static void cell_for(struct table *t, const ProtobufCMessage *item)
+{
+    const Banger__V1__GuestSession *s = (const Banger__V1__GuestSession *)item;
+    if (s->hook[0])
+        table_cell(t, "%s hook", s->hook);
+    else
+        table_cell(t, "%s%s", s->service_id[0] ? "service " : "", s->service_id);
+}
+
 static const struct list_column columns[] = {
     {"ID", NULL, "id", false},
     {"NAME", NULL, "name", false},
@@ -124,6 +141,7 @@ static const struct list_column columns[] = {
     {"STDERR", cell_stderr, "stderr_total", false},
     {"TAGS", NULL, "spec.tags", true},
     {"USER", NULL, "spec.user", true},
+    {"FOR", cell_for, "hook", false},
     {"CREATED", list_cell_created, "created", false},
     {"COMMAND", cell_command, "spec.argv", false},
     {.head = NULL},

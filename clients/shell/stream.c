@@ -87,6 +87,13 @@ bool stream_stdin_is_piped(void)
     return fstat(STDIN_FILENO, &st) == 0 && !isatty(STDIN_FILENO);
 }
 
+bool stream_stdin_is_null(void)
+{
+    struct stat st, null;
+    return fstat(STDIN_FILENO, &st) == 0 && stat("/dev/null", &null) == 0 && S_ISCHR(st.st_mode) &&
+           st.st_rdev == null.st_rdev;
+}
+
 static long long now_ms(void)
 {
     struct timespec t;
@@ -186,6 +193,17 @@ static void stream_tell_other_size(struct stream *s)
     s->redraw_ms = now_ms() + STREAM_REDRAW_MS;
 }
 
+int stream_say_gap(int stream, uint64_t from, uint64_t to, uint64_t oldest, const char *reason)
+{
+    const char *name = stream == 2 ? "stderr" : "stdout";
+    if (oldest == 0 || oldest >= to) /* what follows is the oldest that is kept */
+        return cli_say(stderr, "banger: %llu bytes of %s are gone (%s)",
+                       (unsigned long long)(to - from), name, reason);
+    return cli_say(stderr,
+                   "banger: %llu bytes of %s are gone or left out (%s); kept from byte %llu on",
+                   (unsigned long long)(to - from), name, reason, (unsigned long long)oldest);
+}
+
 static void stream_take_frame(struct stream *s)
 {
     const struct banger_frame *f = &s->frame;
@@ -196,9 +214,7 @@ static void stream_take_frame(struct stream *s)
         break;
     case BANGER_FRAME_GAP:
         s->gone += f->end - f->offset;
-        cli_say(stderr, "banger: %llu bytes of %s are gone (%s)",
-                (unsigned long long)(f->end - f->offset), f->stream == 1 ? "stdout" : "stderr",
-                f->reason);
+        stream_say_gap(f->stream, f->offset, f->end, f->oldest, f->reason);
         break;
     case BANGER_FRAME_STREAM_END:
         stream_take_end(s);
@@ -354,7 +370,9 @@ static struct banger_attach *stream_attach(struct banger_client *client,
                                            const struct stream_options *options,
                                            struct banger_error *error)
 {
-    struct banger_attach *attach = banger_attach_open(client, options->session, error);
+    struct banger_attach *attach = options->console
+                                       ? banger_attach_open_console(client, options->session, error)
+                                       : banger_attach_open(client, options->session, error);
     if (!attach)
         return NULL;
     banger_attach_set_role(attach, options->role);
@@ -388,7 +406,7 @@ enum stream_end stream_session(struct cli *cli, const struct stream_options *opt
     }
     if (options->terminal && !options->redraw)
         stream_tell_size(&s);
-    sink_init(&s.sinks[0], STDOUT_FILENO);
+    sink_init(&s.sinks[0], options->output_fd > 0 ? options->output_fd : STDOUT_FILENO);
     sink_init(&s.sinks[1], STDERR_FILENO);
     for (;;) {
         stream_drain(&s);

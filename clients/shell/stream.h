@@ -1,4 +1,4 @@
-/* Bytes between a session (or console) and our standard streams: what vm run, vm exec, session
+/* Bytes between a session, or a console, and our standard streams: what vm run, vm exec, session
  * attach and the logs commands have in common.
  *
  * Output is written byte by byte as it came. While standard output takes nothing, nothing is taken
@@ -43,8 +43,9 @@ struct stream_start {
 };
 
 struct stream_options {
-    const char *session; /* id */
-    const char *label;   /* for messages */
+    const char *session; /* id; or, of a VM, whose console it is then */
+    bool console;
+    const char *label; /* for messages */
     Banger__V1__AttachRole role;
     struct stream_start start; /* of both output streams; zero: all of it */
     bool forward_stdin;
@@ -56,19 +57,23 @@ struct stream_options {
     bool redraw; /* of our size already, and drawn before we came: it is made to draw it again */
     const struct detach_keys *keys;
     struct stream_signals *signals;
+    int output_fd; /* for the session's standard output; 0: ours */
 };
 
-/* Follows the session to its end. *status: the exit status for our caller, never 0 unless an exit
- * with 0 was seen, and all of the output that was asked for. */
+/* Follows the session, or the console, to its end. *status: the exit status for our caller, never 0
+ * unless an exit with 0 was seen, and all of the output that was asked for. */
 enum stream_end stream_session(struct cli *cli, const struct stream_options *options, int *status);
+
+/* That output of a stream (1, 2) is gone, on stderr; oldest as in AttachGap. -1: not written. */
+int stream_say_gap(int stream, uint64_t from, uint64_t to, uint64_t oldest, const char *reason);
 
 /* Whether stdin is worth forwarding: given, and not a terminal. */
 bool stream_stdin_is_piped(void);
+/* It is /dev/null. */
+bool stream_stdin_is_null(void);
 
 int stream_print_console(struct cli *cli, const char *vm,
                          const Banger__V1__ReadConsoleRequest *request);
-int stream_print_logs(struct cli *cli, const char *session,
-                      const Banger__V1__ReadLogsRequest *request);
 
 /* Writes all of it to fd, waiting where needed. 0, or -1 with errno. */
 int stream_write_all(int fd, const void *data, size_t len);

@@ -6,8 +6,9 @@
 
 /* What `vm create` and `vm run` have in common. */
 struct vm_spec_options {
-    const char *name, *image, *kernel, *driver, *net, *restart, *storage;
-    struct opt_number cpus, memory, disk, work_disk, expire, idle_stop;
+    const char *name, *image, *kernel, *driver, *net, *restart, *storage, *stop_hook;
+    const char *ssh_user, *ssh_key, *kernel_arguments;
+    struct opt_number cpus, memory, disk, work_disk, expire, idle_stop, stop_hook_limit, ssh_port;
     struct opt_list labels;
     bool no_init, ephemeral, autostart;
 };
@@ -54,6 +55,26 @@ struct vm_spec_options {
          OPT_STRING,  offsetof(struct vm_spec_options, net),                                       \
          "MODE",      "user (default): outgoing connections; or none",                             \
          "user|none", NAMES_NONE},                                                                 \
+        {"ssh-user", 0,                                                                            \
+         OPT_STRING, offsetof(struct vm_spec_options, ssh_user),                                   \
+         "USER",     "of a guest that boots its own way: who logs in (default: root)",             \
+         NULL,       NAMES_NONE},                                                                  \
+        {"ssh-port", 0,                                                                            \
+         OPT_COUNT,  offsetof(struct vm_spec_options, ssh_port),                                   \
+         "PORT",     "of its SSH server (default: 22)",                                            \
+         NULL,       NAMES_NONE},                                                                  \
+        {"ssh-key",  0,                                                                            \
+         OPT_STRING, offsetof(struct vm_spec_options, ssh_key),                                    \
+         "NAME",     "a key in the daemon's folder ssh_keys (default: one of the VM's own)",       \
+         NULL,       NAMES_NONE},                                                                  \
+        {"kernel-arguments",                                                                       \
+         0,                                                                                        \
+         OPT_STRING,                                                                               \
+         offsetof(struct vm_spec_options, kernel_arguments),                                       \
+         "TEXT",                                                                                   \
+         "more for the command line of its kernel",                                                \
+         NULL,                                                                                     \
+         NAMES_NONE},                                                                              \
         {"driver",   0,                                                                            \
          OPT_STRING, offsetof(struct vm_spec_options, driver),                                     \
          "DRIVER",   "VMM (default: the host's)",                                                  \
@@ -82,6 +103,18 @@ struct vm_spec_options {
          "start it again: never (default), on-failure or always",                                  \
          "never|on-failure|always",                                                                \
          NAMES_NONE},                                                                              \
+        {"stop-hook", 0,                                                                           \
+         OPT_STRING,  offsetof(struct vm_spec_options, stop_hook),                                 \
+         "COMMAND",   "run this in the guest, by a shell, before the VM is stopped",               \
+         NULL,        NAMES_NONE},                                                                 \
+        {"stop-hook-limit",                                                                        \
+         0,                                                                                        \
+         OPT_DURATION,                                                                             \
+         offsetof(struct vm_spec_options, stop_hook_limit),                                        \
+         "TIME",                                                                                   \
+         "kill it, and stop the VM all the same, after so long (default 30s)",                     \
+         NULL,                                                                                     \
+         NAMES_NONE},                                                                              \
     {                                                                                              \
         "autostart", 0, OPT_FLAG, offsetof(struct vm_spec_options, autostart), NULL,               \
             "start it with the daemon unless it was stopped", NULL, NAMES_NONE                     \
@@ -91,6 +124,9 @@ struct vm_spec_options {
 struct vm_request {
     Banger__V1__CreateVMRequest message;
     Banger__V1__VMSpec spec;
+    Banger__V1__VMHook stop_hook;
+    char *stop_hook_argv[3];
+    Banger__V1__GuestSSH ssh;
     struct label_set *labels;
     char id[REQUEST_ID_BYTES];
 };
@@ -110,9 +146,12 @@ struct label_set *label_set_new(const char *option, const struct opt_list *words
 void label_set_free(struct label_set *set);
 
 /* Rows of the noun's table, one or a few a file. */
+extern const struct command vm_cp_command;
 extern const struct command vm_create_command, vm_run_command, vm_exec_command, vm_list_command,
-    vm_wait_command, vm_stats_command;
-enum { VM_STATE_COMMANDS = 9, VM_SHOW_COMMANDS = 5 };
+    vm_wait_command, vm_stats_command, vm_forward_command, vm_ports_command, vm_ssh_command;
+extern const struct command vm_workspace_command, vm_sync_command;
+enum { VM_STATE_COMMANDS = 10, VM_SHOW_COMMANDS = 5 };
+extern const struct command vm_console_command;
 extern const struct command vm_state_commands[VM_STATE_COMMANDS];
 extern const struct command vm_show_commands[VM_SHOW_COMMANDS];
 

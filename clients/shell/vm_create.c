@@ -32,11 +32,28 @@ Banger__V1__RestartPolicy vm_restart_policy(const char *word)
                                            : BANGER__V1__RESTART_POLICY__RESTART_POLICY_NEVER;
 }
 
+static void vm_request_set_hook(struct vm_request *request, const struct vm_spec_options *o)
+{
+    char **argv = request->stop_hook_argv;
+    argv[0] = (char *)"sh";
+    argv[1] = (char *)"-c";
+    argv[2] = (char *)o->stop_hook;
+    banger__v1__vmhook__init(&request->stop_hook);
+    request->stop_hook.argv = argv;
+    request->stop_hook.n_argv = 3;
+    request->stop_hook.timeout_ms = (uint32_t)o->stop_hook_limit.value;
+    request->spec.stop_hook = &request->stop_hook;
+}
+
 int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
 {
     memset(request, 0, sizeof(*request));
     if (o->cpus.value > UINT32_MAX)
         return cli_usage("--cpus: there are no such machines");
+    if (o->stop_hook_limit.given && !o->stop_hook)
+        return cli_usage("--stop-hook-limit goes with --stop-hook");
+    if (o->stop_hook_limit.value > UINT32_MAX)
+        return cli_usage("--stop-hook-limit can be up to an hour");
     request->labels = label_set_new("--label", &o->labels);
     if (!request->labels)
         return EXIT_BANGER;
@@ -53,6 +70,18 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
     spec->disk_bytes = o->disk.value;
     spec->work_disk_bytes = o->work_disk.value;
     spec->storage = vm_storage(o->storage);
+    if (o->ssh_user || o->ssh_key || o->ssh_port.given) {
+        banger__v1__guest_ssh__init(&request->ssh);
+        spec->ssh = &request->ssh;
+        if (o->ssh_user)
+            request->ssh.user = (char *)o->ssh_user;
+        if (o->ssh_key)
+            request->ssh.key = (char *)o->ssh_key;
+        request->ssh.port =
+            o->ssh_port.value > UINT32_MAX ? UINT32_MAX : (uint32_t)o->ssh_port.value;
+    }
+    if (o->kernel_arguments)
+        spec->kernel_arguments = (char *)o->kernel_arguments;
     spec->network = vm_network(o->net);
     spec->no_init = o->no_init;
     spec->ephemeral = o->ephemeral;
@@ -60,6 +89,8 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
     spec->expire_after_ms = o->expire.value;
     spec->idle_stop_after_ms = o->idle_stop.value;
     spec->restart_policy = vm_restart_policy(o->restart);
+    if (o->stop_hook)
+        vm_request_set_hook(request, o);
     banger__v1__create_vmrequest__init(&request->message);
     request->message.request_id = (char *)cli_request_id(request->id);
     if (o->name)

@@ -1,7 +1,8 @@
 /* vm run and vm exec: the front door. See docs/cli.md for exit statuses and signals.
  *
  * vm run has three parts: boot (an operation, cancelled by a signal), the session (signals go to
- * it), and the end, where --rm deletes the VM whatever happened. Signals are taken by a signalfd
+ * it), and the end, where --rm deletes the VM whatever happened. A workspace (workspace.h) is built
+ * before the first and sent before the second. Signals are taken by a signalfd
  * from before the boot until after the end, so that none slips through between the parts. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,12 +12,14 @@
 #include "session.h"
 #include "terminal.h"
 #include "vm.h"
+#include "workspace.h"
 
 enum { RUN_CLEANUP_MS = 60000, RUN_ID_BYTES = 64 };
 
 struct vm_run_options {
     struct vm_spec_options spec;
     struct session_options session;
+    struct workspace_options workspace;
     bool rm, detach, keep;
     struct opt_number lease;
     bool image_is_word; /* the image was given before the command */
@@ -64,8 +67,8 @@ static int run_fail_image(const struct banger_error *error, const struct vm_run_
         return cli_fail(error, "create %s", o->spec.name ? o->spec.name : "vm");
     if (strpbrk(word, "/."))
         return cli_fail_with(EXIT_BANGER, "IMAGE_NOT_FOUND",
-                             "vm run: there is no image \"%.60s\", and folders cannot be taken "
-                             "along yet; a command goes behind --: banger vm run -- %.60s",
+                             "vm run: there is no image \"%.60s\"; a folder is taken along as "
+                             "./DIR, a command goes behind --: banger vm run -- %.60s",
                              word, word);
     return cli_fail_with(EXIT_BANGER, "IMAGE_NOT_FOUND",
                          "vm run: there is no image \"%.60s\" (banger image list); a command goes "
@@ -167,13 +170,33 @@ static void run_take_shell(struct session_options *session, struct opt_args *arg
     args->n_rest = session->tty ? SESSION_LOGIN_ARGS : 1;
 }
 
+/* The session, once the VM has booted and has its workspace, if there is one. */
+static int run_session(struct cli *cli, const struct vm_run_options *o, const char *id,
+                       const struct opt_args *args, const char *cwd, struct stream_signals *signals)
+{
+    struct vm_run_options options = *o;
+    struct session_options *session = &options.session;
+    struct opt_args command = *args;
+    if (o->rm) /* nobody would come back to it: it goes with us */
+        session->detach_keys = "none";
+    if (!session->cwd)
+        session->cwd = cwd;
+    run_take_shell(session, &command);
+    if (o->detach)
+        return run_detached(cli, &options, id, args->n_rest, args->rest, signals);
+    return session_run_attached(cli, id, session, command.n_rest, command.rest, o->keep || o->rm,
+                                signals);
+}
+
+/* w: NULL, or the workspace, which comes to be at place. */
 static int run_with_signals(struct cli *cli, const struct vm_run_options *o,
-                            const struct opt_args *args, struct stream_signals *signals)
+                            const struct opt_args *args, struct workspace *w, const char *place,
+                            struct stream_signals *signals)
 {
     struct vm_spec_options spec = o->spec;
     spec.ephemeral = o->rm;
     struct vm_request request;
-    char id[RUN_ID_BYTES] = "";
+    char id[RUN_ID_BYTES] = "", cwd[PATH_MAX];
     int status = EXIT_BANGER;
     struct lease lease = {0};
     if (vm_request_init(&request, &spec) == 0) {
@@ -183,17 +206,11 @@ static int run_with_signals(struct cli *cli, const struct vm_run_options *o,
     }
     vm_request_done(&request);
     bool booted = status == 0;
-    struct session_options session = o->session;
-    struct opt_args command = *args;
-    if (o->rm) /* nobody would come back to it: it goes with us */
-        session.detach_keys = "none";
-    run_take_shell(&session, &command);
-    if (booted && o->detach)
-        status = run_detached(cli, o, id, args->n_rest, args->rest, signals);
-    else if (booted)
-        status = session_run_attached(cli, id, &session, command.n_rest, command.rest,
-                                      o->keep || o->rm, signals);
-    if (booted && !o->rm && !o->detach)
+    if (booted && w)
+        status = workspace_send(cli, w, id, o->session.user, place, signals);
+    if (status == 0)
+        status = run_session(cli, o, id, args, w ? workspace_cwd(w, place, cwd) : NULL, signals);
+    if (booted && !o->rm && !(o->detach && status == 0))
         run_tell_it_stays(cli, id);
     if (o->rm && id[0] && !(o->detach && status == 0))
         run_delete(cli, id);
@@ -202,36 +219,74 @@ static int run_with_signals(struct cli *cli, const struct vm_run_options *o,
     return status;
 }
 
-/* The word before the command: an image, or a folder, which is for later. 0, or the exit status. */
-static int run_take_image(struct vm_run_options *o, const struct opt_args *args)
+/* Builds the workspace first: what is wrong with it is said before there is a VM. */
+static int run_with_workspace(struct cli *cli, const struct vm_run_options *o,
+                              const struct opt_args *args, struct stream_signals *signals)
+{
+    struct workspace w;
+    char place[PATH_MAX];
+    int status = workspace_init(&w, &o->workspace);
+    if (status == 0)
+        status = workspace_place(&w, o->session.user, place);
+    if (status == 0)
+        workspace_tell_omitted(cli, &w);
+    int signo = stream_signals_take(signals);
+    if (signo)
+        status = 128 + signo;
+    if (status == 0 && o->workspace.dry_run)
+        status = workspace_print(cli, &w, place);
+    else if (status == 0)
+        status = cli_connect(cli) == 0 ? run_with_signals(cli, o, args, &w, place, signals)
+                                       : EXIT_BANGER;
+    workspace_done(&w);
+    return status;
+}
+
+static bool run_is_path(const char *word)
+{
+    return word[0] == '/' || word[0] == '~' || strcmp(word, ".") == 0 || strcmp(word, "..") == 0 ||
+           strncmp(word, "./", 2) == 0 || strncmp(word, "../", 3) == 0;
+}
+
+/* The word before the command: an image, or a folder, which begins as paths do. 0, or the exit
+ * status. */
+static int run_take_word(struct vm_run_options *o, const struct opt_args *args)
 {
     const char *word = args->n_refs > 0 ? args->refs[0] : NULL;
-    if (!word)
-        return 0;
-    if (o->spec.image)
+    const struct workspace_options *w = &o->workspace;
+    bool path = word && run_is_path(word);
+    if (path && w->path)
+        return cli_usage(
+            "vm run: the workspace is given twice, as \"%.60s\" and with --workspace; a "
+            "command goes behind --",
+            word);
+    if (word && !path && o->spec.image)
         return cli_usage("vm run: the image is given twice, as \"%.60s\" and with --image; a "
                          "command goes behind --",
                          word);
-    if (word[0] == '/' || word[0] == '~' || strcmp(word, ".") == 0 || strcmp(word, "..") == 0 ||
-        strncmp(word, "./", 2) == 0 || strncmp(word, "../", 3) == 0)
-        return cli_usage("vm run: \"%.60s\" is a path, and folders cannot be taken along yet; a "
-                         "command goes behind --: banger vm run -- %.60s",
-                         word, word);
-    o->spec.image = word;
+    if (path)
+        o->workspace.path = word;
+    else if (word)
+        o->spec.image = word;
+    if (!w->path && (w->mode || w->branch || w->from || w->workdir || w->untracked ||
+                     w->read_only || w->dry_run))
+        return cli_usage("vm run: options of a workspace, and none is given; as in: banger vm run "
+                         "--dry-run .");
     return 0;
 }
 
 static int vm_run(struct cli *cli, const void *values, const struct opt_args *args)
 {
     struct vm_run_options o = *(const struct vm_run_options *)values;
-    o.image_is_word = args->n_refs > 0;
-    if (run_take_image(&o, args) != 0)
+    if (run_take_word(&o, args) != 0)
         return EXIT_BANGER;
+    o.image_is_word = args->n_refs > 0 && o.spec.image == args->refs[0];
     struct stream_signals signals;
-    if (cli_connect(cli) < 0 || stream_signals_init(&signals) != 0)
+    if ((!o.workspace.path && cli_connect(cli) < 0) || stream_signals_init(&signals) != 0)
         return EXIT_BANGER;
     cli->has_signals = true;
-    int status = run_with_signals(cli, &o, args, &signals);
+    int status = o.workspace.path ? run_with_workspace(cli, &o, args, &signals)
+                                  : run_with_signals(cli, &o, args, NULL, NULL, &signals);
     stream_signals_done(&signals);
     return status;
 }
@@ -263,6 +318,9 @@ static const struct opt run_opts[] = {
     SESSION_OPTS(offsetof(struct vm_run_options, session)),
     SESSION_DETACH_KEYS_OPT(offsetof(struct vm_run_options, session.detach_keys)),
     SESSION_NO_WAIT_OPT(offsetof(struct vm_run_options, session)),
+    {"workspace", 0, OPT_STRING, offsetof(struct vm_run_options, workspace.path), "PATH",
+     "take the git repository around PATH along; as PATH before the command", NULL, NAMES_FILE},
+    WORKSPACE_OPTS(offsetof(struct vm_run_options, workspace)),
     {"rm", 0, OPT_FLAG, offsetof(struct vm_run_options, rm), NULL,
      "delete the VM afterwards, whatever happens; with -d when it stops", NULL, NAMES_NONE},
     {"lease", 0, OPT_DURATION, offsetof(struct vm_run_options, lease), "TIME",
@@ -287,9 +345,12 @@ static const struct opt exec_opts[] = {
 const struct command vm_run_command = {
     "run",
     NULL,
-    "[IMAGE] [--] [COMMAND [ARG...]]",
+    "[IMAGE|PATH] [--] [COMMAND [ARG...]]",
     "boot a new VM and run a command in it",
-    "The first word names an image: without one, the default image, a command goes behind --.\n"
+    "The first word names an image, or a folder if it is ., .. or begins with ./ ../ / or ~: the\n"
+    "git repository around it goes along, and is where the command runs. Without either, a "
+    "command\n"
+    "goes behind --.\n"
     "The VM stays when the command has ended, unless --rm is given.\n\n"
     "Ends with the command's exit status: 128+n if signal n ended it, 127 if there is no such\n"
     "command, 126 if it cannot be executed, 125 for an error of banger itself. Without a command\n"

@@ -35,6 +35,11 @@ static void vm_print_policies(const Banger__V1__VM *vm, const Banger__V1__VMSpec
         cli_print_field("Restarts:", "%u, the latest: %s", runtime->restarts,
                         runtime->last_restart_reason);
     cli_print_field("Autostart:", "%s", spec->autostart ? "yes" : "");
+    const Banger__V1__VMHook *hook = spec->stop_hook;
+    for (size_t i = 0; hook && i < hook->n_argv; i++)
+        cli_print_field(i ? "" : "Stop hook:", "%s", hook->argv[i]);
+    if (hook)
+        cli_print_field("Hook limit:", "%.3gs", hook->timeout_ms / 1000.0);
     if (spec->lease_ms)
         cli_print_field("Lease:", "deleted %llus after its creator is gone",
                         (unsigned long long)spec->lease_ms / 1000);
@@ -48,6 +53,19 @@ static void vm_print_kept(const Banger__V1__KeptOutput *kept)
                         format_size(ended, kept->ended_bytes),
                         format_size(limit, kept->ended_limit_bytes),
                         format_size(live, kept->live_bytes));
+}
+
+static void vm_print_ssh(const Banger__V1__VM *vm, const Banger__V1__VMSpec *spec)
+{
+    cli_print_field("Arguments:", "%s", spec->kernel_arguments);
+    if (!spec->ssh)
+        return;
+    cli_print_field("SSH:", "%s, port %u, key %s", spec->ssh->user, spec->ssh->port,
+                    spec->ssh->key[0] ? spec->ssh->key : "of its own");
+    cli_print_field("Host key:", "%s", vm->ssh_host_key[0] ? vm->ssh_host_key : "not seen yet");
+    if (vm->offered_ssh_host_key[0])
+        cli_print_field("Refused:", "%s (to accept it: banger vm trust %s)",
+                        vm->offered_ssh_host_key, vm->name);
 }
 
 static void vm_print_description(const Banger__V1__VM *vm)
@@ -78,6 +96,7 @@ static void vm_print_description(const Banger__V1__VM *vm)
     cli_print_field("Network:", "%s",
                     enum_word(word, &banger__v1__network_mode__descriptor, (int)spec->network));
     cli_print_field("Address:", "%s", runtime->guest_ip);
+    vm_print_ssh(vm, spec);
     cli_print_field("Ephemeral:", "%s", spec->ephemeral ? "yes, deleted when it stops" : "");
     vm_print_policies(vm, spec, runtime);
     vm_print_kept(vm->kept_output);
@@ -203,7 +222,7 @@ static int vm_health(struct cli *cli, const void *values, const struct opt_args 
 
 struct vm_logs_options {
     bool follow;
-    struct opt_number tail, last;
+    struct opt_number tail, tail_bytes, last;
 };
 
 static int vm_logs(struct cli *cli, const void *values, const struct opt_args *args)
@@ -214,9 +233,11 @@ static int vm_logs(struct cli *cli, const void *values, const struct opt_args *a
     Banger__V1__ReadConsoleRequest request = BANGER__V1__READ_CONSOLE_REQUEST__INIT;
     request.vm = args->refs[0];
     request.follow = o->follow;
-    request.tail_bytes = o->tail.value;
-    request.tail_lines = o->last.value > UINT32_MAX ? UINT32_MAX : (uint32_t)o->last.value;
-    request.only_new = (o->last.given && o->last.value == 0) || (o->tail.given && !o->tail.value);
+    const struct opt_number *lines = o->tail.given ? &o->tail : &o->last;
+    request.tail_bytes = o->tail_bytes.value;
+    request.tail_lines = lines->value > UINT32_MAX ? UINT32_MAX : (uint32_t)lines->value;
+    request.only_new =
+        (lines->given && lines->value == 0) || (o->tail_bytes.given && !o->tail_bytes.value);
     return stream_print_console(cli, args->refs[0], &request);
 }
 
@@ -266,7 +287,9 @@ static const struct opt logs_opts[] = {
      "go on as more is written", NULL, NAMES_NONE},
     {"last", 'n', OPT_COUNT, offsetof(struct vm_logs_options, last), "N", "only the last N lines",
      NULL, NAMES_NONE},
-    {"tail", 0, OPT_SIZE, offsetof(struct vm_logs_options, tail), "BYTES",
+    {"tail", 0, OPT_COUNT, offsetof(struct vm_logs_options, tail), "N", "the same as --last", NULL,
+     NAMES_NONE},
+    {"tail-bytes", 0, OPT_SIZE, offsetof(struct vm_logs_options, tail_bytes), "BYTES",
      "only so many bytes from the end", NULL, NAMES_NONE},
     {.name = NULL},
 };

@@ -217,6 +217,60 @@ static int vm_update(struct cli *cli, const void *values, const struct opt_args 
     return cli_run_operations(cli, "update", start_update, values, args);
 }
 
+struct vm_trust_options {
+    const char *key;
+};
+
+/* Says what it replaces, so that who types it sees both. */
+static Banger__V1__Operation *trust(struct cli *cli, const Banger__V1__VM *vm, const char *key,
+                                    struct banger_error *error)
+{
+    char id[REQUEST_ID_BYTES];
+    Banger__V1__UpdateVMRequest request = BANGER__V1__UPDATE_VMREQUEST__INIT;
+    if (!cli->options.quiet)
+        cli_say(stderr, "%s: trusting %s, instead of %s", vm->name, key,
+                vm->ssh_host_key[0] ? vm->ssh_host_key : "none");
+    request.request_id = (char *)cli_request_id(id);
+    request.vm = vm->id;
+    request._ssh_host_key_case = BANGER__V1__UPDATE_VMREQUEST___SSH_HOST_KEY_SSH_HOST_KEY;
+    request.ssh_host_key = (char *)key;
+    return banger_update_vm(cli->client, &request, NULL, error);
+}
+
+static Banger__V1__Operation *start_trust(struct cli *cli, const char *ref, const void *values,
+                                          struct banger_error *error)
+{
+    const struct vm_trust_options *o = values;
+    Banger__V1__GetVMRequest get = BANGER__V1__GET_VMREQUEST__INIT;
+    get.vm = (char *)ref;
+    Banger__V1__VM *vm = banger_get_vm(cli->client, &get, NULL, error);
+    if (!vm)
+        return NULL;
+    const char *key = o->key ? o->key : vm->offered_ssh_host_key;
+    Banger__V1__Operation *operation = NULL;
+    if (*key) {
+        operation = trust(cli, vm, key, error);
+    } else {
+        *error = (struct banger_error){.code = BANGER_FAILED_PRECONDITION};
+        snprintf(error->message, sizeof(error->message),
+                 "its guest has shown no other host key than %s",
+                 vm->ssh_host_key[0] ? vm->ssh_host_key : "none");
+    }
+    FREE_MESSAGE(vm);
+    return operation;
+}
+
+static int vm_trust(struct cli *cli, const void *values, const struct opt_args *args)
+{
+    return cli_run_operations(cli, "trust", start_trust, values, args);
+}
+
+static const struct opt trust_opts[] = {
+    {"key", 0, OPT_STRING, offsetof(struct vm_trust_options, key), "KEY",
+     "this one, as \"ssh-ed25519 SHA256:...\"", NULL, NAMES_NONE},
+    {.name = NULL},
+};
+
 static const struct opt stop_opts[] = {
     {"grace", 0, OPT_DURATION, offsetof(struct vm_stop_options, grace), "TIME",
      "how long the guest may take (default 10s)", NULL, NAMES_NONE},
@@ -272,4 +326,8 @@ const struct command vm_state_commands[] = {
     {"update", "set", "VM...", "change name, size or labels",
      "What cannot change while the VM runs waits for its restart; \"vm show\" says so.",
      update_opts, sizeof(struct vm_update_options), 1, -1, false, NAMES_VM, vm_update},
+    {"trust", NULL, "VM...", "accept another SSH host key of guests",
+     "The one that the guest shows now, and was refused for. Do it where you know why it has "
+     "changed.",
+     trust_opts, sizeof(struct vm_trust_options), 1, -1, false, NAMES_VM, vm_trust},
 };

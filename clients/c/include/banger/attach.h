@@ -1,4 +1,5 @@
-/* Following a guest session: its output from any offset, its end, its stdin.
+/* Following a guest session: its output from any offset, its end, its stdin. And a VM's console in
+ * the same way (banger_attach_open_console).
  *
  * An attach survives broken connections: it comes back by itself at the offset it had reached, and
  * sends again the stdin that was not acknowledged. So frames have neither gaps (but for announced
@@ -18,16 +19,19 @@ extern "C" {
 struct banger_attach;
 
 enum banger_start {
-    BANGER_START_OFFSET = 0, /* from byte `value` on; 0 is everything */
-    BANGER_START_TAIL = 1,   /* `value` bytes before the end */
-    BANGER_START_END = 2,    /* only what comes; value counts no more than with the next */
-    BANGER_START_SKIP = 3    /* not this stream */
+    BANGER_START_OFFSET = 0,     /* from byte `value` on; 0 is everything */
+    BANGER_START_TAIL = 1,       /* `value` bytes before the end */
+    BANGER_START_END = 2,        /* only what comes; value counts no more than with the next */
+    BANGER_START_SKIP = 3,       /* not this stream */
+    BANGER_START_TAIL_LINES = 4, /* `value` lines before the end */
+    BANGER_START_TIME =
+        5 /* what came at `value` or later, nanoseconds since 1970; see StreamStart */
 };
 
 enum banger_frame_kind {
     BANGER_FRAME_OPENED = 1,     /* session is set; again after each return (offset: how many) */
     BANGER_FRAME_DATA = 2,       /* stream, offset, data, len */
-    BANGER_FRAME_GAP = 3,        /* stream, offset, end, reason: these bytes are gone */
+    BANGER_FRAME_GAP = 3,        /* stream, offset, end, reason, oldest: these bytes are gone */
     BANGER_FRAME_STDIN_ACK = 4,  /* offset: bytes of stdin that arrived; closed: no more is taken */
     BANGER_FRAME_WRITER = 5,     /* writer: whether this attach may write stdin now */
     BANGER_FRAME_STREAM_END = 6, /* stream, offset: its total; reason: see AttachStreamEnd.cut */
@@ -47,13 +51,22 @@ struct banger_frame {
     const Banger__V1__GuestSession *session;
     const Banger__V1__SessionExit *exit;
     bool closed, writer;
-    uint64_t reserved[7]; /* for fields to come: the size stays */
+    uint64_t oldest;      /* byte that is kept; see AttachGap.oldest */
+    uint64_t reserved[6]; /* for fields to come: the size stays */
 };
 
 /* session: its id. Opens lazily, like everything here: the first banger_attach_next asks for it, so
  * that a session that does not exist is an error of that. */
 struct banger_attach *banger_attach_open(struct banger_client *client, const char *session,
                                          struct banger_error *error);
+
+/* The same of a VM's console: its output is stream 1, from what is kept of it; OPENED has no
+ * session; it goes on while the VM is stopped and started, and LOST ends it when that is deleted.
+ * What was written and not acknowledged when a connection broke is not sent again, as it may have
+ * come: a writer types on. A console has no end of stdin, no size and no signals: those are
+ * dropped, a signal is an error. */
+struct banger_attach *banger_attach_open_console(struct banger_client *client, const char *vm,
+                                                 struct banger_error *error);
 
 /* What it asks for, before the first banger_attach_next. */
 

@@ -22,6 +22,11 @@ struct banger_context {
     char reserved[167]; /* for fields to come: the size stays */
 };
 
+/* The path of a file of the user's configuration of banger, such as "ssh", whether it exists or
+ * not.
+ */
+int banger_config_path(const char *name, char *out, size_t size, struct banger_error *error);
+
 /* All of them, by name; *list is freed with free(). */
 int banger_context_list(struct banger_context **list, size_t *n, struct banger_error *error);
 /* The current one: 1, or 0 when there is none, -1. */

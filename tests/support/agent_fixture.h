@@ -1,4 +1,5 @@
-/* An agent in a child process, listening in a temporary folder; one per test program. */
+/* An agent and its keeper in child processes, listening in a temporary folder; one per test
+ * program. */
 #ifndef BANGER_TESTS_AGENT_FIXTURE_H
 #define BANGER_TESTS_AGENT_FIXTURE_H
 
@@ -10,7 +11,7 @@ extern uint64_t fixture_ended_most;
 
 /* 0, or -1. The agent touches nothing of the machine (no Configure, no power). */
 int fixture_start(void);
-/* Its process. */
+/* The agent's process, once it answers. */
 pid_t fixture_pid(void);
 /* Its socket. */
 const char *fixture_path(void);

@@ -161,7 +161,9 @@ PB(FromAgent) * probe_next(struct probe *p)
 {
     uint32_t sequence;
     PB(FromAgent) *m = next_frame(p, &sequence, clock_mono_ms() + p->timeout_ms);
-    if (m && sequence != p->next_in) {
+    if (!m)
+        return NULL; /* nothing yet: the same frame is still due */
+    if (sequence != p->next_in) {
         fail(p, "frame %u came where %u was due", sequence, p->next_in);
         probe_free(m);
         return NULL;
@@ -436,6 +438,9 @@ static int take_gap(struct collecting *c, const PB(Gap) * g)
     c->r->gap = true;
     snprintf(c->r->gap_reason, sizeof(c->r->gap_reason), "%s", g->reason);
     c->p->n_gaps++;
+    c->p->n_left_out += g->oldest < g->to;
+    if (g->oldest <= g->from)
+        c->p->n_wrong_gaps++;
     *(g->stream == BANGER__AGENT__V1__STREAM__STREAM_STDERR ? &c->r->n_err : &c->r->n_out) = g->to;
     return 0;
 }

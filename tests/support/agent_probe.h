@@ -28,9 +28,11 @@ struct probe {
     uint32_t n_subscriptions;
     char boot_id[40], instance[40], boot_error[256];
     uint32_t max_sessions;
-    uint32_t credit_step; /* of probe_collect; 0: much */
-    unsigned n_gaps;      /* that probe_collect has seen */
-    uint32_t n_synced;    /* sessions told after the hello */
+    uint32_t credit_step;  /* of probe_collect; 0: much */
+    unsigned n_gaps;       /* that probe_collect has seen */
+    unsigned n_left_out;   /* of these, with bytes that are kept */
+    unsigned n_wrong_gaps; /* of these, over what is kept */
+    uint32_t n_synced;     /* sessions told after the hello */
     char error[256];
 };
 

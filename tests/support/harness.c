@@ -135,21 +135,40 @@ static void start_guard(struct harness *h)
 
 /* The daemon */
 
+enum { PATH_ROOM = 4096 };
+
 static char no_config[] = "BANGER_CONFIG=/dev/null";
 /* A callback of the daemon's loop that blocks fails the test; see harness_close. */
 static char loop_limit[] = "BANGER_LOOP_LIMIT_MS=20";
 
-static void fill_environment(char **out, const char *const *env, char *asan, size_t asan_size)
+/* With the firecracker that BANGER_FIRECRACKER names, or the one of tests/support/, before all
+ * others: where it is the engine, as it takes a daemon's time to look at it. */
+static char *search_path(const struct harness *h, char path[PATH_ROOM])
 {
+    const char *file = getenv("BANGER_FIRECRACKER"), *before = getenv("PATH");
+    bool is_engine = strcmp(h->driver, "firecracker") == 0;
+    if (!file)
+        file = BANGER_TEST_FIRECRACKER_FILE;
+    snprintf(path, PATH_ROOM, "PATH=%.*s%s%s", is_engine ? (int)(strrchr(file, '/') - file) : 0,
+             file, is_engine ? ":" : "", before ? before : "/usr/bin:/bin");
+    return path;
+}
+
+static void fill_environment(const struct harness *h, char **out, const char *const *env,
+                             char *asan, size_t asan_size)
+{
+    static char path[PATH_ROOM];
     int n = 0;
-    for (char **e = environ; *e && n < ENV_ENTRIES_MAX - HARNESS_ENV_MAX - 4; e++)
-        if (strncmp(*e, "BANGER_", 7) != 0 && strncmp(*e, "ASAN_OPTIONS=", 13) != 0)
+    for (char **e = environ; *e && n < ENV_ENTRIES_MAX - HARNESS_ENV_MAX - 5; e++)
+        if (strncmp(*e, "BANGER_", 7) != 0 && strncmp(*e, "ASAN_OPTIONS=", 13) != 0 &&
+            strncmp(*e, "PATH=", 5) != 0)
             out[n++] = *e;
     /* So that memory figures mean something where the daemon has ASan in it. */
     const char *given = getenv("ASAN_OPTIONS");
     snprintf(asan, asan_size, "ASAN_OPTIONS=quarantine_size_mb=1:malloc_context_size=8%s%s",
              given ? ":" : "", given ? given : "");
     out[n++] = asan;
+    out[n++] = search_path(h, path);
     out[n++] = no_config; /* not this machine's; a test's own goes by --config */
     out[n++] = loop_limit;
     for (int i = 0; env && env[i] && i < HARNESS_ENV_MAX; i++)
@@ -167,10 +186,10 @@ static void run_daemon(const struct harness *h, const char *const *env)
     for (int i = 0; h->args[i]; i++)
         argv[n++] = h->args[i];
     argv[n++] = "--agent";
-    argv[n++] = h->qemu ? program_path("BANGER_TEST_AGENT", BANGER_TEST_AGENT_FILE)
-                        : program_path("BANGER_TEST_SIM_AGENT", BANGER_TEST_SIM_AGENT_FILE);
+    argv[n++] = h->boots ? program_path("BANGER_TEST_AGENT", BANGER_TEST_AGENT_FILE)
+                         : program_path("BANGER_TEST_SIM_AGENT", BANGER_TEST_SIM_AGENT_FILE);
     argv[n] = NULL;
-    fill_environment(envp, env, asan, sizeof(asan));
+    fill_environment(h, envp, env, asan, sizeof(asan));
     int null = open("/dev/null", O_RDONLY);
     int log = open(h->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     dup2(null, 0);
@@ -290,9 +309,9 @@ void harness_prepare(struct harness *h, const char *driver)
 {
     memset(h, 0, sizeof(*h));
     h->driver = driver;
-    h->qemu = strcmp(driver, "qemu") == 0;
+    h->boots = strcmp(driver, "sim") != 0;
     h->pidfd = h->guard_fd = -1;
-    if (h->qemu && !getenv("BANGER_TEST_ASSETS"))
+    if (h->boots && !getenv("BANGER_TEST_ASSETS"))
         exit(check_skip("no kernel and image: BANGER_TEST_ASSETS names no folder of test_assets"));
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -309,7 +328,7 @@ void harness_open(struct harness *h, const char *driver)
 {
     harness_prepare(h, driver);
     harness_start(h, NULL);
-    if (h->qemu)
+    if (h->boots)
         harness_import_assets(h);
 }
 

@@ -34,11 +34,11 @@ enum {
 };
 
 struct harness {
-    const char *driver; /* "sim", "qemu" */
-    bool qemu;
-    char dir[32];    /* /tmp/bt.XXXXXX */
-    char state[40];  /* its state folder */
-    char socket[72]; /* the daemon's */
+    const char *driver; /* "sim", "qemu", "firecracker" */
+    bool boots;         /* a kernel, from an image: all but sim */
+    char dir[32];       /* /tmp/bt.XXXXXX */
+    char state[40];     /* its state folder */
+    char socket[72];    /* the daemon's */
     char log[48];
     pid_t daemon; /* 0: none */
     int pidfd;
@@ -47,8 +47,8 @@ struct harness {
     bool stops_it; /* the test stops the daemon (SIGSTOP): a turn that slept says nothing of it */
 };
 
-/* Makes the folder, starts the guard and the daemon, and for qemu imports kernel and image. Ends
- * the program with 77 when that needs test assets that are not there. */
+/* Makes the folder, starts the guard and the daemon, and imports kernel and image where guests
+ * boot. Ends the program with 77 when that needs test assets that are not there. */
 void harness_open(struct harness *h, const char *driver);
 /* The same without a daemon, for tests that set args first. */
 void harness_prepare(struct harness *h, const char *driver);
@@ -70,7 +70,7 @@ int harness_end(struct harness *h, int signo);
 bool harness_wait_end(struct harness *h, int64_t timeout_ms, int *status);
 /* kill -9 and start. */
 void harness_crash(struct harness *h);
-/* Imports kernel and image of BANGER_TEST_ASSETS (qemu). */
+/* Imports kernel and image of BANGER_TEST_ASSETS. */
 void harness_import_assets(struct harness *h);
 
 /* A connection that waits for a daemon that restarts. Freed with banger_close. */

@@ -8,19 +8,10 @@
 
 #include "daemon/model/model.h"
 
-const struct table *const sample_tables[] = {&vm_table,
-                                             &session_table,
-                                             &operation_table,
-                                             &image_table,
-                                             &kernel_table,
-                                             &event_table,
-                                             &request_table,
-                                             &identity_table,
-                                             &token_table,
-                                             &audit_table,
-                                             &host_settings_table,
-                                             &vm_update_table,
-                                             &session_deletion_table};
+const struct table *const sample_tables[] = {
+    &vm_table,     &session_table,       &guest_service_table, &operation_table,       &image_table,
+    &kernel_table, &event_table,         &request_table,       &identity_table,        &token_table,
+    &audit_table,  &host_settings_table, &vm_update_table,     &session_deletion_table};
 const size_t n_sample_tables = sizeof(sample_tables) / sizeof(*sample_tables);
 
 static void set_text(const struct column *c, char *field, const char *before)

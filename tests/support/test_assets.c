@@ -1,9 +1,10 @@
 /* Makes what tests boot: a kernel with our initramfs, and a root image, by the product's own code.
  *
- *   test_assets FOLDER AGENT
+ *   test_assets FOLDER AGENT [--own]
  *
  * Idempotent: FOLDER/assets.json names what is there; the initramfs is written again when the agent
- * differs, the rest when it is missing. A lock keeps two runs apart. Prints progress on stderr. */
+ * differs, the rest when it is missing. A lock keeps two runs apart. Prints progress on stderr.
+ * --own: also FOLDER/own/{root.raw,vmlinuz,initrd.img}, a Debian that boots its own way. */
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -123,6 +124,56 @@ static int assets_make_image(struct assets *a)
     return assets_await(a, rootfs_build_start(a->loop, a->workers, &spec, &err), &err);
 }
 
+static const char *const own_packages[] = {
+    "systemd-sysv", "dbus", "openssh-server", "linux-image-cloud-amd64", "initramfs-tools", NULL};
+
+/* Its kernel and initrd, as the packages have left them in /boot. */
+static int assets_take_boot(const char *folder)
+{
+    char command[4 * PATH_MAX];
+    snprintf(
+        command, sizeof(command),
+        "cd '%s' && for f in vmlinuz initrd.img; do "
+        "name=$(debugfs -R 'ls -p /boot' root.raw 2>/dev/null | cut -d/ -f6 | grep \"^$f-\") && "
+        "debugfs -R \"dump /boot/$name $f.new\" root.raw 2>/dev/null && test -s $f.new && "
+        "mv $f.new $f || exit 1; done",
+        folder);
+    if (system(command) == 0) /* NOLINT: a test's */
+        return 0;
+    fprintf(stderr, "test_assets: no kernel and initrd in %s/root.raw\n", folder);
+    return -1;
+}
+
+static int assets_make_own(struct assets *a)
+{
+    struct err err = ERR_INIT;
+    char images[PATH_MAX], own[PATH_MAX], initrd[PATH_MAX + 16];
+    struct image kept = a->image;
+    snprintf(images, sizeof(images), "%s/images", a->folder);
+    snprintf(own, sizeof(own), "%s/own", a->folder);
+    snprintf(initrd, sizeof(initrd), "%s/initrd.img", own);
+    if (access(initrd, R_OK) == 0)
+        return 0;
+    struct rootfs_build_spec spec = {
+        .images_dir = images,
+        .packages = own_packages,
+        .progress = assets_progress,
+        .done = assets_image_done,
+        .arg = a,
+    };
+    if (assets_await(a, rootfs_build_start(a->loop, a->workers, &spec, &err), &err) < 0)
+        return -1;
+    char from[PATH_MAX];
+    snprintf(from, sizeof(from), "%s/%s", images, a->image.id);
+    a->image = kept;
+    fs_remove_tree(own, NULL);
+    if (rename(from, own) < 0) {
+        fprintf(stderr, "test_assets: cannot move %s: %s\n", from, strerror(errno));
+        return -1;
+    }
+    return assets_take_boot(own);
+}
+
 static void assets_get_string(const json_t *from, const char *key, char *to, size_t size)
 {
     const char *text = json_string_value(json_object_get(from, key));
@@ -182,8 +233,9 @@ int main(int argc, char **argv)
     struct err err = ERR_INIT;
     struct assets a = {.folder = argv[1], .agent = argv[2]};
     char path[PATH_MAX];
-    if (argc != 3 || argv[1][0] != '/') {
-        fprintf(stderr, "usage: test_assets /FOLDER AGENT\n");
+    bool with_own = argc == 4 && strcmp(argv[3], "--own") == 0;
+    if ((argc != 3 && !with_own) || argv[1][0] != '/') {
+        fprintf(stderr, "usage: test_assets /FOLDER AGENT [--own]\n");
         return 2;
     }
     auto_fd int lock = assets_lock(a.folder);
@@ -205,6 +257,8 @@ int main(int argc, char **argv)
         rc = assets_make_image(&a);
     if (rc == 0)
         rc = assets_save(&a, path);
+    if (rc == 0 && with_own)
+        rc = assets_make_own(&a);
     workers_close(a.workers);
     loop_free(a.loop);
     return rc == 0 ? 0 : 1;

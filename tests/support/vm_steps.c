@@ -45,6 +45,13 @@ Banger__V1__Operation *steps_begin_create(struct banger_client *client, const st
     spec.driver = TEXT(h->driver);
     spec.ephemeral = how->ephemeral;
     spec.work_disk_bytes = how->work_disk_bytes;
+    spec.memory_bytes = how->memory_bytes;
+    char *argv[] = {TEXT("sh"), TEXT("-c"), TEXT(how->stop_hook)};
+    Banger__V1__VMHook hook = BANGER__V1__VMHOOK__INIT;
+    hook.argv = argv;
+    hook.n_argv = 3;
+    if (how->stop_hook)
+        spec.stop_hook = &hook;
     request.spec = &spec;
     if (how->name)
         request.name = TEXT(how->name);
@@ -176,25 +183,24 @@ size_t steps_count_vms(const struct harness *h, struct banger_client *client)
 
 /* Sessions */
 
-int steps_start_session(struct banger_client *client, const struct harness *h, const char *vm,
-                        const char *const *argv, bool with_stdin, char id[STEPS_ID_BYTES],
-                        struct banger_error *error)
+int steps_start_spec(struct banger_client *client, const struct harness *h, const char *vm,
+                     Banger__V1__SessionSpec *spec, const char *const *argv, bool with_stdin,
+                     char id[STEPS_ID_BYTES], struct banger_error *error)
 {
     Banger__V1__EnvVar mark = BANGER__V1__ENV_VAR__INIT;
     Banger__V1__EnvVar *env[] = {&mark};
-    Banger__V1__SessionSpec spec = BANGER__V1__SESSION_SPEC__INIT;
     Banger__V1__StartSessionRequest request = BANGER__V1__START_SESSION_REQUEST__INIT;
     mark.name = TEXT("TEST_FOLDER");
     mark.value = TEXT(h->dir);
-    while (argv[spec.n_argv])
-        spec.n_argv++;
-    spec.argv = (char **)(uintptr_t)argv;
-    spec.n_env = 1;
-    spec.env = env;
-    spec.stdin_mode = with_stdin ? BANGER__V1__STDIN_MODE__STDIN_MODE_PIPE
-                                 : BANGER__V1__STDIN_MODE__STDIN_MODE_NONE;
+    while (argv[spec->n_argv])
+        spec->n_argv++;
+    spec->argv = (char **)(uintptr_t)argv;
+    spec->n_env = 1;
+    spec->env = env;
+    spec->stdin_mode = with_stdin ? BANGER__V1__STDIN_MODE__STDIN_MODE_PIPE
+                                  : BANGER__V1__STDIN_MODE__STDIN_MODE_NONE;
     request.vm = TEXT(vm);
-    request.spec = &spec;
+    request.spec = spec;
     Banger__V1__GuestSession *session = banger_start_session(client, &request, NULL, error);
     if (!session)
         return -1;
@@ -208,6 +214,14 @@ int steps_start_session(struct banger_client *client, const struct harness *h, c
     }
     banger_message_free(&session->base);
     return rc;
+}
+
+int steps_start_session(struct banger_client *client, const struct harness *h, const char *vm,
+                        const char *const *argv, bool with_stdin, char id[STEPS_ID_BYTES],
+                        struct banger_error *error)
+{
+    Banger__V1__SessionSpec spec = BANGER__V1__SESSION_SPEC__INIT;
+    return steps_start_spec(client, h, vm, &spec, argv, with_stdin, id, error);
 }
 
 int steps_session_state(const struct harness *h, struct banger_client *client, const char *session)
@@ -270,7 +284,7 @@ int steps_run(struct banger_client *client, const struct harness *h, const char 
 const char *steps_put_emit(struct banger_client *client, const struct harness *h, const char *vm)
 {
     static const char *const take[] = {"sh", "-c", "cat >/tmp/emit && chmod 755 /tmp/emit", NULL};
-    if (!h->qemu)
+    if (!h->boots)
         return harness_emit_path();
     auto_fd int fd = open(harness_emit_path(), O_RDONLY | O_CLOEXEC);
     struct stat st;

@@ -22,6 +22,8 @@ struct steps_create {
     const char *request_id; /* NULL: none */
     bool stopped, ephemeral;
     uint64_t work_disk_bytes;
+    uint64_t memory_bytes; /* 0: the default */
+    const char *stop_hook; /* for a shell; NULL: none */
 };
 
 /* Creates a VM and waits for the operation's end. how may be NULL. 0 with its id, or -1. */
@@ -69,6 +71,10 @@ size_t steps_count_vms(const struct harness *h, struct banger_client *client);
 int steps_start_session(struct banger_client *client, const struct harness *h, const char *vm,
                         const char *const *argv, bool with_stdin, char id[STEPS_ID_BYTES],
                         struct banger_error *error);
+/* The same with more told in spec, whose argv, env and stdin are set here. */
+int steps_start_spec(struct banger_client *client, const struct harness *h, const char *vm,
+                     Banger__V1__SessionSpec *spec, const char *const *argv, bool with_stdin,
+                     char id[STEPS_ID_BYTES], struct banger_error *error);
 int steps_session_state(const struct harness *h, struct banger_client *client, const char *session);
 bool steps_await_session(const struct harness *h, struct banger_client *client, const char *session,
                          int state, int64_t timeout_ms);

@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
         return 0;
     peer_fd = ends[0];
-    if (agent_init(&agent, NULL) < 0 || link_use_socket(&agent.link, ends[1]) < 0)
+    if (agent_init(&agent, NULL, NULL) < 0 || link_use_socket(&agent.link, ends[1]) < 0)
         abort();
     if (data[0] & 2)
         agent_set_root(&agent, "there is no root device");

@@ -53,8 +53,10 @@ static void on_data(void *arg, int stream, uint64_t offset, const uint8_t *data,
         h->got += data[i] & 0; /* readable */
 }
 
-static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, const char *reason)
+static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, uint64_t oldest,
+                   const char *reason)
 {
+    (void)oldest;
     struct holder *h = arg;
     must(h->opened && from == h->next[stream - 1] && to > from && reason, "a gap forward");
     h->next[stream - 1] = to;

@@ -127,6 +127,87 @@ static void test_a_holder_comes_back_on_a_new_link(void)
     forget("h6", &r);
 }
 
+/* Nor does it matter that the last one has let go. */
+static void test_a_process_that_blocks_waits_for_ever(void)
+{
+    struct probe_result r;
+    start_held("h7", UINT32_MAX, "head -c 3145728 /dev/zero");
+    uint32_t sub = probe_subscribe_holding(&p, "h7", 1000);
+    probe_free(probe_next_of(&p, FROM_KIND(DATA)));
+    OK(probe_unsubscribe(&p, sub, true));
+    OK(probe_run(&p, "h8", ARGV("sleep", "0.2"), NULL, 0, false, &r));
+    forget("h8", &r);
+    sub = probe_subscribe_holding(&p, "h7", PROBE_CREDIT_BYTES);
+    OK(probe_collect(&p, "h7", sub, false, &r));
+    CHECK(!r.gap);
+    CHECK_INT(r.n_out, MUCH_BYTES);
+    forget("h7", &r);
+}
+
+static void acknowledge(const char *id, uint64_t stdout_offset, uint64_t stderr_offset)
+{
+    PB(AckOutput) ack = BANGER__AGENT__V1__ACK_OUTPUT__INIT;
+    PB(ToAgent) m = BANGER__AGENT__V1__TO_AGENT__INIT;
+    ack.session_id = (char *)(uintptr_t)id;
+    ack.stdout_offset = stdout_offset;
+    ack.stderr_offset = stderr_offset;
+    m.kind_case = TO_KIND(ACK_OUTPUT);
+    m.ack_output = &ack;
+    OK(probe_send(&p, &m));
+}
+
+/* Half the spool is all that is ever not acknowledged, however fast it is read. */
+static void test_a_process_waits_until_its_output_is_acknowledged(void)
+{
+    PB(StartSession) s = BANGER__AGENT__V1__START_SESSION__INIT;
+    s.session_id = (char *)(uintptr_t) "a1";
+    s.spool_bytes = SPOOL_BYTES;
+    s.until_acked = true;
+    OK(probe_start_message(&p, &s, ARGV("head", "-c", "3145728", "/dev/zero")));
+    uint32_t sub = probe_subscribe(&p, "a1", PROBE_CREDIT_BYTES);
+    uint64_t seen = 0, acked = 0;
+    unsigned n_gaps = 0;
+    while (seen < MUCH_BYTES && p.error[0] == '\0') {
+        PB(FromAgent) *m = probe_next(&p);
+        if (!OK(m ? 0 : -1))
+            break;
+        n_gaps += m->kind_case == FROM_KIND(GAP);
+        if (m->kind_case == FROM_KIND(DATA)) {
+            uint32_t n = (uint32_t)m->data->data.len;
+            seen = m->data->offset + n;
+            OK(probe_add_credit(&p, sub, n));
+            CHECK(seen <= acked + SPOOL_BYTES / 2);
+            if (seen == acked + SPOOL_BYTES / 2) {
+                acked = seen - 1; /* behind what it has, and never back */
+                acknowledge("a1", acked, 0);
+                acknowledge("a1", acked / 2, 0);
+            }
+        }
+        probe_free(m);
+    }
+    CHECK_INT(n_gaps, 0);
+    acknowledge("a1", MUCH_BYTES * 2, 1); /* more than there is: all */
+    acknowledge("nobody", 1, 1);
+    OK(probe_delete(&p, "a1"));
+}
+
+/* Until its writers have closed it, though nothing comes for longer than drain_ms. */
+static void test_a_stream_may_be_read_until_it_is_closed(void)
+{
+    PB(StartSession) s = BANGER__AGENT__V1__START_SESSION__INIT;
+    s.session_id = (char *)(uintptr_t) "d9";
+    s.drain_ms = 1;
+    s.drain_until_closed = true;
+    OK(probe_start_message(&p, &s, ARGV("sh", "-c", "(sleep 0.7; echo late) & echo first")));
+    struct probe_result r;
+    uint32_t sub = probe_subscribe(&p, "d9", PROBE_CREDIT_BYTES);
+    OK(probe_collect(&p, "d9", sub, true, &r));
+    CHECK(buf_append(&r.out, "", 1) == 0);
+    CHECK_STR((const char *)buf_data(&r.out), "first\nlate\n");
+    CHECK_STR(r.cut, "");
+    forget("d9", &r);
+}
+
 /* Much slower than the process: told of few gaps, each of which leaves room for what follows. */
 static void test_a_slow_follower_is_told_of_few_gaps(void)
 {
@@ -136,7 +217,7 @@ static void test_a_slow_follower_is_told_of_few_gaps(void)
     snprintf(script, sizeof(script), "head -c %d /dev/zero", WRITTEN);
     start_held("f1", 0, script);
     int64_t begin_ms = clock_mono_ms();
-    p.n_gaps = 0;
+    p.n_gaps = p.n_left_out = p.n_wrong_gaps = 0;
     uint32_t sub = probe_subscribe(&p, "f1", 100);
     p.credit_step = 100;
     OK(probe_collect(&p, "f1", sub, false, &r));
@@ -146,6 +227,8 @@ static void test_a_slow_follower_is_told_of_few_gaps(void)
     CHECK_INT(r.n_out, WRITTEN);
     if (!CHECK(p.n_gaps <= 3 + took_ms / TELLING_MS))
         fprintf(stderr, "  (%u gaps in %lld ms)\n", p.n_gaps, (long long)took_ms);
+    CHECK(p.n_left_out > 0); /* the oldest byte that is kept is told, not only what follows */
+    CHECK_INT(p.n_wrong_gaps, 0);
     forget("f1", &r);
 }
 
@@ -300,6 +383,31 @@ static void test_a_start_that_was_taken_back_never_runs(void)
     CHECK(access(marker, F_OK) < 0);
 }
 
+/* However late it is delivered, and the word that takes it back behind it. */
+static void test_a_start_whose_time_is_over_never_runs(void)
+{
+    char marker[64], script[128];
+    struct probe_result r;
+    PB(StartSession) s = BANGER__AGENT__V1__START_SESSION__INIT;
+    snprintf(marker, sizeof(marker), "/tmp/banger-w5-%d", (int)getpid());
+    snprintf(script, sizeof(script), "echo ran >%s; exec sleep 60", marker);
+    unlink(marker);
+    s.session_id = (char *)(uintptr_t) "w5";
+    s.not_after_ns = (uint64_t)clock_ns(CLOCK_BOOTTIME) - 1;
+    OK(probe_start_message(&p, &s, ARGV("sh", "-c", script)));
+    OK(probe_run(&p, "w6", ARGV("true"), NULL, 0, true, &r));
+    forget("w6", &r);
+    CHECK(access(marker, F_OK) < 0);
+    s.not_after_ns = (uint64_t)clock_ns(CLOCK_BOOTTIME) + UINT64_C(60000000000);
+    OK(probe_start_message(&p, &s, ARGV("sh", "-c", script))); /* it was forgotten: no other */
+    PB(FromAgent) *m =
+        probe_wait_state(&p, "w5", BANGER__AGENT__V1__SESSION_STATE__SESSION_STATE_RUNNING);
+    CHECK(m != NULL);
+    probe_free(m);
+    OK(probe_delete(&p, "w5"));
+    unlink(marker);
+}
+
 /* And the link was made anew meanwhile: a start of the old one is void. */
 static void test_a_start_of_an_earlier_link_is_void(void)
 {
@@ -323,6 +431,79 @@ static void test_a_start_of_an_earlier_link_is_void(void)
     CHECK(access(marker, F_OK) < 0);
 }
 
+/* Nothing is dropped that its holder has not taken, however far it has read, and what it has taken
+ * is: a reader that comes later is told. */
+static void test_what_a_holder_has_taken_is_dropped(void)
+{
+    enum { KEPT_BYTES = 1024 * 1024 };
+    struct probe_result r;
+    PB(StartSession) s = BANGER__AGENT__V1__START_SESSION__INIT;
+    s.session_id = (char *)(uintptr_t) "t1";
+    s.hold_ms = 60000;
+    s.drop_acked = true;
+    OK(probe_start_message(&p, &s, ARGV("head", "-c", "3145728", "/dev/zero")));
+    uint32_t sub = probe_subscribe_holding(&p, "t1", PROBE_CREDIT_BYTES);
+    uint64_t seen = 0, acked = 0;
+    unsigned n_stops = 0;
+    while (seen < MUCH_BYTES && p.error[0] == '\0') {
+        PB(FromAgent) *m = probe_next(&p);
+        if (!OK(m ? 0 : -1))
+            break;
+        CHECK(m->kind_case != FROM_KIND(GAP));
+        if (m->kind_case == FROM_KIND(DATA)) {
+            uint32_t n = (uint32_t)m->data->data.len;
+            seen = m->data->offset + n;
+            OK(probe_add_credit(&p, sub, n));
+            CHECK(seen <= acked + KEPT_BYTES);
+            if (seen == acked + KEPT_BYTES && ++n_stops) {
+                acked = seen - 1000;
+                acknowledge("t1", acked, 0);
+            }
+        }
+        probe_free(m);
+    }
+    CHECK_INT(seen, MUCH_BYTES);
+    CHECK_INT(n_stops, 3);
+    acknowledge("t1", seen, 0);
+    OK(probe_unsubscribe(&p, sub, false));
+    sub = probe_subscribe(&p, "t1", PROBE_CREDIT_BYTES);
+    OK(probe_start(&p, "t1", ARGV("true"), false)); /* its status once more */
+    OK(probe_collect(&p, "t1", sub, false, &r));
+    CHECK(r.gap);
+    CHECK_INT(r.n_out, MUCH_BYTES);
+    forget("t1", &r);
+}
+
+/* Its room is small where many have much; 16 KiB are always there. */
+static void test_a_holder_need_not_take_all_at_once(void)
+{
+    PB(StartSession) s = BANGER__AGENT__V1__START_SESSION__INIT;
+    s.session_id = (char *)(uintptr_t) "t2";
+    s.hold_ms = 60000;
+    s.drop_acked = true;
+    s.spool_bytes = SPOOL_BYTES;
+    OK(probe_start_message(&p, &s, ARGV("head", "-c", "3145728", "/dev/zero")));
+    uint32_t sub = probe_subscribe_holding(&p, "t2", STEP_BYTES);
+    uint64_t seen = 0;
+    while (seen < MUCH_BYTES && p.error[0] == '\0') {
+        PB(FromAgent) *m = probe_next_of(&p, FROM_KIND(DATA));
+        if (!OK(m ? 0 : -1))
+            break;
+        uint32_t n = (uint32_t)m->data->data.len;
+        CHECK_INT(m->data->offset, seen);
+        seen = m->data->offset + n;
+        acknowledge("t2", seen, 0);
+        OK(probe_add_credit(&p, sub, n));
+        probe_free(m);
+    }
+    CHECK_INT(seen, MUCH_BYTES);
+    OK(probe_start(&p, "t2", ARGV("true"), false)); /* its status once more */
+    PB(FromAgent) *m = probe_wait_state(&p, "t2", EXITED);
+    OK(m ? 0 : -1);
+    probe_free(m);
+    OK(probe_delete(&p, "t2"));
+}
+
 int main(void)
 {
     probe_init(&p);
@@ -335,6 +516,11 @@ int main(void)
     RUN(test_a_holder_that_is_gone_is_not_waited_for);
     RUN(test_a_holder_may_let_go);
     RUN(test_a_holder_comes_back_on_a_new_link);
+    RUN(test_a_process_that_blocks_waits_for_ever);
+    RUN(test_a_process_waits_until_its_output_is_acknowledged);
+    RUN(test_what_a_holder_has_taken_is_dropped);
+    RUN(test_a_holder_need_not_take_all_at_once);
+    RUN(test_a_stream_may_be_read_until_it_is_closed);
     RUN(test_a_slow_follower_is_told_of_few_gaps);
     RUN(test_output_behind_the_exit_is_waited_for);
     RUN(test_output_that_is_given_up_is_told);
@@ -342,6 +528,7 @@ int main(void)
     RUN(test_processes_of_another_agent_are_not_ours);
     RUN(test_output_is_counted_while_it_comes);
     RUN(test_a_start_that_was_taken_back_never_runs);
+    RUN(test_a_start_whose_time_is_over_never_runs);
     RUN(test_a_start_of_an_earlier_link_is_void);
     probe_done(&p);
     CHECK_INT(fixture_stop(), 0);

@@ -86,6 +86,61 @@ static void test_failures_name_their_stage(void)
     check_failure(&s, ARGV(""), "spawn", EINVAL);
 }
 
+/* Together on one stream, as they were written. */
+static void test_merged_stderr_keeps_the_order(void)
+{
+    PB(StartSession) s = BANGER__AGENT__V1__START_SESSION__INIT;
+    s.session_id = (char *)(uintptr_t) "merged";
+    s.merge_stderr = true;
+    OK(probe_start_message(&p, &s,
+                           ARGV("sh", "-c", "for i in 1 2 3; do echo o$i; echo e$i >&2; done")));
+    struct probe_result r;
+    uint32_t sub = probe_subscribe(&p, "merged", PROBE_CREDIT_BYTES);
+    OK(probe_collect(&p, "merged", sub, true, &r));
+    CHECK(buf_append(&r.out, "", 1) == 0);
+    CHECK_STR((const char *)buf_data(&r.out), "o1\ne1\no2\ne2\no3\ne3\n");
+    CHECK_INT(r.n_err, 0);
+    forget("merged", &r);
+}
+
+static void test_limits_are_the_process_s(void)
+{
+    PB(StartSession) s = BANGER__AGENT__V1__START_SESSION__INIT;
+    char limits[] = "nofile=77:99\0core=0:unlimited\0cpu=1000:2000";
+    s.session_id = (char *)(uintptr_t) "limits";
+    s.rlimits = (ProtobufCBinaryData){sizeof(limits), (uint8_t *)limits};
+    s.nice = 5;
+    s.oom_score_adj = 500;
+    OK(probe_start_message(&p, &s,
+                           ARGV("sh", "-c",
+                                "echo $(ulimit -Sn) $(ulimit -Hn) $(ulimit -Sc) $(ulimit -Ht) "
+                                "$(nice) $(cat /proc/self/oom_score_adj)")));
+    struct probe_result r;
+    uint32_t sub = probe_subscribe(&p, "limits", PROBE_CREDIT_BYTES);
+    OK(probe_collect(&p, "limits", sub, true, &r));
+    CHECK(buf_append(&r.out, "", 1) == 0);
+    CHECK_STR((const char *)buf_data(&r.out), "77 99 0 2000 5 500\n");
+    forget("limits", &r);
+}
+
+static void test_limits_that_cannot_be_set_are_named(void)
+{
+    PB(StartSession) s = BANGER__AGENT__V1__START_SESSION__INIT;
+    char beyond[] = "nofile=1:1099511627776", broken[] = "nofile=2:1", open[] = {'n', '='};
+    s.rlimits = (ProtobufCBinaryData){sizeof(beyond), (uint8_t *)beyond};
+    check_failure(&s, ARGV("true"), "limits", EPERM);
+    s.rlimits = (ProtobufCBinaryData){sizeof(broken), (uint8_t *)broken};
+    check_failure(&s, ARGV("true"), "limits", EINVAL);
+    s.rlimits = (ProtobufCBinaryData){sizeof(open), (uint8_t *)open};
+    check_failure(&s, ARGV("true"), "limits", EINVAL);
+    banger__agent__v1__start_session__init(&s);
+    s.nice = 20;
+    check_failure(&s, ARGV("true"), "limits", EINVAL);
+    banger__agent__v1__start_session__init(&s);
+    s.oom_score_adj = -1001;
+    check_failure(&s, ARGV("true"), "limits", EINVAL);
+}
+
 static void test_environment(void)
 {
     PB(StartSession) s = BANGER__AGENT__V1__START_SESSION__INIT;
@@ -370,6 +425,52 @@ static void test_terminal(void)
     forget("tty", &r);
 }
 
+/* Until what comes of this kind has these bytes at its end. */
+static void await_output(const char *last)
+{
+    size_t n = strlen(last);
+    for (PB(FromAgent) * m; (m = probe_next_of(&p, FROM_KIND(DATA))); probe_free(m)) {
+        const ProtobufCBinaryData *data = &m->data->data;
+        if (data->len >= n && memcmp(data->data + data->len - n, last, n) == 0) {
+            probe_free(m);
+            return;
+        }
+    }
+    OK(-1);
+}
+
+/* Its acknowledgement waits for an echo, but not for long. */
+static void test_what_a_terminal_does_not_echo_is_acknowledged(void)
+{
+    PB(StartSession) s = BANGER__AGENT__V1__START_SESSION__INIT;
+    s.session_id = (char *)(uintptr_t) "mute";
+    s.tty = true;
+    s.stdin_mode = BANGER__AGENT__V1__STDIN_MODE__STDIN_MODE_PIPE;
+    OK(probe_start_message(&p, &s,
+                           ARGV("sh", "-c", "stty -echo; echo mute; read a; exec sleep 60")));
+    probe_subscribe(&p, "mute", PROBE_CREDIT_BYTES);
+    await_output("mute\r\n");
+    OK(probe_stdin(&p, "mute", 0, "abc", 3));
+    CHECK_INT(await_ack("mute", 3), 3);
+    OK(probe_delete(&p, "mute"));
+}
+
+/* It waits for the exit, but not for long. */
+static void test_a_stream_that_ends_while_its_process_lives_is_told(void)
+{
+    OK(probe_start(&p, "half", ARGV("sh", "-c", "exec >&-; read a; exit 7"), true));
+    uint32_t sub = probe_subscribe(&p, "half", PROBE_CREDIT_BYTES);
+    PB(FromAgent) *m = probe_next_of(&p, FROM_KIND(STREAM_END));
+    CHECK(m && m->stream_end->subscription == sub);
+    CHECK_INT(m ? m->stream_end->stream : 0, BANGER__AGENT__V1__STREAM__STREAM_STDOUT);
+    probe_free(m);
+    OK(probe_stdin(&p, "half", 0, "\n", 1));
+    struct probe_result r;
+    OK(probe_collect(&p, "half", sub, true, &r));
+    CHECK_INT(r.exit_code, 7);
+    forget("half", &r);
+}
+
 static void test_many_at_once(void)
 {
     char id[20];
@@ -423,6 +524,9 @@ int main(void)
     RUN(test_output_and_exit_code);
     RUN(test_death_by_signal);
     RUN(test_failures_name_their_stage);
+    RUN(test_merged_stderr_keeps_the_order);
+    RUN(test_limits_are_the_process_s);
+    RUN(test_limits_that_cannot_be_set_are_named);
     RUN(test_environment);
     RUN(test_a_variable_given_twice_has_its_last_value_once);
     RUN(test_stdin_comes_back);
@@ -438,6 +542,8 @@ int main(void)
     RUN(test_no_reader_means_a_gap);
     RUN(test_a_stalled_reader_stalls_nobody);
     RUN(test_terminal);
+    RUN(test_what_a_terminal_does_not_echo_is_acknowledged);
+    RUN(test_a_stream_that_ends_while_its_process_lives_is_told);
     RUN(test_many_at_once);
     RUN(test_quick_cycles);
     RUN(test_unknown_sessions);

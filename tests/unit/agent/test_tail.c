@@ -5,16 +5,34 @@
 #include <unistd.h>
 
 #include "agent/spool.h"
+#include "agent/store.h"
 #include "agent/tail.h"
 #include "tests/support/check.h"
 
 static char folder[] = "/tmp/banger-tail-XXXXXX";
 
+static struct store store; /* has the memory of all */
+static struct spool_kept spools[STORE_SLOTS];
+
+/* A spool in a slot of its own. */
+static void begin(struct spool *s, struct spool_pool *pool, uint64_t limit)
+{
+    int slot = store_take(&store);
+    CHECK(slot >= 0);
+    spool_init(s, pool, (uint32_t)slot, 0, &spools[slot], limit, false);
+}
+
+static void finish(struct spool *s)
+{
+    spool_done(s);
+    store_free(&store, s->slot);
+}
+
 /* From the beginning of what is kept, a byte at a time. */
 static uint64_t count_forwards(struct spool *s, uint32_t lines)
 {
     static uint8_t all[4 << 20];
-    uint64_t first = spool_first(s), n = s->total - first, starts = 0;
+    uint64_t first = spool_first(s), n = s->k->total - first, starts = 0;
     for (uint64_t at = 0; at < n;)
         at += spool_read(s, first + at, all + at, (size_t)(n - at));
     for (uint64_t i = 0; i < n; i++)
@@ -24,14 +42,14 @@ static uint64_t count_forwards(struct spool *s, uint32_t lines)
         if (starts < lines || seen > starts - lines)
             return first + i;
     }
-    return s->total;
+    return s->k->total;
 }
 
 static uint64_t look(struct spool *s, uint32_t lines, size_t *looked)
 {
     struct tail t;
     *looked = 0;
-    tail_begin(&t, s, lines);
+    tail_begin(&t, s->k->total, lines);
     while (!tail_step(&t, s, looked))
         continue;
     return t.at;
@@ -44,9 +62,9 @@ static void check_all(struct spool *s)
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         uint64_t at = look(s, lines[i], &looked);
         CHECK_INT(at, count_forwards(s, lines[i]));
-        CHECK(looked <= s->total - at + 2 * TAIL_PIECE_BYTES);
+        CHECK(looked <= s->k->total - at + 2 * TAIL_PIECE_BYTES);
     }
-    CHECK_INT(look(s, 0, &looked), s->total);
+    CHECK_INT(look(s, 0, &looked), s->k->total);
     CHECK_INT(looked, 0);
 }
 
@@ -68,10 +86,10 @@ static void run(bool disk, uint64_t limit, size_t bytes, unsigned longest)
 {
     struct spool_pool pool;
     struct spool s;
-    spool_pool_init(&pool);
+    spool_pool_init(&pool, &store);
     if (disk)
         CHECK_INT(spool_pool_use(&pool, folder), 0);
-    spool_init(&s, &pool, limit);
+    begin(&s, &pool, limit);
     fill(&s, bytes, longest);
     check_all(&s);
     spool_append(&s, "no newline", 10);
@@ -80,7 +98,7 @@ static void run(bool disk, uint64_t limit, size_t bytes, unsigned longest)
     check_all(&s);
     spool_settle(&s);
     check_all(&s);
-    spool_done(&s);
+    finish(&s);
     spool_pool_done(&pool);
 }
 
@@ -103,12 +121,12 @@ static void test_no_newline_at_all(void)
     size_t looked;
     static char text[500000];
     memset(text, 'x', sizeof(text));
-    spool_pool_init(&pool);
+    spool_pool_init(&pool, &store);
     CHECK_INT(spool_pool_use(&pool, folder), 0);
-    spool_init(&s, &pool, 0);
+    begin(&s, &pool, 0);
     spool_append(&s, text, sizeof(text));
     CHECK_INT(look(&s, 1, &looked), 0);
-    spool_done(&s);
+    finish(&s);
     spool_pool_done(&pool);
 }
 
@@ -119,23 +137,23 @@ static void test_the_spool_moves_on(void)
     struct spool s;
     struct tail t;
     size_t looked = 0;
-    spool_pool_init(&pool);
+    spool_pool_init(&pool, &store);
     CHECK_INT(spool_pool_use(&pool, folder), 0);
-    spool_init(&s, &pool, 300 * 1024);
+    begin(&s, &pool, 300 * 1024);
     fill(&s, 1 << 20, 80);
-    tail_begin(&t, &s, 100000);
+    tail_begin(&t, s.k->total, 100000);
     CHECK(!tail_step(&t, &s, &looked));
     fill(&s, 200 * 1024, 80);
     while (!tail_step(&t, &s, &looked))
         continue;
     CHECK_INT(t.at, spool_first(&s));
-    tail_begin(&t, &s, 100000);
-    uint64_t end = s.total;
+    tail_begin(&t, s.k->total, 100000);
+    uint64_t end = s.k->total;
     fill(&s, 1 << 20, 80);
     while (!tail_step(&t, &s, &looked))
         continue;
     CHECK_INT(t.at, end); /* all of it has gone: the reader is told of a gap from there */
-    spool_done(&s);
+    finish(&s);
     spool_pool_done(&pool);
 }
 
@@ -143,9 +161,12 @@ int main(void)
 {
     if (!mkdtemp(folder))
         return check_skip("no folder below /tmp");
+    if (!CHECK_INT(store_make(&store), 0))
+        return check_end();
     RUN(test_lines_are_found_wherever_they_are);
     RUN(test_no_newline_at_all);
     RUN(test_the_spool_moves_on);
     CHECK_INT(rmdir(folder), 0);
+    store_done(&store);
     return check_end();
 }

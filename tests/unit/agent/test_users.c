@@ -90,6 +90,37 @@ static void test_without_files(void)
     CHECK_INT(user_find("/no/such/root", "root", "", &u, NULL), -1);
 }
 
+/* The answer is kept while the files are what they were: this machine's are old enough for that. */
+static void test_a_change_is_seen_at_once(void)
+{
+    char path[128];
+    struct user u;
+    for (int i = 0; i < 2; i++) {
+        const char *name = i ? "group" : "passwd";
+        char of_machine[32];
+        snprintf(path, sizeof(path), "%s/etc/%s", root, name);
+        snprintf(of_machine, sizeof(of_machine), "/etc/%s", name);
+        CHECK_INT(unlink(path), 0);
+        CHECK_INT(symlink(of_machine, path), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(user_find(root, "0", "", &u, NULL), 0);
+        CHECK_STR(u.name, "root");
+    }
+    snprintf(path, sizeof(path), "%s/etc/passwd", root);
+    CHECK_INT(unlink(path), 0);
+    CHECK_INT(symlink("/etc/group", path), 0); /* as old, and no user is in it */
+    CHECK_INT(user_find(root, "0", "", &u, NULL), 0);
+    CHECK_STR(u.name, "0");
+    write_file("passwd", "toor:x:0:5::/elsewhere:/bin/false\n");
+    CHECK_INT(user_find(root, "0", "", &u, NULL), 0);
+    CHECK_STR(u.name, "toor");
+    CHECK_STR(u.home, "/elsewhere");
+    CHECK_INT(user_find(root, "0", "99", &u, NULL), 0);
+    CHECK_INT(u.gid, 99);
+    CHECK_INT(user_find(root, "dev", "", &u, NULL), -1);
+}
+
 int main(void)
 {
     if (!mkdtemp(root))
@@ -104,6 +135,7 @@ int main(void)
     RUN(test_group);
     RUN(test_unknown);
     RUN(test_without_files);
+    RUN(test_a_change_is_seen_at_once);
     CHECK_INT(fs_remove_tree(root, NULL), 0);
     return check_end();
 }

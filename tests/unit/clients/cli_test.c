@@ -99,7 +99,7 @@ static void test_sessions(void)
     CHECK_STR(out, "got word\n");
     CHECK_INT(sh("\"$BANGER\" session attach s"), 5);
     CHECK_STR(out, "got word\n");
-    CHECK_INT(sh("\"$BANGER\" session attach s --tail 5"), 5);
+    CHECK_INT(sh("\"$BANGER\" session attach s --tail-bytes 5"), 5);
     CHECK_STR(out, "word\n");
     CHECK_INT(sh("\"$BANGER\" session show s"), 0);
     CHECK_CONTAINS(out, "exited 5");

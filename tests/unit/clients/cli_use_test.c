@@ -10,11 +10,17 @@ static void test_first_word_of_run_is_an_image(void)
     CHECK_CONTAINS(err, "there is no image \"cat\"");
     CHECK_CONTAINS(err, "banger vm run -- cat");
     CHECK_INT(sh(B "vm run --rm ./job"), 125);
-    CHECK_CONTAINS(err, "\"./job\" is a path");
-    CHECK_INT(sh(B "vm run --rm ."), 125);
-    CHECK_CONTAINS(err, "folders cannot be taken along yet");
+    CHECK_CONTAINS(err, "./job: No such file");
+    CHECK_INT(sh("mkdir -p plain && cd plain && GIT_CEILING_DIRECTORIES=/ " B "vm run --rm ."),
+              125);
+    CHECK_CONTAINS(err, "in no git repository");
+    CHECK_CONTAINS(err, "banger vm cp");
     CHECK_INT(sh(B "vm run --rm src/job"), 125);
-    CHECK_CONTAINS(err, "folders cannot be taken along yet");
+    CHECK_CONTAINS(err, "a folder is taken along as ./DIR");
+    CHECK_INT(sh(B "vm run --rm --workspace . ./job"), 125);
+    CHECK_CONTAINS(err, "given twice");
+    CHECK_INT(sh(B "vm run --rm --dry-run -- true"), 125);
+    CHECK_CONTAINS(err, "options of a workspace");
     CHECK_INT(sh(B "vm run --rm --image a b"), 125);
     CHECK_CONTAINS(err, "given twice");
     CHECK_INT(sh(B "vm list -q"), 0);
@@ -164,9 +170,47 @@ static void test_last_lines(void)
     CHECK_STR(out, "1999\n2000\n");
     CHECK_INT(sh(B "session attach s --tail 0"), 0);
     CHECK_STR(out, "");
+    CHECK_INT(sh(B "session attach s --tail 2"), 0);
+    CHECK_STR(out, "1999\n2000\n");
+    CHECK_INT(sh(B "session logs s --tail 2"), 0);
+    CHECK_STR(out, "1999\n2000\n");
+    CHECK_INT(sh(B "session logs s --tail-bytes 5"), 0);
+    CHECK_STR(out, "2000\n");
+    CHECK_INT(sh(B "session logs s --grep '^19+$'"), 0);
+    CHECK_STR(out, "19\n199\n1999\n");
+    CHECK_INT(sh(B "session logs s --tail 3 --grep 0 --invert-match"), 0);
+    CHECK_STR(out, "1998\n1999\n");
+    CHECK_INT(sh(B "session logs s --grep nothing"), 1);
+    CHECK_STR(out, "");
+    CHECK_INT(sh(B "session logs s --since 1h --until 2001-01-01"), 0);
+    CHECK_STR(out, "");
+    CHECK_INT(sh(B "session logs s -n 1 --since 1h --timestamps"), 0);
+    CHECK_CONTAINS(out, "Z 2000\n");
+    CHECK_INT(sh(B "session logs s --since tomorrow"), 125);
+    CHECK_CONTAINS(err, "--since: \"tomorrow\"");
+    CHECK_INT(sh(B "session logs s --grep '[' "), 125);
+    CHECK_INT(sh(B "session logs s --grep x -o json"), 125);
+    CHECK_INT(sh(B "session logs s --ignore-case"), 125);
     CHECK_INT(sh(B "session delete s"), 0);
     CHECK_INT(sh(B "vm logs box -n 0"), 0);
     CHECK_STR(out, "");
+}
+
+static void test_waiting_for_sessions(void)
+{
+    CHECK_INT(sh(B "session start box --name slow -- sleep 1000 && " B
+                   "session start box --name five --no-stdin -- sh -c \"exit 5\" && " B
+                   "session start box --name none --no-stdin -- true"),
+              0);
+    CHECK_INT(sh(B "session wait five none"), 5);
+    CHECK_INT(sh(B "session wait --any slow five"), 5);
+    CHECK_STR(out, "five\n");
+    CHECK_INT(
+        sh("timeout 60 " B "session wait --any slow & " B "session kill slow >/dev/null; wait $!"),
+        137);
+    CHECK_INT(sh(B "session wait --any nothing five"), 125);
+    CHECK_INT(sh(B "session wait --any --all five"), 125);
+    CHECK_INT(sh(B "session delete slow five none"), 0);
 }
 
 static void test_habits(void)
@@ -182,8 +226,6 @@ static void test_habits(void)
     CHECK_CONTAINS(err, "there is no -v: ");
     CHECK_INT(sh(B "run -p 80:80 -- true"), 125);
     CHECK_CONTAINS(err, "there is no -p: ");
-    CHECK_INT(sh(B "vm console box"), 125);
-    CHECK_CONTAINS(err, "banger vm logs -f");
     CHECK_INT(sh(B "vm delete -f box"), 125);
     CHECK_CONTAINS(err, "-f is --follow, which does not belong here; did you mean --force?");
 }
@@ -219,6 +261,7 @@ int main(void)
     RUN(test_errors_can_be_read_by_programs);
     RUN(test_wrong_places_and_users_are_usage);
     RUN(test_last_lines);
+    RUN(test_waiting_for_sessions);
     RUN(test_habits);
     RUN(test_waiting_for_a_vm);
     RUN(test_more_than_a_page_is_listed);

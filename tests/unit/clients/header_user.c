@@ -2,6 +2,7 @@
 #include <banger/attach.h>
 #include <banger/client.h>
 #include <banger/contract.h>
+#include <banger/forward.h>
 #include <banger/json.h>
 #include <banger/local.h>
 #include <banger/methods.h>

@@ -62,6 +62,8 @@ static void check_kind(const char *where, const struct opt *row)
             continue;
         /* What vm create says, vm update can take back. */
         bool flag_or_word = strcmp(row->name, "autostart") == 0;
+        /* Where to begin: at a byte of a stream, at a commit of a history. */
+        flag_or_word |= strcmp(row->name, "from") == 0;
         bool listed = (row->kind == OPT_LIST && other->kind == OPT_STRING) ||
                       (row->kind == OPT_STRING && other->kind == OPT_LIST);
         if (other->kind != row->kind && !flag_or_word && !listed) {

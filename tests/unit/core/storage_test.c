@@ -134,7 +134,9 @@ static void test_every_kind_is_had_by_some_VM(void)
         bool had = false;
         for (int s = 0; s < 2 * N_STORAGES; s++) {
             struct vm vm = {.id = "0123456789abcdef",
-                            .spec = {.storage = (enum storage)(s / 2), .work_disk_bytes = 1 << 24}};
+                            .spec = {.storage = (enum storage)(s / 2),
+                                     .work_disk_bytes = 1 << 24,
+                                     .ssh = {.user = "root"}}};
             snprintf(vm.spec.driver, sizeof(vm.spec.driver), "%s", drivers[s % 2]);
             CHECK_INT(vm_objects_of(&core, &vm, &o, NULL), 0);
             for (size_t k = 0; k < o.n; k++)

@@ -223,6 +223,19 @@ static void lie_gap(struct fake_agent *f)
     fake_agent_send(f, &m);
 }
 
+static void lie_gap_over_what_is_kept(struct fake_agent *f)
+{
+    fake_agent_subscribed(f, 100, 0);
+    PB(FromAgent) m = PB(FromAgent_init_zero);
+    m.which_kind = PB_TAG(FromAgent, gap);
+    m.kind.gap.subscription = f->subscription;
+    m.kind.gap.stream = PB(Stream_STREAM_STDOUT);
+    m.kind.gap.from = 100;
+    m.kind.gap.to = 150;
+    m.kind.gap.oldest = 100;
+    fake_agent_send(f, &m);
+}
+
 static void send_stream_end(struct fake_agent *f, uint64_t total)
 {
     PB(FromAgent) m = PB(FromAgent_init_zero);
@@ -275,6 +288,7 @@ static const struct {
     {lie_stream, true, "not asked for"},
     {lie_skipped, true, "not asked for"},
     {lie_gap, true, "gap"},
+    {lie_gap_over_what_is_kept, true, "in what it keeps"},
     {lie_total, true, "another offset"},
     {lie_behind_end, true, "behind its end"},
     {lie_overflow, true, "another offset"},

@@ -79,6 +79,7 @@ static const struct rig {
      .grows = true},
     {.kind = "empty", .role = OBJECT_SYSTEM_DISK, .bytes = 8 * MIB, .grows = true},
     {.kind = "empty", .role = OBJECT_WORK_DISK, .bytes = 8 * MIB, .grows = true},
+    {.kind = "ssh_key", .role = OBJECT_SSH_KEY},
     {.kind = "work", .role = OBJECT_WORK_DISK, .bytes = 8 * MIB, .cancels = true},
 };
 

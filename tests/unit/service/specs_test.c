@@ -73,7 +73,7 @@ static void test_of_a_vm(void)
     asked->n_volumes = 0;
     if (CHECK_INT(vm_service_fill_spec(&vm.spec, asked, &err), 0)) {
         asked->n_volumes = n_volumes;
-        vm_view_fill(&view, &vm, NULL, 0, &kept);
+        vm_view_fill(&view, &vm, NULL, 0, &kept, "");
         /* The kernel's reference is resolved by the core. */
         static const char *const but[] = {"volumes", "kernel", NULL};
         check_shown(&asked->base, &view.spec.base, but);
@@ -95,12 +95,15 @@ static void test_of_a_session(void)
     Banger__V1__StartSessionRequest *asked = (Banger__V1__StartSessionRequest *)message_new_filled(
         &banger__v1__start_session_request__descriptor);
     set_text(&asked->spec->cwd, "/x");
+    set_text(&asked->spec->rlimits[0]->name, "nofile");
+    asked->spec->output_policy = BANGER__V1__OUTPUT_POLICY__OUTPUT_POLICY_HOLD;
+    asked->spec->delete_ended_ms = 1000;
     asked->spec->limits->spool_bytes = 65536;
     if (CHECK_INT(session_service_spec(&session, asked, &err), 0)) {
         CHECK_STR(session.name, asked->name);
         CHECK_INT(session_view_fill(&view, &session, NULL, false, 0), 0);
         static const char *const but[] = {NULL};
-        check_shown(&asked->spec->base, &view.spec.base, but);
+        check_shown(&asked->spec->base, &view.spec.spec.base, but);
         session_view_done(&view);
         session_done(&session);
     } else {

@@ -129,7 +129,7 @@ static void view_vm(const void *row, struct packed *out)
     static const struct vm_condition condition = {
         .type = "READY", .status = 1, .reason = "R", .message = "m", .changed_ns = 1000000001};
     static const struct kept_output kept = {true, 1, 2, 3};
-    vm_view_fill(&view, row, &condition, 1, &kept);
+    vm_view_fill(&view, row, &condition, 1, &kept, "ssh-x SHA256:y");
     pack(&view.vm.base, out);
 }
 
@@ -170,7 +170,10 @@ static void state_session(void *row, int n)
     struct session *s = row;
     s->state = n == 2 ? SESSION_LOST : SESSION_EXITED;
     s->exit_kind = n == 1 ? SESSION_EXIT_SIGNAL : SESSION_EXIT_CODE;
-    s->umask = 19;
+    s->spec.umask = 19;
+    s->spec.output_policy = n == 0 ? OUTPUT_HOLD_DROP_TAKEN : OUTPUT_BLOCK;
+    if (blob_set(&s->spec.rlimits, "core=1:2", sizeof("core=1:2")) < 0)
+        abort();
     stamp(&s->created_ns);
     stamp(&s->started_ns);
     stamp(&s->ended_ns);
@@ -179,12 +182,40 @@ static void state_session(void *row, int n)
 
 static void test_sessions(void)
 {
-    static const char *const hidden[] = {"stdout_ended", "stderr_ended", "forget", NULL};
+    static const char *const hidden[] = {"stdout_ended", "stderr_ended", "watched", "forget", NULL};
     /* What the agent says lives on is the entry's, not the row's (guest_session.c). */
     static const char *const later[] = {"GuestSession.left_processes", "GuestSession.late_bytes",
                                         NULL};
     check_shown(&(struct shown){&session_table, sizeof(struct session), view_session, state_session,
                                 3, hidden, later});
+}
+
+static void view_service(const void *row, struct packed *out)
+{
+    struct guest_service_view view;
+    static const struct guest_service_now now_is = {4, "0123456789abcdef", true, "no"};
+    if (!CHECK_INT(guest_service_view_fill(&view, row, "box", &now_is), 0))
+        return;
+    pack(&view.service.base, out);
+    guest_service_view_done(&view);
+}
+
+static void state_service(void *row, int n)
+{
+    struct guest_service *s = row;
+    s->spec.umask = 19;
+    s->spec.output_policy = n == 0 ? OUTPUT_HOLD_DROP_TAKEN : OUTPUT_BLOCK;
+    if (blob_set(&s->spec.rlimits, "core=1:2", sizeof("core=1:2")) < 0)
+        abort();
+    stamp(&s->created_ns);
+    stamp(&s->updated_ns);
+}
+
+static void test_services(void)
+{
+    static const char *const hidden[] = {"judged", "settled_boot", "failed", NULL};
+    check_shown(&(struct shown){&guest_service_table, sizeof(struct guest_service), view_service,
+                                state_service, 2, hidden, none});
 }
 
 static void view_operation(const void *row, struct packed *out)
@@ -254,6 +285,7 @@ int main(void)
 {
     RUN(test_vms);
     RUN(test_sessions);
+    RUN(test_services);
     RUN(test_operations);
     RUN(test_images);
     RUN(test_kernels);

@@ -149,7 +149,7 @@ static void test_commits_go_on_while_a_copy_is_made(void)
     struct vm vm = {.id = "0123456789abcdef", .name = "box"};
     struct store_txn *txn = store_txn_new();
     store_put_vm(txn, &vm);
-    CHECK_INT(blob_set(&session.argv, argv, sizeof(argv)), 0);
+    CHECK_INT(blob_set(&session.spec.argv, argv, sizeof(argv)), 0);
     for (int i = 1; i <= 600; i++) {
         snprintf(session.id, sizeof(session.id), "00000000000%05d", i);
         store_put_session(txn, &session);

@@ -43,6 +43,7 @@ static void test_every_field_has_a_column(void)
 {
     check_all_is_kept(&vm_table, sizeof(struct vm));
     check_all_is_kept(&session_table, sizeof(struct session));
+    check_all_is_kept(&guest_service_table, sizeof(struct guest_service));
     check_all_is_kept(&operation_table, sizeof(struct operation));
     check_all_is_kept(&image_table, sizeof(struct image));
     check_all_is_kept(&kernel_table, sizeof(struct kernel));

@@ -63,8 +63,9 @@ static void put_session(struct store_txn *txn)
     TEXT(s.id, "3123456789abcdef");
     TEXT(s.vm_id, VM_ID);
     TEXT(s.name, "job");
-    if (blob_set(&s.argv, "sh\0-c\0exit 7", 13) < 0)
+    if (blob_set(&s.spec.argv, "sh\0-c\0exit 7", 13) < 0)
         abort();
+    s.spec.output_policy = OUTPUT_HOLD;
     s.state = SESSION_EXITED;
     s.exit_kind = SESSION_EXIT_CODE;
     s.exit_code = 7;
@@ -72,6 +73,13 @@ static void put_session(struct store_txn *txn)
     s.writer_generation = 2;
     store_put_session(txn, &s);
     session_done(&s);
+    struct guest_service service = {.id = ""};
+    sample_fill(&guest_service_table, &service);
+    TEXT(service.id, "7123456789abcdef");
+    TEXT(service.vm_id, VM_ID);
+    TEXT(service.name, "web");
+    store_put_guest_service(txn, &service);
+    guest_service_done(&service);
     struct session_deletion deletion = {.session_id = "6123456789abcdef", .vm_id = VM_ID};
     store_put_session_deletion(txn, &deletion);
 }

@@ -68,15 +68,15 @@ static int session_is_whole(void *arg, const struct session *s)
     CHECK_STR(s->id, "3123456789abcdef");
     CHECK_STR(s->vm_id, "0123456789abcdef");
     CHECK_STR(s->name, "job");
-    CHECK_INT(s->argv.len, 13);
-    CHECK(memcmp(s->argv.data, "sh\0-c\0exit 7", 13) == 0);
+    CHECK_INT(s->spec.argv.len, 13);
+    CHECK(memcmp(s->spec.argv.data, "sh\0-c\0exit 7", 13) == 0);
     CHECK_INT(s->state, SESSION_EXITED);
     CHECK_INT(s->exit_kind, SESSION_EXIT_CODE);
     CHECK_INT(s->exit_code, 7);
     CHECK_INT(s->stdout_total, 1234);
     CHECK(s->stdout_ended);
     CHECK_INT(s->writer_generation, 2);
-    CHECK_INT(s->hold_output, version >= 11);
+    CHECK_INT(s->spec.output_policy, version >= 11 ? OUTPUT_HOLD : OUTPUT_DROP_OLDEST);
     return check_newest(&session_table, s);
 }
 
@@ -246,10 +246,19 @@ static int deletion_is_whole(void *arg, const struct session_deletion *deletion)
     return check_newest(&session_deletion_table, deletion);
 }
 
+static int service_is_whole(void *arg, const struct guest_service *s)
+{
+    ++*(int *)arg;
+    CHECK_STR(s->id, "7123456789abcdef");
+    CHECK_STR(s->name, "web");
+    CHECK(s->wanted);
+    return check_newest(&guest_service_table, s);
+}
+
 static void check_rows(struct store *s)
 {
     uint64_t audit_seq = 0;
-    int n[12] = {0};
+    int n[13] = {0};
     CHECK_INT(store_load_vms(s, vm_is_whole, &n[0], NULL), 0);
     CHECK_INT(store_load_sessions(s, session_is_whole, &n[1], NULL), 0);
     CHECK_INT(store_load_operations(s, 10, operation_is_whole, &n[2], NULL), 0);
@@ -262,6 +271,8 @@ static void check_rows(struct store *s)
     CHECK_INT(store_load_host_settings(s, settings_are_whole, &n[9], NULL), 0);
     CHECK_INT(store_load_vm_updates(s, update_is_whole, &n[10], NULL), 0);
     CHECK_INT(store_load_session_deletions(s, deletion_is_whole, &n[11], NULL), 0);
+    CHECK_INT(store_load_guest_services(s, service_is_whole, &n[12], NULL), 0);
+    CHECK_INT(n[12], version >= 15);
     for (int i = 0; i < 12; i++)
         CHECK_INT(n[i], i < 7 || (i < 9 ? version >= 2 : i < 11 ? version >= 8 : version >= 10));
     CHECK_INT(store_last_audit_seq(s, &audit_seq, NULL), 0);

@@ -54,6 +54,7 @@ static int loaded;
     }
 SAMPLE(vm, vm)
 SAMPLE(session, session)
+SAMPLE(guest_service, guest_service)
 SAMPLE(operation, operation)
 SAMPLE(image, image)
 SAMPLE(kernel, kernel)
@@ -78,6 +79,7 @@ static void fill_all(void)
 {
     sample_fill(&vm_table, &vm);
     sample_fill(&session_table, &session);
+    sample_fill(&guest_service_table, &guest_service);
     sample_fill(&operation_table, &operation);
     sample_fill(&image_table, &image);
     sample_fill(&kernel_table, &kernel);
@@ -89,6 +91,7 @@ static void fill_all(void)
     sample_fill(&vm_update_table, &vm_update);
     sample_fill(&session_deletion_table, &session_deletion);
     memcpy(session.vm_id, vm.id, sizeof(session.vm_id)); /* a reference */
+    memcpy(guest_service.vm_id, vm.id, sizeof(vm.id));
     memcpy(session_deletion.vm_id, vm.id, sizeof(vm.id));
     event.seq = 1; /* the store is to give it */
 }
@@ -105,6 +108,7 @@ static void test_every_row_comes_back_whole(void)
     struct store_txn *txn = store_txn_new();
     store_put_vm(txn, &vm);
     store_put_session(txn, &session);
+    store_put_guest_service(txn, &guest_service);
     store_put_operation(txn, &operation);
     store_put_image(txn, &image);
     store_put_kernel(txn, &kernel);
@@ -125,6 +129,7 @@ static void test_every_row_comes_back_whole(void)
         return;
     CHECK_INT(store_load_vms(s, vm_is_whole, NULL, &err), 0);
     CHECK_INT(store_load_sessions(s, session_is_whole, NULL, &err), 0);
+    CHECK_INT(store_load_guest_services(s, guest_service_is_whole, NULL, &err), 0);
     CHECK_INT(store_load_operations(s, 10, operation_is_whole, NULL, &err), 0);
     CHECK_INT(store_load_images(s, image_is_whole, NULL, &err), 0);
     CHECK_INT(store_load_kernels(s, kernel_is_whole, NULL, &err), 0);
@@ -135,7 +140,7 @@ static void test_every_row_comes_back_whole(void)
     CHECK_INT(store_load_host_settings(s, host_settings_is_whole, NULL, &err), 0);
     CHECK_INT(store_load_vm_updates(s, vm_update_is_whole, NULL, &err), 0);
     CHECK_INT(store_load_session_deletions(s, session_deletion_is_whole, NULL, &err), 0);
-    CHECK_INT(loaded, 12);
+    CHECK_INT(loaded, 13);
     store_close(s);
 }
 
@@ -182,6 +187,7 @@ static void test_copies_are_whole(void)
 {
     struct vm vm2;
     struct session session2;
+    struct guest_service service2;
     struct operation operation2;
     if (CHECK_INT(vm_copy(&vm2, &vm), 0)) {
         check_copied(&vm_table, &vm2, &vm);
@@ -190,6 +196,10 @@ static void test_copies_are_whole(void)
     if (CHECK_INT(session_copy(&session2, &session), 0)) {
         check_copied(&session_table, &session2, &session);
         session_done(&session2);
+    }
+    if (CHECK_INT(guest_service_copy(&service2, &guest_service), 0)) {
+        check_copied(&guest_service_table, &service2, &guest_service);
+        guest_service_done(&service2);
     }
     if (CHECK_INT(operation_copy(&operation2, &operation), 0)) {
         check_copied(&operation_table, &operation2, &operation);
@@ -247,6 +257,7 @@ int main(void)
     RUN(test_records_are_whole);
     sample_done(&vm_table, &vm);
     sample_done(&session_table, &session);
+    sample_done(&guest_service_table, &guest_service);
     sample_done(&operation_table, &operation);
     loop_free(loop);
     fs_remove_tree(dir, NULL);

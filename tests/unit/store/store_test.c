@@ -81,7 +81,7 @@ static void test_rows_round_trip(void)
     struct store *s = open_store();
     struct vm vm = sample_vm("0000000000000001", "box");
     struct session session = {.vm_id = "0000000000000001", .id = "0000000000000009"};
-    CHECK_INT(blob_set(&session.argv, "sh\0-c\0exit 3", 13), 0);
+    CHECK_INT(blob_set(&session.spec.argv, "sh\0-c\0exit 3", 13), 0);
     session.exit_kind = SESSION_EXIT_CODE;
     session.exit_code = -3;
     session.stdout_total = UINT64_MAX / 4;
@@ -108,8 +108,8 @@ static void test_rows_round_trip(void)
     CHECK(memcmp(&back, &vm, sizeof(vm)) == 0);
     struct session got = {0};
     CHECK_INT(store_load_sessions(s, keep_session, &got, NULL), 0);
-    CHECK_INT(got.argv.len, 13);
-    CHECK(got.argv.len == 13 && memcmp(got.argv.data, session.argv.data, 13) == 0);
+    CHECK_INT(got.spec.argv.len, 13);
+    CHECK(got.spec.argv.len == 13 && memcmp(got.spec.argv.data, session.spec.argv.data, 13) == 0);
     CHECK_INT(got.exit_code, -3);
     CHECK_INT(got.stdout_total, UINT64_MAX / 4);
     session_done(&got);

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "daemon/vmm/console.h"
+#include "daemon/vmm/console_log.h"
 #include "daemon/vmm/console_watch.h"
 #include "daemon/vmm/vmm.h"
 #include "rpc/event/loop.h"
@@ -52,7 +53,7 @@ static void test_file_is_bounded(void)
     auto_free char *text = NULL;
     if (CHECK_INT(fs_read(path, 4 << 20, &text, NULL, &err), 0))
         CHECK_CONTAINS(text, "the end");
-    console_remove(path, &err);
+    console_log_remove(path, &err);
     CHECK_INT(rmdir(dir), 0);
 }
 
@@ -133,7 +134,7 @@ static void test_readers_are_told(void)
     console_done(&other);
     workers_close(workers);
     loop_free(loop);
-    console_remove(path, &err);
+    console_log_remove(path, &err);
     CHECK_INT(rmdir(dir), 0);
 }
 

@@ -23,9 +23,9 @@ static void test_each_is_found_by_its_name(void)
  * cannot do. */
 static void test_each_has_every_method(void)
 {
-    static const char *const names[] = {"probe",  "open",    "close",       "start",
-                                        "adopt",  "stop",    "kill",        "pause",
-                                        "resume", "discard", "get_handles", "claims"};
+    static const char *const names[] = {"probe", "open",    "close",       "start",  "adopt",
+                                        "stop",  "kill",    "pause",       "resume", "discard",
+                                        "dial",  "hang_up", "get_handles", "claims"};
     enum { N = sizeof(names) / sizeof(*names), FIRST = offsetof(struct vmm_driver, probe) };
     _Static_assert(sizeof(struct vmm_driver) - FIRST == N * sizeof(void (*)(void)),
                    "the names are all there are");
@@ -36,6 +36,8 @@ static void test_each_has_every_method(void)
                    sizeof(method));
             bool may_lack = !vmm_drivers[i]->can.pause &&
                             (strcmp(names[m], "pause") == 0 || strcmp(names[m], "resume") == 0);
+            may_lack |= !(vmm_drivers[i]->can.channels >> GUEST_CHANNEL_SSH & 1) &&
+                        (strcmp(names[m], "dial") == 0 || strcmp(names[m], "hang_up") == 0);
             if (!CHECK(method || may_lack))
                 fprintf(stderr, "driver %s has no %s\n", vmm_drivers[i]->name, names[m]);
         }

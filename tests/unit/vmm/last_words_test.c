@@ -20,6 +20,11 @@ static void test_the_line_that_comes_last_counts(void)
     CHECK_INT(judge("reboot: Restarting system\nKernel panic - not syncing: x\n"),
               LAST_WORDS_PANIC);
     CHECK_INT(judge("Kernel panic - not syncin"), LAST_WORDS_NONE);
+    CHECK_INT(judge("Kernel panic - not syncing: x\n[ 3.1] reboot: System halted\r\n"),
+              LAST_WORDS_HALT);
+    CHECK_INT(judge("[ 3.1] reboot: Power down"), LAST_WORDS_HALT);
+    CHECK_INT(judge("reboot: Power down\nlogin: "), LAST_WORDS_NONE); /* somebody's words */
+    CHECK_INT(judge("reboot: Restarting system\nreboot: Power down\nx"), LAST_WORDS_REBOOT);
 }
 
 static void check_words(const char *text, size_t size, const char *want)

@@ -6,14 +6,13 @@
 #include "tests/support/check.h"
 
 static struct vmm_driver driver;
-static struct vmm_host host;
 static struct vmm_config config;
 static struct err err;
 
 static enum err_code check(void)
 {
     err_clear(&err);
-    int rc = vmm_parts_check(&driver, &host, &config, &err);
+    int rc = vmm_parts_check(&driver, &config, &err);
     CHECK_INT(rc, err.code == ERR_NONE ? 0 : -1);
     return err.code;
 }
@@ -24,7 +23,6 @@ static void begin(void)
                                  .can = {.disk_formats = 1u << VMM_DISK_RAW,
                                          .nics = 1u << NET_USER,
                                          .channels = 1u << GUEST_CHANNEL_VSOCK}};
-    host = (struct vmm_host){.kvm_known = true};
     config = (struct vmm_config){.disks = {{.format = VMM_DISK_RAW}, {.format = VMM_DISK_RAW}},
                                  .n_disks = 2,
                                  .nics = {{.backend = NET_USER}},
@@ -38,6 +36,17 @@ static void test_takes_what_it_says(void)
     CHECK_INT(check(), ERR_NONE);
     config.n_nics = config.n_disks = 0;
     CHECK_INT(check(), ERR_NONE);
+}
+
+static void test_ssh_goes_through_a_network(void)
+{
+    begin();
+    driver.can.channels |= 1u << GUEST_CHANNEL_SSH;
+    config.channel.kind = GUEST_CHANNEL_SSH;
+    CHECK_INT(check(), ERR_NONE);
+    config.n_nics = 0;
+    CHECK_INT(check(), ERR_INVALID);
+    CHECK_CONTAINS(err.message, "needs a network");
 }
 
 static void test_takes_nothing_else(void)
@@ -59,14 +68,6 @@ static void test_takes_nothing_else(void)
 static void test_needs_of_the_host(void)
 {
     begin();
-    driver.can.needs_kvm = true;
-    CHECK_INT(check(), ERR_PRECONDITION);
-    CHECK_CONTAINS(err.message, "needs KVM");
-    host.kvm_usable = true;
-    CHECK_INT(check(), ERR_NONE);
-    host.kvm_usable = host.kvm_known = false; /* the first start tries it */
-    CHECK_INT(check(), ERR_NONE);
-    begin();
     driver.can.needs_root = true;
     CHECK_INT(check(), geteuid() == 0 ? ERR_NONE : ERR_PRECONDITION);
 }
@@ -85,6 +86,7 @@ int main(void)
 {
     RUN(test_takes_what_it_says);
     RUN(test_takes_nothing_else);
+    RUN(test_ssh_goes_through_a_network);
     RUN(test_needs_of_the_host);
     RUN(test_disks_by_role);
     return check_end();

@@ -93,6 +93,35 @@ static void test_kvm_without_network(void)
     CHECK(!after(&a, "-netdev"));
 }
 
+static void test_a_guest_that_boots_its_own_way(void)
+{
+    struct monitor_argv a = {.n = 0};
+    struct vmm_config c = example();
+    c.is_own_boot = true;
+    c.channel.kind = GUEST_CHANNEL_SSH;
+    strcpy(c.own_boot.hostname, "box");
+    strcpy(c.own_boot.arguments, "loglevel=3 splash");
+    struct qemu_choice choice = {.qemu = "/q", .kvm = true, .authorized_key = "ssh-x AAAA"};
+    qemu_args_build(&a, &c, &choice);
+    CHECK(!a.overflow);
+    const char *append = after(&a, "-append");
+    CHECK_CONTAINS(append, " root=/dev/vda rw ");
+    CHECK_CONTAINS(append, " reboot=t,w,panic_cold panic=-1 "); /* how its end is judged by */
+    CHECK_CONTAINS(append, " systemd.hostname=box ");
+    CHECK_CONTAINS(append, " ip=10.0.2.15::");
+    CHECK_CONTAINS(append, " \"systemd.set_credential=ssh.authorized_keys.root:ssh-x AAAA\" ");
+    CHECK_STR(strstr(append, " loglevel"), " loglevel=3 splash");
+    CHECK(!strstr(append, "banger."));
+    CHECK(!any_contains(&a, "virtserialport"));
+    CHECK(!any_contains(&a, "hostfwd")); /* nobody has a way in before he asks for it */
+    struct monitor_argv b = {.n = 0};
+    c.own_boot.hostname[0] = c.own_boot.arguments[0] = '\0';
+    choice.authorized_key = "";
+    qemu_args_build(&b, &c, &choice);
+    CHECK(!any_contains(&b, "set_credential"));
+    CHECK(!any_contains(&b, "systemd.hostname"));
+}
+
 static void test_names_are_stable(void)
 {
     char mac[18], again[18], other[18], uuid[37];
@@ -139,6 +168,7 @@ int main(void)
 {
     RUN(test_emulated);
     RUN(test_kvm_without_network);
+    RUN(test_a_guest_that_boots_its_own_way);
     RUN(test_names_are_stable);
     RUN(test_limits);
     RUN(test_overflow_is_noticed);

@@ -199,7 +199,9 @@ contains running session show still
 # A guest that does not answer: what was not started never will be
 agent_pid=$("$banger" vm handles box -o json | sed -n 's/.*"pid": \([0-9]*\).*/\1/p' | head -1)
 if [ "$engine" = sim ] && [ "$way" = local ] && [ -n "$agent_pid" ]; then
-    kill -STOP "$agent_pid"
+    # the agent is below its keeper
+    # shellcheck disable=SC2046
+    kill -STOP "$agent_pid" $(ps -o pid= --ppid "$agent_pid")
     "$banger" vm exec box -- touch "$top/ran" 2>"$top/err" &
     waiting=$!
     for _ in $(seq 100); do
@@ -209,7 +211,8 @@ if [ "$engine" = sim ] && [ "$way" = local ] && [ -n "$agent_pid" ]; then
     code=0
     wait "$waiting" || code=$?
     [ "$code" = 143 ] || fail "exec that was interrupted ends with $code: $(cat "$top/err")"
-    kill -CONT "$agent_pid"
+    # shellcheck disable=SC2046
+    kill -CONT $(ps -o pid= --ppid "$agent_pid") "$agent_pid"
     expect 0 "" vm exec box -- true
     [ ! -e "$top/ran" ] || fail "a command that was given up has run"
 fi

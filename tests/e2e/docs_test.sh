@@ -25,6 +25,12 @@ tree="$top/a tree"
 mkdir -p "$tree/build/release/clients/shell" "$top/bin"
 ln -s "$banger" "$tree/build/release/clients/shell/banger"
 ln -s "$banger" "$top/bin/banger"
+# What a reader has around him: a repository, with something to be made.
+printf 'test:\n\t@echo tested\n' >"$tree/Makefile"
+printf 'build/\n' >"$tree/.gitignore"
+git -C "$tree" -c init.defaultBranch=main init --quiet
+git -C "$tree" add .
+git -C "$tree" -c user.name=reader -c user.email=reader@example.org commit --quiet --message begun
 
 # Not run here: PATTERN, and why.
 not_here() {

@@ -72,13 +72,15 @@ static void test_a_fork_bomb_of_root_is_killed(void)
     CHECK(read_guest("cat /sys/fs/cgroup/banger/pids.current") < 10);
 }
 
-static void test_the_agent_has_a_share_of_its_own(void)
+static void test_the_agent_and_its_keeper_have_a_share_of_their_own(void)
 {
     char out[64];
-    static const char *const argv[] = {
-        "sh", "-c", "cat /proc/1/cgroup /sys/fs/cgroup/banger-agent/cpu.weight", NULL};
+    static const char *const argv[] = {"sh", "-c",
+                                       "cat /proc/1/cgroup /sys/fs/cgroup/banger-agent/cpu.weight; "
+                                       "wc -l </sys/fs/cgroup/banger-agent/cgroup.procs",
+                                       NULL};
     CHECK_INT(steps_run(client, &h, "box", argv, NULL, 0, out, sizeof(out)), 0);
-    CHECK_STR(out, "0::/banger-agent\n10000\n");
+    CHECK_STR(out, "0::/banger-agent\n10000\n2\n");
     CHECK(read_guest("cat /sys/fs/cgroup/banger/pids.max") > 100);
     CHECK(read_guest("cat /sys/fs/cgroup/banger/memory.max") > 100 << 20);
     CHECK(read_guest("cat /sys/fs/cgroup/banger-agent/memory.min") >= 8 << 20);
@@ -128,7 +130,7 @@ int main(int argc, char **argv)
     harness_open(&h, argc > 1 ? argv[1] : "qemu");
     client = harness_connect(&h);
     CHECK_INT(steps_create_vm(client, &h, &(struct steps_create){.name = "box"}, id, &error), 0);
-    RUN(test_the_agent_has_a_share_of_its_own);
+    RUN(test_the_agent_and_its_keeper_have_a_share_of_their_own);
     RUN(test_cgroups_that_a_session_made_go_with_it);
     RUN(test_a_fork_bomb_of_root_is_killed);
     RUN(test_the_monitor_stays_within_what_is_counted);

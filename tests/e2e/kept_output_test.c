@@ -102,10 +102,10 @@ int main(int argc, char **argv)
     char id[STEPS_ID_BYTES];
     struct steps_create how = {.name = "box", .work_disk_bytes = (uint64_t)WORK_DISK_MIB << 20};
     harness_prepare(&h, argc > 1 ? argv[1] : "sim");
-    if (!h.qemu)
+    if (!h.boots)
         use_bounded_agent();
     harness_start(&h, NULL);
-    if (h.qemu)
+    if (h.boots)
         harness_import_assets(&h);
     client = harness_connect(&h);
     if (steps_create_vm(client, &h, &how, id, &error) < 0)

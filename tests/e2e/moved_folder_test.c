@@ -199,7 +199,7 @@ int main(int argc, char **argv)
     mount_below("m");
     mount_below("n");
     harness_start(&h, NULL);
-    if (h.qemu)
+    if (h.boots)
         harness_import_assets(&h);
     client = harness_connect(&h);
     if (steps_create_vm(client, &h, NULL, box, &error) < 0)

@@ -342,7 +342,7 @@ int main(int argc, char **argv)
     RUN(scratch_file_is_only_a_hint);
     RUN(session_ends_while_nobody_looks);
     RUN(stranger_is_not_touched);
-    if (h.qemu)
+    if (h.boots)
         emit = steps_put_emit(client, &h, box);
     RUN(vm_dies_while_nobody_looks);
     RUN(end_is_clean);

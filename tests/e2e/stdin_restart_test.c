@@ -1,9 +1,12 @@
-/* The daemon is killed while stdin is under way: no byte is lost, none comes twice, and none is
- * taken for another. stdin_restart_test sim|qemu */
+/* The daemon, or the agent in the guest, is killed while bytes are under way: none is lost, none
+ * comes twice, and none is taken for another. stdin_restart_test sim|qemu */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "tests/support/agent_below.h"
 #include "tests/support/attach_reader.h"
 #include "tests/support/check.h"
 #include "tests/support/emit_bytes.h"
@@ -16,7 +19,7 @@ enum {
     HELD = 200 * 1024, /* more than a pipe takes, less than agent and pipe */
     MARKS = 50000,
     LONG_BYTES = 6 * 1024 * 1024,
-    CRASHES = 6,
+    KILLS = 6,
 };
 
 static struct harness h;
@@ -77,16 +80,41 @@ static void bytes_wait_in_the_guest(void)
     free(marks);
 }
 
-/* One writer stays through it all, killed daemons and the time between included. */
-static void a_writer_goes_on(void)
+static bool is_sim;
+
+/* In the guest our parent is the keeper, and whatever child of it is not a session's the agent. */
+static void kill_agent(void)
+{
+    static const char script[] = "n=0; for p in $(cat /proc/$PPID/task/$PPID/children); do "
+                                 "tr '\\0' '\\n' </proc/$p/environ | grep -q ^BANGER_SESSION= || { "
+                                 "kill -9 $p; n=$((n + 1)); }; "
+                                 "done; exit $((n - 1))";
+    const char *const argv[] = {"sh", "-c", script, NULL};
+    if (!is_sim) {
+        CHECK_INT(steps_run(client, &h, box, argv, NULL, 0, NULL, 0), 0);
+        return;
+    }
+    pid_t pid = agent_below(steps_vm_pid(client, box));
+    if (CHECK(pid > 0))
+        kill(pid, SIGKILL);
+}
+
+static void kill_daemon(void)
+{
+    harness_crash(&h);
+}
+
+/* One writer stays through it all, the time between included. */
+static void a_writer_outlives(void (*kill_it)(void))
 {
     static const char *const argv[] = {"cat", NULL};
     char id[STEPS_ID_BYTES];
     struct banger_error error = {0};
     struct attach_reader r;
     size_t given = 0;
-    unsigned crashes = 0;
+    unsigned kills = 0;
     uint8_t *bytes = bytes_of(3, LONG_BYTES);
+    int64_t began_ms = clock_mono_ms();
     CHECK_INT(steps_start_session(client, &h, box, argv, true, id, &error), 0);
     reader_open(&r, client, id, &as_writer);
     r.check = true;
@@ -97,9 +125,9 @@ static void a_writer_goes_on(void)
         if (n > 0 && banger_attach_write(r.attach, bytes + given, n, &error) != (ssize_t)n)
             break;
         given += n;
-        if (given > (crashes + 1) * (size_t)(LONG_BYTES / (CRASHES + 1))) {
-            harness_crash(&h);
-            crashes++;
+        if (given > (kills + 1) * (size_t)(LONG_BYTES / (KILLS + 1))) {
+            kill_it();
+            kills++;
         }
         if (reader_step(&r, GUEST_MS) <= 0)
             break;
@@ -109,21 +137,35 @@ static void a_writer_goes_on(void)
     CHECK_INT(r.next[1], LONG_BYTES);
     CHECK_INT(r.status, 0);
     CHECK_INT(r.gaps, 0);
-    CHECK(crashes >= CRASHES - 1);
+    CHECK(kills >= KILLS - 1);
     CHECK_STR(error.message, "");
+    printf("     %u kills in %lld ms\n", kills, (long long)(clock_mono_ms() - began_ms));
     reader_close(&r);
     free(bytes);
+}
+
+static void a_writer_outlives_daemons(void)
+{
+    a_writer_outlives(kill_daemon);
+}
+
+static void a_writer_outlives_agents(void)
+{
+    a_writer_outlives(kill_agent);
 }
 
 int main(int argc, char **argv)
 {
     struct banger_error error;
-    harness_open(&h, argc > 1 ? argv[1] : "sim");
+    const char *engine = argc > 1 ? argv[1] : "sim";
+    is_sim = strcmp(engine, "sim") == 0;
+    harness_open(&h, engine);
     client = harness_connect(&h);
     if (steps_create_vm(client, &h, NULL, box, &error) < 0)
         harness_die(&h, "no VM: %s", error.message);
     RUN(bytes_wait_in_the_guest);
-    RUN(a_writer_goes_on);
+    RUN(a_writer_outlives_daemons);
+    RUN(a_writer_outlives_agents);
     banger_close(client);
     CHECK(harness_close(&h));
     return check_end();

@@ -243,6 +243,29 @@ def test_programs():
     t.ends(0)
 
 
+def test_console():
+    """A shell that nobody but the console leads to."""
+    if ENGINE != "qemu":
+        t = Terminal("vm", "console", "box")
+        t.shows("nothing would read what is typed")
+        t.ends(125)
+        return
+    shell = "exec setsid sh -c 'exec sh -i </dev/ttyS0 >/dev/ttyS0 2>&1'"
+    banger("session", "start", "box", "--", "sh", "-c", shell)
+    t = Terminal("vm", "console", "box")
+    t.shows("ctrl-p,ctrl-q leaves the console")
+    t.until("a raw terminal", t.is_raw)
+    # A serial line keeps nothing for who has not opened it.
+    t.until("a prompt", lambda: t.screen.display[t.screen.cursor.y].startswith("# "))
+    t.prompt("echo con$((40+2))sole", "con42sole")
+    second = Terminal("vm", "console", "box")
+    second.shows("somebody else types into this console")
+    second.ends(125)
+    t.type("\x10\x11")
+    t.shows('"banger vm console box" comes back to it')
+    t.ends(0)
+
+
 def main():
     if ENGINE == "qemu" and not os.environ.get("BANGER_TEST_ASSETS"):
         print("skipped: no kernel and image: BANGER_TEST_ASSETS names no folder of test_assets")
@@ -264,7 +287,7 @@ def main():
         banger("vm", "create", "box")
         tests = [test_login, test_job_control, test_detach_and_come_back_from_another_size,
                  test_stopped_from_outside, test_whatever_ends_it_the_terminal_is_as_before,
-                 test_the_parent_is_killed, test_the_daemon_is_killed]
+                 test_the_parent_is_killed, test_the_daemon_is_killed, test_console]
         if ENGINE == "sim":
             os.environ["HOME"] = top
             tests.append(test_programs)

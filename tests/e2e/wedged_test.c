@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "tests/support/check.h"
+#include "tests/support/agent_below.h"
 #include "tests/support/harness.h"
 #include "tests/support/vm_steps.h"
 #include "tests/support/told.h"
@@ -211,7 +212,7 @@ static void wedge(void)
 {
     stuck_pid = steps_vm_pid(client, stuck);
     CHECK(stuck_pid > 0);
-    CHECK_INT(kill(stuck_pid, SIGSTOP), 0);
+    agent_signal_both(stuck_pid, SIGSTOP);
 }
 
 static void delete_works(void)
@@ -265,7 +266,7 @@ static void start_beside_a_wedged_vm(void)
     others_are_quick();
     int state = steps_vm_state(&h, client, stuck);
     CHECK(state != VM_STATE(STOPPED) && state != VM_STATE(FAILED) && state != STEPS_GONE);
-    CHECK_INT(kill(stuck_pid, SIGCONT), 0);
+    agent_signal_both(stuck_pid, SIGCONT);
     CHECK(steps_await_vm(&h, client, stuck, VM_STATE(RUNNING), 60000));
     CHECK_INT(steps_vm_pid(client, stuck), stuck_pid);
 }

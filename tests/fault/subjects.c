@@ -153,7 +153,7 @@ static void set_stage(struct subjects *s, struct banger_client *client, int want
     if (state == want)
         return;
     if (state == STEPS_GONE) {
-        struct steps_create how = {.stopped = want == VM_STATE(STOPPED)};
+        struct steps_create how = {.stopped = want == VM_STATE(STOPPED), .stop_hook = "true"};
         rc = steps_create_vm(client, s->h, &how, s->box, &error);
     } else if (want == STEPS_GONE) {
         rc = steps_do(client, STEPS_DELETE, s->box, &error);
@@ -342,7 +342,8 @@ static void check_vm(struct subjects *s, struct banger_client *client, int state
 {
     bool lives = state == VM_STATE(RUNNING) || state == VM_STATE(PAUSED);
     CHECK(lives || state == VM_STATE(STOPPED) || state == VM_STATE(FAILED) || state == STEPS_GONE);
-    CHECK(harness_processes_settle(s->h, lives ? 1 : 0, 10000));
+    size_t of_machine = s->h->boots ? 1 : 2; /* keeper and agent */
+    CHECK(harness_processes_settle(s->h, lives ? of_machine : 0, 10000));
     CHECK_INT(state != STEPS_GONE && harness_alive(steps_vm_pid(client, s->box)), lives);
     CHECK_INT(harness_rows(s->h, "vms"), state == STEPS_GONE ? 0 : 1);
     if (state == STEPS_GONE) {

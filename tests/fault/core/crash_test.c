@@ -143,7 +143,10 @@ static void prepare(const char *dir, const char *kind)
         return;
     if (!CHECK(world_open(&w, dir, driver)))
         return;
-    CHECK(world_create(&w, "box", strcmp(kind, "vm.start") != 0) != NULL);
+    static char hook[] = "true";
+    struct vm_create_request req = {.name = "box", .start = strcmp(kind, "vm.start") != 0};
+    req.spec.stop_hook.argv = (struct blob){(uint8_t *)hook, sizeof(hook)};
+    CHECK(world_create_as(&w, &req) != NULL);
     if (strcmp(kind, "vm.resume") == 0)
         CHECK(world_wait(&w, vm_ask_pause(&w.core, "box", NULL, &err)));
     world_close(&w);

@@ -10,6 +10,7 @@
 #include "daemon/vmm/fault.h"
 #include "base/clock.h"
 #include "tests/integration/core/world.h"
+#include "tests/support/agent_below.h"
 #include "tests/support/check.h"
 
 static char dir[PATH_BYTES];
@@ -123,7 +124,7 @@ static void on_start(void *arg, struct vm_entry *e)
     h->pid = vm_handles(e)->pid;
     h->seen++;
     if (h->left-- > 0)
-        kill(h->pid, SIGSTOP);
+        agent_signal_both(h->pid, SIGSTOP);
 }
 
 /* It cannot be found by name before its record is on disk. */

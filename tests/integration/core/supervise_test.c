@@ -251,7 +251,7 @@ static struct session_entry *start_session(struct vm_entry *e)
     struct err err = ERR_INIT;
     struct session spec = {.name = "long"};
     struct session_entry *started = NULL;
-    blob_set(&spec.argv, "sleep\0001000", sizeof("sleep\0001000"));
+    blob_set(&spec.spec.argv, "sleep\0001000", sizeof("sleep\0001000"));
     if (CHECK_INT(
             session_start(&w.core, e, &spec, NULL, INT64_MAX, on_started, &started, NULL, &err), 0))
         loop_run(w.core.loop, NULL);

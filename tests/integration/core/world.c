@@ -289,9 +289,14 @@ int world_count_entries(const char *dir, const char *folder)
 
 struct vm_entry *world_create(struct world *w, const char *name, bool start)
 {
+    return world_create_as(w, &(struct vm_create_request){.name = name, .start = start});
+}
+
+struct vm_entry *world_create_as(struct world *w, const struct vm_create_request *req)
+{
     struct err err = ERR_INIT;
-    struct vm_create_request req = {.name = name, .start = start};
-    struct operation_entry *op = vm_ask_create(&w->core, &req, NULL, &err);
+    const char *name = req->name;
+    struct operation_entry *op = vm_ask_create(&w->core, req, NULL, &err);
     if (!op) {
         fprintf(stderr, "create %s: %s\n", name, err.message);
         return NULL;

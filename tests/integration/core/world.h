@@ -51,5 +51,7 @@ int world_count_entries(const char *dir, const char *folder);
 
 /* vm.create, to its end; NULL when it did not succeed. */
 struct vm_entry *world_create(struct world *w, const char *name, bool start);
+struct vm_create_request;
+struct vm_entry *world_create_as(struct world *w, const struct vm_create_request *req);
 
 #endif

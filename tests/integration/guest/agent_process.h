@@ -8,12 +8,12 @@
 struct agent_process {
     char dir[64];    /* made by mkdtemp, removed at the end */
     char socket[96]; /* where the agent listens */
-    pid_t pid;
+    pid_t pid;       /* of the keeper: the agent is below it, see agent_below.h */
 };
 
 /* Ends the program where it cannot. Waits for nothing: clients retry. */
 void agent_process_start(struct agent_process *p);
-/* SIGKILL, then a new agent on the same socket, which knows nothing. */
+/* SIGKILL to the keeper, then a new one on the same socket, which knows nothing. */
 void agent_process_restart(struct agent_process *p);
 void agent_process_stop(struct agent_process *p);
 

@@ -57,8 +57,10 @@ static void on_data(void *arg, int stream, uint64_t offset, const uint8_t *data,
     agent_subscription_grant(r->sub, len);
 }
 
-static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, const char *reason)
+static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, uint64_t oldest,
+                   const char *reason)
 {
+    (void)oldest;
     struct run *r = arg;
     (void)reason;
     r->gaps++;
@@ -111,7 +113,7 @@ static void on_synced(void *arg)
     struct run *r = arg;
     r->synced++;
     if (r->statuses == 0)
-        agent_client_start_session(r->client, &r->session, NULL);
+        agent_client_start_session(r->client, r->session.id, &r->session.spec, false, 0, NULL);
     if (r->synced == 1)
         subscribe(r);
 }
@@ -144,7 +146,7 @@ static void set_argv(struct session *s, const char *script)
 {
     char argv[1024];
     int n = snprintf(argv, sizeof(argv), "/bin/sh%c-c%c%s", 0, 0, script);
-    blob_set(&s->argv, argv, (size_t)n + 1);
+    blob_set(&s->spec.argv, argv, (size_t)n + 1);
     id_make(s->id);
 }
 

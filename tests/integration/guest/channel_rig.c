@@ -50,6 +50,11 @@ int rig_socket_accept(void)
     return fd;
 }
 
+int rig_socket_listener(void)
+{
+    return rig.listen_fd;
+}
+
 void rig_socket_end(void)
 {
     close(rig.listen_fd);

@@ -8,6 +8,8 @@
 struct rig {
     const char *name;
     size_t volume_bytes; /* what is much for it */
+    bool late;           /* what one end does shows at the other some time later */
+    unsigned stride;     /* of many connections in a row it makes each such one; 0: all */
     /* Peers may come; fills config. */
     void (*begin)(struct loop *loop, struct channel_config *config);
     /* The other end of the oldest channel that was opened and has none, shaken hands with. */
@@ -28,6 +30,7 @@ extern const struct rig rig_memory, rig_trickle;
 struct channel *rig_socket_take(int fd, channel_ready_fn *ready, void *arg);
 void rig_socket_begin(struct loop *loop, struct channel_config *config);
 int rig_socket_accept(void);
+int rig_socket_listener(void);
 void rig_socket_end(void);
 
 #endif

@@ -71,8 +71,9 @@ void served_close(struct served *s)
     pthread_join(s->thread, NULL);
     rpc_server_free(s->world.core.rpc_server);
     struct err err = ERR_INIT;
+    /* One that is on its way out goes while we wait, so all are asked first. */
     for (struct vm_entry *e = NULL; (e = vm_next(&s->world.core, e));)
-        world_wait(&s->world, vm_ask_kill(&s->world.core, vm_record(e)->id, NULL, &err));
+        vm_ask_kill(&s->world.core, vm_record(e)->id, NULL, &err);
     world_wait_all(&s->world);
     world_close(&s->world);
     world_remove_dir(s->dir);

@@ -121,12 +121,40 @@ static void test_tail_lines_cost_their_length(void)
     world_close_daemon();
 }
 
+/* What an older agent does not know is refused, rather than taken for another place. */
+static void test_an_older_agent_is_named(void)
+{
+    world_open_daemon(-1);
+    struct session_entry *e = start_printing(100, NULL);
+    CHECK(world_wait_ended(e));
+    struct agent_hello *hello = (struct agent_hello *)(uintptr_t)agent_client_hello(world.vm.agent);
+    const struct agent_start asked[] = {{.at = AGENT_FROM_TAIL_LINES, .value = 1},
+                                        {.at = AGENT_FROM_TIME, .value = 1},
+                                        {.at = AGENT_FROM_OFFSET, .value = 0}};
+    for (size_t i = 0; i < 2 * sizeof(asked) / sizeof(asked[0]); i++) {
+        bool old = i % 2;
+        struct viewer v = {0};
+        struct attach_options o = from_start;
+        hello->tail_lines = hello->output_times = !old;
+        o.from_stdout = asked[i / 2];
+        o.no_follow = true;
+        o.until_ns = i / 2 == 2 ? INT64_MAX : 0;
+        viewer_open(&v, e, &o);
+        CHECK(world_run(viewer_is_over, &v));
+        CHECK_INT(v.n_failed, old);
+        CHECK_STR(v.error.reason, old ? "AGENT_OLD" : "");
+        viewer_close(&v);
+    }
+    world_delete_all();
+    world_close_daemon();
+}
+
 /* The last words wait for both ends, however the process and its heirs go. */
 static void test_grandchild_holds_output(void)
 {
     struct err err = ERR_INIT;
     world_open_daemon(-1);
-    struct session more = {.drain_ms = 300};
+    struct session more = {.spec.drain_ms = 300};
     int64_t begin_ms = clock_mono_ms();
     struct session_entry *e = world_start("sleep 30 & echo hi; exit 3", &more, &err);
     struct viewer v = {.not_source = true};
@@ -151,7 +179,7 @@ static bool both_over(void *arg)
 static void test_stalled_viewer(void)
 {
     world_open_daemon(-1);
-    struct session more = {.spool_bytes = 4 * 1024 * 1024};
+    struct session more = {.spec.spool_bytes = 4 * 1024 * 1024};
     struct session_entry *e = start_printing(WORLD_SOURCE_BYTES, &more);
     struct viewer v[3] = {{0}, {0}, {.stalled = true}};
     for (int i = 0; i < 3; i++)
@@ -175,6 +203,19 @@ static void test_stalled_viewer(void)
     CHECK_STR(v[2].gap_reason, "spool_limit");
     for (int i = 0; i < 3; i++)
         viewer_close(&v[i]);
+    /* What it was told is kept is there, and nothing before it. */
+    struct viewer from_oldest = {0}, from_before = {0};
+    struct attach_options at = from_start;
+    at.from_stdout = (struct agent_start){AGENT_FROM_OFFSET, v[2].oldest[0]};
+    viewer_open(&from_oldest, e, &at);
+    at.from_stdout.value--;
+    viewer_open(&from_before, e, &at);
+    CHECK(viewer_finish_exit(&from_oldest) && viewer_finish_exit(&from_before));
+    CHECK_INT(from_oldest.n_gaps, 0);
+    CHECK_INT(from_before.gaps[0], 1);
+    CHECK_INT(from_before.oldest[0], v[2].oldest[0]);
+    viewer_close(&from_oldest);
+    viewer_close(&from_before);
     world_delete_all();
     world_close_daemon();
 }
@@ -182,7 +223,7 @@ static void test_stalled_viewer(void)
 static void run_with_cuts(int kind)
 {
     world_open_daemon(kind);
-    proxy_set_cuts(&world.proxy, 1000, 1200 * 1024);
+    world_set_cuts(1000, 1200 * 1024);
     for (int i = 0; i < 2; i++) {
         struct session_entry *e = start_printing(4 * 1024 * 1024, NULL);
         struct viewer v[2] = {{0}, {0}};
@@ -202,7 +243,7 @@ static void run_with_cuts(int kind)
         CHECK_INT(session_record(e)->exit_code, 6);
     }
     printf("     %u cuts, %u links lost after hello\n", world.proxy.cuts, world.downs);
-    CHECK(world.proxy.cuts > 10);
+    CHECK(world.proxy.cuts > world_many_cuts());
     proxy_set_cuts(&world.proxy, 0, 0);
     world_delete_all();
     world_close_daemon();
@@ -242,6 +283,7 @@ int main(void)
     RUN(test_offsets);
     RUN(test_no_follow);
     RUN(test_tail_lines_cost_their_length);
+    RUN(test_an_older_agent_is_named);
     RUN(test_grandchild_holds_output);
     RUN(test_stalled_viewer);
     RUN(test_socket_cut);

@@ -63,7 +63,7 @@ struct scene {
 static void scene_open(struct scene *s)
 {
     struct err err = ERR_INIT;
-    struct session more = {.stdin_mode = SESSION_STDIN_PIPE};
+    struct session more = {.spec.stdin_mode = SESSION_STDIN_PIPE};
     struct attach_options o = from_start;
     o.role = ATTACH_WRITER;
     *s = (struct scene){.v = {.not_source = true}};
@@ -241,7 +241,7 @@ static void test_a_session_that_runs_is_not_taken_back_for_a_slow_disk(void)
     struct err err = ERR_INIT;
     struct answer a = {0};
     char argv[] = "sleep\000600";
-    struct session spec = {.argv = {(uint8_t *)argv, sizeof(argv)}};
+    struct session spec = {.spec.argv = {(uint8_t *)argv, sizeof(argv)}};
     world_open_daemon(-1);
     CHECK_INT(store_fault_set("commit=delay:4000@2*1", &err), 0);
     CHECK_INT(session_start(&world.core, &world.vm, &spec, NULL, clock_mono_ms() + 2500, on_started,
@@ -265,11 +265,11 @@ static void test_who_asks_for_a_start_that_is_being_taken_back_asks_again(void)
     struct err err = ERR_INIT;
     struct request_meta meta = {.request_id = "r-2", .digest = "sha256:2", .principal = "unix:0"};
     char argv[] = "sleep\000600";
-    struct session spec = {.argv = {(uint8_t *)argv, sizeof(argv)}};
+    struct session spec = {.spec.argv = {(uint8_t *)argv, sizeof(argv)}};
     struct session_starter *starter = NULL;
     struct answer a = {0};
     world_open_daemon(-1);
-    kill(world.agent.pid, SIGSTOP);
+    agent_signal_both(world.agent.pid, SIGSTOP);
     CHECK_INT(session_start(&world.core, &world.vm, &spec, &meta, INT64_MAX, on_started, &a,
                             &starter, &err),
               0);
@@ -282,7 +282,7 @@ static void test_who_asks_for_a_start_that_is_being_taken_back_asks_again(void)
         -1);
     CHECK_INT(err.code, ERR_UNAVAILABLE);
     unlock_store();
-    kill(world.agent.pid, SIGCONT);
+    agent_signal_both(world.agent.pid, SIGCONT);
     CHECK(world_await(nothing_is_listed, NULL));
     CHECK_INT(
         session_start(&world.core, &world.vm, &spec, &meta, INT64_MAX, on_started, &a, NULL, &err),
@@ -297,11 +297,11 @@ static void test_a_start_is_taken_back_however_long_the_disk_takes(void)
 {
     struct err err = ERR_INIT;
     char argv[] = "sleep\000600";
-    struct session spec = {.argv = {(uint8_t *)argv, sizeof(argv)}};
+    struct session spec = {.spec.argv = {(uint8_t *)argv, sizeof(argv)}};
     struct session_starter *starter = NULL;
     struct answer a = {0}, other = {0};
     world_open_daemon(-1);
-    kill(world.agent.pid, SIGSTOP);
+    agent_signal_both(world.agent.pid, SIGSTOP);
     CHECK_INT(session_start(&world.core, &world.vm, &spec, NULL, INT64_MAX, on_started, &a,
                             &starter, &err),
               0);
@@ -317,7 +317,7 @@ static void test_a_start_is_taken_back_however_long_the_disk_takes(void)
     CHECK(world_await(nothing_is_listed, NULL));
     CHECK(clock_mono_ms() - begin_ms <
           SESSION_CLAIM_MS / 2); /* it waited, and was not begun anew */
-    kill(world.agent.pid, SIGCONT);
+    agent_signal_both(world.agent.pid, SIGCONT);
     world_close_daemon();
 }
 
@@ -356,14 +356,14 @@ static void restart(struct session_entry **e)
 static bool size_is_on_disk(void *arg)
 {
     const struct session *s = session_shown(arg);
-    return s->rows == 50 && s->columns == 132;
+    return s->spec.rows == 50 && s->spec.columns == 132;
 }
 
 /* Numbers of writers are never given again, and a terminal keeps its size. */
 static void test_writers_and_sizes_survive_the_daemon(void)
 {
     struct err err = ERR_INIT;
-    struct session more = {.tty = true, .rows = 24, .columns = 80};
+    struct session more = {.spec.tty = true, .spec.rows = 24, .spec.columns = 80};
     struct attach_options o = from_start;
     struct session_watch w;
     uint64_t last = 0;
@@ -387,8 +387,8 @@ static void test_writers_and_sizes_survive_the_daemon(void)
         if (i % 2)
             restart(&e);
     }
-    CHECK_INT(session_record(e)->rows, 50);
-    CHECK_INT(session_record(e)->columns, 132);
+    CHECK_INT(session_record(e)->spec.rows, 50);
+    CHECK_INT(session_record(e)->spec.columns, 132);
     CHECK_INT(session_writer_generation(e), last);
     world_delete_all();
     world_close_daemon();

@@ -34,7 +34,7 @@ static void test_spawn_failure(void)
 {
     struct err err = ERR_INIT;
     world_open_daemon(-1);
-    struct session more = {.cwd = "/no/such/folder"};
+    struct session more = {.spec.cwd = "/no/such/folder"};
     struct session_entry *e = world_start("true", &more, &err);
     CHECK(e != NULL);
     CHECK_INT(session_record(e)->state, SESSION_FAILED);
@@ -233,7 +233,7 @@ static void test_a_session_outlives_its_record(void)
     struct err err = ERR_INIT;
     char id[ID_BYTES], deleted[ID_BYTES];
     world_open_daemon(-1);
-    struct session more = {.stdin_mode = SESSION_STDIN_PIPE, .name = "job"};
+    struct session more = {.spec.stdin_mode = SESSION_STDIN_PIPE, .name = "job"};
     struct session_entry *e =
         world_start("printf before; read x; printf \" $x\"; exit 3", &more, &err);
     struct session_entry *gone = world_start("sleep 1000", NULL, &err);

@@ -62,11 +62,11 @@ static void test_a_deletion_that_met_a_full_queue_is_told_when_there_is_room(voi
     world_open_daemon(-1);
     struct session_entry *e = world_start("sleep 600", NULL, &err);
     pid_t pid = session_record(e)->guest_pid;
-    kill(world.agent.pid, SIGSTOP);
+    agent_signal_both(world.agent.pid, SIGSTOP);
     fill_queue();
     world_delete(e, true);
     unsigned before = world.deletions;
-    kill(world.agent.pid, SIGCONT);
+    agent_signal_both(world.agent.pid, SIGCONT);
     CHECK(world_run(is_confirmed, &before));
     CHECK(has_gone(&pid));
     world_close_daemon();
@@ -202,7 +202,7 @@ static bool says_size(void *arg)
 static void test_a_size_that_was_lost_with_the_link_is_sent_again(void)
 {
     struct err err = ERR_INIT;
-    struct session more = {.tty = true, .rows = 24, .columns = 80};
+    struct session more = {.spec.tty = true, .spec.rows = 24, .spec.columns = 80};
     struct attach_options o = from_start;
     struct viewer v = {.not_source = true};
     o.role = ATTACH_WRITER;

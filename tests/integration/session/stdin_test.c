@@ -1,4 +1,5 @@
-/* stdin: offsets, acknowledgements, one writer, atomic sends, over links that break. */
+/* stdin: offsets, acknowledgements, one writer, atomic sends, over links that break.
+ * stdin_test [cuts]; `cuts` is 200 of each kind of links, in 256 MiB each way. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 #include "tests/integration/session/world.h"
 #include "tests/support/check.h"
 
-static const struct session piped = {.stdin_mode = SESSION_STDIN_PIPE};
+static const struct session piped = {.spec.stdin_mode = SESSION_STDIN_PIPE};
 
 static struct attach_options as(enum attach_role role)
 {
@@ -40,12 +41,14 @@ static void feed(struct viewer *v)
     }
 }
 
-static void pass_through_cat(int kind, uint64_t bytes)
+/* How often the link was cut. */
+static unsigned pass_through_cat(int kind, uint64_t bytes)
 {
+    unsigned cuts = 0;
     struct err err = ERR_INIT;
     world_open_daemon(kind);
     if (kind >= 0)
-        proxy_set_cuts(&world.proxy, 100 * 1024, 1500 * 1024);
+        world_set_cuts(100 * 1024, 1500 * 1024);
     struct session_entry *e = world_start("exec cat", &piped, &err);
     feed_next = 0;
     feed_total = bytes;
@@ -58,12 +61,14 @@ static void pass_through_cat(int kind, uint64_t bytes)
     CHECK_INT(v.acked, bytes);
     if (kind >= 0) {
         printf("     %u cuts, %u links lost after hello\n", world.proxy.cuts, world.downs);
-        CHECK(world.proxy.cuts > 10);
+        CHECK(world.proxy.cuts > world_many_cuts());
+        cuts = world.proxy.cuts;
         proxy_set_cuts(&world.proxy, 0, 0);
     }
     viewer_close(&v);
     world_delete_all();
     world_close_daemon();
+    return cuts;
 }
 
 static void test_cat(void)
@@ -79,6 +84,26 @@ static void test_cat_socket_cut(void)
 static void test_cat_port_cut(void)
 {
     pass_through_cat(PROXY_PORT, 16 * 1024 * 1024);
+}
+
+enum { MANY_CUTS = 200, MANY_ROUNDS = 16, ROUND_BYTES = 16 * 1024 * 1024 };
+
+static void cut_often(int kind)
+{
+    unsigned cuts = 0, rounds = 0;
+    for (; (rounds < MANY_ROUNDS || cuts < MANY_CUTS) && check_failures == 0; rounds++)
+        cuts += pass_through_cat(kind, ROUND_BYTES);
+    printf("     %u cuts in %u MiB each way\n", cuts, rounds * (ROUND_BYTES >> 20));
+}
+
+static void test_many_socket_cuts(void)
+{
+    cut_often(PROXY_SOCKET);
+}
+
+static void test_many_port_cuts(void)
+{
+    cut_often(PROXY_PORT);
 }
 
 static void ignore_start(void *arg, struct session_entry *e, const struct err *err)
@@ -446,10 +471,16 @@ static void test_held_eof_survives_restart(void)
     hold_over_restart(true);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     srand(11);
     world_begin();
+    if (argc > 1 && strcmp(argv[1], "cuts") == 0) {
+        RUN(test_many_socket_cuts);
+        RUN(test_many_port_cuts);
+        world_end();
+        return check_end();
+    }
     RUN(test_cat);
     RUN(test_cat_socket_cut);
     RUN(test_cat_port_cut);

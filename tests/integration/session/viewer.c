@@ -62,11 +62,14 @@ static void on_data(void *arg, int stream, uint64_t offset, const uint8_t *data,
     world_poke();
 }
 
-static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, const char *reason)
+static void on_gap(void *arg, int stream, uint64_t from, uint64_t to, uint64_t oldest,
+                   const char *reason)
 {
     struct viewer *v = arg;
     int i = stream - 1;
     expect(v, from == v->next[i] && to > from, "a gap at another offset");
+    expect(v, oldest > from, "a gap over what is kept");
+    v->oldest[i] = oldest;
     v->next[i] = to;
     v->gaps[i] += to - from;
     v->n_gaps++;
@@ -92,6 +95,12 @@ static void on_stdin_ack(void *arg, uint64_t offset, bool closed)
     if (v->more)
         v->more(v);
     world_poke();
+}
+
+static void on_stdin_foreign(void *arg, uint64_t offset)
+{
+    struct viewer *v = arg;
+    v->foreign = offset;
 }
 
 static void on_stdin_writable(void *arg)
@@ -150,6 +159,7 @@ static const struct attach_events events = {
     .gap = on_gap,
     .stream_end = on_stream_end,
     .stdin_ack = on_stdin_ack,
+    .stdin_foreign = on_stdin_foreign,
     .stdin_writable = on_stdin_writable,
     .writer_changed = on_writer_changed,
     .exit = on_exit_told,

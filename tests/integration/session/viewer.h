@@ -12,12 +12,13 @@ struct viewer {
     bool stalled;    /* grants nothing */
     bool not_source; /* content is not compared */
     uint64_t next[2], got[2], gaps[2], total[2];
+    uint64_t oldest[2]; /* as the latest gap said */
     struct attach_opened opened;
     unsigned n_opened, n_ends, n_exit, n_lost, n_caught_up, n_failed, n_writer_changed, n_gaps;
     unsigned n_acks;
     bool wrong; /* order, content or contiguity */
     bool is_writer, stdin_closed;
-    uint64_t acked;
+    uint64_t acked, foreign;
     char reason[32], gap_reason[32], text[4096];
     struct err error;
     void (*more)(struct viewer *v); /* stdin may go on */

@@ -58,7 +58,7 @@ static struct session_starter *start(const char *script, const struct request_me
     struct session_starter *starter = NULL;
     char argv[512];
     int n = snprintf(argv, sizeof(argv), "/bin/sh%c-c%c%s", 0, 0, script);
-    struct session spec = {.argv = {(uint8_t *)argv, (size_t)n + 1}};
+    struct session spec = {.spec.argv = {(uint8_t *)argv, (size_t)n + 1}};
     *o = (struct outcome){0};
     CHECK_INT(session_start(&world.core, &world.vm, &spec, meta, deadline_ms, on_started, o,
                             &starter, &err),
@@ -85,7 +85,7 @@ static void silent_guest(bool idle)
     } else {
         world_settle();
     }
-    kill(world.agent.pid, SIGSTOP);
+    agent_signal_both(world.agent.pid, SIGSTOP);
     int64_t begin_ms = clock_mono_ms();
     start(marking(), NULL, begin_ms + 2500, &o);
     struct session_entry *e = session_ref(session_next(&world.core, NULL));
@@ -98,7 +98,7 @@ static void silent_guest(bool idle)
     session_unref(e);
     CHECK(clock_mono_ms() - begin_ms < 2500);
     CHECK(session_next(&world.core, NULL) == NULL);
-    kill(world.agent.pid, SIGCONT);
+    agent_signal_both(world.agent.pid, SIGCONT);
     world_settle();
     CHECK(!has_run());
     world_close_daemon();
@@ -119,14 +119,14 @@ static void test_a_start_whose_caller_leaves_is_taken_back(void)
 {
     struct outcome o;
     world_open_daemon(-1);
-    kill(world.agent.pid, SIGSTOP);
+    agent_signal_both(world.agent.pid, SIGSTOP);
     struct session_starter *starter = start(marking(), NULL, INT64_MAX, &o);
     int64_t begin_ms = clock_mono_ms();
     session_start_leave(starter, false);
     CHECK(world_await(nothing_is_listed, NULL));
     CHECK(clock_mono_ms() - begin_ms < SESSION_CLAIM_MS); /* at once */
     CHECK(!o.done);
-    kill(world.agent.pid, SIGCONT);
+    agent_signal_both(world.agent.pid, SIGCONT);
     world_settle();
     CHECK(!has_run());
     world_close_daemon();
@@ -169,7 +169,7 @@ static void test_a_caller_in_a_hurry_does_not_take_a_start_from_others(void)
     struct outcome patient, hasty;
     struct request_meta meta = {.request_id = "shared", .principal = "me", .digest = "d"};
     world_open_daemon(-1);
-    kill(world.agent.pid, SIGSTOP);
+    agent_signal_both(world.agent.pid, SIGSTOP);
     int64_t soon_ms = clock_mono_ms() + 500;
     start(marking(), &meta, INT64_MAX, &patient);
     struct session_starter *leaves = start(marking(), &meta, soon_ms, &hasty);
@@ -177,7 +177,7 @@ static void test_a_caller_in_a_hurry_does_not_take_a_start_from_others(void)
     if (CHECK(!hasty.done))
         session_start_leave(leaves, false);
     CHECK(!patient.done);
-    kill(world.agent.pid, SIGCONT);
+    agent_signal_both(world.agent.pid, SIGCONT);
     CHECK(world_run(is_done, &patient));
     CHECK(patient.started);
     world_delete_all();
@@ -250,12 +250,12 @@ static void test_a_start_of_an_earlier_daemon_waits_for_its_caller(void)
     struct outcome o;
     struct request_meta meta = {.request_id = "claim", .principal = "me", .digest = "d"};
     world_open_daemon(-1);
-    kill(world.agent.pid, SIGSTOP);
+    agent_signal_both(world.agent.pid, SIGSTOP);
     start(marking(), &meta, INT64_MAX, &o);
     struct session_entry *e = session_next(&world.core, NULL);
     CHECK(e && world_await(is_stored, e));
     world_close_daemon();
-    kill(world.agent.pid, SIGCONT);
+    agent_signal_both(world.agent.pid, SIGCONT);
     world_open_daemon(-1);
     world_settle();
     CHECK(!has_run());
@@ -272,21 +272,21 @@ static void test_a_start_that_nobody_asks_for_again_is_taken_back(void)
     struct outcome o;
     struct request_meta meta = {.request_id = "nobody", .principal = "me", .digest = "d"};
     world_open_daemon(-1);
-    kill(world.agent.pid, SIGSTOP);
+    agent_signal_both(world.agent.pid, SIGSTOP);
     start("exit 0", &meta, INT64_MAX, &o);
     struct session_entry *e = session_next(&world.core, NULL);
     CHECK(e && world_await(is_stored, e));
     world_close_daemon();
-    kill(world.agent.pid, SIGCONT);
+    agent_signal_both(world.agent.pid, SIGCONT);
     world_open_daemon(-1);
-    kill(world.agent.pid, SIGSTOP);
+    agent_signal_both(world.agent.pid, SIGSTOP);
     meta.request_id[0] = 'N';
     session_start_leave(start(marking(), &meta, INT64_MAX, &o), true);
     int64_t begin_ms = clock_mono_ms();
     CHECK(world_await(nothing_is_listed, NULL));
     int64_t took_ms = clock_mono_ms() - begin_ms;
     CHECK(took_ms >= SESSION_CLAIM_MS && took_ms < SESSION_START_MS);
-    kill(world.agent.pid, SIGCONT);
+    agent_signal_both(world.agent.pid, SIGCONT);
     world_settle();
     CHECK(!has_run());
     world_close_daemon();
@@ -336,7 +336,7 @@ static void on_sent(void *arg, uint64_t offset, const struct err *err)
 static void test_a_paused_vm_refuses_what_it_cannot_do(void)
 {
     struct err err = ERR_INIT;
-    struct session more = {.stdin_mode = SESSION_STDIN_PIPE};
+    struct session more = {.spec.stdin_mode = SESSION_STDIN_PIPE};
     world_open_daemon(-1);
     struct session_entry *e = world_start("echo hello; sleep 600", &more, &err);
     struct session_entry *ended = world_start("echo hello", NULL, &err);

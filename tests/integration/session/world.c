@@ -9,9 +9,12 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "daemon/core/event/event.h"
+#include "daemon/core/host/room.h"
 #include "daemon/core/operation/operation.h"
 #include "daemon/core/operation/request_past.h"
 #include "daemon/store/store.h"
+#include "rpc/event/worker.h"
+#include "tests/integration/session/world_ssh.h"
 #include "tests/support/commit.h"
 
 struct world world;
@@ -21,18 +24,44 @@ static void *wanted_arg;
 
 /* The stand-in for vm.c */
 
-/* What sessions want to hear of VMs. */
-static const struct vm_listener *sessions;
+/* What sessions, and tools behind them, want to hear of VMs. */
+enum { LISTENERS = 2 };
+static const struct vm_listener *listeners[LISTENERS];
+static int n_listeners;
 
 void vm_listen(struct core *core, struct vm_listener *l)
 {
     (void)core;
-    sessions = l;
+    if (n_listeners < LISTENERS)
+        listeners[n_listeners++] = l;
+}
+
+#define TELL(event, ...)                                                                           \
+    do {                                                                                           \
+        for (int i_ = 0; i_ < n_listeners; i_++)                                                   \
+            if (listeners[i_]->events->event)                                                      \
+                listeners[i_]->events->event(listeners[i_]->arg, __VA_ARGS__);                     \
+    } while (0)
+
+int core_check_room(const struct core *core, uint64_t bytes, struct err *err)
+{
+    (void)core, (void)bytes, (void)err;
+    return 0;
+}
+
+struct vm_entry *vm_ref(struct vm_entry *e)
+{
+    return e;
+}
+
+void vm_unref(struct vm_entry *e)
+{
+    (void)e;
 }
 
 void world_vm_gone(const char *reason)
 {
-    sessions->events->gone(sessions->arg, &world.vm, reason);
+    TELL(gone, &world.vm, reason);
 }
 
 void request_past_others(struct core *core, const struct request_kind *kind)
@@ -59,7 +88,7 @@ static void on_up(void *arg, const struct agent_hello *hello)
     world.ups++;
     if (world.on_up)
         world.on_up();
-    sessions->events->link_up(sessions->arg, &world.vm);
+    TELL(link_up, &world.vm);
 }
 
 static void on_synced(void *arg)
@@ -68,7 +97,7 @@ static void on_synced(void *arg)
     world.vm.guest = VM_GUEST_READY;
     if (world.on_synced)
         world.on_synced();
-    sessions->events->synced(sessions->arg, &world.vm);
+    TELL(synced, &world.vm);
     world_poke();
 }
 
@@ -78,20 +107,20 @@ static void on_down(void *arg, const struct err *why)
     (void)why;
     world.downs++;
     world.vm.guest = VM_GUEST_DOWN;
-    sessions->events->link_down(sessions->arg, &world.vm);
+    TELL(link_down, &world.vm);
     world_poke();
 }
 
 static void on_status(void *arg, const struct agent_session_status *status)
 {
     (void)arg;
-    sessions->events->session_status(sessions->arg, &world.vm, status);
+    TELL(session_status, &world.vm, status);
 }
 
 static void on_deleted(void *arg, const char *session_id)
 {
     (void)arg;
-    sessions->events->session_deleted(sessions->arg, &world.vm, session_id);
+    TELL(session_deleted, &world.vm, session_id);
     world.deletions++;
     world_poke();
 }
@@ -104,13 +133,24 @@ void world_agent_deleted(const char *session_id)
 static void on_stdin_ack(void *arg, const char *session_id, uint64_t offset, bool closed)
 {
     (void)arg;
-    sessions->events->stdin_ack(sessions->arg, &world.vm, session_id, offset, closed);
+    TELL(stdin_ack, &world.vm, session_id, offset, closed);
+}
+
+static void on_shutting_down(void *arg)
+{
+    (void)arg;
+    TELL(shutting_down, &world.vm);
+}
+
+void world_shutting_down(void)
+{
+    on_shutting_down(NULL);
 }
 
 static void on_writable(void *arg)
 {
     (void)arg;
-    sessions->events->writable(sessions->arg, &world.vm);
+    TELL(writable, &world.vm);
 }
 
 static const struct agent_events agent_events = {
@@ -121,6 +161,7 @@ static const struct agent_events agent_events = {
     .session_deleted = on_deleted,
     .stdin_ack = on_stdin_ack,
     .writable = on_writable,
+    .shutting_down = on_shutting_down,
 };
 
 static void must(bool ok, const char *what, const struct err *err)
@@ -131,12 +172,39 @@ static void must(bool ok, const char *what, const struct err *err)
     exit(EXIT_FAILURE);
 }
 
+/* Connections over SSH take a second on a busy machine. */
+enum { SSH_FEWER = 2, SSH_LONGER = 3 };
+
+/* With BANGER_TEST_CHANNEL=vsock: behind a proxy that behaves as Firecracker's. */
+static bool vsock_wanted(void)
+{
+    const char *kind = getenv("BANGER_TEST_CHANNEL");
+    return kind && strcmp(kind, "vsock") == 0;
+}
+
+void world_set_cuts(size_t min, size_t max)
+{
+    size_t scale = world_ssh_wanted() ? SSH_FEWER : 1;
+    proxy_set_cuts(&world.proxy, min * scale, max * scale);
+}
+
+unsigned world_many_cuts(void)
+{
+    return world_ssh_wanted() ? 1 : 10;
+}
+
 void world_open_link(void)
 {
     struct err err = ERR_INIT;
     struct channel_config channel = {.kind = &channel_unix};
     snprintf(channel.socket_path, sizeof(channel.socket_path), "%s",
              world.proxied ? world.proxy.path : world.agent.socket);
+    if (world_ssh_wanted())
+        world_ssh_use(&channel);
+    if (vsock_wanted()) {
+        channel.kind = &channel_vsock;
+        channel.port = PROXY_VSOCK_PORT;
+    }
     world.vm.agent = agent_client_open(world.core.loop, &channel, &agent_events, &world, &err);
     must(world.vm.agent, "agent client", &err);
 }
@@ -144,7 +212,7 @@ void world_open_link(void)
 void world_close_link(void)
 {
     world.vm.guest = VM_GUEST_DOWN;
-    sessions->events->link_down(sessions->arg, &world.vm);
+    TELL(link_down, &world.vm);
     agent_client_close(world.vm.agent);
     world.vm.agent = NULL;
 }
@@ -173,7 +241,7 @@ bool world_run(bool (*done)(void *arg), void *arg)
     wanted = done;
     wanted_arg = arg;
     world.timed_out = false;
-    timer_start(&world.deadline, WORLD_DEADLINE_MS);
+    timer_start(&world.deadline, WORLD_DEADLINE_MS * (world_ssh_wanted() ? SSH_LONGER : 1));
     loop_run(world.core.loop, NULL);
     timer_stop(&world.deadline);
     wanted = NULL;
@@ -218,9 +286,13 @@ void world_open_daemon(int proxy_kind)
     snprintf(path, sizeof(path), "%s/banger.db", world.agent.dir);
     core->store = store_open(core->loop, path, &err);
     must(core->store, "store", &err);
+    core->quick = workers_new(core->loop, "quick", 2, 256, &err);
+    must(core->quick, "workers", &err);
     core->events = event_hub_new(core, &err);
     must(core->events, "events", &err);
     must(session_registry_new(core, &err), "sessions", &err);
+    if (vsock_wanted())
+        proxy_kind = PROXY_VSOCK;
     world.proxied = proxy_kind >= 0;
     world.ups = world.downs = 0;
     if (world.proxied) {
@@ -238,8 +310,11 @@ void world_close_daemon(void)
         world_close_link();
     if (world.proxied)
         proxy_close(&world.proxy);
+    workers_stop(core->quick);
     session_registry_free(core->sessions);
     core->sessions = NULL;
+    n_listeners = 0;
+    workers_free(core->quick);
     store_close(core->store);
     event_hub_free(core->events);
     timer_done(&world.deadline);
@@ -270,6 +345,7 @@ void world_begin(void)
     struct vm *vm = &world.vm.vm;
     id_make(vm->id);
     snprintf(vm->name, sizeof(vm->name), "box");
+    snprintf(vm->runtime.vm_dir, sizeof(vm->runtime.vm_dir), "%s", world.agent.dir);
     vm->runtime.state = VM_RUNNING;
     world.vm.core = &world.core;
     struct err err = ERR_INIT;
@@ -289,6 +365,7 @@ void world_begin(void)
 void world_end(void)
 {
     agent_process_stop(&world.agent);
+    world_ssh_end();
     free(world.source);
 }
 
@@ -302,7 +379,7 @@ int world_start_async(const char *script, const struct session *more,
     struct session spec = more ? *more : (struct session){0};
     char argv[1024];
     int n = snprintf(argv, sizeof(argv), "/bin/sh%c-c%c%s", 0, 0, script);
-    spec.argv = (struct blob){(uint8_t *)argv, (size_t)n + 1};
+    spec.spec.argv = (struct blob){(uint8_t *)argv, (size_t)n + 1};
     return session_start(&world.core, &world.vm, &spec, meta, INT64_MAX, started, arg, NULL, err);
 }
 

@@ -11,6 +11,7 @@
 #include "rpc/event/loop.h"
 #include "daemon/core/vm/vm_internal.h"
 #include "tests/integration/guest/agent_process.h"
+#include "tests/support/agent_below.h"
 #include "tests/integration/guest/proxy.h"
 
 enum { WORLD_SOURCE_BYTES = 32 * 1024 * 1024, WORLD_DEADLINE_MS = 60000 };
@@ -38,12 +39,18 @@ void world_end(void);
 /* The daemon alone. proxy_kind -1: straight to the agent. */
 void world_open_daemon(int proxy_kind);
 void world_close_daemon(void);
+/* The proxy cuts after so many bytes, some cuts in all, which the test may ask for: fewer of them
+ * where a connection takes long. */
+void world_set_cuts(size_t min, size_t max);
+unsigned world_many_cuts(void);
 /* The VM's agent client, as vm.c would. */
 void world_open_link(void);
 void world_close_link(void);
 
 /* Its machine has ended. */
 void world_vm_gone(const char *reason);
+/* Its agent says that its guest shuts down; it stays. */
+void world_shutting_down(void);
 /* Its agent has forgotten that session, unasked. */
 void world_agent_deleted(const char *session_id);
 

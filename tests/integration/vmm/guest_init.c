@@ -11,6 +11,18 @@ static void say(const char *text)
     (void)n;
 }
 
+/* Answers what is typed into the console, line by line. */
+static void answer(void)
+{
+    char line[256];
+    ssize_t n;
+    while ((n = read(0, line, sizeof(line))) > 0) {
+        say("heard ");
+        ssize_t done = write(1, line, (size_t)n);
+        (void)done;
+    }
+}
+
 int main(void)
 {
     char mode[16] = "";
@@ -26,6 +38,13 @@ int main(void)
         reboot(RB_AUTOBOOT);
     if (strcmp(mode, "panic") == 0)
         return 1; /* the kernel panics without process 1 */
+    if (strcmp(mode, "answer") == 0)
+        answer();
+    if (strcmp(mode, "pretend") == 0) { /* says that it has halted, and works on */
+        say("reboot: System halted\n");
+        for (volatile unsigned long i = 0;; i++)
+            continue;
+    }
     for (;;)
         pause();
 }

@@ -29,7 +29,7 @@ sed -i 's/\.claims = NULL,/.claims = dummy_claims,/; s/__attribute__((unused)) /
 works make "${tests[@]}"
 works run_test vmm_drivers_test
 names 'FAIL test_discard' run_test vmm_conformance_dummy
-edit $driver '{ print } /console_remove/ { print "    fs_remove_tree(spool, err->code == ERR_NONE ? err : NULL);" }'
+edit $driver '{ print } /console_log_remove/ { print "    fs_remove_tree(spool, err->code == ERR_NONE ? err : NULL);" }'
 works make "${tests[@]}"
 works run_test 'vmm_conformance_(dummy|sim)'
 works scripts/check-layering

@@ -93,7 +93,8 @@ static void world_make_disks(struct world *w)
         world_die("image", NULL);
     if (fs_make_dirs(w->config.vm_dir, 0700, &err) < 0)
         world_die("folder", &err);
-    world_add_disk(w, VMM_DISK_SYSTEM, "overlay", path, 0);
+    bool layers = w->driver->can.disk_formats >> VMM_DISK_QCOW2 & 1;
+    world_add_disk(w, VMM_DISK_SYSTEM, layers ? "overlay" : "copy", path, 0);
     world_add_disk(w, VMM_DISK_WORK, "work", "", 8u << 20);
 }
 
@@ -112,9 +113,11 @@ static void world_configure(struct world *w, const char *mode)
              w->driver->can.boots ? guest_kernel() : "/nonexistent");
     c->cpus = 1;
     c->memory_bytes = 128u << 20;
-    c->nics[0].backend = NET_USER;
+    c->channel.kind = vmm_channel_of(w->driver);
+    c->channel.port = VMM_AGENT_PORT;
+    c->nics[0].backend = vmm_net_of(w->driver);
     vmm_mac_make(c->vm_id, c->nics[0].mac);
-    c->n_nics = 1;
+    c->n_nics = c->nics[0].backend != NET_NONE;
     if (w->driver->can.boots && guest_write_initramfs(c->initramfs_path, mode) < 0)
         exit(1);
 }
@@ -130,11 +133,13 @@ void world_init(struct world *w, const struct vmm_driver *driver, const char *mo
     w->workers = w->loop ? workers_new(w->loop, "test", 2, 64, &err) : NULL;
     if (!w->workers || timer_init(&w->guard, w->loop, world_guarded, w) < 0)
         world_die("loop", &err);
+    const char *firecracker = getenv("BANGER_FIRECRACKER");
     w->host = (struct vmm_host){
         .loop = w->loop,
         .quick = w->workers,
         .slow = w->workers,
         .agent_path = AGENT_FILE,
+        .firecracker_path = firecracker ? firecracker : FIRECRACKER_FILE,
         .state_dir = w->dir,
         /* KVM has a test of its own; elsewhere its trial would cost each test its seconds. */
         .kvm_known = true,

@@ -13,7 +13,7 @@ SOCKET, STUBS = sys.argv[1:3]
 # grpc.health and google.rpc would hide, or be hidden by, the installed packages grpc and google.
 sys.path[:0] = [STUBS, STUBS + "/google/rpc", STUBS + "/grpc/health/v1"]
 
-from banger.v1 import attach_pb2, common_pb2, event_pb2, guest_session_pb2, operation_pb2, vm_pb2  # noqa: E402
+from banger.v1 import attach_pb2, common_pb2, event_pb2, guest_session_pb2, operation_pb2, snapshot_pb2, vm_pb2  # noqa: E402
 import health_pb2  # noqa: E402
 import status_pb2  # noqa: E402
 
@@ -112,8 +112,9 @@ def main():
     check(code == grpc.StatusCode.ALREADY_EXISTS and info.reason == "VM_NAME_TAKEN", f"name taken: {text}")
     code, info, _ = error_of(lambda: vm("GetVM", vm_pb2.GetVMRequest(vm="nobody"), vm_pb2.VM))
     check(code == grpc.StatusCode.NOT_FOUND and info.reason == "VM_NOT_FOUND", "an unknown VM is not found")
-    code, _, _ = error_of(lambda: vm("ListVMPorts", vm_pb2.ListVMPortsRequest(vm="from-python"),
-                                     vm_pb2.ListVMPortsResponse))
+    code, _, _ = error_of(lambda: unary("banger.v1.SnapshotService", "ListSnapshots",
+                                        snapshot_pb2.ListSnapshotsRequest(vm="from-python"),
+                                        snapshot_pb2.ListSnapshotsResponse))
     check(code == grpc.StatusCode.UNIMPLEMENTED, "what is not built says so")
 
     from banger.v1 import session_types_pb2 as types

@@ -15,4 +15,7 @@ minor=$(rustc --version | sed -n 's/^rustc 1\.\([0-9]*\)\..*/\1/p')
 [ "${minor:-0}" -ge 88 ] || skip "Rust 1.88 or later is needed, this is $(rustc --version)"
 cd "$root/tests/interop/rust"
 timeout 300 cargo fetch --quiet --locked || skip "crates cannot be had"
-timeout 540 cargo build --quiet --locked --offline --target-dir "$out"
+# The crates are built once for all checkouts.
+made=${XDG_CACHE_HOME:-$HOME/.cache}/banger-interop/rust
+timeout 540 cargo build --quiet --locked --offline --target-dir "$made"
+install -D "$made/debug/interop-tonic" "$out/debug/interop-tonic"

@@ -59,7 +59,7 @@ def bench(banger, peers, folder, quick):
             forward = f",hostfwd=tcp:127.0.0.1:{port}-10.0.2.15:22"
             bare = vms.Bare(kept, vms.command_line(kept, "box"), vms.image_path(kept),
                             os.path.join(folder, "ssh"), forward)
-            with bare, vms.Ssh(bare, port) as ssh:
+            with bare, vms.Ssh(bare.folder, port, [kept.probe, bare.agent, "run"]) as ssh:
                 ways = {"banger vm exec": lambda *words: kept.command("vm", "exec", "box", "--", *words),
                         "ssh": ssh.command}
                 library = [kept.client, kept.socket, "echo", "box"]

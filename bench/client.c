@@ -1,11 +1,12 @@
 /* Measures sessions through libbanger; a line of numbers for each run.
  *
  *   bench_client SOCKET echo VM N           round trips of a byte through cat, in microseconds
- *   bench_client SOCKET exit VM N PROGRAM   from the time that PROGRAM (last_words.c) tells as it
- *                                           ends until Exit is here, in microseconds: by the same
- *                                           clock, which only the sim driver's guests have; with
- *                                           the guest's clock compared; half the round trip, within
- *                                           which that is right
+ *   bench_client SOCKET type VM N           the same where a terminal echoes it
+ *   bench_client SOCKET run VM N            from StartSession of true until its Exit is here,
+ * likewise; the session is deleted before the next one bench_client SOCKET exit VM N PROGRAM   from
+ * the time that PROGRAM (last_words.c) tells as it ends until Exit is here, in microseconds: by the
+ * same clock, which only the sim driver's guests have; with the guest's clock compared; half the
+ * round trip, within which that is right
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,15 +33,18 @@ static int complain(const struct bench *b)
     return -1;
 }
 
-static int start(struct bench *b, const char *program, bool with_stdin, char id[ID_MAX_BYTES])
+enum bench_stdin { STDIN_NONE, STDIN_PIPE, STDIN_TTY };
+
+static int start(struct bench *b, const char *program, enum bench_stdin in, char id[ID_MAX_BYTES])
 {
     char *argv[] = {(char *)(uintptr_t)program};
     Banger__V1__SessionSpec spec = BANGER__V1__SESSION_SPEC__INIT;
     Banger__V1__StartSessionRequest request = BANGER__V1__START_SESSION_REQUEST__INIT;
     spec.argv = argv;
     spec.n_argv = 1;
-    spec.stdin_mode = with_stdin ? BANGER__V1__STDIN_MODE__STDIN_MODE_PIPE
-                                 : BANGER__V1__STDIN_MODE__STDIN_MODE_NONE;
+    spec.stdin_mode =
+        in ? BANGER__V1__STDIN_MODE__STDIN_MODE_PIPE : BANGER__V1__STDIN_MODE__STDIN_MODE_NONE;
+    spec.tty = in == STDIN_TTY;
     request.vm = (char *)(uintptr_t)b->vm;
     request.spec = &spec;
     Banger__V1__GuestSession *s = banger_start_session(b->client, &request, NULL, &b->error);
@@ -92,11 +96,23 @@ static int echo_once(struct bench *b, struct banger_attach *a, double *us)
     return 0;
 }
 
-static int run_echo(struct bench *b, int n)
+/* For nobody else: neither a record nor output stays. */
+static int forget(struct bench *b, const char *id)
+{
+    Banger__V1__DeleteSessionRequest request = BANGER__V1__DELETE_SESSION_REQUEST__INIT;
+    request.session = (char *)(uintptr_t)id;
+    Banger__V1__Empty *empty = banger_delete_session(b->client, &request, NULL, &b->error);
+    if (!empty)
+        return complain(b);
+    banger_message_free(&empty->base);
+    return 0;
+}
+
+static int run_echo(struct bench *b, int n, enum bench_stdin in)
 {
     char id[ID_MAX_BYTES];
     struct banger_attach *a;
-    int rc = start(b, "cat", true, id);
+    int rc = start(b, "cat", in, id);
     if (rc < 0 || !(a = attach(b, id, BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER)))
         return -1;
     for (int i = -WARM_UP; i < n && rc == 0; i++) {
@@ -105,11 +121,32 @@ static int run_echo(struct bench *b, int n)
         if (rc == 0 && i >= 0)
             printf("%.1f\n", us);
     }
+    if (in == STDIN_TTY && rc == 0 && banger_attach_write(a, "\n", 1, &b->error) != 1)
+        rc = complain(b); /* an end of file counts at the beginning of a line */
     banger_attach_write_eof(a);
     if (rc == 0)
         rc = await(b, a, BANGER_FRAME_EXIT);
     banger_attach_close(a);
-    return rc;
+    return rc == 0 ? forget(b, id) : rc;
+}
+
+static int run_true(struct bench *b, int n)
+{
+    for (int i = -WARM_UP; i < n; i++) {
+        char id[ID_MAX_BYTES];
+        int64_t t = clock_mono_ns();
+        struct banger_attach *a;
+        if (start(b, "true", STDIN_NONE, id) < 0 ||
+            !(a = attach(b, id, BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER)))
+            return -1;
+        int rc = await(b, a, BANGER_FRAME_EXIT);
+        if (rc == 0 && i >= 0)
+            printf("%.1f\n", (double)(clock_mono_ns() - t) / 1e3);
+        banger_attach_close(a);
+        if (rc < 0 || forget(b, id) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 /* The program's clock against ours, told by round trips as NTP does: the quickest is the best. */
@@ -164,7 +201,7 @@ static int run_exit(struct bench *b, int n, const char *program)
     for (int i = -WARM_UP; i < n; i++) {
         char id[ID_MAX_BYTES];
         struct banger_attach *a;
-        if (start(b, program, true, id) < 0 ||
+        if (start(b, program, STDIN_PIPE, id) < 0 ||
             !(a = attach(b, id, BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER)))
             return -1;
         int rc = exit_once(b, a, i >= 0);
@@ -181,7 +218,7 @@ int main(int argc, char **argv)
     char target[256];
     int n = argc > 4 ? atoi(argv[4]) : 0, rc = -1;
     if (n < 1 || n > 100000) {
-        fprintf(stderr, "usage: bench_client SOCKET echo|exit VM N [PROGRAM]\n");
+        fprintf(stderr, "usage: bench_client SOCKET echo|type|run|exit VM N [PROGRAM]\n");
         return 2;
     }
     snprintf(target, sizeof(target), "unix:%s", argv[1]);
@@ -189,7 +226,11 @@ int main(int argc, char **argv)
     if (!b.client)
         complain(&b);
     else if (strcmp(argv[2], "echo") == 0)
-        rc = run_echo(&b, n);
+        rc = run_echo(&b, n, STDIN_PIPE);
+    else if (strcmp(argv[2], "type") == 0)
+        rc = run_echo(&b, n, STDIN_TTY);
+    else if (strcmp(argv[2], "run") == 0)
+        rc = run_true(&b, n);
     else if (strcmp(argv[2], "exit") == 0 && argc > 5)
         rc = run_exit(&b, n, argv[5]);
     banger_close(b.client);

@@ -40,9 +40,12 @@ def delete(banger, name):
     banger.call("vm", "delete", "--force", name)
 
 
+def pid(banger, name):
+    return int(json.loads(banger.call("vm", "handles", name, "-o", "json"))["pid"])
+
+
 def command_line(banger, name):
-    pid = json.loads(banger.call("vm", "handles", name, "-o", "json"))["pid"]
-    with open(f"/proc/{pid}/cmdline", "rb") as f:
+    with open(f"/proc/{pid(banger, name)}/cmdline", "rb") as f:
         return [word.decode() for word in f.read().split(b"\0")[:-1]]
 
 
@@ -84,22 +87,21 @@ def free_port():
 
 
 class Ssh:
-    """sshd in a bare VM, reached through qemu's port on 127.0.0.1 with a key made for it, over one
+    """sshd in a VM, reached through qemu's port on 127.0.0.1 with a key made for it, over one
     connection that stays: its handshake is not measured."""
 
-    def __init__(self, bare, port):
-        folder = bare.folder
+    def __init__(self, folder, port, start):
+        """start: runs the words that it is given in the VM, as long as it runs itself."""
         key = os.path.join(folder, "key")
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key])
         with open(key + ".pub", encoding="ascii") as f:
             public = f.read().strip()
         script = ("umask 077; mkdir -p ~root/.ssh /run/sshd; echo '%s' >~root/.ssh/authorized_keys; "
-                  "exec /usr/sbin/sshd -D -e -o PasswordAuthentication=no" % public)
+                  "exec /usr/sbin/sshd -D -e -o PasswordAuthentication=no -o MaxSessions=64" % public)
         self.base = ["ssh", "-F", "none", "-i", key, "-p", str(port), "-o", "StrictHostKeyChecking=accept-new",
                      "-o", f"UserKnownHostsFile={folder}/known", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR",
                      "-o", "ConnectTimeout=20", "-o", f"ControlPath={folder}/mux", "root@127.0.0.1"]
-        # The session outlives the probe that starts it.
-        self.starter = Server("agent-probe", [bare.banger.probe, bare.agent, "run", "/bin/sh", "-c", script])
+        self.starter = Server("sshd's starter", [*start, "/bin/sh", "-c", script])
         self.master = None
         try:
             wait_until("sshd's banner", lambda: self._answers(port))

@@ -37,8 +37,8 @@ protoc "${includes[@]}" \
     --plugin=protoc-gen-c-optional=rpc/stubgen/protoc-gen-c-optional --c-optional_out="$out" \
     "${protos[@]}" "${known[@]}"
 
-agent=banger/agent/v1/agent.proto
-protoc "${includes[@]}" --nanopb_out="$out" --nanopb_opt="-T -Iproto" "$agent"
+protoc "${includes[@]}" --nanopb_out="$out" --nanopb_opt="-T -Iproto" \
+    banger/agent/v1/agent.proto banger/agent/v1/file.proto
 
 cc=${CC:-cc}
 "$cc" -std=gnu17 -D_GNU_SOURCE -O1 -I. -I"$out" -o "$work/bin/protoc-gen-banger-rpc" \

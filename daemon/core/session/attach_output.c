@@ -51,6 +51,7 @@ static void tell_opened(struct attach *a)
     a->opened = true;
     for (int i = 0; i < 2; i++)
         a->taken[i] = a->streams[i].next;
+    session_note_taken(a->session); /* what it had when it was cut off may be all that is kept */
     /* A writer hears at once what is acknowledged: one that came back may give up no more. */
     a->acked_told = UINT64_MAX;
     a->events->opened(a->arg, &opened);

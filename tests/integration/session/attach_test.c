@@ -9,6 +9,8 @@
 #include "tests/integration/session/world.h"
 #include "tests/support/check.h"
 
+enum { KEPT_UNTAKEN_BYTES = 1024 * 1024 }; /* of a session that drops what was taken */
+
 static struct session_entry *start_printing(unsigned bytes, const struct session *more)
 {
     char script[300];
@@ -277,6 +279,48 @@ static void test_close_inside_event(void)
     world_close_daemon();
 }
 
+/* As a client that is cut off with all that the agent keeps in its hands, and no word of it sent. */
+static bool has_all_that_is_kept(void *arg)
+{
+    return ((struct viewer *)arg)->next[0] == KEPT_UNTAKEN_BYTES;
+}
+
+static bool has_more_than_was_kept(void *arg)
+{
+    return ((struct viewer *)arg)->next[0] > KEPT_UNTAKEN_BYTES;
+}
+
+static bool takes_to_the_end(void *arg)
+{
+    struct viewer *v = arg;
+    attach_taken(v->attach, v->next[0], v->next[1]);
+    return viewer_is_over(v);
+}
+
+static void test_where_an_attach_begins_is_what_was_taken(void)
+{
+    struct session held = {.spec.output_policy = OUTPUT_HOLD_DROP_TAKEN};
+    struct attach_options o = from_start;
+    struct viewer cut_off = {0}, back = {0};
+    o.hold = true;
+    world_open_daemon(-1);
+    struct session_entry *e = start_printing(4 * KEPT_UNTAKEN_BYTES, &held);
+    viewer_open(&cut_off, e, &o);
+    CHECK(world_run(has_all_that_is_kept, &cut_off));
+    CHECK(cut_off.opened.wants_taken);
+    viewer_close(&cut_off);
+    o.from_stdout.value = cut_off.next[0];
+    viewer_open(&back, e, &o);
+    CHECK(world_run(has_more_than_was_kept, &back));
+    CHECK(world_run(takes_to_the_end, &back));
+    CHECK(viewer_finish_exit(&back));
+    CHECK_INT(back.got[0], 3 * KEPT_UNTAKEN_BYTES);
+    CHECK_INT(back.n_gaps, 0);
+    viewer_close(&back);
+    world_delete_all();
+    world_close_daemon();
+}
+
 int main(void)
 {
     world_begin();
@@ -289,6 +333,7 @@ int main(void)
     RUN(test_socket_cut);
     RUN(test_port_cut);
     RUN(test_close_inside_event);
+    RUN(test_where_an_attach_begins_is_what_was_taken);
     world_end();
     return check_end();
 }

@@ -38,6 +38,8 @@ struct daemon_config {
     char agent_path[PATH_BYTES]; /* "": looked for beside the program */
     char driver[16];
     char default_image[NAME_BYTES * 2];
+    char guest_network[24];
+    char priv_socket[SOCKET_PATH_BYTES]; /* "": as daemon/priv/priv_call.h has it */
     uint64_t max_vms;
     uint64_t max_memory_mib; /* promised to VMs altogether; 0: no limit */
     uint64_t boot_timeout_ms;

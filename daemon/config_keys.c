@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "daemon/config_internal.h"
 #include "daemon/core/access/access_rules.h"
+#include "daemon/priv/priv_call.h"
 #include "daemon/vmm/vmm.h"
 #include "rpc/event/server.h"
 
@@ -19,6 +20,16 @@ static int check_driver(struct daemon_config *config, const char *value, struct 
 {
     (void)config;
     return vmm_find_driver(value, err) ? 0 : -1;
+}
+
+static int check_network(struct daemon_config *config, const char *value, struct err *err)
+{
+    struct priv_pool pool;
+    (void)config;
+    if (priv_pool_read(value, &pool))
+        return 0;
+    return err_set(err, ERR_INVALID, "\"%s\" is no network: write " PRIV_POOL ", /%d to /%d", value,
+                   PRIV_POOL_PREFIX_MIN, PRIV_PREFIX);
 }
 
 static int check_listen(struct daemon_config *config, const char *value, struct err *err)
@@ -89,6 +100,13 @@ const struct config_key config_keys[] = {
      .check = check_driver, .help = "VMM driver where a VM names none: qemu, firecracker or sim."},
     {"default_image", CONFIG_TEXT, FIELD(default_image), "debian-bookworm", .argument = "NAME",
      .reloads = true, .help = "Image where a VM names none."},
+    {"guest_network", CONFIG_TEXT, FIELD(guest_network), PRIV_POOL, .argument = "ADDRESS/PREFIX",
+     .check = check_network,
+     .help = "IPv4 network for guests with a tap, four addresses each. A banger-priv that systemd "
+             "starts has to be told the same."},
+    {"priv_socket", CONFIG_PATH, FIELD(priv_socket), "",
+     "a helper of its own for root, " PRIV_SOCKET " for others", "PATH",
+     .help = "Unix socket of banger-priv, which makes what needs privileges."},
     {"max_vms", CONFIG_NUMBER, FIELD(max_vms), "1000", .argument = "N", .min = 1, .max = 100000,
      .reloads = true, .help = "VMs at most."},
     {"max_memory_mib", CONFIG_NUMBER, FIELD(max_memory_mib), "0", .argument = "MIB",

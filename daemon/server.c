@@ -29,6 +29,7 @@
 #include "daemon/service/service.h"
 #include "daemon/store/store.h"
 #include "daemon/settings.h"
+#include "daemon/priv/priv_call.h"
 #include "daemon/state_dir.h"
 #include "daemon/vmm/vmm.h"
 #include "rpc/event/loop.h"
@@ -94,6 +95,9 @@ static void fill_core(struct daemon *d)
     d->vmm_host.agent_path = d->agent_path;
     d->vmm_host.state_dir = c->state_dir;
     d->vmm_host.load_hint = handles_load;
+    priv_use(&(struct priv_config){.state_dir = c->state_dir,
+                                   .socket = d->config.priv_socket,
+                                   .pool = d->config.guest_network});
     d->core.vmm_host = &d->vmm_host;
     d->core.host_info = &d->host_info;
     d->host_info.started_ns = clock_real_ns();
@@ -298,6 +302,7 @@ void daemon_free(struct daemon *d)
     rpc_server_free(core->rpc_server);
     workers_stop(core->slow); /* what jobs bring back finds the core still there */
     workers_stop(core->quick);
+    priv_end();
     core_close(core);
     store_close(core->store);
     workers_free(core->slow); /* the store's last answers may have come to submit, in vain */

@@ -8,6 +8,8 @@ static Banger__V1__NetworkMode vm_network(const char *word)
 {
     if (!word)
         return BANGER__V1__NETWORK_MODE__NETWORK_MODE_UNSPECIFIED;
+    if (strcmp(word, "tap") == 0)
+        return BANGER__V1__NETWORK_MODE__NETWORK_MODE_TAP;
     return strcmp(word, "none") == 0 ? BANGER__V1__NETWORK_MODE__NETWORK_MODE_NONE
                                      : BANGER__V1__NETWORK_MODE__NETWORK_MODE_USER;
 }

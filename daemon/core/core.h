@@ -20,6 +20,7 @@
 
 #include "base/list.h"
 #include "daemon/model/model.h"
+#include "daemon/priv/priv_names.h"
 
 struct access;
 struct audit;
@@ -53,6 +54,7 @@ struct core_config {
     uint64_t max_memory_bytes; /* promised to VMs altogether; 0: no limit */
     int64_t boot_timeout_ms;   /* from VMM start to agent ready; then one more try */
     int64_t stop_grace_ms;     /* default grace of a stop */
+    struct priv_pool guest_network; /* addresses of guests with a tap */
     const char *version;       /* of the program */
 };
 

@@ -26,6 +26,8 @@ enum object_role {
     OBJECT_SYSTEM_DISK,
     OBJECT_WORK_DISK,
     OBJECT_SSH_KEY,
+    OBJECT_TAP,
+    OBJECT_TAP_RULES,
     N_OBJECT_ROLES
 };
 
@@ -38,6 +40,7 @@ struct object {
     uint64_t bytes;           /* virtual size of a disk; 0: its source's */
     char source[PATH_BYTES];  /* image that a disk is made of, never written; "" */
     enum image_format source_format;
+    uint32_t address; /* of a tap's guest, as a number */
 };
 
 /* One that is there. */
@@ -85,8 +88,11 @@ struct object_kind {
  * reflink  raw, shares its image's blocks until they are written
  * empty    sparse file of zeros, or of nothing
  * work     raw, with an empty ext4
- * ssh_key  private key that the guest's SSH server is to take */
-#define OBJECT_KINDS(X)      X(folder) X(overlay) X(copy) X(reflink) X(empty) X(work) X(ssh_key)
+ * ssh_key  private key that the guest's SSH server is to take
+ * tap      interface that the guest's card leads to, with the host's address
+ * rules    what the guest behind the tap may reach: never a tap without them when its VMM starts */
+#define OBJECT_KINDS(X)                                                                            \
+    X(folder) X(overlay) X(copy) X(reflink) X(empty) X(work) X(ssh_key) X(tap) X(rules)
 #define OBJECT_DECLARE(kind) extern const struct object_kind object_##kind;
 OBJECT_KINDS(OBJECT_DECLARE)
 #undef OBJECT_DECLARE
@@ -95,7 +101,7 @@ OBJECT_KINDS(OBJECT_DECLARE)
 const struct object_kind *object_kind_at(size_t i);
 /* By name; NULL: none. */
 const struct object_kind *object_find_kind(const char *name);
-/* "folder", "system disk", "work disk", "SSH key". */
+/* "folder", "system disk", "work disk", "SSH key", "tap", "network rules". */
 const char *object_role_name(enum object_role role);
 
 /* Fills all but bytes and source. */

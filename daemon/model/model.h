@@ -64,7 +64,7 @@ enum restart_policy { RESTART_NEVER = 1, RESTART_ON_FAILURE = 2, RESTART_ALWAYS 
 /* What the VM is to be, as far as starting it without being asked goes. */
 enum vm_wanted { VM_WANTED_STOPPED = 0, VM_WANTED_RUNNING = 1 };
 
-enum net_mode { NET_NONE = 1, NET_USER = 2, NET_BRIDGE = 3 };
+enum net_mode { NET_NONE = 1, NET_USER = 2, NET_BRIDGE = 3, NET_TAP = 4 };
 
 /* What a system disk is made as. */
 enum storage { /* values of banger.v1.Storage */
@@ -110,6 +110,12 @@ struct vm_ssh {
 };
 
 /* Intent: what the user asked for. */
+/* A guest's network, IPv4; "": none of that. */
+struct guest_network {
+    char address[16], netmask[16], gateway[16], dns[16];
+    unsigned prefix; /* that netmask says */
+};
+
 struct vm_spec {
     char image[NAME_BYTES * 2]; /* reference as given */
     char image_id[ID_BYTES];    /* as resolved at creation */

@@ -77,7 +77,7 @@ int vm_service_fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, stru
 /* What the VM would be, with all that was left open filled in. */
 static char *dry_run_text(struct core *core, const struct vm *vm, char text[TEXT_BYTES])
 {
-    static const char *const nets[] = {"", "none", "user", "bridge"};
+    static const char *const nets[] = {"", "none", "user", "bridge", "tap"};
     const struct image *image = image_find_id(core, vm->spec.image_id);
     const struct kernel *kernel = kernel_find_id(core, vm->spec.kernel_id);
     uint64_t disk = vm->spec.disk_bytes ? vm->spec.disk_bytes : image ? image->virtual_bytes : 0;
@@ -91,7 +91,7 @@ static char *dry_run_text(struct core *core, const struct vm *vm, char text[TEXT
              vm->name, image ? image->name : "none", kernel ? kernel->name : "none",
              vm->spec.driver, vm->spec.cpus, vm->spec.cpus == 1 ? "" : "s",
              (unsigned long long)(vm->spec.memory_bytes >> 20), (unsigned long long)(disk >> 20),
-             work, vm->spec.net <= NET_BRIDGE ? nets[vm->spec.net] : "");
+             work, vm->spec.net <= NET_TAP ? nets[vm->spec.net] : "");
     return text;
 }
 

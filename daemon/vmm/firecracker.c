@@ -341,6 +341,7 @@ const struct vmm_driver firecracker_driver = {
     .can = {.boots = true,
             .pause = true,
             .disk_formats = 1u << VMM_DISK_RAW,
+            .nics = 1u << NET_TAP,
             .channels = 1u << GUEST_CHANNEL_VSOCK},
     .install = "put a release of Firecracker into PATH",
     .overhead_bytes = firecracker_overhead_bytes,

@@ -93,6 +93,14 @@ static void disk_part(const struct vmm_disk *d, struct firecracker_part *p)
                         "Writeback");
 }
 
+static void nic_part(const struct vmm_nic *nic, struct firecracker_part *p)
+{
+    snprintf(p->path, sizeof(p->path), "/network-interfaces/eth0");
+    snprintf(p->what, sizeof(p->what), "the network");
+    p->body = json_pack("{s:s, s:s, s:s}", "iface_id", "eth0", "host_dev_name", nic->tap,
+                        "guest_mac", nic->mac);
+}
+
 static void vsock_part(const struct vmm_config *c, struct firecracker_part *p)
 {
     snprintf(p->path, sizeof(p->path), "/vsock");
@@ -140,7 +148,12 @@ bool firecracker_part_at(const struct vmm_config *c, size_t i, struct firecracke
         disk_part(&c->disks[i], part);
         return true;
     }
-    switch (i - c->n_disks) {
+    i -= c->n_disks;
+    if (i < c->n_nics) {
+        nic_part(&c->nics[i], part);
+        return true;
+    }
+    switch (i - c->n_nics) {
     case MACHINE:
         machine_part(c, part);
         return true;

@@ -16,7 +16,7 @@ struct vmm_driver;
 /* Where our agent listens on a guest's vsock. */
 enum { VMM_AGENT_PORT = 1024 };
 
-enum { VMM_DISKS_MAX = 4, VMM_NICS_MAX = 2, VMM_SERIAL_BYTES = 21, VMM_MAC_BYTES = 18 };
+enum { VMM_DISKS_MAX = 4, VMM_NICS_MAX = 2, VMM_SERIAL_BYTES = 21, VMM_MAC_BYTES = 18, VMM_TAP_BYTES = 16 };
 
 enum vmm_disk_role { VMM_DISK_SYSTEM, VMM_DISK_WORK };
 
@@ -37,6 +37,9 @@ struct vmm_disk {
 struct vmm_nic {
     enum net_mode backend;
     char mac[VMM_MAC_BYTES];
+    char tap[VMM_TAP_BYTES]; /* NET_TAP: a host object; may be opened by us */
+    /* What the guest is to have: for one whose own init takes it from the kernel's command line. */
+    struct guest_network guest;
 };
 
 /* How the daemon reaches the agent: as daemon/guest/channel.h has it. */

@@ -84,8 +84,8 @@ static const char *qemu_args_tsc(const struct qemu_choice *choice, char out[64])
     return out;
 }
 
-/* A guest with its own initrd and init gets what it cannot know: its root, its name, slirp's
- * network, which is the same for every VM, and who may come. systemd (252 and later) takes all of
+/* A guest with its own initrd and init gets what it cannot know: its root, its name, its
+ * network, and who may come. systemd (252 and later) takes all of
  * that from here, so an image needs nothing of ours in it. */
 static void qemu_args_own_kernel(struct monitor_argv *a, const struct vmm_config *c,
                                  const struct qemu_choice *choice)
@@ -94,11 +94,13 @@ static void qemu_args_own_kernel(struct monitor_argv *a, const struct vmm_config
     if (choice->authorized_key && *choice->authorized_key)
         snprintf(key, sizeof(key), " \"systemd.set_credential=ssh.authorized_keys.root:%s\"",
                  choice->authorized_key);
-    if (c->n_nics > 0)
+    if (c->n_nics > 0) {
+        const struct guest_network *g = &c->nics[0].guest;
         snprintf(net, sizeof(net),
-                 " ip=10.0.2.15::10.0.2.2:255.255.255.0::eth0:off:10.0.2.3 "
-                 "systemd.wants=systemd-networkd.service "
-                 "systemd.wants=systemd-network-generator.service");
+                 " ip=%s::%s:%s::eth0:off:%s systemd.wants=systemd-networkd.service "
+                 "systemd.wants=systemd-network-generator.service",
+                 g->address, g->gateway, g->netmask, g->dns);
+    }
     monitor_argv_add(a,
                      "console=ttyS0 root=/dev/vda rw reboot=t,w,panic_cold panic=-1 quiet%s%s "
                      "random.trust_cpu=on net.ifnames=0%s%s%s%s%s%s",
@@ -154,9 +156,13 @@ static void qemu_args_disk(struct monitor_argv *a, const struct vmm_disk *d)
 
 static void qemu_args_network(struct monitor_argv *a, const struct vmm_config *c)
 {
-    for (size_t i = 0; i < c->n_nics; i++) { /* of user mode: vmm_parts_check */
+    for (size_t i = 0; i < c->n_nics; i++) {
         monitor_argv_add(a, "-netdev");
-        monitor_argv_add(a, "user,id=net%zu", i); /* QEMU_NETDEV is the first */
+        if (c->nics[i].backend == NET_TAP) /* nobody's scripts */
+            monitor_argv_add(a, "tap,id=net%zu,ifname=%s,script=no,downscript=no", i,
+                             c->nics[i].tap);
+        else
+            monitor_argv_add(a, "user,id=net%zu", i); /* QEMU_NETDEV is the first */
         monitor_argv_add(a, "-device");
         monitor_argv_add(a, "virtio-net-device,netdev=net%zu,mac=%s", i, c->nics[i].mac);
     }

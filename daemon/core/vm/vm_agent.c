@@ -13,16 +13,12 @@
 #include "daemon/core/core.h"
 #include "daemon/core/vm/vm_clock.h"
 #include "daemon/core/vm/vm_internal.h"
+#include "daemon/core/vm/vm_network.h"
 #include "daemon/core/vm/vm_new_agent.h"
 #include "daemon/core/vm/vm_spec.h"
 #include "daemon/core/vm/vm_ssh.h"
 #include "daemon/guest/agent_client.h"
 #include "daemon/vmm/vmm.h"
-
-/* slirp's own network, the same in every VM. */
-#define USER_NET_ADDRESS "10.0.2.15/24"
-#define USER_NET_GATEWAY "10.0.2.2"
-#define USER_NET_DNS     "10.0.2.3"
 
 static const char *const guest_names[] = {
     [VM_GUEST_DOWN] = "down",
@@ -71,17 +67,18 @@ static void vm_agent_ready(struct vm_entry *e)
 static int vm_agent_configure(struct vm_entry *e, struct err *err)
 {
     struct agent_configure c = {.spool_bytes = 0};
+    struct guest_network net;
     const struct vm *vm = &e->vm;
     snprintf(c.vm_id, sizeof(c.vm_id), "%s", vm->id);
     if (vm_is_over_ssh(&vm->spec))
         return agent_client_configure(e->agent, &c, err); /* the rest is its own init's */
     if (vm_boots(&vm->spec)) {                            /* else that would be this host's */
         snprintf(c.hostname, sizeof(c.hostname), "%s", vm->name);
-        if (vm->spec.net == NET_USER) {
-            snprintf(c.address_cidr, sizeof(c.address_cidr), USER_NET_ADDRESS);
-            snprintf(c.gateway, sizeof(c.gateway), USER_NET_GATEWAY);
-            snprintf(c.dns_server, sizeof(c.dns_server), USER_NET_DNS);
-        }
+        vm_net_of_guest(vm, &net);
+        if (net.address[0])
+            snprintf(c.address_cidr, sizeof(c.address_cidr), "%s/%u", net.address, net.prefix);
+        snprintf(c.gateway, sizeof(c.gateway), "%s", net.gateway);
+        snprintf(c.dns_server, sizeof(c.dns_server), "%s", net.dns);
         if (vm->spec.work_disk_bytes > 0)
             snprintf(c.work_mount, sizeof(c.work_mount), "/work");
     }

@@ -13,6 +13,7 @@
 #include "daemon/core/image/image.h"
 #include "daemon/core/vm/vm_agent.h"
 #include "daemon/core/vm/vm_internal.h"
+#include "daemon/core/vm/vm_network.h"
 #include "daemon/core/vm/vm_objects.h"
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/core/vm/vm_ssh.h"
@@ -65,11 +66,7 @@ static int vm_machine_config(const struct vm_entry *e, struct vmm_config *c, str
     c->channel.port = VMM_AGENT_PORT;
     COPY(c->channel.path, vm->runtime.agent_sock_path);
     COPY(c->console.log_path, vm->runtime.log_path);
-    if (vm->spec.net != NET_NONE) {
-        struct vmm_nic *nic = &c->nics[c->n_nics++];
-        nic->backend = vm->spec.net;
-        vmm_mac_make(vm->id, nic->mac);
-    }
+    vm_net_config(e->core, vm, c);
     const struct kernel *kernel = kernel_find_id(e->core, vm->spec.kernel_id);
     if (kernel) {
         COPY(c->vmlinux_path, kernel->vmlinux_path);

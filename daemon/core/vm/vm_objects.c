@@ -13,6 +13,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/image/image.h"
 #include "daemon/core/vm/vm_internal.h"
+#include "daemon/core/vm/vm_network.h"
 #include "daemon/core/vm/vm_ssh.h"
 #include "daemon/core/vm/vm_storage.h"
 #include "rpc/event/worker.h"
@@ -26,6 +27,15 @@ static int vm_objects_add(struct vm_objects *o, const char *kind, const struct c
         return -1;
     o->n++;
     return 0;
+}
+
+static int vm_objects_add_tap(const struct core *core, const struct vm *vm, struct vm_objects *o,
+                              struct err *err)
+{
+    if (vm_objects_add(o, "tap", core, vm, OBJECT_TAP, err) < 0)
+        return -1;
+    o->at[o->n - 1].address = vm_net_address(vm);
+    return vm_objects_add(o, "rules", core, vm, OBJECT_TAP_RULES, err);
 }
 
 int vm_objects_of(const struct core *core, const struct vm *vm, struct vm_objects *o,
@@ -51,8 +61,9 @@ int vm_objects_of(const struct core *core, const struct vm *vm, struct vm_object
             return -1;
         o->at[o->n - 1].bytes = spec->work_disk_bytes;
     }
-    return vm_ssh_has_own_key(spec) ? vm_objects_add(o, "ssh_key", core, vm, OBJECT_SSH_KEY, err)
-                                    : 0;
+    if (vm_ssh_has_own_key(spec) && vm_objects_add(o, "ssh_key", core, vm, OBJECT_SSH_KEY, err) < 0)
+        return -1;
+    return spec->net == NET_TAP ? vm_objects_add_tap(core, vm, o, err) : 0;
 }
 
 /* Jobs */

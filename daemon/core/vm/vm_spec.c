@@ -12,6 +12,7 @@
 #include "daemon/core/vm/vm_hook.h"
 #include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_ssh.h"
+#include "daemon/core/vm/vm_network.h"
 #include "daemon/core/vm/vm_storage.h"
 #include "rpc/event/server.h"
 #include "daemon/vmm/vmm.h"
@@ -105,20 +106,6 @@ static int vm_images_resolve(struct core *core, struct vm_spec *spec, const char
     if (kernel)
         snprintf(spec->kernel_id, sizeof(spec->kernel_id), "%s", kernel->id);
     return 0;
-}
-
-static int vm_net_check(enum net_mode net, struct err *err)
-{
-    if (net == NET_NONE || net == NET_USER)
-        return 0;
-    if (net == NET_BRIDGE)
-        err_set(
-            err, ERR_UNIMPLEMENTED,
-            "network \"bridge\" is not built: banger makes no taps and no bridge yet, and hands "
-            "out no addresses; take \"user\" (outgoing connections) or \"none\"");
-    else
-        err_set(err, ERR_INVALID, "network %d is not a mode; take \"user\" or \"none\"", (int)net);
-    return vm_spec_invalid(err);
 }
 
 static int vm_span_check(const char *what, uint64_t ms, struct err *err)
@@ -337,7 +324,5 @@ int vm_paths_make(const struct core *core, struct vm *vm, struct err *err)
          vm_disk_path(core, vm, OBJECT_WORK_DISK, rt->work_disk_path, err) < 0))
         return -1;
     snprintf(rt->dns_name, sizeof(rt->dns_name), "%s.banger", vm->name);
-    if (vm->spec.net == NET_USER && vm_boots(&vm->spec))
-        snprintf(rt->guest_ip, sizeof(rt->guest_ip), "10.0.2.15");
-    return 0;
+    return vm_net_give_address(core, vm, err);
 }

@@ -4679,20 +4679,22 @@ const ProtobufCEnumDescriptor banger__v1__vmstate__descriptor =
   banger__v1__vmstate__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue banger__v1__network_mode__enum_values_by_number[4] =
+static const ProtobufCEnumValue banger__v1__network_mode__enum_values_by_number[5] =
 {
   { "NETWORK_MODE_UNSPECIFIED", "BANGER__V1__NETWORK_MODE__NETWORK_MODE_UNSPECIFIED", 0 },
   { "NETWORK_MODE_NONE", "BANGER__V1__NETWORK_MODE__NETWORK_MODE_NONE", 1 },
   { "NETWORK_MODE_USER", "BANGER__V1__NETWORK_MODE__NETWORK_MODE_USER", 2 },
   { "NETWORK_MODE_BRIDGE", "BANGER__V1__NETWORK_MODE__NETWORK_MODE_BRIDGE", 3 },
+  { "NETWORK_MODE_TAP", "BANGER__V1__NETWORK_MODE__NETWORK_MODE_TAP", 4 },
 };
 static const ProtobufCIntRange banger__v1__network_mode__value_ranges[] = {
-{0, 0},{0, 4}
+{0, 0},{0, 5}
 };
-static const ProtobufCEnumValueIndex banger__v1__network_mode__enum_values_by_name[4] =
+static const ProtobufCEnumValueIndex banger__v1__network_mode__enum_values_by_name[5] =
 {
   { "NETWORK_MODE_BRIDGE", 3 },
   { "NETWORK_MODE_NONE", 1 },
+  { "NETWORK_MODE_TAP", 4 },
   { "NETWORK_MODE_UNSPECIFIED", 0 },
   { "NETWORK_MODE_USER", 2 },
 };
@@ -4703,9 +4705,9 @@ const ProtobufCEnumDescriptor banger__v1__network_mode__descriptor =
   "NetworkMode",
   "Banger__V1__NetworkMode",
   "banger.v1",
-  4,
+  5,
   banger__v1__network_mode__enum_values_by_number,
-  4,
+  5,
   banger__v1__network_mode__enum_values_by_name,
   1,
   banger__v1__network_mode__value_ranges,

@@ -111,7 +111,13 @@ typedef enum _Banger__V1__NetworkMode {
   /*
    * tap on a bridge; not built: UNIMPLEMENTED
    */
-  BANGER__V1__NETWORK_MODE__NETWORK_MODE_BRIDGE = 3
+  BANGER__V1__NETWORK_MODE__NETWORK_MODE_BRIDGE = 3,
+  /*
+   * A tap of its own, with an address of the host's guest_network (VMRuntime.guest_ip) that the host reaches;
+   * outgoing connections by the host's address, never to the host itself, link-local addresses or
+   * another guest. FAILED_PRECONDITION (PRIVILEGES_MISSING) without banger-priv.
+   */
+  BANGER__V1__NETWORK_MODE__NETWORK_MODE_TAP = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__NETWORK_MODE)
 } Banger__V1__NetworkMode;
 /*

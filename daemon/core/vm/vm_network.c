@@ -1,0 +1,117 @@
+/* See vm_network.h.
+ *
+ * Of user mode all guests have the same address, which nobody but their VMM sees. One with a tap has a
+ * /30 of the host's guest_network, from its creation to its deletion: the lowest that no VM has,
+ * beginning at a place that follows from the state folder, so that two daemons seldom want the same. */
+#include "daemon/core/vm/vm_network.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/hash.h"
+#include "daemon/core/core.h"
+#include "daemon/core/vm/vm_internal.h"
+#include "daemon/core/vm/vm_spec.h"
+#include "daemon/host/object.h"
+#include "daemon/host/resolver.h"
+#include "daemon/priv/priv_names.h"
+#include "daemon/vmm/parts.h"
+
+static const struct guest_network user_network = {.address = "10.0.2.15",
+                                                  .netmask = "255.255.255.0",
+                                                  .gateway = "10.0.2.2",
+                                                  .dns = "10.0.2.3",
+                                                  .prefix = 24};
+
+int vm_net_check(enum net_mode net, struct err *err)
+{
+    if (net == NET_NONE || net == NET_USER || net == NET_TAP)
+        return 0;
+    if (net == NET_BRIDGE)
+        err_set(err, ERR_UNIMPLEMENTED,
+                "network \"bridge\" is not built; take \"tap\" (an address that the host reaches), "
+                "\"user\" (outgoing connections) or \"none\"");
+    else
+        err_set(err, ERR_INVALID,
+                "network %d is not a mode; take \"tap\", \"user\" or \"none\"", (int)net);
+    return err_tag(err, "INVALID_SPEC", NULL);
+}
+
+uint32_t vm_net_address(const struct vm *vm)
+{
+    struct in_addr in;
+    bool is = vm->spec.net == NET_TAP && inet_pton(AF_INET, vm->runtime.guest_ip, &in) == 1;
+    return is ? ntohl(in.s_addr) : 0;
+}
+
+static void net_mark_used(const struct core *core, const struct priv_pool *pool, uint8_t *used)
+{
+    for (struct vm_entry *e = NULL; (e = vm_next((struct core *)core, e));) {
+        uint32_t address = vm_net_address(vm_record(e));
+        if (address && priv_pool_has(pool, address))
+            used[(address - pool->base) / 4] = 1;
+    }
+}
+
+static int net_take_free(const struct core *core, struct vm *vm, struct err *err)
+{
+    const struct priv_pool *pool = &core->config.guest_network;
+    uint32_t size = priv_pool_size(pool);
+    uint32_t first = (uint32_t)hash_text(HASH_START, core->config.state_dir) % size;
+    uint8_t *used = calloc(size, 1);
+    if (!used)
+        return err_set(err, ERR_LIMIT, "out of memory for a guest's address");
+    net_mark_used(core, pool, used);
+    for (uint32_t i = 0; i < size && !vm->runtime.guest_ip[0]; i++)
+        if (!used[(first + i) % size])
+            priv_address_text(priv_pool_at(pool, (first + i) % size), vm->runtime.guest_ip);
+    free(used);
+    if (vm->runtime.guest_ip[0])
+        return 0;
+    err_set(err, ERR_LIMIT, "all %u addresses of guest_network are used", (unsigned)size);
+    return err_tag(err, "ADDRESSES_USED", NULL);
+}
+
+int vm_net_give_address(const struct core *core, struct vm *vm, struct err *err)
+{
+    if (!vm_boots(&vm->spec) || vm->runtime.guest_ip[0])
+        return 0;
+    if (vm->spec.net == NET_USER)
+        snprintf(vm->runtime.guest_ip, sizeof(vm->runtime.guest_ip), "%s", user_network.address);
+    return vm->spec.net == NET_TAP ? net_take_free(core, vm, err) : 0;
+}
+
+void vm_net_of_guest(const struct vm *vm, struct guest_network *net)
+{
+    uint32_t address = vm_net_address(vm);
+    *net = (struct guest_network){.prefix = 0};
+    if (!vm_boots(&vm->spec)) /* it would be this host's */
+        return;
+    if (vm->spec.net == NET_USER)
+        *net = user_network;
+    if (!address)
+        return;
+    priv_address_text(address, net->address);
+    priv_address_text(address - 1, net->gateway);
+    snprintf(net->netmask, sizeof(net->netmask), "255.255.255.252");
+    net->prefix = PRIV_PREFIX;
+    resolver_find(net->dns);
+}
+
+void vm_net_config(const struct core *core, const struct vm *vm, struct vmm_config *c)
+{
+    if (vm->spec.net == NET_NONE)
+        return;
+    struct vmm_nic *nic = &c->nics[c->n_nics++];
+    nic->backend = vm->spec.net;
+    vmm_mac_make(vm->id, nic->mac);
+    vm_net_of_guest(vm, &nic->guest);
+    if (vm->spec.net == NET_TAP) {
+        char name[VM_PATH_BYTES] = "";
+        object_tap.derive_name(core->config.state_dir, vm->id, OBJECT_TAP, name, NULL);
+        snprintf(nic->tap, sizeof(nic->tap), "%.*s", VMM_TAP_BYTES - 1, name);
+    }
+}

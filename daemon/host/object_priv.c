@@ -1,0 +1,110 @@
+/* See object_priv.h. */
+#include "daemon/host/object_priv.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "daemon/priv/priv_call.h"
+
+int object_priv_tap_name(const char *state_dir, const char *vm_id, enum object_role role,
+                         char name[VM_PATH_BYTES], struct err *err)
+{
+    struct priv_owner owner;
+    (void)role;
+    (void)err;
+    priv_owner_of(state_dir, &owner);
+    priv_tap_name(&owner, vm_id, name);
+    return 0;
+}
+
+static int ask(const struct object *o, Banger__Priv__V1__Operation operation,
+               Banger__Priv__V1__Kind kind, struct err *err)
+{
+    Banger__Priv__V1__Request request = BANGER__PRIV__V1__REQUEST__INIT;
+    request.operation = operation;
+    request.kind = kind;
+    if (o) {
+        request.vm = (char *)o->vm_id;
+        request.address = o->address;
+        request.egress = BANGER__PRIV__V1__EGRESS__EGRESS_ALL;
+    }
+    return priv_call(&request, NULL, NULL, err);
+}
+
+int object_priv_probe(Banger__Priv__V1__Kind kind, struct err *err)
+{
+    return ask(NULL, BANGER__PRIV__V1__OPERATION__OPERATION_PROBE, kind, err);
+}
+
+int object_priv_make(const struct object *o, Banger__Priv__V1__Kind kind, struct err *err)
+{
+    return ask(o, BANGER__PRIV__V1__OPERATION__OPERATION_MAKE, kind, err);
+}
+
+int object_priv_find(const struct object *o, Banger__Priv__V1__Kind kind, struct err *err)
+{
+    return ask(o, BANGER__PRIV__V1__OPERATION__OPERATION_FIND, kind, err);
+}
+
+int object_priv_remove(const struct object *o, Banger__Priv__V1__Kind kind, struct err *err)
+{
+    return ask(o, BANGER__PRIV__V1__OPERATION__OPERATION_REMOVE, kind, err);
+}
+
+static bool has_taps(void)
+{
+    struct if_nameindex *all = if_nameindex();
+    bool any = false;
+    for (struct if_nameindex *i = all; i && i->if_index; i++)
+        any |= priv_is_tap_name(i->if_name);
+    if (all)
+        if_freenameindex(all);
+    return any;
+}
+
+/* Kept until the helper has said all: what is found may be removed by asking it again. */
+struct object_priv_list {
+    struct object_found *at; /* owned */
+    size_t n, room;
+    struct object_found as;
+    bool failed;
+};
+
+static void object_priv_found(void *arg, const char *vm_id, const char *name)
+{
+    struct object_priv_list *l = arg;
+    if (l->n == l->room) {
+        size_t room = l->room ? 2 * l->room : 64;
+        void *more = realloc(l->at, room * sizeof(*l->at));
+        if (!more) {
+            l->failed = true;
+            return;
+        }
+        l->at = more;
+        l->room = room;
+    }
+    struct object_found *f = &l->at[l->n++];
+    *f = l->as;
+    snprintf(f->vm_id, sizeof(f->vm_id), "%s", vm_id);
+    snprintf(f->name, sizeof(f->name), "%s", name);
+}
+
+int object_priv_list(const struct object_found *as, Banger__Priv__V1__Kind kind,
+                     object_found_fn *found, void *arg, struct err *err)
+{
+    Banger__Priv__V1__Request request = BANGER__PRIV__V1__REQUEST__INIT;
+    struct object_priv_list l = {.as = *as};
+    if (!has_taps())
+        return 0;
+    request.operation = BANGER__PRIV__V1__OPERATION__OPERATION_LIST;
+    request.kind = kind;
+    int rc = priv_call(&request, object_priv_found, &l, err);
+    for (size_t i = 0; rc == 0 && i < l.n; i++)
+        found(arg, &l.at[i]);
+    free(l.at);
+    return rc == 0 && l.failed ? err_sys(err, ENOMEM, "cannot list what banger-priv has made") : rc;
+}

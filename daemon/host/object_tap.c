@@ -1,0 +1,42 @@
+/* A VM's tap, with the host's end of the guest's network. */
+#include "daemon/host/object_priv.h"
+
+static int tap_probe(const char *folder, struct err *err)
+{
+    (void)folder;
+    return object_priv_probe(BANGER__PRIV__V1__KIND__KIND_TAP, err);
+}
+
+static int tap_make(const struct object *o, int cancel_fd, struct err *err)
+{
+    (void)cancel_fd;
+    return object_priv_make(o, BANGER__PRIV__V1__KIND__KIND_TAP, err);
+}
+
+static int tap_find(const struct object *o, struct err *err)
+{
+    return object_priv_find(o, BANGER__PRIV__V1__KIND__KIND_TAP, err);
+}
+
+static int tap_remove(const struct object *o, struct err *err)
+{
+    return object_priv_remove(o, BANGER__PRIV__V1__KIND__KIND_TAP, err);
+}
+
+static int tap_list(const char *state_dir, object_found_fn *found, void *arg, struct err *err)
+{
+    struct object_found as = {.kind = &object_tap, .role = OBJECT_TAP};
+    (void)state_dir;
+    return object_priv_list(&as, BANGER__PRIV__V1__KIND__KIND_TAP, found, arg, err);
+}
+
+const struct object_kind object_tap = {
+    .name = "tap",
+    .roles = 1u << OBJECT_TAP,
+    .probe = tap_probe,
+    .derive_name = object_priv_tap_name,
+    .make = tap_make,
+    .find = tap_find,
+    .remove = tap_remove,
+    .list = tap_list,
+};

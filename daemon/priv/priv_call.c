@@ -1,0 +1,238 @@
+/* One connection, used by one call at a time; see priv_call.h. */
+#include "daemon/priv/priv_call.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/id.h"
+#include "base/launch.h"
+#include "base/programs.h"
+#include "daemon/priv/priv_serve.h"
+
+extern char **environ;
+
+static struct {
+    pthread_mutex_t lock;
+    struct priv_owner owner;
+    char state_dir[PATH_BYTES], socket[SOCKET_PATH_BYTES], pool[24];
+    int fd;    /* -1 */
+    pid_t pid; /* a helper of our own; 0 */
+} priv = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
+
+void priv_use(const struct priv_config *config)
+{
+    priv_owner_of(config->state_dir, &priv.owner);
+    snprintf(priv.state_dir, sizeof(priv.state_dir), "%s", config->state_dir);
+    snprintf(priv.socket, sizeof(priv.socket), "%s", config->socket);
+    snprintf(priv.pool, sizeof(priv.pool), "%s", config->pool);
+}
+
+static void disconnect(void)
+{
+    if (priv.fd >= 0)
+        close(priv.fd);
+    priv.fd = -1;
+    if (priv.pid > 0) {
+        kill(priv.pid, SIGKILL);
+        waitpid(priv.pid, NULL, 0);
+    }
+    priv.pid = 0;
+}
+
+void priv_end(void)
+{
+    pthread_mutex_lock(&priv.lock);
+    disconnect();
+    pthread_mutex_unlock(&priv.lock);
+}
+
+/* Connecting */
+
+static int missing(const char *why, struct err *err)
+{
+    err_set(err, ERR_PRECONDITION,
+            "no banger-priv at %s (%s): taps need it; systemctl enable --now banger-priv.socket, "
+            "and be of the group that its socket is open to",
+            priv.socket[0] ? priv.socket : PRIV_SOCKET, why);
+    return err_tag(err, "PRIVILEGES_MISSING", NULL);
+}
+
+static int connect_socket(struct err *err)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s", priv.socket[0] ? priv.socket : PRIV_SOCKET);
+    priv.fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (priv.fd < 0)
+        return err_sys(err, errno, "no socket");
+    if (connect(priv.fd, (struct sockaddr *)&at, sizeof(at)) == 0)
+        return 0;
+    int sys = errno;
+    disconnect();
+    return missing(strerror(sys), err);
+}
+
+/* The lock is the helper's for as long as it lives: one that an earlier daemon has left is still at
+ * its last request, which must not come after ours. */
+static int open_lock(struct err *err)
+{
+    char path[PATH_BYTES + 16];
+    snprintf(path, sizeof(path), "%s/priv.lock", priv.state_dir);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    for (int i = 0; fd >= 0 && i < PRIV_CALL_MS / 10; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return fd;
+        usleep(10000);
+    }
+    int sys = fd < 0 ? errno : EBUSY;
+    if (fd >= 0)
+        close(fd);
+    return err_sys(err, sys, "cannot lock %s, which an earlier helper has", path);
+}
+
+static int launch_helper(int socket_fd, int lock_fd, struct err *err)
+{
+    char path[PROGRAM_PATH_BYTES];
+    if (program_find(PROGRAM_PRIV, NULL, path, err) < 0)
+        return -1;
+    const char *argv[] = {path, "--pool", priv.pool, NULL};
+    auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int fds[] = {fcntl(null, F_DUPFD_CLOEXEC, 16), fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 16),
+                 fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 16),
+                 fcntl(socket_fd, F_DUPFD_CLOEXEC, 16), fcntl(lock_fd, F_DUPFD_CLOEXEC, 16)};
+    const size_t n = sizeof(fds) / sizeof(*fds);
+    const struct launch l = {.argv = argv, .env = environ, .cwd = "/", .fds = fds, .n_fds = n};
+    int sys = launch(&l, &priv.pid);
+    for (size_t i = 0; i < n; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    if (sys == 0)
+        return 0;
+    priv.pid = 0;
+    return err_sys(err, sys, "cannot start %s", path);
+}
+
+static int start_own(struct err *err)
+{
+    int pair[2];
+    auto_fd int lock = open_lock(err);
+    if (lock < 0)
+        return -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return err_sys(err, errno, "no sockets for banger-priv");
+    int rc = launch_helper(pair[1], lock, err);
+    close(pair[1]);
+    if (rc < 0)
+        close(pair[0]);
+    else
+        priv.fd = pair[0];
+    return rc;
+}
+
+static int make_connection(struct err *err)
+{
+    const struct timeval limit = {.tv_sec = PRIV_CALL_MS / 1000};
+    if (priv.fd >= 0)
+        return 0;
+    if ((geteuid() == 0 && !priv.socket[0] ? start_own(err) : connect_socket(err)) < 0)
+        return -1;
+    if (setsockopt(priv.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 &&
+        setsockopt(priv.fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0)
+        return 0;
+    int sys = errno;
+    disconnect();
+    return err_sys(err, sys, "no time limit for banger-priv");
+}
+
+/* Talking */
+
+struct conversation {
+    const uint8_t *request;
+    size_t len;
+    priv_call_found_fn *found;
+    void *arg;
+    bool broken; /* the helper is gone */
+};
+
+static int broken(struct conversation *c, int sys, struct err *err)
+{
+    bool late = sys == EAGAIN || sys == EWOULDBLOCK;
+    c->broken = !late;
+    disconnect();
+    if (late)
+        return err_set(err, ERR_DEADLINE, "banger-priv does not answer");
+    return err_sys(err, sys ? sys : ECONNRESET, "banger-priv is gone");
+}
+
+/* 1: another packet follows. */
+static int take_packet(const struct conversation *c, const Banger__Priv__V1__Reply *m,
+                       struct err *err)
+{
+    for (size_t i = 0; m->code == 0 && c->found && i < m->n_found; i++)
+        if (id_is_valid(m->found[i]->vm))
+            c->found(c->arg, m->found[i]->vm, m->found[i]->name);
+    if (m->code == 0)
+        return m->more;
+    err_set(err, m->code <= ERR_UNAUTHENTICATED ? (enum err_code)m->code : ERR_UNKNOWN, "%s",
+            m->message);
+    if (err)
+        err->sys = (int)m->sys;
+    return m->reason[0] ? err_tag(err, m->reason, NULL) : -1;
+}
+
+static int talk(struct conversation *c, struct err *err)
+{
+    uint8_t packet[PRIV_REPLY_BYTES];
+    if (send(priv.fd, c->request, c->len, MSG_NOSIGNAL) < 0)
+        return broken(c, errno, err);
+    for (;;) {
+        ssize_t n = recv(priv.fd, packet, sizeof(packet), 0);
+        if (n <= 0)
+            return broken(c, n < 0 ? errno : 0, err);
+        Banger__Priv__V1__Reply *m =
+            banger__priv__v1__reply__unpack(NULL, (size_t)n, packet);
+        if (!m)
+            return broken(c, EBADMSG, err);
+        int rc = take_packet(c, m, err);
+        banger__priv__v1__reply__free_unpacked(m, NULL);
+        if (rc <= 0)
+            return rc;
+    }
+}
+
+int priv_call(Banger__Priv__V1__Request *request, priv_call_found_fn *found, void *arg,
+              struct err *err)
+{
+    uint8_t packed[PRIV_REQUEST_BYTES];
+    request->state = priv.owner.state;
+    size_t len = banger__priv__v1__request__get_packed_size(request);
+    if (len > sizeof(packed))
+        return err_set(err, ERR_LIMIT, "a request of %zu bytes for banger-priv", len);
+    banger__priv__v1__request__pack(request, packed);
+    struct conversation c = {.request = packed, .len = len, .found = found, .arg = arg};
+    int rc = -1;
+    pthread_mutex_lock(&priv.lock);
+    for (int tries = 0; tries < 2; tries++) {
+        struct err why = ERR_INIT;
+        c.broken = false;
+        rc = make_connection(&why) < 0 ? -1 : talk(&c, &why);
+        if (rc < 0 && err)
+            *err = why;
+        if (!c.broken)
+            break;
+    }
+    pthread_mutex_unlock(&priv.lock);
+    return rc;
+}

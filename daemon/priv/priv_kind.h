@@ -1,0 +1,41 @@
+/* What the helper makes; one const table per kind, see proto/banger/priv/v1/priv.proto. All calls block, and
+ * may be repeated. */
+#ifndef BANGER_DAEMON_PRIV_PRIV_KIND_H
+#define BANGER_DAEMON_PRIV_PRIV_KIND_H
+
+#include <stdint.h>
+
+#include "banger/priv/v1/priv.pb-c.h"
+#include "daemon/priv/priv_names.h"
+
+struct err;
+
+/* What the helper was started with: nothing of it is its callers' to say. */
+struct priv_settings {
+    struct priv_pool pool; /* addresses of guests are of it */
+};
+
+/* One thing that is asked for; checked. */
+struct priv_thing {
+    const struct priv_settings *settings;
+    struct priv_owner owner;
+    char vm_id[ID_BYTES];
+    uint32_t address; /* of the guest */
+    Banger__Priv__V1__Egress egress;
+};
+
+typedef void priv_found_fn(void *arg, const char *vm_id, const char *name);
+
+struct priv_kind {
+    const char *name;
+    int (*probe)(struct err *err);
+    int (*make)(const struct priv_thing *t, struct err *err);
+    /* ERR_NOT_FOUND. */
+    int (*find)(const struct priv_thing *t, struct err *err);
+    int (*remove)(const struct priv_thing *t, struct err *err);
+    int (*list)(const struct priv_owner *owner, priv_found_fn *found, void *arg, struct err *err);
+};
+
+extern const struct priv_kind priv_tap, priv_rules;
+
+#endif

@@ -1,0 +1,162 @@
+/* libnftables; see priv_nft.h. */
+#include "daemon/priv/priv_nft.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <nftables/libnftables.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+
+/* The chain that tells which rules the table has: a change of them changes its name. */
+#define RULES_OF "rules_1"
+
+/* A guest's packet goes its way only from its own address (its tap has the route back), never to
+ * link-local addresses, where clouds keep secrets, nor to another guest, and by its verdict. The host
+ * itself answers to what it began, and to a ping. */
+static const char table_text[] =
+    "add table inet banger\n"
+    "add set inet banger taps { type ifname; }\n"
+    "add map inet banger egress { type ifname : verdict; }\n"
+    "add chain inet banger egress_all\n"
+    "add chain inet banger egress_none\n"
+    "add chain inet banger from_guest\n"
+    "add chain inet banger to_guest\n"
+    "add chain inet banger to_host\n"
+    "add chain inet banger forward { type filter hook forward priority filter; policy accept; }\n"
+    "add chain inet banger input { type filter hook input priority filter; policy accept; }\n"
+    "add chain inet banger postrouting { type nat hook postrouting priority srcnat; }\n"
+    "flush table inet banger\n"
+    "add rule inet banger egress_all accept\n"
+    "add rule inet banger egress_none drop\n"
+    "add rule inet banger from_guest fib saddr . iif oif missing drop\n"
+    "add rule inet banger from_guest ct state established,related accept\n"
+    "add rule inet banger from_guest oifname @taps drop\n"
+    "add rule inet banger from_guest ip daddr { 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, "
+    "224.0.0.0/3 } drop\n"
+    "add rule inet banger from_guest iifname vmap @egress\n"
+    "add rule inet banger from_guest drop\n"
+    "add rule inet banger to_guest ct state established,related accept\n"
+    "add rule inet banger to_guest drop\n"
+    "add rule inet banger to_host fib saddr . iif oif missing drop\n"
+    "add rule inet banger to_host ct state established,related accept\n"
+    "add rule inet banger to_host icmp type echo-request accept\n"
+    "add rule inet banger to_host drop\n"
+    "add rule inet banger forward iifname @taps jump from_guest\n"
+    "add rule inet banger forward oifname @taps jump to_guest\n"
+    "add rule inet banger input iifname @taps jump to_host\n"
+    "add rule inet banger postrouting iifname @taps masquerade\n"
+    "add chain inet banger " RULES_OF "\n";
+
+static struct nft_ctx *context(struct err *err)
+{
+    struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
+    if (!nft || nft_ctx_buffer_output(nft) != 0 || nft_ctx_buffer_error(nft) != 0) {
+        if (nft)
+            nft_ctx_free(nft);
+        err_sys(err, ENOMEM, "nftables");
+        return NULL;
+    }
+    return nft;
+}
+
+/* The first line of what nft says is the error, the others draw where. */
+static int failed(struct nft_ctx *nft, struct err *err)
+{
+    const char *said = nft_ctx_get_error_buffer(nft);
+    return err_set(err, ERR_PRECONDITION, "nftables: %.*s", (int)strcspn(said, "\n"), said);
+}
+
+int nft_run(const char *commands, struct err *err)
+{
+    struct nft_ctx *nft = context(err);
+    if (!nft)
+        return -1;
+    int rc = nft_run_cmd_from_buffer(nft, commands) == 0 ? 0 : failed(nft, err);
+    nft_ctx_free(nft);
+    return rc;
+}
+
+int nft_table(struct err *err)
+{
+    if (nft_run("list chain inet banger " RULES_OF, NULL) == 0)
+        return 0;
+    return nft_run(table_text, err) < 0 ? err_wrap(err, "cannot make table inet banger") : 0;
+}
+
+/* Reading: {"nftables": [{metainfo}, {"set": {"elem": [{"elem": {"val": TAP, "comment": LABEL}}]}}]} */
+
+static json_t *list_elements(const char *command, const char *what, json_t **answer,
+                             struct err *err)
+{
+    struct nft_ctx *nft = context(err);
+    json_t *elements = NULL;
+    size_t i;
+    json_t *part;
+    *answer = NULL;
+    if (!nft)
+        return NULL;
+    nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON);
+    if (nft_run_cmd_from_buffer(nft, command) == 0)
+        *answer = json_loads(nft_ctx_get_output_buffer(nft), 0, NULL);
+    else
+        failed(nft, err);
+    nft_ctx_free(nft);
+    json_array_foreach(json_object_get(*answer, "nftables"), i, part)
+    {
+        json_t *set = json_object_get(part, what);
+        if (set)
+            elements = json_object_get(set, "elem");
+    }
+    return elements;
+}
+
+static void text_of(json_t *object, const char *key, char *out, size_t size)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    snprintf(out, size, "%s", text ? text : "");
+}
+
+static Banger__Priv__V1__Egress verdict_of(json_t *verdicts, const char *tap)
+{
+    size_t i;
+    json_t *pair;
+    json_array_foreach(verdicts, i, pair)
+    {
+        const char *key = json_string_value(json_array_get(pair, 0));
+        const char *to = json_string_value(
+            json_object_get(json_object_get(json_array_get(pair, 1), "goto"), "target"));
+        if (!key || !to || strcmp(key, tap) != 0)
+            continue;
+        if (strcmp(to, "egress_all") == 0)
+            return BANGER__PRIV__V1__EGRESS__EGRESS_ALL;
+        if (strcmp(to, "egress_none") == 0)
+            return BANGER__PRIV__V1__EGRESS__EGRESS_NONE;
+    }
+    return BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED;
+}
+
+int nft_each(void (*fn)(void *arg, const struct nft_guest *guest), void *arg, struct err *err)
+{
+    json_t *taps_answer = NULL, *verdicts_answer = NULL, *element;
+    size_t i;
+    if (nft_run("list set inet banger taps", NULL) < 0)
+        return 0;
+    json_t *taps = list_elements("list set inet banger taps", "set", &taps_answer, err);
+    json_t *verdicts = list_elements("list map inet banger egress", "map", &verdicts_answer, err);
+    json_array_foreach(taps, i, element)
+    {
+        json_t *body = json_object_get(element, "elem");
+        struct nft_guest guest;
+        text_of(body, "val", guest.tap, sizeof(guest.tap));
+        text_of(body, "comment", guest.label, sizeof(guest.label));
+        guest.egress = verdict_of(verdicts, guest.tap);
+        if (guest.tap[0])
+            fn(arg, &guest);
+    }
+    bool whole = taps_answer && verdicts_answer;
+    json_decref(taps_answer);
+    json_decref(verdicts_answer);
+    return whole ? 0 : err_wrap(err, "cannot list table inet banger");
+}

@@ -1,0 +1,26 @@
+/* The nftables table `inet banger`, by libnftables: fixed chains, and sets and maps that are keyed by
+ * tap. Shared by all who use the helper on this host; an element bears its owner's label. */
+#ifndef BANGER_DAEMON_PRIV_PRIV_NFT_H
+#define BANGER_DAEMON_PRIV_PRIV_NFT_H
+
+#include <stdbool.h>
+
+#include "banger/priv/v1/priv.pb-c.h"
+#include "daemon/priv/priv_names.h"
+
+struct err;
+
+/* Runs commands of nft(8) as one transaction; none of their text is a caller's. */
+int nft_run(const char *commands, struct err *err);
+/* Makes the table as this program wants it, or brings it up to that; elements stay. */
+int nft_table(struct err *err);
+
+struct nft_guest {
+    char tap[PRIV_TAP_BYTES], label[PRIV_LABEL_BYTES];
+    Banger__Priv__V1__Egress egress; /* UNSPECIFIED: it has no verdict */
+};
+
+/* Each tap that the table knows. No table: none. */
+int nft_each(void (*fn)(void *arg, const struct nft_guest *guest), void *arg, struct err *err);
+
+#endif

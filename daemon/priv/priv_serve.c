@@ -1,0 +1,161 @@
+/* Checking, doing, answering; see priv_serve.h. */
+#include "daemon/priv/priv_serve.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/id.h"
+
+#define MESSAGE(name) BANGER__PRIV__V1__##name
+
+static const struct priv_kind *overriding;
+
+const struct priv_kind *priv_kind_of(Banger__Priv__V1__Kind kind)
+{
+    static const struct priv_kind *const kinds[] = {
+        [MESSAGE(KIND__KIND_TAP)] = &priv_tap,
+        [MESSAGE(KIND__KIND_RULES)] = &priv_rules,
+    };
+    if ((size_t)kind >= sizeof(kinds) / sizeof(*kinds) || !kinds[kind])
+        return NULL;
+    return overriding && strcmp(overriding->name, kinds[kind]->name) == 0 ? overriding
+                                                                          : kinds[kind];
+}
+
+void priv_kind_override(const struct priv_kind *kind)
+{
+    overriding = kind;
+}
+
+/* Checking */
+
+static int check_make(const Banger__Priv__V1__Request *r, const struct priv_settings *settings,
+                      struct err *err)
+{
+    if (r->kind == MESSAGE(KIND__KIND_TAP) &&
+        (!priv_address_is_valid(r->address) || !priv_pool_has(&settings->pool, r->address)))
+        return err_set(err, ERR_INVALID, "%08x is no address of the pool for guests",
+                       (unsigned)r->address);
+    if (r->kind == MESSAGE(KIND__KIND_RULES) && r->egress != MESSAGE(EGRESS__EGRESS_ALL) &&
+        r->egress != MESSAGE(EGRESS__EGRESS_NONE))
+        return err_set(err, ERR_INVALID, "egress %d is none", (int)r->egress);
+    return 0;
+}
+
+static int check(const Banger__Priv__V1__Request *r, const struct priv_settings *settings,
+                 struct err *err)
+{
+    bool of_vm = r->operation == MESSAGE(OPERATION__OPERATION_MAKE) ||
+                 r->operation == MESSAGE(OPERATION__OPERATION_FIND) ||
+                 r->operation == MESSAGE(OPERATION__OPERATION_REMOVE);
+    if (!priv_kind_of(r->kind))
+        return err_set(err, ERR_UNIMPLEMENTED, "kind %d is not known here", (int)r->kind);
+    if (!priv_state_is_valid(r->state))
+        return err_set(err, ERR_INVALID, "the state folder's tag is none");
+    if (of_vm && !id_is_valid(r->vm))
+        return err_set(err, ERR_INVALID, "the VM's id is none");
+    return r->operation == MESSAGE(OPERATION__OPERATION_MAKE) ? check_make(r, settings, err) : 0;
+}
+
+/* Answering */
+
+struct reply {
+    void (*send)(void *arg, const uint8_t *packet, size_t len);
+    void *arg;
+    Banger__Priv__V1__Found found[PRIV_FOUND_PER_PACKET];
+    Banger__Priv__V1__Found *pointers[PRIV_FOUND_PER_PACKET];
+    char vm[PRIV_FOUND_PER_PACKET][ID_BYTES];
+    char name[PRIV_FOUND_PER_PACKET][PRIV_LABEL_BYTES];
+    size_t n;
+};
+
+static void send_packet(struct reply *r, const struct err *err, bool more)
+{
+    Banger__Priv__V1__Reply m = BANGER__PRIV__V1__REPLY__INIT;
+    uint8_t packet[PRIV_REPLY_BYTES];
+    if (err) {
+        m.code = (uint32_t)err->code;
+        m.sys = (uint32_t)err->sys;
+        m.reason = (char *)err->reason;
+        m.message = (char *)err->message;
+    }
+    m.more = more;
+    m.n_found = r->n;
+    m.found = r->pointers;
+    size_t len = banger__priv__v1__reply__get_packed_size(&m);
+    if (len <= sizeof(packet)) /* as the bounds of all its fields have it */
+        r->send(r->arg, packet, banger__priv__v1__reply__pack(&m, packet));
+    r->n = 0;
+}
+
+static void add_found(void *arg, const char *vm_id, const char *name)
+{
+    struct reply *r = arg;
+    if (r->n == PRIV_FOUND_PER_PACKET)
+        send_packet(r, NULL, true);
+    Banger__Priv__V1__Found *f = &r->found[r->n];
+    banger__priv__v1__found__init(f);
+    snprintf(r->vm[r->n], sizeof(r->vm[0]), "%s", vm_id);
+    snprintf(r->name[r->n], sizeof(r->name[0]), "%s", name);
+    f->vm = r->vm[r->n];
+    f->name = r->name[r->n];
+    r->pointers[r->n++] = f;
+}
+
+static int perform(const Banger__Priv__V1__Request *m, const struct priv_thing *t, struct reply *r,
+                   struct err *err)
+{
+    const struct priv_kind *kind = priv_kind_of(m->kind);
+    switch (m->operation) {
+    case MESSAGE(OPERATION__OPERATION_PROBE):
+        return kind->probe(err);
+    case MESSAGE(OPERATION__OPERATION_MAKE):
+        return kind->make(t, err);
+    case MESSAGE(OPERATION__OPERATION_FIND):
+        return kind->find(t, err);
+    case MESSAGE(OPERATION__OPERATION_REMOVE):
+        return kind->remove(t, err);
+    case MESSAGE(OPERATION__OPERATION_LIST):
+        return kind->list(&t->owner, add_found, r, err);
+    default:
+        return err_set(err, ERR_UNIMPLEMENTED, "operation %d is not known here",
+                       (int)m->operation);
+    }
+}
+
+static int answer(const struct priv_settings *settings, uint32_t uid, const uint8_t *request,
+                  size_t len, struct reply *r, struct err *err)
+{
+    Banger__Priv__V1__Request *m =
+        len <= PRIV_REQUEST_BYTES ? banger__priv__v1__request__unpack(NULL, len, request) : NULL;
+    if (!m)
+        return err_set(err, ERR_INVALID, "%zu bytes are no request", len);
+    struct priv_thing t = {
+        .settings = settings, .owner.uid = uid, .address = m->address, .egress = m->egress};
+    int rc = check(m, settings, err);
+    if (rc == 0) {
+        snprintf(t.owner.state, sizeof(t.owner.state), "%s", m->state);
+        snprintf(t.vm_id, sizeof(t.vm_id), "%s", m->vm);
+        rc = perform(m, &t, r, err);
+    }
+    banger__priv__v1__request__free_unpacked(m, NULL);
+    return rc;
+}
+
+void priv_serve(const struct priv_settings *settings, uint32_t uid, const uint8_t *request,
+                size_t len, void (*send)(void *arg, const uint8_t *packet, size_t len), void *arg)
+{
+    struct err err = ERR_INIT;
+    struct reply *r = calloc(1, sizeof(*r));
+    if (!r)
+        return; /* the connection is closed without an answer */
+    r->send = send;
+    r->arg = arg;
+    int rc = answer(settings, uid, request, len, r, &err);
+    if (rc < 0)
+        r->n = 0;
+    send_packet(r, rc < 0 ? &err : NULL, false);
+    free(r);
+}

@@ -53,8 +53,9 @@ struct vm_spec_options {
          NAMES_NONE},                                                                              \
         {"net",       0,                                                                           \
          OPT_STRING,  offsetof(struct vm_spec_options, net),                                       \
-         "MODE",      "user (default): outgoing connections; or none",                             \
-         "user|none", NAMES_NONE},                                                                 \
+         "MODE",                                                                                   \
+         "user (default): outgoing connections; tap: an address that the host reaches; none",      \
+         "user|tap|none", NAMES_NONE},                                                             \
         {"ssh-user", 0,                                                                            \
          OPT_STRING, offsetof(struct vm_spec_options, ssh_user),                                   \
          "USER",     "of a guest that boots its own way: who logs in (default: root)",             \

@@ -184,7 +184,7 @@ static int take_packet(const struct conversation *c, const Banger__Priv__V1__Rep
         if (id_is_valid(m->found[i]->vm))
             c->found(c->arg, m->found[i]->vm, m->found[i]->name);
     if (m->code == 0)
-        return m->more;
+        return !m->last;
     err_set(err, m->code <= ERR_UNAUTHENTICATED ? (enum err_code)m->code : ERR_UNKNOWN, "%s",
             m->message);
     if (err)

@@ -71,7 +71,7 @@ struct reply {
     size_t n;
 };
 
-static void send_packet(struct reply *r, const struct err *err, bool more)
+static void send_packet(struct reply *r, const struct err *err, bool last)
 {
     Banger__Priv__V1__Reply m = BANGER__PRIV__V1__REPLY__INIT;
     uint8_t packet[PRIV_REPLY_BYTES];
@@ -81,7 +81,7 @@ static void send_packet(struct reply *r, const struct err *err, bool more)
         m.reason = (char *)err->reason;
         m.message = (char *)err->message;
     }
-    m.more = more;
+    m.last = last; /* so no reply is empty, as an end would be */
     m.n_found = r->n;
     m.found = r->pointers;
     size_t len = banger__priv__v1__reply__get_packed_size(&m);
@@ -94,7 +94,7 @@ static void add_found(void *arg, const char *vm_id, const char *name)
 {
     struct reply *r = arg;
     if (r->n == PRIV_FOUND_PER_PACKET)
-        send_packet(r, NULL, true);
+        send_packet(r, NULL, false);
     Banger__Priv__V1__Found *f = &r->found[r->n];
     banger__priv__v1__found__init(f);
     snprintf(r->vm[r->n], sizeof(r->vm[0]), "%s", vm_id);
@@ -156,6 +156,6 @@ void priv_serve(const struct priv_settings *settings, uint32_t uid, const uint8_
     int rc = answer(settings, uid, request, len, r, &err);
     if (rc < 0)
         r->n = 0;
-    send_packet(r, rc < 0 ? &err : NULL, false);
+    send_packet(r, rc < 0 ? &err : NULL, true);
     free(r);
 }

@@ -49,7 +49,7 @@ int vm_service_fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, stru
         return 0;
     if (m->n_volumes > 0)
         return err_set(err, ERR_UNIMPLEMENTED, "volumes are not built yet");
-    if (m->network < 0 || m->network > (Banger__V1__NetworkMode)NET_BRIDGE)
+    if (m->network < 0 || m->network > (Banger__V1__NetworkMode)NET_TAP)
         return err_set(err, ERR_INVALID, "network %d is not a mode", (int)m->network);
     spec->cpus = m->cpus;
     spec->memory_bytes = m->memory_bytes;

@@ -359,12 +359,12 @@ static const ProtobufCFieldDescriptor banger__priv__v1__reply__field_descriptors
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "more",
+    "last",
     6,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BOOL,
     0,   /* quantifier_offset */
-    offsetof(Banger__Priv__V1__Reply, more),
+    offsetof(Banger__Priv__V1__Reply, last),
     NULL,
     NULL,
     0,             /* flags */
@@ -374,8 +374,8 @@ static const ProtobufCFieldDescriptor banger__priv__v1__reply__field_descriptors
 static const unsigned banger__priv__v1__reply__field_indices_by_name[] = {
   0,   /* field[0] = code */
   4,   /* field[4] = found */
+  5,   /* field[5] = last */
   3,   /* field[3] = message */
-  5,   /* field[5] = more */
   2,   /* field[2] = reason */
   1,   /* field[1] = sys */
 };

@@ -127,9 +127,9 @@ struct  Banger__Priv__V1__Reply
   size_t n_found;
   Banger__Priv__V1__Found **found;
   /*
-   * LIST: another packet follows
+   * no other packet follows (LIST has several)
    */
-  protobuf_c_boolean more;
+  protobuf_c_boolean last;
 };
 #define BANGER__PRIV__V1__REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__priv__v1__reply__descriptor) \

@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# A guest with a tap: what it reaches and what not, and that nothing of it is left on the host, also where daemon
+# and helper were killed. In a network namespace of its own, with another one as the world outside.
+#
+#   tap_test.sh BANGER BANGERD AGENT qemu|firecracker
+set -euo pipefail
+if [ -z "${BANGER_TEST_ASSETS:-}" ]; then
+    echo "skipped: no kernel and image: BANGER_TEST_ASSETS names no folder of test_assets"
+    exit 77
+fi
+if [ "$(id -u)" != 0 ] || [ ! -c /dev/net/tun ]; then
+    echo "skipped: needs root and /dev/net/tun"
+    exit 77
+fi
+if [ -z "${BANGER_TAP_TEST_INSIDE:-}" ]; then
+    BANGER_TAP_TEST_INSIDE=1 exec unshare --net --mount -- "$0" "$@"
+fi
+banger=$1
+export BANGER_DAEMON=$2 BANGER_AGENT=$3 BANGER_DRIVER=$4
+unset BANGER_HOST BANGER_SOCKET BANGER_RUNTIME_DIR NO_COLOR
+top=$(mktemp -d /tmp/btap.XXXXXX)
+export BANGER_STATE_DIR=$top/s BANGER_CONFIG_DIR=$top/c
+failed=0
+
+ours() {
+    local pid
+    for pid in /proc/[0-9]*; do
+        if { tr '\0' ' ' <"$pid/cmdline" | grep -qF -- "$top/"; } 2>/dev/null; then
+            echo "${pid#/proc/}"
+        fi
+    done
+}
+
+pids=()
+finish() {
+    "$banger" daemon stop >/dev/null 2>&1 || true
+    local pid
+    for pid in $(ours) "${pids[@]}"; do
+        kill -9 "$pid" 2>/dev/null || true
+    done
+    rm -rf "$top"
+}
+trap finish EXIT
+
+fail() {
+    echo "FAIL $*"
+    failed=$((failed + 1))
+}
+
+# --- the world: 192.0.2.1 is the host's end, 192.0.2.2 and 169.254.169.254 are others -------------------
+
+ip link set lo up
+mount -t sysfs sysfs /sys
+outside() { nsenter --net="/proc/$(cat "$top/outside")/ns/net" -- "$@"; }
+ip link add world type veth peer name inner
+unshare --net sh -c 'ip link set lo up && echo "$$" >"$1" && exec sleep 900' sh "$top/outside" &
+pids+=($!)
+until [ -s "$top/outside" ]; do sleep 0.1; done
+ip link set inner netns "$(cat "$top/outside")"
+ip addr add 192.0.2.1/24 dev world
+ip addr add 169.254.1.1/16 dev world
+ip link set world up
+outside ip addr add 192.0.2.2/24 dev inner
+outside ip addr add 169.254.169.254/16 dev inner
+outside ip link set inner up
+
+# serve PORT NAMESPACE-COMMAND…: answers each connection with its peer's address.
+serve() {
+    local port=$1
+    shift
+    "$@" python3 -u -c '
+import socket, sys
+s = socket.create_server(("", int(sys.argv[1])))
+print("ready", flush=True)
+while True:
+    c, peer = s.accept()
+    c.sendall(peer[0].encode() + b"\n")
+    c.close()' "$port" >"$top/ready.$port" &
+    pids+=($!)
+    for _ in $(seq 100); do
+        [ -s "$top/ready.$port" ] && return
+        sleep 0.1
+    done
+    fail "no server at port $port"
+}
+serve 8001 outside
+serve 8002 env
+
+objects() {
+    ip -o link show type tun | grep -o 'bg[a-z2-7]*' | sort -u || true
+    nft list set inet banger taps 2>/dev/null | grep -o '"bg[a-z2-7]*"' | sort || true
+    nft list map inet banger egress 2>/dev/null | grep -o '"bg[a-z2-7]*"' | sort || true
+}
+
+# inside WANT COMMAND: what a shell of the guest prints.
+inside() {
+    local want=$1 got
+    got=$("$banger" vm exec box -- bash -c "$2" 2>"$top/err") || true
+    [ "$got" = "$want" ] || fail "in the guest: $2: \"$got\", want \"$want\" ($(cat "$top/err"))"
+}
+
+dial() { # ADDRESS PORT
+    echo "if exec 3<>/dev/tcp/$1/$2; then cat <&3; fi 2>/dev/null & p=\$!; sleep 4; kill \$p 2>/dev/null; wait"
+}
+
+looks() { # at the guest, from outside and from the host
+    inside 192.0.2.1 "$(dial 192.0.2.2 8001)"
+    inside "" "$(dial 192.0.2.1 8002)"
+    inside "" "$(dial "$gateway" 8002)"
+    inside "" "$(dial 169.254.169.254 8001)"
+    ping -c 1 -W 5 "$address" >/dev/null || fail "the host does not reach its guest"
+    outside ip route replace "$address/32" via 192.0.2.1
+    outside ping -c 1 -W 1 "$address" >/dev/null && fail "the world reaches the guest"
+    return 0
+}
+
+# --- a stranger's interface with a name like ours stays -------------------------------------------------
+
+ip tuntap add dev bgaaaaaaaaaaaaa mode tap
+stranger=bgaaaaaaaaaaaaa
+[ "$(objects)" = "$stranger" ] || fail "objects: $(objects)"
+
+"$banger" daemon start >/dev/null
+kernel=$(sed -n 's/.*"vmlinux": "\(.*\)".*/\1/p' "$BANGER_TEST_ASSETS/assets.json")
+image=$(sed -n 's/.*"path": "\(.*\)".*/\1/p' "$BANGER_TEST_ASSETS/assets.json")
+"$banger" kernel import --modules "$(dirname "$kernel")/modules" "$kernel" >/dev/null
+"$banger" image import --name debian-bookworm "$image" >/dev/null
+"$banger" vm create --net tap --name box -q >/dev/null
+address=$("$banger" vm show box -o json | jq -r '.. | .guest_ip? // empty')
+gateway=${address%.*}.$((${address##*.} - 1))
+[ "$(objects | grep -vc "$stranger")" = 3 ] || fail "objects of one VM: $(objects)"
+looks
+
+# --- the daemon and its helper are killed; the guest goes on --------------------------------------------
+
+for pid in $(ours); do
+    case $(readlink "/proc/$pid/exe") in
+    */bangerd | */banger-priv) kill -9 "$pid" ;;
+    esac
+done
+looks
+# Others' hands: what is gone is made again by the next start.
+nft delete element inet banger egress "{ \"$(ip -o link show type tun | grep -o 'bg[a-z2-7]*' | grep -v $stranger | head -n 1)\" }"
+inside "" "$(dial 192.0.2.2 8001)"
+"$banger" vm stop box >/dev/null
+ip link del "$(ip -o link show type tun | grep -o 'bg[a-z2-7]*' | grep -v $stranger | head -n 1)"
+"$banger" vm start box >/dev/null
+looks
+
+"$banger" vm delete --force box >/dev/null
+[ "$(objects)" = "$stranger" ] || fail "left behind: $(objects)"
+echo "$failed failed checks"
+[ "$failed" = 0 ]

@@ -26,6 +26,7 @@ static const struct program_places {
                            X_OK,
                            {BANGER_FROM_BIN_SSH, "banger-ssh-proxy", "../ssh/banger-ssh-proxy"}},
     [PROGRAM_SSH] = {"banger-ssh", X_OK, {BANGER_FROM_SBIN_SSH, "guest/banger-ssh", "banger-ssh"}},
+    [PROGRAM_NET] = {"banger-net", X_OK, {BANGER_FROM_SBIN_NET, "vmm/banger-net", "banger-net"}},
 };
 
 static int program_folder(char out[PROGRAM_PATH_BYTES], struct err *err)

@@ -21,6 +21,14 @@ static int check_driver(struct daemon_config *config, const char *value, struct 
     return vmm_find_driver(value, err) ? 0 : -1;
 }
 
+static int check_user_network(struct daemon_config *config, const char *value, struct err *err)
+{
+    (void)config;
+    if (strcmp(value, "passt") == 0 || strcmp(value, "slirp") == 0)
+        return 0;
+    return err_set(err, ERR_INVALID, "\"%s\" is no network of users: passt or slirp", value);
+}
+
 static int check_listen(struct daemon_config *config, const char *value, struct err *err)
 {
     (void)config;
@@ -87,6 +95,11 @@ const struct config_key config_keys[] = {
 
     {"driver", CONFIG_TEXT, FIELD(driver), VMM_DRIVER_DEFAULT, .argument = "NAME", .reloads = true,
      .check = check_driver, .help = "VMM driver where a VM names none: qemu, firecracker or sim."},
+    {"user_network", CONFIG_TEXT, FIELD(user_network), "passt", .argument = "NAME",
+     .check = check_user_network,
+     .help =
+         "What leads out of VMs with a network of mode user: passt, which must be installed; or "
+         "slirp, qemu's own, by which guests also reach what listens on the host's loopback."},
     {"default_image", CONFIG_TEXT, FIELD(default_image), "debian-bookworm", .argument = "NAME",
      .reloads = true, .help = "Image where a VM names none."},
     {"max_vms", CONFIG_NUMBER, FIELD(max_vms), "1000", .argument = "N", .min = 1, .max = 100000,

@@ -93,6 +93,7 @@ static void fill_core(struct daemon *d)
     d->vmm_host.slow = d->core.slow;
     d->vmm_host.agent_path = d->agent_path;
     d->vmm_host.state_dir = c->state_dir;
+    d->vmm_host.slirp = strcmp(d->config.user_network, "slirp") == 0;
     d->vmm_host.load_hint = handles_load;
     d->core.vmm_host = &d->vmm_host;
     d->core.host_info = &d->host_info;

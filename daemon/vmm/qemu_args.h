@@ -7,8 +7,10 @@
 
 #include "daemon/vmm/monitor.h"
 
-/* The network that a guest's first card leads to. */
+/* qemu's own user network, where there is one: the way in for qemu_dial.h. */
 #define QEMU_NETDEV "net0"
+/* The event of another network that has ended. */
+#define QEMU_NETDEV_OUT "out"
 /* Of the argument of -name, before the VM's id. */
 #define QEMU_NAME_PREFIX "guest=banger-"
 
@@ -26,6 +28,7 @@ struct qemu_choice {
     const char *qemu; /* program */
     bool kvm;
     uint32_t tsc_khz;           /* 0: not known */
+    bool has_net_fd;            /* the network is at MONITOR_FD: user_net.h; else qemu's own */
     const char *authorized_key; /* of a guest that boots its own way: root lets in; "": as it is */
 };
 

@@ -54,10 +54,10 @@ static void serve(void)
         return;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int i = 0; i < N; i++)
-        p[i] = (struct pollfd){.events = POLLIN,
-                               .fd = i < N_TCP ? serve_on(SOCK_STREAM, tcp[i], PORT)
-                                               : serve_on(SOCK_DGRAM, udp[i - N_TCP],
-                                                          i == N_TCP ? PORT : DNS_PORT)};
+        p[i] = (struct pollfd){
+            .events = POLLIN,
+            .fd = i < N_TCP ? serve_on(SOCK_STREAM, tcp[i], PORT)
+                            : serve_on(SOCK_DGRAM, udp[i - N_TCP], i == N_TCP ? PORT : DNS_PORT)};
     while (poll(p, N, -1) >= 0)
         for (int i = 0; i < N; i++) {
             char text[64];
@@ -143,9 +143,10 @@ static const char *ask(const char *protocol, const char *address, int port)
 {
     static char got[256];
     char line[256];
-    snprintf(line, sizeof(line),
-             "exec 3<>/dev/%s/%s/%d && { [ %s = tcp ] || echo hi >&3; } && timeout 3 head -c 10 <&3",
-             protocol, address, port, protocol);
+    snprintf(
+        line, sizeof(line),
+        "exec 3<>/dev/%s/%s/%d && { [ %s = tcp ] || echo hi >&3; } && timeout 3 head -c 10 <&3",
+        protocol, address, port, protocol);
     const char *const argv[] = {"timeout", "6", "bash", "-c", line, NULL};
     got[0] = '\0';
     steps_run(client, &h, "box", argv, NULL, 0, got, sizeof(got));
@@ -228,8 +229,24 @@ static void put_passt(const char *script)
 static void start_with_own_passt(void)
 {
     char path[4096];
-    snprintf(path, sizeof(path), "PATH=%s/bin:%s", h.dir, getenv("PATH"));
-    harness_start(&h, (const char *const[]){path, NULL});
+    auto_free char *before = strdup(getenv("PATH"));
+    snprintf(path, sizeof(path), "%s/bin:%s", h.dir, before);
+    setenv("PATH", path, 1);
+    harness_start(&h, NULL);
+    setenv("PATH", before, 1);
+}
+
+/* Where somebody reads a FIFO there is its other end. */
+static struct gate {
+    char path[64];
+    int fd;
+} gate;
+
+static bool gate_opens(void *arg)
+{
+    (void)arg;
+    gate.fd = open(gate.path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    return gate.fd >= 0;
 }
 
 static void test_one_that_does_not_start_is_named_with_its_words(void)
@@ -246,20 +263,21 @@ static void test_one_that_does_not_start_is_named_with_its_words(void)
 static void test_a_daemon_killed_while_one_starts_leaves_none(void)
 {
     struct banger_error error = {0};
-    char script[512], path[64];
+    char script[512];
     harness_end(&h, SIGTERM);
-    snprintf(path, sizeof(path), "%s/gate", h.dir);
-    CHECK_INT(mkfifo(path, 0600), 0);
+    snprintf(gate.path, sizeof(gate.path), "%s/gate", h.dir);
+    CHECK_INT(mkfifo(gate.path, 0600), 0);
     snprintf(script, sizeof(script),
-             "#!/bin/sh\nread -r line <%s\nPATH=${PATH#*:}\nexec passt \"$@\"\n", path);
+             "#!/bin/sh\nread -r line <%s\nPATH=${PATH#*:}\nexec passt \"$@\"\n", gate.path);
     put_passt(script);
     start_with_own_passt();
     Banger__V1__Operation *op = steps_begin(client, STEPS_START, "box", NULL, &error);
     CHECK(op);
-    auto_fd int gate = open(path, O_WRONLY | O_CLOEXEC); /* waits for the script to read */
+    CHECK(harness_until(gate_opens, NULL, GONE_MS));
     CHECK_INT(count_processes("banger-net", NULL), 1);
     harness_end(&h, SIGKILL);
-    CHECK(write(gate, "\n", 1) == 1);
+    CHECK(write(gate.fd, "\n", 1) == 1);
+    close(gate.fd);
     CHECK(harness_until(none_left, NULL, GONE_MS));
     banger_message_free(op ? &op->base : NULL);
     put_passt("#!/bin/sh\nPATH=${PATH#*:}\nexec passt \"$@\"\n");

@@ -437,7 +437,9 @@ static struct vmm_machine *qemu_open(struct vmm_host *host, const struct vmm_con
 static uint64_t qemu_overhead_bytes(const struct vmm_host *host)
 {
     bool emulated = !host->kvm_known || !host->kvm_usable;
-    return (uint64_t)(QEMU_SELF_MIB + (emulated ? QEMU_TB_MIB : 0)) << 20;
+    return (uint64_t)(QEMU_SELF_MIB + (host->slirp ? 0 : QEMU_NET_MIB) +
+                      (emulated ? QEMU_TB_MIB : 0))
+           << 20;
 }
 
 const struct vmm_driver qemu_driver = {

@@ -20,6 +20,7 @@ enum {
     QEMU_MARK_WARM = 0x1234,   /* what ours leaves there when it reboots as it was told to */
     QEMU_TB_MIB = 128,         /* of translated code under TCG; qemu's own bound is 1 GiB */
     QEMU_SELF_MIB = 64, /* of qemu itself: device models, ring, user-mode network, page tables */
+    QEMU_NET_MIB = 24,  /* of passt and banger-net beside it: 20 measured, and 1 */
     QEMU_MARK_BYTES = 2 * SOCKET_PATH_BYTES + 32,
     QEMU_NAME_BYTES = 16 + ID_BYTES,
 };

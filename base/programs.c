@@ -29,6 +29,7 @@ static const struct program_places {
     [PROGRAM_PRIV] = {"banger-priv",
                       X_OK,
                       {BANGER_FROM_SBIN_PRIV, "priv/banger-priv", "banger-priv"}},
+    [PROGRAM_NET] = {"banger-net", X_OK, {BANGER_FROM_SBIN_NET, "vmm/banger-net", "banger-net"}},
 };
 
 static int program_folder(char out[PROGRAM_PATH_BYTES], struct err *err)

@@ -27,4 +27,4 @@ file(CREATE_LINK ${way} ${CMAKE_BINARY_DIR}/generated/proto SYMBOLIC)
 install(FILES ${CMAKE_BINARY_DIR}/generated/proto DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT banger)
 
 # Nothing but what is installed.
-add_custom_target(installed DEPENDS bangerd banger banger-agent banger-ssh banger-ssh-proxy banger-priv banger_shared banger_pages bangerd_pages)
+add_custom_target(installed DEPENDS bangerd banger banger-agent banger-net banger-priv banger-ssh banger-ssh-proxy banger_shared banger_pages bangerd_pages)

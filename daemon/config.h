@@ -37,6 +37,7 @@ struct daemon_config {
     gid_t socket_gid;            /* of socket_group */
     char agent_path[PATH_BYTES]; /* "": looked for beside the program */
     char driver[16];
+    char user_network[16]; /* passt, slirp */
     char default_image[NAME_BYTES * 2];
     char guest_network[24];
     char priv_socket[SOCKET_PATH_BYTES]; /* "": as daemon/priv/priv_call.h has it */

@@ -32,6 +32,14 @@ static int check_network(struct daemon_config *config, const char *value, struct
                    PRIV_POOL_PREFIX_MIN, PRIV_PREFIX);
 }
 
+static int check_user_network(struct daemon_config *config, const char *value, struct err *err)
+{
+    (void)config;
+    if (strcmp(value, "passt") == 0 || strcmp(value, "slirp") == 0)
+        return 0;
+    return err_set(err, ERR_INVALID, "\"%s\" is no network of users: passt or slirp", value);
+}
+
 static int check_listen(struct daemon_config *config, const char *value, struct err *err)
 {
     (void)config;
@@ -98,6 +106,11 @@ const struct config_key config_keys[] = {
 
     {"driver", CONFIG_TEXT, FIELD(driver), VMM_DRIVER_DEFAULT, .argument = "NAME", .reloads = true,
      .check = check_driver, .help = "VMM driver where a VM names none: qemu, firecracker or sim."},
+    {"user_network", CONFIG_TEXT, FIELD(user_network), "passt", .argument = "NAME",
+     .check = check_user_network,
+     .help =
+         "What leads out of VMs with a network of mode user: passt, which must be installed; or "
+         "slirp, qemu's own, by which guests also reach what listens on the host's loopback."},
     {"default_image", CONFIG_TEXT, FIELD(default_image), "debian-bookworm", .argument = "NAME",
      .reloads = true, .help = "Image where a VM names none."},
     {"guest_network", CONFIG_TEXT, FIELD(guest_network), PRIV_POOL, .argument = "ADDRESS/PREFIX",

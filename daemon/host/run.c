@@ -35,7 +35,7 @@ bool run_finds(const char *program)
 }
 
 /* 0 or an errno. */
-static int run_spawn(pid_t *pid, const char *const *argv, int out_fd)
+static int run_spawn(pid_t *pid, const char *const *argv, int stdin_fd, int out_fd)
 {
     char path[PATH_MAX];
     if (!strchr(argv[0], '/') && !run_find(argv[0], path))
@@ -43,7 +43,7 @@ static int run_spawn(pid_t *pid, const char *const *argv, int out_fd)
     auto_fd int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null_fd < 0)
         return errno;
-    const int fds[] = {null_fd, out_fd, out_fd};
+    const int fds[] = {stdin_fd >= 0 ? stdin_fd : null_fd, out_fd, out_fd};
     const struct launch l = {
         .argv = argv,
         .file = strchr(argv[0], '/') ? argv[0] : path,
@@ -106,8 +106,8 @@ static int run_wait(int pidfd, int out_fd, int cancel_fd, int64_t deadline_ms, s
     }
 }
 
-int run_program(const char *const *argv, int64_t deadline_ms, int cancel_fd,
-                struct run_result *result, struct err *err)
+int run_program_on(const char *const *argv, int stdin_fd, int64_t deadline_ms, int cancel_fd,
+                   struct run_result *result, struct err *err)
 {
     *result = (struct run_result){.code = -1};
     int ends[2];
@@ -117,7 +117,7 @@ int run_program(const char *const *argv, int64_t deadline_ms, int cancel_fd,
     auto_fd int write_end = ends[1];
     fcntl(read_end, F_SETFL, O_NONBLOCK);
     pid_t pid;
-    int rc = run_spawn(&pid, argv, write_end);
+    int rc = run_spawn(&pid, argv, stdin_fd, write_end);
     if (rc != 0)
         return err_sys(err, rc, "cannot start %s", argv[0]);
     close(take_fd(&write_end));
@@ -137,6 +137,12 @@ int run_program(const char *const *argv, int64_t deadline_ms, int cancel_fd,
     else
         result->signo = info.si_status;
     return failed;
+}
+
+int run_program(const char *const *argv, int64_t deadline_ms, int cancel_fd,
+                struct run_result *result, struct err *err)
+{
+    return run_program_on(argv, -1, deadline_ms, cancel_fd, result, err);
 }
 
 int run_checked(const char *const *argv, int64_t deadline_ms, int cancel_fd, struct err *err)

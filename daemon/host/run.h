@@ -25,7 +25,10 @@ struct run_result {
  * 0: it ended by itself, result says how. */
 int run_program(const char *const *argv, int64_t deadline_ms, int cancel_fd,
                 struct run_result *result, struct err *err);
-/* The same, and anything but exit code 0 is an error with the last output in its message. */
+/* The same, with stdin_fd (borrowed; -1: /dev/null) as its stdin. */
+int run_program_on(const char *const *argv, int stdin_fd, int64_t deadline_ms, int cancel_fd,
+                   struct run_result *result, struct err *err);
+/* As run_program, and anything but exit code 0 is an error with the last output in its message. */
 int run_checked(const char *const *argv, int64_t deadline_ms, int cancel_fd, struct err *err);
 
 /* Whether run_program would find it: in PATH, else in /usr/sbin. */

@@ -27,6 +27,7 @@ struct monitor;
 struct monitor_job;
 
 enum {
+    MONITOR_FD = 3, /* what it inherits besides stdin and stderr */
     MONITOR_ARGS_MAX = 96,
     MONITOR_ARG_BYTES = 16384,
     MONITOR_TAIL_BYTES = 4096, /* of its stderr, kept for errors */
@@ -59,6 +60,7 @@ struct monitor_launch {
     const struct vmm_host *host; /* its strings; the rest is the loop's */
     int cancel_fd;
     struct monitor_argv args;
+    int fd;                     /* owned; becomes the process's MONITOR_FD; -1: it has none */
     bool kvm_known, kvm_usable; /* qemu */
 };
 

@@ -67,6 +67,8 @@ static void monitor_job_free(struct monitor_job *j)
         close(j->pidfd);
     if (j->log_fd >= 0)
         close(j->log_fd);
+    if (j->launch.fd >= 0)
+        close(j->launch.fd);
     if (j->cancel_fd >= 0)
         close(j->cancel_fd);
     free(j);
@@ -96,7 +98,7 @@ int monitor_submit(struct monitor *mon, enum monitor_job_kind kind,
     struct monitor_job *j = calloc(1, sizeof(*j));
     if (!j)
         return err_sys(err, ENOMEM, "cannot work for vm/%s", mon->machine.config.vm_id);
-    j->pidfd = j->log_fd = -1;
+    j->pidfd = j->log_fd = j->launch.fd = -1;
     j->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (j->cancel_fd < 0) {
         err_sys(err, errno, "cannot work for vm/%s", mon->machine.config.vm_id);
@@ -341,6 +343,8 @@ static void monitor_spawn(struct monitor_job *j)
         .cwd = j->config.vm_dir,
         .stdin_fd = -1,
         .log_fd = j->log_fd,
+        .keep_fds = &j->launch.fd,
+        .n_keep_fds = j->launch.fd >= 0,
         .detached = true,
     };
     if (child_start_unwatched(&spec, &j->info.pid, &j->pidfd, &j->err) < 0)

@@ -26,6 +26,7 @@
 #include "daemon/vmm/qemu_dial.h"
 #include "daemon/vmm/qemu_probe.h"
 #include "daemon/vmm/qmp.h"
+#include "daemon/vmm/user_net.h"
 
 enum {
     QEMU_COMMAND_MS = 5000,
@@ -119,6 +120,10 @@ static void qemu_guest_over(struct qemu *q, enum qemu_over how)
 static void qemu_on_event(void *arg, const char *name, const json_t *data)
 {
     struct qemu *q = arg;
+    if (strcmp(name, "NETDEV_STREAM_DISCONNECTED") == 0)
+        log_warn(q->mon.machine.config.vm_id,
+                 "the guest's network has ended: its passt or banger-net is gone, and comes back "
+                 "when the VM is started again");
     if (strcmp(name, "SHUTDOWN") != 0)
         return;
     const char *reason = json_string_value(json_object_get(data, "reason"));
@@ -341,7 +346,11 @@ static int qemu_command(struct monitor_launch *l, struct err *err)
         l->kvm_usable = verdict.usable;
         log_info(c->vm_id, "KVM is %s: %s", verdict.usable ? "used" : "not used", verdict.reason);
     }
-    struct qemu_choice choice = {.qemu = program, .kvm = l->kvm_usable, .authorized_key = key};
+    bool has_net_fd = c->n_nics > 0 && c->nics[0].backend == NET_USER && !l->host->slirp;
+    if (has_net_fd && user_net_start(l->host, l->cancel_fd, &l->fd, err) < 0)
+        return -1;
+    struct qemu_choice choice = {
+        .qemu = program, .kvm = l->kvm_usable, .has_net_fd = has_net_fd, .authorized_key = key};
     if (!choice.kvm)
         choice.tsc_khz = tsc_khz();
     qemu_args_build(&l->args, c, &choice);
@@ -428,7 +437,9 @@ static struct vmm_machine *qemu_open(struct vmm_host *host, const struct vmm_con
 static uint64_t qemu_overhead_bytes(const struct vmm_host *host)
 {
     bool emulated = !host->kvm_known || !host->kvm_usable;
-    return (uint64_t)(QEMU_SELF_MIB + (emulated ? QEMU_TB_MIB : 0)) << 20;
+    return (uint64_t)(QEMU_SELF_MIB + (host->slirp ? 0 : QEMU_NET_MIB) +
+                      (emulated ? QEMU_TB_MIB : 0))
+           << 20;
 }
 
 const struct vmm_driver qemu_driver = {

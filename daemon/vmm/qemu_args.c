@@ -13,7 +13,7 @@ enum {
     QEMU_CPUS_MAX = 64,
     QEMU_PATH_BYTES = 2 * PATH_BYTES,
     QEMU_DEVICE_BYTES = 40,
-    QEMU_NET_BYTES = 192,
+    QEMU_NET_BYTES = 256,
     QEMU_CREDENTIAL_BYTES = 4200,
 };
 
@@ -23,6 +23,8 @@ int qemu_args_check(const struct vmm_config *c, struct err *err)
     if (c->cpus < 1 || c->cpus > QEMU_CPUS_MAX)
         return err_set(err, ERR_INVALID, "%u processors: qemu takes 1 to %d", c->cpus,
                        QEMU_CPUS_MAX);
+    if (c->n_nics > 1)
+        return err_set(err, ERR_INVALID, "%zu networks: qemu takes one", c->n_nics);
     if (mib < QEMU_MEMORY_MIN_MIB || mib > QEMU_MEMORY_MAX_MIB)
         return err_set(err, ERR_INVALID, "%llu MiB of memory: qemu takes %d MiB to 1 TiB",
                        (unsigned long long)mib, QEMU_MEMORY_MIN_MIB);
@@ -84,8 +86,15 @@ static const char *qemu_args_tsc(const struct qemu_choice *choice, char out[64])
     return out;
 }
 
-/* A guest with its own initrd and init gets what it cannot know: its root, its name, its
- * network, and who may come. systemd (252 and later) takes all of
+/* passt lets nobody in, and what it would forward listens for as long as it lives. So a guest that
+ * is reached by a port of its own has a second card: qemu's own network, without a way out. */
+static bool qemu_args_has_way_in(const struct vmm_config *c, const struct qemu_choice *choice)
+{
+    return choice->has_net_fd && c->channel.kind == GUEST_CHANNEL_SSH;
+}
+
+/* A guest with its own initrd and init gets what it cannot know: its root, its name, its network,
+ * and who may come. systemd (252 and later) takes all of
  * that from here, so an image needs nothing of ours in it. */
 static void qemu_args_own_kernel(struct monitor_argv *a, const struct vmm_config *c,
                                  const struct qemu_choice *choice)
@@ -98,8 +107,9 @@ static void qemu_args_own_kernel(struct monitor_argv *a, const struct vmm_config
         const struct guest_network *g = &c->nics[0].guest;
         snprintf(net, sizeof(net),
                  " ip=%s::%s:%s::eth0:off:%s systemd.wants=systemd-networkd.service "
-                 "systemd.wants=systemd-network-generator.service",
-                 g->address, g->gateway, g->netmask, g->dns);
+                 "systemd.wants=systemd-network-generator.service%s",
+                 g->address, g->gateway, g->netmask, g->dns,
+                 qemu_args_has_way_in(c, choice) ? " ip=10.0.3.15:::255.255.255.0::eth1:off" : "");
     }
     monitor_argv_add(a,
                      "console=ttyS0 root=/dev/vda rw reboot=t,w,panic_cold panic=-1 quiet%s%s "
@@ -154,18 +164,36 @@ static void qemu_args_disk(struct monitor_argv *a, const struct vmm_disk *d)
     monitor_argv_add(a, "virtio-blk-device,drive=%s,serial=%s", name, d->serial);
 }
 
-static void qemu_args_network(struct monitor_argv *a, const struct vmm_config *c)
+static void qemu_args_card(struct monitor_argv *a, const char *netdev, const char *mac)
 {
-    for (size_t i = 0; i < c->n_nics; i++) {
-        monitor_argv_add(a, "-netdev");
-        if (c->nics[i].backend == NET_TAP) /* nobody's scripts */
-            monitor_argv_add(a, "tap,id=net%zu,ifname=%s,script=no,downscript=no", i,
-                             c->nics[i].tap);
-        else
-            monitor_argv_add(a, "user,id=net%zu", i); /* QEMU_NETDEV is the first */
-        monitor_argv_add(a, "-device");
-        monitor_argv_add(a, "virtio-net-device,netdev=net%zu,mac=%s", i, c->nics[i].mac);
-    }
+    monitor_argv_add(a, "-device");
+    monitor_argv_add(a, "virtio-net-device,netdev=%s,mac=%s", netdev, mac);
+}
+
+static void qemu_args_network(struct monitor_argv *a, const struct vmm_config *c,
+                              const struct qemu_choice *choice)
+{
+    if (c->n_nics == 0)
+        return;
+    const char *mac = c->nics[0].mac;
+    monitor_argv_add(a, "-netdev");
+    if (c->nics[0].backend == NET_TAP) /* nobody's scripts */
+        monitor_argv_add(a, "tap,id=" QEMU_NETDEV_OUT ",ifname=%s,script=no,downscript=no",
+                         c->nics[0].tap);
+    else if (choice->has_net_fd)
+        monitor_argv_add(a, "stream,id=" QEMU_NETDEV_OUT ",server=off,addr.type=fd,addr.str=%d",
+                         MONITOR_FD);
+    else
+        monitor_argv_add(a, "user,id=" QEMU_NETDEV);
+    bool out = choice->has_net_fd || c->nics[0].backend == NET_TAP;
+    qemu_args_card(a, out ? QEMU_NETDEV_OUT : QEMU_NETDEV, mac);
+    if (!qemu_args_has_way_in(c, choice))
+        return;
+    char second[VMM_MAC_BYTES]; /* of a locally administered range, which 52 is, too */
+    snprintf(second, sizeof(second), "56%s", mac + 2);
+    monitor_argv_add(a, "-netdev");
+    monitor_argv_add(a, "user,id=" QEMU_NETDEV ",restrict=on,ipv6=off,net=10.0.3.0/24");
+    qemu_args_card(a, QEMU_NETDEV, second);
 }
 
 static void qemu_args_channels(struct monitor_argv *a, const struct vmm_config *c)
@@ -228,6 +256,6 @@ void qemu_args_build(struct monitor_argv *a, const struct vmm_config *c,
     qemu_args_kernel(a, c, choice);
     for (size_t i = 0; i < c->n_disks; i++)
         qemu_args_disk(a, &c->disks[i]);
-    qemu_args_network(a, c);
+    qemu_args_network(a, c, choice);
     qemu_args_channels(a, c);
 }

@@ -7,8 +7,10 @@
 
 #include "daemon/vmm/monitor.h"
 
-/* The network that a guest's first card leads to. */
+/* qemu's own user network, where there is one: the way in for qemu_dial.h. */
 #define QEMU_NETDEV "net0"
+/* The event of another network that has ended. */
+#define QEMU_NETDEV_OUT "out"
 /* Of the argument of -name, before the VM's id. */
 #define QEMU_NAME_PREFIX "guest=banger-"
 
@@ -18,6 +20,7 @@ enum {
     QEMU_MARK_WARM = 0x1234,   /* what ours leaves there when it reboots as it was told to */
     QEMU_TB_MIB = 128,         /* of translated code under TCG; qemu's own bound is 1 GiB */
     QEMU_SELF_MIB = 64, /* of qemu itself: device models, ring, user-mode network, page tables */
+    QEMU_NET_MIB = 24,  /* of passt and banger-net beside it: 20 measured, and 1 */
     QEMU_MARK_BYTES = 2 * SOCKET_PATH_BYTES + 32,
     QEMU_NAME_BYTES = 16 + ID_BYTES,
 };
@@ -26,6 +29,7 @@ struct qemu_choice {
     const char *qemu; /* program */
     bool kvm;
     uint32_t tsc_khz;           /* 0: not known */
+    bool has_net_fd;            /* the network is at MONITOR_FD: user_net.h; else qemu's own */
     const char *authorized_key; /* of a guest that boots its own way: root lets in; "": as it is */
 };
 

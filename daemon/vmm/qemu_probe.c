@@ -7,6 +7,7 @@
 #include "daemon/host/kvm_probe.h"
 #include "daemon/host/tsc.h"
 #include "daemon/vmm/probe.h"
+#include "daemon/vmm/user_net.h"
 
 int qemu_find_program(const struct vmm_host *host, char path[PATH_BYTES], struct err *err)
 {
@@ -45,6 +46,7 @@ static void qemu_look(struct probe_job *j)
         return;
     }
     j->result.usable = true;
+    j->result.network_safe = user_net_explain(j->host, j->result.network);
     qemu_probe_kvm(j, program);
     tsc_khz(); /* measured here rather than in somebody's first start */
 }

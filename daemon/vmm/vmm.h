@@ -34,6 +34,9 @@ struct vmm_host {
     const char *agent_path;       /* sim: the agent program for this host */
     const char *qemu_path;        /* qemu-system-x86_64, found in PATH if NULL */
     const char *firecracker_path; /* the same */
+    const char *passt_path;       /* the same */
+    const char *net_path;         /* banger-net; found beside the program if NULL */
+    bool slirp;                   /* networks of users are qemu's own: see user_net.h */
     const char *state_dir;        /* probe results are kept here */
     /* What an earlier daemon wrote down of a VM's process; zeros where it did not. On a worker; may
      * be NULL. */
@@ -77,6 +80,8 @@ struct vmm_probe_result {
     char version[64];
     char accelerator[16];         /* kvm, tcg, none */
     char explanation[TEXT_BYTES]; /* why not, or why not KVM, and what to do */
+    bool network_safe;            /* a user's network can be had, and leads to nobody's loopback */
+    char network[TEXT_BYTES];     /* which, or why not; "": the driver has none of that kind */
 };
 
 /* What a driver can do and needs, as data: the core goes by it, never by a driver's name. */

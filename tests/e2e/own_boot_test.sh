@@ -79,6 +79,11 @@ contains "box" vm exec box -- hostname
 contains "Host key:      ssh-ed25519 SHA256:" vm show box
 [ -z "$(ways_in)" ] || fail "something listens for everybody on this host: $(ways_in)"
 
+# The way out is the first card; the way in is one of its own, by which the host's loopback is not reached.
+contains "default via 10.0.2.2 dev eth0" vm exec box -- ip -4 route
+contains "inet 10.0.3.15/24" vm exec box -- ip -4 -o address show eth1
+"$banger" vm exec box -- timeout 5 bash -c '</dev/tcp/10.0.3.2/22' 2>/dev/null && fail "the second card leads to this host"
+
 # Bytes are exact, both ways.
 head -c 2000000 /dev/urandom >"$top/in"
 "$banger" vm exec -i box -- cat <"$top/in" >"$top/out" || fail "cat"

@@ -126,7 +126,7 @@ image=$(sed -n 's/.*"path": "\(.*\)".*/\1/p' "$BANGER_TEST_ASSETS/assets.json")
 "$banger" kernel import --modules "$(dirname "$kernel")/modules" "$kernel" >/dev/null
 "$banger" image import --name debian-bookworm "$image" >/dev/null
 "$banger" vm create --net tap --name box -q >/dev/null
-address=$("$banger" vm show box -o json | jq -r '.. | .guest_ip? // empty')
+address=$("$banger" vm show box -o json | jq -r '.. | .guestIp? // empty')
 gateway=${address%.*}.$((${address##*.} - 1))
 [ "$(objects | grep -vc "$stranger")" = 3 ] || fail "objects of one VM: $(objects)"
 looks

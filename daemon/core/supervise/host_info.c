@@ -162,6 +162,11 @@ static void check_drivers(struct report *r, const struct core *core, const struc
             report(r, "driver", HOST_CHECK_OK, "", "%s %s", name, d->result.version);
         if (d->driver->can.uses_kvm)
             check_kvm(r, facts);
+        if (*d->result.network)
+            report(r, "network", d->result.network_safe ? HOST_CHECK_OK : HOST_CHECK_WARNING,
+                   "apt install passt, with user_network: passt in bangerd.conf, then restart the "
+                   "daemon",
+                   "%s", d->result.network);
     }
 }
 

@@ -140,6 +140,7 @@ void world_init(struct world *w, const struct vmm_driver *driver, const char *mo
         .slow = w->workers,
         .agent_path = AGENT_FILE,
         .firecracker_path = firecracker ? firecracker : FIRECRACKER_FILE,
+        .net_path = NET_FILE,
         .state_dir = w->dir,
         /* KVM has a test of its own; elsewhere its trial would cost each test its seconds. */
         .kvm_known = true,

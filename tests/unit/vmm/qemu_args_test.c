@@ -21,7 +21,13 @@ static struct vmm_config example(void)
         .n_disks = 1,
         .cpus = 2,
         .memory_bytes = 256u << 20,
-        .nics = {{.backend = NET_USER, .mac = "52:54:00:01:02:03"}},
+        .nics = {{.backend = NET_USER,
+                  .mac = "52:54:00:01:02:03",
+                  .guest = {.address = "10.0.2.15",
+                            .netmask = "255.255.255.0",
+                            .gateway = "10.0.2.2",
+                            .dns = "10.0.2.3",
+                            .prefix = 24}}},
         .n_nics = 1,
     };
     return c;
@@ -122,6 +128,27 @@ static void test_a_guest_that_boots_its_own_way(void)
     CHECK(!any_contains(&b, "systemd.hostname"));
 }
 
+/* The way in is a card of its own, which leads nowhere else. */
+static void test_networks_of_users(void)
+{
+    struct monitor_argv a = {.n = 0}, b = {.n = 0};
+    struct vmm_config c = example();
+    struct qemu_choice choice = {.qemu = "/q", .kvm = true, .has_net_fd = true};
+    qemu_args_build(&a, &c, &choice);
+    CHECK_STR(after(&a, "-netdev"), "stream,id=out,server=off,addr.type=fd,addr.str=3");
+    CHECK(any_contains(&a, "virtio-net-device,netdev=out,mac=52:54:00:01:02:03"));
+    CHECK(!any_contains(&a, "user,"));
+    c.is_own_boot = true;
+    c.channel.kind = GUEST_CHANNEL_SSH;
+    choice.authorized_key = "";
+    qemu_args_build(&b, &c, &choice);
+    CHECK(any_contains(&b, "netdev=out,mac=52:54:00:01:02:03"));
+    CHECK(any_contains(&b, "user,id=net0,restrict=on,"));
+    CHECK(any_contains(&b, "netdev=net0,mac=56:54:00:01:02:03"));
+    CHECK_CONTAINS(after(&b, "-append"), " ip=10.0.2.15::");
+    CHECK_CONTAINS(after(&b, "-append"), " ip=10.0.3.15:::255.255.255.0::eth1:off");
+}
+
 static void test_names_are_stable(void)
 {
     char mac[18], again[18], other[18], uuid[37];
@@ -141,6 +168,9 @@ static void test_limits(void)
     struct err err = ERR_INIT;
     struct vmm_config c = example();
     CHECK_INT(qemu_args_check(&c, &err), 0);
+    c.n_nics = 2;
+    CHECK_INT(qemu_args_check(&c, &err), -1);
+    c = example();
     c.cpus = 0;
     CHECK_INT(qemu_args_check(&c, &err), -1);
     CHECK_INT(err.code, ERR_INVALID);
@@ -169,6 +199,7 @@ int main(void)
     RUN(test_emulated);
     RUN(test_kvm_without_network);
     RUN(test_a_guest_that_boots_its_own_way);
+    RUN(test_networks_of_users);
     RUN(test_names_are_stable);
     RUN(test_limits);
     RUN(test_overflow_is_noticed);

@@ -1,0 +1,209 @@
+/* banger-net: a guest's way out. Started by the daemon alone, one for each VM with a user's
+ * network:
+ *
+ *   qemu <-- socket pair --> banger-net <-- socket pair --> passt
+ *
+ * It starts passt (argv[1]), and returns to the daemon when passt is ready, or with passt's words
+ * on stderr. What stays behind passes frames on, those of the guest through net_filter.h. There is
+ * no path, no file and nothing to be found again: each of the three ends when a neighbour does, and
+ * the daemon's death before qemu's start is such an end, too.
+ *
+ * A thread for each direction, so that none waits for the other; whichever ends first ends all. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/launch.h"
+#include "daemon/vmm/net/net_filter.h"
+
+enum {
+    NET_BUFFER_BYTES = 4 * (NET_HEAD_BYTES + NET_FRAME_MAX_BYTES),
+    NET_NOBODY = 65534,
+};
+
+extern char **environ;
+
+static int passt_fd;
+
+/* An exit status. */
+static int net_fail(const char *what, int error)
+{
+    fprintf(stderr, "banger-net: %s: %s\n", what, strerror(error));
+    return 1;
+}
+
+/* The addresses are those that the agent gives the guest (daemon/core/vm/vm_agent.c). "lo" is what
+ * passt would take addresses from that it is not told: it insists on an interface, and this one is
+ * there without a network, too. The resolver is the first of the host, also one on loopback. */
+static const char *const passt_options[] = {"--ipv4-only",
+                                            "--quiet",
+                                            "--interface",
+                                            "lo",
+                                            "--address",
+                                            "10.0.2.15",
+                                            "--netmask",
+                                            "24",
+                                            "--gateway",
+                                            "10.0.2.2",
+                                            "--mac-addr",
+                                            "52:55:0a:00:02:02",
+                                            "--no-map-gw",
+                                            "--dns-forward",
+                                            "10.0.2.3",
+                                            "--tcp-ports",
+                                            "none",
+                                            "--udp-ports",
+                                            "none",
+                                            "--fd",
+                                            "3"};
+
+enum { N_OPTIONS = sizeof(passt_options) / sizeof(*passt_options), N_FDS = 4 };
+
+/* 0 or an errno. fds: see launch.h; closed here. */
+static int net_launch(const char *program, const int fds[N_FDS], pid_t *pid)
+{
+    const char *argv[N_OPTIONS + 2] = {program};
+    memcpy(argv + 1, passt_options, sizeof(passt_options));
+    const struct launch l = {.argv = argv, .env = environ, .cwd = "/", .fds = fds, .n_fds = N_FDS};
+    int rc = 0;
+    for (size_t i = 0; i < N_FDS; i++)
+        rc = fds[i] < 0 ? EMFILE : rc;
+    if (rc == 0)
+        rc = launch(&l, pid);
+    for (size_t i = 0; i < N_FDS; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    return rc;
+}
+
+/* 0: passt is ready, and in the background. Else an exit status, and somebody has said why. */
+static int net_start_passt(const char *program, int link)
+{
+    pid_t pid;
+    int status, null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    const int from[N_FDS] = {null_fd, STDERR_FILENO, STDERR_FILENO, link};
+    int fds[N_FDS];
+    for (size_t i = 0; i < N_FDS; i++)
+        fds[i] = fcntl(from[i], F_DUPFD_CLOEXEC, N_FDS);
+    if (null_fd >= 0)
+        close(null_fd);
+    int rc = net_launch(program, fds, &pid);
+    if (rc != 0)
+        return net_fail(program, rc);
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return net_fail(program, errno);
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    fprintf(stderr, "banger-net: %s was ended by signal %d\n", program, WTERMSIG(status));
+    return 1;
+}
+
+static bool net_write(int fd, const uint8_t *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (n > 0) {
+            data += n;
+            len -= (size_t)n;
+        }
+    }
+    return true;
+}
+
+static ssize_t net_read(int fd, uint8_t *data, size_t len)
+{
+    ssize_t n;
+    do
+        n = read(fd, data, len);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+static void *net_to_guest(void *arg)
+{
+    static uint8_t data[NET_BUFFER_BYTES];
+    ssize_t n;
+    (void)arg;
+    while ((n = net_read(passt_fd, data, sizeof(data))) > 0 &&
+           net_write(STDIN_FILENO, data, (size_t)n))
+        ;
+    _exit(0);
+}
+
+static void net_from_guest(void)
+{
+    static uint8_t data[NET_BUFFER_BYTES];
+    size_t have = 0, kept;
+    ssize_t n;
+    while ((n = net_read(STDIN_FILENO, data + have, sizeof(data) - have)) > 0) {
+        have += (size_t)n;
+        int64_t seen = net_filter_stream(data, have, &kept);
+        if (seen < 0 || !net_write(passt_fd, data, kept))
+            return;
+        have -= (size_t)seen;
+        memmove(data, data + seen, have);
+    }
+}
+
+/* What reads a guest's bytes needs two descriptors and no privilege. */
+static int net_confine(void)
+{
+    static const struct rlimit none = {0, 0};
+    if (chdir("/") < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return -1;
+    if (geteuid() == 0 &&
+        (setgroups(0, NULL) < 0 || setresgid(NET_NOBODY, NET_NOBODY, NET_NOBODY) < 0 ||
+         setresuid(NET_NOBODY, NET_NOBODY, NET_NOBODY) < 0))
+        return -1;
+    return setrlimit(RLIMIT_NOFILE, &none);
+}
+
+static int net_stay(void)
+{
+    pthread_t thread;
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null_fd < 0 || setsid() < 0 || dup2(null_fd, STDOUT_FILENO) < 0 ||
+        dup2(null_fd, STDERR_FILENO) < 0)
+        return 1;
+    close(null_fd);
+    signal(SIGPIPE, SIG_IGN);
+    if (net_confine() < 0 || pthread_create(&thread, NULL, net_to_guest, NULL) != 0)
+        return 1;
+    net_from_guest();
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    int ends[2];
+    if (argc != 2) {
+        fprintf(stderr, "banger-net: started by bangerd, with a socket as stdin\n");
+        return 2;
+    }
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return net_fail("socketpair", errno);
+    passt_fd = ends[0];
+    int rc = net_start_passt(argv[1], ends[1]);
+    close(ends[1]);
+    if (rc != 0)
+        return rc;
+    pid_t pid = fork();
+    if (pid < 0)
+        return net_fail("fork", errno);
+    if (pid == 0)
+        _exit(net_stay());
+    return 0;
+}

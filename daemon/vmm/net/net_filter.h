@@ -1,0 +1,27 @@
+/* Which frames of a guest may go on to passt. Pure.
+ *
+ * passt opens a socket of the host for whatever address a guest writes into its packets: 127.0.0.1
+ * and 0.0.0.0 are the host's own loopback then, 169.254.169.254 is who gives out the credentials of
+ * a cloud's machine, and the guest's root needs no more than a raw socket. So every frame is looked
+ * at before. What is no ARP and no IPv4 does not pass. */
+#ifndef BANGER_DAEMON_VMM_NET_NET_FILTER_H
+#define BANGER_DAEMON_VMM_NET_NET_FILTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    NET_HEAD_BYTES = 4,               /* before each frame: its length, in network order */
+    NET_FRAME_MAX_BYTES = 65535 + 14, /* the longest IPv4 packet, behind an Ethernet header */
+};
+
+/* May one Ethernet frame pass? */
+bool net_filter_frame(const uint8_t *frame, size_t len);
+
+/* Takes the frames that may not pass out of the stream of len bytes at data: *kept bytes of whole
+ * frames are left there, in order. Returns how many bytes were looked at; what is behind them is
+ * the beginning of a frame. -1: a frame too long, and nothing behind it means anything. */
+int64_t net_filter_stream(uint8_t *data, size_t len, size_t *kept);
+
+#endif

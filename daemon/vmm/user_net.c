@@ -1,0 +1,85 @@
+/* Starting passt for a guest; see user_net.h. */
+#include "daemon/vmm/user_net.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/programs.h"
+#include "daemon/host/run.h"
+#include "daemon/vmm/probe.h"
+#include "daemon/vmm/vmm.h"
+
+enum { USER_NET_START_MS = 10000 };
+
+static const char reason[] = "NETWORK_UNAVAILABLE";
+
+/* Both programs, or ERR_PRECONDITION: the host's administrator can change that. */
+static int user_net_find(const struct vmm_host *host, char net[PROGRAM_PATH_BYTES],
+                         char passt[PATH_BYTES], struct err *err)
+{
+    struct err why = ERR_INIT;
+    if (host->net_path)
+        snprintf(net, PROGRAM_PATH_BYTES, "%s", host->net_path);
+    if (probe_find_program(host->passt_path, "passt", "apt install passt", reason, passt, &why) ==
+            0 &&
+        (host->net_path || program_find(PROGRAM_NET, NULL, net, &why) == 0))
+        return 0;
+    err_set(err, ERR_PRECONDITION,
+            "no way for guests to reach the network: %.300s (a VM without a network can do "
+            "without; user_network: slirp takes qemu's own, which opens the host's loopback to "
+            "guests)",
+            why.message);
+    return err_tag(err, reason, NULL);
+}
+
+/* What passt says last is why. */
+static int user_net_refuse(struct run_result *r, struct err *err)
+{
+    while (r->out_len > 0 && r->out[r->out_len - 1] == '\n')
+        r->out[--r->out_len] = '\0';
+    const char *tail = r->out_len > 300 ? r->out + r->out_len - 300 : r->out;
+    if (r->signo)
+        err_set(err, ERR_PRECONDITION, "banger-net was ended by signal %d: %s", r->signo, tail);
+    else
+        err_set(err, ERR_PRECONDITION, "passt does not start (code %d): %s", r->code, tail);
+    return err_tag(err, reason, NULL);
+}
+
+int user_net_start(const struct vmm_host *host, int cancel_fd, int *fd, struct err *err)
+{
+    char net[PROGRAM_PATH_BYTES], passt[PATH_BYTES];
+    int ends[2];
+    if (user_net_find(host, net, passt, err) < 0)
+        return -1;
+    auto_free struct run_result *r = malloc(sizeof(*r));
+    if (!r || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return err_sys(err, r ? errno : ENOMEM, "cannot start %s", net);
+    auto_fd int ours = ends[0];
+    auto_fd int theirs = ends[1];
+    const char *argv[] = {net, passt, NULL};
+    if (run_program_on(argv, theirs, USER_NET_START_MS, cancel_fd, r, err) < 0)
+        return -1;
+    if (r->code != 0)
+        return user_net_refuse(r, err);
+    *fd = take_fd(&ours);
+    return 0;
+}
+
+bool user_net_explain(const struct vmm_host *host, char text[TEXT_BYTES])
+{
+    struct err err = ERR_INIT;
+    char net[PROGRAM_PATH_BYTES], passt[PATH_BYTES];
+    if (host->slirp)
+        snprintf(text, TEXT_BYTES,
+                 "user_network is slirp: guests reach what listens on this host's loopback");
+    else if (user_net_find(host, net, passt, &err) < 0)
+        snprintf(text, TEXT_BYTES, "%s", err.message);
+    else
+        snprintf(text, TEXT_BYTES, "%s: guests reach no loopback and no link-local address", passt);
+    return !host->slirp && err.code == ERR_NONE;
+}

@@ -1,0 +1,324 @@
+/* What a guest with a user's network reaches, and what does not outlive it: daemon/vmm/user_net.h,
+ * net/main.c. In a network and a mount namespace of its own, whose addresses and resolver are the
+ * test's. user_network_test qemu */
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "tests/support/check.h"
+#include "tests/support/harness.h"
+#include "tests/support/vm_steps.h"
+
+#define OUTSIDE    "192.0.2.77"
+#define LINK_LOCAL "169.254.7.7"
+
+enum { PORT = 8080, DNS_PORT = 53, GONE_MS = 10000 };
+
+static struct harness h;
+static struct banger_client *client;
+
+/* The surroundings */
+
+static int serve_on(int type, const char *address, uint16_t port)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    if (fd < 0 || inet_pton(AF_INET, address, &addr.sin_addr) != 1 ||
+        bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+        (type == SOCK_STREAM && listen(fd, 16) < 0))
+        harness_die(&h, "cannot serve at %s", address);
+    return fd;
+}
+
+/* Says the server's address to whoever comes, or sends. */
+static void serve(void)
+{
+    static const char *const tcp[] = {"127.0.0.1", LINK_LOCAL, OUTSIDE};
+    static const char *const udp[] = {"127.0.0.1", "127.0.0.53"};
+    enum { N_TCP = 3, N = 5 };
+    struct pollfd p[N];
+    if (fork() != 0)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (int i = 0; i < N; i++)
+        p[i] = (struct pollfd){
+            .events = POLLIN,
+            .fd = i < N_TCP ? serve_on(SOCK_STREAM, tcp[i], PORT)
+                            : serve_on(SOCK_DGRAM, udp[i - N_TCP], i == N_TCP ? PORT : DNS_PORT)};
+    while (poll(p, N, -1) >= 0)
+        for (int i = 0; i < N; i++) {
+            char text[64];
+            struct sockaddr_in from;
+            socklen_t len = sizeof(from);
+            if (!p[i].revents)
+                continue;
+            if (i >= N_TCP) {
+                if (recvfrom(p[i].fd, text, sizeof(text), 0, (struct sockaddr *)&from, &len) > 0)
+                    sendto(p[i].fd, udp[i - N_TCP], strlen(udp[i - N_TCP]), 0,
+                           (struct sockaddr *)&from, len);
+                continue;
+            }
+            int fd = accept(p[i].fd, NULL, NULL);
+            dprintf(fd, "%s\n", tcp[i]);
+            close(fd);
+        }
+    _exit(1);
+}
+
+static void own_surroundings(void)
+{
+    static const char resolver[] = "nameserver 127.0.0.53\n";
+    if (!harness_own_network() || unshare(CLONE_NEWNS) < 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        exit(check_skip("no namespaces of its own"));
+    if (system("command -v passt >/dev/null") != 0)
+        exit(check_skip("no passt: apt install passt"));
+    if (system("ip addr add " OUTSIDE "/32 dev lo && ip addr add " LINK_LOCAL "/32 dev lo && "
+               "ip route add default dev lo") != 0)
+        exit(check_skip("no addresses of its own: apt install iproute2"));
+    char path[] = "/tmp/banger-resolv-XXXXXX";
+    auto_fd int fd = mkstemp(path);
+    if (fd < 0 || write(fd, resolver, sizeof(resolver) - 1) < 0 || fchmod(fd, 0644) < 0 ||
+        mount(path, "/etc/resolv.conf", NULL, MS_BIND, NULL) < 0)
+        exit(check_skip("no resolver of its own"));
+    unlink(path);
+}
+
+/* passt and banger-net processes of this network: of this test, whose VMs nobody shares. */
+static size_t count_processes(const char *name, pid_t *one)
+{
+    char own[64] = "", path[64], text[64];
+    size_t n = 0;
+    DIR *dir = opendir("/proc");
+    struct dirent *d;
+    ssize_t len = readlink("/proc/self/ns/net", own, sizeof(own) - 1);
+    while (len > 0 && dir && (d = readdir(dir))) {
+        snprintf(path, sizeof(path), "/proc/%.20s/ns/net", d->d_name);
+        ssize_t got = readlink(path, text, sizeof(text) - 1);
+        if (got != len || memcmp(text, own, (size_t)len) != 0)
+            continue;
+        snprintf(path, sizeof(path), "/proc/%.20s/comm", d->d_name);
+        FILE *f = fopen(path, "re");
+        bool is_it = f && fgets(text, sizeof(text), f) && strncmp(text, name, strlen(name)) == 0;
+        if (f)
+            fclose(f);
+        if (is_it && one)
+            *one = (pid_t)strtol(d->d_name, NULL, 10);
+        n += is_it;
+    }
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+static bool none_left(void *arg)
+{
+    (void)arg;
+    return count_processes("passt", NULL) == 0 && count_processes("banger-net", NULL) == 0;
+}
+
+static bool has_word(void *arg)
+{
+    auto_free char *log = NULL;
+    return fs_read(h.log, 1 << 24, &log, NULL, NULL) == 0 && strstr(log, arg);
+}
+
+/* In the guest */
+
+/* What answers there, "" where nothing does. */
+static const char *ask(const char *protocol, const char *address, int port)
+{
+    static char got[256];
+    char line[256];
+    snprintf(
+        line, sizeof(line),
+        "exec 3<>/dev/%s/%s/%d && { [ %s = tcp ] || echo hi >&3; } && timeout 3 head -c 10 <&3",
+        protocol, address, port, protocol);
+    const char *const argv[] = {"timeout", "6", "bash", "-c", line, NULL};
+    got[0] = '\0';
+    steps_run(client, &h, "box", argv, NULL, 0, got, sizeof(got));
+    got[strcspn(got, "\n")] = '\0';
+    return strncmp(got, "bash:", 5) == 0 ? "" : got;
+}
+
+/* Sends what is for the loopback's addresses to the host, as a guest's root may. */
+static void point_loopback_out(void)
+{
+    static const char *const argv[] = {
+        "sh", "-c",
+        "echo 1 >/proc/sys/net/ipv4/conf/all/route_localnet && "
+        "ip route del local 127.0.0.0/8 dev lo table local && "
+        "ip route del local 127.0.0.1 dev lo table local; "
+        "ip route add 127.0.0.0/8 via 10.0.2.2 dev eth0 src 10.0.2.15 && "
+        "ip route get 127.0.0.1",
+        NULL};
+    char got[256];
+    CHECK_INT(steps_run(client, &h, "box", argv, NULL, 0, got, sizeof(got)), 0);
+    CHECK_CONTAINS(got, "via 10.0.2.2");
+}
+
+static void test_it_reaches_the_world_and_no_loopback(void)
+{
+    CHECK_STR(ask("tcp", OUTSIDE, PORT), OUTSIDE);
+    CHECK_STR(ask("udp", "10.0.2.3", DNS_PORT), "127.0.0.53"); /* the host's resolver */
+    CHECK_STR(ask("tcp", "10.0.2.2", PORT), "");
+    CHECK_STR(ask("udp", "10.0.2.2", PORT), "");
+    CHECK_STR(ask("tcp", LINK_LOCAL, PORT), "");
+    point_loopback_out();
+    CHECK_STR(ask("tcp", "127.0.0.1", PORT), "");
+    CHECK_STR(ask("udp", "127.0.0.1", PORT), "");
+    CHECK_STR(ask("udp", "127.0.0.53", DNS_PORT), "");
+    CHECK_STR(ask("tcp", OUTSIDE, PORT), OUTSIDE); /* still */
+}
+
+static void test_the_network_outlives_the_daemon_and_not_the_vm(void)
+{
+    struct banger_error error = {0};
+    harness_crash(&h);
+    CHECK_STR(ask("tcp", OUTSIDE, PORT), OUTSIDE);
+    CHECK_INT(count_processes("passt", NULL), 1);
+    CHECK_INT(count_processes("banger-net", NULL), 1);
+    CHECK_INT(steps_do(client, STEPS_STOP, "box", &error), 0);
+    CHECK(harness_until(none_left, NULL, GONE_MS));
+    CHECK_INT(steps_do(client, STEPS_START, "box", &error), 0);
+    CHECK_INT(count_processes("passt", NULL), 1);
+    CHECK_INT(steps_do(client, STEPS_KILL, "box", &error), 0);
+    CHECK(harness_until(none_left, NULL, GONE_MS));
+}
+
+static void test_a_network_that_ends_is_told_and_comes_back_with_a_start(void)
+{
+    struct banger_error error = {0};
+    pid_t passt = 0;
+    CHECK_INT(steps_do(client, STEPS_START, "box", &error), 0);
+    CHECK_STR(ask("tcp", OUTSIDE, PORT), OUTSIDE);
+    CHECK_INT(count_processes("passt", &passt), 1);
+    if (passt > 0)
+        kill(passt, SIGKILL);
+    CHECK(harness_until(none_left, NULL, GONE_MS));
+    CHECK(harness_until(has_word, (void *)(uintptr_t) "network has ended", GONE_MS));
+    CHECK_STR(ask("tcp", OUTSIDE, PORT), ""); /* and the agent is in reach */
+    CHECK_INT(steps_do(client, STEPS_RESTART, "box", &error), 0);
+    CHECK_STR(ask("tcp", OUTSIDE, PORT), OUTSIDE);
+    CHECK_INT(steps_do(client, STEPS_STOP, "box", &error), 0);
+}
+
+/* A passt of ours, before the host's in PATH. */
+static void put_passt(const char *script)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "%s/bin", h.dir);
+    CHECK(mkdir(path, 0755) == 0 || access(path, X_OK) == 0);
+    snprintf(path, sizeof(path), "%s/bin/passt", h.dir);
+    CHECK_INT(fs_write_atomic(path, script, strlen(script), 0755, NULL), 0);
+}
+
+static void start_with_own_passt(void)
+{
+    char path[4096];
+    auto_free char *before = strdup(getenv("PATH"));
+    snprintf(path, sizeof(path), "%s/bin:%s", h.dir, before);
+    setenv("PATH", path, 1);
+    harness_start(&h, NULL);
+    setenv("PATH", before, 1);
+}
+
+/* Where somebody reads a FIFO there is its other end. */
+static struct gate {
+    char path[64];
+    int fd;
+} gate;
+
+static bool gate_opens(void *arg)
+{
+    (void)arg;
+    gate.fd = open(gate.path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    return gate.fd >= 0;
+}
+
+static void test_one_that_does_not_start_is_named_with_its_words(void)
+{
+    struct banger_error error = {0};
+    harness_end(&h, SIGTERM);
+    put_passt("#!/bin/sh\necho the moon is in the way >&2\nexit 3\n");
+    start_with_own_passt();
+    CHECK_INT(steps_do(client, STEPS_START, "box", &error), -1);
+    CHECK_CONTAINS(error.message, "passt does not start (code 3): the moon is in the way");
+    CHECK(none_left(NULL));
+}
+
+static void test_a_daemon_killed_while_one_starts_leaves_none(void)
+{
+    struct banger_error error = {0};
+    char script[512];
+    harness_end(&h, SIGTERM);
+    snprintf(gate.path, sizeof(gate.path), "%s/gate", h.dir);
+    CHECK_INT(mkfifo(gate.path, 0600), 0);
+    snprintf(script, sizeof(script),
+             "#!/bin/sh\nread -r line <%s\nPATH=${PATH#*:}\nexec passt \"$@\"\n", gate.path);
+    put_passt(script);
+    start_with_own_passt();
+    Banger__V1__Operation *op = steps_begin(client, STEPS_START, "box", NULL, &error);
+    CHECK(op);
+    CHECK(harness_until(gate_opens, NULL, GONE_MS));
+    CHECK_INT(count_processes("banger-net", NULL), 1);
+    harness_end(&h, SIGKILL);
+    CHECK(write(gate.fd, "\n", 1) == 1);
+    close(gate.fd);
+    CHECK(harness_until(none_left, NULL, GONE_MS));
+    banger_message_free(op ? &op->base : NULL);
+    put_passt("#!/bin/sh\nPATH=${PATH#*:}\nexec passt \"$@\"\n");
+    start_with_own_passt();
+    CHECK(steps_await_vm(&h, client, "box", VM_STATE(RUNNING), HARNESS_OP_MS));
+    CHECK_STR(ask("tcp", OUTSIDE, PORT), OUTSIDE);
+    CHECK_INT(steps_do(client, STEPS_DELETE, "box", &error), 0);
+    CHECK(harness_until(none_left, NULL, GONE_MS));
+}
+
+/* What the other tests would not see, were it not for passt and banger-net. */
+static void test_slirp_is_as_open_as_it_says(void)
+{
+    struct banger_error error = {0};
+    char id[STEPS_ID_BYTES];
+    harness_end(&h, SIGTERM);
+    h.args[0] = "--user-network=slirp";
+    harness_start(&h, NULL);
+    CHECK_INT(steps_create_vm(client, &h, &(struct steps_create){.name = "box"}, id, &error), 0);
+    CHECK(none_left(NULL));
+    CHECK_STR(ask("tcp", OUTSIDE, PORT), OUTSIDE);
+    CHECK_STR(ask("tcp", "10.0.2.2", PORT), "127.0.0.1");
+    CHECK_INT(steps_do(client, STEPS_DELETE, "box", &error), 0);
+}
+
+int main(int argc, char **argv)
+{
+    struct banger_error error = {0};
+    char id[STEPS_ID_BYTES];
+    own_surroundings();
+    serve();
+    harness_open(&h, argc > 1 ? argv[1] : "qemu");
+    client = harness_connect(&h);
+    CHECK_INT(steps_create_vm(client, &h, &(struct steps_create){.name = "box"}, id, &error), 0);
+    RUN(test_it_reaches_the_world_and_no_loopback);
+    RUN(test_the_network_outlives_the_daemon_and_not_the_vm);
+    RUN(test_a_network_that_ends_is_told_and_comes_back_with_a_start);
+    RUN(test_one_that_does_not_start_is_named_with_its_words);
+    RUN(test_a_daemon_killed_while_one_starts_leaves_none);
+    RUN(test_slirp_is_as_open_as_it_says);
+    banger_close(client);
+    CHECK(harness_close(&h));
+    return check_end();
+}

@@ -24,6 +24,7 @@
 #include "daemon/core/vm/handles.h"
 #include "daemon/core/supervise/host_info.h"
 #include "daemon/core/supervise/reconcile.h"
+#include "daemon/host/scope.h"
 #include "daemon/upkeep.h"
 #include "daemon/reload.h"
 #include "daemon/service/service.h"
@@ -122,6 +123,7 @@ static int make_core(struct daemon *d, struct err *err)
         if (fs_check_own(database, err) < 0)
             return -1;
     }
+    host_scope_choose(d->config.scopes);
     core->store = store_open(core->loop, database, err);
     return core->store ? core_open(core, err) : -1;
 }

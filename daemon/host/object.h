@@ -1,4 +1,4 @@
-/* What a VM has on its host: its folder and its disks, later taps and scopes. One const table per
+/* What a VM has on its host: its folder, its disks, its scope, later taps. One const table per
  * kind.
  *
  * An object's name follows from the state folder, the VM's id and its role alone, so that whoever
@@ -26,6 +26,7 @@ enum object_role {
     OBJECT_SYSTEM_DISK,
     OBJECT_WORK_DISK,
     OBJECT_SSH_KEY,
+    OBJECT_SCOPE,
     N_OBJECT_ROLES
 };
 
@@ -38,6 +39,7 @@ struct object {
     uint64_t bytes;           /* virtual size of a disk; 0: its source's */
     char source[PATH_BYTES];  /* image that a disk is made of, never written; "" */
     enum image_format source_format;
+    struct vm_limits limits; /* of a scope */
 };
 
 /* One that is there. */
@@ -85,8 +87,10 @@ struct object_kind {
  * reflink  raw, shares its image's blocks until they are written
  * empty    sparse file of zeros, or of nothing
  * work     raw, with an empty ext4
- * ssh_key  private key that the guest's SSH server is to take */
-#define OBJECT_KINDS(X)      X(folder) X(overlay) X(copy) X(reflink) X(empty) X(work) X(ssh_key)
+ * ssh_key  private key that the guest's SSH server is to take
+ * scope    place in the tree of control groups, with limits (scope.h) */
+#define OBJECT_KINDS(X)                                                                            \
+    X(folder) X(overlay) X(copy) X(reflink) X(empty) X(work) X(ssh_key) X(scope)
 #define OBJECT_DECLARE(kind) extern const struct object_kind object_##kind;
 OBJECT_KINDS(OBJECT_DECLARE)
 #undef OBJECT_DECLARE
@@ -95,10 +99,10 @@ OBJECT_KINDS(OBJECT_DECLARE)
 const struct object_kind *object_kind_at(size_t i);
 /* By name; NULL: none. */
 const struct object_kind *object_find_kind(const char *name);
-/* "folder", "system disk", "work disk", "SSH key". */
+/* "folder", "system disk", "work disk", "SSH key", "scope". */
 const char *object_role_name(enum object_role role);
 
-/* Fills all but bytes and source. */
+/* Fills all but bytes, source and limits. */
 int object_init(struct object *o, const char *kind, const char *state_dir, const char *vm_id,
                 enum object_role role, struct err *err);
 /* Makes them in order. made: the VM has had them all; then ERR_DATA_LOSS (DISK_MISSING) where one

@@ -15,6 +15,7 @@
 #include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_ssh.h"
 #include "daemon/core/vm/vm_storage.h"
+#include "daemon/host/scope.h"
 #include "rpc/event/worker.h"
 
 /* Which */
@@ -51,8 +52,15 @@ int vm_objects_of(const struct core *core, const struct vm *vm, struct vm_object
             return -1;
         o->at[o->n - 1].bytes = spec->work_disk_bytes;
     }
-    return vm_ssh_has_own_key(spec) ? vm_objects_add(o, "ssh_key", core, vm, OBJECT_SSH_KEY, err)
-                                    : 0;
+    if (vm_ssh_has_own_key(spec) &&
+        vm_objects_add(o, "ssh_key", core, vm, OBJECT_SSH_KEY, err) < 0)
+        return -1;
+    if (!host_scope()->usable)
+        return 0;
+    if (vm_objects_add(o, "scope", core, vm, OBJECT_SCOPE, err) < 0)
+        return -1;
+    o->at[o->n - 1].limits = spec->limits;
+    return 0;
 }
 
 /* Jobs */

@@ -7,6 +7,7 @@
  * DBUS_SYSTEM_BUS_ADDRESS. Ends with its stdin. */
 #include <fnmatch.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

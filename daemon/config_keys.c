@@ -107,9 +107,10 @@ const struct config_key config_keys[] = {
     {"stop_grace_ms", CONFIG_NUMBER, FIELD(stop_grace_ms), "10000", .argument = "MS",
      .max = HOUR_MS, .reloads = true, .help = "Time a guest gets to power off."},
     {"scopes", CONFIG_TEXT, FIELD(scopes), "auto", .argument = "HOW", .check = check_scopes,
-     .help = "Where VMs are in the host's control groups, by which their limits hold: systemd has a "
-             "unit for each, cgroup makes a group for each without systemd, none leaves them with "
-             "the daemon; auto takes what there is."},
+     .help =
+         "Where VMs are in the host's control groups, by which their limits hold: systemd has a "
+         "unit for each, cgroup makes a group for each without systemd, none leaves them with "
+         "the daemon; auto takes what there is."},
 
     {"max_connections", CONFIG_NUMBER, FIELD(max_connections), "512", .argument = "N", .min = 8,
      .max = 100000, .reloads = true,

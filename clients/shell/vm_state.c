@@ -177,7 +177,8 @@ static void update_policies(Banger__V1__UpdateVMRequest *m, const struct vm_upda
 static void update_limits(Banger__V1__UpdateVMRequest *m, const struct vm_update_options *o)
 {
     if (o->memory_max.given) {
-        m->_memory_max_bytes_case = BANGER__V1__UPDATE_VMREQUEST___MEMORY_MAX_BYTES_MEMORY_MAX_BYTES;
+        m->_memory_max_bytes_case =
+            BANGER__V1__UPDATE_VMREQUEST___MEMORY_MAX_BYTES_MEMORY_MAX_BYTES;
         m->memory_max_bytes = o->memory_max.value;
     }
     if (o->cpu_quota.given) {

@@ -89,8 +89,7 @@ struct object_kind {
  * work     raw, with an empty ext4
  * ssh_key  private key that the guest's SSH server is to take
  * scope    place in the tree of control groups, with limits (scope.h) */
-#define OBJECT_KINDS(X)                                                                            \
-    X(folder) X(overlay) X(copy) X(reflink) X(empty) X(work) X(ssh_key) X(scope)
+#define OBJECT_KINDS(X)      X(folder) X(overlay) X(copy) X(reflink) X(empty) X(work) X(ssh_key) X(scope)
 #define OBJECT_DECLARE(kind) extern const struct object_kind object_##kind;
 OBJECT_KINDS(OBJECT_DECLARE)
 #undef OBJECT_DECLARE

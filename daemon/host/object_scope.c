@@ -1,6 +1,6 @@
-/* A VM's place in the tree of control groups; see scope.h. Its name is that of a cgroup or of a unit
- * of systemd's, and none of it is below the state folder. It holds no data: where it is gone, as
- * after a reboot of the host, the next start makes it again. */
+/* A VM's place in the tree of control groups; see scope.h. Its name is that of a cgroup or of a
+ * unit of systemd's, and none of it is below the state folder. It holds no data: where it is gone,
+ * as after a reboot of the host, the next start makes it again. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>

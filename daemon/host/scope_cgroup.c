@@ -1,10 +1,9 @@
 /* Scopes by hand, where no systemd has the tree: a cgroup per VM, BASE/banger/TAG-ID, in cgroup v2.
  *
  * For root BASE is the root of the tree, as far as we see it; for others the group that the daemon
- * was started in, if that was handed to its user. Limits need their controllers in the groups below:
- * those of cgroup v1 are not, nor those that are not passed on to us. The folder banger is everybody's
- * and stays.
- * https://docs.kernel.org/admin-guide/cgroup-v2.html */
+ * was started in, if that was handed to its user. Limits need their controllers in the groups
+ * below: those of cgroup v1 are not, nor those that are not passed on to us. The folder banger is
+ * everybody's and stays. https://docs.kernel.org/admin-guide/cgroup-v2.html */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -95,7 +94,8 @@ static int cgroup_probe(struct host_scope *host, struct err *err)
     host_scope_name_lacking(host->can, lacking);
     if (lacking[0])
         snprintf(host->why_not, sizeof(host->why_not),
-                 "cgroup %.120s has no controller %s (cgroup v1 may have it)", cgroup_base, lacking);
+                 "cgroup %.120s has no controller %s (cgroup v1 may have it)", cgroup_base,
+                 lacking);
     return 0;
 }
 
@@ -188,8 +188,9 @@ static int cgroup_first_process(const char *name, pid_t *pid, struct err *err)
     return 0;
 }
 
-static int cgroup_list(const char *tag, void (*found)(void *arg, const char *name, const char *vm_id),
-                       void *arg, struct err *err)
+static int cgroup_list(const char *tag,
+                       void (*found)(void *arg, const char *name, const char *vm_id), void *arg,
+                       struct err *err)
 {
     size_t len = strlen(tag);
     auto_dir DIR *dir = opendir(cgroup_base);

@@ -23,8 +23,9 @@
 #include "base/id.h"
 #include "daemon/host/scope_internal.h"
 
-#define MANAGER "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"
-#define UNIT    "org.freedesktop.systemd1.Unit"
+#define MANAGER                                                                                    \
+    "org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"
+#define UNIT "org.freedesktop.systemd1.Unit"
 
 static const char no_such_unit[] = "org.freedesktop.systemd1.NoSuchUnit";
 
@@ -311,7 +312,8 @@ static int slice_first_process(const char *name, pid_t *pid, struct err *err)
 }
 
 static int slice_list_reply(sd_bus_message *m, const char *tag,
-                            void (*found)(void *arg, const char *name, const char *vm_id), void *arg)
+                            void (*found)(void *arg, const char *name, const char *vm_id),
+                            void *arg)
 {
     char stem[VM_PATH_BYTES];
     const char *name, *state;
@@ -331,8 +333,9 @@ static int slice_list_reply(sd_bus_message *m, const char *tag,
     return rv;
 }
 
-static int slice_list(const char *tag, void (*found)(void *arg, const char *name, const char *vm_id),
-                      void *arg, struct err *err)
+static int slice_list(const char *tag,
+                      void (*found)(void *arg, const char *name, const char *vm_id), void *arg,
+                      struct err *err)
 {
     auto_bus struct bus_call c = {.bus = NULL};
     sd_bus_message *m = NULL;

@@ -25,7 +25,8 @@ static void vm_machine_ignore(void *arg, const struct err *err)
     (void)arg, (void)err; /* vm_save has its own way of knowing */
 }
 
-static int vm_machine_config_objects(const struct vm_entry *e, struct vmm_config *c, struct err *err)
+static int vm_machine_config_objects(const struct vm_entry *e, struct vmm_config *c,
+                                     struct err *err)
 {
     struct vm_objects o;
     if (vm_objects_of(e->core, &e->vm, &o, err) < 0)

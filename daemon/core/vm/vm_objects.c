@@ -52,8 +52,7 @@ int vm_objects_of(const struct core *core, const struct vm *vm, struct vm_object
             return -1;
         o->at[o->n - 1].bytes = spec->work_disk_bytes;
     }
-    if (vm_ssh_has_own_key(spec) &&
-        vm_objects_add(o, "ssh_key", core, vm, OBJECT_SSH_KEY, err) < 0)
+    if (vm_ssh_has_own_key(spec) && vm_objects_add(o, "ssh_key", core, vm, OBJECT_SSH_KEY, err) < 0)
         return -1;
     if (!host_scope()->usable)
         return 0;

@@ -37,7 +37,7 @@ struct vm_change {
     uint64_t memory_bytes;
     int64_t expire_after_ms, idle_stop_after_ms; /* -1: as it is */
     enum restart_policy restart;
-    int autostart; /* -1: as it is */
+    int autostart;                                          /* -1: as it is */
     int64_t memory_max_bytes, cpu_quota_percent, tasks_max; /* the same */
     bool host_key_given;
     char host_key[SSH_HOST_KEY_BYTES];

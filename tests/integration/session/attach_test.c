@@ -279,7 +279,8 @@ static void test_close_inside_event(void)
     world_close_daemon();
 }
 
-/* As a client that is cut off with all that the agent keeps in its hands, and no word of it sent. */
+/* As a client that is cut off with all that the agent keeps in its hands, and no word of it sent.
+ */
 static bool has_all_that_is_kept(void *arg)
 {
     return ((struct viewer *)arg)->next[0] == KEPT_UNTAKEN_BYTES;

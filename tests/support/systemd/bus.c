@@ -75,9 +75,8 @@ bool systemd_bus_open(struct systemd_bus *b, const char *const *arguments)
     if (!mkdtemp(b->dir))
         return false;
     snprintf(address, sizeof(address), "--address=unix:path=%s/bus", b->dir);
-    const char *const daemon[] = {"/usr/bin/dbus-daemon", "--session",         "--nofork",
-                                  "--nopidfile",          "--print-address=1", address,
-                                  NULL};
+    const char *const daemon[] = {"/usr/bin/dbus-daemon", "--session", "--nofork", "--nopidfile",
+                                  "--print-address=1",    address,     NULL};
     int out_fd;
     b->daemon = run_told(daemon, &b->daemon_fd, &out_fd);
     bool up = strncmp(read_line(out_fd, line, sizeof(line)), "unix:", 5) == 0;
@@ -96,6 +95,7 @@ void systemd_bus_close(struct systemd_bus *b)
 {
     close(b->in_fd);
     close(b->out_fd);
+    kill(b->stand_in, SIGTERM); /* another child of the test's may have the pipe, too */
     while (waitpid(b->stand_in, NULL, 0) < 0 && errno == EINTR)
         continue;
     close(b->daemon_fd);

@@ -3,8 +3,8 @@
  * and types and no others; a scope adopts a process that lives and is gone with it; jobs end later,
  * by a signal. Prints a line for each call that changes something, with all of its arguments.
  *
- * stand_in [hang|file UNIT]: never answers what starts units; has such a unit with a file. The bus is
- * DBUS_SYSTEM_BUS_ADDRESS. Ends with its stdin. */
+ * stand_in [hang|file UNIT]: never answers what starts units; has such a unit with a file. The bus
+ * is DBUS_SYSTEM_BUS_ADDRESS. Ends with its stdin. */
 #include <fnmatch.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -86,9 +86,12 @@ static int take_property(sd_bus_message *m, struct unit *u)
     static const struct {
         const char *name, *type;
         bool of_scope, of_slice;
-    } known[] = {{"Description", "s", true, true}, {"MemoryMax", "t", true, true},
-                 {"CPUQuotaPerSecUSec", "t", true, true}, {"TasksMax", "t", true, true},
-                 {"Slice", "s", true, false}, {"PIDs", "au", true, false},
+    } known[] = {{"Description", "s", true, true},
+                 {"MemoryMax", "t", true, true},
+                 {"CPUQuotaPerSecUSec", "t", true, true},
+                 {"TasksMax", "t", true, true},
+                 {"Slice", "s", true, false},
+                 {"PIDs", "au", true, false},
                  {"CollectMode", "s", true, true}};
     const char *name, *text, *type;
     uint64_t number;
@@ -279,8 +282,7 @@ static int get_text(sd_bus *b, const char *path, const char *interface, const ch
                     sd_bus_message *reply, void *data, sd_bus_error *error)
 {
     (void)b, (void)path, (void)interface, (void)data, (void)error;
-    return sd_bus_message_append(reply, "s",
-                                 strcmp(property, "Version") == 0 ? "252" : "active");
+    return sd_bus_message_append(reply, "s", strcmp(property, "Version") == 0 ? "252" : "active");
 }
 
 static int get_transient(sd_bus *b, const char *path, const char *interface, const char *property,

@@ -1,5 +1,6 @@
-/* Scopes either way: what systemd is asked for, word for word, by a stand-in that knows what it takes; what
- * the kernel shows of a cgroup. And that a process is in one before its program begins. */
+/* Scopes either way: what systemd is asked for, word for word, by a stand-in that knows what it
+ * takes; what the kernel shows of a cgroup. And that a process is in one before its program begins.
+ */
 #include "daemon/host/scope.h"
 
 #include <errno.h>
@@ -97,12 +98,8 @@ static pid_t begin(const char *scope, int *in_fd, struct err *err)
     auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     int fds[] = {in[0], null, null};
     struct placing p = {.scope = scope, .err = err};
-    struct launch l = {.argv = argv,
-                       .env = environ,
-                       .fds = fds,
-                       .n_fds = 3,
-                       .hold = place,
-                       .hold_arg = &p};
+    struct launch l = {
+        .argv = argv, .env = environ, .fds = fds, .n_fds = 3, .hold = place, .hold_arg = &p};
     pid_t pid = -1;
     int sys = launch(&l, &pid);
     close(in[0]);
@@ -140,8 +137,8 @@ static void test_systemd_has_a_slice_with_limits_and_a_scope_per_launch(void)
              o.name);
     check_line(want);
     CHECK_INT(find(&o), ERR_NONE);
-    o.limits = (struct vm_limits){
-        .memory_max_bytes = 1 << 30, .cpu_quota_percent = 150, .tasks_max = 64};
+    o.limits =
+        (struct vm_limits){.memory_max_bytes = 1 << 30, .cpu_quota_percent = 150, .tasks_max = 64};
     CHECK_INT(make(&o, &err), ERR_NONE);
     snprintf(want, sizeof(want),
              "set %s MemoryMax=1073741824 CPUQuotaPerSecUSec=1500000 TasksMax=64", o.name);
@@ -292,8 +289,10 @@ static void test_limits_hold_or_are_refused(void)
 {
     static const struct vm_limits limits[] = {
         {.memory_max_bytes = 1 << 30}, {.cpu_quota_percent = 150}, {.tasks_max = 64}};
-    static const char *const files[] = {"memory.max", "cpu.max", "pids.max"},
-                             *const values[] = {"1073741824\n", "150000 100000\n", "64\n"};
+    static const char *const files[] = {"memory.max", "cpu.max", "pids.max"}, *const values[] = {
+                                                                                  "1073741824\n",
+                                                                                  "150000 100000\n",
+                                                                                  "64\n"};
     for (int i = 0; i < N_SCOPE_LIMITS; i++) {
         struct object o;
         struct err err = ERR_INIT;

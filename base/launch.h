@@ -15,6 +15,11 @@ struct launch {
     const int *fds;  /* become 0, 1, …; numbered n_fds or above. All others are closed */
     size_t n_fds;
     bool session; /* in a session of its own; else in a process group of its own */
+    /* Called here while the child waits, before anything of its program: 0 lets it go, an errno is
+     * launch's result, and the child is gone. One whose parent ends meanwhile ends with it. NULL:
+     * nobody waits. */
+    int (*hold)(void *arg, pid_t pid);
+    void *hold_arg;
 };
 
 /* Every signal is at its default and unblocked. 0 with the pid, or the errno of the step that

@@ -59,6 +59,7 @@ struct daemon_config {
     uint64_t min_ping_interval_ms;
     uint64_t max_connection_age_ms, max_connection_age_grace_ms; /* age 0: any */
     uint64_t drain_ms;
+    char scopes[16];
     bool compress, debug;
 
     struct access_rules *rules;   /* owned: who may come, of the file's sections */

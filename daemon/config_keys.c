@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "daemon/config_internal.h"
 #include "daemon/core/access/access_rules.h"
+#include "daemon/host/scope.h"
 #include "daemon/priv/priv_call.h"
 #include "daemon/vmm/vmm.h"
 #include "rpc/event/server.h"
@@ -53,6 +54,12 @@ static int check_listen(struct daemon_config *config, const char *value, struct 
 static int check_group(struct daemon_config *config, const char *value, struct err *err)
 {
     return *value ? access_find_gid(value, &config->socket_gid, err) : 0;
+}
+
+static int check_scopes(struct daemon_config *config, const char *value, struct err *err)
+{
+    (void)config;
+    return host_scope_check_wish(value, err);
 }
 
 enum { HOUR_MS = 3600 * 1000, DAY_MS = 24 * HOUR_MS };
@@ -130,6 +137,11 @@ const struct config_key config_keys[] = {
      .help = "From start to an answering agent, per try."},
     {"stop_grace_ms", CONFIG_NUMBER, FIELD(stop_grace_ms), "10000", .argument = "MS",
      .max = HOUR_MS, .reloads = true, .help = "Time a guest gets to power off."},
+    {"scopes", CONFIG_TEXT, FIELD(scopes), "auto", .argument = "HOW", .check = check_scopes,
+     .help =
+         "Where VMs are in the host's control groups, by which their limits hold: systemd has a "
+         "unit for each, cgroup makes a group for each without systemd, none leaves them with "
+         "the daemon; auto takes what there is."},
 
     {"max_connections", CONFIG_NUMBER, FIELD(max_connections), "512", .argument = "N", .min = 8,
      .max = 100000, .reloads = true,

@@ -24,6 +24,8 @@
 #include "daemon/core/vm/handles.h"
 #include "daemon/core/supervise/host_info.h"
 #include "daemon/core/supervise/reconcile.h"
+#include "daemon/host/scope.h"
+#include "daemon/notify.h"
 #include "daemon/upkeep.h"
 #include "daemon/reload.h"
 #include "daemon/service/service.h"
@@ -51,6 +53,7 @@ struct daemon {
     struct reload *reload;
     char agent_path[PROGRAM_PATH_BYTES];
     struct state_dir state;
+    struct notify *notify;
     struct upkeep *upkeep;
     bool stopping, failed;
     struct err failure;
@@ -127,6 +130,7 @@ static int make_core(struct daemon *d, struct err *err)
         if (fs_check_own(database, err) < 0)
             return -1;
     }
+    host_scope_choose(d->config.scopes);
     core->store = store_open(core->loop, database, err);
     return core->store ? core_open(core, err) : -1;
 }
@@ -166,6 +170,7 @@ static void shut_down(void *arg)
     if (d->stopping)
         return;
     d->stopping = true;
+    notify_stopping();
     upkeep_ending(d->upkeep);
     log_info("bangerd", "stopping; VMs run on");
     rpc_server_drain(d->core.rpc_server, (int64_t)d->config.drain_ms, rpc_drained, d);
@@ -210,6 +215,7 @@ static void start_listening(void *arg)
         return;
     }
     access_open(&d->core);
+    notify_ready();
     log_info("bangerd", "version %s listens on %s, state in %s", BANGER_VERSION,
              d->config.paths.socket, d->core.config.state_dir);
     host_info_probe(&d->core, &d->host_info);
@@ -262,7 +268,8 @@ struct daemon *daemon_new(struct daemon_config *config, int argc, char **argv, s
     if (!d->upkeep)
         goto fail;
     d->reload = reload_new(&d->core, &d->config, argc, argv, err);
-    if (!d->reload)
+    d->notify = d->reload ? notify_new(d->core.loop, err) : NULL;
+    if (!d->notify)
         goto fail;
     d->core.shut_down = shut_down;
     d->core.shut_down_arg = d;
@@ -298,6 +305,7 @@ void daemon_free(struct daemon *d)
     signal_watch_done(&d->term);
     signal_watch_done(&d->interrupt);
     signal_watch_done(&d->hangup);
+    notify_free(d->notify);
     reload_free(d->reload);
     upkeep_free(d->upkeep);
     rpc_server_free(core->rpc_server);

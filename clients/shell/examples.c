@@ -41,6 +41,8 @@ const struct example example_table[] = {
     {"vm", "pause", "banger vm pause box", "keep all as it is, without processor time"},
     {"vm", "resume", "banger vm resume box", "go on"},
     {"vm", "recover", "banger vm recover box", "where vm list says unknown"},
+    {"vm", "update", "banger vm update box --cpu-quota 150 --memory-max 2G",
+     "hold its processes on the host to one and a half CPUs and 2 GiB, from its next start on"},
     {"vm", "update", "banger vm update box --restart on-failure --autostart on",
      "from now on it comes back by itself"},
     {"vm", "trust", "banger vm trust box", "its SSH server was given a new key, as you know"},

@@ -9,6 +9,7 @@ struct vm_spec_options {
     const char *name, *image, *kernel, *driver, *net, *restart, *storage, *stop_hook;
     const char *ssh_user, *ssh_key, *kernel_arguments;
     struct opt_number cpus, memory, disk, work_disk, expire, idle_stop, stop_hook_limit, ssh_port;
+    struct opt_number memory_max, cpu_quota, tasks_max;
     struct opt_list labels;
     bool no_init, ephemeral, autostart;
 };
@@ -35,6 +36,18 @@ struct vm_spec_options {
          OPT_SIZE, offsetof(struct vm_spec_options, memory),                                       \
          "SIZE",   "memory (default 256M)",                                                        \
          NULL,     NAMES_NONE},                                                                    \
+        {"memory-max", 0,                                                                          \
+         OPT_SIZE,     offsetof(struct vm_spec_options, memory_max),                               \
+         "SIZE",       "memory of all its processes on the host; beyond it the VM is killed",      \
+         NULL,         NAMES_NONE},                                                                \
+        {"cpu-quota", 0,                                                                           \
+         OPT_COUNT,   offsetof(struct vm_spec_options, cpu_quota),                                 \
+         "PERCENT",   "of one CPU of the host, for all its processes: 150 is one and a half",      \
+         NULL,        NAMES_NONE},                                                                 \
+        {"tasks-max", 0,                                                                           \
+         OPT_COUNT,   offsetof(struct vm_spec_options, tasks_max),                                 \
+         "N",         "threads of its processes on the host",                                      \
+         NULL,        NAMES_NONE},                                                                 \
         {"disk",   0,                                                                              \
          OPT_SIZE, offsetof(struct vm_spec_options, disk),                                         \
          "SIZE",   "size of the system disk (default: the image's)",                               \
@@ -121,10 +134,17 @@ struct vm_spec_options {
             "start it with the daemon unless it was stopped", NULL, NAMES_NONE                     \
     }
 
+/* What does not fit is refused by the daemon as what it is: too much. */
+static inline uint32_t cli_u32(uint64_t value)
+{
+    return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
 /* A request built of options; its strings are borrowed from them. */
 struct vm_request {
     Banger__V1__CreateVMRequest message;
     Banger__V1__VMSpec spec;
+    Banger__V1__VMLimits limits;
     Banger__V1__VMHook stop_hook;
     char *stop_hook_argv[3];
     Banger__V1__GuestSSH ssh;

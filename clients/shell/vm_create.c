@@ -47,6 +47,16 @@ static void vm_request_set_hook(struct vm_request *request, const struct vm_spec
     request->spec.stop_hook = &request->stop_hook;
 }
 
+static void vm_request_set_limits(struct vm_request *request, const struct vm_spec_options *o)
+{
+    Banger__V1__VMLimits *limits = &request->limits;
+    banger__v1__vmlimits__init(limits);
+    limits->memory_max_bytes = o->memory_max.value;
+    limits->cpu_quota_percent = cli_u32(o->cpu_quota.value);
+    limits->tasks_max = cli_u32(o->tasks_max.value);
+    request->spec.limits = limits;
+}
+
 int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
 {
     memset(request, 0, sizeof(*request));
@@ -79,8 +89,7 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
             request->ssh.user = (char *)o->ssh_user;
         if (o->ssh_key)
             request->ssh.key = (char *)o->ssh_key;
-        request->ssh.port =
-            o->ssh_port.value > UINT32_MAX ? UINT32_MAX : (uint32_t)o->ssh_port.value;
+        request->ssh.port = cli_u32(o->ssh_port.value);
     }
     if (o->kernel_arguments)
         spec->kernel_arguments = (char *)o->kernel_arguments;
@@ -93,6 +102,8 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
     spec->restart_policy = vm_restart_policy(o->restart);
     if (o->stop_hook)
         vm_request_set_hook(request, o);
+    if (o->memory_max.given || o->cpu_quota.given || o->tasks_max.given)
+        vm_request_set_limits(request, o);
     banger__v1__create_vmrequest__init(&request->message);
     request->message.request_id = (char *)cli_request_id(request->id);
     if (o->name)

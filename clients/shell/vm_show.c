@@ -68,6 +68,19 @@ static void vm_print_ssh(const Banger__V1__VM *vm, const Banger__V1__VMSpec *spe
                         vm->offered_ssh_host_key, vm->name);
 }
 
+static void vm_print_limits(const Banger__V1__VMLimits *limits)
+{
+    char a[FORMAT_BYTES];
+    if (!limits)
+        return;
+    if (limits->memory_max_bytes)
+        cli_print_field("Memory max:", "%s", format_size(a, limits->memory_max_bytes));
+    if (limits->cpu_quota_percent)
+        cli_print_field("CPU quota:", "%u%% of one CPU", limits->cpu_quota_percent);
+    if (limits->tasks_max)
+        cli_print_field("Tasks max:", "%u", limits->tasks_max);
+}
+
 static void vm_print_description(const Banger__V1__VM *vm)
 {
     char word[WORD_BYTES], a[FORMAT_BYTES];
@@ -86,6 +99,7 @@ static void vm_print_description(const Banger__V1__VM *vm)
     cli_print_field("Driver:", "%s", spec->driver);
     cli_print_field("CPUs:", "%u", spec->cpus);
     cli_print_field("Memory:", "%s", format_size(a, spec->memory_bytes));
+    vm_print_limits(spec->limits);
     if (spec->disk_bytes)
         cli_print_field("Disk:", "%s", format_size(a, spec->disk_bytes));
     if (spec->storage)

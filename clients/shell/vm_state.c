@@ -149,7 +149,7 @@ static int vm_recover(struct cli *cli, const void *values, const struct opt_args
 
 struct vm_update_options {
     const char *name, *restart, *autostart;
-    struct opt_number cpus, memory, expire, idle_stop;
+    struct opt_number cpus, memory, expire, idle_stop, memory_max, cpu_quota, tasks_max;
     struct opt_list labels, remove_labels;
 };
 
@@ -174,6 +174,24 @@ static void update_policies(Banger__V1__UpdateVMRequest *m, const struct vm_upda
     }
 }
 
+static void update_limits(Banger__V1__UpdateVMRequest *m, const struct vm_update_options *o)
+{
+    if (o->memory_max.given) {
+        m->_memory_max_bytes_case =
+            BANGER__V1__UPDATE_VMREQUEST___MEMORY_MAX_BYTES_MEMORY_MAX_BYTES;
+        m->memory_max_bytes = o->memory_max.value;
+    }
+    if (o->cpu_quota.given) {
+        m->_cpu_quota_percent_case =
+            BANGER__V1__UPDATE_VMREQUEST___CPU_QUOTA_PERCENT_CPU_QUOTA_PERCENT;
+        m->cpu_quota_percent = cli_u32(o->cpu_quota.value);
+    }
+    if (o->tasks_max.given) {
+        m->_tasks_max_case = BANGER__V1__UPDATE_VMREQUEST___TASKS_MAX_TASKS_MAX;
+        m->tasks_max = cli_u32(o->tasks_max.value);
+    }
+}
+
 static Banger__V1__Operation *start_update(struct cli *cli, const char *ref, const void *values,
                                            struct banger_error *error)
 {
@@ -193,13 +211,14 @@ static Banger__V1__Operation *start_update(struct cli *cli, const char *ref, con
     }
     if (o->cpus.given) {
         request._cpus_case = BANGER__V1__UPDATE_VMREQUEST___CPUS_CPUS;
-        request.cpus = o->cpus.value > UINT32_MAX ? UINT32_MAX : (uint32_t)o->cpus.value;
+        request.cpus = cli_u32(o->cpus.value);
     }
     if (o->memory.given) {
         request._memory_bytes_case = BANGER__V1__UPDATE_VMREQUEST___MEMORY_BYTES_MEMORY_BYTES;
         request.memory_bytes = o->memory.value;
     }
     update_policies(&request, o);
+    update_limits(&request, o);
     request.set_labels = labels->list;
     request.n_set_labels = labels->n;
     request.remove_labels = (char **)o->remove_labels.items;
@@ -292,6 +311,12 @@ static const struct opt update_opts[] = {
      NAMES_NONE},
     {"memory", 'm', OPT_SIZE, offsetof(struct vm_update_options, memory), "SIZE", "memory", NULL,
      NAMES_NONE},
+    {"memory-max", 0, OPT_SIZE, offsetof(struct vm_update_options, memory_max), "SIZE",
+     "memory of all its processes on the host; 0: any", NULL, NAMES_NONE},
+    {"cpu-quota", 0, OPT_COUNT, offsetof(struct vm_update_options, cpu_quota), "PERCENT",
+     "of one CPU of the host, for all its processes; 0: any", NULL, NAMES_NONE},
+    {"tasks-max", 0, OPT_COUNT, offsetof(struct vm_update_options, tasks_max), "N",
+     "threads of its processes on the host; 0: any", NULL, NAMES_NONE},
     {"label", 'l', OPT_LIST, offsetof(struct vm_update_options, labels), "KEY=VALUE",
      "set a label; may be repeated", NULL, NAMES_NONE},
     {"remove-label", 0, OPT_LIST, offsetof(struct vm_update_options, remove_labels), "KEY",

@@ -1,4 +1,4 @@
-/* What a VM has on its host: its folder and its disks, later taps and scopes. One const table per
+/* What a VM has on its host: its folder, its disks, its scope, later taps. One const table per
  * kind.
  *
  * An object's name follows from the state folder, the VM's id and its role alone, so that whoever
@@ -28,6 +28,7 @@ enum object_role {
     OBJECT_SSH_KEY,
     OBJECT_TAP,
     OBJECT_TAP_RULES,
+    OBJECT_SCOPE,
     N_OBJECT_ROLES
 };
 
@@ -41,6 +42,7 @@ struct object {
     char source[PATH_BYTES];  /* image that a disk is made of, never written; "" */
     enum image_format source_format;
     uint32_t address; /* of a tap's guest, as a number */
+    struct vm_limits limits; /* of a scope */
 };
 
 /* One that is there. */
@@ -90,9 +92,10 @@ struct object_kind {
  * work     raw, with an empty ext4
  * ssh_key  private key that the guest's SSH server is to take
  * tap      interface that the guest's card leads to, with the host's address
- * rules    what the guest behind the tap may reach: never a tap without them when its VMM starts */
+ * rules    what the guest behind the tap may reach: never a tap without them when its VMM starts
+ * scope    place in the tree of control groups, with limits (scope.h) */
 #define OBJECT_KINDS(X)                                                                            \
-    X(folder) X(overlay) X(copy) X(reflink) X(empty) X(work) X(ssh_key) X(tap) X(rules)
+    X(folder) X(overlay) X(copy) X(reflink) X(empty) X(work) X(ssh_key) X(tap) X(rules) X(scope)
 #define OBJECT_DECLARE(kind) extern const struct object_kind object_##kind;
 OBJECT_KINDS(OBJECT_DECLARE)
 #undef OBJECT_DECLARE
@@ -101,10 +104,10 @@ OBJECT_KINDS(OBJECT_DECLARE)
 const struct object_kind *object_kind_at(size_t i);
 /* By name; NULL: none. */
 const struct object_kind *object_find_kind(const char *name);
-/* "folder", "system disk", "work disk", "SSH key", "tap", "network rules". */
+/* "folder", "system disk", "work disk", "SSH key", "tap", "network rules", "scope". */
 const char *object_role_name(enum object_role role);
 
-/* Fills all but bytes and source. */
+/* Fills all but bytes, source, address and limits. */
 int object_init(struct object *o, const char *kind, const char *state_dir, const char *vm_id,
                 enum object_role role, struct err *err);
 /* Makes them in order. made: the VM has had them all; then ERR_DATA_LOSS (DISK_MISSING) where one

@@ -8,16 +8,19 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "daemon/host/object_file.h"
 #include "daemon/priv/priv_call.h"
 
-int object_priv_tap_name(const char *state_dir, const char *vm_id, enum object_role role,
+int object_priv_name(const char *state_dir, const char *vm_id, enum object_role role,
                          char name[VM_PATH_BYTES], struct err *err)
 {
     struct priv_owner owner;
-    (void)role;
-    (void)err;
+    char folder[VM_PATH_BYTES];
+    if (object_folder_name(state_dir, vm_id, folder, err) < 0)
+        return -1;
     priv_owner_of(state_dir, &owner);
-    priv_tap_name(&owner, vm_id, name);
+    int n = role == OBJECT_TAP_RULES ? snprintf(name, VM_PATH_BYTES, "inet banger ") : 0;
+    priv_tap_name(&owner, vm_id, name + n);
     return 0;
 }
 
@@ -71,10 +74,11 @@ struct object_priv_list {
     struct object_found *at; /* owned */
     size_t n, room;
     struct object_found as;
+    const char *state_dir;
     bool failed;
 };
 
-static void object_priv_found(void *arg, const char *vm_id, const char *name)
+static void object_priv_found(void *arg, const char *vm_id)
 {
     struct object_priv_list *l = arg;
     if (l->n == l->room) {
@@ -90,14 +94,16 @@ static void object_priv_found(void *arg, const char *vm_id, const char *name)
     struct object_found *f = &l->at[l->n++];
     *f = l->as;
     snprintf(f->vm_id, sizeof(f->vm_id), "%s", vm_id);
-    snprintf(f->name, sizeof(f->name), "%s", name);
+    if (f->kind->derive_name(l->state_dir, vm_id, f->role, f->name, NULL) < 0)
+        l->n--;
 }
 
-int object_priv_list(const struct object_found *as, Banger__Priv__V1__Kind kind,
-                     object_found_fn *found, void *arg, struct err *err)
+int object_priv_list(const char *state_dir, const struct object_found *as,
+                     Banger__Priv__V1__Kind kind, object_found_fn *found, void *arg,
+                     struct err *err)
 {
     Banger__Priv__V1__Request request = BANGER__PRIV__V1__REQUEST__INIT;
-    struct object_priv_list l = {.as = *as};
+    struct object_priv_list l = {.as = *as, .state_dir = state_dir};
     if (!has_taps())
         return 0;
     request.operation = BANGER__PRIV__V1__OPERATION__OPERATION_LIST;

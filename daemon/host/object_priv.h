@@ -6,14 +6,15 @@
 #include "banger/priv/v1/priv.pb-c.h"
 #include "daemon/host/object.h"
 
-int object_priv_tap_name(const char *state_dir, const char *vm_id, enum object_role role,
-                         char name[VM_PATH_BYTES], struct err *err);
+int object_priv_name(const char *state_dir, const char *vm_id, enum object_role role,
+                     char name[VM_PATH_BYTES], struct err *err);
 int object_priv_probe(Banger__Priv__V1__Kind kind, struct err *err);
 int object_priv_make(const struct object *o, Banger__Priv__V1__Kind kind, struct err *err);
 int object_priv_find(const struct object *o, Banger__Priv__V1__Kind kind, struct err *err);
 int object_priv_remove(const struct object *o, Banger__Priv__V1__Kind kind, struct err *err);
 /* Nothing where this host has no interface that is called as ours are: then nobody is asked. */
-int object_priv_list(const struct object_found *as, Banger__Priv__V1__Kind kind,
-                     object_found_fn *found, void *arg, struct err *err);
+int object_priv_list(const char *state_dir, const struct object_found *as,
+                     Banger__Priv__V1__Kind kind, object_found_fn *found, void *arg,
+                     struct err *err);
 
 #endif

@@ -26,15 +26,14 @@ static int rules_remove(const struct object *o, struct err *err)
 static int rules_list(const char *state_dir, object_found_fn *found, void *arg, struct err *err)
 {
     struct object_found as = {.kind = &object_rules, .role = OBJECT_TAP_RULES};
-    (void)state_dir;
-    return object_priv_list(&as, BANGER__PRIV__V1__KIND__KIND_RULES, found, arg, err);
+    return object_priv_list(state_dir, &as, BANGER__PRIV__V1__KIND__KIND_RULES, found, arg, err);
 }
 
 const struct object_kind object_rules = {
     .name = "rules",
     .roles = 1u << OBJECT_TAP_RULES,
     .probe = rules_probe,
-    .derive_name = object_priv_tap_name,
+    .derive_name = object_priv_name,
     .make = rules_make,
     .find = rules_find,
     .remove = rules_remove,

@@ -26,15 +26,14 @@ static int tap_remove(const struct object *o, struct err *err)
 static int tap_list(const char *state_dir, object_found_fn *found, void *arg, struct err *err)
 {
     struct object_found as = {.kind = &object_tap, .role = OBJECT_TAP};
-    (void)state_dir;
-    return object_priv_list(&as, BANGER__PRIV__V1__KIND__KIND_TAP, found, arg, err);
+    return object_priv_list(state_dir, &as, BANGER__PRIV__V1__KIND__KIND_TAP, found, arg, err);
 }
 
 const struct object_kind object_tap = {
     .name = "tap",
     .roles = 1u << OBJECT_TAP,
     .probe = tap_probe,
-    .derive_name = object_priv_tap_name,
+    .derive_name = object_priv_name,
     .make = tap_make,
     .find = tap_find,
     .remove = tap_remove,

@@ -109,6 +109,13 @@ struct vm_ssh {
     char key[NAME_BYTES]; /* in STATE/ssh_keys; "": the VM's own */
 };
 
+/* What a VM's processes on its host may use altogether; 0: as much as there is. */
+struct vm_limits {
+    uint64_t memory_max_bytes;
+    uint32_t cpu_quota_percent; /* of one CPU */
+    uint32_t tasks_max;         /* threads */
+};
+
 /* Intent: what the user asked for. */
 /* A guest's network, IPv4; "": none of that. */
 struct guest_network {
@@ -137,6 +144,7 @@ struct vm_spec {
     struct vm_hook stop_hook;
     struct vm_ssh ssh;
     char kernel_arguments[KERNEL_ARGUMENTS_BYTES];
+    struct vm_limits limits;
 };
 
 /* Durable identity and deterministic paths. Nothing that a kernel hands out belongs here. */

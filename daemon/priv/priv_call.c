@@ -182,7 +182,7 @@ static int take_packet(const struct conversation *c, const Banger__Priv__V1__Rep
 {
     for (size_t i = 0; m->code == 0 && c->found && i < m->n_found; i++)
         if (id_is_valid(m->found[i]->vm))
-            c->found(c->arg, m->found[i]->vm, m->found[i]->name);
+            c->found(c->arg, m->found[i]->vm);
     if (m->code == 0)
         return !m->last;
     err_set(err, m->code <= ERR_UNAUTHENTICATED ? (enum err_code)m->code : ERR_UNKNOWN, "%s",

@@ -25,7 +25,7 @@ void priv_use(const struct priv_config *config);
 /* The helper of our own ends. No call is under way. */
 void priv_end(void);
 
-typedef void priv_call_found_fn(void *arg, const char *vm_id, const char *name);
+typedef void priv_call_found_fn(void *arg, const char *vm_id);
 
 /* state is filled in here. found: of LIST; NULL with all else. ERR_PRECONDITION (PRIVILEGES_MISSING): there
  * is no helper; ERR_DEADLINE; or the helper's error. */

@@ -43,11 +43,23 @@ static Banger__V1__VMHook *fill_hook(Banger__V1__VMHook *m, char *argv[VM_HOOK_A
     return m;
 }
 
+static Banger__V1__VMLimits *fill_limits(Banger__V1__VMLimits *m, const struct vm_limits *limits)
+{
+    if (!limits->memory_max_bytes && !limits->cpu_quota_percent && !limits->tasks_max)
+        return NULL;
+    banger__v1__vmlimits__init(m);
+    m->memory_max_bytes = limits->memory_max_bytes;
+    m->cpu_quota_percent = limits->cpu_quota_percent;
+    m->tasks_max = limits->tasks_max;
+    return m;
+}
+
 static void fill_spec(struct vm_view *view, const struct vm_spec *spec)
 {
     Banger__V1__VMSpec *m = &view->spec;
     banger__v1__vmspec__init(m);
     m->stop_hook = fill_hook(&view->stop_hook, view->stop_hook_argv, &spec->stop_hook);
+    m->limits = fill_limits(&view->limits, &spec->limits);
     m->image = (char *)spec->image;
     m->kernel = (char *)spec->kernel_id;
     m->driver = (char *)spec->driver;

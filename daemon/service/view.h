@@ -37,6 +37,7 @@ size_t labels_view_fill(struct labels_view *view, const struct label *labels, ui
 struct vm_view {
     Banger__V1__VM vm; /* the message */
     Banger__V1__VMSpec spec;
+    Banger__V1__VMLimits limits;
     Banger__V1__VMHook stop_hook;
     char *stop_hook_argv[VM_HOOK_ARGS_MAX];
     Banger__V1__VMRuntime runtime;

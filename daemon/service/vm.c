@@ -64,6 +64,10 @@ int vm_service_fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, stru
     spec->autostart = m->autostart;
     spec->lease_ms = m->lease_ms;
     spec->storage = (enum storage)m->storage;
+    if (m->limits)
+        spec->limits = (struct vm_limits){.memory_max_bytes = m->limits->memory_max_bytes,
+                                          .cpu_quota_percent = m->limits->cpu_quota_percent,
+                                          .tasks_max = m->limits->tasks_max};
     if (fill_ssh(&spec->ssh, m->ssh, err) < 0 ||
         request_copy(spec->kernel_arguments, sizeof(spec->kernel_arguments), m->kernel_arguments,
                      "kernel_arguments", err) < 0)
@@ -151,6 +155,12 @@ static void fill_policies(struct vm_update_request *update, const Banger__V1__Up
     if (GIVEN(restart_policy, RESTART_POLICY_RESTART_POLICY))
         update->restart =
             m->restart_policy ? (enum restart_policy)m->restart_policy : RESTART_NEVER;
+    if (GIVEN(memory_max_bytes, MEMORY_MAX_BYTES_MEMORY_MAX_BYTES))
+        update->memory_max_bytes = &m->memory_max_bytes;
+    if (GIVEN(cpu_quota_percent, CPU_QUOTA_PERCENT_CPU_QUOTA_PERCENT))
+        update->cpu_quota_percent = &m->cpu_quota_percent;
+    if (GIVEN(tasks_max, TASKS_MAX_TASKS_MAX))
+        update->tasks_max = &m->tasks_max;
     *autostart = m->autostart;
     if (GIVEN(autostart, AUTOSTART_AUTOSTART))
         update->autostart = autostart;

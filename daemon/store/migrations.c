@@ -211,10 +211,16 @@ static const char version_17[] =
     "ALTER TABLE services ADD COLUMN ready_timeout_ms INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE services ADD COLUMN ready_retries INTEGER NOT NULL DEFAULT 0;";
 
+/* What a VM's processes on its host may use. */
+static const char version_18[] =
+    "ALTER TABLE vms ADD COLUMN memory_max_bytes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE vms ADD COLUMN cpu_quota_percent INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE vms ADD COLUMN tasks_max INTEGER NOT NULL DEFAULT 0;";
+
 static const char *const migrations[] = {version_1,  version_2,  version_3,  version_4,  version_5,
                                          version_6,  version_7,  version_8,  version_9,  version_10,
                                          version_11, version_12, version_13, version_14, version_15,
-                                         version_16, version_17};
+                                         version_16, version_17, version_18};
 
 int migrations_newest(void)
 {

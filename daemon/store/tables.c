@@ -74,6 +74,9 @@ static const struct column vm_columns[] = {
     NESTED(vm, "ssh_key", spec.ssh.key, COLUMN_TEXT),
     NESTED(vm, "kernel_arguments", spec.kernel_arguments, COLUMN_TEXT),
     COLUMN(vm, ssh_host_key, COLUMN_TEXT),
+    NESTED(vm, "memory_max_bytes", spec.limits.memory_max_bytes, COLUMN_LONG),
+    NESTED(vm, "cpu_quota_percent", spec.limits.cpu_quota_percent, COLUMN_INT),
+    NESTED(vm, "tasks_max", spec.limits.tasks_max, COLUMN_INT),
 };
 const struct table vm_table = TABLE("vms", vm_columns, "created_ns, id");
 

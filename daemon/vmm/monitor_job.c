@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "daemon/host/scope.h"
 #include "daemon/vmm/census.h"
 #include "rpc/event/child.h"
 
@@ -335,9 +336,17 @@ void monitor_work_find_left(struct monitor_job *j)
     monitor_work_find(j);
 }
 
+/* Between fork and exec: nothing of it has run. */
+static int monitor_place(void *arg, pid_t pid)
+{
+    struct monitor_job *j = arg;
+    return host_scope_enter(j->config.scope, pid, &j->err) < 0 ? ECANCELED : 0;
+}
+
 /* From here on it is watched through its pidfd, as one that was adopted. */
 static void monitor_spawn(struct monitor_job *j)
 {
+    struct err why = ERR_INIT;
     struct child_spec spec = {
         .argv = j->launch.args.argv,
         .cwd = j->config.vm_dir,
@@ -346,9 +355,16 @@ static void monitor_spawn(struct monitor_job *j)
         .keep_fds = &j->launch.fd,
         .n_keep_fds = j->launch.fd >= 0,
         .detached = true,
+        .hold = j->config.scope[0] ? monitor_place : NULL,
+        .arg = j,
     };
-    if (child_start_unwatched(&spec, &j->info.pid, &j->pidfd, &j->err) < 0)
+    if (child_start_unwatched(&spec, &j->info.pid, &j->pidfd, &why) < 0) {
+        if (j->err.code == ERR_NONE)
+            j->err = why;
+        else
+            err_wrap(&j->err, "cannot put it into its scope");
         return;
+    }
     j->launched = true;
     if (process_start_time(j->info.pid, &j->info.start_time, &j->err) < 0 ||
         monitor_job_cancelled(j))

@@ -78,6 +78,7 @@ struct vmm_config {
     struct vmm_nic nics[VMM_NICS_MAX];
     size_t n_nics;
     struct vmm_channel channel;
+    char scope[VM_PATH_BYTES]; /* a host object that its process begins in; "": none */
 };
 
 /* "system", "work": for people, and for names below the driver. */

@@ -106,6 +106,8 @@ static int child_spawn(pid_t *pid, const struct child_spec *spec, const struct c
         .fds = all,
         .n_fds = 3 + spec->n_keep_fds,
         .session = spec->detached,
+        .hold = spec->hold,
+        .hold_arg = spec->arg,
     };
     return launch(&l, pid);
 }

@@ -31,9 +31,10 @@ struct child_spec {
     int stdin_fd, log_fd;    /* borrowed; -1: /dev/null. log_fd takes stdout+stderr; capture wins */
     const int *keep_fds;     /* inherited under the same numbers 3, 4, … in this order */
     size_t n_keep_fds;
-    size_t max_capture_bytes; /* 0: no capture */
-    int64_t deadline_ms;      /* SIGKILL to its process group after this; 0: none */
-    bool detached;            /* setsid, no deadline, survives us */
+    size_t max_capture_bytes;          /* 0: no capture */
+    int64_t deadline_ms;               /* SIGKILL to its process group after this; 0: none */
+    bool detached;                     /* setsid, no deadline, survives us */
+    int (*hold)(void *arg, pid_t pid); /* see base/launch.h; with arg. NULL: none */
     void (*output)(void *arg, const char *text, size_t len);  /* each piece as it comes, or NULL */
     void (*exited)(void *arg, const struct child_exit *exit); /* exactly once; the child is gone */
     void *arg;

@@ -138,6 +138,8 @@ static void start_guard(struct harness *h)
 enum { PATH_ROOM = 4096 };
 
 static char no_config[] = "BANGER_CONFIG=/dev/null";
+/* Nor its systemd, nor its cgroups: a test that wants those says --scopes. */
+static char no_scopes[] = "BANGER_SCOPES=none";
 /* A callback of the daemon's loop that blocks fails the test; see harness_close. */
 static char loop_limit[] = "BANGER_LOOP_LIMIT_MS=20";
 
@@ -159,7 +161,7 @@ static void fill_environment(const struct harness *h, char **out, const char *co
 {
     static char path[PATH_ROOM];
     int n = 0;
-    for (char **e = environ; *e && n < ENV_ENTRIES_MAX - HARNESS_ENV_MAX - 5; e++)
+    for (char **e = environ; *e && n < ENV_ENTRIES_MAX - HARNESS_ENV_MAX - 6; e++)
         if (strncmp(*e, "BANGER_", 7) != 0 && strncmp(*e, "ASAN_OPTIONS=", 13) != 0 &&
             strncmp(*e, "PATH=", 5) != 0)
             out[n++] = *e;
@@ -170,6 +172,7 @@ static void fill_environment(const struct harness *h, char **out, const char *co
     out[n++] = asan;
     out[n++] = search_path(h, path);
     out[n++] = no_config; /* not this machine's; a test's own goes by --config */
+    out[n++] = no_scopes;
     out[n++] = loop_limit;
     for (int i = 0; env && env[i] && i < HARNESS_ENV_MAX; i++)
         out[n++] = (char *)(uintptr_t)env[i];

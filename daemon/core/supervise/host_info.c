@@ -22,6 +22,7 @@
 #include "daemon/core/vm/vm_spec.h"
 #include "daemon/core/vm/vm_storage.h"
 #include "daemon/host/run.h"
+#include "daemon/host/scope.h"
 #include "rpc/event/server.h"
 #include "daemon/core/host/store_state.h"
 #include "daemon/store/store.h"
@@ -220,6 +221,14 @@ static void check_storage(struct report *r, const struct core *core)
            *why ? "; no reflink (" : "", why, *why ? ")" : "");
 }
 
+static void check_scopes(struct report *r)
+{
+    const struct host_scope *host = host_scope();
+    report(r, "scopes", host->why_not[0] ? HOST_CHECK_WARNING : HOST_CHECK_OK,
+           "see LIMITS_UNAVAILABLE in docs/configuration.md", "%s%s%s", host->by,
+           host->why_not[0] ? ": " : "", host->why_not);
+}
+
 static void check_files(struct report *r, const struct core *core)
 {
     uint64_t fit = vm_files_fit(core, rpc_server_connections(core->rpc_server));
@@ -270,6 +279,7 @@ size_t host_diagnose(const struct core *core, const struct host_info *info,
     check_ssh(&r, facts);
     check_state(&r, core, facts);
     check_storage(&r, core);
+    check_scopes(&r);
     check_files(&r, core);
     store_state_check(core, &r.checks[r.n++]);
     if (audit_lost(core) > 0)

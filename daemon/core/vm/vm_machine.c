@@ -26,13 +26,16 @@ static void vm_machine_ignore(void *arg, const struct err *err)
     (void)arg, (void)err; /* vm_save has its own way of knowing */
 }
 
-static int vm_machine_config_disks(const struct vm_entry *e, struct vmm_config *c, struct err *err)
+static int vm_machine_config_objects(const struct vm_entry *e, struct vmm_config *c,
+                                     struct err *err)
 {
     struct vm_objects o;
     if (vm_objects_of(e->core, &e->vm, &o, err) < 0)
         return -1;
     for (size_t i = 0; i < o.n; i++) {
         const struct object *object = &o.at[i];
+        if (object->role == OBJECT_SCOPE)
+            COPY(c->scope, object->name);
         if (!object->kind->format)
             continue;
         if (c->n_disks == VMM_DISKS_MAX)
@@ -73,7 +76,7 @@ static int vm_machine_config(const struct vm_entry *e, struct vmm_config *c, str
         COPY(c->initramfs_path, kernel->initramfs_path);
     }
     vm_ssh_config(e, c);
-    return vm_machine_config_disks(e, c, err);
+    return vm_machine_config_objects(e, c, err);
 }
 
 /* Its restart policy takes it from FAILED. */

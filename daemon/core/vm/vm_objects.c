@@ -16,6 +16,7 @@
 #include "daemon/core/vm/vm_network.h"
 #include "daemon/core/vm/vm_ssh.h"
 #include "daemon/core/vm/vm_storage.h"
+#include "daemon/host/scope.h"
 #include "rpc/event/worker.h"
 
 /* Which */
@@ -63,7 +64,14 @@ int vm_objects_of(const struct core *core, const struct vm *vm, struct vm_object
     }
     if (vm_ssh_has_own_key(spec) && vm_objects_add(o, "ssh_key", core, vm, OBJECT_SSH_KEY, err) < 0)
         return -1;
-    return spec->net == NET_TAP ? vm_objects_add_tap(core, vm, o, err) : 0;
+    if (spec->net == NET_TAP && vm_objects_add_tap(core, vm, o, err) < 0)
+        return -1;
+    if (!host_scope()->usable)
+        return 0;
+    if (vm_objects_add(o, "scope", core, vm, OBJECT_SCOPE, err) < 0)
+        return -1;
+    o->at[o->n - 1].limits = spec->limits;
+    return 0;
 }
 
 /* Jobs */

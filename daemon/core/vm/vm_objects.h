@@ -16,7 +16,7 @@ struct err;
 struct list;
 struct vm_objects_job;
 
-enum { VM_OBJECTS_MAX = 8 };
+enum { VM_OBJECTS_MAX = 9 };
 
 struct vm_objects {
     size_t n;

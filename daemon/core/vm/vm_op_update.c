@@ -37,7 +37,8 @@ struct vm_change {
     uint64_t memory_bytes;
     int64_t expire_after_ms, idle_stop_after_ms; /* -1: as it is */
     enum restart_policy restart;
-    int autostart; /* -1: as it is */
+    int autostart;                                          /* -1: as it is */
+    int64_t memory_max_bytes, cpu_quota_percent, tasks_max; /* the same */
     bool host_key_given;
     char host_key[SSH_HOST_KEY_BYTES];
 };
@@ -45,11 +46,13 @@ struct vm_change {
 static int vm_change_write(const struct vm_change *c, char params[1024], struct err *err)
 {
     json_t *o = json_pack(
-        "{s:I, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:s*}", "if_generation",
+        "{s:I, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s*}", "if_generation",
         (json_int_t)c->if_generation, "name", c->name, "cpus", (json_int_t)c->cpus, "memory_bytes",
         (json_int_t)c->memory_bytes, "expire_after_ms", (json_int_t)c->expire_after_ms,
         "idle_stop_after_ms", (json_int_t)c->idle_stop_after_ms, "restart", (int)c->restart,
-        "autostart", c->autostart, "ssh_host_key", c->host_key_given ? c->host_key : NULL);
+        "autostart", c->autostart, "memory_max_bytes", (json_int_t)c->memory_max_bytes,
+        "cpu_quota_percent", (json_int_t)c->cpu_quota_percent, "tasks_max",
+        (json_int_t)c->tasks_max, "ssh_host_key", c->host_key_given ? c->host_key : NULL);
     size_t n = o ? json_dumpb(o, params, 1023, JSON_COMPACT) : 0;
     json_decref(o);
     if (n == 0 || n > 1023)
@@ -81,7 +84,10 @@ static void vm_change_read(const struct operation_entry *op, struct vm_change *c
                             .expire_after_ms = vm_change_option(o, "expire_after_ms"),
                             .idle_stop_after_ms = vm_change_option(o, "idle_stop_after_ms"),
                             .restart = (enum restart_policy)vm_change_number(o, "restart"),
-                            .autostart = (int)vm_change_option(o, "autostart")};
+                            .autostart = (int)vm_change_option(o, "autostart"),
+                            .memory_max_bytes = vm_change_option(o, "memory_max_bytes"),
+                            .cpu_quota_percent = vm_change_option(o, "cpu_quota_percent"),
+                            .tasks_max = vm_change_option(o, "tasks_max")};
     snprintf(c->name, sizeof(c->name), "%s", name ? name : "");
     c->host_key_given = host_key != NULL;
     snprintf(c->host_key, sizeof(c->host_key), "%s", host_key ? host_key : "");
@@ -98,6 +104,26 @@ static void vm_change_policies(const struct vm_change *c, struct vm_spec *spec)
         spec->restart = c->restart;
     if (c->autostart >= 0)
         spec->autostart = c->autostart;
+}
+
+/* What its machine is made with; true: something of that is another now. */
+static bool vm_change_machine(const struct vm_change *c, struct vm_spec *spec)
+{
+    const struct vm_spec was = *spec;
+    if (c->cpus)
+        spec->cpus = c->cpus;
+    if (c->memory_bytes)
+        spec->memory_bytes = c->memory_bytes;
+    if (c->memory_max_bytes >= 0)
+        spec->limits.memory_max_bytes = (uint64_t)c->memory_max_bytes;
+    if (c->cpu_quota_percent >= 0)
+        spec->limits.cpu_quota_percent = (uint32_t)c->cpu_quota_percent;
+    if (c->tasks_max >= 0)
+        spec->limits.tasks_max = (uint32_t)c->tasks_max;
+    return spec->cpus != was.cpus || spec->memory_bytes != was.memory_bytes ||
+           spec->limits.memory_max_bytes != was.limits.memory_max_bytes ||
+           spec->limits.cpu_quota_percent != was.limits.cpu_quota_percent ||
+           spec->limits.tasks_max != was.limits.tasks_max;
 }
 
 /* Checks: of the request by itself, and against the VM */
@@ -171,7 +197,8 @@ static int vm_update_check(const struct vm_entry *e, const struct vm_change *c,
     }
     struct vm_spec spec = e->vm.spec;
     vm_change_policies(c, &spec);
-    if (vm_update_labels(&after, labels, err) < 0 || vm_policies_check(&spec, err) < 0)
+    if (vm_update_labels(&after, labels, err) < 0 || vm_policies_check(&spec, err) < 0 ||
+        (vm_change_machine(c, &spec) && vm_limits_check(&spec, err) < 0))
         return -1;
     if (c->host_key_given && !vm_is_over_ssh(&spec)) {
         err_set(err, ERR_INVALID, "VM %s is not reached over SSH: it has no host key", e->vm.name);
@@ -259,11 +286,7 @@ static struct vm_relabel *vm_update_relabel(struct vm_entry *e,
 static void vm_update_apply(struct vm_entry *e, const struct vm_change *c)
 {
     struct vm_spec *spec = &e->vm.spec;
-    uint32_t cpus = c->cpus ? c->cpus : spec->cpus;
-    uint64_t memory_bytes = c->memory_bytes ? c->memory_bytes : spec->memory_bytes;
-    bool machine_changes = cpus != spec->cpus || memory_bytes != spec->memory_bytes;
-    spec->cpus = cpus;
-    spec->memory_bytes = memory_bytes;
+    bool machine_changes = vm_change_machine(c, spec);
     vm_change_policies(c, spec);
     if (c->host_key_given) {
         memcpy(e->vm.ssh_host_key, c->host_key, SSH_HOST_KEY_BYTES);
@@ -368,7 +391,11 @@ struct operation_entry *vm_ask_update(struct core *core, const struct vm_update_
                           .expire_after_ms = vm_change_of(req->expire_after_ms),
                           .idle_stop_after_ms = vm_change_of(req->idle_stop_after_ms),
                           .restart = req->restart,
-                          .autostart = req->autostart ? *req->autostart : -1};
+                          .autostart = req->autostart ? *req->autostart : -1,
+                          .memory_max_bytes = vm_change_of(req->memory_max_bytes),
+                          .cpu_quota_percent =
+                              req->cpu_quota_percent ? (int64_t)*req->cpu_quota_percent : -1,
+                          .tasks_max = req->tasks_max ? (int64_t)*req->tasks_max : -1};
     snprintf(c.name, sizeof(c.name), "%s", req->name ? req->name : "");
     c.host_key_given = req->ssh_host_key != NULL;
     snprintf(c.host_key, sizeof(c.host_key), "%s", req->ssh_host_key ? req->ssh_host_key : "");

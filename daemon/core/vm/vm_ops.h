@@ -83,6 +83,8 @@ struct vm_update_request {
     const uint64_t *expire_after_ms, *idle_stop_after_ms;
     enum restart_policy restart; /* 0: as it is */
     const bool *autostart;
+    const uint64_t *memory_max_bytes; /* of its limits */
+    const uint32_t *cpu_quota_percent, *tasks_max;
     const char *ssh_host_key; /* NULL: as it is; "": whatever its guest shows next */
 };
 /* Takes effect when its turn comes, and is checked (again) then; cpus and memory of a running VM

@@ -12,6 +12,7 @@
 #include "daemon/core/vm/vm_machine.h"
 #include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_objects.h"
+#include "daemon/core/vm/vm_spec.h"
 #include "daemon/core/vm/vm_ssh.h"
 #include "daemon/vmm/vmm.h"
 
@@ -263,7 +264,7 @@ void vm_run_remove_objects(struct vm_run *run,
 
 int vm_run_check_parts(const struct vm_run *run, struct err *err)
 {
-    if (vm_run_check_images(run->vm, err) < 0)
+    if (vm_run_check_images(run->vm, err) < 0 || vm_limits_check(&run->vm->vm.spec, err) < 0)
         return -1;
     return vm_machine_check_parts(run->vm, err);
 }

@@ -15,6 +15,7 @@
 #include "daemon/core/vm/vm_network.h"
 #include "daemon/core/vm/vm_storage.h"
 #include "rpc/event/server.h"
+#include "daemon/host/scope.h"
 #include "daemon/vmm/vmm.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -26,6 +27,8 @@ static const uint64_t work_disk_min = 16 * MIB, work_disk_max = 16 * TIB;
 static const uint64_t disk_max = 16 * TIB;
 static const uint64_t lease_max_ms = (uint64_t)24 * 3600 * 1000;
 static const uint64_t span_min_ms = 1000, span_max_ms = (uint64_t)3650 * 24 * 3600 * 1000;
+
+static const uint32_t cpu_quota_max = 100 * 2 * CPUS_MAX, tasks_min = 16, tasks_most = 4194304;
 
 static int vm_spec_invalid(struct err *err)
 {
@@ -54,6 +57,35 @@ static int vm_size_check(const char *what, uint64_t bytes, uint64_t min, uint64_
 int vm_memory_check(uint64_t memory_bytes, struct err *err)
 {
     return vm_size_check("memory", memory_bytes, memory_min, memory_max, err);
+}
+
+/* More than that of a CPU or of threads nobody has; with fewer no VMM lives. */
+static int vm_limits_check_bounds(const struct vm_spec *spec, struct err *err)
+{
+    const struct vm_limits *l = &spec->limits;
+    if (l->memory_max_bytes > 0 && l->memory_max_bytes < spec->memory_bytes)
+        err_set(err, ERR_INVALID,
+                "its processes may use %" PRIu64 " bytes of memory, and its guest has %" PRIu64,
+                l->memory_max_bytes, spec->memory_bytes);
+    else if (l->memory_max_bytes > disk_max)
+        err_set(err, ERR_INVALID, "memory_max_bytes is %" PRIu64 "; it can be 16 TiB at most",
+                l->memory_max_bytes);
+    else if (l->cpu_quota_percent > cpu_quota_max)
+        err_set(err, ERR_INVALID, "cpu_quota_percent is %u; it can be 1 to %u, or 0: any",
+                l->cpu_quota_percent, cpu_quota_max);
+    else if (l->tasks_max > 0 && (l->tasks_max < tasks_min || l->tasks_max > tasks_most))
+        err_set(err, ERR_INVALID, "tasks_max is %u; it can be %u to %u, or 0: any", l->tasks_max,
+                tasks_min, tasks_most);
+    else
+        return 0;
+    return vm_spec_invalid(err);
+}
+
+int vm_limits_check(const struct vm_spec *spec, struct err *err)
+{
+    if (vm_limits_check_bounds(spec, err) < 0)
+        return -1;
+    return host_scope_check_limits(&spec->limits, err);
 }
 
 static int vm_disks_check(const struct vm_spec *spec, const struct image *image, struct err *err)
@@ -165,7 +197,7 @@ int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_re
     if (vm_cpus_check(spec->cpus, err) < 0 || vm_memory_check(spec->memory_bytes, err) < 0)
         return -1;
     if (vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0 ||
-        vm_hook_check(&spec->stop_hook, err) < 0)
+        vm_hook_check(&spec->stop_hook, err) < 0 || vm_limits_check(spec, err) < 0)
         return -1;
     const struct image *image;
     if (vm_images_resolve(core, spec, kernel_ref, &image, err) < 0)
@@ -184,7 +216,7 @@ int vm_spec_check_made(const struct vm_spec *spec, struct err *err)
         vm_memory_check(spec->memory_bytes, err) < 0 || vm_disks_check(spec, NULL, err) < 0 ||
         vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0 ||
         vm_storage_check_made(spec, err) < 0 || vm_hook_check_made(&spec->stop_hook, err) < 0 ||
-        vm_ssh_check_made(spec, err) < 0)
+        vm_ssh_check_made(spec, err) < 0 || vm_limits_check_bounds(spec, err) < 0)
         return -1;
     if (ids)
         return 0;

@@ -18,6 +18,8 @@ int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_re
 int vm_spec_check_made(const struct vm_spec *spec, struct err *err);
 int vm_cpus_check(uint32_t cpus, struct err *err);
 int vm_memory_check(uint64_t memory_bytes, struct err *err);
+/* Bounds, and whether this host holds a VM to its limits (LIMITS_UNAVAILABLE). */
+int vm_limits_check(const struct vm_spec *spec, struct err *err);
 /* Expiry, idle stop, restart policy, autostart: their bounds, and that they go together. */
 int vm_policies_check(const struct vm_spec *spec, struct err *err);
 /* expires_ns, as spec.expire_after_ms has it from from_ns on. */

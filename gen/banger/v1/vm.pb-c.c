@@ -142,6 +142,51 @@ void   banger__v1__guest_ssh__free_unpacked
   assert(message->base.descriptor == &banger__v1__guest_ssh__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__vmlimits__init
+                     (Banger__V1__VMLimits         *message)
+{
+  static const Banger__V1__VMLimits init_value = BANGER__V1__VMLIMITS__INIT;
+  *message = init_value;
+}
+size_t banger__v1__vmlimits__get_packed_size
+                     (const Banger__V1__VMLimits *message)
+{
+  assert(message->base.descriptor == &banger__v1__vmlimits__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__vmlimits__pack
+                     (const Banger__V1__VMLimits *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__vmlimits__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__vmlimits__pack_to_buffer
+                     (const Banger__V1__VMLimits *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__vmlimits__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__VMLimits *
+       banger__v1__vmlimits__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__VMLimits *)
+     protobuf_c_message_unpack (&banger__v1__vmlimits__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__vmlimits__free_unpacked
+                     (Banger__V1__VMLimits *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__vmlimits__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__v1__vmspec__init
                      (Banger__V1__VMSpec         *message)
 {
@@ -1819,7 +1864,71 @@ const ProtobufCMessageDescriptor banger__v1__guest_ssh__descriptor =
   (ProtobufCMessageInit) banger__v1__guest_ssh__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[20] =
+static const ProtobufCFieldDescriptor banger__v1__vmlimits__field_descriptors[3] =
+{
+  {
+    "memory_max_bytes",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VMLimits, memory_max_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cpu_quota_percent",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VMLimits, cpu_quota_percent),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tasks_max",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VMLimits, tasks_max),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__vmlimits__field_indices_by_name[] = {
+  1,   /* field[1] = cpu_quota_percent */
+  0,   /* field[0] = memory_max_bytes */
+  2,   /* field[2] = tasks_max */
+};
+static const ProtobufCIntRange banger__v1__vmlimits__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor banger__v1__vmlimits__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.VMLimits",
+  "VMLimits",
+  "Banger__V1__VMLimits",
+  "banger.v1",
+  sizeof(Banger__V1__VMLimits),
+  3,
+  banger__v1__vmlimits__field_descriptors,
+  banger__v1__vmlimits__field_indices_by_name,
+  1,  banger__v1__vmlimits__number_ranges,
+  (ProtobufCMessageInit) banger__v1__vmlimits__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[21] =
 {
   {
     "image",
@@ -2061,6 +2170,18 @@ static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[20] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "limits",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VMSpec, limits),
+    &banger__v1__vmlimits__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
   13,   /* field[13] = autostart */
@@ -2074,6 +2195,7 @@ static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
   1,   /* field[1] = kernel */
   18,   /* field[18] = kernel_arguments */
   15,   /* field[15] = lease_ms */
+  20,   /* field[20] = limits */
   4,   /* field[4] = memory_bytes */
   7,   /* field[7] = network */
   8,   /* field[8] = no_init */
@@ -2087,7 +2209,7 @@ static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__vmspec__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 20 }
+  { 0, 21 }
 };
 const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor =
 {
@@ -2097,7 +2219,7 @@ const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor =
   "Banger__V1__VMSpec",
   "banger.v1",
   sizeof(Banger__V1__VMSpec),
-  20,
+  21,
   banger__v1__vmspec__field_descriptors,
   banger__v1__vmspec__field_indices_by_name,
   1,  banger__v1__vmspec__number_ranges,
@@ -3135,7 +3257,7 @@ const ProtobufCMessageDescriptor banger__v1__list_vms_response__descriptor =
   (ProtobufCMessageInit) banger__v1__list_vms_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descriptors[14] =
+static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descriptors[17] =
 {
   {
     "request_id",
@@ -3305,27 +3427,67 @@ static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descri
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "memory_max_bytes",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Banger__V1__UpdateVMRequest, _memory_max_bytes_case),
+    offsetof(Banger__V1__UpdateVMRequest, memory_max_bytes),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cpu_quota_percent",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Banger__V1__UpdateVMRequest, _cpu_quota_percent_case),
+    offsetof(Banger__V1__UpdateVMRequest, cpu_quota_percent),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tasks_max",
+    18,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Banger__V1__UpdateVMRequest, _tasks_max_case),
+    offsetof(Banger__V1__UpdateVMRequest, tasks_max),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__update_vmrequest__field_indices_by_name[] = {
   12,   /* field[12] = autostart */
+  15,   /* field[15] = cpu_quota_percent */
   4,   /* field[4] = cpus */
   6,   /* field[6] = disk_bytes */
   9,   /* field[9] = expire_after_ms */
   10,   /* field[10] = idle_stop_after_ms */
   2,   /* field[2] = if_generation */
   5,   /* field[5] = memory_bytes */
+  14,   /* field[14] = memory_max_bytes */
   3,   /* field[3] = name */
   8,   /* field[8] = remove_labels */
   0,   /* field[0] = request_id */
   11,   /* field[11] = restart_policy */
   7,   /* field[7] = set_labels */
   13,   /* field[13] = ssh_host_key */
+  16,   /* field[16] = tasks_max */
   1,   /* field[1] = vm */
 };
-static const ProtobufCIntRange banger__v1__update_vmrequest__number_ranges[1 + 1] =
+static const ProtobufCIntRange banger__v1__update_vmrequest__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 14 }
+  { 16, 14 },
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor banger__v1__update_vmrequest__descriptor =
 {
@@ -3335,10 +3497,10 @@ const ProtobufCMessageDescriptor banger__v1__update_vmrequest__descriptor =
   "Banger__V1__UpdateVMRequest",
   "banger.v1",
   sizeof(Banger__V1__UpdateVMRequest),
-  14,
+  17,
   banger__v1__update_vmrequest__field_descriptors,
   banger__v1__update_vmrequest__field_indices_by_name,
-  1,  banger__v1__update_vmrequest__number_ranges,
+  2,  banger__v1__update_vmrequest__number_ranges,
   (ProtobufCMessageInit) banger__v1__update_vmrequest__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -23,6 +23,7 @@ PROTOBUF_C__BEGIN_DECLS
 typedef struct Banger__V1__Volume Banger__V1__Volume;
 typedef struct Banger__V1__VMHook Banger__V1__VMHook;
 typedef struct Banger__V1__GuestSSH Banger__V1__GuestSSH;
+typedef struct Banger__V1__VMLimits Banger__V1__VMLimits;
 typedef struct Banger__V1__VMSpec Banger__V1__VMSpec;
 typedef struct Banger__V1__VMRuntime Banger__V1__VMRuntime;
 typedef struct Banger__V1__Condition Banger__V1__Condition;
@@ -246,7 +247,31 @@ struct  Banger__V1__GuestSSH
 
 /*
  * Intent: what the user asked for.
+ * What a VM's processes on its host, its VMM above all, may use altogether. The host's control groups
+ * hold them to it; INVALID_ARGUMENT for what no VM could live with, FAILED_PRECONDITION
+ * (LIMITS_UNAVAILABLE) where this host cannot.
  */
+struct  Banger__V1__VMLimits
+{
+  ProtobufCMessage base;
+  /*
+   * the VMM's own memory too: it is killed beyond; the guest's at least; 0: any
+   */
+  uint64_t memory_max_bytes;
+  /*
+   * of one CPU: 150 is one and a half; up to 12800; 0: any
+   */
+  uint32_t cpu_quota_percent;
+  /*
+   * threads, 16 at least; 0: any
+   */
+  uint32_t tasks_max;
+};
+#define BANGER__V1__VMLIMITS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__vmlimits__descriptor) \
+    , 0, 0, 0 }
+
+
 struct  Banger__V1__VMSpec
 {
   ProtobufCMessage base;
@@ -336,10 +361,11 @@ struct  Banger__V1__VMSpec
    * guest goes by itself.
    */
   Banger__V1__VMHook *stop_hook;
+  Banger__V1__VMLimits *limits;
 };
 #define BANGER__V1__VMSPEC__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__vmspec__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, BANGER__V1__NETWORK_MODE__NETWORK_MODE_UNSPECIFIED, 0, 0, 0, 0, BANGER__V1__RESTART_POLICY__RESTART_POLICY_UNSPECIFIED, 0, 0,NULL, 0, BANGER__V1__STORAGE__STORAGE_UNSPECIFIED, NULL, (char *)protobuf_c_empty_string, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, BANGER__V1__NETWORK_MODE__NETWORK_MODE_UNSPECIFIED, 0, 0, 0, 0, BANGER__V1__RESTART_POLICY__RESTART_POLICY_UNSPECIFIED, 0, 0,NULL, 0, BANGER__V1__STORAGE__STORAGE_UNSPECIFIED, NULL, (char *)protobuf_c_empty_string, NULL, NULL }
 
 
 /*
@@ -639,6 +665,24 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__UPDATE_VMREQUEST___SSH_HOST_KEY__CASE)
 } Banger__V1__UpdateVMRequest__SshHostKeyCase;
 
+typedef enum {
+  BANGER__V1__UPDATE_VMREQUEST___MEMORY_MAX_BYTES__NOT_SET = 0,
+  BANGER__V1__UPDATE_VMREQUEST___MEMORY_MAX_BYTES_MEMORY_MAX_BYTES = 16
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__UPDATE_VMREQUEST___MEMORY_MAX_BYTES__CASE)
+} Banger__V1__UpdateVMRequest__MemoryMaxBytesCase;
+
+typedef enum {
+  BANGER__V1__UPDATE_VMREQUEST___CPU_QUOTA_PERCENT__NOT_SET = 0,
+  BANGER__V1__UPDATE_VMREQUEST___CPU_QUOTA_PERCENT_CPU_QUOTA_PERCENT = 17
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__UPDATE_VMREQUEST___CPU_QUOTA_PERCENT__CASE)
+} Banger__V1__UpdateVMRequest__CpuQuotaPercentCase;
+
+typedef enum {
+  BANGER__V1__UPDATE_VMREQUEST___TASKS_MAX__NOT_SET = 0,
+  BANGER__V1__UPDATE_VMREQUEST___TASKS_MAX_TASKS_MAX = 18
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__UPDATE_VMREQUEST___TASKS_MAX__CASE)
+} Banger__V1__UpdateVMRequest__TasksMaxCase;
+
 struct  Banger__V1__UpdateVMRequest
 {
   ProtobufCMessage base;
@@ -692,10 +736,25 @@ struct  Banger__V1__UpdateVMRequest
      */
     char *ssh_host_key;
   };
+  Banger__V1__UpdateVMRequest__MemoryMaxBytesCase _memory_max_bytes_case;
+  union {
+    /*
+     * Of VMSpec.limits, each by itself; a VM that runs has them with its next start.
+     */
+    uint64_t memory_max_bytes;
+  };
+  Banger__V1__UpdateVMRequest__CpuQuotaPercentCase _cpu_quota_percent_case;
+  union {
+    uint32_t cpu_quota_percent;
+  };
+  Banger__V1__UpdateVMRequest__TasksMaxCase _tasks_max_case;
+  union {
+    uint32_t tasks_max;
+  };
 };
 #define BANGER__V1__UPDATE_VMREQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__update_vmrequest__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, BANGER__V1__UPDATE_VMREQUEST___NAME__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___CPUS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___MEMORY_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___EXPIRE_AFTER_MS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___IDLE_STOP_AFTER_MS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___RESTART_POLICY__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___AUTOSTART__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___SSH_HOST_KEY__NOT_SET, {0} }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, BANGER__V1__UPDATE_VMREQUEST___NAME__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___CPUS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___MEMORY_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___EXPIRE_AFTER_MS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___IDLE_STOP_AFTER_MS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___RESTART_POLICY__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___AUTOSTART__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___SSH_HOST_KEY__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___MEMORY_MAX_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___CPU_QUOTA_PERCENT__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___TASKS_MAX__NOT_SET, {0} }
 
 
 struct  Banger__V1__StartVMRequest
@@ -1103,6 +1162,25 @@ Banger__V1__GuestSSH *
                       const uint8_t       *data);
 void   banger__v1__guest_ssh__free_unpacked
                      (Banger__V1__GuestSSH *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__VMLimits methods */
+void   banger__v1__vmlimits__init
+                     (Banger__V1__VMLimits         *message);
+size_t banger__v1__vmlimits__get_packed_size
+                     (const Banger__V1__VMLimits   *message);
+size_t banger__v1__vmlimits__pack
+                     (const Banger__V1__VMLimits   *message,
+                      uint8_t             *out);
+size_t banger__v1__vmlimits__pack_to_buffer
+                     (const Banger__V1__VMLimits   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__VMLimits *
+       banger__v1__vmlimits__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__vmlimits__free_unpacked
+                     (Banger__V1__VMLimits *message,
                       ProtobufCAllocator *allocator);
 /* Banger__V1__VMSpec methods */
 void   banger__v1__vmspec__init
@@ -1742,6 +1820,9 @@ typedef void (*Banger__V1__VMHook_Closure)
 typedef void (*Banger__V1__GuestSSH_Closure)
                  (const Banger__V1__GuestSSH *message,
                   void *closure_data);
+typedef void (*Banger__V1__VMLimits_Closure)
+                 (const Banger__V1__VMLimits *message,
+                  void *closure_data);
 typedef void (*Banger__V1__VMSpec_Closure)
                  (const Banger__V1__VMSpec *message,
                   void *closure_data);
@@ -2055,6 +2136,7 @@ extern const ProtobufCEnumDescriptor    banger__v1__storage__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__volume__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__vmhook__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__guest_ssh__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__vmlimits__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__vmruntime__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__condition__descriptor;

@@ -255,6 +255,10 @@ static void test_spec(void)
     refuse((struct vm_spec){.memory_bytes = 1}, "memory");
     refuse((struct vm_spec){.memory_bytes = 64 * MIB + 1}, "memory");
     refuse((struct vm_spec){.memory_bytes = UINT64_MAX}, "memory");
+    refuse((struct vm_spec){.limits = {.memory_max_bytes = 64 * MIB}}, "its guest has");
+    refuse((struct vm_spec){.limits = {.memory_max_bytes = UINT64_MAX}}, "memory_max_bytes");
+    refuse((struct vm_spec){.limits = {.cpu_quota_percent = 12801}}, "cpu_quota_percent");
+    refuse((struct vm_spec){.limits = {.tasks_max = 15}}, "tasks_max");
     refuse((struct vm_spec){.work_disk_bytes = 1}, "work disk");
     refuse((struct vm_spec){.disk_bytes = 513 * MIB + 1}, "system disk");
     refuse((struct vm_spec){.disk_bytes = UINT64_MAX - 511}, "system disk");

@@ -41,6 +41,7 @@ static void put_vm(struct store_txn *txn)
     vm.spec.ephemeral = false;
     vm.spec.restart = RESTART_ON_FAILURE;
     vm.spec.expire_after_ms = 3600000;
+    vm.spec.limits.memory_max_bytes = 1610612736;
     vm.runtime.state = VM_FAILED;
     TEXT(vm.runtime.failed_stage, "boot");
     TEXT(vm.runtime.last_error, "it said \xc3\xa4");

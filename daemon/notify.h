@@ -1,0 +1,16 @@
+/* What the service manager that started us is told, if one did (sd_notify(3)): that we serve, that
+ * we end, and, where it watches us, that the loop turns. */
+#ifndef BANGER_DAEMON_NOTIFY_H
+#define BANGER_DAEMON_NOTIFY_H
+
+struct err;
+struct loop;
+struct notify;
+
+/* Nothing is told yet. NULL with err. */
+struct notify *notify_new(struct loop *loop, struct err *err);
+void notify_free(struct notify *n);
+void notify_ready(void);
+void notify_stopping(void);
+
+#endif

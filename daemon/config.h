@@ -37,6 +37,8 @@ struct daemon_config {
     gid_t socket_gid;            /* of socket_group */
     char agent_path[PATH_BYTES]; /* "": looked for beside the program */
     char driver[16];
+    bool firecracker_jailer;
+    uint64_t firecracker_first_uid;
     char default_image[NAME_BYTES * 2];
     uint64_t max_vms;
     uint64_t max_memory_mib; /* promised to VMs altogether; 0: no limit */

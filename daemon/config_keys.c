@@ -87,6 +87,13 @@ const struct config_key config_keys[] = {
 
     {"driver", CONFIG_TEXT, FIELD(driver), VMM_DRIVER_DEFAULT, .argument = "NAME", .reloads = true,
      .check = check_driver, .help = "VMM driver where a VM names none: qemu, firecracker or sim."},
+    {"firecracker_jailer", CONFIG_FLAG, FIELD(firecracker_jailer), "no",
+     .help = "Start Firecracker by its jailer, which is looked for in PATH: each VM's process with "
+             "a user and a root folder of its own. Needs root."},
+    {"firecracker_first_uid", CONFIG_NUMBER, FIELD(firecracker_first_uid), "1879048192",
+     .argument = "UID", .min = 1000, .max = UINT64_C(4278190079),
+     .help = "First of the 16777216 user and group ids that jailed VMs have; nothing else of the "
+             "host may have one of them."},
     {"default_image", CONFIG_TEXT, FIELD(default_image), "debian-bookworm", .argument = "NAME",
      .reloads = true, .help = "Image where a VM names none."},
     {"max_vms", CONFIG_NUMBER, FIELD(max_vms), "1000", .argument = "N", .min = 1, .max = 100000,

@@ -93,6 +93,8 @@ static void fill_core(struct daemon *d)
     d->vmm_host.slow = d->core.slow;
     d->vmm_host.agent_path = d->agent_path;
     d->vmm_host.state_dir = c->state_dir;
+    d->vmm_host.firecracker_jailed = d->config.firecracker_jailer;
+    d->vmm_host.firecracker_first_uid = (uint32_t)d->config.firecracker_first_uid;
     d->vmm_host.load_hint = handles_load;
     d->core.vmm_host = &d->vmm_host;
     d->core.host_info = &d->host_info;

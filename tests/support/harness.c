@@ -140,6 +140,7 @@ enum { PATH_ROOM = 4096 };
 static char no_config[] = "BANGER_CONFIG=/dev/null";
 /* A callback of the daemon's loop that blocks fails the test; see harness_close. */
 static char loop_limit[] = "BANGER_LOOP_LIMIT_MS=20";
+static char by_jailer[] = "BANGER_FIRECRACKER_JAILER=yes";
 
 /* With the firecracker that BANGER_FIRECRACKER names, or the one of tests/support/, before all
  * others: where it is the engine, as it takes a daemon's time to look at it. */
@@ -159,7 +160,7 @@ static void fill_environment(const struct harness *h, char **out, const char *co
 {
     static char path[PATH_ROOM];
     int n = 0;
-    for (char **e = environ; *e && n < ENV_ENTRIES_MAX - HARNESS_ENV_MAX - 5; e++)
+    for (char **e = environ; *e && n < ENV_ENTRIES_MAX - HARNESS_ENV_MAX - 6; e++)
         if (strncmp(*e, "BANGER_", 7) != 0 && strncmp(*e, "ASAN_OPTIONS=", 13) != 0 &&
             strncmp(*e, "PATH=", 5) != 0)
             out[n++] = *e;
@@ -171,6 +172,8 @@ static void fill_environment(const struct harness *h, char **out, const char *co
     out[n++] = search_path(h, path);
     out[n++] = no_config; /* not this machine's; a test's own goes by --config */
     out[n++] = loop_limit;
+    if (h->jailed)
+        out[n++] = by_jailer;
     for (int i = 0; env && env[i] && i < HARNESS_ENV_MAX; i++)
         out[n++] = (char *)(uintptr_t)env[i];
     out[n] = NULL;
@@ -308,7 +311,8 @@ bool harness_own_network(void)
 void harness_prepare(struct harness *h, const char *driver)
 {
     memset(h, 0, sizeof(*h));
-    h->driver = driver;
+    h->jailed = strcmp(driver, "firecracker_jailed") == 0;
+    h->driver = h->jailed ? "firecracker" : driver;
     h->boots = strcmp(driver, "sim") != 0;
     h->pidfd = h->guard_fd = -1;
     if (h->boots && !getenv("BANGER_TEST_ASSETS"))

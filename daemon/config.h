@@ -38,6 +38,8 @@ struct daemon_config {
     char agent_path[PATH_BYTES]; /* "": looked for beside the program */
     char driver[16];
     char user_network[16]; /* passt, slirp */
+    bool firecracker_jailer;
+    uint64_t firecracker_first_uid;
     char default_image[NAME_BYTES * 2];
     char guest_network[24];
     char priv_socket[SOCKET_PATH_BYTES]; /* "": as daemon/priv/priv_call.h has it */

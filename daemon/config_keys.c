@@ -118,6 +118,13 @@ const struct config_key config_keys[] = {
      .help =
          "What leads out of VMs with a network of mode user: passt, which must be installed; or "
          "slirp, qemu's own, by which guests also reach what listens on the host's loopback."},
+    {"firecracker_jailer", CONFIG_FLAG, FIELD(firecracker_jailer), "no",
+     .help = "Start Firecracker by its jailer, which is looked for in PATH: each VM's process with "
+             "a user and a root folder of its own. Needs root."},
+    {"firecracker_first_uid", CONFIG_NUMBER, FIELD(firecracker_first_uid), "1879048192",
+     .argument = "UID", .min = 1000, .max = UINT64_C(4278190079),
+     .help = "First of the 16777216 user and group ids that jailed VMs have; nothing else of the "
+             "host may have one of them."},
     {"default_image", CONFIG_TEXT, FIELD(default_image), "debian-bookworm", .argument = "NAME",
      .reloads = true, .help = "Image where a VM names none."},
     {"guest_network", CONFIG_TEXT, FIELD(guest_network), PRIV_POOL, .argument = "ADDRESS/PREFIX",

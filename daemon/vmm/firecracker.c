@@ -20,6 +20,7 @@
 #include "daemon/vmm/evidence.h"
 #include "daemon/vmm/firecracker_api.h"
 #include "daemon/vmm/firecracker_console.h"
+#include "daemon/vmm/firecracker_jail.h"
 #include "daemon/vmm/firecracker_parts.h"
 #include "daemon/vmm/firecracker_probe.h"
 #include "daemon/vmm/last_words.h"
@@ -34,7 +35,8 @@ enum {
 struct firecracker {
     struct monitor mon; /* first */
     struct firecracker_api api;
-    size_t next_part; /* of a start: the one that is asked for next */
+    struct vmm_config told; /* of a start: the machine as its process sees it */
+    size_t next_part;       /* of a start: the one that is asked for next */
     struct firecracker_console console;
     bool cut_off; /* its start was, by the end of the daemon that made it */
 };
@@ -53,6 +55,7 @@ static void on_part(void *arg, const json_t *value, const struct err *err)
     struct firecracker *f = arg;
     (void)value;
     if (!err) {
+        firecracker_jail_show(&f->mon.machine.config, f->mon.machine.config.channel.path);
         ask_next(f);
     } else if (err->code != ERR_ABORTED) { /* else the machine goes, or is closed */
         struct err why = *err;
@@ -65,7 +68,7 @@ static void ask_next(struct firecracker *f)
 {
     struct firecracker_part part;
     struct err err = ERR_INIT;
-    if (!firecracker_part_at(&f->mon.machine.config, f->next_part, &part)) {
+    if (!firecracker_part_at(&f->told, f->next_part, &part)) {
         monitor_ready(&f->mon);
         return;
     }
@@ -115,10 +118,22 @@ static void on_adopted_info(void *arg, const json_t *value, const struct err *er
     monitor_end(&f->mon);
 }
 
+static void show_api(void *arg)
+{
+    const struct firecracker *f = arg;
+    const struct vmm_config *c = &f->mon.machine.config;
+    firecracker_jail_show(c, c->api_sock_path);
+}
+
 static void firecracker_attach(struct monitor *mon, bool adopted)
 {
     struct firecracker *f = firecracker_of(mon);
+    const struct vmm_machine *m = &mon->machine;
     struct err err = ERR_INIT;
+    if (m->host->firecracker_jailed)
+        firecracker_jail_inside(&m->config, &f->told);
+    else
+        f->told = m->config;
     f->next_part = 0;
     f->cut_off = false;
     firecracker_console_open(&f->console);
@@ -249,10 +264,13 @@ static int firecracker_command(struct monitor_launch *l, struct err *err)
     }
     if (firecracker_console_make(c, err) < 0)
         return -1;
+    if (l->host->firecracker_jailed)
+        return firecracker_jail_make(l, program, err);
     firecracker_args_build(&l->args, c, program);
     return 0;
 }
 
+/* Its jailer has the same on its command line, before it becomes it. */
 static enum evidence firecracker_matches(const struct vmm_config *c,
                                          const struct process_info *info)
 {
@@ -262,7 +280,10 @@ static enum evidence firecracker_matches(const struct vmm_config *c,
     snprintf(id, sizeof(id), FIRECRACKER_ID_PREFIX "%s", c->vm_id);
     if (!found || !socket || strcmp(found, id) != 0)
         return EVIDENCE_NONE;
-    return evidence_works_in(info, c->vm_dir, strcmp(socket, c->api_sock_path) == 0);
+    enum evidence jailed = firecracker_jail_evidence(info, c->vm_dir);
+    return jailed == EVIDENCE_OURS
+               ? jailed
+               : evidence_works_in(info, c->vm_dir, strcmp(socket, c->api_sock_path) == 0);
 }
 
 static enum evidence firecracker_claims(const struct process_info *info, const char *folder,
@@ -275,8 +296,18 @@ static enum evidence firecracker_claims(const struct process_info *info, const c
         strncmp(id, prefix, sizeof(prefix) - 1) != 0 || !id_is_valid(id + sizeof(prefix) - 1))
         return EVIDENCE_NONE;
     memcpy(vm_id, id + sizeof(prefix) - 1, ID_BYTES);
+    char vm_dir[PATH_BYTES];
+    if (snprintf(vm_dir, sizeof(vm_dir), "%s/%s", folder, vm_id) < PATH_BYTES &&
+        firecracker_jail_evidence(info, vm_dir) == EVIDENCE_OURS)
+        return EVIDENCE_OURS;
     return evidence_works_below(info, folder,
                                 strncmp(info->cwd, folder, len) == 0 && info->cwd[len] == '/');
+}
+
+static void firecracker_clean(const struct vmm_config *c)
+{
+    firecracker_jail_remove(c);
+    firecracker_console_remove(c);
 }
 
 static void firecracker_discard(const struct vmm_config *c, struct err *err)
@@ -298,7 +329,7 @@ static const struct monitor_ops firecracker_ops = {
     .what = "firecracker",
     .command = firecracker_command,
     .matches = firecracker_matches,
-    .clean = firecracker_console_remove,
+    .clean = firecracker_clean,
     .discard = firecracker_discard,
     .attach = firecracker_attach,
     .detach = firecracker_detach,
@@ -320,7 +351,7 @@ static struct vmm_machine *firecracker_open(struct vmm_host *host, const struct 
     }
     if (monitor_init(&f->mon, &firecracker_ops, host, config, err) < 0 ||
         firecracker_console_init(&f->console, &f->mon) < 0 ||
-        firecracker_api_init(&f->api, host->loop, config->api_sock_path) < 0) {
+        firecracker_api_init(&f->api, host->loop, config->api_sock_path, show_api, f) < 0) {
         if (err && err->code == ERR_NONE)
             err_sys(err, ENOMEM, "cannot open vm/%s", config->vm_id);
         monitor_close(&f->mon.machine);

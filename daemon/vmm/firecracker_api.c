@@ -192,6 +192,8 @@ static void try_connect(void *arg)
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     if (api->fd >= 0 || api->n_calls == 0)
         return;
+    if (api->find)
+        api->find(api->find_arg);
     memcpy(addr.sun_path, api->path, sizeof(addr.sun_path));
     api->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (api->fd < 0 || connect(api->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
@@ -205,9 +207,11 @@ static void try_connect(void *arg)
 
 /* Public */
 
-int firecracker_api_init(struct firecracker_api *api, struct loop *loop, const char *path)
+int firecracker_api_init(struct firecracker_api *api, struct loop *loop, const char *path,
+                         void (*find)(void *arg), void *arg)
 {
-    *api = (struct firecracker_api){.loop = loop, .fd = -1, .watch = {.fd = -1}};
+    *api = (struct firecracker_api){
+        .loop = loop, .find = find, .find_arg = arg, .fd = -1, .watch = {.fd = -1}};
     snprintf(api->path, sizeof(api->path), "%s", path);
     list_init(&api->calls);
     buf_init(&api->in, FIRECRACKER_ANSWER_BYTES);

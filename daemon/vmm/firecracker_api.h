@@ -30,6 +30,8 @@ typedef void firecracker_answer_fn(void *arg, const json_t *value, const struct 
 struct firecracker_api {
     struct loop *loop;
     char path[SOCKET_PATH_BYTES];
+    void (*find)(void *arg); /* before each try to connect: make it be there, if it can be */
+    void *find_arg;
     int fd; /* owned; -1 */
     struct watch watch;
     struct timer retry;
@@ -39,7 +41,9 @@ struct firecracker_api {
     bool is_open; /* calls are taken */
 };
 
-int firecracker_api_init(struct firecracker_api *api, struct loop *loop, const char *path);
+/* find may be NULL. */
+int firecracker_api_init(struct firecracker_api *api, struct loop *loop, const char *path,
+                         void (*find)(void *arg), void *arg);
 void firecracker_api_open(struct firecracker_api *api);
 /* Ends what waits with ERR_ABORTED, from inside this call; then nothing comes any more. */
 void firecracker_api_close(struct firecracker_api *api);

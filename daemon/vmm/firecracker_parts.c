@@ -33,15 +33,20 @@ void firecracker_console_path(const struct vmm_config *c, char path[PATH_BYTES])
 }
 
 /* Warnings and worse go to its stdout, which is the log of its process; the console does not. */
+void firecracker_args_options(struct monitor_argv *a, const struct vmm_config *c)
+{
+    monitor_argv_add(a, "--api-sock");
+    monitor_argv_add(a, "%s", c->api_sock_path);
+    monitor_argv_add(a, "--level");
+    monitor_argv_add(a, "Warning");
+}
+
 void firecracker_args_build(struct monitor_argv *a, const struct vmm_config *c, const char *program)
 {
     monitor_argv_add(a, "%s", program);
     monitor_argv_add(a, "--id");
     monitor_argv_add(a, FIRECRACKER_ID_PREFIX "%s", c->vm_id);
-    monitor_argv_add(a, "--api-sock");
-    monitor_argv_add(a, "%s", c->api_sock_path);
-    monitor_argv_add(a, "--level");
-    monitor_argv_add(a, "Warning");
+    firecracker_args_options(a, c);
 }
 
 static void machine_part(const struct vmm_config *c, struct firecracker_part *p)

@@ -36,6 +36,8 @@ int firecracker_parts_check(const struct vmm_config *c, struct err *err);
 bool firecracker_part_at(const struct vmm_config *c, size_t i, struct firecracker_part *part);
 void firecracker_args_build(struct monitor_argv *a, const struct vmm_config *c,
                             const char *program);
+/* Those behind --id, which a jailer gives it by itself. */
+void firecracker_args_options(struct monitor_argv *a, const struct vmm_config *c);
 /* The FIFO that takes the guest's console. */
 void firecracker_console_path(const struct vmm_config *c, char path[PATH_BYTES]);
 

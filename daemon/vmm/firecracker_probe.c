@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "daemon/host/kvm_probe.h"
+#include "daemon/vmm/firecracker_jail.h"
 #include "daemon/vmm/probe.h"
 
 #define FIRECRACKER_INSTALL                                                                        \
@@ -119,12 +120,30 @@ static void look_at_kvm(struct probe_job *j, const char *program)
         snprintf(r->explanation, sizeof(r->explanation), "%s", v.reason);
 }
 
+/* A jailer goes with the Firecracker of its release, and with no other. */
+static int look_at_jailer(struct probe_job *j, struct err *err)
+{
+    char jailer[PATH_BYTES], version[sizeof(j->result.version)];
+    if (!j->host->firecracker_jailed)
+        return 0;
+    memcpy(version, j->result.version, sizeof(version));
+    if (firecracker_jail_find(j->host, jailer, err) < 0 ||
+        probe_version(j, jailer, "Jailer v", err) < 0)
+        return -1;
+    if (strcmp(version, j->result.version) == 0)
+        return 0;
+    err_set(err, ERR_PRECONDITION, "%s is of version %s, firecracker of %s", jailer,
+            j->result.version, version);
+    memcpy(j->result.version, version, sizeof(version));
+    return -1;
+}
+
 static void look(struct probe_job *j)
 {
     char program[PATH_BYTES];
     struct err err = ERR_INIT;
     if (firecracker_find_program(j->host, program, &err) == 0 &&
-        probe_version(j, program, "Firecracker v", &err) == 0)
+        probe_version(j, program, "Firecracker v", &err) == 0 && look_at_jailer(j, &err) == 0)
         look_at_kvm(j, program);
     else
         snprintf(j->result.explanation, sizeof(j->result.explanation), "%.500s", err.message);

@@ -358,7 +358,7 @@ static void monitor_launched(struct monitor *mon, struct monitor_job *j)
     }
     err_wrap(&err, "cannot start vm/%s", j->config.vm_id);
     mon->start_err = err;
-    if (err.code == ERR_PRECONDITION || /* it runs: nothing of that is a remain */
+    if (!j->alone || /* what is there is of one that runs, or may */
         monitor_submit(mon, MONITOR_FREES, monitor_work_clean, monitor_cleaned, NULL, NULL) < 0)
         monitor_settle(mon);
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -42,10 +43,42 @@ void monitor_argv_add(struct monitor_argv *a, const char *fmt, ...)
     a->used += (size_t)n + 1;
 }
 
+/* The folders that are worked on; the lock guards the list. One of a closed machine, which was told
+ * to hurry, may be at it when the next machine's begins, which waits for its end. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t left;
+    struct list jobs;
+    int64_t launched_ns; /* by the last launch: an older look at processes tells nothing of it */
+} monitor_work = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                  .left = PTHREAD_COND_INITIALIZER,
+                  .jobs = {&monitor_work.jobs, &monitor_work.jobs}};
+
+static bool monitor_work_on(const char *vm_dir)
+{
+    for (struct list *at = monitor_work.jobs.next; at != &monitor_work.jobs; at = at->next)
+        if (strcmp(container_of(at, struct monitor_job, at_work)->config.vm_dir, vm_dir) == 0)
+            return true;
+    return false;
+}
+
 static void monitor_job_run(struct job *job)
 {
     struct monitor_job *j = container_of(job, struct monitor_job, job);
+    pthread_mutex_lock(&monitor_work.lock);
+    while (monitor_work_on(j->config.vm_dir))
+        pthread_cond_wait(&monitor_work.left, &monitor_work.lock);
+    list_add_tail(&monitor_work.jobs, &j->at_work);
+    if (j->asked_ns < monitor_work.launched_ns)
+        j->asked_ns = monitor_work.launched_ns;
+    pthread_mutex_unlock(&monitor_work.lock);
     j->work(j);
+    pthread_mutex_lock(&monitor_work.lock);
+    list_remove(&j->at_work);
+    if (j->launched)
+        monitor_work.launched_ns = clock_mono_ns();
+    pthread_cond_broadcast(&monitor_work.left);
+    pthread_mutex_unlock(&monitor_work.lock);
 }
 
 /* SIGKILL makes the wait short; what comes after must not find it. */
@@ -390,6 +423,7 @@ void monitor_work_launch(struct monitor_job *j)
         err_wrap(&j->err, "cannot tell whether it runs already");
         return;
     }
+    j->alone = true;
     monitor_remove_remains(j);
     if (j->err.code != ERR_NONE || monitor_open_log(j, true) < 0 ||
         j->ops->command(&j->launch, &j->err) < 0)

@@ -10,6 +10,7 @@ enum monitor_job_kind { MONITOR_TAKES, MONITOR_FREES };
 
 struct monitor_job {
     struct job job;
+    struct list at_work; /* while its work is under way */
     struct monitor *mon; /* NULL: the machine was closed meanwhile */
     const struct monitor_ops *ops;
     struct vmm_config config; /* a copy: the machine may go */
@@ -25,6 +26,7 @@ struct monitor_job {
     struct err err;
     struct monitor_launch launch;
     int pidfd, log_fd; /* owned until taken; -1 */
+    bool alone;        /* a launch has found none that runs */
     bool launched;     /* pidfd is of a process that the job has started, not found */
     struct process_info info;
 };

@@ -37,6 +37,9 @@ struct vmm_host {
     const char *passt_path;       /* the same */
     const char *net_path;         /* banger-net; found beside the program if NULL */
     bool slirp;                   /* networks of users are qemu's own: see user_net.h */
+    const char *jailer_path;      /* firecracker's, the same */
+    bool firecracker_jailed;      /* started by its jailer; firecracker_jail.h */
+    uint32_t firecracker_first_uid;
     const char *state_dir;        /* probe results are kept here */
     /* What an earlier daemon wrote down of a VM's process; zeros where it did not. On a worker; may
      * be NULL. */

@@ -142,6 +142,7 @@ static char no_config[] = "BANGER_CONFIG=/dev/null";
 static char no_scopes[] = "BANGER_SCOPES=none";
 /* A callback of the daemon's loop that blocks fails the test; see harness_close. */
 static char loop_limit[] = "BANGER_LOOP_LIMIT_MS=20";
+static char by_jailer[] = "BANGER_FIRECRACKER_JAILER=yes";
 
 /* With the firecracker that BANGER_FIRECRACKER names, or the one of tests/support/, before all
  * others: where it is the engine, as it takes a daemon's time to look at it. */
@@ -174,6 +175,8 @@ static void fill_environment(const struct harness *h, char **out, const char *co
     out[n++] = no_config; /* not this machine's; a test's own goes by --config */
     out[n++] = no_scopes;
     out[n++] = loop_limit;
+    if (h->jailed)
+        out[n++] = by_jailer;
     for (int i = 0; env && env[i] && i < HARNESS_ENV_MAX; i++)
         out[n++] = (char *)(uintptr_t)env[i];
     out[n] = NULL;
@@ -311,7 +314,8 @@ bool harness_own_network(void)
 void harness_prepare(struct harness *h, const char *driver)
 {
     memset(h, 0, sizeof(*h));
-    h->driver = driver;
+    h->jailed = strcmp(driver, "firecracker_jailed") == 0;
+    h->driver = h->jailed ? "firecracker" : driver;
     h->boots = strcmp(driver, "sim") != 0;
     h->pidfd = h->guard_fd = -1;
     if (h->boots && !getenv("BANGER_TEST_ASSETS"))

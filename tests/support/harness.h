@@ -35,6 +35,7 @@ enum {
 
 struct harness {
     const char *driver; /* "sim", "qemu", "firecracker" */
+    bool jailed;        /* "firecracker_jailed" was asked for: by its jailer */
     bool boots;         /* a kernel, from an image: all but sim */
     char dir[32];       /* /tmp/bt.XXXXXX */
     char state[40];     /* its state folder */

@@ -1,4 +1,4 @@
-/* What every driver behind vmm.h must do, run over each: `vmm_conformance DRIVER`.
+/* What every driver behind vmm.h must do, run over each: `vmm_conformance DRIVER [jailed]`.
  *
  * The guest is a tiny initramfs of ours or, where nothing boots, an agent on the host: nothing but
  * vmm.h and what the operating system shows is looked at. */
@@ -26,6 +26,8 @@ void check_no_remains(const struct world *w)
     CHECK(!world_exists(w->config.channel.path));
     char log[600];
     snprintf(log, sizeof(log), "%s/monitor.log", w->config.vm_dir);
+    CHECK(!world_exists(log));
+    snprintf(log, sizeof(log), "%s/jail", w->config.vm_dir);
     CHECK(!world_exists(log));
 }
 
@@ -285,7 +287,7 @@ static void test_failed_start_leaves_nothing(void)
     struct vmm_config good = w.config;
     const char *good_agent = w.host.agent_path;
     snprintf(broken, sizeof(broken), "%s/broken", w.dir);
-    CHECK_INT(fs_write_atomic(broken, "no kernel\n", 10, 0600, NULL), 0);
+    CHECK_INT(fs_write_atomic(broken, "no kernel\n", 10, 0644, NULL), 0);
     snprintf(w.config.vmlinux_path, sizeof(w.config.vmlinux_path), "%s", broken);
     w.host.agent_path = "/bin/false";
     world_reopen(&w);
@@ -354,7 +356,7 @@ static void test_close_at_any_time(void)
     world_reopen(&w); /* during the job */
     vmm_kill(w.m, world_done_fn, &o);
     world_reopen(&w);
-    CHECK_INT(world_do(&w, W_START), ERR_NONE);
+    CHECK(world_up(&w));
     vmm_stop(w.m, 1000, world_done_fn, &o);
     world_reopen(&w); /* during the grace */
     CHECK_INT(world_adopt(&w, &(struct vm_handles){.pid = 0}), ERR_NONE);
@@ -449,9 +451,10 @@ int main(int argc, char **argv)
 {
     atexit(end_what_is_left);
     struct err err = ERR_INIT;
-    driver = argc == 2 ? vmm_find_driver(argv[1], &err) : NULL;
+    world_jailed = argc == 3 && strcmp(argv[2], "jailed") == 0;
+    driver = argc == 2 || world_jailed ? vmm_find_driver(argv[1], &err) : NULL;
     if (!driver) {
-        fprintf(stderr, "usage: vmm_conformance DRIVER: %s\n", err.message);
+        fprintf(stderr, "usage: vmm_conformance DRIVER [jailed]: %s\n", err.message);
         return 2;
     }
     if (driver->can.boots && !getenv("BANGER_TEST_ASSETS"))
@@ -460,6 +463,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "no kernel in %s\n", getenv("BANGER_TEST_ASSETS"));
         return 1;
     }
+    if (world_jailed && geteuid() != 0)
+        return check_skip("firecracker's jailer needs root");
     if (!driver->can.boots && access(AGENT_FILE, X_OK) < 0)
         return check_skip("no agent: build banger-agent-host");
     RUN(test_probe);
@@ -483,5 +488,7 @@ int main(int argc, char **argv)
     }
     if (driver->can.console_input)
         conformance_console();
+    if (world_jailed)
+        conformance_jail();
     return check_end();
 }

@@ -13,5 +13,7 @@ void check_log_has(const struct world *w, const char *text);
 /* Run their tests: of guests with a console that is read and typed into, and of how guests end. */
 void conformance_console(void);
 void conformance_ends(void);
+/* Of a firecracker that world_jailed is for. */
+void conformance_jail(void);
 
 #endif

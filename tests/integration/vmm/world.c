@@ -19,6 +19,7 @@
 #include "tests/integration/vmm/guest.h"
 
 static struct err world_last;
+bool world_jailed;
 
 static void world_die(const char *what, const struct err *err)
 {
@@ -133,7 +134,7 @@ void world_init(struct world *w, const struct vmm_driver *driver, const char *mo
     w->workers = w->loop ? workers_new(w->loop, "test", 2, 64, &err) : NULL;
     if (!w->workers || timer_init(&w->guard, w->loop, world_guarded, w) < 0)
         world_die("loop", &err);
-    const char *firecracker = getenv("BANGER_FIRECRACKER");
+    const char *firecracker = getenv("BANGER_FIRECRACKER"), *jailer = getenv("BANGER_JAILER");
     w->host = (struct vmm_host){
         .loop = w->loop,
         .quick = w->workers,
@@ -141,6 +142,9 @@ void world_init(struct world *w, const struct vmm_driver *driver, const char *mo
         .agent_path = AGENT_FILE,
         .firecracker_path = firecracker ? firecracker : FIRECRACKER_FILE,
         .net_path = NET_FILE,
+        .jailer_path = jailer ? jailer : JAILER_FILE,
+        .firecracker_jailed = world_jailed,
+        .firecracker_first_uid = JAILED_FIRST_UID,
         .state_dir = w->dir,
         /* KVM has a test of its own; elsewhere its trial would cost each test its seconds. */
         .kvm_known = true,

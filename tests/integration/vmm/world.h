@@ -10,7 +10,7 @@
 #include "daemon/vmm/vmm.h"
 #include "rpc/event/loop.h"
 
-enum { WORLD_DEADLINE_MS = 40000 };
+enum { WORLD_DEADLINE_MS = 40000, JAILED_FIRST_UID = 0x70000000 };
 
 struct world {
     const struct vmm_driver *driver;
@@ -27,6 +27,8 @@ struct world {
     bool waiting_exit;
     bool late; /* a wait ran out: the test has failed */
 };
+
+extern bool world_jailed; /* firecracker's, by its jailer; of all that are made from now on */
 
 /* One call's outcome; code ERR_NONE on success. */
 struct outcome {

@@ -88,7 +88,7 @@ static void begin(struct stage *s)
     snprintf(s->path, sizeof(s->path), "%s/api.sock", s->dir);
     s->loop = loop_new(NULL);
     if (!s->loop || timer_init(&s->guard, s->loop, on_late, s) < 0 ||
-        firecracker_api_init(&s->api, s->loop, s->path) < 0)
+        firecracker_api_init(&s->api, s->loop, s->path, NULL, NULL) < 0)
         abort();
     firecracker_api_open(&s->api);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A guest by qemu with KVM, and the devices that the test host promises.
 #
-#   kvm_test.sh BANGER BANGERD AGENT
+#   kvm_test.sh BANGER BANGERD AGENT qemu
 set -euo pipefail
 # shellcheck source=tests/e2e/shell_daemon.sh
 . "$(dirname "$0")/../e2e/shell_daemon.sh"
@@ -12,7 +12,7 @@ done
 dmsetup targets >"$top/targets"
 grep -q '^snapshot ' "$top/targets" || fail "device-mapper has no snapshots: $(cat "$top/targets")"
 
-start_daemon "$1" "$2" "$3" qemu
+start_daemon "$@"
 started=$SECONDS
 expect 0 HI vm run --rm -- sh -c 'echo HI'
 echo "a VM that runs a command: $((SECONDS - started)) s"
@@ -21,8 +21,8 @@ grep -q 'qemu .*kvm' "$top/host" || fail "not with KVM: $(cat "$top/host")"
 
 # It is what runs, not only what the daemon says.
 ok vm create box
-pid=$("$banger" vm show box --format '{runtime.vmm_pid}')
-tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q 'accel=kvm' || fail "the VMM: $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+pid=$("$banger" vm handles box --format '{pid}')
+tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -- '-accel kvm' || fail "the VMM: $(tr '\0' ' ' <"/proc/$pid/cmdline")"
 find "/proc/$pid/fd" -lname 'anon_inode:kvm-vcpu*' | grep -q . || fail "the VMM has no processor of KVM's"
 ok vm delete --force box
 

@@ -51,7 +51,7 @@ another() {
 lives() {
     local said
     [ "$(banger vm show box --format '{runtime.state}')" = running ] || die "$1: the VM is $(banger vm show box --format '{runtime.state}')"
-    [ "$(banger vm show box --format '{runtime.vmm_pid}')" = "$vmm" ] || fail "$1: another VMM"
+    [ "$(banger vm handles box --format '{pid}')" = "$vmm" ] || fail "$1: another VMM"
     [ "$(banger session show "$session" --format '{state}')" = running ] || fail "$1: the session is $(banger session show "$session" --format '{state}')"
     said=$(timeout 60 banger vm exec box -- cat /proc/sys/kernel/random/boot_id) || fail "$1: no command runs"
     [ "$said" = "$boot" ] || fail "$1: the guest has booted again"
@@ -69,7 +69,7 @@ banger kernel import --modules "$(dirname "$kernel")/modules" "$kernel" >/dev/nu
 banger image import --name debian-bookworm "$image" >/dev/null || die "image import"
 
 banger vm create box >/dev/null || die "vm create"
-vmm=$(banger vm show box --format '{runtime.vmm_pid}')
+vmm=$(banger vm handles box --format '{pid}')
 boot=$(banger vm exec box -- cat /proc/sys/kernel/random/boot_id) || die "vm exec"
 session=$(banger session start box -q -- sh -c 'echo begun; exec sleep 100000') || die "session start"
 lives "at first"

@@ -45,12 +45,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: test_host VMLINUX\n");
         return 2;
     }
-    if (kvm_nests(vmlinux)) {
-        puts("-accel kvm -cpu host\n"); /* and a line with nothing for the kernel */
-        return 0;
-    }
-    puts("-accel tcg,thread=multi,tb-size=512 -cpu max,+svm,+npt");
-    if (tsc_khz())
+    bool kvm = kvm_nests(vmlinux);
+    puts(kvm ? "-accel kvm -cpu host" : "-accel tcg,thread=multi,tb-size=512 -cpu max,+svm,+npt");
+    if (!kvm && tsc_khz())
         printf("tsc_early_khz=%u ", tsc_khz());
     puts("tsc=reliable");
     return 0;

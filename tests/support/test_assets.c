@@ -1,10 +1,11 @@
 /* Makes what tests boot: a kernel with our initramfs, and a root image, by the product's own code.
  *
- *   test_assets FOLDER AGENT [--own]
+ *   test_assets FOLDER AGENT [--own | --debian NAME SUITE PACKAGE…]
  *
  * Idempotent: FOLDER/assets.json names what is there; the initramfs is written again when the agent
  * differs, the rest when it is missing. A lock keeps two runs apart. Prints progress on stderr.
- * --own: also FOLDER/own/{root.raw,vmlinuz,initrd.img}, a Debian that boots its own way. */
+ * --own: also FOLDER/own/{root.raw,vmlinuz,initrd.img}, a Debian that boots its own way. --debian:
+ * also FOLDER/NAME with the same, of that suite and with those packages, a kernel's among them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -124,8 +125,16 @@ static int assets_make_image(struct assets *a)
     return assets_await(a, rootfs_build_start(a->loop, a->workers, &spec, &err), &err);
 }
 
+/* One that boots its own way; 0 and NULL: as images are by default. */
+struct debian {
+    const char *name, *suite;
+    uint64_t disk_bytes;
+    const char *const *packages;
+};
+
 static const char *const own_packages[] = {
     "systemd-sysv", "dbus", "openssh-server", "linux-image-cloud-amd64", "initramfs-tools", NULL};
+static const struct debian own_debian = {.name = "own", .packages = own_packages};
 
 /* Its kernel and initrd, as the packages have left them in /boot. */
 static int assets_take_boot(const char *folder)
@@ -144,19 +153,21 @@ static int assets_take_boot(const char *folder)
     return -1;
 }
 
-static int assets_make_own(struct assets *a)
+static int assets_make_debian(struct assets *a, const struct debian *debian)
 {
     struct err err = ERR_INIT;
     char images[PATH_MAX], own[PATH_MAX], initrd[PATH_MAX + 16];
     struct image kept = a->image;
     snprintf(images, sizeof(images), "%s/images", a->folder);
-    snprintf(own, sizeof(own), "%s/own", a->folder);
+    snprintf(own, sizeof(own), "%s/%s", a->folder, debian->name);
     snprintf(initrd, sizeof(initrd), "%s/initrd.img", own);
     if (access(initrd, R_OK) == 0)
         return 0;
     struct rootfs_build_spec spec = {
         .images_dir = images,
-        .packages = own_packages,
+        .suite = debian->suite,
+        .disk_bytes = debian->disk_bytes,
+        .packages = debian->packages,
         .progress = assets_progress,
         .done = assets_image_done,
         .arg = a,
@@ -234,10 +245,18 @@ int main(int argc, char **argv)
     struct assets a = {.folder = argv[1], .agent = argv[2]};
     char path[PATH_MAX];
     bool with_own = argc == 4 && strcmp(argv[3], "--own") == 0;
-    if ((argc != 3 && !with_own) || argv[1][0] != '/') {
-        fprintf(stderr, "usage: test_assets /FOLDER AGENT [--own]\n");
+    bool with_more = argc > 6 && strcmp(argv[3], "--debian") == 0;
+    if ((argc != 3 && !with_own && !with_more) || argv[1][0] != '/') {
+        fprintf(stderr,
+                "usage: test_assets /FOLDER AGENT [--own | --debian NAME SUITE PACKAGE...]\n");
         return 2;
     }
+    struct debian more = own_debian;
+    if (with_more)
+        more = (struct debian){.name = argv[4],
+                               .suite = argv[5],
+                               .disk_bytes = (uint64_t)8 << 30,
+                               .packages = (const char *const *)&argv[6]};
     auto_fd int lock = assets_lock(a.folder);
     if (lock < 0)
         return 1;
@@ -257,8 +276,8 @@ int main(int argc, char **argv)
         rc = assets_make_image(&a);
     if (rc == 0)
         rc = assets_save(&a, path);
-    if (rc == 0 && with_own)
-        rc = assets_make_own(&a);
+    if (rc == 0 && (with_own || with_more))
+        rc = assets_make_debian(&a, &more);
     workers_close(a.workers);
     loop_free(a.loop);
     return rc == 0 ? 0 : 1;

@@ -64,11 +64,14 @@ struct vm_spec_options {
          "what the system disk is made as: a layer over the image, a copy, a reflink",             \
          "qcow2|copy|reflink",                                                                     \
          NAMES_NONE},                                                                              \
-        {"net",       0,                                                                           \
-         OPT_STRING,  offsetof(struct vm_spec_options, net),                                       \
+        {"net",                                                                                    \
+         0,                                                                                        \
+         OPT_STRING,                                                                               \
+         offsetof(struct vm_spec_options, net),                                                    \
          "MODE",                                                                                   \
          "user (default): outgoing connections; tap: an address that the host reaches; none",      \
-         "user|tap|none", NAMES_NONE},                                                             \
+         "user|tap|none",                                                                          \
+         NAMES_NONE},                                                                              \
         {"ssh-user", 0,                                                                            \
          OPT_STRING, offsetof(struct vm_spec_options, ssh_user),                                   \
          "USER",     "of a guest that boots its own way: who logs in (default: root)",             \

@@ -50,12 +50,12 @@ struct core_config {
     char default_image[NAME_BYTES * 2];
     char guest_agent_path[PATH_BYTES]; /* static, for initramfs; "": no images can be built */
     uint32_t max_vms;
-    uint64_t max_files;        /* that this process may have open; 0: no limit known */
-    uint64_t max_memory_bytes; /* promised to VMs altogether; 0: no limit */
-    int64_t boot_timeout_ms;   /* from VMM start to agent ready; then one more try */
-    int64_t stop_grace_ms;     /* default grace of a stop */
+    uint64_t max_files;             /* that this process may have open; 0: no limit known */
+    uint64_t max_memory_bytes;      /* promised to VMs altogether; 0: no limit */
+    int64_t boot_timeout_ms;        /* from VMM start to agent ready; then one more try */
+    int64_t stop_grace_ms;          /* default grace of a stop */
     struct priv_pool guest_network; /* addresses of guests with a tap */
-    const char *version;       /* of the program */
+    const char *version;            /* of the program */
 };
 
 /* What system disks can be made as on this host: vm_storage.h. */

@@ -38,9 +38,8 @@ const struct object_kind *object_find_kind(const char *name)
 
 const char *object_role_name(enum object_role role)
 {
-    static const char *const names[N_OBJECT_ROLES] = {"folder", "system disk", "work disk",
-                                                      "SSH key",     "tap",         "network rules",
-                                                      "scope"};
+    static const char *const names[N_OBJECT_ROLES] = {
+        "folder", "system disk", "work disk", "SSH key", "tap", "network rules", "scope"};
     return names[role];
 }
 

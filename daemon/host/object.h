@@ -41,7 +41,7 @@ struct object {
     uint64_t bytes;           /* virtual size of a disk; 0: its source's */
     char source[PATH_BYTES];  /* image that a disk is made of, never written; "" */
     enum image_format source_format;
-    uint32_t address; /* of a tap's guest, as a number */
+    uint32_t address;        /* of a tap's guest, as a number */
     struct vm_limits limits; /* of a scope */
 };
 

@@ -12,7 +12,7 @@
 #include "daemon/priv/priv_call.h"
 
 int object_priv_name(const char *state_dir, const char *vm_id, enum object_role role,
-                         char name[VM_PATH_BYTES], struct err *err)
+                     char name[VM_PATH_BYTES], struct err *err)
 {
     struct priv_owner owner;
     char folder[VM_PATH_BYTES];
@@ -104,7 +104,7 @@ int object_priv_list(const char *state_dir, const struct object_found *as,
 {
     Banger__Priv__V1__Request request = BANGER__PRIV__V1__REQUEST__INIT;
     struct object_priv_list l = {.as = *as, .state_dir = state_dir};
-    if (!has_taps())
+    if (!priv_is_open() && !has_taps())
         return 0;
     request.operation = BANGER__PRIV__V1__OPERATION__OPERATION_LIST;
     request.kind = kind;

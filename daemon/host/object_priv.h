@@ -1,5 +1,5 @@
-/* What host objects that need privileges have in common: the helper makes them (daemon/priv), by the
- * VM's id alone, and they are called after its tap. */
+/* What host objects that need privileges have in common: the helper makes them (daemon/priv), by
+ * the VM's id alone, and they are called after its tap. */
 #ifndef BANGER_DAEMON_HOST_OBJECT_PRIV_H
 #define BANGER_DAEMON_HOST_OBJECT_PRIV_H
 
@@ -12,7 +12,8 @@ int object_priv_probe(Banger__Priv__V1__Kind kind, struct err *err);
 int object_priv_make(const struct object *o, Banger__Priv__V1__Kind kind, struct err *err);
 int object_priv_find(const struct object *o, Banger__Priv__V1__Kind kind, struct err *err);
 int object_priv_remove(const struct object *o, Banger__Priv__V1__Kind kind, struct err *err);
-/* Nothing where this host has no interface that is called as ours are: then nobody is asked. */
+/* Nothing where nobody was asked yet and this host has no interface that is called as ours are: no
+ * helper is started for a host without taps. */
 int object_priv_list(const char *state_dir, const struct object_found *as,
                      Banger__Priv__V1__Kind kind, object_found_fn *found, void *arg,
                      struct err *err);

@@ -1,4 +1,5 @@
-/* What the guest behind a VM's tap may reach: elements of the nftables table inet banger, called after the tap. */
+/* What the guest behind a VM's tap may reach: elements of the nftables table inet banger, called
+ * after the tap. */
 #include "daemon/host/object_priv.h"
 
 static int rules_probe(const char *folder, struct err *err)

@@ -3,9 +3,9 @@
  *
  *   banger-priv [--pool ADDRESS/PREFIX]
  *
- * Descriptor 3 is a SOCK_SEQPACKET socket: one that listens, as systemd gives it, or one connection, as a
- * bangerd that is root gives it to a helper of its own, which ends with it. Requests are done one after
- * the other. */
+ * Descriptor 3 is a SOCK_SEQPACKET socket: one that listens, as systemd gives it, or one
+ * connection, as a bangerd that is root gives it to a helper of its own, which ends with it.
+ * Requests are done one after the other. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -127,7 +127,8 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "--pool") == 0)
         pool = argv[2];
     else if (argc != 1) {
-        fprintf(stderr, "usage: banger-priv [--pool ADDRESS/PREFIX], with a socket as descriptor 3\n");
+        fprintf(stderr,
+                "usage: banger-priv [--pool ADDRESS/PREFIX], with a socket as descriptor 3\n");
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);

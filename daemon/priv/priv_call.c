@@ -27,7 +27,7 @@ extern char **environ;
 static struct {
     pthread_mutex_t lock;
     struct priv_owner owner;
-    char state_dir[PATH_BYTES], socket[SOCKET_PATH_BYTES], pool[24];
+    char state_dir[PATH_BYTES], socket[SOCKET_PATH_BYTES], pool[24], program[PROGRAM_PATH_BYTES];
     int fd;    /* -1 */
     pid_t pid; /* a helper of our own; 0 */
 } priv = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
@@ -38,6 +38,7 @@ void priv_use(const struct priv_config *config)
     snprintf(priv.state_dir, sizeof(priv.state_dir), "%s", config->state_dir);
     snprintf(priv.socket, sizeof(priv.socket), "%s", config->socket);
     snprintf(priv.pool, sizeof(priv.pool), "%s", config->pool);
+    snprintf(priv.program, sizeof(priv.program), "%s", config->program ? config->program : "");
 }
 
 static void disconnect(void)
@@ -57,6 +58,14 @@ void priv_end(void)
     pthread_mutex_lock(&priv.lock);
     disconnect();
     pthread_mutex_unlock(&priv.lock);
+}
+
+bool priv_is_open(void)
+{
+    pthread_mutex_lock(&priv.lock);
+    bool is = priv.fd >= 0;
+    pthread_mutex_unlock(&priv.lock);
+    return is;
 }
 
 /* Connecting */
@@ -105,13 +114,14 @@ static int open_lock(struct err *err)
 static int launch_helper(int socket_fd, int lock_fd, struct err *err)
 {
     char path[PROGRAM_PATH_BYTES];
-    if (program_find(PROGRAM_PRIV, NULL, path, err) < 0)
+    snprintf(path, sizeof(path), "%s", priv.program);
+    if (!path[0] && program_find(PROGRAM_PRIV, NULL, path, err) < 0)
         return -1;
     const char *argv[] = {path, "--pool", priv.pool, NULL};
     auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     int fds[] = {fcntl(null, F_DUPFD_CLOEXEC, 16), fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 16),
-                 fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 16),
-                 fcntl(socket_fd, F_DUPFD_CLOEXEC, 16), fcntl(lock_fd, F_DUPFD_CLOEXEC, 16)};
+                 fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 16), fcntl(socket_fd, F_DUPFD_CLOEXEC, 16),
+                 fcntl(lock_fd, F_DUPFD_CLOEXEC, 16)};
     const size_t n = sizeof(fds) / sizeof(*fds);
     const struct launch l = {.argv = argv, .env = environ, .cwd = "/", .fds = fds, .n_fds = n};
     int sys = launch(&l, &priv.pid);
@@ -201,8 +211,7 @@ static int talk(struct conversation *c, struct err *err)
         ssize_t n = recv(priv.fd, packet, sizeof(packet), 0);
         if (n <= 0)
             return broken(c, n < 0 ? errno : 0, err);
-        Banger__Priv__V1__Reply *m =
-            banger__priv__v1__reply__unpack(NULL, (size_t)n, packet);
+        Banger__Priv__V1__Reply *m = banger__priv__v1__reply__unpack(NULL, (size_t)n, packet);
         if (!m)
             return broken(c, EBADMSG, err);
         int rc = take_packet(c, m, err);

@@ -1,5 +1,5 @@
-/* What the helper makes; one const table per kind, see proto/banger/priv/v1/priv.proto. All calls block, and
- * may be repeated. */
+/* What the helper makes; one const table per kind, see proto/banger/priv/v1/priv.proto. All calls
+ * block, and may be repeated. */
 #ifndef BANGER_DAEMON_PRIV_PRIV_KIND_H
 #define BANGER_DAEMON_PRIV_PRIV_KIND_H
 

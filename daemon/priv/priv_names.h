@@ -1,7 +1,7 @@
 /* What things of the host that need privileges are called: daemon and helper work it out alike.
  *
- * A name follows from who asks for it (his user, and a tag of his state folder) and the VM's id; the
- * whole of that is written on the thing itself as its label, by which it is recognised. A thing
+ * A name follows from who asks for it (his user, and a tag of his state folder) and the VM's id;
+ * the whole of that is written on the thing itself as its label, by which it is recognised. A thing
  * with our name and no such label is a stranger's. */
 #ifndef BANGER_DAEMON_PRIV_PRIV_NAMES_H
 #define BANGER_DAEMON_PRIV_PRIV_NAMES_H

@@ -13,8 +13,8 @@
 #define RULES_OF "rules_1"
 
 /* A guest's packet goes its way only from its own address (its tap has the route back), never to
- * link-local addresses, where clouds keep secrets, nor to another guest, and by its verdict. The host
- * itself answers to what it began, and to a ping. */
+ * link-local addresses, where clouds keep secrets, nor to another guest, and by its verdict. The
+ * host itself answers to what it began, and to a ping. */
 static const char table_text[] =
     "add table inet banger\n"
     "add set inet banger taps { type ifname; }\n"
@@ -85,7 +85,8 @@ int nft_table(struct err *err)
     return nft_run(table_text, err) < 0 ? err_wrap(err, "cannot make table inet banger") : 0;
 }
 
-/* Reading: {"nftables": [{metainfo}, {"set": {"elem": [{"elem": {"val": TAP, "comment": LABEL}}]}}]} */
+/* Reading: {"nftables": [{metainfo}, {"set": {"elem": [{"elem": {"val": TAP, "comment":
+ * LABEL}}]}}]} */
 
 static json_t *list_elements(const char *command, const char *what, json_t **answer,
                              struct err *err)

@@ -1,5 +1,5 @@
-/* The nftables table `inet banger`, by libnftables: fixed chains, and sets and maps that are keyed by
- * tap. Shared by all who use the helper on this host; an element bears its owner's label. */
+/* The nftables table `inet banger`, by libnftables: fixed chains, and sets and maps that are keyed
+ * by tap. Shared by all who use the helper on this host; an element bears its owner's label. */
 #ifndef BANGER_DAEMON_PRIV_PRIV_NFT_H
 #define BANGER_DAEMON_PRIV_PRIV_NFT_H
 

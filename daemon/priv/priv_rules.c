@@ -1,5 +1,5 @@
-/* What the guest behind a VM's tap may reach: two elements of the table inet banger, made and removed
- * together. */
+/* What the guest behind a VM's tap may reach: two elements of the table inet banger, made and
+ * removed together. */
 #include <stdio.h>
 #include <string.h>
 

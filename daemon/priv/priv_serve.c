@@ -120,8 +120,7 @@ static int perform(const Banger__Priv__V1__Request *m, const struct priv_thing *
     case MESSAGE(OPERATION__OPERATION_LIST):
         return kind->list(&t->owner, add_found, r, err);
     default:
-        return err_set(err, ERR_UNIMPLEMENTED, "operation %d is not known here",
-                       (int)m->operation);
+        return err_set(err, ERR_UNIMPLEMENTED, "operation %d is not known here", (int)m->operation);
     }
 }
 

@@ -1,4 +1,5 @@
-/* One request and its answer; see proto/banger/priv/v1/priv.proto. What a caller sends is hostile. */
+/* One request and its answer; see proto/banger/priv/v1/priv.proto. What a caller sends is hostile.
+ */
 #ifndef BANGER_DAEMON_PRIV_PRIV_SERVE_H
 #define BANGER_DAEMON_PRIV_PRIV_SERVE_H
 

@@ -1,7 +1,7 @@
 /* A VM's tap: persistent, its caller's to open, with the host's end of the guest's /30.
  *
- * It is labelled before it becomes persistent: one that bears our name without our label is not ours,
- * and what was cut off before that is gone with the descriptor. */
+ * It is labelled before it becomes persistent: one that bears our name without our label is not
+ * ours, and what was cut off before that is gone with the descriptor. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>

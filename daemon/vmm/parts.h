@@ -16,7 +16,13 @@ struct vmm_driver;
 /* Where our agent listens on a guest's vsock. */
 enum { VMM_AGENT_PORT = 1024 };
 
-enum { VMM_DISKS_MAX = 4, VMM_NICS_MAX = 2, VMM_SERIAL_BYTES = 21, VMM_MAC_BYTES = 18, VMM_TAP_BYTES = 16 };
+enum {
+    VMM_DISKS_MAX = 4,
+    VMM_NICS_MAX = 2,
+    VMM_SERIAL_BYTES = 21,
+    VMM_MAC_BYTES = 18,
+    VMM_TAP_BYTES = 16
+};
 
 enum vmm_disk_role { VMM_DISK_SYSTEM, VMM_DISK_WORK };
 

@@ -40,7 +40,7 @@ struct vmm_host {
     const char *jailer_path;      /* firecracker's, the same */
     bool firecracker_jailed;      /* started by its jailer; firecracker_jail.h */
     uint32_t firecracker_first_uid;
-    const char *state_dir;        /* probe results are kept here */
+    const char *state_dir; /* probe results are kept here */
     /* What an earlier daemon wrote down of a VM's process; zeros where it did not. On a worker; may
      * be NULL. */
     void (*load_hint)(const char *vm_dir, struct vm_handles *hint);

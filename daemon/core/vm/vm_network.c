@@ -1,8 +1,9 @@
 /* See vm_network.h.
  *
- * Of user mode all guests have the same address, which nobody but their VMM sees. One with a tap has a
- * /30 of the host's guest_network, from its creation to its deletion: the lowest that no VM has,
- * beginning at a place that follows from the state folder, so that two daemons seldom want the same. */
+ * Of user mode all guests have the same address, which nobody but their VMM sees. One with a tap
+ * has a /30 of the host's guest_network, from its creation to its deletion: the lowest that no VM
+ * has, beginning at a place that follows from the state folder, so that two daemons seldom want the
+ * same. */
 #include "daemon/core/vm/vm_network.h"
 
 #include <arpa/inet.h>
@@ -35,8 +36,8 @@ int vm_net_check(enum net_mode net, struct err *err)
                 "network \"bridge\" is not built; take \"tap\" (an address that the host reaches), "
                 "\"user\" (outgoing connections) or \"none\"");
     else
-        err_set(err, ERR_INVALID,
-                "network %d is not a mode; take \"tap\", \"user\" or \"none\"", (int)net);
+        err_set(err, ERR_INVALID, "network %d is not a mode; take \"tap\", \"user\" or \"none\"",
+                (int)net);
     return err_tag(err, "INVALID_SPEC", NULL);
 }
 

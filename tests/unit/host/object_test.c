@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <sched.h>
 #include <linux/fs.h>
 #include <stdarg.h>
 #include <sys/eventfd.h>
@@ -19,6 +20,7 @@
 #include "daemon/host/qcow2.h"
 #include "daemon/host/run.h"
 #include "daemon/host/scope.h"
+#include "daemon/priv/priv_call.h"
 #include "tests/support/check.h"
 #include "tests/support/object_fault.h"
 #include "tests/support/systemd/bus.h"
@@ -60,7 +62,8 @@ static const struct rig {
     bool of_image;
     bool grows;
     bool cancels; /* where it is told to before it begins */
-    bool no_file; /* its name is that of a unit of systemd's */
+    bool no_file; /* its name is that of something else */
+    bool privileged;
 } rigs[] = {
     {.kind = "folder", .role = OBJECT_FOLDER},
     {.kind = "overlay",
@@ -84,6 +87,8 @@ static const struct rig {
     {.kind = "empty", .role = OBJECT_WORK_DISK, .bytes = 8 * MIB, .grows = true},
     {.kind = "ssh_key", .role = OBJECT_SSH_KEY},
     {.kind = "scope", .role = OBJECT_SCOPE, .no_file = true},
+    {.kind = "tap", .role = OBJECT_TAP, .no_file = true, .privileged = true},
+    {.kind = "rules", .role = OBJECT_TAP_RULES, .no_file = true, .privileged = true},
     {.kind = "work", .role = OBJECT_WORK_DISK, .bytes = 8 * MIB, .cancels = true},
 };
 
@@ -91,10 +96,12 @@ enum { RIGS = sizeof(rigs) / sizeof(rigs[0]) };
 
 /* Scopes are systemd's here, a stand-in's; scope_test has the rest of them. */
 static const char *no_systemd; /* why not */
+/* Taps are the kernel's, in a network namespace of this test's; priv_test has the rest of them. */
+static const char *no_taps;
 
 static bool is_left_out(const struct rig *r)
 {
-    return r->no_file && no_systemd;
+    return r->no_file && (r->privileged ? no_taps : no_systemd);
 }
 
 static bool is_file(const struct rig *r)
@@ -108,6 +115,7 @@ static void set_up(struct object *o, const struct rig *r)
     if (!CHECK_INT(object_init(o, r->kind, state, vm_id, r->role, &err), 0))
         fprintf(stderr, "%s\n", err.message);
     o->bytes = r->bytes;
+    o->address = 10u << 24 | 213u << 16 | 2;
     if (r->of_image)
         snprintf(o->source, sizeof(o->source), "%s", raw_image);
     o->source_format = r->of_image ? IMAGE_RAW : 0;
@@ -694,6 +702,10 @@ int main(void)
     } else {
         printf("     scopes left out: %s\n", no_systemd);
     }
+    if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0 || access("/dev/net/tun", R_OK | W_OK) < 0)
+        printf("     taps left out: %s\n", no_taps = "it needs root and /dev/net/tun");
+    priv_use(&(struct priv_config){
+        .state_dir = state, .socket = "", .pool = PRIV_POOL, .program = PRIV_FILE});
     RUN(test_every_kind_that_is_written_is_listed);
     RUN(test_every_kind_and_role_has_a_rig);
     RUN(test_a_name_follows_from_id_and_role);
@@ -710,6 +722,7 @@ int main(void)
     RUN(test_a_set_is_made_in_order_and_removed_in_reverse);
     RUN(test_a_disk_that_is_gone_is_not_made_again);
     RUN(test_a_set_fails_at_every_point);
+    priv_end();
     if (!no_systemd)
         systemd_bus_close(&bus);
     fs_remove_tree(state, NULL);

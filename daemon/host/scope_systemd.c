@@ -6,7 +6,7 @@
  * For root the system's manager is asked, for others the user's, and that only where it outlives a
  * log-out or takes the daemon with it: a VM must not end sooner for having a scope. One connection
  * a call: any thread, nothing kept.
- * org.freedesktop.systemd1(5), https://systemd.io/CONTROL_GROUP_INTERFACE */
+ * org.freedesktop.systemd1(5), systemd.resource-control(5) */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

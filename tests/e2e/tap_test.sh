@@ -38,6 +38,7 @@ finish() {
     for pid in $(ours) "${pids[@]}"; do
         kill -9 "$pid" 2>/dev/null || true
     done
+    wait 2>/dev/null
     rm -rf "$top"
 }
 trap finish EXIT
@@ -53,6 +54,7 @@ ip link set lo up
 mount -t sysfs sysfs /sys
 outside() { nsenter --net="/proc/$(cat "$top/outside")/ns/net" -- "$@"; }
 ip link add world type veth peer name inner
+# shellcheck disable=SC2016 # the inner shell's
 unshare --net sh -c 'ip link set lo up && echo "$$" >"$1" && exec sleep 900' sh "$top/outside" &
 pids+=($!)
 until [ -s "$top/outside" ]; do sleep 0.1; done

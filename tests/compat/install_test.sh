@@ -135,6 +135,12 @@ check_units() {
         said=$(systemd-analyze verify --man=no "$top/bangerd.service" 2>&1) || fail "$unit: $said"
         [ -z "$said" ] || fail "$unit: $said"
     done
+    unit=$usr/lib/systemd/system/banger-priv.service
+    cp "$usr/lib/systemd/system/banger-priv.socket" "$top"
+    sed "s#=/usr/libexec#=$usr/libexec#" "$unit" >"$top/banger-priv.service"
+    said=$(systemd-analyze verify --man=no "$top/banger-priv.service" "$top/banger-priv.socket" 2>&1) ||
+        fail "$unit: $said"
+    [ -z "$said" ] || fail "$unit: $said"
 }
 
 # ---- Another user ----

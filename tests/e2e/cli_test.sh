@@ -231,7 +231,7 @@ contains '"autostart": true' vm show kept -o json
 "$banger" vm show kept | grep -qE "^(Expires|Restart|Autostart):" && fail "policies are still there"
 contains "after 1800s" vm show kept
 "$banger" vm delete kept >/dev/null 2>&1 || fail "delete kept"
-refused "user|none" 125 vm create --net bridge
+refused "user|tap|none" 125 vm create --net bridge
 refused "restart policy" 125 vm run --rm --restart always -- true
 
 # Who did that, and who is here

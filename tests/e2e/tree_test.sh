@@ -26,17 +26,20 @@ kill_daemon() {
     "$banger" daemon start >/dev/null
 }
 names() { find "$1" 2>/dev/null | wc -l; }
-# cut_halfway FOLDER COMMAND…: kills the daemon when half of the names are in FOLDER of this machine.
+# cut_halfway FOLDER COMMAND…: kills the daemon when some of the names are in FOLDER of this machine; the copy
+# stands still meanwhile, or it would be over on a quick one.
 cut_halfway() {
     local into=$1 copy
     shift
     "$@" >"$top/out" 2>"$top/err" </dev/null &
     copy=$!
     background+=("$copy")
-    until [ "$(names "$into")" -gt $((files / 2)) ]; do
+    until [ "$(names "$into")" -gt $((files / 16)) ]; do
         kill -0 "$copy" 2>/dev/null || break
     done
+    kill -STOP "$copy" 2>/dev/null || true
     kill_daemon
+    kill -CONT "$copy" 2>/dev/null || true
     wait "$copy" || fail "$*: $(cat "$top/err")"
     grep -q 'going on' "$top/err" || fail "it was not cut off: $*"
 }

@@ -139,6 +139,7 @@ static void test_every_kind_is_had_by_some_VM(void)
             struct vm vm = {.id = "0123456789abcdef",
                             .spec = {.storage = (enum storage)(s / 2),
                                      .work_disk_bytes = 1 << 24,
+                                     .net = NET_TAP,
                                      .ssh = {.user = "root"}}};
             snprintf(vm.spec.driver, sizeof(vm.spec.driver), "%s", drivers[s % 2]);
             CHECK_INT(vm_objects_of(&core, &vm, &o, NULL), 0);

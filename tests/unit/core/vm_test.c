@@ -265,7 +265,7 @@ static void test_spec(void)
     refuse((struct vm_spec){.driver = "none"}, "no driver");
     refuse((struct vm_spec){.image = "nothing"}, "no image nothing");
     refuse((struct vm_spec){.driver = "qemu"}, "banger image build");
-    refuse((struct vm_spec){.net = NET_BRIDGE}, "makes no taps and no bridge");
+    refuse((struct vm_spec){.net = NET_BRIDGE}, "\"bridge\" is not built");
     refuse((struct vm_spec){.expire_after_ms = 999}, "expiry");
     refuse((struct vm_spec){.expire_after_ms = UINT64_MAX}, "expiry");
     refuse((struct vm_spec){.idle_stop_after_ms = 1}, "idle stop");
@@ -296,11 +296,11 @@ static void test_memory_of_monitors_is_promised_too(void)
     struct err err = ERR_INIT;
     open_fresh();
     CHECK_INT(vm_memory_promised(&core, &spec),
-              (64 + 64 + 128) * MIB); /* as long as nobody knows */
+              (64 + 64 + 128 + 24) * MIB); /* as long as nobody knows */
     host.kvm_known = true;
-    CHECK_INT(vm_memory_promised(&core, &spec), (64 + 64 + 128) * MIB);
+    CHECK_INT(vm_memory_promised(&core, &spec), (64 + 64 + 128 + 24) * MIB);
     host.kvm_usable = true;
-    CHECK_INT(vm_memory_promised(&core, &spec), (64 + 64) * MIB);
+    CHECK_INT(vm_memory_promised(&core, &spec), (64 + 64 + 24) * MIB); /* with its passt */
     snprintf(spec.driver, sizeof(spec.driver), "sim");
     CHECK_INT(vm_memory_promised(&core, &spec), 64 * MIB);
     struct vm_entry *e = add("aaaa000000000001", "box");
@@ -309,7 +309,7 @@ static void test_memory_of_monitors_is_promised_too(void)
     core.config.max_memory_bytes = 127 * MIB;
     CHECK(vm_ask_start(&core, &(struct vm_start_request){.vm = "box"}, NULL, &err) == NULL);
     CHECK_STR(err.reason, "CAPACITY_EXCEEDED");
-    CHECK_CONTAINS(err.message, "128 MiB are asked for");
+    CHECK_CONTAINS(err.message, "152 MiB are asked for");
     close_core();
 }
 

@@ -62,25 +62,6 @@ static bool monitor_work_on(const char *vm_dir)
     return false;
 }
 
-static void monitor_job_run(struct job *job)
-{
-    struct monitor_job *j = container_of(job, struct monitor_job, job);
-    pthread_mutex_lock(&monitor_work.lock);
-    while (monitor_work_on(j->config.vm_dir))
-        pthread_cond_wait(&monitor_work.left, &monitor_work.lock);
-    list_add_tail(&monitor_work.jobs, &j->at_work);
-    if (j->asked_ns < monitor_work.launched_ns)
-        j->asked_ns = monitor_work.launched_ns;
-    pthread_mutex_unlock(&monitor_work.lock);
-    j->work(j);
-    pthread_mutex_lock(&monitor_work.lock);
-    list_remove(&j->at_work);
-    if (j->launched)
-        monitor_work.launched_ns = clock_mono_ns();
-    pthread_cond_broadcast(&monitor_work.left);
-    pthread_mutex_unlock(&monitor_work.lock);
-}
-
 /* SIGKILL makes the wait short; what comes after must not find it. */
 static void monitor_undo_launch(struct monitor_job *j)
 {
@@ -93,9 +74,37 @@ static void monitor_undo_launch(struct monitor_job *j)
     j->launched = false;
 }
 
+/* With the lock: a process that nobody will take is gone before the next job looks for one. */
+static void monitor_end_orphan(struct monitor_job *j)
+{
+    if (j->orphan && j->worked && j->launched)
+        monitor_undo_launch(j);
+}
+
+static void monitor_job_run(struct job *job)
+{
+    struct monitor_job *j = container_of(job, struct monitor_job, job);
+    pthread_mutex_lock(&monitor_work.lock);
+    while (monitor_work_on(j->config.vm_dir))
+        pthread_cond_wait(&monitor_work.left, &monitor_work.lock);
+    list_add_tail(&monitor_work.jobs, &j->at_work);
+    if (j->asked_ns < monitor_work.launched_ns)
+        j->asked_ns = monitor_work.launched_ns;
+    pthread_mutex_unlock(&monitor_work.lock);
+    j->work(j);
+    pthread_mutex_lock(&monitor_work.lock);
+    j->worked = true;
+    if (j->launched)
+        monitor_work.launched_ns = clock_mono_ns();
+    monitor_end_orphan(j);
+    list_remove(&j->at_work);
+    pthread_cond_broadcast(&monitor_work.left);
+    pthread_mutex_unlock(&monitor_work.lock);
+}
+
 static void monitor_job_free(struct monitor_job *j)
 {
-    if (j->launched) /* and nobody took it: the machine was closed meanwhile */
+    if (j->launched) /* and nobody took it */
         monitor_undo_launch(j);
     if (j->pidfd >= 0)
         close(j->pidfd);
@@ -178,6 +187,10 @@ void monitor_job_cancel(struct monitor_job *j)
 void monitor_job_orphan(struct monitor_job *j)
 {
     j->mon = NULL;
+    pthread_mutex_lock(&monitor_work.lock);
+    j->orphan = true;
+    monitor_end_orphan(j);
+    pthread_mutex_unlock(&monitor_work.lock);
     monitor_job_cancel(j);
 }
 

@@ -12,6 +12,7 @@ struct monitor_job {
     struct job job;
     struct list at_work; /* while its work is under way */
     struct monitor *mon; /* NULL: the machine was closed meanwhile */
+    bool orphan, worked; /* that, and its work is over; under the lock of who works on a folder */
     const struct monitor_ops *ops;
     struct vmm_config config; /* a copy: the machine may go */
     struct vm_handles hint;

@@ -85,7 +85,7 @@ while True:
     done
     fail "no server at port $port"
 }
-serve 8001 outside
+serve 8001 nsenter --net="/proc/$(cat "$top/outside")/ns/net" --
 serve 8002 env
 
 objects() {

@@ -342,7 +342,8 @@ static void check_vm(struct subjects *s, struct banger_client *client, int state
 {
     bool lives = state == VM_STATE(RUNNING) || state == VM_STATE(PAUSED);
     CHECK(lives || state == VM_STATE(STOPPED) || state == VM_STATE(FAILED) || state == STEPS_GONE);
-    size_t of_machine = s->h->boots ? 1 : 2; /* keeper and agent */
+    bool with_network = strcmp(s->h->driver, "qemu") == 0;       /* passt and banger-net */
+    size_t of_machine = !s->h->boots ? 2 : with_network ? 3 : 1; /* 2: keeper and agent */
     CHECK(harness_processes_settle(s->h, lives ? of_machine : 0, 10000));
     CHECK_INT(state != STEPS_GONE && harness_alive(steps_vm_pid(client, s->box)), lives);
     CHECK_INT(harness_rows(s->h, "vms"), state == STEPS_GONE ? 0 : 1);

@@ -104,6 +104,7 @@ bool world_open(struct world *w, const char *dir, const char *driver)
                                     .quick = c->quick,
                                     .slow = c->slow,
                                     .agent_path = AGENT_FILE,
+                                    .net_path = NET_FILE,
                                     .state_dir = c->config.state_dir,
                                     .load_hint = handles_load};
     c->vmm_host = &w->vmm_host;

@@ -152,7 +152,7 @@ static void test_completion(void)
     CHECK_INT(sh("\"$BANGER\" __complete vm stop b"), 0);
     CHECK_STR(out, "box\tstopped\n");
     CHECK_INT(sh("\"$BANGER\" __complete vm run --net \"\""), 0);
-    CHECK_STR(out, "user\t\nnone\t\n");
+    CHECK_STR(out, "user\t\ntap\t\nnone\t\n");
     CHECK_INT(sh("\"$BANGER\" __complete vm exec --cw"), 0);
     CHECK_CONTAINS(out, "--cwd\t");
     CHECK_INT(sh("\"$BANGER\" completion bash | bash -n"), 0);

@@ -32,13 +32,15 @@ static struct {
     pid_t pid; /* a helper of our own; 0 */
 } priv = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
 
-void priv_use(const struct priv_config *config)
+int priv_use(const struct priv_config *config, struct err *err)
 {
-    priv_owner_of(config->state_dir, &priv.owner);
+    if (priv_owner_of(config->state_dir, &priv.owner, err) < 0)
+        return -1;
     snprintf(priv.state_dir, sizeof(priv.state_dir), "%s", config->state_dir);
     snprintf(priv.socket, sizeof(priv.socket), "%s", config->socket);
     snprintf(priv.pool, sizeof(priv.pool), "%s", config->pool);
     snprintf(priv.program, sizeof(priv.program), "%s", config->program ? config->program : "");
+    return 0;
 }
 
 static void disconnect(void)

@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <systemd/sd-daemon.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "rpc/event/loop.h"
 
 struct notify {
@@ -44,6 +47,20 @@ void notify_free(struct notify *n)
     if (n)
         timer_done(&n->alive);
     free(n);
+}
+
+int notify_take_socket(const char *path)
+{
+    int n = sd_listen_fds(1), taken = -1;
+    for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++) {
+        if (taken < 0 && sd_is_socket_unix(fd, SOCK_STREAM, 1, path, 0) > 0) {
+            taken = fd;
+            continue;
+        }
+        log_warn("bangerd", "the service manager hands in a socket that is not that at %s", path);
+        close(fd);
+    }
+    return taken;
 }
 
 void notify_ready(void)

@@ -53,6 +53,7 @@ struct daemon {
     struct reload *reload;
     char agent_path[PROGRAM_PATH_BYTES];
     struct state_dir state;
+    int given; /* socket of the service manager's, until it is listened on; -1 */
     struct notify *notify;
     struct upkeep *upkeep;
     bool stopping, failed;
@@ -213,7 +214,9 @@ static void start_listening(void *arg)
     struct daemon *d = arg;
     if (d->stopping)
         return;
-    if (upkeep_listen(d->upkeep, &d->failure) < 0) {
+    int given = d->given;
+    d->given = -1;
+    if (upkeep_listen(d->upkeep, given, &d->failure) < 0) {
         d->failed = true;
         loop_stop(d->core.loop);
         return;
@@ -261,6 +264,7 @@ struct daemon *daemon_new(struct daemon_config *config, int argc, char **argv, s
         return NULL;
     }
     d->config = *config;
+    d->given = notify_take_socket(config->paths.socket);
     d->state.dir_fd = d->state.lock_fd = -1;
     config->rules = NULL;
     if (open_state(d, err) < 0 || find_agent(d, err) < 0 || make_core(d, err) < 0 ||
@@ -322,6 +326,8 @@ void daemon_free(struct daemon *d)
     workers_free(core->quick);
     loop_free(core->loop);
     state_dir_close(&d->state);
+    if (d->given >= 0)
+        close(d->given);
     config_done(&d->config);
     free(d);
 }

@@ -101,15 +101,9 @@ static int make_folder(const struct daemon_config *config, const char *path, str
     return open_folder(config, folder, err);
 }
 
-static int upkeep_listen_at(struct upkeep *k, struct kept_socket *s, struct err *err)
+static int upkeep_keep(struct kept_socket *s, struct err *err)
 {
-    const struct daemon_config *config = k->config;
     struct stat st;
-    if (make_folder(config, s->path, err) < 0 ||
-        rpc_server_listen_unix_again(k->server, s->path, (mode_t)config->socket_mode, err) < 0)
-        return -1;
-    if (*config->socket_group && chown(s->path, (uid_t)-1, config->socket_gid) < 0)
-        return err_sys(err, errno, "cannot give %s to group %s", s->path, config->socket_group);
     if (lstat(s->path, &st) < 0)
         return err_sys(err, errno, "cannot look at %s", s->path);
     s->dev = st.st_dev;
@@ -117,6 +111,25 @@ static int upkeep_listen_at(struct upkeep *k, struct kept_socket *s, struct err 
     s->wanted = s->listening = true;
     s->told = s->gone = false;
     return 0;
+}
+
+static int upkeep_listen_at(struct upkeep *k, struct kept_socket *s, struct err *err)
+{
+    const struct daemon_config *config = k->config;
+    if (make_folder(config, s->path, err) < 0 ||
+        rpc_server_listen_unix_again(k->server, s->path, (mode_t)config->socket_mode, err) < 0)
+        return -1;
+    if (*config->socket_group && chown(s->path, (uid_t)-1, config->socket_gid) < 0)
+        return err_sys(err, errno, "cannot give %s to group %s", s->path, config->socket_group);
+    return upkeep_keep(s, err);
+}
+
+/* Who may connect there, the manager has seen to. */
+static int upkeep_listen_given(struct upkeep *k, struct kept_socket *s, int fd, struct err *err)
+{
+    if (rpc_server_listen_given(k->server, s->path, fd, err) < 0)
+        return -1;
+    return upkeep_keep(s, err);
 }
 
 static void upkeep_submit(struct upkeep *k)
@@ -219,7 +232,7 @@ struct upkeep *upkeep_new(struct loop *loop, struct rpc_server *server,
     return NULL;
 }
 
-int upkeep_listen(struct upkeep *k, struct err *err)
+int upkeep_listen(struct upkeep *k, int given, struct err *err)
 {
     const struct paths *paths = &k->config->paths;
     struct kept_socket *usual = &k->sockets[0], *spare = &k->sockets[1];
@@ -230,7 +243,8 @@ int upkeep_listen(struct upkeep *k, struct err *err)
             sizeof(spare->path) ||
         strcmp(spare->path, usual->path) == 0)
         spare->path[0] = '\0';
-    if (upkeep_listen_at(k, usual, err) < 0)
+    if (given >= 0 ? upkeep_listen_given(k, usual, given, err) < 0
+                   : upkeep_listen_at(k, usual, err) < 0)
         return -1;
     upkeep_tell(k);
     return 0;

@@ -21,8 +21,9 @@ struct upkeep *upkeep_new(struct loop *loop, struct rpc_server *server,
                           const struct daemon_config *config, struct state_dir *state,
                           void (*lost)(void *arg, const struct err *why), void *arg,
                           struct err *err);
-/* Listens on the configured socket, says so in the lock file, and begins to look. */
-int upkeep_listen(struct upkeep *k, struct err *err);
+/* Listens on the configured socket, says so in the lock file, and begins to look. given: it listens
+ * there already (notify_take_socket), and is taken in any case; -1. */
+int upkeep_listen(struct upkeep *k, int given, struct err *err);
 /* The daemon is about to end: says so in the lock file, and listens on nothing again. */
 void upkeep_ending(struct upkeep *k);
 /* NULL is fine. */

@@ -1,5 +1,6 @@
 /* Listeners of the gRPC server, and those on Unix sockets; see connection.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,6 +206,23 @@ int rpc_server_listen_unix(struct rpc_server *server, const char *path, mode_t m
     if (!l)
         return -1;
     if (listener_bind(l, mode ? mode : 0600, err) == 0 && listener_start(l, err) == 0)
+        return 0;
+    listener_close(l);
+    return -1;
+}
+
+int rpc_server_listen_given(struct rpc_server *server, const char *path, int fd, struct err *err)
+{
+    struct listener *l = listener_new(server, RPC_PEER_UNIX, path, err);
+    if (!l) {
+        close(fd);
+        return -1;
+    }
+    l->fd = fd;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        err_sys(err, errno, "listen on %s", path);
+    else if (listener_start(l, err) == 0)
         return 0;
     listener_close(l);
     return -1;

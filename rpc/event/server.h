@@ -74,6 +74,9 @@ int rpc_server_listen_unix(struct rpc_server *server, const char *path, mode_t m
  * new one listens. Connections stay. */
 int rpc_server_listen_unix_again(struct rpc_server *server, const char *path, mode_t mode,
                                  struct err *err);
+/* At the socket fd, which listens at path already, for a service manager's (sd_listen_fds(3)): its
+ * file is the manager's and stays. Takes the fd in any case. */
+int rpc_server_listen_given(struct rpc_server *server, const char *path, int fd, struct err *err);
 /* TCP without TLS, for tests and for proxies on this machine: "127.0.0.1:PORT" or "[::1]:PORT", any
  * other address is ERR_INVALID. Peers are RPC_PEER_INSECURE, and whoever can reach the loopback
  * interface: without an identify hook they may call nothing. Port 0 takes a free one; *port (may be

@@ -132,7 +132,8 @@ check_units() {
         grep -q '^ExecStart=/usr/sbin/bangerd$' "$unit" || fail "$unit: $(grep Exec "$unit")"
         # It looks at the program, too.
         sed "s#=/usr/sbin#=$usr/sbin#" "$unit" >"$top/bangerd.service"
-        said=$(systemd-analyze verify --man=no "$top/bangerd.service" 2>&1) || fail "$unit: $said"
+        cp "${unit%.service}.socket" "$top/bangerd.socket"
+        said=$(systemd-analyze verify --man=no "$top/bangerd.service" "$top/bangerd.socket" 2>&1) || fail "$unit: $said"
         [ -z "$said" ] || fail "$unit: $said"
     done
     unit=$usr/lib/systemd/system/banger-priv.service

@@ -162,7 +162,7 @@ static void fill_environment(const struct harness *h, char **out, const char *co
 {
     static char path[PATH_ROOM];
     int n = 0;
-    for (char **e = environ; *e && n < ENV_ENTRIES_MAX - HARNESS_ENV_MAX - 6; e++)
+    for (char **e = environ; *e && n < ENV_ENTRIES_MAX - HARNESS_ENV_MAX - 9; e++)
         if (strncmp(*e, "BANGER_", 7) != 0 && strncmp(*e, "ASAN_OPTIONS=", 13) != 0 &&
             strncmp(*e, "PATH=", 5) != 0)
             out[n++] = *e;
@@ -182,6 +182,21 @@ static void fill_environment(const struct harness *h, char **out, const char *co
     out[n] = NULL;
 }
 
+/* As sd_listen_fds(3) wants it. */
+static void say_given(const struct harness *h, char **envp)
+{
+    static char pid[32], fds[] = "LISTEN_FDS=1";
+    int n = 0;
+    if (h->given_fd <= 0)
+        return;
+    while (envp[n])
+        n++;
+    snprintf(pid, sizeof(pid), "LISTEN_PID=%d", (int)getpid());
+    envp[n++] = pid;
+    envp[n++] = fds;
+    envp[n] = NULL;
+}
+
 static void run_daemon(const struct harness *h, const char *const *env)
 {
     char *envp[ENV_ENTRIES_MAX];
@@ -196,12 +211,15 @@ static void run_daemon(const struct harness *h, const char *const *env)
                          : program_path("BANGER_TEST_SIM_AGENT", BANGER_TEST_SIM_AGENT_FILE);
     argv[n] = NULL;
     fill_environment(h, envp, env, asan, sizeof(asan));
+    say_given(h, envp);
     int null = open("/dev/null", O_RDONLY);
     int log = open(h->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     dup2(null, 0);
     dup2(log, 1);
     dup2(log, 2);
-    closefrom(3);
+    if (h->given_fd > 0)
+        dup2(h->given_fd, 3);
+    closefrom(h->given_fd > 0 ? 4 : 3);
     execve(harness_daemon_path(), (char *const *)(uintptr_t)argv, envp);
     fprintf(stderr, "cannot run %s: %s\n", harness_daemon_path(), strerror(errno));
     _exit(127);

@@ -45,6 +45,7 @@ struct harness {
     int pidfd;
     int guard_fd;                          /* closing it wakes the guard */
     const char *args[HARNESS_ENV_MAX + 1]; /* more options for every start; NULL ends */
+    int given_fd;  /* handed to the daemon as a service manager does; 0: none */
     bool stops_it; /* the test stops the daemon (SIGSTOP): a turn that slept says nothing of it */
 };
 

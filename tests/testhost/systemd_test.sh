@@ -11,7 +11,7 @@ top=$(mktemp -d)
 # shellcheck disable=SC2317 # by trap
 finish() {
     timeout 60 banger vm delete --force box >/dev/null 2>&1 || true
-    systemctl stop bangerd || true
+    systemctl stop bangerd.socket bangerd || true
     rm -rf "$top"
 }
 trap finish EXIT
@@ -91,6 +91,21 @@ systemctl stop bangerd || fail "systemctl stop"
 grep -qz qemu "/proc/$vmm/cmdline" || fail "systemctl stop ended the VM"
 systemctl start bangerd || die "systemctl start: $(systemctl status bangerd)"
 lives "systemctl stop, start"
+
+# By systemd's socket: the first who calls starts it, and who calls while it is not there waits.
+systemctl stop bangerd || fail "systemctl stop"
+systemctl start bangerd.socket || die "systemctl start bangerd.socket: $(systemctl status bangerd.socket)"
+[ "$(systemctl is-active bangerd)" = inactive ] || fail "its socket alone: the daemon is $(systemctl is-active bangerd)"
+lives "started by the first call"
+fourth=$(daemon)
+(sleep 1 && systemctl kill -s KILL bangerd) & # amid calls
+for n in 1 2 3 4 5 6; do
+    timeout 60 banger vm list >/dev/null || fail "call $n amid a kill -9: $(banger vm list 2>&1)"
+    sleep 0.5
+done
+wait
+await another "$fourth" || die "kill -9 beside the socket: $(systemctl status bangerd)"
+lives "kill -9 beside the socket"
 
 [ "$(banger session logs "$session" 2>/dev/null)" = begun ] || fail "the session's output: $(banger session logs "$session" 2>&1)"
 banger vm delete --force box >/dev/null || fail "vm delete"

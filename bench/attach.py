@@ -51,7 +51,7 @@ def measure(ways, env, library, quick):
 
 def bench(banger, peers, folder, quick):
     kept = vms.kept(banger)
-    with kept.daemon():
+    with kept.daemon(*vms.SLIRP):
         vms.prepare(kept)
         vms.boot(kept, "box", "--image", vms.IMAGE)
         try:

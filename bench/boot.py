@@ -19,7 +19,7 @@ def bench(banger, peers, folder, quick):
     title(f"Create to agent ready, {rounds} boots each, interleaved")
     kept = vms.kept(banger)
     ours, theirs = [], []
-    with kept.daemon():
+    with kept.daemon(*vms.SLIRP):
         vms.prepare(kept)
         image = vms.image_path(kept)
         for i in range(-1, rounds):

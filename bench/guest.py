@@ -212,7 +212,7 @@ def bench(banger, peers, folder, quick):
     work = os.path.join(folder, "guest")
     os.makedirs(work)
     guest = GuestVm(kept, work)
-    with kept.daemon() as daemon:
+    with kept.daemon(*vms.SLIRP) as daemon:
         vms.prepare(kept)
         with guest as vm:
             title(f"One VM by banger, by {vm.ssh.version()} and over a raw port, interleaved")

@@ -167,11 +167,12 @@ class Banger:
         for name in [n for n in self.env if n.startswith("BANGER_") and n not in ("BANGER_SOCKET", "BANGER_STATE_DIR")]:
             del self.env[name]
 
-    def daemon(self, *options, wait_s=60):
+    def daemon(self, *options, wait_s=60, before=()):
+        """before: words of a command that becomes the daemon."""
         os.makedirs(self.state, mode=0o700, exist_ok=True)
         if os.path.exists(self.socket):
             os.unlink(self.socket)
-        return Server("bangerd", [self.daemon_path, "--state-dir", self.state, "--socket", self.socket, *options],
+        return Server("bangerd", [*before, self.daemon_path, "--state-dir", self.state, "--socket", self.socket, *options],
                       env=self.env, socket=self.socket, wait_s=wait_s)
 
     def command(self, *words):

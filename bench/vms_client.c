@@ -1,12 +1,15 @@
-/* Many VMs through libbanger, for the row scale.
+/* Many VMs through libbanger, for the rows scale and taps.
  *
- *   bench_vms SOCKET create N yes|no          makes N VMs, started or not, and waits for all of
- * them bench_vms SOCKET delete N                 deletes those N bench_vms SOCKET list PAGE
- * [SELECTOR] [STATE] all of them, page by page: prints how many there are, on how many pages, and
- * microseconds
+ * bench_vms SOCKET create N yes|no [FIRST [THREADS [none|user|tap]]]: N VMs from number FIRST (0)
+ * on, started or not; waits for all of them.
+ *
+ * bench_vms SOCKET delete N [FIRST [THREADS]]: deletes those.
+ *
+ * bench_vms SOCKET list PAGE [SELECTOR] [STATE]: all of them, page by page; prints how many there
+ * are, on how many pages, and microseconds.
  *
  * Names are vm-0, vm-1, …; the label "row" is the number's last two digits. Calls of create and
- * delete are made by threads, a client each, one call at a time. */
+ * delete are made by threads (16), a client each, one call at a time. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -17,12 +20,13 @@
 #include "banger/operation.h"
 #include "base/clock.h"
 
-enum { THREADS = 16, OPERATION_MS = 120000, NAME_BYTES = 32 };
+enum { THREADS_MAX = 64, THREADS = 16, OPERATION_MS = 120000, NAME_BYTES = 32 };
 
 struct run {
     char target[256];
-    int n;
+    int n, end, threads; /* end: behind the last number */
     bool start, deleting;
+    Banger__V1__NetworkMode network;
     atomic_int next, failed;
 };
 
@@ -53,6 +57,9 @@ static Banger__V1__Operation *begin(struct banger_client *client, const struct r
     request.n_labels = 1;
     request._start_case = BANGER__V1__CREATE_VMREQUEST___START_START;
     request.start = r->start;
+    Banger__V1__VMSpec spec = BANGER__V1__VMSPEC__INIT;
+    spec.network = r->network;
+    request.spec = r->network ? &spec : NULL;
     return banger_create_vm(client, &request, NULL, error);
 }
 
@@ -82,7 +89,7 @@ static void *change_some(void *arg)
         atomic_store(&r->failed, 1);
         return NULL;
     }
-    for (int i; !atomic_load(&r->failed) && (i = atomic_fetch_add(&r->next, 1)) < r->n;)
+    for (int i; !atomic_load(&r->failed) && (i = atomic_fetch_add(&r->next, 1)) < r->end;)
         if (change_one(client, r, i) < 0)
             atomic_store(&r->failed, 1);
     banger_close(client);
@@ -91,9 +98,9 @@ static void *change_some(void *arg)
 
 static int change_all(struct run *r)
 {
-    pthread_t threads[THREADS];
+    pthread_t threads[THREADS_MAX];
     int n = 0;
-    while (n < THREADS && pthread_create(&threads[n], NULL, change_some, r) == 0)
+    while (n < r->threads && pthread_create(&threads[n], NULL, change_some, r) == 0)
         n++;
     for (int i = 0; i < n; i++)
         pthread_join(threads[i], NULL);
@@ -138,22 +145,48 @@ static int list(const struct run *r, const char *row, int state)
     return 0;
 }
 
+static Banger__V1__NetworkMode network_of(const char *word)
+{
+    static const struct {
+        const char *word;
+        Banger__V1__NetworkMode mode;
+    } modes[] = {{"none", BANGER__V1__NETWORK_MODE__NETWORK_MODE_NONE},
+                 {"user", BANGER__V1__NETWORK_MODE__NETWORK_MODE_USER},
+                 {"tap", BANGER__V1__NETWORK_MODE__NETWORK_MODE_TAP}};
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+        if (strcmp(word, modes[i].word) == 0)
+            return modes[i].mode;
+    return BANGER__V1__NETWORK_MODE__NETWORK_MODE_UNSPECIFIED;
+}
+
+static int change(struct run *r, int argc, char **argv)
+{
+    int at = 4;
+    r->deleting = strcmp(argv[2], "delete") == 0;
+    if (!r->deleting)
+        r->start = argc > at && strcmp(argv[at++], "yes") == 0;
+    atomic_init(&r->next, argc > at ? atoi(argv[at]) : 0);
+    r->end = atomic_load(&r->next) + r->n;
+    r->threads = argc > at + 1 ? atoi(argv[at + 1]) : THREADS;
+    if (r->threads < 1 || r->threads > THREADS_MAX)
+        r->threads = THREADS_MAX;
+    r->network = network_of(argc > at + 2 ? argv[at + 2] : "");
+    return change_all(r);
+}
+
 int main(int argc, char **argv)
 {
     struct run r = {.n = argc > 3 ? atoi(argv[3]) : 0};
     if (r.n < 1 || r.n > 100000) {
-        fprintf(stderr,
-                "usage: bench_vms SOCKET create N yes|no | delete N | list PAGE [ROW] [STATE]\n");
+        fprintf(stderr, "usage: bench_vms SOCKET create N yes|no [FIRST [THREADS [NETWORK]]] | "
+                        "delete N [FIRST [THREADS]] | list PAGE [ROW] [STATE]\n");
         return 2;
     }
     snprintf(r.target, sizeof(r.target), "unix:%s", argv[1]);
     int rc = -1;
-    if (strcmp(argv[2], "list") == 0) {
+    if (strcmp(argv[2], "list") == 0)
         rc = list(&r, argc > 4 ? argv[4] : "", argc > 5 ? atoi(argv[5]) : 0);
-    } else {
-        r.deleting = strcmp(argv[2], "delete") == 0;
-        r.start = argc > 4 && strcmp(argv[4], "yes") == 0;
-        rc = change_all(&r);
-    }
+    else
+        rc = change(&r, argc, argv);
     return rc < 0 ? 1 : 0;
 }

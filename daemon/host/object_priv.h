@@ -18,4 +18,8 @@ int object_priv_list(const char *state_dir, const struct object_found *as,
                      Banger__Priv__V1__Kind kind, object_found_fn *found, void *arg,
                      struct err *err);
 
+/* Another user than the daemon's may open the VM's tap: the daemon is root, and the tap is there.
+ */
+int object_tap_give(const char *vm_id, uint32_t uid, struct err *err);
+
 #endif

@@ -1,5 +1,6 @@
 /* A VM's tap, with the host's end of the guest's network. */
 #include "daemon/host/object_priv.h"
+#include "daemon/priv/priv_call.h"
 
 static int tap_probe(const char *folder, struct err *err)
 {
@@ -21,6 +22,16 @@ static int tap_find(const struct object *o, struct err *err)
 static int tap_remove(const struct object *o, struct err *err)
 {
     return object_priv_remove(o, BANGER__PRIV__V1__KIND__KIND_TAP, err);
+}
+
+int object_tap_give(const char *vm_id, uint32_t uid, struct err *err)
+{
+    Banger__Priv__V1__Request request = BANGER__PRIV__V1__REQUEST__INIT;
+    request.operation = BANGER__PRIV__V1__OPERATION__OPERATION_GIVE;
+    request.kind = BANGER__PRIV__V1__KIND__KIND_TAP;
+    request.vm = (char *)(uintptr_t)vm_id;
+    request.user = uid;
+    return priv_call(&request, NULL, NULL, err);
 }
 
 static int tap_list(const char *state_dir, object_found_fn *found, void *arg, struct err *err)

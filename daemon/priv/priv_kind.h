@@ -22,6 +22,7 @@ struct priv_thing {
     char vm_id[ID_BYTES];
     uint32_t address; /* of the guest */
     Banger__Priv__V1__Egress egress;
+    uint32_t user; /* who gets it */
 };
 
 typedef void priv_found_fn(void *arg, const char *vm_id, const char *name);
@@ -33,6 +34,8 @@ struct priv_kind {
     /* ERR_NOT_FOUND. */
     int (*find)(const struct priv_thing *t, struct err *err);
     int (*remove)(const struct priv_thing *t, struct err *err);
+    /* NULL: it is nobody's to open. ERR_NOT_FOUND. */
+    int (*give)(const struct priv_thing *t, struct err *err);
     int (*list)(const struct priv_owner *owner, priv_found_fn *found, void *arg, struct err *err);
 };
 

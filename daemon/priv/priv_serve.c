@@ -49,7 +49,8 @@ static int check(const Banger__Priv__V1__Request *r, const struct priv_settings 
 {
     bool of_vm = r->operation == MESSAGE(OPERATION__OPERATION_MAKE) ||
                  r->operation == MESSAGE(OPERATION__OPERATION_FIND) ||
-                 r->operation == MESSAGE(OPERATION__OPERATION_REMOVE);
+                 r->operation == MESSAGE(OPERATION__OPERATION_REMOVE) ||
+                 r->operation == MESSAGE(OPERATION__OPERATION_GIVE);
     if (!priv_kind_of(r->kind))
         return err_set(err, ERR_UNIMPLEMENTED, "kind %d is not known here", (int)r->kind);
     if (!priv_state_is_valid(r->state))
@@ -104,6 +105,15 @@ static void add_found(void *arg, const char *vm_id, const char *name)
     r->pointers[r->n++] = f;
 }
 
+static int give(const struct priv_kind *kind, const struct priv_thing *t, struct err *err)
+{
+    if (t->owner.uid != 0)
+        return err_set(err, ERR_DENIED, "only root gives others what is its own");
+    if (!kind->give)
+        return err_set(err, ERR_UNIMPLEMENTED, "%s cannot be given", kind->name);
+    return kind->give(t, err);
+}
+
 static int perform(const Banger__Priv__V1__Request *m, const struct priv_thing *t, struct reply *r,
                    struct err *err)
 {
@@ -117,6 +127,8 @@ static int perform(const Banger__Priv__V1__Request *m, const struct priv_thing *
         return kind->find(t, err);
     case MESSAGE(OPERATION__OPERATION_REMOVE):
         return kind->remove(t, err);
+    case MESSAGE(OPERATION__OPERATION_GIVE):
+        return give(kind, t, err);
     case MESSAGE(OPERATION__OPERATION_LIST):
         return kind->list(&t->owner, add_found, r, err);
     default:
@@ -131,8 +143,11 @@ static int answer(const struct priv_settings *settings, uint32_t uid, const uint
         len <= PRIV_REQUEST_BYTES ? banger__priv__v1__request__unpack(NULL, len, request) : NULL;
     if (!m)
         return err_set(err, ERR_INVALID, "%zu bytes are no request", len);
-    struct priv_thing t = {
-        .settings = settings, .owner.uid = uid, .address = m->address, .egress = m->egress};
+    struct priv_thing t = {.settings = settings,
+                           .owner.uid = uid,
+                           .address = m->address,
+                           .egress = m->egress,
+                           .user = m->user};
     int rc = check(m, settings, err);
     if (rc == 0) {
         snprintf(t.owner.state, sizeof(t.owner.state), "%s", m->state);

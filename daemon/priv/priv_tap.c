@@ -116,6 +116,21 @@ static int tap_find(const struct priv_thing *t, struct err *err)
     return tap_look(t, &info, err);
 }
 
+static int tap_give(const struct priv_thing *t, struct err *err)
+{
+    struct ifreq r = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+    struct link_info info;
+    auto_fd int fd = open(tun_path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return err_sys(err, errno, "cannot open %s", tun_path);
+    if (tap_look(t, &info, err) < 0)
+        return -1;
+    snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", info.name);
+    if (ioctl(fd, TUNSETIFF, &r) == 0 && ioctl(fd, TUNSETOWNER, (unsigned long)t->user) == 0)
+        return 0;
+    return err_sys(err, errno, "cannot give tap %s to user %u", info.name, (unsigned)t->user);
+}
+
 /* A stranger's stays, and is none of ours. */
 static int tap_remove(const struct priv_thing *t, struct err *err)
 {
@@ -156,5 +171,6 @@ const struct priv_kind priv_tap = {
     .make = tap_make,
     .find = tap_find,
     .remove = tap_remove,
+    .give = tap_give,
     .list = tap_list,
 };

@@ -16,6 +16,7 @@
 #include "base/fs.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "daemon/host/object_priv.h"
 #include "daemon/vmm/firecracker_parts.h"
 #include "daemon/vmm/probe.h"
 
@@ -222,6 +223,9 @@ static int make_all(struct monitor_launch *l, const char *program, struct err *e
         take_uid(c, l->host->firecracker_first_uid, &uid, err) < 0 ||
         make_root(c, name_of(real) + 1, err) < 0 || link_all(c, &inside, uid, err) < 0)
         return -1;
+    for (size_t i = 0; i < c->n_nics; i++)
+        if (c->nics[i].backend == NET_TAP && object_tap_give(c->vm_id, (uint32_t)uid, err) < 0)
+            return -1;
     build_args(&l->args, c, &inside, jailer, real, uid);
     return 0;
 }

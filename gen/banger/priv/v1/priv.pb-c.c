@@ -142,7 +142,7 @@ void   banger__priv__v1__reply__free_unpacked
   assert(message->base.descriptor == &banger__priv__v1__reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor banger__priv__v1__request__field_descriptors[6] =
+static const ProtobufCFieldDescriptor banger__priv__v1__request__field_descriptors[7] =
 {
   {
     "operation",
@@ -216,6 +216,18 @@ static const ProtobufCFieldDescriptor banger__priv__v1__request__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "user",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Priv__V1__Request, user),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__priv__v1__request__field_indices_by_name[] = {
   4,   /* field[4] = address */
@@ -223,12 +235,14 @@ static const unsigned banger__priv__v1__request__field_indices_by_name[] = {
   1,   /* field[1] = kind */
   0,   /* field[0] = operation */
   2,   /* field[2] = state */
+  6,   /* field[6] = user */
   3,   /* field[3] = vm */
 };
-static const ProtobufCIntRange banger__priv__v1__request__number_ranges[1 + 1] =
+static const ProtobufCIntRange banger__priv__v1__request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 15, 6 },
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor banger__priv__v1__request__descriptor =
 {
@@ -238,10 +252,10 @@ const ProtobufCMessageDescriptor banger__priv__v1__request__descriptor =
   "Banger__Priv__V1__Request",
   "banger.priv.v1",
   sizeof(Banger__Priv__V1__Request),
-  6,
+  7,
   banger__priv__v1__request__field_descriptors,
   banger__priv__v1__request__field_indices_by_name,
-  1,  banger__priv__v1__request__number_ranges,
+  2,  banger__priv__v1__request__number_ranges,
   (ProtobufCMessageInit) banger__priv__v1__request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -399,7 +413,7 @@ const ProtobufCMessageDescriptor banger__priv__v1__reply__descriptor =
   (ProtobufCMessageInit) banger__priv__v1__reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue banger__priv__v1__operation__enum_values_by_number[6] =
+static const ProtobufCEnumValue banger__priv__v1__operation__enum_values_by_number[7] =
 {
   { "OPERATION_UNSPECIFIED", "BANGER__PRIV__V1__OPERATION__OPERATION_UNSPECIFIED", 0 },
   { "OPERATION_PROBE", "BANGER__PRIV__V1__OPERATION__OPERATION_PROBE", 1 },
@@ -407,13 +421,15 @@ static const ProtobufCEnumValue banger__priv__v1__operation__enum_values_by_numb
   { "OPERATION_FIND", "BANGER__PRIV__V1__OPERATION__OPERATION_FIND", 3 },
   { "OPERATION_REMOVE", "BANGER__PRIV__V1__OPERATION__OPERATION_REMOVE", 4 },
   { "OPERATION_LIST", "BANGER__PRIV__V1__OPERATION__OPERATION_LIST", 5 },
+  { "OPERATION_GIVE", "BANGER__PRIV__V1__OPERATION__OPERATION_GIVE", 6 },
 };
 static const ProtobufCIntRange banger__priv__v1__operation__value_ranges[] = {
-{0, 0},{0, 6}
+{0, 0},{0, 7}
 };
-static const ProtobufCEnumValueIndex banger__priv__v1__operation__enum_values_by_name[6] =
+static const ProtobufCEnumValueIndex banger__priv__v1__operation__enum_values_by_name[7] =
 {
   { "OPERATION_FIND", 3 },
+  { "OPERATION_GIVE", 6 },
   { "OPERATION_LIST", 5 },
   { "OPERATION_MAKE", 2 },
   { "OPERATION_PROBE", 1 },
@@ -427,9 +443,9 @@ const ProtobufCEnumDescriptor banger__priv__v1__operation__descriptor =
   "Operation",
   "Banger__Priv__V1__Operation",
   "banger.priv.v1",
-  6,
+  7,
   banger__priv__v1__operation__enum_values_by_number,
-  6,
+  7,
   banger__priv__v1__operation__enum_values_by_name,
   1,
   banger__priv__v1__operation__value_ranges,

@@ -37,7 +37,11 @@ typedef enum _Banger__Priv__V1__Operation {
   /*
    * all of this kind that are the caller's. Without a VM.
    */
-  BANGER__PRIV__V1__OPERATION__OPERATION_LIST = 5
+  BANGER__PRIV__V1__OPERATION__OPERATION_LIST = 5,
+  /*
+   * TAP: another user than the caller's may open it. Only root may ask.
+   */
+  BANGER__PRIV__V1__OPERATION__OPERATION_GIVE = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__PRIV__V1__OPERATION)
 } Banger__Priv__V1__Operation;
 typedef enum _Banger__Priv__V1__Kind {
@@ -85,10 +89,14 @@ struct  Banger__Priv__V1__Request
    * RULES
    */
   Banger__Priv__V1__Egress egress;
+  /*
+   * GIVE: the id
+   */
+  uint32_t user;
 };
 #define BANGER__PRIV__V1__REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__priv__v1__request__descriptor) \
-    , BANGER__PRIV__V1__OPERATION__OPERATION_UNSPECIFIED, BANGER__PRIV__V1__KIND__KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED }
+    , BANGER__PRIV__V1__OPERATION__OPERATION_UNSPECIFIED, BANGER__PRIV__V1__KIND__KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED, 0 }
 
 
 struct  Banger__Priv__V1__Found

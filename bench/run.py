@@ -20,9 +20,10 @@ sys.dont_write_bytecode = True
 from lib import Banger, load, print_summary, run  # noqa: E402
 from peers import Peers  # noqa: E402
 
-ROWS = ["unary", "stream", "connections", "daemon", "idle", "exit", "attach", "guest", "boot", "scale", "taps", "network"]
+ROWS = ["unary", "stream", "connections", "daemon", "idle", "exit", "attach", "guest", "boot", "priv", "scale", "taps",
+        "network"]
 MODULES = {"exit": "exits"}
-ALONE = {"guest", "scale", "taps", "network"}  # need none of the peers that are built
+ALONE = {"guest", "priv", "scale", "taps", "network"}  # need none of the peers that are built
 
 
 def versions(peers):

@@ -14,6 +14,7 @@ pkg_check_modules(LIBARCHIVE REQUIRED IMPORTED_TARGET libarchive>=3.6)
 pkg_check_modules(LIBSSH REQUIRED IMPORTED_TARGET libssh>=0.10)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd>=252)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1>=0.2.5)
+pkg_check_modules(DEVMAPPER REQUIRED IMPORTED_TARGET devmapper>=1.02.185)
 pkg_check_modules(MNL REQUIRED IMPORTED_TARGET libmnl>=1.0.4)
 pkg_check_modules(NFTABLES REQUIRED IMPORTED_TARGET libnftables>=1.0.6)
 # nanopb has no pkg-config file, and a folder of its own from Debian 13 on.

@@ -1,7 +1,7 @@
 /* banger-priv: makes, for a bangerd that is an ordinary user, the few things of the host that need
  * privileges. See proto/banger/priv/v1/priv.proto and docs/security.md.
  *
- *   banger-priv [--pool ADDRESS/PREFIX]
+ *   banger-priv [--pool ADDRESS/PREFIX] [--disks]
  *
  * Descriptor 3 is a SOCK_SEQPACKET socket: one that listens, as systemd gives it, or one
  * connection, as a bangerd that is root gives it to a helper of its own, which ends with it.
@@ -34,15 +34,19 @@ struct connection {
     bool failed;
 };
 
-/* Whatever runs here keeps no more than it needs for taps and rules, and gets no more back. */
+/* Whatever runs here keeps no more than it needs for taps and rules, and gets no more back. Disks
+ * take more, so they are asked for when the helper is started. */
 static int drop_privileges(void)
 {
+    uint32_t keep = 1u << CAP_NET_ADMIN;
+    if (settings.disks)
+        keep |= 1u << CAP_SYS_ADMIN | 1u << CAP_MKNOD | 1u << CAP_CHOWN;
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2] = {0};
     for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
-        if (cap != CAP_NET_ADMIN && prctl(PR_CAPBSET_DROP, cap) < 0 && errno != EPERM)
+        if ((cap > 31 || !(keep >> cap & 1)) && prctl(PR_CAPBSET_DROP, cap) < 0 && errno != EPERM)
             return -1;
-    data[0].effective = data[0].permitted = 1u << CAP_NET_ADMIN;
+    data[0].effective = data[0].permitted = keep;
     if (syscall(SYS_capset, &header, data) < 0)
         return -1;
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -55,17 +59,41 @@ static void send_packet(void *arg, const uint8_t *packet, size_t len)
         c->failed = true;
 }
 
+/* As recvmsg; fds gets the files that came with it, -1 for what did not. More of them than that the
+ * kernel closes. */
+static ssize_t receive(int from, void *request, size_t size, int fds[PRIV_FDS])
+{
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(PRIV_FDS * sizeof(int))];
+    } control;
+    struct iovec data = {request, size};
+    struct msghdr m = {.msg_iov = &data,
+                       .msg_iovlen = 1,
+                       .msg_control = control.room,
+                       .msg_controllen = sizeof(control.room)};
+    memset(fds, -1, PRIV_FDS * sizeof(int));
+    ssize_t n = recvmsg(from, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    struct cmsghdr *c = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+        memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+    return n;
+}
+
 /* False: it is over. */
 static bool serve(struct connection *c)
 {
     uint8_t request[PRIV_REQUEST_BYTES + 1]; /* one more: a longer one is no request */
-    ssize_t n = recv(c->fd, request, sizeof(request), MSG_DONTWAIT);
+    int fds[PRIV_FDS];
+    ssize_t n = receive(c->fd, request, sizeof(request), fds);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR;
-    if (n == 0)
-        return false;
-    priv_serve(&settings, c->uid, request, (size_t)n, send_packet, c);
-    return !c->failed;
+    if (n > 0)
+        priv_serve(&settings, c->uid, request, (size_t)n, fds, send_packet, c);
+    for (int i = 0; i < PRIV_FDS; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    return n > 0 && !c->failed;
 }
 
 static bool know_peer(int fd, struct connection *c)
@@ -124,12 +152,16 @@ static bool is_listening(int fd)
 int main(int argc, char **argv)
 {
     const char *pool = PRIV_POOL;
-    if (argc == 3 && strcmp(argv[1], "--pool") == 0)
-        pool = argv[2];
-    else if (argc != 1) {
-        fprintf(stderr,
-                "usage: banger-priv [--pool ADDRESS/PREFIX], with a socket as descriptor 3\n");
-        return 2;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--pool") == 0 && i + 1 < argc) {
+            pool = argv[++i];
+        } else if (strcmp(argv[i], "--disks") == 0) {
+            settings.disks = true;
+        } else {
+            fprintf(stderr, "usage: banger-priv [--pool ADDRESS/PREFIX] [--disks], with a socket "
+                            "as descriptor 3\n");
+            return 2;
+        }
     }
     signal(SIGPIPE, SIG_IGN);
     if (!priv_pool_read(pool, &settings.pool)) {

@@ -36,5 +36,8 @@ typedef void priv_call_found_fn(void *arg, const char *vm_id);
  * (PRIVILEGES_MISSING): there is no helper; ERR_DEADLINE; or the helper's error. */
 int priv_call(Banger__Priv__V1__Request *request, priv_call_found_fn *found, void *arg,
               struct err *err);
+/* With open files, at most PRIV_FDS, which stay the caller's. */
+int priv_call_with(Banger__Priv__V1__Request *request, const int *fds, size_t n_fds,
+                   struct err *err);
 
 #endif

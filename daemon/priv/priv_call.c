@@ -76,10 +76,20 @@ bool priv_is_open(void)
 static int missing(const char *why, struct err *err)
 {
     err_set(err, ERR_PRECONDITION,
-            "no banger-priv at %s (%s): taps need it; systemctl enable --now banger-priv.socket, "
+            "no banger-priv at %s (%s): taps and disks of device-mapper need it; systemctl enable "
+            "--now banger-priv.socket, "
             "and be of the group that its socket is open to",
             priv.socket[0] ? priv.socket : PRIV_SOCKET, why);
     return err_tag(err, "PRIVILEGES_MISSING", NULL);
+}
+
+int priv_look(struct err *err)
+{
+    char path[PROGRAM_PATH_BYTES];
+    const char *socket = priv.socket[0] ? priv.socket : PRIV_SOCKET;
+    if (geteuid() == 0 && !priv.socket[0])
+        return priv.program[0] ? 0 : program_find(PROGRAM_PRIV, NULL, path, err);
+    return access(socket, W_OK) < 0 ? missing(strerror(errno), err) : 0;
 }
 
 static int connect_socket(struct err *err)

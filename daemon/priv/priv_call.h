@@ -30,6 +30,9 @@ void priv_end(void);
 /* Somebody has asked a helper, which is still there. */
 bool priv_is_open(void);
 
+/* Could one be asked? A look, which starts none and waits for none. -1 as priv_call has it. */
+int priv_look(struct err *err);
+
 typedef void priv_call_found_fn(void *arg, const char *vm_id);
 
 /* state is filled in here. found: of LIST; NULL with all else. ERR_PRECONDITION

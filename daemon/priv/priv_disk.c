@@ -60,11 +60,11 @@ static int disk_check(const struct priv_thing *t, uint64_t *base_bytes, struct e
 {
     struct stat base, cow;
     if (disk_check_file(t->fds[DISK_BASE], "image", false, &base, err) < 0 ||
-        disk_check_file(t->fds[DISK_COW], "file of changes", true, &cow, err) < 0)
+        disk_check_file(t->fds[DISK_COW], "copy-on-write file", true, &cow, err) < 0)
         return -1;
     *base_bytes = (uint64_t)base.st_size;
     if (cow.st_uid != t->owner.uid)
-        return err_set(err, ERR_DENIED, "the disk's file of changes is another's");
+        return err_set(err, ERR_DENIED, "the disk's copy-on-write file is another's");
     if (base.st_size <= 0 || *base_bytes % PRIV_SECTOR || t->bytes % PRIV_SECTOR ||
         t->bytes < *base_bytes || t->bytes > INT64_MAX / 2)
         return err_set(err, ERR_INVALID,
@@ -73,7 +73,7 @@ static int disk_check(const struct priv_thing *t, uint64_t *base_bytes, struct e
                        t->bytes, *base_bytes);
     if ((uint64_t)cow.st_size != priv_cow_bytes(*base_bytes, t->bytes))
         return err_set(err, ERR_INVALID,
-                       "the disk's file of changes has %" PRIu64 " bytes and not %" PRIu64,
+                       "the disk's copy-on-write file has %" PRIu64 " bytes and not %" PRIu64,
                        (uint64_t)cow.st_size, priv_cow_bytes(*base_bytes, t->bytes));
     return 0;
 }
@@ -101,7 +101,9 @@ static int disk_find(const struct priv_thing *t, struct err *err)
     struct dm_device device;
     if (disk_look(t, name, &device, err) < 0)
         return -1;
-    return device.works ? 0 : err_set(err, ERR_NOT_FOUND, "%s does not work", name);
+    return device.works && dm_has_node(name, &device, t->owner.uid)
+               ? 0
+               : err_set(err, ERR_NOT_FOUND, "%s does not work", name);
 }
 
 /* Making */
@@ -142,7 +144,7 @@ static int disk_check_made(const struct priv_thing *t, struct err *err)
     if (device.works)
         return 0;
     dm_remove(name, NULL);
-    return err_set(err, ERR_DATA_LOSS, "the disk's file of changes is not valid");
+    return err_set(err, ERR_DATA_LOSS, "the disk's copy-on-write file is not valid");
 }
 
 static int disk_make(const struct priv_thing *t, struct err *err)
@@ -159,7 +161,7 @@ static int disk_make(const struct priv_thing *t, struct err *err)
         return -1;
     }
     if (there && device.works && device.bytes == t->bytes &&
-        loop_is_of(device.store, t->fds[DISK_COW]))
+        dm_has_node(name, &device, t->owner.uid) && loop_is_of(device.store, t->fds[DISK_COW]))
         return 0;
     /* cut off, or of files that were there before */
     if (there && dm_remove(name, err) < 0)

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <libdevmapper.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "base/err.h"
@@ -117,10 +119,20 @@ int dm_find(const char *name, struct dm_device *device, struct err *err)
         return err_set(err, ERR_NOT_FOUND, "device-mapper has no %s", name);
     if (sys)
         return failed(sys, "look at", name, err);
+    device->number = makedev(info.major, (unsigned)info.minor);
     const char *uuid = dm_task_get_uuid(task);
     if (uuid && strlen(uuid) < sizeof(device->uuid))
         snprintf(device->uuid, sizeof(device->uuid), "%s", uuid);
     return info.live_table && !info.suspended ? find_more(name, device, err) : 0;
+}
+
+bool dm_has_node(const char *name, const struct dm_device *device, uint32_t uid)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    snprintf(path, sizeof(path), "%s/%s", dm_dir(), name);
+    return lstat(path, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == device->number &&
+           st.st_uid == uid;
 }
 
 int dm_each(void (*fn)(void *arg, const char *name), void *arg, struct err *err)

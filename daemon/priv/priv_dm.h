@@ -14,7 +14,8 @@ struct err;
 
 struct dm_device {
     char uuid[PRIV_LABEL_BYTES]; /* "" where there is none, or none as long as ours */
-    bool works;                  /* it has a table, is not suspended, and its snapshot is valid */
+    dev_t number;
+    bool works; /* it has a table, is not suspended, and its snapshot is valid */
     uint64_t bytes;
     dev_t store; /* second device of its first target; 0: not known */
 };
@@ -27,6 +28,8 @@ struct dm_disk {
 };
 
 int dm_version(struct err *err);
+/* Whether its node is there and that user's. */
+bool dm_has_node(const char *name, const struct dm_device *device, uint32_t uid);
 /* ERR_NOT_FOUND. */
 int dm_find(const char *name, struct dm_device *device, struct err *err);
 int dm_create(const struct dm_disk *disk, struct err *err);

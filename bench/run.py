@@ -20,9 +20,9 @@ sys.dont_write_bytecode = True
 from lib import Banger, load, print_summary, run  # noqa: E402
 from peers import Peers  # noqa: E402
 
-ROWS = ["unary", "stream", "connections", "daemon", "idle", "exit", "attach", "guest", "boot", "scale"]
+ROWS = ["unary", "stream", "connections", "daemon", "idle", "exit", "attach", "guest", "boot", "priv", "scale"]
 MODULES = {"exit": "exits"}
-ALONE = {"guest", "scale"}  # need none of the peers that are built
+ALONE = {"guest", "priv", "scale"}  # need none of the peers that are built
 
 
 def versions(peers):

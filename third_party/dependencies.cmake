@@ -16,6 +16,7 @@ pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd>=252)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1>=0.2.5)
 pkg_check_modules(DEVMAPPER REQUIRED IMPORTED_TARGET devmapper>=1.02.185)
 pkg_check_modules(MNL REQUIRED IMPORTED_TARGET libmnl>=1.0.4)
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp>=2.5.4)
 pkg_check_modules(NFTABLES REQUIRED IMPORTED_TARGET libnftables>=1.0.6)
 # nanopb has no pkg-config file, and a folder of its own from Debian 13 on.
 find_path(NANOPB_INCLUDE pb_decode.h PATH_SUFFIXES nanopb REQUIRED)

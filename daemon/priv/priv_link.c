@@ -1,70 +1,18 @@
-/* rtnetlink by libmnl; see priv_link.h. */
+/* rtnetlink; see priv_link.h. */
 #include "daemon/priv/priv_link.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/time.h>
-#include <time.h>
 
 #include "base/err.h"
-
-/* Requests are smaller than this; answers are read in pieces of it. */
-enum { LINK_MESSAGE_BYTES = 32 * 1024 };
-
-static struct nlmsghdr *request(void *buffer, uint16_t type, uint16_t flags)
-{
-    struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
-    h->nlmsg_type = type;
-    h->nlmsg_flags = NLM_F_REQUEST | flags;
-    h->nlmsg_seq = (uint32_t)time(NULL);
-    return h;
-}
-
-static int converse(struct mnl_socket *socket, const struct nlmsghdr *h, mnl_cb_t on_message,
-                    void *arg)
-{
-    char answer[LINK_MESSAGE_BYTES];
-    struct timeval limit = {.tv_sec = LINK_ANSWER_MS / 1000};
-    uint32_t seq = h->nlmsg_seq;
-    int rc = MNL_CB_OK;
-    if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-        setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0 ||
-        mnl_socket_sendto(socket, h, h->nlmsg_len) < 0)
-        return -1;
-    while (rc > MNL_CB_STOP) {
-        ssize_t n = mnl_socket_recvfrom(socket, answer, sizeof(answer));
-        if (n < 0)
-            return -1;
-        rc = mnl_cb_run(answer, (size_t)n, seq, mnl_socket_get_portid(socket), on_message, arg);
-    }
-    return rc;
-}
-
-/* -1 with errno, as the kernel has it. */
-static int ask(const struct nlmsghdr *h, mnl_cb_t on_message, void *arg)
-{
-    struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-    if (!socket)
-        return -1;
-    int rc = converse(socket, h, on_message, arg), sys = errno;
-    mnl_socket_close(socket);
-    errno = sys;
-    return rc < 0 ? -1 : 0;
-}
+#include "daemon/priv/priv_netlink.h"
 
 /* Finding */
-
-static void copy_text(char *out, size_t size, const struct nlattr *attr)
-{
-    if (mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0)
-        snprintf(out, size, "%s", mnl_attr_get_str(attr));
-}
 
 struct walk {
     void (*fn)(void *arg, const struct link_info *info);
@@ -80,9 +28,9 @@ static int on_link(const struct nlmsghdr *h, void *arg)
     mnl_attr_for_each(attr, h, sizeof(*m))
     {
         if (mnl_attr_get_type(attr) == IFLA_IFNAME)
-            copy_text(info.name, sizeof(info.name), attr);
+            netlink_copy_text(info.name, sizeof(info.name), attr);
         else if (mnl_attr_get_type(attr) == IFLA_IFALIAS)
-            copy_text(info.label, sizeof(info.label), attr);
+            netlink_copy_text(info.label, sizeof(info.label), attr);
     }
     walk->fn(walk->arg, &info);
     return MNL_CB_OK;
@@ -95,13 +43,13 @@ static void keep_one(void *arg, const struct link_info *info)
 
 int link_find(const char *name, struct link_info *info, struct err *err)
 {
-    char buffer[LINK_MESSAGE_BYTES];
+    char buffer[NETLINK_MESSAGE_BYTES];
     struct walk walk = {keep_one, info};
-    struct nlmsghdr *h = request(buffer, RTM_GETLINK, NLM_F_ACK);
+    struct nlmsghdr *h = netlink_request(buffer, RTM_GETLINK, NLM_F_ACK);
     mnl_nlmsg_put_extra_header(h, sizeof(struct ifinfomsg));
     mnl_attr_put_strz(h, IFLA_IFNAME, name);
     *info = (struct link_info){0};
-    if (ask(h, on_link, &walk) == 0)
+    if (netlink_ask(NETLINK_ROUTE, h, on_link, &walk) == 0)
         return 0;
     return errno == ENODEV ? err_set(err, ERR_NOT_FOUND, "there is no interface %s", name)
                            : err_sys(err, errno, "cannot look at interface %s", name);
@@ -109,18 +57,20 @@ int link_find(const char *name, struct link_info *info, struct err *err)
 
 int link_each(void (*fn)(void *arg, const struct link_info *info), void *arg, struct err *err)
 {
-    char buffer[LINK_MESSAGE_BYTES];
+    char buffer[NETLINK_MESSAGE_BYTES];
     struct walk walk = {fn, arg};
-    struct nlmsghdr *h = request(buffer, RTM_GETLINK, NLM_F_DUMP);
+    struct nlmsghdr *h = netlink_request(buffer, RTM_GETLINK, NLM_F_DUMP);
     mnl_nlmsg_put_extra_header(h, sizeof(struct ifinfomsg));
-    return ask(h, on_link, &walk) < 0 ? err_sys(err, errno, "cannot list interfaces") : 0;
+    return netlink_ask(NETLINK_ROUTE, h, on_link, &walk) < 0
+               ? err_sys(err, errno, "cannot list interfaces")
+               : 0;
 }
 
 /* Changing */
 
 static struct nlmsghdr *about(void *buffer, uint16_t type, unsigned index, struct ifinfomsg **m)
 {
-    struct nlmsghdr *h = request(buffer, type, NLM_F_ACK);
+    struct nlmsghdr *h = netlink_request(buffer, type, NLM_F_ACK);
     *m = mnl_nlmsg_put_extra_header(h, sizeof(**m));
     (*m)->ifi_family = AF_UNSPEC;
     (*m)->ifi_index = (int)index;
@@ -129,36 +79,41 @@ static struct nlmsghdr *about(void *buffer, uint16_t type, unsigned index, struc
 
 int link_label(unsigned index, const char *label, struct err *err)
 {
-    char buffer[LINK_MESSAGE_BYTES];
+    char buffer[NETLINK_MESSAGE_BYTES];
     struct ifinfomsg *m;
     struct nlmsghdr *h = about(buffer, RTM_SETLINK, index, &m);
     mnl_attr_put_str(h, IFLA_IFALIAS, label);
-    return ask(h, NULL, NULL) < 0 ? err_sys(err, errno, "cannot label interface %u", index) : 0;
+    return netlink_ask(NETLINK_ROUTE, h, NULL, NULL) < 0
+               ? err_sys(err, errno, "cannot label interface %u", index)
+               : 0;
 }
 
 int link_raise(unsigned index, struct err *err)
 {
-    char buffer[LINK_MESSAGE_BYTES];
+    char buffer[NETLINK_MESSAGE_BYTES];
     struct ifinfomsg *m;
     struct nlmsghdr *h = about(buffer, RTM_SETLINK, index, &m);
     m->ifi_flags = m->ifi_change = IFF_UP;
-    return ask(h, NULL, NULL) < 0 ? err_sys(err, errno, "cannot raise interface %u", index) : 0;
+    return netlink_ask(NETLINK_ROUTE, h, NULL, NULL) < 0
+               ? err_sys(err, errno, "cannot raise interface %u", index)
+               : 0;
 }
 
 int link_remove(unsigned index, struct err *err)
 {
-    char buffer[LINK_MESSAGE_BYTES];
+    char buffer[NETLINK_MESSAGE_BYTES];
     struct ifinfomsg *m;
     struct nlmsghdr *h = about(buffer, RTM_DELLINK, index, &m);
-    if (ask(h, NULL, NULL) < 0 && errno != ENODEV)
+    if (netlink_ask(NETLINK_ROUTE, h, NULL, NULL) < 0 && errno != ENODEV)
         return err_sys(err, errno, "cannot remove interface %u", index);
     return 0;
 }
 
 int link_give_address(unsigned index, uint32_t address, unsigned prefix, struct err *err)
 {
-    char buffer[LINK_MESSAGE_BYTES], text[16];
-    struct nlmsghdr *h = request(buffer, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE);
+    char buffer[NETLINK_MESSAGE_BYTES], text[16];
+    struct nlmsghdr *h =
+        netlink_request(buffer, RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE);
     struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
     m->ifa_family = AF_INET;
     m->ifa_prefixlen = (uint8_t)prefix;
@@ -166,7 +121,7 @@ int link_give_address(unsigned index, uint32_t address, unsigned prefix, struct 
     m->ifa_index = index;
     mnl_attr_put_u32(h, IFA_LOCAL, htonl(address));
     mnl_attr_put_u32(h, IFA_ADDRESS, htonl(address));
-    if (ask(h, NULL, NULL) == 0)
+    if (netlink_ask(NETLINK_ROUTE, h, NULL, NULL) == 0)
         return 0;
     priv_address_text(address, text);
     return err_sys(err, errno, "cannot give %s to interface %u", text, index);
@@ -203,12 +158,12 @@ static int on_address(const struct nlmsghdr *h, void *arg)
 int link_overlap(unsigned index, uint32_t address, unsigned prefix, char name[PRIV_TAP_BYTES],
                  struct err *err)
 {
-    char buffer[LINK_MESSAGE_BYTES], found[IF_NAMESIZE] = "?";
+    char buffer[NETLINK_MESSAGE_BYTES], found[IF_NAMESIZE] = "?";
     struct overlap o = {.index = index, .address = address, .prefix = prefix};
-    struct nlmsghdr *h = request(buffer, RTM_GETADDR, NLM_F_DUMP);
+    struct nlmsghdr *h = netlink_request(buffer, RTM_GETADDR, NLM_F_DUMP);
     struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
     m->ifa_family = AF_INET;
-    if (ask(h, on_address, &o) < 0)
+    if (netlink_ask(NETLINK_ROUTE, h, on_address, &o) < 0)
         return err_sys(err, errno, "cannot list addresses");
     if (!o.with)
         return 0;

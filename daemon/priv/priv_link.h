@@ -1,4 +1,4 @@
-/* Network interfaces by rtnetlink. One socket a call; each answer is waited for, so long. */
+/* Network interfaces by rtnetlink. */
 #ifndef BANGER_DAEMON_PRIV_PRIV_LINK_H
 #define BANGER_DAEMON_PRIV_PRIV_LINK_H
 
@@ -8,8 +8,6 @@
 #include "daemon/priv/priv_names.h"
 
 struct err;
-
-enum { LINK_ANSWER_MS = 5000 };
 
 struct link_info {
     unsigned index;

@@ -80,8 +80,9 @@ int nft_run(const char *commands, struct err *err)
 
 int nft_table(struct err *err)
 {
-    if (nft_run("list chain inet banger " RULES_OF, NULL) == 0)
-        return 0;
+    int rc = nft_has_chain(RULES_OF, err);
+    if (rc != 0)
+        return rc < 0 ? -1 : 0;
     return nft_run(table_text, err) < 0 ? err_wrap(err, "cannot make table inet banger") : 0;
 }
 
@@ -119,6 +120,15 @@ static void text_of(json_t *object, const char *key, char *out, size_t size)
     snprintf(out, size, "%s", text ? text : "");
 }
 
+Banger__Priv__V1__Egress nft_egress_named(const char *chain)
+{
+    if (strcmp(chain, "egress_all") == 0)
+        return BANGER__PRIV__V1__EGRESS__EGRESS_ALL;
+    if (strcmp(chain, "egress_none") == 0)
+        return BANGER__PRIV__V1__EGRESS__EGRESS_NONE;
+    return BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED;
+}
+
 static Banger__Priv__V1__Egress verdict_of(json_t *verdicts, const char *tap)
 {
     size_t i;
@@ -128,12 +138,8 @@ static Banger__Priv__V1__Egress verdict_of(json_t *verdicts, const char *tap)
         const char *key = json_string_value(json_array_get(pair, 0));
         const char *to = json_string_value(
             json_object_get(json_object_get(json_array_get(pair, 1), "goto"), "target"));
-        if (!key || !to || strcmp(key, tap) != 0)
-            continue;
-        if (strcmp(to, "egress_all") == 0)
-            return BANGER__PRIV__V1__EGRESS__EGRESS_ALL;
-        if (strcmp(to, "egress_none") == 0)
-            return BANGER__PRIV__V1__EGRESS__EGRESS_NONE;
+        if (key && to && strcmp(key, tap) == 0)
+            return nft_egress_named(to);
     }
     return BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED;
 }
@@ -142,8 +148,9 @@ int nft_each(void (*fn)(void *arg, const struct nft_guest *guest), void *arg, st
 {
     json_t *taps_answer = NULL, *verdicts_answer = NULL, *element;
     size_t i;
-    if (nft_run("list set inet banger taps", NULL) < 0)
-        return 0;
+    int rc = nft_has_chain("forward", err);
+    if (rc <= 0)
+        return rc;
     json_t *taps = list_elements("list set inet banger taps", "set", &taps_answer, err);
     json_t *verdicts = list_elements("list map inet banger egress", "map", &verdicts_answer, err);
     json_array_foreach(taps, i, element)

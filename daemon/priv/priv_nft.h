@@ -12,6 +12,10 @@ struct err;
 
 /* Runs commands of nft(8) as one transaction; none of their text is a caller's. */
 int nft_run(const char *commands, struct err *err);
+/* 1: the table has a chain of that name; 0: not, or there is no table. -1. */
+int nft_has_chain(const char *name, struct err *err);
+/* Whose chain that is, where a verdict leads to; UNSPECIFIED: nobody's. */
+Banger__Priv__V1__Egress nft_egress_named(const char *chain);
 /* Makes the table as this program wants it, or brings it up to that; elements stay. */
 int nft_table(struct err *err);
 
@@ -20,6 +24,8 @@ struct nft_guest {
     Banger__Priv__V1__Egress egress; /* UNSPECIFIED: it has no verdict */
 };
 
+/* One tap; guest->tap is "" where the table does not know it, which may have a verdict for it. */
+int nft_find(const char *tap, struct nft_guest *guest, struct err *err);
 /* Each tap that the table knows. No table: none. */
 int nft_each(void (*fn)(void *arg, const struct nft_guest *guest), void *arg, struct err *err);
 

@@ -18,20 +18,13 @@ struct rules_search {
     struct nft_guest found; /* tap "": none */
 };
 
-static void rules_compare(void *arg, const struct nft_guest *guest)
-{
-    struct rules_search *s = arg;
-    if (strcmp(guest->tap, s->tap) == 0)
-        s->found = *guest;
-}
-
 /* found.tap is "" where there is none. ERR_EXISTS (STRANGER). */
 static int rules_look(const struct priv_thing *t, struct rules_search *s, struct err *err)
 {
     char vm_id[ID_BYTES];
     *s = (struct rules_search){0};
     priv_tap_name(&t->owner, t->vm_id, s->tap);
-    if (nft_each(rules_compare, s, err) < 0)
+    if (nft_find(s->tap, &s->found, err) < 0)
         return -1;
     if (!s->found.tap[0] || priv_label_read(&t->owner, s->found.label, vm_id))
         return 0;

@@ -61,8 +61,8 @@ struct vm_spec_options {
          OPT_STRING,                                                                               \
          offsetof(struct vm_spec_options, storage),                                                \
          "KIND",                                                                                   \
-         "what the system disk is made as: a layer over the image, a copy, a reflink",             \
-         "qcow2|copy|reflink",                                                                     \
+         "what the system disk is made as: a layer over the image, a copy, a reflink, a snapshot", \
+         "qcow2|copy|reflink|dm-snapshot",                                                         \
          NAMES_NONE},                                                                              \
         {"net",                                                                                    \
          0,                                                                                        \

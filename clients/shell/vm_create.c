@@ -20,6 +20,8 @@ static Banger__V1__Storage vm_storage(const char *word)
         return BANGER__V1__STORAGE__STORAGE_UNSPECIFIED;
     if (strcmp(word, "copy") == 0)
         return BANGER__V1__STORAGE__STORAGE_COPY;
+    if (strcmp(word, "dm-snapshot") == 0)
+        return BANGER__V1__STORAGE__STORAGE_DM_SNAPSHOT;
     return strcmp(word, "reflink") == 0 ? BANGER__V1__STORAGE__STORAGE_REFLINK
                                         : BANGER__V1__STORAGE__STORAGE_QCOW2;
 }

@@ -58,10 +58,12 @@ struct core_config {
     const char *version;            /* of the program */
 };
 
+enum { STORAGE_WHY_BYTES = 240 };
+
 /* What system disks can be made as on this host: vm_storage.h. */
 struct host_storage {
     unsigned can; /* set: 1 << enum storage */
-    char why_not[N_STORAGES][160];
+    char why_not[N_STORAGES][STORAGE_WHY_BYTES];
 };
 
 struct core {

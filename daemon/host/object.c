@@ -39,7 +39,8 @@ const struct object_kind *object_find_kind(const char *name)
 const char *object_role_name(enum object_role role)
 {
     static const char *const names[N_OBJECT_ROLES] = {
-        "folder", "system disk", "work disk", "SSH key", "tap", "network rules", "scope"};
+        "folder", "copy-on-write file", "system disk", "work disk", "SSH key",
+        "tap",    "network rules",      "scope"};
     return names[role];
 }
 
@@ -98,7 +99,8 @@ const struct object *objects_find_missing(const struct object *objects, size_t n
 {
     for (size_t i = 0; i < n; i++) {
         struct err why = ERR_INIT;
-        if (objects[i].kind->find(&objects[i], &why) < 0 && why.code == ERR_NOT_FOUND)
+        if (!objects[i].kind->transient && objects[i].kind->find(&objects[i], &why) < 0 &&
+            why.code == ERR_NOT_FOUND)
             return &objects[i];
     }
     return NULL;

@@ -23,6 +23,7 @@ struct object_kind;
 
 enum object_role {
     OBJECT_FOLDER,
+    OBJECT_COW,
     OBJECT_SYSTEM_DISK,
     OBJECT_WORK_DISK,
     OBJECT_SSH_KEY,
@@ -41,6 +42,7 @@ struct object {
     uint64_t bytes;           /* virtual size of a disk; 0: its source's */
     char source[PATH_BYTES];  /* image that a disk is made of, never written; "" */
     enum image_format source_format;
+    char cow[VM_PATH_BYTES]; /* file that a disk keeps what is written in, another object; "" */
     uint32_t address;        /* of a tap's guest, as a number */
     struct vm_limits limits; /* of a scope */
 };
@@ -61,6 +63,8 @@ struct object_kind {
     const char *name;         /* of the kind, for people and tables: "overlay" */
     unsigned roles;           /* set: 1 << enum object_role */
     enum image_format format; /* of a disk, as its VMM opens it; 0: no disk */
+    bool device;              /* its name is a block device's */
+    bool transient;           /* gone with the host's boot, and made again by the next start */
     bool keeps_data;          /* one that is gone is not made again: it would begin as if new */
     bool slow;                /* making one may take minutes */
     /* Whether this host can make them below folder; -1 says why not. NULL: any host can. */
@@ -88,6 +92,8 @@ struct object_kind {
  * overlay  qcow2 layer over its image
  * copy     raw copy of its image, sparse
  * reflink  raw, shares its image's blocks until they are written
+ * cow      sparse file for what is written to a disk of device-mapper's
+ * dm       raw, by device-mapper: its raw image, under what is written
  * empty    sparse file of zeros, or of nothing
  * work     raw, with an empty ext4
  * ssh_key  private key that the guest's SSH server is to take
@@ -95,7 +101,8 @@ struct object_kind {
  * rules    what the guest behind the tap may reach: never a tap without them when its VMM starts
  * scope    place in the tree of control groups, with limits (scope.h) */
 #define OBJECT_KINDS(X)                                                                            \
-    X(folder) X(overlay) X(copy) X(reflink) X(empty) X(work) X(ssh_key) X(tap) X(rules) X(scope)
+    X(folder)                                                                                      \
+    X(overlay) X(copy) X(reflink) X(cow) X(dm) X(empty) X(work) X(ssh_key) X(tap) X(rules) X(scope)
 #define OBJECT_DECLARE(kind) extern const struct object_kind object_##kind;
 OBJECT_KINDS(OBJECT_DECLARE)
 #undef OBJECT_DECLARE
@@ -104,10 +111,11 @@ OBJECT_KINDS(OBJECT_DECLARE)
 const struct object_kind *object_kind_at(size_t i);
 /* By name; NULL: none. */
 const struct object_kind *object_find_kind(const char *name);
-/* "folder", "system disk", "work disk", "SSH key", "tap", "network rules", "scope". */
+/* "folder", "copy-on-write file", "system disk", "work disk", "SSH key", "tap", "network rules",
+ * "scope". */
 const char *object_role_name(enum object_role role);
 
-/* Fills all but bytes, source, address and limits. */
+/* Fills all but bytes, source, cow, address and limits. */
 int object_init(struct object *o, const char *kind, const char *state_dir, const char *vm_id,
                 enum object_role role, struct err *err);
 /* Makes them in order. made: the VM has had them all; then ERR_DATA_LOSS (DISK_MISSING) where one
@@ -116,7 +124,8 @@ int object_init(struct object *o, const char *kind, const char *state_dir, const
 int objects_make(const struct object *objects, size_t n, bool made, int cancel_fd, struct err *err);
 /* Removes them in reverse, on past what cannot be removed; err has the first of that. */
 int objects_remove(const struct object *objects, size_t n, struct err *err);
-/* The first of them that should be there and is not; NULL: all are, as far as can be told. */
+/* The first of them that should be there always and is not; NULL: all are, as far as can be told.
+ */
 const struct object *objects_find_missing(const struct object *objects, size_t n);
 
 /* Puts a kind before the one of the same name, as fault injection does; NULL takes it away. Not

@@ -2,12 +2,15 @@
 #include "daemon/host/object_priv.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
+#include "base/fs.h"
 #include "daemon/host/object_file.h"
 #include "daemon/priv/priv_call.h"
 
@@ -69,6 +72,24 @@ static bool has_taps(void)
     return any;
 }
 
+/* Of device-mapper's, which nothing but the helper lists by other means than this. */
+static bool has_disks(void)
+{
+    glob_t files;
+    bool any = false;
+    if (glob("/sys/block/dm-*/dm/name", GLOB_NOSORT, NULL, &files) != 0)
+        return false;
+    for (size_t i = 0; !any && i < files.gl_pathc; i++) {
+        auto_free char *name = NULL;
+        if (fs_read(files.gl_pathv[i], 256, &name, NULL, NULL) < 0)
+            continue;
+        name[strcspn(name, "\n")] = '\0';
+        any = priv_is_dm_name(name);
+    }
+    globfree(&files);
+    return any;
+}
+
 /* Kept until the helper has said all: what is found may be removed by asking it again. */
 struct object_priv_list {
     struct object_found *at; /* owned */
@@ -104,7 +125,8 @@ int object_priv_list(const char *state_dir, const struct object_found *as,
 {
     Banger__Priv__V1__Request request = BANGER__PRIV__V1__REQUEST__INIT;
     struct object_priv_list l = {.as = *as, .state_dir = state_dir};
-    if (!priv_is_open() && !has_taps())
+    bool any = kind == BANGER__PRIV__V1__KIND__KIND_DM ? has_disks() : priv_is_open() || has_taps();
+    if (!any)
         return 0;
     request.operation = BANGER__PRIV__V1__OPERATION__OPERATION_LIST;
     request.kind = kind;

@@ -12,8 +12,8 @@ int object_priv_probe(Banger__Priv__V1__Kind kind, struct err *err);
 int object_priv_make(const struct object *o, Banger__Priv__V1__Kind kind, struct err *err);
 int object_priv_find(const struct object *o, Banger__Priv__V1__Kind kind, struct err *err);
 int object_priv_remove(const struct object *o, Banger__Priv__V1__Kind kind, struct err *err);
-/* Nothing where nobody was asked yet and this host has no interface that is called as ours are: no
- * helper is started for a host without taps. */
+/* Nothing where nobody was asked yet and this host has no interface (of disks: no device) that is
+ * called as ours are: no helper is started for a host without taps. */
 int object_priv_list(const char *state_dir, const struct object_found *as,
                      Banger__Priv__V1__Kind kind, object_found_fn *found, void *arg,
                      struct err *err);

@@ -72,6 +72,7 @@ enum storage { /* values of banger.v1.Storage */
                STORAGE_COPY = 2,
                STORAGE_REFLINK = 3,
                STORAGE_EMPTY = 4,
+               STORAGE_DM_SNAPSHOT = 5,
                N_STORAGES,
 };
 

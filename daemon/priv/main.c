@@ -1,7 +1,7 @@
 /* banger-priv: makes, for a bangerd that is an ordinary user, the few things of the host that need
  * privileges. See proto/banger/priv/v1/priv.proto and docs/security.md.
  *
- *   banger-priv [--pool ADDRESS/PREFIX]
+ *   banger-priv [--pool ADDRESS/PREFIX] [--disks]
  *
  * Descriptor 3 is a SOCK_SEQPACKET socket: one that listens, as systemd gives it, or one
  * connection, as a bangerd that is root gives it to a helper of its own, which ends with it. */
@@ -19,15 +19,19 @@ enum { GIVEN_FD = 3 };
 
 int main(int argc, char **argv)
 {
-    struct priv_settings settings;
+    struct priv_settings settings = {.disks = false};
     struct err err = ERR_INIT;
     const char *pool = PRIV_POOL;
-    if (argc == 3 && strcmp(argv[1], "--pool") == 0)
-        pool = argv[2];
-    else if (argc != 1) {
-        fprintf(stderr,
-                "usage: banger-priv [--pool ADDRESS/PREFIX], with a socket as descriptor 3\n");
-        return 2;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--pool") == 0 && i + 1 < argc) {
+            pool = argv[++i];
+        } else if (strcmp(argv[i], "--disks") == 0) {
+            settings.disks = true;
+        } else {
+            fprintf(stderr, "usage: banger-priv [--pool ADDRESS/PREFIX] [--disks], with a socket "
+                            "as descriptor 3\n");
+            return 2;
+        }
     }
     signal(SIGPIPE, SIG_IGN);
     if (!priv_pool_read(pool, &settings.pool)) {
@@ -35,7 +39,7 @@ int main(int argc, char **argv)
                   PRIV_POOL_PREFIX_MIN, PRIV_PREFIX);
         return 2;
     }
-    if (priv_clients_open(GIVEN_FD, &err) < 0 || priv_limit(&err) < 0) {
+    if (priv_clients_open(GIVEN_FD, &err) < 0 || priv_limit(settings.disks, &err) < 0) {
         log_err(LOG_LEVEL_ERROR, "priv", &err, "cannot begin");
         return 1;
     }

@@ -1,6 +1,7 @@
 /* One connection, used by one call at a time; see priv_call.h. */
 #include "daemon/priv/priv_call.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -75,10 +76,20 @@ bool priv_is_open(void)
 static int missing(const char *why, struct err *err)
 {
     err_set(err, ERR_PRECONDITION,
-            "no banger-priv at %s (%s): taps need it; systemctl enable --now banger-priv.socket, "
+            "no banger-priv at %s (%s): taps and disks of device-mapper need it; systemctl enable "
+            "--now banger-priv.socket, "
             "and be of the group that its socket is open to",
             priv.socket[0] ? priv.socket : PRIV_SOCKET, why);
     return err_tag(err, "PRIVILEGES_MISSING", NULL);
+}
+
+int priv_look(struct err *err)
+{
+    char path[PROGRAM_PATH_BYTES];
+    const char *socket = priv.socket[0] ? priv.socket : PRIV_SOCKET;
+    if (geteuid() == 0 && !priv.socket[0])
+        return priv.program[0] ? 0 : program_find(PROGRAM_PRIV, NULL, path, err);
+    return access(socket, W_OK) < 0 ? missing(strerror(errno), err) : 0;
 }
 
 static int connect_socket(struct err *err)
@@ -119,7 +130,7 @@ static int launch_helper(int socket_fd, int lock_fd, struct err *err)
     snprintf(path, sizeof(path), "%s", priv.program);
     if (!path[0] && program_find(PROGRAM_PRIV, NULL, path, err) < 0)
         return -1;
-    const char *argv[] = {path, "--pool", priv.pool, NULL};
+    const char *argv[] = {path, "--pool", priv.pool, "--disks", NULL};
     auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     int fds[] = {fcntl(null, F_DUPFD_CLOEXEC, 16), fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 16),
                  fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 16), fcntl(socket_fd, F_DUPFD_CLOEXEC, 16),
@@ -173,6 +184,8 @@ static int make_connection(struct err *err)
 struct conversation {
     const uint8_t *request;
     size_t len;
+    const int *fds;
+    size_t n_fds;
     priv_call_found_fn *found;
     void *arg;
     bool broken; /* the helper is gone */
@@ -204,10 +217,29 @@ static int take_packet(const struct conversation *c, const Banger__Priv__V1__Rep
     return m->reason[0] ? err_tag(err, m->reason, NULL) : -1;
 }
 
+static ssize_t send_request(const struct conversation *c)
+{
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(PRIV_FDS * sizeof(int))];
+    } control = {.room = {0}};
+    struct iovec data = {(void *)c->request, c->len};
+    struct msghdr m = {.msg_iov = &data, .msg_iovlen = 1};
+    if (c->n_fds > 0) {
+        m.msg_control = control.room;
+        m.msg_controllen = CMSG_SPACE(c->n_fds * sizeof(int));
+        *CMSG_FIRSTHDR(&m) = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+                                              .cmsg_type = SCM_RIGHTS,
+                                              .cmsg_len = CMSG_LEN(c->n_fds * sizeof(int))};
+        memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), c->fds, c->n_fds * sizeof(int));
+    }
+    return sendmsg(priv.fd, &m, MSG_NOSIGNAL);
+}
+
 static int talk(struct conversation *c, struct err *err)
 {
     uint8_t packet[PRIV_REPLY_BYTES];
-    if (send(priv.fd, c->request, c->len, MSG_NOSIGNAL) < 0)
+    if (send_request(c) < 0)
         return broken(c, errno, err);
     for (;;) {
         ssize_t n = recv(priv.fd, packet, sizeof(packet), 0);
@@ -223,8 +255,7 @@ static int talk(struct conversation *c, struct err *err)
     }
 }
 
-int priv_call(Banger__Priv__V1__Request *request, priv_call_found_fn *found, void *arg,
-              struct err *err)
+static int call(Banger__Priv__V1__Request *request, struct conversation *c, struct err *err)
 {
     uint8_t packed[PRIV_REQUEST_BYTES];
     request->state = priv.owner.state;
@@ -232,18 +263,34 @@ int priv_call(Banger__Priv__V1__Request *request, priv_call_found_fn *found, voi
     if (len > sizeof(packed))
         return err_set(err, ERR_LIMIT, "a request of %zu bytes for banger-priv", len);
     banger__priv__v1__request__pack(request, packed);
-    struct conversation c = {.request = packed, .len = len, .found = found, .arg = arg};
+    c->request = packed;
+    c->len = len;
     int rc = -1;
     pthread_mutex_lock(&priv.lock);
     for (int tries = 0; tries < 2; tries++) {
         struct err why = ERR_INIT;
-        c.broken = false;
-        rc = make_connection(&why) < 0 ? -1 : talk(&c, &why);
+        c->broken = false;
+        rc = make_connection(&why) < 0 ? -1 : talk(c, &why);
         if (rc < 0 && err)
             *err = why;
-        if (!c.broken)
+        if (!c->broken)
             break;
     }
     pthread_mutex_unlock(&priv.lock);
     return rc;
+}
+
+int priv_call(Banger__Priv__V1__Request *request, priv_call_found_fn *found, void *arg,
+              struct err *err)
+{
+    struct conversation c = {.found = found, .arg = arg};
+    return call(request, &c, err);
+}
+
+int priv_call_with(Banger__Priv__V1__Request *request, const int *fds, size_t n_fds,
+                   struct err *err)
+{
+    struct conversation c = {.fds = fds, .n_fds = n_fds};
+    assert(n_fds <= PRIV_FDS);
+    return call(request, &c, err);
 }

@@ -30,11 +30,17 @@ void priv_end(void);
 /* Somebody has asked a helper, which is still there. */
 bool priv_is_open(void);
 
+/* Could one be asked? A look, which starts none and waits for none. -1 as priv_call has it. */
+int priv_look(struct err *err);
+
 typedef void priv_call_found_fn(void *arg, const char *vm_id);
 
 /* state is filled in here. found: of LIST; NULL with all else. ERR_PRECONDITION
  * (PRIVILEGES_MISSING): there is no helper; ERR_DEADLINE; or the helper's error. */
 int priv_call(Banger__Priv__V1__Request *request, priv_call_found_fn *found, void *arg,
               struct err *err);
+/* With open files, at most PRIV_FDS, which stay the caller's. */
+int priv_call_with(Banger__Priv__V1__Request *request, const int *fds, size_t n_fds,
+                   struct err *err);
 
 #endif

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ enum { TAKEN_MAX = 16 };
 struct client {
     int fd;
     uint32_t uid;
+    int worker;     /* descriptor of the process that does its request; -1: none does */
     uint64_t asked; /* number of its last request, or of its coming */
     bool failed;
 };
@@ -47,6 +49,10 @@ static void on_alarm(int signo)
 
 static void end(size_t i)
 {
+    if (clients.at[i].worker >= 0) {
+        pidfd_send_signal(clients.at[i].worker, SIGKILL, NULL, 0);
+        close(clients.at[i].worker);
+    }
     wait_no_longer(true);
     close(clients.at[i].fd);
     wait_no_longer(false);
@@ -60,22 +66,98 @@ static void send_packet(void *arg, const uint8_t *packet, size_t len)
         c->failed = true;
 }
 
+/* With files */
+
+/* As recvmsg; fds gets the files that came with it, -1 for what did not. */
+static ssize_t receive(int from, void *request, size_t size, int fds[PRIV_FDS])
+{
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(PRIV_FDS * sizeof(int))];
+    } control;
+    struct iovec io = {.iov_base = request, .iov_len = size};
+    struct msghdr m = {.msg_iov = &io,
+                       .msg_iovlen = 1,
+                       .msg_control = control.room,
+                       .msg_controllen = sizeof(control.room)};
+    memset(fds, -1, PRIV_FDS * sizeof(int));
+    ssize_t n = recvmsg(from, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+        memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+    return n;
+}
+
+static _Noreturn void work(const struct priv_settings *settings, struct client *c)
+{
+    uint8_t request[PRIV_REQUEST_BYTES + 1];
+    int fds[PRIV_FDS];
+    for (size_t i = 0; i < clients.n; i++)
+        if (&clients.at[i] != c)
+            close(clients.at[i].fd);
+    if (clients.listener >= 0)
+        close(clients.listener);
+    ssize_t n = receive(c->fd, request, sizeof(request), fds);
+    if (n > 0)
+        priv_serve(settings, c->uid, request, (size_t)n, fds, send_packet, c);
+    _exit(0);
+}
+
+/* In a process of its own: where another process serves a file system, it holds up whoever looks at
+ * a file of it, or closes one, for as long as it likes. */
+static bool serve_apart(const struct priv_settings *settings, struct client *c)
+{
+    pid_t child = fork();
+    if (child == 0)
+        work(settings, c);
+    if (child > 0)
+        c->worker = pidfd_open(child, 0); /* -1: it is gone by now */
+    return child > 0;
+}
+
+/* What one user has done apart the rest of his requests wait for, so that they are done in order.
+ */
+static bool is_held(const struct client *c)
+{
+    for (size_t i = 0; i < clients.n; i++)
+        if (clients.at[i].uid == c->uid && clients.at[i].worker >= 0)
+            return true;
+    return false;
+}
+
+static bool has_files(const struct client *c)
+{
+    uint8_t byte;
+    struct iovec io = {.iov_base = &byte, .iov_len = sizeof(byte)};
+    struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1};
+    return recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_PEEK) > 0 && m.msg_flags & MSG_CTRUNC;
+}
+
+/* Without */
+
 /* False: it is over. */
 static bool serve(const struct priv_settings *settings, struct client *c)
 {
     uint8_t request[PRIV_REQUEST_BYTES + 1]; /* one more: a longer one is no request */
     struct iovec io = {.iov_base = request, .iov_len = sizeof(request)};
     struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1};
+    static const int no_files[PRIV_FDS] = {-1, -1};
+    if (is_held(c)) /* by what came in this round */
+        return true;
+    if (settings->disks && has_files(c)) {
+        c->asked = ++clients.count;
+        return serve_apart(settings, c);
+    }
     wait_no_longer(true);
     ssize_t n = recvmsg(c->fd, &m, MSG_DONTWAIT);
     int sys = errno;
     wait_no_longer(false);
     if (n < 0)
         return sys == EAGAIN || sys == EINTR;
-    if (n == 0 || m.msg_flags & MSG_CTRUNC) /* no request has descriptors */
+    if (n == 0 || m.msg_flags & MSG_CTRUNC) /* nothing but disks comes with files */
         return false;
     c->asked = ++clients.count;
-    priv_serve(settings, c->uid, request, (size_t)n, send_packet, c);
+    priv_serve(settings, c->uid, request, (size_t)n, no_files, send_packet, c);
     return !c->failed;
 }
 
@@ -85,7 +167,8 @@ static bool know_peer(int fd, struct client *c)
     socklen_t len = sizeof(who);
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
         return false;
-    *c = (struct client){.fd = fd, .uid = (uint32_t)who.uid, .asked = ++clients.count};
+    *c =
+        (struct client){.fd = fd, .worker = -1, .uid = (uint32_t)who.uid, .asked = ++clients.count};
     return true;
 }
 
@@ -135,6 +218,7 @@ int priv_clients_open(int fd, struct err *err)
     int listens = 0;
     socklen_t len = sizeof(listens);
     sigaction(SIGALRM, &alarm, NULL);
+    signal(SIGCHLD, SIG_IGN); /* workers: none is waited for */
     if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 ||
         (!listens && !know_peer(fd, &clients.at[0])))
         return err_set(err, ERR_INVALID, "descriptor %d is no Unix socket", fd);
@@ -145,6 +229,13 @@ int priv_clients_open(int fd, struct err *err)
     return 0;
 }
 
+static int poll_of(const struct client *c)
+{
+    if (c->worker >= 0)
+        return c->worker;
+    return is_held(c) ? -1 : c->fd;
+}
+
 /* Requests before connections: one that has asked is not the most idle of all. */
 void priv_clients_run(const struct priv_settings *settings)
 {
@@ -152,13 +243,18 @@ void priv_clients_run(const struct priv_settings *settings)
         struct pollfd fds[PRIV_CLIENTS_MAX + 1];
         size_t n = clients.n;
         for (size_t i = 0; i < n; i++)
-            fds[i] = (struct pollfd){.fd = clients.at[i].fd, .events = POLLIN};
+            fds[i] = (struct pollfd){.fd = poll_of(&clients.at[i]), .events = POLLIN};
         fds[n] = (struct pollfd){.fd = clients.listener, .events = POLLIN};
         if (poll(fds, n + 1, -1) < 0)
             continue;
         for (size_t i = n; i-- > 0;) {
-            if (fds[i].revents && !serve(settings, &clients.at[i]))
+            struct client *c = &clients.at[i];
+            if (fds[i].revents && c->worker >= 0) {
+                close(c->worker);
+                c->worker = -1;
+            } else if (fds[i].revents && !serve(settings, c)) {
                 end(i);
+            }
         }
         if (fds[n].revents)
             take_new();

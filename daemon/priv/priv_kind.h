@@ -10,9 +10,12 @@
 
 struct err;
 
+enum { PRIV_FDS = 2 }; /* with a request at most */
+
 /* What the helper was started with: nothing of it is its callers' to say. */
 struct priv_settings {
     struct priv_pool pool; /* addresses of guests are of it */
+    bool disks;            /* makes disks too */
 };
 
 /* One thing that is asked for; checked. */
@@ -22,14 +25,16 @@ struct priv_thing {
     char vm_id[ID_BYTES];
     uint32_t address; /* of the guest */
     Banger__Priv__V1__Egress egress;
-    uint32_t user; /* who gets it */
+    uint32_t user;   /* who gets it */
+    uint64_t bytes;    /* of the disk */
+    int fds[PRIV_FDS]; /* files that came with the request, borrowed; -1: none */
 };
 
 typedef void priv_found_fn(void *arg, const char *vm_id, const char *name);
 
 struct priv_kind {
     const char *name;
-    int (*probe)(struct err *err);
+    int (*probe)(const struct priv_settings *settings, struct err *err);
     int (*make)(const struct priv_thing *t, struct err *err);
     /* ERR_NOT_FOUND. */
     int (*find)(const struct priv_thing *t, struct err *err);
@@ -39,6 +44,6 @@ struct priv_kind {
     int (*list)(const struct priv_owner *owner, priv_found_fn *found, void *arg, struct err *err);
 };
 
-extern const struct priv_kind priv_tap, priv_rules;
+extern const struct priv_kind priv_tap, priv_rules, priv_dm;
 
 #endif

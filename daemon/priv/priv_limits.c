@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/dm-ioctl.h>
 #include <linux/if_tun.h>
+#include <linux/loop.h>
 #include <linux/sockios.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -35,6 +37,51 @@
 
 static const int kept_capabilities[] = {
     CAP_NET_ADMIN, /* interfaces, addresses, nf_tables, /proc/sys/net */
+};
+
+static const int disk_capabilities[] = {
+    CAP_SYS_ADMIN, /* device-mapper, loop devices */
+    CAP_MKNOD,     /* nodes of disks, */
+    CAP_CHOWN,     /* which are their callers' */
+};
+
+static const int disk_calls[] = {
+    /* workers */
+    SCMP_SYS(clone),
+    SCMP_SYS(clone3),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(rseq),
+    SCMP_SYS(gettid),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(pidfd_open),
+    SCMP_SYS(pidfd_send_signal),
+    /* files of callers, nodes of ours: libdevmapper */
+    SCMP_SYS(fstatfs),
+    SCMP_SYS(stat),
+    SCMP_SYS(lstat),
+    SCMP_SYS(statfs),
+    SCMP_SYS(access),
+    SCMP_SYS(faccessat2),
+    SCMP_SYS(mknod),
+    SCMP_SYS(mknodat),
+    SCMP_SYS(chown),
+    SCMP_SYS(fchownat),
+    SCMP_SYS(chmod),
+    SCMP_SYS(fchmodat),
+    SCMP_SYS(unlink),
+    SCMP_SYS(unlinkat),
+    SCMP_SYS(mkdir),
+    SCMP_SYS(getdents64),
+    SCMP_SYS(umask),
+    SCMP_SYS(uname),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(nanosleep),
+};
+
+static const unsigned disk_ioctls[] = {
+    LOOP_CTL_GET_FREE, LOOP_CONFIGURE, LOOP_GET_STATUS64, DM_VERSION,
+    DM_LIST_DEVICES,   DM_DEV_CREATE,  DM_DEV_REMOVE,     DM_DEV_STATUS,
+    DM_DEV_SUSPEND,    DM_TABLE_LOAD,  DM_TABLE_CLEAR,    DM_TABLE_STATUS,
 };
 
 static const int allowed_calls[] = {
@@ -96,20 +143,23 @@ static const unsigned allowed_ioctls[] = {
 /* AF_UNIX: glibc asks for an interface's name by one. */
 static const int allowed_families[] = {AF_NETLINK, AF_UNIX, AF_INET};
 
-static bool is_kept(int cap)
+#define COUNT(list)      (sizeof(list) / sizeof(*(list)))
+#define HAS(list, value) has(list, COUNT(list), value)
+
+static bool has(const int *list, size_t n, int value)
 {
-    for (size_t i = 0; i < sizeof(kept_capabilities) / sizeof(*kept_capabilities); i++)
-        if (kept_capabilities[i] == cap)
+    for (size_t i = 0; i < n; i++)
+        if (list[i] == value)
             return true;
     return false;
 }
 
-static int limit_capabilities(void)
+static int limit_capabilities(bool disks)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2] = {0};
     for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++) {
-        if (is_kept(cap))
+        if (HAS(kept_capabilities, cap) || (disks && HAS(disk_capabilities, cap)))
             data[cap / 32].effective = data[cap / 32].permitted |= 1u << cap % 32;
         else if (prctl(PR_CAPBSET_DROP, cap) < 0 && errno != EPERM)
             return -1;
@@ -126,21 +176,31 @@ static void on_refused(int signo, siginfo_t *info, void *context)
     _exit(1);
 }
 
-static int allow_all(scmp_filter_ctx filter)
+static int allow(scmp_filter_ctx filter, const int *calls, size_t n_calls, const unsigned *ioctls,
+                 size_t n_ioctls)
 {
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < sizeof(allowed_calls) / sizeof(*allowed_calls); i++)
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_calls[i], 0);
-    for (size_t i = 0; rc == 0 && i < sizeof(allowed_ioctls) / sizeof(*allowed_ioctls); i++)
+    for (size_t i = 0; rc == 0 && i < n_calls; i++)
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
+    for (size_t i = 0; rc == 0 && i < n_ioctls; i++)
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-                              SCMP_A1(SCMP_CMP_EQ, allowed_ioctls[i]));
-    for (size_t i = 0; rc == 0 && i < sizeof(allowed_families) / sizeof(*allowed_families); i++)
+                              SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+    return rc;
+}
+
+static int allow_all(scmp_filter_ctx filter, bool disks)
+{
+    int rc =
+        allow(filter, allowed_calls, COUNT(allowed_calls), allowed_ioctls, COUNT(allowed_ioctls));
+    if (rc == 0 && disks)
+        rc = allow(filter, disk_calls, COUNT(disk_calls), disk_ioctls, COUNT(disk_ioctls));
+    for (size_t i = 0; rc == 0 && i < COUNT(allowed_families); i++)
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
                               SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)allowed_families[i]));
     return rc;
 }
 
-static int limit_calls(void)
+static int limit_calls(bool disks)
 {
     struct sigaction refused = {.sa_sigaction = on_refused, .sa_flags = SA_SIGINFO};
     if (sigaction(SIGSYS, &refused, NULL) < 0)
@@ -148,17 +208,17 @@ static int limit_calls(void)
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_TRAP);
     if (!filter)
         return -ENOMEM;
-    int rc = allow_all(filter);
+    int rc = allow_all(filter, disks);
     if (rc == 0)
         rc = seccomp_load(filter);
     seccomp_release(filter);
     return rc;
 }
 
-int priv_limit(struct err *err)
+int priv_limit(bool disks, struct err *err)
 {
-    if (limit_capabilities() < 0)
+    if (limit_capabilities(disks) < 0)
         return err_sys(err, errno, "cannot drop capabilities");
-    int rc = limit_calls();
+    int rc = limit_calls(disks);
     return rc < 0 ? err_sys(err, -rc, "cannot filter system calls") : 0;
 }

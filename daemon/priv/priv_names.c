@@ -78,6 +78,44 @@ bool priv_label_read(const struct priv_owner *owner, const char *label, char vm_
     return strcmp(label, whole) == 0;
 }
 
+static const char dm_prefix[] = "banger-";
+
+void priv_dm_name(const struct priv_owner *owner, const char *vm_id, char name[PRIV_DM_BYTES])
+{
+    char tap[PRIV_TAP_BYTES];
+    priv_tap_name(owner, vm_id, tap);
+    snprintf(name, PRIV_DM_BYTES, "%s%s", dm_prefix, tap + 2);
+}
+
+bool priv_is_dm_name(const char *name)
+{
+    return strncmp(name, dm_prefix, strlen(dm_prefix)) == 0 &&
+           strlen(name) == strlen(dm_prefix) + PRIV_TAP_BYTES - 3;
+}
+
+static void replace(char *text, char from, char to)
+{
+    for (; *text; text++)
+        if (*text == from)
+            *text = to;
+}
+
+void priv_dm_uuid(const struct priv_owner *owner, const char *vm_id, char uuid[PRIV_LABEL_BYTES])
+{
+    priv_label(owner, vm_id, uuid);
+    replace(uuid, ' ', '-');
+}
+
+bool priv_dm_uuid_read(const struct priv_owner *owner, const char *uuid, char vm_id[ID_BYTES])
+{
+    char label[PRIV_LABEL_BYTES];
+    if (strlen(uuid) >= sizeof(label) || strchr(uuid, ' '))
+        return false;
+    snprintf(label, sizeof(label), "%s", uuid);
+    replace(label, '-', ' ');
+    return priv_label_read(owner, label, vm_id);
+}
+
 void priv_address_text(uint32_t address, char text[16])
 {
     snprintf(text, 16, "%u.%u.%u.%u", address >> 24, address >> 16 & 255, address >> 8 & 255,

@@ -17,6 +17,7 @@ struct err;
 enum {
     PRIV_STATE_BYTES = STATE_TAG_BYTES,
     PRIV_TAP_BYTES = 16,   /* IFNAMSIZ */
+    PRIV_DM_BYTES = 24,    /* "banger-" and what a tap's name has behind its first two */
     PRIV_LABEL_BYTES = 96, /* "banger UID STATE ID" */
 };
 
@@ -35,6 +36,13 @@ bool priv_is_tap_name(const char *name);
 void priv_label(const struct priv_owner *owner, const char *vm_id, char label[PRIV_LABEL_BYTES]);
 /* False: it is no label, or of another owner. */
 bool priv_label_read(const struct priv_owner *owner, const char *label, char vm_id[ID_BYTES]);
+
+/* Of a disk, which has the label as its uuid, written as device-mapper's users write theirs:
+ * "banger-UID-STATE-ID". */
+void priv_dm_name(const struct priv_owner *owner, const char *vm_id, char name[PRIV_DM_BYTES]);
+bool priv_is_dm_name(const char *name);
+void priv_dm_uuid(const struct priv_owner *owner, const char *vm_id, char uuid[PRIV_LABEL_BYTES]);
+bool priv_dm_uuid_read(const struct priv_owner *owner, const char *uuid, char vm_id[ID_BYTES]);
 
 /* A guest has a /30 of its own: the host's address is the one before the guest's. */
 enum { PRIV_PREFIX = 30 };

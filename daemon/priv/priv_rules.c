@@ -7,8 +7,9 @@
 #include "daemon/priv/priv_kind.h"
 #include "daemon/priv/priv_nft.h"
 
-static int rules_probe(struct err *err)
+static int rules_probe(const struct priv_settings *settings, struct err *err)
 {
+    (void)settings;
     return nft_table(err);
 }
 

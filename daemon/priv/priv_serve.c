@@ -17,6 +17,7 @@ const struct priv_kind *priv_kind_of(Banger__Priv__V1__Kind kind)
     static const struct priv_kind *const kinds[] = {
         [MESSAGE(KIND__KIND_TAP)] = &priv_tap,
         [MESSAGE(KIND__KIND_RULES)] = &priv_rules,
+        [MESSAGE(KIND__KIND_DM)] = &priv_dm,
     };
     if ((size_t)kind >= sizeof(kinds) / sizeof(*kinds) || !kinds[kind])
         return NULL;
@@ -120,7 +121,7 @@ static int perform(const Banger__Priv__V1__Request *m, const struct priv_thing *
     const struct priv_kind *kind = priv_kind_of(m->kind);
     switch (m->operation) {
     case MESSAGE(OPERATION__OPERATION_PROBE):
-        return kind->probe(err);
+        return kind->probe(t->settings, err);
     case MESSAGE(OPERATION__OPERATION_MAKE):
         return kind->make(t, err);
     case MESSAGE(OPERATION__OPERATION_FIND):
@@ -137,7 +138,7 @@ static int perform(const Banger__Priv__V1__Request *m, const struct priv_thing *
 }
 
 static int answer(const struct priv_settings *settings, uint32_t uid, const uint8_t *request,
-                  size_t len, struct reply *r, struct err *err)
+                  size_t len, const int fds[PRIV_FDS], struct reply *r, struct err *err)
 {
     Banger__Priv__V1__Request *m =
         len <= PRIV_REQUEST_BYTES ? banger__priv__v1__request__unpack(NULL, len, request) : NULL;
@@ -147,7 +148,9 @@ static int answer(const struct priv_settings *settings, uint32_t uid, const uint
                            .owner.uid = uid,
                            .address = m->address,
                            .egress = m->egress,
-                           .user = m->user};
+                           .user = m->user,
+                           .bytes = m->bytes};
+    memcpy(t.fds, fds, sizeof(t.fds));
     int rc = check(m, settings, err);
     if (rc == 0) {
         snprintf(t.owner.state, sizeof(t.owner.state), "%s", m->state);
@@ -159,7 +162,8 @@ static int answer(const struct priv_settings *settings, uint32_t uid, const uint
 }
 
 void priv_serve(const struct priv_settings *settings, uint32_t uid, const uint8_t *request,
-                size_t len, void (*send)(void *arg, const uint8_t *packet, size_t len), void *arg)
+                size_t len, const int fds[PRIV_FDS],
+                void (*send)(void *arg, const uint8_t *packet, size_t len), void *arg)
 {
     struct err err = ERR_INIT;
     struct reply *r = calloc(1, sizeof(*r));
@@ -167,7 +171,7 @@ void priv_serve(const struct priv_settings *settings, uint32_t uid, const uint8_
         return; /* the connection is closed without an answer */
     r->send = send;
     r->arg = arg;
-    int rc = answer(settings, uid, request, len, r, &err);
+    int rc = answer(settings, uid, request, len, fds, r, &err);
     if (rc < 0)
         r->n = 0;
     send_packet(r, rc < 0 ? &err : NULL, true);

@@ -19,8 +19,10 @@ const struct priv_kind *priv_kind_of(Banger__Priv__V1__Kind kind);
 /* Puts a kind before the one of the same name, as tests do; NULL takes it away. */
 void priv_kind_override(const struct priv_kind *kind);
 
-/* Answers a request of that user; send gets each packet of the reply. */
+/* Answers a request of that user and the files that came with it (-1: none), which stay the
+ * caller's; send gets each packet of the reply. */
 void priv_serve(const struct priv_settings *settings, uint32_t uid, const uint8_t *request,
-                size_t len, void (*send)(void *arg, const uint8_t *packet, size_t len), void *arg);
+                size_t len, const int fds[PRIV_FDS],
+                void (*send)(void *arg, const uint8_t *packet, size_t len), void *arg);
 
 #endif

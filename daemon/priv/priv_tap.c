@@ -18,8 +18,9 @@
 
 static const char tun_path[] = "/dev/net/tun", forward_path[] = "/proc/sys/net/ipv4/ip_forward";
 
-static int tap_probe(struct err *err)
+static int tap_probe(const struct priv_settings *settings, struct err *err)
 {
+    (void)settings;
     auto_fd int fd = open(tun_path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
     return fd < 0 ? err_sys(err, errno, "cannot open %s", tun_path) : 0;
 }

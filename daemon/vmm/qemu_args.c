@@ -156,10 +156,11 @@ static void qemu_args_disk(struct monitor_argv *a, const struct vmm_disk *d)
     const char *name = vmm_disk_role_name(d->role);
     monitor_argv_add(a, "-blockdev");
     monitor_argv_add(a,
-                     "driver=%s,node-name=%s,%sdiscard=unmap,file.driver=file,file.discard=unmap,"
+                     "driver=%s,node-name=%s,%sdiscard=unmap,file.driver=%s,file.discard=unmap,"
                      "file.filename=%s",
                      d->format == VMM_DISK_QCOW2 ? "qcow2" : "raw", name,
-                     d->read_only ? "read-only=on," : "", qemu_args_escape(d->path, escaped));
+                     d->read_only ? "read-only=on," : "", d->is_device ? "host_device" : "file",
+                     qemu_args_escape(d->path, escaped));
     monitor_argv_add(a, "-device");
     monitor_argv_add(a, "virtio-blk-device,drive=%s,serial=%s", name, d->serial);
 }

@@ -20,10 +20,20 @@ echo "a VM that runs a command: $((SECONDS - started)) s"
 grep -q 'qemu .*kvm' "$top/host" || fail "not with KVM: $(cat "$top/host")"
 
 # It is what runs, not only what the daemon says.
-ok vm create box
+ok vm create --storage dm-snapshot box
 pid=$("$banger" vm handles box --format '{pid}')
 tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q -- '-accel kvm' || fail "the VMM: $(tr '\0' ' ' <"/proc/$pid/cmdline")"
 find "/proc/$pid/fd" -lname 'anon_inode:kvm-vcpu*' | grep -q . || fail "the VMM has no processor of KVM's"
+
+# Its disk is of device-mapper's, and keeps what is written.
+ok vm exec box -- sh -c 'echo kept >/var/tmp/kept && sync'
+ok vm stop box
+ok vm start box
+expect 0 kept vm exec box -- cat /var/tmp/kept
+node=$("$banger" vm show box --format '{runtime.systemOverlay}')
+[ -b "$node" ] || fail "the system disk: $node"
 ok vm delete --force box
+[ ! -e "$node" ] || fail "the disk is left: $node"
+[ -z "$(losetup -n -O BACK-FILE | grep -F "$top/" || true)" ] || fail "loop devices are left: $(losetup)"
 
 finish_test

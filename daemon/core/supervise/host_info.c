@@ -216,9 +216,12 @@ static void check_storage(struct report *r, const struct core *core)
         at += (size_t)snprintf(others + at, sizeof(others) - at, "%s%s", i > 1 ? ", " : "; also ",
                                vm_storage_name(list[i]));
     const char *why = core->storage.why_not[STORAGE_REFLINK];
+    char no_dm[STORAGE_WHY_BYTES];
+    vm_storage_why_not(core, STORAGE_DM_SNAPSHOT, no_dm, sizeof(no_dm));
     report(r, "storage", n ? HOST_CHECK_OK : HOST_CHECK_FAILED, "choose another driver",
-           "%s%s%s%s%s", n ? vm_storage_name(list[0]) : "none", others,
-           *why ? "; no reflink (" : "", why, *why ? ")" : "");
+           "%s%s%s%s%s%s%s%s", n ? vm_storage_name(list[0]) : "none", others,
+           *why ? "; no reflink (" : "", why, *why ? ")" : "", *no_dm ? "; no dm-snapshot (" : "",
+           no_dm, *no_dm ? ")" : "");
 }
 
 static void check_scopes(struct report *r)

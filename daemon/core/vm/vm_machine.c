@@ -43,6 +43,7 @@ static int vm_machine_config_objects(const struct vm_entry *e, struct vmm_config
         struct vmm_disk *d = &c->disks[c->n_disks++];
         d->role = object->role == OBJECT_SYSTEM_DISK ? VMM_DISK_SYSTEM : VMM_DISK_WORK;
         d->format = object->kind->format == IMAGE_QCOW2 ? VMM_DISK_QCOW2 : VMM_DISK_RAW;
+        d->is_device = object->kind->device;
         COPY(d->path, object->name);
         COPY(d->serial, vmm_disk_role_name(d->role));
     }

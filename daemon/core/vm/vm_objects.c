@@ -39,23 +39,39 @@ static int vm_objects_add_tap(const struct core *core, const struct vm *vm, stru
     return vm_objects_add(o, "rules", core, vm, OBJECT_TAP_RULES, err);
 }
 
+/* The disk, behind the file that it keeps what is written in where that is another. */
+static int vm_objects_add_system(const struct core *core, const struct vm *vm, struct vm_objects *o,
+                                 struct err *err)
+{
+    const struct vm_spec *spec = &vm->spec;
+    const char *cow = vm_cow_kind(spec);
+    const struct image *image =
+        spec->image_id[0] ? image_find_id((struct core *)core, spec->image_id) : NULL;
+    size_t first = o->n;
+    if ((cow && vm_objects_add(o, cow, core, vm, OBJECT_COW, err) < 0) ||
+        vm_objects_add(o, vm_disk_kind(spec, OBJECT_SYSTEM_DISK), core, vm, OBJECT_SYSTEM_DISK,
+                       err) < 0)
+        return -1;
+    for (size_t i = first; i < o->n; i++) {
+        o->at[i].bytes = spec->disk_bytes;
+        if (cow)
+            snprintf(o->at[i].cow, sizeof(o->at[i].cow), "%s", o->at[first].name);
+        if (!image)
+            continue;
+        snprintf(o->at[i].source, sizeof(o->at[i].source), "%s", image->path);
+        o->at[i].source_format = image->format;
+    }
+    return 0;
+}
+
 int vm_objects_of(const struct core *core, const struct vm *vm, struct vm_objects *o,
                   struct err *err)
 {
     const struct vm_spec *spec = &vm->spec;
     o->n = 0;
     if (vm_objects_add(o, "folder", core, vm, OBJECT_FOLDER, err) < 0 ||
-        vm_objects_add(o, vm_disk_kind(spec, OBJECT_SYSTEM_DISK), core, vm, OBJECT_SYSTEM_DISK,
-                       err) < 0)
+        vm_objects_add_system(core, vm, o, err) < 0)
         return -1;
-    struct object *system = &o->at[o->n - 1];
-    const struct image *image =
-        spec->image_id[0] ? image_find_id((struct core *)core, spec->image_id) : NULL;
-    system->bytes = spec->disk_bytes;
-    if (image) {
-        snprintf(system->source, sizeof(system->source), "%s", image->path);
-        system->source_format = image->format;
-    }
     if (spec->work_disk_bytes > 0) {
         if (vm_objects_add(o, vm_disk_kind(spec, OBJECT_WORK_DISK), core, vm, OBJECT_WORK_DISK,
                            err) < 0)

@@ -30,5 +30,9 @@ size_t vm_storage_list(const struct core *core, const struct vmm_driver *driver,
 const char *vm_storage_name(enum storage storage);
 /* The kind of host object that its disk of that role is. */
 const char *vm_disk_kind(const struct vm_spec *spec, enum object_role role);
+/* The kind of the file that its system disk keeps what is written in; NULL: the disk is that. */
+const char *vm_cow_kind(const struct vm_spec *spec);
+/* Why this host cannot make them; "": it can. */
+void vm_storage_why_not(const struct core *core, enum storage storage, char *why, size_t size);
 
 #endif

@@ -4907,20 +4907,22 @@ const ProtobufCEnumDescriptor banger__v1__restart_policy__descriptor =
   banger__v1__restart_policy__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue banger__v1__storage__enum_values_by_number[5] =
+static const ProtobufCEnumValue banger__v1__storage__enum_values_by_number[6] =
 {
   { "STORAGE_UNSPECIFIED", "BANGER__V1__STORAGE__STORAGE_UNSPECIFIED", 0 },
   { "STORAGE_QCOW2", "BANGER__V1__STORAGE__STORAGE_QCOW2", 1 },
   { "STORAGE_COPY", "BANGER__V1__STORAGE__STORAGE_COPY", 2 },
   { "STORAGE_REFLINK", "BANGER__V1__STORAGE__STORAGE_REFLINK", 3 },
   { "STORAGE_EMPTY", "BANGER__V1__STORAGE__STORAGE_EMPTY", 4 },
+  { "STORAGE_DM_SNAPSHOT", "BANGER__V1__STORAGE__STORAGE_DM_SNAPSHOT", 5 },
 };
 static const ProtobufCIntRange banger__v1__storage__value_ranges[] = {
-{0, 0},{0, 5}
+{0, 0},{0, 6}
 };
-static const ProtobufCEnumValueIndex banger__v1__storage__enum_values_by_name[5] =
+static const ProtobufCEnumValueIndex banger__v1__storage__enum_values_by_name[6] =
 {
   { "STORAGE_COPY", 2 },
+  { "STORAGE_DM_SNAPSHOT", 5 },
   { "STORAGE_EMPTY", 4 },
   { "STORAGE_QCOW2", 1 },
   { "STORAGE_REFLINK", 3 },
@@ -4933,9 +4935,9 @@ const ProtobufCEnumDescriptor banger__v1__storage__descriptor =
   "Storage",
   "Banger__V1__Storage",
   "banger.v1",
-  5,
+  6,
   banger__v1__storage__enum_values_by_number,
-  5,
+  6,
   banger__v1__storage__enum_values_by_name,
   1,
   banger__v1__storage__value_ranges,

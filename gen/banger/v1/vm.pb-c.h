@@ -169,7 +169,13 @@ typedef enum _Banger__V1__Storage {
   /*
    * nothing of the image: for a guest that is a process of the host, which looks into no disk
    */
-  BANGER__V1__STORAGE__STORAGE_EMPTY = 4
+  BANGER__V1__STORAGE__STORAGE_EMPTY = 4,
+  /*
+   * A snapshot by the host's device-mapper of a raw image: made at once, holds what is written. Never taken
+   * unless it is asked for: it needs banger-priv with disks (docs/security.md) and leaves a device of the host's
+   * behind for as long as the VM is there. FAILED_PRECONDITION (STORAGE_UNAVAILABLE) where it cannot be had.
+   */
+  BANGER__V1__STORAGE__STORAGE_DM_SNAPSHOT = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__STORAGE)
 } Banger__V1__Storage;
 

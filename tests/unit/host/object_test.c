@@ -21,6 +21,7 @@
 #include "daemon/host/run.h"
 #include "daemon/host/scope.h"
 #include "daemon/priv/priv_call.h"
+#include "daemon/priv/priv_cow.h"
 #include "tests/support/check.h"
 #include "tests/support/object_fault.h"
 #include "tests/support/systemd/bus.h"
@@ -54,6 +55,14 @@ int ioctl(int fd, unsigned long request, ...)
     return -1;
 }
 
+/* Scopes are systemd's here, a stand-in's; scope_test has the rest of them. */
+static const char *no_systemd; /* why not */
+/* Taps are the kernel's, in a network namespace of this test's; priv_test has the rest of them. */
+static const char *no_taps;
+/* Disks of device-mapper's are the host's own, so of the test host; tests/testhost/dm_test.sh has
+ * the rest of them. */
+static const char *no_disks;
+
 /* What a kind is made of, once for each role. */
 static const struct rig {
     const char *kind;
@@ -61,9 +70,9 @@ static const struct rig {
     uint64_t bytes;
     bool of_image;
     bool grows;
-    bool cancels; /* where it is told to before it begins */
-    bool no_file; /* its name is that of something else */
-    bool privileged;
+    bool cancels;       /* where it is told to before it begins */
+    bool no_file;       /* its name is that of something else */
+    const char **lacks; /* why it cannot be had here; NULL there: it can */
 } rigs[] = {
     {.kind = "folder", .role = OBJECT_FOLDER},
     {.kind = "overlay",
@@ -86,22 +95,24 @@ static const struct rig {
     {.kind = "empty", .role = OBJECT_SYSTEM_DISK, .bytes = 8 * MIB, .grows = true},
     {.kind = "empty", .role = OBJECT_WORK_DISK, .bytes = 8 * MIB, .grows = true},
     {.kind = "ssh_key", .role = OBJECT_SSH_KEY},
-    {.kind = "scope", .role = OBJECT_SCOPE, .no_file = true},
-    {.kind = "tap", .role = OBJECT_TAP, .no_file = true, .privileged = true},
-    {.kind = "rules", .role = OBJECT_TAP_RULES, .no_file = true, .privileged = true},
+    {.kind = "scope", .role = OBJECT_SCOPE, .no_file = true, .lacks = &no_systemd},
+    {.kind = "tap", .role = OBJECT_TAP, .no_file = true, .lacks = &no_taps},
+    {.kind = "rules", .role = OBJECT_TAP_RULES, .no_file = true, .lacks = &no_taps},
+    {.kind = "cow", .role = OBJECT_COW, .bytes = 8 * MIB, .of_image = true},
+    {.kind = "dm",
+     .role = OBJECT_SYSTEM_DISK,
+     .bytes = 8 * MIB,
+     .of_image = true,
+     .no_file = true,
+     .lacks = &no_disks},
     {.kind = "work", .role = OBJECT_WORK_DISK, .bytes = 8 * MIB, .cancels = true},
 };
 
 enum { RIGS = sizeof(rigs) / sizeof(rigs[0]) };
 
-/* Scopes are systemd's here, a stand-in's; scope_test has the rest of them. */
-static const char *no_systemd; /* why not */
-/* Taps are the kernel's, in a network namespace of this test's; priv_test has the rest of them. */
-static const char *no_taps;
-
 static bool is_left_out(const struct rig *r)
 {
-    return r->no_file && (r->privileged ? no_taps : no_systemd);
+    return r->lacks && *r->lacks;
 }
 
 static bool is_file(const struct rig *r)
@@ -119,6 +130,11 @@ static void set_up(struct object *o, const struct rig *r)
     if (r->of_image)
         snprintf(o->source, sizeof(o->source), "%s", raw_image);
     o->source_format = r->of_image ? IMAGE_RAW : 0;
+    if (strcmp(r->kind, "dm") == 0 && !is_left_out(r)) { /* with the file that cow would make */
+        snprintf(o->cow, sizeof(o->cow), "%s/changes", state);
+        auto_fd int fd = open(o->cow, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        CHECK_INT(ftruncate(fd, (off_t)priv_cow_bytes(4 * MIB, r->bytes)), 0);
+    }
 }
 
 static void temp_of(const struct object *o, char temp[VM_PATH_BYTES + 8])
@@ -709,6 +725,8 @@ int main(void)
                       .state_dir = state, .socket = "", .pool = PRIV_POOL, .program = PRIV_FILE},
                   NULL),
               0);
+    if (geteuid() != 0 || object_dm.probe(state, NULL) < 0)
+        printf("     disks of device-mapper left out: %s\n", no_disks = "it needs root and them");
     RUN(test_every_kind_that_is_written_is_listed);
     RUN(test_every_kind_and_role_has_a_rig);
     RUN(test_a_name_follows_from_id_and_role);

@@ -142,7 +142,7 @@ void   banger__priv__v1__reply__free_unpacked
   assert(message->base.descriptor == &banger__priv__v1__reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor banger__priv__v1__request__field_descriptors[7] =
+static const ProtobufCFieldDescriptor banger__priv__v1__request__field_descriptors[8] =
 {
   {
     "operation",
@@ -217,6 +217,18 @@ static const ProtobufCFieldDescriptor banger__priv__v1__request__field_descripto
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "bytes",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Priv__V1__Request, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "user",
     15,
     PROTOBUF_C_LABEL_NONE,
@@ -231,18 +243,20 @@ static const ProtobufCFieldDescriptor banger__priv__v1__request__field_descripto
 };
 static const unsigned banger__priv__v1__request__field_indices_by_name[] = {
   4,   /* field[4] = address */
+  6,   /* field[6] = bytes */
   5,   /* field[5] = egress */
   1,   /* field[1] = kind */
   0,   /* field[0] = operation */
   2,   /* field[2] = state */
-  6,   /* field[6] = user */
+  7,   /* field[7] = user */
   3,   /* field[3] = vm */
 };
-static const ProtobufCIntRange banger__priv__v1__request__number_ranges[2 + 1] =
+static const ProtobufCIntRange banger__priv__v1__request__number_ranges[3 + 1] =
 {
   { 1, 0 },
-  { 15, 6 },
-  { 0, 7 }
+  { 10, 6 },
+  { 15, 7 },
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor banger__priv__v1__request__descriptor =
 {
@@ -252,10 +266,10 @@ const ProtobufCMessageDescriptor banger__priv__v1__request__descriptor =
   "Banger__Priv__V1__Request",
   "banger.priv.v1",
   sizeof(Banger__Priv__V1__Request),
-  7,
+  8,
   banger__priv__v1__request__field_descriptors,
   banger__priv__v1__request__field_indices_by_name,
-  2,  banger__priv__v1__request__number_ranges,
+  3,  banger__priv__v1__request__number_ranges,
   (ProtobufCMessageInit) banger__priv__v1__request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -451,17 +465,19 @@ const ProtobufCEnumDescriptor banger__priv__v1__operation__descriptor =
   banger__priv__v1__operation__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue banger__priv__v1__kind__enum_values_by_number[3] =
+static const ProtobufCEnumValue banger__priv__v1__kind__enum_values_by_number[4] =
 {
   { "KIND_UNSPECIFIED", "BANGER__PRIV__V1__KIND__KIND_UNSPECIFIED", 0 },
   { "KIND_TAP", "BANGER__PRIV__V1__KIND__KIND_TAP", 1 },
   { "KIND_RULES", "BANGER__PRIV__V1__KIND__KIND_RULES", 2 },
+  { "KIND_DM", "BANGER__PRIV__V1__KIND__KIND_DM", 3 },
 };
 static const ProtobufCIntRange banger__priv__v1__kind__value_ranges[] = {
-{0, 0},{0, 3}
+{0, 0},{0, 4}
 };
-static const ProtobufCEnumValueIndex banger__priv__v1__kind__enum_values_by_name[3] =
+static const ProtobufCEnumValueIndex banger__priv__v1__kind__enum_values_by_name[4] =
 {
+  { "KIND_DM", 3 },
   { "KIND_RULES", 2 },
   { "KIND_TAP", 1 },
   { "KIND_UNSPECIFIED", 0 },
@@ -473,9 +489,9 @@ const ProtobufCEnumDescriptor banger__priv__v1__kind__descriptor =
   "Kind",
   "Banger__Priv__V1__Kind",
   "banger.priv.v1",
-  3,
+  4,
   banger__priv__v1__kind__enum_values_by_number,
-  3,
+  4,
   banger__priv__v1__kind__enum_values_by_name,
   1,
   banger__priv__v1__kind__value_ranges,

@@ -53,7 +53,12 @@ typedef enum _Banger__Priv__V1__Kind {
   /*
    * what the guest behind the VM's tap may reach, and who may reach it
    */
-  BANGER__PRIV__V1__KIND__KIND_RULES = 2
+  BANGER__PRIV__V1__KIND__KIND_RULES = 2,
+  /*
+   * A disk of device-mapper's: what is written to it is in the second file that MAKE comes with, what is not
+   * is read from the first. The caller's user may open it.
+   */
+  BANGER__PRIV__V1__KIND__KIND_DM = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__PRIV__V1__KIND)
 } Banger__Priv__V1__Kind;
 /*
@@ -93,10 +98,14 @@ struct  Banger__Priv__V1__Request
    * GIVE: the id
    */
   uint32_t user;
+  /*
+   * DM: of the disk; no less than its first file, and whole sectors
+   */
+  uint64_t bytes;
 };
 #define BANGER__PRIV__V1__REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__priv__v1__request__descriptor) \
-    , BANGER__PRIV__V1__OPERATION__OPERATION_UNSPECIFIED, BANGER__PRIV__V1__KIND__KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED, 0 }
+    , BANGER__PRIV__V1__OPERATION__OPERATION_UNSPECIFIED, BANGER__PRIV__V1__KIND__KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED, 0, 0 }
 
 
 struct  Banger__Priv__V1__Found

@@ -36,7 +36,7 @@ struct vmm_disk {
     enum vmm_disk_role role;
     enum vmm_disk_format format;
     bool read_only;
-    bool is_device; /* path is a block device's, not a file's */
+    bool is_device;                /* path is a block device's, not a file's */
     char serial[VMM_SERIAL_BYTES]; /* by which the guest may find it (20 characters: virtio) */
     char path[VM_PATH_BYTES]; /* a host object (daemon/host/object.h), made before the machine */
 };

@@ -84,6 +84,16 @@ kill -9 "$second"
 await another "$second" || die "systemd started no other: $(systemctl status bangerd)"
 lives "kill -9"
 
+# Other files in the place of those that run, as by a package's upgrade.
+before=$(sha256sum "$(command -v bangerd)")
+cmake --install "$build" --component banger --strip >"$top/install" || die "$(cat "$top/install")"
+[ "$(sha256sum "$(command -v bangerd)")" != "$before" ] || fail "the second installation is the first"
+second=$(daemon)
+systemctl daemon-reload
+systemctl restart bangerd || fail "systemctl restart"
+another "$second" || fail "the upgrade left the daemon $second: $(systemctl status bangerd)"
+lives "upgrade"
+
 third=$(daemon)
 systemctl stop bangerd || fail "systemctl stop"
 [ "$(systemctl is-active bangerd)" = inactive ] || fail "stopped it is $(systemctl is-active bangerd)"

@@ -45,6 +45,7 @@ struct harness {
     int pidfd;
     int guard_fd;                          /* closing it wakes the guard */
     const char *args[HARNESS_ENV_MAX + 1]; /* more options for every start; NULL ends */
+    bool tap;                              /* steps_create_vm's VMs have one */
     bool stops_it; /* the test stops the daemon (SIGSTOP): a turn that slept says nothing of it */
 };
 

@@ -12,6 +12,7 @@
 #include "daemon/core/memory.h"
 #include "daemon/core/operation/operation.h"
 #include "daemon/core/record.h"
+#include "daemon/core/supervise/garbage.h"
 #include "daemon/core/supervise/reconcile_leaks.h"
 #include "daemon/core/session/session.h"
 #include "daemon/core/supervise/supervise.h"
@@ -66,6 +67,7 @@ static void reconcile_resume(void *arg)
     operation_resume_all(core);
     reconcile_keep_records(core);
     supervise_start(core);
+    garbage_start(core);
     memory_let_go(core);
     timer_done(&r->deadline);
     r->over = true;

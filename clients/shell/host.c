@@ -111,8 +111,13 @@ static const struct command rows[] = {
     {"", NULL, "", "check that this machine can run VMs, and say what to do",
      "Exit status 1 when a check failed.", NULL, 0, 0, 0, false, NAMES_NONE, doctor},
 };
-static const struct command *const host_commands[] = {
-    &rows[0], &host_connections_command, &host_kick_command, &host_recover_command, NULL};
+static const struct command *const host_commands[] = {&rows[0],
+                                                      &host_connections_command,
+                                                      &host_kick_command,
+                                                      &host_audit_command,
+                                                      &host_gc_command,
+                                                      &host_recover_command,
+                                                      NULL};
 const struct noun host_noun = {"host", "the machine that runs VMs", host_commands};
 static const struct command *const doctor_commands[] = {&rows[1], NULL};
 const struct noun doctor_noun = {"doctor", "check that this machine can run VMs", doctor_commands};

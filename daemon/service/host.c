@@ -187,6 +187,8 @@ int host_service_register(struct rpc_server *server, struct core *core, struct e
         .list_connections = host_service_list_connections,
         .kick_connection = host_service_kick_connection,
         .recover_host = host_service_recover,
+        .audit_host = host_service_audit,
+        .collect_garbage = host_service_collect_garbage,
     };
     return banger_v1_host_service_register(server, &handlers, core, err);
 }

@@ -2,6 +2,7 @@
  * privileges. See proto/banger/priv/v1/priv.proto and docs/security.md.
  *
  *   banger-priv [--pool ADDRESS/PREFIX]
+ *   banger-priv --check | --fix    says what of this host is in the way of taps, and mends it
  *
  * Descriptor 3 is a SOCK_SEQPACKET socket: one that listens, as systemd gives it, or one
  * connection, as a bangerd that is root gives it to a helper of its own, which ends with it.
@@ -22,6 +23,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/priv/priv_call.h"
+#include "daemon/priv/priv_doctor.h"
 #include "daemon/priv/priv_serve.h"
 
 enum { GIVEN_FD = 3, CONNECTIONS_MAX = 64 };
@@ -124,6 +126,8 @@ static bool is_listening(int fd)
 int main(int argc, char **argv)
 {
     const char *pool = PRIV_POOL;
+    if (argc == 2 && (strcmp(argv[1], "--check") == 0 || strcmp(argv[1], "--fix") == 0))
+        return priv_doctor(strcmp(argv[1], "--fix") == 0);
     if (argc == 3 && strcmp(argv[1], "--pool") == 0)
         pool = argv[2];
     else if (argc != 1) {

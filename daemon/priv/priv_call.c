@@ -158,6 +158,8 @@ static int make_connection(struct err *err)
     const struct timeval limit = {.tv_sec = PRIV_CALL_MS / 1000};
     if (priv.fd >= 0)
         return 0;
+    if (!priv.state_dir[0])
+        return missing("it is not said whose it is", err);
     if ((geteuid() == 0 && !priv.socket[0] ? start_own(err) : connect_socket(err)) < 0)
         return -1;
     if (setsockopt(priv.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 &&

@@ -12,6 +12,8 @@ struct err;
 
 /* Runs commands of nft(8) as one transaction; none of their text is a caller's. */
 int nft_run(const char *commands, struct err *err);
+/* What a command lists, as JSON (libnftables-json(5)); owned. NULL: err. */
+struct json_t *nft_read(const char *command, struct err *err);
 /* Makes the table as this program wants it, or brings it up to that; elements stay. */
 int nft_table(struct err *err);
 

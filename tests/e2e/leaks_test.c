@@ -4,6 +4,7 @@
  *
  *   leaks_test sim [ROUNDS]   of 8 VMs at once; 3 */
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include "banger/methods.h"
 #include "base/err.h"
 #include "base/fs.h"
+#include "daemon/host/object.h"
+#include "daemon/priv/priv_names.h"
 #include "tests/support/check.h"
 #include "tests/support/harness.h"
 #include "tests/support/host_objects.h"
@@ -259,6 +262,114 @@ static void what_is_not_listed_stays(void)
     banger_close(client);
 }
 
+/* What goes on is killed */
+
+#define NOBODY_ID "0000000000000001"
+
+static void run(const char *fmt, ...)
+{
+    char command[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(command, sizeof(command), fmt, ap);
+    va_end(ap);
+    if (system(command) != 0)
+        harness_die(&a, "%s", command);
+}
+
+/* As if a VM of that id had been. */
+static void plant(const char *id, bool with_folder)
+{
+    struct priv_owner owner;
+    char tap[PRIV_TAP_BYTES], label[PRIV_LABEL_BYTES], group[VM_PATH_BYTES];
+    CHECK_INT(priv_owner_of(a.state, &owner, NULL), 0);
+    priv_tap_name(&owner, id, tap);
+    priv_label(&owner, id, label);
+    if (with_folder)
+        run("mkdir %s/vms/%s && echo x >%s/vms/%s/x", a.state, id, a.state, id);
+    if (a.groups && CHECK_INT(object_scope.derive_name(a.state, id, OBJECT_SCOPE, group, NULL), 0))
+        run("mkdir %s", group);
+    if (!a.tap)
+        return;
+    run("ip tuntap add dev %s mode tap && ip link set %s alias '%s'", tap, tap, label);
+    run("nft add element inet banger taps \\{ '\"%s\"' comment '\"%s\"' \\}", tap, label);
+    run("nft add element inet banger egress \\{ '\"%s\"' : goto egress_all \\}", tap);
+}
+
+/* Of a, with the one VM "live". */
+static void check_only_live_is_there(pid_t pid)
+{
+    struct banger_client *client = harness_connect(&a);
+    CHECK_INT(steps_vm_pid(client, "live"), pid);
+    banger_close(client);
+    CHECK(host_objects_are_of(&a, 1));
+    CHECK(harness_processes_settle(&a, 2, 10000)); /* keeper and agent */
+    check_audit(&a, 1, true);
+}
+
+/* The store has seen the VM deleted; all that it had is there all the same. */
+static void a_killed_reconcile_is_done_by_the_next(void)
+{
+    static const char *const moments[] = {
+        "adopt:after", "scope:before",  "scope:after",  "rules:before", "rules:after", "tap:before",
+        "tap:after",   "folder:before", "folder:after", "sweep:after",  "resume:after"};
+    struct banger_error error = {0};
+    struct banger_client *client = harness_connect(&a);
+    char id[STEPS_ID_BYTES], live[STEPS_ID_BYTES];
+    create(&a, "live", live);
+    create(&a, "deleted", id);
+    CHECK_INT(steps_do(client, STEPS_DELETE, id, &error), 0);
+    pid_t pid = steps_vm_pid(client, "live");
+    banger_close(client);
+    for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++) {
+        char crash[96];
+        int failures = check_failures;
+        if ((!a.tap && (strncmp(moments[i], "tap", 3) == 0 || moments[i][0] == 'r')) ||
+            (!a.groups && strncmp(moments[i], "scope", 5) == 0))
+            continue;
+        harness_end(&a, SIGKILL);
+        plant(id, true);
+        snprintf(crash, sizeof(crash), "BANGER_CRASH_AT=reconcile:%s", moments[i]);
+        CHECK_INT(harness_try_start(&a, (const char *[]){crash, NULL}), -1);
+        if (a.daemon > 0)
+            harness_end(&a, SIGKILL);
+        harness_start(&a, NULL);
+        check_only_live_is_there(pid);
+        if (check_failures > failures)
+            fprintf(stderr, "(%s)\n", crash);
+    }
+}
+
+static void a_killed_collection_is_done_by_the_next(void)
+{
+    static const char *const moments[] = {"scope:before", "scope:after", "rules:before",
+                                          "rules:after",  "tap:before",  "tap:after"};
+    struct banger_client *client = harness_connect(&a);
+    pid_t pid = steps_vm_pid(client, "live");
+    size_t left;
+    banger_close(client);
+    for (size_t i = 0; a.tap && a.groups && i < sizeof(moments) / sizeof(moments[0]); i++) {
+        char crash[96];
+        int failures = check_failures, status;
+        snprintf(crash, sizeof(crash), "BANGER_CRASH_AT=garbage:%s", moments[i]);
+        harness_end(&a, SIGKILL);
+        plant(NOBODY_ID, false);
+        harness_start(&a, (const char *[]){crash, NULL});
+        client = harness_connect_once(&a);
+        Banger__V1__CollectGarbageRequest request = BANGER__V1__COLLECT_GARBAGE_REQUEST__INIT;
+        request._min_age_ms_case = BANGER__V1__COLLECT_GARBAGE_REQUEST___MIN_AGE_MS_MIN_AGE_MS;
+        CHECK(!banger_collect_garbage(client, &request, NULL, NULL));
+        banger_close(client);
+        CHECK(harness_wait_end(&a, HARNESS_START_MS, &status));
+        harness_start(&a, NULL);
+        CHECK(collect(&a, false, 0, &left) <= 3);
+        CHECK_INT(left, 0);
+        check_only_live_is_there(pid);
+        if (check_failures > failures)
+            fprintf(stderr, "(%s)\n", crash);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 2)
@@ -266,6 +377,14 @@ int main(int argc, char **argv)
     host_objects_open(&a);
     harness_start(&a, NULL);
     RUN(rounds_leave_nothing);
+#ifdef BANGER_FAULTS
+    RUN(a_killed_reconcile_is_done_by_the_next);
+    RUN(a_killed_collection_is_done_by_the_next);
+    struct banger_error error = {0};
+    struct banger_client *client = harness_connect(&a);
+    CHECK_INT(steps_do(client, STEPS_DELETE, "live", &error), 0);
+    banger_close(client);
+#endif
     host_objects_open(&b);
     harness_start(&b, NULL);
     RUN(others_are_not_seen);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "daemon/core/core.h"
+#include "daemon/core/crash_point.h"
 #include "daemon/core/event/event.h"
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
@@ -107,7 +108,10 @@ static void collection_run(struct job *job)
             continue;
         memcpy(o.vm_id, t->vm_id, sizeof(o.vm_id));
         memcpy(o.name, t->name, sizeof(o.name));
-        if (t->kind->remove(&o, &err) == 0)
+        crash_point("garbage", t->kind->name, "before", false);
+        int rc = t->kind->remove(&o, &err);
+        crash_point("garbage", t->kind->name, "after", false);
+        if (rc == 0)
             continue;
         t->removed = false;
         snprintf(t->message, sizeof(t->message), "cannot be removed: %.220s", err.message);

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
+#include "daemon/core/crash_point.h"
 #include "daemon/core/event/event.h"
 #include "daemon/core/operation/operation.h"
 #include "daemon/core/supervise/unlisted.h"
@@ -69,11 +70,13 @@ static void sweep_found(void *arg, const struct object_found *f)
         return;
     memcpy(o.vm_id, f->vm_id, sizeof(o.vm_id));
     memcpy(o.name, f->name, sizeof(o.name));
+    crash_point("reconcile", f->kind->name, "before", false);
     if (o.kind->remove(&o, &err) < 0)
         log_err(LOG_LEVEL_WARN, f->name, &err, "cannot remove a leftover");
     else
         log_info(f->name, "removed: %s",
                  f->partial ? "what made it was cut off" : "its VM was deleted");
+    crash_point("reconcile", f->kind->name, "after", false);
 }
 
 void object_sweep_remove(const struct object_sweep *s)

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
+#include "daemon/core/crash_point.h"
 #include "daemon/core/vm/handles.h"
 #include "daemon/core/image/image.h"
 #include "daemon/core/memory.h"
@@ -64,7 +65,9 @@ static void reconcile_resume(void *arg)
 {
     struct reconcile *r = arg;
     struct core *core = r->core;
+    crash_point("reconcile", "sweep", "after", false);
     operation_resume_all(core);
+    crash_point("reconcile", "resume", "after", false);
     reconcile_keep_records(core);
     supervise_start(core);
     garbage_start(core);
@@ -79,6 +82,7 @@ static void reconcile_adopted_all(struct reconcile *r)
 {
     r->past = true;
     timer_stop(&r->deadline);
+    crash_point("reconcile", "adopt", "after", false);
     reconcile_leaks(r->core, reconcile_resume, r);
 }
 

@@ -399,7 +399,7 @@ const ProtobufCMessageDescriptor banger__priv__v1__reply__descriptor =
   (ProtobufCMessageInit) banger__priv__v1__reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue banger__priv__v1__operation__enum_values_by_number[6] =
+static const ProtobufCEnumValue banger__priv__v1__operation__enum_values_by_number[7] =
 {
   { "OPERATION_UNSPECIFIED", "BANGER__PRIV__V1__OPERATION__OPERATION_UNSPECIFIED", 0 },
   { "OPERATION_PROBE", "BANGER__PRIV__V1__OPERATION__OPERATION_PROBE", 1 },
@@ -407,12 +407,14 @@ static const ProtobufCEnumValue banger__priv__v1__operation__enum_values_by_numb
   { "OPERATION_FIND", "BANGER__PRIV__V1__OPERATION__OPERATION_FIND", 3 },
   { "OPERATION_REMOVE", "BANGER__PRIV__V1__OPERATION__OPERATION_REMOVE", 4 },
   { "OPERATION_LIST", "BANGER__PRIV__V1__OPERATION__OPERATION_LIST", 5 },
+  { "OPERATION_CHECK", "BANGER__PRIV__V1__OPERATION__OPERATION_CHECK", 6 },
 };
 static const ProtobufCIntRange banger__priv__v1__operation__value_ranges[] = {
-{0, 0},{0, 6}
+{0, 0},{0, 7}
 };
-static const ProtobufCEnumValueIndex banger__priv__v1__operation__enum_values_by_name[6] =
+static const ProtobufCEnumValueIndex banger__priv__v1__operation__enum_values_by_name[7] =
 {
+  { "OPERATION_CHECK", 6 },
   { "OPERATION_FIND", 3 },
   { "OPERATION_LIST", 5 },
   { "OPERATION_MAKE", 2 },
@@ -427,9 +429,9 @@ const ProtobufCEnumDescriptor banger__priv__v1__operation__descriptor =
   "Operation",
   "Banger__Priv__V1__Operation",
   "banger.priv.v1",
-  6,
+  7,
   banger__priv__v1__operation__enum_values_by_number,
-  6,
+  7,
   banger__priv__v1__operation__enum_values_by_name,
   1,
   banger__priv__v1__operation__value_ranges,

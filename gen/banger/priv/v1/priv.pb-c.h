@@ -37,7 +37,11 @@ typedef enum _Banger__Priv__V1__Operation {
   /*
    * all of this kind that are the caller's. Without a VM.
    */
-  BANGER__PRIV__V1__OPERATION__OPERATION_LIST = 5
+  BANGER__PRIV__V1__OPERATION__OPERATION_LIST = 5,
+  /*
+   * is something of this host in the way of it? The error says what. Without a VM.
+   */
+  BANGER__PRIV__V1__OPERATION__OPERATION_CHECK = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__PRIV__V1__OPERATION)
 } Banger__Priv__V1__Operation;
 typedef enum _Banger__Priv__V1__Kind {

@@ -2,7 +2,6 @@
 #include "daemon/host/object_priv.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,17 +57,6 @@ int object_priv_remove(const struct object *o, Banger__Priv__V1__Kind kind, stru
     return ask(o, BANGER__PRIV__V1__OPERATION__OPERATION_REMOVE, kind, err);
 }
 
-static bool has_taps(void)
-{
-    struct if_nameindex *all = if_nameindex();
-    bool any = false;
-    for (struct if_nameindex *i = all; i && i->if_index; i++)
-        any |= priv_is_tap_name(i->if_name);
-    if (all)
-        if_freenameindex(all);
-    return any;
-}
-
 /* Kept until the helper has said all: what is found may be removed by asking it again. */
 struct object_priv_list {
     struct object_found *at; /* owned */
@@ -104,8 +92,8 @@ int object_priv_list(const char *state_dir, const struct object_found *as,
 {
     Banger__Priv__V1__Request request = BANGER__PRIV__V1__REQUEST__INIT;
     struct object_priv_list l = {.as = *as, .state_dir = state_dir};
-    if (!priv_is_open() && !has_taps())
-        return 0;
+    if (!priv_is_open() && !priv_may_have_made())
+        return 0; /* nobody is asked by those who have no taps */
     request.operation = BANGER__PRIV__V1__OPERATION__OPERATION_LIST;
     request.kind = kind;
     int rc = priv_call(&request, object_priv_found, &l, err);

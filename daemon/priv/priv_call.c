@@ -70,6 +70,15 @@ bool priv_is_open(void)
     return is;
 }
 
+bool priv_may_have_made(void)
+{
+    char lock[PATH_BYTES + 16];
+    snprintf(lock, sizeof(lock), "%s/priv.lock", priv.state_dir);
+    if (geteuid() == 0 && !priv.socket[0])
+        return access(lock, F_OK) == 0;
+    return access(priv.socket[0] ? priv.socket : PRIV_SOCKET, R_OK | W_OK) == 0;
+}
+
 /* Connecting */
 
 static int missing(const char *why, struct err *err)

@@ -29,6 +29,9 @@ void priv_end(void);
 
 /* Somebody has asked a helper, which is still there. */
 bool priv_is_open(void);
+/* A daemon of this state folder may have had something made: a helper of its own has left its lock,
+ * or there is one that we may ask. */
+bool priv_may_have_made(void);
 
 typedef void priv_call_found_fn(void *arg, const char *vm_id);
 

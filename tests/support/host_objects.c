@@ -14,21 +14,24 @@
 #include "daemon/priv/priv_names.h"
 #include "tests/support/check.h"
 
-static bool is_own_network, has_groups;
+void host_objects_want(struct harness *h)
+{
+    static bool looked, taps, groups;
+    if (!looked) {
+        taps = geteuid() == 0 && access("/dev/net/tun", R_OK | W_OK) == 0 &&
+               system("nft --version >/dev/null 2>&1") == 0 && harness_own_network();
+        host_scope_choose("cgroup");
+        groups = host_scope()->usable;
+        looked = true;
+    }
+    h->tap = taps;
+    h->groups = groups;
+}
 
 void host_objects_open(struct harness *h)
 {
-    static bool looked;
-    if (!looked) {
-        is_own_network = geteuid() == 0 && access("/dev/net/tun", R_OK | W_OK) == 0 &&
-                         system("nft --version >/dev/null 2>&1") == 0 && harness_own_network();
-        host_scope_choose("cgroup");
-        has_groups = host_scope()->usable;
-        looked = true;
-    }
     harness_prepare(h, "sim");
-    h->tap = is_own_network;
-    h->groups = has_groups;
+    host_objects_want(h);
     h->args[0] = "--scopes";
     h->args[1] = h->groups ? "cgroup" : "none";
 }

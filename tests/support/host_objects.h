@@ -13,6 +13,9 @@ struct host_objects {
     size_t groups;      /* of this harness's daemon */
 };
 
+/* Sets tap and groups where they may be; taps are in a network namespace that is then the program's
+ * own. No other thread runs. */
+void host_objects_want(struct harness *h);
 /* As harness_prepare, for sim: its VMs have a tap, in a network namespace that is then the
  * program's own, and a group, where that may be. */
 void host_objects_open(struct harness *h);

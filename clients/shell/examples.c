@@ -129,6 +129,8 @@ const struct example example_table[] = {
     {"event", "watch", "banger event watch -k vm.state", "VMs that start, stop and fail"},
     {"host", "connections", "banger host connections", "who, from where, since when"},
     {"host", "kick", "banger host kick 17", "the one of that number in connections"},
+    {"doctor", "", "banger doctor --fix",
+     "as root: mend what is in the way of taps, on the host itself"},
     {"host", "audit", "banger host audit --filter 'state!=HOST_OBJECT_STATE_OK'",
      "what is not as it should be"},
     {"host", "gc", "banger host gc --dry-run", "what would be removed"},

@@ -60,26 +60,33 @@ static int compare_things(const void *a, const void *b)
     return before != after ? (before > after) - (before < after) : strcmp(x->vm_id, y->vm_id);
 }
 
+static bool audit_grow(struct host_audit *a)
+{
+    size_t room = a->room ? 2 * a->room : 64;
+    void *more = realloc(a->at, room * sizeof(struct host_thing *));
+    if (!more)
+        return false;
+    a->at = more;
+    a->room = room;
+    return true;
+}
+
 /* NULL: no memory, and so no audit. */
 static struct host_thing *audit_add(struct host_audit *a, const struct object_kind *kind,
                                     const char *vm_id, const char *name)
 {
-    struct host_thing *t = calloc(1, sizeof(*t));
-    if (t && a->n == a->room) {
-        size_t room = a->room ? 2 * a->room : 64;
-        void *more = realloc(a->at, room * sizeof(struct host_thing *));
-        a->at = more ? more : a->at;
-        a->room = more ? room : a->room;
-    }
-    if (!t || a->n == a->room) {
-        free(t);
+    struct host_thing *t = NULL;
+    if (a->n < a->room || audit_grow(a))
+        t = a->at[a->n] = calloc(1, sizeof(*t));
+    if (!t) {
         err_set(&a->err, ERR_LIMIT, "out of memory for an audit of this host");
         return NULL;
     }
+    a->n++;
     t->kind = kind;
     snprintf(t->vm_id, sizeof(t->vm_id), "%s", vm_id);
     snprintf(t->name, sizeof(t->name), "%s", name);
-    return a->at[a->n++] = t;
+    return t;
 }
 
 static void audit_end(struct host_audit *a, const struct err *err)

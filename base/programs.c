@@ -29,6 +29,10 @@ static const struct program_places {
     [PROGRAM_PRIV] = {"banger-priv",
                       X_OK,
                       {BANGER_FROM_SBIN_PRIV, "priv/banger-priv", "banger-priv"}},
+    [PROGRAM_PRIV_OF_CLI] = {"banger-priv",
+                             X_OK,
+                             {BANGER_FROM_BIN_PRIV, "banger-priv",
+                              "../../daemon/priv/banger-priv"}},
     [PROGRAM_NET] = {"banger-net", X_OK, {BANGER_FROM_SBIN_NET, "vmm/banger-net", "banger-net"}},
 };
 

@@ -16,6 +16,7 @@ enum program {
     PROGRAM_SSH_PROXY,         /* banger-ssh-proxy, by banger */
     PROGRAM_SSH,               /* banger-ssh, by bangerd */
     PROGRAM_PRIV,              /* banger-priv, by bangerd */
+    PROGRAM_PRIV_OF_CLI,       /* banger-priv, by banger */
     PROGRAM_NET,               /* banger-net, by bangerd */
 };
 

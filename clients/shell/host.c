@@ -1,6 +1,11 @@
 /* The host and doctor nouns. */
+#include <stddef.h>
 #include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "base/err.h"
+#include "base/programs.h"
 #include "nouns.h"
 #include "table.h"
 
@@ -77,10 +82,46 @@ static const char *check_word(Banger__V1__CheckResult result)
     }
 }
 
+struct doctor_options {
+    bool fix;
+};
+
+/* It says itself what it does, and what it could not do is in the checks. */
+static int fix_host(struct cli *cli)
+{
+    char path[PROGRAM_PATH_BYTES], target[CLI_TARGET_BYTES];
+    struct err err = ERR_INIT;
+    struct banger_error error;
+    if (cli_where(cli, target, &error) < 0)
+        return cli_fail(&error, "mend this host");
+    if (target[0] && target[0] != '/')
+        return cli_usage("--fix is for the host that it runs on, and %.100s is another", target);
+    if (geteuid() != 0)
+        return cli_usage("--fix needs root: sudo banger doctor --fix");
+    if (program_find(PROGRAM_PRIV_OF_CLI, NULL, path, &err) < 0)
+        return cli_usage("%s", err.message);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (!cli_is_table(cli))
+            dup2(STDERR_FILENO, STDOUT_FILENO);
+        execl(path, path, "--fix", (char *)NULL);
+        _exit(127);
+    }
+    int status = 0;
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
+        WEXITSTATUS(status) == 127)
+        return cli_usage("cannot run %s", path);
+    return 0;
+}
+
 static int doctor(struct cli *cli, const void *values, const struct opt_args *args)
 {
-    (void)values;
+    const struct doctor_options *o = values;
     (void)args;
+    int fixed = o->fix ? fix_host(cli) : 0;
+    if (fixed)
+        return fixed;
     if (cli_connect(cli) < 0)
         return EXIT_BANGER;
     struct banger_error error;
@@ -105,14 +146,26 @@ static int doctor(struct cli *cli, const void *values, const struct opt_args *ar
     return status ? status : cli_end_output(cli);
 }
 
+static const struct opt doctor_opts[] = {
+    {"fix", 0, OPT_FLAG, offsetof(struct doctor_options, fix), NULL,
+     "mend what is in the way of guests with taps, and say how that is undone", NULL, NAMES_NONE},
+    {.name = NULL},
+};
+
 static const struct command rows[] = {
     {"show", "inspect", "", "describe the host: capacity, use, drivers", NULL, NULL, 0, 0, 0, false,
      NAMES_NONE, host_show},
     {"", NULL, "", "check that this machine can run VMs, and say what to do",
-     "Exit status 1 when a check failed.", NULL, 0, 0, 0, false, NAMES_NONE, doctor},
+     "Exit status 1 when a check failed. --fix is for root on the host itself.", doctor_opts,
+     sizeof(struct doctor_options), 0, 0, false, NAMES_NONE, doctor},
 };
-static const struct command *const host_commands[] = {
-    &rows[0], &host_connections_command, &host_kick_command, &host_recover_command, NULL};
+static const struct command *const host_commands[] = {&rows[0],
+                                                      &host_connections_command,
+                                                      &host_kick_command,
+                                                      &host_audit_command,
+                                                      &host_gc_command,
+                                                      &host_recover_command,
+                                                      NULL};
 const struct noun host_noun = {"host", "the machine that runs VMs", host_commands};
 static const struct command *const doctor_commands[] = {&rows[1], NULL};
 const struct noun doctor_noun = {"doctor", "check that this machine can run VMs", doctor_commands};

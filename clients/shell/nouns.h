@@ -11,7 +11,7 @@ extern const struct noun call_noun, host_noun, context_noun, auth_noun, doctor_n
 extern const struct noun help_noun_row, manual_noun_row;
 
 /* Commands that have a file of their own, apart from their noun's. */
-extern const struct command auth_audit_command, host_connections_command, host_kick_command,
-    host_recover_command;
+extern const struct command auth_audit_command, host_audit_command, host_connections_command,
+    host_gc_command, host_kick_command, host_recover_command;
 
 #endif

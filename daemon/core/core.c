@@ -17,6 +17,7 @@
 #include "daemon/core/operation/request_past.h"
 #include "daemon/core/record.h"
 #include "daemon/core/supervise/guest_service.h"
+#include "daemon/core/supervise/garbage.h"
 #include "daemon/core/supervise/recover.h"
 #include "daemon/core/access/scope.h"
 #include "daemon/core/session/session.h"
@@ -65,7 +66,8 @@ int core_open(struct core *core, struct err *err)
     vm_storage_probe(core);
     core->vms = core->images ? vm_registry_new(core, err) : NULL;
     core->recover = core->vms ? recover_new(core, err) : NULL;
-    struct session_registry *sessions = core->recover ? session_registry_new(core, err) : NULL;
+    core->garbage = core->recover ? garbage_new(core, err) : NULL;
+    struct session_registry *sessions = core->garbage ? session_registry_new(core, err) : NULL;
     core->sessions = sessions;
     if (sessions)
         vm_hooks_run_by(core, &session_hook_runner);
@@ -98,6 +100,8 @@ void core_close(struct core *core)
     core->sessions = NULL;
     image_registry_free(core->images);
     core->images = NULL;
+    garbage_free(core->garbage);
+    core->garbage = NULL;
     recover_free(core->recover);
     core->recover = NULL;
     record_keeper_free(core->records);

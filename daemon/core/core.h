@@ -26,6 +26,7 @@ struct access;
 struct audit;
 struct err;
 struct event_hub;
+struct garbage;
 struct guest_services;
 struct host_info;
 struct image_registry;
@@ -87,6 +88,7 @@ struct core {
     struct image_registry *images;
     struct record_keeper *records;
     struct recover *recover;
+    struct garbage *garbage;
     struct supervise *supervise; /* NULL before supervise_start */
     struct host_info *host_info;
     struct rpc_server *rpc_server; /* for what services say of connections */

@@ -3,8 +3,10 @@
  *   BANGER_CRASH_AT="KIND:STEP:before|journaled|after[:undo]"   SIGKILL to itself there
  *   BANGER_FAIL_AT="KIND:STEP"                                  that step fails instead of running
  *
- * STEP "end" is the operation's last commit (before, after). Compiled in only with BANGER_FAULTS,
- * which the presets for tests turn on; elsewhere the variables mean nothing.
+ * STEP "end" is the operation's last commit (before, after). KIND is "reconcile" or "garbage" as
+ * well; STEP is then the kind of host object that is removed, or adopt, sweep or resume (after).
+ * Compiled in only with BANGER_FAULTS, which the presets for tests turn on; elsewhere the variables
+ * mean nothing.
  */
 #ifndef BANGER_DAEMON_CORE_CRASH_POINT_H
 #define BANGER_DAEMON_CORE_CRASH_POINT_H

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <glob.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,17 +60,6 @@ int object_priv_remove(const struct object *o, Banger__Priv__V1__Kind kind, stru
     return ask(o, BANGER__PRIV__V1__OPERATION__OPERATION_REMOVE, kind, err);
 }
 
-static bool has_taps(void)
-{
-    struct if_nameindex *all = if_nameindex();
-    bool any = false;
-    for (struct if_nameindex *i = all; i && i->if_index; i++)
-        any |= priv_is_tap_name(i->if_name);
-    if (all)
-        if_freenameindex(all);
-    return any;
-}
-
 /* Of device-mapper's, which nothing but the helper lists by other means than this. */
 static bool has_disks(void)
 {
@@ -125,9 +113,10 @@ int object_priv_list(const char *state_dir, const struct object_found *as,
 {
     Banger__Priv__V1__Request request = BANGER__PRIV__V1__REQUEST__INIT;
     struct object_priv_list l = {.as = *as, .state_dir = state_dir};
-    bool any = kind == BANGER__PRIV__V1__KIND__KIND_DM ? has_disks() : priv_is_open() || has_taps();
+    bool any = kind == BANGER__PRIV__V1__KIND__KIND_DM ? has_disks()
+                                                       : priv_is_open() || priv_may_have_made();
     if (!any)
-        return 0;
+        return 0; /* nobody is asked by those who have none */
     request.operation = BANGER__PRIV__V1__OPERATION__OPERATION_LIST;
     request.kind = kind;
     int rc = priv_call(&request, object_priv_found, &l, err);

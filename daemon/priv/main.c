@@ -2,6 +2,7 @@
  * privileges. See proto/banger/priv/v1/priv.proto and docs/security.md.
  *
  *   banger-priv [--pool ADDRESS/PREFIX] [--disks] [--listen PATH]
+ *   banger-priv --check | --fix    says what of this host is in the way of taps, and mends it
  *
  * Without a PATH descriptor 3 is a SOCK_SEQPACKET socket: one that listens, as systemd gives it, or
  * one connection, as a bangerd that is root gives it to a helper of its own, which ends with it. */
@@ -13,6 +14,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/priv/priv_clients.h"
+#include "daemon/priv/priv_doctor.h"
 #include "daemon/priv/priv_limits.h"
 #include "daemon/priv/priv_listen.h"
 
@@ -23,6 +25,8 @@ int main(int argc, char **argv)
     struct priv_settings settings = {.disks = false};
     struct err err = ERR_INIT;
     const char *pool = PRIV_POOL, *path = NULL;
+    if (argc == 2 && (strcmp(argv[1], "--check") == 0 || strcmp(argv[1], "--fix") == 0))
+        return priv_doctor(strcmp(argv[1], "--fix") == 0);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--pool") == 0 && i + 1 < argc) {
             pool = argv[++i];

@@ -71,6 +71,15 @@ bool priv_is_open(void)
     return is;
 }
 
+bool priv_may_have_made(void)
+{
+    char lock[PATH_BYTES + 16];
+    snprintf(lock, sizeof(lock), "%s/priv.lock", priv.state_dir);
+    if (geteuid() == 0 && !priv.socket[0])
+        return access(lock, F_OK) == 0;
+    return access(priv.socket[0] ? priv.socket : PRIV_SOCKET, R_OK | W_OK) == 0;
+}
+
 /* Connecting */
 
 static int missing(const char *why, struct err *err)
@@ -169,6 +178,8 @@ static int make_connection(struct err *err)
     const struct timeval limit = {.tv_sec = PRIV_CALL_MS / 1000};
     if (priv.fd >= 0)
         return 0;
+    if (!priv.state_dir[0])
+        return missing("it is not said whose it is", err);
     if ((geteuid() == 0 && !priv.socket[0] ? start_own(err) : connect_socket(err)) < 0)
         return -1;
     if (setsockopt(priv.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 &&

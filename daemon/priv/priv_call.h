@@ -29,6 +29,9 @@ void priv_end(void);
 
 /* Somebody has asked a helper, which is still there. */
 bool priv_is_open(void);
+/* A daemon of this state folder may have had something made: a helper of its own has left its lock,
+ * or there is one that we may ask. */
+bool priv_may_have_made(void);
 
 /* Could one be asked? A look, which starts none and waits for none. -1 as priv_call has it. */
 int priv_look(struct err *err);

@@ -35,6 +35,8 @@ typedef void priv_found_fn(void *arg, const char *vm_id, const char *name);
 struct priv_kind {
     const char *name;
     int (*probe)(const struct priv_settings *settings, struct err *err);
+    /* NULL: nothing can be in the way. */
+    int (*check)(struct err *err);
     int (*make)(const struct priv_thing *t, struct err *err);
     /* ERR_NOT_FOUND. */
     int (*find)(const struct priv_thing *t, struct err *err);

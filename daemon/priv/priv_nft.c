@@ -89,22 +89,28 @@ int nft_table(struct err *err)
 /* Reading: {"nftables": [{metainfo}, {"set": {"elem": [{"elem": {"val": TAP, "comment":
  * LABEL}}]}}]} */
 
-static json_t *list_elements(const char *command, const char *what, json_t **answer,
-                             struct err *err)
+json_t *nft_read(const char *command, struct err *err)
 {
     struct nft_ctx *nft = context(err);
-    json_t *elements = NULL;
-    size_t i;
-    json_t *part;
-    *answer = NULL;
+    json_t *answer = NULL;
     if (!nft)
         return NULL;
     nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON);
-    if (nft_run_cmd_from_buffer(nft, command) == 0)
-        *answer = json_loads(nft_ctx_get_output_buffer(nft), 0, NULL);
-    else
+    if (nft_run_cmd_from_buffer(nft, command) != 0)
         failed(nft, err);
+    else if (!(answer = json_loads(nft_ctx_get_output_buffer(nft), 0, NULL)))
+        err_set(err, ERR_INTERNAL, "nftables: what it lists is no JSON");
     nft_ctx_free(nft);
+    return answer;
+}
+
+static json_t *list_elements(const char *command, const char *what, json_t **answer,
+                             struct err *err)
+{
+    json_t *elements = NULL;
+    size_t i;
+    json_t *part;
+    *answer = nft_read(command, err);
     json_array_foreach(json_object_get(*answer, "nftables"), i, part)
     {
         json_t *set = json_object_get(part, what);

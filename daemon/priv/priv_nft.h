@@ -16,6 +16,8 @@ int nft_run(const char *commands, struct err *err);
 int nft_has_chain(const char *name, struct err *err);
 /* Whose chain that is, where a verdict leads to; UNSPECIFIED: nobody's. */
 Banger__Priv__V1__Egress nft_egress_named(const char *chain);
+/* What a command lists, as JSON (libnftables-json(5)); owned. NULL: err. */
+struct json_t *nft_read(const char *command, struct err *err);
 /* Makes the table as this program wants it, or brings it up to that; elements stay. */
 int nft_table(struct err *err);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "daemon/priv/priv_doctor.h"
 #include "daemon/priv/priv_kind.h"
 #include "daemon/priv/priv_nft.h"
 
@@ -112,6 +113,7 @@ static int rules_list(const struct priv_owner *owner, priv_found_fn *found, void
 const struct priv_kind priv_rules = {
     .name = "rules",
     .probe = rules_probe,
+    .check = priv_check_forward,
     .make = rules_make,
     .find = rules_find,
     .remove = rules_remove,

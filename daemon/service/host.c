@@ -89,10 +89,10 @@ static void gather(void *data)
 }
 
 /* The facts are looked up on a worker, then reply gets them. */
-static void with_facts(struct core *core, struct rpc_call *call,
+static void with_facts(struct core *core, struct rpc_call *call, bool taps,
                        void (*reply)(struct core *core, struct rpc_call *call, void *facts))
 {
-    struct host_facts facts = {.cpus = 0};
+    struct host_facts facts = {.asks_for_taps = taps};
     memcpy(facts.state_dir, core->config.state_dir, sizeof(facts.state_dir));
     worker_call_start(core, call, &facts, sizeof(facts), gather, reply);
 }
@@ -110,7 +110,7 @@ static void reply_draining(struct core *core, struct rpc_call *call, void *facts
 static void handle_get(void *self, struct rpc_call *call, const Banger__V1__GetHostRequest *request)
 {
     (void)request;
-    with_facts(self, call, reply_get);
+    with_facts(self, call, false, reply_get);
 }
 
 struct draining {
@@ -124,7 +124,7 @@ static void draining_set(void *arg, const struct err *err)
     if (err)
         rpc_call_finish(d->call, err);
     else if (d->core->operations) /* else the daemon has closed: nobody hears */
-        with_facts(d->core, d->call, reply_draining);
+        with_facts(d->core, d->call, false, reply_draining);
     rpc_call_unref(d->call);
     free(d);
 }
@@ -164,7 +164,7 @@ static void handle_diagnose(void *self, struct rpc_call *call,
                             const Banger__V1__DiagnoseRequest *request)
 {
     (void)request;
-    with_facts(self, call, reply_diagnose);
+    with_facts(self, call, true, reply_diagnose);
 }
 
 static void handle_shutdown(void *self, struct rpc_call *call,
@@ -187,6 +187,8 @@ int host_service_register(struct rpc_server *server, struct core *core, struct e
         .list_connections = host_service_list_connections,
         .kick_connection = host_service_kick_connection,
         .recover_host = host_service_recover,
+        .audit_host = host_service_audit,
+        .collect_garbage = host_service_collect_garbage,
     };
     return banger_v1_host_service_register(server, &handlers, core, err);
 }

@@ -39,7 +39,7 @@ void service_reply_operation(struct rpc_call *call, struct operation_entry *op,
 
 /* Done callbacks for calls that answer Empty; arg is a counted call, which they release. */
 void service_reply_empty(void *call, const struct err *err);
-/* audit_log.c, connections.c, recover.c: handlers of AuthService and HostService. */
+/* audit_log.c, connections.c, host_audit.c, recover.c: handlers of AuthService and HostService. */
 void auth_service_read_audit_log(void *self, struct rpc_call *call,
                                  const Banger__V1__ReadAuditLogRequest *request);
 void host_service_list_connections(void *self, struct rpc_call *call,
@@ -48,6 +48,10 @@ void host_service_kick_connection(void *self, struct rpc_call *call,
                                   const Banger__V1__KickConnectionRequest *request);
 void host_service_recover(void *self, struct rpc_call *call,
                           const Banger__V1__RecoverHostRequest *request);
+void host_service_audit(void *self, struct rpc_call *call,
+                        const Banger__V1__AuditHostRequest *request);
+void host_service_collect_garbage(void *self, struct rpc_call *call,
+                                  const Banger__V1__CollectGarbageRequest *request);
 
 void service_out_of_memory(struct rpc_call *call);
 

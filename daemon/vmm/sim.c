@@ -316,10 +316,11 @@ static void sim_probe(struct vmm_host *host,
 const struct vmm_driver sim_driver = {
     .name = "sim",
     .version = VMM_DRIVER_VERSION,
-    /* Its disks are files, and its network is the host's: it looks into none of them. */
+    /* Its disks are files, a tap is made as for any other, and its network is the host's: it looks
+     * into none of them. */
     .can = {.pause = true,
             .disk_formats = 1u << VMM_DISK_RAW | 1u << VMM_DISK_QCOW2,
-            .nics = 1u << NET_USER,
+            .nics = 1u << NET_USER | 1u << NET_TAP,
             .channels = 1u << GUEST_CHANNEL_UNIX},
     .install = "put banger's agent for this host beside bangerd",
     .probe = sim_probe,

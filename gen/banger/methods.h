@@ -98,7 +98,9 @@
     X(list_connections, "banger.v1.HostService", ListConnections, Banger__V1__ListConnectionsRequest, Banger__V1__ListConnectionsResponse) \
     /* Closes a connection (with GOAWAY); its calls end as if it broke */ \
     X(kick_connection, "banger.v1.HostService", KickConnection, Banger__V1__KickConnectionRequest, Banger__V1__Empty) \
-    /* Finds what no VM owns (processes, files, sockets, devices of ours) and removes it unless dry_run */ \
+    /* What this host has that is ours, by its tag: processes, folders, disks, taps, rules, scopes; and what a VM should have and has not */ \
+    X(audit_host, "banger.v1.HostService", AuditHost, Banger__V1__AuditHostRequest, Banger__V1__AuditHostResponse) \
+    /* Removes what AuditHost calls an ORPHAN and is as old as min_age_ms */ \
     X(collect_garbage, "banger.v1.HostService", CollectGarbage, Banger__V1__CollectGarbageRequest, Banger__V1__CollectGarbageResponse) \
     /* Ends the daemon; VMs run on */ \
     X(shutdown, "banger.v1.HostService", Shutdown, Banger__V1__ShutdownRequest, Banger__V1__Empty) \

@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "daemon/core/vm/vm_ops.h"
 #include "tests/support/check.h"
+#include "tests/support/host_objects.h"
 #include "tests/unit/host/made.h"
 
 #define KERNEL     "6.1.0-test"
@@ -347,6 +348,7 @@ static void check_vm(struct subjects *s, struct banger_client *client, int state
     CHECK(harness_processes_settle(s->h, lives ? of_machine : 0, 10000));
     CHECK_INT(state != STEPS_GONE && harness_alive(steps_vm_pid(client, s->box)), lives);
     CHECK_INT(harness_rows(s->h, "vms"), state == STEPS_GONE ? 0 : 1);
+    CHECK(host_objects_are_of(s->h, state == STEPS_GONE ? 0 : 1));
     if (state == STEPS_GONE) {
         char *files = harness_files(s->h);
         CHECK_STR(files, "");
@@ -390,6 +392,7 @@ void subjects_check_nothing_left(struct subjects *s)
     char *files = harness_files(s->h);
     CHECK_STR(files, "");
     free(files);
+    CHECK(host_objects_are_of(s->h, 0));
     CHECK_INT(harness_rows(s->h, "vms"), 0);
     CHECK_INT(harness_rows(s->h, "sessions"), 0);
     check_folders(s, client);

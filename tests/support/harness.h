@@ -45,6 +45,8 @@ struct harness {
     int pidfd;
     int guard_fd;                          /* closing it wakes the guard */
     const char *args[HARNESS_ENV_MAX + 1]; /* more options for every start; NULL ends */
+    bool tap;                              /* steps_create_vm's VMs have one */
+    bool groups;                           /* each VM has a control group; h->args say so */
     int given_fd;  /* handed to the daemon as a service manager does; 0: none */
     bool stops_it; /* the test stops the daemon (SIGSTOP): a turn that slept says nothing of it */
 };
@@ -87,7 +89,8 @@ struct harness_process {
     char command[240]; /* arguments, separated by blanks */
 };
 
-/* Live processes that mention the folder in arguments or environment, but for the daemon. */
+/* Live processes that mention the folder in arguments or environment, but for the daemon and its
+ * own helper. */
 size_t harness_processes(const struct harness *h, struct harness_process *found, size_t max);
 /* Waits until at most n of them are left; false, and they are printed, after timeout_ms. */
 bool harness_processes_settle(const struct harness *h, size_t n, int64_t timeout_ms);

@@ -43,6 +43,18 @@ static size_t read_proc(pid_t pid, const char *name, char *text, size_t size)
     return len;
 }
 
+/* The daemon's own helper ends with it, and is no VM's. */
+static bool is_helper(const struct harness *h, pid_t pid, const char *command)
+{
+    char stat[512];
+    int parent = 0;
+    if (h->daemon <= 0 || !strstr(command, "/banger-priv "))
+        return false;
+    read_proc(pid, "stat", stat, sizeof(stat));
+    const char *name_end = strrchr(stat, ')');
+    return name_end && sscanf(name_end, ") %*c %d", &parent) == 1 && parent == h->daemon;
+}
+
 size_t harness_processes(const struct harness *h, struct harness_process *found, size_t max)
 {
     auto_free char *text = malloc(PROC_BYTES);
@@ -55,7 +67,7 @@ size_t harness_processes(const struct harness *h, struct harness_process *found,
         read_proc(pid, "environ", text, PROC_BYTES);
         bool ours = strstr(text, h->dir) != NULL;
         size_t len = read_proc(pid, "cmdline", text, PROC_BYTES);
-        if (len == 0 || !(ours || strstr(text, h->dir)))
+        if (len == 0 || !(ours || strstr(text, h->dir)) || is_helper(h, pid, text))
             continue;
         found[n].pid = pid;
         snprintf(found[n].command, sizeof(found[n].command), "%s", text);
@@ -112,9 +124,9 @@ static int compare_names(const void *a, const void *b)
 /* What a daemon keeps whatever VMs it has. */
 static bool is_the_daemons(const char *name)
 {
-    static const char *const own[] = {"banger.db",   "lock",        "run",    "kernels",
-                                      "images",      "bangerd.log", "tmp",    "cache",
-                                      "kvm-verdict", "identity",    "backups"};
+    static const char *const own[] = {"banger.db",   "lock",        "run",     "kernels",
+                                      "images",      "bangerd.log", "tmp",     "cache",
+                                      "kvm-verdict", "identity",    "backups", "priv.lock"};
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
         if (strncmp(name, own[i], strlen(own[i])) == 0)
             return true;

@@ -44,6 +44,7 @@ Banger__V1__Operation *steps_begin_create(struct banger_client *client, const st
         how = &plain;
     spec.driver = TEXT(h->driver);
     spec.ephemeral = how->ephemeral;
+    spec.network = h->tap ? BANGER__V1__NETWORK_MODE__NETWORK_MODE_TAP : 0;
     spec.work_disk_bytes = how->work_disk_bytes;
     spec.memory_bytes = how->memory_bytes;
     char *argv[] = {TEXT("sh"), TEXT("-c"), TEXT(how->stop_hook)};

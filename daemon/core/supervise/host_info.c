@@ -86,6 +86,8 @@ void host_facts_gather(struct host_facts *f)
         f->tools[i] = run_finds(host_tools[i].program);
     char ssh[PROGRAM_PATH_BYTES];
     f->ssh = program_find(PROGRAM_SSH, NULL, ssh, NULL) == 0;
+    if (f->asks_for_taps)
+        tap_check_gather(&f->taps);
     f->kvm_known = kvm_probe_recall(f->state_dir, &f->kvm);
 }
 
@@ -232,6 +234,40 @@ static void check_scopes(struct report *r)
            host->why_not[0] ? ": " : "", host->why_not);
 }
 
+static bool has_taps(const struct core *core)
+{
+    for (struct vm_entry *e = NULL; (e = vm_next((struct core *)core, e));)
+        if (vm_record(e)->spec.net == NET_TAP)
+            return true;
+    return false;
+}
+
+/* A host without taps is in order, as long as no VM has one. The forwarding is turned on with the
+ * first. */
+static void check_taps(struct report *r, const struct core *core, const struct host_facts *facts)
+{
+    const struct tap_check *t = &facts->taps;
+    bool any = has_taps(core);
+    if (!t->usable) {
+        report(r, "taps", any ? HOST_CHECK_WARNING : HOST_CHECK_OK,
+               "sudo banger doctor --fix, where it is /dev/net/tun; else as it says", "none: %s",
+               t->why_not);
+        return;
+    }
+    report(r, "taps", HOST_CHECK_OK, "", "guests can have a network of their own (--net tap)");
+    if (any && !t->forwards)
+        report(r, "forwarding", HOST_CHECK_WARNING,
+               "sudo banger doctor --fix, or sysctl net.ipv4.ip_forward=1",
+               "net.ipv4.ip_forward is off: guests with taps reach nothing beyond this host");
+    else if (t->dropped[0])
+        report(r, "forwarding", HOST_CHECK_WARNING,
+               "sudo banger doctor --fix lets it through, until that firewall is loaded anew; for "
+               "good: accept what comes from and answers that go to bg* there",
+               "%s", t->dropped);
+    else
+        report(r, "forwarding", HOST_CHECK_OK, "", "no firewall is in the way of guests with taps");
+}
+
 static void check_files(struct report *r, const struct core *core)
 {
     uint64_t fit = vm_files_fit(core, rpc_server_connections(core->rpc_server));
@@ -283,6 +319,7 @@ size_t host_diagnose(const struct core *core, const struct host_info *info,
     check_state(&r, core, facts);
     check_storage(&r, core);
     check_scopes(&r);
+    check_taps(&r, core, facts);
     check_files(&r, core);
     store_state_check(core, &r.checks[r.n++]);
     if (audit_lost(core) > 0)

@@ -9,6 +9,7 @@
 
 #include "daemon/core/host/host_check.h"
 #include "daemon/host/kvm_probe.h"
+#include "daemon/host/tap_check.h"
 #include "daemon/vmm/vmm.h"
 
 struct core;
@@ -52,9 +53,11 @@ struct host_facts {
     bool ssh;       /* what reaches guests over SSH is installed */
     bool kvm_known; /* kvm says how it is now */
     struct kvm_verdict kvm;
+    bool asks_for_taps; /* in: taps say how it is now */
+    struct tap_check taps;
 };
 
-/* Fills facts from its state_dir. Blocks: on a worker. */
+/* Fills facts from what is in. Blocks: on a worker. */
 void host_facts_gather(struct host_facts *facts);
 /* Of the machine, and what VMs are promised of it (disk: what is used of the state folder's). */
 void host_capacity_total(const struct core *core, const struct host_facts *facts,

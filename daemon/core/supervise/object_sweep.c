@@ -8,14 +8,14 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
+#include "daemon/core/crash_point.h"
 #include "daemon/core/event/event.h"
 #include "daemon/core/operation/operation.h"
 #include "daemon/core/supervise/unlisted.h"
 #include "daemon/core/vm/vm.h"
 #include "daemon/vmm/vmm.h"
 
-/* It has had all that it should have, and no operation is about to change that. */
-static bool sweep_is_at_rest(struct core *core, const struct vm_entry *e)
+bool object_sweep_is_at_rest(struct core *core, const struct vm_entry *e)
 {
     char resource[96];
     enum vm_state state = vm_record(e)->runtime.state;
@@ -32,7 +32,7 @@ void object_sweep_init(struct object_sweep *s, struct core *core, const struct u
     if (!s->should || !s->missing)
         return;
     for (struct vm_entry *e = NULL; (e = vm_next(core, e));)
-        if (sweep_is_at_rest(core, e) &&
+        if (object_sweep_is_at_rest(core, e) &&
             vm_objects_of(core, vm_record(e), &s->should[s->n_should], NULL) == 0)
             s->n_should++;
 }
@@ -65,16 +65,18 @@ static void sweep_found(void *arg, const struct object_found *f)
 {
     const struct object_sweep *s = arg;
     struct err err = ERR_INIT;
-    struct object o = {.kind = f->kind, .role = f->role};
+    struct object o = {.kind = object_find_kind(f->kind->name), .role = f->role};
     if (!sweep_is_leak(s->scan, f))
         return;
     memcpy(o.vm_id, f->vm_id, sizeof(o.vm_id));
     memcpy(o.name, f->name, sizeof(o.name));
-    if (f->kind->remove(&o, &err) < 0)
+    crash_point("reconcile", f->kind->name, "before", false);
+    if (o.kind->remove(&o, &err) < 0)
         log_err(LOG_LEVEL_WARN, f->name, &err, "cannot remove a leftover");
     else
         log_info(f->name, "removed: %s",
                  f->partial ? "what made it was cut off" : "its VM was deleted");
+    crash_point("reconcile", f->kind->name, "after", false);
 }
 
 void object_sweep_remove(const struct object_sweep *s)

@@ -8,12 +8,14 @@
 #ifndef BANGER_DAEMON_CORE_SUPERVISE_OBJECT_SWEEP_H
 #define BANGER_DAEMON_CORE_SUPERVISE_OBJECT_SWEEP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "daemon/core/vm/vm_objects.h"
 
 struct core;
 struct unlisted_scan;
+struct vm_entry;
 
 struct object_sweep {
     const struct unlisted_scan *scan; /* the evidence; borrowed */
@@ -23,6 +25,8 @@ struct object_sweep {
     size_t n_missing;
 };
 
+/* On the loop: it has had all that it should have, and no operation is about to change that. */
+bool object_sweep_is_at_rest(struct core *core, const struct vm_entry *e);
 /* On the loop: of all that the registry has. Out of memory: nothing is looked for. */
 void object_sweep_init(struct object_sweep *s, struct core *core, const struct unlisted_scan *scan);
 void object_sweep_done(struct object_sweep *s);

@@ -7,11 +7,13 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
+#include "daemon/core/crash_point.h"
 #include "daemon/core/vm/handles.h"
 #include "daemon/core/image/image.h"
 #include "daemon/core/memory.h"
 #include "daemon/core/operation/operation.h"
 #include "daemon/core/record.h"
+#include "daemon/core/supervise/garbage.h"
 #include "daemon/core/supervise/reconcile_leaks.h"
 #include "daemon/core/session/session.h"
 #include "daemon/core/supervise/supervise.h"
@@ -63,9 +65,12 @@ static void reconcile_resume(void *arg)
 {
     struct reconcile *r = arg;
     struct core *core = r->core;
+    crash_point("reconcile", "sweep", "after", false);
     operation_resume_all(core);
+    crash_point("reconcile", "resume", "after", false);
     reconcile_keep_records(core);
     supervise_start(core);
+    garbage_start(core);
     memory_let_go(core);
     timer_done(&r->deadline);
     r->over = true;
@@ -77,6 +82,7 @@ static void reconcile_adopted_all(struct reconcile *r)
 {
     r->past = true;
     timer_stop(&r->deadline);
+    crash_point("reconcile", "adopt", "after", false);
     reconcile_leaks(r->core, reconcile_resume, r);
 }
 

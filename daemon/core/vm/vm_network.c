@@ -78,9 +78,9 @@ static int net_take_free(const struct core *core, struct vm *vm, struct err *err
 
 int vm_net_give_address(const struct core *core, struct vm *vm, struct err *err)
 {
-    if (!vm_boots(&vm->spec) || vm->runtime.guest_ip[0])
+    if (vm->runtime.guest_ip[0])
         return 0;
-    if (vm->spec.net == NET_USER)
+    if (vm->spec.net == NET_USER && vm_boots(&vm->spec))
         snprintf(vm->runtime.guest_ip, sizeof(vm->runtime.guest_ip), "%s", user_network.address);
     return vm->spec.net == NET_TAP ? net_take_free(core, vm, err) : 0;
 }

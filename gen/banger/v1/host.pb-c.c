@@ -727,6 +727,141 @@ void   banger__v1__kick_connection_request__free_unpacked
   assert(message->base.descriptor == &banger__v1__kick_connection_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__host_object__init
+                     (Banger__V1__HostObject         *message)
+{
+  static const Banger__V1__HostObject init_value = BANGER__V1__HOST_OBJECT__INIT;
+  *message = init_value;
+}
+size_t banger__v1__host_object__get_packed_size
+                     (const Banger__V1__HostObject *message)
+{
+  assert(message->base.descriptor == &banger__v1__host_object__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__host_object__pack
+                     (const Banger__V1__HostObject *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__host_object__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__host_object__pack_to_buffer
+                     (const Banger__V1__HostObject *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__host_object__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__HostObject *
+       banger__v1__host_object__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__HostObject *)
+     protobuf_c_message_unpack (&banger__v1__host_object__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__host_object__free_unpacked
+                     (Banger__V1__HostObject *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__host_object__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__v1__audit_host_request__init
+                     (Banger__V1__AuditHostRequest         *message)
+{
+  static const Banger__V1__AuditHostRequest init_value = BANGER__V1__AUDIT_HOST_REQUEST__INIT;
+  *message = init_value;
+}
+size_t banger__v1__audit_host_request__get_packed_size
+                     (const Banger__V1__AuditHostRequest *message)
+{
+  assert(message->base.descriptor == &banger__v1__audit_host_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__audit_host_request__pack
+                     (const Banger__V1__AuditHostRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__audit_host_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__audit_host_request__pack_to_buffer
+                     (const Banger__V1__AuditHostRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__audit_host_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__AuditHostRequest *
+       banger__v1__audit_host_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__AuditHostRequest *)
+     protobuf_c_message_unpack (&banger__v1__audit_host_request__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__audit_host_request__free_unpacked
+                     (Banger__V1__AuditHostRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__audit_host_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__v1__audit_host_response__init
+                     (Banger__V1__AuditHostResponse         *message)
+{
+  static const Banger__V1__AuditHostResponse init_value = BANGER__V1__AUDIT_HOST_RESPONSE__INIT;
+  *message = init_value;
+}
+size_t banger__v1__audit_host_response__get_packed_size
+                     (const Banger__V1__AuditHostResponse *message)
+{
+  assert(message->base.descriptor == &banger__v1__audit_host_response__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__audit_host_response__pack
+                     (const Banger__V1__AuditHostResponse *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__audit_host_response__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__audit_host_response__pack_to_buffer
+                     (const Banger__V1__AuditHostResponse *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__audit_host_response__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__AuditHostResponse *
+       banger__v1__audit_host_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__AuditHostResponse *)
+     protobuf_c_message_unpack (&banger__v1__audit_host_response__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__audit_host_response__free_unpacked
+                     (Banger__V1__AuditHostResponse *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__audit_host_response__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__v1__collect_garbage_request__init
                      (Banger__V1__CollectGarbageRequest         *message)
 {
@@ -2163,7 +2298,225 @@ const ProtobufCMessageDescriptor banger__v1__kick_connection_request__descriptor
   (ProtobufCMessageInit) banger__v1__kick_connection_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__collect_garbage_request__field_descriptors[1] =
+static const ProtobufCFieldDescriptor banger__v1__host_object__field_descriptors[7] =
+{
+  {
+    "kind",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__HostObject, kind),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__HostObject, name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "vm_id",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__HostObject, vm_id),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "vm_name",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__HostObject, vm_name),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__HostObject, state),
+    &banger__v1__host_object_state__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "since",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__HostObject, since),
+    &google__protobuf__timestamp__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "message",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__HostObject, message),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__host_object__field_indices_by_name[] = {
+  0,   /* field[0] = kind */
+  6,   /* field[6] = message */
+  1,   /* field[1] = name */
+  5,   /* field[5] = since */
+  4,   /* field[4] = state */
+  2,   /* field[2] = vm_id */
+  3,   /* field[3] = vm_name */
+};
+static const ProtobufCIntRange banger__v1__host_object__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor banger__v1__host_object__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.HostObject",
+  "HostObject",
+  "Banger__V1__HostObject",
+  "banger.v1",
+  sizeof(Banger__V1__HostObject),
+  7,
+  banger__v1__host_object__field_descriptors,
+  banger__v1__host_object__field_indices_by_name,
+  1,  banger__v1__host_object__number_ranges,
+  (ProtobufCMessageInit) banger__v1__host_object__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__audit_host_request__field_descriptors[2] =
+{
+  {
+    "page_size",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AuditHostRequest, page_size),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "page_token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AuditHostRequest, page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__audit_host_request__field_indices_by_name[] = {
+  0,   /* field[0] = page_size */
+  1,   /* field[1] = page_token */
+};
+static const ProtobufCIntRange banger__v1__audit_host_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor banger__v1__audit_host_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.AuditHostRequest",
+  "AuditHostRequest",
+  "Banger__V1__AuditHostRequest",
+  "banger.v1",
+  sizeof(Banger__V1__AuditHostRequest),
+  2,
+  banger__v1__audit_host_request__field_descriptors,
+  banger__v1__audit_host_request__field_indices_by_name,
+  1,  banger__v1__audit_host_request__number_ranges,
+  (ProtobufCMessageInit) banger__v1__audit_host_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__audit_host_response__field_descriptors[2] =
+{
+  {
+    "objects",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__V1__AuditHostResponse, n_objects),
+    offsetof(Banger__V1__AuditHostResponse, objects),
+    &banger__v1__host_object__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "next_page_token",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__AuditHostResponse, next_page_token),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__audit_host_response__field_indices_by_name[] = {
+  1,   /* field[1] = next_page_token */
+  0,   /* field[0] = objects */
+};
+static const ProtobufCIntRange banger__v1__audit_host_response__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor banger__v1__audit_host_response__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.AuditHostResponse",
+  "AuditHostResponse",
+  "Banger__V1__AuditHostResponse",
+  "banger.v1",
+  sizeof(Banger__V1__AuditHostResponse),
+  2,
+  banger__v1__audit_host_response__field_descriptors,
+  banger__v1__audit_host_response__field_indices_by_name,
+  1,  banger__v1__audit_host_response__number_ranges,
+  (ProtobufCMessageInit) banger__v1__audit_host_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__collect_garbage_request__field_descriptors[2] =
 {
   {
     "dry_run",
@@ -2177,14 +2530,27 @@ static const ProtobufCFieldDescriptor banger__v1__collect_garbage_request__field
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "min_age_ms",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Banger__V1__CollectGarbageRequest, _min_age_ms_case),
+    offsetof(Banger__V1__CollectGarbageRequest, min_age_ms),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__collect_garbage_request__field_indices_by_name[] = {
   0,   /* field[0] = dry_run */
+  1,   /* field[1] = min_age_ms */
 };
 static const ProtobufCIntRange banger__v1__collect_garbage_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor banger__v1__collect_garbage_request__descriptor =
 {
@@ -2194,14 +2560,14 @@ const ProtobufCMessageDescriptor banger__v1__collect_garbage_request__descriptor
   "Banger__V1__CollectGarbageRequest",
   "banger.v1",
   sizeof(Banger__V1__CollectGarbageRequest),
-  1,
+  2,
   banger__v1__collect_garbage_request__field_descriptors,
   banger__v1__collect_garbage_request__field_indices_by_name,
   1,  banger__v1__collect_garbage_request__number_ranges,
   (ProtobufCMessageInit) banger__v1__collect_garbage_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__collect_garbage_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor banger__v1__collect_garbage_response__field_descriptors[4] =
 {
   {
     "found",
@@ -2215,14 +2581,53 @@ static const ProtobufCFieldDescriptor banger__v1__collect_garbage_response__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "removed",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__V1__CollectGarbageResponse, n_removed),
+    offsetof(Banger__V1__CollectGarbageResponse, removed),
+    &banger__v1__host_object__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "left",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__V1__CollectGarbageResponse, n_left),
+    offsetof(Banger__V1__CollectGarbageResponse, left),
+    &banger__v1__host_object__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "more",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__CollectGarbageResponse, more),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__collect_garbage_response__field_indices_by_name[] = {
   0,   /* field[0] = found */
+  2,   /* field[2] = left */
+  3,   /* field[3] = more */
+  1,   /* field[1] = removed */
 };
 static const ProtobufCIntRange banger__v1__collect_garbage_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor banger__v1__collect_garbage_response__descriptor =
 {
@@ -2232,7 +2637,7 @@ const ProtobufCMessageDescriptor banger__v1__collect_garbage_response__descripto
   "Banger__V1__CollectGarbageResponse",
   "banger.v1",
   sizeof(Banger__V1__CollectGarbageResponse),
-  1,
+  4,
   banger__v1__collect_garbage_response__field_descriptors,
   banger__v1__collect_garbage_response__field_indices_by_name,
   1,  banger__v1__collect_garbage_response__number_ranges,
@@ -2507,6 +2912,48 @@ const ProtobufCEnumDescriptor banger__v1__check_result__descriptor =
   banger__v1__check_result__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
+static const ProtobufCEnumValue banger__v1__host_object_state__enum_values_by_number[9] =
+{
+  { "HOST_OBJECT_STATE_UNSPECIFIED", "BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_UNSPECIFIED", 0 },
+  { "HOST_OBJECT_STATE_OK", "BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_OK", 1 },
+  { "HOST_OBJECT_STATE_MISSING", "BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_MISSING", 2 },
+  { "HOST_OBJECT_STATE_PARTIAL", "BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_PARTIAL", 3 },
+  { "HOST_OBJECT_STATE_EXTRA", "BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_EXTRA", 4 },
+  { "HOST_OBJECT_STATE_ORPHAN", "BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_ORPHAN", 5 },
+  { "HOST_OBJECT_STATE_UNLISTED", "BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_UNLISTED", 6 },
+  { "HOST_OBJECT_STATE_STRANGER", "BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_STRANGER", 7 },
+  { "HOST_OBJECT_STATE_UNKNOWN", "BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_UNKNOWN", 8 },
+};
+static const ProtobufCIntRange banger__v1__host_object_state__value_ranges[] = {
+{0, 0},{0, 9}
+};
+static const ProtobufCEnumValueIndex banger__v1__host_object_state__enum_values_by_name[9] =
+{
+  { "HOST_OBJECT_STATE_EXTRA", 4 },
+  { "HOST_OBJECT_STATE_MISSING", 2 },
+  { "HOST_OBJECT_STATE_OK", 1 },
+  { "HOST_OBJECT_STATE_ORPHAN", 5 },
+  { "HOST_OBJECT_STATE_PARTIAL", 3 },
+  { "HOST_OBJECT_STATE_STRANGER", 7 },
+  { "HOST_OBJECT_STATE_UNKNOWN", 8 },
+  { "HOST_OBJECT_STATE_UNLISTED", 6 },
+  { "HOST_OBJECT_STATE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor banger__v1__host_object_state__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "banger.v1.HostObjectState",
+  "HostObjectState",
+  "Banger__V1__HostObjectState",
+  "banger.v1",
+  9,
+  banger__v1__host_object_state__enum_values_by_number,
+  9,
+  banger__v1__host_object_state__enum_values_by_name,
+  1,
+  banger__v1__host_object_state__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
 static const ProtobufCEnumValue banger__v1__recover_outcome__enum_values_by_number[5] =
 {
   { "RECOVER_OUTCOME_UNSPECIFIED", "BANGER__V1__RECOVER_OUTCOME__RECOVER_OUTCOME_UNSPECIFIED", 0 },
@@ -2541,7 +2988,7 @@ const ProtobufCEnumDescriptor banger__v1__recover_outcome__descriptor =
   banger__v1__recover_outcome__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCMethodDescriptor banger__v1__host_service__method_descriptors[10] =
+static const ProtobufCMethodDescriptor banger__v1__host_service__method_descriptors[11] =
 {
   { "GetHost", &banger__v1__get_host_request__descriptor, &banger__v1__host__descriptor },
   { "Diagnose", &banger__v1__diagnose_request__descriptor, &banger__v1__diagnose_response__descriptor },
@@ -2550,21 +2997,23 @@ static const ProtobufCMethodDescriptor banger__v1__host_service__method_descript
   { "AcquireLease", &banger__v1__acquire_lease_request__descriptor, &banger__v1__lease__descriptor },
   { "ListConnections", &banger__v1__list_connections_request__descriptor, &banger__v1__list_connections_response__descriptor },
   { "KickConnection", &banger__v1__kick_connection_request__descriptor, &banger__v1__empty__descriptor },
+  { "AuditHost", &banger__v1__audit_host_request__descriptor, &banger__v1__audit_host_response__descriptor },
   { "CollectGarbage", &banger__v1__collect_garbage_request__descriptor, &banger__v1__collect_garbage_response__descriptor },
   { "Shutdown", &banger__v1__shutdown_request__descriptor, &banger__v1__empty__descriptor },
   { "RecoverHost", &banger__v1__recover_host_request__descriptor, &banger__v1__recover_host_response__descriptor },
 };
 const unsigned banger__v1__host_service__method_indices_by_name[] = {
   4,        /* AcquireLease */
-  7,        /* CollectGarbage */
+  7,        /* AuditHost */
+  8,        /* CollectGarbage */
   1,        /* Diagnose */
   0,        /* GetHost */
   6,        /* KickConnection */
   5,        /* ListConnections */
-  9,        /* RecoverHost */
+  10,        /* RecoverHost */
   2,        /* SetDraining */
   3,        /* SetLabels */
-  8         /* Shutdown */
+  9         /* Shutdown */
 };
 const ProtobufCServiceDescriptor banger__v1__host_service__descriptor =
 {
@@ -2573,7 +3022,7 @@ const ProtobufCServiceDescriptor banger__v1__host_service__descriptor =
   "HostService",
   "Banger__V1__HostService",
   "banger.v1",
-  10,
+  11,
   banger__v1__host_service__method_descriptors,
   banger__v1__host_service__method_indices_by_name
 };
@@ -2633,13 +3082,21 @@ void banger__v1__host_service__kick_connection(ProtobufCService *service,
   assert(service->descriptor == &banger__v1__host_service__descriptor);
   service->invoke(service, 6, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
+void banger__v1__host_service__audit_host(ProtobufCService *service,
+                                          const Banger__V1__AuditHostRequest *input,
+                                          Banger__V1__AuditHostResponse_Closure closure,
+                                          void *closure_data)
+{
+  assert(service->descriptor == &banger__v1__host_service__descriptor);
+  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+}
 void banger__v1__host_service__collect_garbage(ProtobufCService *service,
                                                const Banger__V1__CollectGarbageRequest *input,
                                                Banger__V1__CollectGarbageResponse_Closure closure,
                                                void *closure_data)
 {
   assert(service->descriptor == &banger__v1__host_service__descriptor);
-  service->invoke(service, 7, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__host_service__shutdown(ProtobufCService *service,
                                         const Banger__V1__ShutdownRequest *input,
@@ -2647,7 +3104,7 @@ void banger__v1__host_service__shutdown(ProtobufCService *service,
                                         void *closure_data)
 {
   assert(service->descriptor == &banger__v1__host_service__descriptor);
-  service->invoke(service, 8, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__host_service__recover_host(ProtobufCService *service,
                                             const Banger__V1__RecoverHostRequest *input,
@@ -2655,7 +3112,7 @@ void banger__v1__host_service__recover_host(ProtobufCService *service,
                                             void *closure_data)
 {
   assert(service->descriptor == &banger__v1__host_service__descriptor);
-  service->invoke(service, 9, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
+  service->invoke(service, 10, (const ProtobufCMessage *) input, (ProtobufCClosure) closure, closure_data);
 }
 void banger__v1__host_service__init (Banger__V1__HostService_Service *service,
                                      Banger__V1__HostService_ServiceDestroy destroy)

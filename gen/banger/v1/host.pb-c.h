@@ -35,6 +35,9 @@ typedef struct Banger__V1__ListConnectionsRequest Banger__V1__ListConnectionsReq
 typedef struct Banger__V1__Connection Banger__V1__Connection;
 typedef struct Banger__V1__ListConnectionsResponse Banger__V1__ListConnectionsResponse;
 typedef struct Banger__V1__KickConnectionRequest Banger__V1__KickConnectionRequest;
+typedef struct Banger__V1__HostObject Banger__V1__HostObject;
+typedef struct Banger__V1__AuditHostRequest Banger__V1__AuditHostRequest;
+typedef struct Banger__V1__AuditHostResponse Banger__V1__AuditHostResponse;
 typedef struct Banger__V1__CollectGarbageRequest Banger__V1__CollectGarbageRequest;
 typedef struct Banger__V1__CollectGarbageResponse Banger__V1__CollectGarbageResponse;
 typedef struct Banger__V1__ShutdownRequest Banger__V1__ShutdownRequest;
@@ -68,6 +71,42 @@ typedef enum _Banger__V1__CheckResult {
   BANGER__V1__CHECK_RESULT__CHECK_RESULT_FAILED = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__CHECK_RESULT)
 } Banger__V1__CheckResult;
+/*
+ * How a thing of this host stands to the database.
+ */
+typedef enum _Banger__V1__HostObjectState {
+  BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_UNSPECIFIED = 0,
+  BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_OK = 1,
+  /*
+   * its VM should have it
+   */
+  BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_MISSING = 2,
+  /*
+   * what a making that was cut off has left; the next one replaces it
+   */
+  BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_PARTIAL = 3,
+  /*
+   * its VM should have none such
+   */
+  BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_EXTRA = 4,
+  /*
+   * of a VM that has no record, no folder and no process
+   */
+  BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_ORPHAN = 5,
+  /*
+   * of a VM that has no record; see RecoverHost
+   */
+  BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_UNLISTED = 6,
+  /*
+   * it has the name of one of ours and is another's
+   */
+  BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_STRANGER = 7,
+  /*
+   * it cannot be told; see message
+   */
+  BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_UNKNOWN = 8
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__HOST_OBJECT_STATE)
+} Banger__V1__HostObjectState;
 /*
  * What RecoverHost did with a thing.
  */
@@ -381,28 +420,128 @@ struct  Banger__V1__KickConnectionRequest
     , 0 }
 
 
+/*
+ * A thing of this host that is ours, or should be there.
+ */
+struct  Banger__V1__HostObject
+{
+  ProtobufCMessage base;
+  /*
+   * "process", "folder", "overlay", "tap", "rules", "scope", …
+   */
+  char *kind;
+  /*
+   * a path, an interface, "pid 123"; "": all of this kind
+   */
+  char *name;
+  /*
+   * whose it is by its tag; "": all of this kind
+   */
+  char *vm_id;
+  /*
+   * "" without a record
+   */
+  char *vm_name;
+  Banger__V1__HostObjectState state;
+  /*
+   * When it was made, where that is known; of an orphan since when this daemon knows of it.
+   */
+  Google__Protobuf__Timestamp *since;
+  /*
+   * what is wrong, or why it was left; ""
+   */
+  char *message;
+};
+#define BANGER__V1__HOST_OBJECT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__host_object__descriptor) \
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, BANGER__V1__HOST_OBJECT_STATE__HOST_OBJECT_STATE_UNSPECIFIED, NULL, (char *)protobuf_c_empty_string }
+
+
+struct  Banger__V1__AuditHostRequest
+{
+  ProtobufCMessage base;
+  /*
+   * 0: 100; at most 1000
+   */
+  uint32_t page_size;
+  /*
+   * next_page_token of the page before
+   */
+  char *page_token;
+};
+#define BANGER__V1__AUDIT_HOST_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__audit_host_request__descriptor) \
+    , 0, (char *)protobuf_c_empty_string }
+
+
+struct  Banger__V1__AuditHostResponse
+{
+  ProtobufCMessage base;
+  /*
+   * by kind, in the order in which a VM's are made
+   */
+  size_t n_objects;
+  Banger__V1__HostObject **objects;
+  /*
+   * "": this is the last page
+   */
+  char *next_page_token;
+};
+#define BANGER__V1__AUDIT_HOST_RESPONSE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__audit_host_response__descriptor) \
+    , 0,NULL, (char *)protobuf_c_empty_string }
+
+
+typedef enum {
+  BANGER__V1__COLLECT_GARBAGE_REQUEST___MIN_AGE_MS__NOT_SET = 0,
+  BANGER__V1__COLLECT_GARBAGE_REQUEST___MIN_AGE_MS_MIN_AGE_MS = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__COLLECT_GARBAGE_REQUEST___MIN_AGE_MS__CASE)
+} Banger__V1__CollectGarbageRequest__MinAgeMsCase;
+
 struct  Banger__V1__CollectGarbageRequest
 {
   ProtobufCMessage base;
   protobuf_c_boolean dry_run;
+  Banger__V1__CollectGarbageRequest__MinAgeMsCase _min_age_ms_case;
+  union {
+    /*
+     * Younger ones are left: they may be of a database that is about to be put back. Counted since
+     * this daemon first saw them. Default 600000 (ten minutes).
+     */
+    uint64_t min_age_ms;
+  };
 };
 #define BANGER__V1__COLLECT_GARBAGE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__collect_garbage_request__descriptor) \
-    , 0 }
+    , 0, BANGER__V1__COLLECT_GARBAGE_REQUEST___MIN_AGE_MS__NOT_SET, {0} }
 
 
 struct  Banger__V1__CollectGarbageResponse
 {
   ProtobufCMessage base;
   /*
-   * "process 123 of vm/…", "file …"
+   * never filled: see removed
    */
   size_t n_found;
   char **found;
+  /*
+   * with dry_run: what would be
+   */
+  size_t n_removed;
+  Banger__V1__HostObject **removed;
+  /*
+   * what is not as it should be and stays, with the reason
+   */
+  size_t n_left;
+  Banger__V1__HostObject **left;
+  /*
+   * there is more than one call takes (5000); call again
+   */
+  protobuf_c_boolean more;
 };
 #define BANGER__V1__COLLECT_GARBAGE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__collect_garbage_response__descriptor) \
-    , 0,NULL }
+    , 0,NULL, 0,NULL, 0,NULL, 0 }
 
 
 struct  Banger__V1__ShutdownRequest
@@ -786,6 +925,63 @@ Banger__V1__KickConnectionRequest *
 void   banger__v1__kick_connection_request__free_unpacked
                      (Banger__V1__KickConnectionRequest *message,
                       ProtobufCAllocator *allocator);
+/* Banger__V1__HostObject methods */
+void   banger__v1__host_object__init
+                     (Banger__V1__HostObject         *message);
+size_t banger__v1__host_object__get_packed_size
+                     (const Banger__V1__HostObject   *message);
+size_t banger__v1__host_object__pack
+                     (const Banger__V1__HostObject   *message,
+                      uint8_t             *out);
+size_t banger__v1__host_object__pack_to_buffer
+                     (const Banger__V1__HostObject   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__HostObject *
+       banger__v1__host_object__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__host_object__free_unpacked
+                     (Banger__V1__HostObject *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__AuditHostRequest methods */
+void   banger__v1__audit_host_request__init
+                     (Banger__V1__AuditHostRequest         *message);
+size_t banger__v1__audit_host_request__get_packed_size
+                     (const Banger__V1__AuditHostRequest   *message);
+size_t banger__v1__audit_host_request__pack
+                     (const Banger__V1__AuditHostRequest   *message,
+                      uint8_t             *out);
+size_t banger__v1__audit_host_request__pack_to_buffer
+                     (const Banger__V1__AuditHostRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__AuditHostRequest *
+       banger__v1__audit_host_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__audit_host_request__free_unpacked
+                     (Banger__V1__AuditHostRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__AuditHostResponse methods */
+void   banger__v1__audit_host_response__init
+                     (Banger__V1__AuditHostResponse         *message);
+size_t banger__v1__audit_host_response__get_packed_size
+                     (const Banger__V1__AuditHostResponse   *message);
+size_t banger__v1__audit_host_response__pack
+                     (const Banger__V1__AuditHostResponse   *message,
+                      uint8_t             *out);
+size_t banger__v1__audit_host_response__pack_to_buffer
+                     (const Banger__V1__AuditHostResponse   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__AuditHostResponse *
+       banger__v1__audit_host_response__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__audit_host_response__free_unpacked
+                     (Banger__V1__AuditHostResponse *message,
+                      ProtobufCAllocator *allocator);
 /* Banger__V1__CollectGarbageRequest methods */
 void   banger__v1__collect_garbage_request__init
                      (Banger__V1__CollectGarbageRequest         *message);
@@ -950,6 +1146,15 @@ typedef void (*Banger__V1__ListConnectionsResponse_Closure)
 typedef void (*Banger__V1__KickConnectionRequest_Closure)
                  (const Banger__V1__KickConnectionRequest *message,
                   void *closure_data);
+typedef void (*Banger__V1__HostObject_Closure)
+                 (const Banger__V1__HostObject *message,
+                  void *closure_data);
+typedef void (*Banger__V1__AuditHostRequest_Closure)
+                 (const Banger__V1__AuditHostRequest *message,
+                  void *closure_data);
+typedef void (*Banger__V1__AuditHostResponse_Closure)
+                 (const Banger__V1__AuditHostResponse *message,
+                  void *closure_data);
 typedef void (*Banger__V1__CollectGarbageRequest_Closure)
                  (const Banger__V1__CollectGarbageRequest *message,
                   void *closure_data);
@@ -1003,6 +1208,10 @@ struct Banger__V1__HostService_Service
                           const Banger__V1__KickConnectionRequest *input,
                           Banger__V1__Empty_Closure closure,
                           void *closure_data);
+  void (*audit_host)(Banger__V1__HostService_Service *service,
+                     const Banger__V1__AuditHostRequest *input,
+                     Banger__V1__AuditHostResponse_Closure closure,
+                     void *closure_data);
   void (*collect_garbage)(Banger__V1__HostService_Service *service,
                           const Banger__V1__CollectGarbageRequest *input,
                           Banger__V1__CollectGarbageResponse_Closure closure,
@@ -1030,6 +1239,7 @@ void banger__v1__host_service__init (Banger__V1__HostService_Service *service,
       function_prefix__ ## acquire_lease,\
       function_prefix__ ## list_connections,\
       function_prefix__ ## kick_connection,\
+      function_prefix__ ## audit_host,\
       function_prefix__ ## collect_garbage,\
       function_prefix__ ## shutdown,\
       function_prefix__ ## recover_host  }
@@ -1061,6 +1271,10 @@ void banger__v1__host_service__kick_connection(ProtobufCService *service,
                                                const Banger__V1__KickConnectionRequest *input,
                                                Banger__V1__Empty_Closure closure,
                                                void *closure_data);
+void banger__v1__host_service__audit_host(ProtobufCService *service,
+                                          const Banger__V1__AuditHostRequest *input,
+                                          Banger__V1__AuditHostResponse_Closure closure,
+                                          void *closure_data);
 void banger__v1__host_service__collect_garbage(ProtobufCService *service,
                                                const Banger__V1__CollectGarbageRequest *input,
                                                Banger__V1__CollectGarbageResponse_Closure closure,
@@ -1077,6 +1291,7 @@ void banger__v1__host_service__recover_host(ProtobufCService *service,
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    banger__v1__check_result__descriptor;
+extern const ProtobufCEnumDescriptor    banger__v1__host_object_state__descriptor;
 extern const ProtobufCEnumDescriptor    banger__v1__recover_outcome__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__capacity__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__driver_info__descriptor;
@@ -1095,6 +1310,9 @@ extern const ProtobufCMessageDescriptor banger__v1__list_connections_request__de
 extern const ProtobufCMessageDescriptor banger__v1__connection__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__list_connections_response__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__kick_connection_request__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__host_object__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__audit_host_request__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__audit_host_response__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__collect_garbage_request__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__collect_garbage_response__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__shutdown_request__descriptor;

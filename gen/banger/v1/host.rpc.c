@@ -89,6 +89,18 @@ banger_v1_host_service_kick_connection_dispatch(
 }
 
 static bool
+banger_v1_host_service_audit_host_dispatch(
+    const void *handlers, void *self, struct rpc_call *call,
+    const ProtobufCMessage *request)
+{
+    const struct banger_v1_host_service_handlers *h = handlers;
+    if (!h->audit_host)
+        return false;
+    h->audit_host(self, call, (const Banger__V1__AuditHostRequest *)request);
+    return true;
+}
+
+static bool
 banger_v1_host_service_collect_garbage_dispatch(
     const void *handlers, void *self, struct rpc_call *call,
     const ProtobufCMessage *request)
@@ -223,6 +235,20 @@ static const struct rpc_method banger_v1_host_service_methods[] = {
         .resource_kind = "connection",
         .summary = "Closes a connection (with GOAWAY); its calls end as if it broke",
     },
+    [BANGER_V1_HOST_SERVICE_AUDIT_HOST] = {
+        .name = "AuditHost",
+        .path = "/banger.v1.HostService/AuditHost",
+        .request = &banger__v1__audit_host_request__descriptor,
+        .response = &banger__v1__audit_host_response__descriptor,
+        .dispatch = banger_v1_host_service_audit_host_dispatch,
+        .role = RPC_ROLE_VIEWER,
+        .effect = RPC_EFFECT_READ,
+        .host_wide = true,
+        .idempotent = true,
+        .default_deadline_ms = 60000,
+        .resource_kind = "host",
+        .summary = "What this host has that is ours, by its tag: processes, folders, disks, taps, rules, scopes; and what a VM should have and has not",
+    },
     [BANGER_V1_HOST_SERVICE_COLLECT_GARBAGE] = {
         .name = "CollectGarbage",
         .path = "/banger.v1.HostService/CollectGarbage",
@@ -232,10 +258,10 @@ static const struct rpc_method banger_v1_host_service_methods[] = {
         .role = RPC_ROLE_ADMIN,
         .effect = RPC_EFFECT_FREE,
         .host_wide = true,
+        .idempotent = true,
         .default_deadline_ms = 60000,
-        .planned = true,
         .resource_kind = "host",
-        .summary = "Finds what no VM owns (processes, files, sockets, devices of ours) and removes it unless dry_run",
+        .summary = "Removes what AuditHost calls an ORPHAN and is as old as min_age_ms",
     },
     [BANGER_V1_HOST_SERVICE_SHUTDOWN] = {
         .name = "Shutdown",

@@ -17,6 +17,7 @@ enum banger_v1_host_service_method {
     BANGER_V1_HOST_SERVICE_ACQUIRE_LEASE,
     BANGER_V1_HOST_SERVICE_LIST_CONNECTIONS,
     BANGER_V1_HOST_SERVICE_KICK_CONNECTION,
+    BANGER_V1_HOST_SERVICE_AUDIT_HOST,
     BANGER_V1_HOST_SERVICE_COLLECT_GARBAGE,
     BANGER_V1_HOST_SERVICE_SHUTDOWN,
     BANGER_V1_HOST_SERVICE_RECOVER_HOST,
@@ -140,6 +141,23 @@ static inline const Banger__V1__Empty *
 banger_v1_host_service_kick_connection_response(const ProtobufCMessage *message)
 {
     return (const Banger__V1__Empty *)message;
+}
+
+/* AuditHost: Banger__V1__AuditHostRequest -> Banger__V1__AuditHostResponse */
+static inline struct rpc_call *
+banger_v1_host_service_audit_host_start(
+    struct rpc_client *client, const struct rpc_call_options *options,
+    const Banger__V1__AuditHostRequest *request,
+    const struct rpc_call_events *events, void *arg, struct err *err)
+{
+    return rpc_client_start(client, &banger_v1_host_service.methods[BANGER_V1_HOST_SERVICE_AUDIT_HOST],
+                            options, &request->base, events, arg, err);
+}
+
+static inline const Banger__V1__AuditHostResponse *
+banger_v1_host_service_audit_host_response(const ProtobufCMessage *message)
+{
+    return (const Banger__V1__AuditHostResponse *)message;
 }
 
 /* CollectGarbage: Banger__V1__CollectGarbageRequest -> Banger__V1__CollectGarbageResponse */

@@ -27,6 +27,8 @@ struct banger_v1_host_service_handlers {
         const Banger__V1__ListConnectionsRequest *request);
     void (*kick_connection)(void *self, struct rpc_call *call,
         const Banger__V1__KickConnectionRequest *request);
+    void (*audit_host)(void *self, struct rpc_call *call,
+        const Banger__V1__AuditHostRequest *request);
     void (*collect_garbage)(void *self, struct rpc_call *call,
         const Banger__V1__CollectGarbageRequest *request);
     void (*shutdown)(void *self, struct rpc_call *call,
@@ -92,6 +94,14 @@ banger_v1_host_service_list_connections_reply(
 static inline void
 banger_v1_host_service_kick_connection_reply(
     struct rpc_call *call, const Banger__V1__Empty *response)
+{
+    rpc_call_reply(call, &response->base);
+}
+
+/* AuditHost */
+static inline void
+banger_v1_host_service_audit_host_reply(
+    struct rpc_call *call, const Banger__V1__AuditHostResponse *response)
 {
     rpc_call_reply(call, &response->base);
 }

@@ -427,7 +427,7 @@ const ProtobufCMessageDescriptor banger__priv__v1__reply__descriptor =
   (ProtobufCMessageInit) banger__priv__v1__reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue banger__priv__v1__operation__enum_values_by_number[7] =
+static const ProtobufCEnumValue banger__priv__v1__operation__enum_values_by_number[8] =
 {
   { "OPERATION_UNSPECIFIED", "BANGER__PRIV__V1__OPERATION__OPERATION_UNSPECIFIED", 0 },
   { "OPERATION_PROBE", "BANGER__PRIV__V1__OPERATION__OPERATION_PROBE", 1 },
@@ -436,12 +436,14 @@ static const ProtobufCEnumValue banger__priv__v1__operation__enum_values_by_numb
   { "OPERATION_REMOVE", "BANGER__PRIV__V1__OPERATION__OPERATION_REMOVE", 4 },
   { "OPERATION_LIST", "BANGER__PRIV__V1__OPERATION__OPERATION_LIST", 5 },
   { "OPERATION_GIVE", "BANGER__PRIV__V1__OPERATION__OPERATION_GIVE", 6 },
+  { "OPERATION_CHECK", "BANGER__PRIV__V1__OPERATION__OPERATION_CHECK", 7 },
 };
 static const ProtobufCIntRange banger__priv__v1__operation__value_ranges[] = {
-{0, 0},{0, 7}
+{0, 0},{0, 8}
 };
-static const ProtobufCEnumValueIndex banger__priv__v1__operation__enum_values_by_name[7] =
+static const ProtobufCEnumValueIndex banger__priv__v1__operation__enum_values_by_name[8] =
 {
+  { "OPERATION_CHECK", 7 },
   { "OPERATION_FIND", 3 },
   { "OPERATION_GIVE", 6 },
   { "OPERATION_LIST", 5 },
@@ -457,9 +459,9 @@ const ProtobufCEnumDescriptor banger__priv__v1__operation__descriptor =
   "Operation",
   "Banger__Priv__V1__Operation",
   "banger.priv.v1",
-  7,
+  8,
   banger__priv__v1__operation__enum_values_by_number,
-  7,
+  8,
   banger__priv__v1__operation__enum_values_by_name,
   1,
   banger__priv__v1__operation__value_ranges,

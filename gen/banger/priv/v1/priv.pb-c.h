@@ -41,7 +41,11 @@ typedef enum _Banger__Priv__V1__Operation {
   /*
    * TAP: another user than the caller's may open it. Only root may ask.
    */
-  BANGER__PRIV__V1__OPERATION__OPERATION_GIVE = 6
+  BANGER__PRIV__V1__OPERATION__OPERATION_GIVE = 6,
+  /*
+   * is something of this host in the way of it? The error says what. Without a VM.
+   */
+  BANGER__PRIV__V1__OPERATION__OPERATION_CHECK = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__PRIV__V1__OPERATION)
 } Banger__Priv__V1__Operation;
 typedef enum _Banger__Priv__V1__Kind {

@@ -1,0 +1,39 @@
+/* Orphans (host_audit.h): since when they are known, and their end.
+ *
+ * At the start the sweep removes what VMs have left that this store saw deleted. What is of an id
+ * that it never knew may be of a database that is about to be put back, and waits for as long as
+ * GARBAGE_AGE_MS under the eyes of one daemon; what nothing makes anew (folders, disks) is never
+ * an orphan, but unlisted. On the loop's thread. */
+#ifndef BANGER_DAEMON_CORE_SUPERVISE_GARBAGE_H
+#define BANGER_DAEMON_CORE_SUPERVISE_GARBAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/core/supervise/host_audit.h"
+
+struct core;
+struct err;
+struct garbage;
+
+enum {
+    GARBAGE_AGE_MS = 10 * 60 * 1000,
+    GARBAGE_FIRST_MS = 60 * 1000, /* from the start to the first look */
+    GARBAGE_AT_ONCE = 5000,       /* things that one collection removes */
+};
+
+struct garbage *garbage_new(struct core *core, struct err *err);
+void garbage_free(struct garbage *g);
+/* From then on it is collected by itself, every GARBAGE_AGE_MS. */
+void garbage_start(struct core *core);
+
+/* Of an audit: sets since and age of its orphans, and forgets those that are gone. */
+void garbage_see(struct core *core, struct host_thing *const *things, size_t n);
+
+/* As host_audit_start does; of what is removed (dry_run: would be) `removed` is set, of what is
+ * left the message says why. Orphans beyond GARBAGE_AT_ONCE are left. */
+int garbage_collect(struct core *core, bool dry_run, int64_t min_age_ms, host_audit_fn *done,
+                    void *arg, struct err *err);
+
+#endif

@@ -1,0 +1,29 @@
+/* What of this host is in the way of guests with taps, and the mending of it. A check changes
+ * nothing; only root, by the command line of banger-priv, has something changed. */
+#ifndef BANGER_DAEMON_PRIV_PRIV_DOCTOR_H
+#define BANGER_DAEMON_PRIV_PRIV_DOCTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+
+enum { NFT_NAME_BYTES = 64, PRIV_BLOCKS_MAX = 16 };
+
+/* A chain at the hook forward that is none of ours and drops what it does not know. */
+struct nft_block {
+    char family[8], table[NFT_NAME_BYTES], chain[NFT_NAME_BYTES];
+    char open_at[NFT_NAME_BYTES]; /* the chain of that table in which an exception belongs */
+};
+
+/* Chains that have our exceptions are left out. *n: how many were found, of which so many are in
+ * blocks. */
+int nft_find_blocks(struct nft_block blocks[PRIV_BLOCKS_MAX], size_t *n, struct err *err);
+
+/* ERR_PRECONDITION (FORWARD_DROPPED) names them. */
+int priv_check_forward(struct err *err);
+/* Prints what is in the way, one a line, and with fix what was done and how that is undone. 0:
+ * nothing is in the way (any more). Before privileges are dropped. */
+int priv_doctor(bool fix);
+
+#endif

@@ -16,8 +16,8 @@ enum {
 
 /* By index, as proto/ numbers them; NULL: no kind. Borrowed. */
 const struct priv_kind *priv_kind_of(Banger__Priv__V1__Kind kind);
-/* Puts a kind before the one of the same name, as tests do; NULL takes it away. */
-void priv_kind_override(const struct priv_kind *kind);
+/* Puts another in the place of a kind that there is, as tests do; NULL takes it away. */
+void priv_kind_override(Banger__Priv__V1__Kind kind, const struct priv_kind *with);
 
 /* Answers a request of that user; send gets each packet of the reply. */
 void priv_serve(const struct priv_settings *settings, uint32_t uid, const uint8_t *request,

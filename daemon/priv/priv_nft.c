@@ -65,6 +65,8 @@ static struct nft_ctx *context(struct err *err)
 static int failed(struct nft_ctx *nft, struct err *err)
 {
     const char *said = nft_ctx_get_error_buffer(nft);
+    if (!said || !*said)
+        said = "it gives no reason";
     return err_set(err, ERR_PRECONDITION, "nftables: %.*s", (int)strcspn(said, "\n"), said);
 }
 
@@ -102,7 +104,7 @@ static json_t *list_elements(const char *command, const char *what, json_t **ans
     nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON);
     if (nft_run_cmd_from_buffer(nft, command) == 0)
         *answer = json_loads(nft_ctx_get_output_buffer(nft), 0, NULL);
-    else
+    if (!*answer)
         failed(nft, err);
     nft_ctx_free(nft);
     json_array_foreach(json_object_get(*answer, "nftables"), i, part)

@@ -100,7 +100,7 @@ ok vm stop one
 name=$(basename "$(path one)")
 dmsetup remove "$name"
 dmsetup create "$name" --table '0 8 zero'
-refused "another's" 1 vm start one
+refused "another's" 125 vm start one
 dmsetup remove "$name"
 ok vm start one
 [ "$(get one 40 5)" = first ] || fail "after a stranger one has \"$(get one 40 5)\""
@@ -109,12 +109,12 @@ ok vm start one
 ok vm stop one
 dmsetup remove "$name"
 mv "$(folder one)/system.cow" "$top/kept"
-refused "copy-on-write file" 1 vm start one
+refused "copy-on-write file" 125 vm start one
 mv "$top/kept" "$(folder one)/system.cow"
 # Nor with what the kernel cannot read.
 cp --sparse=always "$(folder one)/system.cow" "$top/kept"
 printf 'garbage.' | dd of="$(folder one)/system.cow" conv=notrunc status=none
-refused "disk" 1 vm start one
+refused "disk" 125 vm start one
 [ -z "$(loops | grep "$(folder one)" || true)" ] || fail "a disk that failed has left $(loops)"
 cp --sparse=always "$top/kept" "$(folder one)/system.cow"
 rm "$top/kept"

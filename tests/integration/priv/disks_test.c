@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,18 @@ static void test_a_disk_is_made_or_said_not_to_be(void)
     CHECK_INT(helper(), first);
 }
 
+/* The next one is asked, with the same files. */
+static void test_a_helper_that_has_died_is_replaced(void)
+{
+    char message[256];
+    auto_fd int base = open(image, O_RDONLY | O_CLOEXEC), changes = open(cow, O_RDWR | O_CLOEXEC);
+    for (int i = 0; i < 5; i++) {
+        CHECK_INT(kill(helper(), SIGKILL), 0);
+        CHECK_INT(make(changes, base, message), ERR_DENIED);
+        CHECK_CONTAINS(message, "reading and writing");
+    }
+}
+
 static void make_file(char *path, size_t size, const char *name, uint64_t bytes)
 {
     snprintf(path, size, "%s/%s", top, name);
@@ -136,6 +149,7 @@ int main(void)
     CHECK_INT(priv_use(&config, &err), 0);
     RUN(test_files_are_looked_at_and_do_not_stay);
     RUN(test_a_disk_is_made_or_said_not_to_be);
+    RUN(test_a_helper_that_has_died_is_replaced);
     priv_end();
     unlink(image);
     unlink(cow);

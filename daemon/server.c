@@ -120,7 +120,10 @@ static int make_core(struct daemon *d, struct err *err)
     core->slow = core->quick ? workers_new(core->loop, "slow", (size_t)d->config.slow_workers + 1,
                                            JOBS_QUEUED_MAX, err)
                              : NULL;
-    if (!core->slow)
+    core->privileged = core->slow ? workers_new(core->loop, "privileged",
+                                                (size_t)d->config.workers + 1, JOBS_QUEUED_MAX, err)
+                                  : NULL;
+    if (!core->privileged)
         return -1;
     fill_core(d);
     if (priv_use(&(struct priv_config){.state_dir = core->config.state_dir,
@@ -319,11 +322,13 @@ void daemon_free(struct daemon *d)
     rpc_server_free(core->rpc_server);
     workers_stop(core->slow); /* what jobs bring back finds the core still there */
     workers_stop(core->quick);
+    workers_stop(core->privileged);
     priv_end();
     core_close(core);
     store_close(core->store);
     workers_free(core->slow); /* the store's last answers may have come to submit, in vain */
     workers_free(core->quick);
+    workers_free(core->privileged);
     loop_free(core->loop);
     state_dir_close(&d->state);
     if (d->given >= 0)

@@ -73,6 +73,7 @@ struct core {
     /* Blocking work. One never waits for the other: which goes where is in docs/ARCHITECTURE.md. */
     struct workers *quick; /* small files, launches; what ends a VM, ahead of those */
     struct workers *slow;  /* minutes: copies, digests, builds, images */
+    struct workers *privileged; /* what asks banger-priv: where that hangs, nothing else does */
     struct store *store;
     struct vmm_host *vmm_host;
     struct memory *memory;
@@ -105,7 +106,7 @@ struct core {
     void *shut_down_arg;
 };
 
-/* config, loop, quick, slow, store and vmm_host are set and stay the caller's; the registries are
+/* config, loop, quick, slow, privileged, store and vmm_host are set and stay the caller's; the registries are
  * made here from what the store holds. Nothing runs before reconcile_start. */
 int core_open(struct core *core, struct err *err);
 /* Cancels what must not be left half done by a daemon that goes (image builds) and waits for it, up

@@ -84,6 +84,7 @@ const struct object_kind object_dm = {
     .format = IMAGE_RAW,
     .device = true,
     .transient = true,
+    .privileged = true,
     .probe = dm_probe,
     .derive_name = dm_derive_name,
     .make = dm_make,

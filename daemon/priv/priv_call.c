@@ -14,6 +14,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -25,13 +26,55 @@
 
 extern char **environ;
 
+/* The connection is whose turn it is; under the lock are turns alone, so that it is never held for
+ * long. */
 static struct {
     pthread_mutex_t lock;
+    pthread_cond_t over;
+    bool is_set, taken, open;
     struct priv_owner owner;
     char state_dir[PATH_BYTES], socket[SOCKET_PATH_BYTES], pool[24], program[PROGRAM_PATH_BYTES];
     int fd;    /* -1 */
     pid_t pid; /* a helper of our own; 0 */
 } priv = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
+
+static void set_up(void)
+{
+    pthread_condattr_t attr;
+    if (priv.is_set)
+        return;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&priv.over, &attr);
+    pthread_condattr_destroy(&attr);
+    priv.is_set = true;
+}
+
+/* Waits for the calls before this one, so long. */
+static int take_turn(struct err *err)
+{
+    struct timespec end;
+    int sys = 0;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += PRIV_CALL_MS / 1000;
+    pthread_mutex_lock(&priv.lock);
+    set_up();
+    while (priv.taken && sys == 0)
+        sys = pthread_cond_timedwait(&priv.over, &priv.lock, &end);
+    bool mine = !priv.taken;
+    priv.taken = true; /* by me, or still by whom it was */
+    pthread_mutex_unlock(&priv.lock);
+    return mine ? 0 : err_set(err, ERR_DEADLINE, "banger-priv has not done what came before");
+}
+
+static void end_turn(void)
+{
+    pthread_mutex_lock(&priv.lock);
+    priv.open = priv.fd >= 0;
+    priv.taken = false;
+    pthread_cond_signal(&priv.over);
+    pthread_mutex_unlock(&priv.lock);
+}
 
 int priv_use(const struct priv_config *config, struct err *err)
 {
@@ -58,15 +101,16 @@ static void disconnect(void)
 
 void priv_end(void)
 {
-    pthread_mutex_lock(&priv.lock);
-    disconnect();
-    pthread_mutex_unlock(&priv.lock);
+    if (take_turn(NULL) == 0) {
+        disconnect();
+        end_turn();
+    }
 }
 
 bool priv_is_open(void)
 {
     pthread_mutex_lock(&priv.lock);
-    bool is = priv.fd >= 0;
+    bool is = priv.open;
     pthread_mutex_unlock(&priv.lock);
     return is;
 }
@@ -101,6 +145,18 @@ int priv_look(struct err *err)
     return access(socket, W_OK) < 0 ? missing(strerror(errno), err) : 0;
 }
 
+/* Of connecting, too. */
+static int limit_waits(struct err *err)
+{
+    const struct timeval limit = {.tv_sec = PRIV_CALL_MS / 1000};
+    if (setsockopt(priv.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 &&
+        setsockopt(priv.fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0)
+        return 0;
+    int sys = errno;
+    disconnect();
+    return err_sys(err, sys, "no time limit for banger-priv");
+}
+
 static int connect_socket(struct err *err)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
@@ -108,6 +164,8 @@ static int connect_socket(struct err *err)
     priv.fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (priv.fd < 0)
         return err_sys(err, errno, "no socket");
+    if (limit_waits(err) < 0)
+        return -1;
     if (connect(priv.fd, (struct sockaddr *)&at, sizeof(at)) == 0)
         return 0;
     int sys = errno;
@@ -170,24 +228,16 @@ static int start_own(struct err *err)
         close(pair[0]);
     else
         priv.fd = pair[0];
-    return rc;
+    return rc < 0 ? -1 : limit_waits(err);
 }
 
 static int make_connection(struct err *err)
 {
-    const struct timeval limit = {.tv_sec = PRIV_CALL_MS / 1000};
     if (priv.fd >= 0)
         return 0;
     if (!priv.state_dir[0])
         return missing("it is not said whose it is", err);
-    if ((geteuid() == 0 && !priv.socket[0] ? start_own(err) : connect_socket(err)) < 0)
-        return -1;
-    if (setsockopt(priv.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0 &&
-        setsockopt(priv.fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) == 0)
-        return 0;
-    int sys = errno;
-    disconnect();
-    return err_sys(err, sys, "no time limit for banger-priv");
+    return geteuid() == 0 && !priv.socket[0] ? start_own(err) : connect_socket(err);
 }
 
 /* Talking */
@@ -277,7 +327,8 @@ static int call(Banger__Priv__V1__Request *request, struct conversation *c, stru
     c->request = packed;
     c->len = len;
     int rc = -1;
-    pthread_mutex_lock(&priv.lock);
+    if (take_turn(err) < 0)
+        return -1;
     for (int tries = 0; tries < 2; tries++) {
         struct err why = ERR_INIT;
         c->broken = false;
@@ -287,7 +338,7 @@ static int call(Banger__Priv__V1__Request *request, struct conversation *c, stru
         if (!c->broken)
             break;
     }
-    pthread_mutex_unlock(&priv.lock);
+    end_turn();
     return rc;
 }
 

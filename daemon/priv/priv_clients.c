@@ -9,6 +9,7 @@
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -49,10 +50,6 @@ static void on_alarm(int signo)
 
 static void end(size_t i)
 {
-    if (clients.at[i].worker >= 0) {
-        pidfd_send_signal(clients.at[i].worker, SIGKILL, NULL, 0);
-        close(clients.at[i].worker);
-    }
     wait_no_longer(true);
     close(clients.at[i].fd);
     wait_no_longer(false);
@@ -111,8 +108,18 @@ static bool serve_apart(const struct priv_settings *settings, struct client *c)
     if (child == 0)
         work(settings, c);
     if (child > 0)
-        c->worker = pidfd_open(child, 0); /* -1: it is gone by now */
-    return child > 0;
+        c->worker = pidfd_open(child, 0);
+    return c->worker >= 0;
+}
+
+/* False: it has died, and most likely without an answer. */
+static bool end_worker(struct client *c)
+{
+    siginfo_t info = {.si_status = 1};
+    bool well = waitid(P_PIDFD, (id_t)c->worker, &info, WEXITED) == 0 && info.si_status == 0;
+    close(c->worker);
+    c->worker = -1;
+    return well;
 }
 
 /* What one user has done apart the rest of his requests wait for, so that they are done in order.
@@ -172,28 +179,33 @@ static bool know_peer(int fd, struct client *c)
     return true;
 }
 
-/* The one that asked for nothing the longest, of that user or of all. */
+/* The one that asked for nothing the longest, of that user or of all, and is not waited for. */
 static size_t most_idle(const struct client *of)
 {
     size_t found = clients.n;
     for (size_t i = 0; i < clients.n; i++) {
         const struct client *c = &clients.at[i];
-        if ((!of || c->uid == of->uid) &&
+        if ((!of || c->uid == of->uid) && c->worker < 0 &&
             (found == clients.n || c->asked < clients.at[found].asked))
             found = i;
     }
     return found;
 }
 
-static void make_room(const struct client *c)
+/* A user has at most one that is waited for, so there is one that is not, but for a crowd of users.
+ */
+static bool make_room(const struct client *c)
 {
-    size_t n = 0;
+    size_t n = 0, idle = clients.n;
     for (size_t i = 0; i < clients.n; i++)
         n += clients.at[i].uid == c->uid;
     if (n >= PRIV_CLIENTS_PER_USER)
-        end(most_idle(c));
+        idle = most_idle(c);
     else if (clients.n == PRIV_CLIENTS_MAX)
-        end(most_idle(NULL));
+        idle = most_idle(NULL);
+    if (idle < clients.n)
+        end(idle);
+    return clients.n < PRIV_CLIENTS_MAX;
 }
 
 static void take_new(void)
@@ -203,11 +215,10 @@ static void take_new(void)
         int fd = accept4(clients.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0)
             return;
-        if (!know_peer(fd, &c)) {
+        if (!know_peer(fd, &c) || !make_room(&c)) {
             close(fd);
             continue;
         }
-        make_room(&c);
         clients.at[clients.n++] = c;
     }
 }
@@ -218,7 +229,6 @@ int priv_clients_open(int fd, struct err *err)
     int listens = 0;
     socklen_t len = sizeof(listens);
     sigaction(SIGALRM, &alarm, NULL);
-    signal(SIGCHLD, SIG_IGN); /* workers: none is waited for */
     if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 ||
         (!listens && !know_peer(fd, &clients.at[0])))
         return err_set(err, ERR_INVALID, "descriptor %d is no Unix socket", fd);
@@ -249,12 +259,8 @@ void priv_clients_run(const struct priv_settings *settings)
             continue;
         for (size_t i = n; i-- > 0;) {
             struct client *c = &clients.at[i];
-            if (fds[i].revents && c->worker >= 0) {
-                close(c->worker);
-                c->worker = -1;
-            } else if (fds[i].revents && !serve(settings, c)) {
+            if (fds[i].revents && !(c->worker >= 0 ? end_worker(c) : serve(settings, c)))
                 end(i);
-            }
         }
         if (fds[n].revents)
             take_new();

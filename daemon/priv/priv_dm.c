@@ -42,9 +42,10 @@ static struct dm_task *task_new(int type, const char *name)
     dm_udev_set_sync_support(0);
     said[0] = '\0';
     struct dm_task *task = dm_task_create(type);
-    if (!task || !name || dm_task_set_name(task, name))
+    if (task && (!name || dm_task_set_name(task, name)))
         return task;
-    dm_task_destroy(task);
+    task_done(&task);
+    dm_lib_exit(); /* it would not look for the kernel's part again */
     return NULL;
 }
 
@@ -66,13 +67,13 @@ static int failed(int sys, const char *what, const char *name, struct err *err)
 
 static int no_task(const char *what, const char *name, struct err *err)
 {
-    return failed(ENOMEM, what, name, err);
+    return failed(ENODEV, what, name, err);
 }
 
 int dm_version(struct err *err)
 {
     auto_task struct dm_task *task = task_new(DM_DEVICE_VERSION, NULL);
-    int sys = task ? task_run(task) : ENOMEM;
+    int sys = task ? task_run(task) : ENODEV;
     return sys ? failed(sys, "ask", "device-mapper", err) : 0;
 }
 
@@ -85,7 +86,7 @@ static int find_more(const char *name, struct dm_device *device, struct err *err
     char *type = NULL, *text = NULL;
     unsigned major, minor;
     auto_task struct dm_task *table = task_new(DM_DEVICE_TABLE, name);
-    int sys = table ? task_run(table) : ENOMEM;
+    int sys = table ? task_run(table) : ENODEV;
     if (sys)
         return failed(sys, "look at", name, err);
     void *next = dm_get_next_target(table, NULL, &start, &length, &type, &text);
@@ -99,7 +100,7 @@ static int find_more(const char *name, struct dm_device *device, struct err *err
         device->bytes += length * PRIV_SECTOR;
     }
     auto_task struct dm_task *status = task_new(DM_DEVICE_STATUS, name);
-    sys = status ? task_run(status) : ENOMEM;
+    sys = status ? task_run(status) : ENODEV;
     if (sys)
         return failed(sys, "look at", name, err);
     dm_get_next_target(status, NULL, &start, &length, &type, &text);
@@ -112,7 +113,7 @@ int dm_find(const char *name, struct dm_device *device, struct err *err)
     struct dm_info info;
     *device = (struct dm_device){0};
     auto_task struct dm_task *task = task_new(DM_DEVICE_INFO, name);
-    int sys = task ? task_run(task) : ENOMEM;
+    int sys = task ? task_run(task) : ENODEV;
     if (sys == 0 && !dm_task_get_info(task, &info))
         sys = EIO;
     if (sys == ENXIO || (sys == 0 && !info.exists))
@@ -138,7 +139,7 @@ bool dm_has_node(const char *name, const struct dm_device *device, uint32_t uid)
 int dm_each(void (*fn)(void *arg, const char *name), void *arg, struct err *err)
 {
     auto_task struct dm_task *task = task_new(DM_DEVICE_LIST, NULL);
-    int sys = task ? task_run(task) : ENOMEM;
+    int sys = task ? task_run(task) : ENODEV;
     if (sys)
         return failed(sys, "list", "what device-mapper has", err);
     const struct dm_names *n = dm_task_get_names(task);

@@ -54,8 +54,9 @@ static const int disk_calls[] = {
     SCMP_SYS(gettid),
     SCMP_SYS(rt_sigprocmask),
     SCMP_SYS(pidfd_open),
-    SCMP_SYS(pidfd_send_signal),
+    SCMP_SYS(waitid),
     /* files of callers, nodes of ours: libdevmapper */
+    SCMP_SYS(semctl), /* whether there are semaphores, for udev's sake */
     SCMP_SYS(fstatfs),
     SCMP_SYS(stat),
     SCMP_SYS(lstat),

@@ -65,6 +65,8 @@ static struct nft_ctx *context(struct err *err)
 static int failed(struct nft_ctx *nft, struct err *err)
 {
     const char *said = nft_ctx_get_error_buffer(nft);
+    if (!said || !*said)
+        said = "it gives no reason";
     return err_set(err, ERR_PRECONDITION, "nftables: %.*s", (int)strcspn(said, "\n"), said);
 }
 

@@ -10,24 +10,26 @@
 
 #define MESSAGE(name) BANGER__PRIV__V1__##name
 
-static const struct priv_kind *overriding;
+static const struct priv_kind *const kinds[] = {
+    [MESSAGE(KIND__KIND_TAP)] = &priv_tap,
+    [MESSAGE(KIND__KIND_RULES)] = &priv_rules,
+    [MESSAGE(KIND__KIND_DM)] = &priv_dm,
+};
+enum { N_KINDS = sizeof(kinds) / sizeof(*kinds) };
+
+static const struct priv_kind *overriding[N_KINDS];
 
 const struct priv_kind *priv_kind_of(Banger__Priv__V1__Kind kind)
 {
-    static const struct priv_kind *const kinds[] = {
-        [MESSAGE(KIND__KIND_TAP)] = &priv_tap,
-        [MESSAGE(KIND__KIND_RULES)] = &priv_rules,
-        [MESSAGE(KIND__KIND_DM)] = &priv_dm,
-    };
-    if ((size_t)kind >= sizeof(kinds) / sizeof(*kinds) || !kinds[kind])
+    if ((size_t)kind >= N_KINDS || !kinds[kind])
         return NULL;
-    return overriding && strcmp(overriding->name, kinds[kind]->name) == 0 ? overriding
-                                                                          : kinds[kind];
+    return overriding[kind] ? overriding[kind] : kinds[kind];
 }
 
-void priv_kind_override(const struct priv_kind *kind)
+void priv_kind_override(Banger__Priv__V1__Kind kind, const struct priv_kind *with)
 {
-    overriding = kind;
+    if (priv_kind_of(kind))
+        overriding[kind] = with;
 }
 
 /* Checking */

@@ -16,8 +16,8 @@ enum {
 
 /* By index, as proto/ numbers them; NULL: no kind. Borrowed. */
 const struct priv_kind *priv_kind_of(Banger__Priv__V1__Kind kind);
-/* Puts a kind before the one of the same name, as tests do; NULL takes it away. */
-void priv_kind_override(const struct priv_kind *kind);
+/* Puts another in the place of a kind that there is, as tests do; NULL takes it away. */
+void priv_kind_override(Banger__Priv__V1__Kind kind, const struct priv_kind *with);
 
 /* Answers a request of that user and the files that came with it (-1: none), which stay the
  * caller's; send gets each packet of the reply. */

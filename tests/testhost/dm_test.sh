@@ -21,7 +21,7 @@ loops() {
 none() {
     [ -z "$(disks | grep -v "$stranger" || true)" ] || fail "$1: disks are left: $(disks)"
     [ -z "$(loops)" ] || fail "$1: loop devices are left: $(loops)"
-    [ -z "$(ls /dev/mapper | grep '^banger-' | grep -v "$stranger" || true)" ] || fail "$1: nodes are left: $(ls -l /dev/mapper)"
+    [ -z "$(find /dev/mapper -name 'banger-*' ! -name "$stranger")" ] || fail "$1: nodes are left: $(ls -l /dev/mapper)"
     [ -z "$(ls "$top/s/vms")" ] || fail "$1: folders are left: $(ls -R "$top/s/vms")"
 }
 
@@ -42,15 +42,16 @@ get() {
 }
 
 daemon() {
-    "$banger" daemon status -o json | sed -n 's/.*"pid": "\?\([0-9]*\).*/\1/p' | head -n 1
+    sed -n 's/^pid //p' "$top/s/lock"
 }
-helper() {
-    pgrep -P "$(daemon)" -f banger-priv || true
+# The helper is gone without a word.
+kill_helper() {
+    pkill -9 -P "$(daemon)" -f banger-priv || true
 }
 
 start_daemon "$@"
 vmlinux=$(sed -n 's/.*"vmlinux": "\(.*\)".*/\1/p' "$BANGER_TEST_ASSETS/assets.json")
-ok kernel import "$vmlinux"
+ok kernel import --modules "$(dirname "$vmlinux")/modules" "$vmlinux"
 truncate -s 64M "$top/image.raw"
 mke2fs -q -F -t ext4 "$top/image.raw"
 printf base | dd of="$top/image.raw" bs=1M seek=40 conv=notrunc status=none
@@ -58,7 +59,7 @@ ok image import --name small "$top/image.raw"
 create=(vm create --image small --driver sim --storage dm-snapshot)
 
 # A stranger's, called as ours are.
-stranger=banger-strangerabcde
+stranger='banger-strangerabcde'
 dmsetup create "$stranger" --uuid "banger-0-00000000-0123456789abcdef" --table '0 8 zero'
 
 contains dm-snapshot doctor
@@ -99,7 +100,7 @@ ok vm stop one
 name=$(basename "$(path one)")
 dmsetup remove "$name"
 dmsetup create "$name" --table '0 8 zero'
-refused "another's" 1 vm start one
+refused "another's" 125 vm start one
 dmsetup remove "$name"
 ok vm start one
 [ "$(get one 40 5)" = first ] || fail "after a stranger one has \"$(get one 40 5)\""
@@ -108,12 +109,12 @@ ok vm start one
 ok vm stop one
 dmsetup remove "$name"
 mv "$(folder one)/system.cow" "$top/kept"
-refused "copy-on-write file" 1 vm start one
+refused "copy-on-write file" 125 vm start one
 mv "$top/kept" "$(folder one)/system.cow"
 # Nor with what the kernel cannot read.
 cp --sparse=always "$(folder one)/system.cow" "$top/kept"
 printf 'garbage.' | dd of="$(folder one)/system.cow" conv=notrunc status=none
-refused "disk" 1 vm start one
+refused "disk" 125 vm start one
 [ -z "$(loops | grep "$(folder one)" || true)" ] || fail "a disk that failed has left $(loops)"
 cp --sparse=always "$top/kept" "$(folder one)/system.cow"
 rm "$top/kept"
@@ -133,7 +134,7 @@ ok vm start two
 # --- whoever dies ------------------------------------------------------------------------------------
 
 for round in 1 2 3; do
-    kill -9 $(helper)
+    kill_helper
     ok "${create[@]}" "three$round"
     put "three$round" kept 12
     kill -9 "$(daemon)"
@@ -149,11 +150,11 @@ done
 for delay in 0.05 0.1 0.2 0.4; do
     "$banger" "${create[@]}" cut >/dev/null 2>&1 &
     sleep "$delay" # somewhere in the midst
-    kill -9 $(helper) 2>/dev/null || true
+    kill_helper
     kill -9 "$(daemon)"
     wait $! || true
     "$banger" daemon start >/dev/null
-    settled() { ! "$banger" operation list -o json | grep -qE '"state": "(RUNNING|PENDING|running|pending)"'; }
+    settled() { ! "$banger" operation list -o json | grep -qE '"state": "OPERATION_STATE_(RUNNING|PENDING)'; }
     wait_for settled || fail "operations go on: $("$banger" operation list)"
     "$banger" vm delete --force cut >/dev/null 2>&1 || true
 done
@@ -177,8 +178,8 @@ none "all deleted"
 "$banger" daemon stop >/dev/null
 useradd -m maker
 chmod 755 "$top"
-cp "$vmlinux" "$top/vmlinux"
-chmod 644 "$top/vmlinux" "$top/image.raw"
+cp -r "$(dirname "$vmlinux")/modules" "$vmlinux" "$top"
+chmod -R a+rX "$top/modules" "$top/vmlinux" "$top/image.raw"
 systemd-socket-activate --seqpacket -l "$top/priv.sock" "$priv" --disks 2>"$top/priv.log" &
 background+=($!)
 wait_for test -S "$top/priv.sock" || die "no socket"
@@ -188,7 +189,7 @@ as_maker() {
         BANGER_PRIV_SOCKET="$top/priv.sock" "$@"
 }
 as_maker "$banger" daemon start >/dev/null
-as_maker "$banger" kernel import "$top/vmlinux" >/dev/null
+as_maker "$banger" kernel import --modules "$top/modules" "$top/vmlinux" >/dev/null
 as_maker "$banger" image import --name small "$top/image.raw" >/dev/null
 as_maker "$banger" "${create[@]}" mine >/dev/null || fail "an ordinary user's VM: $(cat "$top/priv.log")"
 node=$(as_maker "$banger" vm show mine --format '{runtime.systemOverlay}')

@@ -97,7 +97,7 @@ struct vm_objects_job {
     struct list link; /* vm_object_jobs */
     struct workers *pool;
     struct vm_objects set;
-    bool made, removes, slow;
+    bool made, removes, slow, privileged;
     int cancel_fd; /* eventfd; readable: no more */
     struct err err;
     vm_objects_done_fn *done;
@@ -132,9 +132,11 @@ static struct vm_objects_job *vm_objects_submit(struct core *core, struct vm_obj
     j->job.run = vm_objects_run;
     j->job.done = vm_objects_back;
     j->job.frees = j->removes;
-    for (size_t i = 0; !j->removes && i < j->set.n; i++)
-        j->slow |= j->set.at[i].kind->slow && !j->made;
-    j->pool = j->slow ? core->slow : core->quick;
+    for (size_t i = 0; i < j->set.n; i++) {
+        j->slow |= j->set.at[i].kind->slow && !j->made && !j->removes;
+        j->privileged |= j->set.at[i].kind->privileged;
+    }
+    j->pool = j->slow ? core->slow : j->privileged ? core->privileged : core->quick;
     j->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (j->cancel_fd < 0) {
         err_sys(err, errno, "cannot work for vm/%s", j->set.at[0].vm_id);

@@ -31,7 +31,7 @@ typedef void vm_objects_done_fn(void *arg, const struct err *err);
 
 /* See objects_make and objects_remove. done comes once, later, NULL on success; a job that returns
  * NULL was refused and done never comes. Making goes to core->slow where it may take minutes, and
- * ends with ERR_CANCELLED when it is told to. */
+ * ends with ERR_CANCELLED when it is told to; what asks for privileges has core->privileged. */
 struct vm_objects_job *vm_objects_make(struct core *core, const struct vm_objects *o, bool made,
                                        vm_objects_done_fn *done, void *arg, struct err *err);
 struct vm_objects_job *vm_objects_remove(struct core *core, const struct vm_objects *o,

@@ -99,7 +99,9 @@ bool world_open(struct world *w, const char *dir, const char *driver)
     c->loop = loop_new(&err);
     c->quick = c->loop ? workers_new(c->loop, "quick", WORLD_WORKERS, WORKERS_QUEUED, &err) : NULL;
     c->slow = c->quick ? workers_new(c->loop, "slow", WORLD_WORKERS, WORKERS_QUEUED, &err) : NULL;
-    c->store = c->slow ? store_open(c->loop, path, &err) : NULL;
+    c->privileged =
+        c->slow ? workers_new(c->loop, "privileged", WORLD_WORKERS, WORKERS_QUEUED, &err) : NULL;
+    c->store = c->privileged ? store_open(c->loop, path, &err) : NULL;
     w->vmm_host = (struct vmm_host){.loop = c->loop,
                                     .quick = c->quick,
                                     .slow = c->slow,
@@ -123,10 +125,12 @@ void world_close(struct world *w)
     timer_done(&w->deadline);
     workers_stop(w->core.slow);
     workers_stop(w->core.quick);
+    workers_stop(w->core.privileged);
     core_close(&w->core);
     store_close(w->core.store);
     workers_free(w->core.slow);
     workers_free(w->core.quick);
+    workers_free(w->core.privileged);
     loop_free(w->core.loop);
 }
 

@@ -24,6 +24,24 @@ static void host_has(unsigned storages)
     snprintf(core.storage.why_not[STORAGE_REFLINK], sizeof(core.storage.why_not[0]), "no blocks");
 }
 
+/* Whether disks of device-mapper can be had, whatever this host has: looked for at each question.
+ */
+static bool has_dm;
+
+static int probe_dm(const char *folder, struct err *err)
+{
+    (void)folder;
+    return has_dm ? 0 : err_set(err, ERR_PRECONDITION, "no mapper");
+}
+
+static void look_for_dm(void)
+{
+    static struct object_kind kind;
+    kind = object_dm;
+    kind.probe = probe_dm;
+    object_override(&kind);
+}
+
 /* As Firecracker is: raw disks alone. */
 static void qemu_opens(unsigned formats)
 {
@@ -94,6 +112,48 @@ static void test_what_is_asked_for_is_had_or_refused(void)
     refused("qemu", STORAGE_REFLINK, &raw, ERR_PRECONDITION, "STORAGE_UNAVAILABLE", "no blocks");
 }
 
+/* It asks for privileges, and it may come and go while the daemon runs. */
+static void test_device_mapper_is_taken_where_it_is_asked_for_alone(void)
+{
+    enum storage list[N_STORAGES];
+    char why[STORAGE_WHY_BYTES];
+    host_has(1u << STORAGE_COPY);
+    has_dm = true;
+    CHECK_INT(chosen("qemu", 0, &raw), STORAGE_COPY);
+    CHECK_INT(chosen("qemu", STORAGE_DM_SNAPSHOT, &raw), STORAGE_DM_SNAPSHOT);
+    CHECK_INT(vm_storage_list(&core, vmm_find_driver("qemu", NULL), list), 2);
+    CHECK_INT(list[1], STORAGE_DM_SNAPSHOT);
+    vm_storage_why_not(&core, STORAGE_DM_SNAPSHOT, why, sizeof(why));
+    CHECK_STR(why, "");
+    refused("qemu", STORAGE_DM_SNAPSHOT, &qcow2, ERR_PRECONDITION, "STORAGE_UNAVAILABLE",
+            "raw images");
+    has_dm = false;
+    refused("qemu", STORAGE_DM_SNAPSHOT, &raw, ERR_PRECONDITION, "STORAGE_UNAVAILABLE",
+            "no mapper");
+    CHECK_INT(vm_storage_list(&core, vmm_find_driver("qemu", NULL), list), 1);
+    vm_storage_why_not(&core, STORAGE_DM_SNAPSHOT, why, sizeof(why));
+    CHECK_STR(why, "no mapper");
+}
+
+static void test_a_disk_of_device_mappers_is_made_of_its_image_and_a_file(void)
+{
+    struct vm vm = {.id = "0123456789abcdef",
+                    .spec = {.driver = "qemu", .storage = STORAGE_DM_SNAPSHOT, .disk_bytes = 512}};
+    struct vm_objects o;
+    snprintf(core.config.state_dir, sizeof(core.config.state_dir), "/tmp");
+    CHECK_INT(vm_objects_of(&core, &vm, &o, NULL), 0);
+    CHECK_STR(o.at[1].kind->name, "cow");
+    CHECK_STR(o.at[2].kind->name, "dm");
+    CHECK_STR(o.at[2].cow, o.at[1].name);
+    CHECK_INT(o.at[1].bytes, 512);
+    CHECK_INT(o.at[2].bytes, 512);
+    CHECK_CONTAINS(o.at[2].name, "/dev/mapper/banger-");
+    /* A boot of the host takes the device, which is nothing to tell of, and not the file. */
+    CHECK(object_cow.keeps_data && !object_dm.keeps_data);
+    CHECK(objects_find_missing(&o.at[2], 1) == NULL);
+    CHECK(objects_find_missing(&o.at[1], 2) == &o.at[1]);
+}
+
 static void test_those_there_are_best_first(void)
 {
     enum storage list[N_STORAGES];
@@ -101,6 +161,7 @@ static void test_those_there_are_best_first(void)
     CHECK_INT(vm_storage_list(&core, vmm_find_driver("qemu", NULL), list), 2);
     CHECK_INT(list[0], STORAGE_QCOW2);
     CHECK_INT(list[1], STORAGE_COPY);
+    has_dm = false;
     host_has(ALL);
     CHECK_INT(vm_storage_list(&core, vmm_find_driver("qemu", NULL), list), 3);
     CHECK_INT(list[1], STORAGE_REFLINK);
@@ -153,8 +214,11 @@ static void test_every_kind_is_had_by_some_VM(void)
 
 int main(void)
 {
+    look_for_dm();
     RUN(test_the_best_of_what_driver_and_host_have);
     RUN(test_what_is_asked_for_is_had_or_refused);
+    RUN(test_device_mapper_is_taken_where_it_is_asked_for_alone);
+    RUN(test_a_disk_of_device_mappers_is_made_of_its_image_and_a_file);
     RUN(test_those_there_are_best_first);
     RUN(test_a_record_decides_what_there_is);
     RUN(test_every_kind_is_had_by_some_VM);

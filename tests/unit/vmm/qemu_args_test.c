@@ -50,6 +50,21 @@ static bool any_contains(const struct monitor_argv *a, const char *part)
     return false;
 }
 
+/* qemu opens a device by no driver of files, and a file by none of devices. */
+static void test_a_disk_that_is_a_device(void)
+{
+    struct monitor_argv a = {.n = 0}, b = {.n = 0};
+    struct vmm_config c = example();
+    struct qemu_choice choice = {.qemu = "/q"};
+    qemu_args_build(&a, &c, &choice);
+    CHECK_CONTAINS(after(&a, "-blockdev"), "file.driver=file,");
+    c.disks[0].format = VMM_DISK_RAW;
+    c.disks[0].is_device = true;
+    qemu_args_build(&b, &c, &choice);
+    CHECK_CONTAINS(after(&b, "-blockdev"), "driver=raw,");
+    CHECK_CONTAINS(after(&b, "-blockdev"), "file.driver=host_device,");
+}
+
 static void test_emulated(void)
 {
     struct monitor_argv a = {.n = 0};
@@ -197,6 +212,7 @@ static void test_overflow_is_noticed(void)
 int main(void)
 {
     RUN(test_emulated);
+    RUN(test_a_disk_that_is_a_device);
     RUN(test_kvm_without_network);
     RUN(test_a_guest_that_boots_its_own_way);
     RUN(test_networks_of_users);

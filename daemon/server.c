@@ -101,9 +101,6 @@ static void fill_core(struct daemon *d)
     d->vmm_host.firecracker_jailed = d->config.firecracker_jailer;
     d->vmm_host.firecracker_first_uid = (uint32_t)d->config.firecracker_first_uid;
     d->vmm_host.load_hint = handles_load;
-    priv_use(&(struct priv_config){.state_dir = c->state_dir,
-                                   .socket = d->config.priv_socket,
-                                   .pool = d->config.guest_network});
     d->core.vmm_host = &d->vmm_host;
     d->core.host_info = &d->host_info;
     d->host_info.started_ns = clock_real_ns();
@@ -128,6 +125,11 @@ static int make_core(struct daemon *d, struct err *err)
     if (!core->privileged)
         return -1;
     fill_core(d);
+    if (priv_use(&(struct priv_config){.state_dir = core->config.state_dir,
+                                       .socket = d->config.priv_socket,
+                                       .pool = d->config.guest_network},
+                 err) < 0)
+        return -1;
     /* SQLite opens all three, and would wait for the other end of a FIFO. */
     static const char *const files[] = {"banger.db-wal", "banger.db-shm", "banger.db"};
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {

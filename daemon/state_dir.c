@@ -19,6 +19,7 @@
 #include "base/fs.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "daemon/model/state_tag.h"
 
 enum {
     LOOK_MS = 20,
@@ -61,7 +62,7 @@ static int read_identity(struct state_dir *s, struct err *err)
     char path[PATH_MAX_BYTES], id[ID_BYTES];
     auto_free char *text = NULL;
     struct err why = ERR_INIT;
-    path_in(s, "identity", path);
+    path_in(s, STATE_IDENTITY_FILE, path);
     if (fs_read_own(path, IDENTITY_BYTES_MAX, &text, NULL, &why) == 0) {
         text[strcspn(text, "\n")] = '\0';
         if (id_is_valid(text)) {

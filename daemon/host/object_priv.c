@@ -16,9 +16,9 @@ int object_priv_name(const char *state_dir, const char *vm_id, enum object_role 
 {
     struct priv_owner owner;
     char folder[VM_PATH_BYTES];
-    if (object_folder_name(state_dir, vm_id, folder, err) < 0)
+    if (object_folder_name(state_dir, vm_id, folder, err) < 0 ||
+        priv_owner_of(state_dir, &owner, err) < 0)
         return -1;
-    priv_owner_of(state_dir, &owner);
     int n = role == OBJECT_TAP_RULES ? snprintf(name, VM_PATH_BYTES, "inet banger ") : 0;
     priv_tap_name(&owner, vm_id, name + n);
     return 0;

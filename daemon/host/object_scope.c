@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "daemon/host/scope_internal.h"
+#include "daemon/model/state_tag.h"
 
 static int scope_need(struct err *err)
 {
@@ -30,9 +31,9 @@ static int scope_probe(const char *folder, struct err *err)
 static int scope_derive_name(const char *state_dir, const char *vm_id, enum object_role role,
                              char name[VM_PATH_BYTES], struct err *err)
 {
-    char tag[SCOPE_TAG_BYTES];
+    char tag[STATE_TAG_BYTES];
     (void)role;
-    if (scope_need(err) < 0 || host_scope_tag(state_dir, tag, err) < 0)
+    if (scope_need(err) < 0 || state_tag(state_dir, tag, err) < 0)
         return -1;
     return host_scope_backend()->derive_name(tag, vm_id, name, err);
 }
@@ -101,11 +102,11 @@ static void scope_on_found(void *arg, const char *name, const char *vm_id)
 
 static int scope_list(const char *state_dir, object_found_fn *found, void *arg, struct err *err)
 {
-    char tag[SCOPE_TAG_BYTES];
+    char tag[STATE_TAG_BYTES];
     struct scope_listing l = {found, arg};
     if (!host_scope_backend()) /* and so none of ours */
         return 0;
-    if (host_scope_tag(state_dir, tag, err) < 0)
+    if (state_tag(state_dir, tag, err) < 0)
         return -1;
     return host_scope_backend()->list(tag, scope_on_found, &l, err);
 }

@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -92,20 +91,6 @@ int host_scope_enter(const char *name, pid_t pid, struct err *err)
 }
 
 /* Shared */
-
-int host_scope_tag(const char *state_dir, char tag[SCOPE_TAG_BYTES], struct err *err)
-{
-    struct stat st;
-    if (stat(state_dir, &st) < 0) {
-        err_sys(err, errno, "cannot tell a scope's name by the state folder %.200s", state_dir);
-        if (err)
-            err->code = ERR_PRECONDITION;
-        return -1;
-    }
-    snprintf(tag, SCOPE_TAG_BYTES, "%llx_%llx", (unsigned long long)st.st_dev,
-             (unsigned long long)st.st_ino);
-    return 0;
-}
 
 const char *host_scope_limit_name(enum scope_limit limit)
 {

@@ -35,11 +35,6 @@ extern const struct scope_backend scope_systemd, scope_cgroup;
 /* NULL: none. */
 const struct scope_backend *host_scope_backend(void);
 
-/* What tells a state folder from every other of this boot, wherever it is moved; scopes live no
- * longer. */
-enum { SCOPE_TAG_BYTES = 40 };
-int host_scope_tag(const char *state_dir, char tag[SCOPE_TAG_BYTES], struct err *err);
-
 /* "memory" and so on, as cgroup v2 calls the controller. */
 const char *host_scope_limit_name(enum scope_limit limit);
 /* Set: 1 << enum scope_limit, of the words in a list of controllers. */

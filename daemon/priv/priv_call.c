@@ -75,13 +75,15 @@ static void end_turn(void)
     pthread_mutex_unlock(&priv.lock);
 }
 
-void priv_use(const struct priv_config *config)
+int priv_use(const struct priv_config *config, struct err *err)
 {
-    priv_owner_of(config->state_dir, &priv.owner);
+    if (priv_owner_of(config->state_dir, &priv.owner, err) < 0)
+        return -1;
     snprintf(priv.state_dir, sizeof(priv.state_dir), "%s", config->state_dir);
     snprintf(priv.socket, sizeof(priv.socket), "%s", config->socket);
     snprintf(priv.pool, sizeof(priv.pool), "%s", config->pool);
     snprintf(priv.program, sizeof(priv.program), "%s", config->program ? config->program : "");
+    return 0;
 }
 
 static void disconnect(void)

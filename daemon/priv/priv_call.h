@@ -22,8 +22,8 @@ struct priv_config {
     const char *program;   /* that helper; NULL: looked for beside this one */
 };
 
-/* Before the first call; what is in config is copied. */
-void priv_use(const struct priv_config *config);
+/* Before the first call; what is in config is copied. -1: there is no such state folder. */
+int priv_use(const struct priv_config *config, struct err *err);
 /* The helper of our own ends. No call is under way. */
 void priv_end(void);
 

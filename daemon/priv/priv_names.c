@@ -6,15 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/hash.h"
 #include "base/id.h"
 #include "base/sha256.h"
 
-void priv_owner_of(const char *state_dir, struct priv_owner *owner)
+int priv_owner_of(const char *state_dir, struct priv_owner *owner, struct err *err)
 {
-    uint64_t hash = hash_text(HASH_START, state_dir);
     owner->uid = (uint32_t)geteuid();
-    snprintf(owner->state, sizeof(owner->state), "%08x", (unsigned)(hash ^ hash >> 32));
+    return state_tag(state_dir, owner->state, err);
 }
 
 bool priv_state_is_valid(const char *state)

@@ -10,9 +10,12 @@
 #include <stdint.h>
 
 #include "daemon/model/model.h"
+#include "daemon/model/state_tag.h"
+
+struct err;
 
 enum {
-    PRIV_STATE_BYTES = 9,  /* 8 hexadecimal digits and NUL */
+    PRIV_STATE_BYTES = STATE_TAG_BYTES,
     PRIV_TAP_BYTES = 16,   /* IFNAMSIZ */
     PRIV_LABEL_BYTES = 96, /* "banger UID STATE ID" */
 };
@@ -23,7 +26,7 @@ struct priv_owner {
 };
 
 /* This process, with that state folder. */
-void priv_owner_of(const char *state_dir, struct priv_owner *owner);
+int priv_owner_of(const char *state_dir, struct priv_owner *owner, struct err *err);
 bool priv_state_is_valid(const char *state);
 
 void priv_tap_name(const struct priv_owner *owner, const char *vm_id, char name[PRIV_TAP_BYTES]);

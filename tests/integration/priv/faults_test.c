@@ -115,8 +115,7 @@ struct nft_ctx *__wrap_nft_ctx_new(uint32_t flags)
 int __wrap_nft_run_cmd_from_buffer(struct nft_ctx *nft, const char *commands)
 {
     bool failed = fails("nft_run_cmd_from_buffer");
-    return failed && !fault.done ? -1
-                                 : told(__real_nft_run_cmd_from_buffer(nft, commands), failed);
+    return failed && !fault.done ? -1 : told(__real_nft_run_cmd_from_buffer(nft, commands), failed);
 }
 
 json_t *__wrap_json_loads(const char *text, size_t flags, json_error_t *error)

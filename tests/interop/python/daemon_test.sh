@@ -23,7 +23,7 @@ trap finish EXIT
 mkdir "$work/stubs"
 (cd "$source/proto" && protoc -I. -I/usr/include --python_out="$work/stubs" \
     banger/v1/*.proto google/rpc/status.proto grpc/health/v1/health.proto)
-env ASAN_OPTIONS=detect_leaks=0 "$daemon" --state-dir "$work/state" --agent "$agent" --driver sim 2>"$work/log" &
+env BANGER_SCOPES=none ASAN_OPTIONS=detect_leaks=0 "$daemon" --state-dir "$work/state" --agent "$agent" --driver sim 2>"$work/log" &
 pid=$!
 if ! timeout 60 "$python" - "$work/state/run/bangerd.sock" <<'WAIT'
 import sys, grpc

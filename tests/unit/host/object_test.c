@@ -704,8 +704,11 @@ int main(void)
     }
     if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0 || access("/dev/net/tun", R_OK | W_OK) < 0)
         printf("     taps left out: %s\n", no_taps = "it needs root and /dev/net/tun");
-    priv_use(&(struct priv_config){
-        .state_dir = state, .socket = "", .pool = PRIV_POOL, .program = PRIV_FILE});
+    CHECK_INT(priv_use(
+                  &(struct priv_config){
+                      .state_dir = state, .socket = "", .pool = PRIV_POOL, .program = PRIV_FILE},
+                  NULL),
+              0);
     RUN(test_every_kind_that_is_written_is_listed);
     RUN(test_every_kind_and_role_has_a_rig);
     RUN(test_a_name_follows_from_id_and_role);

@@ -13,9 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "banger/operation.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fs.h"
 #include "daemon/core/operation/operation.h"
 #include "tests/fault/subjects.h"
 #include "tests/support/check.h"
@@ -66,6 +69,34 @@ static void check_went_on(const struct subject *s, const char *id)
         fprintf(stderr, "  %s: %s\n", id, op->error ? op->error->message : "");
     banger_message_free(op ? &op->base : NULL);
     banger_close(client);
+}
+
+/* What the next daemon finds as a hint: as it was left, none, nonsense, or another boot's; by
+ * turns. */
+static void spoil_handles(void)
+{
+    char path[160];
+    auto_free char *text = NULL;
+    size_t len = 0;
+    snprintf(path, sizeof(path), "%s/vms/%s/handles.json", h.state, subjects.box);
+    if (!subjects.box[0] || fs_read_own(path, 4096, &text, &len, NULL) < 0)
+        return;
+    char *boot = strstr(text, "\"host_boot_id\"");
+    switch (n_requests % 4) {
+    case 1:
+        CHECK_INT(unlink(path), 0);
+        break;
+    case 2:
+        CHECK_INT(fs_write_atomic(path, "{\"pid\": ", 8, 0600, NULL), 0);
+        break;
+    case 3:
+        if (boot && (boot = strchr(boot, ':')) && (boot = strchr(boot, '"')))
+            boot[1] = boot[1] == 'f' ? '0' : 'f';
+        CHECK_INT(fs_write_atomic(path, text, len, 0600, NULL), 0);
+        break;
+    default:
+        break;
+    }
 }
 
 static bool is_settled(void *arg)
@@ -126,6 +157,7 @@ static void run_case(const struct subject *s, const char *crash_at, const char *
         fprintf(stderr, "%s:%s was not reached\n", s->kind, crash_at);
         harness_end(&h, SIGTERM);
     }
+    spoil_handles();
     if (strstr(crash_at, ":journaled"))
         lose_again(s, crash_at);
     harness_start(&h, NULL);

@@ -29,7 +29,7 @@
 
 static struct harness h;
 static struct subjects subjects;
-static bool thorough, all;
+static bool thorough, everywhere;
 static char **only; /* kinds; NULL: all */
 static int n_cases, n_reached, n_again, n_requests;
 
@@ -159,7 +159,7 @@ static void run_case(const struct subject *s, const char *crash_at, const char *
         harness_end(&h, SIGTERM);
     }
     spoil_handles();
-    if (strstr(crash_at, ":journaled") && (s->cheap || all))
+    if (strstr(crash_at, ":journaled") && (s->cheap || everywhere))
         lose_again(s, crash_at);
     harness_start(&h, NULL);
     subject_check_outcome(&subjects, s, request_id, fail_at != NULL);
@@ -255,7 +255,8 @@ int main(int argc, char **argv)
     return check_skip("built without BANGER_FAULTS");
 #endif
     const char *driver = argc > 1 ? argv[1] : "sim";
-    all = argc > 2 && strcmp(argv[2], "all") == 0;
+    bool all = argc > 2 && strcmp(argv[2], "all") == 0;
+    everywhere = all;
     thorough = strcmp(driver, "sim") == 0 || all;
     only = argc > 2 && !all ? argv + 2 : NULL;
     open_harness(driver);

@@ -165,6 +165,27 @@ static void rounds_leave_nothing(void)
 
 static char ids[4][STEPS_ID_BYTES];
 
+/* A hint that names another VM's process is not believed: each VM keeps its own. */
+static void handles_of_another_are_not_believed(void)
+{
+    char path[2][96], away[96];
+    pid_t pids[2];
+    struct banger_client *client = harness_connect(&b);
+    for (int i = 0; i < 2; i++) {
+        snprintf(path[i], sizeof(path[i]), "%s/vms/%s/handles.json", b.state, ids[2 + i]);
+        pids[i] = steps_vm_pid(client, ids[2 + i]);
+    }
+    snprintf(away, sizeof(away), "%s/away", b.state);
+    harness_end(&b, SIGKILL);
+    CHECK(rename(path[0], away) == 0 && rename(path[1], path[0]) == 0 &&
+          rename(away, path[1]) == 0);
+    harness_start(&b, NULL);
+    for (int i = 0; i < 2; i++)
+        CHECK_INT(steps_vm_pid(client, ids[2 + i]), pids[i]);
+    check_audit(&b, 2, true);
+    banger_close(client);
+}
+
 static void others_are_not_seen(void)
 {
     size_t left;
@@ -388,6 +409,7 @@ int main(int argc, char **argv)
     host_objects_open(&b);
     harness_start(&b, NULL);
     RUN(others_are_not_seen);
+    RUN(handles_of_another_are_not_believed);
     RUN(what_nobody_has_is_removed_by_its_daemon_alone);
     RUN(what_is_not_listed_stays);
     CHECK(harness_close(&a));

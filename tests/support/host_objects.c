@@ -86,7 +86,7 @@ static size_t count_groups(const struct harness *h)
 void host_objects_count(const struct harness *h, struct host_objects *o)
 {
     *o = (struct host_objects){h->tap ? count_taps() : 0, h->tap ? count_rules() : 0,
-                               count_groups(h)};
+                               h->groups ? count_groups(h) : 0};
 }
 
 bool host_objects_are_of(const struct harness *h, size_t vms)

@@ -73,6 +73,11 @@ void garbage_see(struct core *core, struct host_thing *const *things, size_t n)
     }
 }
 
+size_t garbage_count(const struct core *core)
+{
+    return core->garbage->seen.len;
+}
+
 /* One collection */
 
 struct collection {
@@ -250,7 +255,7 @@ void garbage_free(struct garbage *g)
     free(g);
 }
 
-void garbage_start(struct core *core)
+void garbage_start(struct core *core, int64_t first_ms)
 {
-    timer_start(&core->garbage->timer, GARBAGE_FIRST_MS);
+    timer_start(&core->garbage->timer, first_ms);
 }

@@ -26,7 +26,9 @@ enum {
 struct garbage *garbage_new(struct core *core, struct err *err);
 void garbage_free(struct garbage *g);
 /* From then on it is collected by itself, every GARBAGE_AGE_MS. */
-void garbage_start(struct core *core);
+void garbage_start(struct core *core, int64_t first_ms);
+/* Orphans that are known. */
+size_t garbage_count(const struct core *core);
 
 /* Of an audit: sets since and age of its orphans, and forgets those that are gone. */
 void garbage_see(struct core *core, struct host_thing *const *things, size_t n);

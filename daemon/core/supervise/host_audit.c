@@ -30,6 +30,7 @@ struct host_audit {
     struct host_thing **at; /* owned */
     size_t n, room;
     struct map by_name; /* of what is in at, but partial things */
+    struct map asked;   /* by VM's id: those in should */
     struct err err;
     host_audit_fn *done;
     void *arg;
@@ -96,6 +97,7 @@ static void audit_end(struct host_audit *a, const struct err *err)
         free(a->at[i]);
     free(a->at);
     map_done(&a->by_name);
+    map_done(&a->asked);
     free(a->should);
     free(a);
 }
@@ -122,10 +124,11 @@ static void judge_process(struct host_thing *t, const struct vm_entry *e, bool p
     }
 }
 
-/* What the look asked for stays as it found it, where that still means something. */
-static void judge_of_vm(struct host_thing *t, const struct vm_entry *e)
+/* What the look asked for stays as it found it, where that still means something: the VM was at
+ * rest before it, and is. */
+static void judge_of_vm(const struct host_audit *a, struct host_thing *t, const struct vm_entry *e)
 {
-    bool rests = object_sweep_is_at_rest(vm_core(e), e);
+    bool rests = map_find(&a->asked, t->vm_id) && object_sweep_is_at_rest(a->core, e);
     if (t->state != 0) {
         if (t->state != HOST_THING_OK && !rests)
             t->state = 0;
@@ -164,7 +167,7 @@ static void audit_judge(const struct host_audit *a, struct host_thing *t)
     if (!t->kind)
         judge_process(t, e, pending);
     else if (e)
-        judge_of_vm(t, e);
+        judge_of_vm(a, t, e);
     else if (!pending)
         judge_unlisted(a, t);
     if (a->orphans_only && t->state != HOST_THING_ORPHAN)
@@ -272,7 +275,8 @@ static void audit_fill(struct host_audit *a)
     a->should = a->orphans_only ? NULL : calloc(vm_count(core) + 1, sizeof(*a->should));
     for (struct vm_entry *e = NULL; a->should && (e = vm_next(core, e));)
         if (object_sweep_is_at_rest(core, e) &&
-            vm_objects_of(core, vm_record(e), &a->should[a->n_should], NULL) == 0)
+            vm_objects_of(core, vm_record(e), &a->should[a->n_should], NULL) == 0 &&
+            map_put(&a->asked, a->should[a->n_should].at[0].vm_id, &a->should[a->n_should]) == 0)
             a->n_should++;
     if (!a->should && !a->orphans_only)
         err_set(&a->err, ERR_LIMIT, "out of memory for an audit of this host");
@@ -308,6 +312,7 @@ int host_audit_start(struct core *core, bool orphans_only, host_audit_fn *done, 
         return err_set(err, ERR_LIMIT, "out of memory for an audit of this host");
     *a = (struct host_audit){.core = core, .orphans_only = orphans_only, .done = done, .arg = arg};
     map_init(&a->by_name);
+    map_init(&a->asked);
     memcpy(a->state_dir, core->config.state_dir, sizeof(a->state_dir));
     snprintf(folder, sizeof(folder), "%s/vms", core->config.state_dir);
     vmm_scan(core->vmm_host, folder, audit_scanned, a);

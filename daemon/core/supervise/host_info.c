@@ -17,6 +17,7 @@
 #include "daemon/core/access/audit.h"
 #include "daemon/core/core.h"
 #include "daemon/core/image/image.h"
+#include "daemon/core/supervise/garbage.h"
 #include "daemon/core/supervise/recover.h"
 #include "daemon/core/vm/vm.h"
 #include "daemon/core/vm/vm_spec.h"
@@ -307,6 +308,11 @@ static void check_unlisted(struct report *r, const struct core *core)
                "look at them, then remove them with banger host recover --discard",
                "%u folders that nothing knows of are in %s/lost+found", aside,
                core->config.state_dir);
+    if (garbage_count(core) > 0)
+        report(r, "leftovers", HOST_CHECK_WARNING,
+               "banger host audit names them; they go by themselves, or at once with "
+               "banger host gc --min-age 0s",
+               "%zu things on this host are of VMs that have no record", garbage_count(core));
 }
 
 size_t host_diagnose(const struct core *core, const struct host_info *info,

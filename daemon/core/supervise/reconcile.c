@@ -70,7 +70,7 @@ static void reconcile_resume(void *arg)
     crash_point("reconcile", "resume", "after", false);
     reconcile_keep_records(core);
     supervise_start(core);
-    garbage_start(core);
+    garbage_start(core, GARBAGE_FIRST_MS);
     memory_let_go(core);
     timer_done(&r->deadline);
     r->over = true;

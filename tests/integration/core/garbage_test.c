@@ -216,6 +216,32 @@ static void what_no_VM_has_goes_when_it_is_old(void)
     CHECK_INT(answer.n, 0);
 }
 
+static bool is_known(void *arg)
+{
+    (void)arg;
+    return garbage_count(&w.core) > 0;
+}
+
+/* By itself the daemon sees it, and waits; of what is in order it says nothing. */
+static void what_no_VM_has_is_looked_for_by_itself(void)
+{
+    struct object scope;
+    make_scope(NOBODY_ID, &scope);
+    CHECK(world_create(&w, "box", true) != NULL);
+    CHECK_INT(garbage_count(&w.core), 0);
+    garbage_start(&w.core, 0);
+    CHECK(world_wait_until(&w, is_known, NULL));
+    answer.there = false;
+    CHECK(wait_for_answer(host_audit_start(&w.core, true, on_things, NULL, NULL)));
+    CHECK_INT(answer.n, 1);
+    CHECK_INT(thing(NOBODY_ID, "scope")->state, HOST_THING_ORPHAN);
+    CHECK(exists(&scope));
+    CHECK_INT(rmdir(scope.name), 0);
+    CHECK(audit());
+    CHECK_INT(garbage_count(&w.core), 0);
+    delete_vm("box");
+}
+
 /* A VM that the database does not have is not garbage: what becomes of it is said to recover. */
 static void what_a_folder_belongs_to_stays(void)
 {
@@ -302,6 +328,7 @@ int main(void)
         RUN(a_VM_has_what_it_should_have);
         RUN(a_strangers_is_none_of_ours);
         RUN(what_no_VM_has_goes_when_it_is_old);
+        RUN(what_no_VM_has_is_looked_for_by_itself);
         RUN(what_a_folder_belongs_to_stays);
         RUN(what_cannot_be_removed_is_told);
         RUN(a_living_daemon_is_no_harm);

@@ -428,7 +428,7 @@ static void test_unavailable_by_word(void)
 static void check_rotation(bool tls)
 {
     struct fake f = {
-        .tls = tls, .max_age_ms = tls ? 1000 : 300, .stdout_bytes = 10, .stdin_bytes = 1};
+        .tls = tls, .max_age_ms = tls ? 2000 : 300, .stdout_bytes = 10, .stdin_bytes = 1};
     struct told_attach writer = {.role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER,
                                  .reattach_ms = -1};
     struct banger_error error = {0};
@@ -440,7 +440,7 @@ static void check_rotation(bool tls)
     while (banger_attach_next(attach, PATIENCE_MS, &frame, &error) == 1 &&
            frame.kind != BANGER_FRAME_OPENED)
         ;
-    int64_t until = clock_mono_ms() + f.max_age_ms * (tls ? 3 : 6);
+    int64_t until = clock_mono_ms() + f.max_age_ms * (tls ? 2 : 6);
     while (clock_mono_ms() < until) {
         failed += get(client, "box", PATIENCE_MS, &error) != BANGER_OK;
         failed += send_signal(client, &error) != BANGER_OK;

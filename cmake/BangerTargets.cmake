@@ -67,6 +67,14 @@ function(banger_test name)
                          LABELS "${A_LABELS}")
 endfunction()
 
+# banger_waits(TEST…): they wait most of their time, for deadlines and back-offs, and want little of a
+# processor: `./dev test` runs many of them at once.
+function(banger_waits)
+    foreach(name ${ARGN})
+        set_property(TEST ${name} APPEND PROPERTY LABELS waits)
+    endforeach()
+endfunction()
+
 # banger_names_of(OUT HEADER MACRO): the names in "#define MACRO(X) X(a) X(b)", or in "X(A, a) X(B, b)".
 function(banger_names_of out header macro)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${header})

@@ -143,13 +143,22 @@ static inline uint32_t cli_u32(uint64_t value)
     return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
+struct vm_hook_message {
+    Banger__V1__VMHook hook;
+    char *argv[3];
+};
+
+/* 0, or a usage error that was told. */
+int vm_hook_options_check(const char *command, const struct opt_number *limit);
+/* command is borrowed; "": no hook. */
+void vm_hook_fill(struct vm_hook_message *m, const char *command, const struct opt_number *limit);
+
 /* A request built of options; its strings are borrowed from them. */
 struct vm_request {
     Banger__V1__CreateVMRequest message;
     Banger__V1__VMSpec spec;
     Banger__V1__VMLimits limits;
-    Banger__V1__VMHook stop_hook;
-    char *stop_hook_argv[3];
+    struct vm_hook_message stop_hook;
     Banger__V1__GuestSSH ssh;
     struct label_set *labels;
     char id[REQUEST_ID_BYTES];

@@ -36,17 +36,24 @@ Banger__V1__RestartPolicy vm_restart_policy(const char *word)
                                            : BANGER__V1__RESTART_POLICY__RESTART_POLICY_NEVER;
 }
 
-static void vm_request_set_hook(struct vm_request *request, const struct vm_spec_options *o)
+int vm_hook_options_check(const char *command, const struct opt_number *limit)
 {
-    char **argv = request->stop_hook_argv;
-    argv[0] = (char *)"sh";
-    argv[1] = (char *)"-c";
-    argv[2] = (char *)o->stop_hook;
-    banger__v1__vmhook__init(&request->stop_hook);
-    request->stop_hook.argv = argv;
-    request->stop_hook.n_argv = 3;
-    request->stop_hook.timeout_ms = (uint32_t)o->stop_hook_limit.value;
-    request->spec.stop_hook = &request->stop_hook;
+    if (limit->given && !command)
+        return cli_usage("--stop-hook-limit goes with --stop-hook");
+    if (limit->value > UINT32_MAX)
+        return cli_usage("--stop-hook-limit can be up to an hour");
+    return 0;
+}
+
+void vm_hook_fill(struct vm_hook_message *m, const char *command, const struct opt_number *limit)
+{
+    m->argv[0] = (char *)"sh";
+    m->argv[1] = (char *)"-c";
+    m->argv[2] = (char *)command;
+    banger__v1__vmhook__init(&m->hook);
+    m->hook.argv = m->argv;
+    m->hook.n_argv = *command ? 3 : 0;
+    m->hook.timeout_ms = (uint32_t)limit->value;
 }
 
 static void vm_request_set_limits(struct vm_request *request, const struct vm_spec_options *o)
@@ -64,10 +71,9 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
     memset(request, 0, sizeof(*request));
     if (o->cpus.value > UINT32_MAX)
         return cli_usage("--cpus: there are no such machines");
-    if (o->stop_hook_limit.given && !o->stop_hook)
-        return cli_usage("--stop-hook-limit goes with --stop-hook");
-    if (o->stop_hook_limit.value > UINT32_MAX)
-        return cli_usage("--stop-hook-limit can be up to an hour");
+    int rc = vm_hook_options_check(o->stop_hook, &o->stop_hook_limit);
+    if (rc != 0)
+        return rc;
     request->labels = label_set_new("--label", &o->labels);
     if (!request->labels)
         return EXIT_BANGER;
@@ -102,8 +108,10 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
     spec->expire_after_ms = o->expire.value;
     spec->idle_stop_after_ms = o->idle_stop.value;
     spec->restart_policy = vm_restart_policy(o->restart);
-    if (o->stop_hook)
-        vm_request_set_hook(request, o);
+    if (o->stop_hook) {
+        vm_hook_fill(&request->stop_hook, o->stop_hook, &o->stop_hook_limit);
+        spec->stop_hook = &request->stop_hook.hook;
+    }
     if (o->memory_max.given || o->cpu_quota.given || o->tasks_max.given)
         vm_request_set_limits(request, o);
     banger__v1__create_vmrequest__init(&request->message);

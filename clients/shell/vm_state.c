@@ -148,8 +148,9 @@ static int vm_recover(struct cli *cli, const void *values, const struct opt_args
 }
 
 struct vm_update_options {
-    const char *name, *restart, *autostart;
+    const char *name, *restart, *autostart, *stop_hook;
     struct opt_number cpus, memory, expire, idle_stop, memory_max, cpu_quota, tasks_max;
+    struct opt_number stop_hook_limit;
     struct opt_list labels, remove_labels;
 };
 
@@ -202,9 +203,14 @@ static Banger__V1__Operation *start_update(struct cli *cli, const char *ref, con
         return NULL;
     }
     char id[REQUEST_ID_BYTES];
+    struct vm_hook_message hook;
     Banger__V1__UpdateVMRequest request = BANGER__V1__UPDATE_VMREQUEST__INIT;
     request.request_id = (char *)cli_request_id(id);
     request.vm = (char *)ref;
+    if (o->stop_hook) {
+        vm_hook_fill(&hook, o->stop_hook, &o->stop_hook_limit);
+        request.stop_hook = &hook.hook;
+    }
     if (o->name) {
         request._name_case = BANGER__V1__UPDATE_VMREQUEST___NAME_NAME;
         request.name = (char *)o->name;
@@ -233,6 +239,9 @@ static int vm_update(struct cli *cli, const void *values, const struct opt_args 
     const struct vm_update_options *o = values;
     if (o->name && args->n_refs > 1)
         return cli_usage("vm update: one name cannot go to several VMs");
+    int rc = vm_hook_options_check(o->stop_hook, &o->stop_hook_limit);
+    if (rc != 0)
+        return rc;
     return cli_run_operations(cli, "update", start_update, values, args);
 }
 
@@ -327,6 +336,11 @@ static const struct opt update_opts[] = {
      "stop it after so long without a session, viewer or console; 0: never", NULL, NAMES_NONE},
     {"restart", 0, OPT_STRING, offsetof(struct vm_update_options, restart), "POLICY",
      "start it again: never, on-failure or always", "never|on-failure|always", NAMES_NONE},
+    {"stop-hook", 0, OPT_STRING, offsetof(struct vm_update_options, stop_hook), "COMMAND",
+     "run this in the guest, by a shell, before the VM is stopped; '': nothing", NULL, NAMES_NONE},
+    {"stop-hook-limit", 0, OPT_DURATION, offsetof(struct vm_update_options, stop_hook_limit),
+     "TIME", "kill it, and stop the VM all the same, after so long (default 30s)", NULL,
+     NAMES_NONE},
     {"autostart", 0, OPT_STRING, offsetof(struct vm_update_options, autostart), "on|off",
      "start it with the daemon unless it was stopped", "on|off", NAMES_NONE},
     {.name = NULL},

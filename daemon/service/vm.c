@@ -189,18 +189,22 @@ static void handle_update(void *self, struct rpc_call *call,
     if (request->_ssh_host_key_case == BANGER__V1__UPDATE_VMREQUEST___SSH_HOST_KEY_SSH_HOST_KEY)
         update.ssh_host_key = request->ssh_host_key;
     bool autostart;
+    struct vm_hook hook = {0};
     fill_policies(&update, request, &autostart);
+    if (request->stop_hook)
+        update.stop_hook = &hook;
     if (request->_disk_bytes_case == BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES_DISK_BYTES)
         err_set(&err, ERR_UNIMPLEMENTED, "disk_bytes cannot be changed yet");
     else if (request->n_remove_labels > LABELS_MAX)
         err_set(&err, ERR_INVALID, "%zu labels to remove, at most %d are allowed",
                 request->n_remove_labels, LABELS_MAX);
-    if (err.code != ERR_NONE ||
+    if (err.code != ERR_NONE || fill_hook(&hook, request->stop_hook, &err) < 0 ||
         request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0 ||
         request_labels(&labels, request->set_labels, request->n_set_labels, &err) < 0)
         rpc_call_finish(call, &err);
     else
         service_reply_operation(call, vm_ask_update(self, &update, &meta, &err), &err);
+    free(hook.argv.data);
 }
 
 static void handle_start(void *self, struct rpc_call *call,

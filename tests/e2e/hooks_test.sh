@@ -43,14 +43,24 @@ said vm.hook "$first"
 "$banger" vm show box >"$top/vm"
 grep -q 'Stop hook: *sh' "$top/vm" || fail "the VM does not show it"
 
-# Before a restart, too; not before a kill, nor a stop at once
+# Before a restart, too, as it was changed meanwhile; not before a kill, nor a stop at once
 does vm start box
+does vm update box --stop-hook 'echo "see you"' --stop-hook-limit 20s
+"$banger" vm show box >"$top/vm"
+grep -q 'Hook limit: *20s' "$top/vm" || fail "the VM does not show the change: $(cat "$top/vm")"
 does vm restart box
 [ "$(hooks box | wc -l)" = 2 ] || fail "none before the restart"
+[ "$("$banger" session logs "$(hooks box | tail -n 1)" 2>/dev/null)" = "see you" ] || fail "the hook that there was before the change"
 does vm stop --force box
 does vm start box
 does vm kill box
 [ "$(hooks box | wc -l)" = 2 ] || fail "one before a kill"
+if [ "$engine" = sim ]; then
+    does vm update box --stop-hook ''
+    does vm start box
+    does vm stop box
+    [ "$(hooks box | wc -l)" = 2 ] || fail "one that was taken away"
+fi
 does vm delete --force box
 
 # One that fails, or takes too long, is told of and is not in the way; five are kept
@@ -97,6 +107,14 @@ wait "$stop" 2>/dev/null || true
 does vm delete box
 
 # What cannot be
+does vm create box --no-start
+for limit in "true --stop-hook-limit 2h" "$(printf '%05000d' 0)"; do
+    # shellcheck disable=SC2086 # words
+    if "$banger" vm update box --stop-hook $limit >/dev/null 2>"$top/err"; then
+        fail "changed to what cannot be"
+    fi
+done
+grep -q '4096' "$top/err" || fail "$(cat "$top/err")"
 if "$banger" vm create box --stop-hook true --stop-hook-limit 2h >/dev/null 2>"$top/err"; then
     fail "a limit of two hours"
 fi

@@ -2,6 +2,8 @@
 #ifndef BANGER_DAEMON_CORE_VM_VM_INTERNAL_H
 #define BANGER_DAEMON_CORE_VM_VM_INTERNAL_H
 
+#include <jansson.h>
+
 #include "base/clock.h"
 #include "daemon/core/vm/vm.h"
 #include "daemon/vmm/vmm.h"
@@ -94,6 +96,9 @@ void vm_machine_drop_calls(struct vm_entry *e);
 
 /* Who runs hooks; NULL: nobody. */
 const struct vm_hook_runner *vm_hook_runner(const struct core *core);
+/* A hook in an operation's params: NULL, or -1, out of memory. */
+json_t *vm_hook_write(const struct vm_hook *hook);
+int vm_hook_read(const json_t *o, struct vm_hook *hook);
 
 /* Jobs on objects of VMs that are under way; vm_objects.c's. */
 struct list *vm_object_jobs(struct core *core);

@@ -2,6 +2,7 @@
  *
  * The VM stays RUNNING meanwhile: a guest that is about to stop starts no command any more. A step
  * that is gone on with finds the run of the one before by the operation's id. */
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,6 +44,35 @@ int vm_hook_check(struct vm_hook *hook, struct err *err)
     else if (hook->timeout_ms == 0)
         hook->timeout_ms = HOOK_USUAL_MS;
     return vm_hook_check_made(hook, err);
+}
+
+json_t *vm_hook_write(const struct vm_hook *hook)
+{
+    const char *at = (const char *)hook->argv.data, *end = at + hook->argv.len;
+    json_t *argv = json_array();
+    for (; argv && at < end; at += strlen(at) + 1)
+        if (json_array_append_new(argv, json_string(at)) < 0) {
+            json_decref(argv);
+            return NULL;
+        }
+    return json_pack("{s:o, s:I}", "argv", argv, "timeout_ms", (json_int_t)hook->timeout_ms);
+}
+
+int vm_hook_read(const json_t *o, struct vm_hook *hook)
+{
+    const json_t *each, *list = json_object_get(o, "argv");
+    char argv[VM_HOOK_BYTES];
+    size_t at, len = 0;
+    hook->timeout_ms = (uint32_t)json_integer_value(json_object_get(o, "timeout_ms"));
+    json_array_foreach(list, at, each)
+    {
+        size_t n = json_string_length(each) + 1;
+        if (n > sizeof(argv) - len)
+            return -1;
+        memcpy(argv + len, json_string_value(each), n);
+        len += n;
+    }
+    return blob_set(&hook->argv, argv, len);
 }
 
 /* The step */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "daemon/core/access/access.h"
@@ -16,6 +17,7 @@
 #include "daemon/core/event/event.h"
 #include "daemon/core/record.h"
 #include "daemon/core/access/scope.h"
+#include "daemon/core/vm/vm_hook.h"
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/core/vm/vm_run.h"
 #include "daemon/core/vm/vm_spec.h"
@@ -41,24 +43,34 @@ struct vm_change {
     int64_t memory_max_bytes, cpu_quota_percent, tasks_max; /* the same */
     bool host_key_given;
     char host_key[SSH_HOST_KEY_BYTES];
+    bool stop_hook_given;
+    struct vm_hook stop_hook; /* of what was read: owned */
 };
 
-static int vm_change_write(const struct vm_change *c, char params[1024], struct err *err)
+static void vm_change_done(struct vm_change *c)
 {
+    free(c->stop_hook.argv.data);
+}
+
+/* To be freed. */
+static char *vm_change_write(const struct vm_change *c, struct err *err)
+{
+    json_t *hook = c->stop_hook_given ? vm_hook_write(&c->stop_hook) : NULL;
+    bool fits = hook || !c->stop_hook_given;
     json_t *o = json_pack(
-        "{s:I, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s*}", "if_generation",
+        "{s:I, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s*, s:o*}", "if_generation",
         (json_int_t)c->if_generation, "name", c->name, "cpus", (json_int_t)c->cpus, "memory_bytes",
         (json_int_t)c->memory_bytes, "expire_after_ms", (json_int_t)c->expire_after_ms,
         "idle_stop_after_ms", (json_int_t)c->idle_stop_after_ms, "restart", (int)c->restart,
         "autostart", c->autostart, "memory_max_bytes", (json_int_t)c->memory_max_bytes,
         "cpu_quota_percent", (json_int_t)c->cpu_quota_percent, "tasks_max",
-        (json_int_t)c->tasks_max, "ssh_host_key", c->host_key_given ? c->host_key : NULL);
-    size_t n = o ? json_dumpb(o, params, 1023, JSON_COMPACT) : 0;
+        (json_int_t)c->tasks_max, "ssh_host_key", c->host_key_given ? c->host_key : NULL,
+        "stop_hook", hook);
+    char *params = o && fits ? json_dumps(o, JSON_COMPACT) : NULL;
     json_decref(o);
-    if (n == 0 || n > 1023)
-        return err_set(err, ERR_LIMIT, "out of memory for an operation");
-    params[n] = '\0';
-    return 0;
+    if (!params)
+        err_set(err, ERR_LIMIT, "out of memory for an operation");
+    return params;
 }
 
 static uint64_t vm_change_number(const json_t *o, const char *key)
@@ -73,11 +85,13 @@ static int64_t vm_change_option(const json_t *o, const char *key)
     return json_is_integer(value) ? json_integer_value(value) : -1;
 }
 
+/* To be done with. Without memory the daemon does not go on: only half of it would be done. */
 static void vm_change_read(const struct operation_entry *op, struct vm_change *c)
 {
     json_t *o = json_loads(text_get(operation_row(op)->params), 0, NULL);
     const char *name = json_string_value(json_object_get(o, "name"));
     const char *host_key = json_string_value(json_object_get(o, "ssh_host_key"));
+    const json_t *hook = json_object_get(o, "stop_hook");
     *c = (struct vm_change){.if_generation = vm_change_number(o, "if_generation"),
                             .cpus = (uint32_t)vm_change_number(o, "cpus"),
                             .memory_bytes = vm_change_number(o, "memory_bytes"),
@@ -91,6 +105,9 @@ static void vm_change_read(const struct operation_entry *op, struct vm_change *c
     snprintf(c->name, sizeof(c->name), "%s", name ? name : "");
     c->host_key_given = host_key != NULL;
     snprintf(c->host_key, sizeof(c->host_key), "%s", host_key ? host_key : "");
+    c->stop_hook_given = hook != NULL;
+    if (hook && vm_hook_read(hook, &c->stop_hook) < 0)
+        abort();
     json_decref(o);
 }
 
@@ -247,6 +264,7 @@ static void vm_update_admit(struct operation_entry *op)
         if (vm_rename(e, c.name, &err) == 0)
             snprintf(u->old_name, sizeof(u->old_name), "%s", old_name);
     }
+    vm_change_done(&c);
     operation_step_done(op, err.code ? &err : NULL);
 }
 
@@ -283,7 +301,7 @@ static struct vm_relabel *vm_update_relabel(struct vm_entry *e,
     return r;
 }
 
-static void vm_update_apply(struct vm_entry *e, const struct vm_change *c)
+static void vm_update_apply(struct vm_entry *e, struct vm_change *c)
 {
     struct vm_spec *spec = &e->vm.spec;
     bool machine_changes = vm_change_machine(c, spec);
@@ -291,6 +309,11 @@ static void vm_update_apply(struct vm_entry *e, const struct vm_change *c)
     if (c->host_key_given) {
         memcpy(e->vm.ssh_host_key, c->host_key, SSH_HOST_KEY_BYTES);
         vm_ssh_trusted(e);
+    }
+    if (c->stop_hook_given) {
+        const struct vm_hook was = spec->stop_hook;
+        spec->stop_hook = c->stop_hook;
+        c->stop_hook = was;
     }
     if (c->expire_after_ms >= 0)
         vm_spec_set_expiry(&e->vm, clock_real_ns());
@@ -321,6 +344,7 @@ static void vm_update_finish(struct operation_entry *op, struct store_txn *txn)
     vm_edit(e);
     struct vm_relabel *r = vm_update_relabel(e, &u->labels);
     vm_update_apply(e, &c);
+    vm_change_done(&c);
     vm_save(e, txn);
     record_keep_vm_with(operation_core(op), &e->vm, txn);
     event_emit(operation_core(op), txn, "vm.updated", operation_row(op)->resource, e->vm.id,
@@ -399,16 +423,22 @@ struct operation_entry *vm_ask_update(struct core *core, const struct vm_update_
     snprintf(c.name, sizeof(c.name), "%s", req->name ? req->name : "");
     c.host_key_given = req->ssh_host_key != NULL;
     snprintf(c.host_key, sizeof(c.host_key), "%s", req->ssh_host_key ? req->ssh_host_key : "");
-    char resource[96], params[1024];
+    if (req->stop_hook) {
+        c.stop_hook_given = true;
+        c.stop_hook = *req->stop_hook;
+    }
+    auto_free char *params = NULL;
+    char resource[96];
     vm_resource(e, resource);
     /* What only its turn can tell is told at once where its turn is now. */
     bool waits = operation_pending(core, resource, NULL);
     if ((req->name && vm_name_check(req->name, err) < 0) ||
         (req->ssh_host_key && vm_ssh_host_key_check(req->ssh_host_key, err) < 0) ||
+        (req->stop_hook && vm_hook_check(&c.stop_hook, err) < 0) ||
         vm_update_fill(u, req, scope, err) < 0 || vm_change_check(&c, &u->labels.set, err) < 0 ||
         (waits ? vm_update_check_scope(e, &u->labels, err)
                : vm_update_check(e, &c, &u->labels, err)) < 0 ||
-        vm_change_write(&c, params, err) < 0) {
+        !(params = vm_change_write(&c, err))) {
         free(u);
         return NULL;
     }

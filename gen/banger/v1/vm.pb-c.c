@@ -3257,7 +3257,7 @@ const ProtobufCMessageDescriptor banger__v1__list_vms_response__descriptor =
   (ProtobufCMessageInit) banger__v1__list_vms_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descriptors[17] =
+static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descriptors[18] =
 {
   {
     "request_id",
@@ -3428,6 +3428,18 @@ static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descri
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "stop_hook",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__UpdateVMRequest, stop_hook),
+    &banger__v1__vmhook__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "memory_max_bytes",
     16,
     PROTOBUF_C_LABEL_NONE,
@@ -3466,28 +3478,28 @@ static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descri
 };
 static const unsigned banger__v1__update_vmrequest__field_indices_by_name[] = {
   12,   /* field[12] = autostart */
-  15,   /* field[15] = cpu_quota_percent */
+  16,   /* field[16] = cpu_quota_percent */
   4,   /* field[4] = cpus */
   6,   /* field[6] = disk_bytes */
   9,   /* field[9] = expire_after_ms */
   10,   /* field[10] = idle_stop_after_ms */
   2,   /* field[2] = if_generation */
   5,   /* field[5] = memory_bytes */
-  14,   /* field[14] = memory_max_bytes */
+  15,   /* field[15] = memory_max_bytes */
   3,   /* field[3] = name */
   8,   /* field[8] = remove_labels */
   0,   /* field[0] = request_id */
   11,   /* field[11] = restart_policy */
   7,   /* field[7] = set_labels */
   13,   /* field[13] = ssh_host_key */
-  16,   /* field[16] = tasks_max */
+  14,   /* field[14] = stop_hook */
+  17,   /* field[17] = tasks_max */
   1,   /* field[1] = vm */
 };
-static const ProtobufCIntRange banger__v1__update_vmrequest__number_ranges[2 + 1] =
+static const ProtobufCIntRange banger__v1__update_vmrequest__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 16, 14 },
-  { 0, 17 }
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor banger__v1__update_vmrequest__descriptor =
 {
@@ -3497,10 +3509,10 @@ const ProtobufCMessageDescriptor banger__v1__update_vmrequest__descriptor =
   "Banger__V1__UpdateVMRequest",
   "banger.v1",
   sizeof(Banger__V1__UpdateVMRequest),
-  17,
+  18,
   banger__v1__update_vmrequest__field_descriptors,
   banger__v1__update_vmrequest__field_indices_by_name,
-  2,  banger__v1__update_vmrequest__number_ranges,
+  1,  banger__v1__update_vmrequest__number_ranges,
   (ProtobufCMessageInit) banger__v1__update_vmrequest__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -22,8 +22,8 @@
 #include "tests/support/sshd.h"
 
 enum {
-    DEADLINE_MS = 30000,
-    WAIT_MS = 15000,
+    DEADLINE_MS = 60000,
+    WAIT_MS = 40000,
     HELPER_MAX_MIB = 220, /* a sanitizer's share included */
 };
 

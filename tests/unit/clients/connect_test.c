@@ -12,7 +12,7 @@
 #include "tests/unit/clients/fake_server.h"
 #include "tests/support/told.h"
 
-enum { PATIENCE_MS = 20000, AT_ONCE_MS = 2000, ROTATIONS = 6, LOOKS_MAX = 100000 };
+enum { PATIENCE_MS = 20000, AT_ONCE_MS = 2000, LOOKS_MAX = 100000 };
 
 #define GET_VM "/banger.v1.VMService/GetVM"
 
@@ -317,7 +317,8 @@ static void test_goaway_crosses_the_call(void)
 }
 
 /* A server that greets and goes, again and again, before it took any call: tried with back-off, as
- * one that is not there. */
+ * one that is not there. Of one that closes the end may be seen a moment after the greeting, with a
+ * call on its way: that one may be lost with the last of the time. */
 static void check_leaves(enum fake_script script)
 {
     enum { TIME_MS = 500, TRIES_MAX = 12 }; /* 5 to 10 ms, doubled: at most eight, and some luck */
@@ -325,7 +326,9 @@ static void check_leaves(enum fake_script script)
     struct banger_error error;
     fake_start(&f);
     struct banger_client *client = connect_to(&f, f.proxy_target);
-    CHECK_INT(get(client, "box", TIME_MS, &error), BANGER_DEADLINE_EXCEEDED);
+    int code = get(client, "box", TIME_MS, &error);
+    if (script == FAKE_LEAVES || code != BANGER_UNAVAILABLE)
+        CHECK_INT(code, BANGER_DEADLINE_EXCEEDED);
     banger_close(client);
     fake_stop(&f);
     CHECK(f.n_connections <= TRIES_MAX);
@@ -346,8 +349,8 @@ static void test_a_server_that_greets_and_goes(void)
     check_leaves(FAKE_CLOSES);
 }
 
-/* As one looks whose end comes a moment after its greeting: a call may be on its way by then. That
- * it was is no answer, and the tries go on as they were: the time may end between two of them, or
+/* As one looks whose end comes a while after its greeting: a call is on its way by then. That it
+ * was is no answer, and the tries go on as they were: the time may end between two of them, or
  * with a call that is lost and for which there is no time left. */
 static void test_a_server_that_takes_calls_and_goes(void)
 {
@@ -424,7 +427,8 @@ static void test_unavailable_by_word(void)
  * fails. They live longer than a busy machine takes for a TLS handshake. */
 static void check_rotation(bool tls)
 {
-    struct fake f = {.tls = tls, .max_age_ms = 300, .stdout_bytes = 10, .stdin_bytes = 1};
+    struct fake f = {
+        .tls = tls, .max_age_ms = tls ? 2000 : 300, .stdout_bytes = 10, .stdin_bytes = 1};
     struct told_attach writer = {.role = BANGER__V1__ATTACH_ROLE__ATTACH_ROLE_WRITER,
                                  .reattach_ms = -1};
     struct banger_error error = {0};
@@ -436,7 +440,7 @@ static void check_rotation(bool tls)
     while (banger_attach_next(attach, PATIENCE_MS, &frame, &error) == 1 &&
            frame.kind != BANGER_FRAME_OPENED)
         ;
-    int64_t until = clock_mono_ms() + (int64_t)f.max_age_ms * ROTATIONS;
+    int64_t until = clock_mono_ms() + f.max_age_ms * (tls ? 2 : 6);
     while (clock_mono_ms() < until) {
         failed += get(client, "box", PATIENCE_MS, &error) != BANGER_OK;
         failed += send_signal(client, &error) != BANGER_OK;

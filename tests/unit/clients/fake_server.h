@@ -36,7 +36,7 @@ struct fake {
         FAKE_RST,    /* greets, refuses the first call */
         FAKE_GOAWAY, /* greets, says GOAWAY when the first call comes: it was not begun */
         FAKE_LEAVES, /* greets and says GOAWAY in one */
-        FAKE_CLOSES, /* greets and closes in one */
+        FAKE_CLOSES, /* greets and closes at once */
         FAKE_WAVERS, /* the same; each fifth time it takes a call first */
         FAKE_SILENT, /* takes the connection, says nothing */
         FAKE_HTTP1,  /* speaks another protocol */

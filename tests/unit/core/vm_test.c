@@ -383,6 +383,8 @@ static const char *const gone[] = {"old"};
 static const struct labels set = {.n = 1, .at = {{"new", "2"}}};
 static const uint64_t minute = 60000;
 static const bool yes = true;
+static uint8_t hook_argv[] = "sh\0-c\0sync \"a b\"";
+static const struct vm_hook hook = {.argv = {hook_argv, sizeof(hook_argv)}, .timeout_ms = 1500};
 static const struct vm_update_request update = {.vm = "box",
                                                 .if_generation = 1,
                                                 .name = "crate",
@@ -390,6 +392,7 @@ static const struct vm_update_request update = {.vm = "box",
                                                 .idle_stop_after_ms = &minute,
                                                 .restart = RESTART_ALWAYS,
                                                 .autostart = &yes,
+                                                .stop_hook = &hook,
                                                 .set_labels = &set,
                                                 .remove_labels = gone,
                                                 .n_remove_labels = 1};
@@ -405,6 +408,10 @@ static void check_updated(const struct vm_entry *e)
     CHECK_INT(vm_record(e)->spec.restart, RESTART_ALWAYS);
     CHECK(vm_record(e)->spec.autostart);
     CHECK_INT(vm_record(e)->expires_ns, 0);
+    const struct vm_hook *kept = &vm_record(e)->spec.stop_hook;
+    CHECK(kept->argv.len == sizeof(hook_argv) &&
+          memcmp(kept->argv.data, hook_argv, sizeof(hook_argv)) == 0);
+    CHECK_INT(kept->timeout_ms, 1500);
     CHECK(!e->restart_required); /* it does not run */
 }
 

@@ -133,10 +133,10 @@ static int allow_all(scmp_filter_ctx filter)
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed_calls[i], 0);
     for (size_t i = 0; rc == 0 && i < sizeof(allowed_ioctls) / sizeof(*allowed_ioctls); i++)
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-                              SCMP_A1(SCMP_CMP_EQ, allowed_ioctls[i]));
+                              SCMP_A1(SCMP_CMP_EQ, allowed_ioctls[i], 0));
     for (size_t i = 0; rc == 0 && i < sizeof(allowed_families) / sizeof(*allowed_families); i++)
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                              SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)allowed_families[i]));
+                              SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)allowed_families[i], 0));
     return rc;
 }
 

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "daemon/config_internal.h"
 #include "daemon/core/access/access_rules.h"
+#include "daemon/core/names/names.h"
 #include "daemon/host/scope.h"
 #include "daemon/priv/priv_call.h"
 #include "daemon/vmm/vmm.h"
@@ -48,6 +49,17 @@ static int check_listen(struct daemon_config *config, const char *value, struct 
         return 0;
     return err_set(err, ERR_INVALID,
                    "\"%s\" is no address: write 0.0.0.0:PORT, 192.0.2.1:PORT or \"[::]:PORT\"",
+                   value);
+}
+
+static int check_dns(struct daemon_config *config, const char *value, struct err *err)
+{
+    (void)config;
+    if (names_address_is_valid(value))
+        return 0;
+    return err_set(err, ERR_INVALID,
+                   "\"%s\" is neither \"off\" nor an address of the loopback "
+                   "with a port, such as 127.0.0.1:5454",
                    value);
 }
 
@@ -131,6 +143,10 @@ const struct config_key config_keys[] = {
      .check = check_network,
      .help = "IPv4 network for guests with a tap, four addresses each. A banger-priv that systemd "
              "starts has to be told the same."},
+    {"dns", CONFIG_TEXT, FIELD(dns), "off", .argument = "ADDRESS:PORT", .check = check_dns,
+     .help =
+         "Answer names of VMs with a tap, NAME.vm, by DNS at this address of the loopback: what "
+         "the host's resolver is told to ask (doctor says how). off: nowhere."},
     {"priv_socket", CONFIG_PATH, FIELD(priv_socket), "",
      "a helper of its own for root, " PRIV_SOCKET " for others", "PATH",
      .help = "Unix socket of banger-priv, which makes what needs privileges."},

@@ -18,7 +18,7 @@ const struct letter letter_table[] = {
     {'m', "memory", "size of memory"},
     {'n', "last", "only the last N: lines, or things listed"},
     {'o', "output", "form of what is printed"},
-    {'p', NULL, "vm forward reaches ports of a guest; --package adds a package to an image"},
+    {'p', "publish", "port of the daemon's machine for one of a guest, PORT:GUEST_PORT"},
     {'q', "quiet", "print ids only, and no progress"},
     {'r', "running", "only what has not ended"},
     {'s', "state", "only what is in that state"},

@@ -10,7 +10,7 @@ struct vm_spec_options {
     const char *ssh_user, *ssh_key, *kernel_arguments;
     struct opt_number cpus, memory, disk, work_disk, expire, idle_stop, stop_hook_limit, ssh_port;
     struct opt_number memory_max, cpu_quota, tasks_max;
-    struct opt_list labels;
+    struct opt_list labels, publish;
     bool no_init, ephemeral, autostart;
 };
 
@@ -71,6 +71,14 @@ struct vm_spec_options {
          "MODE",                                                                                   \
          "user (default): outgoing connections; tap: an address that the host reaches; none",      \
          "user|tap|none",                                                                          \
+         NAMES_NONE},                                                                              \
+        {"publish",                                                                                \
+         'p',                                                                                      \
+         OPT_LIST,                                                                                 \
+         offsetof(struct vm_spec_options, publish),                                                \
+         "PORT:GUEST_PORT",                                                                        \
+         "listen on this port of the daemon's machine for the guest's; may be repeated",           \
+         NULL,                                                                                     \
          NAMES_NONE},                                                                              \
         {"ssh-user", 0,                                                                            \
          OPT_STRING, offsetof(struct vm_spec_options, ssh_user),                                   \
@@ -161,6 +169,7 @@ struct vm_request {
     struct vm_hook_message stop_hook;
     Banger__V1__GuestSSH ssh;
     struct label_set *labels;
+    struct publish_set *publish;
     char id[REQUEST_ID_BYTES];
 };
 
@@ -177,6 +186,19 @@ struct label_set {
 };
 struct label_set *label_set_new(const char *option, const struct opt_list *words);
 void label_set_free(struct label_set *set);
+
+/* publish.c: "8080:80" words as messages; "none" alone: an empty list. NULL with the error printed.
+ */
+struct publish_set {
+    Banger__V1__Publish *list;      /* owned, with their addresses */
+    Banger__V1__Publish **pointers; /* owned */
+    size_t n;
+};
+struct publish_set *publish_set_new(const struct opt_list *words);
+void publish_set_free(struct publish_set *set);
+/* "127.0.0.1:8080->80" */
+enum { PUBLISH_TEXT_BYTES = 80 };
+const char *publish_text(const Banger__V1__Publish *m, char text[PUBLISH_TEXT_BYTES]);
 
 /* Rows of the noun's table, one or a few a file. */
 extern const struct command vm_cp_command;

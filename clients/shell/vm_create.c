@@ -75,7 +75,8 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
     if (rc != 0)
         return rc;
     request->labels = label_set_new("--label", &o->labels);
-    if (!request->labels)
+    request->publish = request->labels ? publish_set_new(&o->publish) : NULL;
+    if (!request->publish)
         return EXIT_BANGER;
     banger__v1__vmspec__init(&request->spec);
     Banger__V1__VMSpec *spec = &request->spec;
@@ -102,6 +103,8 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
     if (o->kernel_arguments)
         spec->kernel_arguments = (char *)o->kernel_arguments;
     spec->network = vm_network(o->net);
+    spec->publish = request->publish->pointers;
+    spec->n_publish = request->publish->n;
     spec->no_init = o->no_init;
     spec->ephemeral = o->ephemeral;
     spec->autostart = o->autostart;
@@ -127,6 +130,7 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
 void vm_request_done(struct vm_request *request)
 {
     label_set_free(request->labels);
+    publish_set_free(request->publish);
 }
 
 struct vm_create_options {

@@ -2,6 +2,7 @@
 #include "list.h"
 #include "vm.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -31,6 +32,17 @@ static void cell_image(struct table *t, const ProtobufCMessage *item)
     table_cell(t, "%s", vm->spec && vm->spec->image[0] ? vm->spec->image : vm->image_id);
 }
 
+static void cell_published(struct table *t, const ProtobufCMessage *item)
+{
+    const Banger__V1__VMRuntime *runtime = ((const Banger__V1__VM *)item)->runtime;
+    char text[PUBLISH_TEXT_BYTES], all[8 * PUBLISH_TEXT_BYTES] = "";
+    size_t len = 0, n = runtime ? runtime->n_published : 0;
+    for (size_t i = 0; i < n && len + PUBLISH_TEXT_BYTES + 1 < sizeof(all); i++)
+        len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", i ? "," : "",
+                                publish_text(runtime->published[i], text));
+    table_cell(t, "%s", all);
+}
+
 static const struct list_column columns[] = {
     {"ID", NULL, "id", false},
     {"NAME", NULL, "name", false},
@@ -42,6 +54,7 @@ static const struct list_column columns[] = {
     {"DISK", cell_disk, "spec.disk_bytes", true},
     {"KERNEL", NULL, "kernel_id", true},
     {"ADDRESS", NULL, "runtime.guest_ip", false},
+    {"PUBLISHED", cell_published, "runtime.published", false},
     {"LABELS", NULL, "labels", false},
     {"CREATED", list_cell_created, "created", false},
     {.head = NULL},

@@ -81,6 +81,16 @@ static void vm_print_limits(const Banger__V1__VMLimits *limits)
         cli_print_field("Tasks max:", "%u", limits->tasks_max);
 }
 
+static void vm_print_published(const Banger__V1__VMSpec *spec, const Banger__V1__VMRuntime *runtime)
+{
+    bool known = runtime->n_published > 0;
+    size_t n = known ? runtime->n_published : spec->n_publish;
+    char text[PUBLISH_TEXT_BYTES];
+    for (size_t i = 0; i < n; i++)
+        cli_print_field(i ? "" : "Published:", "%s",
+                        publish_text((known ? runtime->published : spec->publish)[i], text));
+}
+
 static void vm_print_description(const Banger__V1__VM *vm)
 {
     char word[WORD_BYTES], a[FORMAT_BYTES];
@@ -110,6 +120,7 @@ static void vm_print_description(const Banger__V1__VM *vm)
     cli_print_field("Network:", "%s",
                     enum_word(word, &banger__v1__network_mode__descriptor, (int)spec->network));
     cli_print_field("Address:", "%s", runtime->guest_ip);
+    vm_print_published(spec, runtime);
     vm_print_ssh(vm, spec);
     cli_print_field("Ephemeral:", "%s", spec->ephemeral ? "yes, deleted when it stops" : "");
     vm_print_policies(vm, spec, runtime);

@@ -151,7 +151,7 @@ struct vm_update_options {
     const char *name, *restart, *autostart, *stop_hook;
     struct opt_number cpus, memory, expire, idle_stop, memory_max, cpu_quota, tasks_max;
     struct opt_number stop_hook_limit;
-    struct opt_list labels, remove_labels;
+    struct opt_list labels, remove_labels, publish;
 };
 
 static void update_policies(Banger__V1__UpdateVMRequest *m, const struct vm_update_options *o)
@@ -198,10 +198,13 @@ static Banger__V1__Operation *start_update(struct cli *cli, const char *ref, con
 {
     const struct vm_update_options *o = values;
     struct label_set *labels = label_set_new("--label", &o->labels);
-    if (!labels) {
+    struct publish_set *publish = labels ? publish_set_new(&o->publish) : NULL;
+    if (!publish) {
+        label_set_free(labels);
         *error = (struct banger_error){.code = BANGER_INVALID_ARGUMENT};
         return NULL;
     }
+    Banger__V1__PublishList list = BANGER__V1__PUBLISH_LIST__INIT;
     char id[REQUEST_ID_BYTES];
     struct vm_hook_message hook;
     Banger__V1__UpdateVMRequest request = BANGER__V1__UPDATE_VMREQUEST__INIT;
@@ -225,12 +228,16 @@ static Banger__V1__Operation *start_update(struct cli *cli, const char *ref, con
     }
     update_policies(&request, o);
     update_limits(&request, o);
+    list.publish = publish->pointers;
+    list.n_publish = publish->n;
+    request.publish = o->publish.n > 0 ? &list : NULL;
     request.set_labels = labels->list;
     request.n_set_labels = labels->n;
     request.remove_labels = (char **)o->remove_labels.items;
     request.n_remove_labels = o->remove_labels.n;
     Banger__V1__Operation *operation = banger_update_vm(cli->client, &request, NULL, error);
     label_set_free(labels);
+    publish_set_free(publish);
     return operation;
 }
 
@@ -326,6 +333,8 @@ static const struct opt update_opts[] = {
      "of one CPU of the host, for all its processes; 0: any", NULL, NAMES_NONE},
     {"tasks-max", 0, OPT_COUNT, offsetof(struct vm_update_options, tasks_max), "N",
      "threads of its processes on the host; 0: any", NULL, NAMES_NONE},
+    {"publish", 'p', OPT_LIST, offsetof(struct vm_update_options, publish), "PORT:GUEST_PORT",
+     "publish these ports of the guest, and no others, at once; none: no port", NULL, NAMES_NONE},
     {"label", 'l', OPT_LIST, offsetof(struct vm_update_options, labels), "KEY=VALUE",
      "set a label; may be repeated", NULL, NAMES_NONE},
     {"remove-label", 0, OPT_LIST, offsetof(struct vm_update_options, remove_labels), "KEY",

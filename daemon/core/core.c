@@ -13,8 +13,10 @@
 #include "daemon/core/image/image.h"
 #include "daemon/core/image/image_import.h"
 #include "daemon/core/memory.h"
+#include "daemon/core/names/names.h"
 #include "daemon/core/operation/operation.h"
 #include "daemon/core/operation/request_past.h"
+#include "daemon/core/publish/publish.h"
 #include "daemon/core/record.h"
 #include "daemon/core/supervise/guest_service.h"
 #include "daemon/core/supervise/garbage.h"
@@ -48,6 +50,8 @@ int core_open(struct core *core, struct err *err)
     core->operations = NULL;
     core->sessions = NULL;
     core->guest_services = NULL;
+    core->publish = NULL;
+    core->names = NULL;
     core->request_past = NULL;
     core->supervise = NULL;
     store_hold(core->store);
@@ -71,7 +75,9 @@ int core_open(struct core *core, struct err *err)
     core->sessions = sessions;
     if (sessions)
         vm_hooks_run_by(core, &session_hook_runner);
-    core->guest_services = sessions ? guest_services_new(core, err) : NULL;
+    core->names = sessions ? names_new(core, err) : NULL;
+    core->publish = core->names ? publish_room_new(core, err) : NULL;
+    core->guest_services = core->publish ? guest_services_new(core, err) : NULL;
     if (core->guest_services)
         core->operations = operation_engine_new(core, core_operation_kinds, err);
     if (core->operations && vm_updates_load(core, err) == 0 &&
@@ -91,6 +97,10 @@ void core_close(struct core *core)
     supervise_stop(core);
     guest_services_free(core->guest_services);
     core->guest_services = NULL;
+    publish_room_free(core->publish);
+    core->publish = NULL;
+    names_free(core->names);
+    core->names = NULL;
     struct operation_engine *operations = core->operations;
     core->operations = NULL; /* commits that come back find nothing to go on with */
     operation_engine_free(operations);

@@ -7,7 +7,9 @@
  *   operation/  durable operations: step tables with undo, journal, queues, request ids
  *   image/      images and kernels
  *   vm/         VMs, their machines and guests, and what users ask of them
+ *   names/      "NAME.vm", by DNS
  *   session/    guest sessions and attach
+ *   publish/    ports of guests at addresses of the host
  *   supervise/  what the daemon does by itself, at its start and later
  *
  * Beside this: record.h (copies of records in the folders of what they are of), memory.h (gives
@@ -32,7 +34,9 @@ struct host_info;
 struct image_registry;
 struct loop;
 struct memory;
+struct names;
 struct operation_engine;
+struct publish_room;
 struct request_past;
 struct record_keeper;
 struct recover;
@@ -56,6 +60,7 @@ struct core_config {
     int64_t boot_timeout_ms;        /* from VMM start to agent ready; then one more try */
     int64_t stop_grace_ms;          /* default grace of a stop */
     struct priv_pool guest_network; /* addresses of guests with a tap */
+    char dns[32];                   /* where names of VMs are answered; "off" */
     const char *version;            /* of the program */
 };
 
@@ -85,6 +90,8 @@ struct core {
     struct request_past *request_past;
     struct vm_registry *vms;
     struct session_registry *sessions;
+    struct names *names;
+    struct publish_room *publish;
     struct guest_services *guest_services;
     struct image_registry *images;
     struct record_keeper *records;

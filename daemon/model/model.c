@@ -208,10 +208,13 @@ int vm_copy(struct vm *to, const struct vm *from)
 {
     *to = *from;
     to->labels = (struct label_list){0};
-    to->spec.stop_hook.argv = (struct blob){0};
-    const struct blob *argv = &from->spec.stop_hook.argv;
+    to->spec.stop_hook.argv = to->spec.publish = to->runtime.published = (struct blob){0};
+    const struct blob *argv = &from->spec.stop_hook.argv, *publish = &from->spec.publish;
+    const struct blob *published = &from->runtime.published;
     if (label_list_fill(&to->labels, from->labels.at, from->labels.n) == 0 &&
-        blob_set(&to->spec.stop_hook.argv, argv->data, argv->len) == 0)
+        blob_set(&to->spec.stop_hook.argv, argv->data, argv->len) == 0 &&
+        blob_set(&to->spec.publish, publish->data, publish->len) == 0 &&
+        blob_set(&to->runtime.published, published->data, published->len) == 0)
         return 0;
     vm_done(to);
     return -1;
@@ -220,7 +223,8 @@ int vm_copy(struct vm *to, const struct vm *from)
 void vm_spec_done(struct vm_spec *spec)
 {
     free(spec->stop_hook.argv.data);
-    spec->stop_hook.argv = (struct blob){0};
+    free(spec->publish.data);
+    spec->stop_hook.argv = spec->publish = (struct blob){0};
 }
 
 void vm_done(struct vm *vm)
@@ -228,6 +232,8 @@ void vm_done(struct vm *vm)
     if (!vm)
         return;
     vm_spec_done(&vm->spec);
+    free(vm->runtime.published.data);
+    vm->runtime.published = (struct blob){0};
     free(vm->labels.at);
     vm->labels = (struct label_list){0};
 }

@@ -146,6 +146,7 @@ struct vm_spec {
     struct vm_ssh ssh;
     char kernel_arguments[KERNEL_ARGUMENTS_BYTES];
     struct vm_limits limits;
+    struct blob publish; /* owned; vm_publish.h */
 };
 
 /* Durable identity and deterministic paths. Nothing that a kernel hands out belongs here. */
@@ -167,6 +168,7 @@ struct vm_runtime {
      * last ran for long. */
     uint32_t restarts, restart_streak;
     char restart_reason[128]; /* of the latest */
+    struct blob published;    /* spec.publish with the ports that it has or had; owned */
 };
 
 struct vm {

@@ -14,23 +14,22 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "daemon/core/core.h"
+#include "daemon/core/session/guest_records.h"
 #include "daemon/core/session/guest_tool.h"
 #include "daemon/service/forward.h"
 #include "daemon/service/guest_call.h"
 #include "rpc/event/loop.h"
 #include "rpc/wire/call.h"
 
-enum { DATA_BYTES = 64 * 1024, OPEN_WITHIN_MS = 10 * 1000, LENGTH_BYTES = 4, DIAL_ARGS = 4 };
+enum { DATA_BYTES = 64 * 1024, OPEN_WITHIN_MS = 10 * 1000, DIAL_ARGS = 4 };
 
 struct forward {
     struct guest_call guest;
     struct timer late; /* while there is no Open */
     struct buf rest;   /* of the client's bytes, that the tool did not take */
     bool half_closed;  /* nothing comes behind rest */
-    bool opened, over; /* over: the call was finished */
-    uint8_t length[LENGTH_BYTES];
-    unsigned n_length; /* bytes of it that have come */
-    uint32_t left;     /* of the record */
+    bool over;         /* the call was finished */
+    struct guest_records records;
 };
 
 static void forward_end(struct forward *f, const struct err *status)
@@ -52,51 +51,41 @@ static void forward_send(struct forward *f, Banger__V1__ForwardResponse *respons
 
 /* Out ------------------------------------------------------------------------------------------ */
 
-/* An empty record: the first says that it stands, the other that no more comes. */
-static void forward_mark(struct forward *f)
+static void forward_mark(struct forward *f, enum guest_record what)
 {
     Banger__V1__ForwardOpened opened = BANGER__V1__FORWARD_OPENED__INIT;
     Banger__V1__ForwardEnd end = BANGER__V1__FORWARD_END__INIT;
     Banger__V1__ForwardResponse response = BANGER__V1__FORWARD_RESPONSE__INIT;
-    response.frame_case = f->opened ? BANGER__V1__FORWARD_RESPONSE__FRAME_END
-                                    : BANGER__V1__FORWARD_RESPONSE__FRAME_OPENED;
-    if (f->opened)
+    bool ends = what == GUEST_RECORD_END;
+    response.frame_case =
+        ends ? BANGER__V1__FORWARD_RESPONSE__FRAME_END : BANGER__V1__FORWARD_RESPONSE__FRAME_OPENED;
+    if (ends)
         response.end = &end;
     else
         response.opened = &opened;
-    f->opened = true;
     forward_send(f, &response);
 }
 
-/* How much of it was used: a piece of a record, or of its length. */
-static uint32_t forward_take(struct forward *f, const uint8_t *data, uint32_t len)
+static void forward_bytes(struct forward *f, const uint8_t *data, uint32_t len)
 {
-    if (f->left > 0) {
-        uint32_t n = len < f->left ? len : f->left;
-        Banger__V1__ForwardResponse response = BANGER__V1__FORWARD_RESPONSE__INIT;
-        response.frame_case = BANGER__V1__FORWARD_RESPONSE__FRAME_DATA;
-        response.data.data = (uint8_t *)data;
-        response.data.len = n;
-        f->left -= n;
-        forward_send(f, &response);
-        return n;
-    }
-    f->length[f->n_length++] = *data;
-    if (f->n_length < LENGTH_BYTES)
-        return 1;
-    f->n_length = 0;
-    for (unsigned i = 0; i < LENGTH_BYTES; i++)
-        f->left = f->left << 8 | f->length[i];
-    if (f->left == 0)
-        forward_mark(f);
-    return 1;
+    Banger__V1__ForwardResponse response = BANGER__V1__FORWARD_RESPONSE__INIT;
+    response.frame_case = BANGER__V1__FORWARD_RESPONSE__FRAME_DATA;
+    response.data.data = (uint8_t *)data;
+    response.data.len = len;
+    forward_send(f, &response);
 }
 
 static void on_data(void *arg, const uint8_t *data, uint32_t len)
 {
     struct forward *f = arg;
-    for (uint32_t at = 0; at < len && !f->over;)
-        at += forward_take(f, data + at, len - at);
+    for (uint32_t at = 0, n; at < len && !f->over; at += n) {
+        enum guest_record what;
+        n = guest_records_take(&f->records, data + at, len - at, &what);
+        if (what == GUEST_RECORD_DATA)
+            forward_bytes(f, data + at, n);
+        else if (what != GUEST_RECORD_PART)
+            forward_mark(f, what);
+    }
     guest_call_used(&f->guest, len);
 }
 

@@ -54,6 +54,20 @@ static Banger__V1__VMLimits *fill_limits(Banger__V1__VMLimits *m, const struct v
     return m;
 }
 
+static size_t fill_publish(struct publish_view *view, const struct blob *blob)
+{
+    size_t n = vm_publish_read(blob, view->at);
+    for (size_t i = 0; i < n; i++) {
+        Banger__V1__Publish *m = &view->messages[i];
+        banger__v1__publish__init(m);
+        m->address = view->at[i].address;
+        m->host_port = view->at[i].host_port;
+        m->guest_port = view->at[i].guest_port;
+        view->pointers[i] = m;
+    }
+    return n;
+}
+
 static void fill_spec(struct vm_view *view, const struct vm_spec *spec)
 {
     Banger__V1__VMSpec *m = &view->spec;
@@ -77,6 +91,8 @@ static void fill_spec(struct vm_view *view, const struct vm_spec *spec)
     m->lease_ms = spec->lease_ms;
     m->storage = (Banger__V1__Storage)spec->storage;
     m->kernel_arguments = (char *)spec->kernel_arguments;
+    m->n_publish = fill_publish(&view->publish, &spec->publish);
+    m->publish = view->publish.pointers;
 }
 
 static void fill_runtime(Banger__V1__VMRuntime *m, const struct vm_runtime *runtime)
@@ -160,6 +176,8 @@ void vm_view_fill(struct vm_view *view, const struct vm *vm, const struct vm_con
     m->ssh_host_key = (char *)vm->ssh_host_key;
     m->offered_ssh_host_key = (char *)offered_ssh_host_key;
     fill_runtime(&view->runtime, &vm->runtime);
+    view->runtime.n_published = fill_publish(&view->published, &vm->runtime.published);
+    view->runtime.published = view->published.pointers;
     m->runtime = &view->runtime;
     m->kept_output = fill_kept(&view->kept, kept);
     m->n_labels = labels_view_fill(&view->labels, vm->labels.at, vm->labels.n);

@@ -12,6 +12,7 @@
 #include "banger/v1/vm.pb-c.h"
 #include "daemon/core/vm/vm.h"
 #include "daemon/model/model.h"
+#include "daemon/model/vm_publish.h"
 
 /* NULL for 0 (it has not happened), else the filled stamp. */
 Google__Protobuf__Timestamp *view_time(Google__Protobuf__Timestamp *stamp, int64_t unix_ns);
@@ -34,6 +35,12 @@ struct labels_view {
 /* Returns n, which is LABELS_MAX at most. */
 size_t labels_view_fill(struct labels_view *view, const struct label *labels, uint32_t n);
 
+struct publish_view {
+    struct vm_publish at[VM_PUBLISH_MAX];
+    Banger__V1__Publish messages[VM_PUBLISH_MAX];
+    Banger__V1__Publish *pointers[VM_PUBLISH_MAX];
+};
+
 struct vm_view {
     Banger__V1__VM vm; /* the message */
     Banger__V1__VMSpec spec;
@@ -49,6 +56,7 @@ struct vm_view {
     Banger__V1__Condition conditions[VM_CONDITIONS_MAX];
     Banger__V1__Condition *condition_pointers[VM_CONDITIONS_MAX];
     struct labels_view labels;
+    struct publish_view publish, published;
 };
 
 void vm_view_fill(struct vm_view *view, const struct vm *vm, const struct vm_condition *conditions,

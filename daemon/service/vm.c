@@ -13,6 +13,7 @@
 #include "daemon/core/vm/vm.h"
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/core/vm/vm_spec.h"
+#include "daemon/model/vm_publish.h"
 #include "daemon/service/request.h"
 #include "daemon/service/service.h"
 #include "daemon/service/strings.h"
@@ -39,6 +40,41 @@ static int fill_ssh(struct vm_ssh *ssh, const Banger__V1__GuestSSH *m, struct er
         0)
         return -1;
     return request_copy(ssh->key, sizeof(ssh->key), m->key, "ssh.key", err);
+}
+
+static int fill_publish(struct blob *blob, Banger__V1__Publish *const *list, size_t n,
+                        struct err *err)
+{
+    struct vm_publish publish[VM_PUBLISH_MAX] = {{.host_port = 0}};
+    if (n > VM_PUBLISH_MAX)
+        return err_set(err, ERR_INVALID, "%zu ports to publish, at most %d are allowed", n,
+                       VM_PUBLISH_MAX);
+    for (size_t i = 0; i < n; i++) {
+        publish[i].host_port = list[i]->host_port;
+        publish[i].guest_port = list[i]->guest_port;
+        if (request_copy(publish[i].address, sizeof(publish[i].address), list[i]->address,
+                         "publish.address", err) < 0)
+            return -1;
+    }
+    return vm_publish_write(blob, publish, n, err);
+}
+
+/* What the network would take for the host's own service is an admin's to give away. */
+static int check_publish(const struct rpc_call *call, const struct blob *blob, struct err *err)
+{
+    struct vm_publish list[VM_PUBLISH_MAX];
+    char text[VM_PUBLISH_TEXT_BYTES];
+    size_t n = vm_publish_read(blob, list);
+    for (size_t i = 0; i < n; i++) {
+        if (rpc_call_peer(call)->role >= RPC_ROLE_ADMIN || !vm_publish_is_wide(&list[i]))
+            continue;
+        err_set(err, ERR_DENIED,
+                "publish: %s is for admins: operators have loopback addresses (127.0.0.1), from "
+                "port 1024 on",
+                vm_publish_text(&list[i], text));
+        return err_tag(err, "ROLE_TOO_LOW", NULL);
+    }
+    return 0;
 }
 
 int vm_service_fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, struct err *err)
@@ -74,6 +110,8 @@ int vm_service_fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, stru
         return -1;
     if (request_copy(spec->image, sizeof(spec->image), m->image, "image", err) < 0 ||
         request_copy(spec->driver, sizeof(spec->driver), m->driver, "driver", err) < 0)
+        return -1;
+    if (fill_publish(&spec->publish, m->publish, m->n_publish, err) < 0)
         return -1;
     return fill_hook(&spec->stop_hook, m->stop_hook, err);
 }
@@ -135,6 +173,7 @@ static void handle_create(void *self, struct rpc_call *call,
     };
     if (request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0 ||
         vm_service_fill_spec(&create.spec, request->spec, &err) < 0 ||
+        check_publish(call, &create.spec.publish, &err) < 0 ||
         request_labels(&labels, request->labels, request->n_labels, &err) < 0)
         rpc_call_finish(call, &err);
     else if (request->dry_run)
@@ -190,7 +229,10 @@ static void handle_update(void *self, struct rpc_call *call,
         update.ssh_host_key = request->ssh_host_key;
     bool autostart;
     struct vm_hook hook = {0};
+    struct blob publish = {0};
     fill_policies(&update, request, &autostart);
+    if (request->publish)
+        update.publish = &publish;
     if (request->stop_hook)
         update.stop_hook = &hook;
     if (request->_disk_bytes_case == BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES_DISK_BYTES)
@@ -199,12 +241,16 @@ static void handle_update(void *self, struct rpc_call *call,
         err_set(&err, ERR_INVALID, "%zu labels to remove, at most %d are allowed",
                 request->n_remove_labels, LABELS_MAX);
     if (err.code != ERR_NONE || fill_hook(&hook, request->stop_hook, &err) < 0 ||
+        (request->publish && fill_publish(&publish, request->publish->publish,
+                                          request->publish->n_publish, &err) < 0) ||
+        check_publish(call, &publish, &err) < 0 ||
         request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0 ||
         request_labels(&labels, request->set_labels, request->n_set_labels, &err) < 0)
         rpc_call_finish(call, &err);
     else
         service_reply_operation(call, vm_ask_update(self, &update, &meta, &err), &err);
     free(hook.argv.data);
+    free(publish.data);
 }
 
 static void handle_start(void *self, struct rpc_call *call,

@@ -20,7 +20,7 @@ static const char *const left_out[] = {
     "api_sock_path",  "vsock_cid",      "log_path",       "agent_sock_path", "metrics_path",
     "system_overlay", "work_disk_path", "boot_id",        "updated_ns",      "started_ns",
     "stopped_ns",     "path",           "vmlinux_path",   "initramfs_path",  "lease_ms",
-    "lease_holder",
+    "lease_holder",   "published",
 };
 
 static bool is_left_out(const char *name)

@@ -105,12 +105,27 @@ dial() { # ADDRESS PORT
     echo "if exec 3<>/dev/tcp/$1/$2; then cat <&3; fi 2>/dev/null & p=\$!; sleep 4; kill \$p 2>/dev/null; wait"
 }
 
+# Perl is what Debian's guest has.
+publish() {
+    # shellcheck disable=SC2016 # Perl expands
+    "$banger" session start --no-stdin box -- perl -MIO::Socket::INET -e '
+        my $l = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => 8010, Listen => 5, ReuseAddr => 1) or die;
+        while (my $c = $l->accept) { print $c "published"; close $c }' >/dev/null
+    "$banger" vm ports box --wait 8010 --timeout 60s || fail "vm ports --wait"
+}
+
 looks() { # at the guest, from outside and from the host
     inside 192.0.2.1 "$(dial 192.0.2.2 8001)"
     inside "" "$(dial 192.0.2.1 8002)"
     inside "" "$(dial "$gateway" 8002)"
     inside "" "$(dial 169.254.169.254 8001)"
     ping -c 1 -W 5 "$address" >/dev/null || fail "the host does not reach its guest"
+    [ "$(getent hosts box.vm | cut -d' ' -f1)" = "$address" ] || fail "box.vm: $(getent hosts box.vm)"
+    [ "$(getent hosts "$address")" = "$(printf '%-15s box.vm' "$address")" ] || fail "$(getent hosts "$address")"
+    getent hosts other.vm && fail "other.vm is there"
+    exec 4<>/dev/tcp/127.0.0.1/8010 || fail "its published port does not take a connection"
+    [ "$(timeout 60 cat <&4)" = published ] || fail "through its published port"
+    exec 4<&-
     outside ip route replace "$address/32" via 192.0.2.1
     outside ping -c 1 -W 1 "$address" >/dev/null && fail "the world reaches the guest"
     return 0
@@ -122,15 +137,23 @@ ip tuntap add dev bgaaaaaaaaaaaaa mode tap
 stranger=bgaaaaaaaaaaaaa
 [ "$(objects)" = "$stranger" ] || fail "objects: $(objects)"
 
+# Names are asked of the daemon alone.
+printf 'nameserver 127.0.0.53\noptions timeout:20\n' >"$top/resolv.conf"
+printf 'hosts: files dns\n' >"$top/nsswitch.conf"
+mount --bind "$top/resolv.conf" /etc/resolv.conf
+mount --bind "$top/nsswitch.conf" /etc/nsswitch.conf
+export BANGER_DNS=127.0.0.53:53
+
 "$banger" daemon start >/dev/null
 kernel=$(sed -n 's/.*"vmlinux": "\(.*\)".*/\1/p' "$BANGER_TEST_ASSETS/assets.json")
 image=$(sed -n 's/.*"path": "\(.*\)".*/\1/p' "$BANGER_TEST_ASSETS/assets.json")
 "$banger" kernel import --modules "$(dirname "$kernel")/modules" "$kernel" >/dev/null
 "$banger" image import --name debian-bookworm "$image" >/dev/null
-"$banger" vm create --net tap --name box -q >/dev/null
+"$banger" vm create --net tap --name box -p 8010:8010 -q >/dev/null
 address=$("$banger" vm show box -o json | jq -r '.. | .guestIp? // empty')
 gateway=${address%.*}.$((${address##*.} - 1))
 [ "$(objects | grep -vc "$stranger")" = 3 ] || fail "objects of one VM: $(objects)"
+publish
 looks
 
 # --- the daemon and its helper are killed; the guest goes on --------------------------------------------
@@ -140,6 +163,7 @@ for pid in $(ours); do
     */bangerd | */banger-priv) kill -9 "$pid" ;;
     esac
 done
+"$banger" vm list >/dev/null # starts the next
 looks
 # Others' hands: what is gone is made again by the next start.
 nft delete element inet banger egress "{ \"$(ip -o link show type tun | grep -o 'bg[a-z2-7]*' | grep -v $stranger | head -n 1)\" }"
@@ -147,6 +171,7 @@ inside "" "$(dial 192.0.2.2 8001)"
 "$banger" vm stop box >/dev/null
 ip link del "$(ip -o link show type tun | grep -o 'bg[a-z2-7]*' | grep -v $stranger | head -n 1)"
 "$banger" vm start box >/dev/null
+publish
 looks
 
 "$banger" vm delete --force box >/dev/null

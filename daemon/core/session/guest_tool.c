@@ -13,9 +13,9 @@
 
 enum {
     WINDOW_BYTES = 256 * 1024, /* of stdin, where the agent's is not smaller */
-    /* Half of it is what the tool may be ahead of us; the other half is there to be sent again when
-     * a link has broken, and has to have all that may be under way. */
-    SPOOL_BYTES = 2 * GUEST_TOOL_CREDIT,
+    /* One is what the tool may be ahead of us; the other is there to be sent again when a link has
+     * broken, and has to have all that may be under way. */
+    SPOOL_CREDITS = 2,
 };
 
 /* Its end */
@@ -119,7 +119,7 @@ void guest_tool_take_ack(struct guest_tool *t, uint64_t offset, bool closed)
 
 void guest_tool_grant(struct guest_tool *t, uint32_t bytes)
 {
-    uint32_t room = GUEST_TOOL_CREDIT - t->credit;
+    uint32_t room = t->most_credit - t->credit;
     uint32_t more = bytes < room ? bytes : room;
     t->credit += more;
     if (t->sub)
@@ -167,7 +167,6 @@ static int make_record(struct session *out, const struct vm_entry *vm,
     snprintf(out->spec.group, sizeof(out->spec.group), "%s", spec->group ? spec->group : "");
     out->spec.stdin_mode = SESSION_STDIN_PIPE;
     out->spec.output_policy = OUTPUT_HOLD;
-    out->spec.spool_bytes = SPOOL_BYTES;
     return rc;
 }
 
@@ -185,9 +184,11 @@ struct guest_tool *guest_tool_run(struct core *core, struct vm_entry *vm,
         return NULL;
     }
     t->core = core;
-    t->credit = credit < GUEST_TOOL_CREDIT ? credit : GUEST_TOOL_CREDIT;
+    t->most_credit = spec->most_credit ? spec->most_credit : GUEST_TOOL_CREDIT;
+    t->credit = credit < t->most_credit ? credit : t->most_credit;
     t->events = events;
     t->arg = arg;
+    t->record.spec.spool_bytes = SPOOL_CREDITS * (uint64_t)t->most_credit;
     buf_init(&t->in, WINDOW_BYTES);
     bool made = make_record(&t->record, vm, spec, err) == 0;
     if (made && map_put(&core->sessions->tools.by_id, t->record.id, t) < 0) {

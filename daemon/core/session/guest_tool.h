@@ -25,6 +25,8 @@ struct guest_tool_spec {
     const char *const *argv; /* argv[0]: the tool */
     size_t argc;
     const char *user, *group; /* NULL or "": root, and the user's */
+    /* Of stdout, granted and not come yet; the guest keeps twice that. 0: GUEST_TOOL_CREDIT. */
+    uint32_t most_credit;
 };
 
 struct guest_tool_events {
@@ -50,7 +52,7 @@ struct guest_tool *guest_tool_run(struct core *core, struct vm_entry *vm,
 size_t guest_tool_write(struct guest_tool *t, const void *data, size_t len);
 /* Nothing more will be written. */
 void guest_tool_finish(struct guest_tool *t);
-/* No more than GUEST_TOOL_CREDIT together: what is beyond it is not granted. */
+/* No more than most_credit together: what is beyond it is not granted. */
 void guest_tool_grant(struct guest_tool *t, uint32_t bytes);
 /* At any time, from inside events too: it is killed and forgotten, and nothing comes after this.
  * NULL is fine. */

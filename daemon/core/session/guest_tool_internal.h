@@ -31,6 +31,7 @@ struct guest_tool {
     struct agent_subscription *sub;
     uint64_t next[2];
     uint32_t credit; /* of stdout, that may still come */
+    uint32_t most_credit;
     char words[GUEST_TOOL_WORDS_BYTES];
     size_t n_words;
     bool output_ended;

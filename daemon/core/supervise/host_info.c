@@ -26,6 +26,7 @@
 #include "daemon/host/scope.h"
 #include "rpc/event/server.h"
 #include "daemon/core/host/store_state.h"
+#include "daemon/core/names/names.h"
 #include "daemon/store/store.h"
 
 static void probe_done(void *arg, const struct vmm_probe_result *result)
@@ -327,6 +328,7 @@ size_t host_diagnose(const struct core *core, const struct host_info *info,
     check_scopes(&r);
     check_taps(&r, core, facts);
     check_files(&r, core);
+    r.n += names_check(core, &r.checks[r.n]);
     store_state_check(core, &r.checks[r.n++]);
     if (audit_lost(core) > 0)
         report(&r, "audit log", HOST_CHECK_WARNING, "look for the reason in the daemon's log",

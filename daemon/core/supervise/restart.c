@@ -36,7 +36,7 @@ static int64_t restart_wait_ms(uint32_t streak)
 
 static void restart_set_waiting(struct supervised *s, bool waiting)
 {
-    vm_set_condition(s->vm, waiting ? &s->restarting : NULL);
+    vm_set_condition(s->vm, VM_SLOT_SUPERVISE, waiting ? &s->restarting : NULL);
     if (!waiting)
         timer_stop(&s->restart_timer);
 }

@@ -24,6 +24,7 @@
 #include "daemon/core/operation/operation.h"
 #include "daemon/core/access/scope.h"
 #include "daemon/core/vm/vm_hook.h"
+#include "daemon/core/vm/vm_publisher.h"
 #include "daemon/core/vm/vm_agent.h"
 #include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_new_agent.h"
@@ -42,6 +43,7 @@ struct vm_registry {
     struct list object_jobs;
     struct vm_new_agents new_agents;
     const struct vm_hook_runner *hook_runner;
+    const struct vm_publisher *publisher;
     struct map by_id, by_name;
     struct order order; /* by creation time, which a clock that was set back makes another */
     bool posted;
@@ -272,6 +274,16 @@ const struct vm_hook_runner *vm_hook_runner(const struct core *core)
     return core->vms->hook_runner;
 }
 
+void vm_published_by(struct core *core, const struct vm_publisher *publisher)
+{
+    core->vms->publisher = publisher;
+}
+
+const struct vm_publisher *vm_publisher(const struct core *core)
+{
+    return core->vms->publisher;
+}
+
 struct list *vm_object_jobs(struct core *core)
 {
     return &core->vms->object_jobs;
@@ -457,7 +469,7 @@ int vm_rename(struct vm_entry *e, const char *name, struct err *err)
     vm_edit(e);
     if (vm_change_name(e, name, back, err) < 0)
         return -1;
-    snprintf(e->vm.runtime.dns_name, sizeof(e->vm.runtime.dns_name), "%s.banger", name);
+    snprintf(e->vm.runtime.dns_name, sizeof(e->vm.runtime.dns_name), "%s.vm", name);
     return 0;
 }
 

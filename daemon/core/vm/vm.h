@@ -86,7 +86,7 @@ enum vm_reboot vm_reboot(const struct vm_entry *e);
 void vm_set_reboot(struct vm_entry *e, enum vm_reboot reboot);
 
 /* What rooms above keep of a VM, each for itself; NULL to begin with. */
-enum vm_slot { VM_SLOT_RECONCILE, VM_SLOT_SUPERVISE, VM_SLOTS };
+enum vm_slot { VM_SLOT_RECONCILE, VM_SLOT_PUBLISH, VM_SLOT_SUPERVISE, VM_SLOTS };
 
 void *vm_slot(const struct vm_entry *e, enum vm_slot slot);
 void vm_set_slot(struct vm_entry *e, enum vm_slot slot, void *data);
@@ -194,7 +194,7 @@ int64_t vm_used_ms(const struct vm_entry *e);
 
 /* What is true of a VM besides its state; texts are borrowed from the entry. */
 struct vm_condition {
-    const char *type; /* "AgentReady", "RestartRequired", "Restarting" */
+    const char *type; /* "AgentReady", "RestartRequired", "Restarting", "Published" */
     bool status;
     const char *reason, *message;
     int64_t changed_ns;
@@ -202,8 +202,8 @@ struct vm_condition {
 
 enum { VM_CONDITIONS_MAX = 4 };
 
-/* One more of them, borrowed; NULL: none. */
-void vm_set_condition(struct vm_entry *e, const struct vm_condition *condition);
+/* One more of them, a room's own, borrowed; NULL: none. */
+void vm_set_condition(struct vm_entry *e, enum vm_slot slot, const struct vm_condition *condition);
 /* Fills out and returns how many. */
 size_t vm_get_conditions(const struct vm_entry *e, struct vm_condition out[VM_CONDITIONS_MAX]);
 

@@ -50,10 +50,10 @@ struct vm_entry {
     bool restart_required;    /* the spec changed under the running machine */
     int64_t agent_changed_ns; /* of whether it is ready */
     int64_t restart_changed_ns;
-    const struct vm_condition *condition; /* borrowed: vm_set_condition */
-    struct kept_output kept;              /* by its agent, which may be out of reach now */
-    struct vm_ssh_link *ssh;              /* owned: vm_ssh.c's; NULL */
-    char agent_error[256];                /* why it is not ready; "" while that is not known */
+    const struct vm_condition *conditions[VM_SLOTS]; /* borrowed: vm_set_condition */
+    struct kept_output kept; /* by its agent, which may be out of reach now */
+    struct vm_ssh_link *ssh; /* owned: vm_ssh.c's; NULL */
+    char agent_error[256];   /* why it is not ready; "" while that is not known */
 
     struct vmm_machine *machine;    /* NULL while there is no process, and no call on one */
     struct agent_client *agent;     /* NULL while there is no live machine */
@@ -66,9 +66,9 @@ struct vm_entry {
     bool edited;                    /* changed since the latest of them */
     char *held_name;                /* owned: another that is or may get on disk; NULL: none */
 
-    char ended_detail[TEXT_BYTES]; /* of the latest machine's end */
-    bool ended_by_panic;           /* of its guest's kernel */
-    int64_t clock_told_ms;         /* monotonic: when its clock was last said to be off; 0: never */
+    char ended_detail[400]; /* of the latest machine's end */
+    bool ended_by_panic;    /* of its guest's kernel */
+    int64_t clock_told_ms;  /* monotonic: when its clock was last said to be off; 0: never */
     struct vm_call call;
     struct vm_kill *kill;        /* under way */
     struct handles_save *saving; /* handles.json is being written */

@@ -131,7 +131,7 @@ static void vm_machine_judge(struct vm_entry *e, const struct vmm_exit *exit)
 static void vm_machine_exited(void *arg, const struct vmm_exit *exit)
 {
     struct vm_entry *e = arg;
-    COPY(e->ended_detail, exit->detail);
+    snprintf(e->ended_detail, sizeof(e->ended_detail), "%.399s", exit->detail);
     bool orderly = exit->kind == VMM_EXIT_POWER_OFF || exit->kind == VMM_EXIT_REBOOT ||
                    exit->kind == VMM_EXIT_KILLED;
     enum vm_state state = e->vm.runtime.state;

@@ -18,6 +18,7 @@
 #include "daemon/core/record.h"
 #include "daemon/core/access/scope.h"
 #include "daemon/core/vm/vm_hook.h"
+#include "daemon/core/vm/vm_op_publish.h"
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/core/vm/vm_run.h"
 #include "daemon/core/vm/vm_spec.h"
@@ -43,6 +44,7 @@ struct vm_change {
     int64_t memory_max_bytes, cpu_quota_percent, tasks_max; /* the same */
     bool host_key_given;
     char host_key[SSH_HOST_KEY_BYTES];
+    struct vm_publish_change publish;
     bool stop_hook_given;
     struct vm_hook stop_hook; /* of what was read: owned */
 };
@@ -57,15 +59,16 @@ static char *vm_change_write(const struct vm_change *c, struct err *err)
 {
     json_t *hook = c->stop_hook_given ? vm_hook_write(&c->stop_hook) : NULL;
     bool fits = hook || !c->stop_hook_given;
-    json_t *o = json_pack(
-        "{s:I, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s*, s:o*}", "if_generation",
-        (json_int_t)c->if_generation, "name", c->name, "cpus", (json_int_t)c->cpus, "memory_bytes",
-        (json_int_t)c->memory_bytes, "expire_after_ms", (json_int_t)c->expire_after_ms,
-        "idle_stop_after_ms", (json_int_t)c->idle_stop_after_ms, "restart", (int)c->restart,
-        "autostart", c->autostart, "memory_max_bytes", (json_int_t)c->memory_max_bytes,
-        "cpu_quota_percent", (json_int_t)c->cpu_quota_percent, "tasks_max",
-        (json_int_t)c->tasks_max, "ssh_host_key", c->host_key_given ? c->host_key : NULL,
-        "stop_hook", hook);
+    json_t *o =
+        json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s*, s:o*, s:o*}",
+                  "if_generation", (json_int_t)c->if_generation, "name", c->name, "cpus",
+                  (json_int_t)c->cpus, "memory_bytes", (json_int_t)c->memory_bytes,
+                  "expire_after_ms", (json_int_t)c->expire_after_ms, "idle_stop_after_ms",
+                  (json_int_t)c->idle_stop_after_ms, "restart", (int)c->restart, "autostart",
+                  c->autostart, "memory_max_bytes", (json_int_t)c->memory_max_bytes,
+                  "cpu_quota_percent", (json_int_t)c->cpu_quota_percent, "tasks_max",
+                  (json_int_t)c->tasks_max, "ssh_host_key", c->host_key_given ? c->host_key : NULL,
+                  "stop_hook", hook, "publish", vm_publish_change_pack(&c->publish));
     char *params = o && fits ? json_dumps(o, JSON_COMPACT) : NULL;
     json_decref(o);
     if (!params)
@@ -108,6 +111,7 @@ static void vm_change_read(const struct operation_entry *op, struct vm_change *c
     c->stop_hook_given = hook != NULL;
     if (hook && vm_hook_read(hook, &c->stop_hook) < 0)
         abort();
+    vm_publish_change_read(&c->publish, json_object_get(o, "publish"));
     json_decref(o);
 }
 
@@ -199,7 +203,7 @@ static int vm_update_check_scope(const struct vm_entry *e, const struct vm_updat
     return vm_update_labels(&after, labels, NULL) < 0 ? 0 : scope_check_labels(scope, &after, err);
 }
 
-static int vm_update_check(const struct vm_entry *e, const struct vm_change *c,
+static int vm_update_check(struct vm_entry *e, const struct vm_change *c,
                            const struct vm_update_labels *labels, struct err *err)
 {
     struct labels after;
@@ -215,7 +219,8 @@ static int vm_update_check(const struct vm_entry *e, const struct vm_change *c,
     struct vm_spec spec = e->vm.spec;
     vm_change_policies(c, &spec);
     if (vm_update_labels(&after, labels, err) < 0 || vm_policies_check(&spec, err) < 0 ||
-        (vm_change_machine(c, &spec) && vm_limits_check(&spec, err) < 0))
+        (vm_change_machine(c, &spec) && vm_limits_check(&spec, err) < 0) ||
+        vm_publish_change_check(&c->publish, e, err) < 0)
         return -1;
     if (c->host_key_given && !vm_is_over_ssh(&spec)) {
         err_set(err, ERR_INVALID, "VM %s is not reached over SSH: it has no host key", e->vm.name);
@@ -315,6 +320,8 @@ static void vm_update_apply(struct vm_entry *e, struct vm_change *c)
         spec->stop_hook = c->stop_hook;
         c->stop_hook = was;
     }
+    if (vm_publish_change_apply(&c->publish, e) < 0)
+        abort(); /* as for labels */
     if (c->expire_after_ms >= 0)
         vm_spec_set_expiry(&e->vm, clock_real_ns());
     e->vm.generation++;
@@ -423,6 +430,10 @@ struct operation_entry *vm_ask_update(struct core *core, const struct vm_update_
     snprintf(c.name, sizeof(c.name), "%s", req->name ? req->name : "");
     c.host_key_given = req->ssh_host_key != NULL;
     snprintf(c.host_key, sizeof(c.host_key), "%s", req->ssh_host_key ? req->ssh_host_key : "");
+    if (req->publish) {
+        c.publish.given = true;
+        c.publish.n = vm_publish_read(req->publish, c.publish.list);
+    }
     if (req->stop_hook) {
         c.stop_hook_given = true;
         c.stop_hook = *req->stop_hook;

@@ -12,6 +12,7 @@
 #include "daemon/core/vm/vm_machine.h"
 #include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_objects.h"
+#include "daemon/core/vm/vm_publisher.h"
 #include "daemon/core/vm/vm_spec.h"
 #include "daemon/core/vm/vm_ssh.h"
 #include "daemon/vmm/vmm.h"
@@ -159,10 +160,11 @@ void vm_run_launch(struct vm_run *run, void (*then)(struct vm_run *run, const st
         then(run, NULL);
         return;
     }
+    const struct vm_publisher *publisher = vm_publisher(e->core);
     vm_run_begin(run, then);
     vm_run_calling(
         run,
-        vm_run_check_images(e, &err) < 0
+        vm_run_check_images(e, &err) < 0 || (publisher && publisher->open(e, &err) < 0)
             ? -1
             : vm_machine_launch(e, operation_is_resumed(run->op), vm_run_called, run, &err),
         &err);

@@ -16,6 +16,7 @@
 #include "daemon/core/vm/vm_storage.h"
 #include "rpc/event/server.h"
 #include "daemon/host/scope.h"
+#include "daemon/model/vm_publish.h"
 #include "daemon/vmm/vmm.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -197,7 +198,8 @@ int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_re
     if (vm_cpus_check(spec->cpus, err) < 0 || vm_memory_check(spec->memory_bytes, err) < 0)
         return -1;
     if (vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0 ||
-        vm_hook_check(&spec->stop_hook, err) < 0 || vm_limits_check(spec, err) < 0)
+        vm_hook_check(&spec->stop_hook, err) < 0 || vm_limits_check(spec, err) < 0 ||
+        vm_publish_check(&spec->publish, err) < 0)
         return -1;
     const struct image *image;
     if (vm_images_resolve(core, spec, kernel_ref, &image, err) < 0)
@@ -216,7 +218,8 @@ int vm_spec_check_made(const struct vm_spec *spec, struct err *err)
         vm_memory_check(spec->memory_bytes, err) < 0 || vm_disks_check(spec, NULL, err) < 0 ||
         vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0 ||
         vm_storage_check_made(spec, err) < 0 || vm_hook_check_made(&spec->stop_hook, err) < 0 ||
-        vm_ssh_check_made(spec, err) < 0 || vm_limits_check_bounds(spec, err) < 0)
+        vm_ssh_check_made(spec, err) < 0 || vm_limits_check_bounds(spec, err) < 0 ||
+        vm_publish_check(&spec->publish, err) < 0)
         return -1;
     if (ids)
         return 0;
@@ -355,6 +358,6 @@ int vm_paths_make(const struct core *core, struct vm *vm, struct err *err)
         (vm->spec.work_disk_bytes > 0 &&
          vm_disk_path(core, vm, OBJECT_WORK_DISK, rt->work_disk_path, err) < 0))
         return -1;
-    snprintf(rt->dns_name, sizeof(rt->dns_name), "%s.banger", vm->name);
+    snprintf(rt->dns_name, sizeof(rt->dns_name), "%s.vm", vm->name);
     return vm_net_give_address(core, vm, err);
 }

@@ -119,7 +119,8 @@ size_t vm_get_conditions(const struct vm_entry *e, struct vm_condition out[VM_CO
         .reason = e->restart_required ? "SpecChanged" : "",
         .message = e->restart_required ? "cpus and memory change when it is restarted" : "",
     };
-    if (e->condition)
-        out[n++] = *e->condition;
+    for (int i = 0; i < VM_SLOTS && n < VM_CONDITIONS_MAX; i++)
+        if (e->conditions[i])
+            out[n++] = *e->conditions[i];
     return n;
 }

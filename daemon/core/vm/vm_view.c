@@ -84,9 +84,9 @@ void vm_set_slot(struct vm_entry *e, enum vm_slot slot, void *data)
     e->slots[slot] = data;
 }
 
-void vm_set_condition(struct vm_entry *e, const struct vm_condition *condition)
+void vm_set_condition(struct vm_entry *e, enum vm_slot slot, const struct vm_condition *condition)
 {
-    e->condition = condition;
+    e->conditions[slot] = condition;
 }
 
 void vm_used(struct vm_entry *e)

@@ -187,6 +187,96 @@ void   banger__v1__vmlimits__free_unpacked
   assert(message->base.descriptor == &banger__v1__vmlimits__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__publish__init
+                     (Banger__V1__Publish         *message)
+{
+  static const Banger__V1__Publish init_value = BANGER__V1__PUBLISH__INIT;
+  *message = init_value;
+}
+size_t banger__v1__publish__get_packed_size
+                     (const Banger__V1__Publish *message)
+{
+  assert(message->base.descriptor == &banger__v1__publish__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__publish__pack
+                     (const Banger__V1__Publish *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__publish__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__publish__pack_to_buffer
+                     (const Banger__V1__Publish *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__publish__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__Publish *
+       banger__v1__publish__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__Publish *)
+     protobuf_c_message_unpack (&banger__v1__publish__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__publish__free_unpacked
+                     (Banger__V1__Publish *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__publish__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   banger__v1__publish_list__init
+                     (Banger__V1__PublishList         *message)
+{
+  static const Banger__V1__PublishList init_value = BANGER__V1__PUBLISH_LIST__INIT;
+  *message = init_value;
+}
+size_t banger__v1__publish_list__get_packed_size
+                     (const Banger__V1__PublishList *message)
+{
+  assert(message->base.descriptor == &banger__v1__publish_list__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__publish_list__pack
+                     (const Banger__V1__PublishList *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__publish_list__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__publish_list__pack_to_buffer
+                     (const Banger__V1__PublishList *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__publish_list__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__PublishList *
+       banger__v1__publish_list__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__PublishList *)
+     protobuf_c_message_unpack (&banger__v1__publish_list__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__publish_list__free_unpacked
+                     (Banger__V1__PublishList *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__publish_list__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__v1__vmspec__init
                      (Banger__V1__VMSpec         *message)
 {
@@ -1928,7 +2018,109 @@ const ProtobufCMessageDescriptor banger__v1__vmlimits__descriptor =
   (ProtobufCMessageInit) banger__v1__vmlimits__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[21] =
+static const ProtobufCFieldDescriptor banger__v1__publish__field_descriptors[3] =
+{
+  {
+    "address",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Publish, address),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "host_port",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Publish, host_port),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "guest_port",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Publish, guest_port),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__publish__field_indices_by_name[] = {
+  0,   /* field[0] = address */
+  2,   /* field[2] = guest_port */
+  1,   /* field[1] = host_port */
+};
+static const ProtobufCIntRange banger__v1__publish__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor banger__v1__publish__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.Publish",
+  "Publish",
+  "Banger__V1__Publish",
+  "banger.v1",
+  sizeof(Banger__V1__Publish),
+  3,
+  banger__v1__publish__field_descriptors,
+  banger__v1__publish__field_indices_by_name,
+  1,  banger__v1__publish__number_ranges,
+  (ProtobufCMessageInit) banger__v1__publish__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__publish_list__field_descriptors[1] =
+{
+  {
+    "publish",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__V1__PublishList, n_publish),
+    offsetof(Banger__V1__PublishList, publish),
+    &banger__v1__publish__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__publish_list__field_indices_by_name[] = {
+  0,   /* field[0] = publish */
+};
+static const ProtobufCIntRange banger__v1__publish_list__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor banger__v1__publish_list__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.PublishList",
+  "PublishList",
+  "Banger__V1__PublishList",
+  "banger.v1",
+  sizeof(Banger__V1__PublishList),
+  1,
+  banger__v1__publish_list__field_descriptors,
+  banger__v1__publish_list__field_indices_by_name,
+  1,  banger__v1__publish_list__number_ranges,
+  (ProtobufCMessageInit) banger__v1__publish_list__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[22] =
 {
   {
     "image",
@@ -2182,6 +2374,18 @@ static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[21] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "publish",
+    23,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__V1__VMSpec, n_publish),
+    offsetof(Banger__V1__VMSpec, publish),
+    &banger__v1__publish__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
   13,   /* field[13] = autostart */
@@ -2199,6 +2403,7 @@ static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
   4,   /* field[4] = memory_bytes */
   7,   /* field[7] = network */
   8,   /* field[8] = no_init */
+  21,   /* field[21] = publish */
   12,   /* field[12] = restart_policy */
   17,   /* field[17] = ssh */
   19,   /* field[19] = stop_hook */
@@ -2206,10 +2411,11 @@ static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
   14,   /* field[14] = volumes */
   6,   /* field[6] = work_disk_bytes */
 };
-static const ProtobufCIntRange banger__v1__vmspec__number_ranges[1 + 1] =
+static const ProtobufCIntRange banger__v1__vmspec__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 21 }
+  { 23, 21 },
+  { 0, 22 }
 };
 const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor =
 {
@@ -2219,14 +2425,14 @@ const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor =
   "Banger__V1__VMSpec",
   "banger.v1",
   sizeof(Banger__V1__VMSpec),
-  21,
+  22,
   banger__v1__vmspec__field_descriptors,
   banger__v1__vmspec__field_indices_by_name,
-  1,  banger__v1__vmspec__number_ranges,
+  2,  banger__v1__vmspec__number_ranges,
   (ProtobufCMessageInit) banger__v1__vmspec__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__vmruntime__field_descriptors[15] =
+static const ProtobufCFieldDescriptor banger__v1__vmruntime__field_descriptors[16] =
 {
   {
     "state",
@@ -2408,6 +2614,18 @@ static const ProtobufCFieldDescriptor banger__v1__vmruntime__field_descriptors[1
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "published",
+    16,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__V1__VMRuntime, n_published),
+    offsetof(Banger__V1__VMRuntime, published),
+    &banger__v1__publish__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__vmruntime__field_indices_by_name[] = {
   2,   /* field[2] = api_sock_path */
@@ -2418,6 +2636,7 @@ static const unsigned banger__v1__vmruntime__field_indices_by_name[] = {
   14,   /* field[14] = last_restart_reason */
   5,   /* field[5] = log_path */
   6,   /* field[6] = metrics_path */
+  15,   /* field[15] = published */
   13,   /* field[13] = restarts */
   0,   /* field[0] = state */
   9,   /* field[9] = system_overlay */
@@ -2429,7 +2648,7 @@ static const unsigned banger__v1__vmruntime__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__vmruntime__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 15 }
+  { 0, 16 }
 };
 const ProtobufCMessageDescriptor banger__v1__vmruntime__descriptor =
 {
@@ -2439,7 +2658,7 @@ const ProtobufCMessageDescriptor banger__v1__vmruntime__descriptor =
   "Banger__V1__VMRuntime",
   "banger.v1",
   sizeof(Banger__V1__VMRuntime),
-  15,
+  16,
   banger__v1__vmruntime__field_descriptors,
   banger__v1__vmruntime__field_indices_by_name,
   1,  banger__v1__vmruntime__number_ranges,
@@ -3257,7 +3476,7 @@ const ProtobufCMessageDescriptor banger__v1__list_vms_response__descriptor =
   (ProtobufCMessageInit) banger__v1__list_vms_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descriptors[18] =
+static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descriptors[19] =
 {
   {
     "request_id",
@@ -3475,6 +3694,18 @@ static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descri
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "publish",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__UpdateVMRequest, publish),
+    &banger__v1__publish_list__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__update_vmrequest__field_indices_by_name[] = {
   12,   /* field[12] = autostart */
@@ -3487,6 +3718,7 @@ static const unsigned banger__v1__update_vmrequest__field_indices_by_name[] = {
   5,   /* field[5] = memory_bytes */
   15,   /* field[15] = memory_max_bytes */
   3,   /* field[3] = name */
+  18,   /* field[18] = publish */
   8,   /* field[8] = remove_labels */
   0,   /* field[0] = request_id */
   11,   /* field[11] = restart_policy */
@@ -3496,10 +3728,11 @@ static const unsigned banger__v1__update_vmrequest__field_indices_by_name[] = {
   17,   /* field[17] = tasks_max */
   1,   /* field[1] = vm */
 };
-static const ProtobufCIntRange banger__v1__update_vmrequest__number_ranges[1 + 1] =
+static const ProtobufCIntRange banger__v1__update_vmrequest__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 18 }
+  { 20, 18 },
+  { 0, 19 }
 };
 const ProtobufCMessageDescriptor banger__v1__update_vmrequest__descriptor =
 {
@@ -3509,10 +3742,10 @@ const ProtobufCMessageDescriptor banger__v1__update_vmrequest__descriptor =
   "Banger__V1__UpdateVMRequest",
   "banger.v1",
   sizeof(Banger__V1__UpdateVMRequest),
-  18,
+  19,
   banger__v1__update_vmrequest__field_descriptors,
   banger__v1__update_vmrequest__field_indices_by_name,
-  1,  banger__v1__update_vmrequest__number_ranges,
+  2,  banger__v1__update_vmrequest__number_ranges,
   (ProtobufCMessageInit) banger__v1__update_vmrequest__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -24,6 +24,8 @@ typedef struct Banger__V1__Volume Banger__V1__Volume;
 typedef struct Banger__V1__VMHook Banger__V1__VMHook;
 typedef struct Banger__V1__GuestSSH Banger__V1__GuestSSH;
 typedef struct Banger__V1__VMLimits Banger__V1__VMLimits;
+typedef struct Banger__V1__Publish Banger__V1__Publish;
+typedef struct Banger__V1__PublishList Banger__V1__PublishList;
 typedef struct Banger__V1__VMSpec Banger__V1__VMSpec;
 typedef struct Banger__V1__VMRuntime Banger__V1__VMRuntime;
 typedef struct Banger__V1__Condition Banger__V1__Condition;
@@ -278,6 +280,44 @@ struct  Banger__V1__VMLimits
     , 0, 0, 0 }
 
 
+/*
+ * A TCP port of a guest at an address of the host: its daemon listens there while the VM runs, and carries
+ * each connection into the guest, to its loopback, whatever its network. What comes while the guest boots
+ * waits for it. Up to 128 connections of a VM at once; more wait to be accepted. A daemon that ends cuts
+ * them, and the next one listens again.
+ */
+struct  Banger__V1__Publish
+{
+  ProtobufCMessage base;
+  /*
+   * of the host, IPv4 or IPv6 as a number; "": 127.0.0.1. Another than loopback is an admin's
+   */
+  char *address;
+  /*
+   * 0: one that is free, the same again as long as it is; below 1024 an admin's
+   */
+  uint32_t host_port;
+  uint32_t guest_port;
+};
+#define BANGER__V1__PUBLISH__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__publish__descriptor) \
+    , (char *)protobuf_c_empty_string, 0, 0 }
+
+
+/*
+ * What UpdateVM puts in place of VMSpec.publish.
+ */
+struct  Banger__V1__PublishList
+{
+  ProtobufCMessage base;
+  size_t n_publish;
+  Banger__V1__Publish **publish;
+};
+#define BANGER__V1__PUBLISH_LIST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__publish_list__descriptor) \
+    , 0,NULL }
+
+
 struct  Banger__V1__VMSpec
 {
   ProtobufCMessage base;
@@ -368,10 +408,15 @@ struct  Banger__V1__VMSpec
    */
   Banger__V1__VMHook *stop_hook;
   Banger__V1__VMLimits *limits;
+  /*
+   * up to 16. FAILED_PRECONDITION (PORT_TAKEN) when it starts
+   */
+  size_t n_publish;
+  Banger__V1__Publish **publish;
 };
 #define BANGER__V1__VMSPEC__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__vmspec__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, BANGER__V1__NETWORK_MODE__NETWORK_MODE_UNSPECIFIED, 0, 0, 0, 0, BANGER__V1__RESTART_POLICY__RESTART_POLICY_UNSPECIFIED, 0, 0,NULL, 0, BANGER__V1__STORAGE__STORAGE_UNSPECIFIED, NULL, (char *)protobuf_c_empty_string, NULL, NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, BANGER__V1__NETWORK_MODE__NETWORK_MODE_UNSPECIFIED, 0, 0, 0, 0, BANGER__V1__RESTART_POLICY__RESTART_POLICY_UNSPECIFIED, 0, 0,NULL, 0, BANGER__V1__STORAGE__STORAGE_UNSPECIFIED, NULL, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL }
 
 
 /*
@@ -407,10 +452,16 @@ struct  Banger__V1__VMRuntime
    */
   uint32_t restarts;
   char *last_restart_reason;
+  /*
+   * VMSpec.publish with the ports as they are, or were when it ran. Condition "Published" is there where
+   * one of them is not to be had.
+   */
+  size_t n_published;
+  Banger__V1__Publish **published;
 };
 #define BANGER__V1__VMRUNTIME__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__vmruntime__descriptor) \
-    , BANGER__V1__VMSTATE__VM_STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string }
+    , BANGER__V1__VMSTATE__VM_STATE_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, (char *)protobuf_c_empty_string, 0,NULL }
 
 
 /*
@@ -703,6 +754,10 @@ struct  Banger__V1__UpdateVMRequest
    * In the place of the one there is; with no argv: none. Counts from the next stop on.
    */
   Banger__V1__VMHook *stop_hook;
+  /*
+   * A VM that runs has them at once. FAILED_PRECONDITION (PORT_TAKEN).
+   */
+  Banger__V1__PublishList *publish;
   Banger__V1__UpdateVMRequest__NameCase _name_case;
   union {
     char *name;
@@ -764,7 +819,7 @@ struct  Banger__V1__UpdateVMRequest
 };
 #define BANGER__V1__UPDATE_VMREQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__update_vmrequest__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, NULL, BANGER__V1__UPDATE_VMREQUEST___NAME__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___CPUS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___MEMORY_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___EXPIRE_AFTER_MS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___IDLE_STOP_AFTER_MS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___RESTART_POLICY__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___AUTOSTART__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___SSH_HOST_KEY__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___MEMORY_MAX_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___CPU_QUOTA_PERCENT__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___TASKS_MAX__NOT_SET, {0} }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, NULL, NULL, BANGER__V1__UPDATE_VMREQUEST___NAME__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___CPUS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___MEMORY_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___EXPIRE_AFTER_MS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___IDLE_STOP_AFTER_MS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___RESTART_POLICY__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___AUTOSTART__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___SSH_HOST_KEY__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___MEMORY_MAX_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___CPU_QUOTA_PERCENT__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___TASKS_MAX__NOT_SET, {0} }
 
 
 struct  Banger__V1__StartVMRequest
@@ -1191,6 +1246,44 @@ Banger__V1__VMLimits *
                       const uint8_t       *data);
 void   banger__v1__vmlimits__free_unpacked
                      (Banger__V1__VMLimits *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__Publish methods */
+void   banger__v1__publish__init
+                     (Banger__V1__Publish         *message);
+size_t banger__v1__publish__get_packed_size
+                     (const Banger__V1__Publish   *message);
+size_t banger__v1__publish__pack
+                     (const Banger__V1__Publish   *message,
+                      uint8_t             *out);
+size_t banger__v1__publish__pack_to_buffer
+                     (const Banger__V1__Publish   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__Publish *
+       banger__v1__publish__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__publish__free_unpacked
+                     (Banger__V1__Publish *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__PublishList methods */
+void   banger__v1__publish_list__init
+                     (Banger__V1__PublishList         *message);
+size_t banger__v1__publish_list__get_packed_size
+                     (const Banger__V1__PublishList   *message);
+size_t banger__v1__publish_list__pack
+                     (const Banger__V1__PublishList   *message,
+                      uint8_t             *out);
+size_t banger__v1__publish_list__pack_to_buffer
+                     (const Banger__V1__PublishList   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__PublishList *
+       banger__v1__publish_list__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__publish_list__free_unpacked
+                     (Banger__V1__PublishList *message,
                       ProtobufCAllocator *allocator);
 /* Banger__V1__VMSpec methods */
 void   banger__v1__vmspec__init
@@ -1833,6 +1926,12 @@ typedef void (*Banger__V1__GuestSSH_Closure)
 typedef void (*Banger__V1__VMLimits_Closure)
                  (const Banger__V1__VMLimits *message,
                   void *closure_data);
+typedef void (*Banger__V1__Publish_Closure)
+                 (const Banger__V1__Publish *message,
+                  void *closure_data);
+typedef void (*Banger__V1__PublishList_Closure)
+                 (const Banger__V1__PublishList *message,
+                  void *closure_data);
 typedef void (*Banger__V1__VMSpec_Closure)
                  (const Banger__V1__VMSpec *message,
                   void *closure_data);
@@ -2147,6 +2246,8 @@ extern const ProtobufCMessageDescriptor banger__v1__volume__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__vmhook__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__guest_ssh__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__vmlimits__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__publish__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__publish_list__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__vmruntime__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__condition__descriptor;

@@ -76,6 +76,47 @@ static void test_every_method_and_role(void)
     }
 }
 
+/* What others would take for the host's own is an admin's to give away. */
+static void test_published_ports(void)
+{
+    static const struct {
+        const char *address;
+        uint32_t port;
+        int role; /* that it takes */
+    } cases[] = {{"", 8080, RPC_ROLE_OPERATOR},           {"127.0.0.2", 0, RPC_ROLE_OPERATOR},
+                 {"::1", 1024, RPC_ROLE_OPERATOR},        {"0.0.0.0", 8080, RPC_ROLE_ADMIN},
+                 {"::ffff:127.0.0.1", 0, RPC_ROLE_ADMIN}, {"127.0.0.1", 1023, RPC_ROLE_ADMIN}};
+    for (int role = RPC_ROLE_OPERATOR; role <= RPC_ROLE_ADMIN; role++) {
+        atomic_store(&served.role, role);
+        struct banger_client *client = served_connect(&served);
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+            Banger__V1__Publish port = BANGER__V1__PUBLISH__INIT, *ports[] = {&port};
+            Banger__V1__VMSpec spec = BANGER__V1__VMSPEC__INIT;
+            Banger__V1__PublishList list = BANGER__V1__PUBLISH_LIST__INIT;
+            Banger__V1__CreateVMRequest create = BANGER__V1__CREATE_VMREQUEST__INIT;
+            Banger__V1__UpdateVMRequest update = BANGER__V1__UPDATE_VMREQUEST__INIT;
+            bool may = role >= cases[i].role;
+            port.address = TEXT(cases[i].address);
+            port.host_port = cases[i].port;
+            port.guest_port = 80;
+            spec.publish = list.publish = ports;
+            spec.n_publish = list.n_publish = 1;
+            create.spec = &spec;
+            create.dry_run = true;
+            update.vm = TEXT("nobody");
+            update.publish = &list;
+            Banger__V1__Operation *op = banger_create_vm(client, &create, NULL, &error);
+            CHECK_INT(op != NULL, may);
+            if (!op)
+                CHECK_STR(error.reason, "ROLE_TOO_LOW");
+            banger_message_free(op ? &op->base : NULL);
+            CHECK(banger_update_vm(client, &update, NULL, &error) == NULL);
+            CHECK_STR(error.reason, may ? "VM_NOT_FOUND" : "ROLE_TOO_LOW");
+        }
+        banger_close(client);
+    }
+}
+
 static const struct rpc_service *find_service(const char *name)
 {
     for (size_t s = 0; contract_services[s]; s++)
@@ -163,6 +204,7 @@ int main(void)
     local = served_connect(&served);
     served_listen_tls(&served, local);
     RUN(test_every_method_and_role);
+    RUN(test_published_ports);
     RUN(test_nothing_is_left_out);
     RUN(test_an_admin_makes_no_controller);
     RUN(test_revoked_under_a_stream);

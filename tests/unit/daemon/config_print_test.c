@@ -154,7 +154,7 @@ static void test_table(void)
 }
 
 /* No key and no option makes the daemon listen on TCP without TLS: there is one address, and it is
- * for TLS. */
+ * for TLS. The other is of UDP, for names, and of the loopback alone. */
 static void test_no_plaintext_tcp(void)
 {
     static const char *const words[] = {"insecure", "plain", "notls", "no_tls", "http", "tcp"};
@@ -163,9 +163,17 @@ static void test_no_plaintext_tcp(void)
         const struct config_key *key = &config_keys[i];
         for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
             CHECK(!strstr(key->name, words[k]));
-        n_addresses += key->argument && strstr(key->argument, "PORT");
+        n_addresses +=
+            key->argument && strstr(key->argument, "PORT") && strcmp(key->name, "dns") != 0;
     }
     CHECK_INT(n_addresses, 1);
+    static const char *const refused[] = {
+        "0.0.0.0:53",      "192.0.2.1:53", "127.0.0.1", "127.0.0.1:0",
+        "127.0.0.1:65536", "[::1]:53",     ""};
+    const struct config_key *dns = config_find_key("dns", 3);
+    for (size_t i = 0; CHECK(dns) && i < sizeof(refused) / sizeof(refused[0]); i++)
+        CHECK_INT(config_set(&config, dns, refused[i], NULL), -1);
+    CHECK_INT(config_set(&config, dns, "127.0.0.53:53", NULL), 0);
 }
 
 int main(void)

@@ -78,6 +78,7 @@ static void test_of_a_vm(void)
         static const char *const but[] = {"volumes", "kernel", NULL};
         check_shown(&asked->base, &view.spec.base, but);
     }
+    vm_done(&vm);
     protobuf_c_message_free_unpacked(&asked->base, NULL);
 }
 

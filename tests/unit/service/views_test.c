@@ -142,6 +142,9 @@ static void state_vm(void *row, int n)
 {
     struct vm *vm = row;
     vm->spec.run_init = n == 1; /* shown as no_init */
+    if (n == 0 && (blob_set(&vm->spec.publish, "a:1:2", sizeof("a:1:2")) < 0 ||
+                   blob_set(&vm->runtime.published, "a:1:2", sizeof("a:1:2")) < 0))
+        abort();
     stamp(&vm->created_ns);
     stamp(&vm->updated_ns);
     stamp(&vm->started_ns);

@@ -1,0 +1,203 @@
+/* The socket of names; see names.h. What is asked of it is answered at once, out of memory, and so
+ * many packets in a turn of the loop that nothing else waits long; what the socket does not take is
+ * dropped, as UDP may. */
+#include "daemon/core/names/names.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "daemon/core/core.h"
+#include "daemon/core/host/host_check.h"
+#include "daemon/core/names/dns_packet.h"
+#include "daemon/core/vm/vm.h"
+#include "rpc/event/loop.h"
+
+enum { AT_ONCE = 32, RETRY_MS = 5000, LOOPBACK = 127 };
+
+struct names {
+    struct core *core;
+    struct sockaddr_in at;
+    struct watch watch;
+    struct timer retry;
+    struct err why; /* it does not answer */
+    int fd;         /* -1 */
+};
+
+/* Lookups */
+
+/* Of a guest that the host reaches: of the others each has the same. */
+static uint32_t names_address(const struct vm *vm)
+{
+    struct in_addr in;
+    bool is = vm->spec.net == NET_TAP && inet_pton(AF_INET, vm->runtime.guest_ip, &in) == 1;
+    return is ? ntohl(in.s_addr) : 0;
+}
+
+static bool names_by_name(void *arg, const char *name, uint32_t *address)
+{
+    const struct vm_entry *e = vm_find(((struct names *)arg)->core, name, NULL);
+    const struct vm *vm = e ? vm_shown(e) : NULL;
+    if (!vm || strcmp(vm->name, name) != 0)
+        return false;
+    *address = names_address(vm);
+    return true;
+}
+
+static bool names_by_address(void *arg, uint32_t address, char name[NAME_BYTES])
+{
+    struct core *core = ((struct names *)arg)->core;
+    for (struct vm_entry *e = NULL; (e = vm_next(core, e));) {
+        const struct vm *vm = vm_shown(e);
+        if (!vm || names_address(vm) != address)
+            continue;
+        memcpy(name, vm->name, NAME_BYTES);
+        return true;
+    }
+    return false;
+}
+
+/* The socket */
+
+static void names_answer(struct names *n, const uint8_t *query, size_t len,
+                         const struct sockaddr_in *from)
+{
+    const struct dns_names names = {names_by_name, names_by_address, n};
+    uint8_t reply[DNS_REPLY_BYTES];
+    if (from->sin_family != AF_INET || ntohl(from->sin_addr.s_addr) >> 24 != LOOPBACK)
+        return;
+    len = dns_answer(query, len, &names, reply);
+    if (len > 0)
+        sendto(n->fd, reply, len, MSG_DONTWAIT, (const struct sockaddr *)from, sizeof(*from));
+}
+
+static void names_ready(void *arg, int events)
+{
+    struct names *n = arg;
+    uint8_t query[DNS_QUERY_BYTES];
+    (void)events;
+    for (int i = 0; i < AT_ONCE; i++) {
+        struct sockaddr_in from = {.sin_family = AF_UNSPEC};
+        socklen_t from_len = sizeof(from);
+        ssize_t len = recvfrom(n->fd, query, sizeof(query), MSG_TRUNC | MSG_DONTWAIT,
+                               (struct sockaddr *)&from, &from_len);
+        if (len < 0)
+            return;
+        if ((size_t)len <= sizeof(query) && from_len == sizeof(from))
+            names_answer(n, query, (size_t)len, &from);
+    }
+}
+
+static void names_text(const struct names *n, char text[32])
+{
+    char address[INET_ADDRSTRLEN] = "";
+    inet_ntop(AF_INET, &n->at.sin_addr, address, sizeof(address));
+    snprintf(text, 32, "%s:%u", address, ntohs(n->at.sin_port));
+}
+
+static int names_listen(struct names *n, struct err *err)
+{
+    char text[32];
+    names_text(n, text);
+    auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&n->at, sizeof(n->at)) < 0)
+        return err_sys(err, errno, "names cannot be answered at %s", text);
+    if (watch_init(&n->watch, n->core->loop, fd, names_ready, n) < 0)
+        return err_set(err, ERR_LIMIT, "out of memory for names");
+    watch_want(&n->watch, WATCH_READ);
+    n->fd = fd;
+    fd = -1;
+    log_info("names", "NAME.vm is answered at %s", text);
+    return 0;
+}
+
+static void names_try(void *arg)
+{
+    struct names *n = arg;
+    bool told = n->why.code != ERR_NONE;
+    err_clear(&n->why);
+    if (names_listen(n, &n->why) == 0)
+        return;
+    if (!told)
+        log_err(LOG_LEVEL_ERROR, "names", &n->why, "it is tried again and again");
+    timer_start(&n->retry, RETRY_MS);
+}
+
+static bool names_parse(const char *text, struct sockaddr_in *at)
+{
+    char address[INET_ADDRSTRLEN], *end = NULL;
+    const char *colon = strrchr(text, ':');
+    size_t len = colon ? (size_t)(colon - text) : 0;
+    if (!colon || len >= sizeof(address) || colon[1] < '1' || colon[1] > '9')
+        return false;
+    memcpy(address, text, len);
+    address[len] = '\0';
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    *at = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    return !*end && port <= 65535 && inet_pton(AF_INET, address, &at->sin_addr) == 1 &&
+           ntohl(at->sin_addr.s_addr) >> 24 == LOOPBACK;
+}
+
+bool names_address_is_valid(const char *text)
+{
+    struct sockaddr_in at;
+    return strcmp(text, "off") == 0 || names_parse(text, &at);
+}
+
+struct names *names_new(struct core *core, struct err *err)
+{
+    struct names *n = calloc(1, sizeof(*n));
+    if (!n || timer_init(&n->retry, core->loop, names_try, n) < 0) {
+        free(n);
+        err_set(err, ERR_LIMIT, "out of memory for names");
+        return NULL;
+    }
+    n->core = core;
+    n->fd = -1;
+    if (names_parse(core->config.dns, &n->at))
+        names_try(n);
+    return n;
+}
+
+void names_free(struct names *n)
+{
+    if (!n)
+        return;
+    watch_done(&n->watch);
+    timer_done(&n->retry);
+    if (n->fd >= 0)
+        close(n->fd);
+    free(n);
+}
+
+/* Doctor. systemd-resolved takes servers for links alone over its bus, not for the loopback, so
+ * what routes names here is a file of its administrator's. */
+bool names_check(const struct core *core, struct host_check *check)
+{
+    const struct names *n = core->names;
+    char text[32];
+    if (!n || n->at.sin_family != AF_INET)
+        return false;
+    names_text(n, text);
+    *check = (struct host_check){.name = "names",
+                                 .result = n->fd >= 0 ? HOST_CHECK_OK : HOST_CHECK_FAILED};
+    if (n->fd >= 0)
+        snprintf(
+            check->message, sizeof(check->message),
+            "NAME.vm is answered at %s; for systemd-resolved to ask there, write \"[Resolve]\", "
+            "\"DNS=%s\" and \"Domains=~vm\", a line each, to "
+            "/etc/systemd/resolved.conf.d/banger.conf, and restart it",
+            text, text);
+    else
+        snprintf(check->message, sizeof(check->message), "%s", n->why.message);
+    if (n->fd < 0)
+        snprintf(check->fix, sizeof(check->fix), "choose another address for the key dns");
+    return true;
+}

@@ -211,4 +211,5 @@ none "an ordinary user's deleted"
 
 dmsetup info "$stranger" >/dev/null || fail "the stranger's is gone"
 dmsetup remove "$stranger"
+[ "$failed" = 0 ] || tail -n 60 "$top/s/"*.log
 finish_test

@@ -70,8 +70,8 @@ struct core {
     struct core_config config;
     struct loop *loop;
     /* Blocking work. One never waits for the other: which goes where is in docs/ARCHITECTURE.md. */
-    struct workers *quick; /* small files, launches; what ends a VM, ahead of those */
-    struct workers *slow;  /* minutes: copies, digests, builds, images */
+    struct workers *quick;      /* small files, launches; what ends a VM, ahead of those */
+    struct workers *slow;       /* minutes: copies, digests, builds, images */
     struct workers *privileged; /* what asks banger-priv: where that hangs, nothing else does */
     struct store *store;
     struct vmm_host *vmm_host;
@@ -104,8 +104,8 @@ struct core {
     void *shut_down_arg;
 };
 
-/* config, loop, quick, slow, privileged, store and vmm_host are set and stay the caller's; the registries are
- * made here from what the store holds. Nothing runs before reconcile_start. */
+/* config, loop, quick, slow, privileged, store and vmm_host are set and stay the caller's; the
+ * registries are made here from what the store holds. Nothing runs before reconcile_start. */
 int core_open(struct core *core, struct err *err);
 /* Cancels what must not be left half done by a daemon that goes (image builds) and waits for it, up
  * to deadline_ms; VMs, their sessions and operations stay for the next daemon. done comes once,

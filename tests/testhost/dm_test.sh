@@ -177,6 +177,7 @@ none "all deleted"
 
 "$banger" daemon stop >/dev/null
 useradd -m maker
+home=$(getent passwd maker | cut -d : -f 6)
 chmod 755 "$top"
 cp -r "$(dirname "$vmlinux")/modules" "$vmlinux" "$top"
 chmod -R a+rX "$top/modules" "$top/vmlinux" "$top/image.raw"
@@ -185,7 +186,7 @@ background+=($!)
 wait_for test -S "$top/priv.sock" || die "no socket"
 chmod 666 "$top/priv.sock"
 as_maker() {
-    runuser -u maker -- env HOME=/home/maker BANGER_STATE_DIR=/home/maker/s BANGER_CONFIG_DIR=/home/maker/c \
+    runuser -u maker -- env HOME="$home" BANGER_STATE_DIR="$home/s" BANGER_CONFIG_DIR="$home/c" \
         BANGER_PRIV_SOCKET="$top/priv.sock" "$@"
 }
 as_maker "$banger" daemon start >/dev/null

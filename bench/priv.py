@@ -44,16 +44,21 @@ class Helper:
         ours.settimeout(WAIT_S)
         self.socket = ours
 
+    def cpu(self):
+        """Milliseconds that it has worked."""
+        with open(f"/proc/{self.process.pid}/schedstat", encoding="ascii") as f:
+            return int(f.read().split()[0]) / 1e6
+
     def ask(self, operation, kind, i):
-        """Milliseconds."""
-        begun = time.monotonic()
+        """Milliseconds, of the clock and of its work."""
+        begun, cpu = time.monotonic(), self.cpu()
         self.socket.send(request(operation, kind, i))
         reply = self.socket.recv(65536)
         while reply and reply[-2:] != b"\x30\x01":
             reply = self.socket.recv(65536)
         if not reply or reply[:1] == b"\x08":
             raise RuntimeError(f"banger-priv: {reply!r}")
-        return (time.monotonic() - begun) * 1000
+        return (time.monotonic() - begun) * 1000, self.cpu() - cpu
 
     def end(self):
         self.socket.close()
@@ -75,12 +80,13 @@ def bench(banger, _peers, _folder, quick):
                 helper.ask(MAKE, RULES, i)
             made = count
             for name, kind in (("tap", TAP), ("rules", RULES)):
-                walls = {operation: [] for operation in (MAKE, FIND, REMOVE)}
+                took = {operation: [] for operation in (MAKE, FIND, REMOVE)}
                 for t in range(times):
-                    for operation, found in walls.items():
+                    for operation, found in took.items():
                         found.append(helper.ask(operation, kind, made + t))
-                rows.append([name, count] + [f"{median(w):.2f}" for w in walls.values()] +
-                            [f"{helper.ask(LIST, kind, 0):.1f}"])
+                cells = [f"{median(wall for wall, _ in w):.2f} ({median(cpu for _, cpu in w):.2f})"
+                         for w in took.values()]
+                rows.append([name, count] + cells + ["{:.1f} ({:.1f})".format(*helper.ask(LIST, kind, 0))])
     finally:
         helper.end()
-    table(["of a guest", "beside", "make ms", "find ms", "remove ms", "list all ms"], rows)
+    table(["of a guest", "beside", "make ms (CPU)", "find ms (CPU)", "remove ms (CPU)", "list all ms (CPU)"], rows)

@@ -185,7 +185,7 @@ static int allow(scmp_filter_ctx filter, const int *calls, size_t n_calls, const
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0);
     for (size_t i = 0; rc == 0 && i < n_ioctls; i++)
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-                              SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+                              SCMP_A1(SCMP_CMP_EQ, ioctls[i], 0));
     return rc;
 }
 
@@ -197,7 +197,7 @@ static int allow_all(scmp_filter_ctx filter, bool disks)
         rc = allow(filter, disk_calls, COUNT(disk_calls), disk_ioctls, COUNT(disk_ioctls));
     for (size_t i = 0; rc == 0 && i < COUNT(allowed_families); i++)
         rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                              SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)allowed_families[i]));
+                              SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)allowed_families[i], 0));
     return rc;
 }
 

@@ -113,14 +113,14 @@ static int tap_make(const struct priv_thing *t, struct err *err)
 
 static int tap_find(const struct priv_thing *t, struct err *err)
 {
-    struct link_info info;
+    struct link_info info = {0};
     return tap_look(t, &info, err);
 }
 
 /* A stranger's stays, and is none of ours. */
 static int tap_remove(const struct priv_thing *t, struct err *err)
 {
-    struct link_info info;
+    struct link_info info = {0};
     struct err why = ERR_INIT;
     if (tap_look(t, &info, &why) == 0)
         return link_remove(info.index, err);

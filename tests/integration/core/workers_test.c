@@ -205,10 +205,14 @@ static void test_a_helper_that_hangs_holds_up_no_other_VM(void)
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     struct operation_entry *ops[HELD];
     int n = 0, helper = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    snprintf(at.sun_path, sizeof(at.sun_path), "%.*s/priv.sock", (int)sizeof(at.sun_path) - 12, dir);
+    snprintf(at.sun_path, sizeof(at.sun_path), "%.*s/priv.sock", (int)sizeof(at.sun_path) - 12,
+             dir);
     CHECK_INT(bind(helper, (struct sockaddr *)&at, sizeof(at)), 0);
     CHECK_INT(listen(helper, HELD), 0);
-    priv_use(&(struct priv_config){.state_dir = dir, .socket = at.sun_path, .pool = PRIV_POOL});
+    CHECK_INT(
+        priv_use(&(struct priv_config){.state_dir = dir, .socket = at.sun_path, .pool = PRIV_POOL},
+                 &err),
+        0);
     if (!CHECK(world_open(&w, dir, "sim")))
         return;
     make_vms();

@@ -4,10 +4,10 @@
 #
 #   dm_test.sh BANGER BANGERD AGENT sim BANGER_PRIV
 set -euo pipefail
+priv=$5
+set -- "${@:1:4}" # the fifth would be a way to the daemon
 # shellcheck source=tests/e2e/shell_daemon.sh
 . "$(dirname "$0")/../e2e/shell_daemon.sh"
-priv=$5
-set -- "${@:1:4}"
 
 # disks: of ours, a line each: name and uuid. loops: those of files below $top, with the file.
 disks() {

@@ -329,16 +329,17 @@ static int call(Banger__Priv__V1__Request *request, struct conversation *c, stru
     int rc = -1;
     if (take_turn(err) < 0)
         return -1;
+    struct err why;
     for (int tries = 0; tries < 2; tries++) {
-        struct err why = ERR_INIT;
+        why = (struct err)ERR_INIT;
         c->broken = false;
         rc = make_connection(&why) < 0 ? -1 : talk(c, &why);
-        if (rc < 0 && err)
-            *err = why;
         if (!c->broken)
             break;
     }
     end_turn();
+    if (rc < 0 && err) /* what the first of them said is none where the second has done it */
+        *err = why;
     return rc;
 }
 

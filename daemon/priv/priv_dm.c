@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "daemon/priv/priv_cow.h"
@@ -108,6 +109,12 @@ static int find_more(const char *name, struct dm_device *device, struct err *err
     return 0;
 }
 
+/* Where the kernel's part is not there, whatever it could have made is not either. */
+static bool is_absent(void)
+{
+    return access("/sys/class/misc/device-mapper", F_OK) < 0 && errno == ENOENT;
+}
+
 int dm_find(const char *name, struct dm_device *device, struct err *err)
 {
     struct dm_info info;
@@ -116,7 +123,7 @@ int dm_find(const char *name, struct dm_device *device, struct err *err)
     int sys = task ? task_run(task) : ENODEV;
     if (sys == 0 && !dm_task_get_info(task, &info))
         sys = EIO;
-    if (sys == ENXIO || (sys == 0 && !info.exists))
+    if (sys == ENXIO || (sys == 0 && !info.exists) || (sys != 0 && is_absent()))
         return err_set(err, ERR_NOT_FOUND, "device-mapper has no %s", name);
     if (sys)
         return failed(sys, "look at", name, err);

@@ -4,10 +4,10 @@
 #
 #   dm_test.sh BANGER BANGERD AGENT sim BANGER_PRIV
 set -euo pipefail
+priv=$5
+set -- "${@:1:4}" # the fifth would be a way to the daemon
 # shellcheck source=tests/e2e/shell_daemon.sh
 . "$(dirname "$0")/../e2e/shell_daemon.sh"
-priv=$5
-set -- "${@:1:4}"
 
 # disks: of ours, a line each: name and uuid. loops: those of files below $top, with the file.
 disks() {
@@ -177,6 +177,7 @@ none "all deleted"
 
 "$banger" daemon stop >/dev/null
 useradd -m maker
+home=$(getent passwd maker | cut -d : -f 6)
 chmod 755 "$top"
 cp -r "$(dirname "$vmlinux")/modules" "$vmlinux" "$top"
 chmod -R a+rX "$top/modules" "$top/vmlinux" "$top/image.raw"
@@ -185,7 +186,7 @@ background+=($!)
 wait_for test -S "$top/priv.sock" || die "no socket"
 chmod 666 "$top/priv.sock"
 as_maker() {
-    runuser -u maker -- env HOME=/home/maker BANGER_STATE_DIR=/home/maker/s BANGER_CONFIG_DIR=/home/maker/c \
+    runuser -u maker -- env HOME="$home" BANGER_STATE_DIR="$home/s" BANGER_CONFIG_DIR="$home/c" \
         BANGER_PRIV_SOCKET="$top/priv.sock" "$@"
 }
 as_maker "$banger" daemon start >/dev/null
@@ -211,4 +212,5 @@ none "an ordinary user's deleted"
 
 dmsetup info "$stranger" >/dev/null || fail "the stranger's is gone"
 dmsetup remove "$stranger"
+[ "$failed" = 0 ] || tail -n 60 "$top/s/"*.log
 finish_test

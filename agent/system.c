@@ -141,11 +141,15 @@ static int mount_work(struct agent *agent, const char *where, struct err *err)
     return 0;
 }
 
-/* Everything is tried; what failed first is told. */
+/* Everything is tried; what failed first is told. Who logged in as a mere user is no master of the
+ * machine, which has set itself up. */
 static void configure(struct agent *agent, const PB(Configure) * c, char *error, size_t size)
 {
     struct err first = ERR_INIT, e = ERR_INIT;
     int n_failed = 0;
+    *error = '\0';
+    if (geteuid() != 0)
+        return;
 #define TRY(wanted, call)                                                                          \
     do {                                                                                           \
         if ((wanted) && (call) < 0 && n_failed++ == 0)                                             \

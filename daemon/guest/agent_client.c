@@ -64,6 +64,13 @@ static void on_down(void *arg, const struct err *why)
         c->events->link_down(c->arg, why);
 }
 
+static void on_failed(void *arg, const struct err *why)
+{
+    struct agent_client *c = arg;
+    if (c->events->link_failed)
+        c->events->link_failed(c->arg, why);
+}
+
 static void on_clock(void *arg, int64_t ahead_ns, int64_t within_ns)
 {
     struct agent_client *c = arg;
@@ -184,6 +191,7 @@ static const struct agent_link_events link_events = {
     .kept = on_kept,
     .message = on_message,
     .down = on_down,
+    .failed = on_failed,
     .drained = on_drained,
     .closed = on_closed,
 };

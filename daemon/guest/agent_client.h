@@ -76,7 +76,8 @@ struct agent_events {
     /* After the last of the statuses: what was not named is unknown to the agent. */
     void (*synced)(void *arg);
     void (*link_down)(void *arg, const struct err *why);
-    void (*configured)(void *arg, const char *error); /* "" on success */
+    void (*link_failed)(void *arg, const struct err *why); /* another try, while it is down */
+    void (*configured)(void *arg, const char *error);      /* "" on success */
     /* After each ping: by how much the guest's clock is ahead of the host's, give or take. */
     void (*clock)(void *arg, int64_t ahead_ns, int64_t within_ns);
     /* The same; not of an older agent. */

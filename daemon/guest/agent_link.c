@@ -79,6 +79,8 @@ static void drop(struct agent_link *l, const struct err *why, bool distrust)
     timer_start(&l->retry, delay_ms);
     if (was_up && !l->closing)
         l->events->down(l->arg, why);
+    else if (!l->closing && l->events->failed)
+        l->events->failed(l->arg, why);
 }
 
 /* Hello and ping */

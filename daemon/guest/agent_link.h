@@ -48,6 +48,8 @@ struct agent_link_events {
      */
     int (*message)(void *arg, const struct agent_message *message, struct err *err);
     void (*down)(void *arg, const struct err *why);
+    /* It was down, and a try to make it anew has failed. May be NULL. */
+    void (*failed)(void *arg, const struct err *why);
     /* There is room again for what was refused, or the agent has answered agent_link_is_awake. */
     void (*drained)(void *arg);
     /* Answers agent_link_close: nothing uses the link any more. */

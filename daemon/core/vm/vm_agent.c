@@ -158,6 +158,14 @@ static void vm_agent_link_down(void *arg, const struct err *why)
     vm_agent_down(arg, why ? why->message : "the link to the agent is down");
 }
 
+/* What its SSH server did this time says more than that it was lost once. */
+static void vm_agent_link_failed(void *arg, const struct err *why)
+{
+    struct vm_entry *e = arg;
+    if (vm_is_over_ssh(&e->vm.spec) && e->guest == VM_GUEST_DOWN && why)
+        snprintf(e->agent_error, sizeof(e->agent_error), "%.200s", why->message);
+}
+
 static void vm_agent_session_status(void *arg, const struct agent_session_status *status)
 {
     struct vm_entry *e = arg;
@@ -200,6 +208,7 @@ static const struct agent_events vm_agent_events = {
     .link_up = vm_agent_link_up,
     .synced = vm_agent_synced,
     .link_down = vm_agent_link_down,
+    .link_failed = vm_agent_link_failed,
     .configured = vm_agent_configured,
     .clock = vm_agent_clock,
     .kept = vm_agent_kept,

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/model/egress.h"
 #include "daemon/model/model.h"
 
 struct err;
@@ -42,6 +43,8 @@ struct object {
     char source[PATH_BYTES];  /* image that a disk is made of, never written; "" */
     enum image_format source_format;
     uint32_t address;        /* of a tap's guest, as a number */
+    enum egress_mode egress; /* of network rules */
+    struct egress_list allow;
     struct vm_limits limits; /* of a scope */
 };
 
@@ -108,7 +111,7 @@ const struct object_kind *object_find_kind(const char *name);
 /* "folder", "system disk", "work disk", "SSH key", "tap", "network rules", "scope". */
 const char *object_role_name(enum object_role role);
 
-/* Fills all but bytes, source, address and limits. */
+/* Fills all but bytes, source, address, egress and limits. */
 int object_init(struct object *o, const char *kind, const char *state_dir, const char *vm_id,
                 enum object_role role, struct err *err);
 /* Makes them in order. made: the VM has had them all; then ERR_DATA_LOSS (DISK_MISSING) where one

@@ -209,9 +209,11 @@ int vm_copy(struct vm *to, const struct vm *from)
     *to = *from;
     to->labels = (struct label_list){0};
     to->spec.stop_hook.argv = (struct blob){0};
-    const struct blob *argv = &from->spec.stop_hook.argv;
+    to->spec.egress.allow = (struct blob){0};
+    const struct blob *argv = &from->spec.stop_hook.argv, *allow = &from->spec.egress.allow;
     if (label_list_fill(&to->labels, from->labels.at, from->labels.n) == 0 &&
-        blob_set(&to->spec.stop_hook.argv, argv->data, argv->len) == 0)
+        blob_set(&to->spec.stop_hook.argv, argv->data, argv->len) == 0 &&
+        blob_set(&to->spec.egress.allow, allow->data, allow->len) == 0)
         return 0;
     vm_done(to);
     return -1;
@@ -221,6 +223,8 @@ void vm_spec_done(struct vm_spec *spec)
 {
     free(spec->stop_hook.argv.data);
     spec->stop_hook.argv = (struct blob){0};
+    free(spec->egress.allow.data);
+    spec->egress.allow = (struct blob){0};
 }
 
 void vm_done(struct vm *vm)

@@ -13,6 +13,7 @@
 #include "daemon/core/vm/vm.h"
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/core/vm/vm_spec.h"
+#include "daemon/model/egress.h"
 #include "daemon/service/request.h"
 #include "daemon/service/service.h"
 #include "daemon/service/strings.h"
@@ -39,6 +40,18 @@ static int fill_ssh(struct vm_ssh *ssh, const Banger__V1__GuestSSH *m, struct er
         0)
         return -1;
     return request_copy(ssh->key, sizeof(ssh->key), m->key, "ssh.key", err);
+}
+
+/* What is in it is vm_egress_check's business. */
+static int fill_egress(struct vm_egress *egress, const Banger__V1__Egress *m, struct err *err)
+{
+    if (!m)
+        return 0;
+    if (m->n_allow > EGRESS_ENTRIES_MAX)
+        return err_set(err, ERR_INVALID, "egress.allow has %zu entries, at most %d are allowed",
+                       m->n_allow, EGRESS_ENTRIES_MAX);
+    egress->mode = (enum egress_mode)m->mode;
+    return strings_join(&egress->allow, m->allow, m->n_allow, VM_EGRESS_BYTES, "egress.allow", err);
 }
 
 int vm_service_fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, struct err *err)
@@ -75,7 +88,9 @@ int vm_service_fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, stru
     if (request_copy(spec->image, sizeof(spec->image), m->image, "image", err) < 0 ||
         request_copy(spec->driver, sizeof(spec->driver), m->driver, "driver", err) < 0)
         return -1;
-    return fill_hook(&spec->stop_hook, m->stop_hook, err);
+    return fill_hook(&spec->stop_hook, m->stop_hook, err) < 0
+               ? -1
+               : fill_egress(&spec->egress, m->egress, err);
 }
 
 /* What the VM would be, with all that was left open filled in. */
@@ -189,18 +204,22 @@ static void handle_update(void *self, struct rpc_call *call,
     if (request->_ssh_host_key_case == BANGER__V1__UPDATE_VMREQUEST___SSH_HOST_KEY_SSH_HOST_KEY)
         update.ssh_host_key = request->ssh_host_key;
     bool autostart;
+    struct vm_egress egress = {0};
     fill_policies(&update, request, &autostart);
+    if (request->egress)
+        update.egress = &egress;
     if (request->_disk_bytes_case == BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES_DISK_BYTES)
         err_set(&err, ERR_UNIMPLEMENTED, "disk_bytes cannot be changed yet");
     else if (request->n_remove_labels > LABELS_MAX)
         err_set(&err, ERR_INVALID, "%zu labels to remove, at most %d are allowed",
                 request->n_remove_labels, LABELS_MAX);
-    if (err.code != ERR_NONE ||
+    if (err.code != ERR_NONE || fill_egress(&egress, request->egress, &err) < 0 ||
         request_meta_fill(&meta, self, call, &request->base, request->request_id, &err) < 0 ||
         request_labels(&labels, request->set_labels, request->n_set_labels, &err) < 0)
         rpc_call_finish(call, &err);
     else
         service_reply_operation(call, vm_ask_update(self, &update, &meta, &err), &err);
+    free(egress.allow.data);
 }
 
 static void handle_start(void *self, struct rpc_call *call,

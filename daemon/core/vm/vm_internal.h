@@ -64,9 +64,9 @@ struct vm_entry {
     bool edited;                    /* changed since the latest of them */
     char *held_name;                /* owned: another that is or may get on disk; NULL: none */
 
-    char ended_detail[TEXT_BYTES]; /* of the latest machine's end */
-    bool ended_by_panic;           /* of its guest's kernel */
-    int64_t clock_told_ms;         /* monotonic: when its clock was last said to be off; 0: never */
+    char ended_detail[400]; /* of the latest machine's end */
+    bool ended_by_panic;    /* of its guest's kernel */
+    int64_t clock_told_ms;  /* monotonic: when its clock was last said to be off; 0: never */
     struct vm_call call;
     struct vm_kill *kill;        /* under way */
     struct handles_save *saving; /* handles.json is being written */

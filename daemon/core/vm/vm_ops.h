@@ -85,7 +85,8 @@ struct vm_update_request {
     const bool *autostart;
     const uint64_t *memory_max_bytes; /* of its limits */
     const uint32_t *cpu_quota_percent, *tasks_max;
-    const char *ssh_host_key; /* NULL: as it is; "": whatever its guest shows next */
+    const char *ssh_host_key;       /* NULL: as it is; "": whatever its guest shows next */
+    const struct vm_egress *egress; /* the same */
 };
 /* Takes effect when its turn comes, and is checked (again) then; cpus and memory of a running VM
  * with its next start. */

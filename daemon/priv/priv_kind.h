@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "banger/priv/v1/priv.pb-c.h"
+#include "daemon/model/egress.h"
 #include "daemon/priv/priv_names.h"
 
 struct err;
@@ -22,6 +23,7 @@ struct priv_thing {
     char vm_id[ID_BYTES];
     uint32_t address; /* of the guest */
     Banger__Priv__V1__Egress egress;
+    struct egress_list allow; /* of EGRESS_LIST */
 };
 
 typedef void priv_found_fn(void *arg, const char *vm_id, const char *name);

@@ -10,8 +10,8 @@ struct vm_spec_options {
     const char *ssh_user, *ssh_key, *kernel_arguments;
     struct opt_number cpus, memory, disk, work_disk, expire, idle_stop, stop_hook_limit, ssh_port;
     struct opt_number memory_max, cpu_quota, tasks_max;
-    struct opt_list labels;
-    bool no_init, ephemeral, autostart;
+    struct opt_list labels, egress;
+    bool no_init, ephemeral, autostart, isolated;
 };
 
 /* Rows for a table whose struct begins with a struct vm_spec_options. */
@@ -72,6 +72,18 @@ struct vm_spec_options {
          "user (default): outgoing connections; tap: an address that the host reaches; none",      \
          "user|tap|none",                                                                          \
          NAMES_NONE},                                                                              \
+        {"egress",                                                                                 \
+         0,                                                                                        \
+         OPT_LIST,                                                                                 \
+         offsetof(struct vm_spec_options, egress),                                                 \
+         "all|none|CIDR[:PORT],...",                                                               \
+         "where the guest may connect to (default all); may be repeated",                          \
+         NULL,                                                                                     \
+         NAMES_NONE},                                                                              \
+        {"isolated", 0,                                                                            \
+         OPT_FLAG,   offsetof(struct vm_spec_options, isolated),                                   \
+         NULL,       "the guest connects to nothing but what --egress lists",                      \
+         NULL,       NAMES_NONE},                                                                  \
         {"ssh-user", 0,                                                                            \
          OPT_STRING, offsetof(struct vm_spec_options, ssh_user),                                   \
          "USER",     "of a guest that boots its own way: who logs in (default: root)",             \
@@ -143,6 +155,17 @@ static inline uint32_t cli_u32(uint64_t value)
     return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
+/* The words of --egress as a message, which borrows from here. */
+struct egress_words {
+    Banger__V1__Egress message;
+    bool given;
+    char *text, **allow; /* owned */
+};
+
+/* 0, or EXIT_BANGER with the error printed and nothing to be freed. */
+int egress_words_init(struct egress_words *e, const struct opt_list *words, bool isolated);
+void egress_words_done(struct egress_words *e);
+
 /* A request built of options; its strings are borrowed from them. */
 struct vm_request {
     Banger__V1__CreateVMRequest message;
@@ -151,6 +174,7 @@ struct vm_request {
     Banger__V1__VMHook stop_hook;
     char *stop_hook_argv[3];
     Banger__V1__GuestSSH ssh;
+    struct egress_words egress;
     struct label_set *labels;
     char id[REQUEST_ID_BYTES];
 };

@@ -66,9 +66,13 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
         return cli_usage("--stop-hook-limit goes with --stop-hook");
     if (o->stop_hook_limit.value > UINT32_MAX)
         return cli_usage("--stop-hook-limit can be up to an hour");
-    request->labels = label_set_new("--label", &o->labels);
-    if (!request->labels)
+    if (egress_words_init(&request->egress, &o->egress, o->isolated) != 0)
         return EXIT_BANGER;
+    request->labels = label_set_new("--label", &o->labels);
+    if (!request->labels) {
+        egress_words_done(&request->egress);
+        return EXIT_BANGER;
+    }
     banger__v1__vmspec__init(&request->spec);
     Banger__V1__VMSpec *spec = &request->spec;
     if (o->image)
@@ -104,6 +108,8 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
         vm_request_set_hook(request, o);
     if (o->memory_max.given || o->cpu_quota.given || o->tasks_max.given)
         vm_request_set_limits(request, o);
+    if (request->egress.given)
+        spec->egress = &request->egress.message;
     banger__v1__create_vmrequest__init(&request->message);
     request->message.request_id = (char *)cli_request_id(request->id);
     if (o->name)
@@ -116,6 +122,7 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
 
 void vm_request_done(struct vm_request *request)
 {
+    egress_words_done(&request->egress);
     label_set_free(request->labels);
 }
 

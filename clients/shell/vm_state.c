@@ -150,7 +150,7 @@ static int vm_recover(struct cli *cli, const void *values, const struct opt_args
 struct vm_update_options {
     const char *name, *restart, *autostart;
     struct opt_number cpus, memory, expire, idle_stop, memory_max, cpu_quota, tasks_max;
-    struct opt_list labels, remove_labels;
+    struct opt_list labels, remove_labels, egress;
 };
 
 static void update_policies(Banger__V1__UpdateVMRequest *m, const struct vm_update_options *o)
@@ -196,9 +196,13 @@ static Banger__V1__Operation *start_update(struct cli *cli, const char *ref, con
                                            struct banger_error *error)
 {
     const struct vm_update_options *o = values;
+    struct egress_words egress;
+    *error = (struct banger_error){.code = BANGER_INVALID_ARGUMENT};
+    if (egress_words_init(&egress, &o->egress, false) != 0)
+        return NULL;
     struct label_set *labels = label_set_new("--label", &o->labels);
     if (!labels) {
-        *error = (struct banger_error){.code = BANGER_INVALID_ARGUMENT};
+        egress_words_done(&egress);
         return NULL;
     }
     char id[REQUEST_ID_BYTES];
@@ -219,12 +223,15 @@ static Banger__V1__Operation *start_update(struct cli *cli, const char *ref, con
     }
     update_policies(&request, o);
     update_limits(&request, o);
+    if (egress.given)
+        request.egress = &egress.message;
     request.set_labels = labels->list;
     request.n_set_labels = labels->n;
     request.remove_labels = (char **)o->remove_labels.items;
     request.n_remove_labels = o->remove_labels.n;
     Banger__V1__Operation *operation = banger_update_vm(cli->client, &request, NULL, error);
     label_set_free(labels);
+    egress_words_done(&egress);
     return operation;
 }
 
@@ -317,6 +324,8 @@ static const struct opt update_opts[] = {
      "of one CPU of the host, for all its processes; 0: any", NULL, NAMES_NONE},
     {"tasks-max", 0, OPT_COUNT, offsetof(struct vm_update_options, tasks_max), "N",
      "threads of its processes on the host; 0: any", NULL, NAMES_NONE},
+    {"egress", 0, OPT_LIST, offsetof(struct vm_update_options, egress), "all|none|CIDR[:PORT],...",
+     "where the guest may connect to, all of it anew; may be repeated", NULL, NAMES_NONE},
     {"label", 'l', OPT_LIST, offsetof(struct vm_update_options, labels), "KEY=VALUE",
      "set a label; may be repeated", NULL, NAMES_NONE},
     {"remove-label", 0, OPT_LIST, offsetof(struct vm_update_options, remove_labels), "KEY",

@@ -187,6 +187,51 @@ void   banger__v1__vmlimits__free_unpacked
   assert(message->base.descriptor == &banger__v1__vmlimits__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__egress__init
+                     (Banger__V1__Egress         *message)
+{
+  static const Banger__V1__Egress init_value = BANGER__V1__EGRESS__INIT;
+  *message = init_value;
+}
+size_t banger__v1__egress__get_packed_size
+                     (const Banger__V1__Egress *message)
+{
+  assert(message->base.descriptor == &banger__v1__egress__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__egress__pack
+                     (const Banger__V1__Egress *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__egress__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__egress__pack_to_buffer
+                     (const Banger__V1__Egress *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__egress__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__Egress *
+       banger__v1__egress__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__Egress *)
+     protobuf_c_message_unpack (&banger__v1__egress__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__egress__free_unpacked
+                     (Banger__V1__Egress *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__egress__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__v1__vmspec__init
                      (Banger__V1__VMSpec         *message)
 {
@@ -1928,7 +1973,58 @@ const ProtobufCMessageDescriptor banger__v1__vmlimits__descriptor =
   (ProtobufCMessageInit) banger__v1__vmlimits__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[21] =
+static const ProtobufCFieldDescriptor banger__v1__egress__field_descriptors[2] =
+{
+  {
+    "mode",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Egress, mode),
+    &banger__v1__egress_mode__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "allow",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Banger__V1__Egress, n_allow),
+    offsetof(Banger__V1__Egress, allow),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__egress__field_indices_by_name[] = {
+  1,   /* field[1] = allow */
+  0,   /* field[0] = mode */
+};
+static const ProtobufCIntRange banger__v1__egress__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor banger__v1__egress__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.Egress",
+  "Egress",
+  "Banger__V1__Egress",
+  "banger.v1",
+  sizeof(Banger__V1__Egress),
+  2,
+  banger__v1__egress__field_descriptors,
+  banger__v1__egress__field_indices_by_name,
+  1,  banger__v1__egress__number_ranges,
+  (ProtobufCMessageInit) banger__v1__egress__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[22] =
 {
   {
     "image",
@@ -2182,12 +2278,25 @@ static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[21] 
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "egress",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VMSpec, egress),
+    &banger__v1__egress__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
   13,   /* field[13] = autostart */
   3,   /* field[3] = cpus */
   5,   /* field[5] = disk_bytes */
   2,   /* field[2] = driver */
+  21,   /* field[21] = egress */
   9,   /* field[9] = ephemeral */
   10,   /* field[10] = expire_after_ms */
   11,   /* field[11] = idle_stop_after_ms */
@@ -2209,7 +2318,7 @@ static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
 static const ProtobufCIntRange banger__v1__vmspec__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 21 }
+  { 0, 22 }
 };
 const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor =
 {
@@ -2219,7 +2328,7 @@ const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor =
   "Banger__V1__VMSpec",
   "banger.v1",
   sizeof(Banger__V1__VMSpec),
-  21,
+  22,
   banger__v1__vmspec__field_descriptors,
   banger__v1__vmspec__field_indices_by_name,
   1,  banger__v1__vmspec__number_ranges,
@@ -3257,7 +3366,7 @@ const ProtobufCMessageDescriptor banger__v1__list_vms_response__descriptor =
   (ProtobufCMessageInit) banger__v1__list_vms_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descriptors[17] =
+static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descriptors[18] =
 {
   {
     "request_id",
@@ -3463,12 +3572,25 @@ static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descri
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "egress",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__UpdateVMRequest, egress),
+    &banger__v1__egress__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__v1__update_vmrequest__field_indices_by_name[] = {
   12,   /* field[12] = autostart */
   15,   /* field[15] = cpu_quota_percent */
   4,   /* field[4] = cpus */
   6,   /* field[6] = disk_bytes */
+  17,   /* field[17] = egress */
   9,   /* field[9] = expire_after_ms */
   10,   /* field[10] = idle_stop_after_ms */
   2,   /* field[2] = if_generation */
@@ -3487,7 +3609,7 @@ static const ProtobufCIntRange banger__v1__update_vmrequest__number_ranges[2 + 1
 {
   { 1, 0 },
   { 16, 14 },
-  { 0, 17 }
+  { 0, 18 }
 };
 const ProtobufCMessageDescriptor banger__v1__update_vmrequest__descriptor =
 {
@@ -3497,7 +3619,7 @@ const ProtobufCMessageDescriptor banger__v1__update_vmrequest__descriptor =
   "Banger__V1__UpdateVMRequest",
   "banger.v1",
   sizeof(Banger__V1__UpdateVMRequest),
-  17,
+  18,
   banger__v1__update_vmrequest__field_descriptors,
   banger__v1__update_vmrequest__field_indices_by_name,
   2,  banger__v1__update_vmrequest__number_ranges,
@@ -4939,6 +5061,38 @@ const ProtobufCEnumDescriptor banger__v1__storage__descriptor =
   banger__v1__storage__enum_values_by_name,
   1,
   banger__v1__storage__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue banger__v1__egress_mode__enum_values_by_number[4] =
+{
+  { "EGRESS_MODE_UNSPECIFIED", "BANGER__V1__EGRESS_MODE__EGRESS_MODE_UNSPECIFIED", 0 },
+  { "EGRESS_MODE_ALL", "BANGER__V1__EGRESS_MODE__EGRESS_MODE_ALL", 1 },
+  { "EGRESS_MODE_NONE", "BANGER__V1__EGRESS_MODE__EGRESS_MODE_NONE", 2 },
+  { "EGRESS_MODE_LIST", "BANGER__V1__EGRESS_MODE__EGRESS_MODE_LIST", 3 },
+};
+static const ProtobufCIntRange banger__v1__egress_mode__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex banger__v1__egress_mode__enum_values_by_name[4] =
+{
+  { "EGRESS_MODE_ALL", 1 },
+  { "EGRESS_MODE_LIST", 3 },
+  { "EGRESS_MODE_NONE", 2 },
+  { "EGRESS_MODE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor banger__v1__egress_mode__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "banger.v1.EgressMode",
+  "EgressMode",
+  "Banger__V1__EgressMode",
+  "banger.v1",
+  4,
+  banger__v1__egress_mode__enum_values_by_number,
+  4,
+  banger__v1__egress_mode__enum_values_by_name,
+  1,
+  banger__v1__egress_mode__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCMethodDescriptor banger__v1__vmservice__method_descriptors[21] =

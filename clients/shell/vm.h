@@ -10,8 +10,8 @@ struct vm_spec_options {
     const char *ssh_user, *ssh_key, *kernel_arguments;
     struct opt_number cpus, memory, disk, work_disk, expire, idle_stop, stop_hook_limit, ssh_port;
     struct opt_number memory_max, cpu_quota, tasks_max;
-    struct opt_list labels, publish;
-    bool no_init, ephemeral, autostart;
+    struct opt_list labels, publish, egress;
+    bool no_init, ephemeral, autostart, isolated;
 };
 
 /* Rows for a table whose struct begins with a struct vm_spec_options. */
@@ -80,6 +80,18 @@ struct vm_spec_options {
          "listen on this port of the daemon's machine for the guest's; may be repeated",           \
          NULL,                                                                                     \
          NAMES_NONE},                                                                              \
+        {"egress",                                                                                 \
+         0,                                                                                        \
+         OPT_LIST,                                                                                 \
+         offsetof(struct vm_spec_options, egress),                                                 \
+         "all|none|CIDR[:PORT],...",                                                               \
+         "where the guest may connect to (default all); may be repeated",                          \
+         NULL,                                                                                     \
+         NAMES_NONE},                                                                              \
+        {"isolated", 0,                                                                            \
+         OPT_FLAG,   offsetof(struct vm_spec_options, isolated),                                   \
+         NULL,       "the guest connects to nothing but what --egress lists",                      \
+         NULL,       NAMES_NONE},                                                                  \
         {"ssh-user", 0,                                                                            \
          OPT_STRING, offsetof(struct vm_spec_options, ssh_user),                                   \
          "USER",     "of a guest that boots its own way: who logs in (default: root)",             \
@@ -161,6 +173,17 @@ int vm_hook_options_check(const char *command, const struct opt_number *limit);
 /* command is borrowed; "": no hook. */
 void vm_hook_fill(struct vm_hook_message *m, const char *command, const struct opt_number *limit);
 
+/* The words of --egress as a message, which borrows from here. */
+struct egress_words {
+    Banger__V1__Egress message;
+    bool given;
+    char *text, **allow; /* owned */
+};
+
+/* 0, or EXIT_BANGER with the error printed and nothing to be freed. */
+int egress_words_init(struct egress_words *e, const struct opt_list *words, bool isolated);
+void egress_words_done(struct egress_words *e);
+
 /* A request built of options; its strings are borrowed from them. */
 struct vm_request {
     Banger__V1__CreateVMRequest message;
@@ -168,6 +191,7 @@ struct vm_request {
     Banger__V1__VMLimits limits;
     struct vm_hook_message stop_hook;
     Banger__V1__GuestSSH ssh;
+    struct egress_words egress;
     struct label_set *labels;
     struct publish_set *publish;
     char id[REQUEST_ID_BYTES];

@@ -74,10 +74,14 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
     int rc = vm_hook_options_check(o->stop_hook, &o->stop_hook_limit);
     if (rc != 0)
         return rc;
+    if (egress_words_init(&request->egress, &o->egress, o->isolated) != 0)
+        return EXIT_BANGER;
     request->labels = label_set_new("--label", &o->labels);
     request->publish = request->labels ? publish_set_new(&o->publish) : NULL;
-    if (!request->publish)
+    if (!request->publish) {
+        vm_request_done(request);
         return EXIT_BANGER;
+    }
     banger__v1__vmspec__init(&request->spec);
     Banger__V1__VMSpec *spec = &request->spec;
     if (o->image)
@@ -117,6 +121,8 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
     }
     if (o->memory_max.given || o->cpu_quota.given || o->tasks_max.given)
         vm_request_set_limits(request, o);
+    if (request->egress.given)
+        spec->egress = &request->egress.message;
     banger__v1__create_vmrequest__init(&request->message);
     request->message.request_id = (char *)cli_request_id(request->id);
     if (o->name)
@@ -129,6 +135,7 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
 
 void vm_request_done(struct vm_request *request)
 {
+    egress_words_done(&request->egress);
     label_set_free(request->labels);
     publish_set_free(request->publish);
 }

@@ -91,6 +91,19 @@ static void vm_print_published(const Banger__V1__VMSpec *spec, const Banger__V1_
                         publish_text((known ? runtime->published : spec->publish)[i], text));
 }
 
+static void vm_print_egress(const Banger__V1__VMSpec *spec)
+{
+    char word[WORD_BYTES];
+    const Banger__V1__Egress *e = spec->egress;
+    if (!e || spec->network == BANGER__V1__NETWORK_MODE__NETWORK_MODE_NONE)
+        return;
+    if (e->mode != BANGER__V1__EGRESS_MODE__EGRESS_MODE_LIST)
+        cli_print_field("Egress:", "%s",
+                        enum_word(word, &banger__v1__egress_mode__descriptor, (int)e->mode));
+    for (size_t i = 0; i < e->n_allow; i++)
+        cli_print_field(i ? "" : "Egress:", "%s", e->allow[i]);
+}
+
 static void vm_print_description(const Banger__V1__VM *vm)
 {
     char word[WORD_BYTES], a[FORMAT_BYTES];
@@ -119,6 +132,7 @@ static void vm_print_description(const Banger__V1__VM *vm)
         cli_print_field("Work disk:", "%s", format_size(a, spec->work_disk_bytes));
     cli_print_field("Network:", "%s",
                     enum_word(word, &banger__v1__network_mode__descriptor, (int)spec->network));
+    vm_print_egress(spec);
     cli_print_field("Address:", "%s", runtime->guest_ip);
     vm_print_published(spec, runtime);
     vm_print_ssh(vm, spec);

@@ -151,7 +151,7 @@ struct vm_update_options {
     const char *name, *restart, *autostart, *stop_hook;
     struct opt_number cpus, memory, expire, idle_stop, memory_max, cpu_quota, tasks_max;
     struct opt_number stop_hook_limit;
-    struct opt_list labels, remove_labels, publish;
+    struct opt_list labels, remove_labels, publish, egress;
 };
 
 static void update_policies(Banger__V1__UpdateVMRequest *m, const struct vm_update_options *o)
@@ -197,11 +197,15 @@ static Banger__V1__Operation *start_update(struct cli *cli, const char *ref, con
                                            struct banger_error *error)
 {
     const struct vm_update_options *o = values;
+    struct egress_words egress;
+    *error = (struct banger_error){.code = BANGER_INVALID_ARGUMENT};
+    if (egress_words_init(&egress, &o->egress, false) != 0)
+        return NULL;
     struct label_set *labels = label_set_new("--label", &o->labels);
     struct publish_set *publish = labels ? publish_set_new(&o->publish) : NULL;
     if (!publish) {
         label_set_free(labels);
-        *error = (struct banger_error){.code = BANGER_INVALID_ARGUMENT};
+        egress_words_done(&egress);
         return NULL;
     }
     Banger__V1__PublishList list = BANGER__V1__PUBLISH_LIST__INIT;
@@ -231,6 +235,8 @@ static Banger__V1__Operation *start_update(struct cli *cli, const char *ref, con
     list.publish = publish->pointers;
     list.n_publish = publish->n;
     request.publish = o->publish.n > 0 ? &list : NULL;
+    if (egress.given)
+        request.egress = &egress.message;
     request.set_labels = labels->list;
     request.n_set_labels = labels->n;
     request.remove_labels = (char **)o->remove_labels.items;
@@ -238,6 +244,7 @@ static Banger__V1__Operation *start_update(struct cli *cli, const char *ref, con
     Banger__V1__Operation *operation = banger_update_vm(cli->client, &request, NULL, error);
     label_set_free(labels);
     publish_set_free(publish);
+    egress_words_done(&egress);
     return operation;
 }
 
@@ -335,6 +342,8 @@ static const struct opt update_opts[] = {
      "threads of its processes on the host; 0: any", NULL, NAMES_NONE},
     {"publish", 'p', OPT_LIST, offsetof(struct vm_update_options, publish), "PORT:GUEST_PORT",
      "publish these ports of the guest, and no others, at once; none: no port", NULL, NAMES_NONE},
+    {"egress", 0, OPT_LIST, offsetof(struct vm_update_options, egress), "all|none|CIDR[:PORT],...",
+     "where the guest may connect to, all of it anew; may be repeated", NULL, NAMES_NONE},
     {"label", 'l', OPT_LIST, offsetof(struct vm_update_options, labels), "KEY=VALUE",
      "set a label; may be repeated", NULL, NAMES_NONE},
     {"remove-label", 0, OPT_LIST, offsetof(struct vm_update_options, remove_labels), "KEY",

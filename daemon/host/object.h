@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/model/egress.h"
 #include "daemon/model/model.h"
 
 struct err;
@@ -44,6 +45,8 @@ struct object {
     enum image_format source_format;
     char cow[VM_PATH_BYTES]; /* file that a disk keeps what is written in, another object; "" */
     uint32_t address;        /* of a tap's guest, as a number */
+    enum egress_mode egress; /* of network rules */
+    struct egress_list allow;
     struct vm_limits limits; /* of a scope */
 };
 
@@ -116,7 +119,7 @@ const struct object_kind *object_find_kind(const char *name);
  * "scope". */
 const char *object_role_name(enum object_role role);
 
-/* Fills all but bytes, source, cow, address and limits. */
+/* Fills all but bytes, source, cow, address, egress and limits. */
 int object_init(struct object *o, const char *kind, const char *state_dir, const char *vm_id,
                 enum object_role role, struct err *err);
 /* Makes them in order. made: the VM has had them all; then ERR_DATA_LOSS (DISK_MISSING) where one

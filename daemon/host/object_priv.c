@@ -26,16 +26,43 @@ int object_priv_name(const char *state_dir, const char *vm_id, enum object_role 
     return 0;
 }
 
+/* A list as messages: their room is the caller's. */
+struct allowed {
+    Banger__Priv__V1__Allowed at[EGRESS_ENTRIES_MAX + EGRESS_OWN_ENTRIES];
+    Banger__Priv__V1__Allowed *pointers[EGRESS_ENTRIES_MAX + EGRESS_OWN_ENTRIES];
+};
+
+static void fill_egress(Banger__Priv__V1__Request *request, const struct object *o,
+                        struct allowed *a)
+{
+    request->egress = o->egress == EGRESS_NONE   ? BANGER__PRIV__V1__EGRESS__EGRESS_NONE
+                      : o->egress == EGRESS_LIST ? BANGER__PRIV__V1__EGRESS__EGRESS_LIST
+                                                 : BANGER__PRIV__V1__EGRESS__EGRESS_ALL;
+    for (uint32_t i = 0; o->egress == EGRESS_LIST && i < o->allow.n; i++) {
+        const struct egress_entry *e = &o->allow.at[i];
+        banger__priv__v1__allowed__init(&a->at[i]);
+        a->at[i].address = e->address;
+        a->at[i].prefix = e->prefix;
+        a->at[i].protocol = e->protocol;
+        a->at[i].port = e->port;
+        a->at[i].port_last = e->port_last;
+        a->pointers[i] = &a->at[i];
+        request->n_allow = i + 1;
+    }
+    request->allow = a->pointers;
+}
+
 static int ask(const struct object *o, Banger__Priv__V1__Operation operation,
                Banger__Priv__V1__Kind kind, struct err *err)
 {
     Banger__Priv__V1__Request request = BANGER__PRIV__V1__REQUEST__INIT;
+    struct allowed allowed;
     request.operation = operation;
     request.kind = kind;
     if (o) {
         request.vm = (char *)o->vm_id;
         request.address = o->address;
-        request.egress = BANGER__PRIV__V1__EGRESS__EGRESS_ALL;
+        fill_egress(&request, o, &allowed);
     }
     return priv_call(&request, NULL, NULL, err);
 }

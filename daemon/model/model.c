@@ -208,12 +208,14 @@ int vm_copy(struct vm *to, const struct vm *from)
 {
     *to = *from;
     to->labels = (struct label_list){0};
-    to->spec.stop_hook.argv = to->spec.publish = to->runtime.published = (struct blob){0};
+    to->spec.stop_hook.argv = to->spec.publish = to->spec.egress.allow = (struct blob){0};
+    to->runtime.published = (struct blob){0};
     const struct blob *argv = &from->spec.stop_hook.argv, *publish = &from->spec.publish;
-    const struct blob *published = &from->runtime.published;
+    const struct blob *published = &from->runtime.published, *allow = &from->spec.egress.allow;
     if (label_list_fill(&to->labels, from->labels.at, from->labels.n) == 0 &&
         blob_set(&to->spec.stop_hook.argv, argv->data, argv->len) == 0 &&
         blob_set(&to->spec.publish, publish->data, publish->len) == 0 &&
+        blob_set(&to->spec.egress.allow, allow->data, allow->len) == 0 &&
         blob_set(&to->runtime.published, published->data, published->len) == 0)
         return 0;
     vm_done(to);
@@ -224,7 +226,8 @@ void vm_spec_done(struct vm_spec *spec)
 {
     free(spec->stop_hook.argv.data);
     free(spec->publish.data);
-    spec->stop_hook.argv = spec->publish = (struct blob){0};
+    free(spec->egress.allow.data);
+    spec->stop_hook.argv = spec->publish = spec->egress.allow = (struct blob){0};
 }
 
 void vm_done(struct vm *vm)

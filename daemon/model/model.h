@@ -110,6 +110,20 @@ struct vm_ssh {
     char key[NAME_BYTES]; /* in STATE/ssh_keys; "": the VM's own */
 };
 
+enum egress_mode { /* values of banger.v1.EgressMode; 0: ALL */
+                   EGRESS_ALL = 1,
+                   EGRESS_NONE = 2,
+                   EGRESS_LIST = 3,
+};
+
+/* Where a guest may connect to; egress.h reads what is allowed. */
+struct vm_egress {
+    enum egress_mode mode;
+    struct blob allow; /* of LIST: texts of entries, NUL-terminated; owned */
+};
+
+enum { VM_EGRESS_BYTES = 64 * 64 };
+
 /* What a VM's processes on its host may use altogether; 0: as much as there is. */
 struct vm_limits {
     uint64_t memory_max_bytes;
@@ -147,6 +161,7 @@ struct vm_spec {
     char kernel_arguments[KERNEL_ARGUMENTS_BYTES];
     struct vm_limits limits;
     struct blob publish; /* owned; vm_publish.h */
+    struct vm_egress egress;
 };
 
 /* Durable identity and deterministic paths. Nothing that a kernel hands out belongs here. */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "banger/priv/v1/priv.pb-c.h"
+#include "daemon/model/egress.h"
 #include "daemon/priv/priv_names.h"
 
 struct err;
@@ -28,6 +29,7 @@ struct priv_thing {
     uint32_t user;     /* who gets it */
     uint64_t bytes;    /* of the disk */
     int fds[PRIV_FDS]; /* files that came with the request, borrowed; -1: none */
+    struct egress_list allow; /* of EGRESS_LIST */
 };
 
 typedef void priv_found_fn(void *arg, const char *vm_id, const char *name);

@@ -8,19 +8,22 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "daemon/priv/priv_egress.h"
 
 /* The chain that tells which rules the table has: a change of them changes its name. */
-#define RULES_OF "rules_1"
+#define RULES_OF "rules_2"
 
 /* A guest's packet goes its way only from its own address (its tap has the route back), never to
- * link-local addresses, where clouds keep secrets, nor to another guest, and by its verdict. The
+ * link-local addresses, where clouds keep secrets, nor to another guest, and by its verdict: each
+ * packet of a connection that it has begun, so that another verdict ends those that there are. The
  * host itself answers to what it began, and to a ping. */
 static const char table_text[] =
     "add table inet banger\n"
     "add set inet banger taps { type ifname; }\n"
-    "add map inet banger egress { type ifname : verdict; }\n"
+    "add map inet banger egress { type ifname : verdict; }\n" EGRESS_SET
     "add chain inet banger egress_all\n"
     "add chain inet banger egress_none\n"
+    "add chain inet banger egress_list\n"
     "add chain inet banger from_guest\n"
     "add chain inet banger to_guest\n"
     "add chain inet banger to_host\n"
@@ -29,9 +32,9 @@ static const char table_text[] =
     "add chain inet banger postrouting { type nat hook postrouting priority srcnat; }\n"
     "flush table inet banger\n"
     "add rule inet banger egress_all accept\n"
-    "add rule inet banger egress_none drop\n"
+    "add rule inet banger egress_none drop\n" EGRESS_RULE
     "add rule inet banger from_guest fib saddr . iif oif missing drop\n"
-    "add rule inet banger from_guest ct state established,related accept\n"
+    "add rule inet banger from_guest ct direction reply ct state established,related accept\n"
     "add rule inet banger from_guest oifname @taps drop\n"
     "add rule inet banger from_guest ip daddr { 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, "
     "224.0.0.0/3 } drop\n"
@@ -106,8 +109,7 @@ json_t *nft_read(const char *command, struct err *err)
     return answer;
 }
 
-static json_t *list_elements(const char *command, const char *what, json_t **answer,
-                             struct err *err)
+json_t *nft_elements(const char *command, const char *what, json_t **answer, struct err *err)
 {
     json_t *elements = NULL;
     size_t i;
@@ -134,6 +136,8 @@ Banger__Priv__V1__Egress nft_egress_named(const char *chain)
         return BANGER__PRIV__V1__EGRESS__EGRESS_ALL;
     if (strcmp(chain, "egress_none") == 0)
         return BANGER__PRIV__V1__EGRESS__EGRESS_NONE;
+    if (strcmp(chain, "egress_list") == 0)
+        return BANGER__PRIV__V1__EGRESS__EGRESS_LIST;
     return BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED;
 }
 
@@ -159,8 +163,8 @@ int nft_each(void (*fn)(void *arg, const struct nft_guest *guest), void *arg, st
     int rc = nft_has_chain("forward", err);
     if (rc <= 0)
         return rc;
-    json_t *taps = list_elements("list set inet banger taps", "set", &taps_answer, err);
-    json_t *verdicts = list_elements("list map inet banger egress", "map", &verdicts_answer, err);
+    json_t *taps = nft_elements("list set inet banger taps", "set", &taps_answer, err);
+    json_t *verdicts = nft_elements("list map inet banger egress", "map", &verdicts_answer, err);
     json_array_foreach(taps, i, element)
     {
         json_t *body = json_object_get(element, "elem");

@@ -3,6 +3,7 @@
 #ifndef BANGER_DAEMON_PRIV_PRIV_NFT_H
 #define BANGER_DAEMON_PRIV_PRIV_NFT_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "banger/priv/v1/priv.pb-c.h"
@@ -17,7 +18,10 @@ int nft_has_chain(const char *name, struct err *err);
 /* Whose chain that is, where a verdict leads to; UNSPECIFIED: nobody's. */
 Banger__Priv__V1__Egress nft_egress_named(const char *chain);
 /* What a command lists, as JSON (libnftables-json(5)); owned. NULL: err. */
-struct json_t *nft_read(const char *command, struct err *err);
+json_t *nft_read(const char *command, struct err *err);
+/* Elements of what a command of nft lists, a set or a map, as JSON: borrowed from *answer, which is
+ * the caller's. NULL: there are none, or *answer is NULL, too, with an error. */
+json_t *nft_elements(const char *command, const char *what, json_t **answer, struct err *err);
 /* Makes the table as this program wants it, or brings it up to that; elements stay. */
 int nft_table(struct err *err);
 

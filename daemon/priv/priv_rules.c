@@ -1,12 +1,18 @@
-/* What the guest behind a VM's tap may reach: two elements of the table inet banger, made and
- * removed together. */
+/* What the guest behind a VM's tap may reach: two elements of the table inet banger, and those of
+ * its list (priv_egress.h), made and removed together. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "daemon/priv/priv_doctor.h"
+#include "daemon/priv/priv_egress.h"
 #include "daemon/priv/priv_kind.h"
 #include "daemon/priv/priv_nft.h"
+
+#define MESSAGE(name) BANGER__PRIV__V1__EGRESS__##name
 
 static int rules_probe(const struct priv_settings *settings, struct err *err)
 {
@@ -35,33 +41,65 @@ static int rules_look(const struct priv_thing *t, struct rules_search *s, struct
 }
 
 /* Both elements, or one where a hand has taken the other. */
-static int rules_end(const struct rules_search *s, char *commands, size_t size)
+static void rules_end(FILE *out, const struct rules_search *s)
 {
-    int n = 0;
-    if (s->found.egress != BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED)
-        n += snprintf(commands, size, "delete element inet banger egress { \"%s\" }\n", s->tap);
+    if (s->found.egress != MESSAGE(EGRESS_UNSPECIFIED))
+        fprintf(out, "delete element inet banger egress { \"%s\" }\n", s->tap);
     if (s->found.tap[0])
-        n += snprintf(commands + n, size - (size_t)n,
-                      "delete element inet banger taps { \"%s\" }\n", s->tap);
-    return n;
+        fprintf(out, "delete element inet banger taps { \"%s\" }\n", s->tap);
+}
+
+static void rules_begin(FILE *out, const struct priv_thing *t, const struct rules_search *s,
+                        const struct egress_ranges *ranges)
+{
+    static const char *const chains[] = {[MESSAGE(EGRESS_ALL)] = "egress_all",
+                                         [MESSAGE(EGRESS_NONE)] = "egress_none",
+                                         [MESSAGE(EGRESS_LIST)] = "egress_list"};
+    char label[PRIV_LABEL_BYTES];
+    priv_label(&t->owner, t->vm_id, label);
+    fprintf(out,
+            "add element inet banger taps { \"%s\" comment \"%s\" }\n"
+            "add element inet banger egress { \"%s\" : goto %s }\n",
+            s->tap, label, s->tap, chains[t->egress]);
+    egress_add(out, s->tap, label, ranges);
+}
+
+/* All of it as one transaction; t NULL: nothing comes in its place. */
+static int rules_replace(const struct priv_owner *owner, const struct rules_search *s,
+                         const struct priv_thing *t, const struct egress_ranges *ranges,
+                         struct err *err)
+{
+    auto_free char *commands = NULL;
+    size_t len = 0;
+    bool listed =
+        (s->found.egress != MESSAGE(EGRESS_ALL) && s->found.egress != MESSAGE(EGRESS_NONE)) ||
+        !s->found.tap[0];
+    FILE *out = open_memstream(&commands, &len);
+    if (!out)
+        return err_sys(err, errno, "no room for rules");
+    rules_end(out, s);
+    int rc = listed || (t && t->egress == MESSAGE(EGRESS_LIST))
+                 ? egress_end(out, owner, s->tap, err)
+                 : 0;
+    if (t)
+        rules_begin(out, t, s, ranges);
+    if (fclose(out) != 0)
+        return err_sys(err, ENOMEM, "no room for rules");
+    return rc < 0 || len == 0 ? rc : nft_run(commands, err);
 }
 
 static int rules_make(const struct priv_thing *t, struct err *err)
 {
-    bool all = t->egress == BANGER__PRIV__V1__EGRESS__EGRESS_ALL;
-    char commands[1024], label[PRIV_LABEL_BYTES];
+    auto_free struct egress_ranges *ranges = malloc(sizeof(*ranges));
     struct rules_search s;
-    if (nft_table(err) < 0 || rules_look(t, &s, err) < 0)
+    if (!ranges)
+        return err_sys(err, ENOMEM, "no room for rules");
+    if (egress_compile(&t->allow, ranges, err) < 0 || nft_table(err) < 0 ||
+        rules_look(t, &s, err) < 0)
         return -1;
-    if (s.found.tap[0] && s.found.egress == t->egress)
+    if (s.found.tap[0] && s.found.egress == t->egress && t->egress != MESSAGE(EGRESS_LIST))
         return 0;
-    priv_label(&t->owner, t->vm_id, label);
-    int n = rules_end(&s, commands, sizeof(commands));
-    snprintf(commands + n, sizeof(commands) - (size_t)n,
-             "add element inet banger taps { \"%s\" comment \"%s\" }\n"
-             "add element inet banger egress { \"%s\" : goto %s }\n",
-             s.tap, label, s.tap, all ? "egress_all" : "egress_none");
-    return nft_run(commands, err);
+    return rules_replace(&t->owner, &s, t, ranges, err);
 }
 
 static int rules_find(const struct priv_thing *t, struct err *err)
@@ -77,7 +115,6 @@ static int rules_find(const struct priv_thing *t, struct err *err)
 /* A stranger's stays. */
 static int rules_remove(const struct priv_thing *t, struct err *err)
 {
-    char commands[512];
     struct rules_search s;
     struct err why = ERR_INIT;
     if (rules_look(t, &s, &why) < 0) {
@@ -86,13 +123,15 @@ static int rules_remove(const struct priv_thing *t, struct err *err)
         *err = why;
         return -1;
     }
-    return rules_end(&s, commands, sizeof(commands)) > 0 ? nft_run(commands, err) : 0;
+    return rules_replace(&t->owner, &s, NULL, NULL, err);
 }
 
 struct rules_list {
     const struct priv_owner *owner;
     priv_found_fn *found;
     void *arg;
+    char last[ID_BYTES]; /* of the elements that are left: one VM's come one after another */
+    struct err err;      /* of looking for their taps */
 };
 
 static void rules_seen(void *arg, const struct nft_guest *guest)
@@ -103,11 +142,29 @@ static void rules_seen(void *arg, const struct nft_guest *guest)
         l->found(l->arg, vm_id, guest->tap);
 }
 
+/* Of a list whose tap a hand has taken out of the table. */
+static void rules_seen_listed(void *arg, const char *tap, const char *label)
+{
+    struct rules_list *l = arg;
+    struct nft_guest guest;
+    char vm_id[ID_BYTES];
+    if (!priv_label_read(l->owner, label, vm_id) || strcmp(vm_id, l->last) == 0)
+        return;
+    memcpy(l->last, vm_id, sizeof(vm_id));
+    if (nft_find(tap, &guest, &l->err) == 0 && !guest.tap[0])
+        l->found(l->arg, vm_id, tap);
+}
+
 static int rules_list(const struct priv_owner *owner, priv_found_fn *found, void *arg,
                       struct err *err)
 {
-    struct rules_list l = {owner, found, arg};
-    return nft_each(rules_seen, &l, err);
+    struct rules_list l = {.owner = owner, .found = found, .arg = arg};
+    if (nft_each(rules_seen, &l, err) < 0 || egress_each(rules_seen_listed, &l, err) < 0)
+        return -1;
+    if (l.err.code == ERR_NONE)
+        return 0;
+    *err = l.err;
+    return -1;
 }
 
 const struct priv_kind priv_rules = {

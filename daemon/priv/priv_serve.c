@@ -41,9 +41,32 @@ static int check_make(const Banger__Priv__V1__Request *r, const struct priv_sett
         (!priv_address_is_valid(r->address) || !priv_pool_has(&settings->pool, r->address)))
         return err_set(err, ERR_INVALID, "%08x is no address of the pool for guests",
                        (unsigned)r->address);
-    if (r->kind == MESSAGE(KIND__KIND_RULES) && r->egress != MESSAGE(EGRESS__EGRESS_ALL) &&
-        r->egress != MESSAGE(EGRESS__EGRESS_NONE))
+    if (r->kind == MESSAGE(KIND__KIND_RULES) &&
+        (r->egress < MESSAGE(EGRESS__EGRESS_ALL) || r->egress > MESSAGE(EGRESS__EGRESS_LIST)))
         return err_set(err, ERR_INVALID, "egress %d is none", (int)r->egress);
+    return 0;
+}
+
+/* What the request allows; of another than a list nothing. */
+static int take_list(const Banger__Priv__V1__Request *r, struct egress_list *list, struct err *err)
+{
+    const size_t max = EGRESS_ENTRIES_MAX + EGRESS_OWN_ENTRIES;
+    if (r->n_allow > (r->egress == MESSAGE(EGRESS__EGRESS_LIST) ? max : 0))
+        return err_set(err, ERR_INVALID, "%zu entries are too many", r->n_allow);
+    for (size_t i = 0; i < r->n_allow; i++) {
+        const Banger__Priv__V1__Allowed *a = r->allow[i];
+        struct egress_entry *e = &list->at[list->n++];
+        if (a->prefix > 32 || a->protocol > UINT8_MAX || a->port > EGRESS_PORT_MAX ||
+            a->port_last > EGRESS_PORT_MAX)
+            return err_set(err, ERR_INVALID, "entry %zu is none", i);
+        *e = (struct egress_entry){.address = a->address,
+                                   .prefix = (uint8_t)a->prefix,
+                                   .protocol = (uint8_t)a->protocol,
+                                   .port = (uint16_t)a->port,
+                                   .port_last = (uint16_t)a->port_last};
+        if (!egress_entry_is_valid(e))
+            return err_set(err, ERR_INVALID, "entry %zu is none", i);
+    }
     return 0;
 }
 
@@ -155,7 +178,7 @@ static int answer(const struct priv_settings *settings, uint32_t uid, const uint
                            .user = m->user,
                            .bytes = m->bytes};
     memcpy(t.fds, fds, sizeof(t.fds));
-    int rc = check(m, settings, err);
+    int rc = check(m, settings, err) < 0 ? -1 : take_list(m, &t.allow, err);
     if (rc == 0) {
         snprintf(t.owner.state, sizeof(t.owner.state), "%s", m->state);
         snprintf(t.vm_id, sizeof(t.vm_id), "%s", m->vm);

@@ -9,7 +9,7 @@
 #include "daemon/priv/priv_kind.h"
 
 enum {
-    PRIV_REQUEST_BYTES = 1024,
+    PRIV_REQUEST_BYTES = 2048,    /* with the longest list: some 1400 */
     PRIV_REPLY_BYTES = 32 * 1024, /* a packet of a reply */
     PRIV_FOUND_PER_PACKET = 256,
 };

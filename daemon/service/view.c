@@ -68,12 +68,27 @@ static size_t fill_publish(struct publish_view *view, const struct blob *blob)
     return n;
 }
 
+static Banger__V1__Egress *fill_egress(Banger__V1__Egress *m, char *allow[EGRESS_ENTRIES_MAX],
+                                       const struct vm_egress *egress)
+{
+    size_t n = strings_count(&egress->allow);
+    if (n > EGRESS_ENTRIES_MAX)
+        return NULL;
+    banger__v1__egress__init(m);
+    strings_list(&egress->allow, allow);
+    m->mode = (Banger__V1__EgressMode)egress->mode;
+    m->allow = allow;
+    m->n_allow = n;
+    return m;
+}
+
 static void fill_spec(struct vm_view *view, const struct vm_spec *spec)
 {
     Banger__V1__VMSpec *m = &view->spec;
     banger__v1__vmspec__init(m);
     m->stop_hook = fill_hook(&view->stop_hook, view->stop_hook_argv, &spec->stop_hook);
     m->limits = fill_limits(&view->limits, &spec->limits);
+    m->egress = fill_egress(&view->egress, view->egress_allow, &spec->egress);
     m->image = (char *)spec->image;
     m->kernel = (char *)spec->kernel_id;
     m->driver = (char *)spec->driver;

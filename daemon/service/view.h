@@ -11,6 +11,7 @@
 #include "banger/v1/session_types.pb-c.h"
 #include "banger/v1/vm.pb-c.h"
 #include "daemon/core/vm/vm.h"
+#include "daemon/model/egress.h"
 #include "daemon/model/model.h"
 #include "daemon/model/vm_publish.h"
 
@@ -47,6 +48,8 @@ struct vm_view {
     Banger__V1__VMLimits limits;
     Banger__V1__VMHook stop_hook;
     char *stop_hook_argv[VM_HOOK_ARGS_MAX];
+    Banger__V1__Egress egress;
+    char *egress_allow[EGRESS_ENTRIES_MAX];
     Banger__V1__VMRuntime runtime;
     Banger__V1__KeptOutput kept;
     Banger__V1__GuestSSH ssh;

@@ -13,6 +13,7 @@
 #include "daemon/core/vm/vm.h"
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/core/vm/vm_spec.h"
+#include "daemon/model/egress.h"
 #include "daemon/model/vm_publish.h"
 #include "daemon/service/request.h"
 #include "daemon/service/service.h"
@@ -77,6 +78,18 @@ static int check_publish(const struct rpc_call *call, const struct blob *blob, s
     return 0;
 }
 
+/* What is in it is vm_egress_check's business. */
+static int fill_egress(struct vm_egress *egress, const Banger__V1__Egress *m, struct err *err)
+{
+    if (!m)
+        return 0;
+    if (m->n_allow > EGRESS_ENTRIES_MAX)
+        return err_set(err, ERR_INVALID, "egress.allow has %zu entries, at most %d are allowed",
+                       m->n_allow, EGRESS_ENTRIES_MAX);
+    egress->mode = (enum egress_mode)m->mode;
+    return strings_join(&egress->allow, m->allow, m->n_allow, VM_EGRESS_BYTES, "egress.allow", err);
+}
+
 int vm_service_fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, struct err *err)
 {
     memset(spec, 0, sizeof(*spec));
@@ -111,7 +124,8 @@ int vm_service_fill_spec(struct vm_spec *spec, const Banger__V1__VMSpec *m, stru
     if (request_copy(spec->image, sizeof(spec->image), m->image, "image", err) < 0 ||
         request_copy(spec->driver, sizeof(spec->driver), m->driver, "driver", err) < 0)
         return -1;
-    if (fill_publish(&spec->publish, m->publish, m->n_publish, err) < 0)
+    if (fill_publish(&spec->publish, m->publish, m->n_publish, err) < 0 ||
+        fill_egress(&spec->egress, m->egress, err) < 0)
         return -1;
     return fill_hook(&spec->stop_hook, m->stop_hook, err);
 }
@@ -230,17 +244,21 @@ static void handle_update(void *self, struct rpc_call *call,
     bool autostart;
     struct vm_hook hook = {0};
     struct blob publish = {0};
+    struct vm_egress egress = {0};
     fill_policies(&update, request, &autostart);
     if (request->publish)
         update.publish = &publish;
     if (request->stop_hook)
         update.stop_hook = &hook;
+    if (request->egress)
+        update.egress = &egress;
     if (request->_disk_bytes_case == BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES_DISK_BYTES)
         err_set(&err, ERR_UNIMPLEMENTED, "disk_bytes cannot be changed yet");
     else if (request->n_remove_labels > LABELS_MAX)
         err_set(&err, ERR_INVALID, "%zu labels to remove, at most %d are allowed",
                 request->n_remove_labels, LABELS_MAX);
-    if (err.code != ERR_NONE || fill_hook(&hook, request->stop_hook, &err) < 0 ||
+    if (err.code != ERR_NONE || fill_egress(&egress, request->egress, &err) < 0 ||
+        fill_hook(&hook, request->stop_hook, &err) < 0 ||
         (request->publish && fill_publish(&publish, request->publish->publish,
                                           request->publish->n_publish, &err) < 0) ||
         check_publish(call, &publish, &err) < 0 ||
@@ -251,6 +269,7 @@ static void handle_update(void *self, struct rpc_call *call,
         service_reply_operation(call, vm_ask_update(self, &update, &meta, &err), &err);
     free(hook.argv.data);
     free(publish.data);
+    free(egress.allow.data);
 }
 
 static void handle_start(void *self, struct rpc_call *call,

@@ -217,15 +217,20 @@ static const char version_18[] =
     "ALTER TABLE vms ADD COLUMN cpu_quota_percent INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE vms ADD COLUMN tasks_max INTEGER NOT NULL DEFAULT 0;";
 
+/* Where guests may connect to. */
+static const char version_19[] =
+    "ALTER TABLE vms ADD COLUMN egress INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE vms ADD COLUMN egress_allow BLOB NOT NULL DEFAULT x'';";
+
 /* Ports of VMs at addresses of their host, and names that are answered. */
-static const char version_19[] = "ALTER TABLE vms ADD COLUMN publish BLOB NOT NULL DEFAULT x'';"
+static const char version_20[] = "ALTER TABLE vms ADD COLUMN publish BLOB NOT NULL DEFAULT x'';"
                                  "ALTER TABLE vms ADD COLUMN published BLOB NOT NULL DEFAULT x'';"
                                  "UPDATE vms SET dns_name = name || '.vm';";
 
 static const char *const migrations[] = {version_1,  version_2,  version_3,  version_4,  version_5,
                                          version_6,  version_7,  version_8,  version_9,  version_10,
                                          version_11, version_12, version_13, version_14, version_15,
-                                         version_16, version_17, version_18, version_19};
+                                         version_16, version_17, version_18, version_19, version_20};
 
 int migrations_newest(void)
 {

@@ -77,6 +77,8 @@ static const struct column vm_columns[] = {
     NESTED(vm, "memory_max_bytes", spec.limits.memory_max_bytes, COLUMN_LONG),
     NESTED(vm, "cpu_quota_percent", spec.limits.cpu_quota_percent, COLUMN_INT),
     NESTED(vm, "tasks_max", spec.limits.tasks_max, COLUMN_INT),
+    NESTED(vm, "egress", spec.egress.mode, COLUMN_INT),
+    NESTED(vm, "egress_allow", spec.egress.allow, COLUMN_BLOB),
     NESTED(vm, "publish", spec.publish, COLUMN_BLOB),
     NESTED(vm, "published", runtime.published, COLUMN_BLOB),
 };

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/model/egress.h"
 #include "daemon/model/model.h"
 
 struct err;
@@ -45,6 +46,8 @@ struct vmm_nic {
     enum net_mode backend;
     char mac[VMM_MAC_BYTES];
     char tap[VMM_TAP_BYTES]; /* NET_TAP: a host object; may be opened by us */
+    enum egress_mode egress; /* of NET_USER; a tap has its rules */
+    struct egress_list allow;
     /* What the guest is to have: for one whose own init takes it from the kernel's command line. */
     struct guest_network guest;
 };

@@ -346,8 +346,12 @@ static int qemu_command(struct monitor_launch *l, struct err *err)
         l->kvm_usable = verdict.usable;
         log_info(c->vm_id, "KVM is %s: %s", verdict.usable ? "used" : "not used", verdict.reason);
     }
+    if (l->host->slirp && c->n_nics > 0 && c->nics[0].backend == NET_USER &&
+        c->nics[0].egress == EGRESS_LIST) /* as the core has refused it before */
+        return err_set(err, ERR_PRECONDITION,
+                       "slirp knows no list of where a guest may connect to");
     bool has_net_fd = c->n_nics > 0 && c->nics[0].backend == NET_USER && !l->host->slirp;
-    if (has_net_fd && user_net_start(l->host, l->cancel_fd, &l->fd, err) < 0)
+    if (has_net_fd && user_net_start(l->host, &c->nics[0], l->cancel_fd, &l->fd, err) < 0)
         return -1;
     struct qemu_choice choice = {
         .qemu = program, .kvm = l->kvm_usable, .has_net_fd = has_net_fd, .authorized_key = key};

@@ -185,7 +185,8 @@ static void qemu_args_network(struct monitor_argv *a, const struct vmm_config *c
         monitor_argv_add(a, "stream,id=" QEMU_NETDEV_OUT ",server=off,addr.type=fd,addr.str=%d",
                          MONITOR_FD);
     else
-        monitor_argv_add(a, "user,id=" QEMU_NETDEV);
+        monitor_argv_add(a, "user,id=" QEMU_NETDEV "%s",
+                         c->nics[0].egress == EGRESS_NONE ? ",restrict=on" : "");
     bool out = choice->has_net_fd || c->nics[0].backend == NET_TAP;
     qemu_args_card(a, out ? QEMU_NETDEV_OUT : QEMU_NETDEV, mac);
     if (!qemu_args_has_way_in(c, choice))

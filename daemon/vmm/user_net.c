@@ -50,7 +50,30 @@ static int user_net_refuse(struct run_result *r, struct err *err)
     return err_tag(err, reason, NULL);
 }
 
-int user_net_start(const struct vmm_host *host, int cancel_fd, int *fd, struct err *err)
+/* banger-net's arguments; texts has room for those of the list. */
+struct user_net_args {
+    const char *argv[3 + EGRESS_ENTRIES_MAX + EGRESS_OWN_ENTRIES + 1];
+    char texts[EGRESS_ENTRIES_MAX + EGRESS_OWN_ENTRIES][EGRESS_TEXT_BYTES];
+};
+
+static void user_net_fill(struct user_net_args *a, const char *net, const char *passt,
+                          const struct vmm_nic *nic)
+{
+    size_t n = 0;
+    a->argv[n++] = net;
+    a->argv[n++] = passt;
+    a->argv[n++] = nic->egress == EGRESS_NONE   ? "none"
+                   : nic->egress == EGRESS_LIST ? "list"
+                                                : "all";
+    for (uint32_t i = 0; nic->egress == EGRESS_LIST && i < nic->allow.n; i++) {
+        egress_entry_text(&nic->allow.at[i], a->texts[i]);
+        a->argv[n++] = a->texts[i];
+    }
+    a->argv[n] = NULL;
+}
+
+int user_net_start(const struct vmm_host *host, const struct vmm_nic *nic, int cancel_fd, int *fd,
+                   struct err *err)
 {
     char net[PROGRAM_PATH_BYTES], passt[PATH_BYTES];
     int ends[2];
@@ -61,8 +84,9 @@ int user_net_start(const struct vmm_host *host, int cancel_fd, int *fd, struct e
         return err_sys(err, r ? errno : ENOMEM, "cannot start %s", net);
     auto_fd int ours = ends[0];
     auto_fd int theirs = ends[1];
-    const char *argv[] = {net, passt, NULL};
-    if (run_program_on(argv, theirs, USER_NET_START_MS, cancel_fd, r, err) < 0)
+    struct user_net_args args;
+    user_net_fill(&args, net, passt, nic);
+    if (run_program_on(args.argv, theirs, USER_NET_START_MS, cancel_fd, r, err) < 0)
         return -1;
     if (r->code != 0)
         return user_net_refuse(r, err);
@@ -75,11 +99,16 @@ bool user_net_explain(const struct vmm_host *host, char text[TEXT_BYTES])
     struct err err = ERR_INIT;
     char net[PROGRAM_PATH_BYTES], passt[PATH_BYTES];
     if (host->slirp)
-        snprintf(text, TEXT_BYTES,
-                 "user_network is slirp: guests reach what listens on this host's loopback");
+        snprintf(
+            text, TEXT_BYTES,
+            "user_network is slirp: guests reach what listens on this host's loopback; egress: "
+            "all or none, but no list");
     else if (user_net_find(host, net, passt, &err) < 0)
         snprintf(text, TEXT_BYTES, "%s", err.message);
     else
-        snprintf(text, TEXT_BYTES, "%s: guests reach no loopback and no link-local address", passt);
+        snprintf(text, TEXT_BYTES,
+                 "%s: guests reach neither this host nor link-local addresses; egress: all, "
+                 "none, or a list",
+                 passt);
     return !host->slirp && err.code == ERR_NONE;
 }

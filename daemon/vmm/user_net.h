@@ -11,11 +11,13 @@
 
 struct err;
 struct vmm_host;
+struct vmm_nic;
 
-/* Starts one, which ends when the other end of *fd (the caller's) is closed or when passt ends. By
- * default ERR_PRECONDITION with reason NETWORK_UNAVAILABLE where there is none, and passt's words
- * where it fails. Worker. */
-int user_net_start(const struct vmm_host *host, int cancel_fd, int *fd, struct err *err);
+/* Starts one, for what the guest may reach, which ends when the other end of *fd (the caller's) is
+ * closed or when passt ends. By default ERR_PRECONDITION with reason NETWORK_UNAVAILABLE where
+ * there is none, and passt's words where it fails. Worker. */
+int user_net_start(const struct vmm_host *host, const struct vmm_nic *nic, int cancel_fd, int *fd,
+                   struct err *err);
 
 /* For people: what guests have, or why they have none and what to do; false then. Worker. */
 bool user_net_explain(const struct vmm_host *host, char text[TEXT_BYTES]);

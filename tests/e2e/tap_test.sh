@@ -66,7 +66,7 @@ outside ip addr add 192.0.2.2/24 dev inner
 outside ip addr add 169.254.169.254/16 dev inner
 outside ip link set inner up
 
-# serve PORT NAMESPACE-COMMAND…: answers each connection with its peer's address.
+# serve PORT NAMESPACE-COMMAND…: answers each connection with its peer's address; what is said then it says again.
 serve() {
     local port=$1
     shift
@@ -77,6 +77,9 @@ print("ready", flush=True)
 while True:
     c, peer = s.accept()
     c.sendall(peer[0].encode() + b"\n")
+    if s.getsockname()[1] == 8004:
+        c.sendall(c.recv(100))
+        c.sendall(c.recv(100))
     c.close()' "$port" >"$top/ready.$port" &
     pids+=($!)
     for _ in $(seq 100); do
@@ -86,12 +89,15 @@ while True:
     fail "no server at port $port"
 }
 serve 8001 nsenter --net="/proc/$(cat "$top/outside")/ns/net" --
+serve 8003 nsenter --net="/proc/$(cat "$top/outside")/ns/net" --
+serve 8004 nsenter --net="/proc/$(cat "$top/outside")/ns/net" --
 serve 8002 env
 
 objects() {
     ip -o link show type tun | grep -o 'bg[a-z2-7]*' | sort -u || true
     nft list set inet banger taps 2>/dev/null | grep -o '"bg[a-z2-7]*"' | sort || true
     nft list map inet banger egress 2>/dev/null | grep -o '"bg[a-z2-7]*"' | sort || true
+    nft list set inet banger listed 2>/dev/null | grep -o '"bg[a-z2-7]*"' | sort || true
 }
 
 # inside WANT COMMAND: what a shell of the guest prints.
@@ -156,6 +162,29 @@ gateway=${address%.*}.$((${address##*.} - 1))
 publish
 looks
 
+# --- what it may reach is a list at once, and nothing at once: also for a connection that there is ------
+
+"$banger" vm update box --egress 192.0.2.2:8001/tcp,192.0.2.2:8004,198.51.100.0/24 >/dev/null
+"$banger" vm show box | grep -q '192.0.2.2:8001/tcp' || fail "vm show does not tell"
+[ "$(objects | grep -vc "$stranger")" -gt 6 ] || fail "objects of a list: $(objects)"
+inside "" "$(dial 192.0.2.2 8003)"
+conversation() {
+    echo "exec 3<>/dev/tcp/192.0.2.2/8004; read -r -t 9 a <&3; echo one >&3; read -r -t 9 b <&3; echo \$a \$b
+        touch /tmp/open; until [ -e /tmp/go ]; do sleep 0.2; done; echo two >&3; read -r -t 4 c <&3; echo \"\$c\""
+}
+"$banger" vm exec box -- bash -c "$(conversation)" >"$top/conversation" &
+for _ in $(seq 100); do
+    "$banger" vm exec box -- test -e /tmp/open && break
+done
+"$banger" vm update box --egress none >/dev/null
+"$banger" vm exec box -- touch /tmp/go
+wait $! || true
+[ "$(cat "$top/conversation")" = "192.0.2.1 one" ] || fail "conversation: $(cat "$top/conversation")"
+inside "" "$(dial 192.0.2.2 8001)"
+"$banger" vm update box --egress 127.0.0.1:80 2>"$top/err" && fail "a list of the loopback"
+grep -q 'never reached' "$top/err" || fail "of the loopback: $(cat "$top/err")"
+"$banger" vm update box --egress 192.0.2.2:8001/tcp >/dev/null
+
 # --- the daemon and its helper are killed; the guest goes on --------------------------------------------
 
 for pid in $(ours); do
@@ -173,6 +202,7 @@ ip link del "$(ip -o link show type tun | grep -o 'bg[a-z2-7]*' | grep -v $stran
 "$banger" vm start box >/dev/null
 publish
 looks
+inside "" "$(dial 192.0.2.2 8003)"
 
 "$banger" vm delete --force box >/dev/null
 [ "$(objects)" = "$stranger" ] || fail "left behind: $(objects)"

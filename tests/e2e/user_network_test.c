@@ -23,9 +23,12 @@
 #include "tests/support/vm_steps.h"
 
 #define OUTSIDE    "192.0.2.77"
+#define OTHER      "198.51.100.9"
+#define METADATA   "169.254.169.254"
+#define HOST       "192.0.2.1"
 #define LINK_LOCAL "169.254.7.7"
 
-enum { PORT = 8080, DNS_PORT = 53, GONE_MS = 10000 };
+enum { PORT = 8080, OTHER_PORT = 8081, DNS_PORT = 53, GONE_MS = 10000 };
 
 static struct harness h;
 static struct banger_client *client;
@@ -43,39 +46,93 @@ static int serve_on(int type, const char *address, uint16_t port)
     return fd;
 }
 
-/* Says the server's address to whoever comes, or sends. */
-static void serve(void)
+struct place {
+    int type;
+    const char *address;
+    uint16_t port;
+};
+
+/* Says its address to whoever comes, or sends; in a process of its own. */
+static void serve(const struct place *places, size_t n)
 {
-    static const char *const tcp[] = {"127.0.0.1", LINK_LOCAL, OUTSIDE};
-    static const char *const udp[] = {"127.0.0.1", "127.0.0.53"};
-    enum { N_TCP = 3, N = 5 };
-    struct pollfd p[N];
-    if (fork() != 0)
-        return;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    for (int i = 0; i < N; i++)
-        p[i] = (struct pollfd){
-            .events = POLLIN,
-            .fd = i < N_TCP ? serve_on(SOCK_STREAM, tcp[i], PORT)
-                            : serve_on(SOCK_DGRAM, udp[i - N_TCP], i == N_TCP ? PORT : DNS_PORT)};
-    while (poll(p, N, -1) >= 0)
-        for (int i = 0; i < N; i++) {
+    struct pollfd p[8];
+    for (size_t i = 0; i < n; i++)
+        p[i] = (struct pollfd){.events = POLLIN,
+                               .fd = serve_on(places[i].type, places[i].address, places[i].port)};
+    while (poll(p, n, -1) >= 0)
+        for (size_t i = 0; i < n; i++) {
             char text[64];
             struct sockaddr_in from;
             socklen_t len = sizeof(from);
             if (!p[i].revents)
                 continue;
-            if (i >= N_TCP) {
+            if (places[i].type == SOCK_DGRAM) {
                 if (recvfrom(p[i].fd, text, sizeof(text), 0, (struct sockaddr *)&from, &len) > 0)
-                    sendto(p[i].fd, udp[i - N_TCP], strlen(udp[i - N_TCP]), 0,
+                    sendto(p[i].fd, places[i].address, strlen(places[i].address), 0,
                            (struct sockaddr *)&from, len);
                 continue;
             }
             int fd = accept(p[i].fd, NULL, NULL);
-            dprintf(fd, "%s\n", tcp[i]);
+            dprintf(fd, "%s\n", places[i].address);
             close(fd);
         }
     _exit(1);
+}
+
+static void serve_the_host(void)
+{
+    static const struct place host[] = {{SOCK_STREAM, "127.0.0.1", PORT},
+                                        {SOCK_STREAM, LINK_LOCAL, PORT},
+                                        {SOCK_STREAM, HOST, PORT},
+                                        {SOCK_DGRAM, "127.0.0.1", PORT},
+                                        {SOCK_DGRAM, "127.0.0.53", DNS_PORT}};
+    if (fork() != 0)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    serve(host, sizeof(host) / sizeof(*host));
+}
+
+static void run(const char *command)
+{
+    if (system(command) != 0)
+        exit(check_skip("no network of its own: apt install iproute2"));
+}
+
+/* The world outside is a network of its own, where a process of ours serves: at two addresses that
+ * may be listed, and at one that clouds have. */
+static void make_world(void)
+{
+    static const struct place world[] = {{SOCK_STREAM, OUTSIDE, PORT},
+                                         {SOCK_STREAM, OUTSIDE, OTHER_PORT},
+                                         {SOCK_DGRAM, OUTSIDE, PORT},
+                                         {SOCK_STREAM, OTHER, PORT},
+                                         {SOCK_STREAM, METADATA, PORT}};
+    int there[2], ready[2];
+    char byte = 0, command[512];
+    if (pipe(there) < 0 || pipe(ready) < 0)
+        exit(check_skip("no pipes"));
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (unshare(CLONE_NEWNET) < 0 || write(there[1], &byte, 1) < 0 ||
+            read(ready[0], &byte, 1) != 1)
+            _exit(1);
+        serve(world, sizeof(world) / sizeof(*world));
+    }
+    close(there[1]);
+    if (read(there[0], &byte, 1) != 1)
+        exit(check_skip("no second network"));
+    snprintf(command, sizeof(command),
+             "ip link add world type veth peer name inner && ip link set inner netns %d && "
+             "ip addr add " HOST "/24 dev world && ip link set world up && "
+             "out() { nsenter --net=/proc/%d/ns/net -- \"$@\"; } && out ip link set lo up && "
+             "out ip addr add " OUTSIDE "/24 dev inner && out ip addr add " OTHER
+             "/32 dev inner && "
+             "out ip addr add " METADATA "/32 dev inner && out ip link set inner up && "
+             "ip route add default via " OUTSIDE,
+             (int)pid, (int)pid);
+    run(command);
+    CHECK(write(ready[1], &byte, 1) == 1);
 }
 
 static void own_surroundings(void)
@@ -86,9 +143,8 @@ static void own_surroundings(void)
         exit(check_skip("no namespaces of its own"));
     if (system("command -v passt >/dev/null") != 0)
         exit(check_skip("no passt: apt install passt"));
-    if (system("ip addr add " OUTSIDE "/32 dev lo && ip addr add " LINK_LOCAL "/32 dev lo && "
-               "ip route add default dev lo") != 0)
-        exit(check_skip("no addresses of its own: apt install iproute2"));
+    run("ip addr add " LINK_LOCAL "/32 dev lo");
+    make_world();
     char path[] = "/tmp/banger-resolv-XXXXXX";
     auto_fd int fd = mkstemp(path);
     if (fd < 0 || write(fd, resolver, sizeof(resolver) - 1) < 0 || fchmod(fd, 0644) < 0 ||
@@ -154,6 +210,31 @@ static const char *ask(const char *protocol, const char *address, int port)
     return strncmp(got, "bash:", 5) == 0 ? "" : got;
 }
 
+/* Who answers of those, in their order; asked all at once, as who does not answer takes long. */
+static const char *ask_all(const char *places)
+{
+    static char got[1024];
+    char line[1024];
+    snprintf(line, sizeof(line),
+             "{ for p in %s; do ( exec 3<>/dev/$p && { [ $p = ${p#udp} ] || echo hi >&3; } && read "
+             "-r -N 1 -t 8 <&3 && echo $p ) 2>/dev/null & done; sleep 8; kill $(jobs -p); wait; } "
+             "2>/dev/null | sort | tr '\\n' ' '",
+             places);
+    const char *const argv[] = {"bash", "-c", line, NULL};
+    got[0] = '\0';
+    steps_run(client, &h, "box", argv, NULL, 0, got, sizeof(got));
+    return got;
+}
+
+#define TCP_OUTSIDE "tcp/" OUTSIDE "/8080 "
+#define ALL_PLACES                                                                                 \
+    TCP_OUTSIDE "tcp/" OUTSIDE "/8081 udp/" OUTSIDE "/8080 tcp/" OTHER "/8080 tcp/" METADATA       \
+                "/8080 tcp/" HOST "/8080 tcp/" LINK_LOCAL "/8080 tcp/10.0.2.2/8080 "               \
+                "udp/10.0.2.2/8080 udp/10.0.2.3/53"
+#define ALL_REACHED                                                                                \
+    "tcp/" OUTSIDE "/8080 tcp/" OUTSIDE "/8081 tcp/" OTHER "/8080 udp/10.0.2.3/53 udp/" OUTSIDE    \
+    "/8080 "
+
 /* Sends what is for the loopback's addresses to the host, as a guest's root may. */
 static void point_loopback_out(void)
 {
@@ -174,14 +255,49 @@ static void test_it_reaches_the_world_and_no_loopback(void)
 {
     CHECK_STR(ask("tcp", OUTSIDE, PORT), OUTSIDE);
     CHECK_STR(ask("udp", "10.0.2.3", DNS_PORT), "127.0.0.53"); /* the host's resolver */
-    CHECK_STR(ask("tcp", "10.0.2.2", PORT), "");
-    CHECK_STR(ask("udp", "10.0.2.2", PORT), "");
-    CHECK_STR(ask("tcp", LINK_LOCAL, PORT), "");
+    CHECK_STR(ask_all(ALL_PLACES), ALL_REACHED);
     point_loopback_out();
-    CHECK_STR(ask("tcp", "127.0.0.1", PORT), "");
-    CHECK_STR(ask("udp", "127.0.0.1", PORT), "");
-    CHECK_STR(ask("udp", "127.0.0.53", DNS_PORT), "");
-    CHECK_STR(ask("tcp", OUTSIDE, PORT), OUTSIDE); /* still */
+    CHECK_STR(ask_all("tcp/127.0.0.1/8080 udp/127.0.0.1/8080 udp/127.0.0.53/53 " TCP_OUTSIDE),
+              TCP_OUTSIDE); /* still that */
+}
+
+/* An address that the host gets while the guest runs is its own from then on. */
+static void test_the_hosts_addresses_are_followed(void)
+{
+    run("ip addr add " OTHER "/32 dev lo");
+    CHECK_STR(ask_all("tcp/" OTHER "/8080 " TCP_OUTSIDE), TCP_OUTSIDE);
+    run("ip addr del " OTHER "/32 dev lo");
+    CHECK_STR(ask_all("tcp/" OTHER "/8080"), "tcp/" OTHER "/8080 ");
+}
+
+static int change_egress(Banger__V1__EgressMode mode, const char *entry, struct banger_error *error)
+{
+    Banger__V1__UpdateVMRequest request = BANGER__V1__UPDATE_VMREQUEST__INIT;
+    Banger__V1__Egress egress = BANGER__V1__EGRESS__INIT;
+    char *allow[] = {(char *)(uintptr_t)entry};
+    request.vm = (char *)(uintptr_t) "box";
+    request.egress = &egress;
+    egress.mode = mode;
+    egress.allow = allow;
+    egress.n_allow = entry ? 1 : 0;
+    return steps_finish(client, banger_update_vm(client, &request, NULL, error), error);
+}
+
+#define MODE(name) BANGER__V1__EGRESS_MODE__EGRESS_MODE_##name
+
+/* Before the test that starts it again: a user's network has another policy from then on. */
+static void test_a_list_waits_for_the_next_start(void)
+{
+    struct banger_error error = {0};
+    CHECK_INT(change_egress(MODE(LIST), OUTSIDE ":8080/tcp", &error), 0);
+    CHECK_STR(ask_all("tcp/" OTHER "/8080"), "tcp/" OTHER "/8080 ");
+}
+
+static void test_what_is_listed_is_reached(void)
+{
+    struct banger_error error = {0};
+    CHECK_STR(ask_all(ALL_PLACES), TCP_OUTSIDE "udp/10.0.2.3/53 ");
+    CHECK_INT(change_egress(MODE(NONE), NULL, &error), 0);
 }
 
 static void test_the_network_outlives_the_daemon_and_not_the_vm(void)
@@ -195,6 +311,7 @@ static void test_the_network_outlives_the_daemon_and_not_the_vm(void)
     CHECK(harness_until(none_left, NULL, GONE_MS));
     CHECK_INT(steps_do(client, STEPS_START, "box", &error), 0);
     CHECK_INT(count_processes("passt", NULL), 1);
+    test_what_is_listed_is_reached();
     CHECK_INT(steps_do(client, STEPS_KILL, "box", &error), 0);
     CHECK(harness_until(none_left, NULL, GONE_MS));
 }
@@ -204,7 +321,8 @@ static void test_a_network_that_ends_is_told_and_comes_back_with_a_start(void)
     struct banger_error error = {0};
     pid_t passt = 0;
     CHECK_INT(steps_do(client, STEPS_START, "box", &error), 0);
-    CHECK_STR(ask("tcp", OUTSIDE, PORT), OUTSIDE);
+    CHECK_STR(ask_all(ALL_PLACES), ""); /* as the test before has it: NONE */
+    CHECK_INT(change_egress(MODE(ALL), NULL, &error), 0);
     CHECK_INT(count_processes("passt", &passt), 1);
     if (passt > 0)
         kill(passt, SIGKILL);
@@ -300,6 +418,12 @@ static void test_slirp_is_as_open_as_it_says(void)
     CHECK(none_left(NULL));
     CHECK_STR(ask("tcp", OUTSIDE, PORT), OUTSIDE);
     CHECK_STR(ask("tcp", "10.0.2.2", PORT), "127.0.0.1");
+    CHECK_INT(change_egress(MODE(LIST), OUTSIDE, &error), -1);
+    CHECK_STR(error.reason, "EGRESS_UNAVAILABLE");
+    CHECK_CONTAINS(error.message, "needs passt");
+    CHECK_INT(change_egress(MODE(NONE), NULL, &error), 0);
+    CHECK_INT(steps_do(client, STEPS_RESTART, "box", &error), 0);
+    CHECK_STR(ask_all(ALL_PLACES), "");
     CHECK_INT(steps_do(client, STEPS_DELETE, "box", &error), 0);
 }
 
@@ -308,11 +432,13 @@ int main(int argc, char **argv)
     struct banger_error error = {0};
     char id[STEPS_ID_BYTES];
     own_surroundings();
-    serve();
+    serve_the_host();
     harness_open(&h, argc > 1 ? argv[1] : "qemu");
     client = harness_connect(&h);
     CHECK_INT(steps_create_vm(client, &h, &(struct steps_create){.name = "box"}, id, &error), 0);
     RUN(test_it_reaches_the_world_and_no_loopback);
+    RUN(test_the_hosts_addresses_are_followed);
+    RUN(test_a_list_waits_for_the_next_start);
     RUN(test_the_network_outlives_the_daemon_and_not_the_vm);
     RUN(test_a_network_that_ends_is_told_and_comes_back_with_a_start);
     RUN(test_one_that_does_not_start_is_named_with_its_words);

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "daemon/core/core.h"
+#include "daemon/core/vm/vm_egress.h"
 #include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_spec.h"
 #include "daemon/host/object.h"
@@ -93,13 +94,16 @@ void vm_net_of_guest(const struct vm *vm, struct guest_network *net)
         return;
     if (vm->spec.net == NET_USER)
         *net = user_network;
+    if (vm->spec.egress.mode == EGRESS_NONE) /* a resolver is a way out */
+        net->dns[0] = '\0';
     if (!address)
         return;
     priv_address_text(address, net->address);
     priv_address_text(address - 1, net->gateway);
     snprintf(net->netmask, sizeof(net->netmask), "255.255.255.252");
     net->prefix = PRIV_PREFIX;
-    resolver_find(net->dns);
+    if (vm->spec.egress.mode != EGRESS_NONE)
+        resolver_find(net->dns);
 }
 
 void vm_net_config(const struct core *core, const struct vm *vm, struct vmm_config *c)
@@ -110,6 +114,8 @@ void vm_net_config(const struct core *core, const struct vm *vm, struct vmm_conf
     nic->backend = vm->spec.net;
     vmm_mac_make(vm->id, nic->mac);
     vm_net_of_guest(vm, &nic->guest);
+    nic->egress = vm->spec.egress.mode;
+    vm_egress_of(vm, &nic->allow);
     if (vm->spec.net == NET_TAP) {
         char name[VM_PATH_BYTES] = "";
         object_tap.derive_name(core->config.state_dir, vm->id, OBJECT_TAP, name, NULL);

@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "daemon/core/core.h"
 #include "daemon/core/image/image.h"
+#include "daemon/core/vm/vm_egress.h"
 #include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_network.h"
 #include "daemon/core/vm/vm_ssh.h"
@@ -30,13 +31,30 @@ static int vm_objects_add(struct vm_objects *o, const char *kind, const struct c
     return 0;
 }
 
+static int vm_objects_add_rules(const struct core *core, const struct vm *vm, struct vm_objects *o,
+                                struct err *err)
+{
+    if (vm_objects_add(o, "rules", core, vm, OBJECT_TAP_RULES, err) < 0)
+        return -1;
+    o->at[o->n - 1].egress = vm->spec.egress.mode;
+    vm_egress_of(vm, &o->at[o->n - 1].allow);
+    return 0;
+}
+
+int vm_objects_of_rules(const struct core *core, const struct vm *vm, struct vm_objects *o,
+                        struct err *err)
+{
+    o->n = 0;
+    return vm_objects_add_rules(core, vm, o, err);
+}
+
 static int vm_objects_add_tap(const struct core *core, const struct vm *vm, struct vm_objects *o,
                               struct err *err)
 {
     if (vm_objects_add(o, "tap", core, vm, OBJECT_TAP, err) < 0)
         return -1;
     o->at[o->n - 1].address = vm_net_address(vm);
-    return vm_objects_add(o, "rules", core, vm, OBJECT_TAP_RULES, err);
+    return vm_objects_add_rules(core, vm, o, err);
 }
 
 /* The disk, behind the file that it keeps what is written in where that is another. */

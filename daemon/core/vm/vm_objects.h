@@ -27,6 +27,10 @@ struct vm_objects {
 int vm_objects_of(const struct core *core, const struct vm *vm, struct vm_objects *o,
                   struct err *err);
 
+/* Of those the rules of its tap alone. */
+int vm_objects_of_rules(const struct core *core, const struct vm *vm, struct vm_objects *o,
+                        struct err *err);
+
 typedef void vm_objects_done_fn(void *arg, const struct err *err);
 
 /* See objects_make and objects_remove. done comes once, later, NULL on success; a job that returns

@@ -4,7 +4,6 @@
  * What is asked for outlives the daemon: it is in the operation's params, the labels in a row of
  * their own, which goes with the operation. */
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,10 @@
 #include "daemon/core/event/event.h"
 #include "daemon/core/record.h"
 #include "daemon/core/access/scope.h"
+#include "daemon/core/vm/vm_change.h"
+#include "daemon/core/vm/vm_egress.h"
 #include "daemon/core/vm/vm_hook.h"
+#include "daemon/core/vm/vm_objects.h"
 #include "daemon/core/vm/vm_op_publish.h"
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/core/vm/vm_run.h"
@@ -32,133 +34,7 @@ struct vm_update {
     char old_name[NAME_BYTES]; /* to go back to; "": it was not renamed */
 };
 
-/* What params hold. */
-struct vm_change {
-    uint64_t if_generation;
-    char name[NAME_BYTES]; /* "": as it is */
-    uint32_t cpus;
-    uint64_t memory_bytes;
-    int64_t expire_after_ms, idle_stop_after_ms; /* -1: as it is */
-    enum restart_policy restart;
-    int autostart;                                          /* -1: as it is */
-    int64_t memory_max_bytes, cpu_quota_percent, tasks_max; /* the same */
-    bool host_key_given;
-    char host_key[SSH_HOST_KEY_BYTES];
-    struct vm_publish_change publish;
-    bool stop_hook_given;
-    struct vm_hook stop_hook; /* of what was read: owned */
-};
-
-static void vm_change_done(struct vm_change *c)
-{
-    free(c->stop_hook.argv.data);
-}
-
-/* To be freed. */
-static char *vm_change_write(const struct vm_change *c, struct err *err)
-{
-    json_t *hook = c->stop_hook_given ? vm_hook_write(&c->stop_hook) : NULL;
-    bool fits = hook || !c->stop_hook_given;
-    json_t *o =
-        json_pack("{s:I, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s*, s:o*, s:o*}",
-                  "if_generation", (json_int_t)c->if_generation, "name", c->name, "cpus",
-                  (json_int_t)c->cpus, "memory_bytes", (json_int_t)c->memory_bytes,
-                  "expire_after_ms", (json_int_t)c->expire_after_ms, "idle_stop_after_ms",
-                  (json_int_t)c->idle_stop_after_ms, "restart", (int)c->restart, "autostart",
-                  c->autostart, "memory_max_bytes", (json_int_t)c->memory_max_bytes,
-                  "cpu_quota_percent", (json_int_t)c->cpu_quota_percent, "tasks_max",
-                  (json_int_t)c->tasks_max, "ssh_host_key", c->host_key_given ? c->host_key : NULL,
-                  "stop_hook", hook, "publish", vm_publish_change_pack(&c->publish));
-    char *params = o && fits ? json_dumps(o, JSON_COMPACT) : NULL;
-    json_decref(o);
-    if (!params)
-        err_set(err, ERR_LIMIT, "out of memory for an operation");
-    return params;
-}
-
-static uint64_t vm_change_number(const json_t *o, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(o, key));
-}
-
-/* Where 0 says something, -1 says nothing. */
-static int64_t vm_change_option(const json_t *o, const char *key)
-{
-    const json_t *value = json_object_get(o, key);
-    return json_is_integer(value) ? json_integer_value(value) : -1;
-}
-
-/* To be done with. Without memory the daemon does not go on: only half of it would be done. */
-static void vm_change_read(const struct operation_entry *op, struct vm_change *c)
-{
-    json_t *o = json_loads(text_get(operation_row(op)->params), 0, NULL);
-    const char *name = json_string_value(json_object_get(o, "name"));
-    const char *host_key = json_string_value(json_object_get(o, "ssh_host_key"));
-    const json_t *hook = json_object_get(o, "stop_hook");
-    *c = (struct vm_change){.if_generation = vm_change_number(o, "if_generation"),
-                            .cpus = (uint32_t)vm_change_number(o, "cpus"),
-                            .memory_bytes = vm_change_number(o, "memory_bytes"),
-                            .expire_after_ms = vm_change_option(o, "expire_after_ms"),
-                            .idle_stop_after_ms = vm_change_option(o, "idle_stop_after_ms"),
-                            .restart = (enum restart_policy)vm_change_number(o, "restart"),
-                            .autostart = (int)vm_change_option(o, "autostart"),
-                            .memory_max_bytes = vm_change_option(o, "memory_max_bytes"),
-                            .cpu_quota_percent = vm_change_option(o, "cpu_quota_percent"),
-                            .tasks_max = vm_change_option(o, "tasks_max")};
-    snprintf(c->name, sizeof(c->name), "%s", name ? name : "");
-    c->host_key_given = host_key != NULL;
-    snprintf(c->host_key, sizeof(c->host_key), "%s", host_key ? host_key : "");
-    c->stop_hook_given = hook != NULL;
-    if (hook && vm_hook_read(hook, &c->stop_hook) < 0)
-        abort();
-    vm_publish_change_read(&c->publish, json_object_get(o, "publish"));
-    json_decref(o);
-}
-
-static void vm_change_policies(const struct vm_change *c, struct vm_spec *spec)
-{
-    if (c->expire_after_ms >= 0)
-        spec->expire_after_ms = (uint64_t)c->expire_after_ms;
-    if (c->idle_stop_after_ms >= 0)
-        spec->idle_stop_after_ms = (uint64_t)c->idle_stop_after_ms;
-    if (c->restart)
-        spec->restart = c->restart;
-    if (c->autostart >= 0)
-        spec->autostart = c->autostart;
-}
-
-/* What its machine is made with; true: something of that is another now. */
-static bool vm_change_machine(const struct vm_change *c, struct vm_spec *spec)
-{
-    const struct vm_spec was = *spec;
-    if (c->cpus)
-        spec->cpus = c->cpus;
-    if (c->memory_bytes)
-        spec->memory_bytes = c->memory_bytes;
-    if (c->memory_max_bytes >= 0)
-        spec->limits.memory_max_bytes = (uint64_t)c->memory_max_bytes;
-    if (c->cpu_quota_percent >= 0)
-        spec->limits.cpu_quota_percent = (uint32_t)c->cpu_quota_percent;
-    if (c->tasks_max >= 0)
-        spec->limits.tasks_max = (uint32_t)c->tasks_max;
-    return spec->cpus != was.cpus || spec->memory_bytes != was.memory_bytes ||
-           spec->limits.memory_max_bytes != was.limits.memory_max_bytes ||
-           spec->limits.cpu_quota_percent != was.limits.cpu_quota_percent ||
-           spec->limits.tasks_max != was.limits.tasks_max;
-}
-
 /* Checks: of the request by itself, and against the VM */
-
-static int vm_change_check(const struct vm_change *c, const struct labels *set, struct err *err)
-{
-    if (c->name[0] && vm_name_check(c->name, err) < 0)
-        return -1;
-    if (c->cpus && vm_cpus_check(c->cpus, err) < 0)
-        return -1;
-    if (c->memory_bytes && vm_memory_check(c->memory_bytes, err) < 0)
-        return -1;
-    return labels_check(set, err);
-}
 
 static int vm_update_labels(struct labels *labels, const struct vm_update_labels *change,
                             struct err *err)
@@ -220,6 +96,7 @@ static int vm_update_check(struct vm_entry *e, const struct vm_change *c,
     vm_change_policies(c, &spec);
     if (vm_update_labels(&after, labels, err) < 0 || vm_policies_check(&spec, err) < 0 ||
         (vm_change_machine(c, &spec) && vm_limits_check(&spec, err) < 0) ||
+        (c->egress && vm_egress_check_host(e->core, &spec, c->egress, err) < 0) ||
         vm_publish_change_check(&c->publish, e, err) < 0)
         return -1;
     if (c->host_key_given && !vm_is_over_ssh(&spec)) {
@@ -284,6 +161,69 @@ static void vm_update_undo(struct operation_entry *op)
     operation_step_done(op, err.code ? &err : NULL);
 }
 
+/* What the guest behind a tap may reach is another at once, in one transaction; before it is on
+ * disk, so that nobody is told of rules that do not hold. */
+
+/* Its VM, if that has rules and they are to change: it may have gone between the steps. */
+static struct vm_entry *vm_update_ruled_vm(struct operation_entry *op, struct vm_change *c)
+{
+    struct vm_entry *e = vm_run_find(op);
+    vm_change_read(op, c);
+    return e && e->vm.spec.net == NET_TAP && c->egress ? e : NULL;
+}
+
+static void vm_update_ruled(void *arg, const struct err *err)
+{
+    struct operation_entry *op = arg;
+    if (operation_core(op)->operations) /* else the next daemon does it again */
+        operation_step_done(op, err);
+    operation_unref(op);
+}
+
+static void vm_update_rule(struct operation_entry *op, const struct vm *vm)
+{
+    struct core *core = operation_core(op);
+    struct vm_objects o;
+    struct err err = ERR_INIT;
+    if (vm_objects_of_rules(core, vm, &o, &err) < 0 ||
+        !vm_objects_make(core, &o, true, vm_update_ruled, op, &err))
+        operation_step_done(op, &err);
+    else
+        operation_ref(op);
+}
+
+static void vm_update_rules(struct operation_entry *op)
+{
+    struct vm_change c;
+    struct vm_entry *e = vm_update_ruled_vm(op, &c);
+    struct err err = ERR_INIT;
+    if (!e) {
+        vm_change_done(&c);
+        operation_step_done(op, NULL);
+        return;
+    }
+    struct vm after = e->vm; /* all but its list is borrowed */
+    after.spec.egress.allow = (struct blob){0};
+    int rc = vm_egress_set(&after.spec.egress, c.egress, &c.allow, &err);
+    vm_change_done(&c);
+    if (rc < 0)
+        operation_step_done(op, &err);
+    else
+        vm_update_rule(op, &after);
+    free(after.spec.egress.allow.data);
+}
+
+static void vm_update_rules_undo(struct operation_entry *op)
+{
+    struct vm_change c;
+    struct vm_entry *e = vm_update_ruled_vm(op, &c);
+    vm_change_done(&c);
+    if (e)
+        vm_update_rule(op, &e->vm);
+    else
+        operation_step_done(op, NULL);
+}
+
 /* Who must not see it any more is cut off once its labels are on disk. */
 struct vm_relabel {
     struct core *core;
@@ -310,6 +250,10 @@ static void vm_update_apply(struct vm_entry *e, struct vm_change *c)
 {
     struct vm_spec *spec = &e->vm.spec;
     bool machine_changes = vm_change_machine(c, spec);
+    int egress_changes = vm_change_egress(c, spec, NULL);
+    if (egress_changes < 0) /* as above: a guest would connect to where it must not any more */
+        abort();
+    machine_changes |= egress_changes && spec->net == NET_USER;
     vm_change_policies(c, spec);
     if (c->host_key_given) {
         memcpy(e->vm.ssh_host_key, c->host_key, SSH_HOST_KEY_BYTES);
@@ -362,12 +306,13 @@ static void vm_update_finish(struct operation_entry *op, struct store_txn *txn)
 
 static const struct operation_step vm_update_steps[] = {
     {.name = "apply", .percent = 50, .run = vm_update_admit, .undo = vm_update_undo},
+    {.name = "rules", .percent = 75, .run = vm_update_rules, .undo = vm_update_rules_undo},
 };
 
 const struct operation_kind vm_update_kind = {
     .name = "vm.update",
     .steps = vm_update_steps,
-    .n_steps = 1,
+    .n_steps = 2,
     .no_cancel = true,
     .record = vm_update_record,
     .finish = vm_update_finish,
@@ -375,12 +320,6 @@ const struct operation_kind vm_update_kind = {
 };
 
 /* Start */
-
-/* Beyond any bound it is refused by those. */
-static int64_t vm_change_of(const uint64_t *value)
-{
-    return !value ? -1 : *value > INT64_MAX ? INT64_MAX : (int64_t)*value;
-}
 
 static int vm_update_fill(struct vm_update *u, const struct vm_update_request *req,
                           const struct labels *scope, struct err *err)
@@ -416,37 +355,14 @@ struct operation_entry *vm_ask_update(struct core *core, const struct vm_update_
             err_set(err, ERR_LIMIT, "out of memory for an operation");
         return NULL;
     }
-    struct vm_change c = {.if_generation = req->if_generation,
-                          .cpus = req->cpus,
-                          .memory_bytes = req->memory_bytes,
-                          .expire_after_ms = vm_change_of(req->expire_after_ms),
-                          .idle_stop_after_ms = vm_change_of(req->idle_stop_after_ms),
-                          .restart = req->restart,
-                          .autostart = req->autostart ? *req->autostart : -1,
-                          .memory_max_bytes = vm_change_of(req->memory_max_bytes),
-                          .cpu_quota_percent =
-                              req->cpu_quota_percent ? (int64_t)*req->cpu_quota_percent : -1,
-                          .tasks_max = req->tasks_max ? (int64_t)*req->tasks_max : -1};
-    snprintf(c.name, sizeof(c.name), "%s", req->name ? req->name : "");
-    c.host_key_given = req->ssh_host_key != NULL;
-    snprintf(c.host_key, sizeof(c.host_key), "%s", req->ssh_host_key ? req->ssh_host_key : "");
-    if (req->publish) {
-        c.publish.given = true;
-        c.publish.n = vm_publish_read(req->publish, c.publish.list);
-    }
-    if (req->stop_hook) {
-        c.stop_hook_given = true;
-        c.stop_hook = *req->stop_hook;
-    }
-    auto_free char *params = NULL;
+    struct vm_change c;
     char resource[96];
     vm_resource(e, resource);
     /* What only its turn can tell is told at once where its turn is now. */
     bool waits = operation_pending(core, resource, NULL);
-    if ((req->name && vm_name_check(req->name, err) < 0) ||
-        (req->ssh_host_key && vm_ssh_host_key_check(req->ssh_host_key, err) < 0) ||
-        (req->stop_hook && vm_hook_check(&c.stop_hook, err) < 0) ||
-        vm_update_fill(u, req, scope, err) < 0 || vm_change_check(&c, &u->labels.set, err) < 0 ||
+    auto_free char *params = NULL;
+    if (vm_change_fill(&c, req, err) < 0 || vm_update_fill(u, req, scope, err) < 0 ||
+        labels_check(&u->labels.set, err) < 0 ||
         (waits ? vm_update_check_scope(e, &u->labels, err)
                : vm_update_check(e, &c, &u->labels, err)) < 0 ||
         !(params = vm_change_write(&c, err))) {

@@ -13,6 +13,7 @@
 #include "daemon/core/image/image_import.h"
 #include "daemon/core/host/room.h"
 #include "daemon/core/access/scope.h"
+#include "daemon/core/vm/vm_egress.h"
 #include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_run.h"
 #include "daemon/core/vm/vm_spec.h"
@@ -61,7 +62,8 @@ int vm_create_check(struct core *core, const struct vm_create_request *req, stru
     /* What it owns is borrowed of the request until here. */
     if (vm_copy(vm, &made) < 0)
         return err_set(err, ERR_LIMIT, "out of memory for a VM");
-    if (!req->labels || label_list_set(&vm->labels, req->labels) == 0)
+    if (vm_egress_settle(&vm->spec, err) == 0 &&
+        (!req->labels || label_list_set(&vm->labels, req->labels) == 0))
         return 0;
     vm_done(vm);
     return err_set(err, ERR_LIMIT, "out of memory for a VM");

@@ -88,6 +88,7 @@ struct vm_update_request {
     const char *ssh_host_key;        /* NULL: as it is; "": whatever its guest shows next */
     const struct vm_hook *stop_hook; /* NULL: as it is; without argv: none */
     const struct blob *publish;      /* vm_publish.h; NULL: as they are */
+    const struct vm_egress *egress;  /* NULL: the same */
 };
 /* Takes effect when its turn comes, and is checked (again) then; cpus and memory of a running VM
  * with its next start. */

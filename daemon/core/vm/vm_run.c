@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/image/image.h"
+#include "daemon/core/vm/vm_egress.h"
 #include "daemon/core/vm/vm_machine.h"
 #include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_objects.h"
@@ -266,7 +267,9 @@ void vm_run_remove_objects(struct vm_run *run,
 
 int vm_run_check_parts(const struct vm_run *run, struct err *err)
 {
-    if (vm_run_check_images(run->vm, err) < 0 || vm_limits_check(&run->vm->vm.spec, err) < 0)
+    if (vm_run_check_images(run->vm, err) < 0 || vm_limits_check(&run->vm->vm.spec, err) < 0 ||
+        vm_egress_check_host(run->vm->core, &run->vm->vm.spec, run->vm->vm.spec.egress.mode, err) <
+            0)
         return -1;
     return vm_machine_check_parts(run->vm, err);
 }

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "daemon/core/core.h"
 #include "daemon/core/image/image.h"
+#include "daemon/core/vm/vm_egress.h"
 #include "daemon/core/vm/vm_hook.h"
 #include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_ssh.h"
@@ -199,7 +200,7 @@ int vm_spec_check(struct core *core, struct vm_spec *spec, const char *kernel_re
         return -1;
     if (vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0 ||
         vm_hook_check(&spec->stop_hook, err) < 0 || vm_limits_check(spec, err) < 0 ||
-        vm_publish_check(&spec->publish, err) < 0)
+        vm_egress_check(core, spec, err) < 0 || vm_publish_check(&spec->publish, err) < 0)
         return -1;
     const struct image *image;
     if (vm_images_resolve(core, spec, kernel_ref, &image, err) < 0)
@@ -219,6 +220,7 @@ int vm_spec_check_made(const struct vm_spec *spec, struct err *err)
         vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0 ||
         vm_storage_check_made(spec, err) < 0 || vm_hook_check_made(&spec->stop_hook, err) < 0 ||
         vm_ssh_check_made(spec, err) < 0 || vm_limits_check_bounds(spec, err) < 0 ||
+        vm_egress_read(&spec->egress, &(struct egress_list){0}, err) < 0 ||
         vm_publish_check(&spec->publish, err) < 0)
         return -1;
     if (ids)

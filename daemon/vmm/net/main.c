@@ -3,12 +3,15 @@
  *
  *   qemu <-- socket pair --> banger-net <-- socket pair --> passt
  *
- * It starts passt (argv[1]), and returns to the daemon when passt is ready, or with passt's words
+ *   banger-net PASST all|none|list [ENTRY...]
+ *
+ * It starts passt, and returns to the daemon when passt is ready, or with passt's words
  * on stderr. What stays behind passes frames on, those of the guest through net_filter.h. There is
  * no path, no file and nothing to be found again: each of the three ends when a neighbour does, and
  * the daemon's death before qemu's start is such an end, too.
  *
- * A thread for each direction, so that none waits for the other; whichever ends first ends all. */
+ * A thread for each direction, so that none waits for the other; whichever ends first ends all. A
+ * third follows the host's own addresses. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -23,8 +26,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/launch.h"
 #include "daemon/vmm/net/net_filter.h"
+#include "daemon/vmm/net/net_own.h"
 
 enum {
     NET_BUFFER_BYTES = 4 * (NET_HEAD_BYTES + NET_FRAME_MAX_BYTES),
@@ -34,6 +39,7 @@ enum {
 extern char **environ;
 
 static int passt_fd;
+static struct net_policy policy;
 
 /* An exit status. */
 static int net_fail(const char *what, int error)
@@ -150,7 +156,8 @@ static void net_from_guest(void)
     ssize_t n;
     while ((n = net_read(STDIN_FILENO, data + have, sizeof(data) - have)) > 0) {
         have += (size_t)n;
-        int64_t seen = net_filter_stream(data, have, &kept);
+        int64_t seen = net_filter_stream(&policy, net_own_lock(), data, have, &kept);
+        net_own_unlock();
         if (seen < 0 || !net_write(passt_fd, data, kept))
             return;
         have -= (size_t)seen;
@@ -180,19 +187,41 @@ static int net_stay(void)
         return 1;
     close(null_fd);
     signal(SIGPIPE, SIG_IGN);
-    if (net_confine() < 0 || pthread_create(&thread, NULL, net_to_guest, NULL) != 0)
+    if (net_confine() < 0 || net_own_watch() != 0 ||
+        pthread_create(&thread, NULL, net_to_guest, NULL) != 0)
         return 1;
     net_from_guest();
     return 0;
 }
 
+/* What the guest may reach: a mode, and the entries of a list. */
+static int net_read_policy(int argc, char **argv, struct err *err)
+{
+    static const char *const modes[] = {
+        [EGRESS_ALL] = "all", [EGRESS_NONE] = "none", [EGRESS_LIST] = "list"};
+    static struct egress_list list;
+    for (int m = EGRESS_ALL; m <= EGRESS_LIST; m++)
+        if (argc > 0 && strcmp(argv[0], modes[m]) == 0)
+            policy.mode = (enum egress_mode)m;
+    if (!policy.mode || argc - 1 > EGRESS_ENTRIES_MAX || (policy.mode != EGRESS_LIST && argc > 1))
+        return err_set(err, ERR_INVALID, "started by bangerd, with a socket as stdin");
+    for (int i = 1; i < argc; i++)
+        if (egress_entry_parse(argv[i], &list.at[list.n++], err) < 0)
+            return -1;
+    return egress_compile(&list, &policy.ranges, err);
+}
+
 int main(int argc, char **argv)
 {
     int ends[2];
-    if (argc != 2) {
-        fprintf(stderr, "banger-net: started by bangerd, with a socket as stdin\n");
+    struct err err = ERR_INIT;
+    if (net_read_policy(argc - 2, argv + 2, &err) < 0) {
+        fprintf(stderr, "banger-net: %s\n", err.message);
         return 2;
     }
+    int own = net_own_open();
+    if (own != 0)
+        return net_fail("the host's own addresses", own);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
         return net_fail("socketpair", errno);
     passt_fd = ends[0];

@@ -1,7 +1,6 @@
 /* Looking at a guest's frames; see net_filter.h. */
 #include "daemon/vmm/net/net_filter.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 enum {
@@ -9,33 +8,20 @@ enum {
     ETHER_IPV4 = 0x0800,
     ETHER_ARP = 0x0806,
     IPV4_BYTES = 20,
-    IPV4_UDP = 17,
     PORT_DNS = 53,
     PORT_DHCP = 67,
 };
 
 #define IPV4(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (d))
 
-/* Destinations that lead nowhere. */
-static const struct range {
-    uint32_t address;
-    int bits;
-} net_closed[] = {
-    {IPV4(0, 0, 0, 0), 8},      /* "this host": connect takes it for loopback */
-    {IPV4(127, 0, 0, 0), 8},    /* loopback */
-    {IPV4(169, 254, 0, 0), 16}, /* link-local */
-    {IPV4(10, 0, 2, 0), 24}, /* the guest's own: nobody is there, and on the host somebody may be */
-    {IPV4(224, 0, 0, 0), 3}, /* multicast, reserved, broadcast: of the host's network */
-};
-
 /* passt itself answers these. */
 static const struct service {
     uint32_t address;
     uint16_t port; /* UDP */
 } net_services[] = {
-    {IPV4(10, 0, 2, 3), PORT_DNS},
     {IPV4(10, 0, 2, 2), PORT_DHCP},
     {IPV4(255, 255, 255, 255), PORT_DHCP},
+    {IPV4(10, 0, 2, 3), PORT_DNS}, /* but with EGRESS_NONE */
 };
 
 static uint16_t net_u16(const uint8_t *p)
@@ -48,48 +34,64 @@ static uint32_t net_u32(const uint8_t *p)
     return (uint32_t)net_u16(p) << 16 | net_u16(p + 2);
 }
 
-static bool net_is_closed(uint32_t address)
+/* The guest's own network is closed too: nobody is there, and on the host somebody may be. */
+static bool net_is_closed(const struct net_own *own, uint32_t address)
 {
-    for (size_t i = 0; i < sizeof(net_closed) / sizeof(*net_closed); i++)
-        if ((address ^ net_closed[i].address) >> (32 - net_closed[i].bits) == 0)
+    if (egress_is_closed(address) || address >> 8 == IPV4(10, 0, 2, 0) >> 8)
+        return true;
+    for (size_t i = 0; i < own->n; i++)
+        if ((uint64_t)(address ^ own->at[i].address) >> (32 - own->at[i].prefix) == 0)
             return true;
     return false;
 }
 
-/* packet: whose header of head bytes is there. */
-static bool net_is_service(const uint8_t *packet, size_t len, size_t head)
+/* The port that a packet of IPv4 leads to; -1: it has none, or a fragment that may not be it. */
+static int net_port(const uint8_t *packet, size_t len, size_t head)
 {
-    bool is_fragment =
-        (net_u16(packet + 6) & 0x3fff) != 0; /* which has no port, or half a packet */
-    if (packet[9] != IPV4_UDP || is_fragment || len < head + 4)
-        return false;
+    bool is_fragment = (net_u16(packet + 6) & 0x3fff) != 0;
+    bool has_ports = packet[9] == EGRESS_UDP || packet[9] == EGRESS_TCP;
+    return has_ports && !is_fragment && len >= head + 4 ? net_u16(packet + head + 2) : -1;
+}
+
+static bool net_is_service(const struct net_policy *policy, uint8_t protocol, uint32_t address,
+                           int port)
+{
     for (size_t i = 0; i < sizeof(net_services) / sizeof(*net_services); i++)
-        if (net_u32(packet + 16) == net_services[i].address &&
-            net_u16(packet + head + 2) == net_services[i].port)
-            return true;
+        if (protocol == EGRESS_UDP && address == net_services[i].address &&
+            port == net_services[i].port)
+            return port != PORT_DNS || policy->mode != EGRESS_NONE;
     return false;
 }
 
-static bool net_filter_ipv4(const uint8_t *packet, size_t len)
+static bool net_filter_ipv4(const struct net_policy *policy, const struct net_own *own,
+                            const uint8_t *packet, size_t len)
 {
     if (len < IPV4_BYTES || packet[0] >> 4 != 4)
         return false;
     size_t head = (size_t)(packet[0] & 15) * 4;
     if (head < IPV4_BYTES || head > len)
         return false;
-    return !net_is_closed(net_u32(packet + 16)) || net_is_service(packet, len, head);
+    uint32_t address = net_u32(packet + 16);
+    int port = net_port(packet, len, head);
+    if (net_is_closed(own, address))
+        return net_is_service(policy, packet[9], address, port);
+    return policy->mode == EGRESS_ALL || (policy->mode == EGRESS_LIST &&
+                                          egress_allows(&policy->ranges, address, packet[9], port));
 }
 
-bool net_filter_frame(const uint8_t *frame, size_t len)
+bool net_filter_frame(const struct net_policy *policy, const struct net_own *own,
+                      const uint8_t *frame, size_t len)
 {
     if (len < ETHER_BYTES)
         return false;
     uint16_t type = net_u16(frame + 12);
     return type == ETHER_ARP ||
-           (type == ETHER_IPV4 && net_filter_ipv4(frame + ETHER_BYTES, len - ETHER_BYTES));
+           (type == ETHER_IPV4 &&
+            net_filter_ipv4(policy, own, frame + ETHER_BYTES, len - ETHER_BYTES));
 }
 
-int64_t net_filter_stream(uint8_t *data, size_t len, size_t *kept)
+int64_t net_filter_stream(const struct net_policy *policy, const struct net_own *own, uint8_t *data,
+                          size_t len, size_t *kept)
 {
     size_t at = 0;
     *kept = 0;
@@ -99,7 +101,7 @@ int64_t net_filter_stream(uint8_t *data, size_t len, size_t *kept)
             return -1;
         if (len - at - NET_HEAD_BYTES < n)
             break;
-        if (net_filter_frame(data + at + NET_HEAD_BYTES, n)) {
+        if (net_filter_frame(policy, own, data + at + NET_HEAD_BYTES, n)) {
             if (*kept != at)
                 memmove(data + *kept, data + at, NET_HEAD_BYTES + n);
             *kept += NET_HEAD_BYTES + n;

@@ -187,6 +187,51 @@ void   banger__v1__vmlimits__free_unpacked
   assert(message->base.descriptor == &banger__v1__vmlimits__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   banger__v1__egress__init
+                     (Banger__V1__Egress         *message)
+{
+  static const Banger__V1__Egress init_value = BANGER__V1__EGRESS__INIT;
+  *message = init_value;
+}
+size_t banger__v1__egress__get_packed_size
+                     (const Banger__V1__Egress *message)
+{
+  assert(message->base.descriptor == &banger__v1__egress__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__v1__egress__pack
+                     (const Banger__V1__Egress *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__v1__egress__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__v1__egress__pack_to_buffer
+                     (const Banger__V1__Egress *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__v1__egress__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__V1__Egress *
+       banger__v1__egress__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__V1__Egress *)
+     protobuf_c_message_unpack (&banger__v1__egress__descriptor,
+                                allocator, len, data);
+}
+void   banger__v1__egress__free_unpacked
+                     (Banger__V1__Egress *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__v1__egress__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__v1__publish__init
                      (Banger__V1__Publish         *message)
 {
@@ -2018,6 +2063,57 @@ const ProtobufCMessageDescriptor banger__v1__vmlimits__descriptor =
   (ProtobufCMessageInit) banger__v1__vmlimits__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor banger__v1__egress__field_descriptors[2] =
+{
+  {
+    "mode",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__Egress, mode),
+    &banger__v1__egress_mode__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "allow",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_STRING,
+    offsetof(Banger__V1__Egress, n_allow),
+    offsetof(Banger__V1__Egress, allow),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__v1__egress__field_indices_by_name[] = {
+  1,   /* field[1] = allow */
+  0,   /* field[0] = mode */
+};
+static const ProtobufCIntRange banger__v1__egress__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor banger__v1__egress__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.v1.Egress",
+  "Egress",
+  "Banger__V1__Egress",
+  "banger.v1",
+  sizeof(Banger__V1__Egress),
+  2,
+  banger__v1__egress__field_descriptors,
+  banger__v1__egress__field_indices_by_name,
+  1,  banger__v1__egress__number_ranges,
+  (ProtobufCMessageInit) banger__v1__egress__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor banger__v1__publish__field_descriptors[3] =
 {
   {
@@ -2120,7 +2216,7 @@ const ProtobufCMessageDescriptor banger__v1__publish_list__descriptor =
   (ProtobufCMessageInit) banger__v1__publish_list__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[22] =
+static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[23] =
 {
   {
     "image",
@@ -2375,6 +2471,18 @@ static const ProtobufCFieldDescriptor banger__v1__vmspec__field_descriptors[22] 
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "egress",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__VMSpec, egress),
+    &banger__v1__egress__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "publish",
     23,
     PROTOBUF_C_LABEL_REPEATED,
@@ -2392,6 +2500,7 @@ static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
   3,   /* field[3] = cpus */
   5,   /* field[5] = disk_bytes */
   2,   /* field[2] = driver */
+  21,   /* field[21] = egress */
   9,   /* field[9] = ephemeral */
   10,   /* field[10] = expire_after_ms */
   11,   /* field[11] = idle_stop_after_ms */
@@ -2403,7 +2512,7 @@ static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
   4,   /* field[4] = memory_bytes */
   7,   /* field[7] = network */
   8,   /* field[8] = no_init */
-  21,   /* field[21] = publish */
+  22,   /* field[22] = publish */
   12,   /* field[12] = restart_policy */
   17,   /* field[17] = ssh */
   19,   /* field[19] = stop_hook */
@@ -2411,11 +2520,10 @@ static const unsigned banger__v1__vmspec__field_indices_by_name[] = {
   14,   /* field[14] = volumes */
   6,   /* field[6] = work_disk_bytes */
 };
-static const ProtobufCIntRange banger__v1__vmspec__number_ranges[2 + 1] =
+static const ProtobufCIntRange banger__v1__vmspec__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 23, 21 },
-  { 0, 22 }
+  { 0, 23 }
 };
 const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor =
 {
@@ -2425,10 +2533,10 @@ const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor =
   "Banger__V1__VMSpec",
   "banger.v1",
   sizeof(Banger__V1__VMSpec),
-  22,
+  23,
   banger__v1__vmspec__field_descriptors,
   banger__v1__vmspec__field_indices_by_name,
-  2,  banger__v1__vmspec__number_ranges,
+  1,  banger__v1__vmspec__number_ranges,
   (ProtobufCMessageInit) banger__v1__vmspec__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -3476,7 +3584,7 @@ const ProtobufCMessageDescriptor banger__v1__list_vms_response__descriptor =
   (ProtobufCMessageInit) banger__v1__list_vms_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descriptors[19] =
+static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descriptors[20] =
 {
   {
     "request_id",
@@ -3695,6 +3803,18 @@ static const ProtobufCFieldDescriptor banger__v1__update_vmrequest__field_descri
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "egress",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Banger__V1__UpdateVMRequest, egress),
+    &banger__v1__egress__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "publish",
     20,
     PROTOBUF_C_LABEL_NONE,
@@ -3712,13 +3832,14 @@ static const unsigned banger__v1__update_vmrequest__field_indices_by_name[] = {
   16,   /* field[16] = cpu_quota_percent */
   4,   /* field[4] = cpus */
   6,   /* field[6] = disk_bytes */
+  18,   /* field[18] = egress */
   9,   /* field[9] = expire_after_ms */
   10,   /* field[10] = idle_stop_after_ms */
   2,   /* field[2] = if_generation */
   5,   /* field[5] = memory_bytes */
   15,   /* field[15] = memory_max_bytes */
   3,   /* field[3] = name */
-  18,   /* field[18] = publish */
+  19,   /* field[19] = publish */
   8,   /* field[8] = remove_labels */
   0,   /* field[0] = request_id */
   11,   /* field[11] = restart_policy */
@@ -3728,11 +3849,10 @@ static const unsigned banger__v1__update_vmrequest__field_indices_by_name[] = {
   17,   /* field[17] = tasks_max */
   1,   /* field[1] = vm */
 };
-static const ProtobufCIntRange banger__v1__update_vmrequest__number_ranges[2 + 1] =
+static const ProtobufCIntRange banger__v1__update_vmrequest__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 20, 18 },
-  { 0, 19 }
+  { 0, 20 }
 };
 const ProtobufCMessageDescriptor banger__v1__update_vmrequest__descriptor =
 {
@@ -3742,10 +3862,10 @@ const ProtobufCMessageDescriptor banger__v1__update_vmrequest__descriptor =
   "Banger__V1__UpdateVMRequest",
   "banger.v1",
   sizeof(Banger__V1__UpdateVMRequest),
-  19,
+  20,
   banger__v1__update_vmrequest__field_descriptors,
   banger__v1__update_vmrequest__field_indices_by_name,
-  2,  banger__v1__update_vmrequest__number_ranges,
+  1,  banger__v1__update_vmrequest__number_ranges,
   (ProtobufCMessageInit) banger__v1__update_vmrequest__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -5186,6 +5306,38 @@ const ProtobufCEnumDescriptor banger__v1__storage__descriptor =
   banger__v1__storage__enum_values_by_name,
   1,
   banger__v1__storage__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue banger__v1__egress_mode__enum_values_by_number[4] =
+{
+  { "EGRESS_MODE_UNSPECIFIED", "BANGER__V1__EGRESS_MODE__EGRESS_MODE_UNSPECIFIED", 0 },
+  { "EGRESS_MODE_ALL", "BANGER__V1__EGRESS_MODE__EGRESS_MODE_ALL", 1 },
+  { "EGRESS_MODE_NONE", "BANGER__V1__EGRESS_MODE__EGRESS_MODE_NONE", 2 },
+  { "EGRESS_MODE_LIST", "BANGER__V1__EGRESS_MODE__EGRESS_MODE_LIST", 3 },
+};
+static const ProtobufCIntRange banger__v1__egress_mode__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex banger__v1__egress_mode__enum_values_by_name[4] =
+{
+  { "EGRESS_MODE_ALL", 1 },
+  { "EGRESS_MODE_LIST", 3 },
+  { "EGRESS_MODE_NONE", 2 },
+  { "EGRESS_MODE_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor banger__v1__egress_mode__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "banger.v1.EgressMode",
+  "EgressMode",
+  "Banger__V1__EgressMode",
+  "banger.v1",
+  4,
+  banger__v1__egress_mode__enum_values_by_number,
+  4,
+  banger__v1__egress_mode__enum_values_by_name,
+  1,
+  banger__v1__egress_mode__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCMethodDescriptor banger__v1__vmservice__method_descriptors[21] =

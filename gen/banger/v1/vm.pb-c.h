@@ -24,6 +24,7 @@ typedef struct Banger__V1__Volume Banger__V1__Volume;
 typedef struct Banger__V1__VMHook Banger__V1__VMHook;
 typedef struct Banger__V1__GuestSSH Banger__V1__GuestSSH;
 typedef struct Banger__V1__VMLimits Banger__V1__VMLimits;
+typedef struct Banger__V1__Egress Banger__V1__Egress;
 typedef struct Banger__V1__Publish Banger__V1__Publish;
 typedef struct Banger__V1__PublishList Banger__V1__PublishList;
 typedef struct Banger__V1__VMSpec Banger__V1__VMSpec;
@@ -180,6 +181,25 @@ typedef enum _Banger__V1__Storage {
   BANGER__V1__STORAGE__STORAGE_DM_SNAPSHOT = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__STORAGE)
 } Banger__V1__Storage;
+typedef enum _Banger__V1__EgressMode {
+  /*
+   * ALL
+   */
+  BANGER__V1__EGRESS_MODE__EGRESS_MODE_UNSPECIFIED = 0,
+  /*
+   * what this host reaches
+   */
+  BANGER__V1__EGRESS_MODE__EGRESS_MODE_ALL = 1,
+  /*
+   * nothing, a resolver included
+   */
+  BANGER__V1__EGRESS_MODE__EGRESS_MODE_NONE = 2,
+  /*
+   * what allow says, and the resolver that the guest is given, at port 53
+   */
+  BANGER__V1__EGRESS_MODE__EGRESS_MODE_LIST = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__EGRESS_MODE)
+} Banger__V1__EgressMode;
 
 /* --- messages --- */
 
@@ -278,6 +298,29 @@ struct  Banger__V1__VMLimits
 #define BANGER__V1__VMLIMITS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__vmlimits__descriptor) \
     , 0, 0, 0 }
+
+
+/*
+ * Where a guest may connect to. Whatever is said here, it reaches neither the host itself nor its
+ * loopback, link-local addresses or other guests' taps (with user_network: slirp it does reach the
+ * loopback, unless NONE). FAILED_PRECONDITION (EGRESS_UNAVAILABLE) for what this host cannot keep it to:
+ * LIST with slirp, NONE and LIST for a guest that is a process of the host.
+ */
+struct  Banger__V1__Egress
+{
+  ProtobufCMessage base;
+  Banger__V1__EgressMode mode;
+  /*
+   * LIST: up to 64 of "CIDR[:PORT[-PORT]][/tcp|udp]", IPv4 (guests have no IPv6). Without a port: all ports;
+   * without either: all protocols. A private network (10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12,
+   * 192.168.0.0/16) is open only by entries within it. Shown without what goes without saying: /32.
+   */
+  size_t n_allow;
+  char **allow;
+};
+#define BANGER__V1__EGRESS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__v1__egress__descriptor) \
+    , BANGER__V1__EGRESS_MODE__EGRESS_MODE_UNSPECIFIED, 0,NULL }
 
 
 /*
@@ -409,6 +452,10 @@ struct  Banger__V1__VMSpec
   Banger__V1__VMHook *stop_hook;
   Banger__V1__VMLimits *limits;
   /*
+   * as it is at creation, then as UpdateVM changes it
+   */
+  Banger__V1__Egress *egress;
+  /*
    * up to 16. FAILED_PRECONDITION (PORT_TAKEN) when it starts
    */
   size_t n_publish;
@@ -416,7 +463,7 @@ struct  Banger__V1__VMSpec
 };
 #define BANGER__V1__VMSPEC__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__vmspec__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, BANGER__V1__NETWORK_MODE__NETWORK_MODE_UNSPECIFIED, 0, 0, 0, 0, BANGER__V1__RESTART_POLICY__RESTART_POLICY_UNSPECIFIED, 0, 0,NULL, 0, BANGER__V1__STORAGE__STORAGE_UNSPECIFIED, NULL, (char *)protobuf_c_empty_string, NULL, NULL, 0,NULL }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0, 0, 0, BANGER__V1__NETWORK_MODE__NETWORK_MODE_UNSPECIFIED, 0, 0, 0, 0, BANGER__V1__RESTART_POLICY__RESTART_POLICY_UNSPECIFIED, 0, 0,NULL, 0, BANGER__V1__STORAGE__STORAGE_UNSPECIFIED, NULL, (char *)protobuf_c_empty_string, NULL, NULL, NULL, 0,NULL }
 
 
 /*
@@ -755,6 +802,11 @@ struct  Banger__V1__UpdateVMRequest
    */
   Banger__V1__VMHook *stop_hook;
   /*
+   * All of it anew; absent: as it is. With a tap it holds at once, also for connections that there are; with
+   * a user's network from the next start on.
+   */
+  Banger__V1__Egress *egress;
+  /*
    * A VM that runs has them at once. FAILED_PRECONDITION (PORT_TAKEN).
    */
   Banger__V1__PublishList *publish;
@@ -819,7 +871,7 @@ struct  Banger__V1__UpdateVMRequest
 };
 #define BANGER__V1__UPDATE_VMREQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__v1__update_vmrequest__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, NULL, NULL, BANGER__V1__UPDATE_VMREQUEST___NAME__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___CPUS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___MEMORY_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___EXPIRE_AFTER_MS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___IDLE_STOP_AFTER_MS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___RESTART_POLICY__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___AUTOSTART__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___SSH_HOST_KEY__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___MEMORY_MAX_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___CPU_QUOTA_PERCENT__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___TASKS_MAX__NOT_SET, {0} }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0,NULL, 0,NULL, NULL, NULL, NULL, BANGER__V1__UPDATE_VMREQUEST___NAME__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___CPUS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___MEMORY_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___DISK_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___EXPIRE_AFTER_MS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___IDLE_STOP_AFTER_MS__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___RESTART_POLICY__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___AUTOSTART__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___SSH_HOST_KEY__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___MEMORY_MAX_BYTES__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___CPU_QUOTA_PERCENT__NOT_SET, {0}, BANGER__V1__UPDATE_VMREQUEST___TASKS_MAX__NOT_SET, {0} }
 
 
 struct  Banger__V1__StartVMRequest
@@ -1246,6 +1298,25 @@ Banger__V1__VMLimits *
                       const uint8_t       *data);
 void   banger__v1__vmlimits__free_unpacked
                      (Banger__V1__VMLimits *message,
+                      ProtobufCAllocator *allocator);
+/* Banger__V1__Egress methods */
+void   banger__v1__egress__init
+                     (Banger__V1__Egress         *message);
+size_t banger__v1__egress__get_packed_size
+                     (const Banger__V1__Egress   *message);
+size_t banger__v1__egress__pack
+                     (const Banger__V1__Egress   *message,
+                      uint8_t             *out);
+size_t banger__v1__egress__pack_to_buffer
+                     (const Banger__V1__Egress   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__V1__Egress *
+       banger__v1__egress__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__v1__egress__free_unpacked
+                     (Banger__V1__Egress *message,
                       ProtobufCAllocator *allocator);
 /* Banger__V1__Publish methods */
 void   banger__v1__publish__init
@@ -1926,6 +1997,9 @@ typedef void (*Banger__V1__GuestSSH_Closure)
 typedef void (*Banger__V1__VMLimits_Closure)
                  (const Banger__V1__VMLimits *message,
                   void *closure_data);
+typedef void (*Banger__V1__Egress_Closure)
+                 (const Banger__V1__Egress *message,
+                  void *closure_data);
 typedef void (*Banger__V1__Publish_Closure)
                  (const Banger__V1__Publish *message,
                   void *closure_data);
@@ -2242,10 +2316,12 @@ extern const ProtobufCEnumDescriptor    banger__v1__vmstate__descriptor;
 extern const ProtobufCEnumDescriptor    banger__v1__network_mode__descriptor;
 extern const ProtobufCEnumDescriptor    banger__v1__restart_policy__descriptor;
 extern const ProtobufCEnumDescriptor    banger__v1__storage__descriptor;
+extern const ProtobufCEnumDescriptor    banger__v1__egress_mode__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__volume__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__vmhook__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__guest_ssh__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__vmlimits__descriptor;
+extern const ProtobufCMessageDescriptor banger__v1__egress__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__publish__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__publish_list__descriptor;
 extern const ProtobufCMessageDescriptor banger__v1__vmspec__descriptor;

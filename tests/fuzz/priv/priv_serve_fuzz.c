@@ -46,6 +46,10 @@ static int fake_make_tap(const struct priv_thing *t, struct err *err)
 static int fake_make_rules(const struct priv_thing *t, struct err *err)
 {
     must(t->egress != BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED);
+    must(t->allow.n <= EGRESS_ENTRIES_MAX + EGRESS_OWN_ENTRIES);
+    must(t->allow.n == 0 || t->egress == BANGER__PRIV__V1__EGRESS__EGRESS_LIST);
+    for (uint32_t i = 0; i < t->allow.n; i++)
+        must(egress_entry_is_valid(&t->allow.at[i]));
     return fake_find(t, err);
 }
 

@@ -131,7 +131,8 @@ static const struct priv_thing thing = {.settings = &settings,
                                         .owner = {.uid = 4001, .state = "0badcafe"},
                                         .vm_id = "0123456789abcdef",
                                         .address = (10u << 24) + 2,
-                                        .egress = BANGER__PRIV__V1__EGRESS__EGRESS_ALL};
+                                        .egress = BANGER__PRIV__V1__EGRESS__EGRESS_LIST,
+                                        .allow = {.n = 1, .at = {{0xc0000200, 24, 6, 443, 443}}}};
 static const struct priv_kind *const both[] = {&priv_tap, &priv_rules};
 
 static bool is_there(const struct priv_kind *kind)

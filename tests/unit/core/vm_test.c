@@ -11,6 +11,8 @@
 #include "daemon/core/operation/operation.h"
 #include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_ops.h"
+#include "daemon/core/vm/vm_egress.h"
+#include "daemon/core/vm/vm_network.h"
 #include "daemon/core/vm/vm_spec.h"
 #include "daemon/store/store.h"
 #include "daemon/vmm/vmm.h"
@@ -285,6 +287,89 @@ static void test_spec(void)
     CHECK_INT(labels_check(&labels, &err), 0);
     struct labels some = {.n = 1, .at = {{"b", "2"}}}, other = {.n = 1, .at = {{"b", "3"}}};
     CHECK(labels_have(&labels, &some) && !labels_have(&labels, &other));
+    close_core();
+}
+
+#define ENTRIES(text)                                                                              \
+    {                                                                                              \
+        (uint8_t *)(uintptr_t)(text), sizeof(text)                                                 \
+    }
+
+static void refuse_egress(struct vm_spec spec, enum err_code code, const char *part)
+{
+    struct err err = ERR_INIT;
+    if (CHECK_INT(vm_egress_check(&core, &spec, &err), -1))
+        CHECK_CONTAINS(err.message, part);
+    CHECK_INT(err.code, code);
+    CHECK_STR(err.reason, code == ERR_INVALID ? "INVALID_SPEC" : "EGRESS_UNAVAILABLE");
+}
+
+static void test_egress(void)
+{
+    struct err err = ERR_INIT;
+    open_fresh();
+    const struct vm_spec any = {.driver = "qemu", .net = NET_USER};
+    struct vm_spec spec = any;
+    CHECK_INT(vm_egress_check(&core, &spec, &err), 0);
+    CHECK_INT(spec.egress.mode, EGRESS_ALL);
+    spec.egress.mode = EGRESS_LIST;
+    refuse_egress(spec, ERR_INVALID, "without entries");
+    spec.egress.allow = (struct blob)ENTRIES("192.0.2.1/24");
+    refuse_egress(spec, ERR_INVALID, "egress: 192.0.2.1/24 has bits");
+    spec.egress.allow = (struct blob)ENTRIES("192.0.2.0/24:443\0example.com");
+    refuse_egress(spec, ERR_INVALID, "\"example.com\" is no");
+    spec.egress.allow = (struct blob)ENTRIES("192.0.2.0/24:443");
+    CHECK_INT(vm_egress_check(&core, &spec, &err), 0);
+    host.slirp = true;
+    refuse_egress(spec, ERR_PRECONDITION, "needs passt");
+    spec.net = NET_TAP;
+    CHECK_INT(vm_egress_check(&core, &spec, &err), 0);
+    spec.net = NET_NONE;
+    refuse_egress(spec, ERR_INVALID, "no network");
+    spec = any;
+    spec.egress.mode = EGRESS_NONE;
+    CHECK_INT(vm_egress_check(&core, &spec, &err), 0);
+    host.slirp = false;
+    snprintf(spec.driver, sizeof(spec.driver), "sim");
+    refuse_egress(spec, ERR_PRECONDITION, "a process of this host");
+    spec = any;
+    spec.egress.mode = (enum egress_mode)4;
+    refuse_egress(spec, ERR_INVALID, "no mode");
+    spec.egress = (struct vm_egress){EGRESS_ALL, ENTRIES("192.0.2.1")};
+    refuse_egress(spec, ERR_INVALID, "not LIST");
+    close_core();
+}
+
+/* What it comes to for the guest: the resolver is open with a list, and not given with none. */
+static void test_egress_of_a_guest(void)
+{
+    struct vm vm = {.spec = {.driver = "qemu", .net = NET_USER}};
+    struct egress_list list;
+    struct guest_network net;
+    open_fresh();
+    vm_net_of_guest(&vm, &net);
+    CHECK_STR(net.dns, "10.0.2.3");
+    vm.spec.egress.mode = EGRESS_NONE;
+    vm_net_of_guest(&vm, &net);
+    CHECK_STR(net.dns, "");
+    CHECK_STR(net.address, "10.0.2.15");
+    vm_egress_of(&vm, &list);
+    CHECK_INT(list.n, 0);
+    vm.spec.egress = (struct vm_egress){EGRESS_LIST, ENTRIES("192.0.2.0/24:443\0"
+                                                             "192.0.2.1/32")};
+    vm_egress_of(&vm, &list);
+    CHECK_INT(list.n, 2);
+    vm.spec.net = NET_TAP;
+    snprintf(vm.runtime.guest_ip, sizeof(vm.runtime.guest_ip), "10.213.0.2");
+    vm_net_of_guest(&vm, &net);
+    vm_egress_of(&vm, &list);
+    struct egress_entry own;
+    char text[EGRESS_TEXT_BYTES], want[EGRESS_TEXT_BYTES];
+    snprintf(want, sizeof(want), "%s:53", net.dns);
+    if (egress_entry_parse(want, &own, NULL) == 0 && CHECK_INT(list.n, 3)) {
+        egress_entry_text(&list.at[2], text);
+        CHECK_STR(text, want);
+    }
     close_core();
 }
 
@@ -621,6 +706,8 @@ int main(void)
     RUN(test_states);
     RUN(test_order_is_that_of_creation_times);
     RUN(test_spec);
+    RUN(test_egress);
+    RUN(test_egress_of_a_guest);
     RUN(test_memory_of_monitors_is_promised_too);
     RUN(test_bad_requests);
     RUN(test_update);

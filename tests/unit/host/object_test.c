@@ -127,6 +127,11 @@ static void set_up(struct object *o, const struct rig *r)
         fprintf(stderr, "%s\n", err.message);
     o->bytes = r->bytes;
     o->address = 10u << 24 | 213u << 16 | 2;
+    o->egress = EGRESS_LIST; /* with elements in each place that rules have them in */
+    o->allow.n = 2;
+    if (egress_entry_parse("0.0.0.0/0:443/tcp", &o->allow.at[0], NULL) < 0 ||
+        egress_entry_parse("10.1.0.0/16:53-60", &o->allow.at[1], NULL) < 0)
+        abort();
     if (r->of_image)
         snprintf(o->source, sizeof(o->source), "%s", raw_image);
     o->source_format = r->of_image ? IMAGE_RAW : 0;

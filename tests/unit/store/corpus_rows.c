@@ -42,6 +42,11 @@ static void put_vm(struct store_txn *txn)
     vm.spec.restart = RESTART_ON_FAILURE;
     vm.spec.expire_after_ms = 3600000;
     vm.spec.limits.memory_max_bytes = 1610612736;
+    static const char allow[] = "192.0.2.0/24:443\0"
+                                "192.168.1.1";
+    vm.spec.egress.mode = EGRESS_LIST;
+    if (blob_set(&vm.spec.egress.allow, allow, sizeof(allow)) < 0)
+        abort();
     vm.runtime.state = VM_FAILED;
     TEXT(vm.runtime.failed_stage, "boot");
     TEXT(vm.runtime.last_error, "it said \xc3\xa4");

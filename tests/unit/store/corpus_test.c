@@ -60,6 +60,8 @@ static int vm_is_whole(void *arg, const struct vm *vm)
     CHECK_INT(vm->spec.lease_ms, version >= 12 ? 1001 : 0);
     CHECK_INT(vm->spec.storage, version >= 13 ? STORAGE_COPY : STORAGE_QCOW2);
     CHECK_INT(vm->spec.limits.memory_max_bytes, version >= 18 ? 1610612736 : 0);
+    CHECK_INT(vm->spec.egress.mode, version >= 19 ? EGRESS_LIST : EGRESS_ALL);
+    CHECK_INT(vm->spec.egress.allow.len, version >= 19 ? 29 : 0);
     return check_newest(&vm_table, vm);
 }
 

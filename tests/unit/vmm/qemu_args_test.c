@@ -164,6 +164,20 @@ static void test_networks_of_users(void)
     CHECK_CONTAINS(after(&b, "-append"), " ip=10.0.3.15:::255.255.255.0::eth1:off");
 }
 
+/* qemu's own knows all or nothing. */
+static void test_egress_of_slirp(void)
+{
+    struct monitor_argv a = {.n = 0}, b = {.n = 0};
+    struct vmm_config c = example();
+    struct qemu_choice choice = {.qemu = "/q", .kvm = true};
+    c.nics[0].egress = EGRESS_ALL;
+    qemu_args_build(&a, &c, &choice);
+    CHECK_STR(after(&a, "-netdev"), "user,id=net0");
+    c.nics[0].egress = EGRESS_NONE;
+    qemu_args_build(&b, &c, &choice);
+    CHECK_STR(after(&b, "-netdev"), "user,id=net0,restrict=on");
+}
+
 static void test_names_are_stable(void)
 {
     char mac[18], again[18], other[18], uuid[37];
@@ -216,6 +230,7 @@ int main(void)
     RUN(test_kvm_without_network);
     RUN(test_a_guest_that_boots_its_own_way);
     RUN(test_networks_of_users);
+    RUN(test_egress_of_slirp);
     RUN(test_names_are_stable);
     RUN(test_limits);
     RUN(test_overflow_is_noticed);

@@ -7,6 +7,51 @@
 #endif
 
 #include "banger/priv/v1/priv.pb-c.h"
+void   banger__priv__v1__allowed__init
+                     (Banger__Priv__V1__Allowed         *message)
+{
+  static const Banger__Priv__V1__Allowed init_value = BANGER__PRIV__V1__ALLOWED__INIT;
+  *message = init_value;
+}
+size_t banger__priv__v1__allowed__get_packed_size
+                     (const Banger__Priv__V1__Allowed *message)
+{
+  assert(message->base.descriptor == &banger__priv__v1__allowed__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t banger__priv__v1__allowed__pack
+                     (const Banger__Priv__V1__Allowed *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &banger__priv__v1__allowed__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t banger__priv__v1__allowed__pack_to_buffer
+                     (const Banger__Priv__V1__Allowed *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &banger__priv__v1__allowed__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Banger__Priv__V1__Allowed *
+       banger__priv__v1__allowed__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Banger__Priv__V1__Allowed *)
+     protobuf_c_message_unpack (&banger__priv__v1__allowed__descriptor,
+                                allocator, len, data);
+}
+void   banger__priv__v1__allowed__free_unpacked
+                     (Banger__Priv__V1__Allowed *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &banger__priv__v1__allowed__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   banger__priv__v1__request__init
                      (Banger__Priv__V1__Request         *message)
 {
@@ -142,7 +187,97 @@ void   banger__priv__v1__reply__free_unpacked
   assert(message->base.descriptor == &banger__priv__v1__reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor banger__priv__v1__request__field_descriptors[8] =
+static const ProtobufCFieldDescriptor banger__priv__v1__allowed__field_descriptors[5] =
+{
+  {
+    "address",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FIXED32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Priv__V1__Allowed, address),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "prefix",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Priv__V1__Allowed, prefix),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "protocol",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Priv__V1__Allowed, protocol),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "port",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Priv__V1__Allowed, port),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "port_last",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Priv__V1__Allowed, port_last),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned banger__priv__v1__allowed__field_indices_by_name[] = {
+  0,   /* field[0] = address */
+  3,   /* field[3] = port */
+  4,   /* field[4] = port_last */
+  1,   /* field[1] = prefix */
+  2,   /* field[2] = protocol */
+};
+static const ProtobufCIntRange banger__priv__v1__allowed__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor banger__priv__v1__allowed__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "banger.priv.v1.Allowed",
+  "Allowed",
+  "Banger__Priv__V1__Allowed",
+  "banger.priv.v1",
+  sizeof(Banger__Priv__V1__Allowed),
+  5,
+  banger__priv__v1__allowed__field_descriptors,
+  banger__priv__v1__allowed__field_indices_by_name,
+  1,  banger__priv__v1__allowed__number_ranges,
+  (ProtobufCMessageInit) banger__priv__v1__allowed__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor banger__priv__v1__request__field_descriptors[9] =
 {
   {
     "operation",
@@ -217,6 +352,18 @@ static const ProtobufCFieldDescriptor banger__priv__v1__request__field_descripto
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "allow",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Banger__Priv__V1__Request, n_allow),
+    offsetof(Banger__Priv__V1__Request, allow),
+    &banger__priv__v1__allowed__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "bytes",
     10,
     PROTOBUF_C_LABEL_NONE,
@@ -243,20 +390,21 @@ static const ProtobufCFieldDescriptor banger__priv__v1__request__field_descripto
 };
 static const unsigned banger__priv__v1__request__field_indices_by_name[] = {
   4,   /* field[4] = address */
-  6,   /* field[6] = bytes */
+  6,   /* field[6] = allow */
+  7,   /* field[7] = bytes */
   5,   /* field[5] = egress */
   1,   /* field[1] = kind */
   0,   /* field[0] = operation */
   2,   /* field[2] = state */
-  7,   /* field[7] = user */
+  8,   /* field[8] = user */
   3,   /* field[3] = vm */
 };
 static const ProtobufCIntRange banger__priv__v1__request__number_ranges[3 + 1] =
 {
   { 1, 0 },
-  { 10, 6 },
-  { 15, 7 },
-  { 0, 8 }
+  { 10, 7 },
+  { 15, 8 },
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor banger__priv__v1__request__descriptor =
 {
@@ -266,7 +414,7 @@ const ProtobufCMessageDescriptor banger__priv__v1__request__descriptor =
   "Banger__Priv__V1__Request",
   "banger.priv.v1",
   sizeof(Banger__Priv__V1__Request),
-  8,
+  9,
   banger__priv__v1__request__field_descriptors,
   banger__priv__v1__request__field_indices_by_name,
   3,  banger__priv__v1__request__number_ranges,
@@ -499,18 +647,20 @@ const ProtobufCEnumDescriptor banger__priv__v1__kind__descriptor =
   banger__priv__v1__kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue banger__priv__v1__egress__enum_values_by_number[3] =
+static const ProtobufCEnumValue banger__priv__v1__egress__enum_values_by_number[4] =
 {
   { "EGRESS_UNSPECIFIED", "BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED", 0 },
   { "EGRESS_ALL", "BANGER__PRIV__V1__EGRESS__EGRESS_ALL", 1 },
   { "EGRESS_NONE", "BANGER__PRIV__V1__EGRESS__EGRESS_NONE", 2 },
+  { "EGRESS_LIST", "BANGER__PRIV__V1__EGRESS__EGRESS_LIST", 3 },
 };
 static const ProtobufCIntRange banger__priv__v1__egress__value_ranges[] = {
-{0, 0},{0, 3}
+{0, 0},{0, 4}
 };
-static const ProtobufCEnumValueIndex banger__priv__v1__egress__enum_values_by_name[3] =
+static const ProtobufCEnumValueIndex banger__priv__v1__egress__enum_values_by_name[4] =
 {
   { "EGRESS_ALL", 1 },
+  { "EGRESS_LIST", 3 },
   { "EGRESS_NONE", 2 },
   { "EGRESS_UNSPECIFIED", 0 },
 };
@@ -521,9 +671,9 @@ const ProtobufCEnumDescriptor banger__priv__v1__egress__descriptor =
   "Egress",
   "Banger__Priv__V1__Egress",
   "banger.priv.v1",
-  3,
+  4,
   banger__priv__v1__egress__enum_values_by_number,
-  3,
+  4,
   banger__priv__v1__egress__enum_values_by_name,
   1,
   banger__priv__v1__egress__value_ranges,

@@ -15,6 +15,7 @@ PROTOBUF_C__BEGIN_DECLS
 #endif
 
 
+typedef struct Banger__Priv__V1__Allowed Banger__Priv__V1__Allowed;
 typedef struct Banger__Priv__V1__Request Banger__Priv__V1__Request;
 typedef struct Banger__Priv__V1__Found Banger__Priv__V1__Found;
 typedef struct Banger__Priv__V1__Reply Banger__Priv__V1__Reply;
@@ -71,11 +72,35 @@ typedef enum _Banger__Priv__V1__Kind {
 typedef enum _Banger__Priv__V1__Egress {
   BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED = 0,
   BANGER__PRIV__V1__EGRESS__EGRESS_ALL = 1,
-  BANGER__PRIV__V1__EGRESS__EGRESS_NONE = 2
+  BANGER__PRIV__V1__EGRESS__EGRESS_NONE = 2,
+  BANGER__PRIV__V1__EGRESS__EGRESS_LIST = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__PRIV__V1__EGRESS)
 } Banger__Priv__V1__Egress;
 
 /* --- messages --- */
+
+/*
+ * An entry of a list, as numbers: daemon/model/egress.h, which also says what none of them opens.
+ */
+struct  Banger__Priv__V1__Allowed
+{
+  ProtobufCMessage base;
+  uint32_t address;
+  uint32_t prefix;
+  /*
+   * TCP, UDP; 0: both, or with all ports whatever there is
+   */
+  uint32_t protocol;
+  /*
+   * 0 to 65535: all
+   */
+  uint32_t port;
+  uint32_t port_last;
+};
+#define BANGER__PRIV__V1__ALLOWED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&banger__priv__v1__allowed__descriptor) \
+    , 0, 0, 0, 0, 0 }
+
 
 struct  Banger__Priv__V1__Request
 {
@@ -99,6 +124,11 @@ struct  Banger__Priv__V1__Request
    */
   Banger__Priv__V1__Egress egress;
   /*
+   * of EGRESS_LIST; up to 65
+   */
+  size_t n_allow;
+  Banger__Priv__V1__Allowed **allow;
+  /*
    * GIVE: the id
    */
   uint32_t user;
@@ -109,7 +139,7 @@ struct  Banger__Priv__V1__Request
 };
 #define BANGER__PRIV__V1__REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__priv__v1__request__descriptor) \
-    , BANGER__PRIV__V1__OPERATION__OPERATION_UNSPECIFIED, BANGER__PRIV__V1__KIND__KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED, 0, 0 }
+    , BANGER__PRIV__V1__OPERATION__OPERATION_UNSPECIFIED, BANGER__PRIV__V1__KIND__KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED, 0,NULL, 0, 0 }
 
 
 struct  Banger__Priv__V1__Found
@@ -157,6 +187,25 @@ struct  Banger__Priv__V1__Reply
     , 0, 0, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0,NULL, 0 }
 
 
+/* Banger__Priv__V1__Allowed methods */
+void   banger__priv__v1__allowed__init
+                     (Banger__Priv__V1__Allowed         *message);
+size_t banger__priv__v1__allowed__get_packed_size
+                     (const Banger__Priv__V1__Allowed   *message);
+size_t banger__priv__v1__allowed__pack
+                     (const Banger__Priv__V1__Allowed   *message,
+                      uint8_t             *out);
+size_t banger__priv__v1__allowed__pack_to_buffer
+                     (const Banger__Priv__V1__Allowed   *message,
+                      ProtobufCBuffer     *buffer);
+Banger__Priv__V1__Allowed *
+       banger__priv__v1__allowed__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   banger__priv__v1__allowed__free_unpacked
+                     (Banger__Priv__V1__Allowed *message,
+                      ProtobufCAllocator *allocator);
 /* Banger__Priv__V1__Request methods */
 void   banger__priv__v1__request__init
                      (Banger__Priv__V1__Request         *message);
@@ -216,6 +265,9 @@ void   banger__priv__v1__reply__free_unpacked
                       ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
+typedef void (*Banger__Priv__V1__Allowed_Closure)
+                 (const Banger__Priv__V1__Allowed *message,
+                  void *closure_data);
 typedef void (*Banger__Priv__V1__Request_Closure)
                  (const Banger__Priv__V1__Request *message,
                   void *closure_data);
@@ -234,6 +286,7 @@ typedef void (*Banger__Priv__V1__Reply_Closure)
 extern const ProtobufCEnumDescriptor    banger__priv__v1__operation__descriptor;
 extern const ProtobufCEnumDescriptor    banger__priv__v1__kind__descriptor;
 extern const ProtobufCEnumDescriptor    banger__priv__v1__egress__descriptor;
+extern const ProtobufCMessageDescriptor banger__priv__v1__allowed__descriptor;
 extern const ProtobufCMessageDescriptor banger__priv__v1__request__descriptor;
 extern const ProtobufCMessageDescriptor banger__priv__v1__found__descriptor;
 extern const ProtobufCMessageDescriptor banger__priv__v1__reply__descriptor;

@@ -12,7 +12,7 @@ done
 root=$(mktemp -d /tmp/banger-guest-XXXXXX)
 trap 'rm -rf "$root"' EXIT
 chmod 0755 "$root"
-mkdir -p "$root"/{bin,dev,proc,sys,tmp,modules,etc/ssh,run/sshd,var/{empty,lib},root/.ssh,home/dev/.ssh,usr/sbin}
+mkdir -p "$root"/{bin,dev,proc,sys,tmp,modules,etc/ssh,run/sshd,var/{empty,lib},root/.ssh,users/dev/.ssh,usr/sbin}
 cp "$(command -v busybox)" "$root/bin/busybox"
 ldd /usr/sbin/sshd | grep -o '/[^ )]*' | sort -u | while read -r library; do
     mkdir -p "$root$(dirname "$library")"
@@ -20,10 +20,8 @@ ldd /usr/sbin/sshd | grep -o '/[^ )]*' | sort -u | while read -r library; do
 done
 cp /usr/sbin/sshd "$root/usr/sbin/sshd"
 cp "$modules"/*.ko "$root/modules/"
-for name in host other; do
-    ssh-keygen -q -t ed25519 -N '' -C '' -f "$root/etc/ssh/$name"
-done
-printf '%s\n' root:x:0:0::/root:/bin/sh dev:x:1000:1000::/home/dev:/bin/sh sshd:x:100:100::/run/sshd:/bin/false \
+ssh-keygen -q -t ed25519 -N '' -C '' -f "$root/etc/ssh/host"
+printf '%s\n' root:x:0:0::/root:/bin/sh dev:x:1000:1000::/users/dev:/bin/sh sshd:x:100:100::/run/sshd:/bin/false \
     >"$root/etc/passwd"
 printf '%s\n' root:x:0: dev:x:1000: sshd:x:100: >"$root/etc/group"
 printf '%s\n' 'root:*:1::::::' 'dev:*:1::::::' 'sshd:*:1::::::' >"$root/etc/shadow"
@@ -35,7 +33,7 @@ PermitRootLogin prohibit-password
 Subsystem sftp internal-sftp
 LogLevel ERROR
 END
-for home in root home/dev; do
+for home in root users/dev; do
     cp "$key" "$root/$home/.ssh/authorized_keys"
     chmod 0700 "$root/$home" "$root/$home/.ssh"
 done
@@ -63,7 +61,7 @@ for card in /sys/class/net/eth*; do
     esac
 done
 ip link set lo up
-chown -R dev:dev /home/dev
+chown -R dev:dev /users/dev
 echo honest >/front
 while :; do nc -ll -p 22 -e /bin/front; done
 END
@@ -84,17 +82,8 @@ silent) exec sleep 1000 ;;
 gone) exit 0 ;;
 noise) exec cat /dev/urandom ;;
 banner) exec yes 'and another line of greetings before the one that counts' ;;
-greeting) # one that never ends
-    printf SSH-2.0-
-    exec tr '\0' x </dev/zero
-    ;;
 midway) sshd | head -c 2000 ;; # in the key exchange, or soon after
-other_key)
-    sed 's/^HostKey.*/HostKey \/etc\/ssh\/other/' /etc/ssh/sshd_config >/tmp/other_key
-    exec /usr/sbin/sshd -i -f /tmp/other_key
-    ;;
 sftp_noise) sshd -o 'Subsystem=sftp /bin/cat /dev/urandom' ;;
-false) sshd -o 'ForceCommand=exit 3' ;;
 *) sshd ;;
 esac
 END

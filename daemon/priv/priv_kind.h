@@ -26,9 +26,9 @@ struct priv_thing {
     char vm_id[ID_BYTES];
     uint32_t address; /* of the guest */
     Banger__Priv__V1__Egress egress;
-    uint32_t user;     /* who gets it */
-    uint64_t bytes;    /* of the disk */
-    int fds[PRIV_FDS]; /* files that came with the request, borrowed; -1: none */
+    uint32_t user;            /* who gets it */
+    uint64_t bytes;           /* of the disk */
+    int fds[PRIV_FDS];        /* files that came with the request, borrowed; -1: none */
     struct egress_list allow; /* of EGRESS_LIST */
 };
 

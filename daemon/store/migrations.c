@@ -227,10 +227,10 @@ static const char version_20[] = "ALTER TABLE vms ADD COLUMN publish BLOB NOT NU
                                  "ALTER TABLE vms ADD COLUMN published BLOB NOT NULL DEFAULT x'';"
                                  "UPDATE vms SET dns_name = name || '.vm';";
 
-static const char *const migrations[] = {version_1,  version_2,  version_3,  version_4,  version_5,
-                                         version_6,  version_7,  version_8,  version_9,  version_10,
-                                         version_11, version_12, version_13, version_14, version_15,
-                                         version_16, version_17, version_18, version_19, version_20};
+static const char *const migrations[] = {
+    version_1,  version_2,  version_3,  version_4,  version_5,  version_6,  version_7,
+    version_8,  version_9,  version_10, version_11, version_12, version_13, version_14,
+    version_15, version_16, version_17, version_18, version_19, version_20};
 
 int migrations_newest(void)
 {

@@ -31,14 +31,16 @@ char *vm_change_write(const struct vm_change *c, struct err *err)
     json_t *hook = c->stop_hook_given ? vm_hook_write(&c->stop_hook) : NULL;
     bool fits = hook || !c->stop_hook_given;
     json_t *o = json_pack(
-        "{s:I, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s*, s:i, s:o, s:o*, s:o*}", "if_generation",
-        (json_int_t)c->if_generation, "name", c->name, "cpus", (json_int_t)c->cpus, "memory_bytes",
-        (json_int_t)c->memory_bytes, "expire_after_ms", (json_int_t)c->expire_after_ms,
-        "idle_stop_after_ms", (json_int_t)c->idle_stop_after_ms, "restart", (int)c->restart,
-        "autostart", c->autostart, "memory_max_bytes", (json_int_t)c->memory_max_bytes,
-        "cpu_quota_percent", (json_int_t)c->cpu_quota_percent, "tasks_max",
-        (json_int_t)c->tasks_max, "ssh_host_key", c->host_key_given ? c->host_key : NULL, "egress",
-        (int)c->egress, "allow", vm_change_list(&c->allow), "stop_hook", hook, "publish", vm_publish_change_pack(&c->publish));
+        "{s:I, s:s, s:I, s:I, s:I, s:I, s:i, s:i, s:I, s:I, s:I, s:s*, s:i, s:o, s:o*, s:o*}",
+        "if_generation", (json_int_t)c->if_generation, "name", c->name, "cpus", (json_int_t)c->cpus,
+        "memory_bytes", (json_int_t)c->memory_bytes, "expire_after_ms",
+        (json_int_t)c->expire_after_ms, "idle_stop_after_ms", (json_int_t)c->idle_stop_after_ms,
+        "restart", (int)c->restart, "autostart", c->autostart, "memory_max_bytes",
+        (json_int_t)c->memory_max_bytes, "cpu_quota_percent", (json_int_t)c->cpu_quota_percent,
+        "tasks_max", (json_int_t)c->tasks_max, "ssh_host_key",
+        c->host_key_given ? c->host_key : NULL, "egress", (int)c->egress, "allow",
+        vm_change_list(&c->allow), "stop_hook", hook, "publish",
+        vm_publish_change_pack(&c->publish));
     char *params = o && fits ? json_dumps(o, JSON_COMPACT) : NULL;
     json_decref(o);
     if (!params)

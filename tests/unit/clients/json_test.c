@@ -19,7 +19,9 @@ static void test_defaults(void)
     check_json(&vm.base, "{\"conditions\": [], \"labels\": []}");
     Banger__V1__VMSpec spec = BANGER__V1__VMSPEC__INIT;
     vm.spec = &spec;
-    check_json(&vm.base, "{\"spec\": {\"volumes\": []}, \"conditions\": [], \"labels\": []}");
+    check_json(
+        &vm.base,
+        "{\"spec\": {\"volumes\": [], \"publish\": []}, \"conditions\": [], \"labels\": []}");
 }
 
 static void test_kinds(void)
@@ -43,7 +45,8 @@ static void test_kinds(void)
     vm.n_labels = 2;
     check_json(&vm.base, "{\"id\": \"x\", \"spec\": {\"cpus\": 4294967295, \"memoryBytes\": "
                          "\"18446744073709551615\", \"network\": \"NETWORK_MODE_BRIDGE\", "
-                         "\"noInit\": true, \"volumes\": []}, \"runtime\": {\"state\": 99}, "
+                         "\"noInit\": true, \"volumes\": [], \"publish\": []}, \"runtime\": "
+                         "{\"state\": 99, \"published\": []}, "
                          "\"conditions\": [], \"labels\": [{\"key\": "
                          "\"a\", \"value\": \"q\\\"\\n\xc3\xa4\"}, {}]}");
 }
@@ -122,7 +125,8 @@ static void test_yaml(void)
     vm.labels = labels;
     vm.n_labels = 2;
     char *text = banger_message_to_yaml(&vm.base, NULL);
-    CHECK_STR(text, "id: \"123\"\nname: box-1\nspec:\n  volumes: []\nconditions: []\nlabels:\n  - "
+    CHECK_STR(text, "id: \"123\"\nname: box-1\nspec:\n  volumes: []\n  publish: []\nconditions: "
+                    "[]\nlabels:\n  - "
                     "key: tier\n    value: "
                     "\"yes\"\n  - key: note\n    value: \"a: b\"\n");
     free(text);

@@ -73,8 +73,8 @@ ok vm delete --force other
 silent 8082 || fail "it listens for a VM that is deleted"
 refused "is there twice" 125 vm create twice -p 9000:1 -p 9000:2
 refused "is no address" 125 vm create odd -p example.org:9000:1
-refused "is not [ADDRESS:]" 1 vm create odd -p 9000:1/udp
-refused "is not [ADDRESS:]" 1 vm create odd -p 9000:0
+refused "is not [ADDRESS:]" 125 vm create odd -p 9000:1/udp
+refused "is not [ADDRESS:]" 125 vm create odd -p 9000:0
 refused "cannot publish 192.0.2.1:9000" 125 vm create far -p 192.0.2.1:9000:1
 
 # A daemon that is killed leaves no listener, and the next one listens at the same ports.

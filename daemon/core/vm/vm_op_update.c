@@ -31,6 +31,7 @@
 /* operation_data(op). */
 struct vm_update {
     struct vm_update_labels labels;
+    bool taken;                /* by this daemon */
     char old_name[NAME_BYTES]; /* to go back to; "": it was not renamed */
 };
 
@@ -127,27 +128,38 @@ static void vm_update_record(struct operation_entry *op, struct store_txn *txn)
         store_put_vm_update(txn, l);
 }
 
-/* The new name is taken here, so that nobody else does before the end is on disk. */
-static void vm_update_admit(struct operation_entry *op)
+/* Whether it may be. The new name is taken here, so that nobody else does before the end is on
+ * disk; by each daemon that takes the operation up, in whatever step. */
+static int vm_update_take(struct operation_entry *op, struct err *err)
 {
     struct vm_entry *e = vm_run_find(op);
     struct vm_update *u = vm_update_get(op);
-    struct err err = ERR_INIT;
     struct vm_change c;
     char old_name[NAME_BYTES];
-    vm_change_read(op, &c);
-    if (!u) {
-        err_set(&err, ERR_LIMIT, "out of memory for an operation");
-    } else if (!e) {
-        err_set(&err, ERR_NOT_FOUND, "the VM is gone");
-        err_tag(&err, "VM_NOT_FOUND", "%s", operation_row(op)->resource);
-    } else if (vm_update_check(e, &c, &u->labels, &err) == 0 && c.name[0]) {
-        snprintf(old_name, sizeof(old_name), "%s", e->vm.name);
-        if (vm_rename(e, c.name, &err) == 0)
-            snprintf(u->old_name, sizeof(u->old_name), "%s", old_name);
+    int rc = -1;
+    if (!u)
+        return err_set(err, ERR_LIMIT, "out of memory for an operation");
+    if (u->taken)
+        return 0;
+    if (!e) {
+        err_set(err, ERR_NOT_FOUND, "the VM is gone");
+        return err_tag(err, "VM_NOT_FOUND", "%s", operation_row(op)->resource);
     }
+    vm_change_read(op, &c);
+    snprintf(old_name, sizeof(old_name), "%s", e->vm.name);
+    if (vm_update_check(e, &c, &u->labels, err) == 0)
+        rc = c.name[0] ? vm_rename(e, c.name, err) : 0;
+    if (rc == 0 && c.name[0])
+        snprintf(u->old_name, sizeof(u->old_name), "%s", old_name);
+    u->taken = rc == 0;
     vm_change_done(&c);
-    operation_step_done(op, err.code ? &err : NULL);
+    return rc;
+}
+
+static void vm_update_admit(struct operation_entry *op)
+{
+    struct err err = ERR_INIT;
+    operation_step_done(op, vm_update_take(op, &err) < 0 ? &err : NULL);
 }
 
 /* Its name may have got to the disk with a change of another kind. */
@@ -195,8 +207,12 @@ static void vm_update_rule(struct operation_entry *op, const struct vm *vm)
 static void vm_update_rules(struct operation_entry *op)
 {
     struct vm_change c;
-    struct vm_entry *e = vm_update_ruled_vm(op, &c);
     struct err err = ERR_INIT;
+    if (vm_update_take(op, &err) < 0) {
+        operation_step_done(op, &err);
+        return;
+    }
+    struct vm_entry *e = vm_update_ruled_vm(op, &c);
     if (!e) {
         vm_change_done(&c);
         operation_step_done(op, NULL);

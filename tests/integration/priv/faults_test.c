@@ -158,7 +158,7 @@ static void says_why(const struct err *err)
 {
     bool of_what = strstr(err->message, "cannot ") || strstr(err->message, "nftables");
     bool why = strstr(err->message, strerror(EIO)) || strstr(err->message, strerror(ENOMEM)) ||
-               strstr(err->message, "no reason");
+               strstr(err->message, "no reason") || strstr(err->message, "no JSON");
     CHECK(err->code != ERR_NONE && err->code != ERR_NOT_FOUND && err->code != ERR_EXISTS);
     if (!CHECK(of_what && why))
         fprintf(stderr, "  \"%s\"\n", err->message);

@@ -2,7 +2,7 @@
 # A guest with a tap: what it reaches and what not, and that nothing of it is left on the host, also where daemon
 # and helper were killed. In a network namespace of its own, with another one as the world outside.
 #
-#   tap_test.sh BANGER BANGERD AGENT qemu|firecracker
+#   tap_test.sh BANGER BANGERD AGENT qemu|firecracker|firecracker_jailed
 set -euo pipefail
 if [ -z "${BANGER_TEST_ASSETS:-}" ]; then
     echo "skipped: no kernel and image: BANGER_TEST_ASSETS names no folder of test_assets"
@@ -16,8 +16,15 @@ if [ -z "${BANGER_TAP_TEST_INSIDE:-}" ]; then
     BANGER_TAP_TEST_INSIDE=1 exec unshare --net --mount -- "$0" "$@"
 fi
 banger=$1
-export BANGER_DAEMON=$2 BANGER_AGENT=$3 BANGER_DRIVER=$4
-unset BANGER_HOST BANGER_SOCKET BANGER_RUNTIME_DIR NO_COLOR
+export BANGER_DAEMON=$2 BANGER_AGENT=$3 BANGER_DRIVER=${4%_jailed}
+if [ "$BANGER_DRIVER" = firecracker ]; then # the one that is named, or what stands in for it
+    firecracker=${BANGER_FIRECRACKER:-$(dirname "$(readlink -f "$0")")/../support/firecracker/firecracker}
+    PATH=$(dirname "$firecracker"):$PATH
+fi
+unset BANGER_HOST BANGER_SOCKET BANGER_RUNTIME_DIR BANGER_FIRECRACKER NO_COLOR
+if [ "$4" = firecracker_jailed ]; then
+    export BANGER_FIRECRACKER_JAILER=yes
+fi
 top=$(mktemp -d /tmp/btap.XXXXXX)
 export BANGER_STATE_DIR=$top/s BANGER_CONFIG_DIR=$top/c
 failed=0

@@ -141,42 +141,24 @@ Banger__Priv__V1__Egress nft_egress_named(const char *chain)
     return BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED;
 }
 
-static Banger__Priv__V1__Egress verdict_of(json_t *verdicts, const char *tap)
+int nft_each(void (*fn)(void *arg, const char *tap, const char *label), void *arg, struct err *err)
 {
-    size_t i;
-    json_t *pair;
-    json_array_foreach(verdicts, i, pair)
-    {
-        const char *key = json_string_value(json_array_get(pair, 0));
-        const char *to = json_string_value(
-            json_object_get(json_object_get(json_array_get(pair, 1), "goto"), "target"));
-        if (key && to && strcmp(key, tap) == 0)
-            return nft_egress_named(to);
-    }
-    return BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED;
-}
-
-int nft_each(void (*fn)(void *arg, const struct nft_guest *guest), void *arg, struct err *err)
-{
-    json_t *taps_answer = NULL, *verdicts_answer = NULL, *element;
+    json_t *answer = NULL, *element;
     size_t i;
     int rc = nft_has_chain("forward", err);
     if (rc <= 0)
         return rc;
-    json_t *taps = nft_elements("list set inet banger taps", "set", &taps_answer, err);
-    json_t *verdicts = nft_elements("list map inet banger egress", "map", &verdicts_answer, err);
+    json_t *taps = nft_elements("list set inet banger taps", "set", &answer, err);
     json_array_foreach(taps, i, element)
     {
         json_t *body = json_object_get(element, "elem");
-        struct nft_guest guest;
-        text_of(body, "val", guest.tap, sizeof(guest.tap));
-        text_of(body, "comment", guest.label, sizeof(guest.label));
-        guest.egress = verdict_of(verdicts, guest.tap);
-        if (guest.tap[0])
-            fn(arg, &guest);
+        char tap[PRIV_TAP_BYTES], label[PRIV_LABEL_BYTES];
+        text_of(body, "val", tap, sizeof(tap));
+        text_of(body, "comment", label, sizeof(label));
+        if (tap[0])
+            fn(arg, tap, label);
     }
-    bool whole = taps_answer && verdicts_answer;
-    json_decref(taps_answer);
-    json_decref(verdicts_answer);
+    bool whole = answer != NULL;
+    json_decref(answer);
     return whole ? 0 : err_wrap(err, "cannot list table inet banger");
 }

@@ -33,6 +33,6 @@ struct nft_guest {
 /* One tap; guest->tap is "" where the table does not know it, which may have a verdict for it. */
 int nft_find(const char *tap, struct nft_guest *guest, struct err *err);
 /* Each tap that the table knows. No table: none. */
-int nft_each(void (*fn)(void *arg, const struct nft_guest *guest), void *arg, struct err *err);
+int nft_each(void (*fn)(void *arg, const char *tap, const char *label), void *arg, struct err *err);
 
 #endif

@@ -134,12 +134,12 @@ struct rules_list {
     struct err err;      /* of looking for their taps */
 };
 
-static void rules_seen(void *arg, const struct nft_guest *guest)
+static void rules_seen(void *arg, const char *tap, const char *label)
 {
     const struct rules_list *l = arg;
     char vm_id[ID_BYTES];
-    if (priv_label_read(l->owner, guest->label, vm_id))
-        l->found(l->arg, vm_id, guest->tap);
+    if (priv_label_read(l->owner, label, vm_id))
+        l->found(l->arg, vm_id, tap);
 }
 
 /* Of a list whose tap a hand has taken out of the table. */

@@ -198,14 +198,6 @@ static void remove_images(const struct subjects *s, struct banger_client *client
     banger_message_free(&k->base);
 }
 
-void subject_prepare(struct subjects *s, struct banger_client *client,
-                     const struct subject *subject)
-{
-    set_stage(s, client, subject->from);
-    if (subject->what == SUBJECT_BUILD_IMAGE)
-        remove_images(s, client);
-}
-
 /* Beginnings */
 
 static Banger__V1__Operation *begin_update(const struct subjects *s, struct banger_client *client,
@@ -261,6 +253,29 @@ static Banger__V1__Operation *begin_image(const struct subjects *s, struct bange
     request.path = TEXT(s->file);
     request.name = TEXT(request_id);
     return banger_import_image(client, &request, NULL, error);
+}
+
+/* An image is imported beside its kernel. */
+static void have_kernel(const struct subjects *s, struct banger_client *client)
+{
+    struct banger_error error = {0};
+    Banger__V1__ListKernelsRequest list = BANGER__V1__LIST_KERNELS_REQUEST__INIT;
+    Banger__V1__ListKernelsResponse *k = banger_list_kernels(client, &list, NULL, &error);
+    Banger__V1__Operation *op =
+        k && k->n_kernels == 0 ? begin_kernel(s, client, "kernel", &error) : NULL;
+    if (!k || (k->n_kernels == 0 && (!op || steps_finish(client, op, &error) < 0)))
+        harness_die(s->h, "no kernel: %s", error.message);
+    banger_message_free(&k->base);
+}
+
+void subject_prepare(struct subjects *s, struct banger_client *client,
+                     const struct subject *subject)
+{
+    set_stage(s, client, subject->from);
+    if (subject->what == SUBJECT_BUILD_IMAGE)
+        remove_images(s, client);
+    if (subject->what == SUBJECT_IMPORT_IMAGE)
+        have_kernel(s, client);
 }
 
 Banger__V1__Operation *subject_begin(struct subjects *s, struct banger_client *client,

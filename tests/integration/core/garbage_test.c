@@ -165,7 +165,7 @@ static void a_VM_has_what_it_should_have(void)
     CHECK(thing(id, "folder")->since_ns > 0);
     stop_vm("box");
     scope_of(id, &scope);
-    CHECK_INT(rmdir(scope.name), 0);
+    CHECK_INT(object_scope.remove(&scope, NULL), 0); /* when its last process has left it */
     CHECK(audit());
     CHECK_INT(thing(id, "scope")->state, HOST_THING_MISSING);
     CHECK_CONTAINS(thing(id, "scope")->message, "makes it again");

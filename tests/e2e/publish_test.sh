@@ -41,6 +41,20 @@ contains "127.0.0.2:$any->$server" vm list
 python3 "$here/forward_client.py" send 8080 8 || fail "the guest ends last"
 python3 "$here/forward_client.py" first 8080 8 || fail "the guest ends first"
 wait_for test -e "$top/got" || fail "the guest saw no end"
+python3 - <<'END' || fail "who does not read"
+# It is waited for, and holds up nobody; nothing of its bytes is lost.
+import socket
+slow = socket.create_connection(("127.0.0.1", 8080), timeout=120)
+slow.sendall(b"first 16777216\n")
+quick = socket.create_connection(("127.0.0.1", 8080), timeout=120)
+quick.sendall(b"last 1000\nq")
+quick.shutdown(socket.SHUT_WR)
+assert len(quick.makefile("rb").read().split(b"\n", 1)[1]) == 1000
+total = 0
+while data := slow.recv(1 << 16):
+    total += len(data)
+assert total == 16777216, total
+END
 python3 "$here/publish_client.py" 8080 200 || fail "200 at once"
 
 # Nobody in the guest: reset, not an end as if all were well.

@@ -91,6 +91,8 @@ static void stats_row(struct table *t, struct stats_of *of, const Banger__V1__VM
     table_cell(t, "%s", format_size(a, s->memory_rss_bytes));
     table_cell(t, "%s", format_size(a, s->disk_read_bytes));
     table_cell(t, "%s", format_size(a, s->disk_written_bytes));
+    table_cell(t, "%s", format_size(a, s->network_received_bytes));
+    table_cell(t, "%s", format_size(a, s->network_sent_bytes));
     table_cell(t, "%.1fs", (double)s->uptime_ms / 1000);
 }
 
@@ -99,7 +101,7 @@ static int stats_look(struct cli *cli, struct stats_round *r, bool follow)
 {
     struct table t;
     int status = 0;
-    table_init(&t, "NAME|CPU|CPU TIME|MEMORY|READ|WRITTEN|UP");
+    table_init(&t, "NAME|CPU|CPU TIME|MEMORY|READ|WRITTEN|RECEIVED|SENT|UP");
     for (size_t i = 0; i < r->n; i++) {
         struct banger_error error;
         Banger__V1__GetVMStatsRequest request = BANGER__V1__GET_VMSTATS_REQUEST__INIT;

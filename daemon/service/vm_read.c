@@ -2,16 +2,12 @@
  * the kernel counts of a VM's process. */
 #include "daemon/service/vm.h"
 
-#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/fs.h"
 #include "daemon/core/core.h"
 #include "daemon/core/access/scope.h"
 #include "daemon/core/vm/vm.h"
@@ -21,6 +17,7 @@
 #include "daemon/service/service.h"
 #include "daemon/service/view.h"
 #include "daemon/service/worker_call.h"
+#include "daemon/vmm/usage.h"
 
 /* Of what is on disk (vm_shown), as all that is told of a record. */
 static void fill_view(struct vm_view *view, const struct vm_entry *e)
@@ -93,51 +90,18 @@ void vm_service_get_handles(void *self, struct rpc_call *call,
     banger_v1_vm_service_get_vm_handles_reply(call, &response);
 }
 
-/* One number behind "name: " in a /proc file; 0 where it is not. */
-static uint64_t proc_value(pid_t pid, const char *file, const char *name)
-{
-    char path[64], *text = NULL;
-    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-    if (fs_read(path, 16384, &text, NULL, NULL) < 0)
-        return 0;
-    const char *at = strstr(text, name);
-    uint64_t value = at ? strtoull(at + strlen(name), NULL, 10) : 0;
-    free(text);
-    return value;
-}
-
-/* User and system time: fields 14 and 15 of /proc/PID/stat, in clock ticks (proc(5)). */
-static uint64_t proc_cpu_ns(pid_t pid)
-{
-    char path[64], *text = NULL;
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    if (fs_read(path, 4096, &text, NULL, NULL) < 0)
-        return 0;
-    uint64_t user = 0, kernel = 0;
-    const char *at = strrchr(text, ')');
-    if (at)
-        sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64, &user,
-               &kernel);
-    free(text);
-    return (user + kernel) * (1000000000 / (uint64_t)sysconf(_SC_CLK_TCK));
-}
-
 struct stats {
     pid_t pid; /* 0: it does not run */
     int64_t started_ns;
-    uint64_t cpu_ns, rss_bytes, read_bytes, written_bytes;
-    char id[ID_BYTES], name[NAME_BYTES];
+    struct vmm_usage usage;
+    char id[ID_BYTES], name[NAME_BYTES], tap[16], vm_dir[VM_PATH_BYTES];
 };
 
 static void stats_look(void *data)
 {
     struct stats *s = data;
-    if (s->pid <= 0)
-        return;
-    s->cpu_ns = proc_cpu_ns(s->pid);
-    s->rss_bytes = proc_value(s->pid, "status", "VmRSS:") << 10;
-    s->read_bytes = proc_value(s->pid, "io", "\nread_bytes:");
-    s->written_bytes = proc_value(s->pid, "io", "\nwrite_bytes:");
+    if (s->pid > 0)
+        vmm_usage_look(s->pid, s->tap, s->vm_dir, &s->usage);
 }
 
 static void stats_reply(struct core *core, struct rpc_call *call, void *data)
@@ -147,10 +111,12 @@ static void stats_reply(struct core *core, struct rpc_call *call, void *data)
     Banger__V1__VMStats stats = BANGER__V1__VMSTATS__INIT;
     stats.vm_id = s->id;
     stats.vm_name = s->name;
-    stats.cpu_ns = s->cpu_ns;
-    stats.memory_rss_bytes = s->rss_bytes;
-    stats.disk_read_bytes = s->read_bytes;
-    stats.disk_written_bytes = s->written_bytes;
+    stats.cpu_ns = s->usage.cpu_ns;
+    stats.memory_rss_bytes = s->usage.rss_bytes;
+    stats.disk_read_bytes = s->usage.read_bytes;
+    stats.disk_written_bytes = s->usage.written_bytes;
+    stats.network_received_bytes = s->usage.received_bytes;
+    stats.network_sent_bytes = s->usage.sent_bytes;
     int64_t up_ns = s->pid > 0 && s->started_ns ? clock_real_ns() - s->started_ns : 0;
     stats.uptime_ms = up_ns > 0 ? (uint64_t)up_ns / 1000000 : 0; /* the clock may be set back */
     banger_v1_vm_service_get_vm_stats_reply(call, &stats);
@@ -165,6 +131,8 @@ void vm_service_get_stats(void *self, struct rpc_call *call,
     struct stats s = {.pid = vm_handles(e)->pid, .started_ns = vm_record(e)->started_ns};
     memcpy(s.id, vm_record(e)->id, sizeof(s.id));
     memcpy(s.name, vm_record(e)->name, sizeof(s.name));
+    memcpy(s.tap, vm_handles(e)->tap_device, sizeof(s.tap));
+    memcpy(s.vm_dir, vm_record(e)->runtime.vm_dir, sizeof(s.vm_dir));
     worker_call_start(self, call, &s, sizeof(s), stats_look, stats_reply);
 }
 

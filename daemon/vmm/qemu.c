@@ -351,7 +351,7 @@ static int qemu_command(struct monitor_launch *l, struct err *err)
         return err_set(err, ERR_PRECONDITION,
                        "slirp knows no list of where a guest may connect to");
     bool has_net_fd = c->n_nics > 0 && c->nics[0].backend == NET_USER && !l->host->slirp;
-    if (has_net_fd && user_net_start(l->host, &c->nics[0], l->cancel_fd, &l->fd, err) < 0)
+    if (has_net_fd && user_net_start(l->host, c, l->cancel_fd, &l->fd, err) < 0)
         return -1;
     struct qemu_choice choice = {
         .qemu = program, .kvm = l->kvm_usable, .has_net_fd = has_net_fd, .authorized_key = key};
@@ -388,6 +388,12 @@ static enum evidence qemu_claims(const struct process_info *info, const char *fo
                                 strncmp(info->cwd, folder, len) == 0 && info->cwd[len] == '/');
 }
 
+static void qemu_clean(const struct vmm_config *c)
+{
+    qemu_console_clean(c);
+    user_net_clean(c);
+}
+
 static void qemu_discard(const struct vmm_config *c, struct err *err)
 {
     console_log_remove(c->console.log_path, err->code == ERR_NONE ? err : NULL);
@@ -405,7 +411,7 @@ static const struct monitor_ops qemu_ops = {
     .what = "qemu",
     .command = qemu_command,
     .matches = qemu_matches,
-    .clean = qemu_console_clean,
+    .clean = qemu_clean,
     .discard = qemu_discard,
     .attach = qemu_attach,
     .detach = qemu_detach,

@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/programs.h"
 #include "daemon/host/run.h"
+#include "daemon/vmm/net/net_counts.h"
 #include "daemon/vmm/probe.h"
 #include "daemon/vmm/vmm.h"
 
@@ -52,8 +54,9 @@ static int user_net_refuse(struct run_result *r, struct err *err)
 
 /* banger-net's arguments; texts has room for those of the list. */
 struct user_net_args {
-    const char *argv[3 + EGRESS_ENTRIES_MAX + EGRESS_OWN_ENTRIES + 1];
+    const char *argv[4 + EGRESS_ENTRIES_MAX + EGRESS_OWN_ENTRIES + 1];
     char texts[EGRESS_ENTRIES_MAX + EGRESS_OWN_ENTRIES][EGRESS_TEXT_BYTES];
+    char counts[PATH_BYTES];
 };
 
 static void user_net_fill(struct user_net_args *a, const char *net, const char *passt,
@@ -62,6 +65,7 @@ static void user_net_fill(struct user_net_args *a, const char *net, const char *
     size_t n = 0;
     a->argv[n++] = net;
     a->argv[n++] = passt;
+    a->argv[n++] = a->counts;
     a->argv[n++] = nic->egress == EGRESS_NONE   ? "none"
                    : nic->egress == EGRESS_LIST ? "list"
                                                 : "all";
@@ -72,7 +76,12 @@ static void user_net_fill(struct user_net_args *a, const char *net, const char *
     a->argv[n] = NULL;
 }
 
-int user_net_start(const struct vmm_host *host, const struct vmm_nic *nic, int cancel_fd, int *fd,
+static void user_net_counts_path(const struct vmm_config *c, char path[PATH_BYTES])
+{
+    snprintf(path, PATH_BYTES, "%s/" NET_COUNTS_FILE, c->vm_dir);
+}
+
+int user_net_start(const struct vmm_host *host, const struct vmm_config *c, int cancel_fd, int *fd,
                    struct err *err)
 {
     char net[PROGRAM_PATH_BYTES], passt[PATH_BYTES];
@@ -85,13 +94,21 @@ int user_net_start(const struct vmm_host *host, const struct vmm_nic *nic, int c
     auto_fd int ours = ends[0];
     auto_fd int theirs = ends[1];
     struct user_net_args args;
-    user_net_fill(&args, net, passt, nic);
+    user_net_counts_path(c, args.counts);
+    user_net_fill(&args, net, passt, &c->nics[0]);
     if (run_program_on(args.argv, theirs, USER_NET_START_MS, cancel_fd, r, err) < 0)
         return -1;
     if (r->code != 0)
         return user_net_refuse(r, err);
     *fd = take_fd(&ours);
     return 0;
+}
+
+void user_net_clean(const struct vmm_config *c)
+{
+    char path[PATH_BYTES];
+    user_net_counts_path(c, path);
+    unlink(path);
 }
 
 bool user_net_explain(const struct vmm_host *host, char text[TEXT_BYTES])

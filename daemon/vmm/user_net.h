@@ -10,14 +10,17 @@
 #include "daemon/model/model.h"
 
 struct err;
+struct vmm_config;
 struct vmm_host;
-struct vmm_nic;
 
-/* Starts one, for what the guest may reach, which ends when the other end of *fd (the caller's) is
+/* Starts one for c's first nic: for what the guest may reach. It counts in the VM's folder
+ * (net/net_counts.h), and ends when the other end of *fd (the caller's) is
  * closed or when passt ends. By default ERR_PRECONDITION with reason NETWORK_UNAVAILABLE where
  * there is none, and passt's words where it fails. Worker. */
-int user_net_start(const struct vmm_host *host, const struct vmm_nic *nic, int cancel_fd, int *fd,
+int user_net_start(const struct vmm_host *host, const struct vmm_config *c, int cancel_fd, int *fd,
                    struct err *err);
+/* Removes what it has counted; when it has ended. Worker. */
+void user_net_clean(const struct vmm_config *c);
 
 /* For people: what guests have, or why they have none and what to do; false then. Worker. */
 bool user_net_explain(const struct vmm_host *host, char text[TEXT_BYTES]);

@@ -251,6 +251,29 @@ static void point_loopback_out(void)
     CHECK_CONTAINS(got, "via 10.0.2.2");
 }
 
+/* Bytes that have come to the guest, and that it has sent. */
+static void passed(uint64_t *received, uint64_t *sent)
+{
+    struct banger_error error = {0};
+    Banger__V1__GetVMStatsRequest request = BANGER__V1__GET_VMSTATS_REQUEST__INIT;
+    request.vm = (char *)(uintptr_t) "box";
+    Banger__V1__VMStats *s = banger_get_vm_stats(client, &request, NULL, &error);
+    CHECK(s);
+    *received = s ? s->network_received_bytes : 0;
+    *sent = s ? s->network_sent_bytes : 0;
+    banger_message_free(s ? &s->base : NULL);
+}
+
+static void test_what_passes_is_counted(void)
+{
+    uint64_t received[2], sent[2];
+    passed(&received[0], &sent[0]);
+    CHECK_STR(ask("udp", OUTSIDE, PORT), OUTSIDE); /* 14 + 20 + 8 bytes of heads, and the text */
+    passed(&received[1], &sent[1]);
+    CHECK(sent[1] - sent[0] >= 42 + 3 && sent[1] - sent[0] < 4096);
+    CHECK(received[1] - received[0] >= 42 + strlen(OUTSIDE) && received[1] - received[0] < 4096);
+}
+
 static void test_it_reaches_the_world_and_no_loopback(void)
 {
     CHECK_STR(ask("tcp", OUTSIDE, PORT), OUTSIDE);
@@ -436,6 +459,7 @@ int main(int argc, char **argv)
     harness_open(&h, argc > 1 ? argv[1] : "qemu");
     client = harness_connect(&h);
     CHECK_INT(steps_create_vm(client, &h, &(struct steps_create){.name = "box"}, id, &error), 0);
+    RUN(test_what_passes_is_counted);
     RUN(test_it_reaches_the_world_and_no_loopback);
     RUN(test_the_hosts_addresses_are_followed);
     RUN(test_a_list_waits_for_the_next_start);

@@ -3,12 +3,12 @@
  *
  *   qemu <-- socket pair --> banger-net <-- socket pair --> passt
  *
- *   banger-net PASST all|none|list [ENTRY...]
+ *   banger-net PASST COUNTS all|none|list [ENTRY...]
  *
  * It starts passt, and returns to the daemon when passt is ready, or with passt's words
- * on stderr. What stays behind passes frames on, those of the guest through net_filter.h. There is
- * no path, no file and nothing to be found again: each of the three ends when a neighbour does, and
- * the daemon's death before qemu's start is such an end, too.
+ * on stderr. What stays behind passes frames on, those of the guest through net_filter.h, and
+ * counts them in a file (net_counts.h). Nothing is to be found again: each of the three ends when a
+ * neighbour does, and the daemon's death before qemu's start is such an end, too.
  *
  * A thread for each direction, so that none waits for the other; whichever ends first ends all. A
  * third follows the host's own addresses. */
@@ -28,6 +28,7 @@
 
 #include "base/err.h"
 #include "base/launch.h"
+#include "daemon/vmm/net/net_counts.h"
 #include "daemon/vmm/net/net_filter.h"
 #include "daemon/vmm/net/net_own.h"
 
@@ -40,6 +41,7 @@ extern char **environ;
 
 static int passt_fd;
 static struct net_policy policy;
+static struct net_counts *counts;
 
 /* An exit status. */
 static int net_fail(const char *what, int error)
@@ -141,17 +143,19 @@ static ssize_t net_read(int fd, uint8_t *data, size_t len)
 static void *net_to_guest(void *arg)
 {
     static uint8_t data[NET_BUFFER_BYTES];
+    struct net_tally tally = {0};
     ssize_t n;
     (void)arg;
     while ((n = net_read(passt_fd, data, sizeof(data))) > 0 &&
            net_write(STDIN_FILENO, data, (size_t)n))
-        ;
+        counts->to_guest += net_tally(&tally, data, (size_t)n);
     _exit(0);
 }
 
 static void net_from_guest(void)
 {
     static uint8_t data[NET_BUFFER_BYTES];
+    struct net_tally tally = {0};
     size_t have = 0, kept;
     ssize_t n;
     while ((n = net_read(STDIN_FILENO, data + have, sizeof(data) - have)) > 0) {
@@ -160,6 +164,7 @@ static void net_from_guest(void)
         net_own_unlock();
         if (seen < 0 || !net_write(passt_fd, data, kept))
             return;
+        counts->from_guest += net_tally(&tally, data, kept);
         have -= (size_t)seen;
         memmove(data, data + seen, have);
     }
@@ -215,9 +220,14 @@ int main(int argc, char **argv)
 {
     int ends[2];
     struct err err = ERR_INIT;
-    if (net_read_policy(argc - 2, argv + 2, &err) < 0) {
+    if (net_read_policy(argc - 3, argv + 3, &err) < 0) {
         fprintf(stderr, "banger-net: %s\n", err.message);
         return 2;
+    }
+    counts = net_counts_make(argv[2], &err);
+    if (!counts) {
+        fprintf(stderr, "banger-net: %s\n", err.message);
+        return 1;
     }
     int own = net_own_open();
     if (own != 0)

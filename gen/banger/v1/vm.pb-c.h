@@ -487,6 +487,9 @@ struct  Banger__V1__VMRuntime
    * console
    */
   char *log_path;
+  /*
+   * "": no VMM is asked to write any; GetVMStats has what the host counts
+   */
   char *metrics_path;
   char *dns_name;
   char *vm_dir;
@@ -1047,6 +1050,9 @@ struct  Banger__V1__VMStats
   uint64_t memory_rss_bytes;
   uint64_t disk_read_bytes;
   uint64_t disk_written_bytes;
+  /*
+   * By the guest, in Ethernet frames; 0 without a network, and with slirp, which does not count.
+   */
   uint64_t network_received_bytes;
   uint64_t network_sent_bytes;
   uint64_t uptime_ms;

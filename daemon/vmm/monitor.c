@@ -253,6 +253,7 @@ static int monitor_take_found(struct monitor *mon, struct monitor_job *j, struct
     j->pidfd = j->log_fd = -1;
     mon->pid = j->info.pid;
     mon->start_time = j->info.start_time;
+    mon->devices = j->devices;
     if (monitor_watch(mon, pidfd, log_fd, err) < 0) {
         monitor_drop_process(mon);
         return -1;
@@ -320,6 +321,7 @@ static int monitor_take_launched(struct monitor *mon, struct monitor_job *j, str
     j->launched = false;
     mon->pid = j->info.pid;
     mon->start_time = j->info.start_time;
+    mon->devices = j->devices;
     buf_reset(&mon->tail);
     mon->state = MONITOR_STARTING;
     if (monitor_watch(mon, pidfd, log_fd, err) == 0)
@@ -472,6 +474,7 @@ void monitor_get_handles(const struct vmm_machine *m, struct vm_handles *handles
     const struct monitor *mon = (const struct monitor *)m;
     if (mon->pidfd < 0)
         return;
+    *handles = mon->devices;
     handles->pid = mon->pid;
     handles->pid_start_time = mon->start_time;
     if (process_boot_id(handles->host_boot_id, NULL) < 0)

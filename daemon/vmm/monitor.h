@@ -99,9 +99,10 @@ struct monitor {
     bool was_running; /* exited is owed */
     pid_t pid;
     uint64_t start_time;
-    int pidfd;         /* owned; -1 */
-    struct watch gone; /* of pidfd */
-    int log_fd;        /* owned; FIFO with the process's stderr; -1 */
+    struct vm_handles devices; /* devices.h */
+    int pidfd;                 /* owned; -1 */
+    struct watch gone;         /* of pidfd */
+    int log_fd;                /* owned; FIFO with the process's stderr; -1 */
     struct watch log;
     struct buf tail; /* last MONITOR_TAIL_BYTES of it */
     struct driver_call call, kill;

@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "daemon/host/scope.h"
 #include "daemon/vmm/census.h"
+#include "daemon/vmm/devices.h"
 #include "rpc/event/child.h"
 
 void monitor_argv_add(struct monitor_argv *a, const char *fmt, ...)
@@ -92,6 +93,8 @@ static void monitor_job_run(struct job *job)
         j->asked_ns = monitor_work.launched_ns;
     pthread_mutex_unlock(&monitor_work.lock);
     j->work(j);
+    if (j->pidfd >= 0)
+        vmm_devices_look(&j->config, &j->devices);
     pthread_mutex_lock(&monitor_work.lock);
     j->worked = true;
     if (j->launched)

@@ -30,6 +30,7 @@ struct monitor_job {
     bool alone;        /* a launch has found none that runs */
     bool launched;     /* pidfd is of a process that the job has started, not found */
     struct process_info info;
+    struct vm_handles devices; /* of a process: devices.h */
 };
 
 /* Submits work. The caller's done runs later; when the pool refuses, with its error. -1 only when

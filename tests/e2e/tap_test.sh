@@ -127,7 +127,10 @@ publish() {
     "$banger" vm ports box --wait 8010 --timeout 60s || fail "vm ports --wait"
 }
 
+tap() { ip -o link show type tun | grep -o 'bg[a-z2-7]*' | grep -v "$stranger" | head -n 1; }
+
 looks() { # at the guest, from outside and from the host
+    [ "$("$banger" vm handles box -o json | jq -r .tapDevice)" = "$(tap)" ] || fail "handles: $("$banger" vm handles box)"
     inside 192.0.2.1 "$(dial 192.0.2.2 8001)"
     inside "" "$(dial 192.0.2.1 8002)"
     inside "" "$(dial "$gateway" 8002)"
@@ -168,6 +171,8 @@ gateway=${address%.*}.$((${address##*.} - 1))
 [ "$(objects | grep -vc "$stranger")" = 3 ] || fail "objects of one VM: $(objects)"
 publish
 looks
+"$banger" vm stats box -o json | jq -e '(.networkSentBytes | tonumber) > 200 and (.networkReceivedBytes | tonumber) > 200' \
+    >/dev/null || fail "vm stats: $("$banger" vm stats box)"
 
 # --- what it may reach is a list at once, and nothing at once: also for a connection that there is ------
 
@@ -202,10 +207,10 @@ done
 "$banger" vm list >/dev/null # starts the next
 looks
 # Others' hands: what is gone is made again by the next start.
-nft delete element inet banger egress "{ \"$(ip -o link show type tun | grep -o 'bg[a-z2-7]*' | grep -v $stranger | head -n 1)\" }"
+nft delete element inet banger egress "{ \"$(tap)\" }"
 inside "" "$(dial 192.0.2.2 8001)"
 "$banger" vm stop box >/dev/null
-ip link del "$(ip -o link show type tun | grep -o 'bg[a-z2-7]*' | grep -v $stranger | head -n 1)"
+ip link del "$(tap)"
 "$banger" vm start box >/dev/null
 publish
 looks

@@ -186,6 +186,23 @@ static int link_all(const struct vmm_config *c, const struct vmm_config *inside,
     return 0;
 }
 
+/* A machine without a network gets a namespace of it with nothing in it. One with a tap opens that
+ * by its name, which has to be in the same namespace, so in the host's. The jailer's own option
+ * (--netns) wants a namespace that has a path, so one that has to be taken away again. */
+static int leave_network(struct monitor_argv *a, const struct vmm_config *c, struct err *err)
+{
+    char unshare[PATH_BYTES];
+    if (c->n_nics > 0)
+        return 0;
+    if (probe_find_program(NULL, "unshare", "apt install util-linux", "JAILER_NOT_FOUND", unshare,
+                           err) < 0)
+        return -1;
+    monitor_argv_add(a, "%s", unshare);
+    monitor_argv_add(a, "--net");
+    monitor_argv_add(a, "--");
+    return 0;
+}
+
 /* cgroups of version 2 without a value: no group is made, and nothing has to be removed. Not
  * daemonized and without a namespace of pids, so that the process is the one that is started. */
 static void build_args(struct monitor_argv *a, const struct vmm_config *c,
@@ -226,6 +243,8 @@ static int make_all(struct monitor_launch *l, const char *program, struct err *e
     for (size_t i = 0; i < c->n_nics; i++)
         if (c->nics[i].backend == NET_TAP && object_tap_give(c->vm_id, (uint32_t)uid, err) < 0)
             return -1;
+    if (leave_network(&l->args, c, err) < 0)
+        return -1;
     build_args(&l->args, c, &inside, jailer, real, uid);
     return 0;
 }

@@ -1,5 +1,6 @@
 /* Firecracker in a jail: its jailer gives each process a root folder, a user and a mount namespace
- * of its own (Firecracker's docs/jailer.md), so that who gets out of a guest is nobody, nowhere.
+ * of its own (Firecracker's docs/jailer.md), so that who gets out of a guest is nobody, nowhere;
+ * and where its guest has no network, it has none either.
  *
  * All of it is in the VM's folder: jail/NAME/banger-ID/root is what the process sees as /, NAME its
  * program's, and jail/root leads there. What it opens are hard links in that folder, made before it

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/fs.h"
 #include "daemon/vmm/firecracker_jail.h"
 #include "tests/integration/vmm/conformance.h"
@@ -48,12 +49,31 @@ static uid_t look_at_jail(const struct world *w)
     return root.st_uid;
 }
 
+/* One that nobody else is in: not the test's, with nothing in it but a loopback that is down. */
+static void look_at_network(const struct world *w)
+{
+    struct vm_handles h;
+    char path[64], own[64] = "", its[64] = "";
+    auto_free char *links = NULL;
+    vmm_get_handles(w->m, &h);
+    snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)h.pid);
+    CHECK(readlink("/proc/self/ns/net", own, sizeof(own) - 1) > 0);
+    CHECK(readlink(path, its, sizeof(its) - 1) > 0);
+    CHECK(strcmp(own, its) != 0);
+    snprintf(path, sizeof(path), "/proc/%d/net/dev", (int)h.pid);
+    CHECK_INT(fs_read(path, 65536, &links, NULL, NULL), 0);
+    const char *first = links ? strchr(links, ':') : NULL;
+    CHECK(first && !strchr(first + 1, ':') && strncmp(first - 2, "lo", 2) == 0);
+}
+
 static void test_what_is_in_a_jail(void)
 {
     struct world w;
     world_init(&w, driver, "stay");
-    if (CHECK(world_up(&w)))
+    if (CHECK(world_up(&w))) {
         look_at_jail(&w);
+        look_at_network(&w);
+    }
     CHECK_INT(world_do(&w, W_KILL), ERR_NONE);
     check_no_remains(&w);
     world_done(&w);

@@ -11,7 +11,7 @@ struct vm_spec_options {
     struct opt_number cpus, memory, disk, work_disk, expire, idle_stop, stop_hook_limit, ssh_port;
     struct opt_number memory_max, cpu_quota, tasks_max;
     struct opt_list labels, publish, egress;
-    bool no_init, ephemeral, autostart, isolated;
+    bool no_init, ephemeral, autostart, isolated, nat;
 };
 
 /* Rows for a table whose struct begins with a struct vm_spec_options. */
@@ -72,6 +72,10 @@ struct vm_spec_options {
          "user (default): outgoing connections; tap: an address that the host reaches; none",      \
          "user|tap|none",                                                                          \
          NAMES_NONE},                                                                              \
+        {"nat",    0,                                                                              \
+         OPT_FLAG, offsetof(struct vm_spec_options, nat),                                          \
+         NULL,     "as --net tap, whose outgoing connections have the host's address",             \
+         NULL,     NAMES_NONE},                                                                    \
         {"publish",                                                                                \
          'p',                                                                                      \
          OPT_LIST,                                                                                 \

@@ -71,6 +71,8 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
     memset(request, 0, sizeof(*request));
     if (o->cpus.value > UINT32_MAX)
         return cli_usage("--cpus: there are no such machines");
+    if (o->nat && o->net && strcmp(o->net, "tap") != 0)
+        return cli_usage("--nat: there is none with --net %s", o->net);
     int rc = vm_hook_options_check(o->stop_hook, &o->stop_hook_limit);
     if (rc != 0)
         return rc;
@@ -106,7 +108,7 @@ int vm_request_init(struct vm_request *request, const struct vm_spec_options *o)
     }
     if (o->kernel_arguments)
         spec->kernel_arguments = (char *)o->kernel_arguments;
-    spec->network = vm_network(o->net);
+    spec->network = vm_network(o->nat ? "tap" : o->net);
     spec->publish = request->publish->pointers;
     spec->n_publish = request->publish->n;
     spec->no_init = o->no_init;

@@ -232,6 +232,7 @@ contains '"autostart": true' vm show kept -o json
 contains "after 1800s" vm show kept
 "$banger" vm delete kept >/dev/null 2>&1 || fail "delete kept"
 refused "user|tap|none" 125 vm create --net bridge
+refused "--nat: there is none with --net user" 125 vm create --nat --net user
 refused "restart policy" 125 vm run --rm --restart always -- true
 
 # Who did that, and who is here

@@ -165,7 +165,7 @@ kernel=$(sed -n 's/.*"vmlinux": "\(.*\)".*/\1/p' "$BANGER_TEST_ASSETS/assets.jso
 image=$(sed -n 's/.*"path": "\(.*\)".*/\1/p' "$BANGER_TEST_ASSETS/assets.json")
 "$banger" kernel import --modules "$(dirname "$kernel")/modules" "$kernel" >/dev/null
 "$banger" image import --name debian-bookworm "$image" >/dev/null
-"$banger" vm create --net tap --name box -p 8010:8010 -q >/dev/null
+"$banger" vm create --nat --name box -p 8010:8010 -q >/dev/null
 address=$("$banger" vm show box -o json | jq -r '.. | .guestIp? // empty')
 gateway=${address%.*}.$((${address##*.} - 1))
 [ "$(objects | grep -vc "$stranger")" = 3 ] || fail "objects of one VM: $(objects)"

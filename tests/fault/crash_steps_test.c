@@ -238,17 +238,6 @@ static void nothing_is_left(void)
     subjects_check_nothing_left(&subjects);
 }
 
-/* Root's VMs have all kinds of objects that there are, where the host has them. */
-static void open_harness(const char *driver)
-{
-    if (strcmp(driver, "sim") == 0) {
-        host_objects_open(&h);
-        harness_start(&h, NULL);
-    } else {
-        harness_open(&h, driver);
-    }
-}
-
 int main(int argc, char **argv)
 {
 #ifndef BANGER_FAULTS
@@ -259,7 +248,11 @@ int main(int argc, char **argv)
     everywhere = all;
     thorough = strcmp(driver, "sim") == 0 || all;
     only = argc > 2 && !all ? argv + 2 : NULL;
-    open_harness(driver);
+    /* root's VMs have all kinds of objects that there are, where the host has them */
+    host_objects_open(&h, driver);
+    harness_start(&h, NULL);
+    if (h.boots)
+        harness_import_assets(&h);
     subjects_init(&subjects, &h);
     harness_end(&h, SIGTERM);
     RUN(subjects_check_complete);

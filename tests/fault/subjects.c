@@ -61,7 +61,7 @@ static const struct subject subjects[] = {
      0,
      VM_STATE(RUNNING),
      {VM_STATE(RUNNING), VM_STATE(RUNNING)},
-     false},
+     true},
     {"vm.kill",
      SUBJECT_VM,
      STEPS_KILL,

@@ -132,7 +132,7 @@ int objects_remove(const struct object *objects, size_t n, struct err *err);
  */
 const struct object *objects_find_missing(const struct object *objects, size_t n);
 
-/* Puts a kind before the one of the same name, as fault injection does; NULL takes it away. Not
+/* Puts a kind before the one of the same name, as fault injection does; NULL takes all away. Not
  * while calls are under way. */
 void object_override(const struct object_kind *kind);
 

@@ -2,9 +2,10 @@
  * started again: the operation ends, the VM is in a state that is true, and nothing is left behind.
  *
  *   crash_steps_test sim [all]    every step: before its row is written, after it, after its
- * effect; and who goes on is killed too, where it is cheap (all: everywhere) crash_steps_test qemu
- * [all]   create, stop, start, delete; after the effect (all: as sim) crash_steps_test sim KIND...
- * of those kinds alone, such as kernel.import image.import
+ * effect; and who goes on is killed too, where it is cheap (all: everywhere)
+ *   crash_steps_test qemu [all]   create, stop, start, update, delete; after the effect, and at the
+ * last step before it too (all: as sim)
+ *   crash_steps_test sim KIND...  of those kinds alone, such as kernel.import image.import
  *
  * The steps are read from the daemon's own tables (core_operation_kinds), so a new one is tested
  * from the day it is added. Needs a daemon with BANGER_FAULTS (presets
@@ -175,11 +176,13 @@ static void crash_forward(const struct subject *s, const struct operation_kind *
 {
     static const char *const moments[] = {"after", "journaled", "before"};
     char at[96];
-    for (size_t i = 0; i < kind->n_steps; i++)
-        for (int m = 0; m < (thorough ? 3 : 1); m++) {
+    for (size_t i = 0; i < kind->n_steps; i++) {
+        int n = thorough ? 3 : i + 1 == kind->n_steps ? 2 : 1;
+        for (int m = 0; m < n; m++) {
             snprintf(at, sizeof(at), "%s:%s", kind->steps[i].name, moments[m]);
             run_case(s, at, NULL);
         }
+    }
     run_case(s, "end:before", NULL);
     if (thorough)
         run_case(s, "end:after", NULL);

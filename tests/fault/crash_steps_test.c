@@ -73,32 +73,51 @@ static void check_went_on(const struct subject *s, const char *id)
     banger_close(client);
 }
 
-/* What the next daemon finds as a hint: as it was left, none, nonsense, or another boot's; by
- * turns. */
-static void spoil_handles(void)
+/* What the next daemon finds as a hint: as it was left, none, nonsense, another boot's, or what is
+ * true of another VM. */
+enum hint { HINT_KEPT, HINT_GONE, HINT_CORRUPT, HINT_OTHER_BOOT, HINT_OTHER_VM, N_HINTS };
+
+static const char *const hint_names[] = {"kept", "gone", "corrupt", "of another boot",
+                                         "of another VM"};
+static int n_hints[N_HINTS];
+
+static bool read_hint(const char *vm, char path[160], char **text, size_t *len)
 {
-    char path[160];
-    auto_free char *text = NULL;
-    size_t len = 0;
-    snprintf(path, sizeof(path), "%s/vms/%s/handles.json", h.state, subjects.box);
-    if (!subjects.box[0] || fs_read_own(path, 4096, &text, &len, NULL) < 0)
+    snprintf(path, 160, "%s/vms/%s/handles.json", h.state, vm);
+    return vm[0] && fs_read_own(path, 4096, text, len, NULL) == 0;
+}
+
+static void spoil_hint(enum hint hint)
+{
+    char path[160], other_path[160];
+    auto_free char *text = NULL, *other = NULL;
+    size_t len = 0, other_len = 0;
+    if (!read_hint(subjects.box, path, &text, &len))
         return;
     char *boot = strstr(text, "\"host_boot_id\"");
-    switch (n_requests % 4) {
-    case 1:
+    switch (hint) {
+    case HINT_GONE:
         CHECK_INT(unlink(path), 0);
         break;
-    case 2:
+    case HINT_CORRUPT:
         CHECK_INT(fs_write_atomic(path, "{\"pid\": ", 8, 0600, NULL), 0);
         break;
-    case 3:
-        if (boot && (boot = strchr(boot, ':')) && (boot = strchr(boot, '"')))
-            boot[1] = boot[1] == 'f' ? '0' : 'f';
+    case HINT_OTHER_BOOT:
+        if (!CHECK(boot && (boot = strchr(boot, ':')) && (boot = strchr(boot, '"'))))
+            return;
+        boot[1] = boot[1] == 'f' ? '0' : 'f';
         CHECK_INT(fs_write_atomic(path, text, len, 0600, NULL), 0);
         break;
-    default:
+    case HINT_OTHER_VM:
+        if (!read_hint(subjects.neighbour, other_path, &other, &other_len))
+            return;
+        CHECK_INT(fs_write_atomic(path, other, other_len, 0600, NULL), 0);
+        break;
+    case HINT_KEPT:
+    case N_HINTS:
         break;
     }
+    n_hints[hint]++;
 }
 
 static bool is_settled(void *arg)
@@ -135,7 +154,8 @@ static void lose_again(const struct subject *s, const char *crash_at)
         n_again++;
 }
 
-static void run_case(const struct subject *s, const char *crash_at, const char *fail_at)
+static void run_hint(const struct subject *s, const char *crash_at, const char *fail_at,
+                     enum hint hint)
 {
     char crash[160], fail[160], request_id[32];
     const char *env[] = {crash, fail_at ? fail : NULL, NULL};
@@ -159,7 +179,7 @@ static void run_case(const struct subject *s, const char *crash_at, const char *
         fprintf(stderr, "%s:%s was not reached\n", s->kind, crash_at);
         harness_end(&h, SIGTERM);
     }
-    spoil_handles();
+    spoil_hint(hint);
     if (strstr(crash_at, ":journaled") && (s->cheap || everywhere))
         lose_again(s, crash_at);
     harness_start(&h, NULL);
@@ -168,8 +188,16 @@ static void run_case(const struct subject *s, const char *crash_at, const char *
         check_went_on(s, id);
     harness_end(&h, SIGTERM);
     if (check_failures > failures)
-        fprintf(stderr, "(%s%s%s)\n", crash + strlen("BANGER_CRASH_AT="),
-                fail_at ? ", failing at " : "", fail_at ? fail_at : "");
+        fprintf(stderr, "(%s%s%s, its hint %s)\n", crash + strlen("BANGER_CRASH_AT="),
+                fail_at ? ", failing at " : "", fail_at ? fail_at : "", hint_names[hint]);
+}
+
+/* With one hint by turns; with each where all is wanted. */
+static void run_case(const struct subject *s, const char *crash_at, const char *fail_at)
+{
+    static int turn;
+    for (int i = 0; i < (everywhere && s->cheap ? N_HINTS : 1); i++)
+        run_hint(s, crash_at, fail_at, (enum hint)(turn++ % N_HINTS));
 }
 
 static void crash_forward(const struct subject *s, const struct operation_kind *kind)
@@ -235,6 +263,14 @@ static void every_kind_survives(void)
             run_subject(s);
 }
 
+static void every_hint_was_seen(void)
+{
+    for (int i = 0; i < N_HINTS; i++) {
+        printf("     %d hints %s\n", n_hints[i], hint_names[i]);
+        CHECK(n_hints[i] > 0 || only || (h.boots && i == HINT_OTHER_VM));
+    }
+}
+
 static void nothing_is_left(void)
 {
     harness_start(&h, NULL);
@@ -257,9 +293,12 @@ int main(int argc, char **argv)
     if (h.boots)
         harness_import_assets(&h);
     subjects_init(&subjects, &h);
+    if (!h.boots) /* there they would remove its image */
+        subjects_add_neighbour(&subjects);
     harness_end(&h, SIGTERM);
     RUN(subjects_check_complete);
     RUN(every_kind_survives);
+    RUN(every_hint_was_seen);
     RUN(nothing_is_left);
     printf("%d crashes, %d of those that went on%s\n", n_reached, n_again,
            h.tap ? "; with taps" : "");

@@ -147,6 +147,17 @@ void subjects_init(struct subjects *s, struct harness *h)
     setenv("PATH", path, 1);
 }
 
+void subjects_add_neighbour(struct subjects *s)
+{
+    struct banger_error error = {0};
+    struct banger_client *client = harness_connect(s->h);
+    struct steps_create how = {.name = "neighbour"};
+    if (steps_create_vm(client, s->h, &how, s->neighbour, &error) < 0)
+        harness_die(s->h, "no neighbour: %s", error.message);
+    s->neighbour_pid = steps_vm_pid(client, s->neighbour);
+    banger_close(client);
+}
+
 static void set_stage(struct subjects *s, struct banger_client *client, int want)
 {
     struct banger_error error = {0};
@@ -380,22 +391,36 @@ static void check_egress(const struct subjects *s, struct banger_client *client)
     banger_message_free(vm ? &vm->base : NULL);
 }
 
+/* What is there is the neighbour's, which is as it was. */
+static void check_nobody_elses(const struct subjects *s, struct banger_client *client)
+{
+    char *files = harness_files(s->h);
+    for (char *line = files; line && *line; line = strchr(line, '\n') + 1)
+        if (!CHECK(s->neighbour[0] && strncmp(line, "vms/", 4) == 0 &&
+                   strncmp(line + 4, s->neighbour, strlen(s->neighbour)) == 0))
+            fprintf(stderr, "  %.*s\n", (int)strcspn(line, "\n"), line);
+    free(files);
+    if (!s->neighbour[0])
+        return;
+    CHECK_INT(steps_vm_pid(client, s->neighbour), s->neighbour_pid);
+    CHECK(harness_alive(s->neighbour_pid));
+}
+
 static void check_vm(struct subjects *s, struct banger_client *client, int state)
 {
     bool lives = state == VM_STATE(RUNNING) || state == VM_STATE(PAUSED);
     CHECK(lives || state == VM_STATE(STOPPED) || state == VM_STATE(FAILED) || state == STEPS_GONE);
     bool has_passt = strcmp(s->h->driver, "qemu") == 0 && !s->h->tap; /* and banger-net */
     size_t of_machine = !s->h->boots ? 2 : has_passt ? 3 : 1;         /* 2: keeper and agent */
-    CHECK(harness_processes_settle(s->h, lives ? of_machine : 0, 10000));
+    const size_t beside = s->neighbour[0] ? 1 : 0, vms = beside + (state == STEPS_GONE ? 0 : 1);
+    CHECK(harness_processes_settle(s->h, (beside + lives) * of_machine, 10000));
     CHECK_INT(state != STEPS_GONE && harness_alive(steps_vm_pid(client, s->box)), lives);
-    CHECK_INT(harness_rows(s->h, "vms"), state == STEPS_GONE ? 0 : 1);
-    CHECK(host_objects_are_of(s->h, state == STEPS_GONE ? 0 : 1));
+    CHECK_INT(harness_rows(s->h, "vms"), vms);
+    CHECK(host_objects_are_of(s->h, vms));
     if (state != STEPS_GONE && s->h->tap)
         check_egress(s, client);
     if (state == STEPS_GONE) {
-        char *files = harness_files(s->h);
-        CHECK_STR(files, "");
-        free(files);
+        check_nobody_elses(s, client);
         s->box[0] = '\0';
     } else if (state == VM_STATE(RUNNING)) {
         static const char *const argv[] = {"sh", "-c", "exit 23", NULL};
@@ -429,12 +454,15 @@ void subject_check_outcome(struct subjects *s, const struct subject *subject,
 void subjects_check_nothing_left(struct subjects *s)
 {
     struct banger_client *client = harness_connect(s->h);
+    struct banger_error error = {0};
     set_stage(s, client, STEPS_GONE);
+    check_nobody_elses(s, client);
+    if (s->neighbour[0])
+        CHECK_INT(steps_do(client, STEPS_DELETE, s->neighbour, &error), 0);
+    s->neighbour[0] = '\0';
     CHECK_INT(steps_count_vms(s->h, client), 0);
     CHECK(harness_processes_settle(s->h, 0, 10000));
-    char *files = harness_files(s->h);
-    CHECK_STR(files, "");
-    free(files);
+    check_nobody_elses(s, client);
     CHECK(host_objects_are_of(s->h, 0));
     CHECK_INT(harness_rows(s->h, "vms"), 0);
     CHECK_INT(harness_rows(s->h, "sessions"), 0);

@@ -525,6 +525,49 @@ static void test_a_disk_that_went_meanwhile_is_told_at_the_start(void)
     world_close(&w);
 }
 
+static bool is_object_told(void *arg)
+{
+    return has_event("vm.object_missing", arg);
+}
+
+/* As after a boot of the host, which the next start makes up for; and from under a guest that runs,
+ * which nothing may leave without its rules. */
+static void test_what_goes_with_a_boot_is_missed_where_it_is_needed(void)
+{
+    struct err err = ERR_INIT;
+    struct vm_start_request start = {.vm = "box"};
+    struct vm_stop_request stop = {.vm = "box", .grace_ms = 0};
+    struct vm_objects o;
+    if (!open_world())
+        return;
+    CHECK(succeeds(begin_create(&specs[n_specs - 1])));
+    for (int runs = 0; runs < 2; runs++) {
+        struct operation_entry *op = runs ? vm_ask_start(&w.core, &start, NULL, &err)
+                                          : vm_ask_stop(&w.core, &stop, NULL, &err);
+        CHECK(succeeds(operation_ref(op)));
+        CHECK(host_objects_are_of(&host, 1));
+        CHECK_INT(vm_objects_of(&w.core, vm_record(vm_find(&w.core, "box", NULL)), &o, &err), 0);
+        for (size_t i = 0; i < o.n; i++)
+            if (o.at[i].kind->transient && !(runs && o.at[i].role == OBJECT_SCOPE))
+                CHECK_INT(o.at[i].kind->remove(&o.at[i], &err), 0);
+        world_close(&w);
+        priv_end();
+        if (!open_world())
+            return;
+        CHECK(world_wait_all(&w));
+        if (!host.tap)
+            continue;
+        CHECK(!runs || world_wait_until(&w, is_object_told, (void *)"network rules"));
+        CHECK_INT(has_event("vm.object_missing", "its tap"), runs);
+        CHECK_INT(object_find_kind("rules")->find(&o.at[o.n - 1 - host.groups], NULL),
+                  runs ? 0 : -1);
+    }
+    CHECK(!has_event("vm.disk_missing", ""));
+    CHECK(succeeds(begin_delete()));
+    check_nothing_is_left();
+    world_close(&w);
+}
+
 int main(void)
 {
     world_make_dir(dir);
@@ -551,6 +594,7 @@ int main(void)
     RUN(test_storage_that_is_not_there_is_refused);
     RUN(test_what_a_cut_off_making_left_is_swept);
     RUN(test_an_orphan_disk_goes_where_its_VM_was_deleted);
+    RUN(test_what_goes_with_a_boot_is_missed_where_it_is_needed);
     RUN(test_a_disk_that_went_meanwhile_is_told_at_the_start);
     priv_end();
     world_remove_dir(dir);

@@ -9,22 +9,23 @@
 #define OBJECT_ENTRY(kind) &object_##kind,
 static const struct object_kind *const object_kinds[] = {OBJECT_KINDS(OBJECT_ENTRY)};
 #undef OBJECT_ENTRY
-static const struct object_kind *object_overriding;
 
 enum { N_OBJECT_KINDS = sizeof(object_kinds) / sizeof(object_kinds[0]) };
 
+static const struct object_kind *object_overriding[N_OBJECT_KINDS];
+
 void object_override(const struct object_kind *kind)
 {
-    object_overriding = kind;
+    for (size_t i = 0; i < N_OBJECT_KINDS; i++)
+        if (!kind || strcmp(kind->name, object_kinds[i]->name) == 0)
+            object_overriding[i] = kind;
 }
 
 const struct object_kind *object_kind_at(size_t i)
 {
     if (i >= N_OBJECT_KINDS)
         return NULL;
-    if (object_overriding && strcmp(object_overriding->name, object_kinds[i]->name) == 0)
-        return object_overriding;
-    return object_kinds[i];
+    return object_overriding[i] ? object_overriding[i] : object_kinds[i];
 }
 
 const struct object_kind *object_find_kind(const char *name)
@@ -62,7 +63,7 @@ static int object_check_kept(const struct object *o, struct err *err)
     if (why.code != ERR_NOT_FOUND) {
         if (err)
             *err = why;
-        return -1;
+        return err_wrap(err, "cannot tell whether its %s is there", object_role_name(o->role));
     }
     err_set(err, ERR_DATA_LOSS,
             "its %s %s is gone; put it back, or delete the VM (a new one would be empty)",

@@ -68,9 +68,10 @@ struct object_kind {
     enum image_format format; /* of a disk, as its VMM opens it; 0: no disk */
     bool device;              /* its name is a block device's */
     bool transient;           /* gone with the host's boot, and made again by the next start */
-    bool keeps_data;          /* one that is gone is not made again: it would begin as if new */
-    bool slow;                /* making one may take minutes */
-    bool privileged;          /* all is asked of banger-priv, which may not answer for a while */
+    bool mends;      /* made again beside a VM that runs, it is as if it had not been gone */
+    bool keeps_data; /* one that is gone is not made again: it would begin as if new */
+    bool slow;       /* making one may take minutes */
+    bool privileged; /* all is asked of banger-priv, which may not answer for a while */
     /* Whether this host can make them below folder; -1 says why not. NULL: any host can. */
     int (*probe)(const char *folder, struct err *err);
     /* ERR_PRECONDITION: the state folder's path is too long. */
@@ -132,7 +133,7 @@ int objects_remove(const struct object *objects, size_t n, struct err *err);
  */
 const struct object *objects_find_missing(const struct object *objects, size_t n);
 
-/* Puts a kind before the one of the same name, as fault injection does; NULL takes it away. Not
+/* Puts a kind before the one of the same name, as fault injection does; NULL takes all away. Not
  * while calls are under way. */
 void object_override(const struct object_kind *kind);
 

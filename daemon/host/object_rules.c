@@ -32,6 +32,8 @@ static int rules_list(const char *state_dir, object_found_fn *found, void *arg, 
 
 const struct object_kind object_rules = {
     .name = "rules",
+    .transient = true,
+    .mends = true,
     .privileged = true,
     .roles = 1u << OBJECT_TAP_RULES,
     .probe = rules_probe,

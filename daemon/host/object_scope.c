@@ -115,6 +115,7 @@ const struct object_kind object_scope = {
     .name = "scope",
     .roles = 1u << OBJECT_SCOPE,
     .probe = scope_probe,
+    .transient = true,
     .derive_name = scope_derive_name,
     .make = scope_make,
     .find = scope_find,

@@ -42,6 +42,7 @@ static int tap_list(const char *state_dir, object_found_fn *found, void *arg, st
 
 const struct object_kind object_tap = {
     .name = "tap",
+    .transient = true,
     .privileged = true,
     .roles = 1u << OBJECT_TAP,
     .probe = tap_probe,

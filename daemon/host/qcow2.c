@@ -48,7 +48,10 @@ int qcow2_read(const char *path, struct qcow2_info *info, struct err *err)
     info->backing[0] = '\0';
     if (name_at == 0)
         return 0;
-    if (pread(fd, info->backing, name_len, (off_t)name_at) != (ssize_t)name_len)
+    n = pread(fd, info->backing, name_len, (off_t)name_at);
+    if (n < 0)
+        return err_sys(err, errno, "cannot read %s", path);
+    if (n != (ssize_t)name_len)
         return err_set(err, ERR_INVALID, "%s ends within its backing file's name", path);
     info->backing[name_len] = '\0';
     return 0;

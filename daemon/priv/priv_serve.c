@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/id.h"
+#include "daemon/priv/priv_stop.h"
 
 #define MESSAGE(name) BANGER__PRIV__V1__##name
 
@@ -182,7 +183,9 @@ static int answer(const struct priv_settings *settings, uint32_t uid, const uint
     if (rc == 0) {
         snprintf(t.owner.state, sizeof(t.owner.state), "%s", m->state);
         snprintf(t.vm_id, sizeof(t.vm_id), "%s", m->vm);
+        priv_stop(m->operation, priv_kind_of(m->kind)->name, "before");
         rc = perform(m, &t, r, err);
+        priv_stop(m->operation, priv_kind_of(m->kind)->name, "after");
     }
     banger__priv__v1__request__free_unpacked(m, NULL);
     return rc;

@@ -4,17 +4,15 @@
  *
  *   leaks_test sim [ROUNDS]   of 8 VMs at once; 3 */
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "banger/methods.h"
 #include "base/err.h"
 #include "base/fs.h"
-#include "daemon/host/object.h"
-#include "daemon/priv/priv_names.h"
 #include "tests/support/check.h"
 #include "tests/support/harness.h"
 #include "tests/support/host_objects.h"
@@ -287,34 +285,16 @@ static void what_is_not_listed_stays(void)
 
 #define NOBODY_ID "0000000000000001"
 
-__attribute__((format(printf, 1, 2))) static void run(const char *fmt, ...)
-{
-    char command[512];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(command, sizeof(command), fmt, ap);
-    va_end(ap);
-    if (system(command) != 0)
-        harness_die(&a, "%s", command);
-}
-
 /* As if a VM of that id had been. */
 static void plant(const char *id, bool with_folder)
 {
-    struct priv_owner owner;
-    char tap[PRIV_TAP_BYTES], label[PRIV_LABEL_BYTES], group[VM_PATH_BYTES];
-    CHECK_INT(priv_owner_of(a.state, &owner, NULL), 0);
-    priv_tap_name(&owner, id, tap);
-    priv_label(&owner, id, label);
-    if (with_folder)
-        run("mkdir %s/vms/%s && echo x >%s/vms/%s/x", a.state, id, a.state, id);
-    if (a.groups && CHECK_INT(object_scope.derive_name(a.state, id, OBJECT_SCOPE, group, NULL), 0))
-        run("mkdir %s", group);
-    if (!a.tap)
-        return;
-    run("ip tuntap add dev %s mode tap && ip link set %s alias '%s'", tap, tap, label);
-    run("nft add element inet banger taps \\{ '\"%s\"' comment '\"%s\"' \\}", tap, label);
-    run("nft add element inet banger egress \\{ '\"%s\"' : goto egress_all \\}", tap);
+    char path[96];
+    snprintf(path, sizeof(path), "%s/vms/%s", a.state, id);
+    if (with_folder && CHECK_INT(mkdir(path, 0700), 0)) {
+        snprintf(path, sizeof(path), "%s/vms/%s/x", a.state, id);
+        CHECK_INT(fs_write_atomic(path, "x", 1, 0600, NULL), 0);
+    }
+    host_objects_plant(&a, id);
 }
 
 /* Of a, with the one VM "live". */
@@ -396,7 +376,7 @@ int main(int argc, char **argv)
 {
     if (argc > 2)
         rounds = atoi(argv[2]);
-    host_objects_open(&a);
+    host_objects_open(&a, "sim");
     harness_start(&a, NULL);
     RUN(rounds_leave_nothing);
 #ifdef BANGER_FAULTS
@@ -407,7 +387,7 @@ int main(int argc, char **argv)
     CHECK_INT(steps_do(client, STEPS_DELETE, "live", &error), 0);
     banger_close(client);
 #endif
-    host_objects_open(&b);
+    host_objects_open(&b, "sim");
     harness_start(&b, NULL);
     RUN(others_are_not_seen);
     RUN(handles_of_another_are_not_believed);

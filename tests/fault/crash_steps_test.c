@@ -2,9 +2,10 @@
  * started again: the operation ends, the VM is in a state that is true, and nothing is left behind.
  *
  *   crash_steps_test sim [all]    every step: before its row is written, after it, after its
- * effect; and who goes on is killed too, where it is cheap (all: everywhere) crash_steps_test qemu
- * [all]   create, stop, start, delete; after the effect (all: as sim) crash_steps_test sim KIND...
- * of those kinds alone, such as kernel.import image.import
+ * effect; and who goes on is killed too, where it is cheap (all: everywhere)
+ *   crash_steps_test qemu [all]   create, stop, start, update, delete; after the effect, and at the
+ * last step before it too (all: as sim)
+ *   crash_steps_test sim KIND...  of those kinds alone, such as kernel.import image.import
  *
  * The steps are read from the daemon's own tables (core_operation_kinds), so a new one is tested
  * from the day it is added. Needs a daemon with BANGER_FAULTS (presets
@@ -72,32 +73,51 @@ static void check_went_on(const struct subject *s, const char *id)
     banger_close(client);
 }
 
-/* What the next daemon finds as a hint: as it was left, none, nonsense, or another boot's; by
- * turns. */
-static void spoil_handles(void)
+/* What the next daemon finds as a hint: as it was left, none, nonsense, another boot's, or what is
+ * true of another VM. */
+enum hint { HINT_KEPT, HINT_GONE, HINT_CORRUPT, HINT_OTHER_BOOT, HINT_OTHER_VM, N_HINTS };
+
+static const char *const hint_names[] = {"kept", "gone", "corrupt", "of another boot",
+                                         "of another VM"};
+static int n_hints[N_HINTS];
+
+static bool read_hint(const char *vm, char path[160], char **text, size_t *len)
 {
-    char path[160];
-    auto_free char *text = NULL;
-    size_t len = 0;
-    snprintf(path, sizeof(path), "%s/vms/%s/handles.json", h.state, subjects.box);
-    if (!subjects.box[0] || fs_read_own(path, 4096, &text, &len, NULL) < 0)
+    snprintf(path, 160, "%s/vms/%s/handles.json", h.state, vm);
+    return vm[0] && fs_read_own(path, 4096, text, len, NULL) == 0;
+}
+
+static void spoil_hint(enum hint hint)
+{
+    char path[160], other_path[160];
+    auto_free char *text = NULL, *other = NULL;
+    size_t len = 0, other_len = 0;
+    if (!read_hint(subjects.box, path, &text, &len))
         return;
     char *boot = strstr(text, "\"host_boot_id\"");
-    switch (n_requests % 4) {
-    case 1:
+    switch (hint) {
+    case HINT_GONE:
         CHECK_INT(unlink(path), 0);
         break;
-    case 2:
+    case HINT_CORRUPT:
         CHECK_INT(fs_write_atomic(path, "{\"pid\": ", 8, 0600, NULL), 0);
         break;
-    case 3:
-        if (boot && (boot = strchr(boot, ':')) && (boot = strchr(boot, '"')))
-            boot[1] = boot[1] == 'f' ? '0' : 'f';
+    case HINT_OTHER_BOOT:
+        if (!CHECK(boot && (boot = strchr(boot, ':')) && (boot = strchr(boot, '"'))))
+            return;
+        boot[1] = boot[1] == 'f' ? '0' : 'f';
         CHECK_INT(fs_write_atomic(path, text, len, 0600, NULL), 0);
         break;
-    default:
+    case HINT_OTHER_VM:
+        if (!read_hint(subjects.neighbour, other_path, &other, &other_len))
+            return;
+        CHECK_INT(fs_write_atomic(path, other, other_len, 0600, NULL), 0);
+        break;
+    case HINT_KEPT:
+    case N_HINTS:
         break;
     }
+    n_hints[hint]++;
 }
 
 static bool is_settled(void *arg)
@@ -134,7 +154,8 @@ static void lose_again(const struct subject *s, const char *crash_at)
         n_again++;
 }
 
-static void run_case(const struct subject *s, const char *crash_at, const char *fail_at)
+static void run_hint(const struct subject *s, const char *crash_at, const char *fail_at,
+                     enum hint hint)
 {
     char crash[160], fail[160], request_id[32];
     const char *env[] = {crash, fail_at ? fail : NULL, NULL};
@@ -158,7 +179,7 @@ static void run_case(const struct subject *s, const char *crash_at, const char *
         fprintf(stderr, "%s:%s was not reached\n", s->kind, crash_at);
         harness_end(&h, SIGTERM);
     }
-    spoil_handles();
+    spoil_hint(hint);
     if (strstr(crash_at, ":journaled") && (s->cheap || everywhere))
         lose_again(s, crash_at);
     harness_start(&h, NULL);
@@ -167,19 +188,29 @@ static void run_case(const struct subject *s, const char *crash_at, const char *
         check_went_on(s, id);
     harness_end(&h, SIGTERM);
     if (check_failures > failures)
-        fprintf(stderr, "(%s%s%s)\n", crash + strlen("BANGER_CRASH_AT="),
-                fail_at ? ", failing at " : "", fail_at ? fail_at : "");
+        fprintf(stderr, "(%s%s%s, its hint %s)\n", crash + strlen("BANGER_CRASH_AT="),
+                fail_at ? ", failing at " : "", fail_at ? fail_at : "", hint_names[hint]);
+}
+
+/* With one hint by turns; with each where all is wanted. */
+static void run_case(const struct subject *s, const char *crash_at, const char *fail_at)
+{
+    static int turn;
+    for (int i = 0; i < (everywhere && s->cheap ? N_HINTS : 1); i++)
+        run_hint(s, crash_at, fail_at, (enum hint)(turn++ % N_HINTS));
 }
 
 static void crash_forward(const struct subject *s, const struct operation_kind *kind)
 {
     static const char *const moments[] = {"after", "journaled", "before"};
     char at[96];
-    for (size_t i = 0; i < kind->n_steps; i++)
-        for (int m = 0; m < (thorough ? 3 : 1); m++) {
+    for (size_t i = 0; i < kind->n_steps; i++) {
+        int n = thorough ? 3 : i + 1 == kind->n_steps ? 2 : 1;
+        for (int m = 0; m < n; m++) {
             snprintf(at, sizeof(at), "%s:%s", kind->steps[i].name, moments[m]);
             run_case(s, at, NULL);
         }
+    }
     run_case(s, "end:before", NULL);
     if (thorough)
         run_case(s, "end:after", NULL);
@@ -232,21 +263,18 @@ static void every_kind_survives(void)
             run_subject(s);
 }
 
+static void every_hint_was_seen(void)
+{
+    for (int i = 0; i < N_HINTS; i++) {
+        printf("     %d hints %s\n", n_hints[i], hint_names[i]);
+        CHECK(n_hints[i] > 0 || only || (h.boots && i == HINT_OTHER_VM));
+    }
+}
+
 static void nothing_is_left(void)
 {
     harness_start(&h, NULL);
     subjects_check_nothing_left(&subjects);
-}
-
-/* Root's VMs have all kinds of objects that there are, where the host has them. */
-static void open_harness(const char *driver)
-{
-    if (strcmp(driver, "sim") == 0) {
-        host_objects_open(&h);
-        harness_start(&h, NULL);
-    } else {
-        harness_open(&h, driver);
-    }
 }
 
 int main(int argc, char **argv)
@@ -259,11 +287,18 @@ int main(int argc, char **argv)
     everywhere = all;
     thorough = strcmp(driver, "sim") == 0 || all;
     only = argc > 2 && !all ? argv + 2 : NULL;
-    open_harness(driver);
+    /* root's VMs have all kinds of objects that there are, where the host has them */
+    host_objects_open(&h, driver);
+    harness_start(&h, NULL);
+    if (h.boots)
+        harness_import_assets(&h);
     subjects_init(&subjects, &h);
+    if (!h.boots) /* there they would remove its image */
+        subjects_add_neighbour(&subjects);
     harness_end(&h, SIGTERM);
     RUN(subjects_check_complete);
     RUN(every_kind_survives);
+    RUN(every_hint_was_seen);
     RUN(nothing_is_left);
     printf("%d crashes, %d of those that went on%s\n", n_reached, n_again,
            h.tap ? "; with taps" : "");

@@ -14,8 +14,9 @@
 #include "tests/support/host_objects.h"
 #include "tests/unit/host/made.h"
 
-#define KERNEL     "6.1.0-test"
-#define TEXT(text) ((char *)(uintptr_t)(text))
+#define KERNEL       "6.1.0-test"
+#define TEXT(text)   ((char *)(uintptr_t)(text))
+#define EGRESS(mode) BANGER__V1__EGRESS_MODE__EGRESS_MODE_##mode
 
 static const struct subject subjects[] = {
     {"vm.create", SUBJECT_CREATE, 0, STEPS_GONE, {VM_STATE(RUNNING), VM_STATE(RUNNING)}, true},
@@ -60,7 +61,7 @@ static const struct subject subjects[] = {
      0,
      VM_STATE(RUNNING),
      {VM_STATE(RUNNING), VM_STATE(RUNNING)},
-     false},
+     true},
     {"vm.kill",
      SUBJECT_VM,
      STEPS_KILL,
@@ -146,6 +147,17 @@ void subjects_init(struct subjects *s, struct harness *h)
     setenv("PATH", path, 1);
 }
 
+void subjects_add_neighbour(struct subjects *s)
+{
+    struct banger_error error = {0};
+    struct banger_client *client = harness_connect(s->h);
+    struct steps_create how = {.name = "neighbour"};
+    if (steps_create_vm(client, s->h, &how, s->neighbour, &error) < 0)
+        harness_die(s->h, "no neighbour: %s", error.message);
+    s->neighbour_pid = steps_vm_pid(client, s->neighbour);
+    banger_close(client);
+}
+
 static void set_stage(struct subjects *s, struct banger_client *client, int want)
 {
     struct banger_error error = {0};
@@ -200,10 +212,18 @@ static void remove_images(const struct subjects *s, struct banger_client *client
 
 /* Beginnings */
 
+/* Where there are rules they change too, between all and a list, whoever was asked last. */
+static bool has_list(const char *request_id)
+{
+    return request_id[strlen(request_id) - 1] % 2 == 0;
+}
+
 static Banger__V1__Operation *begin_update(const struct subjects *s, struct banger_client *client,
                                            const char *request_id, struct banger_error *error)
 {
     Banger__V1__Label label = BANGER__V1__LABEL__INIT, *labels[] = {&label};
+    static const char *const allow[] = {"192.0.2.0/24:80/tcp", "198.51.100.7"};
+    Banger__V1__Egress egress = BANGER__V1__EGRESS__INIT;
     Banger__V1__UpdateVMRequest request = BANGER__V1__UPDATE_VMREQUEST__INIT;
     label.key = TEXT("case");
     label.value = TEXT(request_id);
@@ -211,6 +231,10 @@ static Banger__V1__Operation *begin_update(const struct subjects *s, struct bang
     request.request_id = TEXT(request_id);
     request.n_set_labels = 1;
     request.set_labels = labels;
+    egress.mode = has_list(request_id) ? EGRESS(LIST) : EGRESS(ALL);
+    egress.n_allow = has_list(request_id) ? 2 : 0;
+    egress.allow = (char **)(uintptr_t)allow;
+    request.egress = s->h->tap && s->h->boots ? &egress : NULL;
     return banger_update_vm(client, &request, NULL, error);
 }
 
@@ -354,20 +378,49 @@ static size_t check_folders(const struct subjects *s, struct banger_client *clie
     return n;
 }
 
+/* What the record says of its egress is what the kernel has. */
+static void check_egress(const struct subjects *s, struct banger_client *client)
+{
+    struct host_objects o;
+    Banger__V1__GetVMRequest request = BANGER__V1__GET_VMREQUEST__INIT;
+    request.vm = TEXT(s->box);
+    Banger__V1__VM *vm = banger_get_vm(client, &request, NULL, NULL);
+    host_objects_count(s->h, &o);
+    if (CHECK(vm && vm->spec && vm->spec->egress))
+        CHECK_INT(o.listed > 0, vm->spec->egress->mode == EGRESS(LIST));
+    banger_message_free(vm ? &vm->base : NULL);
+}
+
+/* What is there is the neighbour's, which is as it was. */
+static void check_nobody_elses(const struct subjects *s, struct banger_client *client)
+{
+    char *files = harness_files(s->h);
+    for (char *line = files; line && *line; line = strchr(line, '\n') + 1)
+        if (!CHECK(s->neighbour[0] && strncmp(line, "vms/", 4) == 0 &&
+                   strncmp(line + 4, s->neighbour, strlen(s->neighbour)) == 0))
+            fprintf(stderr, "  %.*s\n", (int)strcspn(line, "\n"), line);
+    free(files);
+    if (!s->neighbour[0])
+        return;
+    CHECK_INT(steps_vm_pid(client, s->neighbour), s->neighbour_pid);
+    CHECK(harness_alive(s->neighbour_pid));
+}
+
 static void check_vm(struct subjects *s, struct banger_client *client, int state)
 {
     bool lives = state == VM_STATE(RUNNING) || state == VM_STATE(PAUSED);
     CHECK(lives || state == VM_STATE(STOPPED) || state == VM_STATE(FAILED) || state == STEPS_GONE);
-    bool with_network = strcmp(s->h->driver, "qemu") == 0;       /* passt and banger-net */
-    size_t of_machine = !s->h->boots ? 2 : with_network ? 3 : 1; /* 2: keeper and agent */
-    CHECK(harness_processes_settle(s->h, lives ? of_machine : 0, 10000));
+    bool has_passt = strcmp(s->h->driver, "qemu") == 0 && !s->h->tap; /* and banger-net */
+    size_t of_machine = !s->h->boots ? 2 : has_passt ? 3 : 1;         /* 2: keeper and agent */
+    const size_t beside = s->neighbour[0] ? 1 : 0, vms = beside + (state == STEPS_GONE ? 0 : 1);
+    CHECK(harness_processes_settle(s->h, (beside + lives) * of_machine, 10000));
     CHECK_INT(state != STEPS_GONE && harness_alive(steps_vm_pid(client, s->box)), lives);
-    CHECK_INT(harness_rows(s->h, "vms"), state == STEPS_GONE ? 0 : 1);
-    CHECK(host_objects_are_of(s->h, state == STEPS_GONE ? 0 : 1));
+    CHECK_INT(harness_rows(s->h, "vms"), vms);
+    CHECK(host_objects_are_of(s->h, vms));
+    if (state != STEPS_GONE && s->h->tap)
+        check_egress(s, client);
     if (state == STEPS_GONE) {
-        char *files = harness_files(s->h);
-        CHECK_STR(files, "");
-        free(files);
+        check_nobody_elses(s, client);
         s->box[0] = '\0';
     } else if (state == VM_STATE(RUNNING)) {
         static const char *const argv[] = {"sh", "-c", "exit 23", NULL};
@@ -401,12 +454,15 @@ void subject_check_outcome(struct subjects *s, const struct subject *subject,
 void subjects_check_nothing_left(struct subjects *s)
 {
     struct banger_client *client = harness_connect(s->h);
+    struct banger_error error = {0};
     set_stage(s, client, STEPS_GONE);
+    check_nobody_elses(s, client);
+    if (s->neighbour[0])
+        CHECK_INT(steps_do(client, STEPS_DELETE, s->neighbour, &error), 0);
+    s->neighbour[0] = '\0';
     CHECK_INT(steps_count_vms(s->h, client), 0);
     CHECK(harness_processes_settle(s->h, 0, 10000));
-    char *files = harness_files(s->h);
-    CHECK_STR(files, "");
-    free(files);
+    check_nobody_elses(s, client);
     CHECK(host_objects_are_of(s->h, 0));
     CHECK_INT(harness_rows(s->h, "vms"), 0);
     CHECK_INT(harness_rows(s->h, "sessions"), 0);

@@ -31,13 +31,17 @@ struct subject {
 
 struct subjects {
     struct harness *h;
-    char box[STEPS_ID_BYTES]; /* the VM under test; "" where there is none */
-    char file[64];            /* a file system to import */
-    char kernel[64];          /* folder of a kernel package's tree */
+    char box[STEPS_ID_BYTES];       /* the VM under test; "" where there is none */
+    char neighbour[STEPS_ID_BYTES]; /* one that runs beside it all the time; "": none */
+    int neighbour_pid;
+    char file[64];   /* a file system to import */
+    char kernel[64]; /* folder of a kernel package's tree */
 };
 
 /* h is prepared; makes what is imported. */
 void subjects_init(struct subjects *s, struct harness *h);
+/* From here on another VM runs, which nothing of all that is to touch. */
+void subjects_add_neighbour(struct subjects *s);
 void subjects_check_complete(void);
 /* NULL behind the last. */
 const struct subject *subjects_at(size_t i);

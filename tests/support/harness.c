@@ -269,7 +269,9 @@ int harness_try_start(struct harness *h, const char *const *env)
     for (int64_t end = clock_mono_ms() + HARNESS_START_MS; clock_mono_ms() < end;) {
         if (daemon_answers(h))
             return 0;
-        if (harness_wait_end(h, 5, NULL))
+        if (h->watch)
+            h->watch();
+        if (h->daemon <= 0 || harness_wait_end(h, 5, NULL))
             return -1;
     }
     harness_die(h, "the daemon does not answer within %d ms", HARNESS_START_MS);

@@ -47,7 +47,8 @@ struct harness {
     const char *args[HARNESS_ENV_MAX + 1]; /* more options for every start; NULL ends */
     bool tap;                              /* steps_create_vm's VMs have one */
     bool groups;                           /* each VM has a control group; h->args say so */
-    int given_fd;  /* handed to the daemon as a service manager does; 0: none */
+    int given_fd;        /* handed to the daemon as a service manager does; 0: none */
+    void (*watch)(void); /* every few ms while the daemon starts, which it may end; NULL */
     bool stops_it; /* the test stops the daemon (SIGSTOP): a turn that slept says nothing of it */
 };
 

@@ -14,11 +14,12 @@ static struct object_kind fault_kind;
 static const struct object_kind *fault_inner;
 static enum object_fault fault_at;
 static enum err_code fault_code;
-static atomic_int fault_left, fault_count;
+static atomic_int fault_left, fault_count, fault_skipped;
 
 static bool draw(enum object_fault at)
 {
-    if (fault_at != at || atomic_fetch_sub(&fault_left, 1) <= 0)
+    if (fault_at != at || atomic_fetch_sub(&fault_skipped, 1) > 0 ||
+        atomic_fetch_sub(&fault_left, 1) <= 0)
         return false;
     atomic_fetch_add(&fault_count, 1);
     return true;
@@ -57,6 +58,12 @@ static int fault_remove(const struct object *o, struct err *err)
     return draw(OBJECT_FAULT_REMOVED) ? injected("after removing", err) : 0;
 }
 
+static int fault_list(const char *state_dir, object_found_fn *found, void *arg, struct err *err)
+{
+    return draw(OBJECT_FAULT_LIST) ? injected("instead of listing", err)
+                                   : fault_inner->list(state_dir, found, arg, err);
+}
+
 void object_fault_set(const char *kind, enum object_fault fault, enum err_code code, int times)
 {
     object_fault_clear();
@@ -67,11 +74,18 @@ void object_fault_set(const char *kind, enum object_fault fault, enum err_code c
     fault_kind.make = fault_make;
     fault_kind.find = fault_find;
     fault_kind.remove = fault_remove;
+    fault_kind.list = fault_list;
     fault_at = fault;
     fault_code = code;
     atomic_store(&fault_left, times);
     atomic_store(&fault_count, 0);
+    atomic_store(&fault_skipped, 0);
     object_override(&fault_kind);
+}
+
+void object_fault_skip(int n)
+{
+    atomic_store(&fault_skipped, n);
 }
 
 int object_fault_met(void)
@@ -81,5 +95,7 @@ int object_fault_met(void)
 
 void object_fault_clear(void)
 {
-    object_override(NULL);
+    if (fault_inner)
+        object_override(fault_inner);
+    fault_inner = NULL;
 }

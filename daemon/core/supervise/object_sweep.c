@@ -28,19 +28,25 @@ void object_sweep_init(struct object_sweep *s, struct core *core, const struct u
 {
     *s = (struct object_sweep){.scan = scan};
     s->should = calloc(vm_count(core) + 1, sizeof(*s->should));
-    s->missing = calloc(vm_count(core) + 1, sizeof(*s->missing));
-    if (!s->should || !s->missing)
+    s->runs = calloc(vm_count(core) + 1, sizeof(*s->runs));
+    s->missing = calloc(vm_count(core) + 1, VM_OBJECTS_MAX * sizeof(*s->missing));
+    name_set_init(&s->there);
+    if (!s->should || !s->runs || !s->missing)
         return;
-    for (struct vm_entry *e = NULL; (e = vm_next(core, e));)
-        if (object_sweep_is_at_rest(core, e) &&
-            vm_objects_of(core, vm_record(e), &s->should[s->n_should], NULL) == 0)
-            s->n_should++;
+    for (struct vm_entry *e = NULL; (e = vm_next(core, e));) {
+        if (!object_sweep_is_at_rest(core, e) ||
+            vm_objects_of(core, vm_record(e), &s->should[s->n_should], NULL) < 0)
+            continue;
+        s->runs[s->n_should++] = vm_has_vmm(e);
+    }
 }
 
 void object_sweep_done(struct object_sweep *s)
 {
     free(s->should);
+    free(s->runs);
     free(s->missing);
+    name_set_done(&s->there);
 }
 
 /* Removing */
@@ -63,11 +69,14 @@ static bool sweep_is_leak(const struct unlisted_scan *scan, const struct object_
 
 static void sweep_found(void *arg, const struct object_found *f)
 {
-    const struct object_sweep *s = arg;
+    struct object_sweep *s = arg;
     struct err err = ERR_INIT;
     struct object o = {.kind = object_find_kind(f->kind->name), .role = f->role};
-    if (!sweep_is_leak(s->scan, f))
+    if (!sweep_is_leak(s->scan, f)) {
+        if (f->kind->transient && name_set_add(&s->there, f->kind->name, f->vm_id) < 0)
+            s->out_of_memory = true;
         return;
+    }
     memcpy(o.vm_id, f->vm_id, sizeof(o.vm_id));
     memcpy(o.name, f->name, sizeof(o.name));
     crash_point("reconcile", f->kind->name, "before", false);
@@ -79,7 +88,7 @@ static void sweep_found(void *arg, const struct object_found *f)
     crash_point("reconcile", f->kind->name, "after", false);
 }
 
-void object_sweep_remove(const struct object_sweep *s)
+void object_sweep_remove(struct object_sweep *s)
 {
     size_t n = 0;
     while (object_kind_at(n))
@@ -87,19 +96,43 @@ void object_sweep_remove(const struct object_sweep *s)
     while (!s->scan->look_only && n-- > 0) {
         struct err err = ERR_INIT;
         const struct object_kind *kind = object_kind_at(n);
-        if (kind->list(s->scan->state_dir, sweep_found, (void *)s, &err) < 0)
+        if (kind->list(s->scan->state_dir, sweep_found, s, &err) < 0)
             log_err(LOG_LEVEL_WARN, kind->name, &err, "cannot look for leftovers of this kind");
+        else
+            s->listed |= 1u << n;
     }
 }
 
 /* Finding */
+
+static void sweep_is_missing(struct object_sweep *s, const struct object *o)
+{
+    struct err err = ERR_INIT;
+    s->missing[s->n_missing++] = *o;
+    if (o->kind->mends && o->kind->make(o, -1, &err) < 0)
+        log_err(LOG_LEVEL_ERROR, o->vm_id, &err, "cannot make its %s again",
+                object_role_name(o->role));
+}
+
+/* What goes with a boot, of a VM that runs. */
+static void sweep_find_transient(struct object_sweep *s, const struct vm_objects *should)
+{
+    const struct object_kind *kind;
+    for (size_t k = 0; (kind = object_kind_at(k)); k++)
+        for (size_t i = 0; (s->listed >> k & 1) && kind->transient && i < should->n; i++)
+            if (should->at[i].kind == kind &&
+                !name_set_has(&s->there, kind->name, should->at[i].vm_id))
+                sweep_is_missing(s, &should->at[i]);
+}
 
 void object_sweep_find(struct object_sweep *s)
 {
     for (size_t i = 0; i < s->n_should; i++) {
         const struct object *o = objects_find_missing(s->should[i].at, s->should[i].n);
         if (o)
-            s->missing[s->n_missing++] = *o;
+            sweep_is_missing(s, o);
+        if (s->runs[i] && !s->out_of_memory)
+            sweep_find_transient(s, &s->should[i]);
     }
 }
 
@@ -109,9 +142,13 @@ void object_sweep_tell(const struct object_sweep *s, struct core *core)
         const struct object *o = &s->missing[i];
         char resource[96], text[TEXT_BYTES];
         snprintf(resource, sizeof(resource), "vm/%s", o->vm_id);
-        snprintf(text, sizeof(text), "its %s %s is gone", object_role_name(o->role), o->name);
+        snprintf(text, sizeof(text), "its %s %s %s", object_role_name(o->role), o->name,
+                 o->kind->mends       ? "was gone: made again"
+                 : o->kind->transient ? "is gone: the next start makes it again"
+                                      : "is gone");
         log_warn(resource, "%s", text);
         if (core->events)
-            event_emit(core, NULL, "vm.disk_missing", resource, o->vm_id, text, NULL);
+            event_emit(core, NULL, o->kind->transient ? "vm.object_missing" : "vm.disk_missing",
+                       resource, o->vm_id, text, NULL);
     }
 }

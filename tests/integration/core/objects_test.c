@@ -15,6 +15,7 @@
 #include "daemon/priv/priv_call.h"
 #include "daemon/store/store.h"
 #include "rpc/event/loop.h"
+#include "tests/integration/core/stand_ins.h"
 #include "tests/integration/core/world.h"
 #include "tests/support/check.h"
 #include "tests/support/commit.h"
@@ -31,6 +32,8 @@ static const struct vm_spec specs[] = {
     {.work_disk_bytes = 16 * MIB},
     {.image = "tiny", .storage = STORAGE_QCOW2},
     {.image = "tiny", .storage = STORAGE_COPY, .work_disk_bytes = 16 * MIB},
+    {.image = "tiny", .storage = STORAGE_REFLINK},
+    {.image = "tiny", .storage = STORAGE_DM_SNAPSHOT},
     {.net = NET_TAP}, /* the last, where there can be taps */
 };
 
@@ -109,19 +112,58 @@ static void check_nothing_is_left(void)
     CHECK(host_objects_are_of(&host, 0));
 }
 
-/* The kinds of a spec's objects, in the order of making. */
-static size_t kinds_of(const struct vm_spec *spec, const char *kinds[VM_OBJECTS_MAX])
+/* A spec's objects, in the order of making. */
+static void objects_of(const struct vm_spec *spec, struct vm_objects *o)
 {
-    struct vm_objects o;
     struct vm vm = {.id = "0123456789abcdef", .spec = *spec};
-    struct err err = ERR_INIT;
     snprintf(vm.spec.driver, sizeof(vm.spec.driver), "sim");
     if (vm.spec.storage == 0)
         vm.spec.storage = STORAGE_EMPTY;
-    CHECK_INT(vm_objects_of(&w.core, &vm, &o, &err), 0);
-    for (size_t i = 0; i < o.n; i++)
-        kinds[i] = o.at[i].kind->name;
-    return o.n;
+    CHECK_INT(vm_objects_of(&w.core, &vm, o, NULL), 0);
+}
+
+/* At the call for that one, and not for one of the same kind before it; or of those behind it,
+ * where they are removed. */
+static void fail_at(const struct vm_objects *o, size_t i, enum object_fault at, enum err_code code)
+{
+    bool back = at == OBJECT_FAULT_REMOVE || at == OBJECT_FAULT_REMOVED;
+    int before = 0;
+    for (size_t k = 0; k < o->n; k++)
+        before += o->at[k].kind == o->at[i].kind && (back ? k > i : k < i);
+    object_fault_set(o->at[i].kind->name, at, code, 1);
+    object_fault_skip(before);
+}
+
+static void check_failed(struct operation_entry *op, const char *stage, const struct object *o)
+{
+    CHECK(world_wait(&w, op));
+    CHECK_INT(object_fault_met(), 1);
+    CHECK_INT(operation_row(op)->state, OP_FAILED);
+    CHECK_STR(operation_row(op)->error_stage, stage);
+    CHECK_CONTAINS(text_get(operation_row(op)->error_message), "injected");
+    CHECK_CONTAINS(text_get(operation_row(op)->error_message), object_role_name(o->role));
+}
+
+/* A work disk with a file system and a key are VMs' that boot: tests/unit/host has those. */
+static void test_no_kind_is_left_out(void)
+{
+    const struct object_kind *kind;
+    if (!open_world())
+        return;
+    for (size_t i = 0; (kind = object_kind_at(i)); i++) {
+        bool found = strcmp(kind->name, "work") == 0 || strcmp(kind->name, "ssh_key") == 0 ||
+                     (kind->privileged && !host.tap) ||
+                     (strcmp(kind->name, "scope") == 0 && !host.groups);
+        for (size_t s = 0; s < n_specs; s++) {
+            struct vm_objects o;
+            objects_of(&specs[s], &o);
+            for (size_t k = 0; k < o.n; k++)
+                found |= strcmp(o.at[k].kind->name, kind->name) == 0;
+        }
+        if (!CHECK(found))
+            fprintf(stderr, "  no VM of this test has a %s\n", kind->name);
+    }
+    world_close(&w);
 }
 
 static void test_a_creation_fails_at_the_making_of_each(void)
@@ -129,25 +171,20 @@ static void test_a_creation_fails_at_the_making_of_each(void)
     if (!open_world())
         return;
     for (size_t s = 0; s < n_specs; s++) {
-        const char *kinds[VM_OBJECTS_MAX];
-        size_t n = kinds_of(&specs[s], kinds);
-        for (size_t i = 0; i < 2 * n; i++) {
-            enum object_fault at = i % 2 ? OBJECT_FAULT_MADE : OBJECT_FAULT_MAKE;
-            object_fault_set(kinds[i / 2], at, ERR_LIMIT, 1);
+        struct vm_objects o;
+        objects_of(&specs[s], &o);
+        for (size_t i = 0; i < 2 * o.n; i++) {
+            fail_at(&o, i / 2, i % 2 ? OBJECT_FAULT_MADE : OBJECT_FAULT_MAKE, ERR_LIMIT);
             struct operation_entry *op = begin_create(&specs[s]);
-            CHECK(world_wait(&w, op));
-            CHECK_INT(object_fault_met(), 1);
-            CHECK_INT(operation_row(op)->state, OP_FAILED);
+            check_failed(op, "disks", &o.at[i / 2]);
             CHECK_INT(operation_row(op)->error_code, ERR_LIMIT);
-            CHECK_STR(operation_row(op)->error_stage, "disks");
-            CHECK_CONTAINS(text_get(operation_row(op)->error_message), "injected");
             operation_unref(op);
             check_nothing_is_left();
+            object_fault_clear();
         }
         CHECK(succeeds(begin_create(&specs[s])));
         CHECK(succeeds(begin_delete()));
         check_nothing_is_left();
-        object_fault_clear();
     }
     world_close(&w);
 }
@@ -158,18 +195,13 @@ static void test_a_deletion_fails_at_the_removal_of_each(void)
     if (!open_world())
         return;
     for (size_t s = 0; s < n_specs; s++) {
-        const char *kinds[VM_OBJECTS_MAX];
-        size_t n = kinds_of(&specs[s], kinds);
-        for (size_t i = 0; i < 2 * n; i++) {
+        struct vm_objects o;
+        objects_of(&specs[s], &o);
+        for (size_t i = 0; i < 2 * o.n; i++) {
             CHECK(succeeds(begin_create(&specs[s])));
-            enum object_fault at = i % 2 ? OBJECT_FAULT_REMOVED : OBJECT_FAULT_REMOVE;
-            object_fault_set(kinds[i / 2], at, ERR_DENIED, 1);
+            fail_at(&o, i / 2, i % 2 ? OBJECT_FAULT_REMOVED : OBJECT_FAULT_REMOVE, ERR_DENIED);
             struct operation_entry *op = begin_delete();
-            CHECK(world_wait(&w, op));
-            CHECK_INT(object_fault_met(), 1);
-            CHECK_INT(operation_row(op)->state, OP_FAILED);
-            CHECK_STR(operation_row(op)->error_stage, "remove");
-            CHECK_CONTAINS(text_get(operation_row(op)->error_message), "injected");
+            check_failed(op, "remove", &o.at[i / 2]);
             operation_unref(op);
             const struct vm_entry *e = vm_find(&w.core, "box", NULL);
             if (CHECK(e != NULL)) {
@@ -184,16 +216,47 @@ static void test_a_deletion_fails_at_the_removal_of_each(void)
     world_close(&w);
 }
 
+/* Where it is not known whether a disk is there, and where what is made anew cannot be made. */
+static void test_a_start_fails_at_each(void)
+{
+    struct err err = ERR_INIT;
+    struct vm_stop_request stop = {.vm = "box", .grace_ms = 0};
+    struct vm_start_request start = {.vm = "box"};
+    if (!open_world())
+        return;
+    for (size_t s = 0; s < n_specs; s++) {
+        struct vm_objects o;
+        objects_of(&specs[s], &o);
+        CHECK(succeeds(begin_create(&specs[s])));
+        CHECK(succeeds(operation_ref(vm_ask_stop(&w.core, &stop, NULL, &err))));
+        for (size_t i = 0; i < o.n; i++) {
+            fail_at(&o, i, o.at[i].kind->keeps_data ? OBJECT_FAULT_FIND : OBJECT_FAULT_MAKE,
+                    ERR_DENIED);
+            struct operation_entry *op = operation_ref(vm_ask_start(&w.core, &start, NULL, &err));
+            check_failed(op, "disks", &o.at[i]);
+            CHECK_STR(operation_row(op)->error_reason, "");
+            operation_unref(op);
+            object_fault_clear();
+            CHECK(succeeds(operation_ref(vm_ask_start(&w.core, &start, NULL, &err))));
+            CHECK(succeeds(operation_ref(vm_ask_stop(&w.core, &stop, NULL, &err))));
+        }
+        CHECK(succeeds(begin_delete()));
+        check_nothing_is_left();
+    }
+    world_close(&w);
+}
+
 /* What an undo could not take back is a leak that the next start sweeps, whichever it is. */
 static void test_what_an_undo_leaves_goes_at_the_next_start(void)
 {
-    const char *kinds[VM_OBJECTS_MAX];
+    struct vm_objects o;
     const struct vm_spec *spec = &specs[n_specs - 1];
     if (!open_world())
         return;
-    size_t n = kinds_of(spec, kinds);
-    for (size_t i = 0; i < n; i++) {
-        object_fault_set(kinds[i], OBJECT_FAULT_REMOVE, ERR_DENIED, 1);
+    objects_of(spec, &o);
+    for (size_t i = 0; i < o.n; i++) {
+        const char *kind = o.at[i].kind->name;
+        fail_at(&o, i, OBJECT_FAULT_REMOVE, ERR_DENIED);
         struct vm_create_request req = {.name = "box", .start = true, .spec = *spec};
         w.vmm_host.agent_path = "/nonexistent";
         struct operation_entry *op = vm_ask_create(&w.core, &req, NULL, NULL);
@@ -203,6 +266,12 @@ static void test_what_an_undo_leaves_goes_at_the_next_start(void)
         object_fault_clear();
         world_close(&w);
         priv_end(); /* as with the daemon */
+        object_fault_set(kind, OBJECT_FAULT_LIST, ERR_DENIED, 1);
+        if (!open_world()) /* which does not find it */
+            return;
+        CHECK_INT(object_fault_met(), 1);
+        object_fault_clear();
+        world_close(&w);
         if (!open_world())
             return;
         check_nothing_is_left();
@@ -456,6 +525,49 @@ static void test_a_disk_that_went_meanwhile_is_told_at_the_start(void)
     world_close(&w);
 }
 
+static bool is_object_told(void *arg)
+{
+    return has_event("vm.object_missing", arg);
+}
+
+/* As after a boot of the host, which the next start makes up for; and from under a guest that runs,
+ * which nothing may leave without its rules. */
+static void test_what_goes_with_a_boot_is_missed_where_it_is_needed(void)
+{
+    struct err err = ERR_INIT;
+    struct vm_start_request start = {.vm = "box"};
+    struct vm_stop_request stop = {.vm = "box", .grace_ms = 0};
+    struct vm_objects o;
+    if (!open_world())
+        return;
+    CHECK(succeeds(begin_create(&specs[n_specs - 1])));
+    for (int runs = 0; runs < 2; runs++) {
+        struct operation_entry *op = runs ? vm_ask_start(&w.core, &start, NULL, &err)
+                                          : vm_ask_stop(&w.core, &stop, NULL, &err);
+        CHECK(succeeds(operation_ref(op)));
+        CHECK(host_objects_are_of(&host, 1));
+        CHECK_INT(vm_objects_of(&w.core, vm_record(vm_find(&w.core, "box", NULL)), &o, &err), 0);
+        for (size_t i = 0; i < o.n; i++)
+            if (o.at[i].kind->transient && !(runs && o.at[i].role == OBJECT_SCOPE))
+                CHECK_INT(o.at[i].kind->remove(&o.at[i], &err), 0);
+        world_close(&w);
+        priv_end();
+        if (!open_world())
+            return;
+        CHECK(world_wait_all(&w));
+        if (!host.tap)
+            continue;
+        CHECK(!runs || world_wait_until(&w, is_object_told, (void *)"network rules"));
+        CHECK_INT(has_event("vm.object_missing", "its tap"), runs);
+        CHECK_INT(object_find_kind("rules")->find(&o.at[o.n - 1 - host.groups], NULL),
+                  runs ? 0 : -1);
+    }
+    CHECK(!has_event("vm.disk_missing", ""));
+    CHECK(succeeds(begin_delete()));
+    check_nothing_is_left();
+    world_close(&w);
+}
+
 int main(void)
 {
     world_make_dir(dir);
@@ -470,8 +582,11 @@ int main(void)
         n_specs--;
         printf("     taps left out: they need root, /dev/net/tun and nft\n");
     }
+    stand_ins_use();
+    RUN(test_no_kind_is_left_out);
     RUN(test_a_creation_fails_at_the_making_of_each);
     RUN(test_a_deletion_fails_at_the_removal_of_each);
+    RUN(test_a_start_fails_at_each);
     RUN(test_what_an_undo_leaves_goes_at_the_next_start);
     RUN(test_making_ends_when_it_is_told_to);
     RUN(test_a_disk_that_is_gone_is_missed);
@@ -479,6 +594,7 @@ int main(void)
     RUN(test_storage_that_is_not_there_is_refused);
     RUN(test_what_a_cut_off_making_left_is_swept);
     RUN(test_an_orphan_disk_goes_where_its_VM_was_deleted);
+    RUN(test_what_goes_with_a_boot_is_missed_where_it_is_needed);
     RUN(test_a_disk_that_went_meanwhile_is_told_at_the_start);
     priv_end();
     world_remove_dir(dir);

@@ -159,13 +159,14 @@ void sessions_adopt(struct session_table *t)
     static uint32_t slots[STORE_SLOTS];
     size_t n = 0;
     transfer_finish_write(&t->transfer);
-    for (uint32_t i = 0; i < STORE_AGENT; i++) {
-        if (!slot_at(t, i)->used)
+    for (int i = store_next(&t->store, 0); i >= 0; i = store_next(&t->store, (uint32_t)i + 1)) {
+        uint32_t slot = (uint32_t)i;
+        if (!slot_at(t, slot)->used)
             continue;
-        if (never_ran(t, i))
-            discard(t, i);
+        if (never_ran(t, slot))
+            discard(t, slot);
         else
-            slots[n++] = i;
+            slots[n++] = slot;
     }
     sorted = t;
     qsort(slots, n, sizeof(*slots), by_start);

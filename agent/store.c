@@ -129,6 +129,17 @@ int store_take(struct store *s)
     return -1;
 }
 
+int store_next(const struct store *s, uint32_t from)
+{
+    if (from >= STORE_AGENT)
+        return -1;
+    off_t at = lseek(s->fd, (off_t)(HEAD_BYTES + (size_t)from * STRIDE), SEEK_DATA);
+    if (at < 0) /* all are holes, or this kernel cannot tell */
+        return errno == ENXIO ? -1 : (int)from;
+    size_t slot = ((size_t)at - HEAD_BYTES) / STRIDE;
+    return slot < STORE_AGENT ? (int)slot : -1;
+}
+
 void store_free(struct store *s, uint32_t slot)
 {
     store_drop(s, slot, STORE_ALL);

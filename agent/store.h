@@ -96,6 +96,9 @@ void store_done(struct store *s);
 
 /* A free slot, all zeros; -1: there is none. */
 int store_take(struct store *s);
+/* The first slot from `from` on (the agent's own is none) that has memory, so that it may be used;
+ * -1: there is none. To read one that has none would give it a page. */
+int store_next(const struct store *s, uint32_t from);
 /* Files and memory of the slot go. */
 void store_free(struct store *s, uint32_t slot);
 void *store_slot(const struct store *s, uint32_t slot);

@@ -28,6 +28,7 @@ enum {
     OVERALL_MS = 100000,
     CREDIT_BYTES = 1 << 30,
     TAKEN_BYTES = 100 * 1000,
+    IDLE_KIB = 1024,
 };
 
 static char folder[] = "/tmp/banger-restart-XXXXXX", path[64], marks[64];
@@ -359,6 +360,34 @@ static void test_what_ended_is_kept(void)
     CHECK_INT(run.probe.n_synced, 0); /* a deletion outlives it as well */
 }
 
+/* KiB of the store that the agent has; -1: not known. */
+static long shared_memory(void)
+{
+    char name[64], line[128];
+    long kib = -1;
+    snprintf(name, sizeof(name), "/proc/%d/status", (int)agent_below(run.keeper));
+    FILE *f = fopen(name, "re");
+    while (f && fgets(line, sizeof(line), f))
+        if (sscanf(line, "RssShmem: %ld", &kib) == 1)
+            break;
+    if (f)
+        fclose(f);
+    return kib;
+}
+
+/* The store has room for thousands of sessions, of which there are none: looking for them gives it
+ * no memory, at the first start or a later one. */
+static void test_an_idle_agent_needs_little(void)
+{
+    run.deadline_ms = clock_mono_ms() + OVERALL_MS;
+    for (int i = 0; i < 2; i++) {
+        agent_run_link(&run);
+        long kib = shared_memory();
+        CHECK(kib >= 0 && kib < IDLE_KIB);
+        agent_run_replace(&run);
+    }
+}
+
 /* The keeper's end is everybody's. */
 static void test_nothing_outlives_the_keeper(void)
 {
@@ -390,6 +419,7 @@ int main(int argc, char **argv)
     run = (struct agent_run){.file = argv[1], .path = path, .spool = folder};
     probe_init(&run.probe);
     agent_run_start(&run);
+    RUN(test_an_idle_agent_needs_little);
     RUN(test_bytes_in_and_out_are_exact);
     RUN(test_what_is_dropped_when_taken_is_exact);
     RUN(test_a_terminal_is_exact);

@@ -125,13 +125,22 @@ static int make_root(const struct vmm_config *c, const char *name, struct err *e
     return symlink(target, link) == 0 ? 0 : err_sys(err, errno, "cannot make %s", link);
 }
 
+static int path_inside(const struct vmm_config *c, const char *inside, char to[PATH_BYTES],
+                       struct err *err)
+{
+    char root[PATH_BYTES];
+    if (in_jail(c->vm_dir, "/root", root) &&
+        snprintf(to, PATH_BYTES, "%s%s", root, inside) < PATH_BYTES)
+        return 0;
+    return err_set(err, ERR_LIMIT, "the path of firecracker's jail is too long");
+}
+
 static int link_in(const struct vmm_config *c, const char *what, const char *from,
                    const char *inside, struct err *err)
 {
-    char root[PATH_BYTES], to[PATH_BYTES];
-    if (!in_jail(c->vm_dir, "/root", root) ||
-        snprintf(to, sizeof(to), "%s%s", root, inside) >= PATH_BYTES)
-        return err_set(err, ERR_LIMIT, "the path of firecracker's jail is too long");
+    char to[PATH_BYTES];
+    if (path_inside(c, inside, to, err) < 0)
+        return -1;
     if (linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0)
         return 0;
     if (errno == EXDEV)
@@ -158,17 +167,43 @@ static int link_shared(const struct vmm_config *c, const char *what, const char 
 }
 
 /* It stays the daemon's: the jailed has it by its group. */
-static int link_disk(const struct vmm_config *c, const struct vmm_disk *d, const char *inside,
-                     gid_t gid, struct err *err)
+static int link_file(const struct vmm_config *c, const struct vmm_disk *d, const char *what,
+                     const char *inside, gid_t gid, struct err *err)
 {
-    char what[32];
-    snprintf(what, sizeof(what), "%s disk", vmm_disk_role_name(d->role));
     auto_fd int fd = fs_open_own(d->path, O_RDONLY, 0, err);
     if (fd < 0)
         return -1;
     if (fchown(fd, (uid_t)-1, gid) < 0 || fchmod(fd, d->read_only ? 0640 : 0660) < 0)
         return err_sys(err, errno, "cannot let firecracker's jail have the %s %s", what, d->path);
     return link_in(c, what, d->path, inside, err);
+}
+
+/* A node is on a file system of the host's own, so the jail gets another one of the same device, as
+ * it does of /dev/kvm. It goes with the jail. */
+static int make_node(const struct vmm_config *c, const struct vmm_disk *d, const char *what,
+                     const char *inside, gid_t gid, struct err *err)
+{
+    struct stat st;
+    char to[PATH_BYTES];
+    if (path_inside(c, inside, to, err) < 0)
+        return -1;
+    if (lstat(d->path, &st) < 0)
+        return err_sys(err, errno, "cannot look at the %s %s", what, d->path);
+    if (!S_ISBLK(st.st_mode))
+        return err_set(err, ERR_PRECONDITION, "the %s %s is no device", what, d->path);
+    if (mknod(to, S_IFBLK, st.st_rdev) == 0 && lchown(to, 0, gid) == 0 &&
+        chmod(to, d->read_only ? 0640 : 0660) == 0)
+        return 0;
+    return err_sys(err, errno, "cannot let firecracker's jail have the %s %s", what, d->path);
+}
+
+static int give_disk(const struct vmm_config *c, const struct vmm_disk *d, const char *inside,
+                     gid_t gid, struct err *err)
+{
+    char what[32];
+    snprintf(what, sizeof(what), "%s disk", vmm_disk_role_name(d->role));
+    return d->is_device ? make_node(c, d, what, inside, gid, err)
+                        : link_file(c, d, what, inside, gid, err);
 }
 
 static int link_all(const struct vmm_config *c, const struct vmm_config *inside, gid_t gid,
@@ -181,7 +216,7 @@ static int link_all(const struct vmm_config *c, const struct vmm_config *inside,
         link_shared(c, "initramfs", c->initramfs_path, inside->initramfs_path, err) < 0)
         return -1;
     for (size_t i = 0; i < c->n_disks; i++)
-        if (link_disk(c, &c->disks[i], inside->disks[i].path, gid, err) < 0)
+        if (give_disk(c, &c->disks[i], inside->disks[i].path, gid, err) < 0)
             return -1;
     return 0;
 }

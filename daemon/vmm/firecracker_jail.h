@@ -5,9 +5,10 @@
  * All of it is in the VM's folder: jail/NAME/banger-ID/root is what the process sees as /, NAME its
  * program's, and jail/root leads there. What it opens are hard links in that folder, made before it
  * is: the kernel and initramfs, which it may only read, the disks, which its group may write, and
- * the FIFO of its console. The sockets that it makes are linked the other way, to where they are
- * without a jail. So their paths stay short, whoever connects follows no link that the jailed might
- * make, and nobody beside this file and firecracker.c knows of jails. */
+ * the FIFO of its console. Of a disk that is a device there is a node of its own instead. The
+ * sockets that it makes are linked the other way, to where they are without a jail. So their paths
+ * stay short, whoever connects follows no link that the jailed might make, and nobody beside this
+ * file and firecracker.c knows of jails. */
 #ifndef BANGER_DAEMON_VMM_FIRECRACKER_JAIL_H
 #define BANGER_DAEMON_VMM_FIRECRACKER_JAIL_H
 

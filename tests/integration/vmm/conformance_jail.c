@@ -1,8 +1,11 @@
 /* What a jailed process has, and that it has nothing else: conformance.c has run everything over it
  * before. */
+#include <fcntl.h>
+#include <linux/loop.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -79,6 +82,64 @@ static void test_what_is_in_a_jail(void)
     world_done(&w);
 }
 
+static void refused(struct world *w, const char *why)
+{
+    CHECK_INT(world_do(w, W_START), ERR_PRECONDITION);
+    CHECK_CONTAINS(world_error(), why);
+    check_no_remains(w);
+}
+
+/* A loop device of the disk's file, which goes with the descriptor; -1: there are none here. */
+static int make_device(struct vmm_disk *d)
+{
+    struct loop_config config = {.info.lo_flags = LO_FLAGS_AUTOCLEAR};
+    auto_fd int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+    int number = control < 0 ? -1 : ioctl(control, LOOP_CTL_GET_FREE);
+    auto_fd int file = open(d->path, O_RDWR | O_CLOEXEC);
+    if (number < 0 || file < 0)
+        return -1;
+    snprintf(d->path, sizeof(d->path), "/dev/loop%d", number);
+    config.fd = (unsigned)file;
+    d->is_device = true;
+    int fd = open(d->path, O_RDWR | O_CLOEXEC);
+    if (fd >= 0)
+        CHECK_INT(ioctl(fd, LOOP_CONFIGURE, &config), 0);
+    return fd;
+}
+
+/* A device has a node of its own there, whoever has the one outside. */
+static void test_a_device_in_a_jail(void)
+{
+    struct world w;
+    struct stat inside, outside;
+    world_init(&w, driver, "stay");
+    struct vmm_disk *d = world_disk(&w, VMM_DISK_WORK);
+    auto_fd int device = make_device(d);
+    if (device < 0) {
+        printf("     left out: it needs loop devices\n");
+        world_done(&w);
+        return;
+    }
+    world_reopen(&w);
+    if (CHECK(world_up(&w))) {
+        of_root(&w, "work.disk", &inside);
+        CHECK_INT(stat(d->path, &outside), 0);
+        CHECK(S_ISBLK(inside.st_mode) && inside.st_rdev == outside.st_rdev);
+        CHECK(!same(&inside, d->path));
+        CHECK_INT(inside.st_uid, 0);
+        CHECK(inside.st_gid - JAILED_FIRST_UID < FIRECRACKER_JAIL_UIDS);
+        CHECK_INT(inside.st_mode & 0777, 0660);
+        CHECK(outside.st_gid != inside.st_gid);
+    }
+    CHECK_INT(world_do(&w, W_KILL), ERR_NONE);
+    check_no_remains(&w);
+    CHECK_INT(stat(d->path, &outside), 0);
+    snprintf(world_disk(&w, VMM_DISK_WORK)->path, PATH_BYTES, "%s", w.config.vmlinux_path);
+    world_reopen(&w);
+    refused(&w, "is no device");
+    world_done(&w);
+}
+
 /* Where the place of its id is taken the next one is free. */
 static void test_no_two_have_one_user(void)
 {
@@ -120,13 +181,6 @@ static void test_found_without_the_key(void)
     world_done(&w);
 }
 
-static void refused(struct world *w, const char *why)
-{
-    CHECK_INT(world_do(w, W_START), ERR_PRECONDITION);
-    CHECK_CONTAINS(world_error(), why);
-    check_no_remains(w);
-}
-
 static void test_what_cannot_be_jailed(void)
 {
     struct world w;
@@ -150,6 +204,7 @@ static void test_what_cannot_be_jailed(void)
 void conformance_jail(void)
 {
     RUN(test_what_is_in_a_jail);
+    RUN(test_a_device_in_a_jail);
     RUN(test_no_two_have_one_user);
     RUN(test_found_without_the_key);
     RUN(test_what_cannot_be_jailed);

@@ -36,7 +36,9 @@ static void fill_egress(Banger__Priv__V1__Request *request, const struct object 
                         struct allowed *a)
 {
     request->egress = o->egress == EGRESS_NONE   ? BANGER__PRIV__V1__EGRESS__EGRESS_NONE
-                      : o->egress == EGRESS_LIST ? BANGER__PRIV__V1__EGRESS__EGRESS_LIST
+                      : o->egress == EGRESS_LIST ? o->allow.names
+                                                       ? BANGER__PRIV__V1__EGRESS__EGRESS_NAMES
+                                                       : BANGER__PRIV__V1__EGRESS__EGRESS_LIST
                                                  : BANGER__PRIV__V1__EGRESS__EGRESS_ALL;
     for (uint32_t i = 0; o->egress == EGRESS_LIST && i < o->allow.n; i++) {
         const struct egress_entry *e = &o->allow.at[i];

@@ -65,6 +65,14 @@ bool egress_is_closed(uint32_t address)
     return find_closed(address) != NULL;
 }
 
+bool egress_is_private(uint32_t address)
+{
+    for (size_t i = 0; i < N_PRIVATE; i++)
+        if (is_in(address, private_networks[i].address, private_networks[i].prefix))
+            return true;
+    return false;
+}
+
 /* The closed network that all of the entry is in. */
 static const struct network *entry_closed(const struct egress_entry *e)
 {

@@ -13,7 +13,7 @@
 struct err;
 
 enum {
-    EGRESS_ENTRIES_MAX = 64, /* that a VM's owner may list */
+    EGRESS_ENTRIES_MAX = 64, /* that a VM's owner may list, names included */
     EGRESS_OWN_ENTRIES = 1,  /* and of ours: its resolver */
     EGRESS_TEXT_BYTES = 40,  /* "255.255.255.255/32:65535-65535/tcp" */
     EGRESS_RANGES_MAX = 512, /* that all entries may come to */
@@ -31,6 +31,7 @@ struct egress_entry {
 
 struct egress_list {
     uint32_t n;
+    bool names; /* there are names besides (egress_name.h): no other resolver than ours */
     struct egress_entry at[EGRESS_ENTRIES_MAX + EGRESS_OWN_ENTRIES];
 };
 
@@ -42,6 +43,8 @@ void egress_entry_text(const struct egress_entry *entry, char text[EGRESS_TEXT_B
 bool egress_entry_is_valid(const struct egress_entry *entry);
 /* Destinations that no guest reaches. */
 bool egress_is_closed(uint32_t address);
+/* Of a network that only an entry within it opens. */
+bool egress_is_private(uint32_t address);
 
 struct egress_range {
     uint32_t first, last;     /* addresses */

@@ -32,8 +32,7 @@ void egress_add(FILE *out, const char *tap, const char *label, const struct egre
     }
 }
 
-/* A part of an element's key as nft(8) has it. */
-static void put_part(FILE *out, const json_t *part)
+void egress_put_part(FILE *out, const json_t *part)
 {
     const json_t *range = json_object_get(part, "range"), *prefix = json_object_get(part, "prefix");
     if (json_is_integer(part))
@@ -41,13 +40,13 @@ static void put_part(FILE *out, const json_t *part)
     else if (json_is_string(part))
         fputs(json_string_value(part), out);
     else if (range) {
-        put_part(out, json_array_get(range, 0));
+        egress_put_part(out, json_array_get(range, 0));
         fputc('-', out);
-        put_part(out, json_array_get(range, 1));
+        egress_put_part(out, json_array_get(range, 1));
     } else if (prefix) {
-        put_part(out, json_object_get(prefix, "addr"));
+        egress_put_part(out, json_object_get(prefix, "addr"));
         fputc('/', out);
-        put_part(out, json_object_get(prefix, "len"));
+        egress_put_part(out, json_object_get(prefix, "len"));
     }
 }
 
@@ -93,7 +92,7 @@ static void end_one(void *arg, const json_t *key, const char *label)
     fprintf(e->out, "delete element inet banger listed { \"%s\"", e->tap);
     for (size_t i = 1; i < json_array_size(key); i++) {
         fputs(" . ", e->out);
-        put_part(e->out, json_array_get(key, i));
+        egress_put_part(e->out, json_array_get(key, i));
     }
     fputs(" }\n", e->out);
 }

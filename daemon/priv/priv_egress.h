@@ -3,6 +3,7 @@
 #ifndef BANGER_DAEMON_PRIV_PRIV_EGRESS_H
 #define BANGER_DAEMON_PRIV_PRIV_EGRESS_H
 
+#include <jansson.h>
 #include <stdio.h>
 
 #include "daemon/model/egress.h"
@@ -23,6 +24,8 @@ struct err;
 void egress_add(FILE *out, const char *tap, const char *label, const struct egress_ranges *ranges);
 /* That take away all which the owner has there of the tap. Reads the whole set. */
 int egress_end(FILE *out, const struct priv_owner *owner, const char *tap, struct err *err);
+/* A part of an element's key, which libnftables has as JSON, as nft(8) has it. */
+void egress_put_part(FILE *out, const json_t *part);
 /* Each element's tap and label. */
 int egress_each(void (*fn)(void *arg, const char *tap, const char *label), void *arg,
                 struct err *err);

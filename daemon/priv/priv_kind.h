@@ -11,7 +11,12 @@
 
 struct err;
 
-enum { PRIV_FDS = 2 }; /* with a request at most */
+enum {
+    PRIV_FDS = 2,        /* with a request at most */
+    PRIV_PINS_MAX = 16,  /* addresses, of a PIN */
+    PRIV_PIN_PORTS = 32, /* pieces of ports, of each */
+    PRIV_PIN_MAX_S = 24 * 3600,
+};
 
 /* What the helper was started with: nothing of it is its callers' to say. */
 struct priv_settings {
@@ -29,7 +34,10 @@ struct priv_thing {
     uint32_t user;            /* who gets it */
     uint64_t bytes;           /* of the disk */
     int fds[PRIV_FDS];        /* files that came with the request, borrowed; -1: none */
-    struct egress_list allow; /* of EGRESS_LIST */
+    struct egress_list allow; /* of EGRESS_LIST and NAMES; PIN: ports, whose addresses are 0 */
+    uint32_t addresses[PRIV_PINS_MAX];
+    size_t n_addresses;
+    uint32_t seconds, port;
 };
 
 typedef void priv_found_fn(void *arg, const char *vm_id, const char *name);
@@ -45,6 +53,9 @@ struct priv_kind {
     int (*remove)(const struct priv_thing *t, struct err *err);
     /* NULL: it is nobody's to open. ERR_NOT_FOUND. */
     int (*give)(const struct priv_thing *t, struct err *err);
+    /* NULL: it knows no names. ERR_NOT_FOUND. */
+    int (*resolve)(const struct priv_thing *t, struct err *err);
+    int (*pin)(const struct priv_thing *t, struct err *err);
     int (*list)(const struct priv_owner *owner, priv_found_fn *found, void *arg, struct err *err);
 };
 

@@ -9,9 +9,10 @@
 
 #include "base/err.h"
 #include "daemon/priv/priv_egress.h"
+#include "daemon/priv/priv_pins.h"
 
 /* The chain that tells which rules the table has: a change of them changes its name. */
-#define RULES_OF "rules_2"
+#define RULES_OF "rules_3"
 
 /* A guest's packet goes its way only from its own address (its tap has the route back), never to
  * link-local addresses, where clouds keep secrets, nor to another guest, and by its verdict: each
@@ -20,15 +21,17 @@
 static const char table_text[] =
     "add table inet banger\n"
     "add set inet banger taps { type ifname; }\n"
-    "add map inet banger egress { type ifname : verdict; }\n" EGRESS_SET
+    "add map inet banger egress { type ifname : verdict; }\n" EGRESS_SET NAMES_SETS
     "add chain inet banger egress_all\n"
     "add chain inet banger egress_none\n"
     "add chain inet banger egress_list\n"
+    "add chain inet banger egress_names\n"
     "add chain inet banger from_guest\n"
     "add chain inet banger to_guest\n"
     "add chain inet banger to_host\n"
     "add chain inet banger forward { type filter hook forward priority filter; policy accept; }\n"
     "add chain inet banger input { type filter hook input priority filter; policy accept; }\n"
+    "add chain inet banger prerouting { type nat hook prerouting priority dstnat; }\n"
     "add chain inet banger postrouting { type nat hook postrouting priority srcnat; }\n"
     "flush table inet banger\n"
     "add rule inet banger egress_all accept\n"
@@ -44,11 +47,12 @@ static const char table_text[] =
     "add rule inet banger to_guest drop\n"
     "add rule inet banger to_host fib saddr . iif oif missing drop\n"
     "add rule inet banger to_host ct state established,related accept\n"
-    "add rule inet banger to_host icmp type echo-request accept\n"
+    "add rule inet banger to_host icmp type echo-request accept\n" NAMES_HOST_RULE
     "add rule inet banger to_host drop\n"
     "add rule inet banger forward iifname @taps jump from_guest\n"
     "add rule inet banger forward oifname @taps jump to_guest\n"
     "add rule inet banger input iifname @taps jump to_host\n"
+    NAMES_RULES
     "add rule inet banger postrouting iifname @taps masquerade\n"
     "add chain inet banger " RULES_OF "\n";
 
@@ -138,6 +142,8 @@ Banger__Priv__V1__Egress nft_egress_named(const char *chain)
         return BANGER__PRIV__V1__EGRESS__EGRESS_NONE;
     if (strcmp(chain, "egress_list") == 0)
         return BANGER__PRIV__V1__EGRESS__EGRESS_LIST;
+    if (strcmp(chain, "egress_names") == 0)
+        return BANGER__PRIV__V1__EGRESS__EGRESS_NAMES;
     return BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED;
 }
 

@@ -1,5 +1,5 @@
-/* What the guest behind a VM's tap may reach: two elements of the table inet banger, and those of
- * its list (priv_egress.h), made and removed together. */
+/* What the guest behind a VM's tap may reach: two elements of the table inet banger, those of its
+ * list (priv_egress.h), and what its names have led to (priv_pins.h), made and removed together. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "daemon/priv/priv_egress.h"
 #include "daemon/priv/priv_kind.h"
 #include "daemon/priv/priv_nft.h"
+#include "daemon/priv/priv_pins.h"
 
 #define MESSAGE(name) BANGER__PRIV__V1__EGRESS__##name
 
@@ -54,7 +55,8 @@ static void rules_begin(FILE *out, const struct priv_thing *t, const struct rule
 {
     static const char *const chains[] = {[MESSAGE(EGRESS_ALL)] = "egress_all",
                                          [MESSAGE(EGRESS_NONE)] = "egress_none",
-                                         [MESSAGE(EGRESS_LIST)] = "egress_list"};
+                                         [MESSAGE(EGRESS_LIST)] = "egress_list",
+                                         [MESSAGE(EGRESS_NAMES)] = "egress_names"};
     char label[PRIV_LABEL_BYTES];
     priv_label(&t->owner, t->vm_id, label);
     fprintf(out,
@@ -64,6 +66,12 @@ static void rules_begin(FILE *out, const struct priv_thing *t, const struct rule
     egress_add(out, s->tap, label, ranges);
 }
 
+/* It has no elements but those two. */
+static bool is_simple(Banger__Priv__V1__Egress egress)
+{
+    return egress == MESSAGE(EGRESS_ALL) || egress == MESSAGE(EGRESS_NONE);
+}
+
 /* All of it as one transaction; t NULL: nothing comes in its place. */
 static int rules_replace(const struct priv_owner *owner, const struct rules_search *s,
                          const struct priv_thing *t, const struct egress_ranges *ranges,
@@ -71,16 +79,14 @@ static int rules_replace(const struct priv_owner *owner, const struct rules_sear
 {
     auto_free char *commands = NULL;
     size_t len = 0;
-    bool listed =
-        (s->found.egress != MESSAGE(EGRESS_ALL) && s->found.egress != MESSAGE(EGRESS_NONE)) ||
-        !s->found.tap[0];
+    bool more = !is_simple(s->found.egress) || !s->found.tap[0] || (t && !is_simple(t->egress));
     FILE *out = open_memstream(&commands, &len);
     if (!out)
         return err_sys(err, errno, "no room for rules");
     rules_end(out, s);
-    int rc = listed || (t && t->egress == MESSAGE(EGRESS_LIST))
-                 ? egress_end(out, owner, s->tap, err)
-                 : 0;
+    int rc = more ? egress_end(out, owner, s->tap, err) : 0;
+    if (rc == 0 && more)
+        rc = pins_end(out, s->tap, err);
     if (t)
         rules_begin(out, t, s, ranges);
     if (fclose(out) != 0)
@@ -97,7 +103,7 @@ static int rules_make(const struct priv_thing *t, struct err *err)
     if (egress_compile(&t->allow, ranges, err) < 0 || nft_table(err) < 0 ||
         rules_look(t, &s, err) < 0)
         return -1;
-    if (s.found.tap[0] && s.found.egress == t->egress && t->egress != MESSAGE(EGRESS_LIST))
+    if (s.found.tap[0] && s.found.egress == t->egress && is_simple(t->egress))
         return 0;
     return rules_replace(&t->owner, &s, t, ranges, err);
 }
@@ -124,6 +130,28 @@ static int rules_remove(const struct priv_thing *t, struct err *err)
         return -1;
     }
     return rules_replace(&t->owner, &s, NULL, NULL, err);
+}
+
+/* Its own, with names. */
+static int rules_named(const struct priv_thing *t, struct rules_search *s, struct err *err)
+{
+    if (rules_look(t, s, err) < 0)
+        return -1;
+    return s->found.tap[0] && s->found.egress == MESSAGE(EGRESS_NAMES)
+               ? 0
+               : err_set(err, ERR_NOT_FOUND, "table inet banger has no names for %s", s->tap);
+}
+
+static int rules_resolve(const struct priv_thing *t, struct err *err)
+{
+    struct rules_search s;
+    return rules_named(t, &s, err) < 0 ? -1 : pins_resolve(t, s.tap, err);
+}
+
+static int rules_pin(const struct priv_thing *t, struct err *err)
+{
+    struct rules_search s;
+    return rules_named(t, &s, err) < 0 ? -1 : pins_set(t, s.tap, err);
 }
 
 struct rules_list {
@@ -174,5 +202,7 @@ const struct priv_kind priv_rules = {
     .make = rules_make,
     .find = rules_find,
     .remove = rules_remove,
+    .resolve = rules_resolve,
+    .pin = rules_pin,
     .list = rules_list,
 };

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/id.h"
+#include "daemon/model/egress_name.h"
 #include "daemon/priv/priv_stop.h"
 
 #define MESSAGE(name) BANGER__PRIV__V1__##name
@@ -43,7 +44,7 @@ static int check_make(const Banger__Priv__V1__Request *r, const struct priv_sett
         return err_set(err, ERR_INVALID, "%08x is no address of the pool for guests",
                        (unsigned)r->address);
     if (r->kind == MESSAGE(KIND__KIND_RULES) &&
-        (r->egress < MESSAGE(EGRESS__EGRESS_ALL) || r->egress > MESSAGE(EGRESS__EGRESS_LIST)))
+        (r->egress < MESSAGE(EGRESS__EGRESS_ALL) || r->egress > MESSAGE(EGRESS__EGRESS_NAMES)))
         return err_set(err, ERR_INVALID, "egress %d is none", (int)r->egress);
     return 0;
 }
@@ -52,7 +53,9 @@ static int check_make(const Banger__Priv__V1__Request *r, const struct priv_sett
 static int take_list(const Banger__Priv__V1__Request *r, struct egress_list *list, struct err *err)
 {
     const size_t max = EGRESS_ENTRIES_MAX + EGRESS_OWN_ENTRIES;
-    if (r->n_allow > (r->egress == MESSAGE(EGRESS__EGRESS_LIST) ? max : 0))
+    bool listed = r->egress == MESSAGE(EGRESS__EGRESS_LIST) ||
+                  r->egress == MESSAGE(EGRESS__EGRESS_NAMES);
+    if (r->n_allow > (listed ? max : 0))
         return err_set(err, ERR_INVALID, "%zu entries are too many", r->n_allow);
     for (size_t i = 0; i < r->n_allow; i++) {
         const Banger__Priv__V1__Allowed *a = r->allow[i];
@@ -71,13 +74,39 @@ static int take_list(const Banger__Priv__V1__Request *r, struct egress_list *lis
     return 0;
 }
 
+/* Of a PIN: ports without an address, and addresses that names may lead to. */
+static int take_pins(const Banger__Priv__V1__Request *r, struct priv_thing *t, struct err *err)
+{
+    if (r->n_allow > PRIV_PIN_PORTS || r->n_addresses > PRIV_PINS_MAX ||
+        r->seconds > PRIV_PIN_MAX_S)
+        return err_set(err, ERR_INVALID, "too much to pin");
+    for (size_t i = 0; i < r->n_allow; i++) {
+        const Banger__Priv__V1__Allowed *a = r->allow[i];
+        if (a->address || a->prefix || a->port > a->port_last || a->port_last > EGRESS_PORT_MAX ||
+            (a->protocol != EGRESS_TCP && a->protocol != EGRESS_UDP))
+            return err_set(err, ERR_INVALID, "entry %zu has no ports", i);
+        t->allow.at[t->allow.n++] = (struct egress_entry){.protocol = (uint8_t)a->protocol,
+                                                          .port = (uint16_t)a->port,
+                                                          .port_last = (uint16_t)a->port_last};
+    }
+    for (size_t i = 0; i < r->n_addresses; i++) {
+        if (!egress_name_may_lead_to(r->addresses[i]))
+            return err_set(err, ERR_INVALID, "no name leads to %08x", (unsigned)r->addresses[i]);
+        t->addresses[t->n_addresses++] = r->addresses[i];
+    }
+    t->seconds = r->seconds;
+    return 0;
+}
+
 static int check(const Banger__Priv__V1__Request *r, const struct priv_settings *settings,
                  struct err *err)
 {
     bool of_vm = r->operation == MESSAGE(OPERATION__OPERATION_MAKE) ||
                  r->operation == MESSAGE(OPERATION__OPERATION_FIND) ||
                  r->operation == MESSAGE(OPERATION__OPERATION_REMOVE) ||
-                 r->operation == MESSAGE(OPERATION__OPERATION_GIVE);
+                 r->operation == MESSAGE(OPERATION__OPERATION_GIVE) ||
+                 r->operation == MESSAGE(OPERATION__OPERATION_RESOLVE) ||
+                 r->operation == MESSAGE(OPERATION__OPERATION_PIN);
     if (!priv_kind_of(r->kind))
         return err_set(err, ERR_UNIMPLEMENTED, "kind %d is not known here", (int)r->kind);
     if (!priv_state_is_valid(r->state))
@@ -141,6 +170,14 @@ static int give(const struct priv_kind *kind, const struct priv_thing *t, struct
     return kind->give(t, err);
 }
 
+static int of_names(const struct priv_kind *kind, const struct priv_thing *t, bool pin,
+                    struct err *err)
+{
+    if (!kind->resolve || !kind->pin)
+        return err_set(err, ERR_UNIMPLEMENTED, "%s knows no names", kind->name);
+    return pin ? kind->pin(t, err) : kind->resolve(t, err);
+}
+
 static int perform(const Banger__Priv__V1__Request *m, const struct priv_thing *t, struct reply *r,
                    struct err *err)
 {
@@ -158,6 +195,10 @@ static int perform(const Banger__Priv__V1__Request *m, const struct priv_thing *
         return kind->remove(t, err);
     case MESSAGE(OPERATION__OPERATION_GIVE):
         return give(kind, t, err);
+    case MESSAGE(OPERATION__OPERATION_RESOLVE):
+        return of_names(kind, t, false, err);
+    case MESSAGE(OPERATION__OPERATION_PIN):
+        return of_names(kind, t, true, err);
     case MESSAGE(OPERATION__OPERATION_LIST):
         return kind->list(&t->owner, add_found, r, err);
     default:
@@ -177,9 +218,12 @@ static int answer(const struct priv_settings *settings, uint32_t uid, const uint
                            .address = m->address,
                            .egress = m->egress,
                            .user = m->user,
+                           .port = m->port,
                            .bytes = m->bytes};
     memcpy(t.fds, fds, sizeof(t.fds));
-    int rc = check(m, settings, err) < 0 ? -1 : take_list(m, &t.allow, err);
+    int rc = check(m, settings, err) < 0                        ? -1
+             : m->operation == MESSAGE(OPERATION__OPERATION_PIN) ? take_pins(m, &t, err)
+                                                                 : take_list(m, &t.allow, err);
     if (rc == 0) {
         snprintf(t.owner.state, sizeof(t.owner.state), "%s", m->state);
         snprintf(t.vm_id, sizeof(t.vm_id), "%s", m->vm);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "daemon/model/egress.h"
+#include "daemon/model/egress_name.h"
 #include "daemon/model/model.h"
 
 struct err;
@@ -48,6 +49,7 @@ struct vmm_nic {
     char tap[VMM_TAP_BYTES]; /* NET_TAP: a host object; may be opened by us */
     enum egress_mode egress; /* of NET_USER; a tap has its rules */
     struct egress_list allow;
+    struct egress_names names;
     /* What the guest is to have: for one whose own init takes it from the kernel's command line. */
     struct guest_network guest;
 };

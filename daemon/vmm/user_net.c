@@ -57,6 +57,7 @@ struct user_net_args {
     const char *argv[4 + EGRESS_ENTRIES_MAX + EGRESS_OWN_ENTRIES + 1];
     char texts[EGRESS_ENTRIES_MAX + EGRESS_OWN_ENTRIES][EGRESS_TEXT_BYTES];
     char counts[PATH_BYTES];
+    char names[EGRESS_NAMES_MAX][EGRESS_NAME_TEXT_BYTES];
 };
 
 static void user_net_fill(struct user_net_args *a, const char *net, const char *passt,
@@ -72,6 +73,10 @@ static void user_net_fill(struct user_net_args *a, const char *net, const char *
     for (uint32_t i = 0; nic->egress == EGRESS_LIST && i < nic->allow.n; i++) {
         egress_entry_text(&nic->allow.at[i], a->texts[i]);
         a->argv[n++] = a->texts[i];
+    }
+    for (uint32_t i = 0; nic->egress == EGRESS_LIST && i < nic->names.n; i++) {
+        egress_name_text(&nic->names.at[i], a->names[i]);
+        a->argv[n++] = a->names[i];
     }
     a->argv[n] = NULL;
 }
@@ -125,7 +130,7 @@ bool user_net_explain(const struct vmm_host *host, char text[TEXT_BYTES])
     else
         snprintf(text, TEXT_BYTES,
                  "%s: guests reach neither this host nor link-local addresses; egress: all, "
-                 "none, or a list",
+                 "none, or a list of addresses and names",
                  passt);
     return !host->slirp && err.code == ERR_NONE;
 }

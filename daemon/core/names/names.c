@@ -17,6 +17,7 @@
 #include "daemon/core/core.h"
 #include "daemon/core/host/host_check.h"
 #include "daemon/core/names/dns_packet.h"
+#include "daemon/core/names/names_internal.h"
 #include "daemon/core/vm/vm.h"
 #include "rpc/event/loop.h"
 
@@ -28,6 +29,8 @@ struct names {
     struct watch watch;
     struct timer retry;
     struct err why; /* it does not answer */
+    struct vm_listener listener;
+    struct list guests; /* struct guest_names */
     int fd;         /* -1 */
 };
 
@@ -130,6 +133,26 @@ static void names_try(void *arg)
     timer_start(&n->retry, RETRY_MS);
 }
 
+/* Guests */
+
+static void names_vm_changed(void *arg, struct vm_entry *e)
+{
+    struct names *n = arg;
+    guest_names_sync(n->core, &n->guests, e);
+}
+
+static void names_vm_gone(void *arg, struct vm_entry *e, const char *reason)
+{
+    (void)arg, (void)reason;
+    if (vm_slot(e, VM_SLOT_NAMES))
+        guest_names_close(vm_slot(e, VM_SLOT_NAMES));
+}
+
+static void names_vm_leaving(void *arg, struct vm_entry *e)
+{
+    names_vm_gone(arg, e, NULL);
+}
+
 static bool names_parse(const char *text, struct sockaddr_in *at)
 {
     char address[INET_ADDRSTRLEN], *end = NULL;
@@ -153,6 +176,8 @@ bool names_address_is_valid(const char *text)
 
 struct names *names_new(struct core *core, struct err *err)
 {
+    static const struct vm_events events = {
+        .changed = names_vm_changed, .gone = names_vm_gone, .leaving = names_vm_leaving};
     struct names *n = calloc(1, sizeof(*n));
     if (!n || timer_init(&n->retry, core->loop, names_try, n) < 0) {
         free(n);
@@ -161,6 +186,9 @@ struct names *names_new(struct core *core, struct err *err)
     }
     n->core = core;
     n->fd = -1;
+    list_init(&n->guests);
+    n->listener = (struct vm_listener){.events = &events, .arg = n};
+    vm_listen(core, &n->listener);
     if (names_parse(core->config.dns, &n->at))
         names_try(n);
     return n;
@@ -170,6 +198,8 @@ void names_free(struct names *n)
 {
     if (!n)
         return;
+    vm_unlisten(&n->listener);
+    list_foreach(l, &n->guests) guest_names_close(container_of(l, struct guest_names, link));
     watch_done(&n->watch);
     timer_done(&n->retry);
     if (n->fd >= 0)

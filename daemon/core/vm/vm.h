@@ -82,11 +82,13 @@ const char *vm_agent_error(const struct vm_entry *e);
 const struct kept_output *vm_kept_output(const struct vm_entry *e);
 /* A key that its guest has shown over SSH, and was refused for; "": none. */
 const char *vm_offered_ssh_host_key(const struct vm_entry *e);
+/* How often the rules of its tap were made anew while it ran. */
+unsigned vm_rules_made(const struct vm_entry *e);
 enum vm_reboot vm_reboot(const struct vm_entry *e);
 void vm_set_reboot(struct vm_entry *e, enum vm_reboot reboot);
 
 /* What rooms above keep of a VM, each for itself; NULL to begin with. */
-enum vm_slot { VM_SLOT_RECONCILE, VM_SLOT_PUBLISH, VM_SLOT_SUPERVISE, VM_SLOTS };
+enum vm_slot { VM_SLOT_RECONCILE, VM_SLOT_NAMES, VM_SLOT_PUBLISH, VM_SLOT_SUPERVISE, VM_SLOTS };
 
 void *vm_slot(const struct vm_entry *e, enum vm_slot slot);
 void vm_set_slot(struct vm_entry *e, enum vm_slot slot, void *data);

@@ -15,14 +15,12 @@
 #include "daemon/core/vm/vm_spec.h"
 #include "daemon/core/vm/vm_ssh.h"
 
-static json_t *vm_change_list(const struct egress_list *list)
+static json_t *vm_change_list(const struct vm_allow *allow)
 {
     json_t *texts = json_array();
-    char text[EGRESS_TEXT_BYTES];
-    for (uint32_t i = 0; i < list->n; i++) {
-        egress_entry_text(&list->at[i], text);
+    char text[EGRESS_NAME_TEXT_BYTES];
+    for (uint32_t i = 0; vm_egress_text(allow, i, text) > 0; i++)
         json_array_append_new(texts, json_string(text));
-    }
     return texts;
 }
 
@@ -60,17 +58,15 @@ static int64_t vm_change_option(const json_t *o, const char *key)
     return json_is_integer(value) ? json_integer_value(value) : -1;
 }
 
-static void vm_change_read_list(const json_t *texts, struct egress_list *list)
+static void vm_change_read_list(const json_t *texts, struct vm_allow *allow)
 {
     size_t i;
     json_t *text;
-    list->n = 0;
     json_array_foreach(texts, i, text)
     {
         const char *entry = json_string_value(text);
-        if (entry && list->n < EGRESS_ENTRIES_MAX &&
-            egress_entry_parse(entry, &list->at[list->n], NULL) == 0)
-            list->n++;
+        if (entry)
+            vm_egress_add(allow, entry, NULL);
     }
 }
 
@@ -140,12 +136,18 @@ bool vm_change_machine(const struct vm_change *c, struct vm_spec *spec)
 
 int vm_change_egress(const struct vm_change *c, struct vm_spec *spec, struct err *err)
 {
-    struct egress_list was;
-    if (!c->egress ||
-        (vm_egress_read(&spec->egress, &was, NULL) == 0 && spec->egress.mode == c->egress &&
-         was.n == c->allow.n && memcmp(was.at, c->allow.at, was.n * sizeof(*was.at)) == 0))
+    struct vm_egress to = {0};
+    if (!c->egress)
         return 0;
-    return vm_egress_set(&spec->egress, c->egress, &c->allow, err) < 0 ? -1 : 1;
+    if (vm_egress_set(&to, c->egress, &c->allow, err) < 0)
+        return -1;
+    const struct vm_egress was = spec->egress;
+    bool same = was.mode == to.mode && was.allow.len == to.allow.len &&
+                (to.allow.len == 0 || memcmp(was.allow.data, to.allow.data, to.allow.len) == 0);
+    if (!same)
+        spec->egress = to;
+    free(same ? to.allow.data : was.allow.data);
+    return !same;
 }
 
 /* Of the request */

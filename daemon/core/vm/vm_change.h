@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "daemon/core/vm/vm_op_publish.h"
-#include "daemon/model/egress.h"
+#include "daemon/core/vm/vm_egress.h"
 #include "daemon/model/model.h"
 
 struct err;
@@ -26,7 +26,7 @@ struct vm_change {
     bool host_key_given;
     char host_key[SSH_HOST_KEY_BYTES];
     enum egress_mode egress; /* 0: as it is */
-    struct egress_list allow;
+    struct vm_allow allow;
     struct vm_publish_change publish;
     bool stop_hook_given;
     struct vm_hook stop_hook; /* owned, where it was read */

@@ -1,8 +1,9 @@
 /* See vm_egress.h.
  *
  * A resolver that answers is a way out, too: whoever owns a domain reads what a guest asks for in
- * it. So with NONE a guest has no resolver; with LIST it has, as names are what lists are written
- * for, and that is said in docs/security.md. */
+ * it. So with NONE a guest has no resolver; with a list of addresses it has the host's, as names
+ * are what programs know, and that is said in docs/security.md; with names in it, it has ours,
+ * which knows those alone. */
 #include "daemon/core/vm/vm_egress.h"
 
 #include <stdio.h>
@@ -32,33 +33,68 @@ static int vm_egress_check_mode(const struct vm_egress *egress, struct err *err)
     return 0;
 }
 
-int vm_egress_read(const struct vm_egress *egress, struct egress_list *list, struct err *err)
+int vm_egress_add(struct vm_allow *allow, const char *text, struct err *err)
+{
+    struct egress_names *names = &allow->names;
+    if (allow->list.n + names->n == EGRESS_ENTRIES_MAX)
+        return err_set(err, ERR_INVALID, "more than %d entries", EGRESS_ENTRIES_MAX);
+    if (!egress_is_name(text)) {
+        if (egress_entry_parse(text, &allow->list.at[allow->list.n], err) < 0)
+            return -1;
+        allow->list.n++;
+        return 0;
+    }
+    if (names->n == EGRESS_NAMES_MAX)
+        return err_set(err, ERR_INVALID, "more than %d names", EGRESS_NAMES_MAX);
+    if (egress_name_parse(text, &names->at[names->n], err) < 0)
+        return -1;
+    names->n++;
+    allow->list.names = true;
+    return 0;
+}
+
+static int vm_egress_check_ports(const struct egress_names *names, struct err *err)
+{
+    struct egress_ports ports[EGRESS_PORTS_MAX];
+    return egress_names_ports(names, UINT32_MAX, ports) >= 0
+               ? 0
+               : err_set(err, ERR_INVALID, "its names have too many different ports");
+}
+
+int vm_egress_read(const struct vm_egress *egress, struct vm_allow *allow, struct err *err)
 {
     const char *at = (const char *)egress->allow.data, *end = at + egress->allow.len;
     static struct egress_ranges ranges; /* the loop's alone, and large */
-    list->n = 0;
+    *allow = (struct vm_allow){.list.n = 0};
     if (vm_egress_check_mode(egress, err) < 0)
         return vm_egress_invalid(err);
-    for (; at < end; at += strlen(at) + 1) {
-        if (list->n == EGRESS_ENTRIES_MAX) {
-            err_set(err, ERR_INVALID, "more than %d entries", EGRESS_ENTRIES_MAX);
+    for (; at < end; at += strlen(at) + 1)
+        if (vm_egress_add(allow, at, err) < 0)
             return vm_egress_invalid(err);
-        }
-        if (egress_entry_parse(at, &list->at[list->n++], err) < 0)
-            return vm_egress_invalid(err);
-    }
-    return egress_compile(list, &ranges, err) < 0 ? vm_egress_invalid(err) : 0;
+    if (vm_egress_check_ports(&allow->names, err) < 0 ||
+        egress_compile(&allow->list, &ranges, err) < 0)
+        return vm_egress_invalid(err);
+    return 0;
 }
 
-int vm_egress_set(struct vm_egress *egress, enum egress_mode mode, const struct egress_list *list,
+size_t vm_egress_text(const struct vm_allow *allow, uint32_t i, char text[EGRESS_NAME_TEXT_BYTES])
+{
+    if (i < allow->list.n)
+        egress_entry_text(&allow->list.at[i], text);
+    else if (i - allow->list.n < allow->names.n)
+        egress_name_text(&allow->names.at[i - allow->list.n], text);
+    else
+        return 0;
+    return strlen(text) + 1;
+}
+
+int vm_egress_set(struct vm_egress *egress, enum egress_mode mode, const struct vm_allow *allow,
                   struct err *err)
 {
-    char texts[EGRESS_ENTRIES_MAX * EGRESS_TEXT_BYTES];
-    size_t len = 0;
-    for (uint32_t i = 0; i < list->n && i < EGRESS_ENTRIES_MAX; i++) {
-        egress_entry_text(&list->at[i], texts + len);
-        len += strlen(texts + len) + 1;
-    }
+    char texts[EGRESS_ENTRIES_MAX * EGRESS_TEXT_BYTES + EGRESS_NAMES_MAX * EGRESS_NAME_TEXT_BYTES];
+    size_t len = 0, n = 1;
+    for (uint32_t i = 0; i < EGRESS_ENTRIES_MAX && n > 0; i++)
+        len += n = vm_egress_text(allow, i, texts + len);
     if (blob_set(&egress->allow, texts, len) < 0)
         return err_set(err, ERR_LIMIT, "out of memory for an egress list");
     egress->mode = mode;
@@ -91,31 +127,42 @@ int vm_egress_check_host(const struct core *core, const struct vm_spec *spec, en
 
 int vm_egress_check(const struct core *core, struct vm_spec *spec, struct err *err)
 {
-    struct egress_list list;
+    struct vm_allow allow;
     if (spec->egress.mode == 0)
         spec->egress.mode = EGRESS_ALL;
-    return vm_egress_read(&spec->egress, &list, err) < 0
+    return vm_egress_read(&spec->egress, &allow, err) < 0
                ? -1
                : vm_egress_check_host(core, spec, spec->egress.mode, err);
 }
 
 int vm_egress_settle(struct vm_spec *spec, struct err *err)
 {
-    struct egress_list list;
-    return vm_egress_read(&spec->egress, &list, err) < 0
+    struct vm_allow allow;
+    return vm_egress_read(&spec->egress, &allow, err) < 0
                ? -1
-               : vm_egress_set(&spec->egress, spec->egress.mode, &list, err);
+               : vm_egress_set(&spec->egress, spec->egress.mode, &allow, err);
 }
 
-void vm_egress_of(const struct vm *vm, struct egress_list *list)
+bool vm_egress_has_names(const struct vm *vm)
 {
+    const struct vm_egress *egress = &vm->spec.egress;
+    const char *at = (const char *)egress->allow.data, *end = at + egress->allow.len;
+    for (; egress->mode == EGRESS_LIST && at < end; at += strlen(at) + 1)
+        if (egress_is_name(at))
+            return true;
+    return false;
+}
+
+void vm_egress_of(const struct vm *vm, struct vm_allow *allow)
+{
+    struct egress_list *list = &allow->list;
     struct guest_network net;
     char text[EGRESS_TEXT_BYTES];
     struct egress_entry *own;
-    if (vm_egress_read(&vm->spec.egress, list, NULL) < 0)
-        list->n = 0; /* no record is loaded with such */
-    if (vm->spec.egress.mode != EGRESS_LIST || vm->spec.net != NET_TAP)
-        return; /* what passt answers itself is none of the list's */
+    if (vm_egress_read(&vm->spec.egress, allow, NULL) < 0)
+        *allow = (struct vm_allow){.list.n = 0}; /* no record is loaded with such */
+    if (vm->spec.egress.mode != EGRESS_LIST || vm->spec.net != NET_TAP || list->names)
+        return; /* what passt, or we, answer is none of the list's */
     vm_net_of_guest(vm, &net);
     own = &list->at[list->n];
     snprintf(text, sizeof(text), "%s:53", net.dns);

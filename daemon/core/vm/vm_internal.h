@@ -74,6 +74,7 @@ struct vm_entry {
     struct handles_save *saving; /* handles.json is being written */
     bool paused;                 /* its machine is, whatever the state has become */
     enum vm_reboot reboot;       /* until it is STARTING, or told to end */
+    unsigned rules_made;         /* of its tap, while it ran */
     uint32_t n_users;            /* vm_use_begin */
     int64_t used_ms;             /* monotonic: when the last use ended */
     void *slots[VM_SLOTS];

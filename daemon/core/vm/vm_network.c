@@ -102,7 +102,9 @@ void vm_net_of_guest(const struct vm *vm, struct guest_network *net)
     priv_address_text(address - 1, net->gateway);
     snprintf(net->netmask, sizeof(net->netmask), "255.255.255.252");
     net->prefix = PRIV_PREFIX;
-    if (vm->spec.egress.mode != EGRESS_NONE)
+    if (vm_egress_has_names(vm))
+        memcpy(net->dns, net->gateway, sizeof(net->dns)); /* where the daemon answers */
+    else if (vm->spec.egress.mode != EGRESS_NONE)
         resolver_find(net->dns);
 }
 
@@ -115,7 +117,10 @@ void vm_net_config(const struct core *core, const struct vm *vm, struct vmm_conf
     vmm_mac_make(vm->id, nic->mac);
     vm_net_of_guest(vm, &nic->guest);
     nic->egress = vm->spec.egress.mode;
-    vm_egress_of(vm, &nic->allow);
+    struct vm_allow allow;
+    vm_egress_of(vm, &allow);
+    nic->allow = allow.list;
+    nic->names = allow.names;
     if (vm->spec.net == NET_TAP) {
         char name[VM_PATH_BYTES] = "";
         object_tap.derive_name(core->config.state_dir, vm->id, OBJECT_TAP, name, NULL);

@@ -36,8 +36,10 @@ static int vm_objects_add_rules(const struct core *core, const struct vm *vm, st
 {
     if (vm_objects_add(o, "rules", core, vm, OBJECT_TAP_RULES, err) < 0)
         return -1;
+    struct vm_allow allow;
+    vm_egress_of(vm, &allow);
     o->at[o->n - 1].egress = vm->spec.egress.mode;
-    vm_egress_of(vm, &o->at[o->n - 1].allow);
+    o->at[o->n - 1].allow = allow.list;
     return 0;
 }
 

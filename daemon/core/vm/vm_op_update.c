@@ -187,6 +187,11 @@ static struct vm_entry *vm_update_ruled_vm(struct operation_entry *op, struct vm
 static void vm_update_ruled(void *arg, const struct err *err)
 {
     struct operation_entry *op = arg;
+    struct vm_entry *e = operation_core(op)->operations ? vm_run_find(op) : NULL;
+    if (e) {
+        e->rules_made++;
+        vm_notify(e);
+    }
     if (operation_core(op)->operations) /* else the next daemon does it again */
         operation_step_done(op, err);
     operation_unref(op);

@@ -220,7 +220,7 @@ int vm_spec_check_made(const struct vm_spec *spec, struct err *err)
         vm_net_check(spec->net, err) < 0 || vm_policies_check(spec, err) < 0 ||
         vm_storage_check_made(spec, err) < 0 || vm_hook_check_made(&spec->stop_hook, err) < 0 ||
         vm_ssh_check_made(spec, err) < 0 || vm_limits_check_bounds(spec, err) < 0 ||
-        vm_egress_read(&spec->egress, &(struct egress_list){0}, err) < 0 ||
+        vm_egress_read(&spec->egress, &(struct vm_allow){0}, err) < 0 ||
         vm_publish_check(&spec->publish, err) < 0)
         return -1;
     if (ids)

@@ -51,6 +51,11 @@ const struct kept_output *vm_kept_output(const struct vm_entry *e)
     return &e->kept;
 }
 
+unsigned vm_rules_made(const struct vm_entry *e)
+{
+    return e->rules_made;
+}
+
 enum vm_reboot vm_reboot(const struct vm_entry *e)
 {
     return e->reboot;

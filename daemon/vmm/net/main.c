@@ -11,7 +11,8 @@
  * neighbour does, and the daemon's death before qemu's start is such an end, too.
  *
  * A thread for each direction, so that none waits for the other; whichever ends first ends all. A
- * third follows the host's own addresses. */
+ * third follows the host's own addresses. With names in the list (net_names.h) a question of the
+ * guest's may be answered by the thread that has read it: the only one that writes both ways. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -21,15 +22,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/launch.h"
 #include "daemon/vmm/net/net_counts.h"
 #include "daemon/vmm/net/net_filter.h"
+#include "daemon/vmm/net/net_names.h"
 #include "daemon/vmm/net/net_own.h"
 
 enum {
@@ -42,6 +46,8 @@ extern char **environ;
 static int passt_fd;
 static struct net_policy policy;
 static struct net_counts *counts;
+static struct net_names names;
+static pthread_mutex_t guest_lock = PTHREAD_MUTEX_INITIALIZER; /* writing to the guest */
 
 /* An exit status. */
 static int net_fail(const char *what, int error)
@@ -140,6 +146,93 @@ static ssize_t net_read(int fd, uint8_t *data, size_t len)
     return n;
 }
 
+/* One frame, behind its head. */
+static bool net_write_guest(const uint8_t *data, size_t len)
+{
+    pthread_mutex_lock(&guest_lock);
+    bool done = net_write(STDIN_FILENO, data, len);
+    pthread_mutex_unlock(&guest_lock);
+    counts->to_guest += len - NET_HEAD_BYTES;
+    return done;
+}
+
+/* Names; net_own_lock is held. */
+
+static void net_names_now(void)
+{
+    names.now_ms = clock_mono_ms();
+    if (getrandom(&names.next_id, sizeof(names.next_id), 0) != sizeof(names.next_id))
+        _exit(1); /* a number that can be guessed is worse than no network */
+}
+
+static void net_put_head(uint8_t *head, size_t len)
+{
+    for (size_t i = 0; i < NET_HEAD_BYTES; i++)
+        head[i] = (uint8_t)(len >> (8 * (NET_HEAD_BYTES - 1 - i)));
+}
+
+static void net_question(const uint8_t *frame, size_t len)
+{
+    uint8_t out[NET_HEAD_BYTES + NET_DNS_BYTES];
+    size_t n = 0;
+    net_names_now();
+    enum net_names_way way = net_names_ask(&names, frame, len, out + NET_HEAD_BYTES, &n);
+    net_put_head(out, n);
+    counts->from_guest += len;
+    if ((way == NET_NAMES_TO_PASST && !net_write(passt_fd, out, NET_HEAD_BYTES + n)) ||
+        (way == NET_NAMES_TO_GUEST && !net_write_guest(out, NET_HEAD_BYTES + n)))
+        _exit(0);
+}
+
+static bool net_answer(const uint8_t *frame, size_t len)
+{
+    uint8_t out[NET_HEAD_BYTES + NET_DNS_BYTES];
+    size_t n = 0;
+    const struct net_own *own = net_own_lock();
+    net_names_now();
+    bool told = net_names_tell(&names, &policy.ranges, own, frame, len, out + NET_HEAD_BYTES, &n);
+    net_own_unlock();
+    net_put_head(out, n);
+    return !told || net_write_guest(out, NET_HEAD_BYTES + n);
+}
+
+/* Frame by frame, as what the resolver says is told in other words. Returns how much of it is
+ * done; -1: no more. */
+static ssize_t net_tell_frames(const uint8_t *data, size_t len)
+{
+    size_t at = 0;
+    while (len - at >= NET_HEAD_BYTES) {
+        const uint8_t *frame = data + at + NET_HEAD_BYTES;
+        size_t n = (size_t)data[at] << 24 | (size_t)data[at + 1] << 16 |
+                   (size_t)data[at + 2] << 8 | data[at + 3];
+        if (n > NET_FRAME_MAX_BYTES)
+            return -1;
+        if (len - at - NET_HEAD_BYTES < n)
+            break;
+        if (!(net_names_is_answer(frame, n) ? net_answer(frame, n)
+                                            : net_write_guest(data + at, NET_HEAD_BYTES + n)))
+            return -1;
+        at += NET_HEAD_BYTES + n;
+    }
+    return (ssize_t)at;
+}
+
+static void *net_to_guest_by_names(void *arg)
+{
+    static uint8_t data[NET_BUFFER_BYTES];
+    size_t have = 0;
+    ssize_t n, done;
+    (void)arg;
+    while ((n = net_read(passt_fd, data + have, sizeof(data) - have)) > 0) {
+        have += (size_t)n;
+        if ((done = net_tell_frames(data, have)) < 0)
+            break;
+        have -= (size_t)done;
+        memmove(data, data + done, have);
+    }
+    _exit(0);
+}
+
 static void *net_to_guest(void *arg)
 {
     static uint8_t data[NET_BUFFER_BYTES];
@@ -160,7 +253,9 @@ static void net_from_guest(void)
     ssize_t n;
     while ((n = net_read(STDIN_FILENO, data + have, sizeof(data) - have)) > 0) {
         have += (size_t)n;
-        int64_t seen = net_filter_stream(&policy, net_own_lock(), data, have, &kept);
+        const struct net_own *own = net_own_lock();
+        names.now_ms = clock_mono_ms();
+        int64_t seen = net_filter_stream(&policy, own, data, have, &kept);
         net_own_unlock();
         if (seen < 0 || !net_write(passt_fd, data, kept))
             return;
@@ -193,10 +288,19 @@ static int net_stay(void)
     close(null_fd);
     signal(SIGPIPE, SIG_IGN);
     if (net_confine() < 0 || net_own_watch() != 0 ||
-        pthread_create(&thread, NULL, net_to_guest, NULL) != 0)
+        pthread_create(&thread, NULL, policy.names ? net_to_guest_by_names : net_to_guest, NULL) != 0)
         return 1;
     net_from_guest();
     return 0;
+}
+
+static int net_read_name(const char *text, struct err *err)
+{
+    if (names.names.n == EGRESS_NAMES_MAX)
+        return err_set(err, ERR_INVALID, "more than %d names", EGRESS_NAMES_MAX);
+    policy.names = &names;
+    policy.question = net_question;
+    return egress_name_parse(text, &names.names.at[names.names.n++], err);
 }
 
 /* What the guest may reach: a mode, and the entries of a list. */
@@ -211,7 +315,9 @@ static int net_read_policy(int argc, char **argv, struct err *err)
     if (!policy.mode || argc - 1 > EGRESS_ENTRIES_MAX || (policy.mode != EGRESS_LIST && argc > 1))
         return err_set(err, ERR_INVALID, "started by bangerd, with a socket as stdin");
     for (int i = 1; i < argc; i++)
-        if (egress_entry_parse(argv[i], &list.at[list.n++], err) < 0)
+        if ((egress_is_name(argv[i])
+                 ? net_read_name(argv[i], err)
+                 : egress_entry_parse(argv[i], &list.at[list.n++], err)) < 0)
             return -1;
     return egress_compile(&list, &policy.ranges, err);
 }

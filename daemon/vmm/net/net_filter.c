@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "daemon/vmm/net/net_names.h"
+
 enum {
     ETHER_BYTES = 14,
     ETHER_IPV4 = 0x0800,
@@ -35,7 +37,7 @@ static uint32_t net_u32(const uint8_t *p)
 }
 
 /* The guest's own network is closed too: nobody is there, and on the host somebody may be. */
-static bool net_is_closed(const struct net_own *own, uint32_t address)
+bool net_is_closed(const struct net_own *own, uint32_t address)
 {
     if (egress_is_closed(address) || address >> 8 == IPV4(10, 0, 2, 0) >> 8)
         return true;
@@ -59,8 +61,25 @@ static bool net_is_service(const struct net_policy *policy, uint8_t protocol, ui
     for (size_t i = 0; i < sizeof(net_services) / sizeof(*net_services); i++)
         if (protocol == EGRESS_UDP && address == net_services[i].address &&
             port == net_services[i].port)
-            return port != PORT_DNS || policy->mode != EGRESS_NONE;
+            return port != PORT_DNS || (policy->mode != EGRESS_NONE && !policy->names);
     return false;
+}
+
+/* Is it one that a connection begins with? Of UDP that cannot be told: a pin that is used stays. */
+static bool net_begins(const uint8_t *packet, size_t len, size_t head)
+{
+    enum { TCP_FLAGS = 13, SYN = 2, ACK = 16 };
+    return packet[9] == EGRESS_TCP &&
+           (len <= head + TCP_FLAGS || (packet[head + TCP_FLAGS] & (SYN | ACK)) == SYN);
+}
+
+/* By a list with names there is no other resolver than ours. */
+static bool net_is_named(const struct net_policy *policy, const uint8_t *packet, size_t len,
+                         size_t head, uint32_t address, int port)
+{
+    struct net_names *n = policy->names;
+    return n && egress_pins_allow(&n->pins, &n->names, address, packet[9], port,
+                                  net_begins(packet, len, head), n->now_ms);
 }
 
 static bool net_filter_ipv4(const struct net_policy *policy, const struct net_own *own,
@@ -75,8 +94,10 @@ static bool net_filter_ipv4(const struct net_policy *policy, const struct net_ow
     int port = net_port(packet, len, head);
     if (net_is_closed(own, address))
         return net_is_service(policy, packet[9], address, port);
-    return policy->mode == EGRESS_ALL || (policy->mode == EGRESS_LIST &&
-                                          egress_allows(&policy->ranges, address, packet[9], port));
+    if (policy->mode != EGRESS_LIST || (policy->names && port == PORT_DNS))
+        return policy->mode == EGRESS_ALL;
+    return egress_allows(&policy->ranges, address, packet[9], port) ||
+           net_is_named(policy, packet, len, head, address, port);
 }
 
 bool net_filter_frame(const struct net_policy *policy, const struct net_own *own,
@@ -101,7 +122,9 @@ int64_t net_filter_stream(const struct net_policy *policy, const struct net_own 
             return -1;
         if (len - at - NET_HEAD_BYTES < n)
             break;
-        if (net_filter_frame(policy, own, data + at + NET_HEAD_BYTES, n)) {
+        if (policy->names && net_names_is_question(data + at + NET_HEAD_BYTES, n)) {
+            policy->question(data + at + NET_HEAD_BYTES, n);
+        } else if (net_filter_frame(policy, own, data + at + NET_HEAD_BYTES, n)) {
             if (*kept != at)
                 memmove(data + *kept, data + at, NET_HEAD_BYTES + n);
             *kept += NET_HEAD_BYTES + n;

@@ -34,10 +34,18 @@ struct net_own {
     } at[NET_OWN_MAX];
 };
 
+struct net_names;
+
 struct net_policy {
     enum egress_mode mode;
     struct egress_ranges ranges; /* of EGRESS_LIST */
+    struct net_names *names;     /* and what it has of names; NULL: none */
+    /* With names: gets each question to the resolver, which does not pass by itself. */
+    void (*question)(const uint8_t *frame, size_t len);
 };
+
+/* Addresses of the host, the guest's own network, and what no guest reaches. */
+bool net_is_closed(const struct net_own *own, uint32_t address);
 
 /* May one Ethernet frame pass? */
 bool net_filter_frame(const struct net_policy *policy, const struct net_own *own,

@@ -1,7 +1,11 @@
 /* Egress lists: what a request may hold, and what of it is in the table. */
+#include <arpa/inet.h>
+#include <jansson.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/priv/priv_egress.h"
@@ -136,7 +140,7 @@ static void test_what_is_no_list(void)
     Banger__Priv__V1__Allowed good = entry("192.0.2.0/24:443/tcp"), bad;
     CHECK_INT(make(alice, EGRESS(ALL), &good, 1), ERR_INVALID);
     CHECK_INT(make(alice, EGRESS(NONE), &good, 1), ERR_INVALID);
-    CHECK_INT(make(alice, (Banger__Priv__V1__Egress)4, &good, 1), ERR_INVALID);
+    CHECK_INT(make(alice, (Banger__Priv__V1__Egress)5, &good, 1), ERR_INVALID);
 #define BAD(what)                                                                                  \
     ((bad = good), (bad.what), CHECK_INT(make(alice, EGRESS(LIST), &bad, 1), ERR_INVALID))
     BAD(prefix = 33);
@@ -182,6 +186,118 @@ static void test_what_a_hand_has_left_of_it_is_found(void)
     CHECK_INT(elements(BOB), 2);
 }
 
+/* Names */
+
+enum { GUEST = 0x0ad50002 }; /* 10.213.0.2 */
+
+/* How many elements of the table have the user's tap in a set or map. */
+static int count_in(const char *what, const char *name, uint32_t uid)
+{
+    struct priv_owner owner = {.uid = uid};
+    char tap[PRIV_TAP_BYTES], command[64], want[PRIV_TAP_BYTES + 2];
+    int n = 0;
+    snprintf(owner.state, sizeof(owner.state), "%s", state);
+    priv_tap_name(&owner, vm, tap);
+    snprintf(command, sizeof(command), "list %s inet banger %s", what, name);
+    snprintf(want, sizeof(want), "\"%s\"", tap);
+    json_t *answer = nft_read(command, NULL);
+    char *text = json_dumps(answer, 0);
+    for (const char *at = text; at && (at = strstr(at, want)); at++)
+        n++;
+    free(text);
+    json_decref(answer);
+    return n;
+}
+
+static struct peer_answer name_ask(int fd, Banger__Priv__V1__Operation operation, uint32_t port,
+                                   uint32_t *addresses, size_t n, uint32_t seconds)
+{
+    Banger__Priv__V1__Allowed web = BANGER__PRIV__V1__ALLOWED__INIT, *ports[] = {&web};
+    Banger__Priv__V1__Request r =
+        peer_request(operation, BANGER__PRIV__V1__KIND__KIND_RULES, state, vm, GUEST);
+    web.protocol = EGRESS_TCP;
+    web.port = web.port_last = 443;
+    r.port = port;
+    if (operation == OP(PIN)) {
+        r.allow = ports;
+        r.n_allow = 1;
+    }
+    r.addresses = addresses;
+    r.n_addresses = n;
+    r.seconds = seconds;
+    return peer_ask(fd, &r);
+}
+
+/* A socket of that user's at the host's end, which is on the loopback here. */
+static int name_socket(uint32_t uid, uint32_t address, uint32_t *port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(address)};
+    socklen_t len = sizeof(at);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0 && fchown(fd, uid, uid) == 0);
+    CHECK_INT(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    CHECK_INT(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    *port = ntohs(at.sin_port);
+    return fd;
+}
+
+#define RESOLVE(fd, port)     ((int)name_ask(fd, OP(RESOLVE), port, NULL, 0, 0).err.code)
+#define PIN(port, address, s) ((int)name_ask(alice, OP(PIN), port, &(uint32_t){address}, 1, s).err.code)
+
+static void test_questions_go_to_who_has_the_socket_and_what_they_open_ends(void)
+{
+    uint32_t port, bobs, elsewhere, again;
+    if (system("ip addr add 10.213.0.1/30 dev lo && ip link set lo up") != 0)
+        exit(check_skip("no address: apt install iproute2"));
+    int own = name_socket(ALICE, GUEST - 1, &port), other = name_socket(BOB, GUEST - 1, &bobs),
+        wrong = name_socket(ALICE, 0x7f000001, &elsewhere);
+    CHECK_INT(RESOLVE(alice, port), ERR_NOT_FOUND); /* no rules at all */
+    CHECK_INT(make(alice, EGRESS(LIST), NULL, 0), ERR_NONE);
+    CHECK_INT(RESOLVE(alice, port), ERR_NOT_FOUND); /* none with names */
+    CHECK_INT(make(alice, EGRESS(NAMES), NULL, 0), ERR_NONE);
+    CHECK_INT(verdict(ALICE), EGRESS(NAMES));
+    CHECK_INT(RESOLVE(bob, bobs), ERR_NOT_FOUND);
+    CHECK_INT(RESOLVE(alice, bobs), ERR_INVALID);
+    CHECK_INT(RESOLVE(alice, elsewhere), ERR_INVALID);
+    CHECK_INT(RESOLVE(alice, 53), ERR_INVALID);
+    CHECK_INT(RESOLVE(alice, port + 65536), ERR_INVALID);
+    CHECK(PIN(port, 0xc0000207, 60) != ERR_NONE); /* nothing is led there */
+    CHECK_INT(count_in("map", "resolvers", ALICE), 0);
+    for (int i = 0; i < 2; i++)
+        CHECK_INT(RESOLVE(alice, port), ERR_NONE);
+    CHECK_INT(count_in("map", "resolvers", ALICE), 1);
+    CHECK_INT(count_in("set", "answering", ALICE), 1);
+    for (int i = 0; i < 2; i++) /* again and again */
+        CHECK_INT(PIN(port, 0xc0000207, 60 + (uint32_t)i), ERR_NONE);
+    CHECK_INT(PIN(port, 0xc0000208, 60), ERR_NONE);
+    CHECK_INT(count_in("set", "pinned", ALICE), 2);
+    CHECK_INT(PIN(port, 0xc0000208, 0), ERR_NONE);
+    CHECK_INT(PIN(port, 0xc0000209, 0), ERR_NONE); /* which was not there */
+    CHECK_INT(count_in("set", "pinned", ALICE), 1);
+    static const uint32_t inside[] = {0x7f000001, 0xa9fea9fe, 0x0a000001, 0xc0a80001, 0, 0xe0000001};
+    for (size_t i = 0; i < sizeof(inside) / sizeof(*inside); i++)
+        CHECK_INT(PIN(port, inside[i], 60), ERR_INVALID);
+    CHECK_INT(PIN(port, 0xc0000207, 24 * 3600 + 1), ERR_INVALID);
+    CHECK_INT(PIN(53, 0xc0000207, 60), ERR_INVALID);
+    CHECK_INT(make(alice, EGRESS(NAMES), NULL, 0), ERR_NONE); /* anew: nothing of before is left, */
+    CHECK_INT(count_in("set", "pinned", ALICE), 0);
+    CHECK_INT(count_in("map", "resolvers", ALICE), 0);
+    CHECK(PIN(port, 0xc0000207, 60) != ERR_NONE); /* and nothing of it comes late */
+    int next = name_socket(ALICE, GUEST - 1, &again);
+    CHECK_INT(RESOLVE(alice, again), ERR_NONE);
+    CHECK(PIN(port, 0xc0000207, 60) != ERR_NONE);
+    CHECK_INT(PIN(again, 0xc0000207, 60), ERR_NONE);
+    CHECK_INT(count_in("set", "pinned", ALICE), 1);
+    CHECK_INT(ask(alice, OP(REMOVE), 0, NULL, 0).err.code, ERR_NONE);
+    CHECK_INT(count_in("set", "pinned", ALICE), 0);
+    CHECK_INT(count_in("map", "resolvers", ALICE), 0);
+    CHECK_INT(count_in("set", "answering", ALICE), 0);
+    close(own);
+    close(other);
+    close(wrong);
+    close(next);
+}
+
 int main(void)
 {
     const char *lacks = peer_lacks();
@@ -194,6 +310,7 @@ int main(void)
     RUN(test_a_list_is_made_replaced_and_removed);
     RUN(test_the_longest_list_fits);
     RUN(test_what_is_no_list);
+    RUN(test_questions_go_to_who_has_the_socket_and_what_they_open_ends);
     RUN(test_what_a_hand_has_left_of_it_is_found);
     close(alice);
     close(bob);

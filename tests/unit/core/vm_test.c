@@ -316,8 +316,10 @@ static void test_egress(void)
     refuse_egress(spec, ERR_INVALID, "without entries");
     spec.egress.allow = (struct blob)ENTRIES("192.0.2.1/24");
     refuse_egress(spec, ERR_INVALID, "egress: 192.0.2.1/24 has bits");
-    spec.egress.allow = (struct blob)ENTRIES("192.0.2.0/24:443\0example.com");
-    refuse_egress(spec, ERR_INVALID, "\"example.com\" is no");
+    spec.egress.allow = (struct blob)ENTRIES("192.0.2.0/24:443\0localhost");
+    refuse_egress(spec, ERR_INVALID, "\"localhost\": it has one label");
+    spec.egress.allow = (struct blob)ENTRIES("192.0.2.0/24:443\0*.example.com:443");
+    CHECK_INT(vm_egress_check(&core, &spec, &err), 0);
     spec.egress.allow = (struct blob)ENTRIES("192.0.2.0/24:443");
     CHECK_INT(vm_egress_check(&core, &spec, &err), 0);
     host.slirp = true;
@@ -344,7 +346,7 @@ static void test_egress(void)
 static void test_egress_of_a_guest(void)
 {
     struct vm vm = {.spec = {.driver = "qemu", .net = NET_USER}};
-    struct egress_list list;
+    struct vm_allow allow;
     struct guest_network net;
     open_fresh();
     vm_net_of_guest(&vm, &net);
@@ -353,23 +355,32 @@ static void test_egress_of_a_guest(void)
     vm_net_of_guest(&vm, &net);
     CHECK_STR(net.dns, "");
     CHECK_STR(net.address, "10.0.2.15");
-    vm_egress_of(&vm, &list);
-    CHECK_INT(list.n, 0);
+    vm_egress_of(&vm, &allow);
+    CHECK_INT(allow.list.n, 0);
     vm.spec.egress = (struct vm_egress){EGRESS_LIST, ENTRIES("192.0.2.0/24:443\0"
                                                              "192.0.2.1/32")};
-    vm_egress_of(&vm, &list);
-    CHECK_INT(list.n, 2);
+    vm_egress_of(&vm, &allow);
+    CHECK_INT(allow.list.n, 2);
     vm.spec.net = NET_TAP;
     snprintf(vm.runtime.guest_ip, sizeof(vm.runtime.guest_ip), "10.213.0.2");
     vm_net_of_guest(&vm, &net);
-    vm_egress_of(&vm, &list);
+    vm_egress_of(&vm, &allow);
     struct egress_entry own;
     char text[EGRESS_TEXT_BYTES], want[EGRESS_TEXT_BYTES];
     snprintf(want, sizeof(want), "%s:53", net.dns);
-    if (egress_entry_parse(want, &own, NULL) == 0 && CHECK_INT(list.n, 3)) {
-        egress_entry_text(&list.at[2], text);
+    if (egress_entry_parse(want, &own, NULL) == 0 && CHECK_INT(allow.list.n, 3)) {
+        egress_entry_text(&allow.list.at[2], text);
         CHECK_STR(text, want);
     }
+    CHECK(!vm_egress_has_names(&vm));
+    vm.spec.egress.allow = (struct blob)ENTRIES("192.0.2.0/24\0*.example.org:443");
+    CHECK(vm_egress_has_names(&vm));
+    vm_egress_of(&vm, &allow);
+    CHECK_INT(allow.list.n, 1); /* no resolver but ours */
+    CHECK(allow.list.names);
+    CHECK_INT(allow.names.n, 1);
+    vm_net_of_guest(&vm, &net);
+    CHECK_STR(net.dns, "10.213.0.1");
     close_core();
 }
 

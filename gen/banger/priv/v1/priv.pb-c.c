@@ -277,7 +277,7 @@ const ProtobufCMessageDescriptor banger__priv__v1__allowed__descriptor =
   (ProtobufCMessageInit) banger__priv__v1__allowed__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__priv__v1__request__field_descriptors[9] =
+static const ProtobufCFieldDescriptor banger__priv__v1__request__field_descriptors[12] =
 {
   {
     "operation",
@@ -364,12 +364,48 @@ static const ProtobufCFieldDescriptor banger__priv__v1__request__field_descripto
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "addresses",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_FIXED32,
+    offsetof(Banger__Priv__V1__Request, n_addresses),
+    offsetof(Banger__Priv__V1__Request, addresses),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "seconds",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Priv__V1__Request, seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "bytes",
     10,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
     offsetof(Banger__Priv__V1__Request, bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "port",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Priv__V1__Request, port),
     NULL,
     NULL,
     0,             /* flags */
@@ -390,21 +426,23 @@ static const ProtobufCFieldDescriptor banger__priv__v1__request__field_descripto
 };
 static const unsigned banger__priv__v1__request__field_indices_by_name[] = {
   4,   /* field[4] = address */
+  7,   /* field[7] = addresses */
   6,   /* field[6] = allow */
-  7,   /* field[7] = bytes */
+  9,   /* field[9] = bytes */
   5,   /* field[5] = egress */
   1,   /* field[1] = kind */
   0,   /* field[0] = operation */
+  10,   /* field[10] = port */
+  8,   /* field[8] = seconds */
   2,   /* field[2] = state */
-  8,   /* field[8] = user */
+  11,   /* field[11] = user */
   3,   /* field[3] = vm */
 };
-static const ProtobufCIntRange banger__priv__v1__request__number_ranges[3 + 1] =
+static const ProtobufCIntRange banger__priv__v1__request__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 10, 7 },
-  { 15, 8 },
-  { 0, 9 }
+  { 15, 11 },
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor banger__priv__v1__request__descriptor =
 {
@@ -414,10 +452,10 @@ const ProtobufCMessageDescriptor banger__priv__v1__request__descriptor =
   "Banger__Priv__V1__Request",
   "banger.priv.v1",
   sizeof(Banger__Priv__V1__Request),
-  9,
+  12,
   banger__priv__v1__request__field_descriptors,
   banger__priv__v1__request__field_indices_by_name,
-  3,  banger__priv__v1__request__number_ranges,
+  2,  banger__priv__v1__request__number_ranges,
   (ProtobufCMessageInit) banger__priv__v1__request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -575,7 +613,7 @@ const ProtobufCMessageDescriptor banger__priv__v1__reply__descriptor =
   (ProtobufCMessageInit) banger__priv__v1__reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue banger__priv__v1__operation__enum_values_by_number[8] =
+static const ProtobufCEnumValue banger__priv__v1__operation__enum_values_by_number[10] =
 {
   { "OPERATION_UNSPECIFIED", "BANGER__PRIV__V1__OPERATION__OPERATION_UNSPECIFIED", 0 },
   { "OPERATION_PROBE", "BANGER__PRIV__V1__OPERATION__OPERATION_PROBE", 1 },
@@ -585,19 +623,23 @@ static const ProtobufCEnumValue banger__priv__v1__operation__enum_values_by_numb
   { "OPERATION_LIST", "BANGER__PRIV__V1__OPERATION__OPERATION_LIST", 5 },
   { "OPERATION_GIVE", "BANGER__PRIV__V1__OPERATION__OPERATION_GIVE", 6 },
   { "OPERATION_CHECK", "BANGER__PRIV__V1__OPERATION__OPERATION_CHECK", 7 },
+  { "OPERATION_RESOLVE", "BANGER__PRIV__V1__OPERATION__OPERATION_RESOLVE", 8 },
+  { "OPERATION_PIN", "BANGER__PRIV__V1__OPERATION__OPERATION_PIN", 9 },
 };
 static const ProtobufCIntRange banger__priv__v1__operation__value_ranges[] = {
-{0, 0},{0, 8}
+{0, 0},{0, 10}
 };
-static const ProtobufCEnumValueIndex banger__priv__v1__operation__enum_values_by_name[8] =
+static const ProtobufCEnumValueIndex banger__priv__v1__operation__enum_values_by_name[10] =
 {
   { "OPERATION_CHECK", 7 },
   { "OPERATION_FIND", 3 },
   { "OPERATION_GIVE", 6 },
   { "OPERATION_LIST", 5 },
   { "OPERATION_MAKE", 2 },
+  { "OPERATION_PIN", 9 },
   { "OPERATION_PROBE", 1 },
   { "OPERATION_REMOVE", 4 },
+  { "OPERATION_RESOLVE", 8 },
   { "OPERATION_UNSPECIFIED", 0 },
 };
 const ProtobufCEnumDescriptor banger__priv__v1__operation__descriptor =
@@ -607,9 +649,9 @@ const ProtobufCEnumDescriptor banger__priv__v1__operation__descriptor =
   "Operation",
   "Banger__Priv__V1__Operation",
   "banger.priv.v1",
-  8,
+  10,
   banger__priv__v1__operation__enum_values_by_number,
-  8,
+  10,
   banger__priv__v1__operation__enum_values_by_name,
   1,
   banger__priv__v1__operation__value_ranges,
@@ -647,20 +689,22 @@ const ProtobufCEnumDescriptor banger__priv__v1__kind__descriptor =
   banger__priv__v1__kind__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCEnumValue banger__priv__v1__egress__enum_values_by_number[4] =
+static const ProtobufCEnumValue banger__priv__v1__egress__enum_values_by_number[5] =
 {
   { "EGRESS_UNSPECIFIED", "BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED", 0 },
   { "EGRESS_ALL", "BANGER__PRIV__V1__EGRESS__EGRESS_ALL", 1 },
   { "EGRESS_NONE", "BANGER__PRIV__V1__EGRESS__EGRESS_NONE", 2 },
   { "EGRESS_LIST", "BANGER__PRIV__V1__EGRESS__EGRESS_LIST", 3 },
+  { "EGRESS_NAMES", "BANGER__PRIV__V1__EGRESS__EGRESS_NAMES", 4 },
 };
 static const ProtobufCIntRange banger__priv__v1__egress__value_ranges[] = {
-{0, 0},{0, 4}
+{0, 0},{0, 5}
 };
-static const ProtobufCEnumValueIndex banger__priv__v1__egress__enum_values_by_name[4] =
+static const ProtobufCEnumValueIndex banger__priv__v1__egress__enum_values_by_name[5] =
 {
   { "EGRESS_ALL", 1 },
   { "EGRESS_LIST", 3 },
+  { "EGRESS_NAMES", 4 },
   { "EGRESS_NONE", 2 },
   { "EGRESS_UNSPECIFIED", 0 },
 };
@@ -671,9 +715,9 @@ const ProtobufCEnumDescriptor banger__priv__v1__egress__descriptor =
   "Egress",
   "Banger__Priv__V1__Egress",
   "banger.priv.v1",
-  4,
+  5,
   banger__priv__v1__egress__enum_values_by_number,
-  4,
+  5,
   banger__priv__v1__egress__enum_values_by_name,
   1,
   banger__priv__v1__egress__value_ranges,

@@ -44,6 +44,17 @@ typedef enum _Banger__Priv__V1__Operation {
    */
   BANGER__PRIV__V1__OPERATION__OPERATION_GIVE = 6,
   /*
+   * RULES, of EGRESS_NAMES: the guest's questions (UDP, port 53, wherever to) go to the
+   */
+  BANGER__PRIV__V1__OPERATION__OPERATION_RESOLVE = 8,
+  /*
+   * caller's own socket at that port of the host's end of the guest's /30
+   */
+  /*
+   * RULES, of EGRESS_NAMES: addresses are open, for so many seconds; 0: not any more
+   */
+  BANGER__PRIV__V1__OPERATION__OPERATION_PIN = 9,
+  /*
    * is something of this host in the way of it? The error says what. Without a VM.
    */
   BANGER__PRIV__V1__OPERATION__OPERATION_CHECK = 7
@@ -73,7 +84,11 @@ typedef enum _Banger__Priv__V1__Egress {
   BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED = 0,
   BANGER__PRIV__V1__EGRESS__EGRESS_ALL = 1,
   BANGER__PRIV__V1__EGRESS__EGRESS_NONE = 2,
-  BANGER__PRIV__V1__EGRESS__EGRESS_LIST = 3
+  BANGER__PRIV__V1__EGRESS__EGRESS_LIST = 3,
+  /*
+   * as LIST, and what PIN adds; and port 53 leads to where RESOLVE said, or nowhere
+   */
+  BANGER__PRIV__V1__EGRESS__EGRESS_NAMES = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__PRIV__V1__EGRESS)
 } Banger__Priv__V1__Egress;
 
@@ -116,7 +131,7 @@ struct  Banger__Priv__V1__Request
    */
   char *vm;
   /*
-   * TAP: the guest's, as a number; of the pool, and 2 modulo 4
+   * TAP, RESOLVE, PIN: the guest's, as a number; of the pool, and 2 modulo 4
    */
   uint32_t address;
   /*
@@ -124,10 +139,23 @@ struct  Banger__Priv__V1__Request
    */
   Banger__Priv__V1__Egress egress;
   /*
-   * of EGRESS_LIST; up to 65
+   * of EGRESS_LIST and NAMES, up to 65; PIN: the ports of each address, up to 32
    */
   size_t n_allow;
   Banger__Priv__V1__Allowed **allow;
+  /*
+   * PIN; up to 16
+   */
+  size_t n_addresses;
+  uint32_t *addresses;
+  /*
+   * PIN; up to a day
+   */
+  uint32_t seconds;
+  /*
+   * RESOLVE, 1024 at least; PIN: what is not resolved there is not pinned
+   */
+  uint32_t port;
   /*
    * GIVE: the id
    */
@@ -139,7 +167,7 @@ struct  Banger__Priv__V1__Request
 };
 #define BANGER__PRIV__V1__REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__priv__v1__request__descriptor) \
-    , BANGER__PRIV__V1__OPERATION__OPERATION_UNSPECIFIED, BANGER__PRIV__V1__KIND__KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED, 0,NULL, 0, 0 }
+    , BANGER__PRIV__V1__OPERATION__OPERATION_UNSPECIFIED, BANGER__PRIV__V1__KIND__KIND_UNSPECIFIED, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED, 0,NULL, 0,NULL, 0, 0, 0, 0 }
 
 
 struct  Banger__Priv__V1__Found

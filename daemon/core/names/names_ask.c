@@ -1,0 +1,119 @@
+/* Asking the host's servers for a guest: each time by a socket of its own, whose port nobody knows,
+ * and with an id that nobody knows (RFC 5452). UDP alone: an answer has room for far more addresses
+ * than are told. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "daemon/core/core.h"
+#include "daemon/core/names/names_internal.h"
+
+static void ask_close(struct names_ask *ask)
+{
+    watch_done(&ask->watch);
+    if (ask->fd >= 0)
+        close(ask->fd);
+    ask->fd = -1;
+}
+
+void names_ask_end(struct names_ask *ask)
+{
+    ask_close(ask);
+    timer_done(&ask->timer);
+    list_remove(&ask->link);
+    ask->guest->n_asks--;
+    free(ask);
+}
+
+static void ask_answered(struct names_ask *ask, struct dns_answer *answer)
+{
+    struct guest_names *g = ask->guest;
+    struct dns_question q = ask->q;
+    struct sockaddr_in from = ask->from;
+    names_ask_end(ask);
+    names_pin(g, &q, &from, answer);
+}
+
+static int ask_send(struct names_ask *ask)
+{
+    const struct sockaddr_storage *to = &ask->servers.at[ask->tries % ask->servers.n];
+    uint8_t packet[DNS_PACKET_BYTES];
+    ask_close(ask);
+    ask->strays = 0;
+    ask->fd = socket(to->ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (ask->fd < 0 || getrandom(&ask->id, sizeof(ask->id), 0) != sizeof(ask->id))
+        return -1;
+    size_t len = dns_question_write(&ask->q, ask->id, packet);
+    socklen_t to_len =
+        to->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+    return connect(ask->fd, (const struct sockaddr *)to, to_len) < 0 ||
+                   send(ask->fd, packet, len, 0) != (ssize_t)len
+               ? -1
+               : 0;
+}
+
+static void ask_ready(void *arg, int events);
+
+/* The next server, or the same again; then there is no answer. */
+static void ask_next(struct names_ask *ask)
+{
+    struct dns_answer none = {.code = DNS_FAILED};
+    for (; ask->tries < NAMES_ASK_TRIES; ask->tries++)
+        if (ask_send(ask) == 0 &&
+            watch_init(&ask->watch, ask->guest->core->loop, ask->fd, ask_ready, ask) == 0) {
+            ask->tries++;
+            watch_want(&ask->watch, WATCH_READ);
+            timer_start(&ask->timer, NAMES_ASK_MS);
+            return;
+        }
+    ask_answered(ask, &none);
+}
+
+static void ask_late(void *arg)
+{
+    ask_next(arg);
+}
+
+static void ask_ready(void *arg, int events)
+{
+    struct names_ask *ask = arg;
+    uint8_t packet[DNS_PACKET_BYTES];
+    struct dns_answer answer;
+    (void)events;
+    ssize_t n = recv(ask->fd, packet, sizeof(packet), MSG_TRUNC);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n >= 0 && ((size_t)n > sizeof(packet) ||
+                   !dns_answer_read(packet, (size_t)n, &ask->q, ask->id, &answer)) &&
+        ++ask->strays < NAMES_ASK_STRAYS)
+        return; /* the right one may still come */
+    if (n < 0 || ask->strays == NAMES_ASK_STRAYS ||
+        (answer.code == DNS_FAILED && ask->tries < NAMES_ASK_TRIES))
+        ask_next(ask);
+    else
+        ask_answered(ask, &answer);
+}
+
+void names_ask_begin(struct guest_names *g, const struct dns_question *q,
+                     const struct sockaddr_in *from)
+{
+    const struct dns_answer busy = {.code = DNS_FAILED};
+    struct names_ask *ask = g->n_asks < NAMES_ASKS_MAX ? calloc(1, sizeof(*ask)) : NULL;
+    if (!ask || timer_init(&ask->timer, g->core->loop, ask_late, ask) < 0) {
+        free(ask);
+        guest_names_reply(g, q, from, &busy);
+        return;
+    }
+    ask->guest = g;
+    ask->q = *q;
+    ask->from = *from;
+    ask->fd = -1;
+    resolver_list(&ask->servers);
+    list_add_tail(&g->asks, &ask->link);
+    g->n_asks++;
+    timer_start(&ask->timer, 0); /* so the answer comes later, whatever it is */
+}

@@ -1,0 +1,80 @@
+/* Guests whose egress list has names: what they ask is answered here, and nowhere else. */
+#ifndef BANGER_DAEMON_CORE_NAMES_NAMES_INTERNAL_H
+#define BANGER_DAEMON_CORE_NAMES_NAMES_INTERNAL_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_egress.h"
+#include "daemon/host/resolver.h"
+#include "daemon/model/dns.h"
+#include "daemon/model/egress_pins.h"
+#include "rpc/event/loop.h"
+
+enum {
+    NAMES_ASKS_MAX = 32,   /* of a guest, at once; more are told to come again */
+    NAMES_ASK_MS = 1500,   /* until another server is asked */
+    NAMES_ASK_TRIES = 4,   /* all of it takes no longer than clients wait */
+    NAMES_ASK_STRAYS = 16, /* packets that are no answer, until another server is asked */
+    NAMES_RETRY_MS = 2000, /* until what a guest lacks is asked for again */
+};
+
+struct guest_names;
+
+/* A question of a guest's, as it is asked of the host's servers. */
+struct names_ask {
+    struct list link; /* guest_names.asks */
+    struct guest_names *guest;
+    struct dns_question q;
+    struct sockaddr_in from;
+    struct resolvers servers;
+    unsigned tries, strays;
+    uint16_t id;
+    int fd; /* -1 */
+    struct watch watch;
+    struct timer timer;
+};
+
+/* What a VM has; in its slot, and counted: jobs for it are under way. */
+struct guest_names {
+    struct list link; /* of the room */
+    struct core *core;
+    struct vm_entry *vm; /* counted */
+    unsigned refs;
+    bool closed, busy; /* busy: the helper is asked to lead its questions here */
+    bool led;          /* and they are */
+    struct vm_allow allow;
+    struct egress_ranges listed;
+    struct blob text; /* the list that all this is of; owned */
+    unsigned rules;   /* and how often it was made rules of */
+    struct egress_pins pins;
+    uint32_t address; /* of the guest */
+    uint16_t port;
+    int fd; /* -1 */
+    struct watch watch;
+    struct timer retry;
+    struct list asks;
+    unsigned n_asks;
+};
+
+void guest_names_unref(struct guest_names *g);
+/* The VM's record as it should be served now; opens, opens anew, or closes. */
+void guest_names_sync(struct core *core, struct list *all, struct vm_entry *e);
+void guest_names_close(struct guest_names *g);
+/* The guest is told; a is changed. */
+void guest_names_reply(struct guest_names *g, const struct dns_question *q,
+                       const struct sockaddr_in *from, const struct dns_answer *a);
+
+/* names_ask.c: asks, and calls guest_names_answered once, later. */
+void names_ask_begin(struct guest_names *g, const struct dns_question *q,
+                     const struct sockaddr_in *from);
+void names_ask_end(struct names_ask *ask);
+/* names_pin.c: the addresses are opened, and then the guest is told of them. */
+void names_pin(struct guest_names *g, const struct dns_question *q,
+               const struct sockaddr_in *from, struct dns_answer *answer);
+
+#endif

@@ -186,8 +186,8 @@ int egress_names_ports(const struct egress_names *names, uint32_t which,
                 continue;
             if (n == EGRESS_PORTS_MAX)
                 return -1;
-            out[n++] = (struct egress_ports){protocols[p], (uint16_t)cuts[i],
-                                             (uint16_t)(cuts[i + 1] - 1)};
+            out[n++] =
+                (struct egress_ports){protocols[p], (uint16_t)cuts[i], (uint16_t)(cuts[i + 1] - 1)};
         }
     return n;
 }

@@ -31,7 +31,7 @@ struct names {
     struct err why; /* it does not answer */
     struct vm_listener listener;
     struct list guests; /* struct guest_names */
-    int fd;         /* -1 */
+    int fd;             /* -1 */
 };
 
 /* Lookups */

@@ -74,7 +74,7 @@ void names_ask_begin(struct guest_names *g, const struct dns_question *q,
                      const struct sockaddr_in *from);
 void names_ask_end(struct names_ask *ask);
 /* names_pin.c: the addresses are opened, and then the guest is told of them. */
-void names_pin(struct guest_names *g, const struct dns_question *q,
-               const struct sockaddr_in *from, struct dns_answer *answer);
+void names_pin(struct guest_names *g, const struct dns_question *q, const struct sockaddr_in *from,
+               struct dns_answer *answer);
 
 #endif

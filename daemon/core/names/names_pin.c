@@ -132,8 +132,7 @@ static void pin_clean(struct guest_names *g, const struct dns_question *q, struc
 static void pin_pick(const struct guest_names *g, struct pin_job *j)
 {
     int64_t now_ms = clock_mono_ms();
-    int64_t until_ms =
-        now_ms + ((int64_t)j->pins.seconds - EGRESS_PIN_GRACE_S / 2) * 1000;
+    int64_t until_ms = now_ms + ((int64_t)j->pins.seconds - EGRESS_PIN_GRACE_S / 2) * 1000;
     for (size_t i = 0; i < j->answer.n; i++) {
         const struct egress_pin *p = egress_pins_find(&g->pins, j->answer.addresses[i], now_ms);
         bool open = p && (j->which & ~p->which) == 0 && p->until_ms >= until_ms;
@@ -142,8 +141,8 @@ static void pin_pick(const struct guest_names *g, struct pin_job *j)
     }
 }
 
-void names_pin(struct guest_names *g, const struct dns_question *q,
-               const struct sockaddr_in *from, struct dns_answer *answer)
+void names_pin(struct guest_names *g, const struct dns_question *q, const struct sockaddr_in *from,
+               struct dns_answer *answer)
 {
     struct pin_job *j = calloc(1, sizeof(*j));
     const struct dns_answer failed = {.code = DNS_FAILED};

@@ -20,7 +20,7 @@ objects() {
     local build=$1 file library
     for file in "${sources[@]}" daemon/core/operation/operation_run.c; do
         library=${file#daemon/}
-        sed -n "s|^build \\([^ ]*/${library%%/*}.dir/${file#daemon/*/}.o\\):.*|\\1|p" \
+        sed -n "s|^build \\([^ ]*/[a-z_-]*${library%%/*}[a-z_]*.dir/${file#daemon/*/}.o\\):.*|\\1|p" \
             "$build/build.ninja"
     done | LC_ALL=C sort -u
 }

@@ -80,7 +80,9 @@ static int bus_send(struct bus_call *c, sd_bus_message *m, struct err *err)
 {
     sd_bus_error_free(&c->error);
     c->reply = sd_bus_message_unref(c->reply);
-    sd_bus_message_set_auto_start(m, 0); /* a host without systemd stays so */
+    /* It may be started by the bus: where that is up before systemd has found it, as for the first
+     * of a user's who calls, this waits for systemd. A host without one has nothing to be started.
+     */
     int rv = sd_bus_call(c->bus, m, 0, &c->error, &c->reply);
     return rv < 0 ? bus_failed(c, rv, err) : 0;
 }

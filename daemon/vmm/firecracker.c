@@ -29,7 +29,8 @@
 enum {
     FIRECRACKER_SELF_MIB = 16, /* of a VMM, beside its guest's memory */
     CALL_MS = 5000,
-    WORDS_BYTES = 420, /* of the console, in an explanation */
+    PART_MS = MONITOR_READY_MS * 2 / 3, /* of a start; with the last it loads the kernel */
+    WORDS_BYTES = 420,                  /* of the console, in an explanation */
 };
 
 struct firecracker {
@@ -75,7 +76,7 @@ static void ask_next(struct firecracker *f)
     f->next_part++;
     if (!part.body)
         err_sys(&err, ENOMEM, "cannot ask firecracker for %s", part.what);
-    else if (firecracker_api_call(&f->api, "PUT", part.path, part.body, part.what, CALL_MS, on_part,
+    else if (firecracker_api_call(&f->api, "PUT", part.path, part.body, part.what, PART_MS, on_part,
                                   f, &err) == 0)
         return;
     monitor_fail(&f->mon, &err);

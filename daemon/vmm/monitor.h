@@ -31,7 +31,7 @@ enum {
     MONITOR_ARGS_MAX = 96,
     MONITOR_ARG_BYTES = 16384,
     MONITOR_TAIL_BYTES = 4096, /* of its stderr, kept for errors */
-    MONITOR_READY_MS = 20000,  /* process up until control answers */
+    MONITOR_READY_MS = 60000,  /* process up until control answers: many start at once */
     MONITOR_END_MS = 2000,     /* asked to end until SIGKILL */
     MONITOR_KILL_MS = 5000,    /* SIGKILL until we say that it does not die */
 };

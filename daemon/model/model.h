@@ -136,6 +136,8 @@ struct vm_limits {
 struct guest_network {
     char address[16], netmask[16], gateway[16], dns[16];
     unsigned prefix; /* that netmask says */
+    uint32_t
+        window_bytes; /* of TCP, that the guest shows to what is behind the gateway; 0: its own */
 };
 
 struct vm_spec {

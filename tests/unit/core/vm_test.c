@@ -351,6 +351,7 @@ static void test_egress_of_a_guest(void)
     open_fresh();
     vm_net_of_guest(&vm, &net);
     CHECK_STR(net.dns, "10.0.2.3");
+    CHECK_INT(net.window_bytes, 65535);
     vm.spec.egress.mode = EGRESS_NONE;
     vm_net_of_guest(&vm, &net);
     CHECK_STR(net.dns, "");
@@ -381,6 +382,7 @@ static void test_egress_of_a_guest(void)
     CHECK_INT(allow.names.n, 1);
     vm_net_of_guest(&vm, &net);
     CHECK_STR(net.dns, "10.213.0.1");
+    CHECK_INT(net.window_bytes, 0);
     close_core();
 }
 

@@ -47,7 +47,7 @@ struct  Banger__V1__Event
   Google__Protobuf__Timestamp *time;
   /*
    * "vm.state", "session.state", "operation.state", "image.created", …; what the daemon does with a VM
-   * by itself: "vm.expiring", "vm.expired", "vm.idle", "vm.restarting", "vm.autostart", "vm.abandoned"; "vm.clock" (the guest's was off, and set); "vm.panic" (the guest's kernel, with the end of its console); "vm.disk_missing" (seen when the daemon starts); "vm.host_key_changed" (the key that its guest showed over SSH, and was refused for); "vm.hook", "vm.hook_failed" (how a hook of its spec went); "session.unwatched" (it is stopped, as nobody watches it); of services "service.created", "service.started", "service.stopped", "service.restarting", "service.done", "service.failed", "service.updated", "service.ready", "service.not_ready", "service.deleted"
+   * by itself: "vm.expiring", "vm.expired", "vm.idle", "vm.restarting", "vm.autostart", "vm.abandoned"; "vm.clock" (the guest's was off, and set); "vm.panic" (the guest's kernel, with the end of its console); "vm.disk_missing" (seen when the daemon starts); "vm.object_missing" (then too: a tap, network rules or a scope of a VM that runs); "vm.host_key_changed" (the key that its guest showed over SSH, and was refused for); "vm.hook", "vm.hook_failed" (how a hook of its spec went); "session.unwatched" (it is stopped, as nobody watches it); of services "service.created", "service.started", "service.stopped", "service.restarting", "service.done", "service.failed", "service.updated", "service.ready", "service.not_ready", "service.deleted"
    */
   char *kind;
   /*

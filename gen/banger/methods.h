@@ -100,7 +100,7 @@
     X(kick_connection, "banger.v1.HostService", KickConnection, Banger__V1__KickConnectionRequest, Banger__V1__Empty) \
     /* What this host has that is ours, by its tag: processes, folders, disks, taps, rules, scopes; and what a VM should have and has not */ \
     X(audit_host, "banger.v1.HostService", AuditHost, Banger__V1__AuditHostRequest, Banger__V1__AuditHostResponse) \
-    /* Removes what AuditHost calls an ORPHAN and is as old as min_age_ms */ \
+    /* Removes what AuditHost calls an ORPHAN and is as old as min_age_ms, which the daemon does by itself every ten minutes; and what it calls EXTRA, where that is a tap, rules, a device of device-mapper or a scope */ \
     X(collect_garbage, "banger.v1.HostService", CollectGarbage, Banger__V1__CollectGarbageRequest, Banger__V1__CollectGarbageResponse) \
     /* Ends the daemon; VMs run on */ \
     X(shutdown, "banger.v1.HostService", Shutdown, Banger__V1__ShutdownRequest, Banger__V1__Empty) \

@@ -138,6 +138,7 @@ static void run_round(struct banger_client *client)
 static void rounds_leave_nothing(void)
 {
     struct banger_client *client = harness_connect(&a);
+    struct host_objects o;
     run_round(client);
     size_t daemon_fds = host_objects_fds(a.daemon);
     pid_t helper = host_objects_helper(&a);
@@ -155,8 +156,12 @@ static void rounds_leave_nothing(void)
     free(files);
     check_audit(&a, 0, false);
     banger_close(client);
-    printf("     %d rounds of %d VMs: %zu and %zu descriptors%s\n", rounds, AT_ONCE, daemon_fds,
-           helper_fds, a.tap ? "; with taps" : "");
+    host_objects_count(&a, &o);
+    printf(
+        "     %d rounds of %d VMs: %zu taps, %zu rules, %zu groups, %zu disks, %zu loop devices; "
+        "descriptors of the daemon %zu, then %zu, of its helper %zu, then %zu\n",
+        rounds, AT_ONCE, o.taps, o.rules, o.groups, o.disks, o.loops, daemon_fds,
+        host_objects_fds(a.daemon), helper_fds, host_objects_fds(helper));
 }
 
 /* Two daemons */

@@ -114,17 +114,20 @@ inside() {
     [ "$got" = "$want" ] || fail "in the guest: $2: \"$got\", want \"$want\" ($(cat "$top/err"))"
 }
 
-# reached WANT ADDRESS/PORT…: who answers there, all asked at once for four seconds; "-" for nobody.
+# reached WANT ADDRESS/PORT…: who answers there, "-" for nobody; asked all at once. Who should answer is waited
+# for; then the others have four seconds.
 reached() {
-    local want=$1
+    local want=$1 answers
     shift
+    answers=$(tr ' ' '\n' <<<"$want" | grep -cv '^-$' || true)
     inside "$want" "cd /tmp; n=0
         for at in $*; do
             n=\$((n + 1))
             echo - >r\$n
             { exec 3<>/dev/tcp/\$at && read -r who <&3 && echo \$who >r\$n; } 2>/dev/null &
         done
-        for t in {1..40}; do [ -z \"\$(jobs -r)\" ] || sleep 0.1; done
+        for t in {1..300}; do [ \$(cat r? | grep -cv '^-\$') -lt $answers ] || break; sleep 0.2; done
+        sleep 4
         kill \$(jobs -p) 2>/dev/null
         echo \$(cat r?); rm r?"
 }

@@ -154,6 +154,7 @@ static void lose_again(const struct subject *s, const char *crash_at)
         n_again++;
 }
 
+/* A daemon runs before it and after it. */
 static void run_hint(const struct subject *s, const char *crash_at, const char *fail_at,
                      enum hint hint)
 {
@@ -164,7 +165,6 @@ static void run_hint(const struct subject *s, const char *crash_at, const char *
     snprintf(fail, sizeof(fail), "BANGER_FAIL_AT=%s:%s", s->kind, fail_at ? fail_at : "");
     snprintf(request_id, sizeof(request_id), "case-%d", ++n_requests);
 
-    harness_start(&h, NULL);
     struct banger_client *client = harness_connect(&h);
     subject_prepare(&subjects, client, s);
     banger_close(client);
@@ -186,7 +186,6 @@ static void run_hint(const struct subject *s, const char *crash_at, const char *
     subject_check_outcome(&subjects, s, request_id, fail_at != NULL);
     if (!fail_at)
         check_went_on(s, id);
-    harness_end(&h, SIGTERM);
     if (check_failures > failures)
         fprintf(stderr, "(%s%s%s, its hint %s)\n", crash + strlen("BANGER_CRASH_AT="),
                 fail_at ? ", failing at " : "", fail_at ? fail_at : "", hint_names[hint]);
@@ -273,7 +272,6 @@ static void every_hint_was_seen(void)
 
 static void nothing_is_left(void)
 {
-    harness_start(&h, NULL);
     subjects_check_nothing_left(&subjects);
 }
 
@@ -295,7 +293,6 @@ int main(int argc, char **argv)
     subjects_init(&subjects, &h);
     if (!h.boots) /* there they would remove its image */
         subjects_add_neighbour(&subjects);
-    harness_end(&h, SIGTERM);
     RUN(subjects_check_complete);
     RUN(every_kind_survives);
     RUN(every_hint_was_seen);

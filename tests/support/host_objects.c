@@ -108,7 +108,8 @@ static size_t count_devices(const struct harness *h, const char *file,
 
 static bool is_file_of(const struct harness *h, const char *text)
 {
-    return strncmp(text, h->dir, strlen(h->dir)) == 0;
+    size_t len = strlen(h->state);
+    return strncmp(text, h->state, len) == 0 && text[len] == '/';
 }
 
 static bool is_disk_of(const struct harness *h, const char *text)

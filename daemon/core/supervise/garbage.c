@@ -16,9 +16,10 @@
 #include "rpc/event/loop.h"
 #include "rpc/event/worker.h"
 
-/* An orphan that was seen. */
+/* An orphan that was seen, or what its VM should not have. */
 struct seen {
     struct list link;
+    bool extra;
     char name[VM_PATH_BYTES];
     int64_t first_ms; /* monotonic */
     int64_t first_ns; /* of the day */
@@ -35,26 +36,38 @@ struct garbage {
 
 /* Since when */
 
-void garbage_see(struct core *core, struct host_thing *const *things, size_t n)
+/* What a VM has beyond its record goes as well where it can hold no data: nobody uses it. */
+static bool garbage_is(const struct host_thing *t)
+{
+    return t->state == HOST_THING_ORPHAN ||
+           (t->state == HOST_THING_EXTRA && t->kind && t->kind->transient && !t->partial);
+}
+
+static const char *garbage_why(const struct host_thing *t)
+{
+    return t->state == HOST_THING_ORPHAN ? "its VM has no record" : "its VM should have none such";
+}
+
+void garbage_see(struct core *core, struct host_thing *const *things, size_t n, bool orphans_only)
 {
     struct garbage *g = core->garbage;
     int64_t now_ms = clock_mono_ms();
     g->looks++;
     for (size_t i = 0; i < n; i++) {
         struct host_thing *t = things[i];
-        if (t->state != HOST_THING_ORPHAN)
+        if (!garbage_is(t))
             continue;
         struct seen *s = map_find(&g->seen, t->name);
         if (!s && (s = calloc(1, sizeof(*s)))) {
             snprintf(s->name, sizeof(s->name), "%s", t->name);
             s->first_ms = now_ms;
             s->first_ns = clock_real_ns();
+            s->extra = t->state == HOST_THING_EXTRA;
             list_add_tail(&g->all, &s->link);
             if (map_put(&g->seen, s->name, s) == 0)
                 log_warn(t->name,
-                         "%s of VM %s, which has no record: removed when it is %d minutes "
-                         "known",
-                         host_thing_kind(t), t->vm_id, GARBAGE_AGE_MS / 60000);
+                         "%s of VM %s: %s; it can be collected when it is %d minutes known",
+                         host_thing_kind(t), t->vm_id, garbage_why(t), GARBAGE_AGE_MS / 60000);
         }
         if (!s)
             continue; /* out of memory: it is as if new */
@@ -65,7 +78,7 @@ void garbage_see(struct core *core, struct host_thing *const *things, size_t n)
     list_foreach(l, &g->all)
     {
         struct seen *s = container_of(l, struct seen, link);
-        if (s->look == g->looks)
+        if (s->look == g->looks || (s->extra && orphans_only))
             continue;
         map_take(&g->seen, s->name);
         list_remove(&s->link);
@@ -128,7 +141,7 @@ static void collection_tell(struct core *core, const struct host_thing *t)
     char resource[96], text[TEXT_BYTES];
     snprintf(resource, sizeof(resource), "vm/%s", t->vm_id);
     snprintf(text, sizeof(text), "%s %s", host_thing_kind(t), t->name);
-    log_warn(resource, "removed %s: its VM has no record", text);
+    log_warn(resource, "removed %s: %s", text, garbage_why(t));
     if (core->events)
         event_emit(core, NULL, "host.collected", resource, t->vm_id, text, NULL);
 }
@@ -139,7 +152,7 @@ static void collection_ran(struct job *job)
     for (size_t i = 0; i < c->n_all; i++)
         if (c->all[i]->removed)
             collection_tell(c->core, c->all[i]);
-        else if (c->all[i]->state == HOST_THING_ORPHAN)
+        else if (garbage_is(c->all[i]))
             log_warn(c->all[i]->name, "%s", c->all[i]->message);
     collection_end(c, NULL);
 }
@@ -149,7 +162,7 @@ static void collection_choose(struct collection *c)
     size_t n = 0;
     for (size_t i = 0; i < c->n_all; i++) {
         struct host_thing *t = c->all[i];
-        if (t->state != HOST_THING_ORPHAN)
+        if (!garbage_is(t))
             continue;
         t->removed = t->age_ms >= c->min_age_ms && n < GARBAGE_AT_ONCE;
         n += t->removed;

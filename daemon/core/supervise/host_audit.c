@@ -193,7 +193,7 @@ static void audit_looked(struct job *job)
             free(a->at[i]);
     }
     a->n = kept;
-    garbage_see(a->core, a->at, a->n);
+    garbage_see(a->core, a->at, a->n, a->orphans_only);
     audit_end(a, NULL);
 }
 

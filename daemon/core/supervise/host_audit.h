@@ -37,8 +37,8 @@ struct host_thing {
     char vm_id[ID_BYTES];     /* "": as above */
     char vm_name[NAME_BYTES]; /* "" without a record */
     enum host_thing_state state;
-    int64_t since_ns; /* it was made, an orphan was first seen by this daemon; 0: not known */
-    int64_t age_ms;   /* of an orphan, since then */
+    int64_t since_ns; /* it was made, garbage was first seen by this daemon; 0: not known */
+    int64_t age_ms;   /* of garbage, since then */
     char message[256];
     bool removed; /* garbage.h's */
     /* host_audit.c's. */

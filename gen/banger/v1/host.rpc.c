@@ -261,7 +261,7 @@ static const struct rpc_method banger_v1_host_service_methods[] = {
         .idempotent = true,
         .default_deadline_ms = 60000,
         .resource_kind = "host",
-        .summary = "Removes what AuditHost calls an ORPHAN and is as old as min_age_ms",
+        .summary = "Removes what AuditHost calls an ORPHAN and is as old as min_age_ms, which the daemon does by itself every ten minutes; and what it calls EXTRA, where that is a tap, rules, a device of device-mapper or a scope",
     },
     [BANGER_V1_HOST_SERVICE_SHUTDOWN] = {
         .name = "Shutdown",

@@ -13,8 +13,10 @@
 #include "daemon/core/vm/vm_objects.h"
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/host/scope.h"
+#include "daemon/priv/priv_call.h"
 #include "tests/integration/core/world.h"
 #include "tests/support/check.h"
+#include "tests/support/host_objects.h"
 #include "tests/support/object_fault.h"
 
 #define NOBODY_ID "00000000000000aa"
@@ -22,6 +24,7 @@
 
 static char dir[PATH_BYTES];
 static struct world w;
+static struct harness host; /* what it shows, without a daemon */
 
 /* One look */
 
@@ -277,6 +280,40 @@ static void what_cannot_be_removed_is_told(void)
     CHECK(!exists(&scope));
 }
 
+/* A tap and rules, of a VM that has a record without them; its disk is none of that. */
+static void what_a_VM_should_not_have_goes_too(void)
+{
+    struct object tap, rules;
+    struct vm_entry *e = world_create(&w, "box", true);
+    if (!CHECK(e != NULL))
+        return;
+    const char *id = vm_record(e)->id;
+    pid_t pid = vm_handles(e)->pid;
+    CHECK_INT(object_init(&tap, "tap", dir, id, OBJECT_TAP, NULL), 0);
+    CHECK_INT(object_init(&rules, "rules", dir, id, OBJECT_TAP_RULES, NULL), 0);
+    tap.address = 10u << 24 | 213u << 16 | 2;
+    CHECK_INT(tap.kind->make(&tap, -1, NULL), 0);
+    CHECK_INT(rules.kind->make(&rules, -1, NULL), 0);
+    CHECK(host_objects_are_of(&host, 1));
+    CHECK(collect(false, 3600000));
+    CHECK_INT(count_removed(), 0);
+    CHECK_INT(thing(id, "tap")->state, HOST_THING_EXTRA);
+    CHECK_CONTAINS(thing(id, "rules")->message, "it goes when");
+    int64_t since_ns = thing(id, "tap")->since_ns;
+    answer.there = false; /* as it looks by itself: that is not forgotten meanwhile */
+    CHECK(wait_for_answer(host_audit_start(&w.core, true, on_things, NULL, NULL)));
+    CHECK_INT(answer.n, 0);
+    CHECK(collect(false, 0));
+    CHECK_INT(thing(id, "tap")->since_ns, since_ns);
+    CHECK_INT(count_removed(), 2);
+    CHECK_INT(count(HOST_THING_OK), 4);
+    CHECK(audit());
+    CHECK_INT(answer.n, 4);
+    CHECK_INT(vm_handles(e)->pid, pid);
+    delete_vm("box");
+    CHECK(host_objects_are_of(&host, 0));
+}
+
 /* Whatever is made and deleted beside it. */
 static void a_living_daemon_is_no_harm(void)
 {
@@ -319,10 +356,16 @@ static void a_living_daemon_is_no_harm(void)
 
 int main(void)
 {
-    host_scope_choose("cgroup");
-    if (!host_scope()->usable || getuid() != 0)
+    host_objects_want(&host);
+    if (!host.groups || getuid() != 0)
         return check_skip("needs root and cgroup v2 without systemd");
     world_make_dir(dir);
+    snprintf(host.state, sizeof(host.state), "%s", dir);
+    CHECK_INT(priv_use(
+                  &(struct priv_config){
+                      .state_dir = dir, .socket = "", .pool = PRIV_POOL, .program = PRIV_FILE},
+                  NULL),
+              0);
     if (CHECK(world_open(&w, dir, "sim"))) {
         RUN(nothing_is_wrong_where_nothing_is);
         RUN(a_VM_has_what_it_should_have);
@@ -331,9 +374,12 @@ int main(void)
         RUN(what_no_VM_has_is_looked_for_by_itself);
         RUN(what_a_folder_belongs_to_stays);
         RUN(what_cannot_be_removed_is_told);
+        if (host.tap)
+            RUN(what_a_VM_should_not_have_goes_too);
         RUN(a_living_daemon_is_no_harm);
     }
     world_close(&w);
+    priv_end();
     world_remove_dir(dir);
     return check_end();
 }

@@ -9,108 +9,14 @@
 #include "base/fs.h"
 #include "daemon/core/core.h"
 #include "daemon/core/event/event.h"
-#include "daemon/core/image/image.h"
 #include "daemon/core/vm/vm_objects.h"
 #include "daemon/core/vm/vm_ops.h"
 #include "daemon/priv/priv_call.h"
-#include "daemon/store/store.h"
 #include "rpc/event/loop.h"
-#include "tests/integration/core/stand_ins.h"
-#include "tests/integration/core/world.h"
+#include "tests/integration/core/objects.h"
 #include "tests/support/check.h"
-#include "tests/support/commit.h"
 #include "tests/support/host_objects.h"
 #include "tests/support/object_fault.h"
-
-#define MIB ((uint64_t)1 << 20)
-
-static char dir[PATH_BYTES];
-static struct world w;
-
-/* VMs of which each kind is part. */
-static const struct vm_spec specs[] = {
-    {.work_disk_bytes = 16 * MIB},
-    {.image = "tiny", .storage = STORAGE_QCOW2},
-    {.image = "tiny", .storage = STORAGE_COPY, .work_disk_bytes = 16 * MIB},
-    {.image = "tiny", .storage = STORAGE_REFLINK},
-    {.image = "tiny", .storage = STORAGE_DM_SNAPSHOT},
-    {.net = NET_TAP}, /* the last, where there can be taps */
-};
-
-static struct harness host; /* what it shows, without a daemon */
-static size_t n_specs = sizeof(specs) / sizeof(specs[0]);
-
-/* With an image, as if it had been imported. */
-static bool open_world(void)
-{
-    if (!CHECK(world_open(&w, dir, "sim")))
-        return false;
-    struct image image = {.id = "000000000000000a",
-                          .name = "tiny",
-                          .format = IMAGE_RAW,
-                          .virtual_bytes = 2 * MIB,
-                          .file_bytes = 4096,
-                          .created_ns = 5};
-    struct err err = ERR_INIT;
-    char folder[PATH_BYTES + 40];
-    CHECK(priv_pool_read(PRIV_POOL, &w.core.config.guest_network));
-    if (image_find_id(&w.core, image.id))
-        return true;
-    snprintf(folder, sizeof(folder), "%s/images/%s", dir, image.id);
-    snprintf(image.path, sizeof(image.path), "%.460s/root.raw", folder);
-    CHECK_INT(fs_make_dirs(folder, 0700, &err), 0);
-    CHECK_INT(fs_write_scratch(image.path, "content", 7, 0600, &err), 0);
-    CHECK_INT(truncate(image.path, 2 * MIB), 0);
-    struct store_txn *txn = store_txn_new();
-    CHECK_INT(image_publish(&w.core, &image, txn, NULL), 0);
-    commit_now(w.core.loop, w.core.store, txn);
-    return true;
-}
-
-static struct operation_entry *begin_create(const struct vm_spec *spec)
-{
-    struct err err = ERR_INIT;
-    struct vm_create_request req = {.name = "box", .start = true, .spec = *spec};
-    struct operation_entry *op = vm_ask_create(&w.core, &req, NULL, &err);
-    if (!CHECK(op != NULL))
-        fprintf(stderr, "%s\n", err.message);
-    return op ? operation_ref(op) : NULL;
-}
-
-static struct operation_entry *begin_delete(void)
-{
-    struct err err = ERR_INIT;
-    struct vm_delete_request req = {.vm = "box", .force = true};
-    struct operation_entry *op = vm_ask_delete(&w.core, &req, NULL, &err);
-    if (!CHECK(op != NULL))
-        fprintf(stderr, "%s\n", err.message);
-    return op ? operation_ref(op) : NULL;
-}
-
-static bool succeeds(struct operation_entry *op)
-{
-    bool ok = world_wait(&w, op) && operation_row(op)->state == OP_SUCCEEDED;
-    if (!ok && op)
-        fprintf(stderr, "%s: %s\n", operation_row(op)->kind,
-                text_get(operation_row(op)->error_message));
-    if (op)
-        operation_unref(op);
-    return ok;
-}
-
-static bool exists(const char *path)
-{
-    struct stat st;
-    return lstat(path, &st) == 0;
-}
-
-static void check_nothing_is_left(void)
-{
-    CHECK_INT(vm_count(&w.core), 0);
-    CHECK_INT(world_count_monitors(&w), 0);
-    CHECK_INT(world_count_entries(dir, "vms"), 0);
-    CHECK(host_objects_are_of(&host, 0));
-}
 
 /* A spec's objects, in the order of making. */
 static void objects_of(const struct vm_spec *spec, struct vm_objects *o)
@@ -415,174 +321,9 @@ static void test_storage_that_is_not_there_is_refused(void)
     world_close(&w);
 }
 
-/* The start */
-
-static char *in_folder(const char *vm_id, const char *file)
-{
-    static char path[2][PATH_BYTES + 64];
-    static int turn;
-    char *p = path[turn++ % 2];
-    snprintf(p, sizeof(path[0]), "%s/vms/%s/%s", dir, vm_id, file);
-    return p;
-}
-
-static void put(const char *path)
-{
-    struct err err = ERR_INIT;
-    CHECK_INT(fs_write_scratch(path, "x", 1, 0600, &err), 0);
-}
-
-/* Names of the folder of a VM that is there, stopped; closes the world. */
-static void make_stopped(char vm_id[ID_BYTES])
-{
-    struct err err = ERR_INIT;
-    CHECK(succeeds(begin_create(&specs[0])));
-    struct vm_stop_request stop = {.vm = "box", .grace_ms = 0};
-    CHECK(succeeds(operation_ref(vm_ask_stop(&w.core, &stop, NULL, &err))));
-    snprintf(vm_id, ID_BYTES, "%s", vm_record(vm_find(&w.core, "box", NULL))->id);
-    world_close(&w);
-}
-
-static void test_what_a_cut_off_making_left_is_swept(void)
-{
-    char vm_id[ID_BYTES];
-    static const char *const strange[] = {"system.raw.new2", "system.raw.bak", "my-system.raw.new",
-                                          "system.new"};
-    if (!open_world())
-        return;
-    make_stopped(vm_id);
-    put(in_folder(vm_id, "system.raw.new"));
-    put(in_folder(vm_id, "system.empty.new"));
-    for (size_t i = 0; i < 4; i++)
-        put(in_folder(vm_id, strange[i]));
-    if (!open_world())
-        return;
-    CHECK(!exists(in_folder(vm_id, "system.raw.new")));
-    CHECK(!exists(in_folder(vm_id, "system.empty.new")));
-    CHECK(exists(in_folder(vm_id, "system.empty")) && exists(in_folder(vm_id, "work.empty")));
-    for (size_t i = 0; i < 4; i++)
-        CHECK(exists(in_folder(vm_id, strange[i])));
-    CHECK(succeeds(begin_delete()));
-    world_close(&w);
-}
-
-/* Evidence of this store's own: it saw the VM deleted. Another's, of the same shape, stays. */
-static void test_an_orphan_disk_goes_where_its_VM_was_deleted(void)
-{
-    char vm_id[ID_BYTES], folder[PATH_BYTES + 40];
-    static const char other[] = "fedcba9876543210";
-    struct err err = ERR_INIT;
-    if (!open_world())
-        return;
-    CHECK(succeeds(begin_create(&specs[0])));
-    snprintf(vm_id, sizeof(vm_id), "%s", vm_record(vm_find(&w.core, "box", NULL))->id);
-    CHECK(succeeds(begin_delete()));
-    world_close(&w);
-    const char *ids[] = {vm_id, other};
-    for (size_t i = 0; i < 2; i++) {
-        snprintf(folder, sizeof(folder), "%s/vms/%s", dir, ids[i]);
-        CHECK_INT(fs_make_dirs(folder, 0700, &err), 0);
-        put(in_folder(ids[i], "system.raw"));
-    }
-    if (!open_world())
-        return;
-    snprintf(folder, sizeof(folder), "%s/vms/%s", dir, vm_id);
-    CHECK(!exists(folder));
-    CHECK_INT(world_count_entries(dir, "lost+found"), 1); /* the other, which nothing knows of */
-    snprintf(folder, sizeof(folder), "%s/lost+found", dir);
-    CHECK_INT(fs_remove_tree(folder, &err), 0);
-    world_close(&w);
-}
-
-static bool has_event(const char *kind, const char *part)
-{
-    struct event event;
-    for (uint64_t seq = event_first_seq(&w.core); seq <= event_last_seq(&w.core); seq++)
-        if (event_load(&w.core, seq, &event) && strcmp(event.kind, kind) == 0 &&
-            strstr(event.detail, part))
-            return true;
-    return false;
-}
-
-static bool is_told(void *arg)
-{
-    return has_event("vm.disk_missing", arg);
-}
-
-static void test_a_disk_that_went_meanwhile_is_told_at_the_start(void)
-{
-    char vm_id[ID_BYTES];
-    if (!open_world())
-        return;
-    make_stopped(vm_id);
-    CHECK_INT(unlink(in_folder(vm_id, "work.empty")), 0);
-    if (!open_world())
-        return;
-    CHECK(world_wait_until(&w, is_told, (void *)"work disk"));
-    CHECK(!has_event("vm.disk_missing", "system disk"));
-    CHECK(!exists(in_folder(vm_id, "work.empty")));
-    CHECK(succeeds(begin_delete()));
-    world_close(&w);
-}
-
-static bool is_object_told(void *arg)
-{
-    return has_event("vm.object_missing", arg);
-}
-
-/* As after a boot of the host, which the next start makes up for; and from under a guest that runs,
- * which nothing may leave without its rules. */
-static void test_what_goes_with_a_boot_is_missed_where_it_is_needed(void)
-{
-    struct err err = ERR_INIT;
-    struct vm_start_request start = {.vm = "box"};
-    struct vm_stop_request stop = {.vm = "box", .grace_ms = 0};
-    struct vm_objects o;
-    if (!open_world())
-        return;
-    CHECK(succeeds(begin_create(&specs[n_specs - 1])));
-    for (int runs = 0; runs < 2; runs++) {
-        struct operation_entry *op = runs ? vm_ask_start(&w.core, &start, NULL, &err)
-                                          : vm_ask_stop(&w.core, &stop, NULL, &err);
-        CHECK(succeeds(operation_ref(op)));
-        CHECK(host_objects_are_of(&host, 1));
-        CHECK_INT(vm_objects_of(&w.core, vm_record(vm_find(&w.core, "box", NULL)), &o, &err), 0);
-        for (size_t i = 0; i < o.n; i++)
-            if (o.at[i].kind->transient && !(runs && o.at[i].role == OBJECT_SCOPE))
-                CHECK_INT(o.at[i].kind->remove(&o.at[i], &err), 0);
-        world_close(&w);
-        priv_end();
-        if (!open_world())
-            return;
-        CHECK(world_wait_all(&w));
-        if (!host.tap)
-            continue;
-        CHECK(!runs || world_wait_until(&w, is_object_told, (void *)"network rules"));
-        CHECK_INT(has_event("vm.object_missing", "its tap"), runs);
-        CHECK_INT(object_find_kind("rules")->find(&o.at[o.n - 1 - host.groups], NULL),
-                  runs ? 0 : -1);
-    }
-    CHECK(!has_event("vm.disk_missing", ""));
-    CHECK(succeeds(begin_delete()));
-    check_nothing_is_left();
-    world_close(&w);
-}
-
 int main(void)
 {
-    world_make_dir(dir);
-    host_objects_want(&host);
-    snprintf(host.state, sizeof(host.state), "%s", dir);
-    CHECK_INT(priv_use(
-                  &(struct priv_config){
-                      .state_dir = dir, .socket = "", .pool = PRIV_POOL, .program = PRIV_FILE},
-                  NULL),
-              0);
-    if (!host.tap) {
-        n_specs--;
-        printf("     taps left out: they need root, /dev/net/tun and nft\n");
-    }
-    stand_ins_use();
+    objects_begin();
     RUN(test_no_kind_is_left_out);
     RUN(test_a_creation_fails_at_the_making_of_each);
     RUN(test_a_deletion_fails_at_the_removal_of_each);
@@ -592,11 +333,5 @@ int main(void)
     RUN(test_a_disk_that_is_gone_is_missed);
     RUN(test_a_copy_that_an_ending_daemon_cuts_off_is_made_by_the_next);
     RUN(test_storage_that_is_not_there_is_refused);
-    RUN(test_what_a_cut_off_making_left_is_swept);
-    RUN(test_an_orphan_disk_goes_where_its_VM_was_deleted);
-    RUN(test_what_goes_with_a_boot_is_missed_where_it_is_needed);
-    RUN(test_a_disk_that_went_meanwhile_is_told_at_the_start);
-    priv_end();
-    world_remove_dir(dir);
-    return check_end();
+    return objects_end();
 }

@@ -77,4 +77,20 @@ void names_ask_end(struct names_ask *ask);
 void names_pin(struct guest_names *g, const struct dns_question *q,
                const struct sockaddr_in *from, struct dns_answer *answer);
 
+/* names_link.c */
+struct names_link;
+typedef void names_link_answer_fn(void *arg, int fd, const uint8_t *query, size_t len,
+                                  const struct sockaddr_in *from);
+/* NULL: out of memory. */
+struct names_link *names_link_new(struct core *core, names_link_answer_fn *answer, void *arg);
+/* What is set is undone, and nothing set any more. */
+void names_link_end(struct names_link *n);
+/* NULL is fine. */
+void names_link_free(struct names_link *n);
+/* Something of a VM has changed; or its machine is gone. */
+void names_link_look(struct names_link *n, struct vm_entry *changed);
+void names_link_gone(struct names_link *n, struct vm_entry *e);
+/* For doctor; until the next call. */
+const char *names_link_state(const struct names_link *n, bool *failed);
+
 #endif

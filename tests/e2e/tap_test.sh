@@ -286,11 +286,13 @@ looks
 # Others' hands: what is gone is made again by the next start.
 nft delete element inet banger egress "{ \"$(ip -o link show type tun | grep -o 'bg[a-z2-7]*' | grep -v $stranger | head -n 1)\" }"
 inside "" "$(dial 192.0.2.2 8001)"
+"$banger" vm update box --egress '192.0.2.2:8001/tcp,*.example.org' >/dev/null
 "$banger" vm stop box >/dev/null
 ip link del "$(ip -o link show type tun | grep -o 'bg[a-z2-7]*' | grep -v $stranger | head -n 1)"
 "$banger" vm start box >/dev/null
 publish
 looks
+inside "nameserver $gateway" 'cat /etc/resolv.conf' # ours, as there are names
 inside "" "$(dial 192.0.2.2 8003)"
 
 "$banger" vm delete --force box >/dev/null

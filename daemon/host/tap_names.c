@@ -14,8 +14,7 @@ static Banger__Priv__V1__Request request_of(const char *vm_id, Banger__Priv__V1_
 
 int tap_names_resolve(const char *vm_id, uint32_t guest, uint16_t port, struct err *err)
 {
-    Banger__Priv__V1__Request r =
-        request_of(vm_id, BANGER__PRIV__V1__OPERATION__OPERATION_RESOLVE);
+    Banger__Priv__V1__Request r = request_of(vm_id, BANGER__PRIV__V1__OPERATION__OPERATION_RESOLVE);
     r.address = guest;
     r.port = port;
     return priv_call(&r, NULL, NULL, err);

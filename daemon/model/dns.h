@@ -14,8 +14,8 @@ enum {
     DNS_PACKET_BYTES = 1232, /* what we say that we take (RFC 6891, 6.2.5); none is longer */
     DNS_TOLD_BYTES = 512,    /* and what every client takes */
     DNS_WIRE_NAME_BYTES = 255,
-    DNS_ADDRESSES_MAX = 8,   /* that are told; of more the first */
-    DNS_ALIASES_MAX = 8,     /* that are followed */
+    DNS_ADDRESSES_MAX = 8, /* that are told; of more the first */
+    DNS_ALIASES_MAX = 8,   /* that are followed */
     DNS_PORT = 53,
 };
 

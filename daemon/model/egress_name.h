@@ -14,7 +14,7 @@ struct err;
 
 enum {
     EGRESS_NAMES_MAX = 32,
-    EGRESS_NAME_BYTES = 254,                          /* RFC 1035: 253 characters */
+    EGRESS_NAME_BYTES = 254,                         /* RFC 1035: 253 characters */
     EGRESS_NAME_TEXT_BYTES = EGRESS_NAME_BYTES + 20, /* "*.", ":65535-65535/tcp" */
     EGRESS_PORTS_MAX = 32, /* that all ports of a list's names may come to */
 };

@@ -60,8 +60,8 @@ void egress_pins_add(struct egress_pins *pins, uint32_t address, uint32_t which,
         p->until_ms = until_ms;
 }
 
-bool egress_pins_allow(struct egress_pins *pins, const struct egress_names *names,
-                       uint32_t address, uint8_t protocol, int port, bool begins, int64_t now_ms)
+bool egress_pins_allow(struct egress_pins *pins, const struct egress_names *names, uint32_t address,
+                       uint8_t protocol, int port, bool begins, int64_t now_ms)
 {
     struct egress_pin *p = find(pins, address);
     if (!p || !egress_names_allow(names, p->which, protocol, port) ||

@@ -16,8 +16,8 @@ struct dns_answer;
 struct egress_ranges;
 
 enum {
-    EGRESS_PINS_MAX = 256,        /* of a VM; the one that would end first makes room */
-    EGRESS_PIN_MIN_S = 60,        /* bounds of what an answer says of itself */
+    EGRESS_PINS_MAX = 256, /* of a VM; the one that would end first makes room */
+    EGRESS_PIN_MIN_S = 60, /* bounds of what an answer says of itself */
     EGRESS_PIN_MAX_S = 3600,
     EGRESS_PIN_GRACE_S = 600,     /* and what is added */
     EGRESS_PIN_IDLE_S = 2 * 3600, /* a connection is not used for so long (RFC 5382: 2 h) */
@@ -44,8 +44,8 @@ const struct egress_pin *egress_pins_find(const struct egress_pins *pins, uint32
 void egress_pins_add(struct egress_pins *pins, uint32_t address, uint32_t which, int64_t until_ms,
                      int64_t now_ms, uint32_t *gone);
 /* May a packet go there? begins: it is one that a connection begins with, or of no connection. */
-bool egress_pins_allow(struct egress_pins *pins, const struct egress_names *names,
-                       uint32_t address, uint8_t protocol, int port, bool begins, int64_t now_ms);
+bool egress_pins_allow(struct egress_pins *pins, const struct egress_names *names, uint32_t address,
+                       uint8_t protocol, int port, bool begins, int64_t now_ms);
 
 /* Leaves of an answer's addresses those that names may lead to, or that the list itself opens at
  * some port. The first that it has taken out, or 0. */

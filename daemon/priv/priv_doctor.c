@@ -1,8 +1,8 @@
 /* Reading the ruleset of others, and making exceptions in it; see priv_doctor.h.
  *
  * A packet that one base chain drops is dropped, whatever another accepts: what guests send has to
- * be let through where it is dropped. Docker keeps its chain DOCKER-USER as it is for that. At input
- * ours drops what is no question all the same. iptables-legacy has tables of its own
+ * be let through where it is dropped. Docker keeps its chain DOCKER-USER as it is for that. At
+ * input ours drops what is no question all the same. iptables-legacy has tables of its own
  * (priv_legacy.h). */
 #include "daemon/priv/priv_doctor.h"
 
@@ -73,7 +73,8 @@ static bool blocks(json_t *list, json_t *chain, struct nft_block *b)
     json_array_foreach(list, i, part)
     {
         json_t *rule = json_object_get(part, "rule"), *other = json_object_get(part, "chain");
-        if (other && !b->input && is_of(other, chain) && strcmp(text_at(other, "name"), user_chain) == 0)
+        if (other && !b->input && is_of(other, chain) &&
+            strcmp(text_at(other, "name"), user_chain) == 0)
             snprintf(b->open_at, sizeof(b->open_at), "%s", user_chain);
         if (!rule || !is_of(rule, chain))
             continue;
@@ -107,8 +108,7 @@ int nft_find_blocks(struct nft_block found[PRIV_BLOCKS_MAX], size_t *n, struct e
     json_array_foreach(list, i, part)
     {
         json_t *chain = json_object_get(part, "chain");
-        if (*n < PRIV_BLOCKS_MAX && chain && is_others(chain) &&
-            blocks(list, chain, &found[*n]))
+        if (*n < PRIV_BLOCKS_MAX && chain && is_others(chain) && blocks(list, chain, &found[*n]))
             ++*n;
     }
     json_decref(answer);
@@ -124,9 +124,9 @@ int priv_check_forward(bool names, struct err *err)
         return -1;
     for (size_t i = 0; i < n && len < sizeof(chains); i++)
         if (names || !found[i].input)
-            len += (size_t)snprintf(chains + len, sizeof(chains) - len, "%s%s %s %s",
-                                    len ? ", " : "", found[i].family, found[i].table,
-                                    found[i].chain);
+            len +=
+                (size_t)snprintf(chains + len, sizeof(chains) - len, "%s%s %s %s", len ? ", " : "",
+                                 found[i].family, found[i].table, found[i].chain);
     if (legacy_drops_forward() && len < sizeof(chains))
         len += (size_t)snprintf(chains + len, sizeof(chains) - len, "%sFORWARD of iptables-legacy",
                                 len ? ", " : "");
@@ -215,13 +215,13 @@ static bool run(const char *const argv[])
 static int doctor_legacy(bool fix)
 {
     static const char program[] = "/usr/sbin/iptables-legacy";
-    static const char *const in[] = {program, "-w",     "-I", "FORWARD",
-                                     "-i",    "bg+",    "-j", "ACCEPT",
-                                     "-m",    "comment", "--comment", comment, NULL};
-    static const char *const out[] = {program,     "-w",        "-I",        "FORWARD",
-                                      "-o",        "bg+",       "-m",        "conntrack",
-                                      "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT",
-                                      "-m",        "comment",   "--comment", comment, NULL};
+    static const char *const in[] = {program,  "-w", "-I",      "FORWARD",   "-i",    "bg+", "-j",
+                                     "ACCEPT", "-m", "comment", "--comment", comment, NULL};
+    static const char *const out[] = {
+        program, "-w",     "-I",        "FORWARD",   "-o",
+        "bg+",   "-m",     "conntrack", "--ctstate", "RELATED,ESTABLISHED",
+        "-j",    "ACCEPT", "-m",        "comment",   "--comment",
+        comment, NULL};
     if (!legacy_drops_forward())
         return 0;
     bool fixed = fix && run(out) && run(in);

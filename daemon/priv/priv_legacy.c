@@ -47,7 +47,8 @@ static bool excepts(const struct ipt_entry *e, int verdict)
     static const char prefix[] = "bg";
     const size_t n = sizeof(prefix) - 1;
     return verdict == VERDICT_ACCEPT && memcmp(e->ip.iniface, prefix, n) == 0 &&
-           e->ip.iniface_mask[n - 1] && !e->ip.iniface_mask[n] && !(e->ip.invflags & IPT_INV_VIA_IN);
+           e->ip.iniface_mask[n - 1] && !e->ip.iniface_mask[n] &&
+           !(e->ip.invflags & IPT_INV_VIA_IN);
 }
 
 bool legacy_table_drops(const uint8_t *entries, size_t len, size_t first, size_t policy)

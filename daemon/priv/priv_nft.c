@@ -51,8 +51,7 @@ static const char table_text[] =
     "add rule inet banger to_host drop\n"
     "add rule inet banger forward iifname @taps jump from_guest\n"
     "add rule inet banger forward oifname @taps jump to_guest\n"
-    "add rule inet banger input iifname @taps jump to_host\n"
-    NAMES_RULES
+    "add rule inet banger input iifname @taps jump to_host\n" NAMES_RULES
     "add rule inet banger postrouting iifname @taps masquerade\n"
     "add chain inet banger " RULES_OF "\n";
 

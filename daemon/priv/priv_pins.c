@@ -88,8 +88,8 @@ static bool has_socket(uint32_t uid, uint32_t address, uint32_t port)
     FILE *f = fopen("/proc/net/udp", "re");
     while (f && !found && fgets(line, sizeof(line), f)) {
         unsigned at, at_port, owner;
-        if (sscanf(line, " %*u: %x:%x %*x:%*x %*x %*x:%*x %*x:%*x %*x %u", &at, &at_port,
-                   &owner) == 3)
+        if (sscanf(line, " %*u: %x:%x %*x:%*x %*x %*x:%*x %*x:%*x %*x %u", &at, &at_port, &owner) ==
+            3)
             found = at == htonl(address) && at_port == port && owner == uid;
     }
     if (f)

@@ -52,8 +52,8 @@ static int check_make(const Banger__Priv__V1__Request *r, const struct priv_sett
 static int take_list(const Banger__Priv__V1__Request *r, struct egress_list *list, struct err *err)
 {
     const size_t max = EGRESS_ENTRIES_MAX + EGRESS_OWN_ENTRIES;
-    bool listed = r->egress == MESSAGE(EGRESS__EGRESS_LIST) ||
-                  r->egress == MESSAGE(EGRESS__EGRESS_NAMES);
+    bool listed =
+        r->egress == MESSAGE(EGRESS__EGRESS_LIST) || r->egress == MESSAGE(EGRESS__EGRESS_NAMES);
     if (r->n_allow > (listed ? max : 0))
         return err_set(err, ERR_INVALID, "%zu entries are too many", r->n_allow);
     for (size_t i = 0; i < r->n_allow; i++) {
@@ -220,7 +220,7 @@ static int answer(const struct priv_settings *settings, uint32_t uid, const uint
                            .port = m->port,
                            .bytes = m->bytes};
     memcpy(t.fds, fds, sizeof(t.fds));
-    int rc = check(m, settings, err) < 0                        ? -1
+    int rc = check(m, settings, err) < 0                         ? -1
              : m->operation == MESSAGE(OPERATION__OPERATION_PIN) ? take_pins(m, &t, err)
                                                                  : take_list(m, &t.allow, err);
     if (rc == 0) {

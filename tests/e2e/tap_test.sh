@@ -42,7 +42,7 @@ ours() {
 kill_daemon() {
     local pid child
     pid=$(sed -n 's/^pid //p' "$top/s/lock")
-    for child in $(cat "/proc/$pid"/task/*/children); do
+    for child in $(cut -f 1- "/proc/$pid"/task/*/children); do
         case $(readlink "/proc/$child/exe") in
         */banger-priv) kill -9 "$child" ;;
         esac
@@ -275,7 +275,7 @@ inside "192.0.2.1 one two new 192.0.2.1" '
     exec 3<>/dev/tcp/192.0.2.2/8001 && read -r -t 9 line <&3
     echo new $line' words
 "$banger" vm update box --egress 192.0.2.2:8001/tcp >/dev/null
-[ -z "$(nft list set inet banger pinned | grep -o '"bg[a-z2-7]*"')" ] || fail "pins of a list that is over"
+nft list set inet banger pinned | grep -q '"bg[a-z2-7]*"' && fail "pins of a list that is over"
 printf 'nameserver 127.0.0.53\noptions timeout:20\n' >"$top/resolv.conf"
 
 # --- the daemon and its helper are killed; the guest goes on --------------------------------------------

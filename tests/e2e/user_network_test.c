@@ -332,7 +332,8 @@ static const char *look_up(const char *name)
 {
     static char got[256];
     char line[128];
-    snprintf(line, sizeof(line), "getent ahostsv4 %s | awk '/STREAM/ {print $1}' | tr '\\n' ' '", name);
+    snprintf(line, sizeof(line), "getent ahostsv4 %s | awk '/STREAM/ {print $1}' | tr '\\n' ' '",
+             name);
     const char *const argv[] = {"timeout", "10", "sh", "-c", line, NULL};
     got[0] = '\0';
     steps_run(client, &h, "box", argv, NULL, 0, got, sizeof(got));

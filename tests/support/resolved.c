@@ -16,11 +16,12 @@ static int link_of(sd_bus_message *m, int index, char name[IF_NAMESIZE], sd_bus_
 {
     (void)m;
     if (refuses)
-        return sd_bus_error_set(error, "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired",
+        return sd_bus_error_set(error,
+                                "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired",
                                 "Interactive authentication required.");
     if (index <= 0 || !if_indextoname((unsigned)index, name))
-        return sd_bus_error_setf(error, "org.freedesktop.resolve1.NoSuchLink",
-                                 "Link %i not known", index);
+        return sd_bus_error_setf(error, "org.freedesktop.resolve1.NoSuchLink", "Link %i not known",
+                                 index);
     if (strcmp(name, "lo") == 0)
         return sd_bus_error_set(error, "org.freedesktop.resolve1.LinkBusy",
                                 "Link lo is loopback device.");

@@ -32,7 +32,7 @@ struct names {
     struct vm_listener listener;
     struct list guests; /* struct guest_names */
     struct names_link *link;
-    int fd;         /* -1 */
+    int fd; /* -1 */
 };
 
 /* Lookups */

@@ -1,6 +1,6 @@
-/* Names by DNS. Of VMs: "NAME.vm" is answered at an address of the loopback, where the configuration
- * says so. For VMs: guests with a tap whose egress list has names are answered these, and reach
- * what they are told. On the loop's thread. */
+/* Names by DNS. Of VMs: "NAME.vm" is answered at an address of the loopback, where the
+ * configuration says so. For VMs: guests with a tap whose egress list has names are answered these,
+ * and reach what they are told. On the loop's thread. */
 #ifndef BANGER_DAEMON_CORE_NAMES_NAMES_H
 #define BANGER_DAEMON_CORE_NAMES_NAMES_H
 

@@ -87,8 +87,9 @@ static void ask_ready(void *arg, int events)
     ssize_t n = recv(ask->fd, packet, sizeof(packet), MSG_TRUNC);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n >= 0 && ((size_t)n > sizeof(packet) ||
-                   !dns_answer_read(packet, (size_t)n, &ask->q, ask->id, &answer)) &&
+    if (n >= 0 &&
+        ((size_t)n > sizeof(packet) ||
+         !dns_answer_read(packet, (size_t)n, &ask->q, ask->id, &answer)) &&
         ++ask->strays < NAMES_ASK_STRAYS)
         return; /* the right one may still come */
     if (n < 0 || ask->strays == NAMES_ASK_STRAYS ||

@@ -1,9 +1,9 @@
 /* A guest's resolver, where its egress list has names; see names_internal.h.
  *
- * The helper leads what the guest asks, of whatever server, to a socket of ours at the host's end of
- * its tap. Only listed names are there: all else is told at once that it does not exist, which ends
- * every client's search (one that is refused is asked elsewhere, or again, by several). Of a name
- * that is listed there are addresses alone.
+ * The helper leads what the guest asks, of whatever server, to a socket of ours at the host's end
+ * of its tap. Only listed names are there: all else is told at once that it does not exist, which
+ * ends every client's search (one that is refused is asked elsewhere, or again, by several). Of a
+ * name that is listed there are addresses alone.
  *
  * The socket is another one whenever the list is: what was asked under the list before opens
  * nothing. A daemon's end leaves the guest without answers until the next one has begun; what is
@@ -152,7 +152,8 @@ static void guest_names_lead(struct guest_names *g)
     struct err err = ERR_INIT;
     if (g->busy)
         return;
-    struct lead_job *j = g->fd >= 0 || guest_names_open(g, &err) == 0 ? calloc(1, sizeof(*j)) : NULL;
+    struct lead_job *j =
+        g->fd >= 0 || guest_names_open(g, &err) == 0 ? calloc(1, sizeof(*j)) : NULL;
     if (j) {
         j->job.run = lead_run;
         j->job.done = lead_done;

@@ -37,7 +37,7 @@ struct names_link {
     struct watch watch;
     struct timer retry;
     bool wanted, busy, set, closed;
-    struct err why; /* it is not set */
+    struct err why;        /* it is not set */
     struct link_job *next; /* what is to be done when what is under way is */
 };
 

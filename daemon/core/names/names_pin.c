@@ -46,8 +46,9 @@ static int pin_submit(struct pin_job *j, struct guest_names *g)
     memcpy(j->vm_id, vm_record(g->vm)->id, sizeof(j->vm_id));
     int n = egress_names_ports(&g->allow.names, j->which ? j->which : UINT32_MAX, j->pins.ports);
     j->pins.n_ports = n > 0 ? (size_t)n : 0;
-    if (workers_submit(g->core->privileged, &j->job, &j->err) < 0)
+    if (g->n_pins == NAMES_PINS_MAX || workers_submit(g->core->privileged, &j->job, &j->err) < 0)
         return -1;
+    g->n_pins++;
     g->refs++;
     return 0;
 }
@@ -81,6 +82,7 @@ static void pin_done(struct job *job)
 {
     struct pin_job *j = container_of(job, struct pin_job, job);
     struct guest_names *g = j->guest;
+    g->n_pins--;
     if (j->err.code != ERR_NONE && !g->closed && g->port == j->pins.port)
         log_err(LOG_LEVEL_WARN, j->vm_id, &j->err, "an address of a name cannot be opened");
     if (j->which && !g->closed) {
@@ -132,8 +134,7 @@ static void pin_clean(struct guest_names *g, const struct dns_question *q, struc
 static void pin_pick(const struct guest_names *g, struct pin_job *j)
 {
     int64_t now_ms = clock_mono_ms();
-    int64_t until_ms =
-        now_ms + ((int64_t)j->pins.seconds - EGRESS_PIN_GRACE_S / 2) * 1000;
+    int64_t until_ms = now_ms + ((int64_t)j->pins.seconds - EGRESS_PIN_GRACE_S / 2) * 1000;
     for (size_t i = 0; i < j->answer.n; i++) {
         const struct egress_pin *p = egress_pins_find(&g->pins, j->answer.addresses[i], now_ms);
         bool open = p && (j->which & ~p->which) == 0 && p->until_ms >= until_ms;
@@ -142,8 +143,8 @@ static void pin_pick(const struct guest_names *g, struct pin_job *j)
     }
 }
 
-void names_pin(struct guest_names *g, const struct dns_question *q,
-               const struct sockaddr_in *from, struct dns_answer *answer)
+void names_pin(struct guest_names *g, const struct dns_question *q, const struct sockaddr_in *from,
+               struct dns_answer *answer)
 {
     struct pin_job *j = calloc(1, sizeof(*j));
     const struct dns_answer failed = {.code = DNS_FAILED};

@@ -284,9 +284,10 @@ static void check_taps(struct report *r, const struct core *core, const struct h
                "good: accept what comes from and answers that go to bg* there",
                "%s", t->dropped);
     else if (t->full)
-        report(r, "forwarding", HOST_CHECK_WARNING,
-               "raise net.netfilter.nf_conntrack_max, and see in conntrack -L who has so many",
-               "the kernel's table of connections is full, or soon: new ones of guests are dropped");
+        report(
+            r, "forwarding", HOST_CHECK_WARNING,
+            "raise net.netfilter.nf_conntrack_max, and see in conntrack -L who has so many",
+            "the kernel's table of connections is full, or soon: new ones of guests are dropped");
     else
         report(r, "forwarding", HOST_CHECK_OK, "", "no firewall is in the way of guests with taps");
 }

@@ -26,8 +26,7 @@ int vm_egress_read(const struct vm_egress *egress, struct vm_allow *allow, struc
 /* One more entry, by its text. ERR_INVALID. */
 int vm_egress_add(struct vm_allow *allow, const char *text, struct err *err);
 /* The text of entry i, addresses before names; its length with the NUL, 0: there is none. */
-size_t vm_egress_text(const struct vm_allow *allow, uint32_t i,
-                      char text[EGRESS_NAME_TEXT_BYTES]);
+size_t vm_egress_text(const struct vm_allow *allow, uint32_t i, char text[EGRESS_NAME_TEXT_BYTES]);
 /* Makes it the spec's, in the texts that entries have. -1: out of memory, and it is as it was. */
 int vm_egress_set(struct vm_egress *egress, enum egress_mode mode, const struct vm_allow *allow,
                   struct err *err);
@@ -40,7 +39,8 @@ int vm_egress_settle(struct vm_spec *spec, struct err *err);
 int vm_egress_check_host(const struct core *core, const struct vm_spec *spec, enum egress_mode mode,
                          struct err *err);
 bool vm_egress_has_names(const struct vm *vm);
-/* What its rules allow: the list, and the resolver that its guest is given where that is not ours. */
+/* What its rules allow: the list, and the resolver that its guest is given where that is not ours.
+ */
 void vm_egress_of(const struct vm *vm, struct vm_allow *allow);
 
 #endif

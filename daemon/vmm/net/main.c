@@ -199,8 +199,8 @@ static ssize_t net_tell_frames(const uint8_t *data, size_t len)
     size_t at = 0;
     while (len - at >= NET_HEAD_BYTES) {
         const uint8_t *frame = data + at + NET_HEAD_BYTES;
-        size_t n = (size_t)data[at] << 24 | (size_t)data[at + 1] << 16 |
-                   (size_t)data[at + 2] << 8 | data[at + 3];
+        size_t n = (size_t)data[at] << 24 | (size_t)data[at + 1] << 16 | (size_t)data[at + 2] << 8 |
+                   data[at + 3];
         if (n > NET_FRAME_MAX_BYTES)
             return -1;
         if (len - at - NET_HEAD_BYTES < n)
@@ -281,7 +281,8 @@ static int net_stay(void)
     close(null_fd);
     signal(SIGPIPE, SIG_IGN);
     if (net_confine() < 0 || net_own_watch() != 0 ||
-        pthread_create(&thread, NULL, policy.names ? net_to_guest_by_names : net_to_guest, NULL) != 0)
+        pthread_create(&thread, NULL, policy.names ? net_to_guest_by_names : net_to_guest, NULL) !=
+            0)
         return 1;
     net_from_guest();
     return 0;
@@ -308,9 +309,8 @@ static int net_read_policy(int argc, char **argv, struct err *err)
     if (!policy.mode || argc - 1 > EGRESS_ENTRIES_MAX || (policy.mode != EGRESS_LIST && argc > 1))
         return err_set(err, ERR_INVALID, "started by bangerd, with a socket as stdin");
     for (int i = 1; i < argc; i++)
-        if ((egress_is_name(argv[i])
-                 ? net_read_name(argv[i], err)
-                 : egress_entry_parse(argv[i], &list.at[list.n++], err)) < 0)
+        if ((egress_is_name(argv[i]) ? net_read_name(argv[i], err)
+                                     : egress_entry_parse(argv[i], &list.at[list.n++], err)) < 0)
             return -1;
     return egress_compile(&list, &policy.ranges, err);
 }

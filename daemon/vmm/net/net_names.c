@@ -120,8 +120,8 @@ enum net_names_way net_names_ask(struct net_names *n, const uint8_t *frame, size
                                 .id = n->next_id,
                                 .port = get16(frame + at - UDP_BYTES),
                                 .q = q};
-    *out_len = frame_like(frame, at, false, out,
-                          dns_question_write(&q, asked->id, out + HEADS_BYTES));
+    *out_len =
+        frame_like(frame, at, false, out, dns_question_write(&q, asked->id, out + HEADS_BYTES));
     return NET_NAMES_TO_PASST;
 }
 
@@ -164,8 +164,8 @@ bool net_names_tell(struct net_names *n, const struct egress_ranges *listed,
         if (a.ttl_s > EGRESS_PIN_MAX_S)
             a.ttl_s = EGRESS_PIN_MAX_S;
         names_open(n, &asked->q, &a);
-        *out_len = frame_like(frame, at, false, out,
-                              dns_answer_write(&asked->q, &a, out + HEADS_BYTES));
+        *out_len =
+            frame_like(frame, at, false, out, dns_answer_write(&asked->q, &a, out + HEADS_BYTES));
         return true;
     }
     return false;

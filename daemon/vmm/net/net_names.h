@@ -17,13 +17,13 @@
 struct net_own;
 
 enum {
-    NET_ASKED_MAX = 64,    /* questions at once; the oldest makes room */
-    NET_ASKED_MS = 20000,  /* an answer is taken for so long */
+    NET_ASKED_MAX = 64,                             /* questions at once; the oldest makes room */
+    NET_ASKED_MS = 20000,                           /* an answer is taken for so long */
     NET_DNS_BYTES = 14 + 20 + 8 + DNS_PACKET_BYTES, /* the longest frame that is written here */
 };
 
 struct net_asked {
-    int64_t until_ms; /* 0: free */
+    int64_t until_ms;  /* 0: free */
     uint16_t id, port; /* ours, the guest's */
     struct dns_question q;
 };
@@ -32,7 +32,7 @@ struct net_names {
     struct egress_names names;
     struct egress_pins pins;
     struct net_asked asked[NET_ASKED_MAX];
-    int64_t now_ms; /* monotonic; the caller's to set before each call */
+    int64_t now_ms;   /* monotonic; the caller's to set before each call */
     uint16_t next_id; /* not to be guessed: the caller's to set, before each call too */
 };
 

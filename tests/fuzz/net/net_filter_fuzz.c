@@ -1,6 +1,6 @@
 /* The stream of frames between qemu and banger-net: a byte that cuts it and picks a policy, then
- * frames. Whatever passes is whole, was there, and leads to where it may; with names each question is
- * answered or asked, and what the guest sends comes back as an answer, too. */
+ * frames. Whatever passes is whole, was there, and leads to where it may; with names each question
+ * is answered or asked, and what the guest sends comes back as an answer, too. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +21,8 @@ static void question(const uint8_t *frame, size_t len)
     enum net_names_way way = net_names_ask(&names, frame, len, out, &n);
     if (way == NET_NAMES_NOWHERE)
         return;
-    if (n > sizeof(out) || (way == NET_NAMES_TO_PASST ? !net_names_is_question(out, n)
-                                                      : !net_names_is_answer(out, n)))
+    if (n > sizeof(out) ||
+        (way == NET_NAMES_TO_PASST ? !net_names_is_question(out, n) : !net_names_is_answer(out, n)))
         abort();
 }
 

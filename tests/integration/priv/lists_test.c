@@ -241,8 +241,9 @@ static int name_socket(uint32_t uid, uint32_t address, uint32_t *port)
     return fd;
 }
 
-#define RESOLVE(fd, port)     ((int)name_ask(fd, OP(RESOLVE), port, NULL, 0, 0).err.code)
-#define PIN(port, address, s) ((int)name_ask(alice, OP(PIN), port, &(uint32_t){address}, 1, s).err.code)
+#define RESOLVE(fd, port) ((int)name_ask(fd, OP(RESOLVE), port, NULL, 0, 0).err.code)
+#define PIN(port, address, s)                                                                      \
+    ((int)name_ask(alice, OP(PIN), port, &(uint32_t){address}, 1, s).err.code)
 
 static void test_questions_go_to_who_has_the_socket_and_what_they_open_ends(void)
 {
@@ -274,7 +275,8 @@ static void test_questions_go_to_who_has_the_socket_and_what_they_open_ends(void
     CHECK_INT(PIN(port, 0xc0000208, 0), ERR_NONE);
     CHECK_INT(PIN(port, 0xc0000209, 0), ERR_NONE); /* which was not there */
     CHECK_INT(count_in("set", "pinned", ALICE), 1);
-    static const uint32_t inside[] = {0x7f000001, 0xa9fea9fe, 0x0a000001, 0xc0a80001, 0, 0xe0000001};
+    static const uint32_t inside[] = {0x7f000001, 0xa9fea9fe, 0x0a000001,
+                                      0xc0a80001, 0,          0xe0000001};
     for (size_t i = 0; i < sizeof(inside) / sizeof(*inside); i++)
         CHECK_INT(PIN(port, inside[i], 60), ERR_INVALID);
     CHECK_INT(PIN(port, 0xc0000207, 24 * 3600 + 1), ERR_INVALID);

@@ -35,17 +35,30 @@ static void test_texts(void)
 static void test_what_is_no_name(void)
 {
     static const char *const wrong[][2] = {
-        {"localhost", "one label"},       {"*.org", "one label"},
-        {"*", "wildcard"},                {"a.*.example.org", "wildcard"},
-        {"*.*.example.org", "wildcard"},  {"*example.org", "wildcard"},
-        {"example..org", "empty label"},  {".example.org", "empty label"},
-        {"example.org.", "empty label"},  {"*..org", "empty label"},
-        {"b\xc3\xbc" "cher.example", "xn--"}, {"box.vm", "no other guest"},
-        {"*.box.vm", "no other guest"},   {"exa mple.org", "is no name"},
-        {"example.123", "ends with a number"}, {"example.org:0", "is no NAME"},
-        {"example.org:", "is no NAME"},   {"example.org:70000", "is no NAME"},
-        {"example.org:9-8", "is no NAME"}, {"example.org:80/icmp", "is no NAME"},
-        {"example.org/24", "is no NAME"}, {"example.org:8 ", "is no NAME"},
+        {"localhost", "one label"},
+        {"*.org", "one label"},
+        {"*", "wildcard"},
+        {"a.*.example.org", "wildcard"},
+        {"*.*.example.org", "wildcard"},
+        {"*example.org", "wildcard"},
+        {"example..org", "empty label"},
+        {".example.org", "empty label"},
+        {"example.org.", "empty label"},
+        {"*..org", "empty label"},
+        {"b\xc3\xbc"
+         "cher.example",
+         "xn--"},
+        {"box.vm", "no other guest"},
+        {"*.box.vm", "no other guest"},
+        {"exa mple.org", "is no name"},
+        {"example.123", "ends with a number"},
+        {"example.org:0", "is no NAME"},
+        {"example.org:", "is no NAME"},
+        {"example.org:70000", "is no NAME"},
+        {"example.org:9-8", "is no NAME"},
+        {"example.org:80/icmp", "is no NAME"},
+        {"example.org/24", "is no NAME"},
+        {"example.org:8 ", "is no NAME"},
         {"example.org:08", "is no NAME"},
     };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
@@ -72,8 +85,9 @@ static void test_what_is_no_name(void)
 
 static void test_addresses_are_no_names(void)
 {
-    static const char *const addresses[] = {"",     "192.0.2.1", "10.0.0.0/8", "1.2.3.4:80", "192.0.2",
-                                            "::/0", "[::1]:80",  " a.org",     "2001:db8::1"};
+    static const char *const addresses[] = {"",           "192.0.2.1", "10.0.0.0/8",
+                                            "1.2.3.4:80", "192.0.2",   "::/0",
+                                            "[::1]:80",   " a.org",    "2001:db8::1"};
     for (size_t i = 0; i < sizeof(addresses) / sizeof(*addresses); i++)
         CHECK(!egress_is_name(addresses[i]));
 }
@@ -130,8 +144,8 @@ static void test_pieces_of_ports(void)
                 CHECK(in == egress_names_allow(&names, which, protocol, port));
             }
     }
-    CHECK(!egress_names_allow(&names, 7, 1, 443));            /* ICMP */
-    CHECK(!egress_names_allow(&names, 1, EGRESS_TCP, -1));    /* a fragment */
+    CHECK(!egress_names_allow(&names, 7, 1, 443));         /* ICMP */
+    CHECK(!egress_names_allow(&names, 1, EGRESS_TCP, -1)); /* a fragment */
     CHECK(egress_names_allow(&names, 4, EGRESS_UDP, -1));
     struct egress_names many = {.n = EGRESS_NAMES_MAX};
     for (uint32_t i = 0; i < many.n; i++)
@@ -176,8 +190,7 @@ static void test_pins_end_and_are_held(void)
     CHECK_INT(egress_pin_seconds(0), EGRESS_PIN_MIN_S + EGRESS_PIN_GRACE_S);
     CHECK_INT(egress_pin_seconds(300), 300 + EGRESS_PIN_GRACE_S);
     CHECK_INT(egress_pin_seconds(UINT32_MAX), EGRESS_PIN_MAX_S + EGRESS_PIN_GRACE_S);
-#define ALLOWS(port, begins, now)                                                                  \
-    egress_pins_allow(&pins, &names, 7, EGRESS_TCP, port, begins, now)
+#define ALLOWS(port, begins, now) egress_pins_allow(&pins, &names, 7, EGRESS_TCP, port, begins, now)
     CHECK(!ALLOWS(443, true, 1000));
     egress_pins_add(&pins, 7, 1, 5000, 1000, &gone);
     CHECK_INT(gone, 0);
@@ -185,8 +198,8 @@ static void test_pins_end_and_are_held(void)
     CHECK(!egress_pins_find(&pins, 7, 5000));
     CHECK(ALLOWS(443, true, 4999));
     CHECK(!ALLOWS(22, true, 4999));
-    CHECK(!ALLOWS(443, true, 5000));  /* nothing begins any more, */
-    CHECK(ALLOWS(443, false, 5000));  /* and what there is goes on */
+    CHECK(!ALLOWS(443, true, 5000)); /* nothing begins any more, */
+    CHECK(ALLOWS(443, false, 5000)); /* and what there is goes on */
     int64_t later = 5000 + (int64_t)EGRESS_PIN_IDLE_S * 1000;
     CHECK(ALLOWS(443, false, later - 1));
     CHECK(ALLOWS(443, false, later + 5000)); /* used just before */

@@ -9,7 +9,11 @@
 #include "daemon/priv/priv_legacy.h"
 #include "tests/support/check.h"
 
-enum { ENTRY_BYTES = sizeof(struct ipt_entry) + sizeof(struct xt_standard_target), DROP = -1, ACCEPT = -2 };
+enum {
+    ENTRY_BYTES = sizeof(struct ipt_entry) + sizeof(struct xt_standard_target),
+    DROP = -1,
+    ACCEPT = -2
+};
 
 static uint8_t table[4 * ENTRY_BYTES];
 

@@ -15,7 +15,8 @@ enum { TCP = 6, UDP = 17, HEADS = 14 + 20 + 8, GUEST_PORT = 4711, ID = 0x1234, O
 
 static struct net_names names;
 static struct net_policy policy;
-static struct net_own own = {.n = 1, .at = {{.address = 0xc0000263, .prefix = 32}}}; /* 192.0.2.99 */
+static struct net_own own = {.n = 1,
+                             .at = {{.address = 0xc0000263, .prefix = 32}}}; /* 192.0.2.99 */
 static uint8_t asked[NET_DNS_BYTES];
 static size_t n_asked;
 static enum net_names_way way;
@@ -92,8 +93,8 @@ static void guest_asks(const struct dns_question *q, uint16_t type)
 }
 
 /* What the resolver says to the guest; false: that is not told. */
-static bool resolver_says(const struct dns_question *q, uint16_t id, uint16_t port, uint32_t address,
-                          uint8_t told[NET_DNS_BYTES], size_t *n_told)
+static bool resolver_says(const struct dns_question *q, uint16_t id, uint16_t port,
+                          uint32_t address, uint8_t told[NET_DNS_BYTES], size_t *n_told)
 {
     uint8_t frame[NET_DNS_BYTES], payload[DNS_TOLD_BYTES];
     struct dns_question ours = *q;

@@ -42,11 +42,11 @@ ours() {
 kill_daemon() {
     local pid child
     pid=$(sed -n 's/^pid //p' "$top/s/lock")
-    for child in $(cut -f 1- "/proc/$pid"/task/*/children); do
+    while read -r child; do
         case $(readlink "/proc/$child/exe") in
         */banger-priv) kill -9 "$child" ;;
         esac
-    done
+    done < <(cat "/proc/$pid"/task/*/children | tr ' ' '\n' | sed '/^$/d')
     kill -9 "$pid" || fail "no daemon to kill"
     while [ -d "/proc/$pid" ]; do sleep 0.05; done
 }

@@ -177,7 +177,8 @@ static void link_leave(struct names_link *n)
     if (n->fd >= 0)
         close(n->fd);
     n->fd = -1;
-    vm_unref(n->vm);
+    if (n->vm)
+        vm_unref(n->vm);
     n->vm = NULL;
     n->link[0] = '\0';
 }

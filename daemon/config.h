@@ -43,6 +43,7 @@ struct daemon_config {
     char default_image[NAME_BYTES * 2];
     char guest_network[24];
     char dns[32];                        /* ADDRESS:PORT of the loopback, or "off" */
+    bool dns_resolved;                   /* systemd-resolved is told to ask for names of VMs */
     char priv_socket[SOCKET_PATH_BYTES]; /* "": as daemon/priv/priv_call.h has it */
     uint64_t max_vms;
     uint64_t max_memory_mib; /* promised to VMs altogether; 0: no limit */

@@ -147,6 +147,9 @@ const struct config_key config_keys[] = {
      .help =
          "Answer names of VMs with a tap, NAME.vm, by DNS at this address of the loopback: what "
          "the host's resolver is told to ask (doctor says how). off: nowhere."},
+    {"dns_resolved", CONFIG_FLAG, FIELD(dns_resolved), "no",
+     .help = "Tell systemd-resolved over the system's bus to ask the daemon for NAME.vm, for as "
+             "long as a VM with a tap runs, whatever dns says. Needs root, or a rule of polkit's."},
     {"priv_socket", CONFIG_PATH, FIELD(priv_socket), "",
      "a helper of its own for root, " PRIV_SOCKET " for others", "PATH",
      .help = "Unix socket of banger-priv, which makes what needs privileges."},

@@ -21,6 +21,7 @@ void settings_core(const struct daemon_config *config, struct core_config *core)
     priv_pool_read(config->guest_network, &core->guest_network); /* checked: config_keys.c */
     _Static_assert(sizeof(core->dns) == sizeof(config->dns), "dns");
     memcpy(core->dns, config->dns, sizeof(core->dns));
+    core->dns_resolved = config->dns_resolved;
     core->max_vms = (uint32_t)config->max_vms;
     core->max_files = open_files_limit();
     core->max_memory_bytes = config->max_memory_mib << 20;

@@ -182,6 +182,7 @@ static void core_drain_on(struct core_drain *d)
 void core_drain(struct core *core, int64_t deadline_ms, void (*done)(void *arg), void *arg)
 {
     core->closing = true;
+    names_drain(core->names);
     struct core_drain *d = calloc(1, sizeof(*d));
     if (!d || timer_init(&d->deadline, core->loop, core_drain_end, d) < 0) {
         free(d);

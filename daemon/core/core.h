@@ -61,6 +61,7 @@ struct core_config {
     int64_t stop_grace_ms;          /* default grace of a stop */
     struct priv_pool guest_network; /* addresses of guests with a tap */
     char dns[32];                   /* where names of VMs are answered; "off" */
+    bool dns_resolved;              /* systemd-resolved is told to ask for them */
     const char *version;            /* of the program */
 };
 

@@ -171,7 +171,7 @@ int egress_names_ports(const struct egress_names *names, uint32_t which,
                        struct egress_ports out[EGRESS_PORTS_MAX])
 {
     static const uint8_t protocols[] = {EGRESS_TCP, EGRESS_UDP};
-    uint32_t cuts[CUTS_MAX];
+    uint32_t cuts[CUTS_MAX] = {0};
     size_t n_cuts = 0;
     int n = 0;
     for (uint32_t i = 0; i < names->n; i++) {

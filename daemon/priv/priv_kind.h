@@ -3,6 +3,7 @@
 #ifndef BANGER_DAEMON_PRIV_PRIV_KIND_H
 #define BANGER_DAEMON_PRIV_PRIV_KIND_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "banger/priv/v1/priv.pb-c.h"
@@ -46,7 +47,7 @@ struct priv_kind {
     const char *name;
     int (*probe)(const struct priv_settings *settings, struct err *err);
     /* NULL: nothing can be in the way. */
-    int (*check)(struct err *err);
+    int (*check)(bool names, struct err *err);
     int (*make)(const struct priv_thing *t, struct err *err);
     /* ERR_NOT_FOUND. */
     int (*find)(const struct priv_thing *t, struct err *err);

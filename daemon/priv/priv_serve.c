@@ -186,7 +186,7 @@ static int perform(const Banger__Priv__V1__Request *m, const struct priv_thing *
     case MESSAGE(OPERATION__OPERATION_PROBE):
         return kind->probe(t->settings, err);
     case MESSAGE(OPERATION__OPERATION_CHECK):
-        return kind->check ? kind->check(err) : 0;
+        return kind->check ? kind->check(t->egress == MESSAGE(EGRESS__EGRESS_NAMES), err) : 0;
     case MESSAGE(OPERATION__OPERATION_MAKE):
         return kind->make(t, err);
     case MESSAGE(OPERATION__OPERATION_FIND):

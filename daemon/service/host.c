@@ -92,7 +92,7 @@ static void gather(void *data)
 static void with_facts(struct core *core, struct rpc_call *call, bool taps,
                        void (*reply)(struct core *core, struct rpc_call *call, void *facts))
 {
-    struct host_facts facts = {.asks_for_taps = taps};
+    struct host_facts facts = {.asks_for_taps = taps, .has_names = host_has_names(core)};
     memcpy(facts.state_dir, core->config.state_dir, sizeof(facts.state_dir));
     worker_call_start(core, call, &facts, sizeof(facts), gather, reply);
 }

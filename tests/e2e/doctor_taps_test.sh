@@ -117,6 +117,32 @@ grep -q "^ok .*forwarding" <<<"$said" || fail "not in order: $said"
 "$priv" --check || fail "still in the way"
 [ -z "$("$priv" --fix)" ] || fail "mended twice"
 
+# --- who else sets up our taps, and questions that are dropped ------------------------------------------
+
+mount -t tmpfs tmpfs /run
+index=$(cat /sys/class/net/bgaaaaaaaaaaaaa/ifindex 2>/dev/null || ip -o link show bgaaaaaaaaaaaaa | cut -d: -f1)
+mkdir -p /run/systemd/netif/links /run/NetworkManager/devices
+printf '# private\nADMIN_STATE=unmanaged\n' >"/run/systemd/netif/links/$index"
+printf '[device]\nmanaged=false\n' >"/run/NetworkManager/devices/$index"
+"$banger" doctor | grep -q "^ok .*taps" || fail "a tap that is left alone: $("$banger" doctor | grep taps)"
+sed -i s/unmanaged/configured/ "/run/systemd/netif/links/$index"
+"$banger" doctor | grep -q "^warning .*taps .*systemd-networkd sets up bgaaaaaaaaaaaaa" || fail "networkd: $("$banger" doctor | grep taps)"
+rm "/run/systemd/netif/links/$index"
+sed -i s/false/true/ "/run/NetworkManager/devices/$index"
+"$banger" doctor | grep -q "^warning .*taps .*NetworkManager sets up bgaaaaaaaaaaaaa" || fail "NetworkManager: $("$banger" doctor | grep taps)"
+umount /run
+nft add table inet closed
+nft add chain inet closed in '{ type filter hook input priority 0; policy drop; }'
+nft add rule inet closed in iifname lo accept
+"$banger" doctor | grep -q "^ok .*forwarding" || fail "a host that is closed is in nobody's way"
+told=$("$priv" --check) && fail "check says 0"
+grep -q "inet closed in drops what guests with taps ask" <<<"$told" || fail "$told"
+in_place guest ping -c 1 -W 1 198.51.100.1 >/dev/null && fail "it is not closed"
+told=$("$priv" --fix) || fail "not mended: $told"
+grep -q "undo: nft delete rule inet closed in handle" <<<"$told" || fail "it is not said how to undo it: $told"
+in_place guest ping -c 1 -W 2 198.51.100.1 >/dev/null || fail "it is not mended"
+nft delete table inet closed
+
 # --- undone as it was said ------------------------------------------------------------------------------
 
 "$banger" vm delete --force box >/dev/null

@@ -18,6 +18,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "daemon/model/dns.h"
 #include "tests/support/check.h"
 #include "tests/support/harness.h"
 #include "tests/support/vm_steps.h"
@@ -28,7 +29,7 @@
 #define HOST       "192.0.2.1"
 #define LINK_LOCAL "169.254.7.7"
 
-enum { PORT = 8080, OTHER_PORT = 8081, DNS_PORT = 53, GONE_MS = 10000 };
+enum { PORT = 8080, OTHER_PORT = 8081, GONE_MS = 10000 };
 
 static struct harness h;
 static struct banger_client *client;
@@ -52,6 +53,30 @@ struct place {
     uint16_t port;
 };
 
+/* A resolver of a host's that tells what it likes: what leads inside, and what does not. */
+static bool resolve(int fd, const uint8_t *packet, size_t n, const struct sockaddr_in *from)
+{
+    struct dns_question q;
+    struct dns_answer a = {.code = DNS_NO_SUCH_NAME, .ttl_s = 5};
+    uint8_t told[DNS_TOLD_BYTES];
+    struct in_addr in;
+    if (dns_question_read(packet, n, &q) != DNS_OK)
+        return false;
+    const char *leads[] = {OUTSIDE, "127.0.0.1", HOST, "10.9.9.9", "10.0.2.2", METADATA};
+    size_t n_leads = strcmp(q.name, "www.example.org") == 0      ? 1
+                     : strcmp(q.name, "inside.example.org") == 0 ? 6
+                     : strcmp(q.name, "www.evil.example") == 0   ? 1
+                                                                 : 0;
+    for (size_t i = 0; i < n_leads; i++) {
+        a.code = DNS_OK;
+        if (inet_pton(AF_INET, n_leads > 1 ? leads[5 - i] : leads[i], &in) == 1)
+            a.addresses[a.n++] = ntohl(in.s_addr);
+    }
+    size_t len = dns_answer_write(&q, &a, told);
+    sendto(fd, told, len, 0, (const struct sockaddr *)from, sizeof(*from));
+    return true;
+}
+
 /* Says its address to whoever comes, or sends; in a process of its own. */
 static void serve(const struct place *places, size_t n)
 {
@@ -61,13 +86,15 @@ static void serve(const struct place *places, size_t n)
                                .fd = serve_on(places[i].type, places[i].address, places[i].port)};
     while (poll(p, n, -1) >= 0)
         for (size_t i = 0; i < n; i++) {
-            char text[64];
+            char text[512];
             struct sockaddr_in from;
             socklen_t len = sizeof(from);
             if (!p[i].revents)
                 continue;
             if (places[i].type == SOCK_DGRAM) {
-                if (recvfrom(p[i].fd, text, sizeof(text), 0, (struct sockaddr *)&from, &len) > 0)
+                ssize_t got =
+                    recvfrom(p[i].fd, text, sizeof(text), 0, (struct sockaddr *)&from, &len);
+                if (got > 0 && !resolve(p[i].fd, (const uint8_t *)text, (size_t)got, &from))
                     sendto(p[i].fd, places[i].address, strlen(places[i].address), 0,
                            (struct sockaddr *)&from, len);
                 continue;
@@ -332,6 +359,36 @@ static void test_what_is_listed_is_reached(void)
     CHECK_INT(change_egress(MODE(NONE), NULL, &error), 0);
 }
 
+/* What the guest's resolver says, as its C library has it. */
+static const char *look_up(const char *name)
+{
+    static char got[256];
+    char line[128];
+    snprintf(line, sizeof(line), "getent ahostsv4 %s | awk '/STREAM/ {print $1}' | tr '\\n' ' '",
+             name);
+    const char *const argv[] = {"timeout", "10", "sh", "-c", line, NULL};
+    got[0] = '\0';
+    steps_run(client, &h, "box", argv, NULL, 0, got, sizeof(got));
+    return got;
+}
+
+/* A name opens what it leads to, where that is outside, and for as long as banger-net is there: the
+ * daemon may come and go. */
+static void test_listed_names_are_reached_and_lead_nowhere_inside(void)
+{
+    struct banger_error error = {0};
+    CHECK_INT(change_egress(MODE(LIST), "*.Example.org:8080/tcp", &error), 0);
+    CHECK_INT(steps_do(client, STEPS_RESTART, "box", &error), 0);
+    CHECK_STR(ask_all(TCP_OUTSIDE "udp/10.0.2.3/53"), ""); /* nobody has asked for it */
+    CHECK_STR(look_up("www.evil.example"), "");
+    CHECK_STR(look_up("example.org"), "");
+    CHECK_STR(look_up("WWW.example.org"), OUTSIDE " ");
+    CHECK_STR(look_up("inside.example.org"), OUTSIDE " ");
+    harness_crash(&h);
+    CHECK_STR(ask_all("tcp/" OUTSIDE "/8081 tcp/" HOST "/8080 " TCP_OUTSIDE), TCP_OUTSIDE);
+    CHECK_INT(change_egress(MODE(NONE), NULL, &error), 0);
+}
+
 static void test_the_network_outlives_the_daemon_and_not_the_vm(void)
 {
     struct banger_error error = {0};
@@ -472,6 +529,9 @@ int main(int argc, char **argv)
     RUN(test_no_more_is_asked_for_than_passt_can_send);
     RUN(test_it_reaches_the_world_and_no_loopback);
     RUN(test_the_hosts_addresses_are_followed);
+    RUN(test_listed_names_are_reached_and_lead_nowhere_inside);
+    CHECK_INT(change_egress(MODE(ALL), NULL, &error), 0);
+    CHECK_INT(steps_do(client, STEPS_RESTART, "box", &error), 0);
     RUN(test_a_list_waits_for_the_next_start);
     RUN(test_the_network_outlives_the_daemon_and_not_the_vm);
     RUN(test_a_network_that_ends_is_told_and_comes_back_with_a_start);

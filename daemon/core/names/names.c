@@ -31,7 +31,8 @@ struct names {
     struct err why; /* it does not answer */
     struct vm_listener listener;
     struct list guests; /* struct guest_names */
-    int fd;             /* -1 */
+    struct names_link *link;
+    int fd; /* -1 */
 };
 
 /* Lookups */
@@ -69,16 +70,14 @@ static bool names_by_address(void *arg, uint32_t address, char name[NAME_BYTES])
 
 /* The socket */
 
-static void names_answer(struct names *n, const uint8_t *query, size_t len,
+static void names_answer(void *arg, int fd, const uint8_t *query, size_t len,
                          const struct sockaddr_in *from)
 {
-    const struct dns_names names = {names_by_name, names_by_address, n};
+    const struct dns_names names = {names_by_name, names_by_address, arg};
     uint8_t reply[DNS_REPLY_BYTES];
-    if (from->sin_family != AF_INET || ntohl(from->sin_addr.s_addr) >> 24 != LOOPBACK)
-        return;
     len = dns_answer(query, len, &names, reply);
     if (len > 0)
-        sendto(n->fd, reply, len, MSG_DONTWAIT, (const struct sockaddr *)from, sizeof(*from));
+        sendto(fd, reply, len, MSG_DONTWAIT, (const struct sockaddr *)from, sizeof(*from));
 }
 
 static void names_ready(void *arg, int events)
@@ -93,8 +92,9 @@ static void names_ready(void *arg, int events)
                                (struct sockaddr *)&from, &from_len);
         if (len < 0)
             return;
-        if ((size_t)len <= sizeof(query) && from_len == sizeof(from))
-            names_answer(n, query, (size_t)len, &from);
+        if ((size_t)len <= sizeof(query) && from_len == sizeof(from) &&
+            from.sin_family == AF_INET && ntohl(from.sin_addr.s_addr) >> 24 == LOOPBACK)
+            names_answer(n, n->fd, query, (size_t)len, &from);
     }
 }
 
@@ -139,13 +139,16 @@ static void names_vm_changed(void *arg, struct vm_entry *e)
 {
     struct names *n = arg;
     guest_names_sync(n->core, &n->guests, e);
+    names_link_look(n->link, e);
 }
 
 static void names_vm_gone(void *arg, struct vm_entry *e, const char *reason)
 {
-    (void)arg, (void)reason;
+    struct names *n = arg;
+    (void)reason;
     if (vm_slot(e, VM_SLOT_NAMES))
         guest_names_close(vm_slot(e, VM_SLOT_NAMES));
+    names_link_gone(n->link, e);
 }
 
 static void names_vm_leaving(void *arg, struct vm_entry *e)
@@ -179,7 +182,9 @@ struct names *names_new(struct core *core, struct err *err)
     static const struct vm_events events = {
         .changed = names_vm_changed, .gone = names_vm_gone, .leaving = names_vm_leaving};
     struct names *n = calloc(1, sizeof(*n));
-    if (!n || timer_init(&n->retry, core->loop, names_try, n) < 0) {
+    if (!n || !(n->link = names_link_new(core, names_answer, n)) ||
+        timer_init(&n->retry, core->loop, names_try, n) < 0) {
+        names_link_free(n ? n->link : NULL);
         free(n);
         err_set(err, ERR_LIMIT, "out of memory for names");
         return NULL;
@@ -194,11 +199,18 @@ struct names *names_new(struct core *core, struct err *err)
     return n;
 }
 
+void names_drain(struct names *n)
+{
+    if (n)
+        names_link_end(n->link);
+}
+
 void names_free(struct names *n)
 {
     if (!n)
         return;
     vm_unlisten(&n->listener);
+    names_link_free(n->link);
     list_foreach(l, &n->guests) guest_names_close(container_of(l, struct guest_names, link));
     watch_done(&n->watch);
     timer_done(&n->retry);
@@ -207,27 +219,50 @@ void names_free(struct names *n)
     free(n);
 }
 
-/* Doctor. systemd-resolved takes servers for links alone over its bus, not for the loopback, so
- * what routes names here is a file of its administrator's. */
+/* Doctor */
+
+static void names_say(const struct names *n, struct host_check *check)
+{
+    char text[32];
+    names_text(n, text);
+    if (n->fd >= 0)
+        snprintf(check->message, sizeof(check->message),
+                 "NAME.vm is answered at %s; what asks there: dns_resolved: yes, or for "
+                 "systemd-resolved \"[Resolve]\", \"DNS=%s\" and \"Domains=~vm\", a line each, in "
+                 "/etc/systemd/resolved.conf.d/banger.conf",
+                 text, text);
+    else
+        snprintf(check->message, sizeof(check->message), "%s", n->why.message);
+    if (n->fd >= 0)
+        return;
+    check->result = HOST_CHECK_FAILED;
+    snprintf(check->fix, sizeof(check->fix), "choose another address for the key dns");
+}
+
+static void names_say_link(const struct names *n, struct host_check *check)
+{
+    bool failed;
+    const char *state = names_link_state(n->link, &failed);
+    size_t len = strlen(check->message);
+    snprintf(check->message + len, sizeof(check->message) - len, "%s%s", len ? "; " : "", state);
+    if (!failed || check->result == HOST_CHECK_FAILED)
+        return;
+    check->result = HOST_CHECK_WARNING;
+    snprintf(check->fix, sizeof(check->fix),
+             "look at systemctl status systemd-resolved; a daemon that is not root's needs a rule "
+             "of polkit's for org.freedesktop.resolve1");
+}
+
 bool names_check(const struct core *core, struct host_check *check)
 {
     const struct names *n = core->names;
-    char text[32];
-    if (!n || n->at.sin_family != AF_INET)
+    bool at = n && n->at.sin_family == AF_INET;
+    if (!at && !(n && core->config.dns_resolved))
         return false;
-    names_text(n, text);
-    *check = (struct host_check){.name = "names",
-                                 .result = n->fd >= 0 ? HOST_CHECK_OK : HOST_CHECK_FAILED};
-    if (n->fd >= 0)
-        snprintf(
-            check->message, sizeof(check->message),
-            "NAME.vm is answered at %s; for systemd-resolved to ask there, write \"[Resolve]\", "
-            "\"DNS=%s\" and \"Domains=~vm\", a line each, to "
-            "/etc/systemd/resolved.conf.d/banger.conf, and restart it",
-            text, text);
-    else
-        snprintf(check->message, sizeof(check->message), "%s", n->why.message);
-    if (n->fd < 0)
-        snprintf(check->fix, sizeof(check->fix), "choose another address for the key dns");
+    *check = (struct host_check){.name = "names", .result = HOST_CHECK_OK};
+    if (at)
+        names_say(n, check);
+    if (core->config.dns_resolved)
+        names_say_link(n, check);
     return true;
 }

@@ -16,6 +16,8 @@ bool names_address_is_valid(const char *text);
 /* Answers from here on, or as soon as the address is free: nothing of it keeps a daemon from
  * serving. With "off" there is nothing but an object. NULL: out of memory. */
 struct names *names_new(struct core *core, struct err *err);
+/* The daemon is about to end: what it has told others of this host is taken back. NULL is fine. */
+void names_drain(struct names *names);
 /* NULL is fine. */
 void names_free(struct names *names);
 /* Fills in what `banger doctor` says; false: names are off. */

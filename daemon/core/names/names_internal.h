@@ -17,6 +17,7 @@
 
 enum {
     NAMES_ASKS_MAX = 32,   /* of a guest, at once; more are told to come again */
+    NAMES_PINS_MAX = 8,    /* asked of the helper for a guest, at once; as above */
     NAMES_ASK_MS = 1500,   /* until another server is asked */
     NAMES_ASK_TRIES = 4,   /* all of it takes no longer than clients wait */
     NAMES_ASK_STRAYS = 16, /* packets that are no answer, until another server is asked */
@@ -58,7 +59,7 @@ struct guest_names {
     struct watch watch;
     struct timer retry;
     struct list asks;
-    unsigned n_asks;
+    unsigned n_asks, n_pins;
 };
 
 void guest_names_unref(struct guest_names *g);
@@ -76,5 +77,21 @@ void names_ask_end(struct names_ask *ask);
 /* names_pin.c: the addresses are opened, and then the guest is told of them. */
 void names_pin(struct guest_names *g, const struct dns_question *q, const struct sockaddr_in *from,
                struct dns_answer *answer);
+
+/* names_link.c */
+struct names_link;
+typedef void names_link_answer_fn(void *arg, int fd, const uint8_t *query, size_t len,
+                                  const struct sockaddr_in *from);
+/* NULL: out of memory. */
+struct names_link *names_link_new(struct core *core, names_link_answer_fn *answer, void *arg);
+/* What is set is undone, and nothing set any more. */
+void names_link_end(struct names_link *n);
+/* NULL is fine. */
+void names_link_free(struct names_link *n);
+/* Something of a VM has changed; or its machine is gone. */
+void names_link_look(struct names_link *n, struct vm_entry *changed);
+void names_link_gone(struct names_link *n, struct vm_entry *e);
+/* For doctor; until the next call. */
+const char *names_link_state(const struct names_link *n, bool *failed);
 
 #endif

@@ -46,8 +46,9 @@ static int pin_submit(struct pin_job *j, struct guest_names *g)
     memcpy(j->vm_id, vm_record(g->vm)->id, sizeof(j->vm_id));
     int n = egress_names_ports(&g->allow.names, j->which ? j->which : UINT32_MAX, j->pins.ports);
     j->pins.n_ports = n > 0 ? (size_t)n : 0;
-    if (workers_submit(g->core->privileged, &j->job, &j->err) < 0)
+    if (g->n_pins == NAMES_PINS_MAX || workers_submit(g->core->privileged, &j->job, &j->err) < 0)
         return -1;
+    g->n_pins++;
     g->refs++;
     return 0;
 }
@@ -81,6 +82,7 @@ static void pin_done(struct job *job)
 {
     struct pin_job *j = container_of(job, struct pin_job, job);
     struct guest_names *g = j->guest;
+    g->n_pins--;
     if (j->err.code != ERR_NONE && !g->closed && g->port == j->pins.port)
         log_err(LOG_LEVEL_WARN, j->vm_id, &j->err, "an address of a name cannot be opened");
     if (j->which && !g->closed) {

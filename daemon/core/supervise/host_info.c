@@ -20,6 +20,7 @@
 #include "daemon/core/supervise/garbage.h"
 #include "daemon/core/supervise/recover.h"
 #include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_egress.h"
 #include "daemon/core/vm/vm_spec.h"
 #include "daemon/core/vm/vm_storage.h"
 #include "daemon/host/run.h"
@@ -89,7 +90,7 @@ void host_facts_gather(struct host_facts *f)
     char ssh[PROGRAM_PATH_BYTES];
     f->ssh = program_find(PROGRAM_SSH, NULL, ssh, NULL) == 0;
     if (f->asks_for_taps)
-        tap_check_gather(&f->taps);
+        tap_check_gather(&f->taps, f->has_names);
     f->kvm_known = kvm_probe_recall(f->state_dir, &f->kvm);
 }
 
@@ -236,6 +237,14 @@ static void check_scopes(struct report *r)
            host->why_not[0] ? ": " : "", host->why_not);
 }
 
+bool host_has_names(const struct core *core)
+{
+    for (struct vm_entry *e = NULL; (e = vm_next((struct core *)core, e));)
+        if (vm_record(e)->spec.net == NET_TAP && vm_egress_has_names(vm_record(e)))
+            return true;
+    return false;
+}
+
 static bool has_taps(const struct core *core)
 {
     for (struct vm_entry *e = NULL; (e = vm_next((struct core *)core, e));)
@@ -256,7 +265,15 @@ static void check_taps(struct report *r, const struct core *core, const struct h
                t->why_not);
         return;
     }
-    report(r, "taps", HOST_CHECK_OK, "", "guests can have a network of their own (--net tap)");
+    if (t->managed[0])
+        report(r, "taps", HOST_CHECK_WARNING,
+               "leave bg* alone: for systemd-networkd \"[Match]\", \"Name=bg*\", \"[Link]\", "
+               "\"Unmanaged=yes\" in /etc/systemd/network/05-banger.network; for NetworkManager "
+               "\"[keyfile]\", \"unmanaged-devices=interface-name:bg*\" in "
+               "/etc/NetworkManager/conf.d/banger.conf",
+               "%s as its own, and may take its address away", t->managed);
+    else
+        report(r, "taps", HOST_CHECK_OK, "", "guests can have a network of their own (--net tap)");
     if (any && !t->forwards)
         report(r, "forwarding", HOST_CHECK_WARNING,
                "sudo banger doctor --fix, or sysctl net.ipv4.ip_forward=1",
@@ -266,6 +283,11 @@ static void check_taps(struct report *r, const struct core *core, const struct h
                "sudo banger doctor --fix lets it through, until that firewall is loaded anew; for "
                "good: accept what comes from and answers that go to bg* there",
                "%s", t->dropped);
+    else if (t->full)
+        report(
+            r, "forwarding", HOST_CHECK_WARNING,
+            "raise net.netfilter.nf_conntrack_max, and see in conntrack -L who has so many",
+            "the kernel's table of connections is full, or soon: new ones of guests are dropped");
     else
         report(r, "forwarding", HOST_CHECK_OK, "", "no firewall is in the way of guests with taps");
 }

@@ -195,7 +195,7 @@ typedef enum _Banger__V1__EgressMode {
    */
   BANGER__V1__EGRESS_MODE__EGRESS_MODE_NONE = 2,
   /*
-   * what allow says, and the resolver that the guest is given, at port 53
+   * what allow says, and the resolver that the guest is given, at port 53: with
    */
   BANGER__V1__EGRESS_MODE__EGRESS_MODE_LIST = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(BANGER__V1__EGRESS_MODE)
@@ -314,6 +314,10 @@ struct  Banger__V1__Egress
    * LIST: up to 64 of "CIDR[:PORT[-PORT]][/tcp|udp]", IPv4 (guests have no IPv6). Without a port: all ports;
    * without either: all protocols. A private network (10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12,
    * 192.168.0.0/16) is open only by entries within it. Shown without what goes without saying: /32.
+   * Up to 32 of them may be "NAME[:PORT[-PORT]][/tcp|udp]" (TCP and UDP alone), a name of two labels at least
+   * as DNS has it (no IDN but as xn--…), or "*.NAME" for all that is below it. The guest's resolver knows these
+   * alone; what it says is open from then on, for a time (docs/security.md), and never an address of the host's,
+   * nor a private one that the list does not open itself. Shown after the networks.
    */
   size_t n_allow;
   char **allow;

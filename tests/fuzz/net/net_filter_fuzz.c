@@ -1,15 +1,55 @@
-/* The stream of frames between qemu and banger-net: a byte that cuts it, then frames. Whatever
- * passes is whole, was there, and leads to where it may. */
+/* The stream of frames between qemu and banger-net: a byte that cuts it and picks a policy, then
+ * frames. Whatever passes is whole, was there, and leads to where it may; with names each question
+ * is answered or asked, and what the guest sends comes back as an answer, too. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/vmm/net/net_filter.h"
+#include "daemon/vmm/net/net_names.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 static const struct net_own own = {.n = 1, .at = {{.address = 0xc6336401, .prefix = 32}}};
 static struct net_policy policy;
+static struct net_names names;
+
+static void question(const uint8_t *frame, size_t len)
+{
+    uint8_t out[NET_DNS_BYTES];
+    size_t n = 0;
+    enum net_names_way way = net_names_ask(&names, frame, len, out, &n);
+    if (way == NET_NAMES_NOWHERE)
+        return;
+    if (n > sizeof(out) ||
+        (way == NET_NAMES_TO_PASST ? !net_names_is_question(out, n) : !net_names_is_answer(out, n)))
+        abort();
+}
+
+/* As if passt had sent it. */
+static void answer(const uint8_t *frame, size_t len)
+{
+    uint8_t out[NET_DNS_BYTES];
+    size_t n = 0;
+    if (policy.names && net_names_is_answer(frame, len) &&
+        net_names_tell(&names, &policy.ranges, &own, frame, len, out, &n) &&
+        (n > sizeof(out) || !net_names_is_answer(out, n)))
+        abort();
+    for (size_t i = 0; i < names.pins.n; i++)
+        if (!egress_name_may_lead_to(names.pins.at[i].address))
+            abort();
+}
+
+static void set_up_names(void)
+{
+    memset(&names, 0, sizeof(names));
+    names.now_ms = 1000;
+    names.names.n = 1;
+    if (egress_name_parse("*.example.org:443", &names.names.at[0], NULL) < 0)
+        abort();
+    policy.names = &names;
+    policy.question = question;
+}
 
 static void set_up(enum egress_mode mode)
 {
@@ -21,6 +61,7 @@ static void set_up(enum egress_mode mode)
     if (egress_compile(&list, &policy.ranges, NULL) < 0)
         abort();
     policy.mode = mode;
+    policy.names = NULL;
 }
 
 static uint32_t number(const uint8_t *p)
@@ -50,6 +91,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (len < 1)
         return 0;
     set_up((enum egress_mode)(EGRESS_ALL + data[0] % 3));
+    if (data[0] % 3 == 2 && data[0] >= 128)
+        set_up_names();
     size_t first = 1 + (size_t)(data[0] / 3) % len, have = 0, kept;
     uint8_t *buffer = malloc(len);
     if (!buffer)
@@ -75,5 +118,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         memmove(buffer, buffer + seen, have);
     }
     free(buffer);
+    for (size_t at = 1; len - at >= NET_HEAD_BYTES;) { /* the same from the other side */
+        size_t n = number(data + at);
+        if (len - at - NET_HEAD_BYTES < n)
+            break;
+        answer(data + at + NET_HEAD_BYTES, n);
+        at += NET_HEAD_BYTES + n;
+    }
     return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/id.h"
+#include "daemon/model/egress_name.h"
 #include "daemon/priv/priv_serve.h"
 
 enum { UID = 4001, FOUND_MAX = 3 * PRIV_FOUND_PER_PACKET };
@@ -47,9 +48,24 @@ static int fake_make_rules(const struct priv_thing *t, struct err *err)
 {
     must(t->egress != BANGER__PRIV__V1__EGRESS__EGRESS_UNSPECIFIED);
     must(t->allow.n <= EGRESS_ENTRIES_MAX + EGRESS_OWN_ENTRIES);
-    must(t->allow.n == 0 || t->egress == BANGER__PRIV__V1__EGRESS__EGRESS_LIST);
+    must(t->allow.n == 0 || t->egress == BANGER__PRIV__V1__EGRESS__EGRESS_LIST ||
+         t->egress == BANGER__PRIV__V1__EGRESS__EGRESS_NAMES);
     for (uint32_t i = 0; i < t->allow.n; i++)
         must(egress_entry_is_valid(&t->allow.at[i]));
+    return fake_find(t, err);
+}
+
+static int fake_pin(const struct priv_thing *t, struct err *err)
+{
+    must(t->n_addresses <= PRIV_PINS_MAX && t->allow.n <= PRIV_PIN_PORTS &&
+         t->seconds <= PRIV_PIN_MAX_S);
+    for (size_t i = 0; i < t->n_addresses; i++)
+        must(egress_name_may_lead_to(t->addresses[i]));
+    for (uint32_t i = 0; i < t->allow.n; i++) {
+        const struct egress_entry *e = &t->allow.at[i];
+        must(e->port <= e->port_last && e->address == 0 && e->prefix == 0 &&
+             (e->protocol == EGRESS_TCP || e->protocol == EGRESS_UDP));
+    }
     return fake_find(t, err);
 }
 
@@ -79,6 +95,8 @@ static const struct priv_kind fake_rules = {
     .make = fake_make_rules,
     .find = fake_find,
     .remove = fake_find,
+    .resolve = fake_find,
+    .pin = fake_pin,
     .list = fake_list,
 };
 

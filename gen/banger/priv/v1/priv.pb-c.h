@@ -135,7 +135,7 @@ struct  Banger__Priv__V1__Request
    */
   uint32_t address;
   /*
-   * RULES
+   * RULES; CHECK: of NAMES, what is in the way of these as well
    */
   Banger__Priv__V1__Egress egress;
   /*

@@ -286,10 +286,10 @@ END
 kill_daemon
 "$banger" vm list >/dev/null # starts the next
 looks
+"$banger" vm update box --egress '192.0.2.2:8001/tcp,*.example.org' >/dev/null
 # Others' hands: what is gone is made again by the next start.
 nft delete element inet banger egress "{ \"$(ip -o link show type tun | grep -o 'bg[a-z2-7]*' | grep -v $stranger | head -n 1)\" }"
 inside "" "$(dial 192.0.2.2 8001)"
-"$banger" vm update box --egress '192.0.2.2:8001/tcp,*.example.org' >/dev/null
 "$banger" vm stop box >/dev/null
 ip link del "$(ip -o link show type tun | grep -o 'bg[a-z2-7]*' | grep -v $stranger | head -n 1)"
 "$banger" vm start box >/dev/null

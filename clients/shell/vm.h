@@ -88,7 +88,7 @@ struct vm_spec_options {
          0,                                                                                        \
          OPT_LIST,                                                                                 \
          offsetof(struct vm_spec_options, egress),                                                 \
-         "all|none|CIDR[:PORT],...",                                                               \
+         "all|none|CIDR|NAME[:PORT],...",                                                          \
          "where the guest may connect to (default all); may be repeated",                          \
          NULL,                                                                                     \
          NAMES_NONE},                                                                              \

@@ -22,8 +22,6 @@
 enum {
     PROCESS_STAT_BYTES = 4096,
     PROCESS_ENV_BYTES = 256 * 1024,
-    PROCESS_TREE_MAX = 4096,
-    PROCESS_TREE_ROUNDS = 8,
 };
 
 static int process_read_boot_id(char id[PROCESS_BOOT_ID_BYTES], struct err *err)
@@ -250,36 +248,29 @@ static bool process_is_starved(const struct err *err)
     return err->sys == EMFILE || err->sys == ENFILE || err->sys == ENOMEM;
 }
 
-static int process_walk(int (*read)(pid_t pid, struct process_info *info, struct err *err),
-                        bool (*look)(void *arg, const struct process_info *info), void *arg,
-                        struct process_unread *unread, struct err *err)
+int process_each(bool (*look)(void *arg, const struct process_info *info), void *arg,
+                 struct process_unread *unread, struct err *err)
 {
     auto_free struct process_info *info = malloc(sizeof(*info));
     auto_dir DIR *proc = opendir("/proc");
+    *unread = (struct process_unread){.n = 0};
     if (!info || !proc)
         return err_sys(err, errno, "cannot list processes");
     pid_t pid;
     while ((pid = process_next(proc)) > 0) {
         struct err why = ERR_INIT;
-        if (read(pid, info, &why) == 0) {
+        if (process_read_own(pid, info, &why) == 0) {
             if (!look(arg, info))
                 return 0;
         } else if (process_is_starved(&why)) {
             if (err)
                 *err = why;
             return -1;
-        } else if (why.code != ERR_NOT_FOUND && unread && unread->n++ == 0) {
+        } else if (why.code != ERR_NOT_FOUND && unread->n++ == 0) {
             unread->first = why;
         }
     }
     return pid < 0 ? err_sys(err, errno, "cannot list processes") : 0;
-}
-
-int process_each(bool (*look)(void *arg, const struct process_info *info), void *arg,
-                 struct process_unread *unread, struct err *err)
-{
-    *unread = (struct process_unread){.n = 0};
-    return process_walk(process_read_own, look, arg, unread, err);
 }
 
 /* The pidfd first: what is read afterwards of a process that is still alive behind the pidfd is of
@@ -300,53 +291,6 @@ int process_hold(pid_t pid, uint64_t start_time,
     if ((start_time && info->start_time != start_time) || !match(arg, info) || process_gone(fd))
         return err_set(err, ERR_NOT_FOUND, "process %d is another", (int)pid);
     *pidfd = take_fd(&fd);
-    return 0;
-}
-
-/* Trees */
-
-struct process_tree {
-    size_t n;
-    pid_t pids[PROCESS_TREE_MAX]; /* root first, then descendants in order of finding */
-    bool grown;
-};
-
-static bool process_tree_has(const struct process_tree *t, pid_t pid)
-{
-    for (size_t i = 0; i < t->n; i++)
-        if (t->pids[i] == pid)
-            return true;
-    return false;
-}
-
-static bool process_tree_look(void *arg, const struct process_info *info)
-{
-    struct process_tree *t = arg;
-    if (t->n < PROCESS_TREE_MAX && !process_tree_has(t, info->pid) &&
-        process_tree_has(t, info->ppid)) {
-        t->pids[t->n++] = info->pid;
-        t->grown = true;
-    }
-    return true;
-}
-
-int process_signal_descendants(pid_t root, int signo, struct err *err)
-{
-    auto_free struct process_tree *t = malloc(sizeof(*t));
-    if (!t)
-        return err_sys(err, ENOMEM, "cannot signal the processes below %d", (int)root);
-    t->n = 1;
-    t->pids[0] = root;
-    size_t signalled = 1;
-    for (int round = 0; round < PROCESS_TREE_ROUNDS; round++) {
-        t->grown = false;
-        if (process_walk(process_read_place, process_tree_look, t, NULL, err) < 0)
-            return -1;
-        for (; signalled < t->n; signalled++)
-            kill(t->pids[signalled], signo);
-        if (!t->grown)
-            break;
-    }
     return 0;
 }
 

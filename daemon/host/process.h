@@ -61,7 +61,8 @@ int process_hold(pid_t pid, uint64_t start_time,
                  struct process_info *info, struct err *err);
 
 /* Sends signo to every descendant of root, over and over until no new one turns up; root itself is
- * left alone. Bounded rounds. */
+ * left alone. Bounded rounds; it costs time by their number, however many other processes there
+ * are. */
 int process_signal_descendants(pid_t root, int signo, struct err *err);
 
 bool process_gone(int pidfd);

@@ -1,5 +1,7 @@
 /* Processes by evidence: our own, a child's, a stranger's. */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -10,6 +12,8 @@
 #include "daemon/host/process.h"
 #include "tests/support/check.h"
 
+enum { ENDS_MS = 20000 };
+
 static char mark[64];
 
 static bool marked(void *arg, const struct process_info *info)
@@ -18,7 +22,8 @@ static bool marked(void *arg, const struct process_info *info)
     return process_has_arg(info, mark);
 }
 
-/* A child with the mark on its command line; it has exec'ed when this returns. */
+/* A child with the mark on its command line, and one below it; both have exec'ed when this returns,
+ * so that only the first has the mark. */
 static pid_t start_marked(void)
 {
     int ends[2];
@@ -32,7 +37,7 @@ static pid_t start_marked(void)
         close(ends[0]);
         close(ends[1]);
         setenv("BANGER_TEST_MARK", "a value", 1);
-        execlp("sh", "sh", "-c", "echo; sleep 1000 & wait", mark, "--option", "value",
+        execlp("sh", "sh", "-c", "sh -c 'echo; exec sleep 1000' & wait", mark, "--option", "value",
                (char *)NULL);
         _exit(127);
     }
@@ -138,10 +143,48 @@ static void test_find(void)
     close(pidfd);
 }
 
+/* A reaper of all below it, which are four generations, and orphans that have
+ * left its session. Each holds the pipe. */
+static _Noreturn void be_root(int pipe_fd)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    dup2(pipe_fd, 1);
+    execlp("sh", "sh", "-c",
+           "sh -c 'sh -c \"sleep 1000 & sh -c \\\"sleep 1000 & echo; wait\\\"; wait\"; wait' & "
+           "sh -c 'setsid sh -c \"sleep 1000 & sleep 1000 & echo\"'; wait",
+           (char *)NULL);
+    _exit(127);
+}
+
+static void test_all_below_are_ended(void)
+{
+    struct err err = ERR_INIT;
+    int ends[2];
+    char bytes[2];
+    if (!CHECK_INT(pipe2(ends, O_CLOEXEC), 0))
+        return;
+    pid_t root = fork();
+    if (root == 0)
+        be_root(ends[1]);
+    close(ends[1]);
+    for (size_t n = 0; n < sizeof(bytes); n++) /* everybody is there */
+        CHECK_INT(read(ends[0], &bytes[n], 1), 1);
+    kill(root, SIGSTOP);
+    CHECK_INT(process_signal_descendants(root, SIGKILL, &err), 0);
+    kill(root, SIGKILL);
+    CHECK_INT(waitpid(root, NULL, 0), root);
+    struct pollfd p = {.fd = ends[0], .events = POLLIN};
+    CHECK_INT(poll(&p, 1, ENDS_MS), 1);
+    CHECK_INT(read(ends[0], bytes, 1), 0); /* nobody has the other end */
+    close(ends[0]);
+}
+
 int main(void)
 {
     snprintf(mark, sizeof(mark), "banger-test-mark-%d", (int)getpid());
     RUN(test_read);
     RUN(test_find);
+    RUN(test_all_below_are_ended);
     return check_end();
 }

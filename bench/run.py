@@ -23,7 +23,7 @@ from peers import Peers  # noqa: E402
 ROWS = ["unary", "stream", "connections", "daemon", "idle", "exit", "attach", "guest", "boot", "priv", "scale", "taps",
         "network"]
 MODULES = {"exit": "exits"}
-ALONE = {"guest", "priv", "scale", "taps", "network"}  # need none of the peers that are built
+ALONE = {"boot", "guest", "priv", "scale", "taps", "network"}  # need none of the peers that are built
 
 
 def versions(peers):

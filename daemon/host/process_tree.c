@@ -1,8 +1,8 @@
 /* All below a process, by the kernel's lists of children; see process.h.
  *
  * The signal is one that ends or stops them. A round reads the lists of those that have had it, the
- * last one found first: what a process leaves behind as it ends goes to an ancestor of it, which was
- * found earlier and so is read later. So a round that finds no new one has missed none. */
+ * last one found first: what a process leaves behind as it ends goes to an ancestor of it, which
+ * was found earlier and so is read later. So a round that finds no new one has missed none. */
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>

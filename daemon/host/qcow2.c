@@ -1,4 +1,4 @@
-/* qcow2 overlays through qemu-img, headers by ourselves; see qcow2.h.
+/* qcow2 overlays: new ones and headers by ourselves, the rest through qemu-img; see qcow2.h.
  * Format: https://gitlab.com/qemu-project/qemu/-/blob/master/docs/interop/qcow2.txt */
 #include "daemon/host/qcow2.h"
 
@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fs.h"
+#include "daemon/host/qcow2_new.h"
 #include "daemon/host/run.h"
 
 enum {
@@ -80,30 +81,6 @@ static int qcow2_check_path(const char *path, struct err *err)
     return 0;
 }
 
-static int qcow2_create(const char *path, const char *backing, bool backing_raw, uint64_t bytes,
-                        int cancel_fd, struct err *err)
-{
-    char temp[PATH_MAX], size[32];
-    if ((size_t)snprintf(temp, sizeof(temp), "%s.new", path) >= sizeof(temp))
-        return err_set(err, ERR_INVALID, "path too long: %s", path);
-    snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
-    const char *argv[] = {"qemu-img", "create", "-q",
-                          "-f",       "qcow2",  "-b",
-                          backing,    "-F",     backing_raw ? "raw" : "qcow2",
-                          temp,       size,     NULL};
-    if (run_checked(argv, QCOW2_TOOL_DEADLINE_MS, cancel_fd, err) < 0) {
-        unlink(temp);
-        return err_wrap(err, "cannot make the overlay %s", path);
-    }
-    auto_fd int fd = open(temp, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) < 0 || rename(temp, path) < 0) {
-        err_sys(err, errno, "cannot make the overlay %s", path);
-        unlink(temp);
-        return -1;
-    }
-    return 0;
-}
-
 static int qcow2_grow(const char *path, uint64_t bytes, int cancel_fd, struct err *err)
 {
     char size[32];
@@ -149,8 +126,8 @@ int qcow2_make_overlay(const char *path, const char *backing, bool backing_raw,
                        (unsigned long long)virtual_bytes, (unsigned long long)base);
     struct qcow2_info info;
     if (access(path, F_OK) < 0)
-        return qcow2_create(path, backing, backing_raw, virtual_bytes ? virtual_bytes : base,
-                            cancel_fd, err);
+        return qcow2_new_overlay(path, backing, backing_raw, virtual_bytes ? virtual_bytes : base,
+                                 err);
     if (qcow2_read(path, &info, err) < 0)
         return err_wrap(err, "what is there is not ours to replace");
     if (strcmp(info.backing, backing) != 0 && qcow2_is_moved(info.backing, backing)) {

@@ -1,5 +1,7 @@
 /* Overlays: made once, kept, grown, refused. */
+#include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -7,7 +9,11 @@
 #include "base/err.h"
 #include "base/fs.h"
 #include "daemon/host/qcow2.h"
+#include "daemon/host/qcow2_new.h"
+#include "daemon/host/run.h"
 #include "tests/support/check.h"
+
+enum { TOOL_MS = 30000 };
 
 static char dir[] = "/tmp/banger-qcow2-XXXXXX";
 static char base[64], other[64], overlay[64], temp[64];
@@ -89,6 +95,78 @@ static void test_backing_that_was_moved(void)
     CHECK_INT(err.code, ERR_PRECONDITION);
 }
 
+/* What qemu-img says of one, but for its name and what it takes of the disk. */
+static void told(const char *path, char *text, size_t size)
+{
+    struct err err = ERR_INIT;
+    struct run_result result;
+    const char *argv[] = {"qemu-img", "info", "-f", "qcow2", "--output=json", path, NULL};
+    CHECK_INT(run_program(argv, TOOL_MS, -1, &result, &err), 0);
+    CHECK_INT(result.code, 0);
+    json_t *o = json_loads(result.out, 0, NULL);
+    json_object_del(o, "filename");
+    json_object_del(o, "actual-size");
+    json_object_del(o, "dirty-flag");
+    char *found = json_dumps(o, JSON_SORT_KEYS);
+    snprintf(text, size, "%s", found ? found : result.out);
+    free(found);
+    json_decref(o);
+}
+
+/* Ours is what qemu-img would have made, and as sound, at every size. */
+static void test_the_same_as_qemu_img_makes(void)
+{
+    static const uint64_t sizes[] = {4 << 20,      (4 << 20) + 1,
+                                     512ull << 20, (512ull << 20) + 512,
+                                     20ull << 30,  (4ull << 40) + 1000};
+    char ours[1024], theirs[1024];
+    for (size_t i = 0; i < 2 * sizeof(sizes) / sizeof(*sizes); i++) {
+        struct err err = ERR_INIT;
+        char layer[70], size[32];
+        bool raw = i % 2 == 0;
+        const char *backing = raw ? base : overlay;
+        snprintf(layer, sizeof(layer), "%s/layer", dir);
+        snprintf(size, sizeof(size), "%llu",
+                 (unsigned long long)(sizes[i / 2] + (raw ? 0 : 9 << 20)));
+        CHECK_INT(qcow2_new_overlay(layer, backing, raw, strtoull(size, NULL, 10), &err), 0);
+        const char *check[] = {"qemu-img", "check", "-q", "-f", "qcow2", layer, NULL};
+        CHECK_INT(run_checked(check, TOOL_MS, -1, &err), 0);
+        const char *write[] = {"qemu-io", "-f", "qcow2", "-c", "write -P 7 1M 128k", layer, NULL};
+        CHECK_INT(run_checked(write, TOOL_MS, -1, &err), 0);
+        CHECK_INT(run_checked(check, TOOL_MS, -1, &err), 0);
+        told(layer, ours, sizeof(ours));
+        const char *create[] = {
+            "qemu-img", "create", "-q", "-f", "qcow2", "-b", backing, "-F", raw ? "raw" : "qcow2",
+            layer,      size,     NULL};
+        CHECK_INT(run_checked(create, TOOL_MS, -1, &err), 0);
+        told(layer, theirs, sizeof(theirs));
+        CHECK_STR(ours, theirs);
+        CHECK_INT(unlink(layer), 0);
+    }
+}
+
+static void test_new_ones_that_cannot_be(void)
+{
+    struct err err = ERR_INIT;
+    char name[QCOW2_BACKING_BYTES + 1], layer[70];
+    snprintf(layer, sizeof(layer), "%s/layer", dir);
+    memset(name, 'x', sizeof(name));
+    name[0] = '/';
+    name[QCOW2_BACKING_BYTES] = '\0';
+    CHECK_INT(qcow2_new_overlay(layer, name, true, 4 << 20, &err), -1);
+    CHECK_INT(err.code, ERR_INVALID);
+    CHECK_INT(qcow2_new_overlay(layer, base, true, UINT64_MAX, &err), -1);
+    CHECK_INT(err.code, ERR_INVALID);
+    CHECK_INT(qcow2_new_overlay("/dev/full/layer", base, true, 4 << 20, &err), -1);
+    CHECK_INT(err.sys, ENOTDIR);
+    CHECK(access(layer, F_OK) < 0);
+    name[QCOW2_BACKING_BYTES - 1] = '\0'; /* the longest */
+    CHECK_INT(qcow2_new_overlay(layer, name, true, 4 << 20, &err), 0);
+    struct qcow2_info info;
+    CHECK_INT(qcow2_read(layer, &info, &err), 0);
+    CHECK_STR(info.backing, name);
+}
+
 static void test_overlay_of_an_overlay(void)
 {
     struct err err = ERR_INIT;
@@ -134,6 +212,8 @@ int main(void)
     make(other);
     RUN(test_made_kept_and_grown);
     RUN(test_refused);
+    RUN(test_the_same_as_qemu_img_makes);
+    RUN(test_new_ones_that_cannot_be);
     RUN(test_overlay_of_an_overlay);
     RUN(test_backing_that_was_moved);
     RUN(test_broken_headers);

@@ -71,14 +71,15 @@ static int set_address(int fd, const char *name, uint32_t address_be, int prefix
     return ioctl(fd, SIOCSIFNETMASK, &r);
 }
 
-static int set_default_route(int fd, uint32_t gateway_be)
+static int set_default_route(int fd, uint32_t gateway_be, uint32_t window_bytes)
 {
     struct rtentry route = {.rt_flags = RTF_UP};
     put_address(&route.rt_dst, 0);
     put_address(&route.rt_genmask, 0);
     for (int i = 0; i < MAX_OLD_ROUTES && ioctl(fd, SIOCDELRT, &route) == 0; i++)
         continue;
-    route.rt_flags = RTF_UP | RTF_GATEWAY;
+    route.rt_flags = RTF_UP | RTF_GATEWAY | (window_bytes ? RTF_WINDOW : 0);
+    route.rt_window = window_bytes;
     put_address(&route.rt_gateway, gateway_be);
     return ioctl(fd, SIOCADDRT, &route);
 }
@@ -97,7 +98,8 @@ static bool parse_cidr(const char *text, uint32_t *address_be, int *prefix)
     return slash[1] && !*end && n >= 0 && n <= 32 && inet_pton(AF_INET, copy, address_be) == 1;
 }
 
-int network_set(const char *address_cidr, const char *gateway, struct err *err)
+int network_set(const char *address_cidr, const char *gateway, uint32_t window_bytes,
+                struct err *err)
 {
     uint32_t address, gateway_be = 0;
     int prefix;
@@ -114,7 +116,7 @@ int network_set(const char *address_cidr, const char *gateway, struct err *err)
         return err_set(err, ERR_NOT_FOUND, "network: there is no interface");
     if (set_address(fd, name, address, prefix) < 0 || raise_interface(fd, name) < 0)
         return err_sys(err, errno, "network: cannot give %s to %s", address_cidr, name);
-    if (*gateway && set_default_route(fd, gateway_be) < 0)
+    if (*gateway && set_default_route(fd, gateway_be, window_bytes) < 0)
         return err_sys(err, errno, "network: cannot route over %s", gateway);
     return 0;
 }

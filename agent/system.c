@@ -158,7 +158,7 @@ static void configure(struct agent *agent, const PB(Configure) * c, char *error,
     TRY(c->realtime_ns, set_clock(c->realtime_ns, &e));
     TRY(c->entropy.size, add_entropy(c->entropy.bytes, c->entropy.size, &e));
     TRY(c->hostname[0], set_hostname(c->hostname, &e));
-    TRY(c->address_cidr[0], network_set(c->address_cidr, c->gateway, &e));
+    TRY(c->address_cidr[0], network_set(c->address_cidr, c->gateway, c->window_bytes, &e));
     TRY(c->dns_server[0], set_dns(c->dns_server, &e));
     TRY(c->work_mount[0], mount_work(agent, c->work_mount, &e));
 #undef TRY

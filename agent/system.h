@@ -4,6 +4,7 @@
 #define BANGER_AGENT_SYSTEM_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct agent;
 struct err;
@@ -14,7 +15,9 @@ extern const struct agent_system system_guest;
 void system_prepare(struct agent *agent, bool has_spool);
 
 void network_raise_loopback(void);
-/* Address ("10.0.2.15/24"), up, loopback up, default route over gateway ("": none). */
-int network_set(const char *address_cidr, const char *gateway, struct err *err);
+/* Address ("10.0.2.15/24"), up, loopback up, default route over gateway ("": none), behind which
+ * nobody is shown a larger TCP window (0: as the kernel has it). */
+int network_set(const char *address_cidr, const char *gateway, uint32_t window_bytes,
+                struct err *err);
 
 #endif

@@ -257,6 +257,7 @@ int agent_client_configure(struct agent_client *c, const struct agent_configure 
     snprintf(out->address_cidr, sizeof(out->address_cidr), "%s", config->address_cidr);
     snprintf(out->gateway, sizeof(out->gateway), "%s", config->gateway);
     snprintf(out->dns_server, sizeof(out->dns_server), "%s", config->dns_server);
+    out->window_bytes = config->window_bytes;
     snprintf(out->work_mount, sizeof(out->work_mount), "%s", config->work_mount);
     out->spool_bytes = config->spool_bytes;
     out->realtime_ns = (uint64_t)clock_real_ns();

@@ -95,6 +95,7 @@ struct agent_events {
 struct agent_configure {
     char vm_id[ID_BYTES], hostname[NAME_BYTES];
     char address_cidr[24], gateway[16], dns_server[16];
+    uint32_t window_bytes; /* of TCP connections over the gateway; 0: the guest's own */
     char work_mount[256];
     uint64_t spool_bytes;
 };

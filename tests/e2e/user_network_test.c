@@ -251,6 +251,15 @@ static void point_loopback_out(void)
     CHECK_CONTAINS(got, "via 10.0.2.2");
 }
 
+/* More than its socket has room for passt would throw away and send again (vm_network.c). */
+static void test_no_more_is_asked_for_than_passt_can_send(void)
+{
+    const char *const argv[] = {"ip", "route", "show", "default", NULL};
+    char got[256];
+    CHECK_INT(steps_run(client, &h, "box", argv, NULL, 0, got, sizeof(got)), 0);
+    CHECK_CONTAINS(got, "window 65535");
+}
+
 static void test_it_reaches_the_world_and_no_loopback(void)
 {
     CHECK_STR(ask("tcp", OUTSIDE, PORT), OUTSIDE);
@@ -436,6 +445,7 @@ int main(int argc, char **argv)
     harness_open(&h, argc > 1 ? argv[1] : "qemu");
     client = harness_connect(&h);
     CHECK_INT(steps_create_vm(client, &h, &(struct steps_create){.name = "box"}, id, &error), 0);
+    RUN(test_no_more_is_asked_for_than_passt_can_send);
     RUN(test_it_reaches_the_world_and_no_loopback);
     RUN(test_the_hosts_addresses_are_followed);
     RUN(test_a_list_waits_for_the_next_start);

@@ -79,6 +79,7 @@ static int vm_agent_configure(struct vm_entry *e, struct err *err)
             snprintf(c.address_cidr, sizeof(c.address_cidr), "%s/%u", net.address, net.prefix);
         snprintf(c.gateway, sizeof(c.gateway), "%s", net.gateway);
         snprintf(c.dns_server, sizeof(c.dns_server), "%s", net.dns);
+        c.window_bytes = net.window_bytes;
         if (vm->spec.work_disk_bytes > 0)
             snprintf(c.work_mount, sizeof(c.work_mount), "/work");
     }

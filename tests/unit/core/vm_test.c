@@ -349,6 +349,7 @@ static void test_egress_of_a_guest(void)
     open_fresh();
     vm_net_of_guest(&vm, &net);
     CHECK_STR(net.dns, "10.0.2.3");
+    CHECK_INT(net.window_bytes, 65535);
     vm.spec.egress.mode = EGRESS_NONE;
     vm_net_of_guest(&vm, &net);
     CHECK_STR(net.dns, "");
@@ -370,6 +371,7 @@ static void test_egress_of_a_guest(void)
         egress_entry_text(&list.at[2], text);
         CHECK_STR(text, want);
     }
+    CHECK_INT(net.window_bytes, 0);
     close_core();
 }
 

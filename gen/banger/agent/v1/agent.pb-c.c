@@ -2435,7 +2435,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__synced__descriptor =
   (ProtobufCMessageInit) banger__agent__v1__synced__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor banger__agent__v1__configure__field_descriptors[9] =
+static const ProtobufCFieldDescriptor banger__agent__v1__configure__field_descriptors[10] =
 {
   {
     "vm_id",
@@ -2545,6 +2545,18 @@ static const ProtobufCFieldDescriptor banger__agent__v1__configure__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "window_bytes",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Banger__Agent__V1__Configure, window_bytes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned banger__agent__v1__configure__field_indices_by_name[] = {
   4,   /* field[4] = address_cidr */
@@ -2555,12 +2567,13 @@ static const unsigned banger__agent__v1__configure__field_indices_by_name[] = {
   2,   /* field[2] = realtime_ns */
   8,   /* field[8] = spool_bytes */
   0,   /* field[0] = vm_id */
+  9,   /* field[9] = window_bytes */
   7,   /* field[7] = work_mount */
 };
 static const ProtobufCIntRange banger__agent__v1__configure__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor banger__agent__v1__configure__descriptor =
 {
@@ -2570,7 +2583,7 @@ const ProtobufCMessageDescriptor banger__agent__v1__configure__descriptor =
   "Banger__Agent__V1__Configure",
   "banger.agent.v1",
   sizeof(Banger__Agent__V1__Configure),
-  9,
+  10,
   banger__agent__v1__configure__field_descriptors,
   banger__agent__v1__configure__field_indices_by_name,
   1,  banger__agent__v1__configure__number_ranges,

@@ -371,10 +371,14 @@ struct  Banger__Agent__V1__Configure
    * default output kept per stream; 0: 64 MiB
    */
   uint64_t spool_bytes;
+  /*
+   * TCP window that is shown to what is behind gateway; 0: the guest's
+   */
+  uint32_t window_bytes;
 };
 #define BANGER__AGENT__V1__CONFIGURE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&banger__agent__v1__configure__descriptor) \
-    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0 }
+    , (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, {0,NULL}, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, (char *)protobuf_c_empty_string, 0, 0 }
 
 
 struct  Banger__Agent__V1__Configured

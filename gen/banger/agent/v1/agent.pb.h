@@ -106,6 +106,7 @@ typedef struct _banger_agent_v1_Configure {
     char dns_server[16]; /* "10.0.2.3"; "": leave /etc/resolv.conf alone */
     char work_mount[256]; /* where the work disk goes, "/work"; "": there is none */
     uint64_t spool_bytes; /* default output kept per stream; 0: 64 MiB */
+    uint32_t window_bytes; /* TCP window that is shown to what is behind gateway; 0: the guest's */
 } banger_agent_v1_Configure;
 
 typedef struct _banger_agent_v1_Configured {
@@ -488,7 +489,7 @@ extern "C" {
 #define banger_agent_v1_NewAgent_init_default    {0, 0, {{NULL}, NULL}}
 #define banger_agent_v1_NewAgentRefused_init_default {""}
 #define banger_agent_v1_Synced_init_default      {0}
-#define banger_agent_v1_Configure_init_default   {"", "", 0, {0, {0}}, "", "", "", "", 0}
+#define banger_agent_v1_Configure_init_default   {"", "", 0, {0, {0}}, "", "", "", "", 0, 0}
 #define banger_agent_v1_Configured_init_default  {""}
 #define banger_agent_v1_StartSession_init_default {"", {{NULL}, NULL}, {{NULL}, NULL}, 0, "", "", "", _banger_agent_v1_StdinMode_MIN, {{NULL}, NULL}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {{NULL}, NULL}, 0, 0, 0, 0, 0, 0}
 #define banger_agent_v1_AckOutput_init_default   {"", 0, 0}
@@ -523,7 +524,7 @@ extern "C" {
 #define banger_agent_v1_NewAgent_init_zero       {0, 0, {{NULL}, NULL}}
 #define banger_agent_v1_NewAgentRefused_init_zero {""}
 #define banger_agent_v1_Synced_init_zero         {0}
-#define banger_agent_v1_Configure_init_zero      {"", "", 0, {0, {0}}, "", "", "", "", 0}
+#define banger_agent_v1_Configure_init_zero      {"", "", 0, {0, {0}}, "", "", "", "", 0, 0}
 #define banger_agent_v1_Configured_init_zero     {""}
 #define banger_agent_v1_StartSession_init_zero   {"", {{NULL}, NULL}, {{NULL}, NULL}, 0, "", "", "", _banger_agent_v1_StdinMode_MIN, {{NULL}, NULL}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {{NULL}, NULL}, 0, 0, 0, 0, 0, 0}
 #define banger_agent_v1_AckOutput_init_zero      {"", 0, 0}
@@ -584,6 +585,7 @@ extern "C" {
 #define banger_agent_v1_Configure_dns_server_tag 7
 #define banger_agent_v1_Configure_work_mount_tag 8
 #define banger_agent_v1_Configure_spool_bytes_tag 9
+#define banger_agent_v1_Configure_window_bytes_tag 10
 #define banger_agent_v1_Configured_error_tag     1
 #define banger_agent_v1_StartSession_session_id_tag 1
 #define banger_agent_v1_StartSession_argv_tag    2
@@ -865,7 +867,8 @@ X(a, STATIC,   SINGULAR, STRING,   address_cidr,      5) \
 X(a, STATIC,   SINGULAR, STRING,   gateway,           6) \
 X(a, STATIC,   SINGULAR, STRING,   dns_server,        7) \
 X(a, STATIC,   SINGULAR, STRING,   work_mount,        8) \
-X(a, STATIC,   SINGULAR, FIXED64,  spool_bytes,       9)
+X(a, STATIC,   SINGULAR, FIXED64,  spool_bytes,       9) \
+X(a, STATIC,   SINGULAR, UINT32,   window_bytes,     10)
 #define banger_agent_v1_Configure_CALLBACK NULL
 #define banger_agent_v1_Configure_DEFAULT NULL
 
@@ -1193,7 +1196,7 @@ extern const pb_msgdesc_t banger_agent_v1_SetClock_msg;
 /* banger_agent_v1_Stdin_size depends on runtime parameters */
 /* banger_agent_v1_Data_size depends on runtime parameters */
 #define banger_agent_v1_AckOutput_size           39
-#define banger_agent_v1_Configure_size           680
+#define banger_agent_v1_Configure_size           686
 #define banger_agent_v1_Configured_size          258
 #define banger_agent_v1_Credit_size              12
 #define banger_agent_v1_DeleteSession_size       21

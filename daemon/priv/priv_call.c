@@ -4,12 +4,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -26,6 +28,8 @@
 
 extern char **environ;
 
+enum { PRIV_END_MS = 1000 };
+
 /* The connection is whose turn it is; under the lock are turns alone, so that it is never held for
  * long. */
 static struct {
@@ -35,7 +39,7 @@ static struct {
     struct priv_owner owner;
     char state_dir[PATH_BYTES], socket[SOCKET_PATH_BYTES], pool[24], program[PROGRAM_PATH_BYTES];
     int fd;    /* -1 */
-    pid_t pid; /* a helper of our own; 0 */
+    pid_t pid; /* a helper of our own, or what is left of it; 0 */
 } priv = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
 
 static void set_up(void)
@@ -87,16 +91,27 @@ int priv_use(const struct priv_config *config, struct err *err)
     return 0;
 }
 
+/* One that was killed, so long: the kernel may hold it in a call. It is left then, and has the
+ * lock, so that none comes beside it, for as long as it is there. */
+static void reap(void)
+{
+    if (priv.pid <= 0)
+        return;
+    auto_fd int fd = pidfd_open(priv.pid, 0);
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    poll(&p, 1, PRIV_END_MS);
+    if (waitpid(priv.pid, NULL, WNOHANG) != 0)
+        priv.pid = 0;
+}
+
 static void disconnect(void)
 {
     if (priv.fd >= 0)
         close(priv.fd);
     priv.fd = -1;
-    if (priv.pid > 0) {
+    if (priv.pid > 0)
         kill(priv.pid, SIGKILL);
-        waitpid(priv.pid, NULL, 0);
-    }
-    priv.pid = 0;
+    reap();
 }
 
 void priv_end(void)
@@ -220,6 +235,7 @@ static int start_own(struct err *err)
     auto_fd int lock = open_lock(err);
     if (lock < 0)
         return -1;
+    reap(); /* of an earlier one, which has let go of it */
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return err_sys(err, errno, "no sockets for banger-priv");
     int rc = launch_helper(pair[1], lock, err);

@@ -8,16 +8,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "daemon/priv/priv_call.h"
 #include "daemon/priv/priv_cow.h"
 #include "tests/support/check.h"
 
-enum { IMAGE_BYTES = 1 << 20 };
+enum { IMAGE_BYTES = 1 << 20, HELD_MS = 10000 };
 
 static char top[] = "/tmp/banger-disks-XXXXXX", image[64], cow[64];
 
@@ -131,6 +135,45 @@ static void test_a_helper_that_has_died_is_replaced(void)
     }
 }
 
+/* A child of ours that traces it: until it ends, nobody is told of the other's end. */
+static pid_t hold(pid_t pid)
+{
+    int said[2];
+    char byte = 0;
+    if (!CHECK_INT(pipe2(said, O_CLOEXEC), 0))
+        return 0;
+    pid_t tracer = fork();
+    if (tracer == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0 || write(said[1], &byte, 1) < 0)
+            _exit(1);
+        for (;;)
+            pause();
+    }
+    close(said[1]);
+    CHECK_INT(read(said[0], &byte, 1), 1);
+    close(said[0]);
+    return tracer;
+}
+
+static void test_one_that_cannot_be_reaped_holds_up_nobody(void)
+{
+    Banger__Priv__V1__Operation probe = BANGER__PRIV__V1__OPERATION__OPERATION_PROBE;
+    CHECK_INT(ask(probe, BANGER__PRIV__V1__KIND__KIND_TAP), ERR_NONE);
+    pid_t first = helper(), tracer = hold(first);
+    int64_t begun = clock_mono_ms();
+    priv_end();
+    CHECK(clock_mono_ms() - begun < HELD_MS);
+    CHECK_INT(kill(first, 0), 0); /* its number is still its own */
+    CHECK_INT(kill(tracer, SIGKILL), 0);
+    CHECK_INT(waitpid(tracer, NULL, 0), tracer);
+    CHECK_INT(ask(probe, BANGER__PRIV__V1__KIND__KIND_TAP), ERR_NONE);
+    CHECK(helper() != first);
+    priv_end();
+    CHECK_INT(waitpid(-1, NULL, WNOHANG), -1); /* none is left */
+    CHECK_INT(errno, ECHILD);
+}
+
 static void make_file(char *path, size_t size, const char *name, uint64_t bytes)
 {
     snprintf(path, size, "%s/%s", top, name);
@@ -153,6 +196,7 @@ int main(void)
     RUN(test_files_are_looked_at_and_do_not_stay);
     RUN(test_a_disk_is_made_or_said_not_to_be);
     RUN(test_a_helper_that_has_died_is_replaced);
+    RUN(test_one_that_cannot_be_reaped_holds_up_nobody);
     priv_end();
     unlink(image);
     unlink(cow);

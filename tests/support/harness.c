@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -22,6 +23,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fs.h"
+#include "daemon/model/state_tag.h"
 #include "tests/support/check.h"
 #include "tests/support/told.h"
 
@@ -84,6 +86,22 @@ bool harness_until(bool (*cond)(void *arg), void *arg, int64_t timeout_ms)
 
 /* The guard */
 
+/* Of its VMs, which nobody removes where the test is killed; their processes are gone. */
+static void guard_remove_groups(const struct harness *h)
+{
+    static const char *const trees[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+    char tag[STATE_TAG_BYTES], pattern[96];
+    glob_t found;
+    for (size_t i = 0; i < 2 && state_tag(h->state, tag, NULL) == 0; i++) {
+        snprintf(pattern, sizeof(pattern), "%s/banger/%s-*", trees[i], tag);
+        if (glob(pattern, 0, NULL, &found) != 0)
+            continue;
+        for (size_t n = 0; n < found.gl_pathc; n++)
+            rmdir(found.gl_pathv[n]);
+        globfree(&found);
+    }
+}
+
 /* Waits for the test's end, then leaves nothing of it. A daemon that is left is killed with the
  * rest: its arguments name the folder, too. */
 static void guard_run(const struct harness *h, int fd)
@@ -109,6 +127,7 @@ static void guard_run(const struct harness *h, int fd)
             kill(found[i].pid, SIGKILL);
         poll(NULL, 0, 20);
     }
+    guard_remove_groups(h);
     if (!getenv("BANGER_TEST_KEEP"))
         fs_remove_tree(h->dir, NULL);
     _exit(0);

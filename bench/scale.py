@@ -87,7 +87,7 @@ class Steps:
         self.row(what, running, wall, self.server.cpu_seconds(), aim)
 
     def monitors(self):
-        """Of this folder's VMs, whoever started them."""
+        """Of this folder's VMs, whoever started them: keepers of agents, which end with them."""
         spool = (self.banger.state + "/vms/").encode()
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
@@ -96,7 +96,7 @@ class Steps:
                     words = f.read().split(b"\0")
             except OSError:
                 continue
-            if b"--no-system" in words and any(w.startswith(spool) for w in words):
+            if b"--no-system" in words and b"--kept" not in words and any(w.startswith(spool) for w in words):
                 found.append(int(pid))
         return found
 

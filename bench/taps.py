@@ -7,10 +7,11 @@ import os
 import resource
 import time
 
-from lib import ratio, run, say, table, title
+from lib import ratio, run, say, summary, table, title
 
 FEW, MANY = 50, 1000
 FILES = 16384
+FLAT = 1.25 # as much longer a creation may take among many
 
 
 class Host:
@@ -47,6 +48,9 @@ class Host:
             self.server.end()
 
 
+ONE, ONCE, LATE_ONE, LATE_ONCE = range(4) # of steps
+
+
 def steps(few, many):
     """What is done, and how: milliseconds a VM, or None where it only leads to the next."""
     return [
@@ -61,6 +65,16 @@ def steps(few, many):
     ]
 
 
+def judge(what, few, many, took):
+    """took: of each step that is shown, milliseconds a VM."""
+    for names, ours, than, limit, aim in (
+            (f"{few} at once to one after another", ONCE, ONE, 1, "no slower"),
+            (f"one after another, the last of {many} to the first", LATE_ONE, ONE, FLAT, f"flat: {FLAT}x"),
+            (f"{few} at once, the last of {many} to the first", LATE_ONCE, ONCE, FLAT, f"flat: {FLAT}x")):
+        summary(f"taps: {what}, {names}, ms a VM", f"{took[ours]:.1f}", f"{took[than]:.1f}", ratio(took[ours], took[than]), aim,
+                took[ours] <= limit * took[than])
+
+
 def bench(banger, peers, folder, quick):
     del peers
     few, many = (5, 50) if quick else (FEW, MANY)
@@ -68,16 +82,19 @@ def bench(banger, peers, folder, quick):
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(FILES, hard) if hard > 0 else FILES, hard))
     title(f"{few} VMs on sim, with a tap each and without a network, alone and among {many}: milliseconds a VM")
     hosts = [Host(type(banger)(banger.build, os.path.join(folder, network)), network) for network in ("tap", "none")]
-    rows = []
+    rows, took = [], []
     try:
         for host in hosts:
             host.start()
         for what, do in steps(few, many):
             tap, none = [do(host) for host in hosts]
             if what:
+                took.append((tap, none))
                 rows.append([what, f"{tap:.1f} ms", f"{none:.1f} ms", ratio(tap, none)])
                 say("  " + "  ".join(rows[-1]))
     finally:
         for host in hosts:
             host.end()
     table(["step", "tap", "no network", "ratio"], rows)
+    for i, what in enumerate(("with a tap", "without a network")):
+        judge(what, few, many, [step[i] for step in took])

@@ -59,11 +59,11 @@ static int process_tree_look(struct process_tree *t, pid_t pid, struct err *err)
 
 int process_signal_descendants(pid_t root, int signo, struct err *err)
 {
+    if (access("/proc/thread-self/children", F_OK) < 0)
+        return err_sys(err, errno, "this kernel keeps no lists of children (PROC_CHILDREN)");
     auto_free struct process_tree *t = malloc(sizeof(*t));
     if (!t)
         return err_sys(err, ENOMEM, "cannot signal the processes below %d", (int)root);
-    if (access("/proc/thread-self/children", F_OK) < 0)
-        return err_sys(err, errno, "this kernel keeps no lists of children (PROC_CHILDREN)");
     t->n = 1;
     t->pids[0] = root;
     for (int round = 0; round < TREE_ROUNDS; round++) {

@@ -37,13 +37,22 @@ static void put(uint8_t *at, int n, uint64_t v)
         at[n] = (uint8_t)v;
 }
 
+/* Without a NUL; returns how long it is. */
+static size_t put_text(uint8_t *at, const char *text)
+{
+    size_t n = 0;
+    for (; text[n]; n++)
+        at[n] = (uint8_t)text[n];
+    return n;
+}
+
 /* h is all zeros, and so are features, snapshots, encryption. Returns how many bytes it has. */
 static size_t write_header(uint8_t *h, const char *backing, bool backing_raw, uint64_t bytes,
                            uint64_t l1_entries)
 {
     const char *format = backing_raw ? "raw" : "qcow2";
-    size_t name_at = HEADER_BYTES + EXTENSIONS_BYTES, name_len = strlen(backing);
-    memcpy(h, "QFI\xfb", 4);
+    size_t name_at = HEADER_BYTES + EXTENSIONS_BYTES, name_len = put_text(h + name_at, backing);
+    put_text(h, "QFI\xfb");
     put(h + 4, 4, 3);
     put(h + 8, 8, name_at);
     put(h + 16, 4, name_len);
@@ -56,9 +65,7 @@ static size_t write_header(uint8_t *h, const char *backing, bool backing_raw, ui
     put(h + 96, 4, REFCOUNT_ORDER);
     put(h + 100, 4, HEADER_BYTES);
     put(h + HEADER_BYTES, 4, extension_backing_format);
-    put(h + HEADER_BYTES + 4, 4, strlen(format));
-    memcpy(h + HEADER_BYTES + 8, format, strlen(format));
-    memcpy(h + name_at, backing, name_len);
+    put(h + HEADER_BYTES + 4, 4, put_text(h + HEADER_BYTES + 8, format));
     return name_at + name_len;
 }
 

@@ -135,9 +135,8 @@ struct vm_limits {
 /* A guest's network, IPv4; "": none of that. */
 struct guest_network {
     char address[16], netmask[16], gateway[16], dns[16];
-    unsigned prefix; /* that netmask says */
-    uint32_t
-        window_bytes; /* of TCP, that the guest shows to what is behind the gateway; 0: its own */
+    unsigned prefix;       /* that netmask says */
+    uint32_t window_bytes; /* of TCP over the gateway; 0: the guest's own */
 };
 
 struct vm_spec {

@@ -98,6 +98,7 @@ static void fill_core(struct daemon *d)
     d->vmm_host.slow = d->core.slow;
     d->vmm_host.agent_path = d->agent_path;
     d->vmm_host.state_dir = c->state_dir;
+    d->vmm_host.boot_timeout_ms = &c->boot_timeout_ms;
     d->vmm_host.slirp = strcmp(d->config.user_network, "slirp") == 0;
     d->vmm_host.firecracker_jailed = d->config.firecracker_jailer;
     d->vmm_host.firecracker_first_uid = (uint32_t)d->config.firecracker_first_uid;

@@ -36,6 +36,7 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t over;
     bool is_set, taken, open;
+    unsigned answered; /* turns */
     struct priv_owner owner;
     char state_dir[PATH_BYTES], socket[SOCKET_PATH_BYTES], pool[24], program[PROGRAM_PATH_BYTES];
     int fd;    /* -1 */
@@ -54,28 +55,41 @@ static void set_up(void)
     priv.is_set = true;
 }
 
-/* Waits for the calls before this one, so long. */
+static void set_end(struct timespec *end)
+{
+    clock_gettime(CLOCK_MONOTONIC, end);
+    end->tv_sec += PRIV_CALL_MS / 1000;
+}
+
+/* Waits for the calls before this one, as long as a helper answers them: one that hangs is waited
+ * for no longer than a call may take, one that has much to do is. */
 static int take_turn(struct err *err)
 {
     struct timespec end;
     int sys = 0;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += PRIV_CALL_MS / 1000;
+    set_end(&end);
     pthread_mutex_lock(&priv.lock);
     set_up();
-    while (priv.taken && sys == 0)
+    for (unsigned seen = priv.answered; priv.taken && sys == 0;) {
         sys = pthread_cond_timedwait(&priv.over, &priv.lock, &end);
+        if (priv.answered == seen)
+            continue;
+        seen = priv.answered;
+        sys = 0;
+        set_end(&end);
+    }
     bool mine = !priv.taken;
     priv.taken = true; /* by me, or still by whom it was */
     pthread_mutex_unlock(&priv.lock);
     return mine ? 0 : err_set(err, ERR_DEADLINE, "banger-priv has not done what came before");
 }
 
-static void end_turn(void)
+static void end_turn(bool answered)
 {
     pthread_mutex_lock(&priv.lock);
     priv.open = priv.fd >= 0;
     priv.taken = false;
+    priv.answered += answered;
     pthread_cond_signal(&priv.over);
     pthread_mutex_unlock(&priv.lock);
 }
@@ -118,7 +132,7 @@ void priv_end(void)
 {
     if (take_turn(NULL) == 0) {
         disconnect();
-        end_turn();
+        end_turn(false);
     }
 }
 
@@ -353,7 +367,7 @@ static int call(Banger__Priv__V1__Request *request, struct conversation *c, stru
         if (!c->broken)
             break;
     }
-    end_turn();
+    end_turn(!c->broken && why.code != ERR_DEADLINE);
     if (rc < 0 && err) /* what the first of them said is none where the second has done it */
         *err = why;
     return rc;

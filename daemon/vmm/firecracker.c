@@ -29,7 +29,6 @@
 enum {
     FIRECRACKER_SELF_MIB = 16, /* of a VMM, beside its guest's memory */
     CALL_MS = 5000,
-    PART_MS = MONITOR_READY_MS * 2 / 3, /* of a start; with the last it loads the kernel */
     WORDS_BYTES = 420,                  /* of the console, in an explanation */
 };
 
@@ -65,8 +64,10 @@ static void on_part(void *arg, const json_t *value, const struct err *err)
     }
 }
 
+/* Not for longer than the start may take; with the last part it loads the kernel. */
 static void ask_next(struct firecracker *f)
 {
+    int64_t limit_ms = monitor_ready_ms(&f->mon);
     struct firecracker_part part;
     struct err err = ERR_INIT;
     if (!firecracker_part_at(&f->told, f->next_part, &part)) {
@@ -76,8 +77,8 @@ static void ask_next(struct firecracker *f)
     f->next_part++;
     if (!part.body)
         err_sys(&err, ENOMEM, "cannot ask firecracker for %s", part.what);
-    else if (firecracker_api_call(&f->api, "PUT", part.path, part.body, part.what, PART_MS, on_part,
-                                  f, &err) == 0)
+    else if (firecracker_api_call(&f->api, "PUT", part.path, part.body, part.what, limit_ms,
+                                  on_part, f, &err) == 0)
         return;
     monitor_fail(&f->mon, &err);
 }
@@ -139,7 +140,7 @@ static void firecracker_attach(struct monitor *mon, bool adopted)
     f->cut_off = false;
     firecracker_console_open(&f->console);
     firecracker_api_open(&f->api);
-    if (firecracker_api_call(&f->api, "GET", "/", NULL, "what it is", MONITOR_READY_MS,
+    if (firecracker_api_call(&f->api, "GET", "/", NULL, "what it is", monitor_ready_ms(mon),
                              adopted ? on_adopted_info : on_started_info, f, &err) < 0 &&
         !adopted)
         monitor_fail(mon, &err);

@@ -282,11 +282,17 @@ void monitor_fail(struct monitor *mon, const struct err *err)
     monitor_begin_kill(mon);
 }
 
+int64_t monitor_ready_ms(const struct monitor *mon)
+{
+    const int64_t *boot_ms = mon->machine.host->boot_timeout_ms;
+    return boot_ms && *boot_ms > MONITOR_READY_MS ? *boot_ms : MONITOR_READY_MS;
+}
+
 static void monitor_not_ready(struct monitor *mon)
 {
     struct err err = ERR_INIT;
     err_set(&err, ERR_DEADLINE, "%s did not answer within %d s", mon->ops->what,
-            MONITOR_READY_MS / 1000);
+            (int)(monitor_ready_ms(mon) / 1000));
     monitor_fail(mon, &err);
 }
 
@@ -353,7 +359,7 @@ static void monitor_launched(struct monitor *mon, struct monitor_job *j)
     err = j->err;
     if (err.code == ERR_NONE) {
         if (monitor_take_launched(mon, j, &err) == 0) {
-            monitor_wait(mon, MONITOR_READY_MS, monitor_not_ready);
+            monitor_wait(mon, monitor_ready_ms(mon), monitor_not_ready);
             mon->ops->attach(mon, false);
             return;
         }

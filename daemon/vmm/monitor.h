@@ -31,7 +31,7 @@ enum {
     MONITOR_ARGS_MAX = 96,
     MONITOR_ARG_BYTES = 16384,
     MONITOR_TAIL_BYTES = 4096, /* of its stderr, kept for errors */
-    MONITOR_READY_MS = 60000,  /* process up until control answers: many start at once */
+    MONITOR_READY_MS = 20000,  /* process up until control answers, at least */
     MONITOR_END_MS = 2000,     /* asked to end until SIGKILL */
     MONITOR_KILL_MS = 5000,    /* SIGKILL until we say that it does not die */
 };
@@ -127,6 +127,7 @@ void monitor_discard(struct vmm_machine *m, vmm_done_fn *done, void *arg);
 void monitor_get_handles(const struct vmm_machine *m, struct vm_handles *handles);
 
 /* For drivers. */
+int64_t monitor_ready_ms(const struct monitor *mon);           /* what a start has for that */
 void monitor_ready(struct monitor *mon);                       /* start succeeded */
 void monitor_fail(struct monitor *mon, const struct err *err); /* start failed: undo */
 void monitor_flushed(struct monitor *mon);

@@ -41,6 +41,8 @@ struct vmm_host {
     bool firecracker_jailed;      /* started by its jailer; firecracker_jail.h */
     uint32_t firecracker_first_uid;
     const char *state_dir; /* probe results are kept here */
+    /* How long a guest's boot may take, where that is set: its VMM has no less to answer. */
+    const int64_t *boot_timeout_ms;
     /* What an earlier daemon wrote down of a VM's process; zeros where it did not. On a worker; may
      * be NULL. */
     void (*load_hint)(const char *vm_dir, struct vm_handles *hint);

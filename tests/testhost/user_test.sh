@@ -72,11 +72,12 @@ systemctl start dbus.socket || die "no bus" # the test host begins with as littl
 loginctl enable-linger maker || die "no linger"
 wait_for test -S "/run/user/$uid/bus" || die "the user has no bus: $(systemctl status "user@$uid")"
 as_maker() {
-    runuser -u maker -- env -C / HOME=/home/maker XDG_RUNTIME_DIR="/run/user/$uid" "$@"
+    runuser -u maker -- env -C / HOME="$(getent passwd maker | cut -d: -f6)" XDG_RUNTIME_DIR="/run/user/$uid" "$@"
 }
 banger() {
     as_maker banger "$@"
 }
+as_maker systemctl --user set-environment BANGER_BOOT_TIMEOUT_MS=300000 # by emulated processors
 as_maker systemctl --user start bangerd || die "systemctl --user start: $(as_maker systemctl --user status bangerd)"
 wait_for banger vm list >/dev/null || die "the daemon does not answer"
 took "begun"

@@ -29,7 +29,7 @@
 enum {
     FIRECRACKER_SELF_MIB = 16, /* of a VMM, beside its guest's memory */
     CALL_MS = 5000,
-    WORDS_BYTES = 420,                  /* of the console, in an explanation */
+    WORDS_BYTES = 420, /* of the console, in an explanation */
 };
 
 struct firecracker {

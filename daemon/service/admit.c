@@ -9,7 +9,7 @@
 static int admit(void *arg, const struct rpc_method *method, struct err *err)
 {
     const struct core *core = arg;
-    return method->effect == RPC_EFFECT_CHANGE ? store_check_writable(core->store, err) : 0;
+    return method->effect == RPC_EFFECT_CHANGE ? store_check_admits(core->store, err) : 0;
 }
 
 void admit_register(struct rpc_server *server, struct core *core)

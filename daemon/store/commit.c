@@ -378,6 +378,13 @@ int store_check_writable(const struct store *store, struct err *err)
     return err_tag(err, "STORE_UNAVAILABLE", "host");
 }
 
+int store_check_admits(const struct store *store, struct err *err)
+{
+    return store->health.state == STORE_RETRYING && !out_of_patience(store)
+               ? 0
+               : store_check_writable(store, err);
+}
+
 void store_on_health(struct store *store, void (*changed)(void *arg), void *arg)
 {
     store->health_changed = changed;

@@ -61,6 +61,9 @@ struct store_health {
 const struct store_health *store_health(const struct store *store);
 /* 0, or -1 with ERR_UNAVAILABLE (STORE_UNAVAILABLE) or ERR_DATA_LOSS (STORE_BROKEN). */
 int store_check_writable(const struct store *store, struct err *err);
+/* For who is about to propose a change. The same, but 0 in a trouble that may be a short one
+ * (STORE_PATIENCE_MS): what is proposed then waits, as does what the trouble has met. */
+int store_check_admits(const struct store *store, struct err *err);
 /* changed() is called on the loop after each change of the state. One listener. */
 void store_on_health(struct store *store, void (*changed)(void *arg), void *arg);
 /* written() is called on the loop with each event that is on disk, in the order of their numbers,

@@ -153,6 +153,27 @@ static void test_facts_wait_for_the_disk(void)
     unlink(path);
 }
 
+/* Whose commit it has met makes no difference: who asks meanwhile is let in, and waits. */
+static void test_a_short_trouble_refuses_nobody(void)
+{
+    struct waited first = {.calls = 0}, meanwhile = {.calls = 0};
+    struct err err = ERR_INIT;
+    open_store();
+    faults("commit=busy@1*3");
+    store_commit(store, kernel_txn("first"), on_done, &first);
+    wait_state(STORE_RETRYING);
+    CHECK_INT(store_check_writable(store, NULL), -1);
+    CHECK_INT(store_check_admits(store, &err), 0);
+    store_propose(store, kernel_txn("meanwhile"), on_done, &meanwhile);
+    wait_done(&first);
+    wait_done(&meanwhile);
+    CHECK_INT(first.err.code, ERR_NONE);
+    CHECK_INT(meanwhile.err.code, ERR_NONE);
+    faults(NULL);
+    store_close(store);
+    unlink(path);
+}
+
 static void test_proposals_are_given_up(void)
 {
     struct waited fact = {.calls = 0}, early = {.calls = 0}, late = {.calls = 0};
@@ -164,6 +185,7 @@ static void test_proposals_are_given_up(void)
     CHECK_INT(early.err.code, ERR_UNAVAILABLE);
     CHECK_STR(early.err.reason, "STORE_UNAVAILABLE");
     CHECK(err_retryable(&early.err));
+    CHECK_INT(store_check_admits(store, NULL), -1); /* it is a long one by now */
     store_propose(store, kernel_txn("late"), on_done, &late);
     CHECK_INT(late.calls, 0); /* never from inside */
     wait_done(&late);
@@ -384,6 +406,7 @@ int main(void)
     loop = loop_new(NULL);
     timer_init(&deadline, loop, on_late, NULL);
     RUN(test_facts_wait_for_the_disk);
+    RUN(test_a_short_trouble_refuses_nobody);
     RUN(test_proposals_are_given_up);
     RUN(test_a_short_trouble_fails_nobody);
     RUN(test_events_are_numbered_as_they_are_committed);

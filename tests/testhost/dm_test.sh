@@ -37,6 +37,13 @@ put two beyond 90
 [ "$(get two 40 6)" = second ] || fail "two has \"$(get two 40 6)\""
 [ "$(stat -c %a%u "$(path one)")" = 6000 ] || fail "the node: $(ls -l "$(path one)")"
 
+# The handles are what device-mapper has.
+name=$(basename "$(path two)")
+read -r _ _ _ base store _ < <(dmsetup table "$name")
+want="/dev/loop${base#7:} /dev/loop${store#7:} $name /dev/$(dmsetup info -c --noheadings -o blkdevname "$name")"
+got=$("$banger" vm handles two -o json | sed -n 's/.*"\(baseLoop\|cowLoop\|dmName\|dmDev\)": "\(.*\)".*/\2/p' | tr '\n' ' ')
+[ "$got" = "$want " ] || fail "handles: $got, want $want"
+
 ok vm stop one
 ok vm start one
 [ "$(get one 40 5)" = first ] || fail "after a stop one has \"$(get one 40 5)\""

@@ -4,6 +4,8 @@
 
 # 192.0.2.1 is the host's end, 192.0.2.2 and 169.254.169.254 are others.
 make_world() {
+    ip link delete world 2>/dev/null || true # another test's
+    ip netns delete outside 2>/dev/null || true
     ip netns add outside
     ip link add world type veth peer name inner netns outside
     ip addr add 192.0.2.1/24 dev world

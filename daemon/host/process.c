@@ -227,12 +227,13 @@ static pid_t process_next(DIR *proc)
     }
 }
 
-/* A process of our own user; ERR_NOT_FOUND also for another user's. */
+/* A process of our own user; ERR_NOT_FOUND also for another user's. Root has those of all: one that
+ * it has put into a jail is of the jail's user. */
 static int process_check_owner(pid_t pid, uid_t *uid, struct err *err)
 {
     if (process_owner(pid, uid, err) < 0)
         return -1;
-    if (*uid != geteuid())
+    if (*uid != geteuid() && geteuid() != 0)
         return err_set(err, ERR_NOT_FOUND, "process %d is another user's", (int)pid);
     return 0;
 }

@@ -4,25 +4,29 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/host/process.h"
 
-/* hidden: its folder has the name that ours has; where it is not ours, ours lies over it. */
+/* hidden: its folder has the name that ours has; where it is not ours, ours lies over it. Of
+ * another user's process only the folder tells, which nobody else gets into: anybody may have the
+ * words, and a folder that is deleted. */
 static enum evidence evidence_is(const struct process_info *info, const char *up,
                                  const char *folder, bool named, bool hidden)
 {
     char cwd[64];
     struct stat works, at, ours;
+    bool foreign = info->uid != geteuid();
     snprintf(cwd, sizeof(cwd), "/proc/%d/cwd", (int)info->pid);
     if (stat(cwd, &works) < 0)
-        return named ? EVIDENCE_OURS : EVIDENCE_NONE;
+        return named && !foreign ? EVIDENCE_OURS : EVIDENCE_NONE;
     if (works.st_nlink == 0)
-        return EVIDENCE_LEFT;
+        return foreign ? EVIDENCE_NONE : EVIDENCE_LEFT;
     snprintf(cwd, sizeof(cwd), "/proc/%d/cwd%s", (int)info->pid, up);
     if (stat(cwd, &at) == 0 && stat(folder, &ours) == 0 && at.st_dev == ours.st_dev &&
         at.st_ino == ours.st_ino)
         return EVIDENCE_OURS;
-    return hidden ? EVIDENCE_LEFT : EVIDENCE_NONE;
+    return hidden && !foreign ? EVIDENCE_LEFT : EVIDENCE_NONE;
 }
 
 enum evidence evidence_works_in(const struct process_info *info, const char *folder, bool named)

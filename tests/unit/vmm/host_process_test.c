@@ -24,7 +24,7 @@ static bool marked(void *arg, const struct process_info *info)
 
 /* A child with the mark on its command line, and one below it; both have exec'ed when this returns,
  * so that only the first has the mark. */
-static pid_t start_marked(void)
+static pid_t start_marked_as(uid_t uid)
 {
     int ends[2];
     char byte;
@@ -32,6 +32,8 @@ static pid_t start_marked(void)
         exit(1);
     pid_t pid = fork();
     if (pid == 0) {
+        if (uid != geteuid() && setresuid(uid, uid, uid) < 0)
+            _exit(126);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         dup2(ends[1], 1);
         close(ends[0]);
@@ -45,6 +47,30 @@ static pid_t start_marked(void)
     CHECK_INT(read(ends[0], &byte, 1), 1);
     close(ends[0]);
     return pid;
+}
+
+static pid_t start_marked(void)
+{
+    return start_marked_as(geteuid());
+}
+
+/* As one in a jail is: what it executes has that user from its first instruction. */
+static void test_root_finds_other_users_too(void)
+{
+    struct process_info info = {.pid = 0};
+    struct err err = ERR_INIT;
+    int pidfd = -1;
+    if (geteuid() != 0) {
+        printf("     left out: it needs root\n");
+        return;
+    }
+    pid_t pid = start_marked_as(65534);
+    CHECK_INT(process_hold(pid, 0, marked, NULL, &pidfd, &info, &err), 0);
+    CHECK_INT(info.uid, 65534);
+    process_signal_descendants(pid, SIGKILL, &err);
+    kill(pid, SIGKILL);
+    CHECK_INT(waitpid(pid, NULL, 0), pid);
+    close(pidfd);
 }
 
 static void test_read(void)
@@ -185,6 +211,7 @@ int main(void)
     snprintf(mark, sizeof(mark), "banger-test-mark-%d", (int)getpid());
     RUN(test_read);
     RUN(test_find);
+    RUN(test_root_finds_other_users_too);
     RUN(test_all_below_are_ended);
     return check_end();
 }

@@ -10,9 +10,10 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fs.h"
+#include "base/pem_pair.h"
 #include "internal.h"
 
-enum { CONTEXTS_MAX = 1000, PEM_BYTES_MAX = 1 << 20 };
+enum { CONTEXTS_MAX = 1000 };
 
 static int config_path(char path[CONTEXT_PATH_BYTES], const char *rest, struct banger_error *error)
 {
@@ -259,14 +260,16 @@ int banger_context_add(const char *name, const char *target, const char *ca_file
         return -1;
     banger_close(client);
     struct err err = ERR_INIT;
-    auto_free char *ca = NULL, *certificate = NULL, *key = NULL;
+    auto_free char *ca = NULL, *certificate = NULL;
+    char *key = NULL;
     if (fs_read(ca_file, PEM_BYTES_MAX, &ca, NULL, &err) < 0 ||
-        fs_read(certificate_file, PEM_BYTES_MAX, &certificate, NULL, &err) < 0 ||
-        fs_read(key_file, PEM_BYTES_MAX, &key, NULL, &err) < 0) {
+        pem_read_pair(certificate_file, key_file, &certificate, &key, &err) < 0) {
         error_of_err(error, &err);
         return -1;
     }
-    return context_write(name, full, ca, certificate, key, error);
+    int rv = context_write(name, full, ca, certificate, key, error);
+    pem_forget_key(key);
+    return rv;
 }
 
 int banger_context_use(const char *name, struct banger_error *error)

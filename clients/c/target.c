@@ -10,10 +10,9 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fs.h"
+#include "base/pem_pair.h"
 #include "lookup.h"
 #include "rpc/wire/tls.h"
-
-enum { PEM_BYTES_MAX = 1 << 20 };
 
 static int parse_unix(struct target *t, const char *text, struct err *err)
 {
@@ -55,13 +54,14 @@ static int parse_tls(struct target *t, const char *text, struct err *err)
     return 0;
 }
 
-static int read_pem(const char *path, char **text, struct err *err)
+static int read_files(const struct target_credentials *c, char **ca, char **certificate, char **key,
+                      struct err *err)
 {
-    if (!path)
+    if (fs_read(c->ca, PEM_BYTES_MAX, ca, NULL, err) == 0 &&
+        (!c->certificate || pem_read_pair(c->certificate, c->key ? c->key : c->certificate,
+                                          certificate, key, err) == 0))
         return 0;
-    if (fs_read(path, PEM_BYTES_MAX, text, NULL, err) == 0)
-        return 0;
-    if (err)
+    if (err && err->code != ERR_UNAVAILABLE)
         err->code = ERR_INVALID;
     return -1;
 }
@@ -77,12 +77,13 @@ static struct tls_context *load_pinned(const struct target_pinned *pinned, struc
 static struct tls_context *load_files(const struct target *t, struct err *err)
 {
     const struct target_credentials *c = &t->credentials;
-    auto_free char *ca = NULL, *certificate = NULL, *key = NULL;
-    if (read_pem(c->ca, &ca, err) < 0 || read_pem(c->certificate, &certificate, err) < 0 ||
-        read_pem(c->key, &key, err) < 0)
+    auto_free char *ca = NULL, *certificate = NULL;
+    char *key = NULL;
+    if (read_files(c, &ca, &certificate, &key, err) < 0)
         return NULL;
     const struct tls_config config = {.ca_pem = ca, .certificate_pem = certificate, .key_pem = key};
     struct tls_context *context = tls_context_new(&config, err);
+    pem_forget_key(key);
     if (!context)
         err_wrap(err, "certificates of %s (%s, %s)", t->authority, c->ca,
                  c->certificate ? c->certificate : "no certificate of ours");

@@ -1,5 +1,4 @@
 /* Who is let in by a handshake, and the TLS context that asks; see access_internal.h. */
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,11 +6,10 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/fs.h"
+#include "base/pem_pair.h"
 #include "daemon/core/access/access_internal.h"
 #include "daemon/core/access/access_rules.h"
 #include "rpc/wire/tls.h"
-
-enum { FILE_BYTES_MAX = 1 << 20 };
 
 /* In the handshake: a refusal here goes out as an alert. */
 static int admit(void *arg, const struct tls_identity *peer, struct err *err)
@@ -40,27 +38,37 @@ static bool name_by_rules(void *arg, enum tls_name_kind kind, const char *name, 
     return rule != NULL;
 }
 
-/* "" reads as NULL. */
-static int read_pem(const char *path, char **text, struct err *err)
+static int check_filled(const char *path, const char *pem, struct err *err)
 {
-    size_t len = 0;
-    if (!*path)
-        return 0;
-    if (fs_read(path, FILE_BYTES_MAX, text, &len, err) < 0) {
+    return !pem || *pem ? 0 : err_set(err, ERR_PRECONDITION, "%s is empty", path);
+}
+
+/* Of those that the configuration names: certificate and key, or neither. */
+static int read_files(const struct access_files *files, char **ca, char **certificate, char **key,
+                      struct err *err)
+{
+    if ((*files->ca && fs_read(files->ca, PEM_BYTES_MAX, ca, NULL, err) < 0) ||
+        (*files->certificate &&
+         pem_read_pair(files->certificate, files->key, certificate, key, err) < 0)) {
         if (err)
             err->code = ERR_PRECONDITION;
         return -1;
     }
-    return len > 0 ? 0 : err_set(err, ERR_PRECONDITION, "%s is empty", path);
+    if (check_filled(files->ca, *ca, err) < 0 ||
+        check_filled(files->certificate, *certificate, err) < 0)
+        return -1;
+    return check_filled(files->key, *key, err);
 }
 
 struct tls_context *access_make_context(struct access *access, const struct access_files *files,
                                         const struct pki *pki, struct err *err)
 {
-    auto_free char *ca = NULL, *certificate = NULL, *key = NULL;
-    if (read_pem(files->ca, &ca, err) < 0 || read_pem(files->certificate, &certificate, err) < 0 ||
-        read_pem(files->key, &key, err) < 0)
+    auto_free char *ca = NULL, *certificate = NULL;
+    char *key = NULL;
+    if (read_files(files, &ca, &certificate, &key, err) < 0) {
+        pem_forget_key(key);
         return NULL;
+    }
     const struct tls_config config = {
         .server = true,
         .certificate_pem = certificate ? certificate : pki_server_pem(pki),
@@ -73,7 +81,6 @@ struct tls_context *access_make_context(struct access *access, const struct acce
         .arg = access,
     };
     struct tls_context *context = tls_context_new(&config, err);
-    if (key)
-        OPENSSL_cleanse(key, strlen(key));
+    pem_forget_key(key);
     return context;
 }

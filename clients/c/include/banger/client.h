@@ -79,7 +79,8 @@ void banger_set_alive_ms(struct banger_client *client, int64_t ms);
 struct banger_metadata *banger_client_metadata(struct banger_client *client);
 
 /* For tls: targets, PEM files: whom to trust as the server's CA, and what to show it; the latter
- * two may be NULL. Checked at once, and read anew for each connection, so that renewed ones count.
+ * two may be NULL. Checked at once, and read anew for each connection, so that renewed ones count:
+ * one file for both is renewed in one step.
  * -1: what was set before still counts. */
 int banger_set_credential_files(struct banger_client *client, const char *ca_file,
                                 const char *certificate_file, const char *key_file,

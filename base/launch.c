@@ -16,8 +16,8 @@
 
 #include "base/open_files.h"
 
-/* In the child that is held. A signal tells it that we are gone: the end of the gate would not while
- * another that is held has a copy of our end. */
+/* In the child that is held. A signal tells it that we are gone: the end of the gate would not
+ * while another that is held has a copy of our end. */
 static bool was_let_go(const int gate[2], pid_t parent)
 {
     char byte;
@@ -64,8 +64,8 @@ static __attribute__((noinline)) pid_t start(const struct launch *l, int report_
     pid_t pid = vfork(); /* NOLINT: what posix_spawn does */
     if (pid == 0) {
         int self = getpid();
-        int sys = l->hold && write(report_fd, &self, sizeof(self)) < 0 ? errno
-                                                                        : become(l, gate, parent);
+        int sys =
+            l->hold && write(report_fd, &self, sizeof(self)) < 0 ? errno : become(l, gate, parent);
         ssize_t n = write(report_fd, &sys, sizeof(sys));
         _exit(n < 0 ? 125 : 127);
     }
@@ -139,7 +139,8 @@ static int launch_held(const struct launch *l, const int report[2], pid_t *pid)
         close(report[1]);
         return sys;
     }
-    *pid = read_report(report[0]); /* none where vfork failed: the thread has closed the other end */
+    *pid =
+        read_report(report[0]); /* none where vfork failed: the thread has closed the other end */
     int held = *pid > 0 ? hold_child(l, *pid, gate[1]) : 0;
     close(gate[0]);
     close(gate[1]);

@@ -42,6 +42,7 @@ struct vm_registry {
     struct list listeners;
     struct list object_jobs;
     struct vm_new_agents new_agents;
+    struct vm_uses uses;
     const struct vm_hook_runner *hook_runner;
     const struct vm_publisher *publisher;
     struct map by_id, by_name;
@@ -52,6 +53,11 @@ struct vm_registry {
 struct vm_new_agents *vm_new_agents(struct core *core)
 {
     return &core->vms->new_agents;
+}
+
+struct vm_uses *vm_uses(const struct core *core)
+{
+    return &core->vms->uses;
 }
 
 struct vm_entry *vm_ref(struct vm_entry *e)
@@ -120,6 +126,7 @@ static struct vm_entry *vm_enter(struct vm_registry *r, const struct vm *vm)
         return NULL;
     }
     vm_put_in_order(r, e);
+    vm_recount(&r->uses, e);
     return e;
 }
 
@@ -406,6 +413,7 @@ static void vm_leave(struct vm_entry *e)
     image_release(e->core, e->vm.spec.image_id);
     image_release(e->core, e->vm.spec.kernel_id);
     e->removed = true;
+    vm_recount(&r->uses, e);
     vm_notify(e);
     vm_unref(e);
 }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_capacity.h"
 #include "daemon/vmm/vmm.h"
 
 struct handles_save;
@@ -64,6 +65,7 @@ struct vm_entry {
     uint32_t refs;                  /* an entry outlives its removal while someone looks at it */
     uint32_t n_unwritten;           /* versions on their way */
     bool edited;                    /* changed since the latest of them */
+    struct vm_share share;          /* of the host */
     char *held_name;                /* owned: another that is or may get on disk; NULL: none */
 
     char ended_detail[400]; /* of the latest machine's end */
@@ -104,6 +106,7 @@ int vm_hook_read(const json_t *o, struct vm_hook *hook);
 /* Jobs on objects of VMs that are under way; vm_objects.c's. */
 struct list *vm_object_jobs(struct core *core);
 struct vm_new_agents *vm_new_agents(struct core *core);
+struct vm_uses *vm_uses(const struct core *core);
 
 /* Tells all listeners: VM_TELL(core, gone, vm, "vm_lost"). None may unlisten in it. */
 #define VM_TELL(core, event, ...)                                                                  \

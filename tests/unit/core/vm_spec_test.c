@@ -2,6 +2,7 @@
 #include "daemon/core/vm/vm_egress.h"
 #include "daemon/core/vm/vm_network.h"
 #include "daemon/core/vm/vm_ops.h"
+#include "daemon/core/vm/vm_capacity.h"
 #include "daemon/core/vm/vm_spec.h"
 #include "tests/unit/core/vm_world.h"
 
@@ -182,6 +183,56 @@ static void test_memory_of_monitors_is_promised_too(void)
     close_core();
 }
 
+static void set(struct vm_entry *e, enum vm_state state)
+{
+    struct store_txn *txn = store_txn_new();
+    CHECK_INT(vm_set_state(e, state, NULL, NULL, txn), 0);
+    commit_now(core.loop, core.store, txn);
+}
+
+static void check_use(uint32_t want_cpus, uint64_t want_bytes)
+{
+    uint32_t cpus;
+    uint64_t bytes;
+    vm_count_use(&core, &cpus, &bytes);
+    CHECK_INT(cpus, want_cpus);
+    CHECK_INT(bytes, want_bytes);
+}
+
+/* What is counted is what a walk over all would find, whatever becomes of one. */
+static void test_use_follows_the_vms(void)
+{
+    open_fresh();
+    check_use(0, 0);
+    struct vm_entry *a = add("aaaa000000000001", "a"), *b = add("bbbb000000000001", "b");
+    check_use(0, 0); /* both are stopped */
+    set(a, VM_STARTING);
+    set(b, VM_STARTING);
+    check_use(0, 2 * 256 * MIB);
+    set(a, VM_RUNNING); /* still one */
+    check_use(0, 2 * 256 * MIB);
+    struct vm_spec *spec = &vm_edit(b)->spec;
+    spec->cpus = 3;
+    spec->memory_bytes = 64 * MIB;
+    snprintf(spec->driver, sizeof(spec->driver), "qemu");
+    struct store_txn *txn = store_txn_new();
+    vm_save(b, txn);
+    commit_now(core.loop, core.store, txn);
+    check_use(3, 256 * MIB + vm_memory_promised(&core, spec));
+    host.kvm_known = host.kvm_usable = true; /* of one that counts already */
+    check_use(3, (256 + 64 + 64 + 24) * MIB);
+    close_core();
+    open_core(); /* from the store */
+    check_use(3, (256 + 64 + 64 + 24 + 128) * MIB);
+    b = vm_find(&core, "b", NULL);
+    CHECK(b != NULL);
+    set(b, VM_FAILED);
+    check_use(0, 256 * MIB);
+    vm_withdraw(vm_find(&core, "a", NULL));
+    check_use(0, 0);
+    close_core();
+}
+
 static void test_bad_requests(void)
 {
     struct err err = ERR_INIT;
@@ -230,6 +281,7 @@ int main(void)
     RUN(test_egress);
     RUN(test_egress_of_a_guest);
     RUN(test_memory_of_monitors_is_promised_too);
+    RUN(test_use_follows_the_vms);
     RUN(test_bad_requests);
     vm_world_end();
     return check_end();

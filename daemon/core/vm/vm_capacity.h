@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/map.h"
+
 struct core;
 struct err;
 struct vm_entry;
@@ -26,6 +28,7 @@ struct vm_use {
  * known. */
 struct vm_uses {
     struct vm_use by_driver[VM_DRIVERS_MAX];
+    struct map addresses; /* entries with a tap, by guest_ip; vm_network.c's */
 };
 
 /* What of them is an entry's. */

@@ -106,7 +106,11 @@ int vm_hook_read(const json_t *o, struct vm_hook *hook);
 /* Jobs on objects of VMs that are under way; vm_objects.c's. */
 struct list *vm_object_jobs(struct core *core);
 struct vm_new_agents *vm_new_agents(struct core *core);
+/* NULL while VMs are loaded. */
 struct vm_uses *vm_uses(const struct core *core);
+/* Takes its address among the others', and gives it back. */
+int vm_net_enter(struct vm_uses *uses, struct vm_entry *e);
+void vm_net_leave(struct vm_uses *uses, const struct vm_entry *e);
 
 /* Tells all listeners: VM_TELL(core, gone, vm, "vm_lost"). None may unlisten in it. */
 #define VM_TELL(core, event, ...)                                                                  \

@@ -28,7 +28,10 @@ struct vm_use {
  * known. */
 struct vm_uses {
     struct vm_use by_driver[VM_DRIVERS_MAX];
-    struct map addresses; /* entries with a tap, by guest_ip; vm_network.c's */
+    /* vm_network.c's: entries with a tap, by guest_ip; how far behind the first address of the
+     * pool the next one is looked for. */
+    struct map addresses;
+    uint32_t next_address;
 };
 
 /* What of them is an entry's. */

@@ -76,17 +76,23 @@ struct vm_entry *vm_net_find(const struct core *core, uint32_t address)
     return uses ? map_find(&uses->addresses, text) : NULL;
 }
 
+/* In turn, so that a walk over those that are used is rare, and what was just given back, of which
+ * others may still have connections, comes last. */
 static int net_take_free(const struct core *core, struct vm *vm, struct err *err)
 {
     const struct priv_pool *pool = &core->config.guest_network;
-    uint32_t size = priv_pool_size(pool);
+    struct vm_uses *uses = vm_uses(core);
+    uint32_t size = priv_pool_size(pool), next = uses ? uses->next_address : 0;
     uint32_t first = (uint32_t)hash_text(HASH_START, core->config.state_dir) % size;
     for (uint32_t i = 0; i < size; i++) {
-        uint32_t address = priv_pool_at(pool, (first + i) % size);
-        if (!vm_net_find(core, address)) {
-            priv_address_text(address, vm->runtime.guest_ip);
-            return 0;
-        }
+        uint32_t at = (next + i) % size;
+        uint32_t address = priv_pool_at(pool, (first + at) % size);
+        if (vm_net_find(core, address))
+            continue;
+        priv_address_text(address, vm->runtime.guest_ip);
+        if (uses)
+            uses->next_address = at + 1;
+        return 0;
     }
     err_set(err, ERR_LIMIT, "all %u addresses of guest_network are used", (unsigned)size);
     return err_tag(err, "ADDRESSES_USED", NULL);

@@ -109,7 +109,9 @@ static bool follow_notices(void)
 {
     char notice[NETLINK_MESSAGE_BYTES];
     for (int i = 0; i < NOTICES_MAX; i++) {
-        ssize_t n = mnl_socket_recvfrom(all.notices, notice, sizeof(notice));
+        struct iovec io = {.iov_base = notice, .iov_len = sizeof(notice)};
+        struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1};
+        ssize_t n = recvmsg(mnl_socket_get_fd(all.notices), &m, MSG_DONTWAIT);
         if (n < 0)
             return errno == EAGAIN;
         if (mnl_cb_run(notice, (size_t)n, 0, 0, on_notice, NULL) < 0)
@@ -125,7 +127,7 @@ static int read_all(void)
     struct nlmsghdr *h = netlink_request(buffer, RTM_GETADDR, NLM_F_DUMP);
     struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
     m->ifa_family = AF_INET;
-    all.notices = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    all.notices = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
     if (!all.notices || mnl_socket_bind(all.notices, RTMGRP_IPV4_IFADDR, MNL_SOCKET_AUTOPID) < 0 ||
         netlink_list(NETLINK_ROUTE, h, begin_list, on_listed, NULL) < 0) {
         forget_all();

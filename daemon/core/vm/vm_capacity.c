@@ -12,36 +12,34 @@
 
 #define MIB ((uint64_t)1 << 20)
 
-static size_t vm_driver_place(const char *name)
+static uint16_t vm_driver_place(const char *name)
 {
-    size_t i = 0;
+    uint16_t i = 0;
     while (vmm_drivers[i] && strcmp(vmm_drivers[i]->name, name) != 0)
         i++;
     assert(i < VM_DRIVERS_MAX);
     return i;
 }
 
-static struct vm_share vm_share_of(const struct vm_entry *e)
-{
-    const struct vm_spec *spec = &e->vm.spec;
-    struct vm_share share = {.driver = vm_driver_place(spec->driver)};
-    if (!e->removed && vm_state_is_active(e->vm.runtime.state))
-        share.use =
-            (struct vm_use){.vms = 1, .cpus = spec->cpus, .memory_bytes = spec->memory_bytes};
-    return share;
-}
-
 void vm_recount(struct vm_uses *uses, struct vm_entry *e)
 {
-    struct vm_use *from = &uses->by_driver[e->share.driver];
-    from->vms -= e->share.use.vms;
-    from->cpus -= e->share.use.cpus;
-    from->memory_bytes -= e->share.use.memory_bytes;
-    e->share = vm_share_of(e);
-    struct vm_use *to = &uses->by_driver[e->share.driver];
-    to->vms += e->share.use.vms;
-    to->cpus += e->share.use.cpus;
-    to->memory_bytes += e->share.use.memory_bytes;
+    const struct vm_spec *spec = &e->vm.spec;
+    struct vm_share *share = &e->share;
+    struct vm_use *use = &uses->by_driver[share->driver];
+    use->vms -= share->vms;
+    use->cpus -= share->cpus;
+    use->memory_bytes -= share->memory_bytes;
+    *share = (struct vm_share){.vms = 0};
+    if (e->removed || !vm_state_is_active(e->vm.runtime.state))
+        return;
+    *share = (struct vm_share){.vms = 1,
+                               .cpus = spec->cpus,
+                               .memory_bytes = spec->memory_bytes,
+                               .driver = vm_driver_place(spec->driver)};
+    use = &uses->by_driver[share->driver];
+    use->vms += share->vms;
+    use->cpus += share->cpus;
+    use->memory_bytes += share->memory_bytes;
 }
 
 static uint64_t vm_overhead_bytes(const struct core *core, const char *name)

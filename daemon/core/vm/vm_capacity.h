@@ -34,10 +34,11 @@ struct vm_uses {
     uint32_t next_address;
 };
 
-/* What of them is an entry's. */
+/* What of them is an entry's; all zero while it is not active. */
 struct vm_share {
-    struct vm_use use; /* zero while it is not active */
-    size_t driver;
+    uint64_t memory_bytes;
+    uint32_t cpus;
+    uint16_t vms, driver;
 };
 
 /* Its state or spec may have changed. */

@@ -19,7 +19,15 @@
 #include "daemon/model/egress.h"
 #include "tests/support/check.h"
 
-enum { HEAD = 4, HEADS = 14 + 20 + 8, WAIT_MS = 20000, GUEST_PORT = 4711, LISTED_PORT = 443, ID = 1, FRAME_MAX = 2048 };
+enum {
+    HEAD = 4,
+    HEADS = 14 + 20 + 8,
+    WAIT_MS = 20000,
+    GUEST_PORT = 4711,
+    LISTED_PORT = 443,
+    ID = 1,
+    FRAME_MAX = 2048
+};
 
 #define LINK_VARIABLE "BANGER_TEST_LINK"
 #define WWW           "\3www\7example\3org"
@@ -56,7 +64,8 @@ static int take_link(int listener)
                        .msg_control = control,
                        .msg_controllen = sizeof(control)};
     int link = -1, fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    struct cmsghdr *c = fd >= 0 && recvmsg(fd, &m, MSG_CMSG_CLOEXEC) == 1 ? CMSG_FIRSTHDR(&m) : NULL;
+    struct cmsghdr *c =
+        fd >= 0 && recvmsg(fd, &m, MSG_CMSG_CLOEXEC) == 1 ? CMSG_FIRSTHDR(&m) : NULL;
     if (c && c->cmsg_type == SCM_RIGHTS)
         memcpy(&link, CMSG_DATA(c), sizeof(link));
     close(fd);
@@ -77,8 +86,8 @@ static void start(void)
     CHECK_INT(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
     CHECK_INT(listen(listener, 1), 0);
     CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    const char *const argv[] = {NET_FILE, self, counts, "list", "198.51.100.0/24",
-                                "*.example.org:443", NULL};
+    const char *const argv[] = {
+        NET_FILE, self, counts, "list", "198.51.100.0/24", "*.example.org:443", NULL};
     int rc = run_program_on(argv, ends[1], WAIT_MS, -1, r, &err);
     if (rc < 0 || r->code != 0) {
         fprintf(stderr, "banger-net: %s %s\n", err.message, rc < 0 ? "" : r->out);

@@ -30,7 +30,7 @@ struct names {
     struct timer retry;
     struct err why; /* it does not answer */
     struct vm_listener listener;
-    struct list guests; /* struct guest_names */
+    struct names_guests guests;
     struct names_link *link;
     int fd; /* -1 */
 };
@@ -191,7 +191,7 @@ struct names *names_new(struct core *core, struct err *err)
     }
     n->core = core;
     n->fd = -1;
-    list_init(&n->guests);
+    list_init(&n->guests.list);
     n->listener = (struct vm_listener){.events = &events, .arg = n};
     vm_listen(core, &n->listener);
     if (names_parse(core->config.dns, &n->at))
@@ -211,7 +211,7 @@ void names_free(struct names *n)
         return;
     vm_unlisten(&n->listener);
     names_link_free(n->link);
-    list_foreach(l, &n->guests) guest_names_close(container_of(l, struct guest_names, link));
+    list_foreach(l, &n->guests.list) guest_names_close(container_of(l, struct guest_names, link));
     watch_done(&n->watch);
     timer_done(&n->retry);
     if (n->fd >= 0)

@@ -192,7 +192,8 @@ void guest_names_close(struct guest_names *g)
     guest_names_unref(g);
 }
 
-static struct guest_names *guest_names_new(struct core *core, struct list *all, struct vm_entry *e)
+static struct guest_names *guest_names_new(struct core *core, struct names_guests *all,
+                                           struct vm_entry *e)
 {
     struct guest_names *g = calloc(1, sizeof(*g));
     if (!g || timer_init(&g->retry, core->loop, guest_names_again, g) < 0) {
@@ -201,11 +202,12 @@ static struct guest_names *guest_names_new(struct core *core, struct list *all, 
         return NULL;
     }
     g->core = core;
+    g->all = all;
     g->vm = vm_ref(e);
     g->refs = 1;
     g->fd = -1;
     list_init(&g->asks);
-    list_add_tail(all, &g->link);
+    list_add_tail(&all->list, &g->link);
     vm_set_slot(e, VM_SLOT_NAMES, g);
     return g;
 }
@@ -217,7 +219,7 @@ static bool guest_names_is_wanted(struct vm_entry *e)
            vm_boots(&vm->spec) && vm_egress_has_names(vm);
 }
 
-void guest_names_sync(struct core *core, struct list *all, struct vm_entry *e)
+void guest_names_sync(struct core *core, struct names_guests *all, struct vm_entry *e)
 {
     struct guest_names *g = vm_slot(e, VM_SLOT_NAMES);
     const struct vm *vm = vm_record(e);

@@ -16,12 +16,20 @@
 #include "rpc/event/loop.h"
 
 enum {
-    NAMES_ASKS_MAX = 32,   /* of a guest, at once; more are told to come again */
-    NAMES_PINS_MAX = 8,    /* asked of the helper for a guest, at once; as above */
-    NAMES_ASK_MS = 1500,   /* until another server is asked */
-    NAMES_ASK_TRIES = 4,   /* all of it takes no longer than clients wait */
-    NAMES_ASK_STRAYS = 16, /* packets that are no answer, until another server is asked */
-    NAMES_RETRY_MS = 2000, /* until what a guest lacks is asked for again */
+    NAMES_ASKS_MAX = 32,     /* of a guest, at once; more are told to come again */
+    NAMES_PINS_MAX = 8,      /* asked of the helper for a guest, at once; as above */
+    NAMES_ASK_MS = 1500,     /* until another server is asked */
+    NAMES_ASK_TRIES = 4,     /* all of it takes no longer than clients wait */
+    NAMES_ASK_STRAYS = 16,   /* packets that are no answer, until another server is asked */
+    NAMES_RETRY_MS = 2000,   /* until what a guest lacks is asked for again */
+    NAMES_SERVERS_MS = 1000, /* the host's servers are taken for those that they were */
+};
+
+/* What the room has of all guests. */
+struct names_guests {
+    struct list list;         /* struct guest_names */
+    struct resolvers servers; /* of the host */
+    int64_t servers_until_ms; /* monotonic */
 };
 
 struct guest_names;
@@ -42,7 +50,8 @@ struct names_ask {
 
 /* What a VM has; in its slot, and counted: jobs for it are under way. */
 struct guest_names {
-    struct list link; /* of the room */
+    struct list link; /* all->list */
+    struct names_guests *all;
     struct core *core;
     struct vm_entry *vm; /* counted */
     unsigned refs;
@@ -64,7 +73,7 @@ struct guest_names {
 
 void guest_names_unref(struct guest_names *g);
 /* The VM's record as it should be served now; opens, opens anew, or closes. */
-void guest_names_sync(struct core *core, struct list *all, struct vm_entry *e);
+void guest_names_sync(struct core *core, struct names_guests *all, struct vm_entry *e);
 void guest_names_close(struct guest_names *g);
 /* The guest is told; a is changed. */
 void guest_names_reply(struct guest_names *g, const struct dns_question *q,

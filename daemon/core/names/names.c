@@ -191,7 +191,7 @@ struct names *names_new(struct core *core, struct err *err)
     }
     n->core = core;
     n->fd = -1;
-    list_init(&n->guests.list);
+    names_guests_init(&n->guests, core->config.max_files);
     n->listener = (struct vm_listener){.events = &events, .arg = n};
     vm_listen(core, &n->listener);
     if (names_parse(core->config.dns, &n->at))

@@ -14,6 +14,14 @@
 #include "daemon/core/core.h"
 #include "daemon/core/names/names_internal.h"
 
+void names_guests_init(struct names_guests *all, uint64_t max_files)
+{
+    uint64_t part = max_files / NAMES_ASKS_PART;
+    *all = (struct names_guests){.max_asks = part > 0 && part < NAMES_ASKS_ALL ? (unsigned)part
+                                                                               : NAMES_ASKS_ALL};
+    list_init(&all->list);
+}
+
 static void ask_close(struct names_ask *ask)
 {
     watch_done(&ask->watch);
@@ -28,6 +36,7 @@ void names_ask_end(struct names_ask *ask)
     timer_done(&ask->timer);
     list_remove(&ask->link);
     ask->guest->n_asks--;
+    ask->guest->all->n_asks--;
     free(ask);
 }
 
@@ -125,11 +134,35 @@ static void ask_ready(void *arg, int events)
         ask_answered(ask, &answer);
 }
 
+/* Room for one more of a guest's. Each is an open file, and waits for as long as a server keeps
+ * silent: a guest that asks for such names has what others leave, and no more. */
+static bool ask_find_room(struct guest_names *g)
+{
+    const struct dns_answer busy = {.code = DNS_FAILED};
+    struct guest_names *most = g;
+    if (g->n_asks == NAMES_ASKS_MAX)
+        return false;
+    if (g->all->n_asks < g->all->max_asks)
+        return true;
+    list_foreach(l, &g->all->list)
+    {
+        struct guest_names *other = container_of(l, struct guest_names, link);
+        if (other->n_asks > most->n_asks)
+            most = other;
+    }
+    if (most == g)
+        return false;
+    struct names_ask *first = container_of(list_first(&most->asks), struct names_ask, link);
+    guest_names_reply(most, &first->q, &first->from, &busy);
+    names_ask_end(first);
+    return true;
+}
+
 void names_ask_begin(struct guest_names *g, const struct dns_question *q,
                      const struct sockaddr_in *from)
 {
     const struct dns_answer busy = {.code = DNS_FAILED};
-    struct names_ask *ask = g->n_asks < NAMES_ASKS_MAX ? calloc(1, sizeof(*ask)) : NULL;
+    struct names_ask *ask = ask_find_room(g) ? calloc(1, sizeof(*ask)) : NULL;
     if (!ask || timer_init(&ask->timer, g->core->loop, ask_due, ask) < 0) {
         free(ask);
         guest_names_reply(g, q, from, &busy);
@@ -141,5 +174,6 @@ void names_ask_begin(struct guest_names *g, const struct dns_question *q,
     ask->fd = -1;
     list_add_tail(&g->asks, &ask->link);
     g->n_asks++;
+    g->all->n_asks++;
     timer_start(&ask->timer, 0); /* so the answer comes later, whatever it is */
 }

@@ -16,6 +16,8 @@
 #include "rpc/event/loop.h"
 
 enum {
+    NAMES_ASKS_ALL = 256,    /* questions of all guests at once; who has most makes room */
+    NAMES_ASKS_PART = 8,     /* and no more than one in so many of the files that there may be */
     NAMES_ASKS_MAX = 32,     /* of a guest, at once; more are told to come again */
     NAMES_PINS_MAX = 8,      /* asked of the helper for a guest, at once; as above */
     NAMES_ASK_MS = 1500,     /* until another server is asked */
@@ -27,10 +29,13 @@ enum {
 
 /* What the room has of all guests. */
 struct names_guests {
-    struct list list;         /* struct guest_names */
+    struct list list; /* struct guest_names */
+    unsigned n_asks, max_asks;
     struct resolvers servers; /* of the host */
     int64_t servers_until_ms; /* monotonic */
 };
+
+void names_guests_init(struct names_guests *all, uint64_t max_files);
 
 struct guest_names;
 

@@ -70,12 +70,13 @@ static void user_net_fill(struct user_net_args *a, const char *net, const char *
     a->argv[n++] = nic->egress == EGRESS_NONE   ? "none"
                    : nic->egress == EGRESS_LIST ? "list"
                                                 : "all";
-    for (uint32_t i = 0; nic->egress == EGRESS_LIST && i < nic->allow.n; i++) {
-        egress_entry_text(&nic->allow.at[i], a->texts[i]);
+    const struct vmm_allow *allow = nic->egress == EGRESS_LIST ? nic->allow : NULL;
+    for (uint32_t i = 0; allow && i < allow->list.n; i++) {
+        egress_entry_text(&allow->list.at[i], a->texts[i]);
         a->argv[n++] = a->texts[i];
     }
-    for (uint32_t i = 0; nic->egress == EGRESS_LIST && i < nic->names.n; i++) {
-        egress_name_text(&nic->names.at[i], a->names[i]);
+    for (uint32_t i = 0; allow && i < allow->names.n; i++) {
+        egress_name_text(&allow->names.at[i], a->names[i]);
         a->argv[n++] = a->names[i];
     }
     a->argv[n] = NULL;

@@ -19,7 +19,8 @@ int vm_net_give_address(const struct core *core, struct vm *vm, struct err *err)
 uint32_t vm_net_address(const struct vm *vm);
 /* What its guest is to have; all "" where that has no network. */
 void vm_net_of_guest(const struct vm *vm, struct guest_network *net);
-/* Its card, where it has one. */
-void vm_net_config(const struct core *core, const struct vm *vm, struct vmm_config *c);
+/* Its card, where it has one. ERR_LIMIT: out of memory. */
+int vm_net_config(const struct core *core, const struct vm *vm, struct vmm_config *c,
+                  struct err *err);
 
 #endif

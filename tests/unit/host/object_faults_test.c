@@ -26,7 +26,13 @@
 
 #define MIB ((uint64_t)1 << 20)
 
-enum { CALLS_MAX = 1000 };
+enum { CALLS_MAX = 1000, SYNCS_MAX = 8 };
+
+/* The last of what was to be on disk. */
+static struct {
+    size_t n;
+    char paths[SYNCS_MAX][VM_PATH_BYTES];
+} synced;
 
 /* Which call fails: counted down; below 0 none does. */
 static struct {
@@ -80,12 +86,23 @@ LOOKS(ssize_t, sendfile, (int to, int from, off_t *at, size_t len), to, from, at
 LOOKS(int, pipe2, (int fds[2], int flags), fds, flags)
 ACTS(ftruncate, (int fd, off_t len), fd, len)
 ACTS(truncate, (const char *path, off_t len), path, len)
-ACTS(fsync, (int fd), fd)
 ACTS(rename, (const char *from, const char *to), from, to)
 ACTS(unlink, (const char *path), path)
 ACTS(mkdir, (const char *path, mode_t mode), path, mode)
 ACTS(rmdir, (const char *path), path)
 ACTS(remove, (const char *path), path)
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+    char link[32];
+    bool failed = fails("fsync");
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, synced.paths[synced.n % SYNCS_MAX], VM_PATH_BYTES - 1);
+    synced.paths[synced.n++ % SYNCS_MAX][n > 0 ? n : 0] = '\0';
+    return failed && !fault.done ? -1 : told(__real_fsync(fd), failed);
+}
 
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
@@ -258,6 +275,41 @@ static void test_every_kind_fails_at_every_call(void)
     CHECK(tried >= 7);
 }
 
+/* In a VM's folder, and the folder: what a commit counts on is there by its name, or an error. */
+static void test_what_keeps_data_is_on_disk_by_its_name(void)
+{
+    struct object o[2];
+    struct err err = ERR_INIT;
+    char folders[2][80];
+    set_up(&o[0], &object_folder, OBJECT_FOLDER);
+    set_up(&o[1], &object_overlay, OBJECT_SYSTEM_DISK);
+    snprintf(folders[0], sizeof(folders[0]), "%s/vms/%s", state, vm_id);
+    snprintf(folders[1], sizeof(folders[1]), "%s/vms", state);
+    synced.n = 0;
+    CHECK_INT(objects_make(o, 2, false, -1, NULL), 0);
+    CHECK_INT(synced.n, 3);
+    CHECK_CONTAINS(synced.paths[0], o[1].name);
+    CHECK_STR(synced.paths[1], folders[0]);
+    CHECK_STR(synced.paths[2], folders[1]);
+    CHECK_INT(objects_make(o, 2, true, -1, NULL), 0); /* a start after that has no part in it */
+    CHECK_INT(synced.n, 3);
+    int failed = 0;
+    fault.hit = true;
+    for (int call = 0; fault.hit && call < CALLS_MAX; call++) {
+        fault.left = call;
+        fault.done = fault.hit = false;
+        int rc = objects_make(o, 2, false, -1, &err);
+        fault.left = -1;
+        if (!fault.hit || strcmp(fault.what, "fsync") != 0)
+            continue;
+        failed++;
+        CHECK_INT(rc, -1);
+        CHECK_CONTAINS(err.message, "cannot sync");
+    }
+    CHECK_INT(failed, 2);
+    CHECK_INT(objects_remove(o, 2, NULL), 0);
+}
+
 int main(void)
 {
     strcpy(state, "/tmp/banger-faults-XXXXXX");
@@ -271,6 +323,7 @@ int main(void)
     CHECK_INT(pwrite(fd, "content", 7, 3 * MIB), 7);
     host_scope_choose("cgroup");
     RUN(test_every_kind_fails_at_every_call);
+    RUN(test_what_keeps_data_is_on_disk_by_its_name);
     fs_remove_tree(state, NULL);
     return check_end();
 }

@@ -17,34 +17,7 @@
 #include "daemon/priv/priv_nft.h"
 #include "tests/integration/priv/peer.h"
 #include "tests/support/check.h"
-
-enum { CALLS_MAX = 1000 };
-
-/* Which call fails: counted down; below 0 none does. */
-static struct {
-    int left;
-    bool done; /* but its caller is told otherwise */
-    bool hit;
-    const char *what;
-} fault = {.left = -1};
-
-static bool fails(const char *what)
-{
-    if (fault.left < 0 || fault.left-- > 0)
-        return false;
-    fault.hit = true;
-    fault.what = what;
-    errno = EIO;
-    return true;
-}
-
-static int told(int rc, bool failed)
-{
-    if (!failed)
-        return rc;
-    errno = EIO;
-    return -1;
-}
+#include "tests/support/failing_call.h"
 
 /* __real_ and __wrap_ are the linker's names. */
 /* NOLINTBEGIN(bugprone-reserved-identifier) */
@@ -77,13 +50,13 @@ int __wrap_open(const char *path, int flags, ...)
 ssize_t __wrap_write(int fd, const void *bytes, size_t len)
 {
     bool failed = fails("write");
-    return failed && !fault.done ? -1 : told((int)__real_write(fd, bytes, len), failed);
+    return failed && !fault.done ? -1 : told(__real_write(fd, bytes, len), failed);
 }
 
 int __wrap_ioctl(int fd, unsigned long request, void *arg)
 {
     bool failed = fails("ioctl");
-    return failed && !fault.done ? -1 : told(__real_ioctl(fd, request, arg), failed);
+    return failed && !fault.done ? -1 : (int)told(__real_ioctl(fd, request, arg), failed);
 }
 
 struct mnl_socket *__wrap_mnl_socket_open2(int bus, int flags)
@@ -99,7 +72,7 @@ int __wrap_mnl_socket_bind(struct mnl_socket *s, unsigned groups, pid_t pid)
 ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *s, const void *bytes, size_t len)
 {
     bool failed = fails("mnl_socket_sendto");
-    return failed && !fault.done ? -1 : told((int)__real_mnl_socket_sendto(s, bytes, len), failed);
+    return failed && !fault.done ? -1 : told(__real_mnl_socket_sendto(s, bytes, len), failed);
 }
 
 ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *s, void *bytes, size_t len)
@@ -115,7 +88,8 @@ struct nft_ctx *__wrap_nft_ctx_new(uint32_t flags)
 int __wrap_nft_run_cmd_from_buffer(struct nft_ctx *nft, const char *commands)
 {
     bool failed = fails("nft_run_cmd_from_buffer");
-    return failed && !fault.done ? -1 : told(__real_nft_run_cmd_from_buffer(nft, commands), failed);
+    return failed && !fault.done ? -1
+                                 : (int)told(__real_nft_run_cmd_from_buffer(nft, commands), failed);
 }
 
 json_t *__wrap_json_loads(const char *text, size_t flags, json_error_t *error)
@@ -168,12 +142,9 @@ static void says_why(const struct err *err)
 static bool fails_at(int n, bool done, int (*call)(const struct priv_thing *t, struct err *err))
 {
     struct err err = ERR_INIT;
-    fault.left = n;
-    fault.done = done;
-    fault.hit = false;
+    fault_begin(n, done);
     int rc = call(&thing, &err);
-    fault.left = -1;
-    if (fault.hit && CHECK_INT(rc, -1))
+    if (fault_end() && CHECK_INT(rc, -1))
         says_why(&err);
     else if (fault.hit)
         fprintf(stderr, "  %s, call %d\n", fault.what, n);

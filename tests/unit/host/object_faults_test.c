@@ -23,42 +23,17 @@
 #include "daemon/host/run.h"
 #include "daemon/host/scope.h"
 #include "tests/support/check.h"
+#include "tests/support/failing_call.h"
 
 #define MIB ((uint64_t)1 << 20)
 
-enum { CALLS_MAX = 1000, SYNCS_MAX = 8 };
+enum { SYNCS_MAX = 8 };
 
 /* The last of what was to be on disk. */
 static struct {
     size_t n;
     char paths[SYNCS_MAX][VM_PATH_BYTES];
 } synced;
-
-/* Which call fails: counted down; below 0 none does. */
-static struct {
-    int left;
-    bool done; /* but its caller is told otherwise */
-    bool hit;
-    const char *what;
-} fault = {.left = -1};
-
-static bool fails(const char *what)
-{
-    if (fault.left < 0 || fault.left-- > 0)
-        return false;
-    fault.hit = true;
-    fault.what = what;
-    errno = EIO;
-    return true;
-}
-
-static int told(int rc, bool failed)
-{
-    if (!failed)
-        return rc;
-    errno = EIO;
-    return -1;
-}
 
 /* __real_ and __wrap_ are the linker's names; those that change nothing are never done. */
 /* NOLINTBEGIN(bugprone-reserved-identifier) */
@@ -75,7 +50,7 @@ static int told(int rc, bool failed)
     int __wrap_##name arguments                                                                    \
     {                                                                                              \
         bool failed = fails(#name);                                                                \
-        return failed && !fault.done ? -1 : told(__real_##name(__VA_ARGS__), failed);              \
+        return failed && !fault.done ? -1 : (int)told(__real_##name(__VA_ARGS__), failed);         \
     }
 LOOKS(int, lstat, (const char *path, struct stat *st), path, st)
 LOOKS(int, fstat, (int fd, struct stat *st), fd, st)
@@ -101,13 +76,15 @@ int __wrap_fsync(int fd)
     snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, synced.paths[synced.n % SYNCS_MAX], VM_PATH_BYTES - 1);
     synced.paths[synced.n++ % SYNCS_MAX][n > 0 ? n : 0] = '\0';
-    return failed && !fault.done ? -1 : told(__real_fsync(fd), failed);
+    return failed && !fault.done ? -1 : (int)told(__real_fsync(fd), failed);
 }
 
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 ssize_t __real_write(int fd, const void *bytes, size_t len);
 ssize_t __wrap_write(int fd, const void *bytes, size_t len);
+ssize_t __real_pwrite(int fd, const void *bytes, size_t len, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t len, off_t at);
 int __real_launch(const struct launch *l, pid_t *pid);
 int __wrap_launch(const struct launch *l, pid_t *pid);
 
@@ -123,7 +100,13 @@ int __wrap_open(const char *path, int flags, ...)
 ssize_t __wrap_write(int fd, const void *bytes, size_t len)
 {
     bool failed = fails("write");
-    return failed && !fault.done ? -1 : told((int)__real_write(fd, bytes, len), failed);
+    return failed && !fault.done ? -1 : told(__real_write(fd, bytes, len), failed);
+}
+
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t len, off_t at)
+{
+    bool failed = fails("pwrite");
+    return failed && !fault.done ? -1 : told(__real_pwrite(fd, bytes, len, at), failed);
 }
 
 int __wrap_launch(const struct launch *l, pid_t *pid)
@@ -191,14 +174,11 @@ enum call { CALL_MAKE, CALL_FIND, CALL_REMOVE };
 static bool fails_at(const struct object *o, enum call call, int n, bool done)
 {
     struct err err = ERR_INIT;
-    fault.left = n;
-    fault.done = done;
-    fault.hit = false;
+    fault_begin(n, done);
     int rc = call == CALL_MAKE   ? o->kind->make(o, -1, &err)
              : call == CALL_FIND ? o->kind->find(o, &err)
                                  : o->kind->remove(o, &err);
-    fault.left = -1;
-    if (!fault.hit || rc == 0)
+    if (!fault_end() || rc == 0)
         return fault.hit; /* there was another way to do it */
     CHECK(err.code != ERR_NOT_FOUND);
     if (!CHECK(strstr(err.message, "cannot ") && strstr(err.message, strerror(EIO))))
@@ -294,13 +274,12 @@ static void test_what_keeps_data_is_on_disk_by_its_name(void)
     CHECK_INT(objects_make(o, 2, true, -1, NULL), 0); /* a start after that has no part in it */
     CHECK_INT(synced.n, 3);
     int failed = 0;
-    fault.hit = true;
-    for (int call = 0; fault.hit && call < CALLS_MAX; call++) {
-        fault.left = call;
-        fault.done = fault.hit = false;
+    for (int call = 0; call < CALLS_MAX; call++) {
+        fault_begin(call, false);
         int rc = objects_make(o, 2, false, -1, &err);
-        fault.left = -1;
-        if (!fault.hit || strcmp(fault.what, "fsync") != 0)
+        if (!fault_end())
+            break;
+        if (strcmp(fault.what, "fsync") != 0)
             continue;
         failed++;
         CHECK_INT(rc, -1);

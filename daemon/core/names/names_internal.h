@@ -17,7 +17,7 @@
 
 enum {
     NAMES_ASKS_MAX = 32,   /* of a guest, at once; more are told to come again */
-    NAMES_PINS_MAX = 8,    /* asked of the helper for a guest, at once; as above */
+    NAMES_PINS_MAX = 8,    /* answers of a guest that wait for the helper; as above */
     NAMES_ASK_MS = 1500,   /* until another server is asked */
     NAMES_ASK_TRIES = 4,   /* all of it takes no longer than clients wait */
     NAMES_ASK_STRAYS = 16, /* packets that are no answer, until another server is asked */
@@ -58,8 +58,9 @@ struct guest_names {
     int fd; /* -1 */
     struct watch watch;
     struct timer retry;
-    struct list asks;
+    struct list asks, pins_waiting;
     unsigned n_asks, n_pins;
+    bool pinning; /* the helper is asked for one of them */
 };
 
 void guest_names_unref(struct guest_names *g);
@@ -77,6 +78,8 @@ void names_ask_end(struct names_ask *ask);
 /* names_pin.c: the addresses are opened, and then the guest is told of them. */
 void names_pin(struct guest_names *g, const struct dns_question *q, const struct sockaddr_in *from,
                struct dns_answer *answer);
+/* None of them is told any more, and nothing is open: there is another list, or none. */
+void names_pin_end(struct guest_names *g);
 
 /* names_link.c */
 struct names_link;

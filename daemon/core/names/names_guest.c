@@ -90,7 +90,7 @@ static void guest_names_shut(struct guest_names *g)
     g->fd = -1;
     g->port = 0;
     g->led = false;
-    g->pins.n = 0;
+    names_pin_end(g);
 }
 
 static int guest_names_open(struct guest_names *g, struct err *err)
@@ -207,6 +207,7 @@ static struct guest_names *guest_names_new(struct core *core, struct names_guest
     g->refs = 1;
     g->fd = -1;
     list_init(&g->asks);
+    list_init(&g->pins_waiting);
     list_add_tail(&all->list, &g->link);
     vm_set_slot(e, VM_SLOT_NAMES, g);
     return g;

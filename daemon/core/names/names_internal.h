@@ -19,7 +19,7 @@ enum {
     NAMES_ASKS_ALL = 256,    /* questions of all guests at once; who has most makes room */
     NAMES_ASKS_PART = 8,     /* and no more than one in so many of the files that there may be */
     NAMES_ASKS_MAX = 32,     /* of a guest, at once; more are told to come again */
-    NAMES_PINS_MAX = 8,      /* asked of the helper for a guest, at once; as above */
+    NAMES_PINS_MAX = 8,      /* answers of a guest that wait for the helper; as above */
     NAMES_ASK_MS = 1500,     /* until another server is asked */
     NAMES_ASK_TRIES = 4,     /* all of it takes no longer than clients wait */
     NAMES_ASK_STRAYS = 16,   /* packets that are no answer, until another server is asked */
@@ -72,8 +72,9 @@ struct guest_names {
     int fd; /* -1 */
     struct watch watch;
     struct timer retry;
-    struct list asks;
+    struct list asks, pins_waiting;
     unsigned n_asks, n_pins;
+    bool pinning; /* the helper is asked for one of them */
 };
 
 void guest_names_unref(struct guest_names *g);
@@ -91,6 +92,8 @@ void names_ask_end(struct names_ask *ask);
 /* names_pin.c: the addresses are opened, and then the guest is told of them. */
 void names_pin(struct guest_names *g, const struct dns_question *q, const struct sockaddr_in *from,
                struct dns_answer *answer);
+/* None of them is told any more, and nothing is open: there is another list, or none. */
+void names_pin_end(struct guest_names *g);
 
 /* names_link.c */
 struct names_link;

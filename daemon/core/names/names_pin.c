@@ -1,18 +1,15 @@
 /* What a name has led to is opened before the guest is told of it: so it connects at once. What is
  * open already for long enough is told at once. */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/names/names_internal.h"
+#include "daemon/host/own_address.h"
 #include "daemon/host/tap_names.h"
 #include "rpc/event/worker.h"
 
@@ -27,28 +24,65 @@ struct pin_job {
     struct dns_question q;
     struct sockaddr_in from;
     struct dns_answer answer;
+    uint32_t taken; /* out of it, as it is this host's; 0: none */
     uint32_t which;
     struct err err;
 };
 
+static void pin_leave_out(struct tap_pins *pins, uint32_t address)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < pins->n; i++)
+        if (pins->addresses[i] != address)
+            pins->addresses[kept++] = pins->addresses[i];
+    pins->n = kept;
+}
+
+/* The host's own addresses come and go: that is looked at as late as can be. */
+static int pin_look(struct pin_job *j)
+{
+    struct dns_answer *a = &j->answer;
+    size_t kept = 0;
+    for (size_t i = 0; i < a->n; i++) {
+        int own = own_address(a->addresses[i], &j->err);
+        if (own < 0)
+            return -1;
+        if (own) {
+            j->taken = a->addresses[i];
+            pin_leave_out(&j->opened, j->taken);
+        } else {
+            a->addresses[kept++] = a->addresses[i];
+        }
+    }
+    a->n = kept;
+    return 0;
+}
+
 static void pin_run(struct job *job)
 {
     struct pin_job *j = container_of(job, struct pin_job, job);
-    if (j->closed.n == 0 || tap_names_pin(j->vm_id, &j->closed, &j->err) == 0)
+    if (pin_look(j) < 0 || (j->closed.n > 0 && tap_names_pin(j->vm_id, &j->closed, &j->err) < 0))
+        return;
+    if (j->opened.n > 0)
         tap_names_pin(j->vm_id, &j->opened, &j->err);
 }
 
 static void pin_done(struct job *job);
 
-/* Those that are not open for about as long. */
-static void pin_pick(const struct guest_names *g, struct pin_job *j, int64_t now_ms)
+/* Those that are not open for about as long. false: all are, and it can be told. */
+static bool pin_pick(const struct guest_names *g, struct pin_job *j, int64_t now_ms)
 {
+    bool all = true;
     int64_t until_ms = now_ms + ((int64_t)j->opened.seconds - EGRESS_PIN_GRACE_S / 2) * 1000;
     j->opened.n = 0;
-    for (size_t i = 0; i < j->answer.n; i++)
-        if (egress_name_may_lead_to(j->answer.addresses[i]) &&
-            !egress_pins_open(&g->pins, j->answer.addresses[i], j->which, until_ms))
+    for (size_t i = 0; i < j->answer.n; i++) {
+        if (egress_pins_open(&g->pins, j->answer.addresses[i], j->which, until_ms))
+            continue;
+        all = false;
+        if (egress_name_may_lead_to(j->answer.addresses[i]))
             j->opened.addresses[j->opened.n++] = j->answer.addresses[i];
+    }
+    return !all;
 }
 
 static void pin_address(const struct guest_names *g, struct tap_pins *pins, uint32_t which)
@@ -64,8 +98,7 @@ static void pin_address(const struct guest_names *g, struct tap_pins *pins, uint
 static bool pin_submit(struct guest_names *g, struct pin_job *j)
 {
     int64_t now_ms = clock_mono_ms();
-    pin_pick(g, j, now_ms);
-    if (j->opened.n == 0)
+    if (!pin_pick(g, j, now_ms))
         return false;
     j->closed.n = egress_pins_make_room(&g->pins, j->opened.addresses, j->opened.n, now_ms,
                                         j->closed.addresses);
@@ -80,6 +113,15 @@ static bool pin_submit(struct guest_names *g, struct pin_job *j)
     g->pinning = true;
     g->refs++;
     return true;
+}
+
+static void pin_say_taken(const struct guest_names *g, const struct dns_question *q,
+                          uint32_t address)
+{
+    const uint32_t bytes = htonl(address);
+    char text[INET_ADDRSTRLEN] = "";
+    inet_ntop(AF_INET, &bytes, text, sizeof(text));
+    log_warn(vm_record(g->vm)->id, "%s leads to %s, which no name opens to a guest", q->name, text);
 }
 
 static void pin_tell(struct guest_names *g, const struct pin_job *j)
@@ -118,6 +160,8 @@ static void pin_done(struct job *job)
             pin_note(g, j);
         else
             log_err(LOG_LEVEL_WARN, j->vm_id, &j->err, "an address of a name cannot be opened");
+        if (j->taken)
+            pin_say_taken(g, &j->q, j->taken);
         pin_tell(g, j);
     }
     free(j);
@@ -136,38 +180,11 @@ void names_pin_end(struct guest_names *g)
     g->pins.n = 0;
 }
 
-/* An address that the host itself has, or one of a whole network: what leads there begins there. */
-static bool is_own(uint32_t address)
-{
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons(DNS_PORT),
-                             .sin_addr.s_addr = htonl(address)},
-                       from = {.sin_family = AF_UNSPEC};
-    socklen_t len = sizeof(from);
-    auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
-        return fd < 0 || errno == EACCES; /* a broadcast */
-    return getsockname(fd, (struct sockaddr *)&from, &len) < 0 ||
-           from.sin_addr.s_addr == to.sin_addr.s_addr;
-}
-
 static void pin_clean(struct guest_names *g, const struct dns_question *q, struct dns_answer *a)
 {
-    char text[INET_ADDRSTRLEN] = "";
     uint32_t taken = egress_answer_clean(a, &g->listed);
-    size_t kept = 0;
-    for (size_t i = 0; i < a->n; i++) {
-        if (!is_own(a->addresses[i]))
-            a->addresses[kept++] = a->addresses[i];
-        else
-            taken = a->addresses[i];
-    }
-    a->n = kept;
-    if (!taken)
-        return;
-    taken = htonl(taken);
-    inet_ntop(AF_INET, &taken, text, sizeof(text));
-    log_warn(vm_record(g->vm)->id, "%s leads to %s, which no name opens to a guest", q->name, text);
+    if (taken)
+        pin_say_taken(g, q, taken);
 }
 
 void names_pin(struct guest_names *g, const struct dns_question *q, const struct sockaddr_in *from,
@@ -187,8 +204,7 @@ void names_pin(struct guest_names *g, const struct dns_question *q, const struct
     j->answer = *answer;
     j->which = egress_names_match(&g->allow.names, q->name);
     j->opened.seconds = egress_pin_seconds(answer->ttl_s);
-    pin_pick(g, j, clock_mono_ms());
-    if (j->opened.n == 0) {
+    if (!pin_pick(g, j, clock_mono_ms())) {
         pin_tell(g, j);
         free(j);
         return;

@@ -89,7 +89,6 @@ static void guest_names_shut(struct guest_names *g)
         close(g->fd);
     g->fd = -1;
     g->port = 0;
-    g->led = false;
     names_pin_end(g);
 }
 
@@ -141,8 +140,6 @@ static void lead_done(struct job *job)
         guest_names_lead(g); /* it is another one by now */
     else if (!g->closed && j->err.code != ERR_NONE)
         guest_names_fail(g, &j->err);
-    else
-        g->led = !g->closed;
     free(j);
     guest_names_unref(g);
 }

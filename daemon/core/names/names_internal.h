@@ -61,7 +61,6 @@ struct guest_names {
     struct vm_entry *vm; /* counted */
     unsigned refs;
     bool closed, busy; /* busy: the helper is asked to lead its questions here */
-    bool led;          /* and they are */
     struct vm_allow allow;
     struct egress_ranges listed;
     struct blob text; /* the list that all this is of; owned */
@@ -81,11 +80,12 @@ void guest_names_unref(struct guest_names *g);
 /* The VM's record as it should be served now; opens, opens anew, or closes. */
 void guest_names_sync(struct core *core, struct names_guests *all, struct vm_entry *e);
 void guest_names_close(struct guest_names *g);
-/* The guest is told; a is changed. */
+/* The guest is told. */
 void guest_names_reply(struct guest_names *g, const struct dns_question *q,
                        const struct sockaddr_in *from, const struct dns_answer *a);
 
-/* names_ask.c: asks, and calls guest_names_answered once, later. */
+/* names_ask.c: asks, and hands what is answered to names_pin, later; one that there is no room for
+ * is told to come again, at once. */
 void names_ask_begin(struct guest_names *g, const struct dns_question *q,
                      const struct sockaddr_in *from);
 void names_ask_end(struct names_ask *ask);

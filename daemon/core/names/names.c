@@ -16,8 +16,8 @@
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/host/host_check.h"
-#include "daemon/core/names/dns_packet.h"
 #include "daemon/core/names/names_internal.h"
+#include "daemon/core/names/vm_names.h"
 #include "daemon/core/vm/vm.h"
 #include "rpc/event/loop.h"
 
@@ -73,9 +73,9 @@ static bool names_by_address(void *arg, uint32_t address, char name[NAME_BYTES])
 static void names_answer(void *arg, int fd, const uint8_t *query, size_t len,
                          const struct sockaddr_in *from)
 {
-    const struct dns_names names = {names_by_name, names_by_address, arg};
-    uint8_t reply[DNS_REPLY_BYTES];
-    len = dns_answer(query, len, &names, reply);
+    const struct vm_names names = {names_by_name, names_by_address, arg};
+    uint8_t reply[DNS_TOLD_BYTES];
+    len = vm_names_answer(query, len, &names, reply);
     if (len > 0)
         sendto(fd, reply, len, MSG_DONTWAIT, (const struct sockaddr *)from, sizeof(*from));
 }
@@ -83,7 +83,7 @@ static void names_answer(void *arg, int fd, const uint8_t *query, size_t len,
 static void names_ready(void *arg, int events)
 {
     struct names *n = arg;
-    uint8_t query[DNS_QUERY_BYTES];
+    uint8_t query[DNS_PACKET_BYTES];
     (void)events;
     for (int i = 0; i < AT_ONCE; i++) {
         struct sockaddr_in from = {.sin_family = AF_UNSPEC};

@@ -118,20 +118,12 @@ bool egress_pins_allow(struct egress_pins *pins, const struct egress_names *name
                  (!begins && allow_by(p, names, protocol, port, false, now_ms)));
 }
 
-static bool is_listed(const struct egress_ranges *r, uint32_t address)
-{
-    for (size_t i = 0; i < r->n; i++)
-        if (address >= r->at[i].first && address <= r->at[i].last)
-            return true;
-    return false;
-}
-
 uint32_t egress_answer_clean(struct dns_answer *a, const struct egress_ranges *listed)
 {
     size_t kept = 0;
     uint32_t taken = 0;
     for (size_t i = 0; i < a->n; i++) {
-        if (egress_name_may_lead_to(a->addresses[i]) || is_listed(listed, a->addresses[i]))
+        if (egress_name_may_lead_to(a->addresses[i]) || egress_lists(listed, a->addresses[i]))
             a->addresses[kept++] = a->addresses[i];
         else if (!taken)
             taken = a->addresses[i];

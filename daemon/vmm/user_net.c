@@ -39,7 +39,7 @@ static int user_net_find(const struct vmm_host *host, char net[PROGRAM_PATH_BYTE
     return err_tag(err, reason, NULL);
 }
 
-/* What passt says last is why. */
+/* What is said last is why: by banger-net, under its name, or by passt. */
 static int user_net_refuse(struct run_result *r, struct err *err)
 {
     while (r->out_len > 0 && r->out[r->out_len - 1] == '\n')
@@ -47,6 +47,8 @@ static int user_net_refuse(struct run_result *r, struct err *err)
     const char *tail = r->out_len > 300 ? r->out + r->out_len - 300 : r->out;
     if (r->signo)
         err_set(err, ERR_PRECONDITION, "banger-net was ended by signal %d: %s", r->signo, tail);
+    else if (strncmp(tail, "banger-net: ", strlen("banger-net: ")) == 0)
+        err_set(err, ERR_PRECONDITION, "no way out for its guest: %s", tail);
     else
         err_set(err, ERR_PRECONDITION, "passt does not start (code %d): %s", r->code, tail);
     return err_tag(err, reason, NULL);

@@ -63,9 +63,8 @@ static const struct user {
 } users[] = {{false, EVIDENCE_OURS, EVIDENCE_LEFT, EVIDENCE_LEFT, EVIDENCE_OURS},
              {true, EVIDENCE_OURS, EVIDENCE_NONE, EVIDENCE_NONE, EVIDENCE_NONE}};
 
-#define EACH_USER(u)                                                                               \
-    for (const struct user *u = users; u < users + (geteuid() == 0 ? 2 : 1); u++)
-#define UID(u) ((u)->other ? NOBODY : geteuid())
+#define EACH_USER(u) for (const struct user *u = users; u < users + (geteuid() == 0 ? 2 : 1); u++)
+#define UID(u)       ((u)->other ? NOBODY : geteuid())
 
 static void test_in_our_folder(void)
 {

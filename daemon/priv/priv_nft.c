@@ -12,7 +12,7 @@
 #include "daemon/priv/priv_pins.h"
 
 /* The chain that tells which rules the table has: a change of them changes its name. */
-#define RULES_OF "rules_3"
+#define RULES_OF "rules_4"
 
 /* A guest's packet goes its way only from its own address (its tap has the route back), never to
  * link-local addresses, where clouds keep secrets, nor to another guest, and by its verdict: each

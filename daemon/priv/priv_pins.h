@@ -6,8 +6,15 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "daemon/model/egress_pins.h"
+
 struct err;
 struct priv_thing;
+
+enum {
+    PRIV_PINS_OF_TAP = EGRESS_PINS_MAX * EGRESS_PORTS_MAX, /* elements of `pinned` */
+    PRIV_PINS_OF_HOST = 32768,                             /* as its size is below */
+};
 
 /* Of priv_nft.c's table. Questions go to the daemon's socket, wherever the guest has sent them, and
  * are accepted there and nowhere else: `resolvers`, `answering`. `held` has the addresses of
@@ -16,7 +23,7 @@ struct priv_thing;
     "add map inet banger resolvers { type ifname : ipv4_addr . inet_service; }\n"                  \
     "add set inet banger answering { type ifname . ipv4_addr . inet_service; }\n"                  \
     "add set inet banger pinned { type ifname . ipv4_addr . inet_proto . inet_service; flags "     \
-    "interval, timeout; }\n"                                                                       \
+    "interval, timeout; size 32768; }\n"                                                           \
     "add set inet banger held { type ifname . ipv4_addr; flags dynamic, timeout; timeout 2h; "     \
     "size 65535; }\n"
 #define NAMES_HOST_RULE                                                                            \
@@ -37,7 +44,8 @@ struct priv_thing;
 /* Where the guest's questions go: the thing's port at the host's end of its /30, where the caller
  * has a UDP socket. ERR_INVALID: there is none of his. */
 int pins_resolve(const struct priv_thing *t, const char *tap, struct err *err);
-/* The thing's addresses are open at its ports for its seconds. */
+/* The thing's addresses are open at its ports for its seconds, or for longer if they are already;
+ * 0: not any more. ERR_LIMIT. */
 int pins_set(const struct priv_thing *t, const char *tap, struct err *err);
 /* Commands of nft that take away all that a tap has there. Reads all of it. */
 int pins_end(FILE *out, const char *tap, struct err *err);

@@ -72,6 +72,15 @@ static bool is_simple(Banger__Priv__V1__Egress egress)
     return egress == MESSAGE(EGRESS_ALL) || egress == MESSAGE(EGRESS_NONE);
 }
 
+/* It has some, or is to get some; without a verdict a hand may have left some. What is read for it
+ * is everyone's, so only then. */
+static bool is_named(const struct rules_search *s, const struct priv_thing *t)
+{
+    Banger__Priv__V1__Egress now = s->found.egress;
+    return now == MESSAGE(EGRESS_NAMES) ||
+           (t ? t->egress == MESSAGE(EGRESS_NAMES) : now == MESSAGE(EGRESS_UNSPECIFIED));
+}
+
 /* All of it as one transaction; t NULL: nothing comes in its place. */
 static int rules_replace(const struct priv_owner *owner, const struct rules_search *s,
                          const struct priv_thing *t, const struct egress_ranges *ranges,
@@ -85,7 +94,7 @@ static int rules_replace(const struct priv_owner *owner, const struct rules_sear
         return err_sys(err, errno, "no room for rules");
     rules_end(out, s);
     int rc = more ? egress_end(out, owner, s->tap, err) : 0;
-    if (rc == 0 && more)
+    if (rc == 0 && is_named(s, t))
         rc = pins_end(out, s->tap, err);
     if (t)
         rules_begin(out, t, s, ranges);

@@ -28,7 +28,7 @@ static const char table_text[] =
     "add chain inet banger egress_names\n"
     "add chain inet banger from_guest\n"
     "add chain inet banger to_guest\n"
-    "add chain inet banger to_host\n"
+    "add chain inet banger to_host\n" NAMES_CHAIN
     "add chain inet banger forward { type filter hook forward priority filter; policy accept; }\n"
     "add chain inet banger input { type filter hook input priority filter; policy accept; }\n"
     "add chain inet banger prerouting { type nat hook prerouting priority dstnat; }\n"

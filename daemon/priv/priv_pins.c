@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -92,10 +93,26 @@ int pins_end(FILE *out, const char *tap, struct err *err)
     if (rc <= 0)
         return rc;
     return nft_table(err) < 0 || resolve_end(out, tap, err) < 0 ||
+                   end_of(out, "map", "zones", tap, err) < 0 ||
                    end_of(out, "set", "pinned", tap, err) < 0 ||
                    end_of(out, "set", "held", tap, err) < 0
                ? -1
                : 0;
+}
+
+/* Connections */
+
+/* Another one than that of the list before, or of a guest that had the address before: by chance,
+ * so that nobody has to remember these. */
+int pins_begin(FILE *out, const char *tap, struct err *err)
+{
+    uint16_t zone;
+    do
+        if (getrandom(&zone, sizeof(zone), 0) != sizeof(zone))
+            return err_sys(err, errno, "no random number");
+    while (zone == 0);
+    fprintf(out, "add element inet banger zones { \"%s\" : %u }\n", tap, zone);
+    return 0;
 }
 
 /* Where questions go */

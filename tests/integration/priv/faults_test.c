@@ -101,12 +101,12 @@ json_t *__wrap_json_loads(const char *text, size_t flags, json_error_t *error)
 /* What is asked for, in every way */
 
 static const struct priv_settings settings = {.pool = {.base = 10u << 24, .prefix = 8}};
-static const struct priv_thing thing = {.settings = &settings,
-                                        .owner = {.uid = 4001, .state = "0badcafe"},
-                                        .vm_id = "0123456789abcdef",
-                                        .address = (10u << 24) + 2,
-                                        .egress = BANGER__PRIV__V1__EGRESS__EGRESS_LIST,
-                                        .allow = {.n = 1, .at = {{0xc0000200, 24, 6, 443, 443}}}};
+static struct priv_thing thing = {.settings = &settings,
+                                  .owner = {.uid = 4001, .state = "0badcafe"},
+                                  .vm_id = "0123456789abcdef",
+                                  .address = (10u << 24) + 2,
+                                  .egress = BANGER__PRIV__V1__EGRESS__EGRESS_LIST,
+                                  .allow = {.n = 1, .at = {{0xc0000200, 24, 6, 443, 443}}}};
 static const struct priv_kind *const both[] = {&priv_tap, &priv_rules};
 
 static bool is_there(const struct priv_kind *kind)
@@ -191,6 +191,13 @@ static void test_removing_fails_at_every_call(void)
         in_turn(both[i], true, both[i]->remove, 5);
 }
 
+static void test_making_names_again_fails_at_every_call(void)
+{
+    thing.egress = BANGER__PRIV__V1__EGRESS__EGRESS_NAMES;
+    in_turn(&priv_rules, true, priv_rules.make, 20);
+    thing.egress = BANGER__PRIV__V1__EGRESS__EGRESS_LIST;
+}
+
 /* Never NOT_FOUND, which is certain. */
 static void test_finding_fails_at_every_call(void)
 {
@@ -248,6 +255,7 @@ int main(void)
     RUN(test_making_fails_at_every_call);
     RUN(test_making_again_fails_at_every_call);
     RUN(test_removing_fails_at_every_call);
+    RUN(test_making_names_again_fails_at_every_call);
     RUN(test_finding_fails_at_every_call);
     RUN(test_listing_fails_at_every_call);
     RUN(test_probing_fails_at_every_call);

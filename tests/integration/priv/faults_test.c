@@ -1,6 +1,7 @@
 /* Every call that taps and rules make of the kernel and its libraries fails in turn: without being
  * done, and after it was done. The error says of what and why; undoing leaves nothing, and the next
  * try works. In a network namespace of its own; the calls are wrapped by the linker. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -8,8 +9,10 @@
 #include <nftables/libnftables.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/priv/priv_kind.h"
@@ -198,6 +201,88 @@ static void test_making_names_again_fails_at_every_call(void)
     thing.egress = BANGER__PRIV__V1__EGRESS__EGRESS_LIST;
 }
 
+static void test_giving_fails_at_every_call(void)
+{
+    thing.user = 4002;
+    in_turn(&priv_tap, true, priv_tap.give, 3);
+}
+
+/* Elements of the tap's, in any of the sets for names. */
+static bool has_elements(void)
+{
+    static const char *const commands[][2] = {{"list map inet banger resolvers", "map"},
+                                              {"list map inet banger zones", "map"},
+                                              {"list set inet banger answering", "set"},
+                                              {"list set inet banger pinned", "set"}};
+    char name[PRIV_TAP_BYTES];
+    bool has = false;
+    priv_tap_name(&thing.owner, thing.vm_id, name);
+    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+        json_t *answer, *elements = nft_elements(commands[i][0], commands[i][1], &answer, NULL);
+        char *text = elements ? json_dumps(elements, 0) : NULL;
+        CHECK(answer);
+        has |= text && strstr(text, name);
+        free(text);
+        json_decref(answer);
+    }
+    return has;
+}
+
+/* A socket of the owner's at the host's end of the tap. */
+static int serve_questions(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(thing.address - 1)};
+    socklen_t len = sizeof(at);
+    CHECK_INT(seteuid(thing.owner.uid), 0);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    CHECK_INT(seteuid(0), 0);
+    CHECK_INT(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    CHECK_INT(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    thing.port = ntohs(at.sin_port);
+    return fd;
+}
+
+static int make_resolved(const struct priv_thing *t, struct err *err)
+{
+    return priv_rules.make(t, err) < 0 ? -1 : priv_rules.resolve(t, err);
+}
+
+/* A request about rules that before has made. */
+static void names_in_turn(int (*before)(const struct priv_thing *t, struct err *err),
+                          int (*call)(const struct priv_thing *t, struct err *err), int least)
+{
+    int n = 0;
+    for (int done = 0; done < 2; done++)
+        for (n = 0; n < CALLS_MAX; n++) {
+            works(before);
+            if (!fails_at(n, done, call))
+                break;
+            works(call);
+            CHECK(has_elements());
+            works(priv_rules.remove);
+            CHECK(!is_there(&priv_rules) && !has_elements());
+        }
+    printf("     %d calls\n", n);
+    CHECK(n >= least && n < CALLS_MAX);
+    works(priv_rules.remove);
+}
+
+static void test_requests_about_names_fail_at_every_call(void)
+{
+    works(priv_tap.make);
+    int fd = serve_questions();
+    thing.egress = BANGER__PRIV__V1__EGRESS__EGRESS_NAMES;
+    names_in_turn(priv_rules.make, priv_rules.resolve, 5);
+    thing.seconds = 660;
+    thing.n_addresses = 2;
+    thing.addresses[0] = 0xc0000207;
+    thing.addresses[1] = 0xc0000208;
+    names_in_turn(make_resolved, priv_rules.pin, 3);
+    thing.egress = BANGER__PRIV__V1__EGRESS__EGRESS_LIST;
+    close(fd);
+    works(priv_tap.remove);
+}
+
 /* Never NOT_FOUND, which is certain. */
 static void test_finding_fails_at_every_call(void)
 {
@@ -256,6 +341,8 @@ int main(void)
     RUN(test_making_again_fails_at_every_call);
     RUN(test_removing_fails_at_every_call);
     RUN(test_making_names_again_fails_at_every_call);
+    RUN(test_giving_fails_at_every_call);
+    RUN(test_requests_about_names_fail_at_every_call);
     RUN(test_finding_fails_at_every_call);
     RUN(test_listing_fails_at_every_call);
     RUN(test_probing_fails_at_every_call);

@@ -165,6 +165,14 @@ int fs_write_scratch(const char *path, const void *data, size_t len, mode_t mode
     return fs_replace(path, data, len, mode, false, err);
 }
 
+int fs_sync(const char *path, struct err *err)
+{
+    auto_fd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) < 0)
+        return err_sys(err, errno, "cannot sync %s", path);
+    return 0;
+}
+
 int fs_make_dirs(const char *path, mode_t mode, struct err *err)
 {
     char part[PATH_MAX];

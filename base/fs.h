@@ -33,6 +33,8 @@ int fs_write_atomic(const char *path, const void *data, size_t len, mode_t mode,
 /* As that without the fsync, for what means nothing once the host has crashed: it may be empty
  * then. */
 int fs_write_scratch(const char *path, const void *data, size_t len, mode_t mode, struct err *err);
+/* What is in a file, or which names are in a folder, is on disk when this returns. */
+int fs_sync(const char *path, struct err *err);
 /* Creates path and missing parents; an existing folder is fine. */
 int fs_make_dirs(const char *path, mode_t mode, struct err *err);
 /* Removes a file or a whole tree, never following links or crossing file systems. Missing is fine.

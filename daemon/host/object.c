@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/fs.h"
 
 #define OBJECT_ENTRY(kind) &object_##kind,
 static const struct object_kind *const object_kinds[] = {OBJECT_KINDS(OBJECT_ENTRY)};
@@ -71,14 +72,33 @@ static int object_check_kept(const struct object *o, struct err *err)
     return err_tag(err, "DISK_MISSING", "vm/%s", o->vm_id);
 }
 
+/* Its name is on disk, and that of its folder, which is the VM's: a VM that is committed then has
+ * what it will be asked for, whenever the host's power goes. */
+static int object_sync(const struct object *o, struct err *err)
+{
+    char path[VM_PATH_BYTES];
+    memcpy(path, o->name, sizeof(path));
+    for (int i = 0; i < 2; i++) {
+        *strrchr(path, '/') = '\0';
+        if (fs_sync(path, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int objects_make(const struct object *objects, size_t n, bool made, int cancel_fd, struct err *err)
 {
     for (size_t i = 0; made && i < n; i++)
         if (object_check_kept(&objects[i], err) < 0)
             return -1;
-    for (size_t i = 0; i < n; i++)
+    const struct object *keeps = NULL;
+    for (size_t i = 0; i < n; i++) {
         if (objects[i].kind->make(&objects[i], cancel_fd, err) < 0)
             return err_wrap(err, "cannot make its %s", object_role_name(objects[i].role));
+        keeps = objects[i].kind->keeps_data ? &objects[i] : keeps;
+    }
+    if (keeps && !made && object_sync(keeps, err) < 0)
+        return err_wrap(err, "cannot make its %s", object_role_name(keeps->role));
     return 0;
 }
 

@@ -124,8 +124,8 @@ const char *object_role_name(enum object_role role);
 int object_init(struct object *o, const char *kind, const char *state_dir, const char *vm_id,
                 enum object_role role, struct err *err);
 /* Makes them in order. made: the VM has had them all; then ERR_DATA_LOSS (DISK_MISSING) where one
- * that keeps data is gone, and nothing is made. After an error some are there, which objects_remove
- * takes back. */
+ * that keeps data is gone, and nothing is made; else what keeps data is on disk by its name. After
+ * an error some are there, which objects_remove takes back. */
 int objects_make(const struct object *objects, size_t n, bool made, int cancel_fd, struct err *err);
 /* Removes them in reverse, on past what cannot be removed; err has the first of that. */
 int objects_remove(const struct object *objects, size_t n, struct err *err);

@@ -34,14 +34,6 @@ int publish_init(struct publish *p, const char *parent, const char *id, struct e
     return 0;
 }
 
-static int publish_sync(const char *path, struct err *err)
-{
-    auto_fd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) < 0)
-        return err_sys(err, errno, "cannot sync %s", path);
-    return 0;
-}
-
 static int publish_sync_tree(const char *folder, struct err *err)
 {
     char *roots[] = {(char *)folder, NULL};
@@ -51,7 +43,7 @@ static int publish_sync_tree(const char *folder, struct err *err)
     int rc = 0;
     for (FTSENT *file; rc == 0 && (file = fts_read(walk));)
         if (file->fts_info == FTS_F || file->fts_info == FTS_DP)
-            rc = publish_sync(file->fts_path, err);
+            rc = fs_sync(file->fts_path, err);
     fts_close(walk);
     return rc;
 }
@@ -65,7 +57,7 @@ int publish_commit(struct publish *p, struct err *err)
     char parent[PATH_BYTES];
     snprintf(parent, sizeof(parent), "%s", p->folder);
     *strrchr(parent, '/') = '\0';
-    return publish_sync(parent[0] ? parent : "/", err);
+    return fs_sync(parent[0] ? parent : "/", err);
 }
 
 /* A cancelled tool's own children may write for a moment after it has gone: what they add behind

@@ -8,10 +8,9 @@
 
 struct err;
 
-/* As qemu-img makes it (version 3, clusters of 64 KiB, backing format given), on disk when this
- * returns. bytes are rounded up to a sector. A crash leaves path absent or whole, and perhaps path
- * +
- * ".new". */
+/* As qemu-img makes it (version 3, clusters of 64 KiB, backing format given); what is in it is on
+ * disk when this returns, its name not yet (objects_make). bytes are rounded up to a sector. A
+ * crash leaves path absent or whole, and perhaps path + ".new". */
 int qcow2_new_overlay(const char *path, const char *backing, bool backing_raw, uint64_t bytes,
                       struct err *err);
 

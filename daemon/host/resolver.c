@@ -2,6 +2,7 @@
 #include "daemon/host/resolver.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "base/err.h"
 #include "base/fs.h"
 
 enum { RESOLVER_FILE_BYTES = 64 * 1024, RESOLVER_PORT = 53 };
@@ -48,21 +50,27 @@ static bool resolver_address(const char *word, struct sockaddr_storage *at)
     return true;
 }
 
-void resolver_list(struct resolvers *r)
+int resolver_list(struct resolvers *r, struct err *err)
 {
     auto_free char *text = NULL;
+    struct err why = ERR_INIT;
     r->n = 0;
-    if (fs_read("/etc/resolv.conf", RESOLVER_FILE_BYTES, &text, NULL, NULL) == 0) {
-        char *rest = text;
-        for (char *line; r->n < RESOLVERS_MAX && (line = strsep(&rest, "\n"));) {
-            char word[INET6_ADDRSTRLEN] = "";
-            if (sscanf(line, "nameserver %45[0-9a-fA-F.:]", word) == 1 &&
-                resolver_address(word, &r->at[r->n]))
-                r->n++;
-        }
+    if (fs_read("/etc/resolv.conf", RESOLVER_FILE_BYTES, &text, NULL, &why) < 0 &&
+        why.sys != ENOENT) {
+        if (err)
+            *err = why;
+        return err_wrap(err, "the host's name servers");
+    }
+    char *rest = text;
+    for (char *line; r->n < RESOLVERS_MAX && (line = strsep(&rest, "\n"));) {
+        char word[INET6_ADDRSTRLEN] = "";
+        if (sscanf(line, "nameserver %45[0-9a-fA-F.:]", word) == 1 &&
+            resolver_address(word, &r->at[r->n]))
+            r->n++;
     }
     if (r->n == 0)
         r->n += resolver_address("127.0.0.1", &r->at[0]);
+    return 0;
 }
 
 /* Where systemd-resolved answers on the loopback, it tells in a file of its own whom it asks. */

@@ -7,10 +7,8 @@
 enum {
     HEADER_BYTES = 12,
     LABEL_MAX = 63,
-    TYPE_A = 1,
     TYPE_ALIAS = 5, /* CNAME */
     TYPE_OPT = 41,
-    CLASS_IN = 1,
     RECORD_BYTES = 10, /* of a record, behind its name */
     TTL_MAX_S = 7 * 24 * 3600,
 };
@@ -19,6 +17,7 @@ enum {
 enum {
     FLAG_REPLY = 0x8000,
     OPCODES = 0x7800,
+    FLAG_AUTHORITY = 0x0400,
     FLAG_CUT = 0x0200,
     FLAG_RECURSE = 0x0100,
     FLAG_RECURSES = 0x0080,
@@ -161,7 +160,20 @@ int dns_question_read(const uint8_t *packet, size_t len, struct dns_question *q)
 
 bool dns_question_is_for_addresses(const struct dns_question *q)
 {
-    return q->class == CLASS_IN && q->type == TYPE_A;
+    return q->class == DNS_IN && q->type == DNS_A;
+}
+
+bool dns_question_is_below(const struct dns_question *q, const char *label)
+{
+    size_t last = 0, len = strlen(label);
+    for (size_t at = 0; at < q->wire_len && q->wire[at] > 0; at += 1u + q->wire[at])
+        last = at;
+    if (q->wire_len == 0 || q->wire[last] != len)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (lower(q->wire[last + 1 + i]) != (uint8_t)label[i])
+            return false;
+    return true;
 }
 
 static void put_header(struct writer *w, unsigned id, unsigned flags, const unsigned counts[4])
@@ -188,8 +200,8 @@ size_t dns_question_write(const struct dns_question *q, uint16_t id,
     struct writer w = {.bytes = packet};
     put_header(&w, id, FLAG_RECURSE, counts);
     put_bytes(&w, q->wire, q->wire_len);
-    put16(&w, TYPE_A);
-    put16(&w, CLASS_IN);
+    put16(&w, DNS_A);
+    put16(&w, DNS_IN);
     put_edns(&w);
     return w.len;
 }
@@ -246,9 +258,9 @@ static int walk_once(struct walk *w, struct dns_answer *a)
     for (unsigned i = 0; i < w->count; i++) {
         if (!read_record(w->packet, w->len, &at, &r))
             return -1;
-        if (r.class != CLASS_IN || !is_same_name(r.owner, r.owner_len, w->name, w->name_len))
+        if (r.class != DNS_IN || !is_same_name(r.owner, r.owner_len, w->name, w->name_len))
             continue;
-        if (r.type == TYPE_A && r.data_len == 4)
+        if (r.type == DNS_A && r.data_len == 4)
             take_address(a, get32(w->packet + r.data));
         else if (r.type == TYPE_ALIAS)
             alias = r.data;
@@ -280,7 +292,7 @@ bool dns_answer_read(const uint8_t *packet, size_t len, const struct dns_questio
     if (len < HEADER_BYTES || get16(packet) != id || get16(packet + 4) != 1 ||
         (get16(packet + 2) & (FLAG_REPLY | OPCODES)) != FLAG_REPLY ||
         !read_name(packet, len, &at, w.name, &w.name_len) || at + 4 > len ||
-        get16(packet + at) != TYPE_A || get16(packet + at + 2) != CLASS_IN ||
+        get16(packet + at) != DNS_A || get16(packet + at + 2) != DNS_IN ||
         !is_same_name(w.name, w.name_len, q->wire, q->wire_len))
         return false;
     *a = (struct dns_answer){.code = (int)(get16(packet + 2) & CODES), .ttl_s = TTL_MAX_S};
@@ -295,27 +307,54 @@ bool dns_answer_read(const uint8_t *packet, size_t len, const struct dns_questio
     return true;
 }
 
+static unsigned answer_flags(const struct dns_question *q, const struct dns_answer *a)
+{
+    bool knows = a->code == DNS_OK || a->code == DNS_NO_SUCH_NAME;
+    unsigned by = !a->by_authority ? FLAG_RECURSES : knows ? FLAG_AUTHORITY : 0;
+    return FLAG_REPLY | by | (q->flags & (OPCODES | FLAG_RECURSE)) | (unsigned)a->code;
+}
+
+/* The beginning of a record for the question's name. */
+static void put_record(struct writer *w, unsigned type, uint32_t ttl_s)
+{
+    put16(w, 0xc000 | HEADER_BYTES);
+    put16(w, type);
+    put16(w, DNS_IN);
+    put32(w, ttl_s);
+}
+
+/* Of labels without dots, as data of a record. */
+static void put_name(struct writer *w, const char *name)
+{
+    put16(w, (unsigned)strlen(name) + 2);
+    for (const char *at = name; *at;) {
+        size_t n = strcspn(at, ".");
+        w->bytes[w->len++] = (uint8_t)n;
+        put_bytes(w, (const uint8_t *)at, n);
+        at += n + (at[n] == '.');
+    }
+    w->bytes[w->len++] = 0;
+}
+
 size_t dns_answer_write(const struct dns_question *q, const struct dns_answer *a,
                         uint8_t packet[DNS_TOLD_BYTES])
 {
     struct writer w = {.bytes = packet};
-    const unsigned counts[4] = {q->wire_len > 0, (unsigned)a->n, 0, q->edns};
-    put_header(&w, q->id,
-               FLAG_REPLY | FLAG_RECURSES | (q->flags & (OPCODES | FLAG_RECURSE)) |
-                   (unsigned)a->code,
-               counts);
+    const unsigned counts[4] = {q->wire_len > 0, (unsigned)a->n + (a->name != NULL), 0, q->edns};
+    put_header(&w, q->id, answer_flags(q, a), counts);
     if (q->wire_len > 0) {
         put_bytes(&w, q->wire, q->wire_len);
         put16(&w, q->type);
         put16(&w, q->class);
     }
     for (size_t i = 0; i < a->n; i++) {
-        put16(&w, 0xc000 | HEADER_BYTES); /* the question's name */
-        put16(&w, TYPE_A);
-        put16(&w, CLASS_IN);
-        put32(&w, a->ttl_s);
+        put_record(&w, DNS_A, a->ttl_s);
         put16(&w, 4);
         put32(&w, a->addresses[i]);
+    }
+    if (a->name) {
+        put_record(&w, DNS_PTR, a->ttl_s);
+        put_name(&w, a->name);
     }
     if (q->edns)
         put_edns(&w);

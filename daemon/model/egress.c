@@ -131,39 +131,50 @@ static bool take_address(const char **at, uint32_t *address)
     return true;
 }
 
-static bool take_ports(const char **at, struct egress_entry *e)
+bool egress_ports_parse(const char *at, struct egress_ports *p)
 {
-    unsigned first, last;
-    if (!take_char(at, ':'))
-        return true;
-    if (!take_number(at, EGRESS_PORT_MAX, &first))
-        return false;
-    last = first;
-    if (take_char(at, '-') && !take_number(at, EGRESS_PORT_MAX, &last))
-        return false;
-    e->port = (uint16_t)first;
-    e->port_last = (uint16_t)last;
-    return first > 0 && first <= last;
+    unsigned first = 0, last = EGRESS_PORT_MAX;
+    if (take_char(&at, ':')) {
+        if (!take_number(&at, EGRESS_PORT_MAX, &first) || first == 0)
+            return false;
+        last = first;
+        if (take_char(&at, '-') && !take_number(&at, EGRESS_PORT_MAX, &last))
+            return false;
+    }
+    p->port = (uint16_t)first;
+    p->port_last = (uint16_t)last;
+    p->protocol = strcmp(at, "/tcp") == 0 ? EGRESS_TCP : strcmp(at, "/udp") == 0 ? EGRESS_UDP : 0;
+    return first <= last && (p->protocol || !*at);
+}
+
+void egress_ports_text(const struct egress_ports *p, char *text, size_t size)
+{
+    int n = 0;
+    text[0] = '\0';
+    if (p->port != 0)
+        n += snprintf(text, size, ":%u", p->port);
+    if (p->port != 0 && p->port_last != p->port)
+        n += snprintf(text + n, size - (size_t)n, "-%u", p->port_last);
+    if (p->protocol)
+        snprintf(text + n, size - (size_t)n, "/%s", p->protocol == EGRESS_TCP ? "tcp" : "udp");
 }
 
 static bool take_entry(const char *at, struct egress_entry *e)
 {
     unsigned prefix = 32;
-    *e = (struct egress_entry){.port_last = EGRESS_PORT_MAX};
+    struct egress_ports ports;
+    *e = (struct egress_entry){.address = 0};
     if (!take_address(&at, &e->address))
         return false;
     if (at[0] == '/' && at[1] >= '0' && at[1] <= '9' &&
         (!take_char(&at, '/') || !take_number(&at, 32, &prefix)))
         return false;
     e->prefix = (uint8_t)prefix;
-    if (!take_ports(&at, e))
+    if (!egress_ports_parse(at, &ports))
         return false;
-    if (strcmp(at, "/tcp") == 0)
-        e->protocol = EGRESS_TCP;
-    else if (strcmp(at, "/udp") == 0)
-        e->protocol = EGRESS_UDP;
-    else
-        return *at == '\0';
+    e->protocol = ports.protocol;
+    e->port = ports.port;
+    e->port_last = ports.port_last;
     return true;
 }
 
@@ -190,13 +201,8 @@ void egress_entry_text(const struct egress_entry *e, char text[EGRESS_TEXT_BYTES
                      e->address >> 16 & 255, e->address >> 8 & 255, e->address & 255);
     if (e->prefix < 32)
         n += snprintf(text + n, EGRESS_TEXT_BYTES - (size_t)n, "/%u", e->prefix);
-    if (!has_all_ports(e))
-        n += snprintf(text + n, EGRESS_TEXT_BYTES - (size_t)n, ":%u", e->port);
-    if (!has_all_ports(e) && e->port_last != e->port)
-        n += snprintf(text + n, EGRESS_TEXT_BYTES - (size_t)n, "-%u", e->port_last);
-    if (e->protocol)
-        snprintf(text + n, EGRESS_TEXT_BYTES - (size_t)n, "/%s",
-                 e->protocol == EGRESS_TCP ? "tcp" : "udp");
+    const struct egress_ports ports = {e->protocol, e->port, e->port_last};
+    egress_ports_text(&ports, text + n, EGRESS_TEXT_BYTES - (size_t)n);
 }
 
 /* Ranges */
@@ -328,14 +334,29 @@ int egress_compile(const struct egress_list *list, struct egress_ranges *r, stru
     return 0;
 }
 
+/* The next range behind `from` (NULL: of all) that has the address; NULL: none has. */
+static const struct egress_range *next_at(const struct egress_ranges *r, uint32_t address,
+                                          const struct egress_range *from)
+{
+    const struct egress_range *a = from ? from + 1 : r->at;
+    for (; a < r->at + r->n && a->first <= address; a++)
+        if (address <= a->last)
+            return a;
+    return NULL;
+}
+
 bool egress_allows(const struct egress_ranges *r, uint32_t address, uint8_t protocol, int port)
 {
-    for (size_t i = 0; i < r->n && r->at[i].first <= address; i++) {
-        const struct egress_range *a = &r->at[i];
+    for (const struct egress_range *a = NULL; (a = next_at(r, address, a));) {
         bool ports = a->port == 0 && a->port_last == EGRESS_PORT_MAX;
-        if (address <= a->last && (a->protocol == 0 || a->protocol == protocol) &&
+        if ((a->protocol == 0 || a->protocol == protocol) &&
             (ports || (port >= a->port && port <= a->port_last)))
             return true;
     }
     return false;
+}
+
+bool egress_lists(const struct egress_ranges *r, uint32_t address)
+{
+    return next_at(r, address, NULL) != NULL;
 }

@@ -22,6 +22,11 @@ enum {
     EGRESS_UDP = 17,
 };
 
+struct egress_ports {
+    uint8_t protocol; /* EGRESS_TCP, EGRESS_UDP; 0: both */
+    uint16_t port, port_last;
+};
+
 /* With ports and protocol 0: TCP and UDP; ports 0 to 65535 and protocol 0: whatever there is. */
 struct egress_entry {
     uint32_t address; /* of the network, whose other bits are 0 */
@@ -35,6 +40,10 @@ struct egress_list {
     struct egress_entry at[EGRESS_ENTRIES_MAX + EGRESS_OWN_ENTRIES];
 };
 
+/* ":443", ":8000-8080/tcp", "/udp", "": what is behind an address or a name; 0 to 65535 are all. */
+bool egress_ports_parse(const char *text, struct egress_ports *ports);
+/* The one text of it, which parses to the same; all of it fits. */
+void egress_ports_text(const struct egress_ports *ports, char *text, size_t size);
 /* "10.0.0.0/8", "192.0.2.1:443", "192.0.2.0/24:8000-8080/tcp", "192.0.2.1/udp". ERR_INVALID. */
 int egress_entry_parse(const char *text, struct egress_entry *entry, struct err *err);
 /* The one text of it, which parses to the same. */
@@ -63,5 +72,7 @@ int egress_compile(const struct egress_list *list, struct egress_ranges *ranges,
 /* port: -1 where it cannot be told, as in a fragment; then all ports have to be open. */
 bool egress_allows(const struct egress_ranges *ranges, uint32_t address, uint8_t protocol,
                    int port);
+/* Is anything open there? */
+bool egress_lists(const struct egress_ranges *ranges, uint32_t address);
 
 #endif

@@ -60,36 +60,9 @@ static const char *name_fault(const char *name)
     return strcmp(last, ".vm") == 0 ? "guests reach no other guest" : NULL;
 }
 
-static bool take_port(const char **at, unsigned *port)
-{
-    const char *s = *at;
-    for (*port = 0; *s >= '0' && *s <= '9' && *port <= EGRESS_PORT_MAX; s++)
-        *port = *port * 10 + (unsigned)(*s - '0');
-    bool plain = s > *at && **at != '0' && *port <= EGRESS_PORT_MAX;
-    *at = s;
-    return plain;
-}
-
-/* ":443", ":8000-8080/tcp", "/udp". */
-static bool take_ports(const char *at, struct egress_name *n)
-{
-    unsigned first = 0, last = EGRESS_PORT_MAX;
-    if (*at == ':') {
-        at++;
-        if (!take_port(&at, &first))
-            return false;
-        last = first;
-        if (*at == '-' && (at++, !take_port(&at, &last)))
-            return false;
-    }
-    n->port = (uint16_t)first;
-    n->port_last = (uint16_t)last;
-    n->protocol = strcmp(at, "/tcp") == 0 ? EGRESS_TCP : strcmp(at, "/udp") == 0 ? EGRESS_UDP : 0;
-    return first <= last && (n->protocol || !*at);
-}
-
 int egress_name_parse(const char *text, struct egress_name *n, struct err *err)
 {
+    struct egress_ports ports;
     size_t len = name_len(text);
     *n = (struct egress_name){.below = strncmp(text, "*.", 2) == 0};
     const char *from = text + (n->below ? 2 : 0);
@@ -102,22 +75,21 @@ int egress_name_parse(const char *text, struct egress_name *n, struct err *err)
     const char *fault = name_fault(n->name);
     if (fault)
         return err_set(err, ERR_INVALID, "\"%.80s\": %s", text, fault);
-    if (!take_ports(from + len, n))
+    if (!egress_ports_parse(from + len, &ports))
         return err_set(err, ERR_INVALID,
                        "\"%.80s\" is no NAME[:PORT[-PORT]][/tcp|udp], as example.org:443 is", text);
+    n->protocol = ports.protocol;
+    n->port = ports.port;
+    n->port_last = ports.port_last;
     return 0;
 }
 
 void egress_name_text(const struct egress_name *n, char text[EGRESS_NAME_TEXT_BYTES])
 {
     const size_t size = EGRESS_NAME_TEXT_BYTES;
-    int at = snprintf(text, size, "%s%s", n->below ? "*." : "", n->name);
-    if (n->port != 0)
-        at += snprintf(text + at, size - (size_t)at, ":%u", n->port);
-    if (n->port != 0 && n->port_last != n->port)
-        at += snprintf(text + at, size - (size_t)at, "-%u", n->port_last);
-    if (n->protocol)
-        snprintf(text + at, size - (size_t)at, "/%s", n->protocol == EGRESS_TCP ? "tcp" : "udp");
+    const int at = snprintf(text, size, "%s%s", n->below ? "*." : "", n->name);
+    const struct egress_ports ports = {n->protocol, n->port, n->port_last};
+    egress_ports_text(&ports, text + at, size - (size_t)at);
 }
 
 /* Matching */

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/model/egress.h"
+
 struct err;
 
 enum {
@@ -43,11 +45,6 @@ uint32_t egress_names_match(const struct egress_names *names, const char *name);
 /* Does one of those open a port? */
 bool egress_names_allow(const struct egress_names *names, uint32_t which, uint8_t protocol,
                         int port);
-
-struct egress_ports {
-    uint8_t protocol;
-    uint16_t port, port_last;
-};
 
 /* The ports of some of them, in pieces that follow from all: so those of two addresses, or of one
  * at two times, are the same or have nothing in common. -1: more than EGRESS_PORTS_MAX. */

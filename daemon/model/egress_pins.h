@@ -1,8 +1,9 @@
 /* What the names of an egress list lead to, as the guest's resolver has told it: an address each,
- * with the names that it was told for, for a time. Pure; times are monotonic.
+ * with an end for each name that it was told for. Pure; times are monotonic.
  *
- * An address is open for as long as its answer said, within bounds, and some more, as programs
- * look up once and connect again. Connections that there are go on for as long as they are used. */
+ * An address is open to a name's ports for as long as the name's answer said, within bounds, and
+ * some more, as programs look up once and connect again; another name's answer makes that neither
+ * longer nor shorter. Connections that there are go on for as long as they are used. */
 #ifndef BANGER_DAEMON_MODEL_EGRESS_PINS_H
 #define BANGER_DAEMON_MODEL_EGRESS_PINS_H
 
@@ -25,8 +26,9 @@ enum {
 
 struct egress_pin {
     uint32_t address;
-    uint32_t which; /* names, as egress_names_match has them */
-    int64_t until_ms, used_ms;
+    struct {
+        int64_t until_ms, used_ms; /* 0: it was not told for that name; not used */
+    } by[EGRESS_NAMES_MAX];        /* the list's */
 };
 
 struct egress_pins {
@@ -36,13 +38,16 @@ struct egress_pins {
 
 /* How long an answer of that TTL is open. */
 uint32_t egress_pin_seconds(uint32_t ttl_s);
-/* NULL: it is none, or over. */
-const struct egress_pin *egress_pins_find(const struct egress_pins *pins, uint32_t address,
-                                          int64_t now_ms);
-/* That it is open until then; never for shorter than it is. *gone: the address whose place it has
- * taken, or 0. */
-void egress_pins_add(struct egress_pins *pins, uint32_t address, uint32_t which, int64_t until_ms,
-                     int64_t now_ms, uint32_t *gone);
+/* Is it open until then, to each of those names? */
+bool egress_pins_open(const struct egress_pins *pins, uint32_t address, uint32_t which,
+                      int64_t until_ms);
+/* Takes out as many as have to go for n addresses (EGRESS_PINS_MAX at most) to be there, none of
+ * which goes: those that end first. gone: what was still open of them, room for n. Returns how
+ * many. */
+size_t egress_pins_make_room(struct egress_pins *pins, const uint32_t *addresses, size_t n,
+                             int64_t now_ms, uint32_t *gone);
+/* That it is open to those names until then; never for shorter than it is. There is room for it. */
+void egress_pins_add(struct egress_pins *pins, uint32_t address, uint32_t which, int64_t until_ms);
 /* May a packet go there? begins: it is one that a connection begins with, or of no connection. */
 bool egress_pins_allow(struct egress_pins *pins, const struct egress_names *names, uint32_t address,
                        uint8_t protocol, int port, bool begins, int64_t now_ms);

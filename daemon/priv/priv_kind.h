@@ -8,6 +8,7 @@
 
 #include "banger/priv/v1/priv.pb-c.h"
 #include "daemon/model/egress.h"
+#include "daemon/model/egress_pins.h"
 #include "daemon/priv/priv_names.h"
 
 struct err;
@@ -16,7 +17,7 @@ enum {
     PRIV_FDS = 2,        /* with a request at most */
     PRIV_PINS_MAX = 16,  /* addresses, of a PIN */
     PRIV_PIN_PORTS = 32, /* pieces of ports, of each */
-    PRIV_PIN_MAX_S = 24 * 3600,
+    PRIV_PIN_MAX_S = EGRESS_PIN_MAX_S + EGRESS_PIN_GRACE_S,
 };
 
 /* What the helper was started with: nothing of it is its callers' to say. */

@@ -12,7 +12,7 @@
 #include "daemon/priv/priv_pins.h"
 
 /* The chain that tells which rules the table has: a change of them changes its name. */
-#define RULES_OF "rules_3"
+#define RULES_OF "rules_4"
 
 /* A guest's packet goes its way only from its own address (its tap has the route back), never to
  * link-local addresses, where clouds keep secrets, nor to another guest, and by its verdict: each
@@ -28,7 +28,7 @@ static const char table_text[] =
     "add chain inet banger egress_names\n"
     "add chain inet banger from_guest\n"
     "add chain inet banger to_guest\n"
-    "add chain inet banger to_host\n"
+    "add chain inet banger to_host\n" NAMES_CHAIN
     "add chain inet banger forward { type filter hook forward priority filter; policy accept; }\n"
     "add chain inet banger input { type filter hook input priority filter; policy accept; }\n"
     "add chain inet banger prerouting { type nat hook prerouting priority dstnat; }\n"

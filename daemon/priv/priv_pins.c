@@ -1,8 +1,8 @@
 /* Writing elements, and reading them as libnftables has them; see priv_pins.h.
  *
  * An element that is added again keeps its time, with most kernels; so it is taken away and made
- * anew, which no packet sees: it is one transaction. What has to be there for a removal is added
- * before, for the same reason. */
+ * anew, which no packet sees: it is one transaction. One that has a time may end between being read
+ * and being taken away, and what is not there cannot be: so it is added before. */
 #include "daemon/priv/priv_pins.h"
 
 #include <arpa/inet.h>
@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -21,34 +22,59 @@
 
 enum { PORT_FIRST = 1024, PORT_LAST = 65535 }; /* what anybody may have */
 
+/* Reading */
+
+/* The key of an element of a set or map; NULL: it is not the tap's. */
+static const json_t *key_of(const json_t *element, const char *tap)
+{
+    const json_t *timed = json_object_get(json_object_get(element, "elem"), "val");
+    const json_t *key = json_object_get(timed ? timed : element, "concat");
+    const char *of = json_string_value(json_array_get(key ? key : element, 0));
+    if (!of || strcmp(of, tap) != 0)
+        return NULL;
+    return key ? key : element; /* of a map: [TAP, {"concat": …}] */
+}
+
+static json_t *list_of(const char *what, const char *name, json_t **answer, struct err *err)
+{
+    char command[64];
+    snprintf(command, sizeof(command), "list %s inet banger %s", what, name);
+    json_t *elements = nft_elements(command, what, answer, err);
+    if (!*answer)
+        err_wrap(err, "cannot list table inet banger");
+    return elements;
+}
+
 /* Removing */
+
+static void end_one(FILE *out, const char *verb, const char *name, const char *tap,
+                    const json_t *key, size_t parts)
+{
+    fprintf(out, "%s element inet banger %s { \"%s\"", verb, name, tap);
+    for (size_t k = 1; k < parts; k++) {
+        fputs(" . ", out);
+        egress_put_part(out, json_array_get(key, k));
+    }
+    fputs(" }\n", out);
+}
 
 /* What nft(8) is told to remove: elements of a set or map whose key begins with the tap. */
 static int end_of(FILE *out, const char *what, const char *name, const char *tap, struct err *err)
 {
     json_t *answer, *element;
     size_t i;
-    char command[64];
-    snprintf(command, sizeof(command), "list %s inet banger %s", what, name);
-    json_t *elements = nft_elements(command, what, &answer, err);
+    json_t *elements = list_of(what, name, &answer, err);
     if (!answer)
-        return err_wrap(err, "cannot list table inet banger");
+        return -1;
     json_array_foreach(elements, i, element)
     {
-        const json_t *timed = json_object_get(json_object_get(element, "elem"), "val");
-        const json_t *key = json_object_get(timed ? timed : element, "concat");
-        if (!key) /* of a map: [TAP, {"concat": …}] */
-            key = element;
-        const char *of = json_string_value(json_array_get(key, 0));
-        size_t parts = key == element ? 1 : json_array_size(key);
-        if (!of || strcmp(of, tap) != 0)
+        const json_t *key = key_of(element, tap);
+        if (!key)
             continue;
-        fprintf(out, "delete element inet banger %s { \"%s\"", name, tap);
-        for (size_t k = 1; k < parts; k++) {
-            fputs(" . ", out);
-            egress_put_part(out, json_array_get(key, k));
-        }
-        fputs(" }\n", out);
+        size_t parts = key == element ? 1 : json_array_size(key);
+        if (json_object_get(element, "elem")) /* it has a time */
+            end_one(out, "add", name, tap, key, parts);
+        end_one(out, "delete", name, tap, key, parts);
     }
     json_decref(answer);
     return 0;
@@ -66,10 +92,27 @@ int pins_end(FILE *out, const char *tap, struct err *err)
     int rc = nft_has_chain("egress_names", err);
     if (rc <= 0)
         return rc;
-    return resolve_end(out, tap, err) < 0 || end_of(out, "set", "pinned", tap, err) < 0 ||
+    return nft_table(err) < 0 || resolve_end(out, tap, err) < 0 ||
+                   end_of(out, "map", "zones", tap, err) < 0 ||
+                   end_of(out, "set", "pinned", tap, err) < 0 ||
                    end_of(out, "set", "held", tap, err) < 0
                ? -1
                : 0;
+}
+
+/* Connections */
+
+/* Another one than that of the list before, or of a guest that had the address before: by chance,
+ * so that nobody has to remember these. */
+int pins_begin(FILE *out, const char *tap, struct err *err)
+{
+    uint16_t zone;
+    do
+        if (getrandom(&zone, sizeof(zone), 0) != sizeof(zone))
+            return err_sys(err, errno, "no random number");
+    while (zone == 0);
+    fprintf(out, "add element inet banger zones { \"%s\" : %u }\n", tap, zone);
+    return 0;
 }
 
 /* Where questions go */
@@ -122,6 +165,80 @@ int pins_resolve(const struct priv_thing *t, const char *tap, struct err *err)
 
 /* Pins */
 
+struct pinned {
+    uint32_t address, left_s;
+    struct egress_entry ports;
+};
+
+/* What there is of a tap, and how much of all. */
+struct pinned_list {
+    struct pinned *at; /* owned */
+    size_t n, n_all;
+};
+
+static bool read_range(const json_t *part, uint16_t *first, uint16_t *last)
+{
+    const json_t *range = json_object_get(part, "range");
+    const json_t *from = range ? json_array_get(range, 0) : part;
+    const json_t *to = range ? json_array_get(range, 1) : part;
+    *first = (uint16_t)json_integer_value(from);
+    *last = (uint16_t)json_integer_value(to);
+    return json_is_integer(from) && json_is_integer(to);
+}
+
+/* By name, where the host knows their names. */
+static uint8_t read_protocol(const json_t *part)
+{
+    const char *name = json_string_value(part);
+    if (!name)
+        return (uint8_t)json_integer_value(part);
+    return strcmp(name, "tcp") == 0 ? EGRESS_TCP : strcmp(name, "udp") == 0 ? EGRESS_UDP : 0;
+}
+
+static bool pinned_read(const json_t *element, const json_t *key, struct pinned *p)
+{
+    struct in_addr address;
+    const char *text = json_string_value(json_array_get(key, 1));
+    if (!text || inet_pton(AF_INET, text, &address) != 1)
+        return false;
+    *p = (struct pinned){.address = ntohl(address.s_addr),
+                         .ports.protocol = read_protocol(json_array_get(key, 2))};
+    p->left_s =
+        (uint32_t)json_integer_value(json_object_get(json_object_get(element, "elem"), "expires"));
+    return read_range(json_array_get(key, 3), &p->ports.port, &p->ports.port_last);
+}
+
+static int pinned_list(const char *tap, struct pinned_list *l, struct err *err)
+{
+    json_t *answer, *element;
+    size_t i;
+    json_t *elements = list_of("set", "pinned", &answer, err);
+    *l = (struct pinned_list){.n_all = json_array_size(elements)};
+    l->at = answer ? calloc(l->n_all + 1, sizeof(*l->at)) : NULL;
+    json_array_foreach(elements, i, element)
+    {
+        const json_t *key = l->at ? key_of(element, tap) : NULL;
+        if (key && pinned_read(element, key, &l->at[l->n]))
+            l->n++;
+    }
+    json_decref(answer);
+    if (answer && !l->at)
+        return err_sys(err, ENOMEM, "no room for pins");
+    return answer ? 0 : -1;
+}
+
+static const struct pinned *pinned_find(const struct pinned_list *l, uint32_t address,
+                                        const struct egress_entry *ports)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const struct pinned *p = &l->at[i];
+        if (p->address == address && p->ports.protocol == ports->protocol &&
+            p->ports.port == ports->port && p->ports.port_last == ports->port_last)
+            return p;
+    }
+    return NULL;
+}
+
 static void pin_put(FILE *out, const char *verb, const char *tap, uint32_t address,
                     const struct egress_entry *ports, uint32_t seconds)
 {
@@ -148,6 +265,41 @@ static void pin_hold(FILE *out, const struct priv_thing *t, const char *tap)
                 address, (unsigned)t->port);
 }
 
+/* Returns how many elements come. Another name, or an earlier daemon, may have opened the same
+ * ports for longer: that stays. */
+static size_t pin_one(FILE *out, const struct priv_thing *t, const char *tap, uint32_t address,
+                      const struct egress_entry *ports, const struct pinned *there)
+{
+    if (there && t->seconds && there->left_s >= t->seconds)
+        return 0;
+    if (there) {
+        pin_put(out, "add", tap, address, ports, PRIV_PIN_MAX_S);
+        pin_put(out, "delete", tap, address, ports, 0);
+    }
+    if (t->seconds)
+        pin_put(out, "add", tap, address, ports, t->seconds);
+    return !there && t->seconds;
+}
+
+static int pins_write(FILE *out, const struct priv_thing *t, const char *tap, struct err *err)
+{
+    struct pinned_list l;
+    size_t n = 0;
+    if (pinned_list(tap, &l, err) < 0)
+        return -1;
+    pin_hold(out, t, tap);
+    for (size_t i = 0; i < t->n_addresses; i++)
+        for (uint32_t k = 0; k < t->allow.n; k++)
+            n += pin_one(out, t, tap, t->addresses[i], &t->allow.at[k],
+                         pinned_find(&l, t->addresses[i], &t->allow.at[k]));
+    free(l.at);
+    if (n > 0 && (l.n + n > PRIV_PINS_OF_TAP || l.n_all + n > PRIV_PINS_OF_HOST))
+        return err_set(err, ERR_LIMIT,
+                       "%zu addresses and ports are open to %s by names, %zu to all", l.n, tap,
+                       l.n_all);
+    return 0;
+}
+
 int pins_set(const struct priv_thing *t, const char *tap, struct err *err)
 {
     auto_free char *commands = NULL;
@@ -157,16 +309,8 @@ int pins_set(const struct priv_thing *t, const char *tap, struct err *err)
     FILE *out = open_memstream(&commands, &len);
     if (!out)
         return err_sys(err, errno, "no room for rules");
-    pin_hold(out, t, tap);
-    for (size_t i = 0; i < t->n_addresses; i++)
-        for (uint32_t k = 0; k < t->allow.n; k++) {
-            const struct egress_entry *ports = &t->allow.at[k];
-            pin_put(out, "add", tap, t->addresses[i], ports, PRIV_PIN_MAX_S);
-            pin_put(out, "delete", tap, t->addresses[i], ports, 0);
-            if (t->seconds)
-                pin_put(out, "add", tap, t->addresses[i], ports, t->seconds);
-        }
+    int rc = pins_write(out, t, tap, err);
     if (fclose(out) != 0)
         return err_sys(err, ENOMEM, "no room for rules");
-    return nft_run(commands, err);
+    return rc < 0 ? -1 : nft_run(commands, err);
 }

@@ -50,8 +50,8 @@ static void rules_end(FILE *out, const struct rules_search *s)
         fprintf(out, "delete element inet banger taps { \"%s\" }\n", s->tap);
 }
 
-static void rules_begin(FILE *out, const struct priv_thing *t, const struct rules_search *s,
-                        const struct egress_ranges *ranges)
+static int rules_begin(FILE *out, const struct priv_thing *t, const struct rules_search *s,
+                       const struct egress_ranges *ranges, struct err *err)
 {
     static const char *const chains[] = {[MESSAGE(EGRESS_ALL)] = "egress_all",
                                          [MESSAGE(EGRESS_NONE)] = "egress_none",
@@ -64,12 +64,22 @@ static void rules_begin(FILE *out, const struct priv_thing *t, const struct rule
             "add element inet banger egress { \"%s\" : goto %s }\n",
             s->tap, label, s->tap, chains[t->egress]);
     egress_add(out, s->tap, label, ranges);
+    return t->egress == MESSAGE(EGRESS_NAMES) ? pins_begin(out, s->tap, err) : 0;
 }
 
 /* It has no elements but those two. */
 static bool is_simple(Banger__Priv__V1__Egress egress)
 {
     return egress == MESSAGE(EGRESS_ALL) || egress == MESSAGE(EGRESS_NONE);
+}
+
+/* It has some, or is to get some; without a verdict a hand may have left some. What is read for it
+ * is everyone's, so only then. */
+static bool is_named(const struct rules_search *s, const struct priv_thing *t)
+{
+    Banger__Priv__V1__Egress now = s->found.egress;
+    return now == MESSAGE(EGRESS_NAMES) ||
+           (t ? t->egress == MESSAGE(EGRESS_NAMES) : now == MESSAGE(EGRESS_UNSPECIFIED));
 }
 
 /* All of it as one transaction; t NULL: nothing comes in its place. */
@@ -85,10 +95,10 @@ static int rules_replace(const struct priv_owner *owner, const struct rules_sear
         return err_sys(err, errno, "no room for rules");
     rules_end(out, s);
     int rc = more ? egress_end(out, owner, s->tap, err) : 0;
-    if (rc == 0 && more)
+    if (rc == 0 && is_named(s, t))
         rc = pins_end(out, s->tap, err);
-    if (t)
-        rules_begin(out, t, s, ranges);
+    if (rc == 0 && t)
+        rc = rules_begin(out, t, s, ranges, err);
     if (fclose(out) != 0)
         return err_sys(err, ENOMEM, "no room for rules");
     return rc < 0 || len == 0 ? rc : nft_run(commands, err);

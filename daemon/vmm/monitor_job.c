@@ -117,6 +117,7 @@ static void monitor_job_free(struct monitor_job *j)
         close(j->launch.fd);
     if (j->cancel_fd >= 0)
         close(j->cancel_fd);
+    vmm_config_done(&j->config);
     free(j);
 }
 
@@ -155,7 +156,7 @@ int monitor_submit(struct monitor *mon, enum monitor_job_kind kind,
         .run = monitor_job_run, .done = monitor_job_back, .frees = kind == MONITOR_FREES};
     j->mon = mon;
     j->ops = mon->ops;
-    j->config = mon->machine.config;
+    vmm_config_copy(&j->config, &mon->machine.config);
     j->hinted = hint != NULL;
     if (hint)
         j->hint = *hint;

@@ -2,11 +2,37 @@
 #include "daemon/vmm/parts.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/hash.h"
 #include "daemon/vmm/vmm.h"
+
+struct vmm_allow *vmm_allow_new(void)
+{
+    struct vmm_allow *allow = calloc(1, sizeof(*allow));
+    if (allow)
+        allow->refs = 1;
+    return allow;
+}
+
+void vmm_config_copy(struct vmm_config *to, const struct vmm_config *from)
+{
+    *to = *from;
+    for (size_t i = 0; i < to->n_nics; i++)
+        if (to->nics[i].allow)
+            to->nics[i].allow->refs++;
+}
+
+void vmm_config_done(struct vmm_config *c)
+{
+    for (size_t i = 0; i < c->n_nics; i++) {
+        if (c->nics[i].allow && --c->nics[i].allow->refs == 0)
+            free(c->nics[i].allow);
+        c->nics[i].allow = NULL;
+    }
+}
 
 const char *vmm_disk_role_name(enum vmm_disk_role role)
 {

@@ -1,9 +1,11 @@
 /* The parts of a machine, as the core hands them to a driver. Plain structs, deterministic:
- * adopting a machine needs nothing else. What of them a driver takes is data in its table
+ * adopting a machine needs nothing else. A machine keeps them for as long as it lives, so what is
+ * large and few have is shared. What of them a driver takes is data in its table
  * (vmm_capabilities); vmm.c holds one against the other before a machine is started. */
 #ifndef BANGER_DAEMON_VMM_PARTS_H
 #define BANGER_DAEMON_VMM_PARTS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,13 +45,19 @@ struct vmm_disk {
     char path[VM_PATH_BYTES]; /* a host object (daemon/host/object.h), made before the machine */
 };
 
+/* What a list lets a guest reach; never changed. */
+struct vmm_allow {
+    atomic_uint refs;
+    struct egress_list list;
+    struct egress_names names;
+};
+
 struct vmm_nic {
     enum net_mode backend;
     char mac[VMM_MAC_BYTES];
     char tap[VMM_TAP_BYTES]; /* NET_TAP: a host object; may be opened by us */
     enum egress_mode egress; /* of NET_USER; a tap has its rules */
-    struct egress_list allow;
-    struct egress_names names;
+    struct vmm_allow *allow; /* of NET_USER with EGRESS_LIST; counted (vmm_config_copy) */
     /* What the guest is to have: for one whose own init takes it from the kernel's command line. */
     struct guest_network guest;
 };
@@ -92,6 +100,13 @@ struct vmm_config {
     struct vmm_channel channel;
     char scope[VM_PATH_BYTES]; /* a host object that its process begins in; "": none */
 };
+
+/* A copy that lives on its own, until vmm_config_done: of what is shared it has its part. Any
+ * thread. */
+void vmm_config_copy(struct vmm_config *to, const struct vmm_config *from);
+void vmm_config_done(struct vmm_config *c);
+/* With one part. NULL: out of memory. */
+struct vmm_allow *vmm_allow_new(void);
 
 /* "system", "work": for people, and for names below the driver. */
 const char *vmm_disk_role_name(enum vmm_disk_role role);

@@ -39,7 +39,7 @@ static int user_net_find(const struct vmm_host *host, char net[PROGRAM_PATH_BYTE
     return err_tag(err, reason, NULL);
 }
 
-/* What passt says last is why. */
+/* What is said last is why: by banger-net, under its name, or by passt. */
 static int user_net_refuse(struct run_result *r, struct err *err)
 {
     while (r->out_len > 0 && r->out[r->out_len - 1] == '\n')
@@ -47,6 +47,8 @@ static int user_net_refuse(struct run_result *r, struct err *err)
     const char *tail = r->out_len > 300 ? r->out + r->out_len - 300 : r->out;
     if (r->signo)
         err_set(err, ERR_PRECONDITION, "banger-net was ended by signal %d: %s", r->signo, tail);
+    else if (strncmp(tail, "banger-net: ", strlen("banger-net: ")) == 0)
+        err_set(err, ERR_PRECONDITION, "no way out for its guest: %s", tail);
     else
         err_set(err, ERR_PRECONDITION, "passt does not start (code %d): %s", r->code, tail);
     return err_tag(err, reason, NULL);
@@ -70,12 +72,13 @@ static void user_net_fill(struct user_net_args *a, const char *net, const char *
     a->argv[n++] = nic->egress == EGRESS_NONE   ? "none"
                    : nic->egress == EGRESS_LIST ? "list"
                                                 : "all";
-    for (uint32_t i = 0; nic->egress == EGRESS_LIST && i < nic->allow.n; i++) {
-        egress_entry_text(&nic->allow.at[i], a->texts[i]);
+    const struct vmm_allow *allow = nic->egress == EGRESS_LIST ? nic->allow : NULL;
+    for (uint32_t i = 0; allow && i < allow->list.n; i++) {
+        egress_entry_text(&allow->list.at[i], a->texts[i]);
         a->argv[n++] = a->texts[i];
     }
-    for (uint32_t i = 0; nic->egress == EGRESS_LIST && i < nic->names.n; i++) {
-        egress_name_text(&nic->names.at[i], a->names[i]);
+    for (uint32_t i = 0; allow && i < allow->names.n; i++) {
+        egress_name_text(&allow->names.at[i], a->names[i]);
         a->argv[n++] = a->names[i];
     }
     a->argv[n] = NULL;

@@ -110,7 +110,7 @@ struct vmm_machine *vmm_open(const struct vmm_driver *driver, struct vmm_host *h
     call->main.machine = call->kill.machine = m;
     m->driver = driver;
     m->host = host;
-    m->config = *config;
+    vmm_config_copy(&m->config, config);
     m->events = events;
     m->events_arg = arg;
     m->busy = false;
@@ -130,8 +130,10 @@ void vmm_close(struct vmm_machine *m)
     if (!m)
         return;
     struct vmm_call *call = m->call;
+    struct vmm_config config = m->config; /* the driver's to the end */
     list_foreach(at, &call->refusals) vmm_refusal_free(container_of(at, struct vmm_refusal, link));
     m->driver->close(m);
+    vmm_config_done(&config);
     free(call);
 }
 

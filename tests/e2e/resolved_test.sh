@@ -39,7 +39,7 @@ ip link set lo up
 dbus-daemon --session --nofork --address="$DBUS_SYSTEM_BUS_ADDRESS" 2>/dev/null &
 pids+=($!)
 until [ -S "$top/bus" ]; do sleep 0.05; done
-start_resolved() { # [refuse]
+start_resolved() { # [refuse | keep FILE]
     : >"$top/calls"
     "$resolved" "$@" >"$top/calls" &
     resolved_pid=$!
@@ -67,7 +67,7 @@ address_of() { "$banger" vm show "$1" -o json | jq -r '.. | .guestIp? // empty';
 
 # --- a VM with a tap runs, and another takes its place --------------------------------------------------
 
-start_resolved
+start_resolved keep "$top/keep"
 "$banger" daemon start >/dev/null
 "$banger" doctor | grep -q "^ok .*names .*as soon as a VM with a tap runs" || fail "$("$banger" doctor | grep names)"
 "$banger" vm create --net tap --name box -q >/dev/null
@@ -104,6 +104,26 @@ port=$(awk '/^dns/ { port = $4 } END { print port }' "$top/calls")
 end=$(ip -o -4 addr show dev "$other" | awk '{ sub("/.*", "", $4); print $4 }')
 calls "revert $link
 default $other no
+domain $other ~vm
+dns $other $end $port -"
+
+# --- what cannot be undone comes before what is to be set -----------------------------------------------
+
+touch "$top/keep"
+"$banger" vm start box >/dev/null
+"$banger" vm stop other >/dev/null
+calls "keep $other"
+[ "$(cat "$top/s/resolved")" = "$other" ] || fail "its note names $(cat "$top/s/resolved"), not $other"
+rm "$top/keep"
+"$banger" vm stop box >/dev/null # a reason to try again at once
+calls "revert $other"
+"$banger" vm start other >/dev/null
+for _ in $(seq 100); do
+    [ "$(wc -l <"$top/calls")" -ge $((seen + 3)) ] && break
+    sleep 0.1
+done
+port=$(awk '/^dns/ { port = $4 } END { print port }' "$top/calls")
+calls "default $other no
 domain $other ~vm
 dns $other $end $port -"
 

@@ -2,6 +2,7 @@
  * with an error that may be tried again, reads go on, and it leaves that state by itself.
  * store_trouble_test sim */
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "banger/operation.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fs.h"
 #include "tests/support/check.h"
 #include "tests/support/harness.h"
 #include "tests/support/vm_steps.h"
@@ -65,6 +67,50 @@ static void refused_in_time(const char *what, int rc, const struct banger_error 
         !CHECK(clock_mono_ms() - began_ms < ANSWER_MS))
         fprintf(stderr, "  (%s: %s, after %lld ms)\n", what, error->message,
                 (long long)(clock_mono_ms() - began_ms));
+}
+
+static bool log_says(void *arg)
+{
+    auto_free char *log = NULL;
+    return fs_read(h.log, 1 << 24, &log, NULL, NULL) == 0 && strstr(log, arg);
+}
+
+struct asked {
+    struct banger_client *client; /* that asks once */
+    char id[STEPS_ID_BYTES];
+    struct banger_error error;
+    int rc;
+};
+
+static void *ask_for_one(void *arg)
+{
+    struct asked *a = arg;
+    a->rc = steps_create_vm(a->client, &h, &(struct steps_create){.name = NULL}, a->id, &a->error);
+    return NULL;
+}
+
+/* What ends sooner than anybody gives up is nobody's to see: who meets it waits, as does who comes
+ * meanwhile. */
+static void test_a_short_trouble_is_waited_out(void)
+{
+    struct asked asked[2] = {{.client = harness_connect_once(&h)},
+                             {.client = harness_connect_once(&h)}};
+    struct banger_error error = {0};
+    pthread_t first;
+    set_faults("begin=busy*5"); /* a second and a half */
+    CHECK_INT(pthread_create(&first, NULL, ask_for_one, &asked[0]), 0);
+    CHECK(harness_until(log_says, (void *)(uintptr_t) "cannot write; trying until it can",
+                        RECOVER_MS));
+    ask_for_one(&asked[1]);
+    pthread_join(first, NULL);
+    CHECK(log_says((void *)(uintptr_t) "writes again"));
+    for (int i = 0; i < 2; i++) {
+        if (!CHECK_INT(asked[i].rc, 0))
+            fprintf(stderr, "  %s\n", asked[i].error.message);
+        CHECK_INT(steps_do(client, STEPS_DELETE, asked[i].id, &error), 0);
+        banger_close(asked[i].client);
+    }
+    set_faults("");
 }
 
 /* Twenty seconds of a store that is locked, in short: until we say otherwise. */
@@ -195,6 +241,7 @@ int main(int argc, char **argv)
     set_faults("");
     harness_start(&h, with_faults);
     client = harness_connect(&h);
+    RUN(test_a_short_trouble_is_waited_out);
     RUN(test_a_locked_store_is_a_retryable_state);
     RUN(test_nothing_told_is_lost_in_a_crash);
     RUN(test_a_full_disk_can_be_freed);

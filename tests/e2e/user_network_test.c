@@ -33,6 +33,7 @@ enum { PORT = 8080, OTHER_PORT = 8081, GONE_MS = 10000 };
 
 static struct harness h;
 static struct banger_client *client;
+static char box_id[STEPS_ID_BYTES];
 
 /* The surroundings */
 
@@ -456,6 +457,20 @@ static bool gate_opens(void *arg)
     return gate.fd >= 0;
 }
 
+static void test_what_cannot_be_counted_in_is_named(void)
+{
+    struct banger_error error = {0};
+    char path[128];
+    snprintf(path, sizeof(path), "%s/vms/%s/net.counts", h.state, box_id);
+    CHECK_INT(mkdir(path, 0700), 0);
+    CHECK_INT(steps_do(client, STEPS_START, "box", &error), -1);
+    CHECK_STR(error.reason, "NETWORK_UNAVAILABLE");
+    CHECK_CONTAINS(error.message, "no way out for its guest: banger-net: cannot write ");
+    CHECK_CONTAINS(error.message, path);
+    CHECK(none_left(NULL));
+    CHECK_INT(rmdir(path), 0);
+}
+
 static void test_one_that_does_not_start_is_named_with_its_words(void)
 {
     struct banger_error error = {0};
@@ -519,12 +534,12 @@ static void test_slirp_is_as_open_as_it_says(void)
 int main(int argc, char **argv)
 {
     struct banger_error error = {0};
-    char id[STEPS_ID_BYTES];
     own_surroundings();
     serve_the_host();
     harness_open(&h, argc > 1 ? argv[1] : "qemu");
     client = harness_connect(&h);
-    CHECK_INT(steps_create_vm(client, &h, &(struct steps_create){.name = "box"}, id, &error), 0);
+    CHECK_INT(steps_create_vm(client, &h, &(struct steps_create){.name = "box"}, box_id, &error),
+              0);
     RUN(test_what_passes_is_counted);
     RUN(test_no_more_is_asked_for_than_passt_can_send);
     RUN(test_it_reaches_the_world_and_no_loopback);
@@ -535,6 +550,7 @@ int main(int argc, char **argv)
     RUN(test_a_list_waits_for_the_next_start);
     RUN(test_the_network_outlives_the_daemon_and_not_the_vm);
     RUN(test_a_network_that_ends_is_told_and_comes_back_with_a_start);
+    RUN(test_what_cannot_be_counted_in_is_named);
     RUN(test_one_that_does_not_start_is_named_with_its_words);
     RUN(test_a_daemon_killed_while_one_starts_leaves_none);
     RUN(test_slirp_is_as_open_as_it_says);

@@ -1,15 +1,18 @@
 /* Stands in for systemd-resolved on the bus that DBUS_SYSTEM_BUS_ADDRESS names: takes what
  * resolved(8) takes of links, refuses what it refuses, and prints a line of each call that it has
- * taken. resolved [refuse]: it refuses all. */
+ * taken. resolved [refuse | keep FILE]: it refuses all; to undo anything, while there is that
+ * file. */
 #include <errno.h>
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <systemd/sd-bus.h>
 
 static bool refuses;
+static const char *keeps; /* NULL: nothing */
 
 /* The link's name, or an error that is set. */
 static int link_of(sd_bus_message *m, int index, char name[IF_NAMESIZE], sd_bus_error *error)
@@ -92,6 +95,10 @@ static int on_revert(sd_bus_message *m, void *arg, sd_bus_error *error)
         return -EINVAL;
     if ((rv = link_of(m, index, name, error)) < 0)
         return rv;
+    if (keeps && access(keeps, F_OK) == 0) {
+        printf("keep %s\n", name);
+        return sd_bus_error_set(error, "org.freedesktop.DBus.Error.Timeout", "Timed out.");
+    }
     printf("revert %s\n", name);
     return sd_bus_reply_method_return(m, NULL);
 }
@@ -108,6 +115,7 @@ int main(int argc, char **argv)
 {
     sd_bus *bus = NULL;
     refuses = argc > 1 && strcmp(argv[1], "refuse") == 0;
+    keeps = argc > 2 && strcmp(argv[1], "keep") == 0 ? argv[2] : NULL;
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (sd_bus_open_system(&bus) < 0 ||
         sd_bus_add_object_vtable(bus, NULL, "/org/freedesktop/resolve1",

@@ -16,8 +16,8 @@
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/host/host_check.h"
-#include "daemon/core/names/dns_packet.h"
 #include "daemon/core/names/names_internal.h"
+#include "daemon/core/names/vm_names.h"
 #include "daemon/core/vm/vm.h"
 #include "daemon/core/vm/vm_network.h"
 #include "rpc/event/loop.h"
@@ -31,7 +31,7 @@ struct names {
     struct timer retry;
     struct err why; /* it does not answer */
     struct vm_listener listener;
-    struct list guests; /* struct guest_names */
+    struct names_guests guests;
     struct names_link *link;
     int fd; /* -1 */
 };
@@ -63,9 +63,9 @@ static bool names_by_address(void *arg, uint32_t address, char name[NAME_BYTES])
 static void names_answer(void *arg, int fd, const uint8_t *query, size_t len,
                          const struct sockaddr_in *from)
 {
-    const struct dns_names names = {names_by_name, names_by_address, arg};
-    uint8_t reply[DNS_REPLY_BYTES];
-    len = dns_answer(query, len, &names, reply);
+    const struct vm_names names = {names_by_name, names_by_address, arg};
+    uint8_t reply[DNS_TOLD_BYTES];
+    len = vm_names_answer(query, len, &names, reply);
     if (len > 0)
         sendto(fd, reply, len, MSG_DONTWAIT, (const struct sockaddr *)from, sizeof(*from));
 }
@@ -73,7 +73,7 @@ static void names_answer(void *arg, int fd, const uint8_t *query, size_t len,
 static void names_ready(void *arg, int events)
 {
     struct names *n = arg;
-    uint8_t query[DNS_QUERY_BYTES];
+    uint8_t query[DNS_PACKET_BYTES];
     (void)events;
     for (int i = 0; i < AT_ONCE; i++) {
         struct sockaddr_in from = {.sin_family = AF_UNSPEC};
@@ -181,7 +181,7 @@ struct names *names_new(struct core *core, struct err *err)
     }
     n->core = core;
     n->fd = -1;
-    list_init(&n->guests);
+    names_guests_init(&n->guests, core->config.max_files);
     n->listener = (struct vm_listener){.events = &events, .arg = n};
     vm_listen(core, &n->listener);
     if (names_parse(core->config.dns, &n->at))
@@ -201,7 +201,7 @@ void names_free(struct names *n)
         return;
     vm_unlisten(&n->listener);
     names_link_free(n->link);
-    list_foreach(l, &n->guests) guest_names_close(container_of(l, struct guest_names, link));
+    list_foreach(l, &n->guests.list) guest_names_close(container_of(l, struct guest_names, link));
     watch_done(&n->watch);
     timer_done(&n->retry);
     if (n->fd >= 0)

@@ -8,9 +8,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/err.h"
 #include "base/log.h"
 #include "daemon/core/core.h"
 #include "daemon/core/names/names_internal.h"
+
+void names_guests_init(struct names_guests *all, uint64_t max_files)
+{
+    uint64_t part = max_files / NAMES_ASKS_PART;
+    *all = (struct names_guests){.max_asks = part > 0 && part < NAMES_ASKS_ALL ? (unsigned)part
+                                                                               : NAMES_ASKS_ALL};
+    list_init(&all->list);
+}
 
 static void ask_close(struct names_ask *ask)
 {
@@ -26,6 +36,7 @@ void names_ask_end(struct names_ask *ask)
     timer_done(&ask->timer);
     list_remove(&ask->link);
     ask->guest->n_asks--;
+    ask->guest->all->n_asks--;
     free(ask);
 }
 
@@ -73,9 +84,33 @@ static void ask_next(struct names_ask *ask)
     ask_answered(ask, &none);
 }
 
-static void ask_late(void *arg)
+/* A guest that asks and asks has no file read for each question. */
+static int ask_find_servers(struct names_ask *ask, struct err *err)
 {
-    ask_next(arg);
+    struct names_guests *all = ask->guest->all;
+    int64_t now_ms = clock_mono_ms();
+    if (all->servers_until_ms <= now_ms) {
+        all->servers_until_ms = 0;
+        if (resolver_list(&all->servers, err) < 0)
+            return -1;
+        all->servers_until_ms = now_ms + NAMES_SERVERS_MS;
+    }
+    ask->servers = all->servers;
+    return 0;
+}
+
+/* It begins, or the server that was asked is late. */
+static void ask_due(void *arg)
+{
+    struct names_ask *ask = arg;
+    struct err err = ERR_INIT;
+    struct dns_answer none = {.code = DNS_FAILED};
+    if (ask->servers.n == 0 && ask_find_servers(ask, &err) < 0) {
+        log_err(LOG_LEVEL_WARN, "names", &err, "no name is asked for a guest");
+        ask_answered(ask, &none);
+        return;
+    }
+    ask_next(ask);
 }
 
 static void ask_ready(void *arg, int events)
@@ -99,12 +134,36 @@ static void ask_ready(void *arg, int events)
         ask_answered(ask, &answer);
 }
 
+/* Room for one more of a guest's. Each is an open file, and waits for as long as a server keeps
+ * silent: a guest that asks for such names has what others leave, and no more. */
+static bool ask_find_room(struct guest_names *g)
+{
+    const struct dns_answer busy = {.code = DNS_FAILED};
+    struct guest_names *most = g;
+    if (g->n_asks == NAMES_ASKS_MAX)
+        return false;
+    if (g->all->n_asks < g->all->max_asks)
+        return true;
+    list_foreach(l, &g->all->list)
+    {
+        struct guest_names *other = container_of(l, struct guest_names, link);
+        if (other->n_asks > most->n_asks)
+            most = other;
+    }
+    if (most == g)
+        return false;
+    struct names_ask *first = container_of(list_first(&most->asks), struct names_ask, link);
+    guest_names_reply(most, &first->q, &first->from, &busy);
+    names_ask_end(first);
+    return true;
+}
+
 void names_ask_begin(struct guest_names *g, const struct dns_question *q,
                      const struct sockaddr_in *from)
 {
     const struct dns_answer busy = {.code = DNS_FAILED};
-    struct names_ask *ask = g->n_asks < NAMES_ASKS_MAX ? calloc(1, sizeof(*ask)) : NULL;
-    if (!ask || timer_init(&ask->timer, g->core->loop, ask_late, ask) < 0) {
+    struct names_ask *ask = ask_find_room(g) ? calloc(1, sizeof(*ask)) : NULL;
+    if (!ask || timer_init(&ask->timer, g->core->loop, ask_due, ask) < 0) {
         free(ask);
         guest_names_reply(g, q, from, &busy);
         return;
@@ -113,8 +172,8 @@ void names_ask_begin(struct guest_names *g, const struct dns_question *q,
     ask->q = *q;
     ask->from = *from;
     ask->fd = -1;
-    resolver_list(&ask->servers);
     list_add_tail(&g->asks, &ask->link);
     g->n_asks++;
+    g->all->n_asks++;
     timer_start(&ask->timer, 0); /* so the answer comes later, whatever it is */
 }

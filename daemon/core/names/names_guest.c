@@ -89,8 +89,7 @@ static void guest_names_shut(struct guest_names *g)
         close(g->fd);
     g->fd = -1;
     g->port = 0;
-    g->led = false;
-    g->pins.n = 0;
+    names_pin_end(g);
 }
 
 static int guest_names_open(struct guest_names *g, struct err *err)
@@ -141,8 +140,6 @@ static void lead_done(struct job *job)
         guest_names_lead(g); /* it is another one by now */
     else if (!g->closed && j->err.code != ERR_NONE)
         guest_names_fail(g, &j->err);
-    else
-        g->led = !g->closed;
     free(j);
     guest_names_unref(g);
 }
@@ -192,7 +189,8 @@ void guest_names_close(struct guest_names *g)
     guest_names_unref(g);
 }
 
-static struct guest_names *guest_names_new(struct core *core, struct list *all, struct vm_entry *e)
+static struct guest_names *guest_names_new(struct core *core, struct names_guests *all,
+                                           struct vm_entry *e)
 {
     struct guest_names *g = calloc(1, sizeof(*g));
     if (!g || timer_init(&g->retry, core->loop, guest_names_again, g) < 0) {
@@ -201,11 +199,13 @@ static struct guest_names *guest_names_new(struct core *core, struct list *all, 
         return NULL;
     }
     g->core = core;
+    g->all = all;
     g->vm = vm_ref(e);
     g->refs = 1;
     g->fd = -1;
     list_init(&g->asks);
-    list_add_tail(all, &g->link);
+    list_init(&g->pins_waiting);
+    list_add_tail(&all->list, &g->link);
     vm_set_slot(e, VM_SLOT_NAMES, g);
     return g;
 }
@@ -217,7 +217,7 @@ static bool guest_names_is_wanted(struct vm_entry *e)
            vm_boots(&vm->spec) && vm_egress_has_names(vm);
 }
 
-void guest_names_sync(struct core *core, struct list *all, struct vm_entry *e)
+void guest_names_sync(struct core *core, struct names_guests *all, struct vm_entry *e)
 {
     struct guest_names *g = vm_slot(e, VM_SLOT_NAMES);
     const struct vm *vm = vm_record(e);

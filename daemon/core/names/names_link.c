@@ -68,8 +68,8 @@ static void link_run(struct job *job)
     struct link_job *j = container_of(job, struct link_job, job);
     struct err undone = ERR_INIT;
     note_revert(j->note, j->link, &undone);
-    if (!j->link[0])
-        j->err = undone;
+    if (!j->link[0] || undone.code != ERR_NONE)
+        j->err = undone; /* the note stays, and what it names comes before all else */
     else if (fs_write_atomic(j->note, j->link, strlen(j->link), 0600, &j->err) == 0)
         resolved_set(j->link, j->address, j->port, &j->err);
 }
@@ -133,6 +133,7 @@ static void link_apply(struct names_link *n)
     j->address = n->address;
     j->port = n->port;
     n->set = false;
+    timer_stop(&n->retry);
     link_submit(n, j);
 }
 

@@ -58,9 +58,9 @@ struct host_facts {
     struct tap_check taps;
 };
 
-/* Fills facts from what is in. Blocks: on a worker. */
 /* Some VM's egress list has names that we answer. */
 bool host_has_names(const struct core *core);
+/* Fills facts from what is in. Blocks: on a worker. */
 void host_facts_gather(struct host_facts *facts);
 /* Of the machine, and what VMs are promised of it (disk: what is used of the state folder's). */
 void host_capacity_total(const struct core *core, const struct host_facts *facts,

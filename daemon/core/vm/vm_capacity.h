@@ -11,9 +11,9 @@ struct err;
 struct vm_spec;
 
 enum {
-    /* Open files of a VM that runs: its pidfd, the FIFO of its stderr, its control socket (QMP) and
-     * its agent's channel. */
-    VM_FILES = 4,
+    /* Open files of a VM that runs: its pidfd, the FIFO of its stderr, its control socket (QMP),
+     * its agent's channel, and the socket that answers it where its egress list has names. */
+    VM_FILES = 5,
     /* Of the daemon itself: store, logs, loop, listeners, what jobs have open for a moment, and the
      * connections that are kept for the owner. */
     DAEMON_FILES = 128,

@@ -50,8 +50,8 @@ static int vm_machine_config_objects(const struct vm_entry *e, struct vmm_config
     return 0;
 }
 
-/* Image and kernel may be gone by now: that hinders a start (see vm_run.c), but no kill or delete.
- */
+/* For vmm_config_done. Image and kernel may be gone by now: that hinders a start (see vm_run.c),
+ * but no kill or delete. */
 static int vm_machine_config(const struct vm_entry *e, struct vmm_config *c, struct err *err)
 {
     const struct vm *vm = &e->vm;
@@ -70,14 +70,18 @@ static int vm_machine_config(const struct vm_entry *e, struct vmm_config *c, str
     c->channel.port = VMM_AGENT_PORT;
     COPY(c->channel.path, vm->runtime.agent_sock_path);
     COPY(c->console.log_path, vm->runtime.log_path);
-    vm_net_config(e->core, vm, c);
+    if (vm_net_config(e->core, vm, c, err) < 0)
+        return -1;
     const struct kernel *kernel = kernel_find_id(e->core, vm->spec.kernel_id);
     if (kernel) {
         COPY(c->vmlinux_path, kernel->vmlinux_path);
         COPY(c->initramfs_path, kernel->initramfs_path);
     }
     vm_ssh_config(e, c);
-    return vm_machine_config_objects(e, c, err);
+    if (vm_machine_config_objects(e, c, err) == 0)
+        return 0;
+    vmm_config_done(c);
+    return -1;
 }
 
 /* Its restart policy takes it from FAILED. */
@@ -182,6 +186,7 @@ int vm_machine_open(struct vm_entry *e, struct err *err)
     if (!driver || vm_machine_config(e, &config, err) < 0)
         return -1;
     e->machine = vmm_open(driver, e->core->vmm_host, &config, &vm_machine_events, e, err);
+    vmm_config_done(&config);
     if (!e->machine)
         return -1;
     vm_machine_move(e, VM_MACHINE_OPENING);
@@ -194,7 +199,9 @@ int vm_machine_check_parts(const struct vm_entry *e, struct err *err)
     struct vmm_config config;
     if (!driver || vm_machine_config(e, &config, err) < 0)
         return -1;
-    return vmm_parts_check(driver, &config, err);
+    int rc = vmm_parts_check(driver, &config, err);
+    vmm_config_done(&config);
+    return rc;
 }
 
 int vm_machine_started(struct vm_entry *e, struct err *err)

@@ -129,22 +129,33 @@ void vm_net_of_guest(const struct vm *vm, struct guest_network *net)
         resolver_find(net->dns);
 }
 
-void vm_net_config(const struct core *core, const struct vm *vm, struct vmm_config *c)
+static int vm_net_allow(const struct vm *vm, struct vmm_nic *nic, struct err *err)
+{
+    struct vm_allow allow;
+    vm_egress_of(vm, &allow);
+    nic->allow = vmm_allow_new();
+    if (!nic->allow)
+        return err_set(err, ERR_LIMIT, "out of memory for an egress list");
+    nic->allow->list = allow.list;
+    nic->allow->names = allow.names;
+    return 0;
+}
+
+int vm_net_config(const struct core *core, const struct vm *vm, struct vmm_config *c,
+                  struct err *err)
 {
     if (vm->spec.net == NET_NONE)
-        return;
+        return 0;
     struct vmm_nic *nic = &c->nics[c->n_nics++];
     nic->backend = vm->spec.net;
     vmm_mac_make(vm->id, nic->mac);
     vm_net_of_guest(vm, &nic->guest);
     nic->egress = vm->spec.egress.mode;
-    struct vm_allow allow;
-    vm_egress_of(vm, &allow);
-    nic->allow = allow.list;
-    nic->names = allow.names;
     if (vm->spec.net == NET_TAP) {
         char name[VM_PATH_BYTES] = "";
         object_tap.derive_name(core->config.state_dir, vm->id, OBJECT_TAP, name, NULL);
         snprintf(nic->tap, sizeof(nic->tap), "%.*s", VMM_TAP_BYTES - 1, name);
     }
+    bool listed = nic->backend == NET_USER && nic->egress == EGRESS_LIST; /* a tap has its rules */
+    return listed ? vm_net_allow(vm, nic, err) : 0;
 }

@@ -22,7 +22,8 @@ uint32_t vm_net_address(const struct vm *vm);
 struct vm_entry *vm_net_find(const struct core *core, uint32_t address);
 /* What its guest is to have; all "" where that has no network. */
 void vm_net_of_guest(const struct vm *vm, struct guest_network *net);
-/* Its card, where it has one. */
-void vm_net_config(const struct core *core, const struct vm *vm, struct vmm_config *c);
+/* Its card, where it has one. ERR_LIMIT: out of memory. */
+int vm_net_config(const struct core *core, const struct vm *vm, struct vmm_config *c,
+                  struct err *err);
 
 #endif

@@ -28,6 +28,7 @@ void vm_spec_set_expiry(struct vm *vm, int64_t from_ns);
 int vm_name_check(const char *name, struct err *err);
 /* A free name such as "brisk-otter". */
 void vm_name_make(struct core *core, char name[NAME_BYTES]);
+
 /* Its guest is a system of its own, by what its driver can do (vmm_capabilities); so is one whose
  * driver is not known. */
 bool vm_boots(const struct vm_spec *spec);

@@ -156,7 +156,8 @@ static bool net_write_guest(const uint8_t *data, size_t len)
     return done;
 }
 
-/* Names; net_own_lock is held. */
+/* Names, under net_own_lock. Nothing is written under it: who waits for a place there would hold up
+ * the other direction, and passt waits for that while it makes none. */
 
 static void net_names_now(void)
 {
@@ -171,17 +172,20 @@ static void net_put_head(uint8_t *head, size_t len)
         head[i] = (uint8_t)(len >> (8 * (NET_HEAD_BYTES - 1 - i)));
 }
 
+/* Within net_filter_stream, which goes by what is there at each frame. */
 static void net_question(const uint8_t *frame, size_t len)
 {
     uint8_t out[NET_HEAD_BYTES + NET_DNS_BYTES];
     size_t n = 0;
     net_names_now();
     enum net_names_way way = net_names_ask(&names, frame, len, out + NET_HEAD_BYTES, &n);
+    net_own_unlock();
     net_put_head(out, n);
     counts->from_guest += len;
     if ((way == NET_NAMES_TO_PASST && !net_write(passt_fd, out, NET_HEAD_BYTES + n)) ||
         (way == NET_NAMES_TO_GUEST && !net_write_guest(out, NET_HEAD_BYTES + n)))
         _exit(0);
+    net_own_lock();
 }
 
 static bool net_answer(const uint8_t *frame, size_t len)

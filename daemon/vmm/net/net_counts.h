@@ -12,7 +12,7 @@ struct err;
 
 /* Bytes of Ethernet frames, without what carries them. The file is this, in the host's order. */
 struct net_counts {
-    _Atomic uint64_t from_guest; /* of what it was let through */
+    _Atomic uint64_t from_guest; /* let through, or asked of our resolver */
     _Atomic uint64_t to_guest;
 };
 

@@ -73,7 +73,14 @@ static bool net_begins(const uint8_t *packet, size_t len, size_t head)
            (len <= head + TCP_FLAGS || (packet[head + TCP_FLAGS] & (SYN | ACK)) == SYN);
 }
 
-/* By a list with names there is no other resolver than ours. */
+/* By a list with names there is no other resolver than ours, and what has a port but does not tell
+ * it may lead to one. */
+static bool net_may_ask(const struct net_policy *policy, uint8_t protocol, int port)
+{
+    bool hides = port < 0 && (protocol == EGRESS_TCP || protocol == EGRESS_UDP);
+    return policy->names && (port == PORT_DNS || hides);
+}
+
 static bool net_is_named(const struct net_policy *policy, const uint8_t *packet, size_t len,
                          size_t head, uint32_t address, int port)
 {
@@ -94,7 +101,7 @@ static bool net_filter_ipv4(const struct net_policy *policy, const struct net_ow
     int port = net_port(packet, len, head);
     if (net_is_closed(own, address))
         return net_is_service(policy, packet[9], address, port);
-    if (policy->mode != EGRESS_LIST || (policy->names && port == PORT_DNS))
+    if (policy->mode != EGRESS_LIST || net_may_ask(policy, packet[9], port))
         return policy->mode == EGRESS_ALL;
     return egress_allows(&policy->ranges, address, packet[9], port) ||
            net_is_named(policy, packet, len, head, address, port);

@@ -8,7 +8,7 @@
  * Only where a frame leads is looked at, never what came before it: nobody outside begins a
  * connection, so all that a guest sends goes to whom it has asked for itself. A fragment may pass
  * where all ports are open, as none of them but the first has one, and passt takes what is in that
- * place for it. */
+ * place for it: so with names, where port 53 is never open, none of TCP and UDP does. */
 #ifndef BANGER_DAEMON_VMM_NET_NET_FILTER_H
 #define BANGER_DAEMON_VMM_NET_NET_FILTER_H
 
@@ -40,7 +40,8 @@ struct net_policy {
     enum egress_mode mode;
     struct egress_ranges ranges; /* of EGRESS_LIST */
     struct net_names *names;     /* and what it has of names; NULL: none */
-    /* With names: gets each question to the resolver, which does not pass by itself. */
+    /* With names: gets each question to the resolver, which does not pass by itself. What of own
+     * and names the frames behind it meet may be another by then. */
     void (*question)(const uint8_t *frame, size_t len);
 };
 

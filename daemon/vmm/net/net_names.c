@@ -130,11 +130,16 @@ enum net_names_way net_names_ask(struct net_names *n, const uint8_t *frame, size
 static void names_open(struct net_names *n, const struct dns_question *q,
                        const struct dns_answer *a)
 {
-    uint32_t gone, which = egress_names_match(&n->names, q->name);
+    uint32_t open[DNS_ADDRESSES_MAX], gone[DNS_ADDRESSES_MAX];
+    uint32_t which = egress_names_match(&n->names, q->name);
     int64_t until_ms = n->now_ms + (int64_t)egress_pin_seconds(a->ttl_s) * 1000;
+    size_t n_open = 0;
     for (size_t i = 0; i < a->n; i++)
         if (egress_name_may_lead_to(a->addresses[i]))
-            egress_pins_add(&n->pins, a->addresses[i], which, until_ms, n->now_ms, &gone);
+            open[n_open++] = a->addresses[i];
+    egress_pins_make_room(&n->pins, open, n_open, n->now_ms, gone);
+    for (size_t i = 0; i < n_open; i++)
+        egress_pins_add(&n->pins, open[i], which, until_ms);
 }
 
 static void names_clean(struct dns_answer *a, const struct egress_ranges *listed,

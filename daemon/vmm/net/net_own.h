@@ -10,7 +10,7 @@ int net_own_open(void);
 /* A thread that reads them anew after each change; it opens nothing. What cannot be read closes all
  * there is. */
 int net_own_watch(void);
-/* As they are now; until the other. */
+/* As they are now, always at the same place; until the other. */
 const struct net_own *net_own_lock(void);
 void net_own_unlock(void);
 

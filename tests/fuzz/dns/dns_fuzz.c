@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/core/names/dns_packet.h"
+#include "daemon/core/names/vm_names.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,10 +24,10 @@ static bool by_address(void *arg, uint32_t address, char name[NAME_BYTES])
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct dns_names names = {by_name, by_address, NULL};
-    uint8_t reply[DNS_REPLY_BYTES], again[DNS_REPLY_BYTES];
-    size_t n = size <= DNS_QUERY_BYTES ? dns_answer(data, size, &names, reply) : 0;
-    if (n > sizeof(reply) || (n > 0 && dns_answer(reply, n, &names, again) != 0))
+    static const struct vm_names names = {by_name, by_address, NULL};
+    uint8_t reply[DNS_TOLD_BYTES], again[DNS_TOLD_BYTES];
+    size_t n = size <= DNS_PACKET_BYTES ? vm_names_answer(data, size, &names, reply) : 0;
+    if (n > sizeof(reply) || (n > 0 && vm_names_answer(reply, n, &names, again) != 0))
         abort();
     return 0;
 }

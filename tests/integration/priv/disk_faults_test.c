@@ -20,28 +20,9 @@
 #include "daemon/priv/priv_dm.h"
 #include "daemon/priv/priv_kind.h"
 #include "tests/support/check.h"
+#include "tests/support/failing_call.h"
 
 #define MIB ((uint64_t)1 << 20)
-
-enum { CALLS_MAX = 1000 };
-
-/* Which call fails: counted down; below 0 none does. */
-static struct {
-    int left;
-    bool done; /* but its caller is told otherwise */
-    bool hit;
-    const char *what;
-} fault = {.left = -1};
-
-static bool fails(const char *what)
-{
-    if (fault.left < 0 || fault.left-- > 0)
-        return false;
-    fault.hit = true;
-    fault.what = what;
-    errno = EIO;
-    return true;
-}
 
 /* The one device there is */
 
@@ -85,11 +66,7 @@ int __wrap_open(const char *path, int flags, ...)
 int __wrap_ioctl(int fd, unsigned long request, void *arg)
 {
     bool f = fails("ioctl");
-    int rc = f && !fault.done ? -1 : __real_ioctl(fd, request, arg);
-    if (!f)
-        return rc;
-    errno = EIO;
-    return -1;
+    return f && !fault.done ? -1 : (int)told(__real_ioctl(fd, request, arg), f);
 }
 
 int __wrap_dm_version(struct err *err)
@@ -189,12 +166,9 @@ static void works(int (*call)(const struct priv_thing *t, struct err *err))
 static bool fails_at(int n, bool done, int (*call)(const struct priv_thing *t, struct err *err))
 {
     struct err err = ERR_INIT;
-    fault.left = n;
-    fault.done = done;
-    fault.hit = false;
+    fault_begin(n, done);
     int rc = call(&thing, &err);
-    fault.left = -1;
-    if (!fault.hit || rc == 0) /* what cannot be told to be right was made anew */
+    if (!fault_end() || rc == 0) /* what cannot be told to be right was made anew */
         return fault.hit;
     CHECK(err.code != ERR_NOT_FOUND && err.code != ERR_EXISTS);
     bool of_what = strstr(err.message, "cannot ") || strstr(err.message, "no loop device");

@@ -1,6 +1,7 @@
 /* Every call that taps and rules make of the kernel and its libraries fails in turn: without being
  * done, and after it was done. The error says of what and why; undoing leaves nothing, and the next
  * try works. In a network namespace of its own; the calls are wrapped by the linker. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -8,8 +9,10 @@
 #include <nftables/libnftables.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/priv/priv_kind.h"
@@ -17,34 +20,7 @@
 #include "daemon/priv/priv_nft.h"
 #include "tests/integration/priv/peer.h"
 #include "tests/support/check.h"
-
-enum { CALLS_MAX = 1000 };
-
-/* Which call fails: counted down; below 0 none does. */
-static struct {
-    int left;
-    bool done; /* but its caller is told otherwise */
-    bool hit;
-    const char *what;
-} fault = {.left = -1};
-
-static bool fails(const char *what)
-{
-    if (fault.left < 0 || fault.left-- > 0)
-        return false;
-    fault.hit = true;
-    fault.what = what;
-    errno = EIO;
-    return true;
-}
-
-static int told(int rc, bool failed)
-{
-    if (!failed)
-        return rc;
-    errno = EIO;
-    return -1;
-}
+#include "tests/support/failing_call.h"
 
 /* __real_ and __wrap_ are the linker's names. */
 /* NOLINTBEGIN(bugprone-reserved-identifier) */
@@ -77,13 +53,13 @@ int __wrap_open(const char *path, int flags, ...)
 ssize_t __wrap_write(int fd, const void *bytes, size_t len)
 {
     bool failed = fails("write");
-    return failed && !fault.done ? -1 : told((int)__real_write(fd, bytes, len), failed);
+    return failed && !fault.done ? -1 : told(__real_write(fd, bytes, len), failed);
 }
 
 int __wrap_ioctl(int fd, unsigned long request, void *arg)
 {
     bool failed = fails("ioctl");
-    return failed && !fault.done ? -1 : told(__real_ioctl(fd, request, arg), failed);
+    return failed && !fault.done ? -1 : (int)told(__real_ioctl(fd, request, arg), failed);
 }
 
 struct mnl_socket *__wrap_mnl_socket_open2(int bus, int flags)
@@ -99,7 +75,7 @@ int __wrap_mnl_socket_bind(struct mnl_socket *s, unsigned groups, pid_t pid)
 ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *s, const void *bytes, size_t len)
 {
     bool failed = fails("mnl_socket_sendto");
-    return failed && !fault.done ? -1 : told((int)__real_mnl_socket_sendto(s, bytes, len), failed);
+    return failed && !fault.done ? -1 : told(__real_mnl_socket_sendto(s, bytes, len), failed);
 }
 
 ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *s, void *bytes, size_t len)
@@ -115,7 +91,8 @@ struct nft_ctx *__wrap_nft_ctx_new(uint32_t flags)
 int __wrap_nft_run_cmd_from_buffer(struct nft_ctx *nft, const char *commands)
 {
     bool failed = fails("nft_run_cmd_from_buffer");
-    return failed && !fault.done ? -1 : told(__real_nft_run_cmd_from_buffer(nft, commands), failed);
+    return failed && !fault.done ? -1
+                                 : (int)told(__real_nft_run_cmd_from_buffer(nft, commands), failed);
 }
 
 json_t *__wrap_json_loads(const char *text, size_t flags, json_error_t *error)
@@ -127,12 +104,12 @@ json_t *__wrap_json_loads(const char *text, size_t flags, json_error_t *error)
 /* What is asked for, in every way */
 
 static const struct priv_settings settings = {.pool = {.base = 10u << 24, .prefix = 8}};
-static const struct priv_thing thing = {.settings = &settings,
-                                        .owner = {.uid = 4001, .state = "0badcafe"},
-                                        .vm_id = "0123456789abcdef",
-                                        .address = (10u << 24) + 2,
-                                        .egress = BANGER__PRIV__V1__EGRESS__EGRESS_LIST,
-                                        .allow = {.n = 1, .at = {{0xc0000200, 24, 6, 443, 443}}}};
+static struct priv_thing thing = {.settings = &settings,
+                                  .owner = {.uid = 4001, .state = "0badcafe"},
+                                  .vm_id = "0123456789abcdef",
+                                  .address = (10u << 24) + 2,
+                                  .egress = BANGER__PRIV__V1__EGRESS__EGRESS_LIST,
+                                  .allow = {.n = 1, .at = {{0xc0000200, 24, 6, 443, 443}}}};
 static const struct priv_kind *const both[] = {&priv_tap, &priv_rules};
 
 static bool is_there(const struct priv_kind *kind)
@@ -168,12 +145,9 @@ static void says_why(const struct err *err)
 static bool fails_at(int n, bool done, int (*call)(const struct priv_thing *t, struct err *err))
 {
     struct err err = ERR_INIT;
-    fault.left = n;
-    fault.done = done;
-    fault.hit = false;
+    fault_begin(n, done);
     int rc = call(&thing, &err);
-    fault.left = -1;
-    if (fault.hit && CHECK_INT(rc, -1))
+    if (fault_end() && CHECK_INT(rc, -1))
         says_why(&err);
     else if (fault.hit)
         fprintf(stderr, "  %s, call %d\n", fault.what, n);
@@ -218,6 +192,95 @@ static void test_removing_fails_at_every_call(void)
 {
     for (int i = 0; i < 2; i++)
         in_turn(both[i], true, both[i]->remove, 5);
+}
+
+static void test_making_names_again_fails_at_every_call(void)
+{
+    thing.egress = BANGER__PRIV__V1__EGRESS__EGRESS_NAMES;
+    in_turn(&priv_rules, true, priv_rules.make, 20);
+    thing.egress = BANGER__PRIV__V1__EGRESS__EGRESS_LIST;
+}
+
+static void test_giving_fails_at_every_call(void)
+{
+    thing.user = 4002;
+    in_turn(&priv_tap, true, priv_tap.give, 3);
+}
+
+/* Elements of the tap's, in any of the sets for names. */
+static bool has_elements(void)
+{
+    static const char *const commands[][2] = {{"list map inet banger resolvers", "map"},
+                                              {"list map inet banger zones", "map"},
+                                              {"list set inet banger answering", "set"},
+                                              {"list set inet banger pinned", "set"}};
+    char name[PRIV_TAP_BYTES];
+    bool has = false;
+    priv_tap_name(&thing.owner, thing.vm_id, name);
+    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+        json_t *answer, *elements = nft_elements(commands[i][0], commands[i][1], &answer, NULL);
+        char *text = elements ? json_dumps(elements, 0) : NULL;
+        CHECK(answer);
+        has |= text && strstr(text, name);
+        free(text);
+        json_decref(answer);
+    }
+    return has;
+}
+
+/* A socket of the owner's at the host's end of the tap. */
+static int serve_questions(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(thing.address - 1)};
+    socklen_t len = sizeof(at);
+    CHECK_INT(seteuid(thing.owner.uid), 0);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    CHECK_INT(seteuid(0), 0);
+    CHECK_INT(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    CHECK_INT(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    thing.port = ntohs(at.sin_port);
+    return fd;
+}
+
+static int make_resolved(const struct priv_thing *t, struct err *err)
+{
+    return priv_rules.make(t, err) < 0 ? -1 : priv_rules.resolve(t, err);
+}
+
+/* A request about rules that before has made. */
+static void names_in_turn(int (*before)(const struct priv_thing *t, struct err *err),
+                          int (*call)(const struct priv_thing *t, struct err *err), int least)
+{
+    int n = 0;
+    for (int done = 0; done < 2; done++)
+        for (n = 0; n < CALLS_MAX; n++) {
+            works(before);
+            if (!fails_at(n, done, call))
+                break;
+            works(call);
+            CHECK(has_elements());
+            works(priv_rules.remove);
+            CHECK(!is_there(&priv_rules) && !has_elements());
+        }
+    printf("     %d calls\n", n);
+    CHECK(n >= least && n < CALLS_MAX);
+    works(priv_rules.remove);
+}
+
+static void test_requests_about_names_fail_at_every_call(void)
+{
+    works(priv_tap.make);
+    int fd = serve_questions();
+    thing.egress = BANGER__PRIV__V1__EGRESS__EGRESS_NAMES;
+    names_in_turn(priv_rules.make, priv_rules.resolve, 5);
+    thing.seconds = 660;
+    thing.n_addresses = 2;
+    thing.addresses[0] = 0xc0000207;
+    thing.addresses[1] = 0xc0000208;
+    names_in_turn(make_resolved, priv_rules.pin, 3);
+    thing.egress = BANGER__PRIV__V1__EGRESS__EGRESS_LIST;
+    close(fd);
+    works(priv_tap.remove);
 }
 
 /* Never NOT_FOUND, which is certain. */
@@ -277,6 +340,9 @@ int main(void)
     RUN(test_making_fails_at_every_call);
     RUN(test_making_again_fails_at_every_call);
     RUN(test_removing_fails_at_every_call);
+    RUN(test_making_names_again_fails_at_every_call);
+    RUN(test_giving_fails_at_every_call);
+    RUN(test_requests_about_names_fail_at_every_call);
     RUN(test_finding_fails_at_every_call);
     RUN(test_listing_fails_at_every_call);
     RUN(test_probing_fails_at_every_call);

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "daemon/core/session/attach.h"
+#include "daemon/guest/agent_link.h"
 #include "tests/integration/session/viewer.h"
 #include "tests/integration/session/world.h"
 #include "tests/support/check.h"
@@ -22,10 +24,13 @@ static void fill_queue(void)
     CHECK(!"the queue is full");
 }
 
-/* As long as it takes for the agent not to count as awake any more. */
+/* Until the agent does not count as awake any more: this is the loop, which hears nothing of it
+ * meanwhile. */
 static void be_slow(void)
 {
-    usleep(200 * 1000);
+    int64_t heard_ms = clock_mono_ms();
+    while (clock_mono_ms() - heard_ms <= AGENT_LINK_AWAKE_MS)
+        usleep(1000);
 }
 
 static bool is_confirmed(void *arg)

@@ -23,36 +23,17 @@
 #include "daemon/host/run.h"
 #include "daemon/host/scope.h"
 #include "tests/support/check.h"
+#include "tests/support/failing_call.h"
 
 #define MIB ((uint64_t)1 << 20)
 
-enum { CALLS_MAX = 1000 };
+enum { SYNCS_MAX = 8 };
 
-/* Which call fails: counted down; below 0 none does. */
+/* The last of what was to be on disk. */
 static struct {
-    int left;
-    bool done; /* but its caller is told otherwise */
-    bool hit;
-    const char *what;
-} fault = {.left = -1};
-
-static bool fails(const char *what)
-{
-    if (fault.left < 0 || fault.left-- > 0)
-        return false;
-    fault.hit = true;
-    fault.what = what;
-    errno = EIO;
-    return true;
-}
-
-static int told(int rc, bool failed)
-{
-    if (!failed)
-        return rc;
-    errno = EIO;
-    return -1;
-}
+    size_t n;
+    char paths[SYNCS_MAX][VM_PATH_BYTES];
+} synced;
 
 /* __real_ and __wrap_ are the linker's names; those that change nothing are never done. */
 /* NOLINTBEGIN(bugprone-reserved-identifier) */
@@ -69,7 +50,7 @@ static int told(int rc, bool failed)
     int __wrap_##name arguments                                                                    \
     {                                                                                              \
         bool failed = fails(#name);                                                                \
-        return failed && !fault.done ? -1 : told(__real_##name(__VA_ARGS__), failed);              \
+        return failed && !fault.done ? -1 : (int)told(__real_##name(__VA_ARGS__), failed);         \
     }
 LOOKS(int, lstat, (const char *path, struct stat *st), path, st)
 LOOKS(int, fstat, (int fd, struct stat *st), fd, st)
@@ -80,17 +61,30 @@ LOOKS(ssize_t, sendfile, (int to, int from, off_t *at, size_t len), to, from, at
 LOOKS(int, pipe2, (int fds[2], int flags), fds, flags)
 ACTS(ftruncate, (int fd, off_t len), fd, len)
 ACTS(truncate, (const char *path, off_t len), path, len)
-ACTS(fsync, (int fd), fd)
 ACTS(rename, (const char *from, const char *to), from, to)
 ACTS(unlink, (const char *path), path)
 ACTS(mkdir, (const char *path, mode_t mode), path, mode)
 ACTS(rmdir, (const char *path), path)
 ACTS(remove, (const char *path), path)
 
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+    char link[32];
+    bool failed = fails("fsync");
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, synced.paths[synced.n % SYNCS_MAX], VM_PATH_BYTES - 1);
+    synced.paths[synced.n++ % SYNCS_MAX][n > 0 ? n : 0] = '\0';
+    return failed && !fault.done ? -1 : (int)told(__real_fsync(fd), failed);
+}
+
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);
 ssize_t __real_write(int fd, const void *bytes, size_t len);
 ssize_t __wrap_write(int fd, const void *bytes, size_t len);
+ssize_t __real_pwrite(int fd, const void *bytes, size_t len, off_t at);
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t len, off_t at);
 int __real_launch(const struct launch *l, pid_t *pid);
 int __wrap_launch(const struct launch *l, pid_t *pid);
 
@@ -106,7 +100,13 @@ int __wrap_open(const char *path, int flags, ...)
 ssize_t __wrap_write(int fd, const void *bytes, size_t len)
 {
     bool failed = fails("write");
-    return failed && !fault.done ? -1 : told((int)__real_write(fd, bytes, len), failed);
+    return failed && !fault.done ? -1 : told(__real_write(fd, bytes, len), failed);
+}
+
+ssize_t __wrap_pwrite(int fd, const void *bytes, size_t len, off_t at)
+{
+    bool failed = fails("pwrite");
+    return failed && !fault.done ? -1 : told(__real_pwrite(fd, bytes, len, at), failed);
 }
 
 int __wrap_launch(const struct launch *l, pid_t *pid)
@@ -174,14 +174,11 @@ enum call { CALL_MAKE, CALL_FIND, CALL_REMOVE };
 static bool fails_at(const struct object *o, enum call call, int n, bool done)
 {
     struct err err = ERR_INIT;
-    fault.left = n;
-    fault.done = done;
-    fault.hit = false;
+    fault_begin(n, done);
     int rc = call == CALL_MAKE   ? o->kind->make(o, -1, &err)
              : call == CALL_FIND ? o->kind->find(o, &err)
                                  : o->kind->remove(o, &err);
-    fault.left = -1;
-    if (!fault.hit || rc == 0)
+    if (!fault_end() || rc == 0)
         return fault.hit; /* there was another way to do it */
     CHECK(err.code != ERR_NOT_FOUND);
     if (!CHECK(strstr(err.message, "cannot ") && strstr(err.message, strerror(EIO))))
@@ -258,6 +255,40 @@ static void test_every_kind_fails_at_every_call(void)
     CHECK(tried >= 7);
 }
 
+/* In a VM's folder, and the folder: what a commit counts on is there by its name, or an error. */
+static void test_what_keeps_data_is_on_disk_by_its_name(void)
+{
+    struct object o[2];
+    struct err err = ERR_INIT;
+    char folders[2][80];
+    set_up(&o[0], &object_folder, OBJECT_FOLDER);
+    set_up(&o[1], &object_overlay, OBJECT_SYSTEM_DISK);
+    snprintf(folders[0], sizeof(folders[0]), "%s/vms/%s", state, vm_id);
+    snprintf(folders[1], sizeof(folders[1]), "%s/vms", state);
+    synced.n = 0;
+    CHECK_INT(objects_make(o, 2, false, -1, NULL), 0);
+    CHECK_INT(synced.n, 3);
+    CHECK_CONTAINS(synced.paths[0], o[1].name);
+    CHECK_STR(synced.paths[1], folders[0]);
+    CHECK_STR(synced.paths[2], folders[1]);
+    CHECK_INT(objects_make(o, 2, true, -1, NULL), 0); /* a start after that has no part in it */
+    CHECK_INT(synced.n, 3);
+    int failed = 0;
+    for (int call = 0; call < CALLS_MAX; call++) {
+        fault_begin(call, false);
+        int rc = objects_make(o, 2, false, -1, &err);
+        if (!fault_end())
+            break;
+        if (strcmp(fault.what, "fsync") != 0)
+            continue;
+        failed++;
+        CHECK_INT(rc, -1);
+        CHECK_CONTAINS(err.message, "cannot sync");
+    }
+    CHECK_INT(failed, 2);
+    CHECK_INT(objects_remove(o, 2, NULL), 0);
+}
+
 int main(void)
 {
     strcpy(state, "/tmp/banger-faults-XXXXXX");
@@ -271,6 +302,7 @@ int main(void)
     CHECK_INT(pwrite(fd, "content", 7, 3 * MIB), 7);
     host_scope_choose("cgroup");
     RUN(test_every_kind_fails_at_every_call);
+    RUN(test_what_keeps_data_is_on_disk_by_its_name);
     fs_remove_tree(state, NULL);
     return check_end();
 }

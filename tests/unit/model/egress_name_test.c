@@ -1,5 +1,5 @@
-/* Names of egress lists: texts, what they match, the pieces of their ports; and what their answers
- * open, for how long. */
+/* Names of egress lists: texts, what they match, the pieces of their ports, and what they never
+ * lead to. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,55 +181,6 @@ static void test_what_a_name_never_leads_to(void)
     CHECK_INT(a.addresses[1], IPV4(10, 1, 2, 3)); /* which the list itself opens */
 }
 
-static void test_pins_end_and_are_held(void)
-{
-    static struct egress_pins pins;
-    struct egress_names names = names_of(some, 3);
-    uint32_t gone;
-    pins.n = 0;
-    CHECK_INT(egress_pin_seconds(0), EGRESS_PIN_MIN_S + EGRESS_PIN_GRACE_S);
-    CHECK_INT(egress_pin_seconds(300), 300 + EGRESS_PIN_GRACE_S);
-    CHECK_INT(egress_pin_seconds(UINT32_MAX), EGRESS_PIN_MAX_S + EGRESS_PIN_GRACE_S);
-#define ALLOWS(port, begins, now) egress_pins_allow(&pins, &names, 7, EGRESS_TCP, port, begins, now)
-    CHECK(!ALLOWS(443, true, 1000));
-    egress_pins_add(&pins, 7, 1, 5000, 1000, &gone);
-    CHECK_INT(gone, 0);
-    CHECK(egress_pins_find(&pins, 7, 4999));
-    CHECK(!egress_pins_find(&pins, 7, 5000));
-    CHECK(ALLOWS(443, true, 4999));
-    CHECK(!ALLOWS(22, true, 4999));
-    CHECK(!ALLOWS(443, true, 5000)); /* nothing begins any more, */
-    CHECK(ALLOWS(443, false, 5000)); /* and what there is goes on */
-    int64_t later = 5000 + (int64_t)EGRESS_PIN_IDLE_S * 1000;
-    CHECK(ALLOWS(443, false, later - 1));
-    CHECK(ALLOWS(443, false, later + 5000)); /* used just before */
-    CHECK(!ALLOWS(443, false, later * 2 + 5000));
-    egress_pins_add(&pins, 7, 2, later * 3, later * 2 + 5000, &gone);
-    CHECK(!ALLOWS(444, true, later * 2 + 5000));
-    CHECK(ALLOWS(22, true, later * 2 + 5000));
-    egress_pins_add(&pins, 7, 1, later, later * 2 + 5000, &gone); /* not shorter than it is */
-    CHECK(ALLOWS(22, true, later * 3 - 1));
-#undef ALLOWS
-}
-
-static void test_the_one_that_would_end_first_makes_room(void)
-{
-    static struct egress_pins pins;
-    uint32_t gone;
-    pins.n = 0;
-    for (uint32_t i = 1; i <= EGRESS_PINS_MAX; i++) {
-        egress_pins_add(&pins, i, 1, 10000 + (i == 17 ? 0 : i), 0, &gone);
-        CHECK_INT(gone, 0);
-    }
-    egress_pins_add(&pins, 1000, 1, 20000, 0, &gone);
-    CHECK_INT(gone, 17);
-    CHECK(!egress_pins_find(&pins, 17, 0));
-    CHECK(egress_pins_find(&pins, 1000, 0));
-    egress_pins_add(&pins, 1001, 1, 20000, 10001, &gone);
-    CHECK_INT(gone, 0); /* one that was over anyway */
-    CHECK_INT(pins.n, EGRESS_PINS_MAX);
-}
-
 int main(void)
 {
     RUN(test_texts);
@@ -238,7 +189,5 @@ int main(void)
     RUN(test_matching);
     RUN(test_pieces_of_ports);
     RUN(test_what_a_name_never_leads_to);
-    RUN(test_pins_end_and_are_held);
-    RUN(test_the_one_that_would_end_first_makes_room);
     return check_end();
 }

@@ -73,6 +73,35 @@ static void test_root_finds_other_users_too(void)
     close(pidfd);
 }
 
+static int hold_as_another(pid_t pid)
+{
+    struct process_info info;
+    struct err err = ERR_INIT;
+    int pidfd = -1;
+    if (setresuid(65534, 65534, 65534) < 0)
+        return 126;
+    bool held = process_hold(pid, 0, marked, NULL, &pidfd, &info, &err) == 0;
+    return held || err.code != ERR_NOT_FOUND;
+}
+
+/* Of root's there is none for them, whatever it has on its command line. */
+static void test_others_find_their_own(void)
+{
+    int status = 0;
+    if (geteuid() != 0) {
+        printf("     left out: it needs root\n");
+        return;
+    }
+    pid_t pid = start_marked(), other = fork();
+    if (other == 0)
+        _exit(hold_as_another(pid));
+    CHECK_INT(waitpid(other, &status, 0), other);
+    CHECK_INT(status, 0);
+    process_signal_descendants(pid, SIGKILL, NULL);
+    kill(pid, SIGKILL);
+    CHECK_INT(waitpid(pid, NULL, 0), pid);
+}
+
 static void test_read(void)
 {
     struct process_info info;
@@ -212,6 +241,7 @@ int main(void)
     RUN(test_read);
     RUN(test_find);
     RUN(test_root_finds_other_users_too);
+    RUN(test_others_find_their_own);
     RUN(test_all_below_are_ended);
     return check_end();
 }

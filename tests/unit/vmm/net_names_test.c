@@ -202,6 +202,28 @@ static void test_there_is_no_other_resolver(void)
     CHECK(!passes(UDP, RESOLVER, 53, 0)); /* it goes another way */
 }
 
+/* Whose port is not known may be led to 53: passt takes what is in its place. */
+static void test_nor_is_there_one_by_a_fragment(void)
+{
+    uint8_t frame[HEADS + 20];
+    static const uint8_t nothing[20];
+    begin();
+    udp(frame, GUEST, 5000, "198.51.100.1", 53, nothing, sizeof(nothing));
+    for (int protocol = TCP; protocol <= UDP; protocol += UDP - TCP) {
+        frame[14 + 9] = (uint8_t)protocol;
+        frame[14 + 6] = 0x20; /* the first of some */
+        CHECK(!net_filter_frame(&policy, &own, frame, sizeof(frame)));
+        frame[14 + 6] = 0;
+        frame[14 + 7] = 1; /* a later one */
+        CHECK(!net_filter_frame(&policy, &own, frame, sizeof(frame)));
+        frame[14 + 7] = 0;
+        CHECK(!net_filter_frame(&policy, &own, frame, 14 + 20 + 3)); /* it is cut off */
+    }
+    frame[14 + 6] = 0x20;
+    frame[14 + 9] = 1; /* ICMP has none, in fragments or not */
+    CHECK(net_filter_frame(&policy, &own, frame, sizeof(frame)));
+}
+
 /* More questions than there is room for: the first is forgotten, the others are not. */
 static void test_many_questions(void)
 {
@@ -226,6 +248,7 @@ int main(void)
     RUN(test_all_else_is_told_here);
     RUN(test_no_name_leads_inside);
     RUN(test_there_is_no_other_resolver);
+    RUN(test_nor_is_there_one_by_a_fragment);
     RUN(test_many_questions);
     return check_end();
 }

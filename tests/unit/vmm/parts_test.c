@@ -82,6 +82,24 @@ static void test_disks_by_role(void)
     CHECK(!vmm_config_disk(&config, VMM_DISK_WORK));
 }
 
+/* A machine keeps its config for as long as it lives, and there are thousands: what few have is
+ * shared, and there as long as anyone has it. */
+static void test_copies_share_what_is_large(void)
+{
+    struct vmm_config copy;
+    begin();
+    CHECK(sizeof(config) < 4096);
+    vmm_config_copy(&copy, &config);
+    vmm_config_done(&copy);
+    config.nics[0].allow = vmm_allow_new();
+    config.nics[0].allow->names.n = 7;
+    vmm_config_copy(&copy, &config);
+    vmm_config_done(&config);
+    CHECK(!config.nics[0].allow);
+    CHECK_INT(copy.nics[0].allow->names.n, 7);
+    vmm_config_done(&copy); /* the sanitizer sees whether it is gone */
+}
+
 int main(void)
 {
     RUN(test_takes_what_it_says);
@@ -89,5 +107,6 @@ int main(void)
     RUN(test_ssh_goes_through_a_network);
     RUN(test_needs_of_the_host);
     RUN(test_disks_by_role);
+    RUN(test_copies_share_what_is_large);
     return check_end();
 }

@@ -51,7 +51,7 @@ typedef enum _Banger__Priv__V1__Operation {
    * caller's own socket at that port of the host's end of the guest's /30
    */
   /*
-   * RULES, of EGRESS_NAMES: addresses are open, for so many seconds; 0: not any more
+   * RULES, of EGRESS_NAMES: addresses are open, for so many seconds at least; 0: not any more
    */
   BANGER__PRIV__V1__OPERATION__OPERATION_PIN = 9,
   /*
@@ -149,7 +149,7 @@ struct  Banger__Priv__V1__Request
   size_t n_addresses;
   uint32_t *addresses;
   /*
-   * PIN; up to a day
+   * PIN; up to 4200: an hour and ten minutes
    */
   uint32_t seconds;
   /*

@@ -1,5 +1,5 @@
 /* Names of VMs as packets: what is answered to which question, and that nothing malformed is. */
-#include "daemon/core/names/dns_packet.h"
+#include "daemon/core/names/vm_names.h"
 #include "tests/support/check.h"
 
 enum { A = 1, NS = 2, PTR = 12, AAAA = 28, ANY = 255, IN = 1, CHAOS = 3 };
@@ -19,8 +19,8 @@ static bool by_address(void *arg, uint32_t address, char name[NAME_BYTES])
     return address == 0x0a450001;
 }
 
-static const struct dns_names names = {by_name, by_address, NULL};
-static uint8_t query[DNS_QUERY_BYTES], reply[DNS_REPLY_BYTES];
+static const struct vm_names names = {by_name, by_address, NULL};
+static uint8_t query[DNS_PACKET_BYTES], reply[DNS_TOLD_BYTES];
 static size_t query_len, reply_len;
 
 static void put16(unsigned value)
@@ -54,11 +54,11 @@ static int answer(void)
 {
     uint8_t *copy = malloc(query_len ? query_len : 1); /* what is read beyond it is seen */
     memcpy(copy, query, query_len);
-    reply_len = dns_answer(copy, query_len, &names, reply);
+    reply_len = vm_names_answer(copy, query_len, &names, reply);
     free(copy);
     if (reply_len == 0)
         return -1;
-    CHECK(reply_len >= 12 && reply_len <= DNS_REPLY_BYTES);
+    CHECK(reply_len >= 12 && reply_len <= DNS_TOLD_BYTES);
     CHECK_INT(reply[0] << 8 | reply[1], query[0] << 8 | query[1]);
     CHECK(reply[2] & 0x80);
     return reply[3] & 15;
@@ -77,7 +77,8 @@ static unsigned answers(void)
 
 static void test_addresses(void)
 {
-    static const uint8_t record[] = {0xc0, 12, 0, A, 0, IN, 0, 0, 0, DNS_TTL_S, 0, 4, 10, 69, 0, 1};
+    static const uint8_t record[] = {0xc0,           12, 0, A,  0,  IN, 0, 0, 0,
+                                     VM_NAMES_TTL_S, 0,  4, 10, 69, 0,  1};
     CHECK_INT(ask("box.vm", A), NO_ERROR);
     CHECK_INT(answers(), 1);
     CHECK(reply[2] & 4); /* with authority */

@@ -109,6 +109,7 @@ static int bus_on_job(sd_bus_message *m, void *arg, sd_bus_error *error)
 
 static int bus_begin_job(struct bus_call *c, struct err *err)
 {
+    sd_bus_error_free(&c->error); /* the call before may have had one */
     int rv = sd_bus_match_signal(c->bus, NULL, MANAGER, "JobRemoved", bus_on_job, c);
     return rv < 0 ? bus_failed(c, rv, err) : 0;
 }
@@ -313,10 +314,24 @@ static int slice_first_process(const char *name, pid_t *pid, struct err *err)
     return 0;
 }
 
-static int slice_list_reply(sd_bus_message *m, const char *tag,
-                            void (*found)(void *arg, const char *name, const char *vm_id),
-                            void *arg)
+/* 1, 0: it ended meanwhile, or somebody wrote it; -1. */
+static int slice_is_ours(const char *name, struct err *err)
 {
+    struct err why = ERR_INIT;
+    if (slice_find(name, &why) == 0)
+        return 1;
+    if (why.code == ERR_NOT_FOUND || why.code == ERR_PRECONDITION)
+        return 0;
+    if (err)
+        *err = why;
+    return -1;
+}
+
+static int slice_list_reply(struct bus_call *c, const char *tag,
+                            void (*found)(void *arg, const char *name, const char *vm_id),
+                            void *arg, struct err *err)
+{
+    sd_bus_message *m = c->reply;
     char stem[VM_PATH_BYTES];
     const char *name, *state;
     int rv = sd_bus_message_enter_container(m, 'a', "(ssssssouso)");
@@ -329,10 +344,13 @@ static int slice_list_reply(sd_bus_message *m, const char *tag,
             strcmp(name + len + ID_CHARS, ".slice") != 0)
             continue;
         snprintf(vm_id, sizeof(vm_id), "%.*s", ID_CHARS, name + len);
-        if (id_is_valid(vm_id) && slice_find(name, NULL) == 0)
+        int ours = id_is_valid(vm_id) ? slice_is_ours(name, err) : 0;
+        if (ours < 0)
+            return -1;
+        if (ours)
             found(arg, name, vm_id);
     }
-    return rv;
+    return rv < 0 ? bus_failed(c, rv, err) : 0;
 }
 
 static int slice_list(const char *tag,
@@ -350,8 +368,7 @@ static int slice_list(const char *tag,
         rv = sd_bus_message_append(m, "asas", 0, 1, pattern);
     if (slice_send(&c, m, rv, err) < 0)
         return -1;
-    rv = slice_list_reply(c.reply, tag, found, arg);
-    return rv < 0 ? bus_failed(&c, rv, err) : 0;
+    return slice_list_reply(&c, tag, found, arg, err);
 }
 
 static int slice_enter(const char *name, pid_t pid, struct err *err)

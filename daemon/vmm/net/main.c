@@ -171,6 +171,8 @@ static void net_put_head(uint8_t *head, size_t len)
         head[i] = (uint8_t)(len >> (8 * (NET_HEAD_BYTES - 1 - i)));
 }
 
+/* Writing waits for who reads it, who may wait for the other thread, which needs the lock: so it is
+ * left meanwhile. */
 static void net_question(const uint8_t *frame, size_t len)
 {
     uint8_t out[NET_HEAD_BYTES + NET_DNS_BYTES];
@@ -179,9 +181,12 @@ static void net_question(const uint8_t *frame, size_t len)
     enum net_names_way way = net_names_ask(&names, frame, len, out + NET_HEAD_BYTES, &n);
     net_put_head(out, n);
     counts->from_guest += len;
+    net_own_unlock();
     if ((way == NET_NAMES_TO_PASST && !net_write(passt_fd, out, NET_HEAD_BYTES + n)) ||
         (way == NET_NAMES_TO_GUEST && !net_write_guest(out, NET_HEAD_BYTES + n)))
         _exit(0);
+    net_own_lock();
+    names.now_ms = clock_mono_ms(); /* of the frames behind it */
 }
 
 static bool net_answer(const uint8_t *frame, size_t len)

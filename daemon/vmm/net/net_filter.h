@@ -40,7 +40,8 @@ struct net_policy {
     enum egress_mode mode;
     struct egress_ranges ranges; /* of EGRESS_LIST */
     struct net_names *names;     /* and what it has of names; NULL: none */
-    /* With names: gets each question to the resolver, which does not pass by itself. */
+    /* With names: gets each question to the resolver, which does not pass by itself. What the
+     * filter reads may change meanwhile. */
     void (*question)(const uint8_t *frame, size_t len);
 };
 

@@ -1,4 +1,5 @@
 /* A VM's tap, with the host's end of the guest's network. */
+#include "base/err.h"
 #include "daemon/host/object_priv.h"
 #include "daemon/priv/priv_call.h"
 
@@ -31,7 +32,9 @@ int object_tap_give(const char *vm_id, uint32_t uid, struct err *err)
     request.kind = BANGER__PRIV__V1__KIND__KIND_TAP;
     request.vm = (char *)(uintptr_t)vm_id;
     request.user = uid;
-    return priv_call(&request, NULL, NULL, err);
+    if (priv_call(&request, NULL, NULL, err) == 0)
+        return 0;
+    return err_wrap(err, "cannot give its tap to user %u", (unsigned)uid);
 }
 
 static int tap_list(const char *state_dir, object_found_fn *found, void *arg, struct err *err)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "daemon/host/scope_internal.h"
@@ -162,11 +164,34 @@ static int cgroup_make(const char *name, const struct vm_limits *limits, struct 
     return -1;
 }
 
+/* Who ends is not listed any more, and there until its memory is gone. The kernel says when the
+ * group is as it has to be, and that it has changed (cgroup.events). */
+static bool cgroup_wait_unpopulated(const char *name)
+{
+    char path[VM_PATH_BYTES + 32], text[128];
+    int64_t deadline_ms = clock_mono_ms() + SCOPE_EMPTY_MS;
+    snprintf(path, sizeof(path), "%s/cgroup.events", name);
+    auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct pollfd p = {.fd = fd, .events = POLLPRI};
+    for (;;) {
+        ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
+        int64_t left_ms = deadline_ms - clock_mono_ms();
+        text[n > 0 ? n : 0] = '\0';
+        if (n <= 0 || strstr(text, "populated 0"))
+            return n > 0;
+        if (left_ms <= 0 || poll(&p, 1, (int)left_ms) == 0)
+            return false;
+    }
+}
+
 static int cgroup_remove(const char *name, struct err *err)
 {
     if (rmdir(name) == 0 || errno == ENOENT)
         return 0;
-    return err_sys(err, errno, "cannot remove the cgroup %s", name);
+    int sys = errno;
+    if (sys == EBUSY && cgroup_wait_unpopulated(name) && (rmdir(name) == 0 || errno == ENOENT))
+        return 0;
+    return err_sys(err, sys, "cannot remove the cgroup %s", name);
 }
 
 /* Whatever ended is not listed, if it was waited for or not. */

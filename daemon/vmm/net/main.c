@@ -186,6 +186,7 @@ static void net_question(const uint8_t *frame, size_t len)
         (way == NET_NAMES_TO_GUEST && !net_write_guest(out, NET_HEAD_BYTES + n)))
         _exit(0);
     net_own_lock();
+    names.now_ms = clock_mono_ms(); /* of the frames behind it */
 }
 
 static bool net_answer(const uint8_t *frame, size_t len)

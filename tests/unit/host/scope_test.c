@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -285,6 +287,60 @@ static void test_a_cgroup_goes_with_the_last_that_dies(void)
 }
 
 /* Each limit holds, or is refused by name: never taken and not kept. */
+static void *wait_for_the_end(void *arg)
+{
+    pause();
+    return arg;
+}
+
+/* A process with memory, and with threads, one of which is the last. */
+static pid_t begin_large(const char *scope)
+{
+    enum { LARGE = 64 << 20, PAGE = 4096, N_THREADS = 8 };
+    int ends[2];
+    char byte;
+    CHECK_INT(pipe2(ends, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        pthread_t thread;
+        char *memory =
+            mmap(NULL, LARGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        for (size_t i = 0; memory != MAP_FAILED && i < LARGE; i += PAGE)
+            memory[i] = 1;
+        for (int i = 0; i < N_THREADS; i++)
+            pthread_create(&thread, NULL, wait_for_the_end, NULL);
+        if (write(ends[1], "x", 1) == 1)
+            pause();
+        _exit(0);
+    }
+    CHECK_INT(read(ends[0], &byte, 1), 1);
+    CHECK_INT(host_scope_backend()->enter(scope, pid, NULL), 0);
+    close(ends[0]);
+    close(ends[1]);
+    return pid;
+}
+
+/* Who ends may be listed no more and be there all the same, until its memory is gone: in about
+ * every third round. */
+static void test_a_cgroup_waits_for_who_is_not_listed_any_more(void)
+{
+    struct object o;
+    struct err err = ERR_INIT;
+    init(&o, state);
+    for (int round = 0; round < 12; round++) {
+        pid_t listed = 1;
+        CHECK_INT(make(&o, &err), ERR_NONE);
+        pid_t pid = begin_large(o.name);
+        kill(pid, SIGKILL);
+        while (listed != 0 && host_scope_backend()->first_process(o.name, &listed, &err) == 0)
+            continue;
+        if (!CHECK_INT(remove_it(&o, &err), ERR_NONE))
+            fprintf(stderr, "%s\n", err.message);
+        CHECK_INT(waitpid(pid, NULL, 0), pid);
+        remove_it(&o, &err);
+    }
+}
+
 static void test_limits_hold_or_are_refused(void)
 {
     static const struct vm_limits limits[] = {
@@ -384,6 +440,7 @@ static void run_cgroup(void)
     printf("     cgroup can 0x%x; %s\n", host_scope()->can, host_scope()->why_not);
     RUN(test_a_cgroup_has_its_process_from_the_beginning);
     RUN(test_a_cgroup_goes_with_the_last_that_dies);
+    RUN(test_a_cgroup_waits_for_who_is_not_listed_any_more);
     RUN(test_limits_hold_or_are_refused);
     RUN(test_strange_groups_are_never_listed);
 }

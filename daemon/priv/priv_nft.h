@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "banger/priv/v1/priv.pb-c.h"
+#include "daemon/model/egress.h"
 #include "daemon/priv/priv_names.h"
 
 struct err;
@@ -34,5 +35,18 @@ struct nft_guest {
 int nft_find(const char *tap, struct nft_guest *guest, struct err *err);
 /* Each tap that the table knows. No table: none. */
 int nft_each(void (*fn)(void *arg, const char *tap, const char *label), void *arg, struct err *err);
+
+/* What names have led to, of all taps: elements of `pinned`. */
+struct nft_pinned {
+    char tap[PRIV_TAP_BYTES];
+    uint32_t address;
+    struct egress_entry ports; /* without an address */
+    uint32_t left_s;
+};
+
+typedef void nft_pinned_fn(void *arg, const struct nft_pinned *p);
+
+/* Each of them. What changes meanwhile is read again, from begin on. */
+int nft_each_pinned(nft_pinned_fn *fn, void (*begin)(void *arg), void *arg, struct err *err);
 
 #endif

@@ -1,6 +1,9 @@
 /* Looking for one element of the table inet banger, whose cost does not grow with how many there
- * are: libnftables reads a whole set to tell of one, so the kernel is asked directly. */
+ * are: libnftables reads a whole set to tell of one, so the kernel is asked directly. So it is for
+ * the one set that is read for each answer to a guest: 10 ms for 10,000 elements, 200 by
+ * libnftables. */
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -15,10 +18,10 @@
 /* libnftnl's: how user data of an element begins that is a comment. */
 enum { UDATA_COMMENT = 0 };
 
-static struct nlmsghdr *about(void *buffer, unsigned message)
+static struct nlmsghdr *about(void *buffer, unsigned message, uint16_t flags)
 {
     struct nlmsghdr *h =
-        netlink_request(buffer, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | message), NLM_F_ACK);
+        netlink_request(buffer, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | message), flags);
     struct nfgenmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
     m->nfgen_family = NFPROTO_INET;
     m->version = NFNETLINK_V0;
@@ -36,7 +39,7 @@ static int look(const struct nlmsghdr *h, mnl_cb_t on_message, void *arg, struct
 int nft_has_chain(const char *name, struct err *err)
 {
     char buffer[NETLINK_MESSAGE_BYTES];
-    struct nlmsghdr *h = about(buffer, NFT_MSG_GETCHAIN);
+    struct nlmsghdr *h = about(buffer, NFT_MSG_GETCHAIN, NLM_F_ACK);
     mnl_attr_put_strz(h, NFTA_CHAIN_TABLE, "banger");
     mnl_attr_put_strz(h, NFTA_CHAIN_NAME, name);
     return look(h, NULL, NULL, err);
@@ -97,7 +100,7 @@ static int on_element(const struct nlmsghdr *h, void *arg)
 static int look_up(const char *set, const char *tap, struct nft_guest *guest, struct err *err)
 {
     char buffer[NETLINK_MESSAGE_BYTES], key[PRIV_TAP_BYTES] = "";
-    struct nlmsghdr *h = about(buffer, NFT_MSG_GETSETELEM);
+    struct nlmsghdr *h = about(buffer, NFT_MSG_GETSETELEM, NLM_F_ACK);
     snprintf(key, sizeof(key), "%s", tap);
     mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, "banger");
     mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, set);
@@ -120,4 +123,91 @@ int nft_find(const char *tap, struct nft_guest *guest, struct err *err)
     if (rc)
         snprintf(guest->tap, sizeof(guest->tap), "%s", tap);
     return 0;
+}
+
+/* Pins */
+
+enum { DUMP_TRIES = 10 };
+
+/* A key of `pinned`, as the kernel has it. */
+struct pinned_key {
+    char tap[16];
+    uint32_t address; /* in network order, as the port */
+    uint8_t protocol, pad[3];
+    uint16_t port, pad_port;
+};
+
+struct pinned_walk {
+    nft_pinned_fn *fn;
+    void *arg;
+};
+
+static bool read_key(const struct nlattr *attr, struct pinned_key *key)
+{
+    const struct nlattr *value = within(attr, NFTA_DATA_VALUE);
+    if (!value || mnl_attr_get_payload_len(value) != sizeof(*key))
+        return false;
+    memcpy(key, mnl_attr_get_payload(value), sizeof(*key));
+    return memchr(key->tap, '\0', sizeof(key->tap));
+}
+
+/* false: it is none of ours. */
+static bool read_pinned(const struct nlattr *element, struct nft_pinned *p)
+{
+    const struct nlattr *inner, *first = NULL, *last = NULL;
+    struct pinned_key from, to;
+    *p = (struct nft_pinned){0};
+    mnl_attr_for_each_nested(inner, element)
+    {
+        unsigned type = mnl_attr_get_type(inner);
+        if (type == NFTA_SET_ELEM_KEY)
+            first = inner;
+        else if (type == NFTA_SET_ELEM_KEY_END)
+            last = inner;
+        else if (type == NFTA_SET_ELEM_EXPIRATION && mnl_attr_validate(inner, MNL_TYPE_U64) == 0)
+            p->left_s = (uint32_t)(be64toh(mnl_attr_get_u64(inner)) / 1000);
+    }
+    if (!first || !read_key(first, &from) || !read_key(last ? last : first, &to) ||
+        from.address != to.address || from.protocol != to.protocol)
+        return false;
+    snprintf(p->tap, sizeof(p->tap), "%s", from.tap);
+    p->address = ntohl(from.address);
+    p->ports.protocol = from.protocol;
+    p->ports.port = ntohs(from.port);
+    p->ports.port_last = ntohs(to.port);
+    return true;
+}
+
+static int on_pinned(const struct nlmsghdr *h, void *arg)
+{
+    const struct pinned_walk *w = arg;
+    const struct nlattr *attr, *element;
+    struct nft_pinned p;
+    mnl_attr_for_each(attr, h, sizeof(struct nfgenmsg))
+    {
+        if (mnl_attr_get_type(attr) != NFTA_SET_ELEM_LIST_ELEMENTS)
+            continue;
+        mnl_attr_for_each_nested(element, attr)
+        {
+            if (read_pinned(element, &p))
+                w->fn(w->arg, &p);
+        }
+    }
+    return MNL_CB_OK;
+}
+
+int nft_each_pinned(nft_pinned_fn *fn, void (*begin)(void *arg), void *arg, struct err *err)
+{
+    char buffer[NETLINK_MESSAGE_BYTES];
+    struct pinned_walk w = {fn, arg};
+    int rc = -1;
+    errno = EINTR;
+    for (int i = 0; rc < 0 && errno == EINTR && i < DUMP_TRIES; i++) {
+        struct nlmsghdr *h = about(buffer, NFT_MSG_GETSETELEM, NLM_F_DUMP);
+        mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, "banger");
+        mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, "pinned");
+        begin(arg);
+        rc = netlink_ask(NETLINK_NETFILTER, h, on_pinned, &w);
+    }
+    return rc == 0 ? 0 : err_sys(err, errno, "cannot list table inet banger");
 }

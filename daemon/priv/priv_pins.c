@@ -1,4 +1,4 @@
-/* Writing elements, and reading them as libnftables has them; see priv_pins.h.
+/* Writing elements, and reading them as libnftables or the kernel has them; see priv_pins.h.
  *
  * An element that is added again keeps its time, with most kernels; so it is taken away and made
  * anew, which no packet sees: it is one transaction. One that has a time may end between being read
@@ -22,7 +22,80 @@
 
 enum { PORT_FIRST = 1024, PORT_LAST = 65535 }; /* what anybody may have */
 
-/* Reading */
+/* Pins: reading and writing */
+
+/* Pins of a tap, and how many there are of all. */
+struct pinned_list {
+    const char *tap;
+    struct nft_pinned *at; /* owned */
+    size_t n, n_all;
+    bool cut; /* out of memory */
+};
+
+static void pinned_begin(void *arg)
+{
+    struct pinned_list *l = arg;
+    l->n = l->n_all = 0;
+}
+
+static void pinned_add(void *arg, const struct nft_pinned *p)
+{
+    struct pinned_list *l = arg;
+    l->n_all++;
+    if (strcmp(p->tap, l->tap) != 0 || l->cut)
+        return;
+    if ((l->n & (l->n + 1)) == 0) { /* it doubles */
+        struct nft_pinned *at = realloc(l->at, (2 * l->n + 1) * sizeof(*at));
+        l->cut = !at;
+        if (!at)
+            return;
+        l->at = at;
+    }
+    l->at[l->n++] = *p;
+}
+
+/* list->at is the caller's, whatever comes of it. */
+static int pinned_read(const char *tap, struct pinned_list *l, struct err *err)
+{
+    *l = (struct pinned_list){.tap = tap};
+    if (nft_each_pinned(pinned_add, pinned_begin, l, err) < 0)
+        return -1;
+    return l->cut ? err_sys(err, ENOMEM, "no room for pins") : 0;
+}
+
+static const struct nft_pinned *pinned_find(const struct pinned_list *l, uint32_t address,
+                                            const struct egress_entry *ports)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const struct nft_pinned *p = &l->at[i];
+        if (p->address == address && p->ports.protocol == ports->protocol &&
+            p->ports.port == ports->port && p->ports.port_last == ports->port_last)
+            return p;
+    }
+    return NULL;
+}
+
+static void pin_put(FILE *out, const char *verb, const char *tap, uint32_t address,
+                    const struct egress_entry *ports, uint32_t seconds)
+{
+    char text[16];
+    priv_address_text(address, text);
+    fprintf(out, "%s element inet banger pinned { \"%s\" . %s . %u . %u", verb, tap, text,
+            ports->protocol, ports->port);
+    if (ports->port_last != ports->port)
+        fprintf(out, "-%u", ports->port_last);
+    if (seconds)
+        fprintf(out, " timeout %us", (unsigned)seconds);
+    fputs(" }\n", out);
+}
+
+static void pin_take(FILE *out, const char *tap, uint32_t address, const struct egress_entry *ports)
+{
+    pin_put(out, "add", tap, address, ports, PRIV_PIN_MAX_S);
+    pin_put(out, "delete", tap, address, ports, 0);
+}
+
+/* Removing */
 
 /* The key of an element of a set or map; NULL: it is not the tap's. */
 static const json_t *key_of(const json_t *element, const char *tap)
@@ -34,18 +107,6 @@ static const json_t *key_of(const json_t *element, const char *tap)
         return NULL;
     return key ? key : element; /* of a map: [TAP, {"concat": …}] */
 }
-
-static json_t *list_of(const char *what, const char *name, json_t **answer, struct err *err)
-{
-    char command[64];
-    snprintf(command, sizeof(command), "list %s inet banger %s", what, name);
-    json_t *elements = nft_elements(command, what, answer, err);
-    if (!*answer)
-        err_wrap(err, "cannot list table inet banger");
-    return elements;
-}
-
-/* Removing */
 
 static void end_one(FILE *out, const char *verb, const char *name, const char *tap,
                     const json_t *key, size_t parts)
@@ -63,9 +124,11 @@ static int end_of(FILE *out, const char *what, const char *name, const char *tap
 {
     json_t *answer, *element;
     size_t i;
-    json_t *elements = list_of(what, name, &answer, err);
+    char command[64];
+    snprintf(command, sizeof(command), "list %s inet banger %s", what, name);
+    json_t *elements = nft_elements(command, what, &answer, err);
     if (!answer)
-        return -1;
+        return err_wrap(err, "cannot list table inet banger");
     json_array_foreach(elements, i, element)
     {
         const json_t *key = key_of(element, tap);
@@ -87,14 +150,23 @@ static int resolve_end(FILE *out, const char *tap, struct err *err)
                : end_of(out, "set", "answering", tap, err);
 }
 
+static int pinned_end(FILE *out, const char *tap, struct err *err)
+{
+    struct pinned_list l;
+    int rc = pinned_read(tap, &l, err);
+    for (size_t i = 0; rc == 0 && i < l.n; i++)
+        pin_take(out, tap, l.at[i].address, &l.at[i].ports);
+    free(l.at);
+    return rc;
+}
+
 int pins_end(FILE *out, const char *tap, struct err *err)
 {
     int rc = nft_has_chain("egress_names", err);
     if (rc <= 0)
         return rc;
     return nft_table(err) < 0 || resolve_end(out, tap, err) < 0 ||
-                   end_of(out, "map", "zones", tap, err) < 0 ||
-                   end_of(out, "set", "pinned", tap, err) < 0 ||
+                   end_of(out, "map", "zones", tap, err) < 0 || pinned_end(out, tap, err) < 0 ||
                    end_of(out, "set", "held", tap, err) < 0
                ? -1
                : 0;
@@ -163,95 +235,7 @@ int pins_resolve(const struct priv_thing *t, const char *tap, struct err *err)
     return rc < 0 ? -1 : nft_run(commands, err);
 }
 
-/* Pins */
-
-struct pinned {
-    uint32_t address, left_s;
-    struct egress_entry ports;
-};
-
-/* What there is of a tap, and how much of all. */
-struct pinned_list {
-    struct pinned *at; /* owned */
-    size_t n, n_all;
-};
-
-static bool read_range(const json_t *part, uint16_t *first, uint16_t *last)
-{
-    const json_t *range = json_object_get(part, "range");
-    const json_t *from = range ? json_array_get(range, 0) : part;
-    const json_t *to = range ? json_array_get(range, 1) : part;
-    *first = (uint16_t)json_integer_value(from);
-    *last = (uint16_t)json_integer_value(to);
-    return json_is_integer(from) && json_is_integer(to);
-}
-
-/* By name, where the host knows their names. */
-static uint8_t read_protocol(const json_t *part)
-{
-    const char *name = json_string_value(part);
-    if (!name)
-        return (uint8_t)json_integer_value(part);
-    return strcmp(name, "tcp") == 0 ? EGRESS_TCP : strcmp(name, "udp") == 0 ? EGRESS_UDP : 0;
-}
-
-static bool pinned_read(const json_t *element, const json_t *key, struct pinned *p)
-{
-    struct in_addr address;
-    const char *text = json_string_value(json_array_get(key, 1));
-    if (!text || inet_pton(AF_INET, text, &address) != 1)
-        return false;
-    *p = (struct pinned){.address = ntohl(address.s_addr),
-                         .ports.protocol = read_protocol(json_array_get(key, 2))};
-    p->left_s =
-        (uint32_t)json_integer_value(json_object_get(json_object_get(element, "elem"), "expires"));
-    return read_range(json_array_get(key, 3), &p->ports.port, &p->ports.port_last);
-}
-
-static int pinned_list(const char *tap, struct pinned_list *l, struct err *err)
-{
-    json_t *answer, *element;
-    size_t i;
-    json_t *elements = list_of("set", "pinned", &answer, err);
-    *l = (struct pinned_list){.n_all = json_array_size(elements)};
-    l->at = answer ? calloc(l->n_all + 1, sizeof(*l->at)) : NULL;
-    json_array_foreach(elements, i, element)
-    {
-        const json_t *key = l->at ? key_of(element, tap) : NULL;
-        if (key && pinned_read(element, key, &l->at[l->n]))
-            l->n++;
-    }
-    json_decref(answer);
-    if (answer && !l->at)
-        return err_sys(err, ENOMEM, "no room for pins");
-    return answer ? 0 : -1;
-}
-
-static const struct pinned *pinned_find(const struct pinned_list *l, uint32_t address,
-                                        const struct egress_entry *ports)
-{
-    for (size_t i = 0; i < l->n; i++) {
-        const struct pinned *p = &l->at[i];
-        if (p->address == address && p->ports.protocol == ports->protocol &&
-            p->ports.port == ports->port && p->ports.port_last == ports->port_last)
-            return p;
-    }
-    return NULL;
-}
-
-static void pin_put(FILE *out, const char *verb, const char *tap, uint32_t address,
-                    const struct egress_entry *ports, uint32_t seconds)
-{
-    char text[16];
-    priv_address_text(address, text);
-    fprintf(out, "%s element inet banger pinned { \"%s\" . %s . %u . %u", verb, tap, text,
-            ports->protocol, ports->port);
-    if (ports->port_last != ports->port)
-        fprintf(out, "-%u", ports->port_last);
-    if (seconds)
-        fprintf(out, " timeout %us", (unsigned)seconds);
-    fputs(" }\n", out);
-}
+/* Pinning */
 
 /* What was asked for before the rules were made anew fails: the socket is another now, and none of
  * the transaction is done. */
@@ -268,14 +252,12 @@ static void pin_hold(FILE *out, const struct priv_thing *t, const char *tap)
 /* Returns how many elements come. Another name, or an earlier daemon, may have opened the same
  * ports for longer: that stays. */
 static size_t pin_one(FILE *out, const struct priv_thing *t, const char *tap, uint32_t address,
-                      const struct egress_entry *ports, const struct pinned *there)
+                      const struct egress_entry *ports, const struct nft_pinned *there)
 {
     if (there && t->seconds && there->left_s >= t->seconds)
         return 0;
-    if (there) {
-        pin_put(out, "add", tap, address, ports, PRIV_PIN_MAX_S);
-        pin_put(out, "delete", tap, address, ports, 0);
-    }
+    if (there)
+        pin_take(out, tap, address, ports);
     if (t->seconds)
         pin_put(out, "add", tap, address, ports, t->seconds);
     return !there && t->seconds;
@@ -285,14 +267,15 @@ static int pins_write(FILE *out, const struct priv_thing *t, const char *tap, st
 {
     struct pinned_list l;
     size_t n = 0;
-    if (pinned_list(tap, &l, err) < 0)
-        return -1;
+    int rc = pinned_read(tap, &l, err);
     pin_hold(out, t, tap);
-    for (size_t i = 0; i < t->n_addresses; i++)
+    for (size_t i = 0; rc == 0 && i < t->n_addresses; i++)
         for (uint32_t k = 0; k < t->allow.n; k++)
             n += pin_one(out, t, tap, t->addresses[i], &t->allow.at[k],
                          pinned_find(&l, t->addresses[i], &t->allow.at[k]));
     free(l.at);
+    if (rc < 0)
+        return -1;
     if (n > 0 && (l.n + n > PRIV_PINS_OF_TAP || l.n_all + n > PRIV_PINS_OF_HOST))
         return err_set(err, ERR_LIMIT,
                        "%zu addresses and ports are open to %s by names, %zu to all", l.n, tap,

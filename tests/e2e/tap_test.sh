@@ -91,16 +91,17 @@ serve() {
     local port=$1
     shift
     "$@" python3 -u -c '
-import socket, sys
+import socket, sys, threading
 s = socket.create_server(("", int(sys.argv[1])))
 print("ready", flush=True)
-while True:
-    c, peer = s.accept()
+def answer(c, peer):
     c.sendall(peer[0].encode() + b"\n")
-    if s.getsockname()[1] == 8004:
+    if s.getsockname()[1] == 8004: # what a list has cut off waits here without end
         c.sendall(c.recv(100))
         c.sendall(c.recv(100))
-    c.close()' "$port" >"$top/ready.$port" &
+    c.close()
+while True:
+    threading.Thread(target=answer, args=s.accept(), daemon=True).start()' "$port" >"$top/ready.$port" &
     pids+=($!)
     for _ in $(seq 100); do
         [ -s "$top/ready.$port" ] && return

@@ -1,35 +1,41 @@
 /* vfork and exec; see launch.h. The child shares our memory until exec and touches none of it but
- * its own frame; all signals are blocked meanwhile, so that no handler of ours runs in it. One that
- * is held is forked, as a vfork lets us do nothing until exec. */
+ * its own frame; all signals are blocked meanwhile, so that no handler of ours runs in it. A vfork
+ * lets its caller do nothing until exec: where the child is held, a thread of its own calls it. (A
+ * fork would copy the page tables of a daemon that has a thousand VMs for each one more.) */
 #include "base/launch.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/open_files.h"
 
-/* In the child that is held. Our end is its only one: no byte will come once we are gone. */
-static bool was_let_go(const int gate[2])
+/* In the child that is held. A signal tells it that we are gone: the end of the gate would not
+ * while another that is held has a copy of our end. */
+static bool was_let_go(const int gate[2], pid_t parent)
 {
     char byte;
     ssize_t n;
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+        return false;
     close(gate[1]);
     do {
         n = read(gate[0], &byte, 1);
     } while (n < 0 && errno == EINTR);
-    return n == 1;
+    return n == 1 && prctl(PR_SET_PDEATHSIG, 0) == 0;
 }
 
-static int become(const struct launch *l, const int gate[2])
+static int become(const struct launch *l, const int gate[2], pid_t parent)
 {
     const struct sigaction by_default = {.sa_handler = SIG_DFL};
     sigset_t none;
-    if (l->hold && !was_let_go(gate))
+    if (l->hold && !was_let_go(gate, parent))
         return ECANCELED;
     for (int signo = 1; signo < NSIG; signo++)
         sigaction(signo, &by_default, NULL); /* the few that cannot be set are so */
@@ -49,30 +55,68 @@ static int become(const struct launch *l, const int gate[2])
     return errno;
 }
 
-/* Closes on exec, and carries an errno where there is none. */
-static __attribute__((noinline)) pid_t fork_into(const struct launch *l, int report_fd,
-                                                 const int gate[2])
+/* report_fd closes on exec: nothing comes out of it where there is a program, else an errno. Of one
+ * that is held its pid comes first. */
+static __attribute__((noinline)) pid_t start(const struct launch *l, int report_fd,
+                                             const int gate[2])
 {
-    pid_t pid = l->hold ? fork() : vfork(); /* NOLINT: what posix_spawn does */
+    pid_t parent = getpid();
+    pid_t pid = vfork(); /* NOLINT: what posix_spawn does */
     if (pid == 0) {
-        int sys = become(l, gate);
+        int self = getpid();
+        int sys =
+            l->hold && write(report_fd, &self, sizeof(self)) < 0 ? errno : become(l, gate, parent);
         ssize_t n = write(report_fd, &sys, sizeof(sys));
         _exit(n < 0 ? 125 : 127);
     }
     return pid;
 }
 
+/* 0 at the end. */
 static int read_report(int report_fd)
 {
-    int sys = 0;
+    int value = 0;
     ssize_t n;
     do {
-        n = read(report_fd, &sys, sizeof(sys));
+        n = read(report_fd, &value, sizeof(value));
     } while (n < 0 && errno == EINTR);
-    return n == (ssize_t)sizeof(sys) ? sys : 0;
+    return n == (ssize_t)sizeof(value) ? value : 0;
 }
 
-/* 0 or hold's errno. The child ends by itself where it is not let go. */
+static void reap(pid_t pid)
+{
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+}
+
+static int launch_at_once(const struct launch *l, const int report[2], pid_t *pid)
+{
+    const int no_gate[2] = {-1, -1};
+    *pid = start(l, report[1], no_gate);
+    int sys = *pid < 0 ? errno : 0;
+    close(report[1]);
+    return sys ? sys : read_report(report[0]);
+}
+
+/* ---- one that is held ---- */
+
+struct starter {
+    const struct launch *l;
+    const int *gate;
+    int report_fd; /* its own */
+    int sys;       /* of vfork */
+};
+
+/* Asleep in vfork until there is a program, or none. */
+static void *start_and_sleep(void *arg)
+{
+    struct starter *s = arg;
+    s->sys = start(s->l, s->report_fd, s->gate) < 0 ? errno : 0;
+    close(s->report_fd);
+    return NULL;
+}
+
+/* The child ends by itself where it is not let go. */
 static int hold_child(const struct launch *l, pid_t child, int gate_fd)
 {
     int sys = l->hold(l->hold_arg, child);
@@ -81,41 +125,45 @@ static int hold_child(const struct launch *l, pid_t child, int gate_fd)
     return sys;
 }
 
-static void close_pipe(const int ends[2])
+static int launch_held(const struct launch *l, const int report[2], pid_t *pid)
 {
-    for (int i = 0; i < 2; i++)
-        if (ends[i] >= 0)
-            close(ends[i]);
+    int gate[2];
+    struct starter s = {.l = l, .gate = gate, .report_fd = report[1]};
+    pthread_t thread;
+    int sys = pipe2(gate, O_CLOEXEC) < 0 ? errno : 0;
+    if (sys == 0 && (sys = pthread_create(&thread, NULL, start_and_sleep, &s)) != 0) {
+        close(gate[0]);
+        close(gate[1]);
+    }
+    if (sys != 0) {
+        close(report[1]);
+        return sys;
+    }
+    *pid =
+        read_report(report[0]); /* none where vfork failed: the thread has closed the other end */
+    int held = *pid > 0 ? hold_child(l, *pid, gate[1]) : 0;
+    close(gate[0]);
+    close(gate[1]);
+    sys = read_report(report[0]);
+    pthread_join(thread, NULL);
+    return s.sys ? s.sys : held ? held : sys;
 }
 
 int launch(const struct launch *l, pid_t *pid)
 {
     sigset_t all, before;
-    int report[2], gate[2] = {-1, -1};
+    int report[2];
+    pid_t child = -1;
     if (pipe2(report, O_CLOEXEC) < 0)
         return errno;
-    if (l->hold && pipe2(gate, O_CLOEXEC) < 0) {
-        int no_pipe = errno;
-        close_pipe(report);
-        return no_pipe;
-    }
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    pid_t child = fork_into(l, report[1], gate);
-    int sys = child < 0 ? errno : 0;
+    int sys = l->hold ? launch_held(l, report, &child) : launch_at_once(l, report, &child);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    close(report[1]);
-    int held = l->hold && child > 0 ? hold_child(l, child, gate[1]) : 0;
-    close_pipe(gate);
-    if (child > 0)
-        sys = read_report(report[0]);
-    if (held != 0)
-        sys = held;
     close(report[0]);
-    if (sys != 0 && child > 0)
-        while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-            continue;
     if (sys == 0)
         *pid = child;
+    else if (child > 0)
+        reap(child);
     return sys;
 }

@@ -16,8 +16,9 @@ struct launch {
     size_t n_fds;
     bool session; /* in a session of its own; else in a process group of its own */
     /* Called here while the child waits, before anything of its program: 0 lets it go, an errno is
-     * launch's result, and the child is gone. One whose parent ends meanwhile ends with it. NULL:
-     * nobody waits. */
+     * launch's result, and the child is gone. One whose parent ends meanwhile ends with it. The
+     * thread that is its parent ends with launch (PR_SET_PDEATHSIG goes by that). NULL: nobody
+     * waits. */
     int (*hold)(void *arg, pid_t pid);
     void *hold_arg;
 };

@@ -7,6 +7,7 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -14,42 +15,59 @@
 
 /* Finding */
 
-struct walk {
-    void (*fn)(void *arg, const struct link_info *info);
-    void *arg;
-};
-
-static int on_link(const struct nlmsghdr *h, void *arg)
+static void read_link(const struct nlmsghdr *h, struct link_info *info)
 {
-    const struct walk *walk = arg;
     const struct ifinfomsg *m = mnl_nlmsg_get_payload(h);
-    struct link_info info = {.index = (unsigned)m->ifi_index, .up = m->ifi_flags & IFF_UP};
-    struct nlattr *attr;
+    const struct nlattr *attr;
+    *info = (struct link_info){.index = (unsigned)m->ifi_index, .up = m->ifi_flags & IFF_UP};
     mnl_attr_for_each(attr, h, sizeof(*m))
     {
         if (mnl_attr_get_type(attr) == IFLA_IFNAME)
-            netlink_copy_text(info.name, sizeof(info.name), attr);
+            netlink_copy_text(info->name, sizeof(info->name), attr);
         else if (mnl_attr_get_type(attr) == IFLA_IFALIAS)
-            netlink_copy_text(info.label, sizeof(info.label), attr);
+            netlink_copy_text(info->label, sizeof(info->label), attr);
     }
-    walk->fn(walk->arg, &info);
+}
+
+static int on_one(const struct nlmsghdr *h, void *arg)
+{
+    read_link(h, arg);
     return MNL_CB_OK;
 }
 
-static void keep_one(void *arg, const struct link_info *info)
+struct links {
+    struct link_info *at;
+    size_t n, room;
+};
+
+static int on_listed(const struct nlmsghdr *h, void *arg)
 {
-    *(struct link_info *)arg = *info;
+    struct links *links = arg;
+    if (links->n == links->room) {
+        size_t room = 2 * links->room + 16;
+        struct link_info *more = realloc(links->at, room * sizeof(*more));
+        if (!more)
+            return MNL_CB_ERROR;
+        links->at = more;
+        links->room = room;
+    }
+    read_link(h, &links->at[links->n++]);
+    return MNL_CB_OK;
+}
+
+static void begin_list(void *arg)
+{
+    ((struct links *)arg)->n = 0;
 }
 
 int link_find(const char *name, struct link_info *info, struct err *err)
 {
     char buffer[NETLINK_MESSAGE_BYTES];
-    struct walk walk = {keep_one, info};
     struct nlmsghdr *h = netlink_request(buffer, RTM_GETLINK, NLM_F_ACK);
     mnl_nlmsg_put_extra_header(h, sizeof(struct ifinfomsg));
     mnl_attr_put_strz(h, IFLA_IFNAME, name);
     *info = (struct link_info){0};
-    if (netlink_ask(NETLINK_ROUTE, h, on_link, &walk) == 0)
+    if (netlink_ask(NETLINK_ROUTE, h, on_one, info) == 0)
         return 0;
     return errno == ENODEV ? err_set(err, ERR_NOT_FOUND, "there is no interface %s", name)
                            : err_sys(err, errno, "cannot look at interface %s", name);
@@ -58,12 +76,16 @@ int link_find(const char *name, struct link_info *info, struct err *err)
 int link_each(void (*fn)(void *arg, const struct link_info *info), void *arg, struct err *err)
 {
     char buffer[NETLINK_MESSAGE_BYTES];
-    struct walk walk = {fn, arg};
+    struct links links = {.n = 0};
     struct nlmsghdr *h = netlink_request(buffer, RTM_GETLINK, NLM_F_DUMP);
     mnl_nlmsg_put_extra_header(h, sizeof(struct ifinfomsg));
-    return netlink_ask(NETLINK_ROUTE, h, on_link, &walk) < 0
-               ? err_sys(err, errno, "cannot list interfaces")
-               : 0;
+    int rc = netlink_list(NETLINK_ROUTE, h, begin_list, on_listed, &links);
+    if (rc < 0)
+        err_sys(err, errno, "cannot list interfaces");
+    for (size_t i = 0; rc == 0 && i < links.n; i++)
+        fn(arg, &links.at[i]);
+    free(links.at);
+    return rc;
 }
 
 /* Changing */
@@ -125,49 +147,4 @@ int link_give_address(unsigned index, uint32_t address, unsigned prefix, struct 
         return 0;
     priv_address_text(address, text);
     return err_sys(err, errno, "cannot give %s to interface %u", text, index);
-}
-
-struct overlap {
-    unsigned index, with;
-    uint32_t address, prefix;
-};
-
-static uint32_t mask_of(unsigned prefix)
-{
-    return prefix ? UINT32_MAX << (32 - prefix) : 0;
-}
-
-static int on_address(const struct nlmsghdr *h, void *arg)
-{
-    struct overlap *o = arg;
-    const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
-    unsigned shorter = m->ifa_prefixlen < o->prefix ? m->ifa_prefixlen : o->prefix;
-    struct nlattr *attr;
-    mnl_attr_for_each(attr, h, sizeof(*m))
-    {
-        if (m->ifa_family != AF_INET || mnl_attr_get_type(attr) != IFA_LOCAL ||
-            mnl_attr_validate(attr, MNL_TYPE_U32) < 0)
-            continue;
-        uint32_t other = ntohl(mnl_attr_get_u32(attr));
-        if (m->ifa_index != o->index && ((other ^ o->address) & mask_of(shorter)) == 0)
-            o->with = m->ifa_index;
-    }
-    return MNL_CB_OK;
-}
-
-int link_overlap(unsigned index, uint32_t address, unsigned prefix, char name[PRIV_TAP_BYTES],
-                 struct err *err)
-{
-    char buffer[NETLINK_MESSAGE_BYTES], found[IF_NAMESIZE] = "?";
-    struct overlap o = {.index = index, .address = address, .prefix = prefix};
-    struct nlmsghdr *h = netlink_request(buffer, RTM_GETADDR, NLM_F_DUMP);
-    struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
-    m->ifa_family = AF_INET;
-    if (netlink_ask(NETLINK_ROUTE, h, on_address, &o) < 0)
-        return err_sys(err, errno, "cannot list addresses");
-    if (!o.with)
-        return 0;
-    if_indextoname(o.with, found);
-    snprintf(name, PRIV_TAP_BYTES, "%s", found);
-    return 1;
 }

@@ -18,7 +18,7 @@ struct link_info {
 
 /* By name. ERR_NOT_FOUND. */
 int link_find(const char *name, struct link_info *info, struct err *err);
-/* All there are; info is borrowed for the call. */
+/* All that there were at one moment; info is borrowed for the call. */
 int link_each(void (*fn)(void *arg, const struct link_info *info), void *arg, struct err *err);
 int link_label(unsigned index, const char *label, struct err *err);
 int link_raise(unsigned index, struct err *err);
@@ -26,8 +26,5 @@ int link_raise(unsigned index, struct err *err);
 int link_remove(unsigned index, struct err *err);
 /* It may have it already. */
 int link_give_address(unsigned index, uint32_t address, unsigned prefix, struct err *err);
-/* The interface other than index whose addresses overlap with address/prefix; 0: none. -1. */
-int link_overlap(unsigned index, uint32_t address, unsigned prefix, char name[PRIV_TAP_BYTES],
-                 struct err *err);
 
 #endif

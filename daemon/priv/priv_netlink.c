@@ -7,6 +7,8 @@
 #include <sys/time.h>
 #include <time.h>
 
+enum { LIST_TRIES = 32 };
+
 struct nlmsghdr *netlink_request(void *buffer, uint16_t type, uint16_t flags)
 {
     struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
@@ -45,6 +47,20 @@ int netlink_ask(int bus, const struct nlmsghdr *h, mnl_cb_t on_message, void *ar
     mnl_socket_close(socket);
     errno = sys;
     return rc < 0 ? -1 : 0;
+}
+
+int netlink_list(int bus, const struct nlmsghdr *h, void (*begin)(void *arg), mnl_cb_t on_message,
+                 void *arg)
+{
+    for (int i = 0; i < LIST_TRIES; i++) {
+        begin(arg);
+        if (netlink_ask(bus, h, on_message, arg) == 0)
+            return 0;
+        if (errno != EINTR)
+            return -1;
+    }
+    errno = EAGAIN;
+    return -1;
 }
 
 void netlink_copy_text(char *out, size_t size, const struct nlattr *attr)

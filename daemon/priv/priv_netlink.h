@@ -15,6 +15,11 @@ struct nlmsghdr *netlink_request(void *buffer, uint16_t type, uint16_t flags);
 /* bus: NETLINK_ROUTE, NETLINK_NETFILTER. on_message (or NULL) gets each message of the answer. -1
  * with errno, as the kernel has it. */
 int netlink_ask(int bus, const struct nlmsghdr *h, mnl_cb_t on_message, void *arg);
+/* The same for a list. It may change while it is told, which the kernel says at its end: then it is
+ * asked for again, so often at most, after begin has forgotten what was told. EAGAIN: it does not
+ * stop changing. */
+int netlink_list(int bus, const struct nlmsghdr *h, void (*begin)(void *arg), mnl_cb_t on_message,
+                 void *arg);
 /* A text that is one; else out stays as it was. */
 void netlink_copy_text(char *out, size_t size, const struct nlattr *attr);
 

@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "daemon/priv/priv_addresses.h"
 #include "daemon/priv/priv_kind.h"
 #include "daemon/priv/priv_link.h"
 
@@ -88,7 +89,7 @@ static int tap_set_up(const struct link_info *info, const struct priv_thing *t, 
 static int check_free(unsigned index, const struct priv_thing *t, struct err *err)
 {
     char with[PRIV_TAP_BYTES], text[16];
-    int rc = link_overlap(index, t->address, PRIV_PREFIX, with, err);
+    int rc = addresses_overlap(index, t->address, PRIV_PREFIX, with, err);
     if (rc <= 0)
         return rc;
     priv_address_text(t->address, text);

@@ -19,6 +19,7 @@
 #include "daemon/core/names/dns_packet.h"
 #include "daemon/core/names/names_internal.h"
 #include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_network.h"
 #include "rpc/event/loop.h"
 
 enum { AT_ONCE = 32, RETRY_MS = 5000, LOOPBACK = 127 };
@@ -37,35 +38,24 @@ struct names {
 
 /* Lookups */
 
-/* Of a guest that the host reaches: of the others each has the same. */
-static uint32_t names_address(const struct vm *vm)
-{
-    struct in_addr in;
-    bool is = vm->spec.net == NET_TAP && inet_pton(AF_INET, vm->runtime.guest_ip, &in) == 1;
-    return is ? ntohl(in.s_addr) : 0;
-}
-
 static bool names_by_name(void *arg, const char *name, uint32_t *address)
 {
     const struct vm_entry *e = vm_find(((struct names *)arg)->core, name, NULL);
     const struct vm *vm = e ? vm_shown(e) : NULL;
     if (!vm || strcmp(vm->name, name) != 0)
         return false;
-    *address = names_address(vm);
+    *address = vm_net_address(vm);
     return true;
 }
 
 static bool names_by_address(void *arg, uint32_t address, char name[NAME_BYTES])
 {
-    struct core *core = ((struct names *)arg)->core;
-    for (struct vm_entry *e = NULL; (e = vm_next(core, e));) {
-        const struct vm *vm = vm_shown(e);
-        if (!vm || names_address(vm) != address)
-            continue;
-        memcpy(name, vm->name, NAME_BYTES);
-        return true;
-    }
-    return false;
+    const struct vm_entry *e = vm_net_find(((struct names *)arg)->core, address);
+    const struct vm *vm = e ? vm_shown(e) : NULL;
+    if (!vm)
+        return false;
+    memcpy(name, vm->name, NAME_BYTES);
+    return true;
 }
 
 /* The socket */

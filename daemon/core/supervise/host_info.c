@@ -20,6 +20,7 @@
 #include "daemon/core/supervise/garbage.h"
 #include "daemon/core/supervise/recover.h"
 #include "daemon/core/vm/vm.h"
+#include "daemon/core/vm/vm_capacity.h"
 #include "daemon/core/vm/vm_egress.h"
 #include "daemon/core/vm/vm_spec.h"
 #include "daemon/core/vm/vm_storage.h"

@@ -24,6 +24,7 @@
 #include "daemon/core/operation/operation.h"
 #include "daemon/core/access/scope.h"
 #include "daemon/core/vm/vm_hook.h"
+#include "daemon/core/vm/vm_network.h"
 #include "daemon/core/vm/vm_publisher.h"
 #include "daemon/core/vm/vm_agent.h"
 #include "daemon/core/vm/vm_internal.h"
@@ -42,6 +43,7 @@ struct vm_registry {
     struct list listeners;
     struct list object_jobs;
     struct vm_new_agents new_agents;
+    struct vm_uses uses;
     const struct vm_hook_runner *hook_runner;
     const struct vm_publisher *publisher;
     struct map by_id, by_name;
@@ -52,6 +54,11 @@ struct vm_registry {
 struct vm_new_agents *vm_new_agents(struct core *core)
 {
     return &core->vms->new_agents;
+}
+
+struct vm_uses *vm_uses(const struct core *core)
+{
+    return core->vms ? &core->vms->uses : NULL;
 }
 
 struct vm_entry *vm_ref(struct vm_entry *e)
@@ -111,8 +118,9 @@ static struct vm_entry *vm_enter(struct vm_registry *r, const struct vm *vm)
         vm_unref(e);
         return NULL;
     }
-    if (map_put(&r->by_name, e->vm.name, e) < 0 ||
+    if (map_put(&r->by_name, e->vm.name, e) < 0 || vm_net_enter(&r->uses, e) < 0 ||
         order_add(&r->order, e->vm.created_ns, e->vm.id, e) < 0 || vm_hold_images(e) < 0) {
+        vm_net_leave(&r->uses, e);
         order_remove(&r->order, e->vm.created_ns, e->vm.id);
         map_take(&r->by_name, e->vm.name);
         map_take(&r->by_id, e->vm.id);
@@ -120,6 +128,7 @@ static struct vm_entry *vm_enter(struct vm_registry *r, const struct vm *vm)
         return NULL;
     }
     vm_put_in_order(r, e);
+    vm_recount(&r->uses, e);
     return e;
 }
 
@@ -151,6 +160,7 @@ struct vm_registry *vm_registry_new(struct core *core, struct err *err)
     vm_new_agents_init(&r->new_agents);
     map_init(&r->by_id);
     map_init(&r->by_name);
+    map_init(&r->uses.addresses);
     order_init(&r->order);
     if (store_load_vms(core->store, vm_load_each, r, err) < 0) {
         vm_registry_free(r);
@@ -181,6 +191,7 @@ void vm_registry_free(struct vm_registry *r)
     }
     map_done(&r->by_id);
     map_done(&r->by_name);
+    map_done(&r->uses.addresses);
     order_done(&r->order);
     free(r);
 }
@@ -401,11 +412,13 @@ static void vm_leave(struct vm_entry *e)
     map_take(&r->by_name, e->vm.name);
     if (e->held_name)
         map_take(&r->by_name, e->held_name);
+    vm_net_leave(&r->uses, e);
     order_remove(&r->order, e->vm.created_ns, e->vm.id);
     list_remove(&e->link);
     image_release(e->core, e->vm.spec.image_id);
     image_release(e->core, e->vm.spec.kernel_id);
     e->removed = true;
+    vm_recount(&r->uses, e);
     vm_notify(e);
     vm_unref(e);
 }

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "daemon/core/vm/vm.h"
 #include "daemon/vmm/vmm.h"
 
@@ -38,6 +39,34 @@ struct vm_call {
     struct vm_watch watch;
 };
 
+/* What VMs take of the host: sums that follow them, as each creation asks for them, and a walk
+ * would take longer the more there are. */
+
+enum { VM_DRIVERS_MAX = 8 };
+
+/* Of VMs by one driver, whose VMMs' own memory comes on top: that may become known later. */
+struct vm_use {
+    uint32_t vms, cpus;
+    uint64_t memory_bytes; /* their guests' */
+};
+
+/* The registry's: by the driver's place among vmm_drivers, behind them those whose driver is not
+ * known. */
+struct vm_uses {
+    struct vm_use by_driver[VM_DRIVERS_MAX];
+    /* vm_network.c's: entries with a tap, by guest_ip; how far behind the first address of the
+     * pool the next one is looked for. */
+    struct map addresses;
+    uint32_t next_address;
+};
+
+/* What of them is an entry's; all zero while it is not active. */
+struct vm_share {
+    uint64_t memory_bytes;
+    uint32_t cpus;
+    uint16_t vms, driver;
+};
+
 struct vm_entry {
     struct core *core;
     struct vm vm;
@@ -64,6 +93,7 @@ struct vm_entry {
     uint32_t refs;                  /* an entry outlives its removal while someone looks at it */
     uint32_t n_unwritten;           /* versions on their way */
     bool edited;                    /* changed since the latest of them */
+    struct vm_share share;          /* of the host */
     char *held_name;                /* owned: another that is or may get on disk; NULL: none */
 
     char ended_detail[400]; /* of the latest machine's end */
@@ -104,6 +134,13 @@ int vm_hook_read(const json_t *o, struct vm_hook *hook);
 /* Jobs on objects of VMs that are under way; vm_objects.c's. */
 struct list *vm_object_jobs(struct core *core);
 struct vm_new_agents *vm_new_agents(struct core *core);
+/* vm_capacity.c: its state or spec may have changed. */
+void vm_recount(struct vm_uses *uses, struct vm_entry *e);
+/* NULL while VMs are loaded. */
+struct vm_uses *vm_uses(const struct core *core);
+/* Takes its address among the others', and gives it back. */
+int vm_net_enter(struct vm_uses *uses, struct vm_entry *e);
+void vm_net_leave(struct vm_uses *uses, const struct vm_entry *e);
 
 /* Tells all listeners: VM_TELL(core, gone, vm, "vm_lost"). None may unlisten in it. */
 #define VM_TELL(core, event, ...)                                                                  \

@@ -55,30 +55,45 @@ uint32_t vm_net_address(const struct vm *vm)
     return is ? ntohl(in.s_addr) : 0;
 }
 
-static void net_mark_used(const struct core *core, const struct priv_pool *pool, uint8_t *used)
+int vm_net_enter(struct vm_uses *uses, struct vm_entry *e)
 {
-    for (struct vm_entry *e = NULL; (e = vm_next((struct core *)core, e));) {
-        uint32_t address = vm_net_address(vm_record(e));
-        if (address && priv_pool_has(pool, address))
-            used[(address - pool->base) / 4] = 1;
-    }
+    return vm_net_address(&e->vm) ? map_put(&uses->addresses, e->vm.runtime.guest_ip, e) : 0;
 }
 
+/* Another has the same where the records of two daemons were put together: then it is that one's.
+ */
+void vm_net_leave(struct vm_uses *uses, const struct vm_entry *e)
+{
+    if (map_find(&uses->addresses, e->vm.runtime.guest_ip) == e)
+        map_take(&uses->addresses, e->vm.runtime.guest_ip);
+}
+
+struct vm_entry *vm_net_find(const struct core *core, uint32_t address)
+{
+    char text[INET_ADDRSTRLEN];
+    const struct vm_uses *uses = vm_uses(core);
+    priv_address_text(address, text);
+    return uses ? map_find(&uses->addresses, text) : NULL;
+}
+
+/* In turn, so that a walk over those that are used is rare, and what was just given back, of which
+ * others may still have connections, comes last. */
 static int net_take_free(const struct core *core, struct vm *vm, struct err *err)
 {
     const struct priv_pool *pool = &core->config.guest_network;
-    uint32_t size = priv_pool_size(pool);
+    struct vm_uses *uses = vm_uses(core);
+    uint32_t size = priv_pool_size(pool), next = uses ? uses->next_address : 0;
     uint32_t first = (uint32_t)hash_text(HASH_START, core->config.state_dir) % size;
-    uint8_t *used = calloc(size, 1);
-    if (!used)
-        return err_set(err, ERR_LIMIT, "out of memory for a guest's address");
-    net_mark_used(core, pool, used);
-    for (uint32_t i = 0; i < size && !vm->runtime.guest_ip[0]; i++)
-        if (!used[(first + i) % size])
-            priv_address_text(priv_pool_at(pool, (first + i) % size), vm->runtime.guest_ip);
-    free(used);
-    if (vm->runtime.guest_ip[0])
+    for (uint32_t i = 0; i < size; i++) {
+        uint32_t at = (next + i) % size;
+        uint32_t address = priv_pool_at(pool, (first + at) % size);
+        if (vm_net_find(core, address))
+            continue;
+        priv_address_text(address, vm->runtime.guest_ip);
+        if (uses)
+            uses->next_address = at + 1;
         return 0;
+    }
     err_set(err, ERR_LIMIT, "all %u addresses of guest_network are used", (unsigned)size);
     return err_tag(err, "ADDRESSES_USED", NULL);
 }

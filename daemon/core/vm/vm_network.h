@@ -8,6 +8,7 @@
 
 struct core;
 struct err;
+struct vm_entry;
 struct vmm_config;
 
 /* ERR_INVALID (INVALID_SPEC); ERR_UNIMPLEMENTED. */
@@ -17,6 +18,8 @@ int vm_net_check(enum net_mode net, struct err *err);
 int vm_net_give_address(const struct core *core, struct vm *vm, struct err *err);
 /* That of a tap's guest, as a number; 0: none. */
 uint32_t vm_net_address(const struct vm *vm);
+/* Whose tap leads to that address; NULL. */
+struct vm_entry *vm_net_find(const struct core *core, uint32_t address);
 /* What its guest is to have; all "" where that has no network. */
 void vm_net_of_guest(const struct vm *vm, struct guest_network *net);
 /* Its card, where it has one. */

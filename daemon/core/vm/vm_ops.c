@@ -16,6 +16,7 @@
 #include "daemon/core/vm/vm_egress.h"
 #include "daemon/core/vm/vm_internal.h"
 #include "daemon/core/vm/vm_run.h"
+#include "daemon/core/vm/vm_capacity.h"
 #include "daemon/core/vm/vm_spec.h"
 
 /* What the first start of a VM writes: an overlay's head, its sockets, its logs. What its guest

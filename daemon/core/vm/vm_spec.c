@@ -15,7 +15,6 @@
 #include "daemon/core/vm/vm_ssh.h"
 #include "daemon/core/vm/vm_network.h"
 #include "daemon/core/vm/vm_storage.h"
-#include "rpc/event/server.h"
 #include "daemon/host/scope.h"
 #include "daemon/model/vm_publish.h"
 #include "daemon/vmm/vmm.h"
@@ -263,71 +262,6 @@ void vm_name_make(struct core *core, char name[NAME_BYTES])
     char id[ID_BYTES];
     id_make(id);
     snprintf(name, NAME_BYTES, "vm-%s", id);
-}
-
-uint64_t vm_files_fit(const struct core *core, size_t n_connections)
-{
-    uint64_t taken = DAEMON_FILES + n_connections, all = core->config.max_files;
-    return all == 0 ? UINT64_MAX : all <= taken ? 0 : (all - taken) / VM_FILES;
-}
-
-static int vm_files_check(struct core *core, struct err *err)
-{
-    size_t n = core->rpc_server ? rpc_server_connections(core->rpc_server) : 0;
-    uint64_t run = 0;
-    for (struct vm_entry *e = NULL; (e = vm_next(core, e));)
-        run += vm_state_is_active(e->vm.runtime.state);
-    if (run < vm_files_fit(core, n))
-        return 0;
-    err_set(
-        err, ERR_LIMIT,
-        "%" PRIu64 " VMs run and %zu connections are open: the %" PRIu64
-        " files that the daemon may have open are not enough for one more, which takes %d; stop "
-        "a VM, or start the daemon with a higher hard limit (ulimit -Hn, LimitNOFILE=)",
-        run, n, core->config.max_files, VM_FILES);
-    return err_tag(err, "FILES_LIMIT", NULL);
-}
-
-uint64_t vm_memory_promised(const struct core *core, const struct vm_spec *spec)
-{
-    const struct vmm_driver *driver = vmm_find_driver(spec->driver, NULL);
-    return spec->memory_bytes + (driver ? vmm_overhead_bytes(driver, core->vmm_host) : 0);
-}
-
-void vm_count_use(const struct core *core, uint32_t *cpus, uint64_t *memory_bytes)
-{
-    *cpus = 0;
-    *memory_bytes = 0;
-    VM_TELL(core, add_use, cpus, memory_bytes);
-    for (struct vm_entry *e = NULL; (e = vm_next((struct core *)core, e));) {
-        if (!vm_state_is_active(e->vm.runtime.state))
-            continue;
-        *cpus += e->vm.spec.cpus;
-        *memory_bytes += vm_memory_promised(core, &e->vm.spec);
-    }
-}
-
-int vm_capacity_check(struct core *core, uint64_t memory_bytes, bool new_vm, struct err *err)
-{
-    if (new_vm && core->config.max_vms > 0 && vm_count(core) >= core->config.max_vms) {
-        err_set(err, ERR_LIMIT, "this host takes %u VMs; delete one, or raise max_vms",
-                core->config.max_vms);
-        return err_tag(err, "CAPACITY_EXCEEDED", NULL);
-    }
-    if (memory_bytes > 0 && vm_files_check(core, err) < 0)
-        return -1;
-    uint64_t limit = core->config.max_memory_bytes, used;
-    uint32_t cpus;
-    if (limit == 0 || memory_bytes == 0)
-        return 0;
-    vm_count_use(core, &cpus, &used);
-    if (used + memory_bytes <= limit)
-        return 0;
-    err_set(err, ERR_LIMIT,
-            "%" PRIu64 " MiB are asked for, its VMM included, and %" PRIu64
-            " of this host's %" PRIu64 " MiB are free; stop a VM",
-            memory_bytes / MIB, used < limit ? (limit - used) / MIB : 0, limit / MIB);
-    return err_tag(err, "CAPACITY_EXCEEDED", NULL);
 }
 
 static int vm_disk_path(const struct core *core, const struct vm *vm, enum object_role role,

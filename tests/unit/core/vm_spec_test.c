@@ -2,7 +2,10 @@
 #include "daemon/core/vm/vm_egress.h"
 #include "daemon/core/vm/vm_network.h"
 #include "daemon/core/vm/vm_ops.h"
+#include "daemon/core/vm/vm_capacity.h"
 #include "daemon/core/vm/vm_spec.h"
+#include "base/id.h"
+#include "daemon/priv/priv_names.h"
 #include "tests/unit/core/vm_world.h"
 
 static void refuse(struct vm_spec spec, const char *part)
@@ -182,6 +185,96 @@ static void test_memory_of_monitors_is_promised_too(void)
     close_core();
 }
 
+static void set(struct vm_entry *e, enum vm_state state)
+{
+    struct store_txn *txn = store_txn_new();
+    CHECK_INT(vm_set_state(e, state, NULL, NULL, txn), 0);
+    commit_now(core.loop, core.store, txn);
+}
+
+static void check_use(uint32_t want_cpus, uint64_t want_bytes)
+{
+    uint32_t cpus;
+    uint64_t bytes;
+    vm_count_use(&core, &cpus, &bytes);
+    CHECK_INT(cpus, want_cpus);
+    CHECK_INT(bytes, want_bytes);
+}
+
+/* What is counted is what a walk over all would find, whatever becomes of one. */
+static void test_use_follows_the_vms(void)
+{
+    open_fresh();
+    check_use(0, 0);
+    struct vm_entry *a = add("aaaa000000000001", "a"), *b = add("bbbb000000000001", "b");
+    check_use(0, 0); /* both are stopped */
+    set(a, VM_STARTING);
+    set(b, VM_STARTING);
+    check_use(0, 2 * 256 * MIB);
+    set(a, VM_RUNNING); /* still one */
+    check_use(0, 2 * 256 * MIB);
+    struct vm_spec *spec = &vm_edit(b)->spec;
+    spec->cpus = 3;
+    spec->memory_bytes = 64 * MIB;
+    snprintf(spec->driver, sizeof(spec->driver), "qemu");
+    struct store_txn *txn = store_txn_new();
+    vm_save(b, txn);
+    commit_now(core.loop, core.store, txn);
+    check_use(3, 256 * MIB + vm_memory_promised(&core, spec));
+    host.kvm_known = host.kvm_usable = true; /* of one that counts already */
+    check_use(3, (256 + 64 + 64 + 24) * MIB);
+    close_core();
+    open_core(); /* from the store */
+    check_use(3, (256 + 64 + 64 + 24 + 128) * MIB);
+    b = vm_find(&core, "b", NULL);
+    CHECK(b != NULL);
+    set(b, VM_FAILED);
+    check_use(0, 256 * MIB);
+    vm_withdraw(vm_find(&core, "a", NULL));
+    check_use(0, 0);
+    close_core();
+}
+
+static struct vm_entry *make_tap(const char *name)
+{
+    struct err err = ERR_INIT;
+    struct vm vm = {.runtime.state = VM_STOPPED,
+                    .spec = {.driver = "sim", .memory_bytes = 64 * MIB, .net = NET_TAP}};
+    id_make(vm.id);
+    snprintf(vm.name, sizeof(vm.name), "%s", name);
+    struct vm_entry *e = vm_paths_make(&core, &vm, &err) < 0 ? NULL : vm_add(&core, &vm, &err);
+    if (!e) {
+        CHECK_STR(err.reason, "ADDRESSES_USED");
+        return NULL;
+    }
+    struct store_txn *txn = store_txn_new();
+    vm_save(e, txn);
+    commit_now(core.loop, core.store, txn);
+    CHECK(vm_net_find(&core, vm_net_address(vm_record(e))) == e);
+    return e;
+}
+
+/* Each has its own, a row keeps it over a restart, and it is free again behind its VM. */
+static void test_addresses_of_taps(void)
+{
+    open_fresh();
+    priv_pool_read("10.9.8.0/29", &core.config.guest_network);
+    struct vm_entry *a = make_tap("a"), *b = make_tap("b");
+    uint32_t of_a = vm_net_address(vm_record(a)), of_b = vm_net_address(vm_record(b));
+    CHECK(of_a != of_b);
+    CHECK(make_tap("c") == NULL);
+    close_core();
+    open_core();
+    priv_pool_read("10.9.8.0/29", &core.config.guest_network);
+    CHECK(vm_net_find(&core, of_a) == vm_find(&core, "a", NULL));
+    CHECK(make_tap("c") == NULL);
+    vm_withdraw(vm_find(&core, "b", NULL));
+    CHECK(vm_net_find(&core, of_b) == NULL);
+    struct vm_entry *c = make_tap("c");
+    CHECK(c && vm_net_address(vm_record(c)) == of_b);
+    close_core();
+}
+
 static void test_bad_requests(void)
 {
     struct err err = ERR_INIT;
@@ -230,6 +323,8 @@ int main(void)
     RUN(test_egress);
     RUN(test_egress_of_a_guest);
     RUN(test_memory_of_monitors_is_promised_too);
+    RUN(test_use_follows_the_vms);
+    RUN(test_addresses_of_taps);
     RUN(test_bad_requests);
     vm_world_end();
     return check_end();

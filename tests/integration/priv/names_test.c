@@ -274,7 +274,7 @@ static void test_another_helper_neither_opens_nor_cuts_what_there_is(void)
     close(own);
 }
 
-static bool run_in(int ns, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static bool run_in(int ns, const char *format, ...)
 {
     char command[512];
     va_list args;

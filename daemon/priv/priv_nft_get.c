@@ -127,8 +127,6 @@ int nft_find(const char *tap, struct nft_guest *guest, struct err *err)
 
 /* Pins */
 
-enum { DUMP_TRIES = 10 };
-
 /* A key of `pinned`, as the kernel has it. */
 struct pinned_key {
     char tap[16];
@@ -139,8 +137,15 @@ struct pinned_key {
 
 struct pinned_walk {
     nft_pinned_fn *fn;
+    void (*begin)(void *arg);
     void *arg;
 };
+
+static void begin_pinned(void *arg)
+{
+    const struct pinned_walk *w = arg;
+    w->begin(w->arg);
+}
 
 static bool read_key(const struct nlattr *attr, struct pinned_key *key)
 {
@@ -199,15 +204,11 @@ static int on_pinned(const struct nlmsghdr *h, void *arg)
 int nft_each_pinned(nft_pinned_fn *fn, void (*begin)(void *arg), void *arg, struct err *err)
 {
     char buffer[NETLINK_MESSAGE_BYTES];
-    struct pinned_walk w = {fn, arg};
-    int rc = -1;
-    errno = EINTR;
-    for (int i = 0; rc < 0 && errno == EINTR && i < DUMP_TRIES; i++) {
-        struct nlmsghdr *h = about(buffer, NFT_MSG_GETSETELEM, NLM_F_DUMP);
-        mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, "banger");
-        mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, "pinned");
-        begin(arg);
-        rc = netlink_ask(NETLINK_NETFILTER, h, on_pinned, &w);
-    }
-    return rc == 0 ? 0 : err_sys(err, errno, "cannot list table inet banger");
+    struct pinned_walk w = {fn, begin, arg};
+    struct nlmsghdr *h = about(buffer, NFT_MSG_GETSETELEM, NLM_F_DUMP);
+    mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, "banger");
+    mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, "pinned");
+    if (netlink_list(NETLINK_NETFILTER, h, begin_pinned, on_pinned, &w) == 0)
+        return 0;
+    return err_sys(err, errno, "cannot list table inet banger");
 }

@@ -305,6 +305,8 @@ static int take_packet(const struct conversation *c, const Banger__Priv__V1__Rep
             m->message);
     if (err)
         err->sys = (int)m->sys;
+    if (m->code == ERR_UNIMPLEMENTED)
+        err_wrap(err, "banger-priv is of an older build, which a restart of it ends");
     return m->reason[0] ? err_tag(err, m->reason, NULL) : -1;
 }
 

@@ -174,6 +174,18 @@ static void test_one_that_cannot_be_reaped_holds_up_nobody(void)
     CHECK_INT(errno, ECHILD);
 }
 
+/* What one of an earlier build says of what it does not know yet. */
+static void test_an_older_helper_is_told(void)
+{
+    struct err err = ERR_INIT;
+    Banger__Priv__V1__Request r = BANGER__PRIV__V1__REQUEST__INIT;
+    r.operation = (Banger__Priv__V1__Operation)63;
+    r.kind = BANGER__PRIV__V1__KIND__KIND_TAP;
+    CHECK_INT(priv_call(&r, NULL, NULL, &err), -1);
+    CHECK_INT(err.code, ERR_UNIMPLEMENTED);
+    CHECK_CONTAINS(err.message, "banger-priv is of an older build");
+}
+
 static void make_file(char *path, size_t size, const char *name, uint64_t bytes)
 {
     snprintf(path, size, "%s/%s", top, name);
@@ -197,6 +209,7 @@ int main(void)
     RUN(test_a_disk_is_made_or_said_not_to_be);
     RUN(test_a_helper_that_has_died_is_replaced);
     RUN(test_one_that_cannot_be_reaped_holds_up_nobody);
+    RUN(test_an_older_helper_is_told);
     priv_end();
     unlink(image);
     unlink(cow);

@@ -22,7 +22,7 @@ fi
 # shellcheck source=tests/testhost/world.sh
 . "$(dirname "$0")/world.sh"
 
-export BANGER_BOOT_TIMEOUT_MS=300000 # eight share two processors, which are emulated
+export BANGER_BOOT_TIMEOUT_MS=600000 # eight share one processor, which is emulated
 start_daemon "$@"
 make_world
 create=(vm create --driver "$engine_of" --net tap --storage dm-snapshot)

@@ -75,7 +75,8 @@ void vm_save(struct vm_entry *e, struct store_txn *txn)
 {
     if (e->removed)
         return;
-    vm_recount(vm_uses(e->core), e);
+    if (vm_uses(e->core)) /* not while all is closed */
+        vm_recount(vm_uses(e->core), e);
     struct vm_version *v = malloc(sizeof(*v));
     struct store_txn *own = txn ? NULL : store_txn_new();
     e->edited = false;

@@ -95,7 +95,7 @@ static void begin_list(void *arg)
     all.n = 0;
 }
 
-static void forget_all(void)
+void addresses_forget(void)
 {
     int sys = errno;
     if (all.notices)
@@ -130,7 +130,7 @@ static int read_all(void)
     all.notices = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
     if (!all.notices || mnl_socket_bind(all.notices, RTMGRP_IPV4_IFADDR, MNL_SOCKET_AUTOPID) < 0 ||
         netlink_list(NETLINK_ROUTE, h, begin_list, on_listed, NULL) < 0) {
-        forget_all();
+        addresses_forget();
         return -1;
     }
     return 0;
@@ -146,7 +146,7 @@ int addresses_overlap(unsigned index, uint32_t address, unsigned prefix, char na
 {
     char with[IF_NAMESIZE] = "?";
     if (all.notices && !follow_notices())
-        forget_all();
+        addresses_forget();
     if (!all.notices && read_all() < 0)
         return err_sys(err, errno, "cannot list addresses");
     for (size_t i = 0; i < all.n; i++) {

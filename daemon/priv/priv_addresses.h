@@ -16,5 +16,7 @@ struct err;
  * name, 0: none, -1. */
 int addresses_overlap(unsigned index, uint32_t address, unsigned prefix, char name[PRIV_TAP_BYTES],
                       struct err *err);
+/* In a process that was forked: it would take the notices away from the one that it came from. */
+void addresses_forget(void);
 
 #endif

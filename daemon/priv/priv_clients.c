@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "daemon/priv/priv_addresses.h"
 #include "daemon/priv/priv_serve.h"
 
 /* Connections that are taken a round. */
@@ -94,6 +95,7 @@ static _Noreturn void work(const struct priv_settings *settings, struct client *
             close(clients.at[i].fd);
     if (clients.listener >= 0)
         close(clients.listener);
+    addresses_forget();
     ssize_t n = receive(c->fd, request, sizeof(request), fds);
     if (n > 0)
         priv_serve(settings, c->uid, request, (size_t)n, fds, send_packet, c);

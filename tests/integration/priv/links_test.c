@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "daemon/priv/priv_addresses.h"
@@ -115,6 +117,24 @@ static void test_addresses_come_and_go(void)
     check_overlap(NET + 8 * 256 + 1, "");
 }
 
+/* What a forked one looks at, as a request with files is served, is not missed by the other. */
+static void test_a_fork_takes_nothing_away(void)
+{
+    check_overlap(NET + 5, "");
+    CHECK(ip("link add here2 type bridge\naddr add 10.9.0.6/30 dev here2\n"));
+    pid_t pid = fork();
+    if (pid == 0) {
+        char with[PRIV_TAP_BYTES];
+        addresses_forget();
+        _exit(addresses_overlap(INDEX, NET + 5, 30, with, NULL));
+    }
+    int status = -1;
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    check_overlap(NET + 5, "here2");
+    CHECK(ip("link del here2\n"));
+}
+
 /* More at once than notices are kept for. */
 static void test_a_crowd_of_addresses(void)
 {
@@ -135,6 +155,7 @@ int main(void)
         return check_skip(lacks);
     RUN(test_links_come_and_go);
     RUN(test_addresses_come_and_go);
+    RUN(test_a_fork_takes_nothing_away);
     RUN(test_a_crowd_of_addresses);
     return check_end();
 }

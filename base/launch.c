@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
@@ -105,14 +106,18 @@ struct starter {
     const int *gate;
     int report_fd; /* its own */
     int sys;       /* of vfork */
+    sem_t over;    /* there is a program, or none */
 };
 
-/* Asleep in vfork until there is a program, or none. */
+/* Asleep in vfork until then; but a vfork may be a fork (ThreadSanitizer makes it one), and who is
+ * held would end with the thread that called it. */
 static void *start_and_sleep(void *arg)
 {
     struct starter *s = arg;
     s->sys = start(s->l, s->report_fd, s->gate) < 0 ? errno : 0;
     close(s->report_fd);
+    while (sem_wait(&s->over) < 0)
+        continue;
     return NULL;
 }
 
@@ -131,6 +136,7 @@ static int launch_held(const struct launch *l, const int report[2], pid_t *pid)
     struct starter s = {.l = l, .gate = gate, .report_fd = report[1]};
     pthread_t thread;
     int sys = pipe2(gate, O_CLOEXEC) < 0 ? errno : 0;
+    sem_init(&s.over, 0, 0);
     if (sys == 0 && (sys = pthread_create(&thread, NULL, start_and_sleep, &s)) != 0) {
         close(gate[0]);
         close(gate[1]);
@@ -145,7 +151,9 @@ static int launch_held(const struct launch *l, const int report[2], pid_t *pid)
     close(gate[0]);
     close(gate[1]);
     sys = read_report(report[0]);
+    sem_post(&s.over);
     pthread_join(thread, NULL);
+    sem_destroy(&s.over);
     return s.sys ? s.sys : held ? held : sys;
 }
 

@@ -4,26 +4,7 @@
 #define BANGER_DAEMON_PRIV_PRIV_DOCTOR_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
-struct err;
-
-enum { NFT_NAME_BYTES = 64, PRIV_BLOCKS_MAX = 16 };
-
-/* A chain at the hook forward, or input, that is none of ours and drops what it does not know. At
- * input it is in the way of guests' questions alone, where their egress list has names. */
-struct nft_block {
-    bool input;
-    char family[8], table[NFT_NAME_BYTES], chain[NFT_NAME_BYTES];
-    char open_at[NFT_NAME_BYTES]; /* the chain of that table in which an exception belongs */
-};
-
-/* Chains that have our exceptions are left out. *n: how many were found, of which so many are in
- * blocks. */
-int nft_find_blocks(struct nft_block blocks[PRIV_BLOCKS_MAX], size_t *n, struct err *err);
-
-/* ERR_PRECONDITION (FORWARD_DROPPED) names them; names: those at input too. */
-int priv_check_forward(bool names, struct err *err);
 /* Prints what is in the way, one a line, and with fix what was done and how that is undone. 0:
  * nothing is in the way (any more). Before privileges are dropped. */
 int priv_doctor(bool fix);

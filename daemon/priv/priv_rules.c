@@ -7,7 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "daemon/priv/priv_doctor.h"
+#include "daemon/priv/priv_blocks.h"
 #include "daemon/priv/priv_egress.h"
 #include "daemon/priv/priv_kind.h"
 #include "daemon/priv/priv_nft.h"

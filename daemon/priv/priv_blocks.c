@@ -10,7 +10,7 @@
 #include "daemon/priv/priv_legacy.h"
 #include "daemon/priv/priv_nft.h"
 
-static const char user_chain[] = "DOCKER-USER", comment[] = "banger";
+static const char user_chain[] = "DOCKER-USER";
 
 static const char *text_at(json_t *object, const char *key)
 {
@@ -31,28 +31,71 @@ static bool is_of(json_t *part, json_t *chain)
            strcmp(text_at(part, "table"), text_at(chain, "table")) == 0;
 }
 
-/* A drop or reject of all that comes to it, as firewalld ends its chain with. */
-static bool drops_all(json_t *rule)
+enum verdict { UNDECIDED, ACCEPTS, DROPS };
+
+/* iptables-nft's comments narrow nothing, and its REJECT is one. */
+static bool is_xt(json_t *statement, const char *type, const char *name)
+{
+    json_t *xt = json_object_get(statement, "xt");
+    return xt && strcmp(text_at(xt, "type"), type) == 0 && strcmp(text_at(xt, "name"), name) == 0;
+}
+
+static bool is_of_taps(json_t *statement)
+{
+    json_t *match = json_object_get(statement, "match");
+    json_t *meta = json_object_get(json_object_get(match, "left"), "meta");
+    return meta && strcmp(text_at(meta, "key"), "iifname") == 0 &&
+           strcmp(text_at(match, "op"), "==") == 0 && strcmp(text_at(match, "right"), "bg*") == 0;
+}
+
+/* For a packet of a guest that nobody has named: what a rule for all says, or one (*of_taps) that
+ * lets all taps through. */
+static enum verdict verdict_of(json_t *rule, bool *of_taps)
 {
     json_t *each, *all = json_object_get(rule, "expr");
     size_t i;
-    bool drops = false;
+    bool narrow = false;
+    enum verdict verdict = UNDECIDED;
+    *of_taps = false;
     json_array_foreach(all, i, each)
     {
-        if (json_object_get(each, "drop") || json_object_get(each, "reject"))
-            drops = true;
-        else if (!json_object_get(each, "counter"))
-            return false;
+        if (json_object_get(each, "drop") || json_object_get(each, "reject") ||
+            is_xt(each, "target", "REJECT"))
+            verdict = DROPS;
+        else if (json_object_get(each, "accept"))
+            verdict = ACCEPTS;
+        else if (is_of_taps(each))
+            *of_taps = true;
+        else if (!json_object_get(each, "counter") && !is_xt(each, "match", "comment"))
+            narrow = true;
     }
-    return drops;
+    if (*of_taps)
+        return verdict == ACCEPTS ? ACCEPTS : UNDECIDED;
+    return narrow ? UNDECIDED : verdict;
 }
 
-/* Whether the chain drops what it does not know, and has no exception of ours. */
+static bool has_hook(json_t *list, json_t *rule)
+{
+    json_t *part;
+    size_t i;
+    json_array_foreach(list, i, part)
+    {
+        json_t *chain = json_object_get(part, "chain");
+        if (chain && is_of(chain, rule) &&
+            strcmp(text_at(chain, "name"), text_at(rule, "chain")) == 0)
+            return json_object_get(chain, "hook");
+    }
+    return false;
+}
+
+/* Whether the chain drops what it does not know, and lets no taps through; nor does another of its
+ * table that one can jump to. */
 static bool blocks(json_t *list, json_t *chain, struct nft_block *b)
 {
-    json_t *part, *last = NULL;
+    json_t *part;
     size_t i;
-    bool excepted = false;
+    bool of_taps, elsewhere = false;
+    enum verdict verdict = UNDECIDED;
     *b = (struct nft_block){.input = strcmp(text_at(chain, "hook"), "input") == 0};
     snprintf(b->family, sizeof(b->family), "%s", text_at(chain, "family"));
     snprintf(b->table, sizeof(b->table), "%s", text_at(chain, "table"));
@@ -66,14 +109,15 @@ static bool blocks(json_t *list, json_t *chain, struct nft_block *b)
             snprintf(b->open_at, sizeof(b->open_at), "%s", user_chain);
         if (!rule || !is_of(rule, chain))
             continue;
-        bool here = strcmp(text_at(rule, "chain"), b->chain) == 0;
-        if (here)
-            last = rule;
-        excepted |= (here || strcmp(text_at(rule, "chain"), b->open_at) == 0) &&
-                    strcmp(text_at(rule, "comment"), comment) == 0;
+        enum verdict here = verdict_of(rule, &of_taps);
+        if (strcmp(text_at(rule, "chain"), b->chain) != 0)
+            elsewhere |= here == ACCEPTS && of_taps && !has_hook(list, rule);
+        else if (verdict == UNDECIDED)
+            verdict = here;
     }
-    return !excepted &&
-           (strcmp(text_at(chain, "policy"), "drop") == 0 || (last && drops_all(last)));
+    if (verdict == UNDECIDED && strcmp(text_at(chain, "policy"), "drop") == 0)
+        verdict = DROPS;
+    return verdict == DROPS && !elsewhere;
 }
 
 static bool is_others(json_t *chain)
@@ -115,8 +159,11 @@ int priv_check_forward(bool names, struct err *err)
             len +=
                 (size_t)snprintf(chains + len, sizeof(chains) - len, "%s%s %s %s", len ? ", " : "",
                                  found[i].family, found[i].table, found[i].chain);
-    if (legacy_drops_forward() && len < sizeof(chains))
+    if (legacy_drops(false) && len < sizeof(chains))
         len += (size_t)snprintf(chains + len, sizeof(chains) - len, "%sFORWARD of iptables-legacy",
+                                len ? ", " : "");
+    if (names && legacy_drops(true) && len < sizeof(chains))
+        len += (size_t)snprintf(chains + len, sizeof(chains) - len, "%sINPUT of iptables-legacy",
                                 len ? ", " : "");
     if (len == 0)
         return 0;

@@ -17,8 +17,8 @@ struct nft_block {
     char open_at[NFT_NAME_BYTES]; /* the chain of that table in which an exception belongs */
 };
 
-/* Chains that have our exceptions are left out. *n: how many were found, of which so many are in
- * blocks. */
+/* Chains that let taps through are left out, whoever wrote that into them. *n: how many were found,
+ * of which so many are in blocks. */
 int nft_find_blocks(struct nft_block blocks[PRIV_BLOCKS_MAX], size_t *n, struct err *err);
 
 /* ERR_PRECONDITION (FORWARD_DROPPED) names them; names: those at input too. */

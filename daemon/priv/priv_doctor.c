@@ -2,8 +2,7 @@
  *
  * A packet that one base chain drops is dropped, whatever another accepts: what guests send has to
  * be let through where it is dropped. Docker keeps its chain DOCKER-USER as it is for that. At
- * input ours drops what is no question all the same. iptables-legacy has tables of its own
- * (priv_legacy.h). */
+ * input ours drops what is no question all the same. */
 #include "daemon/priv/priv_doctor.h"
 
 #include <errno.h>
@@ -21,16 +20,14 @@
 #include "daemon/priv/priv_nft.h"
 
 static const char forward_path[] = "/proc/sys/net/ipv4/ip_forward", tun_path[] = "/dev/net/tun";
+static const char iptables_nft[] = "/usr/sbin/iptables-nft",
+                  iptables_legacy[] = "/usr/sbin/iptables-legacy";
 static const char comment[] = "banger";
 
-static const char *text_at(json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
+/* ---- by nftables ---- */
 
 /* Our rules in a chain, as the commands that remove them. */
-static void print_undo(const struct nft_block *b)
+static void print_nft_undo(const struct nft_block *b)
 {
     char command[256];
     json_t *part;
@@ -40,55 +37,32 @@ static void print_undo(const struct nft_block *b)
     json_array_foreach(json_object_get(answer, "nftables"), i, part)
     {
         json_t *rule = json_object_get(part, "rule");
-        if (rule && strcmp(text_at(rule, "comment"), comment) == 0)
+        const char *by = json_string_value(json_object_get(rule, "comment"));
+        if (by && strcmp(by, comment) == 0)
             printf("       undo: nft delete rule %s %s %s handle %lld\n", b->family, b->table,
                    b->open_at, (long long)json_integer_value(json_object_get(rule, "handle")));
     }
     json_decref(answer);
 }
 
-static int fix_block(const struct nft_block *b, struct err *err)
+static int open_by_nft(const struct nft_block *b, struct err *err)
 {
     char commands[768];
     if (b->input) {
         snprintf(commands, sizeof(commands),
                  "insert rule %s %s %s iifname \"bg*\" accept comment \"%s\"\n", b->family,
                  b->table, b->open_at, comment);
-        return nft_run(commands, err);
+    } else {
+        snprintf(commands, sizeof(commands),
+                 "insert rule %s %s %s oifname \"bg*\" ct state established,related accept comment "
+                 "\"%s\"\ninsert rule %s %s %s iifname \"bg*\" accept comment \"%s\"\n",
+                 b->family, b->table, b->open_at, comment, b->family, b->table, b->open_at,
+                 comment);
     }
-    snprintf(commands, sizeof(commands),
-             "insert rule %s %s %s oifname \"bg*\" ct state established,related accept comment "
-             "\"%s\"\ninsert rule %s %s %s iifname \"bg*\" accept comment \"%s\"\n",
-             b->family, b->table, b->open_at, comment, b->family, b->table, b->open_at, comment);
     return nft_run(commands, err);
 }
 
-static int doctor_blocks(bool fix)
-{
-    struct nft_block found[PRIV_BLOCKS_MAX];
-    struct err err = ERR_INIT;
-    size_t n;
-    int left = 0;
-    if (nft_find_blocks(found, &n, &err) < 0) {
-        printf("unknown: %s\n", err.message);
-        return 1;
-    }
-    for (size_t i = 0; i < n; i++) {
-        const struct nft_block *b = &found[i];
-        int rc = fix ? fix_block(b, &err) : -1;
-        left |= rc < 0;
-        printf("%s: chain %s %s %s drops what guests with taps %s\n", rc == 0 ? "fixed" : "found",
-               b->family, b->table, b->chain,
-               b->input ? "ask of the daemon, where their egress list has names" : "send");
-        if (rc == 0) {
-            printf("       let through in %s, until that firewall is loaded anew\n", b->open_at);
-            print_undo(b);
-        } else if (fix) {
-            printf("       %s\n", err.message);
-        }
-    }
-    return left;
-}
+/* ---- by iptables, of either kind ---- */
 
 static bool run(const char *const argv[])
 {
@@ -102,27 +76,105 @@ static bool run(const char *const argv[])
     return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
-static int doctor_legacy(bool fix)
+/* What is let through, at the head of a chain. */
+static const char *const from_taps[] = {"-i",      "bg+",       "-j",    "ACCEPT", "-m",
+                                        "comment", "--comment", comment, NULL};
+static const char *const to_taps[] = {
+    "-o", "bg+",     "-m",        "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT",
+    "-m", "comment", "--comment", comment,     NULL};
+
+static bool iptables(const char *program, const char *action, const char *chain,
+                     const char *const *words)
 {
-    static const char program[] = "/usr/sbin/iptables-legacy";
-    static const char *const in[] = {program,  "-w", "-I",      "FORWARD",   "-i",    "bg+", "-j",
-                                     "ACCEPT", "-m", "comment", "--comment", comment, NULL};
-    static const char *const out[] = {
-        program, "-w",     "-I",        "FORWARD",   "-o",
-        "bg+",   "-m",     "conntrack", "--ctstate", "RELATED,ESTABLISHED",
-        "-j",    "ACCEPT", "-m",        "comment",   "--comment",
-        comment, NULL};
-    if (!legacy_drops_forward())
-        return 0;
-    bool fixed = fix && run(out) && run(in);
-    printf("%s: FORWARD of iptables-legacy drops what guests with taps send\n",
-           fixed ? "fixed" : "found");
+    const char *argv[20] = {program, "-w", action, chain};
+    for (size_t i = 0; words[i]; i++)
+        argv[4 + i] = words[i];
+    return run(argv);
+}
+
+/* All of it or nothing. */
+static bool open_by_iptables(const char *program, const char *chain, bool input)
+{
+    if (!input && !iptables(program, "-I", chain, to_taps))
+        return false;
+    if (iptables(program, "-I", chain, from_taps))
+        return true;
+    if (!input)
+        iptables(program, "-D", chain, to_taps);
+    return false;
+}
+
+static void print_iptables_undo(const char *program, const char *chain, bool input)
+{
+    const char *const *each[] = {from_taps, input ? NULL : to_taps};
+    for (size_t i = 0; i < 2 && each[i]; i++) {
+        printf("       undo: %s -w -D %s", program, chain);
+        for (const char *const *word = each[i]; *word; word++)
+            printf(" %s", *word);
+        printf("\n");
+    }
+}
+
+/* ---- what is in the way ---- */
+
+static const char in_the_way[] = "send",
+                  of_names[] = "ask of the daemon, where their egress list has names";
+static const char until[] = "       let through in %s, until that firewall is loaded anew\n";
+
+/* A table of iptables-nft is a table of nftables; but what iptables-nft does not know in it keeps
+ * Docker from reading it. */
+static bool is_of_iptables(const struct nft_block *b)
+{
+    return strcmp(b->family, "ip") == 0 && strcmp(b->table, "filter") == 0 &&
+           strcmp(b->chain, b->input ? "INPUT" : "FORWARD") == 0 && access(iptables_nft, X_OK) == 0;
+}
+
+static int doctor_block(const struct nft_block *b, bool fix)
+{
+    struct err err = ERR_INIT;
+    bool by_iptables =
+        fix && is_of_iptables(b) && open_by_iptables(iptables_nft, b->open_at, b->input);
+    bool fixed = by_iptables || (fix && open_by_nft(b, &err) == 0);
+    printf("%s: chain %s %s %s drops what guests with taps %s\n", fixed ? "fixed" : "found",
+           b->family, b->table, b->chain, b->input ? of_names : in_the_way);
     if (fixed)
-        printf("       let through, until that firewall is loaded anew\n"
-               "       undo: iptables-legacy -D FORWARD -i bg+ -j ACCEPT -m comment --comment %s\n"
-               "       undo: iptables-legacy -D FORWARD -o bg+ -m conntrack --ctstate "
-               "RELATED,ESTABLISHED -j ACCEPT -m comment --comment %s\n",
-               comment, comment);
+        printf(until, b->open_at);
+    else if (fix)
+        printf("       %s\n", err.message);
+    if (by_iptables)
+        print_iptables_undo(iptables_nft, b->open_at, b->input);
+    else if (fixed)
+        print_nft_undo(b);
+    return !fixed;
+}
+
+static int doctor_blocks(bool fix)
+{
+    struct nft_block found[PRIV_BLOCKS_MAX];
+    struct err err = ERR_INIT;
+    size_t n;
+    int left = 0;
+    if (nft_find_blocks(found, &n, &err) < 0) {
+        printf("unknown: %s\n", err.message);
+        return 1;
+    }
+    for (size_t i = 0; i < n; i++)
+        left |= doctor_block(&found[i], fix);
+    return left;
+}
+
+static int doctor_legacy(bool input, bool fix)
+{
+    const char *chain = input ? "INPUT" : "FORWARD";
+    if (!legacy_drops(input))
+        return 0;
+    bool fixed = fix && open_by_iptables(iptables_legacy, chain, input);
+    printf("%s: %s of iptables-legacy drops what guests with taps %s\n", fixed ? "fixed" : "found",
+           chain, input ? of_names : in_the_way);
+    if (fixed) {
+        printf(until, chain);
+        print_iptables_undo(iptables_legacy, chain, input);
+    }
     return !fixed;
 }
 
@@ -164,5 +216,6 @@ static int doctor_tun(bool fix)
 
 int priv_doctor(bool fix)
 {
-    return doctor_tun(fix) | doctor_forward(fix) | doctor_blocks(fix) | doctor_legacy(fix);
+    return doctor_tun(fix) | doctor_forward(fix) | doctor_blocks(fix) | doctor_legacy(false, fix) |
+           doctor_legacy(true, fix);
 }

@@ -28,46 +28,88 @@ static bool has_filter(void)
     return found;
 }
 
-/* An entry's verdict; 0: it has another target. */
+/* An entry's verdict; 0: it has another target, or is none. */
 static int verdict_of(const uint8_t *entries, size_t len, size_t at, struct ipt_entry *e)
 {
     struct xt_standard_target t;
+    *e = (struct ipt_entry){.next_offset = 0};
     if (len < sizeof(*e) || at > len - sizeof(*e))
         return 0;
     memcpy(e, entries + at, sizeof(*e));
     if (e->target_offset > len - at || sizeof(t) > len - at - e->target_offset)
         return 0;
     memcpy(&t, entries + at + e->target_offset, sizeof(t));
+    if (strncmp(t.target.u.user.name, "REJECT", sizeof(t.target.u.user.name)) == 0)
+        return VERDICT_DROP;
     return t.target.u.user.name[0] ? 0 : t.verdict;
 }
 
-/* What comes from any tap is accepted there. */
-static bool excepts(const struct ipt_entry *e, int verdict)
+/* What comes from any tap. */
+static bool is_of_taps(const struct ipt_entry *e)
 {
     static const char prefix[] = "bg";
     const size_t n = sizeof(prefix) - 1;
-    return verdict == VERDICT_ACCEPT && memcmp(e->ip.iniface, prefix, n) == 0 &&
-           e->ip.iniface_mask[n - 1] && !e->ip.iniface_mask[n] &&
-           !(e->ip.invflags & IPT_INV_VIA_IN);
+    return memcmp(e->ip.iniface, prefix, n) == 0 && e->ip.iniface_mask[n - 1] &&
+           !e->ip.iniface_mask[n] && !(e->ip.invflags & IPT_INV_VIA_IN);
 }
 
-bool legacy_table_drops(const uint8_t *entries, size_t len, size_t first, size_t policy)
+/* Comments are the only matches that narrow nothing. */
+static bool is_for_all(const uint8_t *entries, size_t len, size_t at, const struct ipt_entry *e)
 {
-    struct ipt_entry e = {.next_offset = 0};
-    if (first > policy || verdict_of(entries, len, policy, &e) != VERDICT_DROP)
+    static const struct ipt_ip all;
+    struct xt_entry_match m;
+    if (memcmp(&e->ip, &all, sizeof(all)) != 0 || e->target_offset > len - at)
         return false;
-    for (size_t at = 0; at < len; at += e.next_offset) {
-        int verdict = verdict_of(entries, len, at, &e);
-        if (len - at < sizeof(e) || e.next_offset < sizeof(e) || e.next_offset > len - at)
-            return true; /* it is no table that we know: as its policy says */
-        if (excepts(&e, verdict))
+    for (size_t i = sizeof(*e); i < e->target_offset; i += m.u.match_size) {
+        if (sizeof(m) > e->target_offset - i)
+            return false;
+        memcpy(&m, entries + at + i, sizeof(m));
+        if (m.u.match_size < sizeof(m) ||
+            strncmp(m.u.user.name, "comment", sizeof(m.u.user.name)) != 0)
             return false;
     }
     return true;
 }
 
-bool legacy_drops_forward(void)
+/* The verdict, from the entry at to the one that is last, for a guest's packet that nobody has
+ * named; 0: none. */
+static int decided(const uint8_t *entries, size_t len, size_t at, size_t last)
 {
+    struct ipt_entry e;
+    for (; at <= last && at < len; at += e.next_offset) {
+        int verdict = verdict_of(entries, len, at, &e);
+        if (e.next_offset < sizeof(e) || e.next_offset > len - at)
+            return 0;
+        if ((verdict == VERDICT_ACCEPT && is_of_taps(&e)) ||
+            ((verdict == VERDICT_ACCEPT || verdict == VERDICT_DROP) &&
+             is_for_all(entries, len, at, &e)))
+            return verdict;
+    }
+    return 0;
+}
+
+static bool lets_taps_through(const uint8_t *entries, size_t len, size_t at)
+{
+    struct ipt_entry e;
+    for (; at < len; at += e.next_offset) {
+        int verdict = verdict_of(entries, len, at, &e);
+        if (e.next_offset < sizeof(e) || e.next_offset > len - at)
+            return false;
+        if (verdict == VERDICT_ACCEPT && is_of_taps(&e))
+            return true;
+    }
+    return false;
+}
+
+bool legacy_table_drops(const uint8_t *entries, size_t len, const struct legacy_chain *chain)
+{
+    return decided(entries, len, chain->first, chain->policy) == VERDICT_DROP &&
+           !lets_taps_through(entries, len, chain->user);
+}
+
+bool legacy_drops(bool input)
+{
+    const unsigned hook = input ? NF_INET_LOCAL_IN : NF_INET_FORWARD;
     struct ipt_getinfo info = {.name = "filter"};
     socklen_t len = sizeof(info);
     auto_fd int fd = has_filter() ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
@@ -80,7 +122,9 @@ bool legacy_drops_forward(void)
         return false;
     memcpy(table->name, info.name, sizeof(table->name));
     table->size = info.size;
+    const struct legacy_chain chain = {.first = info.hook_entry[hook],
+                                       .policy = info.underflow[hook],
+                                       .user = info.underflow[NF_INET_LOCAL_OUT]};
     return getsockopt(fd, IPPROTO_IP, IPT_SO_GET_ENTRIES, table, &len) == 0 &&
-           legacy_table_drops((const uint8_t *)table->entrytable, info.size,
-                              info.hook_entry[NF_INET_FORWARD], info.underflow[NF_INET_FORWARD]);
+           legacy_table_drops((const uint8_t *)table->entrytable, info.size, &chain);
 }

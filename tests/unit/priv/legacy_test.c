@@ -28,9 +28,12 @@ static void put(size_t i, const char *in, int verdict)
     memcpy(table + i * ENTRY_BYTES + sizeof(e), &t, sizeof(t));
 }
 
+static const struct legacy_chain forward = {
+    .first = ENTRY_BYTES, .policy = 2 * (size_t)ENTRY_BYTES, .user = 3 * (size_t)ENTRY_BYTES};
+
 static bool drops(void)
 {
-    return legacy_table_drops(table, sizeof(table), ENTRY_BYTES, 2 * (size_t)ENTRY_BYTES);
+    return legacy_table_drops(table, sizeof(table), &forward);
 }
 
 static void test_policy_and_exception(void)
@@ -49,6 +52,15 @@ static void test_policy_and_exception(void)
     put(1, "bg", ACCEPT);
     CHECK(!drops());
     put(1, "", ACCEPT);
+    CHECK(!drops()); /* all of it */
+    put(1, "", DROP);
+    put(2, "", ACCEPT);
+    CHECK(drops());
+    put(1, "eth", DROP);
+    CHECK(!drops());
+    put(2, "", DROP);
+    put(0, "bg", ACCEPT); /* let in, not through */
+    CHECK(drops());
     put(3, "bg", ACCEPT); /* in a chain that FORWARD jumps to */
     CHECK(!drops());
 }
@@ -56,18 +68,19 @@ static void test_policy_and_exception(void)
 static void test_what_is_no_table(void)
 {
     put(0, "", ACCEPT);
-    put(1, "", ACCEPT);
+    put(1, "eth", ACCEPT);
     put(2, "", DROP);
     put(3, "", ACCEPT);
     CHECK(drops());
     for (size_t len = 0; len < sizeof(table); len++)
-        legacy_table_drops(table, len, ENTRY_BYTES, 2 * (size_t)ENTRY_BYTES);
+        legacy_table_drops(table, len, &forward);
     struct ipt_entry e;
-    memcpy(&e, table, sizeof(e));
-    e.next_offset = 0;
-    memcpy(table, &e, sizeof(e));
-    CHECK(drops()); /* and ends */
-    CHECK(!legacy_table_drops(table, sizeof(table), 0, SIZE_MAX - 3));
+    memcpy(&e, table + ENTRY_BYTES, sizeof(e));
+    e.next_offset = 0; /* and ends */
+    memcpy(table + ENTRY_BYTES, &e, sizeof(e));
+    CHECK(!drops());
+    CHECK(!legacy_table_drops(table, sizeof(table),
+                              &(struct legacy_chain){.first = SIZE_MAX - 3, .policy = SIZE_MAX}));
 }
 
 int main(void)

@@ -70,21 +70,23 @@ closed() {
 
 # blocked FIREWALL WAY WORD: it is in the way, is named so, and is mended; all of it is undone.
 blocked() {
-    local code=0 said way=$2
+    local action code=0 said way=$2
     name=$1 checks=$((checks + 1))
     "$1"
     ip_tables -S >"$top/before"
     "$way" && fail "it is in nobody's way"
     said=$("$priv" --check) || code=$?
-    [ "$code" = 1 ] && grep -q "^found: .*$3" <<<"$said" || fail "check ($code): $said"
+    [ "$code" = 1 ] || fail "check says $code"
+    grep -q "^found: .*$3" <<<"$said" || fail "check: $said"
     ip_tables -S | cmp - "$top/before" || fail "a check changed it"
     code=0
     said=$("$priv" --fix) || code=$?
     [ "$code" = 0 ] || fail "not mended ($code): $said"
     "$way" || fail "packets do not pass when it is mended: $said"
     ip_tables -S >/dev/null || fail "its own program cannot read it any more"
-    ip_tables -A FORWARD -i other -j ACCEPT && ip_tables -C FORWARD -i other -j ACCEPT &&
-        ip_tables -D FORWARD -i other -j ACCEPT || fail "its own program cannot change it any more"
+    for action in -A -C -D; do
+        ip_tables "$action" FORWARD -i other -j ACCEPT || fail "its own program cannot change it any more"
+    done
     "$priv" --check >"$top/again" || fail "still in the way: $(cat "$top/again")"
     [ -z "$("$priv" --fix)" ] || fail "mended twice"
     sed -n 's/^ *undo: //p' <<<"$said" | sh -e >/dev/null || fail "what undoes it does not work: $said"

@@ -1,14 +1,17 @@
 """From create to an agent that answers, against qemu started by hand with the same flags.
 
 A guest under emulation takes seconds, and no two take the same: so what ours adds to them is shown by itself too, which
-is the time before its qemu began, and the daemon's processor time."""
+is the time before its qemu began, and the daemon's processor time.
+
+Who comes first changes with each round: what one has ended just now is memory that the next one gets. And both begin
+with their programs in memory: a machine may take away what lies idle for seconds, and give it back page by page."""
 
 import os
 import shutil
 import time
 
 import vms
-from lib import median, ratio, summary, table, title
+from lib import median, ratio, run, summary, table, title
 
 SHARE, MORE_S = 1.05, 0.030 # of the aim
 
@@ -19,12 +22,20 @@ def began(pid):
         return int(f.read().rsplit(")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
 
 
-def create(banger, name, daemon):
-    """Seconds: of all, until its qemu began, of the daemon's work."""
+def warm(banger, qemu):
+    banger.call("vm", "list")
+    run([qemu, "--version"])
+
+
+def create(banger, daemon):
+    """Seconds: of all, until its qemu began, of the daemon's work; and the command line."""
     begun, cpu = time.clock_gettime(time.CLOCK_BOOTTIME), daemon.cpu_seconds()
-    vms.boot(banger, name, "--image", vms.IMAGE)
+    vms.boot(banger, "boot", "--image", vms.IMAGE)
     took, cpu = time.clock_gettime(time.CLOCK_BOOTTIME) - begun, daemon.cpu_seconds() - cpu
-    return took, began(vms.pid(banger, name)) - begun, cpu
+    try:
+        return took, began(vms.pid(banger, "boot")) - begun, cpu, vms.command_line(banger, "boot")
+    finally:
+        vms.delete(banger, "boot")
 
 
 def by_hand(banger, pattern, image, folder):
@@ -37,24 +48,27 @@ def by_hand(banger, pattern, image, folder):
 def bench(banger, peers, folder, quick):
     del peers
     rounds = 1 if quick else 13
-    title(f"Create to agent ready, {rounds} boots each, interleaved")
+    title(f"Create to agent ready, {rounds} boots each, by turns")
     kept = vms.kept(banger)
     ours, before, cpus, theirs = [], [], [], []
+
+    def one_of_ours(daemon, pattern):
+        warm(kept, pattern[0])
+        for figures, figure in zip((ours, before, cpus), create(kept, daemon)):
+            figures.append(figure)
+
     with kept.daemon(*vms.SLIRP) as daemon:
         vms.prepare(kept)
         image, bare = vms.image_path(kept), os.path.join(folder, "bare")
-        for i in range(-1, rounds):
-            took, until_qemu, cpu = create(kept, "boot", daemon)
-            try:
-                pattern = vms.command_line(kept, "boot")
-            finally:
-                vms.delete(kept, "boot")
-            seconds = by_hand(kept, pattern, image, bare)
-            if i >= 0: # the first of each reads the files from disk
-                ours.append(took)
-                before.append(until_qemu)
-                cpus.append(cpu)
-                theirs.append(seconds)
+        pattern = create(kept, daemon)[-1] # the first of each reads the files from disk
+        by_hand(kept, pattern, image, bare)
+        for i in range(rounds):
+            if i % 2 == 0:
+                one_of_ours(daemon, pattern)
+            warm(kept, pattern[0])
+            theirs.append(by_hand(kept, pattern, image, bare))
+            if i % 2 == 1:
+                one_of_ours(daemon, pattern)
     table(["", "median", "min", "max", "to bare qemu"],
           [[name, f"{median(t):.3f} s", f"{min(t):.3f} s", f"{max(t):.3f} s", ratio(median(t), median(theirs))]
            for name, t in (("banger vm run -d", ours), ("of that before its qemu began", before),

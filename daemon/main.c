@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/err.h"
+#include "base/launch_slots.h"
 #include "base/log.h"
 #include "base/open_files.h"
 #include "base/std_fds.h"
@@ -44,6 +45,7 @@ int main(int argc, char **argv)
         return result == CONFIG_SHOWN ? EXIT_SUCCESS : result == CONFIG_UNFIT ? EXIT_FAILURE : 2;
     keep_memory_small();
     open_files_raise();
+    launch_slots_keep();
     signal(SIGPIPE, SIG_IGN); /* a peer that went away is an error of its own write */
     umask(077);
     struct daemon *d = NULL;

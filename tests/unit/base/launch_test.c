@@ -1,22 +1,27 @@
-/* Programs that are started at once, and held before their first instruction. */
+/* Programs that are started at once, and held before their first instruction: by children with a
+ * copy of all descriptors, and then by such as share them (launch_slots.h). */
 #include "base/launch.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/launch_slots.h"
 #include "tests/support/check.h"
 
 extern char **environ;
 
-enum { WAIT_MS = 20000, PAIR = 2 };
+enum { WAIT_MS = 20000, PAIR = 2, THREADS = 4, MANY = 50 };
 
 /* What the hold saw and says. */
 struct held {
@@ -43,6 +48,12 @@ static int hold(void *arg, pid_t pid)
         pause();
     }
     return h->answer;
+}
+
+static int let_go(void *arg, pid_t pid)
+{
+    (void)arg;
+    return kill(pid, 0) < 0 ? errno : 0;
 }
 
 /* "echo", with its output in a pipe of which *out_fd is ours. */
@@ -73,6 +84,8 @@ static void check_echo(int sys, int out_fd, pid_t pid)
     CHECK_INT(sys, 0);
     CHECK_INT(read(out_fd, text, sizeof(text) - 1), 5);
     CHECK_STR(text, "word\n");
+    struct pollfd end = {.fd = out_fd};
+    CHECK_INT(poll(&end, 1, WAIT_MS), 1); /* nobody has the other end any more: not we */
     CHECK_INT(waitpid(pid, &status, 0), pid);
     CHECK_INT(status, 0);
     close(out_fd);
@@ -172,12 +185,118 @@ static void test_parent_is_killed(void)
     close(told[1]);
 }
 
-int main(void)
+static size_t count_fds(void)
+{
+    size_t n = 0;
+    auto_dir DIR *dir = opendir("/proc/self/fd");
+    while (dir && readdir(dir))
+        n++;
+    return n;
+}
+
+/* Its input is the end of ours; of all that we have open it has three. */
+static void test_others_are_closed(void)
+{
+    static const char *const argv[] = {"sh", "-c", "echo /proc/self/fd/*", NULL};
+    char text[256] = "";
+    int out[2], status = -1;
+    pid_t pid = -1;
+    size_t before = count_fds();
+    CHECK_INT(pipe2(out, O_CLOEXEC), 0);
+    int null = open("/dev/null", O_RDWR); /* NOLINT: it would be inherited */
+    const int fds[] = {null, out[1], null};
+    struct launch l = {.argv = argv, .env = environ, .fds = fds, .n_fds = 3};
+    CHECK_INT(launch(&l, &pid), 0);
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    CHECK(read(out[0], text, sizeof(text) - 1) > 0);
+    CHECK_CONTAINS(text, "/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2");
+    CHECK(strlen(text) <=
+          strlen("/proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 /proc/self/fd/3\n"));
+    close(null);
+    close(out[0]);
+    close(out[1]);
+    CHECK_INT(count_fds(), before);
+}
+
+/* Each has its own descriptors, whoever starts at that moment. */
+static void *start_many(void *arg)
+{
+    char word[16], want[16], text[16];
+    const char *argv[] = {"echo", word, NULL};
+    snprintf(word, sizeof(word), "%d", *(int *)arg);
+    snprintf(want, sizeof(want), "%s\n", word);
+    for (int i = 0; i < MANY; i++) {
+        struct held h = {.forever_fd = -1};
+        int out[2], status = -1;
+        pid_t pid = -1;
+        CHECK_INT(pipe2(out, O_CLOEXEC), 0);
+        const int fds[] = {out[0], out[1], out[1]};
+        h.out_fd = out[0];
+        struct launch l = {.argv = argv,
+                           .env = environ,
+                           .fds = fds,
+                           .n_fds = 3,
+                           .hold = i % 2 ? let_go : NULL,
+                           .hold_arg = &h};
+        CHECK_INT(launch(&l, &pid), 0);
+        CHECK_INT(waitpid(pid, &status, 0), pid);
+        memset(text, 0, sizeof(text));
+        CHECK_INT(read(out[0], text, sizeof(text) - 1), (long long)strlen(want));
+        CHECK_STR(text, want);
+        close(out[0]);
+        close(out[1]);
+    }
+    return NULL;
+}
+
+static void test_many_at_once(void)
+{
+    pthread_t threads[THREADS];
+    int names[THREADS];
+    size_t before = count_fds();
+    for (int i = 0; i < THREADS; i++) {
+        names[i] = i;
+        CHECK_INT(pthread_create(&threads[i], NULL, start_many, &names[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    CHECK_INT(count_fds(), before);
+}
+
+/* More than there are slots for. */
+static void test_too_many_fds(void)
+{
+    static const char *const argv[] = {"true", NULL};
+    int fds[17], status = -1;
+    pid_t pid = -1;
+    auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    auto_fd int high = fcntl(null, F_DUPFD_CLOEXEC, 100);
+    for (int i = 0; i < 17; i++)
+        fds[i] = high;
+    struct launch l = {.argv = argv, .env = environ, .fds = fds, .n_fds = 17};
+    CHECK_INT(launch(&l, &pid), EINVAL);
+    l.n_fds = 16;
+    CHECK_INT(launch(&l, &pid), 0);
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    CHECK_INT(status, 0);
+}
+
+static void run_all(void)
 {
     RUN(test_at_once);
     RUN(test_held);
     RUN(test_not_let_go);
     RUN(test_no_program);
+    RUN(test_others_are_closed);
+    RUN(test_many_at_once);
+    RUN(test_too_many_fds);
     RUN(test_parent_is_killed);
+}
+
+int main(void)
+{
+    run_all();
+    launch_slots_keep();
+    run_all();
     return check_end();
 }

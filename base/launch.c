@@ -129,7 +129,7 @@ static int read_report(int report_fd)
     do {
         n = read(report_fd, &value, sizeof(value));
     } while (n < 0 && errno == EINTR);
-    return n == (ssize_t)sizeof(value) ? value : -EPIPE; /* which cannot be: we have it open */
+    return n == (ssize_t)sizeof(value) ? value : n < 0 ? -errno : -EPIPE;
 }
 
 /* l's descriptors, and the child's own, as it is to find them. */
@@ -159,14 +159,22 @@ static int launch_at_once(struct starting *s, int report_fd)
     return -read_report(report_fd);
 }
 
-/* The child ends by itself where it is not let go. */
-static int hold_child(const struct launch *l, pid_t child, int gate_fd)
+/* The child ends by itself where it is not let go. An errno. */
+static int let_go(int gate_fd, bool go)
 {
-    int sys = l->hold(l->hold_arg, child);
-    const char verdict = sys == 0;
-    if (write(gate_fd, &verdict, 1) < 0 && sys == 0) /* we have its other end open: no SIGPIPE */
-        sys = errno;
-    return sys;
+    const char verdict = go;
+    return write(gate_fd, &verdict, 1) < 0 ? errno : 0; /* its other end is open here: no SIGPIPE */
+}
+
+static int hold_child(struct starting *s, int report_fd, int gate_fd)
+{
+    int pid = read_report(report_fd);
+    take_fds_back(s); /* it has its own by now */
+    int sys = pid > 0 ? s->l->hold(s->l->hold_arg, pid) : pid < 0 ? -pid : ECHILD; /* was killed */
+    int gate = let_go(gate_fd, sys == 0);
+    if (gate != 0 && pid > 0)
+        kill(pid, SIGKILL);
+    return sys != 0 ? sys : gate != 0 ? gate : -read_report(report_fd);
 }
 
 static int launch_held(struct starting *s, int report_fd)
@@ -177,24 +185,20 @@ static int launch_held(struct starting *s, int report_fd)
         return errno;
     place_fds(s, gate[0]);
     int sys = pthread_create(&thread, NULL, make_held, s);
-    int pid = sys == 0 ? read_report(report_fd) : -sys;
-    take_fds_back(s); /* a child has its own by now */
-    if (pid > 0) {
-        int held = hold_child(s->l, pid, gate[1]);
-        int last = -read_report(report_fd);
-        pid = -(held ? held : last);
-    } else if (pid == 0) {
-        pid = -ECHILD; /* it was killed */
-    }
-    if (sys == 0)
+    if (sys == 0) {
+        sys = hold_child(s, report_fd, gate[1]);
         pthread_join(thread, NULL);
+    } else {
+        take_fds_back(s);
+    }
     close(gate[0]);
     close(gate[1]);
-    return -pid;
+    return sys;
 }
 
-static void reap(pid_t pid)
+static void end(pid_t pid)
 {
+    kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         continue;
 }
@@ -217,6 +221,6 @@ int launch(const struct launch *l, pid_t *pid)
     if (sys == 0)
         *pid = s.pid;
     else if (s.pid > 0)
-        reap(s.pid);
+        end(s.pid);
     return sys;
 }

@@ -1,12 +1,8 @@
-/* A child that shares our memory until exec, as vfork has it, and touches none of it but its own
- * stack; see launch.h. All signals are blocked meanwhile, so that no handler of ours runs in it.
- * Who makes it does nothing until exec: where the child is held, that is a thread of its own. (A
- * fork would copy the page tables of a daemon that has a thousand VMs for each one more;
- * launch_slots.h has the same of its descriptors.)
- *
- * Through one pipe come, as ints: the child's pid if it is held, its errno negated if it fails, and
- * from who made it, when the child is a program or gone, 0 or the errno of clone. Nothing is told
- * by the end of a pipe, of which somebody else may have a copy. */
+/* A child that shares our memory until exec, as vfork has it, and writes none of it but its stack,
+ * errno of the thread that made it, and what struct starting has for it; see launch.h. That thread
+ * sleeps meanwhile, with its signals blocked, so that no handler of ours runs in the child: where
+ * the child is held, it is a thread of its own. (A fork would copy the page tables of a daemon that
+ * has a thousand VMs for each one more; launch_slots.h has the same of its descriptors.) */
 #include "base/launch.h"
 
 #include <errno.h>
@@ -18,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -30,20 +26,29 @@
 /* Sanitizers keep accounts of calls and frames in memory that is not the child's, whose frames
  * never end: it is not their business, and calls the kernel by itself where they watch libc. */
 #define IN_CHILD __attribute__((noinline, no_sanitize("address", "thread")))
-#ifdef __SANITIZE_THREAD__
-/* Whose clone is a fork. */
+#if defined(__has_feature)
+#define WITH_THREAD_SANITIZER __has_feature(thread_sanitizer)
+#elif defined(__SANITIZE_THREAD__)
+#define WITH_THREAD_SANITIZER 1
+#else
+#define WITH_THREAD_SANITIZER 0
+#endif
+#if WITH_THREAD_SANITIZER /* whose clone is a fork */
 int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 #define clone __clone
 #endif
 
-enum { STACK_BYTES = 64 << 10, FDS_MAX = 16, REPORT = 0, GATE = 1, OWN_FDS = 2 };
+enum { STACK_BYTES = 64 << 10, TOLD = 0, GATE = 1, OWN_FDS = 2 };
 
 struct starting {
     const struct launch *l;
     pid_t parent, pid;
-    int made_fd;                /* the report's writing end, of who makes the child */
-    int low;                    /* 0: the child has a copy of all our descriptors */
-    int fds[FDS_MAX + OWN_FDS]; /* as the child finds them: l's, REPORT, GATE */
+    int sys;                           /* why there is no program */
+    int told_fd;                       /* TOLD, as we have it */
+    int fds_end;                       /* 0: the child has a copy of all our descriptors */
+    int fds[LAUNCH_FDS_MAX + OWN_FDS]; /* as the child finds them: l's, TOLD, GATE */
+    _Atomic pid_t held;                /* the child's pid, when it has its own descriptors */
+    _Atomic bool go;                   /* it is let go */
 };
 
 /* ---- the child ---- */
@@ -51,14 +56,14 @@ struct starting {
 /* A signal tells it that we are gone. */
 static IN_CHILD bool was_let_go(const struct starting *s)
 {
-    char verdict = 0;
-    ssize_t n;
+    uint64_t n;
+    long rc;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != s->parent)
         return false;
     do {
-        n = syscall(SYS_read, s->fds[s->l->n_fds + GATE], &verdict, 1);
-    } while (n < 0 && errno == EINTR);
-    return n == 1 && verdict && prctl(PR_SET_PDEATHSIG, 0) == 0;
+        rc = syscall(SYS_read, s->fds[s->l->n_fds + GATE], &n, sizeof(n));
+    } while (rc < 0 && errno == EINTR);
+    return s->go && prctl(PR_SET_PDEATHSIG, 0) == 0;
 }
 
 static IN_CHILD int become(const struct starting *s)
@@ -86,23 +91,25 @@ static IN_CHILD int become(const struct starting *s)
     return errno;
 }
 
-static IN_CHILD bool tell(int report_fd, int value)
+static IN_CHILD void wake(int event_fd)
 {
-    return syscall(SYS_write, report_fd, &value, sizeof(value)) == (ssize_t)sizeof(value);
+    const uint64_t one = 1;
+    syscall(SYS_write, event_fd, &one, sizeof(one)); /* of an event's, which cannot fail */
 }
 
-/* First of all it has a table of descriptors of its own. */
 static IN_CHILD int be_child(void *arg)
 {
-    const struct starting *s = arg;
-    const int report_fd = s->fds[s->l->n_fds + REPORT];
-    int sys = 0;
-    if ((s->low && close_range((unsigned)s->low, ~0U, CLOSE_RANGE_UNSHARE) < 0) ||
-        (s->l->hold && !tell(report_fd, getpid())))
-        sys = errno;
-    if (sys == 0)
-        sys = become(s);
-    _exit(tell(report_fd, -sys) ? 127 : 125);
+    struct starting *s = arg;
+    if (s->fds_end && close_range((unsigned)s->fds_end, ~0U, CLOSE_RANGE_UNSHARE) < 0) {
+        s->sys = errno;
+        _exit(127);
+    }
+    if (s->l->hold) {
+        s->held = getpid();
+        wake(s->fds[s->l->n_fds + TOLD]);
+    }
+    s->sys = become(s);
+    _exit(127);
 }
 
 /* ---- who makes it ---- */
@@ -111,92 +118,86 @@ static IN_CHILD int be_child(void *arg)
 static void make_child(struct starting *s)
 {
     char stack[STACK_BYTES] __attribute__((aligned(16)));
-    const int flags = CLONE_VM | CLONE_VFORK | SIGCHLD | (s->low ? CLONE_FILES : 0);
+    const int flags = CLONE_VM | CLONE_VFORK | SIGCHLD | (s->fds_end ? CLONE_FILES : 0);
     s->pid = clone(be_child, stack + sizeof(stack), flags, s);
-    tell(s->made_fd, s->pid < 0 ? -errno : 0);
+    if (s->pid < 0)
+        s->sys = errno;
 }
 
-static void *make_held(void *arg)
+/* l's descriptors, and the child's own (NULL: none), as it is to find them. */
+static void place_fds(struct starting *s, const int own[OWN_FDS])
 {
-    make_child(arg);
-    return NULL;
-}
-
-static int read_report(int report_fd)
-{
-    int value = 0;
-    ssize_t n;
-    do {
-        n = read(report_fd, &value, sizeof(value));
-    } while (n < 0 && errno == EINTR);
-    return n == (ssize_t)sizeof(value) ? value : n < 0 ? -errno : -EPIPE;
-}
-
-/* l's descriptors, and the child's own, as it is to find them. */
-static void place_fds(struct starting *s, int gate_fd)
-{
-    const size_t n = s->l->n_fds, all = n + (s->l->hold ? OWN_FDS : 1);
-    int fds[FDS_MAX + OWN_FDS];
-    memcpy(fds, s->l->fds, n * sizeof(fds[0]));
-    fds[n + REPORT] = s->made_fd;
-    fds[n + GATE] = gate_fd;
-    s->low = launch_slots_take(fds, all, s->fds);
-    if (!s->low)
-        memcpy(s->fds, fds, all * sizeof(fds[0]));
+    const size_t n = s->l->n_fds, all = n + (own ? OWN_FDS : 0);
+    int fds[LAUNCH_FDS_MAX + OWN_FDS];
+    for (size_t i = 0; i < all; i++)
+        s->fds[i] = fds[i] = i < n ? s->l->fds[i] : own[i - n];
+    s->fds_end = launch_slots_take(fds, all, s->fds);
 }
 
 static void take_fds_back(const struct starting *s)
 {
-    if (s->low)
+    if (s->fds_end)
         launch_slots_give_back();
 }
 
-static int launch_at_once(struct starting *s, int report_fd)
+/* ---- one that is held ---- */
+
+static void *make_held(void *arg)
 {
-    place_fds(s, -1);
+    struct starting *s = arg;
     make_child(s);
-    take_fds_back(s);
-    return -read_report(report_fd);
+    wake(s->told_fd); /* the child may not have come so far */
+    return NULL;
 }
 
-/* The child ends by itself where it is not let go. An errno. */
-static int let_go(int gate_fd, bool go)
+/* An errno, which the child does not outlive. */
+static int hold_child(struct starting *s, int gate_fd)
 {
-    const char verdict = go;
-    return write(gate_fd, &verdict, 1) < 0 ? errno : 0; /* its other end is open here: no SIGPIPE */
-}
-
-static int hold_child(struct starting *s, int report_fd, int gate_fd)
-{
-    int pid = read_report(report_fd);
+    uint64_t n;
+    int sys = 0;
+    while (sys == 0 && read(s->told_fd, &n, sizeof(n)) < 0)
+        sys = errno == EINTR ? 0 : errno;
     take_fds_back(s); /* it has its own by now */
-    int sys = pid > 0 ? s->l->hold(s->l->hold_arg, pid) : pid < 0 ? -pid : ECHILD; /* was killed */
-    int gate = let_go(gate_fd, sys == 0);
-    if (gate != 0 && pid > 0)
-        kill(pid, SIGKILL);
-    return sys != 0 ? sys : gate != 0 ? gate : -read_report(report_fd);
-}
-
-static int launch_held(struct starting *s, int report_fd)
-{
-    int gate[2];
-    pthread_t thread;
-    if (pipe2(gate, O_CLOEXEC) < 0)
-        return errno;
-    place_fds(s, gate[0]);
-    int sys = pthread_create(&thread, NULL, make_held, s);
-    if (sys == 0) {
-        sys = hold_child(s, report_fd, gate[1]);
-        pthread_join(thread, NULL);
-    } else {
-        take_fds_back(s);
-    }
-    close(gate[0]);
-    close(gate[1]);
+    if (sys == 0)
+        sys = s->held > 0 ? s->l->hold(s->l->hold_arg, s->held) : ECHILD;
+    s->go = sys == 0;
+    wake(gate_fd);
     return sys;
 }
 
-static void end(pid_t pid)
+static int launch_held(struct starting *s)
+{
+    const int own[OWN_FDS] = {eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC)};
+    pthread_t thread;
+    int sys = own[TOLD] < 0 || own[GATE] < 0 ? errno : 0;
+    if (sys == 0) {
+        s->told_fd = own[TOLD];
+        place_fds(s, own);
+        sys = pthread_create(&thread, NULL, make_held, s);
+        if (sys != 0) {
+            take_fds_back(s);
+        } else {
+            sys = hold_child(s, own[GATE]);
+            pthread_join(thread, NULL);
+            if (sys == 0 || s->held == 0)
+                sys = s->sys ? s->sys : sys;
+        }
+    }
+    for (int i = 0; i < OWN_FDS; i++)
+        if (own[i] >= 0)
+            close(own[i]);
+    return sys;
+}
+
+static int launch_at_once(struct starting *s)
+{
+    place_fds(s, NULL);
+    make_child(s);
+    take_fds_back(s);
+    return s->sys;
+}
+
+static void end_child(pid_t pid)
 {
     kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
@@ -205,22 +206,17 @@ static void end(pid_t pid)
 
 int launch(const struct launch *l, pid_t *pid)
 {
+    struct starting s = {.l = l, .parent = getpid(), .pid = -1};
     sigset_t all, before;
-    int report[2];
-    if (l->n_fds > FDS_MAX)
+    if (l->n_fds > LAUNCH_FDS_MAX)
         return EINVAL;
-    if (pipe2(report, O_CLOEXEC) < 0)
-        return errno;
-    struct starting s = {.l = l, .parent = getpid(), .made_fd = report[1], .pid = -1};
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    int sys = l->hold ? launch_held(&s, report[0]) : launch_at_once(&s, report[0]);
+    int sys = l->hold ? launch_held(&s) : launch_at_once(&s);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    close(report[0]);
-    close(report[1]);
     if (sys == 0)
         *pid = s.pid;
     else if (s.pid > 0)
-        end(s.pid);
+        end_child(s.pid);
     return sys;
 }

@@ -6,13 +6,13 @@
 
 #include <stddef.h>
 
-/* Once, while few files are open and there are no threads. Who does without has children that copy
- * all. */
+/* Once, while few files are open and there are no threads. Who does without, or has a kernel that
+ * leaves such a child's table in disorder (CVE-2024-45025), has children that copy all. */
 void launch_slots_keep(void);
 
-/* Copies of these, in slots[n] of ascending numbers, of which slots[i] is above i: one launch's
- * until it gives them back. The number that is above all slots; 0: none are kept, or fewer than n.
- */
+/* Copies of these, in slots[n] of ascending numbers, of which slots[i] is above i: the caller's
+ * until it gives them back, while others do without. The number that is above all slots; 0: it does
+ * without. */
 int launch_slots_take(const int *fds, size_t n, int *slots);
 void launch_slots_give_back(void);
 

@@ -46,6 +46,7 @@ int main(int argc, char **argv)
     keep_memory_small();
     open_files_raise();
     launch_slots_keep();
+    signal(SIGCHLD, SIG_DFL); /* who ignores it has its children reaped by the kernel */
     signal(SIGPIPE, SIG_IGN); /* a peer that went away is an error of its own write */
     umask(077);
     struct daemon *d = NULL;

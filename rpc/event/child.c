@@ -29,7 +29,7 @@
 
 enum {
     CHILD_READ_BYTES = 16384,
-    CHILD_MAX_KEEP_FDS = 16,
+    CHILD_MAX_KEEP_FDS = LAUNCH_FDS_MAX - 3,
 };
 
 struct child {

@@ -263,22 +263,65 @@ static void test_many_at_once(void)
     CHECK_INT(count_fds(), before);
 }
 
-/* More than there are slots for. */
-static void test_too_many_fds(void)
+/* More than there are slots for; and a program that is not there is told, whatever is at the
+ * numbers that become the program's. */
+static void test_many_fds(void)
 {
-    static const char *const argv[] = {"true", NULL};
-    int fds[17], status = -1;
+    static const char *const there[] = {"true", NULL}, *const not_there[] = {"/nonexistent", NULL};
+    int fds[LAUNCH_FDS_MAX + 1], status = -1;
+    struct held h = {.forever_fd = -1};
     pid_t pid = -1;
     auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     auto_fd int high = fcntl(null, F_DUPFD_CLOEXEC, 100);
-    for (int i = 0; i < 17; i++)
+    for (size_t i = 0; i < LAUNCH_FDS_MAX + 1; i++)
         fds[i] = high;
-    struct launch l = {.argv = argv, .env = environ, .fds = fds, .n_fds = 17};
+    struct launch l = {.argv = there, .env = environ, .fds = fds, .n_fds = LAUNCH_FDS_MAX + 1};
     CHECK_INT(launch(&l, &pid), EINVAL);
-    l.n_fds = 16;
+    l.n_fds = LAUNCH_FDS_MAX;
     CHECK_INT(launch(&l, &pid), 0);
     CHECK_INT(waitpid(pid, &status, 0), pid);
     CHECK_INT(status, 0);
+    l.argv = not_there;
+    l.hold_arg = &h;
+    for (l.n_fds = 0; l.n_fds <= LAUNCH_FDS_MAX; l.n_fds++) {
+        l.hold = NULL;
+        CHECK_INT(launch(&l, &pid), ENOENT);
+        l.hold = let_go;
+        CHECK_INT(launch(&l, &pid), ENOENT);
+    }
+}
+
+/* Whoever has the slots: a launch waits for no other's. */
+static void test_slots_are_taken(void)
+{
+    int slots[1], out_fd;
+    pid_t pid = -1;
+    auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int end = launch_slots_take(&null, 1, slots);
+    int sys = start_echo(NULL, NULL, &out_fd, &pid);
+    if (end != 0)
+        launch_slots_give_back();
+    check_echo(sys, out_fd, pid);
+}
+
+/* Killed while it is held: nobody waits for it. */
+static int kill_it(void *arg, pid_t pid)
+{
+    (void)arg;
+    return kill(pid, SIGKILL) < 0 ? errno : 0;
+}
+
+static void test_killed_while_held(void)
+{
+    static const char *const argv[] = {"true", NULL};
+    int status = -1;
+    pid_t pid = -1;
+    auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    const int fds[] = {null, null, null};
+    struct launch l = {.argv = argv, .env = environ, .fds = fds, .n_fds = 3, .hold = kill_it};
+    CHECK_INT(launch(&l, &pid), 0);
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
 static void run_all(void)
@@ -289,7 +332,9 @@ static void run_all(void)
     RUN(test_no_program);
     RUN(test_others_are_closed);
     RUN(test_many_at_once);
-    RUN(test_too_many_fds);
+    RUN(test_many_fds);
+    RUN(test_slots_are_taken);
+    RUN(test_killed_while_held);
     RUN(test_parent_is_killed);
 }
 

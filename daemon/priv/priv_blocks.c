@@ -10,8 +10,6 @@
 #include "daemon/priv/priv_legacy.h"
 #include "daemon/priv/priv_nft.h"
 
-static const char user_chain[] = "DOCKER-USER";
-
 static const char *text_at(json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
@@ -21,7 +19,7 @@ static const char *text_at(json_t *object, const char *key)
 /* Its names go into commands: what is not made of these is nobody's that we know. */
 static bool is_plain(const char *name)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
     return *name && strspn(name, plain) == strlen(name) && strlen(name) < NFT_NAME_BYTES;
 }
 
@@ -32,6 +30,7 @@ static bool is_of(json_t *part, json_t *chain)
 }
 
 enum verdict { UNDECIDED, ACCEPTS, DROPS };
+enum { VISITS_MAX = 1000 };
 
 /* iptables-nft's comments narrow nothing, and its REJECT is one. */
 static bool is_xt(json_t *statement, const char *type, const char *name)
@@ -40,84 +39,101 @@ static bool is_xt(json_t *statement, const char *type, const char *name)
     return xt && strcmp(text_at(xt, "type"), type) == 0 && strcmp(text_at(xt, "name"), name) == 0;
 }
 
-static bool is_of_taps(json_t *statement)
+static bool is_taps(json_t *value)
+{
+    return json_is_string(value) && strcmp(json_string_value(value), "bg*") == 0;
+}
+
+/* Is it of all taps, or of all that IPv4 has? */
+static bool is_of_guests(json_t *match)
+{
+    const char *key = text_at(json_object_get(json_object_get(match, "left"), "meta"), "key");
+    json_t *each, *right = json_object_get(match, "right");
+    size_t i;
+    bool taps = is_taps(right);
+    json_array_foreach(json_object_get(right, "set"), i, each) taps |= is_taps(each);
+    return strcmp(text_at(match, "op"), "==") == 0 &&
+           ((strcmp(key, "iifname") == 0 && taps) ||
+            (strcmp(key, "nfproto") == 0 && strcmp(text_at(match, "right"), "ipv4") == 0));
+}
+
+/* Neither narrows nor decides, for what comes from a tap. */
+static bool is_nothing(json_t *statement)
 {
     json_t *match = json_object_get(statement, "match");
-    json_t *meta = json_object_get(json_object_get(match, "left"), "meta");
-    return meta && strcmp(text_at(meta, "key"), "iifname") == 0 &&
-           strcmp(text_at(match, "op"), "==") == 0 && strcmp(text_at(match, "right"), "bg*") == 0;
+    return json_object_get(statement, "counter") || json_object_get(statement, "log") ||
+           json_object_get(statement, "mangle") || is_xt(statement, "match", "comment") ||
+           is_xt(statement, "target", "LOG") || (match && is_of_guests(match));
 }
 
-/* For a packet of a guest that nobody has named: what a rule for all says, or one (*of_taps) that
- * lets all taps through. */
-static enum verdict verdict_of(json_t *rule, bool *of_taps)
+struct walk {
+    json_t *list, *base; /* a chain of the table that is walked */
+    unsigned visits;
+};
+
+static enum verdict walk_chain(struct walk *w, const char *name);
+
+/* What a rule does with a guest's packet that nobody has named. *leaves: it ends the chain with it;
+ * may_leave: packets like it may have left the chain before. */
+static enum verdict walk_rule(struct walk *w, json_t *rule, bool *may_leave, bool *leaves)
 {
-    json_t *each, *all = json_object_get(rule, "expr");
+    json_t *each, *to, *all = json_object_get(rule, "expr");
     size_t i;
-    bool narrow = false;
-    enum verdict verdict = UNDECIDED;
-    *of_taps = false;
     json_array_foreach(all, i, each)
     {
+        enum verdict v = UNDECIDED;
+        if (json_object_get(each, "accept"))
+            return ACCEPTS;
         if (json_object_get(each, "drop") || json_object_get(each, "reject") ||
             is_xt(each, "target", "REJECT"))
-            verdict = DROPS;
-        else if (json_object_get(each, "accept"))
-            verdict = ACCEPTS;
-        else if (is_of_taps(each))
-            *of_taps = true;
-        else if (!json_object_get(each, "counter") && !is_xt(each, "match", "comment"))
-            narrow = true;
+            return *leaves = true, *may_leave ? UNDECIDED : DROPS;
+        if ((to = json_object_get(each, "jump")) || (to = json_object_get(each, "goto")))
+            v = walk_chain(w, text_at(to, "target"));
+        if (v == DROPS && *may_leave)
+            v = UNDECIDED;
+        *leaves = json_object_get(each, "return") || json_object_get(each, "goto");
+        if (v != UNDECIDED || *leaves)
+            return v;
+        if (!to && !is_nothing(each)) {
+            each = json_array_get(all, json_array_size(all) - 1);
+            *may_leave |= json_object_get(each, "return") != NULL;
+            return UNDECIDED; /* it is for some packets alone */
+        }
     }
-    if (*of_taps)
-        return verdict == ACCEPTS ? ACCEPTS : UNDECIDED;
-    return narrow ? UNDECIDED : verdict;
+    return UNDECIDED;
 }
 
-static bool has_hook(json_t *list, json_t *rule)
+static enum verdict walk_chain(struct walk *w, const char *name)
 {
     json_t *part;
     size_t i;
-    json_array_foreach(list, i, part)
+    bool may_leave = false, leaves = false;
+    enum verdict verdict = UNDECIDED;
+    if (++w->visits > VISITS_MAX)
+        return UNDECIDED;
+    json_array_foreach(w->list, i, part)
     {
-        json_t *chain = json_object_get(part, "chain");
-        if (chain && is_of(chain, rule) &&
-            strcmp(text_at(chain, "name"), text_at(rule, "chain")) == 0)
-            return json_object_get(chain, "hook");
+        json_t *rule = json_object_get(part, "rule");
+        if (!rule || !is_of(rule, w->base) || strcmp(text_at(rule, "chain"), name) != 0)
+            continue;
+        verdict = walk_rule(w, rule, &may_leave, &leaves);
+        if (verdict != UNDECIDED || leaves)
+            break;
     }
-    return false;
+    return verdict;
 }
 
-/* Whether the chain drops what it does not know, and lets no taps through; nor does another of its
- * table that one can jump to. */
+/* Whether the chain drops what comes from taps and nobody has named. */
 static bool blocks(json_t *list, json_t *chain, struct nft_block *b)
 {
-    json_t *part;
-    size_t i;
-    bool of_taps, elsewhere = false;
-    enum verdict verdict = UNDECIDED;
+    struct walk w = {list, chain, 0};
+    enum verdict verdict = walk_chain(&w, text_at(chain, "name"));
     *b = (struct nft_block){.input = strcmp(text_at(chain, "hook"), "input") == 0};
     snprintf(b->family, sizeof(b->family), "%s", text_at(chain, "family"));
     snprintf(b->table, sizeof(b->table), "%s", text_at(chain, "table"));
     snprintf(b->chain, sizeof(b->chain), "%s", text_at(chain, "name"));
-    snprintf(b->open_at, sizeof(b->open_at), "%s", b->chain);
-    json_array_foreach(list, i, part)
-    {
-        json_t *rule = json_object_get(part, "rule"), *other = json_object_get(part, "chain");
-        if (other && !b->input && is_of(other, chain) &&
-            strcmp(text_at(other, "name"), user_chain) == 0)
-            snprintf(b->open_at, sizeof(b->open_at), "%s", user_chain);
-        if (!rule || !is_of(rule, chain))
-            continue;
-        enum verdict here = verdict_of(rule, &of_taps);
-        if (strcmp(text_at(rule, "chain"), b->chain) != 0)
-            elsewhere |= here == ACCEPTS && of_taps && !has_hook(list, rule);
-        else if (verdict == UNDECIDED)
-            verdict = here;
-    }
-    if (verdict == UNDECIDED && strcmp(text_at(chain, "policy"), "drop") == 0)
-        verdict = DROPS;
-    return verdict == DROPS && !elsewhere;
+    return verdict == DROPS ||
+           (verdict == UNDECIDED && strcmp(text_at(chain, "policy"), "drop") == 0);
 }
 
 static bool is_others(json_t *chain)
@@ -131,7 +147,7 @@ static bool is_others(json_t *chain)
 
 int nft_find_blocks(struct nft_block found[PRIV_BLOCKS_MAX], size_t *n, struct err *err)
 {
-    json_t *part, *answer = nft_read("list ruleset", err);
+    json_t *part, *answer = nft_read_rules(err);
     json_t *list = json_object_get(answer, "nftables");
     size_t i;
     *n = 0;

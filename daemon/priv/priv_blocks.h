@@ -14,11 +14,10 @@ enum { NFT_NAME_BYTES = 64, PRIV_BLOCKS_MAX = 16 };
 struct nft_block {
     bool input;
     char family[8], table[NFT_NAME_BYTES], chain[NFT_NAME_BYTES];
-    char open_at[NFT_NAME_BYTES]; /* the chain of that table in which an exception belongs */
 };
 
-/* Chains that let taps through are left out, whoever wrote that into them. *n: how many were found,
- * of which so many are in blocks. */
+/* Those that let what comes from taps through are left out, whoever wrote that into them. (Whether
+ * they let the answers through is not looked at.) *n: how many are in blocks; there may be more. */
 int nft_find_blocks(struct nft_block blocks[PRIV_BLOCKS_MAX], size_t *n, struct err *err);
 
 /* ERR_PRECONDITION (FORWARD_DROPPED) names them; names: those at input too. */

@@ -1,13 +1,13 @@
 /* Making exceptions in the firewalls of others; see priv_doctor.h.
  *
  * A packet that one base chain drops is dropped, whatever another accepts: what guests send has to
- * be let through where it is dropped. Docker keeps its chain DOCKER-USER as it is for that. At
- * input ours drops what is no question all the same. */
+ * be let through where it is dropped, at the head of that chain: whatever of its own a firewall
+ * puts before it later does not come to drop there. At input ours drops what is no question all the
+ * same. */
 #include "daemon/priv/priv_doctor.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -26,40 +26,27 @@ static const char comment[] = "banger";
 
 /* ---- by nftables ---- */
 
-/* Our rules in a chain, as the commands that remove them. */
-static void print_nft_undo(const struct nft_block *b)
-{
-    char command[256];
-    json_t *part;
-    size_t i;
-    snprintf(command, sizeof(command), "list chain %s %s %s", b->family, b->table, b->open_at);
-    json_t *answer = nft_read(command, NULL);
-    json_array_foreach(json_object_get(answer, "nftables"), i, part)
-    {
-        json_t *rule = json_object_get(part, "rule");
-        const char *by = json_string_value(json_object_get(rule, "comment"));
-        if (by && strcmp(by, comment) == 0)
-            printf("       undo: nft delete rule %s %s %s handle %lld\n", b->family, b->table,
-                   b->open_at, (long long)json_integer_value(json_object_get(rule, "handle")));
-    }
-    json_decref(answer);
-}
-
 static int open_by_nft(const struct nft_block *b, struct err *err)
 {
-    char commands[768];
-    if (b->input) {
-        snprintf(commands, sizeof(commands),
-                 "insert rule %s %s %s iifname \"bg*\" accept comment \"%s\"\n", b->family,
-                 b->table, b->open_at, comment);
-    } else {
-        snprintf(commands, sizeof(commands),
-                 "insert rule %s %s %s oifname \"bg*\" ct state established,related accept comment "
-                 "\"%s\"\ninsert rule %s %s %s iifname \"bg*\" accept comment \"%s\"\n",
-                 b->family, b->table, b->open_at, comment, b->family, b->table, b->open_at,
-                 comment);
-    }
+    char commands[768], at[160];
+    snprintf(at, sizeof(at), "insert rule %s %s %s", b->family, b->table, b->chain);
+    size_t len = b->input
+                     ? 0
+                     : (size_t)snprintf(commands, sizeof(commands),
+                                        "%s oifname \"bg*\" ct state established,related accept "
+                                        "comment \"%s\"\n",
+                                        at, comment);
+    snprintf(commands + len, sizeof(commands) - len, "%s iifname \"bg*\" accept comment \"%s\"\n",
+             at, comment);
     return nft_run(commands, err);
+}
+
+/* By what they are: handles are others' when that firewall has been loaded anew. */
+static void print_nft_undo(const struct nft_block *b)
+{
+    printf("       undo: nft -a list chain %s %s %s | sed -n 's/.*comment \"%s\" # handle //p' | "
+           "xargs -rn1 nft delete rule %s %s %s handle\n",
+           b->family, b->table, b->chain, comment, b->family, b->table, b->chain);
 }
 
 /* ---- by iptables, of either kind ---- */
@@ -83,32 +70,33 @@ static const char *const to_taps[] = {
     "-o", "bg+",     "-m",        "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT",
     "-m", "comment", "--comment", comment,     NULL};
 
-static bool iptables(const char *program, const char *action, const char *chain,
+static bool iptables(const char *program, const char *table, const char *action, const char *chain,
                      const char *const *words)
 {
-    const char *argv[20] = {program, "-w", action, chain};
+    const char *argv[24] = {program, "-w", "-t", table, action, chain};
     for (size_t i = 0; words[i]; i++)
-        argv[4 + i] = words[i];
+        argv[6 + i] = words[i];
     return run(argv);
 }
 
 /* All of it or nothing. */
-static bool open_by_iptables(const char *program, const char *chain, bool input)
+static bool open_by_iptables(const char *program, const char *table, const char *chain, bool input)
 {
-    if (!input && !iptables(program, "-I", chain, to_taps))
+    if (!input && !iptables(program, table, "-I", chain, to_taps))
         return false;
-    if (iptables(program, "-I", chain, from_taps))
+    if (iptables(program, table, "-I", chain, from_taps))
         return true;
     if (!input)
-        iptables(program, "-D", chain, to_taps);
+        iptables(program, table, "-D", chain, to_taps);
     return false;
 }
 
-static void print_iptables_undo(const char *program, const char *chain, bool input)
+static void print_iptables_undo(const char *program, const char *table, const char *chain,
+                                bool input)
 {
     const char *const *each[] = {from_taps, input ? NULL : to_taps};
     for (size_t i = 0; i < 2 && each[i]; i++) {
-        printf("       undo: %s -w -D %s", program, chain);
+        printf("       undo: %s -w -t %s -D %s", program, table, chain);
         for (const char *const *word = each[i]; *word; word++)
             printf(" %s", *word);
         printf("\n");
@@ -119,30 +107,44 @@ static void print_iptables_undo(const char *program, const char *chain, bool inp
 
 static const char in_the_way[] = "send",
                   of_names[] = "ask of the daemon, where their egress list has names";
-static const char until[] = "       let through in %s, until that firewall is loaded anew\n";
+static const char until[] = "       let through until that firewall is loaded anew\n";
 
 /* A table of iptables-nft is a table of nftables; but what iptables-nft does not know in it keeps
  * Docker from reading it. */
 static bool is_of_iptables(const struct nft_block *b)
 {
-    return strcmp(b->family, "ip") == 0 && strcmp(b->table, "filter") == 0 &&
+    static const char *const tables[] = {"filter", "mangle", "raw", "security"};
+    bool is = false;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
+        is |= strcmp(b->table, tables[i]) == 0;
+    return is && strcmp(b->family, "ip") == 0 &&
            strcmp(b->chain, b->input ? "INPUT" : "FORWARD") == 0 && access(iptables_nft, X_OK) == 0;
+}
+
+static bool fix_block(const struct nft_block *b, struct err *err)
+{
+    if (!is_of_iptables(b))
+        return open_by_nft(b, err) == 0;
+    if (open_by_iptables(iptables_nft, b->table, b->chain, b->input))
+        return true;
+    err_set(err, ERR_PRECONDITION, "%s does not do it", iptables_nft);
+    return false;
 }
 
 static int doctor_block(const struct nft_block *b, bool fix)
 {
     struct err err = ERR_INIT;
-    bool by_iptables =
-        fix && is_of_iptables(b) && open_by_iptables(iptables_nft, b->open_at, b->input);
-    bool fixed = by_iptables || (fix && open_by_nft(b, &err) == 0);
+    bool fixed = fix && fix_block(b, &err);
     printf("%s: chain %s %s %s drops what guests with taps %s\n", fixed ? "fixed" : "found",
            b->family, b->table, b->chain, b->input ? of_names : in_the_way);
     if (fixed)
-        printf(until, b->open_at);
+        printf("%s", until);
     else if (fix)
         printf("       %s\n", err.message);
-    if (by_iptables)
-        print_iptables_undo(iptables_nft, b->open_at, b->input);
+    if (fix && !fixed && strcmp(b->table, "firewalld") == 0)
+        printf("       it lets them through by: firewall-cmd --zone=trusted --add-interface=bg+\n");
+    if (fixed && is_of_iptables(b))
+        print_iptables_undo(iptables_nft, b->table, b->chain, b->input);
     else if (fixed)
         print_nft_undo(b);
     return !fixed;
@@ -168,12 +170,12 @@ static int doctor_legacy(bool input, bool fix)
     const char *chain = input ? "INPUT" : "FORWARD";
     if (!legacy_drops(input))
         return 0;
-    bool fixed = fix && open_by_iptables(iptables_legacy, chain, input);
+    bool fixed = fix && open_by_iptables(iptables_legacy, "filter", chain, input);
     printf("%s: %s of iptables-legacy drops what guests with taps %s\n", fixed ? "fixed" : "found",
            chain, input ? of_names : in_the_way);
     if (fixed) {
-        printf(until, chain);
-        print_iptables_undo(iptables_legacy, chain, input);
+        printf("%s", until);
+        print_iptables_undo(iptables_legacy, "filter", chain, input);
     }
     return !fixed;
 }
@@ -214,8 +216,19 @@ static int doctor_tun(bool fix)
     return !fixed;
 }
 
+static int doctor_all(bool fix)
+{
+    int left = doctor_tun(fix);
+    left |= doctor_forward(fix);
+    left |= doctor_blocks(fix);
+    left |= doctor_legacy(false, fix);
+    return left | doctor_legacy(true, fix);
+}
+
+/* What it could not mend, and what has come up behind it, is named once more. */
 int priv_doctor(bool fix)
 {
-    return doctor_tun(fix) | doctor_forward(fix) | doctor_blocks(fix) | doctor_legacy(false, fix) |
-           doctor_legacy(true, fix);
+    if (fix)
+        doctor_all(true);
+    return doctor_all(false);
 }

@@ -13,7 +13,13 @@
 
 #include "base/cleanup.h"
 
-enum { ENTRIES_MAX = 1 << 20, VERDICT_DROP = -NF_DROP - 1, VERDICT_ACCEPT = -NF_ACCEPT - 1 };
+enum {
+    ENTRIES_MAX = 64 << 20, /* bytes */
+    VISITS_MAX = 1 << 20,
+    DEPTH_MAX = 64,
+    VERDICT_DROP = -NF_DROP - 1,
+    VERDICT_RETURN = -NF_REPEAT - 1, /* others below 0 are not in the table filter; above: a jump */
+};
 
 /* The kernel makes a table when it is asked for, which is nobody's wish. */
 static bool has_filter(void)
@@ -54,11 +60,17 @@ static bool is_of_taps(const struct ipt_entry *e)
 }
 
 /* Comments are the only matches that narrow nothing. */
-static bool is_for_all(const uint8_t *entries, size_t len, size_t at, const struct ipt_entry *e)
+static bool is_for_guests(const uint8_t *entries, size_t len, size_t at, const struct ipt_entry *e)
 {
     static const struct ipt_ip all;
+    struct ipt_ip ip = e->ip;
     struct xt_entry_match m;
-    if (memcmp(&e->ip, &all, sizeof(all)) != 0 || e->target_offset > len - at)
+    ip.flags &= (uint8_t)~IPT_F_GOTO;
+    if (is_of_taps(e)) {
+        memset(ip.iniface, 0, sizeof(ip.iniface));
+        memset(ip.iniface_mask, 0, sizeof(ip.iniface_mask));
+    }
+    if (memcmp(&ip, &all, sizeof(all)) != 0 || e->target_offset > len - at)
         return false;
     for (size_t i = sizeof(*e); i < e->target_offset; i += m.u.match_size) {
         if (sizeof(m) > e->target_offset - i)
@@ -71,40 +83,48 @@ static bool is_for_all(const uint8_t *entries, size_t len, size_t at, const stru
     return true;
 }
 
-/* The verdict, from the entry at to the one that is last, for a guest's packet that nobody has
- * named; 0: none. */
-static int decided(const uint8_t *entries, size_t len, size_t at, size_t last)
+struct walk {
+    const uint8_t *entries;
+    size_t len;
+    unsigned visits, depth;
+};
+
+/* What becomes of a guest's packet that nobody has named, from the entry at on: its verdict; 0: it
+ * leaves the chain, or that cannot be said. A built-in chain ends with its policy, others with a
+ * return. */
+static int walk(struct walk *w, size_t at)
 {
     struct ipt_entry e;
-    for (; at <= last && at < len; at += e.next_offset) {
-        int verdict = verdict_of(entries, len, at, &e);
-        if (e.next_offset < sizeof(e) || e.next_offset > len - at)
+    bool may_leave = false; /* packets like it may have */
+    for (; at < w->len; at += e.next_offset) {
+        int verdict = verdict_of(w->entries, w->len, at, &e);
+        if (e.next_offset < sizeof(e) || e.next_offset > w->len - at || ++w->visits > VISITS_MAX)
             return 0;
-        if ((verdict == VERDICT_ACCEPT && is_of_taps(&e)) ||
-            ((verdict == VERDICT_ACCEPT || verdict == VERDICT_DROP) &&
-             is_for_all(entries, len, at, &e)))
+        if (!is_for_guests(w->entries, w->len, at, &e)) {
+            may_leave |= verdict == VERDICT_RETURN;
+            continue;
+        }
+        if (verdict == VERDICT_RETURN)
+            return 0;
+        if (verdict > 0 && w->depth < DEPTH_MAX) {
+            w->depth++;
+            verdict = walk(w, (size_t)verdict);
+            w->depth--;
+        }
+        if (verdict == VERDICT_DROP && may_leave)
+            verdict = 0;
+        if (verdict < 0 || (e.ip.flags & IPT_F_GOTO))
             return verdict;
     }
     return 0;
 }
 
-static bool lets_taps_through(const uint8_t *entries, size_t len, size_t at)
+bool legacy_table_drops(const uint8_t *entries, size_t len, size_t first, size_t policy)
 {
+    struct walk w = {.entries = entries, .len = len};
     struct ipt_entry e;
-    for (; at < len; at += e.next_offset) {
-        int verdict = verdict_of(entries, len, at, &e);
-        if (e.next_offset < sizeof(e) || e.next_offset > len - at)
-            return false;
-        if (verdict == VERDICT_ACCEPT && is_of_taps(&e))
-            return true;
-    }
-    return false;
-}
-
-bool legacy_table_drops(const uint8_t *entries, size_t len, const struct legacy_chain *chain)
-{
-    return decided(entries, len, chain->first, chain->policy) == VERDICT_DROP &&
-           !lets_taps_through(entries, len, chain->user);
+    int verdict = walk(&w, first);
+    return (verdict ? verdict : verdict_of(entries, len, policy, &e)) == VERDICT_DROP;
 }
 
 bool legacy_drops(bool input)
@@ -122,9 +142,7 @@ bool legacy_drops(bool input)
         return false;
     memcpy(table->name, info.name, sizeof(table->name));
     table->size = info.size;
-    const struct legacy_chain chain = {.first = info.hook_entry[hook],
-                                       .policy = info.underflow[hook],
-                                       .user = info.underflow[NF_INET_LOCAL_OUT]};
     return getsockopt(fd, IPPROTO_IP, IPT_SO_GET_ENTRIES, table, &len) == 0 &&
-           legacy_table_drops((const uint8_t *)table->entrytable, info.size, &chain);
+           legacy_table_drops((const uint8_t *)table->entrytable, info.size, info.hook_entry[hook],
+                              info.underflow[hook]);
 }

@@ -10,13 +10,8 @@
  * guests with taps not excepted? Makes no table where there is none. */
 bool legacy_drops(bool input);
 
-/* A built-in chain, by the places of its entries in a table. */
-struct legacy_chain {
-    size_t first, policy; /* the last, which all others come to */
-    size_t user;          /* from here on are chains that somebody made */
-};
-
-/* Of a table as the kernel gives it. What is no table that we know drops nothing. Pure. */
-bool legacy_table_drops(const uint8_t *entries, size_t len, const struct legacy_chain *chain);
+/* Of a table as the kernel gives it, with a chain's first entry and its policy by their places.
+ * What cannot be said of its rules its policy says. Pure. */
+bool legacy_table_drops(const uint8_t *entries, size_t len, size_t first, size_t policy);
 
 #endif

@@ -97,19 +97,29 @@ int nft_table(struct err *err)
 /* Reading: {"nftables": [{metainfo}, {"set": {"elem": [{"elem": {"val": TAP, "comment":
  * LABEL}}]}}]} */
 
-json_t *nft_read(const char *command, struct err *err)
+static json_t *read_as(const char *command, unsigned flags, struct err *err)
 {
     struct nft_ctx *nft = context(err);
     json_t *answer = NULL;
     if (!nft)
         return NULL;
-    nft_ctx_output_set_flags(nft, NFT_CTX_OUTPUT_JSON);
+    nft_ctx_output_set_flags(nft, flags | NFT_CTX_OUTPUT_JSON);
     if (nft_run_cmd_from_buffer(nft, command) != 0)
         failed(nft, err);
     else if (!(answer = json_loads(nft_ctx_get_output_buffer(nft), 0, NULL)))
         err_set(err, ERR_INTERNAL, "nftables: what it lists is no JSON");
     nft_ctx_free(nft);
     return answer;
+}
+
+json_t *nft_read(const char *command, struct err *err)
+{
+    return read_as(command, 0, err);
+}
+
+json_t *nft_read_rules(struct err *err)
+{
+    return read_as("list ruleset", NFT_CTX_OUTPUT_TERSE, err);
 }
 
 json_t *nft_elements(const char *command, const char *what, json_t **answer, struct err *err)

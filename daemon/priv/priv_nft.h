@@ -20,6 +20,9 @@ int nft_has_chain(const char *name, struct err *err);
 Banger__Priv__V1__Egress nft_egress_named(const char *chain);
 /* What a command lists, as JSON (libnftables-json(5)); owned. NULL: err. */
 json_t *nft_read(const char *command, struct err *err);
+/* All chains and their rules; of sets, which may have a hundred thousand elements, the names alone.
+ */
+json_t *nft_read_rules(struct err *err);
 /* Elements of what a command of nft lists, a set or a map, as JSON: borrowed from *answer, which is
  * the caller's. NULL: there are none, or *answer is NULL, too, with an error. */
 json_t *nft_elements(const char *command, const char *what, json_t **answer, struct err *err);

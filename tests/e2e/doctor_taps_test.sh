@@ -94,8 +94,7 @@ passes && fail "somebody has mended it"
 said=$("$banger" doctor --fix) || true
 passes || fail "packets do not pass when all is mended: $said"
 grep -q "^ok .*forwarding" <<<"$said" || fail "not in order: $said"
-[ "$(grep -c "undo: " <<<"$said")" = 5 ] || fail "not all is said of how to undo it: $said"
-[ "$(nft list chain ip filter DOCKER-USER | grep -c 'bg\*')" = 2 ] || fail "the exception is not in DOCKER-USER"
+[ "$(grep -c "undo: " <<<"$said")" = 4 ] || fail "not all is said of how to undo it: $said"
 "$priv" --check || fail "still in the way"
 [ -z "$("$priv" --fix)" ] || fail "mended twice"
 
@@ -121,7 +120,7 @@ told=$("$priv" --check) && fail "check says 0"
 grep -q "inet closed in drops what guests with taps ask" <<<"$told" || fail "$told"
 in_place guest ping -c 1 -W 1 198.51.100.1 >/dev/null && fail "it is not closed"
 told=$("$priv" --fix) || fail "not mended: $told"
-grep -q "undo: nft delete rule inet closed in handle" <<<"$told" || fail "it is not said how to undo it: $told"
+grep -q "undo: nft .*delete rule inet closed in handle" <<<"$told" || fail "it is not said how to undo it: $told"
 in_place guest ping -c 1 -W 2 198.51.100.1 >/dev/null || fail "it is not mended"
 nft delete table inet closed
 

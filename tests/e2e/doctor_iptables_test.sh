@@ -15,15 +15,9 @@ fi
 priv=$1
 top=$(mktemp -d /tmp/bdoc.XXXXXX)
 failed=0 checks=0
-pids=()
-finish() {
-    for pid in "${pids[@]}"; do
-        kill -9 "$pid" 2>/dev/null || true
-    done
-    wait 2>/dev/null
-    rm -rf "$top"
-}
-trap finish EXIT
+# shellcheck source=tests/support/places.sh
+source "$(dirname "$0")/../support/places.sh"
+trap end_places EXIT
 
 fail() {
     echo "FAIL $kind, $name: $*"
@@ -32,8 +26,6 @@ fail() {
 
 # --- a guest behind an interface like a tap, and the world ----------------------------------------------
 
-# shellcheck source=tests/support/places.sh
-source "$(dirname "$0")/../support/places.sh"
 ip link set lo up
 place guest bgaaaaaaaaaaaaa card 198.51.100.2 198.51.100.1
 place world world inner 192.0.2.2 192.0.2.1

@@ -17,14 +17,11 @@ unset BANGER_HOST BANGER_SOCKET BANGER_RUNTIME_DIR NO_COLOR
 top=$(mktemp -d /tmp/bdoc.XXXXXX)
 export BANGER_STATE_DIR=$top/s BANGER_CONFIG_DIR=$top/c
 failed=0
-pids=()
+# shellcheck source=tests/support/places.sh
+source "$(dirname "$0")/../support/places.sh"
 finish() {
     "$banger" daemon stop >/dev/null 2>&1 || true
-    for pid in "${pids[@]}"; do
-        kill -9 "$pid" 2>/dev/null || true
-    done
-    wait 2>/dev/null
-    rm -rf "$top"
+    end_places
 }
 trap finish EXIT
 
@@ -35,8 +32,6 @@ fail() {
 
 # --- a guest behind an interface like a tap, and the world ----------------------------------------------
 
-# shellcheck source=tests/support/places.sh
-source "$(dirname "$0")/../support/places.sh"
 passes() { in_place guest ping -c 1 -W 1 192.0.2.2 >/dev/null; }
 
 ip link set lo up

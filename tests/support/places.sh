@@ -1,6 +1,16 @@
 # shellcheck shell=bash
 # Network namespaces beside the one that a test is in, each behind a pair of interfaces. The test has a folder $top and
-# kills, at its end, all of the array $pids.
+# ends with end_places.
+
+pids=()
+end_places() {
+    local pid
+    for pid in "${pids[@]}"; do
+        kill -9 "$pid" 2>/dev/null || true
+    done
+    wait 2>/dev/null
+    rm -rf "$top"
+}
 
 # place NAME OWN-END ITS-END ADDRESS GATEWAY: a namespace at the other end of a pair of interfaces.
 place() {
